@@ -1,8 +1,8 @@
 """The web app: is the wall quick with very many images, and what does watching cost a training?
 
 Makes a set of hard links to a few hundred small images, opens it in the real server and looks at it with Chromium:
-seconds until images are read (colours and small pictures are made then), time to the first colour and the first
-picture of the wall, frame times while scrolling, how much of what is in sight has no picture yet or not even a colour,
+seconds until images are read (colors and small pictures are made then), time to the first color and the first
+picture of the wall, frame times while scrolling, how much of what is in sight has no picture yet or not even a color,
 and the server's memory. Then a training which in turn nobody, open event streams, nobody and open pages watch, for two
 epochs each: the second's seconds against those of the unwatched epochs before and after, since a shared machine's speed
 drifts; and the server's own processor time meanwhile. Pages draw on the same cores here.
@@ -53,12 +53,12 @@ TRAINING: Json = {
 TRAINED = 960  # images: an epoch of some seconds
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
-# When the first cell had a colour, and when a picture: ms since the page was asked for.
+# When the first cell had a color, and when a picture: ms since the page was asked for.
 FIRST = """
 window.first = {};
 const look = () => {
   const shown = document.querySelector('.gallery .picture');
-  if (shown) window.first.colour ??= performance.now();
+  if (shown) window.first.color ??= performance.now();
   if (shown && shown.style.backgroundImage) window.first.picture ??= performance.now();
   if (!window.first.picture) requestAnimationFrame(look);
 };
@@ -70,7 +70,7 @@ SCROLL = """
 async ([step, frames]) => {
   const wall = document.querySelector('.gallery');
   const times = [];
-  const seen = { all: 0, pictures: 0, colours: 0 };
+  const seen = { all: 0, pictures: 0, colors: 0 };
   const pitch = () => {
     const tops = [...wall.querySelectorAll('.cells')].map((row) => row.getBoundingClientRect().top);
     tops.sort((a, b) => a - b);
@@ -87,7 +87,7 @@ async ([step, frames]) => {
       if (share <= 0) continue;
       for (const picture of row.querySelectorAll('.picture'))
         if (picture.style.backgroundImage) seen.pictures += share;
-        else seen.colours += share;
+        else seen.colors += share;
     }
   };
   let last = await new Promise(requestAnimationFrame);
@@ -222,9 +222,9 @@ def measure_wall(folder: Path, browser: "Browser", count: int) -> None:
         server.ask("datasets")
         before = server.memory_mib()
         visits = [first_shown(server, browser, dataset_id) for _ in range(VISITS)]
-        print("| visit | first colour ms | first picture ms |\n|---|---|---|")
-        for k, (colour, picture) in enumerate(visits):
-            print(f"| {k + 1} | {colour:.0f} | {picture:.0f} |", flush=True)
+        print("| visit | first color ms | first picture ms |\n|---|---|---|")
+        for k, (color, picture) in enumerate(visits):
+            print(f"| {k + 1} | {color:.0f} | {picture:.0f} |", flush=True)
         print("\n| px per frame | frames | p50 ms | p95 ms | without picture | blank |\n|---|---|---|---|---|---|")
         heaps = [scroll(server, browser, dataset_id, step) for step in SPEEDS]
         print("\n| server MiB before | after | pages' JS heap MiB |\n|---|---|---|")
@@ -247,7 +247,7 @@ def wall(server: Server, browser: "Browser", dataset_id: str) -> "Iterator[Page]
 def first_shown(server: Server, browser: "Browser", dataset_id: str) -> tuple[float, float]:
     with wall(server, browser, dataset_id) as page:
         first = page.evaluate("window.first")
-        return float(first["colour"]), float(first["picture"])
+        return float(first["color"]), float(first["picture"])
 
 
 def scroll(server: Server, browser: "Browser", dataset_id: str, step: int) -> float:
@@ -258,7 +258,7 @@ def scroll(server: Server, browser: "Browser", dataset_id: str, step: int) -> fl
         times = sorted(seen["times"])
         p50, p95 = statistics.median(times), times[int(0.95 * len(times))]
         without = max(0.0, 1 - seen["pictures"] / seen["all"])
-        blank = max(0.0, without - seen["colours"] / seen["all"])
+        blank = max(0.0, without - seen["colors"] / seen["all"])
         print(f"| {step} | {len(times)} | {p50:.1f} | {p95:.1f} | {without:.1%} | {blank:.1%} |", flush=True)
         return float(page.evaluate("performance.memory.usedJSHeapSize")) / 2**20
 

@@ -21,7 +21,7 @@ import coverslip as cs
 from coverslip.datasets import DecodedPixels, scan_images, split_images
 from coverslip.engines import embed
 from coverslip.evaluation import apply_temperature, fit_temperature, score
-from coverslip.experiments import Parts, agreed
+from coverslip.experiments import SplitData, apply_recipe
 from coverslip.models.networks import FeatureNetwork
 from coverslip.runs import Recipe
 from coverslip.training.fitting import initial_network
@@ -63,11 +63,11 @@ def compared(name: str, seed: int, n_images: int, size: int) -> tuple[dict[str, 
     """Test scores of the network that validation images prefer, and of the mean of both networks' probabilities."""
     source, group = SETS[name]
     recipe = Recipe(image_size=size, seed=seed, stage="instant")
-    data, recipe = agreed(cs.open_dataset(DATA / source, group=group), recipe)
+    data, recipe = apply_recipe(cs.open_dataset(DATA / source, group=group), recipe)
     order = np.random.default_rng(seed).permutation(len(data.records))
     data = data.chosen(sorted(order[:n_images].tolist()))
     scan = scan_images(data)
-    parts = Parts(data, scan, split_images(data, scan, val=0.2, test=0.3, seed=seed))
+    parts = SplitData(data, scan, split_images(data, scan, val=0.2, test=0.3, seed=seed))
     ranks, probabilities = [], []
     for model in NETWORKS:
         val, test = logits_of(parts, recipe.model_copy(update={"model": model}))
@@ -81,7 +81,7 @@ def compared(name: str, seed: int, n_images: int, size: int) -> tuple[dict[str, 
     return score(better[is_known], label[is_known]), score(mean[is_known], label[is_known])
 
 
-def logits_of(parts: Parts, recipe: Recipe) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+def logits_of(parts: SplitData, recipe: Recipe) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     """Logits of an instant classifier for validation and for test images."""
     preprocessing = learn_preprocessing(parts.train_facts, recipe)
     pixels_of = DecodedPixels(parts.data, parts.scan, preprocessing)

@@ -82,7 +82,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def draw(folder: Path, suffix: str, asked: argparse.Namespace) -> Path:
-    """Fields of grey noise with discs, and a table of boxes in them, some beyond the edge."""
+    """Fields of gray noise with discs, and a table of boxes in them, some beyond the edge."""
     rng = np.random.default_rng(0)
     rows = ["path,label,x_center,y_center,width,height"]
     for number in range(asked.fields):

@@ -29,8 +29,8 @@ from coverslip.audit import alignment, near_duplicates
 from coverslip.audit.near_duplicates import _linked
 from coverslip.audit.small_pictures import small_picture
 from coverslip.images import read_pixels
-from coverslip.samples import write_sample_images
 from coverslip.stopping import BY_SIGNAL
+from coverslip.synthetic_cells import write_sample_images
 
 SETS = (
     "blood_pbc",
@@ -74,7 +74,7 @@ def changed(picture: Image.Image, kind: str, rng: np.random.Generator) -> Image.
 
 
 def as_picture(array: np.ndarray) -> Image.Image:
-    """8 bit, grey or colour; deeper images are stretched, and where channels are not colours, their mean is taken."""
+    """8 bit, gray or color; deeper images are stretched, and where channels are not colors, their mean is taken."""
     if array.shape[2] not in (1, 3):
         array = array.mean(axis=2, keepdims=True)
     if array.dtype != np.uint8:

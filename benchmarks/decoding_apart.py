@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def write_cells(folder: Path, n: int, seed: int) -> list[Path]:
-    """Small colour PNGs of noise."""
+    """Small color PNGs of noise."""
     folder.mkdir(parents=True)
     rng = np.random.default_rng(seed)
     paths = [folder / f"{i}.png" for i in range(n)]

@@ -3,7 +3,7 @@
 Instant classifiers of every network whose pretrained weights are on this machine, on some images of a real set; or,
 with `--small`, a network of every family that is small enough, trained from random weights on the demo's images. Maps
 are checked on validation images, with the cell in the middle as it stands there; the second check also on images moved
-by a quarter of their side, where 'the centre' is no longer nearly the truth. Images: COVERSLIP_DATA, default
+by a quarter of their side, where 'the center' is no longer nearly the truth. Images: COVERSLIP_DATA, default
 ../shared/data.
 
     python benchmarks/explanations.py [--set NAME] [--images N] [--models NAME…] [--heads NAME…] [--small] [--keep FILE]
@@ -33,7 +33,7 @@ from coverslip.inference.explain.maps import Maps, maps_by, methods_of
 from coverslip.models import model_info, models_with_weights
 from coverslip.models.networks import Network, create_network
 from coverslip.runs import Run, SplitPlan
-from coverslip.samples import write_sample_images
+from coverslip.synthetic_cells import write_sample_images
 
 DATA = Path(os.environ.get("COVERSLIP_DATA", "../shared/data")).resolve()
 SMALL = {  # a side that each takes, and that its processor time allows
@@ -109,7 +109,7 @@ def keep(file: Path | None, rows: list[Row]) -> None:
 
 
 def show_head() -> None:
-    print("| network | head | right | map | like random weights | beats the centre by (at least) | | cell moved |")
+    print("| network | head | right | map | like random weights | beats the center by (at least) | | cell moved |")
     print("|---|---|---|---|---|---|---|---|", flush=True)
 
 
@@ -166,9 +166,9 @@ def measured(data: Dataset, recipe: cs.Recipe, folder: Path) -> list[Row]:
             card.model, n_classes=len(card.classes), head=card.head, pretrained=False, image_size=side
         )
 
-    randomised, rows = with_random_weights(build, x), []
+    randomized, rows = with_random_weights(build, x), []
     for method in methods_of(network):
-        found = check_maps(network, maps_by(method), x, randomised)
+        found = check_maps(network, maps_by(method), x, randomized)
         elsewhere = gains(network, maps_by(method), moved(x))
         rows.append(
             Row(
@@ -182,7 +182,7 @@ def measured(data: Dataset, recipe: cs.Recipe, folder: Path) -> list[Row]:
 
 
 def gains(network: Network, draw: Maps, x: torch.Tensor) -> np.ndarray:
-    """(n,) how much more of the probability blurring by the map takes away than blurring from the centre on does."""
+    """(n,) how much more of the probability blurring by the map takes away than blurring from the center on does."""
     found = []
     side = torch.arange(x.shape[-1], dtype=torch.float32) - (x.shape[-1] - 1) / 2
     outwards = -(side[:, None].square() + side.square())[None]
@@ -191,8 +191,8 @@ def gains(network: Network, draw: Maps, x: torch.Tensor) -> np.ndarray:
         with torch.no_grad():
             number = network(image).argmax(dim=1)
         orders = (draw(network, image, number), outwards)
-        by_map, by_centre = (deletion_curve(network, image, number, order).mean() for order in orders)
-        found.append(by_centre - by_map)
+        by_map, by_center = (deletion_curve(network, image, number, order).mean() for order in orders)
+        found.append(by_center - by_map)
     return np.array(found)
 
 

@@ -1,6 +1,6 @@
 """Five jobs in Chromium as people do them: how many clicks, keys and seconds each takes from the app's first page.
 
-Sample images to a result; a folder of one's own to a table of predictions; 60 images labelled by keys and trained on;
+Sample images to a result; a folder of one's own to a table of predictions; 60 images labeled by keys and trained on;
 three labels corrected, trained again and compared; fields of view with a table of boxes to a corrected table. Every
 training is of the instant classifier alone, with the app's own network and sizes (the one choice that is made: a click
 each time). Clicks and keys are those that the page sees; choosing files in the system's dialog counts as one click, a
@@ -27,7 +27,7 @@ from app import CHROMIUM, Server
 from loop import correct, misfile, opened, trained
 from PIL import Image
 
-from coverslip.samples import write_new_images, write_sample_images
+from coverslip.synthetic_cells import write_new_images, write_sample_images
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -112,7 +112,7 @@ def folder_to_table(flow: Flow) -> None:
 def label_and_train(flow: Flow) -> None:
     page = flow.page
     page.get_by_role("button", name="Choose images").click()
-    flow.choose_folder("unlabelled")
+    flow.choose_folder("unlabeled")
     page.get_by_text("First add classes").wait_for()
     for name in ("first", "second"):
         page.get_by_role("button", name="New class").click()
@@ -144,11 +144,11 @@ def fields_with_boxes(flow: Flow) -> None:
     page = flow.page
     page.get_by_role("button", name="Choose a folder").click()
     page.get_by_role("dialog").get_by_role("button", name="Upload files").click()
-    flow.give_files("Files …", write_fields(flow.folder / "labelled fields", 10, seed=0, is_labelled=True))
+    flow.give_files("Files …", write_fields(flow.folder / "labeled fields", 10, seed=0, is_labeled=True))
     page.wait_for_url("**/datasets/*")
     flow.train()
     page.get_by_role("link", name="Predict new images").click()
-    flow.give_files("Files …", write_fields(flow.folder / "new fields", 2, seed=1, is_labelled=False))
+    flow.give_files("Files …", write_fields(flow.folder / "new fields", 2, seed=1, is_labeled=False))
     page.get_by_text("Selected:").wait_for()
     flow.predict()
     page.get_by_role("button", name=re.compile("^Open field")).first.click()
@@ -209,23 +209,23 @@ def measure(do: Callable[[Flow], None], folder: Path, count: int) -> str:
 def write_images(folder: Path, count: int) -> None:
     write_sample_images(folder / "cells", n_images=count)
     write_new_images(folder / "new", n_images=20)
-    (folder / "unlabelled").mkdir()
+    (folder / "unlabeled").mkdir()
     for k, file in enumerate(sorted((folder / "cells").rglob("slide*.png"))[:N_LABELLED]):
-        shutil.copy(file, folder / "unlabelled" / f"{k:02}.png")
+        shutil.copy(file, folder / "unlabeled" / f"{k:02}.png")
 
 
-def write_fields(folder: Path, n_fields: int, *, seed: int, is_labelled: bool) -> list[Path]:
-    """Fields of 320 x 240 pixels with twelve discs each, and a table of the discs by their centres."""
+def write_fields(folder: Path, n_fields: int, *, seed: int, is_labeled: bool) -> list[Path]:
+    """Fields of 320 x 240 pixels with twelve discs each, and a table of the discs by their centers."""
     folder.mkdir()
     rng = np.random.default_rng(seed)
-    rows = [f"path,{'label,' if is_labelled else ''}x_center,y_center,width,height"]
+    rows = [f"path,{'label,' if is_labeled else ''}x_center,y_center,width,height"]
     down, across = np.mgrid[:240, :320]
     for number in range(n_fields):
         pixels = rng.normal(200, 8, (240, 320))
         for k, name in enumerate(["large", "small"] * 6):
             x, y = 40 + 80 * (k % 4), 40 + 80 * (k // 4)
             pixels[(across - x) ** 2 + (down - y) ** 2 < RADII[name] ** 2] -= 90
-            rows.append(f"field{number}.png,{f'{name},' if is_labelled else ''}{x},{y},40,40")
+            rows.append(f"field{number}.png,{f'{name},' if is_labeled else ''}{x},{y},40,40")
         Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder / f"field{number}.png")
     (folder / "boxes.csv").write_text("\n".join(rows) + "\n")
     return sorted(folder.iterdir())

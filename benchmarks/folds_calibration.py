@@ -44,7 +44,7 @@ class Row:
     source: str
     group: str | None
     n_train: int
-    n_aside: int
+    n_parallel: int
     image_size: int
 
 
@@ -93,7 +93,7 @@ def trained(row: Row, seed: int, settings: Sequence[str], folder: Path) -> Run:
     run = Run(folder / "run")
     if not run.evaluation("aside").is_measured:
         data = cs.open_dataset(DATA / row.source, group=row.group)
-        train, aside = write_tables(data, row.n_train, row.n_aside, seed, folder)
+        train, aside = write_tables(data, row.n_train, row.n_parallel, seed, folder)
         group = ("--group", "group") if row.group else ()
         chosen = [f"seed={seed}", f"image_size={row.image_size}", "split.folds=5", *settings]
         options = [part for setting in chosen for part in ("--set", setting)]
@@ -102,12 +102,12 @@ def trained(row: Row, seed: int, settings: Sequence[str], folder: Path) -> Run:
     return run
 
 
-def write_tables(data: Dataset, n_train: int, n_aside: int, seed: int, folder: Path) -> tuple[Path, Path]:
+def write_tables(data: Dataset, n_train: int, n_parallel: int, seed: int, folder: Path) -> tuple[Path, Path]:
     """Tables of the images to train on and of those kept aside; no group is in both."""
     folder.mkdir(parents=True, exist_ok=True)
     label = np.unique([record.label or "" for record in data.records], return_inverse=True)[1]
     group = np.unique([record.group or record.image_id for record in data.records], return_inverse=True)[1]
-    shares = n_train / len(label), 1 - (n_train + n_aside) / len(label), n_aside / len(label)
+    shares = n_train / len(label), 1 - (n_train + n_parallel) / len(label), n_parallel / len(label)
     part = split_units(label, group, shares, seed)
     tables = folder / "train.csv", folder / "aside.csv"
     for table, side in zip(tables, (0, 2), strict=True):

@@ -49,7 +49,7 @@ def show(name: str, trainings: list[dict[str, float]]) -> None:
         return f"{known.mean():.3f} ({known.std(ddof=1) / np.sqrt(len(known)):.3f})" if len(known) > 1 else ""
 
     folds, aside = values["folds"], values["aside"]
-    n = f"{values['n'].mean():.0f}, {values['n_aside'].mean():.0f}"
+    n = f"{values['n'].mean():.0f}, {values['n_parallel'].mean():.0f}"
     cells = [n, with_error(folds), with_error(aside), with_error(aside - folds), with_error(values["gain"])]
     print(f"| {name} | {' | '.join(cells)} | {values['holds'].sum():.0f} of {len(trainings)} |", flush=True)
 
@@ -61,7 +61,7 @@ def one_training(row: Row, seed: int) -> dict[str, float]:
     label = np.unique([record.label for record in data.records], return_inverse=True)[1]
     group = np.unique([record.group or record.image_id for record in data.records], return_inverse=True)[1]
     n = len(label)
-    shares = row.n_train / n, max(0.0, 1 - (row.n_train + row.n_aside) / n), min(row.n_aside, n - row.n_train) / n
+    shares = row.n_train / n, max(0.0, 1 - (row.n_train + row.n_parallel) / n), min(row.n_parallel, n - row.n_train) / n
     part = split_units(label, group, shares, seed)
     train, aside = (data.chosen(np.flatnonzero(part == side).tolist()) for side in (0, 2))
     settings = {"stage": "instant", "image_size": row.image_size, "seed": seed, "split": {"folds": 5}}
@@ -73,7 +73,7 @@ def one_training(row: Row, seed: int) -> dict[str, float]:
     gain = np.nan if curve is None or curve.over_folds is None else curve.over_folds.value
     return {
         "n": len(train.records),
-        "n_aside": len(predicted),
+        "n_parallel": len(predicted),
         "folds": folds.value,
         "aside": value,
         "gain": gain,

@@ -22,10 +22,10 @@ from coverslip.datasets import DecodedPixels, Part, Split, fold_units, scan_imag
 from coverslip.datasets.splits.folding import inner_folds_of_units
 from coverslip.engines import embed
 from coverslip.evaluation import DecisionRule, apply_temperature, fit_temperature, learn_decisions
-from coverslip.experiments import Parts
+from coverslip.experiments import SplitData
 from coverslip.models.networks import FeatureNetwork, create_network
 from coverslip.runs import Recipe
-from coverslip.training.initialization import set_normalisation
+from coverslip.training.initialization import set_normalization
 from coverslip.training.linear_probe import LinearHead, fit_linear_probe, held_out_logits
 from coverslip.training.preprocessing import learn_preprocessing
 from coverslip.training.ranking import primary_score
@@ -55,7 +55,7 @@ def embedded(row: Row) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     data = cs.open_dataset(DATA / row.source, group=row.group)
     scan, recipe = scan_images(data), Recipe(image_size=row.image_size)
     everything: tuple[Part, ...] = ("train",) * len(data.records)
-    parts = Parts(data, scan, Split(everything, ("",) * len(everything), ()))
+    parts = SplitData(data, scan, Split(everything, ("",) * len(everything), ()))
     preprocessing = learn_preprocessing(parts.train_facts, recipe)
     network = create_network(
         recipe.model,
@@ -66,7 +66,7 @@ def embedded(row: Row) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         image_size=preprocessing.image_size,
     )
     pixels = DecodedPixels(data, scan, preprocessing)
-    set_normalisation(network, recipe, pixels, parts.train)
+    set_normalization(network, recipe, pixels, parts.train)
     with embed(
         FeatureNetwork(network),
         network.head.in_features,
@@ -85,7 +85,9 @@ def measured(
 ) -> Iterator[tuple[str, Judged]]:
     """The images kept aside as each calibration judges them."""
     n = len(label)
-    part = split_units(label, group, (row.n_train / n, 1 - (row.n_train + row.n_aside) / n, row.n_aside / n), seed)
+    part = split_units(
+        label, group, (row.n_train / n, 1 - (row.n_train + row.n_parallel) / n, row.n_parallel / n), seed
+    )
     train, aside = (np.flatnonzero(part == side) for side in (0, 2))
     x, y, unit = features[train], label[train], group[train]
     n_classes = int(label.max()) + 1

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from hostile_images import HOSTILE  # type: ignore[import-not-found]
 
 MOST_SECONDS, MOST_MIB = 10, 1000
-SIDE = 8192  # of the largest image in 8-bit colour
+SIDE = 8192  # of the largest image in 8-bit color
 
 
 def main() -> None:
@@ -56,7 +56,7 @@ def drawn(side: int, dtype: type) -> np.ndarray:
     return (np.add.outer(np.arange(side) // 7, np.arange(side) // 5) % 251).astype(dtype)
 
 
-def write_colour(path: Path, **options: object) -> None:
+def write_color(path: Path, **options: object) -> None:
     Image.merge("RGB", [Image.fromarray(drawn(SIDE, np.uint8))] * 3).save(path, **options)
 
 
@@ -65,9 +65,9 @@ def write_tiff(path: Path, side: int, dtype: type, **options: object) -> None:
 
 
 LARGEST: dict[str, Callable[[Path], object]] = {
-    "8,192 x 8,192 colour.jpg": partial(write_colour, progressive=True),
-    "8,192 x 8,192 colour.png": partial(write_colour, compress_level=1),
-    "13,300 x 13,300 grey": partial(write_tiff, side=13_300, dtype=np.uint8),
+    "8,192 x 8,192 color.jpg": partial(write_color, progressive=True),
+    "8,192 x 8,192 color.png": partial(write_color, compress_level=1),
+    "13,300 x 13,300 gray": partial(write_tiff, side=13_300, dtype=np.uint8),
     "10,000 x 10,000 uint16, other byte order": partial(write_tiff, side=10_000, dtype=np.uint16, byteorder=">"),
     "5,000 x 5,000 float64, one strip": partial(write_tiff, side=5_000, dtype=np.float64, rowsperstrip=5_000),
 }

@@ -94,7 +94,7 @@ def main() -> None:
 
 def all_moments(scratch: Path, names: list[str]) -> bool:
     """Print a row for each moment; whether all ended as they should."""
-    from coverslip.samples import write_sample_images
+    from coverslip.synthetic_cells import write_sample_images
 
     images = write_sample_images(scratch / "cells", n_images=N_IMAGES).folder
     chosen = [MOMENTS[name] for name in names]

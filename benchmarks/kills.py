@@ -48,7 +48,7 @@ def main() -> None:
 
 def kill_again_and_again(scratch: Path, count: int, rng: random.Random) -> tuple[dict[str, list[float]], list[str]]:
     """Seconds of lost work by what the run was doing, and what was different at the end."""
-    from coverslip.samples import write_sample_images
+    from coverslip.synthetic_cells import write_sample_images
 
     images = write_sample_images(scratch / "cells", n_images=80).folder
     choices = [part for setting in SETTINGS for part in ("--set", setting)]
@@ -112,15 +112,15 @@ def a_moment(rng: random.Random, run: Path, seconds: float, n_events: int) -> Ca
     """A question to ask again and again; yes means now."""
     kind = rng.choice(["clock", "event", "half-written"])
     if kind == "half-written":
-        n_seen, nth = 0, rng.randint(1, 12)
+        n_used_in_training, nth = 0, rng.randint(1, 12)
         seen: set[str] = set()
 
         def is_writing() -> bool:
-            nonlocal n_seen
+            nonlocal n_used_in_training
             parts = {path.name for path in run.rglob(".*.part")} - seen
             seen.update(parts)
-            n_seen += len(parts)
-            return n_seen >= nth
+            n_used_in_training += len(parts)
+            return n_used_in_training >= nth
 
         return is_writing
     if kind == "event":

@@ -21,7 +21,7 @@ from coverslip.audit.learning_curve import gram_matrix, nested_order, probe_logi
 from coverslip.datasets import DecodedPixels, open_dataset, scan_images
 from coverslip.engines import embed
 from coverslip.evaluation import METRICS, apply_temperature, score
-from coverslip.experiments import Parts
+from coverslip.experiments import SplitData
 from coverslip.experiments.one_split import make_split
 from coverslip.models.networks import FeatureNetwork, create_network
 from coverslip.runs import Recipe
@@ -181,7 +181,7 @@ def _embedded(source: Source) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     data = open_dataset(DATA / source.path, group=source.group)
     scan = scan_images(data)
     recipe = Recipe(stage="instant", image_size=source.px, tta=1)
-    parts = Parts(data, scan, make_split(data, scan, recipe))
+    parts = SplitData(data, scan, make_split(data, scan, recipe))
     preprocessing = learn_preprocessing(parts.train_facts, recipe)
     network = create_network(
         recipe.model,

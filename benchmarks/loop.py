@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from app import CHROMIUM, Server, wait_for
 
-from coverslip.samples import write_sample_images
+from coverslip.synthetic_cells import write_sample_images
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -136,7 +136,7 @@ def check(server: Server, dataset: str, first: str, second: str, n_corrected: in
     assert len(changes) == n_corrected, changes
     assert all(change["seen_in"]["id"] == first for change in changes)
     pair = server.ask(f"comparison?run_id={first}&run_id={second}")["pairs"][0]
-    assert (pair["n_only_first"], pair["n_only_second"], pair["n_relabelled"]) == (0, 0, n_corrected), pair
+    assert (pair["n_only_first"], pair["n_only_second"], pair["n_relabeled"]) == (0, 0, n_corrected), pair
 
 
 def shoot(page: "Page", shots: Path | None, name: str) -> None:

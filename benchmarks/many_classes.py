@@ -1,7 +1,7 @@
 """Plankton-like: 30,336 images in 121 classes of very different sizes. Is any command silent, and where does time go?
 
 Draws outlines on noise, 40 pixels a side: a class is a number of lobes, how deep they are, how long the body is and how
-bright, so that neighbours in the list are confused. Sizes fall from 1,979 images to 9, as in the plankton set of the
+bright, so that neighbors in the list are confused. Sizes fall from 1,979 images to 9, as in the plankton set of the
 National Data Science Bowl. Then `inspect`, an instant `train`, `report`, `evaluate` and `predict` run on them, each as
 a child process of its own, with one cache for all.
 

@@ -104,7 +104,7 @@ def linked(path: Path, folder: Path) -> Path:
 
 def a_classifier(scratch: Path) -> Path:
     """A run trained on drawn samples, as quick as can be."""
-    from coverslip.samples import write_sample_images
+    from coverslip.synthetic_cells import write_sample_images
 
     write_sample_images(scratch / "samples", n_images=80)
     settings = [part for choice in ("stage=instant", "image_size=48", "tta=1") for part in ("--set", choice)]
@@ -158,9 +158,9 @@ def every_format(rng: np.random.Generator) -> Iterator[tuple[str, bytes]]:
     """(ending of the name, bytes) of a small image in every format, depth and compression worth the name."""
     rows, columns = np.mgrid[:SIDE, :SIDE]
     blob = 120 * np.exp(-((rows - 24.0) ** 2 + (columns - 20.0) ** 2) / 150)
-    grey = np.clip(60 + blob + rng.normal(0, 6, (SIDE, SIDE)), 0, 255).astype(np.uint8)
-    colour = np.stack([grey, 255 - grey, np.roll(grey, 7, axis=1)], axis=2)
-    deep = grey.astype(np.uint16) * 257
+    gray = np.clip(60 + blob + rng.normal(0, 6, (SIDE, SIDE)), 0, 255).astype(np.uint8)
+    color = np.stack([gray, 255 - gray, np.roll(gray, 7, axis=1)], axis=2)
+    deep = gray.astype(np.uint16) * 257
 
     def pillow(array: np.ndarray, kind: str, mode: str | None = None, **options: object) -> bytes:
         image = Image.fromarray(array)
@@ -173,38 +173,38 @@ def every_format(rng: np.random.Generator) -> Iterator[tuple[str, bytes]]:
         tifffile.imwrite(buffer, array, **options)
         return buffer.getvalue()
 
-    yield "grey.png", pillow(grey, "PNG")
-    yield "colour.png", pillow(colour, "PNG")
-    yield "palette.png", pillow(colour, "PNG", "P")
-    yield "alpha.png", pillow(colour, "PNG", "RGBA")
+    yield "gray.png", pillow(gray, "PNG")
+    yield "color.png", pillow(color, "PNG")
+    yield "palette.png", pillow(color, "PNG", "P")
+    yield "alpha.png", pillow(color, "PNG", "RGBA")
     yield "deep.png", pillow(deep, "PNG")
-    yield "bits.png", pillow(grey, "PNG", "1")
-    yield "colour.jpg", pillow(colour, "JPEG")
-    yield "grey.jpg", pillow(grey, "JPEG", quality=95)
-    yield "progressive.jpg", pillow(colour, "JPEG", progressive=True)
-    yield "inks.jpg", pillow(colour, "JPEG", "CMYK")
-    yield "colour.bmp", pillow(colour, "BMP")
-    yield "palette.bmp", pillow(grey, "BMP")
-    yield "still.gif", pillow(grey, "GIF")
-    frames = [Image.fromarray(np.roll(grey, 5, axis=0))]
-    yield "moving.gif", pillow(grey, "GIF", save_all=True, append_images=frames)
-    yield "lossy.webp", pillow(colour, "WEBP")
-    yield "lossless.webp", pillow(colour, "WEBP", lossless=True)
-    yield "moving.webp", pillow(grey, "WEBP", save_all=True, append_images=frames)
-    yield "colour.jp2", pillow(colour, "JPEG2000")
+    yield "bits.png", pillow(gray, "PNG", "1")
+    yield "color.jpg", pillow(color, "JPEG")
+    yield "gray.jpg", pillow(gray, "JPEG", quality=95)
+    yield "progressive.jpg", pillow(color, "JPEG", progressive=True)
+    yield "inks.jpg", pillow(color, "JPEG", "CMYK")
+    yield "color.bmp", pillow(color, "BMP")
+    yield "palette.bmp", pillow(gray, "BMP")
+    yield "still.gif", pillow(gray, "GIF")
+    frames = [Image.fromarray(np.roll(gray, 5, axis=0))]
+    yield "moving.gif", pillow(gray, "GIF", save_all=True, append_images=frames)
+    yield "lossy.webp", pillow(color, "WEBP")
+    yield "lossless.webp", pillow(color, "WEBP", lossless=True)
+    yield "moving.webp", pillow(gray, "WEBP", save_all=True, append_images=frames)
+    yield "color.jp2", pillow(color, "JPEG2000")
     yield "deep.pgm", pillow(deep, "PPM")
     for compression in ("none", "lzw", "zlib", "packbits", "zstd", "jpeg"):
-        yield f"{compression}.tif", tiff(colour, photometric="rgb", compression=compression)
+        yield f"{compression}.tif", tiff(color, photometric="rgb", compression=compression)
     yield "deep.tif", tiff(deep, photometric="minisblack")
     yield "deep_lzw.tif", tiff(deep, photometric="minisblack", compression="lzw", predictor=True)
     yield "big_endian.tif", tiff(deep, photometric="minisblack", byteorder=">")
-    yield "float.tif", tiff(grey.astype(np.float32) / 255, photometric="minisblack")
-    yield "tiles.tif", tiff(colour, photometric="rgb", tile=(16, 16), compression="zlib")
+    yield "float.tif", tiff(gray.astype(np.float32) / 255, photometric="minisblack")
+    yield "tiles.tif", tiff(color, photometric="rgb", tile=(16, 16), compression="zlib")
     yield "pages.tif", tiff(np.stack([deep, deep // 2, deep // 3]), photometric="minisblack", compression="zlib")
     yield "imagej.tif", tiff(np.stack([deep] * 3), imagej=True, metadata={"axes": "CYX"})
     yield "ome.ome.tif", tiff(np.stack([deep] * 3), ome=True, metadata={"axes": "CYX"})
-    yield "pillow_lzw.tif", pillow(colour, "TIFF", compression="tiff_lzw")
-    yield "fax.tif", pillow(grey, "TIFF", "1", compression="group4")
+    yield "pillow_lzw.tif", pillow(color, "TIFF", compression="tiff_lzw")
+    yield "fax.tif", pillow(gray, "TIFF", "1", compression="group4")
 
 
 def flip_bits(data: bytearray, other: bytes, rng: np.random.Generator) -> bytes:

@@ -39,7 +39,7 @@ WAYS = {
     "fine-tuned": (),
     "fine-tuned, each image by its own range": ("scaling=per-image",),
     "fine-tuned, small changes of stain": ("augment.brightness=0.05", "augment.saturation=0.1", "augment.stain=0.05"),
-    "fine-tuned, large changes of stain, colour and light": ("augment=stain",),
+    "fine-tuned, large changes of stain, color and light": ("augment=stain",),
     "fine-tuned, the same and of size": ("augment=stain", "augment.zoom=0.4"),
 }
 
@@ -67,7 +67,7 @@ def main() -> None:
 def one_pair(pair: str, seed: int, n: int, *, only_instant: bool) -> dict[str, tuple[float, float]]:
     """Train each way; prints a row for each and gives macro-F1 at home and away."""
     home, away, group, side_px = PAIRS[pair]
-    tables = [labelled_alike(rows_of(DATA / source)) for source in (home, away)]
+    tables = [labeled_alike(rows_of(DATA / source)) for source in (home, away)]
     common = set.intersection(*({row["label"] for row in rows} for rows in tables))
     here, there = ([row for row in rows if row["label"] in common] for rows in tables)
     few, rest = set_aside(there, group, seed)
@@ -114,7 +114,7 @@ def set_aside(
     return few, rest
 
 
-def labelled_alike(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+def labeled_alike(rows: list[dict[str, str]]) -> list[dict[str, str]]:
     """Class names as both sets of a pair would write them: in small letters, numbers without leading zeros."""
     return [{**row, "label": row["label"].lower().lstrip("0")} for row in rows]
 

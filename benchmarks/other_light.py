@@ -78,8 +78,8 @@ def trained_both_ways(name: str, seed: int, n_images: int, size: int) -> list[di
     """What two instant classifiers say of the same test images, without copies and with them."""
     source, group = SETS[name]
     data = cs.open_dataset(DATA / source, group=group)
-    labelled = [i for i, record in enumerate(data.records) if record.label]
-    places = np.random.default_rng(seed).permutation(labelled)[:n_images]
+    labeled = [i for i, record in enumerate(data.records) if record.label]
+    places = np.random.default_rng(seed).permutation(labeled)[:n_images]
     data = data.chosen(sorted(places.tolist()))
     both = []
     for augment in ("none", "default"):

@@ -65,8 +65,8 @@ MOBILEVITS = {
 }
 MOBINCEPS = {
     "cross-entropy": {},
-    "with K-means groups, sums (published)": {"regulariser": {"groups": "kmeans", "scatter": "sum"}},
-    "with classes as groups, means, memory of 128": {"regulariser": {"groups": "labels", "memory": 128}},
+    "with K-means groups, sums (published)": {"regularizer": {"groups": "kmeans", "scatter": "sum"}},
+    "with classes as groups, means, memory of 128": {"regularizer": {"groups": "labels", "memory": 128}},
 }
 MOBINCEP = {
     **FROM_SCRATCH,

@@ -75,14 +75,14 @@ def overhead(folder: Path, n: int, raylets: int) -> None:
     _train_nothing()
     here = Here(1)
     seconds = _seconds_each(here, order, folder / "here", n)
-    print(f"here: {1000 * seconds:.0f} ms a training, {here.n_aside} at once", flush=True)
+    print(f"here: {1000 * seconds:.0f} ms a training, {here.n_parallel} at once", flush=True)
     sys.executable = _PYTHON  # raylets are begun with it
     with cluster_of(raylets) as (cluster, _):
         place = OnRay(cluster.address, 1, folder, trust_cluster=True)
         place.task = place.task_of(_nothing_on_node)
         _seconds_each(place, order, folder / "warm", 3 * raylets)  # workers are begun once
         seconds = _seconds_each(place, order, folder / "ray", n)
-        print(f"Ray: {1000 * seconds:.0f} ms a training, {place.n_aside} at once", flush=True)
+        print(f"Ray: {1000 * seconds:.0f} ms a training, {place.n_parallel} at once", flush=True)
         place.close()
 
 
@@ -99,7 +99,7 @@ def _train_nothing() -> None:
 
 def _seconds_each(place: "Place", order: "Order", folder: Path, n: int) -> float:
     began = time.monotonic()
-    with ThreadPoolExecutor(place.n_aside) as pool:
+    with ThreadPoolExecutor(place.n_parallel) as pool:
         list(pool.map(lambda i: place.train(order, folder / f"{folder.name}-{i}", None), range(n)))
     seconds = time.monotonic() - began
     assert len(list(folder.glob("*.failure.json"))) == n, "all end with an error, and nothing else"

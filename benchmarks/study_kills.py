@@ -47,7 +47,7 @@ def main() -> None:
 
 def killed(scratch: Path, kills: int, rng: random.Random) -> list[str]:
     """Run the study whole, then killed so many times; what was otherwise at the end."""
-    from coverslip.samples import write_sample_images
+    from coverslip.synthetic_cells import write_sample_images
 
     write_sample_images(scratch / "cells", n_images=80)
     (scratch / "plan.yaml").write_text(PLAN)

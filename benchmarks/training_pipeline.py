@@ -67,7 +67,7 @@ def find_images(folder: Path) -> Path:
     real = Path(os.environ.get("COVERSLIP_DATA", "../shared/data")) / "blood_pbc"
     if real.is_dir():
         return real.resolve()
-    from coverslip.samples import write_sample_images
+    from coverslip.synthetic_cells import write_sample_images
 
     samples = write_sample_images(folder / "samples")
     for broken in samples.broken:

@@ -72,8 +72,8 @@ def draw_preview(cells: Path) -> None:
 
 
 def write_images(folder: Path) -> None:
-    """What a laboratory might have: a labelled folder, and new images of other slides."""
-    from coverslip.samples import write_new_images, write_sample_images
+    """What a laboratory might have: a labeled folder, and new images of other slides."""
+    from coverslip.synthetic_cells import write_new_images, write_sample_images
 
     write_sample_images(folder / "images" / "my_cells", n_images=480)
     write_new_images(folder / "images" / "new_slides", n_images=60)
@@ -187,15 +187,15 @@ class Album:
 
 
 def reduced(picture: Image.Image) -> Image.Image:
-    """With few colours: the page's own, which fill areas, as they are, and photographs with what is left."""
+    """With few colors: the page's own, which fill areas, as they are, and photographs with what is left."""
     n = picture.width * picture.height
-    flat = [colour for _, colour in sorted(picture.getcolors(n), reverse=True)[:FLAT_COLOURS]]
+    flat = [color for _, color in sorted(picture.getcolors(n), reverse=True)[:FLAT_COLOURS]]
     style = DOCS.parent / "src" / "coverslip" / "reports" / "tokens.css"
     marks = re.findall(r"--class-\d: [^#]*#(\w{6})", style.read_text("utf-8"))
     flat += [tuple(bytes.fromhex(mark)) for mark in marks]
     palette = Image.new("P", (1, 1))
     photographs = picture.quantize(COLOURS - len(flat)).getpalette()
-    palette.putpalette([value for colour in flat for value in colour] + photographs)
+    palette.putpalette([value for color in flat for value in color] + photographs)
     return picture.quantize(palette=palette, dither=Image.Dither.NONE)
 
 
@@ -242,7 +242,7 @@ def take_all(server: Server, album: Album) -> None:
         "datasets", {"sources": [{"path": f"{images}/my_cells"}], "name": "my_cells", "group_pattern": PATTERN}
     )
     more = server.send(
-        "datasets", {"sources": [{"path": f"{images}/new_slides"}], "name": "new_slides", "is_labelled": False}
+        "datasets", {"sources": [{"path": f"{images}/new_slides"}], "name": "new_slides", "is_labeled": False}
     )
     for dataset in (cells, more):
         server.until(f"datasets/{dataset['id']}", lambda found: found["state"] == "ready")

@@ -85,7 +85,7 @@ def models_table() -> str:
     from coverslip.models import list_models
 
     head = [
-        "| network | architecture | parameters | GMACs | px | compared in | weights | licence of the weights |",
+        "| network | architecture | parameters | GMACs | px | compared in | weights | license of the weights |",
         "|---|---|---:|---:|---:|---|---|---|",
     ]
     rows = []
@@ -98,7 +98,7 @@ def models_table() -> str:
             str(record.input_px),
             ", ".join(record.papers) or "–",
             record.weights or (f"to import: {record.weights_file}" if record.weights_file else "none"),
-            record.licence or "–",
+            record.license or "–",
         )
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join([*head, *rows])

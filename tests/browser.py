@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
     from trained import MadeOnce
 
-    from coverslip.workspace.store.home import Workspace
+    from coverslip.workspace.store.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "src" / "coverslip" / "app" / "static" / "index.html"
@@ -139,7 +139,7 @@ class RunningApp:
 
     @contextmanager
     def _own_workspace(self) -> "Iterator[Workspace]":
-        from coverslip.workspace.store.home import open_workspace
+        from coverslip.workspace.store.workspace import open_workspace
 
         workspace = open_workspace(self.workspace, (self.root,))
         yield workspace
@@ -183,7 +183,7 @@ def other_app(tmp_path: Path) -> Iterator[Callable[..., RunningApp]]:
 @pytest.fixture(scope="session")
 def sample_images(app_server: RunningApp) -> Path:
     """coverslip's own sample images, fewer of them, where the app may read them."""
-    from coverslip.samples import write_sample_images
+    from coverslip.synthetic_cells import write_sample_images
 
     return write_sample_images(app_server.root / "samples", n_images=140).folder
 
@@ -201,7 +201,7 @@ class Stock:
 
     app: RunningApp
     images: str  # from two folders, grouped by slide
-    unlabelled: str
+    unlabeled: str
     run: str  # fine-tuned
     folds: str  # instant, with folds
     prediction: str
@@ -238,7 +238,7 @@ def _replace_everywhere(database: sqlite3.Connection, old: str, new: str) -> Non
 def _fill_a_workspace(folder: Path) -> None:
     from small_workspace import open_images, predicted_here, studied_here, trained_here
 
-    from coverslip.workspace.store.home import open_workspace
+    from coverslip.workspace.store.workspace import open_workspace
     from coverslip.workspace.studies.planning import StudyChoices, outlook
 
     classes, root = (SCRIPT_CLASS, IMAGE_CLASS, LONG_CLASS), folder / "images"
@@ -248,7 +248,7 @@ def _fill_a_workspace(folder: Path) -> None:
     (new / "cut off.png").write_bytes((new / "slide0_000.png").read_bytes()[:120])
     workspace = open_workspace(folder / "workspace", (root,))
     images = open_images(workspace, here, there, group_pattern=r"slide\d+", name="Cells of two clinics")
-    plain = open_images(workspace, new, is_labelled=False)
+    plain = open_images(workspace, new, is_labeled=False)
     run = trained_here(workspace, images, FINETUNE, "Fine-tuned")
     folds = trained_here(workspace, images, {**QUICK, "split": {"folds": 3}}, "In three folds")
     choices = StudyChoices(preset="aimic", dataset_ids=(images,), is_small=True)
@@ -256,7 +256,7 @@ def _fill_a_workspace(folder: Path) -> None:
     study = studied_here(workspace, choices, "Two networks")
     prediction = predicted_here(workspace, run, plain)
     workspace.engine.dispose()
-    ids = {"images": images, "unlabelled": plain, "run": run, "folds": folds, "prediction": prediction, "study": study}
+    ids = {"images": images, "unlabeled": plain, "run": run, "folds": folds, "prediction": prediction, "study": study}
     (folder / "ids.json").write_text(json.dumps(ids))
 
 
@@ -418,9 +418,9 @@ def check_accessible(page: "Page") -> None:
     """axe finds nothing serious in a `page_for_axe` as it stands, in light and dark."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE.read_text(encoding="utf-8"))
-    # Only colours differ between the two, so only rules about colours are asked in the dark. It stays light.
-    of_colours = "runOnly: ['color-contrast', 'link-in-text-block'], "
-    for scheme, rules, n_passes in (("dark", of_colours, 1), ("light", "", 10)):
+    # Only colors differ between the two, so only rules about colors are asked in the dark. It stays light.
+    of_colors = "runOnly: ['color-contrast', 'link-in-text-block'], "
+    for scheme, rules, n_passes in (("dark", of_colors, 1), ("light", "", 10)):
         page.emulate_media(color_scheme=scheme)
         result = page.evaluate(f"axe.run(document, {{{rules}resultTypes: ['violations']}})")
         assert len(result["passes"]) >= n_passes, f"{page.url}: axe found little to look at"

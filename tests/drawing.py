@@ -53,7 +53,7 @@ def write_cells(
         n: pictures of all classes together.
         classes: from the smallest cells to the largest.
         radii: of each class, as shares of the side; evenly from a tenth to three tenths, if they are not given.
-        channels: of a picture; it is grey with one.
+        channels: of a picture; it is gray with one.
         ground: brightness of the background, 0 to 1, of all channels or of each.
         is_sorted: whether classes have folders; otherwise all pictures lie in one.
     """
@@ -65,8 +65,8 @@ def write_cells(
         y, x = rng.uniform(0.4, 0.6, 2)
         cell = np.hypot(rows - y, columns - x) < radii[kind] + rng.normal(0, 0.015)
         light = np.broadcast_to(ground, channels) + 0.02 * (slide % 9)
-        colour = rng.uniform(0.35, 0.5, channels)
-        picture = light + cell[..., None] * colour + rng.normal(0, 0.03, (side, side, channels))
+        color = rng.uniform(0.35, 0.5, channels)
+        picture = light + cell[..., None] * color + rng.normal(0, 0.03, (side, side, channels))
         pixels = (picture.clip(0, 1) * np.iinfo(depth).max).astype(depth)
         where = folder / classes[kind] if is_sorted else folder
         save_pixels(where / f"slide{slide}_{i:03d}.png", pixels if channels > 1 else pixels[..., 0])

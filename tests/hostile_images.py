@@ -15,7 +15,7 @@ Tags = dict[int, tuple[int, list[int]]]  # code: its type and values
 
 
 def page(width: int, height: int, parts: list[int], lengths: list[int], **more: int) -> Tags:
-    """The tags of a page of grey whose strips, or tiles where there is `tile`, lie at `parts`."""
+    """The tags of a page of gray whose strips, or tiles where there is `tile`, lie at `parts`."""
     tile, rows = more.get("tile", 0), more.get("rows", height)
     where = {322: (LONG, [tile]), 323: (LONG, [tile]), 324: (LONG, parts), 325: (LONG, lengths)}
     strips = {273: (LONG, parts), 278: (LONG, [rows]), 279: (LONG, lengths)}
@@ -159,7 +159,7 @@ def larger_than_its_tile(codec: str, side: int) -> bytes:
 
 
 def many_scans(side: int = 4000, n: int = 1000) -> bytes:
-    """A progressive JPEG of one colour whose last scan is repeated: a hundred bytes each, that go over all pixels."""
+    """A progressive JPEG of one color whose last scan is repeated: a hundred bytes each, that go over all pixels."""
     buffer = io.BytesIO()
     Image.new("L", (side, side), 128).save(buffer, "JPEG", progressive=True)
     data = buffer.getvalue()

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi.testclient import TestClient
 
 from coverslip.app.server import create_app
-from coverslip.workspace.store.home import Workspace, open_workspace
+from coverslip.workspace.store.workspace import Workspace, open_workspace
 from coverslip.workspace.viewing.filters import Filters
 from coverslip.workspace.viewing.images import matching
 

@@ -25,7 +25,7 @@ from coverslip.workspace.jobs.state import has_ended, state_of, status_of
 from coverslip.workspace.jobs.training import queue_training
 from coverslip.workspace.predictions import predicting
 from coverslip.workspace.predictions.submit import queue_prediction
-from coverslip.workspace.store.home import Workspace, open_workspace
+from coverslip.workspace.store.workspace import Workspace, open_workspace
 from coverslip.workspace.studies.planning import StudyChoices, queue_study
 
 Json = dict[str, Any]  # Any: JSON values
@@ -117,7 +117,7 @@ _SERVE = """
 import sys, uvicorn
 from pathlib import Path
 from coverslip.app.server import create_app
-from coverslip.workspace.store.home import open_workspace
+from coverslip.workspace.store.workspace import open_workspace
 app = create_app(open_workspace(Path(sys.argv[1]), (Path(sys.argv[2]),)))
 uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[3]), log_level="warning")
 """

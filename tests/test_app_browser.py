@@ -27,7 +27,7 @@ def test_a_ring_that_is_not_there_is_found(page: "Page") -> None:
         check_focus_ring(page)
 
 
-def test_the_colours_can_be_chosen_and_stay(page: "Page") -> None:
+def test_the_colors_can_be_chosen_and_stay(page: "Page") -> None:
     open_page(page, "/")
     page.get_by_label("Colors").select_option("dark")
     page.reload()
@@ -97,7 +97,7 @@ def test_undo_of_a_label_closes_with_its_page_and_that_of_a_removal_stays(page: 
 @pytest.mark.exhaustive
 def test_no_other_set_takes_the_place_of_one_that_cannot_be_trained_on(page: "Page", app_server: RunningApp) -> None:
     app_server.opened(save_cells(app_server.root / "with classes"))
-    plain = app_server.opened(save_cells(app_server.root / "without"), is_labelled=False)
+    plain = app_server.opened(save_cells(app_server.root / "without"), is_labeled=False)
     page.goto(f"/train?dataset={plain['id']}")
     page.get_by_role("heading", name="These images have no labels yet").wait_for()
     assert page.get_by_role("button", name="Start training").count() == 0

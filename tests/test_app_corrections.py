@@ -32,7 +32,7 @@ from coverslip.reports.reported import read_run
 from coverslip.reports.sections.limits import limits
 from coverslip.reports.words import percent, unknown_labels
 from coverslip.runs import Run, fingerprint_of
-from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.workspace import Workspace
 
 pytestmark = pytest.mark.slow
 
@@ -260,7 +260,7 @@ def test_training_again_keeps_each_image_in_its_part_though_labels_have_changed(
     moved.rename(lab.get(f"runs/{again}")["folder"])
     compared = lab.get(f"comparison?run_id={lab.run}&run_id={again}")
     pair = compared["pairs"][0]
-    assert (pair["n"], pair["n_only_first"], pair["n_only_second"], pair["n_relabelled"]) == (len(rows), 0, 0, 1)
+    assert (pair["n"], pair["n_only_first"], pair["n_only_second"], pair["n_relabeled"]) == (len(rows), 0, 0, 1)
     assert [numbers["labels"] for numbers in pair["numbers"]] == ["first", "second"]  # the old labels' beside the new
     assert any("may be too high" in note for note in pair["notes"])
     by_old, by_new = ({row["name"]: row for row in numbers["differences"]} for numbers in pair["numbers"])
@@ -273,15 +273,17 @@ def test_training_again_keeps_each_image_in_its_part_though_labels_have_changed(
 def test_doubtful_labels_are_looked_for_and_gone_through_in_the_gallery(lab: Lab) -> None:
     place = f"{API}/runs/{lab.run}/label-errors"
     assert lab.client.get(place).json()["state"] == "unknown"
-    refused = lab.client.get(f"{API}/datasets/{lab.cells}/images?run={lab.run}&only=doubtful")
+    refused = lab.client.get(f"{API}/datasets/{lab.cells}/images?run={lab.run}&only=questioned")
     assert refused.status_code == 422, refused.text
     assert lab.client.post(place).status_code == 202
-    known = until(lambda: (told := lab.client.get(place).json())["state"] != "looking" and told)
+    known = until(lambda: (told := lab.client.get(place).json())["state"] != "searching" and told)
     assert known["state"] == "known", known
     assert known["n_checked"] + known["n_not_checked"] == 60
-    shown = lab.get(f"datasets/{lab.cells}/images?run={lab.run}&only=doubtful&sort=doubt&limit=100")["items"]
+    shown = lab.get(f"datasets/{lab.cells}/images?run={lab.run}&only=questioned&sort=label-quality&limit=100")["items"]
     assert [image["image_id"] for image in shown] == [image["image_id"] for image in known["images"]]
-    suspected = lab.get(f"datasets/{lab.cells}/images?run={lab.run}&only=suspected&sort=doubt&limit=100")["items"]
+    suspected = lab.get(f"datasets/{lab.cells}/images?run={lab.run}&only=suspected&sort=label-quality&limit=100")[
+        "items"
+    ]
     assert suspected == shown[: known["n_suspected"]]
 
 
@@ -317,7 +319,7 @@ def test_a_confirmed_label_is_listed_no_more_until_the_label_changes_or_the_conf
     assert [image["image_id"] for image in after["images"]] == [each for each in listed if each != wrong["image_id"]]
     counts = (after["n"], after["n_suspected"], after["n_confirmed"], after["n_checked"])
     assert counts == (before["n"], before["n_suspected"] - 1, 1, before["n_checked"])
-    assert wrong["image_id"] not in gallery(first, "suspected") + gallery(first, "doubtful")
+    assert wrong["image_id"] not in gallery(first, "suspected") + gallery(first, "questioned")
     assert gallery(first, "confirmed") == [wrong["image_id"]]
 
     second = trained_here(lab.workspace, lab.cells, QUICK, "Trained again", again_of=first)
@@ -327,13 +329,13 @@ def test_a_confirmed_label_is_listed_no_more_until_the_label_changes_or_the_conf
 
     # Void as soon as the image has another label, and in force again if that change is undone.
     change = lab.label([wrong["image_id"]], "<script>")
-    relabelled = checked_labels(lab, first)
-    counts = (relabelled["n"], relabelled["n_suspected"], relabelled["n_confirmed"])
+    relabeled = checked_labels(lab, first)
+    counts = (relabeled["n"], relabeled["n_suspected"], relabeled["n_confirmed"])
     assert counts == (before["n"] - 1, before["n_suspected"] - 1, 0)
-    assert (relabelled["n_relabelled"], relabelled["n_checked"]) == (1, before["n_checked"] - 1)
-    assert sum(row["n_misclassified"] or 0 for row in relabelled["classes"]) == relabelled["n"]
-    assert wrong["image_id"] not in [image["image_id"] for image in relabelled["images"]]
-    assert wrong["image_id"] not in gallery(first, "suspected") + gallery(first, "doubtful")
+    assert (relabeled["n_relabeled"], relabeled["n_checked"]) == (1, before["n_checked"] - 1)
+    assert sum(row["n_misclassified"] or 0 for row in relabeled["classes"]) == relabeled["n"]
+    assert wrong["image_id"] not in [image["image_id"] for image in relabeled["images"]]
+    assert wrong["image_id"] not in gallery(first, "suspected") + gallery(first, "questioned")
     assert lab.undo(change) == 200
     assert checked_labels(lab, first) == after
     assert confirm(lab, [wrong["image_id"]], is_confirmed=False) == 200
@@ -360,9 +362,9 @@ def test_a_training_knows_its_images_though_its_dataset_has_a_second_source_sinc
     change = lab.label([images[first]["image_id"]], "large")
 
     after = checked_labels(lab, run)
-    assert (after["n"], after["n_relabelled"]) == (before["n"] - 1, 1)
+    assert (after["n"], after["n_relabeled"]) == (before["n"] - 1, 1)
     assert after["n_suspected"] == before["n_suspected"] - 1
-    shown = lab.get(f"datasets/{lab.cells}/images?run={run}&only=suspected&sort=doubt&limit=100")["items"]
+    shown = lab.get(f"datasets/{lab.cells}/images?run={run}&only=suspected&sort=label-quality&limit=100")["items"]
     assert [image["image_id"] for image in shown] == [
         image["image_id"] for image in after["images"][: after["n_suspected"]]
     ]
@@ -391,7 +393,7 @@ def test_only_labels_of_the_datasets_images_can_be_confirmed(lab: Lab) -> None:
 def test_an_explanation_is_asked_for_and_given_up_on_request(lab: Lab) -> None:
     place = f"{API}/jobs/{lab.run}/rows/1/explanation"
     assert lab.client.get(place).json() == {
-        "state": "not-asked",
+        "state": "not-requested",
         "progress": None,
         "error": None,
         "fold": None,
@@ -400,7 +402,7 @@ def test_an_explanation_is_asked_for_and_given_up_on_request(lab: Lab) -> None:
     assert lab.client.get(f"{place}/picture").status_code == 404
     assert lab.client.post(place).json()["state"] in ("waiting", "drawing")
     assert lab.client.delete(place).status_code == 204
-    assert lab.client.get(place).json()["state"] == "not-asked"
+    assert lab.client.get(place).json()["state"] == "not-requested"
     assert lab.client.get(f"{API}/jobs/{lab.run}/rows/4000/explanation").status_code == 404
 
 
@@ -416,7 +418,7 @@ def test_an_out_of_fold_prediction_is_explained_with_the_classifier_of_its_fold(
     assert set(asked) == {1, 2}
     place = asked[2]
     lab.client.post(f"{API}/{place}")
-    known = until(lambda: (now := lab.get(place))["state"] in ("known", "not-asked") and now, 600)
+    known = until(lambda: (now := lab.get(place))["state"] in ("known", "not-requested") and now, 600)
     assert (known["state"], known["fold"]) == ("known", 2), known
     checked = run.fold(2).map_checks
     assert checked is not None
@@ -431,7 +433,7 @@ def test_measured_images_of_runs_and_evaluations_are_explained_and_their_picture
     for place in (f"{API}/jobs/{job}/rows/0/explanation" for job in (lab.run, created["id"])):
         assert lab.client.post(place).json()["state"] in ("waiting", "drawing")
         known = until(
-            lambda at=place: (now := lab.client.get(at).json())["state"] in ("known", "not-asked") and now, 600
+            lambda at=place: (now := lab.client.get(at).json())["state"] in ("known", "not-requested") and now, 600
         )
         assert known == {"state": "known", "progress": None, "error": None, "fold": None, "seconds": None}
         first, again = (lab.client.get(f"{place}/picture") for _ in range(2))

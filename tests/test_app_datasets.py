@@ -34,7 +34,7 @@ def app(tmp_path: Path) -> App:
 @pytest.fixture
 def shared_app(tmp_path: Path, shared_data: SharedData) -> App:
     """The app with the real sets among its roots."""
-    from coverslip.workspace.store.home import open_workspace
+    from coverslip.workspace.store.workspace import open_workspace
 
     return App(open_workspace(tmp_path / "home", (tmp_path, shared_data("blood_pbc").parent)))
 
@@ -73,10 +73,10 @@ def test_faults_of_sources_are_told_at_once(app: App, tmp_path: Path) -> None:
     assert app.get("datasets")["total"] == 0
 
 
-def test_a_folder_without_classes_is_opened_to_be_labelled(app: App, tmp_path: Path) -> None:
+def test_a_folder_without_classes_is_opened_to_be_labeled(app: App, tmp_path: Path) -> None:
     save_cell(tmp_path / "new" / "a.png", 1)
-    found = app.open(tmp_path / "new", is_labelled=False)
-    assert (found["kind"], found["n_images"], found["n_labelled"], found["classes"]) == ("files", 1, 0, [])
+    found = app.open(tmp_path / "new", is_labeled=False)
+    assert (found["kind"], found["n_images"], found["n_labeled"], found["classes"]) == ("files", 1, 0, [])
     assert app.get(f"datasets/{found['id']}/positions", label="")["items"] == [0]
 
 
@@ -237,7 +237,7 @@ def test_a_table_gives_columns_groups_and_boxes(app: App, tmp_path: Path) -> Non
 
 
 def test_boxes_do_not_tell_the_sizes_of_images_outside_the_roots(tmp_path: Path) -> None:
-    from coverslip.workspace.store.home import open_workspace
+    from coverslip.workspace.store.workspace import open_workspace
 
     secret = save_cell(tmp_path / "secret" / "face.png", 1)
     mine = tmp_path / "mine"
@@ -252,7 +252,7 @@ def test_boxes_do_not_tell_the_sizes_of_images_outside_the_roots(tmp_path: Path)
 
 
 def test_images_that_a_table_names_outside_the_roots_are_never_read(tmp_path: Path) -> None:
-    from coverslip.workspace.store.home import open_workspace
+    from coverslip.workspace.store.workspace import open_workspace
 
     secret = save_cell(tmp_path / "secret" / "face.png", 1)
     mine = tmp_path / "mine"
@@ -301,7 +301,7 @@ import os, sys
 from pathlib import Path
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets import reading_images
-from coverslip.workspace.store.home import open_workspace
+from coverslip.workspace.store.workspace import open_workspace
 home = open_workspace(Path({str(tmp_path / "home")!r}), (Path({str(tmp_path)!r}),))
 reading_images._IMAGES_AT_ONCE = 10
 keep = reading_images._keep_facts
@@ -385,7 +385,7 @@ def test_checks_see_classes_as_trainings_do_and_copies_stay_found(app: App, tmp_
         """Images of each class; images that findings of equal pixels name; those that the gallery calls conflicting."""
         found = app.get(f"{where}/inspection")
         assert found["are_copies_known"]
-        assert not found["is_looking_for_copies"]
+        assert not found["is_searching_duplicates"]
         codes = ("conflicting-labels", "duplicates")
         named = {each["code"]: len(each["images"][0]) for each in found["findings"] if each["code"] in codes}
         assert [*found["removable_duplicates"].get("duplicates", [])] == spare
@@ -526,7 +526,7 @@ def test_the_server_needs_no_network_library() -> None:
 import sys
 from pathlib import Path
 from coverslip.app.server import create_app
-from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.workspace import Workspace
 create_app(Workspace(Path("/nowhere"), ()))
 from coverslip.workspace.datasets import grouping
 from coverslip.workspace.viewing import images
@@ -616,7 +616,7 @@ def test_sample_images_are_drawn_once(app: App) -> None:
     assert (found["kind"], found["n_images"], found["groups"]["n_groups"]) == ("samples", 480, 60)
     assert app.send("POST", "samples") == found
     new = app.wait("samples-new")
-    assert (new["n_images"], new["n_unreadable"], new["is_labelled"]) == (24, 1, False)
+    assert (new["n_images"], new["n_unreadable"], new["is_labeled"]) == (24, 1, False)
 
 
 @pytest.mark.slow
@@ -629,7 +629,7 @@ def test_sample_images_are_drawn_once(app: App) -> None:
         pytest.param(
             "chromosomes_gband", "images.csv", {"group": "cell"}, 2806, 24, None, 0, marks=pytest.mark.exhaustive
         ),
-        ("microscope_formats", "", {"is_labelled": False}, 47, 0, 0, 25),
+        ("microscope_formats", "", {"is_labeled": False}, 47, 0, 0, 25),
     ],
 )
 def test_real_sets_are_read(

@@ -74,8 +74,8 @@ def test_one_folder_may_have_a_name_too(app: App, labs: tuple[Path, Path]) -> No
 
 def test_folders_without_labels_have_domains_too(app: App, labs: tuple[Path, Path]) -> None:
     here, there = labs
-    found = opened(app, (here / "round", "Basel"), (there / "flat", "Bern"), is_labelled=False)
-    assert (counts(found), found["n_labelled"]) == ({"Basel": 3, "Bern": 6}, 0)
+    found = opened(app, (here / "round", "Basel"), (there / "flat", "Bern"), is_labeled=False)
+    assert (counts(found), found["n_labeled"]) == ({"Basel": 3, "Bern": 6}, 0)
 
 
 def test_a_place_that_is_given_twice_is_refused(app: App, labs: tuple[Path, Path]) -> None:

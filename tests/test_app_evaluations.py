@@ -1,4 +1,4 @@
-"""Finished trainings measured on other labelled images, through the REST API, in processes of their own."""
+"""Finished trainings measured on other labeled images, through the REST API, in processes of their own."""
 
 import csv
 import io
@@ -29,7 +29,7 @@ import coverslip as cs
 from coverslip.app.server import create_app
 from coverslip.reports.reported import read_evaluation
 from coverslip.reports.sections.external import against_own_test
-from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.workspace import Workspace
 
 pytestmark = pytest.mark.slow
 
@@ -69,16 +69,16 @@ def other(lab: Lab) -> Json:
     folder = write_cells(lab.workspace.roots[0] / "other day", 30, seed=7)
     dataset = open_images(lab.workspace, folder)
     first = lab.get(f"datasets/{dataset}/positions")["image_ids"][:1]
-    labelled = lab.client.post(f"{API}/datasets/{dataset}/labels", json={"images": first, "label": "large"})
-    assert labelled.status_code == 200, labelled.text
+    labeled = lab.client.post(f"{API}/datasets/{dataset}/labels", json={"images": first, "label": "large"})
+    assert labeled.status_code == 200, labeled.text
     outlook = lab.get(f"runs/{lab.run}/evaluation-outlook?dataset_id={dataset}")
-    assert outlook == {"n_labelled": 30, "n_known": 30, "unknown_classes": [], "n_seen": 0}
+    assert outlook == {"n_labeled": 30, "n_known": 30, "unknown_classes": [], "n_used_in_training": 0}
     return lab.evaluate(dataset)
 
 
 def test_an_evaluation_gives_the_numbers_of_the_labels_as_corrected_in_the_app(lab: Lab, other: Json) -> None:
     assert (other["state"], other["name"], other["run_name"]) == ("done", "other day", "First")
-    assert (other["n"], other["n_seen"], other["error"]) == (30, 0, None)
+    assert (other["n"], other["n_used_in_training"], other["error"]) == (30, 0, None)
     found = lab.get(f"evaluations/{other['id']}/results")
     assert found["metrics"] == json.loads((Path(other["folder"]) / "metrics.json").read_text(encoding="utf-8"))
     assert "30 images of the external test set" in found["headline"]
@@ -99,8 +99,8 @@ def test_images_that_a_pattern_groups_are_measured_after_a_label_was_corrected(l
     folder = write_cells(lab.workspace.roots[0] / "grouped day", 30, seed=11)
     dataset = open_images(lab.workspace, folder, group_pattern=r"slide\d+")
     first = lab.get(f"datasets/{dataset}/positions")["image_ids"][:1]
-    labelled = lab.client.post(f"{API}/datasets/{dataset}/labels", json={"images": first, "label": "large"})
-    assert labelled.status_code == 200, labelled.text
+    labeled = lab.client.post(f"{API}/datasets/{dataset}/labels", json={"images": first, "label": "large"})
+    assert labeled.status_code == 200, labeled.text
     found = lab.evaluate(dataset)
     assert (found["state"], found["n"]) == ("done", 30)
     assert lab.get(f"evaluations/{found['id']}/results")["metrics"]["n_groups"] == 10
@@ -126,7 +126,7 @@ def test_the_comparison_with_the_own_test_set_follows_its_numbers(lab: Lab, othe
 
 def test_the_images_of_an_evaluation_can_be_looked_at_and_taken_away(lab: Lab, other: Json) -> None:
     path = f"evaluations/{other['id']}"
-    mistakes = lab.get(f"{path}/rows?only=mistakes&sort=-probability")
+    mistakes = lab.get(f"{path}/rows?only=misclassified&sort=-probability")
     assert mistakes["total"] == lab.get(f"{path}/results")["n_mistakes"] > 0
     wrong = mistakes["items"][0]
     assert wrong["label"] != wrong["predicted"]
@@ -142,14 +142,14 @@ def test_images_that_training_has_seen_are_told_before_and_after(lab: Lab) -> No
     folder = write_cells(lab.workspace.roots[0] / "mixed", 9, seed=8)
     seen = shutil.copytree(lab.workspace.roots[0] / "cells", lab.workspace.roots[0] / "copies")
     dataset = open_images(lab.workspace, seen)
-    n_seen = lab.get(f"runs/{lab.run}/evaluation-outlook?dataset_id={dataset}")["n_seen"]
+    n_used_in_training = lab.get(f"runs/{lab.run}/evaluation-outlook?dataset_id={dataset}")["n_used_in_training"]
     trained = [
         part["n_train"] + part["n_val"] for one in lab.get(f"runs/{lab.run}")["trainings"] if (part := one["parts"])
     ]
-    assert [n_seen] == trained
+    assert [n_used_in_training] == trained
     found = lab.evaluate(dataset)
-    assert found["n_seen"] == n_seen
-    assert any(note["level"] == "warning" and str(n_seen) in note["text"] for note in found["notes"])
+    assert found["n_used_in_training"] == n_used_in_training
+    assert any(note["level"] == "warning" and str(n_used_in_training) in note["text"] for note in found["notes"])
     assert "never seen" not in lab.get(f"evaluations/{found['id']}/results")["headline"]
     shutil.rmtree(folder)
 
@@ -162,7 +162,7 @@ def test_classes_that_the_classifier_does_not_know_are_told(lab: Lab) -> None:
         own.rename(folder / f"other {own.name}")
     dataset = open_images(lab.workspace, folder)
     outlook = lab.get(f"runs/{lab.run}/evaluation-outlook?dataset_id={dataset}")
-    assert (outlook["n_labelled"], outlook["n_known"], len(outlook["unknown_classes"])) == (9, 0, 3)
+    assert (outlook["n_labeled"], outlook["n_known"], len(outlook["unknown_classes"])) == (9, 0, 3)
     found = lab.evaluate(dataset)
     assert found["state"] == "failed"
     assert found["error"]["code"] == "no-known-label"
@@ -209,10 +209,10 @@ def test_what_is_not_there_or_not_finished_is_said(lab: Lab) -> None:
     asked = {"dataset_id": lab.cells}
     assert lab.client.post(f"{API}/runs/none/evaluations", json=asked).status_code == 404
     assert lab.client.post(f"{API}/runs/{lab.run}/evaluations", json={"dataset_id": "none"}).status_code == 404
-    unlabelled = open_images(
-        lab.workspace, write_cells(lab.workspace.roots[0] / "new", 6, is_sorted=False), is_labelled=False
+    unlabeled = open_images(
+        lab.workspace, write_cells(lab.workspace.roots[0] / "new", 6, is_sorted=False), is_labeled=False
     )
-    refused = lab.client.post(f"{API}/runs/{lab.run}/evaluations", json={"dataset_id": unlabelled})
+    refused = lab.client.post(f"{API}/runs/{lab.run}/evaluations", json={"dataset_id": unlabeled})
     assert refused.status_code == 422
     assert refused.json()["code"] == "unlabeled-dataset"
     run = queue_run(lab.client, lab.cells, QUICK)

@@ -18,8 +18,8 @@ from coverslip.workspace.datasets import changing, grouping, reading_images, sna
 from coverslip.workspace.datasets.inspections import removable_duplicates
 from coverslip.workspace.datasets.listing import DatasetState, describe
 from coverslip.workspace.jobs.records import find_job
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import TableChoices
+from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.filters import Filters
 from coverslip.workspace.viewing.images import matching
 
@@ -69,7 +69,7 @@ def test_what_is_left_out_is_neither_counted_nor_trained_on_until_it_is_taken_in
     state = describe(workspace, dataset_id)
     assert (state.n_images, state.n_excluded) == (before.n_images, 3)
     assert count_of(state, "large") == count_of(before, "large") - 3
-    assert state.n_labelled == before.n_labelled - 3
+    assert state.n_labeled == before.n_labeled - 3
     assert [image_id for _, image_id in matching(workspace, dataset_id, Filters(only="excluded"))] == spare
     assert matching(workspace, dataset_id, Filters(only="duplicate")) == []
     assert len(matching(workspace, dataset_id, Filters(only="conflicting"))) == 2

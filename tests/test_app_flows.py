@@ -14,7 +14,7 @@ import pytest
 from browser import FINETUNE, LONG_CLASS, RunningApp, Stock, open_page
 from drawing import write_cells
 
-from coverslip.samples import write_sample_images
+from coverslip.synthetic_cells import write_sample_images
 
 if TYPE_CHECKING:
     from playwright.sync_api import APIResponse, Page, Route
@@ -156,14 +156,14 @@ def test_the_same_with_real_blood_cells(
 def test_labels_given_by_keys_survive_a_killed_app(
     other_app: Callable[..., RunningApp], other_page: Tab, tmp_path: Path
 ) -> None:
-    folder = write_cells(tmp_path / "unlabelled", 14, is_sorted=False)
+    folder = write_cells(tmp_path / "unlabeled", 14, is_sorted=False)
     before = {file.name: (file.read_bytes(), file.stat().st_mtime_ns) for file in folder.iterdir()}
     app = other_app()
     page = other_page(app)
     open_page(page, "/")
     page.get_by_role("button", name="Choose images").click()
     chooser = page.get_by_role("dialog", name="Open images")
-    chooser.get_by_role("listitem").get_by_role("button", name="unlabelled").click()
+    chooser.get_by_role("listitem").get_by_role("button", name="unlabeled").click()
     chooser.get_by_text("14 images in this folder").wait_for()
     chooser.get_by_role("button", name="Use this folder").click()
     page.get_by_text("First add classes").wait_for()
@@ -177,20 +177,20 @@ def test_labels_given_by_keys_survive_a_killed_app(
     for key in "1212212111":
         page.keyboard.press(key)
     gallery.get_by_role("gridcell", name=", class ").nth(9).wait_for()
-    labelled = page.get_by_role("group", name="Label selected images")
-    labelled.get_by_role("button", name="No class 4").wait_for()
+    labeled = page.get_by_role("group", name="Label selected images")
+    labeled.get_by_role("button", name="No class 4").wait_for()
     page.keyboard.press("Control+z")
     page.get_by_text("The label change of 1 image is undone").wait_for()
-    labelled.get_by_role("button", name="No class 5").wait_for()
+    labeled.get_by_role("button", name="No class 5").wait_for()
     page.keyboard.press("Control+Shift+Z")
-    labelled.get_by_role("button", name="No class 4").wait_for()
+    labeled.get_by_role("button", name="No class 4").wait_for()
     page.keyboard.press("?")
     page.get_by_role("dialog", name="Keys").get_by_text("Undo or redo a label change").wait_for()
     page.keyboard.press("Escape")
     app.end(signal.SIGKILL)
     app.start()
     page.reload()
-    labelled.get_by_role("button", name="No class 4").wait_for()
+    labeled.get_by_role("button", name="No class 4").wait_for()
     gallery.get_by_role("gridcell", name=", class ").nth(9).wait_for()
     shown = [gallery.get_by_role("gridcell").nth(i).get_attribute("aria-label") or "" for i in range(14)]
     with page.expect_download() as downloading:

@@ -120,7 +120,7 @@ PAGES: dict[str, tuple[str, Prepare]] = {
     "class": ("/datasets/{images}?tab=images", name_a_class),
     "keys": ("/datasets/{images}?tab=images", ask_for_keys),
     "classes": ("/datasets/{images}?tab=classes", see("Save these classes")),
-    "checks": ("/datasets/{unlabelled}?tab=checks", see("cut off.png")),
+    "checks": ("/datasets/{unlabeled}?tab=checks", see("cut off.png")),
     "train": ("/train?dataset={images}", see("Start training")),
     "train unfolded": ("/train?dataset={images}", open_all_folds),
     "trainings": ("/runs", see("Fine-tuned")),

@@ -21,18 +21,18 @@ SIDE = 40  # pixels of a box
 RADII = {"large": 15, "small": 7}
 
 
-def write_fields(folder: Path, n_fields: int, *, seed: int, is_labelled: bool) -> list[Path]:
-    """Fields of 320 x 240 pixels with twelve discs each, and a table of the discs by their centres."""
+def write_fields(folder: Path, n_fields: int, *, seed: int, is_labeled: bool) -> list[Path]:
+    """Fields of 320 x 240 pixels with twelve discs each, and a table of the discs by their centers."""
     folder.mkdir()
     rng = np.random.default_rng(seed)
-    rows = [f"path,{'label,' if is_labelled else ''}x_center,y_center,width,height"]
+    rows = [f"path,{'label,' if is_labeled else ''}x_center,y_center,width,height"]
     down, across = np.mgrid[:240, :320]
     for number in range(n_fields):
         field = rng.normal(200, 8, (240, 320))
         for k, name in enumerate(["large", "small"] * 6):
             x, y = 40 + 80 * (k % 4), 40 + 80 * (k // 4)
             field[(across - x) ** 2 + (down - y) ** 2 < RADII[name] ** 2] -= 90
-            rows.append(f"field{number}.png,{f'{name},' if is_labelled else ''}{x},{y},{SIDE},{SIDE}")
+            rows.append(f"field{number}.png,{f'{name},' if is_labeled else ''}{x},{y},{SIDE},{SIDE}")
         Image.fromarray(field.clip(0, 255).astype(np.uint8)).save(folder / f"field{number}.png")
     (folder / "boxes.csv").write_text("\n".join(rows) + "\n")
     return sorted(folder.iterdir())
@@ -48,7 +48,7 @@ def test_from_fields_with_boxes_to_corrected_predictions(
     page.get_by_role("button", name="Choose a folder").click()
     chooser = page.get_by_role("dialog", name="Open labeled images")
     chooser.get_by_role("button", name="Upload files").click()
-    chooser.get_by_label("Files …").set_input_files(write_fields(tmp_path / "a", 5, seed=0, is_labelled=True))
+    chooser.get_by_label("Files …").set_input_files(write_fields(tmp_path / "a", 5, seed=0, is_labeled=True))
     chooser.get_by_role("button", name="Open this table").click()
     page.wait_for_url("**/datasets/*")
     dataset = app.get(f"datasets/{page.url.rpartition('/')[2].partition('?')[0]}")
@@ -57,7 +57,7 @@ def test_from_fields_with_boxes_to_corrected_predictions(
     assert {each["name"]: each["n"] for each in dataset["classes"]} == {"large": 30, "small": 30}
     train_by_clicks(page, "Discs")
     page.get_by_role("link", name="Predict new images").click()
-    page.get_by_label("Files …").set_input_files(write_fields(tmp_path / "b", 2, seed=1, is_labelled=False))
+    page.get_by_label("Files …").set_input_files(write_fields(tmp_path / "b", 2, seed=1, is_labeled=False))
     page.get_by_role("button", name="Open this table").click()
     page.get_by_text("Selected:").wait_for()
     page.get_by_role("button", name="Predict", exact=True).click()

@@ -168,8 +168,8 @@ def test_corrections_become_labels_of_the_dataset_that_the_images_come_from(wary
         wary.get_by_role("link", name="Download CSV").click()
     assert "corrected" in downloading.value.path().read_text(encoding="utf-8-sig").splitlines()[0]
     wary.get_by_role("link", name="Corrected labels in the dataset").click()
-    wary.wait_for_url(f"**/datasets/{stock.unlabelled}*")
-    assert sum(found["n"] for found in stock.app.get(f"datasets/{stock.unlabelled}")["classes"]) == 2
+    wary.wait_for_url(f"**/datasets/{stock.unlabeled}*")
+    assert sum(found["n"] for found in stock.app.get(f"datasets/{stock.unlabeled}")["classes"]) == 2
     open_page(wary, f"/predictions/{stock.prediction}")
     for row in before:
         correct(wary, row, "Remove the correction")

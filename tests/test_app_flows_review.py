@@ -58,7 +58,7 @@ def predicted(app_server: RunningApp) -> Review:
     new = write_cells(app.root / "new to review", 6, is_sorted=False, seed=3)
     for k in range(N_BROKEN):
         (new / f"z{k:03d}.png").write_bytes(b"no image")
-    plain = app.opened(new, is_labelled=False)
+    plain = app.opened(new, is_labeled=False)
     return Review(app, app.predicted(run, plain["id"]))
 
 
@@ -241,7 +241,7 @@ def test_corrections_join_the_training_set_and_it_is_trained_again(page: "Page",
     again = review.app.ended(f"runs/{page.url.rpartition('/')[2]}")
     assert (again["state"], again["again_of"]) == ("done", run["id"])
     after = review.app.get(f"datasets/{run['dataset_id']}")
-    assert (after["n_images"], after["n_labelled"]) == (before["n_images"] + 1, before["n_labelled"] + 1)
+    assert (after["n_images"], after["n_labeled"]) == (before["n_images"] + 1, before["n_labeled"] + 1)
     # Of the training: an image that it lacked, and no label of its own.
     trained = {"id": again["id"], "name": f"{run['name']}, images added"}
     changes = review.app.get(f"runs/{run['id']}/image-changes")

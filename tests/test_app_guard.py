@@ -10,8 +10,8 @@ from starlette.websockets import WebSocketDisconnect
 
 from coverslip.app.guard import POLICY, Door, Guard
 from coverslip.app.server import create_app
-from coverslip.workspace.store.home import Workspace, open_workspace
 from coverslip.workspace.store.serving import make_token, token_hash
+from coverslip.workspace.store.workspace import Workspace, open_workspace
 
 HOSTS = frozenset({"127.0.0.1:8765", "localhost:8765", "[::1]:8765"})
 OWN = "http://127.0.0.1:8765"

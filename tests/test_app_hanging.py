@@ -54,7 +54,7 @@ def test_uploads_that_are_broken_off_leave_nothing_behind(other_app: Callable[..
     """Fifty of them, as a lost connection breaks them off: no line in a log, no file, no memory."""
     app = other_app()
     assert app.process is not None
-    upload = app.send("uploads", {"name": "broken", "is_labelled": True})["id"]
+    upload = app.send("uploads", {"name": "broken", "is_labeled": True})["id"]
     _break_off(app, f"uploads/{upload}/files/a/0.png", 10)
     process = psutil.Process(app.process.pid)
     memory = process.memory_info().rss

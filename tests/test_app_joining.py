@@ -194,7 +194,7 @@ def test_adding_counts_images_that_are_new_relabeled_duplicates_or_unreadable(
     expected = {**NONE, "n_new": 3, "n_relabeled": 1, "n_same_label": 1, "n_duplicates": 1, "n_unreadable": 1}
     assert preview() == expected
     assert join_counts(app, prediction, dataset["id"]) == expected
-    assert labels(app, dataset["id"]).count("flat") == dataset["n_labelled"] // 2 - 1
+    assert labels(app, dataset["id"]).count("flat") == dataset["n_labeled"] // 2 - 1
     answer(app, prediction, 1, None)
     answer(app, prediction, 2, "flat")
     answer(app, prediction, 3, "flat")

@@ -1,4 +1,4 @@
-"""Labelling in the gallery and the viewer, in a real browser."""
+"""Labeling in the gallery and the viewer, in a real browser."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ def images(app_server: RunningApp, request: pytest.FixtureRequest) -> Any:  # An
     return app_server.opened(folder)
 
 
-def test_no_image_is_labelled_before_one_is_selected(page: "Page", app_server: RunningApp, images: Any) -> None:
+def test_no_image_is_labeled_before_one_is_selected(page: "Page", app_server: RunningApp, images: Any) -> None:
     open_page(page, f"/datasets/{images['id']}?tab=images")
     classes = page.get_by_role("group", name="Label selected images")
     button = classes.get_by_role("button", name="small")
@@ -45,7 +45,7 @@ def test_arrow_keys_select_images_after_a_filter_was_clicked(page: "Page", image
         page.locator(f"[role=gridcell][aria-selected=true][data-index='{k}']").wait_for()
 
 
-def test_the_next_image_is_selected_after_a_relabelled_and_an_answered_one_left_the_list(
+def test_the_next_image_is_selected_after_a_relabeled_and_an_answered_one_left_the_list(
     page: "Page", app_server: RunningApp, images: Any
 ) -> None:
     first = app_server.get(f"datasets/{images['id']}/positions")["image_ids"][:4]

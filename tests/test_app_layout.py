@@ -13,13 +13,13 @@ pytestmark = pytest.mark.slow
 
 WIDTHS = (800, 1280, 1920)
 PAGES = (  # results of a run: test_app_results.py
-    *("/datasets/{images}?tab=classes", "/datasets/{images}?tab=checks", "/datasets/{unlabelled}?tab=images"),
-    *("/train?dataset={images}", "/train?dataset={unlabelled}", "/runs/{folds}", "/runs/{folds}?tab=metrics"),
+    *("/datasets/{images}?tab=classes", "/datasets/{images}?tab=checks", "/datasets/{unlabeled}?tab=images"),
+    *("/train?dataset={images}", "/train?dataset={unlabeled}", "/runs/{folds}", "/runs/{folds}?tab=metrics"),
     *("/studies", "/studies/{study}", "/predict?classifier={run}", "/predictions/{prediction}?only=review"),
     "/help/recipe",
 )
 ALIKE = (  # other states of these pages, or pages that test_app_screenshots.py looks at
-    *("/", "/datasets", "/datasets/{images}", "/datasets/{images}?tab=images", "/datasets/{unlabelled}", "/train"),
+    *("/", "/datasets", "/datasets/{images}", "/datasets/{images}?tab=images", "/datasets/{unlabeled}", "/train"),
     *("/runs", "/compare?runs={run},{folds}", "/studies/new", "/predict", "/predictions/{prediction}", "/help"),
 )
 

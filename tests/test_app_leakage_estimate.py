@@ -47,7 +47,7 @@ def test_what_was_seen_stays_until_labels_change_and_is_there_again_when_they_ar
     cells = open_images(workspace, write_cells(tmp_path / "cells", 12, side=32), group_pattern=GROUPS)
     workspace.background.wait_all()
     looking = LeakageEstimates(workspace)
-    assert looking.state_of(cells).state == "not-asked"
+    assert looking.state_of(cells).state == "not-requested"
     with workspace.engine.connect() as connection:
         cache_leakage_audit(
             load_dataset(connection, cells),
@@ -102,9 +102,9 @@ def test_the_app_shows_images_to_a_network_and_gives_it_up_on_request(tmp_path: 
     cells = open_images(workspace, write_cells(tmp_path / "cells", 60, side=32), group_pattern=GROUPS)
     address = f"{API}/datasets/{cells}/leakage-estimate"
     with TestClient(create_app(workspace)) as client:
-        assert client.post(address).json()["state"] in ("waiting", "looking")
+        assert client.post(address).json()["state"] in ("waiting", "searching")
         assert client.delete(address).status_code == 204
-        assert client.get(address).json()["state"] == "not-asked"
+        assert client.get(address).json()["state"] == "not-requested"
         changing.change(workspace, cells, {"class_plan": {"merge": {"others": ["small", "medium"]}}})
         client.post(address)
         known = until(lambda: (now := client.get(address).json())["state"] == "known" and now, 120)

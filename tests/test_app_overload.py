@@ -192,7 +192,7 @@ _LOGS = """
 import logging, sys
 from pathlib import Path
 from coverslip.app.server import open_server
-from coverslip.workspace.store.home import open_workspace
+from coverslip.workspace.store.workspace import open_workspace
 
 home = open_workspace(Path(sys.argv[1]))
 with open_server(home, port=0):

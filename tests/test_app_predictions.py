@@ -40,7 +40,7 @@ from coverslip.workspace.datasets.listing import describe
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.jobs.state import status_of
 from coverslip.workspace.predictions.classifying import LoadedClassifiers
-from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.workspace import Workspace
 
 pytestmark = pytest.mark.slow
 
@@ -175,7 +175,7 @@ def test_what_was_corrected_needs_no_eye_any_more(lab: Lab) -> None:
 
 
 @pytest.mark.exhaustive
-def test_classes_keep_the_order_of_their_keys_from_labelling_to_predicting(lab: Lab) -> None:
+def test_classes_keep_the_order_of_their_keys_from_labeling_to_predicting(lab: Lab) -> None:
     cells = open_images(lab.workspace, lab.workspace.roots[0] / "cells", group_pattern=r"slide\d+")
     changes = {"classes": ["medium", "unused", "large"], "class_plan": {"rename": {"large": "a big one"}}}
     assert lab.client.patch(f"{API}/datasets/{cells}", json=changes).status_code == 200
@@ -204,13 +204,13 @@ def test_corrections_become_training_images(lab: Lab) -> None:
     counts = [(one["name"], one["n"]) for one in sorted(found["classes"], key=lambda one: one["color_index"])]
     assert counts == [("<script>", 1), ("large", 1), ("medium", 0), ("=new", 1)]  # the classifier's keys
     every = lab.client.post(f"{path}/dataset", json={"only": "all", "name": "All"}).json()
-    assert (every["name"], every["n_labelled"]) == ("All", 41)  # the broken one has a label by now
+    assert (every["name"], every["n_labeled"]) == ("All", 41)  # the broken one has a label by now
     for row in rows:
         lab.client.put(f"{path}/rows/{row['k']}/correction", json={"label": None})
 
 
 def test_an_image_is_excluded_with_its_reason_and_included_again(lab: Lab) -> None:
-    images = open_images(lab.workspace, lab.new, is_labelled=False)
+    images = open_images(lab.workspace, lab.new, is_labeled=False)
     answer = lab.client.post(f"{API}/predictions", json={"classifier_id": lab.run, "dataset_id": images})
     path = f"{API}/predictions/{answer.json()['id']}"
     assert ended(lab.client, answer.json()["id"], what="predictions")["state"] == "done"
@@ -231,7 +231,7 @@ def test_an_image_is_excluded_with_its_reason_and_included_again(lab: Lab) -> No
         third,
     ]
     dataset = describe(lab.workspace, images)
-    assert (dataset.n_excluded, dataset.n_labelled) == (2, 1)
+    assert (dataset.n_excluded, dataset.n_labeled) == (2, 1)
     assert [each.name for each in dataset.classes] == ["<script>", "large", "medium"]
     table = list(csv.DictReader(io.StringIO(lab.client.get(f"{path}/download/predictions").text)))
     assert [(each["corrected"], each["excluded"]) for each in table[:4]] == [
@@ -246,7 +246,7 @@ def test_an_image_is_excluded_with_its_reason_and_included_again(lab: Lab) -> No
     for k in (first, second, third):
         lab.client.put(f"{path}/rows/{k}/correction", json={"label": None})
     dataset = describe(lab.workspace, images)
-    assert (dataset.n_excluded, dataset.n_labelled) == (0, 0)
+    assert (dataset.n_excluded, dataset.n_labeled) == (0, 0)
     assert lab.client.delete(f"{API}/jobs/{answer.json()['id']}").status_code == 204
 
 
@@ -297,7 +297,7 @@ def test_confirmed_and_corrected_images_join_a_dataset_once_and_can_be_left_out_
     assert joined.status_code == 200, joined.text
     until(lambda: describe(lab.workspace, cells).state == "ready")
     after = describe(lab.workspace, cells)
-    assert (after.n_images, after.n_labelled) == (before.n_images + 1 + 2, before.n_labelled + 1 + 2)
+    assert (after.n_images, after.n_labeled) == (before.n_images + 1 + 2, before.n_labeled + 1 + 2)
     assert {domain.name: domain.n for domain in after.domains}["Monday"] == 2
     assert lab.client.post(f"{path}/join", json={"dataset_id": cells}).json()["dataset"]["n_images"] == after.n_images
 

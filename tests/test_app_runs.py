@@ -46,7 +46,7 @@ from coverslip.reports.sections.limits import limits
 from coverslip.reports.sections.tiles import n_mistakes
 from coverslip.runs import Recipe, Run, SplitPlan
 from coverslip.runs.documents import read_table
-from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.workspace import Workspace
 
 pytestmark = pytest.mark.slow
 
@@ -153,7 +153,7 @@ def test_the_images_behind_a_cell_of_the_confusion_matrix_can_be_looked_at(lab: 
     table = list(read_table(Path(lab.get(f"runs/{lab.run}")["folder"]) / "predictions.csv"))
     assert [row["image_id"] for row in every["items"]] == [row["image_id"] for row in table[2:7]]
     assert every["total"] == len(table)
-    mistakes = lab.get(f"runs/{lab.run}/rows?only=mistakes")
+    mistakes = lab.get(f"runs/{lab.run}/rows?only=misclassified")
     assert mistakes["total"] == sum(row["label"] != row["predicted"] for row in table)
     for what, kind in (("thumbnail?side=64", "image/jpeg"), ("picture?low=0&high=99", "image/png")):
         answer = lab.client.get(f"{API}/runs/{lab.run}/rows/{surest['k']}/{what}")
@@ -268,7 +268,7 @@ def test_runs_on_the_same_images_are_told_from_others(lab: Lab, tmp_path: Path) 
     compared = lab.get(f"comparison?run_id={lab.run}&run_id={other['id']}")
     assert [row["run_id"] for row in compared["rows"]] == [lab.run, other["id"]]
     pair = compared["pairs"][0]
-    assert (pair["n_only_first"], pair["n_only_second"], pair["n_relabelled"]) == (0, 0, 0)
+    assert (pair["n_only_first"], pair["n_only_second"], pair["n_relabeled"]) == (0, 0, 0)
     assert [numbers["labels"] for numbers in pair["numbers"]] == ["both"]
     assert {row["value"] for row in pair["numbers"][0]["differences"]} - {None} == {0}
     assert not any(row["is_shown"] for row in pair["numbers"][0]["differences"])
@@ -341,7 +341,7 @@ import sys
 from pathlib import Path
 from fastapi.testclient import TestClient
 from coverslip.app.server import create_app
-from coverslip.workspace.store.home import open_workspace
+from coverslip.workspace.store.workspace import open_workspace
 with TestClient(create_app(open_workspace(Path(sys.argv[1]), (Path(sys.argv[2]),)))) as client:
     for path in sys.argv[3:]:
         answer = client.get("/api/v1" + path)
@@ -352,7 +352,7 @@ print(sorted({"torch", "timm", "sklearn", "matplotlib"} & set(sys.modules)))
 
 def test_the_server_never_imports_what_trains(lab: Lab) -> None:
     run = f"/runs/{lab.run}"
-    parts = ("", "/results", "/rows?only=mistakes", "/rows/0/thumbnail", "/rows/0/picture", "/report")
+    parts = ("", "/results", "/rows?only=misclassified", "/rows/0/thumbnail", "/rows/0/picture", "/report")
     files = ("report", "predictions", "run", "classifier", "recipe")
     paths = ["/runs", "/classifiers", "/predictions", "/models", "/recipe", *(run + part for part in parts)]
     paths.append(f"/jobs/{lab.run}/events")

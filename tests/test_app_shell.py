@@ -32,7 +32,7 @@ from coverslip.app.pages import add_pages
 from coverslip.app.server import create_app
 from coverslip.errors import Conflict, CoverslipError, NotFound, TooLarge
 from coverslip.messages import text
-from coverslip.workspace.store.home import Workspace, open_workspace
+from coverslip.workspace.store.workspace import Workspace, open_workspace
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = {"torch", "torchvision", "timm", "sklearn", "scipy", "matplotlib", "openvino", "onnxruntime"}
@@ -284,7 +284,7 @@ import sys
 from pathlib import Path
 from fastapi.testclient import TestClient
 from coverslip.app.server import create_app
-from coverslip.workspace.store.home import open_workspace
+from coverslip.workspace.store.workspace import open_workspace
 
 app = create_app(open_workspace(Path({str(workspace.folder)!r}), (Path({str(workspace.roots[0])!r}),)))
 with TestClient(app) as client:
@@ -526,7 +526,7 @@ def test_a_fault_is_written_to_the_log_not_to_the_terminal(tmp_path: Path) -> No
 import threading, time, urllib.request, urllib.error
 from pathlib import Path
 from coverslip.app import server
-from coverslip.workspace.store.home import open_workspace
+from coverslip.workspace.store.workspace import open_workspace
 
 make = server.create_app
 def with_fault(workspace):
@@ -768,7 +768,7 @@ def ids_that_exist(client: TestClient, images: Path) -> dict[str, object]:
     while client.get(f"/api/v1/datasets/{ready[0]['id']}").json()["state"] == "reading":
         assert time.monotonic() < until
         time.sleep(0.05)
-    upload = client.post("/api/v1/uploads", json={"name": "sent", "is_labelled": True}).json()
+    upload = client.post("/api/v1/uploads", json={"name": "sent", "is_labeled": True}).json()
     return {"dataset_id": ready[0]["id"], "upload_id": upload["id"], "i": 0}
 
 

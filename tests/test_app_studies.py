@@ -15,7 +15,7 @@ from trained import SMALL_NETWORK
 
 from coverslip.app.server import create_app
 from coverslip.runs import load_recipe
-from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.workspace import Workspace
 
 SMALL = {"image_size": 32, "epochs": 1, "batch_size": 8}
 

@@ -26,7 +26,7 @@ def test_an_evaluation_says_that_the_threshold_of_the_own_test_set_was_set_by_ha
         def own() -> tuple[str, bool]:
             found = client.get(f"{API}/evaluations/{asked['id']}/results").json()
             (section,) = (each for each in found["sections"] if each["name"] == "own-test")
-            return found["own_test"]["rule"], text("report-threshold-by-hand") in section["words"]
+            return found["test_set"]["rule"], text("report-threshold-by-hand") in section["words"]
 
         assert own() == ("highest probability", False)
         choice = client.get(f"{API}/runs/{run}/thresholds").json()["choices"][0]
@@ -74,7 +74,7 @@ def test_a_threshold_is_chosen_by_a_wish_and_numbers_follow(tmp_path: Path) -> N
         until(lambda: client.get(f"{API}/runs/{run}").json()["state"] == "done")
         before = client.get(f"{API}/runs/{run}/thresholds").json()
         assert (before["decide_by"], before["threshold"]) == ("highest", 0.5)
-        assert before["learnt_on"] == "validation images"
+        assert before["calibrated_on"] == "validation images"
         assert {before["positive"], before["negative"]} == {"other", "<script>"}
         choice, in_use = before["choices"][0], [each for each in before["choices"] if each["threshold"] == 0.5]
         validation = rows_of(find_job(workspace, run, "train").folder / "validation.csv")

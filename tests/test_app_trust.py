@@ -20,7 +20,7 @@ def test_shares_are_stated_where_images_are_predicted_and_told_beside_the_answer
     page.get_by_text("Expected class proportions").click()
     share = page.get_by_label(re.compile("% of these images")).first
     share.fill("90")
-    page.get_by_label("or a dataset in coverslip").select_option(stock.unlabelled)
+    page.get_by_label("or a dataset in coverslip").select_option(stock.unlabeled)
     page.get_by_role("button", name="Predict", exact=True).click()
     page.get_by_text(re.compile("class proportions: .* 90%")).wait_for()
 
@@ -45,13 +45,13 @@ def test_an_explanation_tells_that_it_goes_on_and_is_given_up(page: "Page", stoc
 
 
 def test_a_request_that_waits_is_dropped_when_its_image_is_left(page: "Page", stock: Stock) -> None:
-    states = ("drawing", "waiting", "not-asked")  # of the first three images, as if the first took long
-    cancelled: list[int] = []
+    states = ("drawing", "waiting", "not-requested")  # of the first three images, as if the first took long
+    canceled: list[int] = []
 
     def answer(route: "Route") -> None:
         k = int(route.request.url.split("/")[-2])
         if route.request.method == "DELETE":
-            cancelled.append(k)
+            canceled.append(k)
         route.fulfill(json={"state": states[k], "progress": None, "error": None, "fold": None, "seconds": 75.0})
 
     page.route("**/explanation", answer)
@@ -62,7 +62,7 @@ def test_a_request_that_waits_is_dropped_when_its_image_is_left(page: "Page", st
         page.keyboard.press("ArrowRight")
     page.get_by_role("button", name="Why this class?").wait_for()
     page.unroute_all(behavior="wait")
-    assert cancelled == [1]  # the first goes on: its checks are those of all images
+    assert canceled == [1]  # the first goes on: its checks are those of all images
 
 
 @pytest.mark.exhaustive

@@ -105,7 +105,7 @@ def test_an_undo_takes_back_the_change_that_it_names(app: App, where: str, cells
     assert {key: after[key] for key in before} == {**before, seen[8]: "of the second"}
 
 
-def test_an_undo_is_refused_where_another_client_labelled_one_of_the_images(app: App, where: str) -> None:
+def test_an_undo_is_refused_where_another_client_labeled_one_of_the_images(app: App, where: str) -> None:
     seen = app.get(f"{where}/positions")["image_ids"]
     first = relabel(app, where, seen[:3], "of the first")
     second = relabel(app, where, seen[2:3], "of the second")

@@ -35,7 +35,7 @@ from coverslip.datasets import (
 from coverslip.errors import LeakageFound
 from coverslip.events import Progressed
 from coverslip.messages import text
-from coverslip.samples import write_sample_images
+from coverslip.synthetic_cells import write_sample_images
 
 
 def saved_anew(picture: Image.Image) -> Image.Image:
@@ -159,7 +159,7 @@ def test_a_predefined_split_that_divides_changed_copies_is_refused(looked):
     records[second] = replace(records[second], predefined_split="test")
     divided = replace(data, records=tuple(records))
     kinds = [leak.kind for leak in predefined_split_leaks(divided, scan)]
-    assert kinds == ["copies"]
+    assert kinds == ["near-duplicates"]
     with refusing(LeakageFound, "leaking-split", n_leaks=1, leaks=text("leak-of-near-duplicates", n=1)):
         split_images(divided, scan, val=0.2, test=0.2, seed=0)
     assert {first, second} <= set(predefined_split_leaks(divided, scan)[0].images)

@@ -51,7 +51,7 @@ def test_of_a_flat_or_tiny_image_nothing_is_told(array: np.ndarray) -> None:
     assert (quality.saturated, quality.sharpness, quality.cut) == (0, None, 0)
 
 
-def test_a_cell_among_touching_neighbours_is_not_called_cut_off() -> None:
+def test_a_cell_among_touching_neighbors_is_not_called_cut_off() -> None:
     beside = np.maximum(cell(1), np.roll(cell(2), SIDE // 2 - 6, axis=1))
     assert image_quality(beside).cut == 0
 

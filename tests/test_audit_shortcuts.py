@@ -21,7 +21,7 @@ WARNING_SHARE, ADVICE_SHARE = 0.5, 0.25
 
 
 def cells(n: int, *, marked: bool = False, dim: bool = False, seed: int = 0) -> tuple[list[np.ndarray], np.ndarray]:
-    """Discs on grey noise: those of class 1 are larger; `marked` ones have a dot in a corner, `dim` ones less light."""
+    """Discs on gray noise: those of class 1 are larger; `marked` ones have a dot in a corner, `dim` ones less light."""
     generator = np.random.default_rng(seed)
     label = np.arange(n) % 2
     rows, columns = np.mgrid[:48, :48]
@@ -158,7 +158,7 @@ def test_files_tell_how_they_were_taken_and_saved_and_not_when(tmp_path: Path) -
         picture.save(tmp_path / name, quality=quality, exif=exif)
     a, b, c = (file_tags(tmp_path / name) for name in ("a.jpg", "b.jpg", "c.jpg"))
     assert a == b
-    assert {name for name in a if a[name] != c[name]} == {"quantisation"}
+    assert {name for name in a if a[name] != c[name]} == {"quantization"}
     assert (a["Model"], "DateTime" in a) == ("Scope 7", False)
     (tmp_path / "cut.jpg").write_bytes((tmp_path / "a.jpg").read_bytes()[:40])
     assert file_tags(tmp_path / "cut.jpg") == file_tags(tmp_path / "none.png") == {}

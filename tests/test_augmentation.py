@@ -1,4 +1,4 @@
-"""Shear, crop, blur, colour and stain: known answers, and what holds for all that can be drawn."""
+"""Shear, crop, blur, color and stain: known answers, and what holds for all that can be drawn."""
 
 import math
 import re
@@ -17,7 +17,7 @@ from coverslip.augmentation.drawing import Random
 from coverslip.augmentation.transform import (
     _STAIN_DENSITIES,
     Changes,
-    _colour_matrices,
+    _color_matrices,
     stain_matrices,
 )
 from coverslip.engines import turned
@@ -27,7 +27,7 @@ from coverslip.messages import text
 from coverslip.runs import Augment, Recipe, RecipeKey, augment_named, recipe_keys, with_settings
 from coverslip.runs.recipe import phrases
 
-SEED_7 = Changes(  # as drawn before there were shear, crop, blur, colour and stain
+SEED_7 = Changes(  # as drawn before there were shear, crop, blur, color and stain
     torch.tensor(
         [
             [[0.94684654, -0.21116148, -0.02693677], [0.21116148, 0.94684654, 0.07098863]],
@@ -66,7 +66,7 @@ def test_what_is_drawn_for_an_earlier_recipe_stays_the_same() -> None:
     drawn = draw_changes(2, Augment(), generator(7))
     for name in ("maps", "gain", "offset"):
         torch.testing.assert_close(getattr(drawn, name), getattr(SEED_7, name))
-    assert (drawn.stain, drawn.colour, drawn.blur) == (None, None, None)
+    assert (drawn.stain, drawn.color, drawn.blur) == (None, None, None)
 
 
 @pytest.mark.parametrize("one", [{"blur": 2.0}, {"stain": 0.2}, {"hue_degrees": 9.0}, {"saturation": 0.5}])
@@ -105,7 +105,7 @@ def test_a_crop_lies_within_the_image_and_keeps_its_share() -> None:
     assert corners[:, 0, 0].std() > 0.1  # at any place
 
 
-def test_cropping_a_quarter_of_a_chequered_image_shows_its_colour_alone() -> None:
+def test_cropping_a_quarter_of_a_chequered_image_shows_its_color_alone() -> None:
     x = torch.zeros(1, 1, 16, 16)
     x[..., :8, :8] = 1
     quarter = apply_changes(x, changes(1, torch.tensor([[0.5, 0, -0.5], [0, 0.5, -0.5]])))
@@ -168,23 +168,23 @@ def test_black_stays_black_and_white_that_takes_no_dye_stays_white() -> None:
     torch.testing.assert_close(restained, x, rtol=0, atol=1e-6)
 
 
-def test_colour_changes_keep_grey_and_luminance() -> None:
-    matrices = _colour_matrices(torch.tensor([0.0, 0.6, 1.4]), torch.tensor([0.0, 0.5, -0.3]))
+def test_color_changes_keep_gray_and_luminance() -> None:
+    matrices = _color_matrices(torch.tensor([0.0, 0.6, 1.4]), torch.tensor([0.0, 0.5, -0.3]))
     torch.testing.assert_close(matrices @ torch.ones(3, 1), torch.ones(3, 3, 1), rtol=0, atol=1e-5)
     luminance = torch.tensor([[0.299, 0.587, 0.114]])
     torch.testing.assert_close(luminance @ matrices, luminance.expand(3, 1, 3), rtol=0, atol=1e-5)
-    without_colour = apply_changes(pictures(1), changes(1, colour=matrices[:1]))
-    assert without_colour.std(dim=1).max() < 1e-5
+    without_color = apply_changes(pictures(1), changes(1, color=matrices[:1]))
+    assert without_color.std(dim=1).max() < 1e-5
 
 
 def test_no_turn_and_full_saturation_is_the_image_itself() -> None:
     x = pictures(1)
-    same = _colour_matrices(torch.ones(1), torch.zeros(1))
-    torch.testing.assert_close(apply_changes(x, changes(1, colour=same)), x, rtol=0, atol=1e-5)
+    same = _color_matrices(torch.ones(1), torch.zeros(1))
+    torch.testing.assert_close(apply_changes(x, changes(1, color=same)), x, rtol=0, atol=1e-5)
     back = (
         same
-        @ _colour_matrices(torch.ones(1), torch.tensor([math.pi]))
-        @ _colour_matrices(torch.ones(1), torch.tensor([math.pi]))
+        @ _color_matrices(torch.ones(1), torch.tensor([math.pi]))
+        @ _color_matrices(torch.ones(1), torch.tensor([math.pi]))
     )
     torch.testing.assert_close(back, same, rtol=0, atol=1e-5)
 
@@ -202,11 +202,11 @@ def test_no_turn_and_full_saturation_is_the_image_itself() -> None:
     st.integers(0, 2**31),
 )
 def test_pixels_stay_in_range_and_equal_seeds_give_equal_images(
-    augment: Augment, colour: tuple[float, float, float], channels: int, seed: int
+    augment: Augment, color: tuple[float, float, float], channels: int, seed: int
 ) -> None:
     if channels == 3:
         names = ("saturation", "hue_degrees", "stain")
-        augment = augment.model_copy(update=dict(zip(names, colour, strict=True)))
+        augment = augment.model_copy(update=dict(zip(names, color, strict=True)))
     x = pictures(6, 20, channels)
     changed, again = (apply_changes(x, draw_changes(6, augment, generator(seed))) for _ in range(2))
     assert changed.shape == x.shape

@@ -27,7 +27,7 @@ from coverslip.errors import UnreadableImage
 from coverslip.images import read_pixels
 from coverslip.messages import text
 from coverslip.runs import Run
-from coverslip.samples import write_sample_images
+from coverslip.synthetic_cells import write_sample_images
 
 ROOT = Path(__file__).resolve().parent.parent
 _SETTINGS = (f"model={SMALL_NETWORK}", "stage=instant", "image_size=48", "tta=1", "split.folds=0")

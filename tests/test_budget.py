@@ -28,7 +28,7 @@ from coverslip.events import (
     StageStarted,
     ignore,
 )
-from coverslip.experiments import Parts, begin_run, checked, train_in
+from coverslip.experiments import SplitData, begin_run, run_training, validated
 from coverslip.experiments.budgeting import Watch, image_sizes, largest_fitting
 from coverslip.experiments.first_steps import first_steps
 from coverslip.experiments.measuring import fit_to_memory
@@ -87,17 +87,17 @@ class Machine:
 
 def trained_within(images: Path, folder: Path, recipe: Recipe, budget: float, machine: Machine) -> Run:
     """A training whose clock is the machine's."""
-    data, recipe = checked(cs.open_dataset(images, group_pattern=GROUPS), recipe)
+    data, recipe = validated(cs.open_dataset(images, group_pattern=GROUPS), recipe)
     environment = begin_run(folder, data, recipe, "cpu", allow_leakage=False, budget=budget)
     deadline = Deadline.within(budget, machine.clock)
     stop = Stop(Run(folder).stop_file)
-    return train_in(data, recipe, environment, RunContext(folder, emit=machine, stop=stop, deadline=deadline))
+    return run_training(data, recipe, environment, RunContext(folder, emit=machine, stop=stop, deadline=deadline))
 
 
 def resumed_within(run: Run, images: Path, budget: float, machine: Machine) -> Run:
-    data, recipe = checked(cs.open_dataset(images, group_pattern=GROUPS), run.recipe)
+    data, recipe = validated(cs.open_dataset(images, group_pattern=GROUPS), run.recipe)
     deadline = Deadline.within(budget, machine.clock)
-    return train_in(data, recipe, run.environment, RunContext(run.folder, emit=machine, deadline=deadline))
+    return run_training(data, recipe, run.environment, RunContext(run.folder, emit=machine, deadline=deadline))
 
 
 def check_same_without_budget(run: Run, images: Path, folder: Path) -> None:
@@ -570,10 +570,10 @@ def test_a_budget_from_end_to_end_and_its_report(cells: Path, tmp_path: Path) ->
 
 @pytest.mark.exhaustive
 def test_fine_tuning_takes_smaller_batches_where_memory_is_short(cells: Path, tmp_path: Path) -> None:
-    data, recipe = checked(cs.open_dataset(cells, group_pattern=GROUPS), MEMORY)
+    data, recipe = validated(cs.open_dataset(cells, group_pattern=GROUPS), MEMORY)
     begin_run(tmp_path / "run", data, recipe, "cpu", allow_leakage=False)
     scan = scan_images(data)
-    parts = Parts(data, scan, make_split(data, scan, recipe))
+    parts = SplitData(data, scan, make_split(data, scan, recipe))
     events: list[Event] = []
     context = RunContext(tmp_path / "run", emit=events.append)
     assert fit_to_memory(parts, recipe, context, lambda device: 10**12) is recipe
@@ -602,7 +602,7 @@ def test_the_memory_of_training_is_about_what_was_estimated(model: str) -> None:
 # never below the size of the one that started it.)
 TRAIN_ONCE = """
 import re, sys, torch
-import torch._dynamo  # part of the program: the first step of an optimiser imports it
+import torch._dynamo  # part of the program: the first step of an optimizer imports it
 from coverslip.losses.functions import ImageLoss
 from coverslip.models.networks import create_network
 from coverslip.runs import Recipe
@@ -629,9 +629,9 @@ print(resident("VmHWM") - before)
 
 @pytest.mark.slow
 def test_the_speed_of_training_is_measured_without_a_deadline(cells: Path, tmp_path: Path) -> None:
-    data, recipe = checked(cs.open_dataset(cells, group_pattern=GROUPS), with_settings(SMALL, ["batch_size=4"]))
+    data, recipe = validated(cs.open_dataset(cells, group_pattern=GROUPS), with_settings(SMALL, ["batch_size=4"]))
     scan = scan_images(data)
-    measured = first_steps(Parts(data, scan, make_split(data, scan, recipe)), recipe, RunContext(tmp_path))
+    measured = first_steps(SplitData(data, scan, make_split(data, scan, recipe)), recipe, RunContext(tmp_path))
     assert measured.pace is not None
     assert 0 < measured.pace.step_seconds < 60
     assert 0 < measured.test_seconds < 600

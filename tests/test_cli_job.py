@@ -16,7 +16,7 @@ from trained import SMALL_NETWORK
 from coverslip.cli import main
 from coverslip.reports.reported import read_run
 from coverslip.reports.words import lead, overestimates
-from coverslip.samples import SampleSet, write_new_images, write_sample_images
+from coverslip.synthetic_cells import SampleSet, write_new_images, write_sample_images
 
 INSTANT = ("--set", f"model={SMALL_NETWORK}", "--set", "stage=instant", "--set", "image_size=64", "--set", "tta=1")
 

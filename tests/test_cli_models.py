@@ -15,7 +15,7 @@ Capture = pytest.CaptureFixture[str]
 
 KEYS = {
     *("name", "family", "paper", "parameters", "conv_linear_weights_x2", "macs", "input_px", "channels", "weights"),
-    *("licence", "freeze_boundaries", "heatmap_layer"),
+    *("license", "freeze_boundaries", "heatmap_layer"),
 }
 
 

@@ -15,7 +15,7 @@ from coverslip.reports.comparing.differences import what_differs
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections.limits import limits
 from coverslip.runs import Run, save_recipe, write_split
-from coverslip.runs.log.records import looks_of
+from coverslip.runs.log.records import test_set_accesses
 from coverslip.runs.lookup import file_of_each
 
 pytestmark = pytest.mark.slow
@@ -198,13 +198,13 @@ def test_copies_are_matched_beside_files_of_both_each_once_and_by_equal_labels_f
     evaluations = pair[0].evaluation("folder"), pair[1].evaluation("table")
     compared = cs.compare([evaluation.folder for evaluation in evaluations]).pairs[0]
     assert (compared.n, compared.n_by_content, compared.n_only_second) == (41, 21, 1)
-    assert compared.n_relabelled == 1
+    assert compared.n_relabeled == 1
     assert [numbers.labels for numbers in compared.numbers] == ["first", "second"]
 
 
 def test_comparing_by_test_numbers_is_counted_and_no_run_is_best_by_chance(pair: tuple[Run, Run]) -> None:
     first, second = pair
-    assert looks_of(first).n == 1
+    assert test_set_accesses(first).n == 1
     found = cs.compare([first, second])
     row = next(row for row in found.pairs[0].numbers[0].differences if row.name == found.primary == "macro_f1")
     assert (row.low, row.p, row.is_shown) == (None, None, False)  # too few groups for a test
@@ -212,10 +212,13 @@ def test_comparing_by_test_numbers_is_counted_and_no_run_is_best_by_chance(pair:
     assert f"{row.first:.3f}" in found.conclusion
     assert "2 runs" in found.access_note
     cs.compare([second, first])
-    assert (looks_of(first).compared_with, looks_of(second).compared_with) == (("larger",), ("first",))
+    assert (test_set_accesses(first).compared_with, test_set_accesses(second).compared_with) == (
+        ("larger",),
+        ("first",),
+    )
     assert any("compared with those of 1 other training" in claim for claim, _ in limits(read_run(first.folder)))
-    first.looks_file.write_text("damaged")
-    assert looks_of(first).n == 1
+    first.test_set_accesses_file.write_text("damaged")
+    assert test_set_accesses(first).n == 1
 
 
 def test_published_figures_stand_beside_them_and_are_not_tested(pair: tuple[Run, Run], tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ IN_TWO_FILES = ReadPlan(channel_files=MARKS)
 
 
 def write_stains(folder: Path, n: int = 3, marks: tuple[str, ...] = MARKS) -> Path:
-    """Two classes that differ by the second stain alone; a class folder each, `n` images, a grey file per stain."""
+    """Two classes that differ by the second stain alone; a class folder each, `n` images, a gray file per stain."""
     from tifffile import imwrite
 
     rng = np.random.default_rng(0)

@@ -31,7 +31,7 @@ from coverslip.runs import Recipe, check_recipe, load_recipe, save_recipe, with_
 CLASSES = ("cis", "light", "severe", "columnar", "superficial")
 
 
-def labelled(*labels: str | None) -> Dataset:
+def labeled(*labels: str | None) -> Dataset:
     records = tuple(
         ImageRecord(f"{i}.png", Path(f"/data/{i}.png"), label, None, "", None, ReadPlan())
         for i, label in enumerate(labels)
@@ -40,7 +40,7 @@ def labelled(*labels: str | None) -> Dataset:
 
 
 def labels_after(plan: ClassPlan, *labels: str | None) -> list[str | None]:
-    return [record.label for record in with_classes(labelled(*labels), plan).records]
+    return [record.label for record in with_classes(labeled(*labels), plan).records]
 
 
 def write_images(folder: Path, counts: dict[str, int]) -> Path:
@@ -58,7 +58,7 @@ def test_merge_rename_and_drop_give_the_labels_that_they_say() -> None:
         merge={"abnormal": ("cis", "light", "severe")}, rename={"columnar": "normal"}, drop=("superficial",)
     )
     assert labels_after(plan, *CLASSES, None, "other") == [*["abnormal"] * 3, "normal", "superficial", None, "other"]
-    changed = with_classes(labelled(*CLASSES, None, "other"), plan)
+    changed = with_classes(labeled(*CLASSES, None, "other"), plan)
     assert changed.classes == ("abnormal", "normal", "other")
     assert [changed.has_class(record) for record in changed.records] == [True] * 4 + [False, False, True]
 
@@ -68,7 +68,7 @@ def test_a_class_may_join_others_under_its_own_name() -> None:
 
 
 def test_order_comes_first_and_the_others_follow_in_natural_order() -> None:
-    data = labelled("cell 10", "cell 2", "debris", "b", "a")
+    data = labeled("cell 10", "cell 2", "debris", "b", "a")
     assert with_classes(data, ClassPlan(order=("debris", "b"))).classes == ("debris", "b", "a", "cell 2", "cell 10")
 
 
@@ -85,7 +85,7 @@ def test_labels_that_are_changed_already_stay_as_they_are(
     plan = ClassPlan(
         merge={"abnormal": merged} if merged else {}, drop=tuple(dropped), rename=dict.fromkeys(rest, "new")
     )
-    once = with_classes(labelled(*labels), plan)
+    once = with_classes(labeled(*labels), plan)
     assert with_classes(once, plan) == once
     assert set(once.classes).isdisjoint({*merged, *dropped, *rest})
 
@@ -158,16 +158,16 @@ def test_a_plan_that_contradicts_itself_is_one_clear_error(plan: dict[str, objec
 )
 def test_a_plan_that_does_not_fit_the_images_is_one_error_with_all_faults(plan: ClassPlan, said: list[str]) -> None:
     with refusing(BadRecipe, "classes-do-not-fit", mismatches="; ".join(said), has_classes=True) as caught:
-        check_classes(labelled(*CLASSES), plan)
+        check_classes(labeled(*CLASSES), plan)
     assert caught.value.parameters["classes"].startswith("'cis', 'columnar'")
 
 
 def test_a_plan_that_fits_is_accepted() -> None:
-    check_classes(labelled(*CLASSES), ClassPlan())
+    check_classes(labeled(*CLASSES), ClassPlan())
     plan = ClassPlan(
         merge={"light": ("light", "cis")}, drop=("severe",), rename={"columnar": "x"}, order=("x", "light")
     )
-    check_classes(labelled(*CLASSES), plan)
+    check_classes(labeled(*CLASSES), plan)
 
 
 def test_settings_and_files_name_classes_also_those_that_look_like_numbers(tmp_path: Path) -> None:
@@ -222,7 +222,7 @@ def test_dropped_images_are_told_by_class_and_take_no_part(tmp_path: Path) -> No
     assert note_of(split.notes, "excluded").parameters == {"n_images": 1, "reason": "no-label"}
     found = inspect_dataset(data, scan)
     assert found.classes == {"b": 8, "a": 8}
-    assert found.n_unlabelled == 1
+    assert found.n_unlabeled == 1
 
 
 def test_a_dropped_class_on_two_sides_of_a_predefined_split_is_no_leakage(tmp_path: Path) -> None:

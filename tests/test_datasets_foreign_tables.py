@@ -100,8 +100,8 @@ def test_files_that_may_not_be_read_are_not_opened_for_boxes_relative_to_their_s
     rows = [f"fields/0.png,{cells},a", f"fields/1.png,{cells},b"]
     table = write(tmp_path, "path,x_rel,y_rel,width_rel,height_rel,label", rows)
     allowed = tmp_path / "fields" / "0.png"
-    for labelled in (True, False):
-        first, second = open_dataset(table, labelled=labelled, may_read=lambda file: file == allowed).records
+    for labeled in (True, False):
+        first, second = open_dataset(table, labeled=labeled, may_read=lambda file: file == allowed).records
         assert first.plan.box == (4, 6, 20, 24)
         assert second.plan.box == (500, 1000, 2500, 4000)  # of a size that says nothing of the file
 
@@ -223,6 +223,6 @@ def test_a_table_of_predictions_has_no_labels_to_train_on_until_they_are_filled_
     table = write(tmp_path, header, rows)
     with refusing(BadDataset, "predictions-without-labels"):
         open_dataset(table)
-    assert len(open_dataset(table, labelled=False)) == 4
+    assert len(open_dataset(table, labeled=False)) == 4
     write(tmp_path, header, [row.replace(",,", ",b,") for row in rows])
     assert open_dataset(table).classes == ("b",)

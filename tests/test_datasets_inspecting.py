@@ -181,7 +181,7 @@ def test_folds_are_promised_only_where_classes_can_be_held_out_and_groups_of_dro
 
 def test_without_labels_or_groups_what_to_do_is_said(tmp_path):
     save(tmp_path / "1.png", 1)
-    data = open_dataset(tmp_path, labelled=False)
+    data = open_dataset(tmp_path, labeled=False)
     found = inspect_dataset(data, scan_images(data))
     assert {"no-labels", "no-groups"} == codes(found)
 
@@ -199,15 +199,15 @@ def test_one_class_and_several_spellings_are_pointed_out(tmp_path):
 
 
 def test_images_that_are_not_of_one_kind_are_pointed_out(tmp_path):
-    save(tmp_path / "a" / "grey.png", 1)
+    save(tmp_path / "a" / "gray.png", 1)
     save(tmp_path / "a" / "deep.png", 2, dtype=np.uint16)
-    colour = np.random.default_rng(3).integers(0, 256, (10, 10, 3), dtype=np.uint8)
-    Image.fromarray(colour).save(tmp_path / "a" / "colour.png")
-    pages = [Image.fromarray(colour[..., i]) for i in range(2)]
+    color = np.random.default_rng(3).integers(0, 256, (10, 10, 3), dtype=np.uint8)
+    Image.fromarray(color).save(tmp_path / "a" / "color.png")
+    pages = [Image.fromarray(color[..., i]) for i in range(2)]
     pages[0].save(tmp_path / "a" / "stack.tif", save_all=True, append_images=pages[1:])
     save(tmp_path / "loose.png", 4)
     found = inspect(tmp_path)
-    assert {"mixed-bit-depths", "mixed-channels", "several-planes", "unlabelled"} <= codes(found)
+    assert {"mixed-bit-depths", "mixed-channels", "several-planes", "unlabeled"} <= codes(found)
 
 
 def test_what_a_table_names_and_is_not_there_is_told_apart_from_what_is_broken(tmp_path):

@@ -131,7 +131,7 @@ def test_images_beside_class_folders_have_a_row_without_label(tmp_path):
         (["1.png", "2.png"], "no-class-folders", {"n_images": 2}),
     ],
 )
-def test_a_folder_without_labelled_images_says_what_was_found(tmp_path, names, code, parameters):
+def test_a_folder_without_labeled_images_says_what_was_found(tmp_path, names, code, parameters):
     for name in names:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
@@ -265,7 +265,7 @@ def test_a_pattern_may_match_images_of_one_source_only(tmp_path):
     dataset = open_dataset([tmp_path / "old", tmp_path / "new"], group_pattern=r"s\d")
     assert [r.group for r in dataset.records] == ["s1", "s2", "new/a/1.png", "new/b/2.png"]
     assert [note.parameters["n_images"] for note in dataset.notes if note.code == "pattern-misses"] == [2]
-    for more in ({}, {"labelled": False}, {"labelled": False, "domains": ["x", "y"]}):
+    for more in ({}, {"labeled": False}, {"labeled": False, "domains": ["x", "y"]}):
         with refusing(BadDataset, "pattern-matches-nothing", n_paths=4):
             open_dataset([tmp_path / "old", tmp_path / "new"], group_pattern="slide", **more)
 
@@ -582,7 +582,7 @@ def test_the_same_folder_twice_counts_once(tmp_path):
 def test_images_to_predict_keep_the_order_given(tmp_path, monkeypatch):
     make_folder(tmp_path, "new/10.png", "new/2.png", "other/x.TIF", "z.png")
     monkeypatch.chdir(tmp_path)
-    dataset = open_dataset(["z.png", "new/*.png", "other", "z.png"], labelled=False)
+    dataset = open_dataset(["z.png", "new/*.png", "other", "z.png"], labeled=False)
     assert [r.image_id for r in dataset.records] == ["z.png", "new/2.png", "new/10.png", "other/x.TIF"]
     assert dataset.source == "files"
     assert all(r.label is None for r in dataset.records)
@@ -590,7 +590,7 @@ def test_images_to_predict_keep_the_order_given(tmp_path, monkeypatch):
 
 
 def test_one_folder_to_predict_needs_no_classes(tmp_path):
-    dataset = open_dataset(make_folder(tmp_path, "1.png", "a/2.png"), labelled=False)
+    dataset = open_dataset(make_folder(tmp_path, "1.png", "a/2.png"), labeled=False)
     assert {r.image_id for r in dataset.records} == {"1.png", "a/2.png"}
     assert {r.label for r in dataset.records} == {None}
 
@@ -598,31 +598,31 @@ def test_one_folder_to_predict_needs_no_classes(tmp_path):
 def test_a_table_to_predict_may_have_labels_or_not(tmp_path):
     make_folder(tmp_path, "1.png", "2.png")
     table = write_table(tmp_path / "t.csv", "path,label\n2.png,a\n1.png,\n")
-    assert [(r.image_id, r.label) for r in open_dataset(table, labelled=False).records] == [
+    assert [(r.image_id, r.label) for r in open_dataset(table, labeled=False).records] == [
         ("2.png", "a"),
         ("1.png", None),
     ]
     table = write_table(tmp_path / "u.csv", "image\n2.png\n")
-    assert [r.image_id for r in open_dataset(table, labelled=False).records] == ["2.png"]
+    assert [r.image_id for r in open_dataset(table, labeled=False).records] == ["2.png"]
 
 
 def test_names_with_brackets_are_files_before_they_are_patterns(tmp_path):
     make_folder(tmp_path, "[1].png", "1.png")
-    dataset = open_dataset([tmp_path / "[1].png"], labelled=False)
+    dataset = open_dataset([tmp_path / "[1].png"], labeled=False)
     assert [r.path.name for r in dataset.records] == ["[1].png"]
 
 
 def test_a_missing_image_keeps_its_row_among_others_but_is_an_error_alone(tmp_path):
     make_folder(tmp_path, "1.png")
-    assert len(open_dataset([tmp_path / "1.png", tmp_path / "nine.png"], labelled=False).records) == 2
+    assert len(open_dataset([tmp_path / "1.png", tmp_path / "nine.png"], labeled=False).records) == 2
     with refusing(BadDataset, "no-image-exists", n_images=1):
-        open_dataset(tmp_path / "2.png", labelled=False)
+        open_dataset(tmp_path / "2.png", labeled=False)
     with refusing(BadDataset, "no-match", pattern=f"{tmp_path}/*.bmp"):
-        open_dataset(f"{tmp_path}/*.bmp", labelled=False)
+        open_dataset(f"{tmp_path}/*.bmp", labeled=False)
     with refusing(BadDataset, "no-such-file-or-folder"):
-        open_dataset([tmp_path / "1.png", tmp_path / "nofolder"], labelled=False)
+        open_dataset([tmp_path / "1.png", tmp_path / "nofolder"], labeled=False)
     with refusing(BadDataset, "no-images-given"):
-        open_dataset([], labelled=False)
+        open_dataset([], labeled=False)
 
 
 def test_another_plan_leaves_what_a_row_states_and_boxes_as_they_are(tmp_path):
@@ -662,12 +662,12 @@ def test_each_of_several_sources_is_a_domain_with_its_own_root(tmp_path):
     [
         ("x,y,width,height", "-3,2.5,10,7.4", (-3, 3, 10, 7)),
         ("x_center,y_center,width,height", "20,10,8,6", (16, 7, 8, 6)),
-        ("X Centre,Y Centre,Width,Height", "1,10,8,6", (-3, 7, 8, 6)),
+        ("X Center,Y Center,Width,Height", "1,10,8,6", (-3, 7, 8, 6)),
         ("center_x_norm,center_y_norm,width_norm,height_norm", "0.5,0.5,0.25,0.1", (15, 9, 10, 2)),
         ("x_rel,y_rel,width_rel,height_rel", "0,0.5,1,0.5", (0, 10, 40, 10)),
     ],
 )
-def test_boxes_are_given_as_corner_or_centre_in_pixels_or_shares(
+def test_boxes_are_given_as_corner_or_center_in_pixels_or_shares(
     tmp_path: Path, columns: str, row: str, box: tuple[int, ...]
 ) -> None:
     Image.new("L", (40, 20)).save(tmp_path / "field.png")

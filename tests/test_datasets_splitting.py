@@ -244,7 +244,7 @@ def test_equal_images_of_two_groups_tie_the_groups_together():
         assert parts[0] == parts[59] == parts[1] == parts[58] != "excluded"
 
 
-def test_unreadable_unlabelled_and_contradicting_images_are_left_out_with_the_reason():
+def test_unreadable_unlabeled_and_contradicting_images_are_left_out_with_the_reason():
     pixels: list[str | None] = [str(i) for i in range(30)]
     pixels[3] = None
     pixels[10], pixels[11] = "same", "same"

@@ -132,14 +132,14 @@ def test_a_dataset_is_nearer_to_its_other_half_than_to_noise(
     assert text("distance-is-little-evidence") in answer["advice"]
 
 
-@pytest.mark.parametrize("grey", [1e-3, 1.0, 300.0])
-def test_rows_that_are_equal_but_for_rounding_have_no_median(grey: float) -> None:
+@pytest.mark.parametrize("gray", [1e-3, 1.0, 300.0])
+def test_rows_that_are_equal_but_for_rounding_have_no_median(gray: float) -> None:
     rng = np.random.default_rng(0)
-    row = grey * rng.random(640)
+    row = gray * rng.random(640)
     rounded = (row * (1 + 1e-7 * rng.normal(size=(40, 640)))).astype(np.float32)
     with pytest.raises(ValueError, match="equal"):
         median_distance(rounded)
-    assert median_distance(rounded + grey * rng.random((40, 640)).astype(np.float32)) > 5 * grey
+    assert median_distance(rounded + gray * rng.random((40, 640)).astype(np.float32)) > 5 * gray
 
 
 @pytest.mark.slow
@@ -157,16 +157,16 @@ def test_datasets_of_one_image_again_and_again_are_refused(trained: Run, tmp_pat
 def test_distances_in_the_app_have_its_names_and_are_kept_until_images_change(tmp_path: Path) -> None:
     workspace = new_workspace(tmp_path)
     here, there = (
-        open_images(workspace, save_cells(tmp_path / name, ("all",), n=12) / "all", name=name, is_labelled=False)
+        open_images(workspace, save_cells(tmp_path / name, ("all",), n=12) / "all", name=name, is_labeled=False)
         for name in ("here", "there")
     )
     measuring = DistanceMeasurements(workspace)
     for others, status in (([], CoverslipError), ([here], CoverslipError), (["nothing"], NotFound)):
         with pytest.raises(status):
             measuring.state_of(here, others)
-    assert measuring.state_of(here, [there]).state == "not-asked"
+    assert measuring.state_of(here, [there]).state == "not-requested"
     measuring.start(here, [there])
-    known = until(lambda: (now := measuring.state_of(here, [there])).state in ("known", "not-asked") and now, 240)
+    known = until(lambda: (now := measuring.state_of(here, [there])).state in ("known", "not-requested") and now, 240)
     assert known.error is None
     (pair,) = known.distances.pairs
     assert (pair.a, pair.b) == ("here", "there")

@@ -12,7 +12,7 @@ import coverslip as cs
 from coverslip.errors import Stopped
 from coverslip.evaluation import apply_temperature
 from coverslip.events import ignore
-from coverslip.experiments import agreed, begin_run, train_in, train_one_split
+from coverslip.experiments import apply_recipe, begin_run, run_training, train_one_split
 from coverslip.messages import Resume
 from coverslip.runs import Recipe, Run, RunContext, SplitPlan
 from coverslip.stopping import Stop
@@ -28,7 +28,7 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def measured(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """One split, trained and measured without a report."""
-    data, recipe = agreed(cs.open_dataset(cells), QUICK)
+    data, recipe = apply_recipe(cs.open_dataset(cells), QUICK)
     run = Run(tmp_path_factory.mktemp("one") / "run")
     begin_run(run.folder, data, recipe, "cpu", allow_leakage=False)
     evaluation = train_one_split(data, recipe, RunContext(run.folder), with_report=False)
@@ -64,12 +64,12 @@ def test_a_context_can_be_passed_to_another_process(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_stop_that_was_asked_for_ends_the_work_while_images_are_read(cells: Path, tmp_path: Path) -> None:
-    data, recipe = agreed(cs.open_dataset(cells), QUICK.model_copy(update={"seed": 1}))
+    data, recipe = apply_recipe(cs.open_dataset(cells), QUICK.model_copy(update={"seed": 1}))
     run = Run(tmp_path / "run")
     environment = begin_run(run.folder, data, recipe, "cpu", allow_leakage=False)
     run.stop_file.touch()
     with pytest.raises(Stopped) as refused:
-        train_in(data, recipe, environment, RunContext(run.folder, stop=Stop(run.stop_file)))
+        run_training(data, recipe, environment, RunContext(run.folder, stop=Stop(run.stop_file)))
     assert refused.value.code == "training-stopped-early"
     status = run.status
     assert status is not None

@@ -121,13 +121,13 @@ def test_blurring_what_counts_takes_the_prediction_away_first() -> None:
     assert by_map[2] < by_others[2] - 0.03
 
 
-def test_a_map_that_says_the_centre_beats_it_by_nothing_and_fails() -> None:
+def test_a_map_that_says_the_center_beats_it_by_nothing_and_fails() -> None:
     network, x = plain_network(WEIGHT), corner_images()
     ramp = torch.linspace(-1, 1, 28)
-    centre = -(ramp[:, None] ** 2 + ramp[None] ** 2)[None]
-    checked = check_maps(network, lambda *_: centre, x, [network])
+    center = -(ramp[:, None] ** 2 + ramp[None] ** 2)[None]
+    checked = check_maps(network, lambda *_: center, x, [network])
     assert abs(checked.gain) < 1e-6
-    assert not checked.beats_centre
+    assert not checked.beats_center
 
 
 def test_a_map_that_shows_the_image_itself_fails_and_one_of_what_was_learnt_passes() -> None:
@@ -135,7 +135,7 @@ def test_a_map_that_shows_the_image_itself_fails_and_one_of_what_was_learnt_pass
     other = plain_network(torch.tensor([[0.0, 0.0, 1.0], [0.0, 0.0, -1.0]]))
     by_image = check_maps(network, lambda _, y, __: y.mean(dim=1), x, [other])
     assert by_image.similarity == pytest.approx(1)
-    assert by_image.beats_centre
+    assert by_image.beats_center
     assert not by_image.passes
     assert check_maps(network, grad_cam, x, [other]).passes
 
@@ -165,12 +165,12 @@ def seeded() -> torch.Generator:
 
 def test_a_map_is_shown_from_nothing_to_its_strongest_place() -> None:
     drawn = np.array([[-1.0, 1.0], [3.0, 0.0]], np.float32)
-    np.testing.assert_allclose(strength(drawn, centred=False), [[0, 1 / 3], [1, 0]])
-    np.testing.assert_allclose(strength(drawn, centred=True), [[0, 1 / 9], [1, 0]], atol=0.02)
-    assert not strength(-np.ones((2, 2), np.float32), centred=False).any()
-    grey = np.full((4, 4, 1), 128, np.uint8)
-    assert overlay(grey, strength(drawn, centred=False), "jet").getpixel((5, 190)) != overlay(
-        grey, strength(drawn, centred=False)
+    np.testing.assert_allclose(strength(drawn, centerd=False), [[0, 1 / 3], [1, 0]])
+    np.testing.assert_allclose(strength(drawn, centerd=True), [[0, 1 / 9], [1, 0]], atol=0.02)
+    assert not strength(-np.ones((2, 2), np.float32), centerd=False).any()
+    gray = np.full((4, 4, 1), 128, np.uint8)
+    assert overlay(gray, strength(drawn, centerd=False), "jet").getpixel((5, 190)) != overlay(
+        gray, strength(drawn, centerd=False)
     ).getpixel((5, 190))
 
 
@@ -179,7 +179,7 @@ def test_explaining_leaves_a_picture_for_each_image_and_withholds_what_failed(
     own_run: Run, cells: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     chosen = [own_run.split[0], own_run.split[40]]
-    table = tmp_path / "labelled.csv"
+    table = tmp_path / "labeled.csv"
     other = {"small": "large", "medium": "small", "large": "medium"}
     rows = [f"{cells / row.path},{other[row.label]}" for row in chosen]
     table.write_text("\n".join(["path,label", *rows, f"{tmp_path / 'gone.png'},small"]), encoding="utf-8")
@@ -229,7 +229,7 @@ def test_explaining_leaves_a_picture_for_each_image_and_withholds_what_failed(
 
 
 @pytest.mark.slow
-def test_an_image_is_decoded_once_and_its_copies_are_no_neighbours(own_run: Run, cells: Path, tmp_path: Path) -> None:
+def test_an_image_is_decoded_once_and_its_copies_are_no_neighbors(own_run: Run, cells: Path, tmp_path: Path) -> None:
     row = next(row for row in own_run.split if row.split == "train")
     classifier = cs.load_classifier(own_run.folder)
     opened = classifier.open_images([str(cells / row.path)])

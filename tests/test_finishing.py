@@ -17,7 +17,7 @@ from coverslip.files import sha256_file
 from coverslip.reports.comparing.differences import what_differs
 from coverslip.reports.reported import read_run
 from coverslip.runs import Run, save_recipe
-from coverslip.samples import write_sample_images
+from coverslip.synthetic_cells import write_sample_images
 
 WEIGHTS = "classifier/weights.safetensors"
 

@@ -42,7 +42,7 @@ from coverslip.evaluation import (
 )
 from coverslip.evaluation.calibration import temperature_loss
 from coverslip.events import Event, FoldEnded, FoldStarted, InstantClassifierFitted, Noted
-from coverslip.experiments.parts import with_epochs_of_folds
+from coverslip.experiments.split_data import with_epochs_of_folds
 from coverslip.messages import Resume, Set, text
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections.numbers import decided
@@ -225,7 +225,7 @@ def test_fine_tuned_folds_and_the_medians_epoch(cells: Path, tmp_path: Path) -> 
     assert rates == pytest.approx(of_fold[1 : 1 + len(last)], rel=0.15, abs=1e-9)
     # What is unfamiliar comes from the folds' distances, which grow with the number of directions looked in.
     folders = [run.folder, *(run.folder / "folds" / str(k) for k, epoch in enumerate(best, start=1) if epoch > 0)]
-    seen = [open_classifier(folder / "classifier").read_familiarity() for folder in folders]
+    seen = [open_classifier(folder / "classifier").read_ood_statistics() for folder in folders]
     n_directions = [len(one.offset) for one in seen if one is not None]
     assert len(n_directions) == len(folders)
     assert n_directions[0] == max(n_directions[1:])

@@ -13,7 +13,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 RUN_FILES = {
     *("classifier.json", "data.json", "environment.json", "events.jsonl", "history.csv", "learning_curve.json"),
-    *("content_hashes.csv", "looks.json", "map_checks.json"),
+    *("content_hashes.csv", "test_set_accesses.json", "map_checks.json"),
     *("metrics.json", "pixels.json", "predictions.csv", "split.csv", "status.json", "training.json", "validation.csv"),
     *("best.safetensors", "last.safetensors"),
 }

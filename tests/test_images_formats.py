@@ -41,7 +41,7 @@ from coverslip.runs import Recipe, SplitPlan
 STACK = np.arange(2 * 30 * 40, dtype=np.uint16).reshape(2, 30, 40) * 20
 
 
-# A format that nobody else has: planes of 16-bit grey behind a short header
+# A format that nobody else has: planes of 16-bit gray behind a short header
 
 
 def describe_raw(path: Path) -> tuple[Series, ...]:
@@ -58,7 +58,7 @@ def read_raw(path: Path, plan: ReadPlan, max_bytes: int) -> Decoded:
 
 RAW = Reader(
     name="RAW16",
-    title="raw 16-bit grey",
+    title="raw 16-bit gray",
     suffixes=(".pgm16raw",),
     is_this=lambda head: head.startswith(b"PGM16RAW"),
     describe=describe_raw,
@@ -176,14 +176,14 @@ def test_names_and_suffixes_of_the_table_are_its_own() -> None:
 
 
 def test_what_a_file_declares_is_what_is_read(tmp_path: Path) -> None:
-    grey = np.arange(30 * 40, dtype=np.uint8).reshape(30, 40)
-    colour = np.stack([grey, grey.T.reshape(30, 40), grey], -1)
+    gray = np.arange(30 * 40, dtype=np.uint8).reshape(30, 40)
+    color = np.stack([gray, gray.T.reshape(30, 40), gray], -1)
     for suffix in (".png", ".jpg", ".bmp", ".dib", ".gif", ".webp", ".jp2", ".ppm", ".tif"):
-        Image.fromarray(colour).save(tmp_path / f"colour{suffix}")
+        Image.fromarray(color).save(tmp_path / f"color{suffix}")
         if suffix != ".webp":
-            Image.fromarray(grey).save(tmp_path / f"grey{suffix}")
-    Image.fromarray(colour).save(tmp_path / "lying.png", exif=lying_exif())
-    frames = [Image.fromarray(np.roll(grey, n)) for n in range(3)]
+            Image.fromarray(gray).save(tmp_path / f"gray{suffix}")
+    Image.fromarray(color).save(tmp_path / "lying.png", exif=lying_exif())
+    frames = [Image.fromarray(np.roll(gray, n)) for n in range(3)]
     frames[0].save(tmp_path / "film.gif", save_all=True, append_images=frames[1:])
     tifffile.imwrite(tmp_path / "stack.ome.tif", np.zeros((2, 3, 30, 40), np.uint16), metadata={"axes": "ZCYX"})
     for path in sorted(tmp_path.iterdir()):

@@ -44,11 +44,11 @@ def facts_of(array, bit_depth=8):
 
 
 @given(images)
-def test_grey_stored_as_three_channels_is_one_channel_with_the_same_hash(array):
-    grey = array[..., :1]
-    colour = np.repeat(grey, 3, axis=2)
-    assert facts_of(colour).n_channels == 1
-    assert pixel_hash(colour) == pixel_hash(grey) == facts_of(grey).pixel_hash
+def test_gray_stored_as_three_channels_is_one_channel_with_the_same_hash(array):
+    gray = array[..., :1]
+    color = np.repeat(gray, 3, axis=2)
+    assert facts_of(color).n_channels == 1
+    assert pixel_hash(color) == pixel_hash(gray) == facts_of(gray).pixel_hash
 
 
 @given(images, st.data())
@@ -87,7 +87,7 @@ def test_the_range_of_a_large_image_is_near_its_percentiles_and_passes_over_hot_
 def constant_range(dtype, low, high, n_channels=1):
     array = np.full((10, 10, n_channels), low, dtype)
     array[5:] = high
-    array[0, 0, -1] = low + 1  # so that three channels are not grey
+    array[0, 0, -1] = low + 1  # so that three channels are not gray
     return facts_of(array)
 
 
@@ -108,14 +108,14 @@ def test_a_mixed_set_learns_a_range_for_each_depth_and_one_burnt_image_does_not_
     assert 4150 < high < 4300
 
 
-def test_ranges_are_per_channel_and_grey_counts_for_all():
+def test_ranges_are_per_channel_and_gray_counts_for_all():
     planes = [np.full((9, 9), 10), np.full((9, 9), 20), np.arange(81).reshape(9, 9)]
-    colour = facts_of(np.stack(planes, axis=-1).astype(np.uint16))
-    scaling = learn_scaling([colour], "training-range", 3)
+    color = facts_of(np.stack(planes, axis=-1).astype(np.uint16))
+    scaling = learn_scaling([color], "training-range", 3)
     assert [low for low, _ in scaling.ranges["uint16"]] == [10, 20, 0]
     assert all(high > low for low, high in scaling.ranges["uint16"])  # also where a channel is constant
-    grey = constant_range(np.uint16, 3, 300)
-    assert learn_scaling([grey], "auto", 3).ranges["uint16"] == ((3, 300),) * 3
+    gray = constant_range(np.uint16, 3, 300)
+    assert learn_scaling([gray], "auto", 3).ranges["uint16"] == ((3, 300),) * 3
 
 
 @given(st.lists(images, max_size=5), st.sampled_from(["auto", "training-range"]), st.sampled_from([1, 3]))
@@ -166,7 +166,7 @@ def test_an_image_of_the_right_size_passes_unchanged_and_the_result_may_be_writt
         square[0, 0, 0] = 1
 
 
-def test_pad_keeps_the_shape_and_fills_with_the_median_colour_of_the_border():
+def test_pad_keeps_the_shape_and_fills_with_the_median_color_of_the_border():
     image = np.full((20, 40, 3), (200, 210, 220), np.uint8)
     image[5:15, 10:30] = 0
     image[0, :9] = 3  # a minority of the border
@@ -203,12 +203,12 @@ def test_shrinking_averages_instead_of_skipping_pixels():
     st.sampled_from(["full", "per-image"]),
     st.integers(1, 20),
 )
-def test_every_image_becomes_a_square_of_the_depth_asked_for(array, resize, pad_colour, depth, channels, mode, side):
+def test_every_image_becomes_a_square_of_the_depth_asked_for(array, resize, pad_color, depth, channels, mode, side):
     preprocessing = Preprocessing(
         image_size=side,
         resize=resize,
         canvas_px=7 if resize == "canvas" else None,
-        pad_colour=pad_colour,
+        pad_color=pad_color,
         depth=depth,
         channels=channels,
         scaling=Scaling(mode=mode),
@@ -230,7 +230,7 @@ def extent(square):
 def test_on_a_canvas_sizes_keep_their_ratio_and_what_is_too_large_is_shrunk(dtype):
     depth = np.dtype(dtype).name
     preprocessing = Preprocessing(
-        image_size=80, channels=1, resize="canvas", canvas_px=40, pad_colour="black", depth=depth
+        image_size=80, channels=1, resize="canvas", canvas_px=40, pad_color="black", depth=depth
     )
     white = np.iinfo(dtype).max
     large, small, too_large = (np.full((h, w, 1), white, dtype) for h, w in ((40, 20), (20, 10), (160, 40)))
@@ -246,7 +246,7 @@ def test_on_a_canvas_sizes_keep_their_ratio_and_what_is_too_large_is_shrunk(dtyp
 
 @given(st.integers(1, 30), st.integers(1, 30), st.integers(30, 60), st.integers(30, 90))
 def test_on_a_canvas_every_image_has_the_same_scale(height, width, canvas_px, side):
-    preprocessing = Preprocessing(image_size=side, channels=1, resize="canvas", canvas_px=canvas_px, pad_colour="black")
+    preprocessing = Preprocessing(image_size=side, channels=1, resize="canvas", canvas_px=canvas_px, pad_color="black")
     found = extent(preprocess(np.full((height, width, 1), 255, np.uint8), preprocessing))
     assert np.abs(np.array(found) - np.array([height, width]) * side / canvas_px).max() <= 0.5
 
@@ -254,18 +254,18 @@ def test_on_a_canvas_every_image_has_the_same_scale(height, width, canvas_px, si
 @pytest.mark.parametrize("channels", [1, 2, 3, 5])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 @pytest.mark.parametrize("resize", ["pad", "canvas"])
-def test_pad_colours_are_exact_in_every_depth_and_channel(channels, dtype, resize):
+def test_pad_colors_are_exact_in_every_depth_and_channel(channels, dtype, resize):
     image = RNG.integers(60, 200, (10, 20, channels)).astype(dtype)
     low = -50.0 if dtype is np.float32 else 50.0  # floats may be negative: black is not the number 0
     scaling = Scaling(mode="training-range", ranges={np.dtype(dtype).name: ((low, 210.0),) * channels})
     for depth in ("uint8", "uint16"):
-        for pad_colour, level in (("black", 0), ("white", np.iinfo(depth).max)):
+        for pad_color, level in (("black", 0), ("white", np.iinfo(depth).max)):
             preprocessing = Preprocessing(
                 image_size=40,
                 channels=channels,
                 resize=resize,
                 canvas_px=20 if resize == "canvas" else None,
-                pad_colour=pad_colour,
+                pad_color=pad_color,
                 depth=depth,
                 scaling=scaling,
             )
@@ -275,11 +275,11 @@ def test_pad_colours_are_exact_in_every_depth_and_channel(channels, dtype, resiz
             assert ((square[10:30] > 0) & (square[10:30] < np.iinfo(depth).max)).all()
 
 
-def test_grey_images_are_padded_alike_in_channels_of_different_ranges():
+def test_gray_images_are_padded_alike_in_channels_of_different_ranges():
     scaling = Scaling(mode="training-range", ranges={"uint16": ((0, 100), (50, 900), (10, 20))})
     image = np.full((4, 8, 1), 60, np.uint16)
-    for pad_colour, level in (("black", 0), ("white", 255)):
-        square = preprocess(image, Preprocessing(image_size=8, scaling=scaling, pad_colour=pad_colour))
+    for pad_color, level in (("black", 0), ("white", 255)):
+        square = preprocess(image, Preprocessing(image_size=8, scaling=scaling, pad_color=pad_color))
         assert (square[0] == level).all()
 
 
@@ -294,8 +294,8 @@ def test_choices_that_are_not_used_change_neither_cards_nor_keys_of_caches():
     }
     earlier = '{"image_size": 8, "channels": 3, "resize": "pad", "scaling": {"mode": "full", "ranges": {}}}'
     assert Preprocessing.model_validate_json(earlier) == Preprocessing(image_size=8)
-    used = Preprocessing(image_size=8, resize="canvas", canvas_px=9, pad_colour="white")
-    assert {"canvas_px", "pad_colour"} <= set(used.model_dump(mode="json"))
+    used = Preprocessing(image_size=8, resize="canvas", canvas_px=9, pad_color="white")
+    assert {"canvas_px", "pad_color"} <= set(used.model_dump(mode="json"))
     assert Preprocessing.model_validate_json(used.model_dump_json()) == used
 
 
@@ -322,20 +322,20 @@ def test_the_quick_way_of_eight_bit_images_is_close_to_the_way_of_deep_ones(arra
 
 
 @given(arrays(np.uint16, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(1))))
-def test_grey_in_three_channels_becomes_one_exactly(grey):
+def test_gray_in_three_channels_becomes_one_exactly(gray):
     preprocessing = Preprocessing(image_size=9, channels=1, depth="uint16")
-    assert np.array_equal(preprocess(np.repeat(grey, 3, 2), preprocessing), preprocess(grey, preprocessing))
-    as_bytes = (grey >> 8).astype(np.uint8)
+    assert np.array_equal(preprocess(np.repeat(gray, 3, 2), preprocessing), preprocess(gray, preprocessing))
+    as_bytes = (gray >> 8).astype(np.uint8)
     quick = Preprocessing(image_size=9, channels=1)
     assert np.array_equal(preprocess(np.repeat(as_bytes, 3, 2), quick), preprocess(as_bytes, quick))
 
 
-def test_colour_becomes_grey_by_luminance_and_grey_is_repeated():
+def test_color_becomes_gray_by_luminance_and_gray_is_repeated():
     red = np.zeros((8, 8, 3), np.uint8)
     red[..., 0] = 255
     assert (preprocess(red, Preprocessing(image_size=8, channels=1)) == 76).all()
-    grey = np.full((8, 8, 1), 9, np.uint8)
-    assert np.array_equal(preprocess(grey, Preprocessing(image_size=8, channels=4)), np.full((8, 8, 4), 9, np.uint8))
+    gray = np.full((8, 8, 1), 9, np.uint8)
+    assert np.array_equal(preprocess(gray, Preprocessing(image_size=8, channels=4)), np.full((8, 8, 4), 9, np.uint8))
 
 
 def test_channels_that_do_not_fit_are_refused():

@@ -34,19 +34,19 @@ def smooth(height=48, width=64):
 
 
 @pytest.mark.parametrize("name", ["png", "bmp", "tif", "webp", "gif", "pgm"])
-def test_grey_comes_back_exactly_from_every_lossless_format(tmp_path, name):
+def test_gray_comes_back_exactly_from_every_lossless_format(tmp_path, name):
     path = tmp_path / f"cell.{name}"
     Image.fromarray(GREY).save(path, **({"lossless": True} if name == "webp" else {}))
     pixels = read_pixels(path)
-    grey = pixels.array[..., 0]
-    assert np.array_equal(grey, GREY)
+    gray = pixels.array[..., 0]
+    assert np.array_equal(gray, GREY)
     assert pixels.array.dtype == np.uint8
     assert (pixels.bit_depth, pixels.n_planes, pixels.note) == (8, 1, None)
     assert pixel_hash(pixels.array) == pixel_hash(GREY[..., None])
 
 
 @pytest.mark.parametrize("name", ["png", "bmp", "tif", "webp", "ppm", "jp2"])
-def test_colour_comes_back_exactly_from_every_lossless_format(tmp_path, name):
+def test_color_comes_back_exactly_from_every_lossless_format(tmp_path, name):
     path = tmp_path / f"cell.{name}"
     Image.fromarray(COLOUR).save(path, **({"lossless": True} if name == "webp" else {}))
     assert np.array_equal(read_pixels(path).array, COLOUR)
@@ -71,11 +71,11 @@ def test_one_bit_becomes_black_and_white(tmp_path):
     assert pixels.bit_depth == 1
 
 
-def test_a_colour_palette_gives_its_colours_and_a_grey_one_gives_grey(tmp_path):
+def test_a_color_palette_gives_its_colors_and_a_gray_one_gives_gray(tmp_path):
     index = Image.fromarray(GREY % 4).convert("L")
-    colours = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (9, 9, 9)]
-    greys = [(7, 7, 7), (70, 70, 70), (0, 0, 0), (255, 255, 255)]
-    for palette, n_channels in ((colours, 3), (greys, 1)):
+    colors = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (9, 9, 9)]
+    grays = [(7, 7, 7), (70, 70, 70), (0, 0, 0), (255, 255, 255)]
+    for palette, n_channels in ((colors, 3), (grays, 1)):
         image = Image.frombytes("P", index.size, index.tobytes())
         image.putpalette([value for entry in palette for value in entry])
         image.save(tmp_path / "p.png")
@@ -98,10 +98,10 @@ def test_cmyk_becomes_light(tmp_path):
         assert np.abs(array.astype(int) - [255, 0, 255]).max() <= 3
 
 
-def test_sixteen_bit_png_keeps_all_bits_grey_and_colour_and_alpha(tmp_path):
-    deep_colour = RNG.integers(0, 65536, (20, 30, 4), np.uint16)
+def test_sixteen_bit_png_keeps_all_bits_gray_and_color_and_alpha(tmp_path):
+    deep_color = RNG.integers(0, 65536, (20, 30, 4), np.uint16)
     for n_channels, kept in ((1, 1), (2, 1), (3, 3), (4, 3)):
-        written = DEEP if n_channels == 1 else deep_colour[..., :n_channels]
+        written = DEEP if n_channels == 1 else deep_color[..., :n_channels]
         (tmp_path / "deep.png").write_bytes(imagecodecs.png_encode(np.ascontiguousarray(written)))
         pixels = read_pixels(tmp_path / "deep.png")
         assert pixels.bit_depth == 16
@@ -109,7 +109,7 @@ def test_sixteen_bit_png_keeps_all_bits_grey_and_colour_and_alpha(tmp_path):
         assert np.array_equal(pixels.array, written.reshape(20, 30, -1)[..., :kept])
 
 
-def test_sixteen_bit_colour_jpeg_2000_keeps_all_bits(tmp_path):
+def test_sixteen_bit_color_jpeg_2000_keeps_all_bits(tmp_path):
     deep = RNG.integers(0, 65536, (20, 30, 3), np.uint16)
     path = tmp_path / "deep.jp2"
     path.write_bytes(imagecodecs.jpeg2k_encode(deep, reversible=True, level=0))

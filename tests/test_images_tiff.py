@@ -70,7 +70,7 @@ def test_twelve_packed_bits_keep_their_numbers_and_say_their_depth(tmp_path):
 
 
 @pytest.mark.parametrize("bits", [2, 4])
-def test_narrow_grey_is_spread_over_eight_bits(tmp_path, bits):
+def test_narrow_gray_is_spread_over_eight_bits(tmp_path, bits):
     path = tmp_path / "narrow.tif"
     top, per_byte = 2**bits - 1, 8 // bits
     values = (np.arange(32 * 8) % (top + 1)).reshape(8, 32).astype(np.uint8)
@@ -89,11 +89,11 @@ def test_white_is_zero_is_turned_round(tmp_path, dtype, compression):
 
 @pytest.mark.parametrize("compression", [None, "zlib"])
 def test_a_palette_is_looked_up(tmp_path, compression):
-    colours = RNG.integers(0, 256, (3, 256)).astype(np.uint16) * 257
-    tifffile.imwrite(tmp_path / "a.tif", GREY, photometric="palette", colormap=colours, compression=compression)
-    assert np.array_equal(read_pixels(tmp_path / "a.tif").array, (colours >> 8).T.astype(np.uint8)[GREY])
-    greys = np.tile(np.arange(256, dtype=np.uint16)[::-1] * 257, (3, 1))
-    tifffile.imwrite(tmp_path / "g.tif", GREY, photometric="palette", colormap=greys, compression=compression)
+    colors = RNG.integers(0, 256, (3, 256)).astype(np.uint16) * 257
+    tifffile.imwrite(tmp_path / "a.tif", GREY, photometric="palette", colormap=colors, compression=compression)
+    assert np.array_equal(read_pixels(tmp_path / "a.tif").array, (colors >> 8).T.astype(np.uint8)[GREY])
+    grays = np.tile(np.arange(256, dtype=np.uint16)[::-1] * 257, (3, 1))
+    tifffile.imwrite(tmp_path / "g.tif", GREY, photometric="palette", colormap=grays, compression=compression)
     assert np.array_equal(read_pixels(tmp_path / "g.tif").array[..., 0], 255 - GREY)
 
 
@@ -119,15 +119,15 @@ def test_inks_become_light_alike_in_both_depths(tmp_path, dtype):
     assert np.array_equal(array[7, 7], [1, 0, 1])
 
 
-def test_lab_and_jpeg_in_tiff_are_colours(tmp_path):
+def test_lab_and_jpeg_in_tiff_are_colors(tmp_path):
     picture = np.full((32, 32, 3), (200, 60, 90), np.uint8)
     tifffile.imwrite(tmp_path / "jpeg.tif", picture, compression="jpeg", photometric="rgb")
     assert np.abs(read_pixels(tmp_path / "jpeg.tif").array.astype(int) - picture).max() < 12
-    lab = np.full((8, 8, 3), (128, 0, 0), np.uint8)  # half as light as white, without colour
+    lab = np.full((8, 8, 3), (128, 0, 0), np.uint8)  # half as light as white, without color
     tifffile.imwrite(tmp_path / "lab.tif", lab, photometric="cielab", compression="zlib")
-    grey = read_pixels(tmp_path / "lab.tif").array[0, 0].astype(int)
-    assert np.ptp(grey) <= 3
-    assert 100 < grey.mean() < 140
+    gray = read_pixels(tmp_path / "lab.tif").array[0, 0].astype(int)
+    assert np.ptp(gray) <= 3
+    assert 100 < gray.mean() < 140
 
 
 def test_tiles_and_pyramids_give_the_full_resolution(tmp_path):
@@ -313,7 +313,7 @@ for path in sorted(Path(sys.argv[1]).iterdir()):
 
 
 def write_raw_tiff(path, width, height, data, *, bits):
-    """A one-strip uncompressed grey TIFF, tag by tag: for depths and lies that no writer offers."""
+    """A one-strip uncompressed gray TIFF, tag by tag: for depths and lies that no writer offers."""
     tags = [(256, 4, width), (257, 4, height), (258, 3, bits), (259, 3, 1), (262, 3, 1), (273, 4, 8), (277, 3, 1)]
     tags += [(278, 4, height), (279, 4, len(data))]
     start = 8 + len(data) + len(data) % 2

@@ -86,9 +86,9 @@ def test_what_is_said_of_an_image_does_not_depend_on_the_labels_of_its_turn() ->
 
 
 @pytest.fixture(scope="module")
-def mislabelled(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, set[str]]:
+def mislabeled(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, set[str]]:
     """The cells with three of them in the folder of another class, and their ids there."""
-    folder = tmp_path_factory.mktemp("mislabelled") / "cells"
+    folder = tmp_path_factory.mktemp("mislabeled") / "cells"
     shutil.copytree(cells, folder)
     classes = sorted(place for place in folder.iterdir() if place.is_dir())
     moved = set()
@@ -102,9 +102,9 @@ def mislabelled(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
 @pytest.mark.slow
 @pytest.mark.parametrize("folds", [0, pytest.param(3, marks=pytest.mark.exhaustive)])
 def test_moved_images_stand_first_with_and_without_folds(
-    mislabelled: tuple[Path, set[str]], folds: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    mislabeled: tuple[Path, set[str]], folds: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder, moved = mislabelled
+    folder, moved = mislabeled
     recipe = INSTANT.model_copy(update={"split": SplitPlan(folds=folds)})
     run = cs.train(cs.open_dataset(folder, group_pattern=GROUPS), recipe, out=tmp_path / "run")
     capsys.readouterr()

@@ -112,8 +112,8 @@ def test_by_products_it_is_the_same_linear_probe(n: int, n_rows: int, balanced: 
         shrinkage = None
     logits = probe_logits(gram, gram, label, n_classes=4, n_features=90, shrinkage=shrinkage, balanced=balanced)
     expected = head.logits(features)
-    centred = [values - values.mean(axis=1, keepdims=True) for values in (logits, expected)]
-    np.testing.assert_allclose(*centred, atol=2e-3 * np.abs(expected).max())
+    centerd = [values - values.mean(axis=1, keepdims=True) for values in (logits, expected)]
+    np.testing.assert_allclose(*centerd, atol=2e-3 * np.abs(expected).max())
 
 
 def test_a_class_that_was_not_trained_on_is_never_predicted() -> None:
@@ -141,8 +141,8 @@ def test_parts_are_nested_keep_units_whole_and_hold_every_class_alike(n_units: i
 def clouds(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Three overlapping clouds in 60 dimensions, always the same ones."""
     rng, label = np.random.default_rng(seed), np.arange(n) % 3
-    centres = np.random.default_rng(99).normal(size=(3, 60)) * 0.35
-    return (centres[label] + rng.normal(size=(n, 60))).astype(np.float32), label
+    centers = np.random.default_rng(99).normal(size=(3, 60)) * 0.35
+    return (centers[label] + rng.normal(size=(n, 60))).astype(np.float32), label
 
 
 def curve_of(n: int, **changes: object) -> LearningCurve:

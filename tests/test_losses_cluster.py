@@ -13,18 +13,18 @@ from torch import Tensor
 
 from coverslip.losses.cluster import ClusterLoss, kmeans, spread_and_scatter
 from coverslip.models.networks import create_network
-from coverslip.runs.recipe import Regulariser
+from coverslip.runs.recipe import Regularizer
 
 FORMS = [{"groups": groups, "scatter": scatter} for groups in ("kmeans", "labels") for scatter in ("sum", "mean")]
-PUBLISHED = Regulariser(groups="kmeans", scatter="sum")
+PUBLISHED = Regularizer(groups="kmeans", scatter="sum")
 
 
-def cluster_loss(n_classes: int, choices: Regulariser) -> ClusterLoss:
+def cluster_loss(n_classes: int, choices: Regularizer) -> ClusterLoss:
     return ClusterLoss(n_classes, **choices.model_dump())
 
 
 def penalty(features: Tensor, label: Tensor, *, n_classes: int = 2, **choices: Any) -> Tensor:
-    value: Tensor = cluster_loss(n_classes, Regulariser(**choices))(features, label)
+    value: Tensor = cluster_loss(n_classes, Regularizer(**choices))(features, label)
     return value
 
 
@@ -64,7 +64,7 @@ def test_the_weights_weigh_their_own_part() -> None:
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: "-".join(form.values()))
 def test_the_gradient_is_that_of_the_equation(form: dict[str, str]) -> None:
     points, label = cells(10)
-    loss = cluster_loss(3, Regulariser(**form, scatter_weight=0.1))  # type: ignore[arg-type]
+    loss = cluster_loss(3, Regularizer(**form, scatter_weight=0.1))  # type: ignore[arg-type]
     assert torch.autograd.gradcheck(lambda x: loss(x, label), (points,))
 
 
@@ -73,7 +73,7 @@ def test_following_it_parts_the_groups_and_draws_each_together(form: dict[str, s
     points, label = cells(30)
     group = kmeans(points.detach(), 3) if form["groups"] == "kmeans" else label
     before = spread_and_scatter(points.detach(), group, mean=True)
-    loss = cluster_loss(3, Regulariser(**form, spread_weight=100, scatter_weight=0.01))  # type: ignore[arg-type]
+    loss = cluster_loss(3, Regularizer(**form, spread_weight=100, scatter_weight=0.01))  # type: ignore[arg-type]
     optimizer = torch.optim.Adam([points], lr=0.02)
     for _ in range(60):
         optimizer.zero_grad()
@@ -157,7 +157,7 @@ def test_as_published_four_images_of_fifteen_classes_are_each_their_own_group() 
 
 def test_without_groups_there_is_no_penalty_to_make() -> None:
     with pytest.raises(ValueError, match="way to group features"):
-        cluster_loss(2, Regulariser())
+        cluster_loss(2, Regularizer())
 
 
 # K-means
@@ -168,8 +168,8 @@ def test_kmeans_finds_groups_that_lie_apart_in_any_order(n_groups: int, size: in
     rng = torch.Generator().manual_seed(seed)
     truth = torch.arange(n_groups * size) % n_groups
     truth = truth[torch.randperm(len(truth), generator=rng)]
-    centre = 100 * torch.eye(6, 7)[:n_groups]
-    found = kmeans(centre[truth] + torch.randn(len(truth), 7, generator=rng), n_groups)
+    center = 100 * torch.eye(6, 7)[:n_groups]
+    found = kmeans(center[truth] + torch.randn(len(truth), 7, generator=rng), n_groups)
     assert len(set(zip(truth.tolist(), found.tolist(), strict=True))) == n_groups == len(set(found.tolist()))
 
 
@@ -208,7 +208,7 @@ def test_copies_of_one_point_are_one_cluster() -> None:
 @pytest.mark.parametrize("groups", ["labels", "kmeans"])
 def test_remembered_features_belong_to_the_groups_but_do_not_move(groups: str) -> None:
     points, label = cells(12)
-    loss = cluster_loss(3, Regulariser(groups=groups, memory=8))  # type: ignore[arg-type]
+    loss = cluster_loss(3, Regularizer(groups=groups, memory=8))  # type: ignore[arg-type]
     loss(points[:8], label[:8])
     value = loss(points[8:], label[8:])
     order = [*range(8, 12), *range(8)]
@@ -221,7 +221,7 @@ def test_remembered_features_belong_to_the_groups_but_do_not_move(groups: str) -
 
 def test_the_oldest_features_are_forgotten_first() -> None:
     points, label = cells(15)
-    loss = cluster_loss(3, Regulariser(groups="labels", memory=5))
+    loss = cluster_loss(3, Regularizer(groups="labels", memory=5))
     for start in (0, 3, 6, 9):
         loss(points[start : start + 3], label[start : start + 3])
     value = loss(points[12:], label[12:])
@@ -231,7 +231,7 @@ def test_the_oldest_features_are_forgotten_first() -> None:
 
 def test_an_epoch_starts_without_memory_so_that_a_resumed_one_is_the_same() -> None:
     points, label = cells(12)
-    choices = Regulariser(groups="kmeans", memory=100)
+    choices = Regularizer(groups="kmeans", memory=100)
 
     def epoch() -> list[float]:
         loss = cluster_loss(3, choices)
@@ -246,4 +246,4 @@ def test_an_epoch_starts_without_memory_so_that_a_resumed_one_is_the_same() -> N
 @pytest.mark.parametrize("choice", [{"spread_weight": -1}, {"memory": 0.5}, {"memory": True}, {"groups": "classes"}])
 def test_settings_outside_their_range_are_refused(choice: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        Regulariser.model_validate(choice)
+        Regularizer.model_validate(choice)

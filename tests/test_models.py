@@ -91,11 +91,11 @@ def test_pooled_features_are_mean_and_sd_of_every_block(lite0: Network) -> None:
 
 
 @pytest.mark.slow
-def test_a_grey_image_and_its_colour_copy_have_the_same_features(lite0: Network) -> None:
-    grey = create_network("efficientnet_lite0", n_classes=4, channels=1).eval()
+def test_a_gray_image_and_its_color_copy_have_the_same_features(lite0: Network) -> None:
+    gray = create_network("efficientnet_lite0", n_classes=4, channels=1).eval()
     x = pixels(2, channels=1)
     with torch.no_grad():
-        torch.testing.assert_close(grey.features(x), lite0.features(x.repeat(1, 3, 1, 1)), rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(gray.features(x), lite0.features(x.repeat(1, 3, 1, 1)), rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("channels", [2, 5])

@@ -220,7 +220,7 @@ def test_se_is_the_two_layer_gate_of_equations_1_and_2() -> None:
     assert n_parameters(se) == 8 * 8 // 2
 
 
-def test_nam_weighs_pixels_by_share_of_scale_times_normalised_value() -> None:
+def test_nam_weighs_pixels_by_share_of_scale_times_normalized_value() -> None:
     nam = NormalizationAttention(3, neutral_start=False).train()
     with torch.no_grad():
         nam.bn.weight.copy_(torch.tensor([1.0, -2.0, 5.0]))
@@ -331,12 +331,12 @@ def test_a_dense_kernel_that_is_separable_is_met_exactly(n_out: int, n_in: int, 
     assert distance_of(nearest_separable(dense), dense) < 1e-18
 
 
-def test_a_grey_image_and_its_colour_copy_have_the_same_logits_after_transfer(xxs: nn.Module) -> None:
-    grey = MobileViTMN(**PLAIN, channels=1).eval()
-    assert transfer_mobilevit(grey, xxs.state_dict()) == []
+def test_a_gray_image_and_its_color_copy_have_the_same_logits_after_transfer(xxs: nn.Module) -> None:
+    gray = MobileViTMN(**PLAIN, channels=1).eval()
+    assert transfer_mobilevit(gray, xxs.state_dict()) == []
     x = pixels(2, channels=1)
     with torch.no_grad():
-        torch.testing.assert_close(grey(x), xxs(x.repeat(1, 3, 1, 1)), rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(gray(x), xxs(x.repeat(1, 3, 1, 1)), rtol=1e-3, atol=1e-4)
 
 
 def test_five_channels_get_the_three_filters_in_turn_at_the_same_sum(xxs: nn.Module) -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from coverslip.cli import main
-from coverslip.models import ModelRecord, Normalisation, list_models, register
+from coverslip.models import ModelRecord, Normalization, list_models, register
 from coverslip.models.records import PAPERS
 
 RECORD = """
 from coverslip.cli import main
-from coverslip.models import ModelRecord, Normalisation
+from coverslip.models import ModelRecord, Normalization
 
 NETWORKS = (
     ModelRecord(
@@ -23,9 +23,9 @@ NETWORKS = (
         paper="The other lab 2026",
         builder="otherlab.network:LabNet",
         input_px=32,
-        normalisation=Normalisation(mean=(0.25,) * 3, std=(0.5,) * 3),
+        normalization=Normalization(mean=(0.25,) * 3, std=(0.5,) * 3),
         weights=None,
-        licence=None,
+        license=None,
         freeze_boundaries={"maps": "maps", "backbone": ""},
         heatmap_layer="maps",
         taps=("maps",),
@@ -140,10 +140,10 @@ def test_weights_that_move_in_need_to_know_how() -> None:
             paper="nobody",
             builder="nowhere:Borrower",
             input_px=32,
-            normalisation=Normalisation((0.0,), (1.0,)),
+            normalization=Normalization((0.0,), (1.0,)),
             weights=None,
             weights_of="resnet50",
-            licence=None,
+            license=None,
             freeze_boundaries={},
             heatmap_layer="",
             parameters=0,
@@ -164,7 +164,7 @@ def test_every_record_has_what_doors_show() -> None:
         assert record.title, record.name
         assert record.title != record.name, record.name
         assert set(record.papers) <= set(PAPERS), record.name
-        assert (record.weights is None) == (record.licence is None), record.name
-        assert len(record.normalisation.mean) == len(record.normalisation.std) == 3, record.name
+        assert (record.weights is None) == (record.license is None), record.name
+        assert len(record.normalization.mean) == len(record.normalization.std) == 3, record.name
     titles = [record.title for record in list_models()]
     assert len(set(titles)) == len(titles)

@@ -36,8 +36,8 @@ def test_published_googlenet_weights_fit_without_their_auxiliary_heads(tmp_path:
         assert torch.equal(network.eval()(x), published.eval()(x))
 
 
-def test_googlenets_normalisation_is_what_torchvision_does_inside() -> None:
-    """Its `transform_input` turns pixels that were normalised by ImageNet's statistics into ones from -1 to 1."""
+def test_googlenets_normalization_is_what_torchvision_does_inside() -> None:
+    """Its `transform_input` turns pixels that were normalized by ImageNet's statistics into ones from -1 to 1."""
     import torchvision
 
     published = torchvision.models.googlenet(aux_logits=False, init_weights=False, transform_input=True)
@@ -60,15 +60,15 @@ def test_a_damaged_file_in_torchvisions_cache_is_refused(tmp_path: Path, monkeyp
 
 def test_a_trained_first_layer_is_adapted_to_other_channels() -> None:
     layer = torch.nn.Conv2d(3, 4, 3)
-    grey = torch.rand(1, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-    colour, filters = layer(grey.repeat(1, 3, 1, 1)), layer.weight.detach().clone()
+    gray = torch.rand(1, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    color, filters = layer(gray.repeat(1, 3, 1, 1)), layer.weight.detach().clone()
     network = torch.nn.Sequential(layer)
     take_channels(network, 1, is_trained=True)
-    torch.testing.assert_close(network(grey), colour)
+    torch.testing.assert_close(network(gray), color)
     layer.weight = torch.nn.Parameter(filters)
     take_channels(network, 5, is_trained=True)
     torch.testing.assert_close(layer.weight, filters[:, [0, 1, 2, 0, 1]] * 3 / 5)
-    assert network(grey.repeat(1, 5, 1, 1)).shape == colour.shape
+    assert network(gray.repeat(1, 5, 1, 1)).shape == color.shape
 
 
 @pytest.mark.slow

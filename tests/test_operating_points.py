@@ -97,7 +97,7 @@ def test_rows_and_numbers_follow_the_decision(run: Run) -> None:
     assert p.sum(axis=1) == pytest.approx(1, abs=1e-5)
     limit = json_of(run.classifier_folder / "classifier.json")["uncertain_below"]
     for row in rows:
-        is_unfamiliar = float(row["unfamiliarity"]) > 1
+        is_unfamiliar = float(row["ood_score"]) > 1
         decision = "uncertain" if float(row["probability"]) < limit else row["predicted"]
         assert row["decision"] == ("unfamiliar" if is_unfamiliar else decision)
     metrics = json_of(run.folder / "metrics.json")
@@ -204,7 +204,7 @@ def test_folds_decide_by_their_own_points_and_the_classifier_by_those_of_all(cel
     assert [point.n for point in calibration.operating_points] == [18, 36, 108]  # each image was held out once
     card = json_of(run.classifier_folder / "classifier.json")
     assert card["operating_points"] == [point.threshold for point in calibration.operating_points]
-    assert calibration.learnt_on == "held-out training images"
+    assert calibration.calibrated_on == "held-out training images"
     assert "linear probes with the same shrinkage" in (run.folder / "report.html").read_text(encoding="utf-8")
     before = (run.folder / "metrics.json").read_bytes()
     cs.decide(run.folder)

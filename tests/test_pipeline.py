@@ -18,7 +18,7 @@ from trained import INSTANT, SMALL_NETWORK
 import coverslip as cs
 from coverslip.errors import BadClassifier, BadDataset, BadRun, DeviceUnavailable, LeakageFound, Stopped
 from coverslip.events import EpochEnded, Event, InstantClassifierFitted, Noted, RunEnded, RunStarted
-from coverslip.experiments import agreed
+from coverslip.experiments import apply_recipe
 from coverslip.files import sha256_file
 from coverslip.images import ReadPlan
 from coverslip.messages import ChooseOther, Resume
@@ -263,7 +263,7 @@ def test_evaluating_images_with_some_of_the_classes_works_and_with_none_is_one_e
 
 @pytest.mark.exhaustive
 @pytest.mark.slow
-def test_deep_grey_images_are_scaled_by_the_range_of_training(tmp_path: Path) -> None:
+def test_deep_gray_images_are_scaled_by_the_range_of_training(tmp_path: Path) -> None:
     data = cs.open_dataset(write_cells(tmp_path / "deep", depth=np.uint16, channels=1))
     run = cs.train(data, INSTANT.model_copy(update={"model": Recipe().model}), out=tmp_path / "run")
     card = json_of(run.folder / "classifier" / "classifier.json")
@@ -376,12 +376,12 @@ def test_real_chromosomes_train_at_one_scale_that_prediction_keeps(shared_data: 
     rows = [row for row in rows_of(root / "images.csv") if row["label"] in ("1", "9", "21")]
     lines = [f"{root / row['path']},{row['label']},{row['cell']}" for row in rows]
     table.write_text("\n".join(["path,label,cell", *lines]))
-    recipe = Recipe(stage="instant", image_size=64, tta=1, resize="canvas", pad_colour="white", group="cell")
+    recipe = Recipe(stage="instant", image_size=64, tta=1, resize="canvas", pad_color="white", group="cell")
     run = cs.train(cs.open_dataset(table), recipe, out=tmp_path / "run")
     preprocessing = json_of(run.folder / "classifier" / "classifier.json")["preprocessing"]
     sides = [max(Image.open(root / row["path"]).size) for row in rows]
     assert np.percentile(sides, 97) <= preprocessing["canvas_px"] <= max(sides)  # type: ignore[index]
-    assert preprocessing["pad_colour"] == "white"  # type: ignore[index]
+    assert preprocessing["pad_color"] == "white"  # type: ignore[index]
     assert any("All images have the same scale" in note for note in json_of(run.folder / "training.json")["notes"])  # type: ignore[attr-defined]
     assert "at one scale for all images" in (run.folder / "report.html").read_text(encoding="utf-8")
     assert run.metrics["accuracy"].value is not None
@@ -412,14 +412,14 @@ def test_the_plan_of_the_opening_is_kept_in_recipe_and_card_and_the_recipes_own_
     card = json_of(run.folder / "classifier" / "classifier.json")
     assert run.recipe.channels == (2,)
     assert card["preprocessing"]["plan"]["channels"] == [2]  # type: ignore[index]
-    data, recipe = agreed(opened, INSTANT.model_copy(update={"channels": (0, 1)}))
+    data, recipe = apply_recipe(opened, INSTANT.model_copy(update={"channels": (0, 1)}))
     assert {record.plan.channels for record in data.records} == {(0, 1)} == {recipe.channels}
 
 
 def test_a_subset_stays_one_whatever_the_recipe_says(cells: Path) -> None:
     data = cs.open_dataset(cells)
     some = replace(data, records=data.records[:7])
-    found, _ = agreed(some, Recipe(group=r"slide\d+", channels=(0,)))
+    found, _ = apply_recipe(some, Recipe(group=r"slide\d+", channels=(0,)))
     assert [record.image_id for record in found.records] == [record.image_id for record in some.records]
     assert {record.group for record in found.records} <= {f"slide{i}" for i in range(9)}
 
@@ -455,7 +455,7 @@ def test_two_tables_of_one_folder_are_two_evaluations_and_none_is_overwritten(ow
 
 
 @pytest.mark.slow
-def test_measuring_again_writes_the_report_and_refuses_images_labelled_anew(own_run: Run, tmp_path: Path) -> None:
+def test_measuring_again_writes_the_report_and_refuses_images_labeled_anew(own_run: Run, tmp_path: Path) -> None:
     (own_run.folder / "report.html").write_text("old")
     cs.evaluate(own_run.folder)
     assert (own_run.folder / "report.html").stat().st_size > 1000

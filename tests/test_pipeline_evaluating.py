@@ -28,7 +28,7 @@ def test_the_runs_groups_are_remembered_and_known_again(own_run: Run, tmp_path: 
     assert notes["groups-seen-in-training"].parameters["n"] == 54 // 9 * len(learnt)
     assert found.evaluated_images is not None
     assert found.evaluated_images.is_seen
-    assert found.evaluated_images.n_seen == 0
+    assert found.evaluated_images.n_used_in_training == 0
 
 
 @pytest.mark.slow
@@ -145,9 +145,11 @@ def test_the_model_card_says_how_many_images_of_an_evaluation_were_used_in_train
     cs.evaluate(own_run.folder, cells, name="same")
     images = own_run.evaluation("same").evaluated_images
     assert images is not None
-    assert images.n_seen > 0
+    assert images.n_used_in_training > 0
     cs.write_report(own_run.folder)
-    assert f"same ({images.n_seen} images used in training)" in own_run.model_card_file.read_text(encoding="utf-8")
+    assert f"same ({images.n_used_in_training} images used in training)" in own_run.model_card_file.read_text(
+        encoding="utf-8"
+    )
 
 
 @pytest.mark.slow

@@ -22,12 +22,12 @@ def write_images(folder: Path, channels: int, dtype: type, n: int = 24) -> Path:
         label = ("round", "long", "very long name of a class that nobody can read")[i % 3]
         pixels = rng.integers(0, np.iinfo(dtype).max, (channels, 20, 20 + 10 * (i % 3))).astype(dtype)
         (folder / label).mkdir(parents=True, exist_ok=True)
-        colour = channels == 3 and dtype is np.uint8
+        color = channels == 3 and dtype is np.uint8
         tifffile.imwrite(
             folder / label / f"{i:02d}.tif",
-            np.moveaxis(pixels, 0, -1) if colour else pixels,
-            photometric="rgb" if colour else "minisblack",
-            metadata=None if colour else {"axes": "CYX"},
+            np.moveaxis(pixels, 0, -1) if color else pixels,
+            photometric="rgb" if color else "minisblack",
+            metadata=None if color else {"axes": "CYX"},
         )
     return folder
 
@@ -57,8 +57,8 @@ def test_a_sheet_shows_images_as_prepared_and_without_changes_five_times_the_sam
     assert shown.shape == (4, 1 + VARIANTS, SIDE, SIDE, 3)
     assert (shown == shown[:, :1]).all()
     assert shown.std() > 20
-    is_coloured = bool((shown[..., 0] != shown[..., 1]).any())
-    assert is_coloured == (channels == 3)
+    is_colored = bool((shown[..., 0] != shown[..., 1]).any())
+    assert is_colored == (channels == 3)
 
 
 @pytest.mark.slow
@@ -75,7 +75,7 @@ def test_changes_follow_recipe_and_seed(tmp_path: Path) -> None:
 
 def test_all_classes_are_shown_in_turn(tmp_path: Path) -> None:
     data = cs.open_dataset(write_images(tmp_path / "images", 1, np.uint8))
-    canvas = PLAIN.model_copy(update={"resize": "canvas", "pad_colour": "white"})
+    canvas = PLAIN.model_copy(update={"resize": "canvas", "pad_color": "white"})
     shown = tiles(cs.preview(data, canvas, out=tmp_path / "sheet.png", n=3))[:, 0, :, :, 0]
     heights = [(row != 255).any(axis=1).sum() for row in shown]
     widths = sorted((row != 255).any(axis=0).sum() for row in shown)

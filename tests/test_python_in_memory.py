@@ -29,7 +29,7 @@ RNG = np.random.default_rng(0)
 
 
 def only(source: object, **choices: Any) -> ImageRecord:  # Any: choices of open_dataset
-    (record,) = cs.open_dataset(source, labelled=False, **choices)
+    (record,) = cs.open_dataset(source, labeled=False, **choices)
     return record
 
 
@@ -71,7 +71,7 @@ def test_wide_integers_are_the_pixels_that_they_hold(dtype: str) -> None:
 
     def read(*images: Pixels, **choices: Any) -> list[Pixels]:
         given = [image.astype(dtype) for image in images]
-        return [record.read().array[..., 0] for record in cs.open_dataset(given, labelled=False, **choices)]
+        return [record.read().array[..., 0] for record in cs.open_dataset(given, labeled=False, **choices)]
 
     (as_8_bit,) = read(dark)
     assert as_8_bit.dtype == np.uint8
@@ -106,8 +106,8 @@ def test_truth_values_are_black_and_white() -> None:
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "CMYK", "LA", "I;16", "F"])
 def test_a_pillow_image_is_what_its_file_is(mode: str, tmp_path: Path) -> None:
-    grey = Image.fromarray(drawn("uint8", 8, 11))
-    image = Image.fromarray(drawn("uint16", 8, 11)) if mode == "I;16" else grey.convert(mode)
+    gray = Image.fromarray(drawn("uint8", 8, 11))
+    image = Image.fromarray(drawn("uint16", 8, 11)) if mode == "I;16" else gray.convert(mode)
     image.save(tmp_path / "a.tif")
     of_file = read_pixels(tmp_path / "a.tif")
     for given in (image, Image.open(tmp_path / "a.tif")):
@@ -136,7 +136,7 @@ def test_what_cannot_be_an_image_is_refused_by_name() -> None:
     )
     for source, code, parameters in refused:
         with refusing(BadDataset, code, **parameters):
-            cs.open_dataset(source, labelled=False)
+            cs.open_dataset(source, labeled=False)
     with pytest.raises(UnreadableImage, match="finite"):
         only(np.full((3, 3), np.nan)).read()
     with pytest.raises(UnreadableImage, match="Plane 1"):
@@ -150,12 +150,12 @@ def test_stacks_lists_generators_and_mixtures_keep_their_order_and_every_copy(tm
     stack = drawn("uint8", 4, 6, 6, 3)
     file = save_pixels(tmp_path / "a.png", stack[1])
     for source in (stack, list(stack), iter(stack), [stack[0], file, stack[2], Image.fromarray(stack[3])]):
-        data = cs.open_dataset(source, labelled=False)
+        data = cs.open_dataset(source, labeled=False)
         assert [pixel_hash(record.read().array) for record in data] == [pixel_hash(image) for image in stack]
         assert data[2].image_id == "image 2"
-    assert len(cs.open_dataset([stack[0], stack[0]], labelled=False)) == 2
-    assert len(cs.open_dataset([{"image": stack}, {"image": stack}], labelled=False)) == 8
-    assert [f.n_channels for f in scan_images(cs.open_dataset(stack, labelled=False)).facts] == [3] * 4
+    assert len(cs.open_dataset([stack[0], stack[0]], labeled=False)) == 2
+    assert len(cs.open_dataset([{"image": stack}, {"image": stack}], labeled=False)) == 8
+    assert [f.n_channels for f in scan_images(cs.open_dataset(stack, labeled=False)).facts] == [3] * 4
 
 
 # Tables
@@ -184,8 +184,8 @@ def test_a_data_frame_of_paths_is_what_its_file_is(
     data = cs.open_dataset(frame(columns), group="patient")
     assert data.records == of_file.records
     assert data.classes == of_file.classes
-    assert cs.open_dataset(frame({"file": columns["file"]}), labelled=False)[5].path == data[5].path
-    assert len(cs.open_dataset(pd.Series(columns["file"]), labelled=False)) == 6
+    assert cs.open_dataset(frame({"file": columns["file"]}), labeled=False)[5].path == data[5].path
+    assert len(cs.open_dataset(pd.Series(columns["file"]), labeled=False)) == 6
 
 
 @pytest.mark.parametrize("frame", FRAMES[:2], ids=["dict", "pandas"])  # polars has no type for them
@@ -380,7 +380,7 @@ def test_a_training_that_was_killed_while_copies_were_made_can_be_begun_again(tm
     data = cs.open_dataset({"image": [drawn("uint8", 5, 5)], "label": ["a"]})
     kept_as_files(data, create_run_folder(tmp_path / "run"))
     kept_as_files(data, create_run_folder(tmp_path / "run"))
-    (tmp_path / "run" / "given_images" / "mine.tif").touch()
+    (tmp_path / "run" / "in_memory_images" / "mine.tif").touch()
     with pytest.raises(BadRun) as refused:
         create_run_folder(tmp_path / "run")
     assert refused.value.code == "run-folder-exists"

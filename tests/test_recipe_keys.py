@@ -38,10 +38,10 @@ NEEDED = {
     "loss_options": ["loss=focal"],
     "sgd_from": ["optimizer=adam-then-sgd"],
     "sgd_learning_rate": ["optimizer=adam-then-sgd"],
-    "regulariser.spread_weight": ["regulariser.groups=labels"],
-    "regulariser.scatter_weight": ["regulariser.groups=labels"],
-    "regulariser.scatter": ["regulariser.groups=labels"],
-    "regulariser.memory": ["regulariser.groups=labels"],
+    "regularizer.spread_weight": ["regularizer.groups=labels"],
+    "regularizer.scatter_weight": ["regularizer.groups=labels"],
+    "regularizer.scatter": ["regularizer.groups=labels"],
+    "regularizer.memory": ["regularizer.groups=labels"],
 }
 
 

@@ -281,14 +281,14 @@ def test_sections_stand_in_their_order_and_only_where_they_have_something_to_say
         "map_checks",
         "own-test",
         "prevalence",
-        "relabelled",
+        "relabeled",
         "subgroups",
         "two_classes",
         "unfamiliar",
     }
     assert set(names) == set(SECTIONS) - of_other_runs
     short = read_run(write_run(tmp_path, ("a", "b"), n_test=40, skill=60, finetuned=False))
-    assert {"mistakes", "curves"}.isdisjoint(section.name for section in sections_of(short))
+    assert {"misclassified", "curves"}.isdisjoint(section.name for section in sections_of(short))
 
 
 def budget_words(run: Run, **known: object) -> str:
@@ -378,7 +378,7 @@ def test_the_methods_paragraph_says_where_precision_was_halved(run, page):
         file.write_text(record)
 
 
-def test_a_class_has_the_colour_of_the_app_in_the_drawings() -> None:
+def test_a_class_has_the_color_of_the_app_in_the_drawings() -> None:
     """By its place among the classes, not by how hard it is."""
     label = np.repeat(np.arange(10), 6)
     probability = np.random.default_rng(0).dirichlet(np.ones(10), size=60)
@@ -396,7 +396,7 @@ def test_a_class_has_the_colour_of_the_app_in_the_drawings() -> None:
     for k, name in enumerate(names):
         if name in shown:
             line = by_height[round(shown[name].get_position()[1], 3)]
-            assert line.get_color() == tokens.class_colour(k)
+            assert line.get_color() == tokens.class_color(k)
             assert (line.get_linestyle() == "-") == (k < tokens.N_CLASS_COLOURS)
 
 
@@ -407,10 +407,10 @@ def test_a_report_has_the_look_of_the_tokens(page: str) -> None:
     sizes = re.findall(r"font-size: ([^;}]+)", style)
     assert len(sizes) > 20
     assert {size for size in sizes if not size.strip().startswith("var(--type-") and not size.endswith("pt")} == set()
-    themed = {tokens.light_colours()[name] for name in ("text", "text-soft", "line", "data", "bad", "sunken")}
+    themed = {tokens.light_colors()[name] for name in ("text", "text-soft", "line", "data", "bad", "sunken")}
     drawings = "".join(re.findall(r"<svg.*?</svg>", page, flags=re.S))
     assert "var(--data)" in drawings
-    assert not any(colour in drawings for colour in themed), "it would not follow the dark theme"
+    assert not any(color in drawings for color in themed), "it would not follow the dark theme"
 
 
 def test_percentages_are_rounded_as_the_numbers_beside_them() -> None:

@@ -21,7 +21,7 @@ from coverslip.events import EpochEnded, Event, Noted, RunEnded
 from coverslip.experiments.working import working_in
 from coverslip.files import sha256_file
 from coverslip.runs import Run, RunContext, RunLog, Status, StatusFile
-from coverslip.samples import write_sample_images
+from coverslip.synthetic_cells import write_sample_images
 
 SETTINGS = (f"model={SMALL_NETWORK}", "split.folds=0", "image_size=32", "tta=1", "epochs=2", "batch_size=16")
 STAGES = ("instant", "finetune")

@@ -317,7 +317,7 @@ INITIAL = {
 
 
 @pytest.mark.parametrize("name", INITIAL)
-def test_an_initialisation_that_is_no_run_ends_in_one_line(
+def test_an_initialization_that_is_no_run_ends_in_one_line(
     own_run: Run, cells: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     place = INITIAL[name]

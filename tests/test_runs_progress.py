@@ -28,7 +28,7 @@ from coverslip.events import (
 )
 from coverslip.messages import CleanCache, Set
 from coverslip.runs.log.progress import Progress, fold_event
-from coverslip.runs.log.records import FoldTestScores, Parts
+from coverslip.runs.log.records import FoldTestScores, SplitCounts
 
 
 def folded(events: Iterable[Event], progress: Progress | None = None) -> Progress:
@@ -115,8 +115,8 @@ def test_a_first_training_on_other_images_is_half_of_the_whole() -> None:
     own = [RunStarted(run="a", n_train=6, n_val=2, n_test=2, classes=("a", "b")), an_epoch(1)]
     progress = folded(own, progress)
     assert [(training.is_pretraining, training.parts) for training in progress.trainings] == [
-        (True, Parts(n_train=9, n_val=3, n_test=0)),
-        (False, Parts(n_train=6, n_val=2, n_test=2)),
+        (True, SplitCounts(n_train=9, n_val=3, n_test=0)),
+        (False, SplitCounts(n_train=6, n_val=2, n_test=2)),
     ]
     assert 0.5 < progress.share < 1
 

@@ -19,8 +19,8 @@ from coverslip.cli import main
 from coverslip.events import Event, Noted
 from coverslip.experiments.beginning import begin_run, look_at_images
 from coverslip.runs import Run, RunContext
-from coverslip.samples import write_sample_images
 from coverslip.stopping import Deadline
+from coverslip.synthetic_cells import write_sample_images
 from coverslip.workspace.datasets import reading_images
 
 TRAINING = {

@@ -29,7 +29,7 @@ from coverslip.training.optimization import (
     new_optimizer,
     set_learning_rate,
 )
-from coverslip.training.step import Precision, Stepper, accumulate_gradients, begin_batch_statistics, standardised_head
+from coverslip.training.step import Precision, Stepper, accumulate_gradients, begin_batch_statistics, standardized_head
 
 GENTLE = Augment(rotate_degrees=0, zoom=0, shift=0, brightness=0, contrast=0)
 
@@ -103,7 +103,7 @@ def equal(one: nn.Module, other: nn.Module) -> bool:
 
 @pytest.mark.parametrize("optimizer", ["adamw", "adam", "amsgrad", "sgd", "adam-then-sgd"])
 @pytest.mark.parametrize("schedule", ["cosine", "plateau", "constant"])
-def test_it_learns_with_every_optimiser_and_schedule(
+def test_it_learns_with_every_optimizer_and_schedule(
     images: TrainingImages, tmp_path: Path, optimizer: str, schedule: str
 ) -> None:
     epochs: list[EpochEnded] = []
@@ -153,7 +153,7 @@ def test_adam_then_sgd_is_adam_first_and_then_takes_steps_of_its_own_size(
         assert losses[n_alike] != adam[n_alike]
 
 
-def test_patience_that_leaves_no_epoch_to_the_second_optimiser_is_said(images: TrainingImages, tmp_path: Path) -> None:
+def test_patience_that_leaves_no_epoch_to_the_second_optimizer_is_said(images: TrainingImages, tmp_path: Path) -> None:
     events: list[Event] = []
     choices = recipe(optimizer="adam-then-sgd", epochs=40, patience=2, learning_rate=1e-12)
     _, done = trained(images, tmp_path, choices, emit=events.append)
@@ -193,7 +193,7 @@ def test_sgd_does_not_run_away_where_the_loss_is_steep(images: TrainingImages, t
 
 
 @pytest.mark.slow
-def test_clip_gradient_bounds_the_steps_of_every_optimiser(images: TrainingImages, tmp_path: Path) -> None:
+def test_clip_gradient_bounds_the_steps_of_every_optimizer(images: TrainingImages, tmp_path: Path) -> None:
     sgd, adam = tiny_optimizer(recipe(optimizer="sgd")), tiny_optimizer(recipe(optimizer="adam"))
     assert [max_gradient_norm(recipe(), optimizer) for optimizer in (sgd, adam)] == [1.0, None]
     for start, longest in (("instant", 1.0), ("random", None)):
@@ -231,7 +231,7 @@ def without_norms() -> Small:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("groups", ["labels", "kmeans"])
-def test_the_regulariser_draws_classes_apart_and_goes_on_after_a_stop(
+def test_the_regularizer_draws_classes_apart_and_goes_on_after_a_stop(
     images: TrainingImages, tmp_path: Path, groups: str
 ) -> None:
     def fitted(folder: str, stop_after: float = float("inf"), **changes: object) -> nn.Module:
@@ -240,13 +240,13 @@ def test_the_regulariser_draws_classes_apart_and_goes_on_after_a_stop(
         return network
 
     def separation(network: nn.Module) -> float:
-        """Distance between the centres of the classes' features."""
+        """Distance between the centers of the classes' features."""
         with torch.no_grad():
             x = torch.from_numpy(images.pixels_of(images.val.tolist())).permute(0, 3, 1, 2) / 255
             of = [network.features(x[images.val_label == k]) for k in (0, 1)]  # type: ignore[operator]
         return float((of[0].mean(0) - of[1].mean(0)).norm())
 
-    apart = {"regulariser": {"groups": groups, "memory": 16}}
+    apart = {"regularizer": {"groups": groups, "memory": 16}}
     whole = fitted("whole", **apart)
     assert separation(whole) > 1.2 * separation(fitted("plain"))
     fitted("cut", stop_after=9, **apart)
@@ -410,7 +410,7 @@ def test_a_damaged_checkpoint_is_one_clear_error(images: TrainingImages, tmp_pat
     assert refused.value.code == "checkpoint-not-usable"
 
 
-def test_checkpoints_hold_optimiser_and_progress_without_pickle(tmp_path: Path) -> None:
+def test_checkpoints_hold_optimizer_and_progress_without_pickle(tmp_path: Path) -> None:
     network = tiny()
     optimizer = torch.optim.AdamW(network.parameters())
     network(torch.rand(4, 1, 12, 12)).sum().backward()
@@ -518,10 +518,10 @@ def test_pretrained_layers_have_their_share_of_the_learning_rate() -> None:
         assert len(rates) == len(list(network.parameters()))
 
 
-def test_a_standardised_head_gives_the_same_logits_before_and_after_training() -> None:
+def test_a_standardized_head_gives_the_same_logits_before_and_after_training() -> None:
     network, x = without_norms(), 50 + torch.rand(40, 1, 6, 6, generator=torch.Generator().manual_seed(0))
     linear, before = network.head, network(x).detach()
-    with standardised_head(network, x.split(16)):  # type: ignore[arg-type]  # all of a Network that it asks for
+    with standardized_head(network, x.split(16)):  # type: ignore[arg-type]  # all of a Network that it asks for
         torch.testing.assert_close(network(x), before)
         seen = (network.features(x) - network.head.mean) / network.head.sd
         torch.testing.assert_close(seen.mean(0), torch.zeros(8), atol=1e-3, rtol=0)

@@ -18,8 +18,8 @@ def clouds(n: int, d: int, k: int, seed: int, spread: float = 1.0) -> tuple[np.n
     """k overlapping clouds of n points in d dimensions, every class present."""
     rng = np.random.default_rng(seed)
     label = np.concatenate([np.arange(k), rng.integers(0, k, n - k)])
-    centres = rng.normal(size=(k, d)) * spread
-    return (centres[label] + rng.normal(size=(n, d)) * rng.uniform(0.3, 3, d)).astype(np.float32), label
+    centers = rng.normal(size=(k, d)) * spread
+    return (centers[label] + rng.normal(size=(n, d)) * rng.uniform(0.3, 3, d)).astype(np.float32), label
 
 
 def discriminants(
@@ -70,20 +70,20 @@ def test_both_ways_to_the_inverse_give_the_posterior_of_the_gaussian_model(
     x = x.astype(np.float64)
     counts = np.bincount(label, minlength=k)
     share = np.full(k, 1 / k) if balanced else counts / n
-    centres = np.stack([x[label == c].mean(axis=0) for c in range(k)])
+    centers = np.stack([x[label == c].mean(axis=0) for c in range(k)])
     covariance = sum(share[c] * np.cov(x[label == c].T, bias=True).reshape(d, d) for c in range(k))
     variation = np.random.default_rng(seed).normal(size=(n_rows, d))
     covariance = covariance + variation.T @ variation
     unit = max(np.trace(covariance) / d, 1e-12)
     for shrinkage, weight, bias in discriminants(x, label, k, balanced=balanced, variation=variation):
         inverse = np.linalg.inv(covariance + shrinkage * unit * np.eye(d))
-        np.testing.assert_allclose(weight, centres @ inverse, rtol=1e-6, atol=1e-7)
+        np.testing.assert_allclose(weight, centers @ inverse, rtol=1e-6, atol=1e-7)
         np.testing.assert_allclose(
-            bias, np.log(share) - 0.5 * np.einsum("kd,de,ke->k", centres, inverse, centres), rtol=1e-6, atol=1e-7
+            bias, np.log(share) - 0.5 * np.einsum("kd,de,ke->k", centers, inverse, centers), rtol=1e-6, atol=1e-7
         )
 
 
-def test_standardisation_is_folded_in_so_that_scale_and_offset_do_not_matter() -> None:
+def test_standardization_is_folded_in_so_that_scale_and_offset_do_not_matter() -> None:
     x, label = clouds(120, 10, 3, seed=2)
     scale, offset = np.float32(10.0) ** np.arange(-3, 2).repeat(2), np.arange(10, dtype=np.float32)
     plain = fit_linear_probe(x[:80], label[:80], x[80:], label[80:], n_classes=3, balanced=False, better=accuracy)
@@ -188,18 +188,18 @@ def test_held_out_logits_are_those_of_the_discriminant_of_all_other_images(
         rest = turn != t
         is_used = np.full(n_rows, True) if fold_of_variation is None else fold_of_variation != t
         within = variation[is_used] / x.std(axis=0, dtype=np.float64) * np.sqrt(n_rows / max(is_used.sum(), 1))
-        centres = np.stack([z[rest & (label == k)].mean(axis=0) for k in range(3)])
+        centers = np.stack([z[rest & (label == k)].mean(axis=0) for k in range(3)])
         weight = (share / counts)[label[rest]]
-        deviations = z[rest] - centres[label[rest]]
+        deviations = z[rest] - centers[label[rest]]
         covariance = (deviations * weight[:, None]).T @ deviations / weight.sum() + within.T @ within
         unit = np.trace(covariance) / d
         if len(within) and n <= d:  # in units of the variance of all images
-            centres_of_all = np.stack([z[label == k].mean(axis=0) for k in range(3)])
-            squares = (share / counts)[label] @ np.square(z - centres_of_all[label]).sum(axis=1)
+            centers_of_all = np.stack([z[label == k].mean(axis=0) for k in range(3)])
+            squares = (share / counts)[label] @ np.square(z - centers_of_all[label]).sum(axis=1)
             unit = (squares + np.square(within).sum()) / d
         inverse = np.linalg.inv(covariance + 0.3 * unit * np.eye(d))
-        known = z[~rest] @ inverse @ centres.T + np.log(share)
-        known -= 0.5 * np.einsum("kd,de,ke->k", centres, inverse, centres)
+        known = z[~rest] @ inverse @ centers.T + np.log(share)
+        known -= 0.5 * np.einsum("kd,de,ke->k", centers, inverse, centers)
         np.testing.assert_allclose(logits[~rest], known, rtol=1e-6, atol=1e-6)
     assert np.isnan(logits[turn < 0]).all()
 

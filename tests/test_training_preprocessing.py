@@ -1,4 +1,4 @@
-"""What is learnt from training images before training: the canvas, and whether colour can be changed."""
+"""What is learnt from training images before training: the canvas, and whether color can be changed."""
 
 import numpy as np
 import pytest
@@ -33,19 +33,19 @@ def test_one_uncropped_field_does_not_make_all_others_tiny_and_is_told() -> None
 
 @pytest.mark.parametrize("resize", ["pad", "stretch", "crop"])
 def test_other_ways_of_resizing_learn_no_scale(resize: str) -> None:
-    recipe = Recipe.model_validate({"resize": resize, "pad_colour": "black"})
+    recipe = Recipe.model_validate({"resize": resize, "pad_color": "black"})
     preprocessing = learn_preprocessing([facts(10, 30)], recipe)
-    assert (preprocessing.canvas_px, preprocessing.pad_colour) == (None, "black")
+    assert (preprocessing.canvas_px, preprocessing.pad_color) == (None, "black")
     assert canvas_notes([facts(10, 30)], preprocessing) == []
 
 
 @pytest.mark.parametrize("channels", [1, 2, 5])
-def test_changes_of_colour_are_refused_for_images_without_colour(channels: int) -> None:
+def test_changes_of_color_are_refused_for_images_without_color(channels: int) -> None:
     with pytest.raises(BadRecipe) as caught:
         learn_preprocessing([facts(8, 8, channels)], Recipe(augment=Augment(stain=0.1, hue_degrees=5)))
     assert caught.value.code == "color-changes-on-other-channels"
     assert caught.value.remedies == (Set("augment.stain", 0), Set("augment.hue_degrees", 0))
 
 
-def test_changes_of_colour_are_for_three_channels() -> None:
+def test_changes_of_color_are_for_three_channels() -> None:
     assert learn_preprocessing([facts(8, 8, 3)], Recipe(augment=augment_named("stain"))).channels == 3

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from coverslip.runs import FinetuneStage, Recipe
 from coverslip.training.batches import TrainingImages
 from coverslip.training.fitting import keep_finetuned
-from coverslip.training.ranking import is_preferred, is_shown_worse
+from coverslip.training.ranking import is_preferred, is_significantly_worse
 
 N = 100
 
@@ -54,17 +54,17 @@ def test_where_the_metric_is_not_defined_the_loss_decides() -> None:
 
 def test_only_a_loss_beyond_chance_is_shown() -> None:
     good = logits(range(10))
-    assert is_shown_worse(logits(range(50, 80)), good, label(), Recipe())
-    assert not is_shown_worse(logits(range(50, 64)), good, label(), Recipe())  # four of a hundred: chance
-    assert not is_shown_worse(good, good, label(), Recipe())
-    assert is_shown_worse(logits(range(10), sure=0.5), good, label(), Recipe(primary_metric="log_loss"))
+    assert is_significantly_worse(logits(range(50, 80)), good, label(), Recipe())
+    assert not is_significantly_worse(logits(range(50, 64)), good, label(), Recipe())  # four of a hundred: chance
+    assert not is_significantly_worse(good, good, label(), Recipe())
+    assert is_significantly_worse(logits(range(10), sure=0.5), good, label(), Recipe(primary_metric="log_loss"))
 
 
 def test_where_the_metric_is_not_defined_the_loss_shows_it() -> None:
     one_class, choices = np.zeros(N, dtype=np.int64), Recipe(primary_metric="macro_auroc")
     right, wrong = np.tile([3.0, 0, 0, 0], (N, 1)), np.tile([0.0, 3, 0, 0], (N, 1))
-    assert is_shown_worse(wrong, right, one_class, choices)
-    assert not is_shown_worse(right, wrong, one_class, choices)
+    assert is_significantly_worse(wrong, right, one_class, choices)
+    assert not is_significantly_worse(right, wrong, one_class, choices)
 
 
 @given(

@@ -180,7 +180,7 @@ import sys
 from pathlib import Path
 from coverslip.errors import CoverslipError
 from coverslip.runs import work_lock
-from coverslip.workspace.store.home import open_workspace
+from coverslip.workspace.store.workspace import open_workspace
 from coverslip.workspace.store.serving import only_server
 for held in (work_lock(Path(sys.argv[1])), only_server(open_workspace(Path(sys.argv[2])))):
     try:

@@ -91,12 +91,12 @@ def test_after_folds_the_threshold_is_said_to_come_from_held_out_predictions(
     run = cs.train(cs.open_dataset(cells, group_pattern=GROUPS), recipe, out=tmp_path / "run")
     thresholds = thresholds_of(run)
     assert thresholds is not None
-    assert thresholds.learnt_on == "held-out training images"
+    assert thresholds.calibrated_on == "held-out training images"
     assert thresholds.n_positive + thresholds.n_negative == len(run.predictions)
     page = run.report_file.read_text(encoding="utf-8")
-    assert f"on {decision_images(thresholds.learnt_on)}." in page
+    assert f"on {decision_images(thresholds.calibrated_on)}." in page
     assert main(["decide", str(run.folder)]) == 0
-    assert f"On {decision_images(thresholds.learnt_on)} (" in capsys.readouterr().out
+    assert f"On {decision_images(thresholds.calibrated_on)} (" in capsys.readouterr().out
 
 
 @pytest.mark.exhaustive
@@ -163,7 +163,7 @@ def test_a_threshold_set_by_hand_is_not_said_to_be_a_target(
     assert "before testing" not in " ".join(lead(now))
     (intercept,) = (each for each in metrics(now) if each.name == "calibration_intercept")
     assert now.classes[1] in intercept.meaning
-    assert decision_images(now.calibration.learnt_on) in threshold_words(now).partition("set by hand.")[2]
+    assert decision_images(now.calibration.calibrated_on) in threshold_words(now).partition("set by hand.")[2]
     probability = [float(row["p:small"]) for row in rows_of(run.predictions_file)]
     called = [row["predicted"] == "small" for row in rows_of(run.predictions_file)]
     assert called == [value >= 0.25 for value in probability]

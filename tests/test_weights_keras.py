@@ -194,7 +194,7 @@ def logits(model: str, image: NDArray[np.float32]) -> torch.Tensor:
     else:
         network = NASNetMobile(n_classes=N_CLASSES)
         load_exactly(network, weights)
-    mean, sd = (torch.tensor(numbers).view(1, 3, 1, 1) for numbers in record.normalisation)
+    mean, sd = (torch.tensor(numbers).view(1, 3, 1, 1) for numbers in record.normalization)
     pixels = torch.from_numpy(image).permute(0, 3, 1, 2) / 255
     with torch.no_grad():
         answer: torch.Tensor = network.eval()((pixels - mean) / sd)[0]
@@ -204,12 +204,12 @@ def logits(model: str, image: NDArray[np.float32]) -> torch.Tensor:
 @pytest.mark.slow
 def test_efficientnetv2_b0_answers_as_kerass_does(tmp_path: Path) -> None:
     file = keras_3(tmp_path / "theirs.weights.h5", efficientnet_layers())
-    source = import_weights(file, "efficientnetv2_b0", licence="mine")
+    source = import_weights(file, "efficientnetv2_b0", license="mine")
     expected = torch.tensor(EFFICIENTNET_64)
     answer = logits("efficientnetv2_b0", picture(64))
     torch.testing.assert_close(answer, expected, rtol=1e-4, atol=1e-3)
     assert (logits("efficientnetv2_b0", picture(64) * 0) - expected).abs().max() > 1, "the picture counts"
-    assert (source.source, source.licence) == ("theirs.weights.h5", "mine")
+    assert (source.source, source.license) == ("theirs.weights.h5", "mine")
 
 
 @pytest.mark.parametrize("write", [keras_2, whole_model])

@@ -28,7 +28,7 @@ def pixels(n: int, side: int, channels: int = 3) -> Tensor:
     return torch.rand(n, channels, side, side, generator=torch.Generator().manual_seed(0))
 
 
-def randomised(network: nn.Module) -> nn.Module:
+def randomized(network: nn.Module) -> nn.Module:
     with torch.no_grad():
         for parameter in network.parameters():
             nn.init.normal_(parameter, 0.0, 0.05)
@@ -67,9 +67,9 @@ class Lone(nn.Module):
 @pytest.mark.slow
 def test_morphem_gives_every_channels_class_token_side_by_side(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    lone = randomised(Lone())
+    lone = randomized(Lone())
     safetensors.torch.save_file(lone.state_dict(), tmp_path / "model.safetensors")
-    import_weights(tmp_path / "model.safetensors", "morphem_small", licence="MIT")
+    import_weights(tmp_path / "model.safetensors", "morphem_small", license="MIT")
     network = create_network("morphem_small", n_classes=3, head="native", channels=2).eval()
     x = pixels(1, 224, channels=2)
     with torch.no_grad():
@@ -78,7 +78,7 @@ def test_morphem_gives_every_channels_class_token_side_by_side(tmp_path: Path) -
         assert expected.std() > 0.01
     source = weights_source("morphem_small")
     assert source is not None
-    assert source.licence == "MIT"
+    assert source.license == "MIT"
 
 
 def test_of_a_training_state_the_network_without_its_heads_is_read(tmp_path: Path) -> None:
@@ -124,11 +124,11 @@ def test_dinobloom_and_dinov2_stand_beside_each_other(tmp_path: Path) -> None:
     """DinoBloom as it is handed out: DINOv2's names, inside a teacher, at 224 px instead of timm's 518."""
     torch.manual_seed(2)
     network = build_body(model_info("dinobloom_small"), channels=3, pretrained=False, options={}, image_size=224)
-    teacher = {f"backbone.{name}": tensor for name, tensor in randomised(network).state_dict().items()}
+    teacher = {f"backbone.{name}": tensor for name, tensor in randomized(network).state_dict().items()}
     teacher |= {"backbone.mask_token": torch.zeros(1, 384), "dino_head.mlp.0.weight": torch.zeros(4, 384)}
     teacher |= {"ibot_head.last_layer.weight_g": torch.ones(4, 1)}
     torch.save({"teacher": teacher}, tmp_path / "DinoBloom-S.pth")
-    import_weights(tmp_path / "DinoBloom-S.pth", "dinobloom_small", licence="Apache-2.0")
+    import_weights(tmp_path / "DinoBloom-S.pth", "dinobloom_small", license="Apache-2.0")
     assert weights_source("dinov2_small") is None
     ours = create_network("dinobloom_small", n_classes=2, head="native").eval()
     x = pixels(1, 224)

@@ -13,8 +13,8 @@ from coverslip.errors import CoverslipError
 from coverslip.messages import ChooseOther
 from coverslip.workspace.store import database, tables
 from coverslip.workspace.store.database import open_database, writing
-from coverslip.workspace.store.home import open_workspace
 from coverslip.workspace.store.tables import images
+from coverslip.workspace.store.workspace import open_workspace
 
 
 def labels_in(file: Path) -> list[str]:
@@ -26,7 +26,7 @@ def labels_in(file: Path) -> list[str]:
 def written(tmp_path: Path) -> Path:
     """A workspace with a label."""
     file = tmp_path / "workspace.sqlite"
-    dataset = {"id": "d", "name": "cells", "kind": "folders", "sources": [], "is_labelled": True, "class_names": []}
+    dataset = {"id": "d", "name": "cells", "kind": "folders", "sources": [], "is_labeled": True, "class_names": []}
     dataset |= {"class_plan": {}, "summary": {}, "revision": 0, "state": "ready", "created": ""}
     image = {"dataset_id": "d", "position": 0, "image_id": "a.png", "path": "/c/a.png", "shown_path": "a.png"}
     with writing(open_database(file)) as connection:
@@ -136,7 +136,7 @@ def test_a_new_workspace_is_for_its_owner_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("pragma", "reason"), [("query_only = ON", "read-only"), ("max_page_count = 1", "full")])
 def test_a_disk_that_takes_nothing_is_told_as_such(tmp_path: Path, pragma: str, reason: str) -> None:
     engine = open_database(tmp_path / "workspace.sqlite")
-    row = {"id": "u", "name": "n" * 10**6, "is_labelled": True, "n_files": 0, "n_bytes": 0, "has_folders": False}
+    row = {"id": "u", "name": "n" * 10**6, "is_labeled": True, "n_files": 0, "n_bytes": 0, "has_folders": False}
     limits = {"max_files": 1, "max_bytes": 1, "created": ""}
     with engine.connect() as connection:  # the pool gives the same one again
         connection.exec_driver_sql(f"PRAGMA {pragma}")

@@ -9,8 +9,8 @@ from image_sets import workspace_in
 from sqlalchemy import insert, select
 
 from coverslip.workspace.datasets import sources
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.tables import images
+from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.filters import Filters
 from coverslip.workspace.viewing.images import list_images, matching
 

@@ -42,8 +42,8 @@ from coverslip.workspace.predictions import classifying, rows
 from coverslip.workspace.predictions.predicting import _below, _refuse_outside
 from coverslip.workspace.recipes.advice import advised_models
 from coverslip.workspace.recipes.checking import checked_recipe, recipe_of_dataset
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import Page, dataset_row
+from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.filters import Filters
 
 
@@ -416,7 +416,7 @@ def test_many_rows_are_filtered_and_sorted_a_page_at_a_time(tmp_path: Path) -> N
         return rows.page_in(tmp_path / rows.FILE, classes, corrected or {}, filters, offset=offset, limit=10)
 
     began = time.monotonic()
-    mistakes = page(Filters(only="mistakes", sort="-probability"), 100)
+    mistakes = page(Filters(only="misclassified", sort="-probability"), 100)
     assert time.monotonic() - began < 1
     expected = sorted(np.flatnonzero(labels == 1), key=lambda k: (-probability[k], k))[100:110]
     assert [row.k for row in mistakes.items] == [int(k) for k in expected]
@@ -448,7 +448,7 @@ def test_unreadable_rows_stand_last_and_labels_of_no_class_are_no_mistakes(tmp_p
 
     assert listed(sort="probability") == ["c", "b", "a"]
     assert listed(sort="-probability") == ["b", "c", "a"]
-    assert listed(only="mistakes") == ["b"]
+    assert listed(only="misclassified") == ["b"]
 
 
 def test_what_is_worked_out_of_changed_code_is_not_taken_for_new(tmp_path: Path) -> None:
@@ -466,8 +466,8 @@ def test_a_table_cannot_lead_a_prediction_outside_the_allowed_folders(tmp_path: 
     (inside / "table.csv").write_text("path\n" + "\n".join(str(file) for file in outside.iterdir()) + "\n")
     (inside / "linked").symlink_to(outside)
     may_read = _below([str(inside)])
-    _refuse_outside(cs.open_dataset([inside / f"slide0_00{k}.png" for k in range(3)], labelled=False), may_read)
+    _refuse_outside(cs.open_dataset([inside / f"slide0_00{k}.png" for k in range(3)], labeled=False), may_read)
     for source in (inside / "table.csv", inside / "linked"):
         with pytest.raises(BadDataset) as refused:
-            _refuse_outside(cs.open_dataset(source, labelled=False), may_read)
+            _refuse_outside(cs.open_dataset(source, labeled=False), may_read)
         assert (refused.value.code, refused.value.remedies) == ("image-outside", (ChooseOther("root"),))

@@ -17,9 +17,9 @@ from coverslip.workspace.datasets import labels
 from coverslip.workspace.datasets.listing import ClassCount, describe
 from coverslip.workspace.datasets.snapshots import table_lines, training_images
 from coverslip.workspace.datasets.sources import Grouping, Source, open_sources
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import load_dataset, load_scan
 from coverslip.workspace.store.rows import ImagesChanged
+from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.filters import Filters
 from coverslip.workspace.viewing.images import list_images
 
@@ -108,18 +108,18 @@ def test_undo_and_redo_are_those_of_a_plain_list(home: Workspace, steps: list[ob
         told = describe(home, dataset_id)
         original = ["a"] * 3 + ["b"] * 3
         assert told.n_label_changes == sum(a != b for a, b in zip(done[-1], original, strict=True))
-        assert told.n_labelled == N - done[-1].count(None)
+        assert told.n_labeled == N - done[-1].count(None)
         assert {each.name: each.n for each in told.classes if each.n} == {
             name: done[-1].count(name) for name in set(done[-1]) - {None}
         }
 
 
-def test_a_new_name_becomes_a_class_and_keeps_its_colour(home: Workspace) -> None:
+def test_a_new_name_becomes_a_class_and_keeps_its_color(home: Workspace) -> None:
     dataset_id = opened(home)
     labels.set_labels(home, dataset_id, ids_at(home, dataset_id, [0]), "  zeta  ")
     change, _ = labels.set_labels(home, dataset_id, ids_at(home, dataset_id, [1]), "alpha")
-    colours = {each.name: each.color_index for each in describe(home, dataset_id).classes}
-    assert colours == {"a": 0, "b": 1, "zeta": 2, "alpha": 3}
+    colors = {each.name: each.color_index for each in describe(home, dataset_id).classes}
+    assert colors == {"a": 0, "b": 1, "zeta": 2, "alpha": 3}
     labels.undo(home, dataset_id, change or 0)
     assert describe(home, dataset_id).classes[3] == ClassCount("alpha", n=0, color_index=3)
 
@@ -222,7 +222,7 @@ def test_a_training_may_group_otherwise_than_the_dataset(home: Workspace) -> Non
 
 
 def test_images_opened_without_labels_are_trained_on_by_those_given(home: Workspace) -> None:
-    dataset_id = opened(home, is_labelled=False)
+    dataset_id = opened(home, is_labeled=False)
     with pytest.raises(BadDataset) as refused:
         training_images(home, dataset_id)
     assert refused.value.code == "unlabeled-dataset"

@@ -20,7 +20,7 @@ from coverslip.app.server import create_app
 from coverslip.cache import cache_folder, forget
 from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.store.database import writing
-from coverslip.workspace.store.tables import image_colours
+from coverslip.workspace.store.tables import image_colors
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def picture(app: App, where: str, **query: Any) -> np.ndarray[Any, Any]:
 @pytest.mark.slow
 def test_thumbnails_are_small_and_kept_for_good(app: App, tmp_path: Path) -> None:
     save_cell(tmp_path / "cells" / "a.png", 1, side=300)
-    found = app.open(tmp_path / "cells", is_labelled=False)
+    found = app.open(tmp_path / "cells", is_labeled=False)
     where = f"/api/v1/datasets/{found['id']}/images/0/thumbnail"
     version = app.get(f"datasets/{found['id']}/images/0")["version"]
     answer = app.client.get(where, params={"side": 64, "v": version})
@@ -53,12 +53,12 @@ def test_thumbnails_are_small_and_kept_for_good(app: App, tmp_path: Path) -> Non
 
 @pytest.mark.slow
 def test_a_sheet_shows_images_in_the_order_asked_for(app: App, tmp_path: Path) -> None:
-    for k, colour in enumerate([(250, 0, 0), (0, 250, 0), (0, 0, 250)]):
+    for k, color in enumerate([(250, 0, 0), (0, 250, 0), (0, 0, 250)]):
         folder = tmp_path / "cells" / "x"
         folder.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (40, 40), colour).save(folder / f"{k}.png")
+        Image.new("RGB", (40, 40), color).save(folder / f"{k}.png")
     (folder / "3.png").write_bytes(b"broken")
-    found = app.open(tmp_path / "cells", is_labelled=False)
+    found = app.open(tmp_path / "cells", is_labeled=False)
     sheet = picture(app, f"datasets/{found['id']}/sheet", images="2,3,0,1,2,2,2,2,0", side=32)
     assert sheet.shape == (64, 256, 4)
     middles = [sheet[16, 16 + 32 * k] for k in range(8)]
@@ -94,9 +94,9 @@ def n_kept(dataset_id: str) -> int:
         return int(connection.execute("SELECT count(*) FROM records").fetchone()[0])
 
 
-def colours(app: App, dataset_id: str) -> np.ndarray[Any, Any]:
+def colors(app: App, dataset_id: str) -> np.ndarray[Any, Any]:
     """(n, 4): red, green, blue, shape."""
-    answer = app.client.get(f"/api/v1/datasets/{dataset_id}/colours")
+    answer = app.client.get(f"/api/v1/datasets/{dataset_id}/colors")
     assert answer.headers["content-type"] == "application/octet-stream"
     return np.frombuffer(answer.content, np.uint8).reshape(-1, 4)
 
@@ -109,7 +109,7 @@ def test_a_cell_of_a_sheet_is_the_thumbnail(app: App, tmp_path: Path) -> None:
         pixels = np.stack([across, np.full_like(across, 90 * k), down], -1)
         (tmp_path / "cells").mkdir(exist_ok=True)
         Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "cells" / f"{k}.png")
-    found = app.open(tmp_path / "cells", is_labelled=False)
+    found = app.open(tmp_path / "cells", is_labeled=False)
     where = f"datasets/{found['id']}"
     sheet = picture(app, f"{where}/sheet", images="0,1,2", side=128)
     assert sheet.shape == (128, 1024, 3)
@@ -120,36 +120,36 @@ def test_a_cell_of_a_sheet_is_the_thumbnail(app: App, tmp_path: Path) -> None:
         expected = np.asarray(small.resize((right - left, bottom - top), Image.Resampling.BILINEAR)).astype(int)
         assert np.abs(cell - expected).mean() < 3
     margin = sheet[10:100, 128 + 4 : 128 + 24].reshape(-1, 3).mean(axis=0)
-    assert np.abs(margin - colours(app, found["id"])[1, :3]).max() < 6
+    assert np.abs(margin - colors(app, found["id"])[1, :3]).max() < 6
 
 
 def test_cells_are_no_larger_than_the_images(app: App, tmp_path: Path) -> None:
     for k, side in enumerate((24, 30)):
         save_cell(tmp_path / "cells" / f"{k}.png", k, side=side)
-    where = f"datasets/{app.open(tmp_path / 'cells', is_labelled=False)['id']}/sheet"
+    where = f"datasets/{app.open(tmp_path / 'cells', is_labeled=False)['id']}/sheet"
     assert picture(app, where, images="0,1", side=128).shape == (30, 240, 3)
     assert picture(app, where, images="0,0", side=20).shape == (20, 160, 3)
 
 
 @pytest.mark.slow
-def test_colours_are_averages_with_the_shape(app: App, tmp_path: Path) -> None:
+def test_colors_are_averages_with_the_shape(app: App, tmp_path: Path) -> None:
     (tmp_path / "cells").mkdir()
-    for name, colour, size in [("a", (200, 30, 90), (40, 40)), ("b", (0, 0, 0), (80, 40)), ("c", (9, 9, 9), (20, 40))]:
-        Image.new("RGB", size, colour).save(tmp_path / "cells" / f"{name}.png")
+    for name, color, size in [("a", (200, 30, 90), (40, 40)), ("b", (0, 0, 0), (80, 40)), ("c", (9, 9, 9), (20, 40))]:
+        Image.new("RGB", size, color).save(tmp_path / "cells" / f"{name}.png")
     (tmp_path / "cells" / "d.png").write_bytes(b"broken")
     Image.new("L", (40, 40), 77).save(tmp_path / "cells" / "e.png")
     tifffile.imwrite(tmp_path / "cells" / "f.tif", np.array([[0, 60_000]] * 2, np.uint16).repeat(20, 0).repeat(20, 1))
-    found = app.open(tmp_path / "cells", is_labelled=False)
-    assert colours(app, found["id"])[:5].tolist() == [
+    found = app.open(tmp_path / "cells", is_labeled=False)
+    assert colors(app, found["id"])[:5].tolist() == [
         [200, 30, 90, 128],
         [0, 0, 0, 160],
         [9, 9, 9, 96],
         [0, 0, 0, 0],
         [77, 77, 77, 128],
     ]
-    assert abs(int(colours(app, found["id"])[5, 0]) - 127) < 8  # of what is shown: stretched
-    answer = app.client.get(f"/api/v1/datasets/{found['id']}/colours")
-    again = app.client.get(f"/api/v1/datasets/{found['id']}/colours", headers={"If-None-Match": answer.headers["etag"]})
+    assert abs(int(colors(app, found["id"])[5, 0]) - 127) < 8  # of what is shown: stretched
+    answer = app.client.get(f"/api/v1/datasets/{found['id']}/colors")
+    again = app.client.get(f"/api/v1/datasets/{found['id']}/colors", headers={"If-None-Match": answer.headers["etag"]})
     assert again.status_code == 304
 
 
@@ -181,18 +181,18 @@ def test_a_file_of_pictures_that_a_kill_left_empty_is_used(app: App, tmp_path: P
 def test_pictures_that_reading_did_not_make_are_made_afterwards(app: App, tmp_path: Path) -> None:
     found = app.open(save_cells(tmp_path / "cells"))
     app.home.background.wait_all()
-    whole = colours(app, found["id"])
+    whole = colors(app, found["id"])
     with writing(app.home.engine) as connection:  # as after a kill, and with a cache that was emptied
-        connection.execute(delete(image_colours).where(image_colours.c.position >= 5))
+        connection.execute(delete(image_colors).where(image_colors.c.position >= 5))
     forget(found["id"])
     reading_images.begin(app.home)
     app.home.background.wait_all()
-    assert np.abs(colours(app, found["id"]).astype(int) - whole).max() <= 2
+    assert np.abs(colors(app, found["id"]).astype(int) - whole).max() <= 2
     assert n_kept(found["id"]) == 7
     # Facts are known from the first reading, so no image is decoded for them.
     again = app.open(tmp_path / "cells")
     app.home.background.wait_all()
-    assert np.abs(colours(app, again["id"]).astype(int) - whole).max() <= 2
+    assert np.abs(colors(app, again["id"]).astype(int) - whole).max() <= 2
 
 
 @pytest.mark.slow
@@ -245,7 +245,7 @@ def test_a_changed_file_gets_a_new_version(app: App, tmp_path: Path) -> None:
 
 def test_the_viewer_shows_eight_bit_as_it_is(app: App, tmp_path: Path) -> None:
     path = save_cell(tmp_path / "cells" / "a.png", 1)
-    found = app.open(tmp_path / "cells", is_labelled=False)
+    found = app.open(tmp_path / "cells", is_labeled=False)
     where = f"datasets/{found['id']}/images/0/picture"
     pixels = np.asarray(Image.open(path))
     assert np.array_equal(picture(app, where), pixels)
@@ -265,7 +265,7 @@ def test_the_viewer_stretches_sixteen_bit(app: App, tmp_path: Path) -> None:
     stack[1] += 20_000
     (tmp_path / "cells").mkdir()
     tifffile.imwrite(tmp_path / "cells" / "stack.tif", stack, imagej=True, metadata={"axes": "ZYX"})
-    found = app.open(tmp_path / "cells", is_labelled=False)
+    found = app.open(tmp_path / "cells", is_labeled=False)
     where = f"datasets/{found['id']}/images/0"
     assert app.get(where)["n_planes"] == 3
     first = picture(app, f"{where}/picture")

@@ -17,7 +17,7 @@ from coverslip.workspace.datasets.inspections import check_images, inspect_again
 from coverslip.workspace.datasets.listing import describe
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.background import Background
-from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.filters import Filters
 from coverslip.workspace.viewing.images import matching
 
@@ -104,13 +104,15 @@ def test_a_search_for_copies_that_a_kill_ended_begins_anew_and_shows_copies_side
         found = connection.execute(select(db.inspections.c.found)).scalar_one()
         found["inspection"]["are_copies_known"] = False
         connection.execute(update(db.inspections).values(found=found))
-    assert not reading_images.inspection(home, dataset_id).is_looking_for_copies
+    assert not reading_images.inspection(home, dataset_id).is_searching_duplicates
     reading_images.begin(home)
-    assert reading_images.inspection(home, dataset_id).is_looking_for_copies
+    assert reading_images.inspection(home, dataset_id).is_searching_duplicates
     _wait(home)
     found = reading_images.inspection(home, dataset_id)
-    assert (found.are_copies_known, found.is_looking_for_copies) == (True, False)
-    positions = [position for position, _ in matching(home, dataset_id, Filters(only="copies", sort="copies"))]
+    assert (found.are_copies_known, found.is_searching_duplicates) == (True, False)
+    positions = [
+        position for position, _ in matching(home, dataset_id, Filters(only="near-duplicates", sort="near-duplicates"))
+    ]
     assert positions[:2] == [0, describe(home, dataset_id).n_images - 1]
 
 

@@ -17,7 +17,7 @@ from coverslip.workspace.datasets import sources, uploads
 from coverslip.workspace.jobs.acts import remove
 from coverslip.workspace.jobs.training import adopt_runs
 from coverslip.workspace.store import tables as db
-from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.tidying import remove_partial_files, tidy
 
 DAY = 86_400
@@ -35,7 +35,7 @@ def aged(home: Workspace, upload_id: str, days: float) -> Path:
 
 
 def begun(home: Workspace) -> str:
-    upload_id = uploads.begin(home, "cells", is_labelled=False).id
+    upload_id = uploads.begin(home, "cells", is_labeled=False).id
     save_cell(home.uploads / upload_id / "files" / "a.png", 0)
     return upload_id
 
@@ -59,7 +59,7 @@ def test_uploads_that_were_broken_off_go_after_a_week(tmp_path: Path) -> None:
     old, young, finished, unnoted = (begun(home) for _ in range(4))
     uploads.finish(home, finished)
     sources.open_sources(
-        home, [sources.Source(str(home.uploads / unnoted / "files"))], is_labelled=False
+        home, [sources.Source(str(home.uploads / unnoted / "files"))], is_labeled=False
     )  # killed right then
     home.background.wait_all()
     kept = [aged(home, young, 6), aged(home, finished, 30), aged(home, unnoted, 30)]
@@ -95,7 +95,7 @@ def test_copies_that_another_set_uses_stay(tmp_path: Path) -> None:
     home = workspace_in(tmp_path)
     upload_id = begun(home)
     first = uploads.finish(home, upload_id).id
-    second = sources.open_sources(home, [sources.Source(str(home.uploads / upload_id / "files"))], is_labelled=False).id
+    second = sources.open_sources(home, [sources.Source(str(home.uploads / upload_id / "files"))], is_labeled=False).id
     home.background.wait_all()
     forgetting.forget(home, first)
     with home.engine.begin() as connection:
@@ -158,7 +158,7 @@ def test_what_was_deleted_is_listed_until_it_is_restored(tmp_path: Path) -> None
     removed(home, "later", 1)
     save_cell(home.roots[0] / "cells" / "a.png", 0)
     source = sources.Source(str(home.roots[0] / "cells"))
-    dataset = sources.open_sources(home, [source], is_labelled=False)
+    dataset = sources.open_sources(home, [source], is_labeled=False)
     home.background.wait_all()
     with client_of(home) as client:
         assert client.delete(f"/api/v1/datasets/{dataset.id}").status_code == 204

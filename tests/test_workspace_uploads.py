@@ -54,10 +54,10 @@ def png(tmp_path: Path) -> bytes:
     return save_cell(tmp_path / "one.png", 1).read_bytes()
 
 
-def begin(app: App, *, is_labelled: bool = True, **limits: int) -> str:
+def begin(app: App, *, is_labeled: bool = True, **limits: int) -> str:
     if limits:
-        return uploads.begin(app.home, "limited", is_labelled=is_labelled, **limits).id
-    return str(app.send("POST", "uploads", {"name": "Mine", "is_labelled": is_labelled})["id"])
+        return uploads.begin(app.home, "limited", is_labeled=is_labeled, **limits).id
+    return str(app.send("POST", "uploads", {"name": "Mine", "is_labeled": is_labeled})["id"])
 
 
 def put(app: App, where: str, data: bytes) -> Any:
@@ -111,10 +111,10 @@ def test_a_table_among_the_files_gives_the_labels(app: App, png: bytes) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("columns", "cells", "n"), [("x,y,width,height", "0,0,4,4", 2), ("area,mean", "3,4", 1)])
-def test_a_table_of_boxes_among_unlabelled_files_gives_the_images(
+def test_a_table_of_boxes_among_unlabeled_files_gives_the_images(
     app: App, png: bytes, columns: str, cells: str, n: int
 ) -> None:
-    upload = begin(app, is_labelled=False)
+    upload = begin(app, is_labeled=False)
     put(app, f"{upload}/files/field.png", png)
     rows = f"field.png,{cells}\nfield.png,{cells.replace('0', '1', 1)}\n"
     put(app, f"{upload}/files/objects.csv", f"path,{columns}\n{rows}".encode())
@@ -134,7 +134,7 @@ def test_an_uploaded_table_of_points_is_read_with_the_columns_and_the_crop_size_
     preview = app.send("POST", "table-preview", {"path": table["path"]})
     assert preview["layout"] == "point"
     reading = {"columns": {"label": "stage"}, "crop_size": 6}
-    found = app.wait(app.send("POST", f"uploads/{upload}/finish", {"is_labelled": True, "table": reading})["id"])
+    found = app.wait(app.send("POST", f"uploads/{upload}/finish", {"is_labeled": True, "table": reading})["id"])
     assert {each["name"]: each["n"] for each in found["classes"]} == {"a": 1, "b": 2}
     sizes = [(each["width"], each["height"]) for each in app.get(f"datasets/{found['id']}/images")["items"]]
     assert sizes == [(6, 6)] * 3
@@ -166,7 +166,7 @@ def test_files_that_make_no_set_stay_and_can_be_finished_otherwise(app: App, png
     upload = begin(app)
     put(app, f"{upload}/files/1.png", png)
     assert app.refused("POST", f"uploads/{upload}/finish", {})["code"] == "no-class-folders"
-    found = app.send("POST", f"uploads/{upload}/finish", {"is_labelled": False})
+    found = app.send("POST", f"uploads/{upload}/finish", {"is_labeled": False})
     assert found["n_images"] == 1
 
 
@@ -280,7 +280,7 @@ def test_links_bombs_and_damaged_archives_are_refused(
 
 @pytest.mark.slow
 def test_an_upload_that_is_finished_twice_at_once_becomes_one_set(app: App, png: bytes) -> None:
-    upload = begin(app, is_labelled=False)
+    upload = begin(app, is_labeled=False)
     put(app, f"{upload}/files/a.png", png)
 
     def finish(_: int) -> int:
@@ -341,7 +341,7 @@ def test_an_upload_that_is_broken_off_leaves_nothing_and_is_no_fault(app: App, w
 def test_a_connection_that_ends_early_or_lies_about_its_length_leaves_no_file(
     app_server: RunningApp, where: str, sent: bytes
 ) -> None:
-    upload = app_server.send("uploads", {"name": "Mine", "is_labelled": True})["id"]
+    upload = app_server.send("uploads", {"name": "Mine", "is_labeled": True})["id"]
     folder = app_server.workspace / "uploads" / upload
     place = urlsplit(app_server.address)
     assert place.hostname
@@ -357,7 +357,7 @@ def test_a_connection_that_ends_early_or_lies_about_its_length_leaves_no_file(
 
 @pytest.mark.slow
 def test_a_file_that_is_sent_several_times_at_once_is_one_whole_file(app_server: RunningApp) -> None:
-    upload = app_server.send("uploads", {"name": "Mine", "is_labelled": True})["id"]
+    upload = app_server.send("uploads", {"name": "Mine", "is_labeled": True})["id"]
     bodies = [os.urandom(2_000_000 + k) for k in range(4)]
     with ThreadPoolExecutor(4) as four:
         list(four.map(lambda body: app_server.send(f"uploads/{upload}/files/a/1.png", body, "PUT"), bodies))

@@ -27,7 +27,7 @@ from coverslip.studies import StudyPlan, save_plan
 from coverslip.studies.page import write_study_report
 from coverslip.workspace.jobs.records import add_job
 from coverslip.workspace.predictions.rows import FILE, RowsWriter
-from coverslip.workspace.store.home import Workspace, open_workspace
+from coverslip.workspace.store.workspace import Workspace, open_workspace
 
 CLASSES = ("lymphocyte", "monocyte", "neutrophil")
 WHEN = "2026-11-20T09:12:44+00:00"
@@ -43,7 +43,7 @@ def write_workspace(folder: Path) -> dict[str, str]:
     new = write_cells(images / "new slides", 40, classes=CLASSES, is_sorted=False, seed=2)
     workspace = open_workspace(folder / "workspace", (folder,))
     dataset = open_images(workspace, cells, group_pattern=r"slide\d+", name="Blood cells")
-    unlabeled = open_images(workspace, new, is_labelled=False, name="New slides")
+    unlabeled = open_images(workspace, new, is_labeled=False, name="New slides")
     for k, (name, skill) in enumerate((("Instant", 1.6), ("Fine-tuned", 2.4))):
         made = write_run(images / "smears", CLASSES, n_test=60, n_groups=40, skill=skill, finetuned=k == 1)
         run = workspace.runs / name.lower()

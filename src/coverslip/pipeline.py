@@ -24,22 +24,22 @@ from coverslip.errors import CoverslipError
 from coverslip.evaluation import DecideBy
 from coverslip.events import Emit, Noted
 from coverslip.experiments import (
-    Parts,
-    agreed,
+    SplitData,
+    apply_recipe,
+    assign_groups,
     begin_run,
     check_budget,
-    checked,
     evaluate_on,
     evaluation_name,
-    grouped,
     measure,
     measure_folds,
     refuse_fold,
     rest_of_budget,
-    train_in,
+    run_training,
+    validated,
 )
 from coverslip.experiments.estimating import run_is_finished
-from coverslip.experiments.rethreshold import decide_again
+from coverslip.experiments.rethreshold import rethreshold
 from coverslip.files import remove_file, written_whole
 from coverslip.inference import load_classifier
 from coverslip.inference.predicting import Summary, predict, unfinished_note
@@ -65,7 +65,7 @@ from coverslip.runs import (
     same_images,
     work_lock,
 )
-from coverslip.runs.log.records import count_look
+from coverslip.runs.log.records import count_test_set_access
 from coverslip.runs.status import folder_in_use
 from coverslip.stopping import NO_DEADLINE, Deadline, Stop
 from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
@@ -120,7 +120,7 @@ def inspect(
     """
     data = _opened(data)
     if recipe is not None:
-        data, _ = agreed(data, recipe)
+        data, _ = apply_recipe(data, recipe)
     seen = SeenWhileScanning()
     scan = with_near_duplicates(data, scan_images(data, emit=emit, on_pixels=seen), seen, emit=emit)
     scan = with_quality(data, scan, seen.quality, emit=emit)
@@ -137,7 +137,7 @@ def preview(
     """Draw some training images as a network will see them, as prepared and changed at random, into one PNG file.
 
     Args:
-        data: labelled images, opened or as `open_dataset` takes them.
+        data: labeled images, opened or as `open_dataset` takes them.
         recipe: how they will be preprocessed and changed; its seed chooses the images and the changes.
         out: the file; it appears when it is complete.
         n: images, of as many classes as there are.
@@ -152,19 +152,19 @@ def preview(
     """
     from coverslip.training.preview import draw_preview
 
-    data, recipe = agreed(_opened(data), recipe or Recipe())
+    data, recipe = apply_recipe(_opened(data), recipe or Recipe())
     scan = scan_images(data, emit=emit)
     plan = recipe.split
     split = split_images(data, scan, val=plan.val, test=plan.test, seed=recipe.split_seed, allow_leakage=True)
     check_trainable(data, scan, split)
-    parts = Parts(data, scan, split)
-    preprocessing = learn_preprocessing(parts.train_facts, recipe)
-    for note in canvas_notes(parts.train_facts, preprocessing):
+    split_data = SplitData(data, scan, split)
+    preprocessing = learn_preprocessing(split_data.train_facts, recipe)
+    for note in canvas_notes(split_data.train_facts, preprocessing):
         emit(Noted.of(note))
-    shown = parts.some_training_images(n, seed=recipe.seed)
+    shown = split_data.some_training_images(n, seed=recipe.seed)
     sheet = draw_preview(
         DecodedPixels(data, scan, preprocessing)(shown),
-        [parts.classes[k] for k in parts.label[shown]],
+        [split_data.classes[k] for k in split_data.label[shown]],
         recipe.augment,
         seed=recipe.seed,
     )
@@ -186,7 +186,7 @@ def train(
     """Train one classifier and leave a complete run folder at `out`.
 
     Args:
-        data: labelled images, opened or as `open_dataset` takes them: a folder, a table, images in memory. The run's
+        data: labeled images, opened or as `open_dataset` takes them: a folder, a table, images in memory. The run's
             folder keeps copies of what was given in memory.
         recipe: what to do; the default is a good one.
         out: a new or empty folder.
@@ -215,7 +215,7 @@ def train(
     seconds = None if budget is None else budget_seconds(budget)
     deadline = NO_DEADLINE if seconds is None else Deadline((began or time.monotonic()) + seconds)
     opened = _opened(data)
-    data, recipe = checked(opened, recipe or Recipe())  # what can be known to be wrong is said before any work
+    data, recipe = validated(opened, recipe or Recipe())  # what can be known to be wrong is said before any work
     if budget is not None:
         check_budget(recipe)
         recipe = recipe.model_copy(update={"schedule_changes": {}})  # which this budget writes
@@ -225,9 +225,11 @@ def train(
     with work_lock(run.folder):
         if opened.is_in_memory:
             create_run_folder(run.folder)
-            data, recipe = agreed(kept_as_files(grouped(opened, recipe), run, emit=emit), recipe)
+            data, recipe = apply_recipe(kept_as_files(assign_groups(opened, recipe), run, emit=emit), recipe)
         environment = begin_run(run.folder, data, recipe, device, allow_leakage=allow_leakage, budget=seconds)
-        return train_in(data, recipe, environment, RunContext(run.folder, device, emit, Stop(run.stop_file), deadline))
+        return run_training(
+            data, recipe, environment, RunContext(run.folder, device, emit, Stop(run.stop_file), deadline)
+        )
 
 
 def resume(run: Run | Path | str, *, budget: float | str | None = None, emit: Emit = show) -> Run:
@@ -276,7 +278,7 @@ def _resume(begun: Run, seconds: float | None, emit: Emit) -> Run:
         else:
             part.unlink(missing_ok=True)
     context = RunContext(begun.folder, device, emit, Stop(begun.stop_file), deadline)
-    return train_in(data, context.run.recipe, begun.environment, context)  # a budget may have changed the recipe
+    return run_training(data, context.run.recipe, begun.environment, context)  # a budget may have changed the recipe
 
 
 def evaluate(
@@ -287,11 +289,11 @@ def evaluate(
     device: str = "auto",
     emit: Emit = show,
 ) -> Run:
-    """Numbers on the run's own held-out images, or on other labelled images.
+    """Numbers on the run's own held-out images, or on other labeled images.
 
     Args:
         run: a run folder.
-        data: other labelled images, by the run's names for classes or by those that its recipe changed into them; None
+        data: other labeled images, by the run's names for classes or by those that its recipe changed into them; None
             evaluates the test images of the run again and rewrites its report. Opened, or as `open_dataset` takes them.
         name: of `evaluations/NAME`, where the numbers on other images are kept; default: the name of their folder or
             table, or `in_memory`.
@@ -326,7 +328,7 @@ def evaluate(
             measure_folds(measured, data, context)
         else:
             measure(measured, data, load_classifier(measured.folder, context.device), measured.recipe, context)
-        count_look(measured, "evaluated")
+        count_test_set_access(measured, "evaluated")
         write_report(measured.folder, emit)
         return Run(measured.folder)
     data = data if isinstance(data, Dataset) else open_dataset(data, crop_size=measured.recipe.crop_size)
@@ -409,8 +411,8 @@ def decide(
         choices["positive_class"] = positive_class
     opened = open_run(run)
     context = RunContext(opened.folder, "cpu", emit)
-    decided = decide_again(opened, choices, context)
-    count_look(decided, "decided")
+    decided = rethreshold(opened, choices, context)
+    count_test_set_access(decided, "decided")
     write_report(decided.folder, emit)
     return decided
 

@@ -15,7 +15,7 @@ test('filters come back from the address as they went', () => {
     { label: '' },
     { group: 'slide 3', domain: 'x', search: 'ü?#', only: 'problem', sort: 'group' },
     { run: 'r1', part: 'excluded' },
-    { only: 'copies', sort: 'copies' },
+    { only: 'near-duplicates', sort: 'near-duplicates' },
   ];
   for (const filters of all) expect(through(filters)).toEqual(filters);
 });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { confusionPairs, neighbour, rowShares } from '../src/charts/confusion';
+import { confusionPairs, neighbor, rowShares } from '../src/charts/confusion';
 import { percent, score, short } from '../src/texts/numbers';
 import { linear, path, shareStart, thinned, ticks } from '../src/charts/scales';
 
@@ -31,10 +31,10 @@ test('what is mixed up most comes first, and what is right is no mix-up', () => 
 });
 
 test('arrows stay within the matrix', () => {
-  expect(neighbour('ArrowUp', 0, 2, 3)).toEqual([0, 2]);
-  expect(neighbour('ArrowRight', 0, 1, 3)).toEqual([0, 2]);
-  expect(neighbour('End', 1, 0, 3)).toEqual([1, 2]);
-  expect(neighbour('x', 0, 0, 3)).toBeNull();
+  expect(neighbor('ArrowUp', 0, 2, 3)).toEqual([0, 2]);
+  expect(neighbor('ArrowRight', 0, 1, 3)).toEqual([0, 2]);
+  expect(neighbor('End', 1, 0, 3)).toEqual([1, 2]);
+  expect(neighbor('x', 0, 0, 3)).toBeNull();
 });
 
 test('numbers are said as in the report', () => {

@@ -58,11 +58,11 @@ test('a result is marked if it is by a threshold or on relabeled test images, wh
   const differences = [
     { name: 'macro_f1', title: 'Macro-F1', first: 0.9, second: 0.8, value: -0.1, low: null },
   ];
-  const against = (own_test: Headline) =>
+  const against = (test_set: Headline) =>
     testSetConclusion({
       against_own_test: differences,
       primary: 'macro_f1',
-      own_test,
+      test_set,
     } as unknown as EvaluationResults);
   for (const { text } of marksOf(flattered)) {
     expect(headlineText(flattered)).toContain(text);

@@ -37,7 +37,7 @@ test('type has the six sizes and the two weights of the tokens', () => {
   );
 });
 
-test('the colours of classes are used by their index alone, and the accent colours no data', () => {
+test('the colors of classes are used by their index alone, and the accent colors no data', () => {
   const isForClasses = (file: string) => file.startsWith('images/') || file.startsWith('features/start/');
   const named = found(/var\((--class-\d)/g, () => true).filter((place) => !isForClasses(place));
   expect(named).toEqual([]);

@@ -18,7 +18,7 @@ from coverslip.workspace.jobs.watching import NewSource, Watching
 from coverslip.workspace.leakage_audit.distances import DistanceMeasurements
 from coverslip.workspace.leakage_audit.estimates import LeakageEstimates
 from coverslip.workspace.predictions.classifying import LoadedClassifiers
-from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.workspace import Workspace
 
 _SECONDS_TO_END = 1.0  # for threads that may also be killed
 

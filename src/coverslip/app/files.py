@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 
 from coverslip.images import open_below
 from coverslip.workspace.jobs.downloads import disposition, sent
-from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.pictures import View
 
 

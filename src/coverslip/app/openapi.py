@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from coverslip.app.server import create_app
-from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.workspace import Workspace
 
 if __name__ == "__main__":
     document = create_app(Workspace(Path("/nowhere"), ())).openapi()

@@ -20,8 +20,8 @@ from coverslip.workspace.explaining.explanations import Explanations
 from coverslip.workspace.jobs.queue import Queue
 from coverslip.workspace.leakage_audit.distances import DistanceMeasurements
 from coverslip.workspace.leakage_audit.estimates import LeakageEstimates
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import Paging
+from coverslip.workspace.store.workspace import Workspace
 
 API = "/api/v1"
 

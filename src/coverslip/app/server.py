@@ -24,8 +24,8 @@ from coverslip.app.streams import describe_events
 from coverslip.errors import CoverslipError
 from coverslip.messages import ChooseOther
 from coverslip.stopping import ending_signals
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.serving import make_token, only_server, say_address, token_hash
+from coverslip.workspace.store.workspace import Workspace
 
 if TYPE_CHECKING:
     import uvicorn

@@ -82,7 +82,7 @@ def align(level: Level, pairs: Pairs, n_steps: int) -> tuple[Pairs, Floats]:
         warped, inside = warp(level.pictures, pairs.second, pose, level.side, level.known)
         weight = inside * in_target
         total = weight.sum(axis=1)
-        first, second = centred(target, weight), centred(warped, weight)
+        first, second = centerd(target, weight), centerd(warped, weight)
         product, squares = _dot(first, second), _dot(second, second)
         score = product / np.sqrt(np.maximum(_dot(first, first) * squares, 1e-9))
         score[total < least] = -1
@@ -94,7 +94,7 @@ def align(level: Level, pairs: Pairs, n_steps: int) -> tuple[Pairs, Floats]:
     return Pairs(pairs.first, pairs.second, best_pose), best
 
 
-def centred(pictures: Floats, weight: Floats) -> Floats:
+def centerd(pictures: Floats, weight: Floats) -> Floats:
     """Return pictures minus their mean where `weight` is 1, and 0 where it is 0."""
     mean = _dot(pictures, weight) / np.maximum(weight.sum(axis=1), 1)
     result: Floats = (pictures - mean[:, None]) * weight
@@ -103,7 +103,7 @@ def centred(pictures: Floats, weight: Floats) -> Floats:
 
 def correlation(first: Floats, second: Floats, weight: Floats) -> Floats:
     """Return (n,) correlations of the rows, where `weight` is 1."""
-    first, second = centred(first, weight), centred(second, weight)
+    first, second = centerd(first, weight), centerd(second, weight)
     result: Floats = _dot(first, second) / np.sqrt(np.maximum(_dot(first, first) * _dot(second, second), 1e-9))
     return result
 

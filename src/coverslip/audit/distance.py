@@ -128,7 +128,7 @@ def _ungrouped(source: Given) -> Dataset:
     try:
         return open_dataset(source)
     except BadDataset:  # images without classes
-        return open_dataset(source, labelled=False)
+        return open_dataset(source, labeled=False)
 
 
 def _names(opened: Sequence[Dataset]) -> list[str]:

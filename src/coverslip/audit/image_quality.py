@@ -176,8 +176,8 @@ def _sharpness(image: Floats) -> float | None:
     """Return the logarithm of fine detail over coarse detail; noise of single pixels counts little."""
     from scipy.ndimage import gaussian_filter
 
-    grey = image.mean(axis=2)
-    least, fine, coarse = (gaussian_filter(grey, scale, mode="nearest") for scale in _SCALES)
+    gray = image.mean(axis=2)
+    least, fine, coarse = (gaussian_filter(gray, scale, mode="nearest") for scale in _SCALES)
     detail, shape = float((least - fine).std()), float((fine - coarse).std())
     if shape < _LEAST_DETAIL:
         return None

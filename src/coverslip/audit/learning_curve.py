@@ -24,8 +24,8 @@ _SD_FLOOR = 1e-3  # of the median feature's, as for the linear probe
 
 def gram_matrix(features: npt.NDArray[np.float32]) -> Singles:
     """Return (n, n) products of (n, D) features, each feature standardized over all images."""
-    standardised, _ = _standardized(features)
-    gram: Singles = standardised @ standardised.T
+    standardized, _ = _standardized(features)
+    gram: Singles = standardized @ standardized.T
     return gram
 
 
@@ -55,11 +55,11 @@ def gram_matrix_with_variation(
         shrinkage, balanced: as for the linear probe.
     """
     label = np.unique(label, return_inverse=True)[1]  # a sample may lack a class
-    standardised, sd = _standardized(features)
+    standardized, sd = _standardized(features)
     within = (variation / sd).astype(np.float32)
     count = np.bincount(label)
     share = np.full(len(count), 1 / len(count)) if balanced else count / len(label)
-    gram: Singles = whitened_products(standardised, label, share, within, shrinkage).astype(np.float32)
+    gram: Singles = whitened_products(standardized, label, share, within, shrinkage).astype(np.float32)
     return gram
 
 
@@ -88,25 +88,25 @@ def probe_logits(
 
     n, count = len(label), np.bincount(label, minlength=n_classes)
     share = (count > 0) / np.count_nonzero(count) if balanced else count / n
-    mean_of = np.zeros((n, n_classes), np.float32)  # images -> class centres
+    mean_of = np.zeros((n, n_classes), np.float32)  # images -> class centers
     mean_of[np.arange(n), label] = 1 / count[label]
-    with_centres = train @ mean_of  # (n, K): images x centres
-    centres = mean_of.T @ with_centres  # (K, K)
+    with_centers = train @ mean_of  # (n, K): images x centers
+    centers = mean_of.T @ with_centers  # (K, K)
     weight = np.sqrt(share[label] / count[label]).astype(np.float32)
-    scatter = train - with_centres[:, label]
-    scatter -= with_centres[:, label].T
-    scatter += centres[np.ix_(label, label)]
+    scatter = train - with_centers[:, label]
+    scatter -= with_centers[:, label].T
+    scatter += centers[np.ix_(label, label)]
     scatter *= weight
     scatter *= weight[:, None]
     floor = 1.0 if shrinkage is None else shrinkage * max(float(np.trace(scatter)) / n_features, 1e-12)
     scatter[np.diag_indices(n)] += np.float32(floor)
-    deviation = weight[:, None] * (with_centres - centres[label])  # (n, K): weighted deviations x centres
+    deviation = weight[:, None] * (with_centers - centers[label])  # (n, K): weighted deviations x centers
     factor = cho_factor(scatter, lower=True, overwrite_a=True, check_finite=False)
     solved = cho_solve(factor, deviation, check_finite=False)
     by_image = weight[:, None] * solved
-    other_centres = cross @ mean_of  # (m, K)
-    linear = other_centres - cross @ by_image + other_centres @ (count[:, None] * (mean_of.T @ by_image))
-    quadratic = np.diag(centres) - np.einsum("nk,nk->k", deviation, solved)
+    other_centers = cross @ mean_of  # (m, K)
+    linear = other_centers - cross @ by_image + other_centers @ (count[:, None] * (mean_of.T @ by_image))
+    quadratic = np.diag(centers) - np.einsum("nk,nk->k", deviation, solved)
     with np.errstate(divide="ignore"):
         logits: Singles = (linear - quadratic / 2) / floor + np.log(share)
     return logits

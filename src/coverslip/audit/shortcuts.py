@@ -220,7 +220,7 @@ def file_tags(path: Path) -> dict[str, str]:
             tags = {name: value for name, value in value_of.items() if name in _TAGS}
             tags |= {name: image.info[name] for name in _INFO if name in image.info}
             if tables := getattr(image, "quantization", None):
-                tags["quantisation"] = hashlib.sha256(repr(sorted(tables.items())).encode()).hexdigest()[:8]
+                tags["quantization"] = hashlib.sha256(repr(sorted(tables.items())).encode()).hexdigest()[:8]
     except (*_DAMAGED, Image.DecompressionBombError):
         return {}
     return {name: str(value)[:_LONGEST] for name, value in tags.items()}
@@ -385,8 +385,8 @@ def _balanced_accuracy(features: Singles, label: Ints, unit: Ints, generator: np
 def _components(features: Singles) -> Singles:
     """Return (n, d) principal components of standardized features."""
     sd = features.std(axis=0, dtype=np.float64)
-    standardised = (features - features.mean(axis=0, dtype=np.float64)) / np.maximum(sd, 1e-3 * np.median(sd) + 1e-12)
-    variance, vectors = np.linalg.eigh((standardised @ standardised.T).astype(np.float32))
+    standardized = (features - features.mean(axis=0, dtype=np.float64)) / np.maximum(sd, 1e-3 * np.median(sd) + 1e-12)
+    variance, vectors = np.linalg.eigh((standardized @ standardized.T).astype(np.float32))
     n_kept = min(_MOST_COMPONENTS, max(1, int((variance > 1e-6 * variance[-1]).sum())))
     components: Singles = (vectors[:, -n_kept:] * np.sqrt(np.maximum(variance[-n_kept:], 0))).astype(np.float32)
     return components

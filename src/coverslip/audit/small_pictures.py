@@ -113,17 +113,17 @@ def small_picture(array: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8] | Non
         values = np.asarray(array, np.float32)
         array = values / (np.abs(values).max() or 1)
     array = effective_channels(array)  # gray that is stored as RGB has the hash of gray
-    grey = array[..., 0].astype(np.float32)
+    gray = array[..., 0].astype(np.float32)
     for channel in range(1, array.shape[2]):  # `mean` along the last axis takes ten times as long
-        np.add(grey, array[..., channel], out=grey)
-    grey /= np.float32(array.shape[2])
-    height, width = grey.shape
-    is_known = ~_filled_corners(grey)
+        np.add(gray, array[..., channel], out=gray)
+    gray /= np.float32(array.shape[2])
+    height, width = gray.shape
+    is_known = ~_filled_corners(gray)
     middle, radius = (width / 2, height / 2), min(width, height) / 2
     if max(width, height) > _MOST_ELONGATED * 2 * radius:
         radius = max(width, height) / 2
-    middle, radius = _object(grey, is_known, middle, radius)
-    small, is_shown = _cut(grey, is_known, middle, radius)
+    middle, radius = _object(gray, is_known, middle, radius)
+    small, is_shown = _cut(gray, is_known, middle, radius)
     inner = small[
         disc(SIDE).reshape(SIDE, SIDE) & is_shown
     ]  # the corners of a turned copy are filled with something else
@@ -132,8 +132,8 @@ def small_picture(array: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8] | Non
     mean, deviation = float(inner.mean()), float(inner.std())
     if deviation <= _FLATTEST * max(abs(mean), 1e-9):
         return None
-    standardised = (small - mean) * (127 / _RANGE / deviation)
-    even = np.clip(np.rint(standardised) + 128, 0, 255).astype(np.uint8) & 254
+    standardized = (small - mean) * (127 / _RANGE / deviation)
+    even = np.clip(np.rint(standardized) + 128, 0, 255).astype(np.uint8) & 254
     picture: npt.NDArray[np.uint8] = (even | is_shown).astype(np.uint8)
     return picture
 
@@ -149,16 +149,16 @@ def known_of(pictures: npt.NDArray[np.uint8]) -> Bools:
 
 
 def _object(
-    grey: Pictures, is_known: Bools, middle: tuple[float, float], radius: float
+    gray: Pictures, is_known: Bools, middle: tuple[float, float], radius: float
 ) -> tuple[tuple[float, float], float]:
     """Return a disc around the object in an empty frame; else the unchanged middle and radius."""
-    border = _border(grey)[_border(is_known)]
+    border = _border(gray)[_border(is_known)]
     if not border.size:
         return middle, radius
-    even, least = np.median(border), _OBJECT * float(np.ptp(grey[is_known]))
+    even, least = np.median(border), _OBJECT * float(np.ptp(gray[is_known]))
     if np.mean(np.abs(border - even) <= least) < _EMPTY_BORDER:
         return middle, radius
-    row, column = np.nonzero((np.abs(grey - even) > least) & is_known)
+    row, column = np.nonzero((np.abs(gray - even) > least) & is_known)
     if not row.size:
         return middle, radius
     x, y = float(column.mean() + 0.5), float(row.mean() + 0.5)
@@ -166,19 +166,19 @@ def _object(
     return ((x, y), reach) if reach < _SMALL_OBJECT * radius else (middle, radius)
 
 
-def _cut(grey: Pictures, is_known: Bools, middle: tuple[float, float], radius: float) -> tuple[Pictures, Bools]:
+def _cut(gray: Pictures, is_known: Bools, middle: tuple[float, float], radius: float) -> tuple[Pictures, Bools]:
     """Return the square around a disc at (SIDE, SIDE), and where it shows known pixels."""
-    height, width = grey.shape
+    height, width = gray.shape
     (x, y) = middle
     pad = max(0, int(np.ceil(max(radius - x, radius - y, x + radius - width, y + radius - height))))
     if pad or not is_known.all():
-        border = _border(grey)[_border(is_known)]
+        border = _border(gray)[_border(is_known)]
         fill = np.float32(np.median(border) if border.size else 0)
-        grey = np.pad(np.where(is_known, grey, fill), pad, constant_values=fill)
+        gray = np.pad(np.where(is_known, gray, fill), pad, constant_values=fill)
         is_known = np.pad(is_known, pad)
     box = (x + pad - radius, y + pad - radius, x + pad + radius, y + pad + radius)
-    box = (max(box[0], 0.0), max(box[1], 0.0), min(box[2], grey.shape[1]), min(box[3], grey.shape[0]))
-    small = np.asarray(Image.fromarray(grey).resize((SIDE, SIDE), Image.Resampling.BILINEAR, box))
+    box = (max(box[0], 0.0), max(box[1], 0.0), min(box[2], gray.shape[1]), min(box[3], gray.shape[0]))
+    small = np.asarray(Image.fromarray(gray).resize((SIDE, SIDE), Image.Resampling.BILINEAR, box))
     if is_known.all():
         return small, np.ones((SIDE, SIDE), bool)
     share = np.asarray(
@@ -191,14 +191,14 @@ def _border(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.concatenate((array[0], array[-1], array[1:-1, 0], array[1:-1, -1]))
 
 
-def _filled_corners(grey: Pictures) -> Bools:
+def _filled_corners(gray: Pictures) -> Bools:
     """Return where the image was filled after rotation: uniform triangles in at least two corners."""
     from scipy.ndimage import label
 
-    tolerance, patch = _EVEN * float(np.ptp(grey)), 1 + min(grey.shape) // 25
-    filled, n = np.zeros(grey.shape, bool), 0
+    tolerance, patch = _EVEN * float(np.ptp(gray)), 1 + min(gray.shape) // 25
+    filled, n = np.zeros(gray.shape, bool), 0
     for down, right in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
-        rotated, corner = grey[::down, ::right], filled[::down, ::right]
+        rotated, corner = gray[::down, ::right], filled[::down, ::right]
         if np.ptp(rotated[:patch, :patch]) > tolerance:
             continue
         components = label(np.abs(rotated - rotated[0, 0]) <= tolerance)[0]
@@ -206,10 +206,10 @@ def _filled_corners(grey: Pictures) -> Bools:
         lengths = component.sum(axis=1)
         lengths = lengths[: np.count_nonzero(lengths)]
         line = lengths[0] * (1 - np.arange(len(lengths)) / len(lengths))
-        if len(lengths) < len(grey) and np.abs(lengths - line).mean() <= max(0.75, _STRAIGHT * lengths[0]):
+        if len(lengths) < len(gray) and np.abs(lengths - line).mean() <= max(0.75, _STRAIGHT * lengths[0]):
             corner |= component
             n += 1
-    return filled if n >= 2 else np.zeros(grey.shape, bool)
+    return filled if n >= 2 else np.zeros(gray.shape, bool)
 
 
 Complex = npt.NDArray[np.complex64]
@@ -274,8 +274,8 @@ def _described(pictures: Floats) -> Floats:
     n, side = len(pictures), pictures.shape[1]
     inner = disc(side)
     inside = pictures.reshape(n, -1)[:, inner]
-    centred = (inside - inside.mean(axis=1, keepdims=True)) / np.maximum(inside.std(axis=1, keepdims=True), 1e-6)
-    ranked = np.sort(centred, axis=1)
+    centerd = (inside - inside.mean(axis=1, keepdims=True)) / np.maximum(inside.std(axis=1, keepdims=True), 1e-6)
+    ranked = np.sort(centerd, axis=1)
     pictures = pictures / np.maximum(inside.std(axis=1), 1e-6)[:, None, None]
     at = ((np.arange(_N_QUANTILES) + 0.5) / _N_QUANTILES * ranked.shape[1]).astype(int)
     waves = np.abs(rotation_spectrum(pictures))[:, :, :_N_WAVES].reshape(n, -1) / N_ANGLES

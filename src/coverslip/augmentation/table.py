@@ -37,7 +37,7 @@ class Augmentation:
     type: Any = float  # Any: an annotation, as Pydantic reads it
     default: float | bool | str = 0.0
     limits: Mapping[str, float] = field(default_factory=dict)  # ge, gt, le, lt
-    needs_colour: bool = False  # red, green and blue
+    needs_color: bool = False  # red, green and blue
 
     @property
     def off(self) -> float | bool:
@@ -157,34 +157,34 @@ AUGMENTATIONS: Table[Augmentation] = Table(
                 "Stain strength",
                 "Each dye stronger or weaker by up to this share, as from one staining to the next. For stained slides "
                 "in bright field.",
-                "strength of stains of ±{:.0%} (by colour deconvolution)",
+                "strength of stains of ±{:.0%} (by color deconvolution)",
             ),
             meaning="Largest change of each stain's strength, relative and in optical density (base e); for "
-            "bright-field colour images.",
+            "bright-field color images.",
             draw=f"{_DRAWING}:stain",
             limits={"ge": 0, "le": 0.5},
-            needs_colour=True,
+            needs_color=True,
         ),
         Augmentation(
             name="saturation",
-            key=_key("Saturation", "Colours stronger or paler by up to this share.", "saturation of ±{:.0%}"),
-            meaning="Largest relative change of saturation; for colour images.",
+            key=_key("Saturation", "Colors stronger or paler by up to this share.", "saturation of ±{:.0%}"),
+            meaning="Largest relative change of saturation; for color images.",
             draw=f"{_DRAWING}:saturation",
             limits={"ge": 0, "le": 1},
-            needs_colour=True,
+            needs_color=True,
         ),
         Augmentation(
             name="hue_degrees",
             key=_key(
                 "Hue",
-                "Colours turned by up to so many degrees of the colour circle.",
+                "Colors turned by up to so many degrees of the color circle.",
                 "hue by up to {:g}°",
                 unit="degrees",
             ),
-            meaning="Largest turn of the colour circle either way; for colour images.",
+            meaning="Largest turn of the color circle either way; for color images.",
             draw=f"{_DRAWING}:hue",
             limits={"ge": 0, "le": 180},
-            needs_colour=True,
+            needs_color=True,
         ),
         Augmentation(
             name="blur",

@@ -1,14 +1,14 @@
 """Random changes to whole batches of training images: one resampling and one multiplication for all of them.
 
-Blur, stain and colour cost a pass each, and are computed only where the recipe asks for them.
+Blur, stain and color cost a pass each, and are computed only where the recipe asks for them.
 
 Stain: Ruifrok & Johnston 2001, Quantification of histochemical staining by color deconvolution (the three directions
 of optical density), jittered as by Tellez et al. 2018, Whole-slide mitosis detection in H&E breast histology using PHH3
 as a reference to train distilled stain-invariant convolutional networks: every stain's density times 1 + a, plus b.
 Here densities are natural logarithms, and a and b have the same range. The three directions serve for other dyes than
-haematoxylin, eosin and DAB too: any three that are apart span all colours.
+haematoxylin, eosin and DAB too: any three that are apart span all colors.
 
-Colour: saturation and hue are scaled and turned in the chroma plane of YIQ, which keeps luminance and grey.
+Color: saturation and hue are scaled and turned in the chroma plane of YIQ, which keeps luminance and gray.
 """
 
 import math
@@ -38,7 +38,7 @@ PARTS: Mapping[str, float | None] = {
 }
 
 _STAIN_DENSITIES = torch.tensor([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]])  # rows: H, E, DAB
-_DARKEST = 1 / 255  # light that a density is taken of: what is darker is noise, and has no colour worth taking apart
+_DARKEST = 1 / 255  # light that a density is taken of: what is darker is noise, and has no color worth taking apart
 _YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
 
 
@@ -50,7 +50,7 @@ class Changes:
     gain: Tensor  # (B,)
     offset: Tensor  # (B,)
     stain: Tensor | None = None  # as in `PARTS`
-    colour: Tensor | None = None  # (B, 3, 3): from red, green and blue to the same
+    color: Tensor | None = None  # (B, 3, 3): from red, green and blue to the same
     blur: Tensor | None = None  # as in `PARTS`
     others: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)  # by the change that uses them
 
@@ -77,13 +77,13 @@ def composed(n: int, drawn: Mapping[str, Tensor]) -> Changes:
         maps = _after(maps, _slanted(drawn["slant"]))
     if "kept" in drawn:
         maps = _after(maps, _cropped(drawn["kept"], part("corner", 2)))
-    has_colour = "saturation" in drawn or "hue" in drawn
+    has_color = "saturation" in drawn or "hue" in drawn
     return Changes(
         maps,
         part("gain"),
         part("offset"),
         stain=drawn.get("stain"),
-        colour=_colour_matrices(part("saturation"), part("hue")) if has_colour else None,
+        color=_color_matrices(part("saturation"), part("hue")) if has_color else None,
         blur=drawn.get("blur"),
     )
 
@@ -91,15 +91,15 @@ def composed(n: int, drawn: Mapping[str, Tensor]) -> Changes:
 def apply_transform(x: Tensor, changes: Changes) -> Tensor:
     """Return (B, C, H, W) float in [0, 1], changed; what comes from outside the image is its mirror image.
 
-    Contrast stretches around each image's own mean, so that it does not also act as brightness. Stain and colour take
+    Contrast stretches around each image's own mean, so that it does not also act as brightness. Stain and color take
     three channels.
     """
     grid = functional.affine_grid(changes.maps.to(x), list(x.shape), align_corners=False)
     x = functional.grid_sample(x, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
     if changes.stain is not None:
         x = _restained(x, changes.stain.to(x))
-    if changes.colour is not None:
-        x = _mixed(changes.colour.to(x), x)
+    if changes.color is not None:
+        x = _mixed(changes.color.to(x), x)
     if changes.blur is not None:
         x = _blurred(x, changes.blur.to(x))
     gain, offset = (values.to(x).reshape(-1, 1, 1, 1) for values in (changes.gain, changes.offset))
@@ -138,7 +138,7 @@ def _restained(x: Tensor, stain: Tensor) -> Tensor:
     return (x * gained.neg_().exp_()).clamp_(max=1)
 
 
-def _colour_matrices(saturation: Tensor, hue: Tensor) -> Tensor:
+def _color_matrices(saturation: Tensor, hue: Tensor) -> Tensor:
     """Return (B, 3, 3): into YIQ, chroma scaled and turned, and back."""
     cos, sin = saturation * torch.cos(hue), saturation * torch.sin(hue)
     ones, zeros = torch.ones_like(cos), torch.zeros_like(cos)

@@ -14,7 +14,7 @@ from coverslip.errors import CoverslipError
 
 LIMIT_VARIABLE = "COVERSLIP_CACHE_LIMIT"
 
-# 20 GB hold 130,000 colour images of 224 x 224 pixels. On a small or full disk a quarter of what would be free without
+# 20 GB hold 130,000 color images of 224 x 224 pixels. On a small or full disk a quarter of what would be free without
 # the cache, so that it is never the cache that fills the disk.
 _DEFAULT_LIMIT = 20 * 10**9
 _SHARE_OF_DISK = 4

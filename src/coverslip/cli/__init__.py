@@ -15,8 +15,8 @@ from pathlib import Path
 from typer.exceptions import TyperException
 
 from coverslip.cli._app import app
-from coverslip.cli._habits import keep_near_options, set_instead
 from coverslip.cli._remedies import error_line
+from coverslip.cli._suggestions import keep_near_options, set_instead
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.files import write_json
 from coverslip.machine import limit_thread_spinning

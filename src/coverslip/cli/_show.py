@@ -12,8 +12,8 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from coverslip.cli._parts import show_parts
 from coverslip.cli._remedies import with_remedies
+from coverslip.cli._subgroups import show_subgroups
 from coverslip.cli._tables import filled_table, table_of
 from coverslip.control_characters import escape_controls_in_lines
 from coverslip.datasets import Finding, GroupFacts, Inspection, Spread, one_line
@@ -86,7 +86,7 @@ def print_json(value: Json) -> None:
 def show_numbers(
     console: Console,
     evaluation: Evaluation,
-    own_test: Evaluation | None = None,
+    test_set: Evaluation | None = None,
     *,
     overestimates: Sequence[str] = (),
     all_classes: bool = False,
@@ -96,7 +96,7 @@ def show_numbers(
     Args:
         console: for results.
         evaluation: the metrics.
-        own_test: metrics of the run's test set, if `evaluation` is of an external test set.
+        test_set: metrics of the run's test set, if `evaluation` is of an external test set.
         overestimates: why the metrics are too high, in sentences.
         all_classes: whether to show all classes, even if there are many.
     """
@@ -112,13 +112,13 @@ def show_numbers(
     for sentence in overestimates:
         console.print(sentence, style="bold", soft_wrap=True)
     if evaluation.n_groups is None:
-        without_groups = text("command-without-groups", is_external=own_test is not None)
+        without_groups = text("command-without-groups", is_external=test_set is not None)
         console.print(with_remedies(without_groups, [GroupBy("COLUMN"), GroupBy()]), soft_wrap=True)
     headline = {name: metric for name, metric in evaluation.metrics.items() if name in METRICS}
     headline = {name: metric for name, metric in headline.items() if METRICS[name].is_headline}
-    columns = ("metric", f"value ({CI})", *([f"run's own test set ({CI})"] if own_test else []))
+    columns = ("metric", f"value ({CI})", *([f"run's own test set ({CI})"] if test_set else []))
     rows: list[list[Cell]] = [
-        [METRICS[name].title, estimate(metric), *([estimate(own_test.metrics[name])] if own_test else [])]
+        [METRICS[name].title, estimate(metric), *([estimate(test_set.metrics[name])] if test_set else [])]
         for name, metric in headline.items()
     ]
     console.print(filled_table(columns, rows))
@@ -135,7 +135,7 @@ def show_numbers(
         interval = interval_words(evaluation)
         console.print(text("command-intervals", interval=interval, methods="; ".join(methods)), soft_wrap=True)
     _show_classes(console, evaluation, all_classes=all_classes)
-    show_parts(console, evaluation)
+    show_subgroups(console, evaluation)
     if evaluation.by_domain:
         console.print(_by_domain(evaluation))
 
@@ -311,14 +311,14 @@ def show_weights(console: Console, listing: Json) -> None:
         table.columns[columns.index(name)].no_wrap = False
     for row in listing["weights"]:
         source = one_line(f"{row['kind']}: {row['source']}")
-        normalisation = _normalisation(row["mean"], row["std"])
-        licence = one_line(row["licence"]) if row["licence"] else "not stated"
-        table.add_row(row["model"], source, licence, normalisation, size_in_words(row["size_bytes"]))
+        normalization = _normalization(row["mean"], row["std"])
+        license = one_line(row["license"]) if row["license"] else "not stated"
+        table.add_row(row["model"], source, license, normalization, size_in_words(row["size_bytes"]))
     console.print(table)
     console.print(text("command-weights-folder", folder=listing["folder"]), soft_wrap=True)
 
 
-def _normalisation(mean: Sequence[float], std: Sequence[float]) -> str:
+def _normalization(mean: Sequence[float], std: Sequence[float]) -> str:
     numbers = [
         f"{set(values).pop():g}" if len(set(values)) == 1 else " ".join(f"{x:g}" for x in values)
         for values in (mean, std)

@@ -73,8 +73,8 @@ def app(
     import webbrowser
 
     from coverslip.messages import text
-    from coverslip.workspace.store.home import open_workspace
     from coverslip.workspace.store.serving import redirect_file
+    from coverslip.workspace.store.workspace import open_workspace
 
     opened_workspace = open_workspace(workspace, tuple(root or ()))
     from coverslip.app.server import open_server  # takes seconds; the workspace is checked before

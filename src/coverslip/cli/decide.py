@@ -130,7 +130,7 @@ def _show_choice(console: "Console", run: "Run") -> None:
         sentence = text(
             "command-chosen-threshold",
             is_by_hand=run.recipe.decide_by == "threshold",
-            image_set=decision_images(calibration.learnt_on),
+            image_set=decision_images(calibration.calibrated_on),
             sensitivity=number(point.sensitivity),
             specificity=number(point.specificity),
             tested_on=tested_on,
@@ -153,7 +153,7 @@ def _show(console: "Console", thresholds: "Thresholds | None", *, is_short: bool
         return
     sentence = text(
         "command-thresholds",
-        image_set=decision_images(thresholds.learnt_on),
+        image_set=decision_images(thresholds.calibrated_on),
         n_positive=thresholds.n_positive,
         n_negative=thresholds.n_negative,
     )

@@ -34,7 +34,7 @@ def demo(
     from coverslip.cli.progress import shown_progress
     from coverslip.messages import text
     from coverslip.runs import Recipe, with_settings
-    from coverslip.samples import write_new_images, write_sample_images
+    from coverslip.synthetic_cells import write_new_images, write_sample_images
 
     stdout, stderr = results_console(), notes_console()
     if is_replaced:

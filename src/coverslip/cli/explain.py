@@ -33,10 +33,10 @@ def explain(
     nearest: Annotated[
         int, typer.Option("--nearest", min=0, max=12, help="Training images to show beside each image.")
     ] = 4,
-    colours: Annotated[
+    colors: Annotated[
         Literal["viridis", "jet"],
         typer.Option(
-            "--colours",
+            "--colors",
             help="Colormap of the heat maps. jet is common in papers, but suggests edges where there are none.",
         ),
     ] = "viridis",
@@ -72,7 +72,7 @@ def explain(
             method=method,
             show_failed=show_failed,
             n_nearest=nearest,
-            colours=colours,
+            colors=colors,
             device=device,
             emit=emit,
         )

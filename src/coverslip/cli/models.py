@@ -172,12 +172,12 @@ def _row(record: "ModelRecord") -> dict[str, Any]:  # Any: JSON values
     from coverslip.models import starting_weights
 
     source = starting_weights(record)
-    weights, licence = record.weights, record.licence
+    weights, license = record.weights, record.license
     if record.weights_file is not None:
         weights = f"to import: {record.weights_file}"
     if source is not None:
         how_far = "" if source.model == record.name else ", wherever a tensor fits"
-        weights, licence = f"{source.kind}: {source.source}{how_far}", source.licence
+        weights, license = f"{source.kind}: {source.source}{how_far}", source.license
     return {
         "name": record.name,
         "title": record.title,
@@ -190,9 +190,9 @@ def _row(record: "ModelRecord") -> dict[str, Any]:  # Any: JSON values
         "input_px": record.input_px,
         "weights": weights,
         "weights_available": source is not None,
-        "licence": licence,
-        "mean": record.normalisation.mean,
-        "std": record.normalisation.std,
+        "license": license,
+        "mean": record.normalization.mean,
+        "std": record.normalization.std,
         "freeze_boundaries": list(record.freeze_boundaries),
         "heatmap_layer": record.heatmap_layer,
     }

@@ -106,7 +106,7 @@ def predict(
         if columns or crop_size:
             plan = open_classifier(find_classifier(run)).card.preprocessing.plan
             plan = plan.model_copy(update={"crop_size": crop_size or plan.crop_size})
-            sources = pipeline.open_dataset(sources, columns=columns_of(columns), plan=plan, labelled=False)
+            sources = pipeline.open_dataset(sources, columns=columns_of(columns), plan=plan, labeled=False)
         summary = pipeline.predict(
             run,
             sources,

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from coverslip.cli._completion import network_names
-from coverslip.cli._habits import refuse_bare_settings
 from coverslip.cli._options import (
     AllClasses,
     AsJson,
@@ -23,6 +22,7 @@ from coverslip.cli._options import (
     usage_error,
 )
 from coverslip.cli._remedies import for_shell, is_read_on_a_page
+from coverslip.cli._suggestions import refuse_bare_settings
 
 if TYPE_CHECKING:
     from coverslip.datasets import Dataset

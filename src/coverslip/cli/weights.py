@@ -24,7 +24,7 @@ def weights(context: typer.Context, as_json: AsJson = False) -> None:
 
       coverslip weights
 
-      coverslip weights import DinoBloom-S.pth --model dinobloom_small --licence Apache-2.0
+      coverslip weights import DinoBloom-S.pth --model dinobloom_small --license Apache-2.0
 
       coverslip weights fetch resnet50
     """
@@ -61,10 +61,10 @@ def import_file(
             show_default=False,
         ),
     ],
-    licence: Annotated[
+    license: Annotated[
         str | None,
         typer.Option(
-            "--licence",
+            "--license",
             metavar="TEXT",
             help="License of the weights, as stated by their authors. It is shown wherever the weights are used.",
             show_default=False,
@@ -79,14 +79,14 @@ def import_file(
 
     Examples:
 
-      coverslip weights import resnet50-0676ba61.pth --model resnet50 --licence BSD-3-Clause
+      coverslip weights import resnet50-0676ba61.pth --model resnet50 --license BSD-3-Clause
 
       coverslip weights import blood.safetensors --model timm/vit_base_patch14_dinov2
     """
     from coverslip.cli._show import print_json, results_console, show_record
     from coverslip.models.importing import import_weights
 
-    source = _described(import_weights(file, model, licence=licence))
+    source = _described(import_weights(file, model, license=license))
     if as_json:
         print_json(source)
     else:
@@ -144,10 +144,10 @@ def _described(source: "WeightsSource") -> dict[str, Any]:  # Any: JSON values
         "model": source.model,
         "kind": source.kind,
         "source": source.source,
-        "licence": source.licence,
+        "license": source.license,
         "sha256": source.sha256,
-        "mean": source.normalisation.mean,
-        "std": source.normalisation.std,
+        "mean": source.normalization.mean,
+        "std": source.normalization.std,
         "size_bytes": source.file.stat().st_size,
         "file": str(source.file),
     }

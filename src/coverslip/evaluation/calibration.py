@@ -55,7 +55,7 @@ def fit_temperature(logits: np.ndarray, label: np.ndarray) -> float:
 
 
 def temperature_loss(logits: np.ndarray, label: np.ndarray, temperature: float) -> float:
-    """What `fit_temperature` minimises: mean cross-entropy with one imagined mistake shared out over the images."""
+    """What `fit_temperature` minimizes: mean cross-entropy with one imagined mistake shared out over the images."""
     n_images, n_classes = logits.shape
     log_probability = _log_softmax(logits / temperature)
     true = log_probability[np.arange(n_images), label]

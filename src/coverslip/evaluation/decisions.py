@@ -48,7 +48,7 @@ class OperatingPoint:
 def operating_points(probability: np.ndarray, label: np.ndarray) -> tuple[OperatingPoint, ...]:
     """Return the point of each class's ROC curve with the largest Youden index.
 
-    Thresholds lie half-way between neighbouring probabilities. Of equally good ones it is the one nearest to
+    Thresholds lie half-way between neighboring probabilities. Of equally good ones it is the one nearest to
     1 / n_classes, which changes least, and the lower one of two that are as near. A class whose curve says nothing
     (fewer than 5 images of it, or of all others, or no threshold better than chance) gets 1 / n_classes itself.
 
@@ -124,7 +124,7 @@ def points_at(
 class ThresholdCurve:
     """What each threshold would do: (n_thresholds,) each, thresholds rising."""
 
-    threshold: np.ndarray  # in (0, 1), half-way between neighbouring scores, and beyond both ends
+    threshold: np.ndarray  # in (0, 1), half-way between neighboring scores, and beyond both ends
     sensitivity: np.ndarray  # share of the class above it
     specificity: np.ndarray  # share of the others below it
 

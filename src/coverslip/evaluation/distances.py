@@ -44,7 +44,7 @@ def coral(x: Features, y: Features) -> float:
 
 
 def _overlap(x: Features, y: Features) -> float:
-    """Return sum over all entries of the product of two covariances, of centred rows."""
+    """Return sum over all entries of the product of two covariances, of centerd rows."""
     total = sum(
         float(np.square(x[i : i + _CORAL_ROWS_AT_ONCE] @ y.T, dtype=np.float64).sum())
         for i in range(0, len(x), _CORAL_ROWS_AT_ONCE)
@@ -130,8 +130,8 @@ def median_distance(features: Features, *, seed: int = 0) -> float:
     if len(features) > _MOST_FOR_MEDIAN:
         indices = np.random.default_rng(seed).choice(len(features), _MOST_FOR_MEDIAN, replace=False)
         sample = features[np.sort(indices)]
-    centred = sample - sample.mean(axis=0, dtype=np.float64).astype(sample.dtype)  # else rounding hides small distances
-    squares = _squared_distances(centred, centred)[np.triu_indices(len(sample), 1)]
+    centerd = sample - sample.mean(axis=0, dtype=np.float64).astype(sample.dtype)  # else rounding hides small distances
+    squares = _squared_distances(centerd, centerd)[np.triu_indices(len(sample), 1)]
     median = float(np.sqrt(np.median(squares))) if len(squares) else 0.0
     length = float(np.sqrt(np.square(sample, dtype=np.float64).sum(axis=1).mean()))
     if not median > _ROUNDING * length:

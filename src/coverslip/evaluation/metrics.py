@@ -154,7 +154,7 @@ def confused_pairs(matrix: np.ndarray, at_most: int) -> list[ConfusedPair]:
 
 
 def confused_classes(matrix: np.ndarray, at_most: int) -> list[int]:
-    """Classes that are confused with each other most often, neighbours being pairs; filled up with the first others.
+    """Classes that are confused with each other most often, neighbors being pairs; filled up with the first others.
 
     Args:
         matrix: (K, K) counts.

@@ -45,14 +45,14 @@ class FeatureStatistics:
 
     projection: npt.NDArray[np.float32]  # (d, D) features to coordinates
     offset: npt.NDArray[np.float32]  # (d,)
-    centres: npt.NDArray[np.float32]  # (K, d) of the classes
+    centers: npt.NDArray[np.float32]  # (K, d) of the classes
     background: npt.NDArray[np.float32]  # (d, d) makes all images together vary as much in every direction
 
     @staticmethod
     def shapes_fit(shapes: Mapping[str, tuple[int, ...]], n_features: int, n_classes: int) -> bool:
         """Return whether arrays of such shapes are statistics of so many features and classes."""
         d = shapes.get("offset", (0,))[0]
-        wanted = {"projection": (d, n_features), "offset": (d,), "centres": (n_classes, d), "background": (d, d)}
+        wanted = {"projection": (d, n_features), "offset": (d,), "centers": (n_classes, d), "background": (d, d)}
         return 0 < d <= MOST_DIRECTIONS and dict(shapes) == wanted
 
     def arrays(self) -> dict[str, npt.NDArray[np.float32]]:
@@ -62,7 +62,7 @@ class FeatureStatistics:
     def distance(self, features: npt.NDArray[np.floating]) -> Floats:
         """Return (n,) relative distances of (n, D) features; larger is stranger."""
         place = features.astype(np.float64) @ self.projection.astype(np.float64).T + self.offset
-        to_class = np.min([np.square(place - centre).sum(axis=1) for centre in self.centres], axis=0)
+        to_class = np.min([np.square(place - center).sum(axis=1) for center in self.centers], axis=0)
         to_all: Floats = np.square(place @ self.background.astype(np.float64)).sum(axis=1)
         return np.asarray(to_class - _SHARE_OF_ALL * to_all, dtype=np.float64)
 
@@ -96,7 +96,7 @@ def directions_for(features: npt.NDArray[np.floating], seed: int, n_total: int) 
 
 
 def _main_axes(rows: Floats, n_axes: int) -> Floats:
-    """Return (d, D) the first principal components of standardised (n, D) features."""
+    """Return (d, D) the first principal components of standardized (n, D) features."""
     from scipy.linalg import eigh
 
     m, d = len(rows), min(n_axes, *rows.shape)
@@ -118,8 +118,8 @@ def feature_statistics(directions: Directions, features: npt.NDArray[np.floating
     """
     place = directions(features)
     classes = np.unique(label)
-    centres = np.stack([place[label == k].mean(axis=0) for k in classes])
-    centered = place - centres[np.searchsorted(classes, label)]
+    centers = np.stack([place[label == k].mean(axis=0) for k in classes])
+    centered = place - centers[np.searchsorted(classes, label)]
     within = _unmaking(centered.T @ centered / max(len(place) - len(classes), 1))
     whole = place - place.mean(axis=0)
     background = np.linalg.solve(within, _unmaking(whole.T @ whole / len(place)))
@@ -127,7 +127,7 @@ def feature_statistics(directions: Directions, features: npt.NDArray[np.floating
     return FeatureStatistics(
         projection=(within.T @ directions.projection).astype(np.float32),
         offset=(within.T @ (directions.offset - middle)).astype(np.float32),
-        centres=((centres - middle) @ within).astype(np.float32),
+        centers=((centers - middle) @ within).astype(np.float32),
         background=background.astype(np.float32),
     )
 

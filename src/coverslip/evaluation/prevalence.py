@@ -49,7 +49,7 @@ def at_prevalence(probability: Floats, prior: Sequence[float], prevalence: Seque
 def estimated_shares(probability: Floats, prior: Sequence[float]) -> tuple[Metric, ...]:
     """Return the share of each class among images, from their probabilities.
 
-    Expectation maximisation (Saerens, Latinne and Decaestecker 2002, Adjusting the Outputs of a Classifier to New a
+    Expectation maximization (Saerens, Latinne and Decaestecker 2002, Adjusting the Outputs of a Classifier to New a
     Priori Probabilities). The interval holds the shares of one class that are likely enough, or, where that is wider,
     those by the curvature of the likelihood of all shares. It includes the sampling error of independent images
     (benchmarks/prevalence.py), not differences between groups, such as patients, nor errors of the probabilities: on

@@ -1,4 +1,4 @@
-"""What is said about predictions of labelled images: numbers, how far they could be off, and where they come from."""
+"""What is said about predictions of labeled images: numbers, how far they could be off, and where they come from."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field

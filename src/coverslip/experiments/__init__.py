@@ -1,26 +1,33 @@
 """The main job, readable from top to bottom: one split, folds, and training in two steps."""
 
-from coverslip.experiments.beginning import agreed, begin_run, check_budget, checked, grouped, rest_of_budget
+from coverslip.experiments.beginning import (
+    apply_recipe,
+    assign_groups,
+    begin_run,
+    check_budget,
+    rest_of_budget,
+    validated,
+)
 from coverslip.experiments.cross_validation import measure_folds, refuse_fold
 from coverslip.experiments.evaluating import evaluate_on, evaluation_name
 from coverslip.experiments.measuring import measure
 from coverslip.experiments.one_split import train_one_split
-from coverslip.experiments.parts import Parts
-from coverslip.experiments.training_run import train_in
+from coverslip.experiments.split_data import SplitData
+from coverslip.experiments.training_run import run_training
 
 __all__ = [
-    "Parts",
-    "agreed",
+    "SplitData",
+    "apply_recipe",
+    "assign_groups",
     "begin_run",
     "check_budget",
-    "checked",
     "evaluate_on",
     "evaluation_name",
-    "grouped",
     "measure",
     "measure_folds",
     "refuse_fold",
     "rest_of_budget",
-    "train_in",
+    "run_training",
     "train_one_split",
+    "validated",
 ]

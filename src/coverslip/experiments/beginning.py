@@ -62,8 +62,8 @@ _FEW_IMAGES = 10  # of a class, on average: numbers from fewer say next to nothi
 _SEARCH_SHARE = 0.25  # of the time that is left, which a search for near-duplicates may take
 
 
-def agreed(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
-    """The images read and labelled as the recipe says, and the recipe with what was chosen when the images were opened.
+def apply_recipe(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
+    """The images read and labeled as the recipe says, and the recipe with what was chosen when the images were opened.
 
     Groups are those of the opening, else the recipe's; plane and channels are the recipe's, else those of the opening.
     """
@@ -71,7 +71,7 @@ def agreed(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
     opening = data.opening
     if opening.plan.box is not None:
         raise BadDataset("opened-with-one-box", file=data.root)
-    data = grouped(data, recipe)
+    data = assign_groups(data, recipe)
     changes: dict[str, object] = {"group": opening.group or opening.group_pattern or recipe.group}
     if recipe.crop_size is None:
         changes["crop_size"] = opening.plan.crop_size
@@ -83,22 +83,22 @@ def agreed(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
     return with_classes(read_as(data, plan_of(recipe)), recipe.classes), recipe
 
 
-def grouped(data: Dataset, recipe: Recipe) -> Dataset:
+def assign_groups(data: Dataset, recipe: Recipe) -> Dataset:
     """The images in the recipe's groups, where none were chosen when they were opened."""
     return data if recipe.group is None or data.opening.is_grouped else regrouped(data, recipe.group)
 
 
-def checked(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
-    """The images and the recipe as they agree, with whole paths to the initialisation; no image is opened.
+def validated(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
+    """The images and the recipe as they agree, with whole paths to the initialization; no image is opened.
 
     Raises:
-        BadClassifier: the initialisation is a run without a classifier.
+        BadClassifier: the initialization is a run without a classifier.
         BadDataset: a class has a name that it may not have, or the images of pretraining cannot be used.
-        BadRecipe: it does not fit the network, the images or the initialisation.
+        BadRecipe: it does not fit the network, the images or the initialization.
         BadRun: the split of an earlier run cannot be kept.
         WeightsUnavailable: none are known.
     """
-    data, recipe = agreed(data, recipe)
+    data, recipe = apply_recipe(data, recipe)
     _check_network(recipe)
     recipe = _with_whole_paths(recipe, data.classes)
     if recipe.split.run is not None:
@@ -115,7 +115,7 @@ def checked(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
 
 def open_pretraining(recipe: Recipe, init: Pretraining) -> tuple[Dataset, Recipe]:
     """The images and the recipe of pretraining."""
-    data, own_recipe = agreed(open_dataset(init.train_on), pretraining_recipe(recipe))
+    data, own_recipe = apply_recipe(open_dataset(init.train_on), pretraining_recipe(recipe))
     return data, _with_whole_paths(own_recipe, data.classes)
 
 
@@ -143,7 +143,7 @@ def begin_run(
         seed=recipe.seed,
         device=device,
         allow_leakage=allow_leakage,
-        initialisation=fingerprint_of(recipe.init.run) if isinstance(recipe.init, FromRun) else None,
+        initialization=fingerprint_of(recipe.init.run) if isinstance(recipe.init, FromRun) else None,
         weights=Weights.model_validate(describe_weights(recipe.model)) if recipe.init == "imagenet" else None,
     )
     if budget is not None:
@@ -210,12 +210,12 @@ def _check_network(recipe: Recipe) -> None:
 
 
 def _with_whole_paths(recipe: Recipe, classes: Sequence[str]) -> Recipe:
-    """The recipe with whole paths to the initialisation of a training on these classes, which is checked."""
-    from coverslip.training.initialization import check_initialisation, check_labels
+    """The recipe with whole paths to the initialization of a training on these classes, which is checked."""
+    from coverslip.training.initialization import check_initialization, check_labels
 
     match recipe.init:
         case FromRun(run=run):
-            check_initialisation(recipe.init, recipe, classes)
+            check_initialization(recipe.init, recipe, classes)
             return recipe.model_copy(update={"init": recipe.init.model_copy(update={"run": str(Path(run).absolute())})})
         case Pretraining(train_on=source):
             data, own_recipe = open_pretraining(recipe, recipe.init)

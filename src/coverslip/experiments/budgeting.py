@@ -25,7 +25,7 @@ from coverslip.events import (
     StageStarted,
 )
 from coverslip.experiments.measuring import batch_size_within_memory, fit_to_memory
-from coverslip.experiments.parts import Parts
+from coverslip.experiments.split_data import SplitData
 from coverslip.images import Preprocessing
 from coverslip.messages import Note, Remedies, duration, note
 from coverslip.models import model_info
@@ -36,7 +36,7 @@ from coverslip.training.ranking import is_preferred
 
 if TYPE_CHECKING:
     from coverslip.training.fitting import Fitted
-    from coverslip.training.ood import Familiar
+    from coverslip.training.ood import OodDetector
     from coverslip.training.pacing import StepPace
 
 # Shares of the epochs that fine-tuning calls for (benchmarks/RESULTS.md)
@@ -61,18 +61,18 @@ class Trained:
     recipe: Recipe
     preprocessing: Preprocessing
     fitted: "Fitted"
-    familiar: "Familiar | None"
+    familiar: "OodDetector | None"
 
 
 Train = Callable[[Recipe, RunContext], Trained]
 Ended = Literal["fine-tuned", "instant classifier", "larger instant classifier", "no time to fine-tune"]
 
 
-def train_within_budget(parts: Parts, recipe: Recipe, context: RunContext, train: Train) -> Trained:
+def train_within_budget(split_data: SplitData, recipe: Recipe, context: RunContext, train: Train) -> Trained:
     """Train one network within the run's time budget, and leave in the run folder what was chosen.
 
     Args:
-        parts: the images.
+        split_data: the images and their split.
         recipe: what to do, with a number of epochs.
         context: its run has a budget; its deadline is that of the whole run.
         train: trains by a recipe, within the limit of a context.
@@ -82,7 +82,7 @@ def train_within_budget(parts: Parts, recipe: Recipe, context: RunContext, train
         OutOfMemory: fine-tuning takes more than is free, also on the smallest images.
         Stopped: on request.
     """
-    return _Budgeted(parts, recipe, context, train).trained()
+    return _Budgeted(split_data, recipe, context, train).trained()
 
 
 def image_sizes(recipe: Recipe, full_px: int) -> list[int]:
@@ -183,18 +183,18 @@ class Watch:
 class _Budgeted:
     """One training within a budget."""
 
-    def __init__(self, parts: Parts, recipe: Recipe, context: RunContext, train: Train) -> None:
+    def __init__(self, split_data: SplitData, recipe: Recipe, context: RunContext, train: Train) -> None:
         record = context.run.budget
         assert record is not None, "the run has a budget"
-        self._parts, self._context, self._train, self._record = parts, context, train, record
+        self._parts, self._context, self._train, self._record = split_data, context, train, record
         self._goes_on = context.run.checkpoint_file("last").exists()
         # A run that was interrupted before its first epoch chooses again.
         is_reduced = record.full_image_size is not None and not self._goes_on
         self._recipe = recipe.model_copy(update={"image_size": None}) if is_reduced else recipe
-        size = learn_preprocessing(parts.train_facts, self._recipe).image_size
+        size = learn_preprocessing(split_data.train_facts, self._recipe).image_size
         self._full_px, self._instant_px = record.full_image_size or size, 0  # of the first instant classifier
         self._sizes = [size] if self._goes_on else self._within_memory(image_sizes(self._recipe, size))
-        n_drawn = parts.n_drawn(recipe)
+        n_drawn = split_data.n_drawn(recipe)
         self._epochs = recipe.n_epochs
         self._fewest = _fewest_epochs(recipe, n_drawn)
         self._most = _MORE_EPOCHS * self._epochs if record.adds_epochs else float(self._epochs)
@@ -252,7 +252,7 @@ class _Budgeted:
         return self._recipe if px == native_px else self._recipe.model_copy(update={"image_size": px})
 
     def _saved(self, recipe: Recipe) -> Recipe:
-        """What the run's own recipe becomes: it keeps how the initialisation and the epochs were asked for."""
+        """What the run's own recipe becomes: it keeps how the initialization and the epochs were asked for."""
         names = ("image_size", "stage", "batch_size", "schedule_changes", "split")
         changes = {name: getattr(recipe, name) for name in names}
         return self._context.run.recipe.model_copy(update=changes)

@@ -23,8 +23,8 @@ from coverslip.events import Emit, Event, FoldEnded, FoldStarted, Noted
 from coverslip.experiments.beginning import write_beginning
 from coverslip.experiments.learning import drawn_on
 from coverslip.experiments.measuring import evaluated, keep_results, measure
-from coverslip.experiments.one_split import fit_network, keep_seen, package, preprocess, train_one_split
-from coverslip.experiments.parts import capped_parts, with_epochs_of_folds
+from coverslip.experiments.one_split import fit_network, package, preprocess, train_one_split, write_training_hashes
+from coverslip.experiments.split_data import capped_split_data, with_epochs_of_folds
 from coverslip.experiments.working import working_in
 from coverslip.inference import load_classifier
 from coverslip.messages import Resume, note
@@ -48,7 +48,7 @@ from coverslip.runs import (
 
 if TYPE_CHECKING:
     from coverslip.training.fitting import Choices
-    from coverslip.training.ood import FoldsDistances
+    from coverslip.training.ood import FoldDistances
 
 
 def chosen_folds(data: Dataset, scan: Scan, recipe: Recipe, emit: Emit) -> Folds | None:
@@ -70,7 +70,7 @@ def cross_validate(
     """Fill a run folder with one training per fold, their pooled numbers, and a classifier trained on all images.
 
     Args:
-        data: labelled images, as the recipe reads them.
+        data: labeled images, as the recipe reads them.
         scan: of these images.
         folds: which image is tested in which.
         recipe: what to do.
@@ -228,43 +228,43 @@ def _fit_on_all(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, context
     """
     from coverslip.training.fitting import calibrate
 
-    parts = capped_parts(data, scan, folds.refit, recipe)
-    keep_seen(parts, recipe, context.run)
+    split_data = capped_split_data(data, scan, folds.refit, recipe)
+    write_training_hashes(split_data, recipe, context.run)
     trained = [context.run.fold(k) for k in range(1, len(folds.splits) + 1)]
     choices = _choices(trained)
-    context.emit(Noted.of(note("refit", n_images=len(parts.train), n_epochs=choices.epochs)))
-    preprocessing = preprocess(parts, recipe, context)
+    context.emit(Noted.of(note("refit", n_images=len(split_data.train), n_epochs=choices.epochs)))
+    preprocessing = preprocess(split_data, recipe, context)
     cards = [open_classifier(fold.classifier_folder).card for fold in trained]
     n_of_fold = round(statistics.mean(card.trained_on.n_images for card in cards))
-    look = drawn_on(parts, recipe, context, n_of_fold)
+    look = drawn_on(split_data, recipe, context, n_of_fold)
     distances = _unseen_distances(trained, choices)
-    fitted, familiar = fit_network(parts, preprocessing, recipe, context, choices, look, distances)
+    fitted, familiar = fit_network(split_data, preprocessing, recipe, context, choices, look, distances)
     if fitted.held_out is not None:
         logits, label = fitted.held_out.logits, fitted.held_out.label
-        calibration = calibrate(logits, label, recipe.decision_rule(parts.classes), "held-out training images")
+        calibration = calibrate(logits, label, recipe.decision_rule(split_data.classes), "held-out training images")
     else:
-        calibration, logits, label = _calibration_of(trained, parts.classes, recipe)
+        calibration, logits, label = _calibration_of(trained, split_data.classes, recipe)
     context.run.write_logits("decisions", np.column_stack([logits, label]))
-    package(parts, preprocessing, fitted, calibration, familiar, recipe, context)
+    package(split_data, preprocessing, fitted, calibration, familiar, recipe, context)
 
 
-def _unseen_distances(folds: Sequence[Run], choices: "Choices") -> "FoldsDistances":
+def _unseen_distances(folds: Sequence[Run], choices: "Choices") -> "FoldDistances":
     """How far folds' networks saw the images that they tested from those that they were trained on.
 
     Of networks that were trained as the last one is now: by fine-tuning, or not.
     """
-    from coverslip.training.ood import FoldsDistances
+    from coverslip.training.ood import FoldDistances
 
     distances, n_directions = [np.zeros(0)], [1]
     for fold in folds:
         packed, training = open_classifier(fold.classifier_folder), fold.training
-        familiarity, statistics = packed.card.familiarity, packed.read_familiarity()
+        ood, statistics = packed.card.ood, packed.read_ood_statistics()
         is_alike = training is not None and (training.selected_epoch > 0) == (choices.epochs > 0)
-        if familiarity is not None and statistics is not None and is_alike:
-            unlike = [row.unfamiliarity for row in fold.predictions if row.unfamiliarity is not None]
-            distances.append(familiarity.distance(np.array(unlike, dtype=np.float64)))
+        if ood is not None and statistics is not None and is_alike:
+            unlike = [row.ood_score for row in fold.predictions if row.ood_score is not None]
+            distances.append(ood.distance(np.array(unlike, dtype=np.float64)))
             n_directions.append(len(statistics.offset))
-    return FoldsDistances(np.concatenate(distances), max(n_directions))
+    return FoldDistances(np.concatenate(distances), max(n_directions))
 
 
 def _choices(folds: Sequence[Run]) -> "Choices":
@@ -313,7 +313,7 @@ def _calibration_of(
     probability, label = _validated(folds, classes)
     points, uncertain_below = learn_decisions(probability, label, recipe.decision_rule(classes))
     calibration = Calibration(
-        learnt_on="the folds' images",
+        calibrated_on="the folds' images",
         temperature=statistics.median([record.calibration.temperature for record in alike]),
         set_floors=set_floors(probability, label),
         operating_points=points,

@@ -11,7 +11,7 @@ from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.errors import BadRun
 from coverslip.events import Event, Noted, Pace, RunEnded, WorkPlanned
 from coverslip.experiments.budgeting import SIZE_POWER
-from coverslip.experiments.parts import Parts
+from coverslip.experiments.split_data import SplitData
 from coverslip.files import remove_file, write_text
 from coverslip.messages import note, rough_duration, text
 from coverslip.models import model_info
@@ -96,10 +96,10 @@ def plan_work(recipe: Recipe, counts: Counts, device: str, limit_seconds: float 
     return replace(plan, seconds=seconds)
 
 
-def counts_of(parts: Parts, recipe: Recipe, n_folds: int = 0) -> Counts:
+def counts_of(split_data: SplitData, recipe: Recipe, n_folds: int = 0) -> Counts:
     """The counts of a split."""
-    n_train, n_val, n_test = (len(part) for part in (parts.train, parts.val, parts.test))
-    return Counts(n_train=n_train, n_val=n_val, n_test=n_test, n_drawn=parts.n_drawn(recipe), n_folds=n_folds)
+    n_train, n_val, n_test = (len(part) for part in (split_data.train, split_data.val, split_data.test))
+    return Counts(n_train=n_train, n_val=n_val, n_test=n_test, n_drawn=split_data.n_drawn(recipe), n_folds=n_folds)
 
 
 def expected_time(plan: WorkPlanned, step: int | None = None) -> Noted:

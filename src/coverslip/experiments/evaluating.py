@@ -1,4 +1,4 @@
-"""A finished training measured on other labelled images than its own."""
+"""A finished training measured on other labeled images than its own."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from coverslip.datasets import Dataset, one_line, read_as, scan_images, some, with_classes
 from coverslip.errors import BadDataset, BadRun, Stopped
 from coverslip.events import Emit, Noted
-from coverslip.experiments.beginning import grouped
+from coverslip.experiments.beginning import assign_groups
 from coverslip.experiments.measuring import measure
 from coverslip.experiments.working import working_in
 from coverslip.files import remove_file
@@ -23,7 +23,7 @@ from coverslip.runs import (
     kept_as_files,
     no_folder_after,
     refuse_other_images,
-    seen_pixels,
+    training_hashes,
     work_lock,
 )
 from coverslip.runs.images import evaluated_images_of
@@ -33,7 +33,7 @@ _USUAL_STEMS = frozenset({"annotations", "data", "dataset", "images", "labels", 
 
 
 def evaluate_on(evaluation: Run, data: Dataset, classifier: Classifier, context: RunContext) -> Run:
-    """Measure a run's classifier on other labelled images, and leave in the evaluation's folder how that went.
+    """Measure a run's classifier on other labeled images, and leave in the evaluation's folder how that went.
 
     Args:
         evaluation: its folder in the run's; it may be there of an earlier time, on the same images.
@@ -65,7 +65,7 @@ def _measured_in(evaluation: Run, data: Dataset, classifier: Classifier, context
     with signals_stop(), working_in(evaluation_context, stopped=_stopped) as inner:
         images = EvaluatedImages(
             **images_opened(data).model_dump(),
-            n_seen=_count_seen(run, data, inner),
+            n_used_in_training=_count_seen(run, data, inner),
             n_of_seen_groups=_count_of_seen_groups(run, data, inner.emit),
             is_of_unfinished_training=not run.is_done,
         )
@@ -115,7 +115,7 @@ def _in_the_runs_groups(data: Dataset, run: Run, emit: Emit) -> Dataset:
     is_column, reason = True, ""
     if run.environment.opened.group is None or data.opening.is_grouped or data.opening.are_tables:
         try:
-            return grouped(data, run.recipe)
+            return assign_groups(data, run.recipe)
         except BadDataset as error:
             is_column, reason = False, error.what
     if not data.has_groups:  # else a note of the images says what their groups are
@@ -125,14 +125,14 @@ def _in_the_runs_groups(data: Dataset, run: Run, emit: Emit) -> Dataset:
 
 
 def _as_measured(data: Dataset, run: Run, card: ClassifierCard) -> Dataset:
-    """The images read as the classifier does, labelled by its names."""
+    """The images read as the classifier does, labeled by its names."""
     return with_classes(read_as(data, card.preprocessing.plan), run.recipe.classes, known=card.classes)
 
 
 def _count_seen(run: Run, data: Dataset, context: RunContext) -> int:
     """A classifier looks better than it is on images that it was trained on, or copies of them."""
     scan = scan_images(data, emit=context.emit, stop=context.stop)
-    seen, positions = seen_pixels(run.seen), range(len(data.records))
+    seen, positions = training_hashes(run.seen), range(len(data.records))
     n = len(seen.known(data, scan, positions, emit=context.emit, stop=context.stop))
     if n:
         context.emit(Noted.of(note("seen-in-training", level="warning", n=n)))

@@ -10,7 +10,7 @@ from coverslip.errors import OutOfTime
 from coverslip.experiments.budgeting import LOADINGS, Watch, without_stages
 from coverslip.experiments.measuring import fit_to_memory
 from coverslip.experiments.one_split import fit_network, preprocess
-from coverslip.experiments.parts import Parts
+from coverslip.experiments.split_data import SplitData
 from coverslip.runs import Recipe, RunContext, save_recipe
 from coverslip.stopping import Stop, TimeLimit
 
@@ -28,11 +28,11 @@ class FirstSteps:
     pace: "StepPace | None"  # of fine-tuning; None where there is none
 
 
-def first_steps(parts: Parts, recipe: Recipe, context: RunContext, *, n_trainings: float = 0.0) -> FirstSteps:
+def first_steps(split_data: SplitData, recipe: Recipe, context: RunContext, *, n_trainings: float = 0.0) -> FirstSteps:
     """Train until the speed is known. Pixels and features stay in their caches.
 
     Args:
-        parts: the images.
+        split_data: the images and their split.
         recipe: with a number of epochs.
         context: its folder gets nothing.
         n_trainings: instant classifiers that must be made ready, tested and reported in time too.
@@ -52,9 +52,9 @@ def first_steps(parts: Parts, recipe: Recipe, context: RunContext, *, n_training
         inner = replace(context, folder=Path(folder), emit=watch, stop=stop, limit=limit)
         save_recipe(recipe, inner.run.recipe_file)
         try:
-            recipe = fit_to_memory(parts, recipe, inner)
-            preprocessing = preprocess(parts, recipe, inner)
-            fitted, _ = fit_network(parts, preprocessing, recipe, inner)
+            recipe = fit_to_memory(split_data, recipe, inner)
+            preprocessing = preprocess(split_data, recipe, inner)
+            fitted, _ = fit_network(split_data, preprocessing, recipe, inner)
         except OutOfTime as error:
             error.parameters["seconds"] = max(0.0, watch.foreseen)
             raise

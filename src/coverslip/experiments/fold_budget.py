@@ -12,7 +12,7 @@ from coverslip.errors import OutOfTime
 from coverslip.events import Noted
 from coverslip.experiments.budgeting import image_sizes, largest_fitting, resized_note, sufficient, too_little
 from coverslip.experiments.first_steps import first_steps
-from coverslip.experiments.parts import capped_parts, with_epochs_of_folds
+from coverslip.experiments.split_data import capped_split_data, with_epochs_of_folds
 from coverslip.messages import Set, duration, note
 from coverslip.runs import BudgetRecord, Recipe, Run, RunContext, save_recipe
 
@@ -85,7 +85,7 @@ class _Fitting:
         self._recipe, self._context, self._record = recipe, context, record
         self._settled = with_epochs_of_folds(data, scan, folds, recipe)
         self._n_folds = len(folds.splits)
-        self._parts = capped_parts(data, scan, folds.splits[0], recipe)
+        self._parts = capped_split_data(data, scan, folds.splits[0], recipe)
 
     def recipe(self) -> Recipe | None:
         """By which all folds are trained; None where they are skipped."""

@@ -140,7 +140,7 @@ def _sources(
         array = effective_channels(data.records[position].read().array)
         top = np.iinfo(array.dtype).max if array.dtype.kind == "u" else 1.0
         image = (array / np.float32(top)).astype(np.float32)
-        if image.shape[2] != n_channels:  # grey among colour
+        if image.shape[2] != n_channels:  # gray among color
             image = np.repeat(image[:, :, :1], n_channels, axis=2)
         record = data.records[position]
         return border_features(image), background_features(image), {} if record.given else file_tags(record.path)

@@ -7,7 +7,7 @@ import numpy as np
 
 from coverslip.datasets import connected_components
 from coverslip.events import telling
-from coverslip.experiments.parts import Parts
+from coverslip.experiments.split_data import SplitData
 from coverslip.runs import LearningCurveRecord, Recipe, RunContext
 
 if TYPE_CHECKING:
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 _ROWS_AT_ONCE = 2048
 
 
-def drawn_on(parts: Parts, recipe: Recipe, context: RunContext, n_of_fold: int | None = None) -> "OnFeatures | None":
+def drawn_on(
+    split_data: SplitData, recipe: Recipe, context: RunContext, n_of_fold: int | None = None
+) -> "OnFeatures | None":
     """What leaves the learning curve in the run folder, once the instant stage has features of the images.
 
     None where there are no such features, or where they come from an earlier run, which may have learnt from these
@@ -33,12 +35,17 @@ def drawn_on(parts: Parts, recipe: Recipe, context: RunContext, n_of_fold: int |
 
         assert shrinkage is not None, "a linear probe was fitted"
         context.stop.check()
-        positions = np.concatenate([parts.train, parts.val])
-        label, unit = parts.label[positions], connected_components(parts.data, parts.scan, positions.tolist())
+        positions = np.concatenate([split_data.train, split_data.val])
+        label, unit = (
+            split_data.label[positions],
+            connected_components(split_data.data, split_data.scan, positions.tolist()),
+        )
         order = nested_order(label, unit, np.random.default_rng(recipe.seed))
         used = order < MOST_IMAGES / len(positions)
-        learnt = parts.train if recipe.split.train_per_class is not None else positions  # as the last layer is fitted
-        records, has_groups = parts.data.records, parts.data.has_groups
+        learnt = (
+            split_data.train if recipe.split.train_per_class is not None else positions
+        )  # as the last layer is fitted
+        records, has_groups = split_data.data.records, split_data.data.has_groups
         has_name = np.array([records[i].named_group is not None for i in positions[used].tolist()])
         curve = learning_curve(
             _rows((train, val), used),

@@ -9,7 +9,7 @@ from coverslip.datasets import Dataset, ImageRecord, one_line, some
 from coverslip.errors import BadDataset, OutOfMemory
 from coverslip.evaluation import Evaluation, empty_evaluation, evaluate_predictions, without_temperature
 from coverslip.events import Emit, Noted, telling
-from coverslip.experiments.parts import Parts
+from coverslip.experiments.split_data import SplitData
 from coverslip.inference import Classifier
 from coverslip.machine import free_memory_bytes
 from coverslip.messages import Set, note
@@ -27,7 +27,7 @@ def measure(
     split: str = "test",
     may_be_empty: bool = False,
 ) -> Evaluation:
-    """Predict labelled images, and leave predictions, logits and numbers in a run's folder.
+    """Predict labeled images, and leave predictions, logits and numbers in a run's folder.
 
     Args:
         run: gets `predictions.csv`, `metrics.json` and the logits.
@@ -75,7 +75,7 @@ def evaluated(
     unmeasured: Container[int] = (),
     may_be_empty: bool = False,
 ) -> Evaluation:
-    """How good predictions of labelled images are.
+    """How good predictions of labeled images are.
 
     Args:
         table: one row per record of `data`, in its order.
@@ -137,9 +137,9 @@ def _note_excluded(rows: Sequence[Prediction], classes: Collection[str], dropped
     _tell_nearly_equal(others - dropped, classes, emit)
     _warn_of_labels(rows, others - dropped, emit, is_dropped=False)
     _warn_of_labels(rows, others & dropped, emit, is_dropped=True)
-    unlabelled = sum(row.label is None for row in rows)
-    if unlabelled:
-        emit(Noted.of(note("no-label", level="warning", n_images=unlabelled)))
+    unlabeled = sum(row.label is None for row in rows)
+    if unlabeled:
+        emit(Noted.of(note("no-label", level="warning", n_images=unlabeled)))
 
 
 def _tell_nearly_equal(labels: set[str], classes: Collection[str], emit: Emit) -> None:
@@ -168,14 +168,14 @@ _SMALLEST_PX = 32
 
 
 def fit_to_memory(
-    parts: Parts, recipe: Recipe, context: RunContext, free: Callable[[str], int] = free_memory_bytes
+    split_data: SplitData, recipe: Recipe, context: RunContext, free: Callable[[str], int] = free_memory_bytes
 ) -> Recipe:
     """The recipe, with smaller batches where fine-tuning would take more memory than is free; the run's own says so.
 
     Without fine-tuning, and if fine-tuning is resumed, the memory is not checked.
 
     Args:
-        parts: the images.
+        split_data: the images and their split.
         recipe: what to do.
         context: its device has the memory.
         free: bytes that are free on a device.
@@ -187,10 +187,10 @@ def fit_to_memory(
     if not recipe.is_finetuned or goes_on:
         return recipe
     available = free(context.device)
-    batch_size = batch_size_within_memory(parts, recipe, context.device, lambda _: available)
+    batch_size = batch_size_within_memory(split_data, recipe, context.device, lambda _: available)
     if batch_size == recipe.batch_size:
         return recipe
-    _, needed_by = _needed(parts, recipe, context.device)
+    _, needed_by = _needed(split_data, recipe, context.device)
     context.emit(_smaller(recipe, batch_size, needed_by(recipe.batch_size), available))
     changes = {"batch_size": batch_size}
     save_recipe(context.run.recipe.model_copy(update=changes), context.run.recipe_file)
@@ -198,7 +198,7 @@ def fit_to_memory(
 
 
 def batch_size_within_memory(
-    parts: Parts, recipe: Recipe, device: str, free: Callable[[str], int] = free_memory_bytes
+    split_data: SplitData, recipe: Recipe, device: str, free: Callable[[str], int] = free_memory_bytes
 ) -> int:
     """The recipe's size of batches, or the first of its halves by which fine-tuning fits into the memory that is free.
 
@@ -206,7 +206,7 @@ def batch_size_within_memory(
         OutOfMemory: not even small batches fit.
     """
     available = free(device)
-    size, needed_by = _needed(parts, recipe, device)
+    size, needed_by = _needed(split_data, recipe, device)
     if needed_by(recipe.batch_size) <= available:
         return recipe.batch_size
     batch_size = recipe.batch_size // 2
@@ -217,18 +217,18 @@ def batch_size_within_memory(
     return batch_size
 
 
-def _needed(parts: Parts, recipe: Recipe, device: str) -> tuple[int, Callable[[int], int]]:
+def _needed(split_data: SplitData, recipe: Recipe, device: str) -> tuple[int, Callable[[int], int]]:
     """The image size, and what fine-tuning takes by the size of a batch, in bytes."""
     from coverslip.models.complexity import training_memory
 
-    preprocessing = learn_preprocessing(parts.train_facts, recipe)
+    preprocessing = learn_preprocessing(split_data.train_facts, recipe)
 
     def needed_by(batch_size: int) -> int:
         return training_memory(
             recipe.model,
             image_size=preprocessing.image_size,
             channels=preprocessing.channels,
-            n_classes=len(parts.classes),
+            n_classes=len(split_data.classes),
             images_at_once=_images_at_once(recipe, batch_size, device),
             head=recipe.head,
             options=recipe.model_options,
@@ -242,7 +242,7 @@ def _images_at_once(recipe: Recipe, batch_size: int, device: str) -> int:
     from coverslip.training.finetuning import IMAGES_AT_ONCE
 
     follows_batches = recipe.batch_norm == "learn" or (recipe.batch_norm == "auto" and recipe.init == "scratch")
-    if follows_batches or recipe.regulariser.groups != "none":
+    if follows_batches or recipe.regularizer.groups != "none":
         return batch_size
     return min(batch_size, IMAGES_AT_ONCE if device == "cpu" else _SMALLEST_BATCH)
 

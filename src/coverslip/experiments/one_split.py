@@ -32,7 +32,7 @@ from coverslip.experiments.budgeting import Trained, train_within_budget
 from coverslip.experiments.estimating import record_finish
 from coverslip.experiments.learning import drawn_on
 from coverslip.experiments.measuring import measure
-from coverslip.experiments.parts import Parts
+from coverslip.experiments.split_data import SplitData
 from coverslip.images import ImageFacts, Preprocessing
 from coverslip.inference import Classifier, load_classifier
 from coverslip.messages import Note, note, text
@@ -41,9 +41,9 @@ from coverslip.reports import write_report
 from coverslip.runs import (
     Calibration,
     ClassifierCard,
-    Familiarity,
     FittedOn,
     FromRun,
+    OodThreshold,
     Predictions,
     Recipe,
     Run,
@@ -51,9 +51,9 @@ from coverslip.runs import (
     TrainedOn,
     TrainingRecord,
     Weights,
-    seen_by_initialisation,
-    seen_record,
+    pretraining_hashes,
     split_rows,
+    training_hash_record,
     write_classifier,
     write_split,
 )
@@ -63,7 +63,7 @@ from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
 if TYPE_CHECKING:
     from coverslip.training.fitting import Choices, Fitted
     from coverslip.training.instant_stage import OnFeatures
-    from coverslip.training.ood import Familiar, FoldsDistances
+    from coverslip.training.ood import FoldDistances, OodDetector
 
 _USUAL_SHARE = 0.99  # of training images, by their area
 _FEW_VALIDATION_IMAGES = 10  # validation images of a class: an operating point that rests on fewer is worth a note
@@ -82,7 +82,7 @@ def train_one_split(
     """Train one classifier and evaluate it on the test images of the split.
 
     Args:
-        data: labelled images, as the recipe reads them.
+        data: labeled images, as the recipe reads them.
         recipe: what to do; pretraining on other images is done by then (`coverslip.experiments.training_run`).
         context: its folder gets the split, the classifier, its numbers and the report.
         scan: of the images, if they were scanned already.
@@ -98,38 +98,40 @@ def train_one_split(
 
     if scan is None:
         scan, recipe = look_at_images(data, recipe, context)
-    parts = Parts(data, scan, split or make_split(data, scan, recipe))
-    recipe = parts.with_epochs(recipe)
-    begin(parts, recipe, context)
-    trained = _train_network(parts, recipe, context, with_report=with_report)
+    split_data = SplitData(data, scan, split or make_split(data, scan, recipe))
+    recipe = split_data.with_epochs(recipe)
+    begin(split_data, recipe, context)
+    trained = _train_network(split_data, recipe, context, with_report=with_report)
     recipe, preprocessing, fitted, familiar = trained.recipe, trained.preprocessing, trained.fitted, trained.familiar
     record_finish(fitted, recipe, context)
-    calibration = calibrate(fitted.val_logits, parts.label[parts.val], recipe.decision_rule(parts.classes))
-    package(parts, preprocessing, fitted, calibration, familiar, recipe, context)
+    calibration = calibrate(
+        fitted.val_logits, split_data.label[split_data.val], recipe.decision_rule(split_data.classes)
+    )
+    package(split_data, preprocessing, fitted, calibration, familiar, recipe, context)
     if fitted.is_stopped:
         raise work_stopped()
     # From here on the classifier is used as anybody would use it: read back from what was packaged.
     classifier = load_classifier(context.run.classifier_folder, context.device)
-    keep_validation(parts, fitted, classifier, context.run)
-    test_images = data.chosen(parts.test)
+    keep_validation(split_data, fitted, classifier, context.run)
+    test_images = data.chosen(split_data.test)
     evaluation = measure(context.run, test_images, classifier, recipe, context, may_be_empty=may_be_empty)
     if with_report:
         write_report(context.folder, context.emit)
     return evaluation
 
 
-def _train_network(parts: Parts, recipe: Recipe, context: RunContext, *, with_report: bool) -> Trained:
+def _train_network(split_data: SplitData, recipe: Recipe, context: RunContext, *, with_report: bool) -> Trained:
     """Train within the run's time budget, if it has one."""
 
     def train(recipe: Recipe, context: RunContext) -> Trained:
-        preprocessing = preprocess(parts, recipe, context)
-        on_features = drawn_on(parts, recipe, context) if with_report else None
-        fitted, familiar = fit_network(parts, preprocessing, recipe, context, on_features=on_features)
+        preprocessing = preprocess(split_data, recipe, context)
+        on_features = drawn_on(split_data, recipe, context) if with_report else None
+        fitted, familiar = fit_network(split_data, preprocessing, recipe, context, on_features=on_features)
         return Trained(recipe, preprocessing, fitted, familiar)
 
     if context.run.budget is None:
         return train(recipe, context)
-    return train_within_budget(parts, recipe, context, train)
+    return train_within_budget(split_data, recipe, context, train)
 
 
 def make_split(data: Dataset, scan: Scan, recipe: Recipe, *, allow_leakage: bool = False) -> Split:
@@ -150,108 +152,110 @@ def make_split(data: Dataset, scan: Scan, recipe: Recipe, *, allow_leakage: bool
     return split
 
 
-def begin(parts: Parts, recipe: Recipe, context: RunContext) -> None:
+def begin(split_data: SplitData, recipe: Recipe, context: RunContext) -> None:
     """Write the split and which pixels training sees, and emit that training begins."""
-    check_trainable(parts.data, parts.scan, parts.split)
-    write_split(context.run.split_file, split_rows(parts.data, parts.split))
-    for each in parts.split.notes:
+    check_trainable(split_data.data, split_data.scan, split_data.split)
+    write_split(context.run.split_file, split_rows(split_data.data, split_data.split))
+    for each in split_data.split.notes:
         context.emit(Noted.of(each))
-    keep_seen(parts, recipe, context.run)
+    write_training_hashes(split_data, recipe, context.run)
     context.emit(
         RunStarted(
             run=str(context.folder),
-            n_train=len(parts.train),
-            n_val=len(parts.val),
-            n_test=len(parts.test),
-            classes=parts.classes,
+            n_train=len(split_data.train),
+            n_val=len(split_data.val),
+            n_test=len(split_data.test),
+            classes=split_data.classes,
         )
     )
 
 
-def keep_seen(parts: Parts, recipe: Recipe, run: Run) -> None:
+def write_training_hashes(split_data: SplitData, recipe: Recipe, run: Run) -> None:
     """Leave in a run folder which images it learns from and chooses by."""
-    train, val = parts.digests(parts.train.tolist()), parts.digests(parts.val.tolist())
-    seen_record(recipe, parts.data.opening.plan, train, val).write(run.seen_file)
+    train, val = split_data.digests(split_data.train.tolist()), split_data.digests(split_data.val.tolist())
+    training_hash_record(recipe, split_data.data.opening.plan, train, val).write(run.training_hashes_file)
 
 
-def preprocess(parts: Parts, recipe: Recipe, context: RunContext) -> Preprocessing:
+def preprocess(split_data: SplitData, recipe: Recipe, context: RunContext) -> Preprocessing:
     """How images are preprocessed, learnt from training images."""
-    preprocessing = learn_preprocessing(parts.train_facts, recipe)
-    for each in canvas_notes(parts.train_facts, preprocessing):
+    preprocessing = learn_preprocessing(split_data.train_facts, recipe)
+    for each in canvas_notes(split_data.train_facts, preprocessing):
         context.emit(Noted.of(each))
     return preprocessing
 
 
 def fit_network(
-    parts: Parts,
+    split_data: SplitData,
     preprocessing: Preprocessing,
     recipe: Recipe,
     context: RunContext,
     choices: "Choices | None" = None,
     on_features: "OnFeatures | None" = None,
-    folds: "FoldsDistances | None" = None,
-) -> "tuple[Fitted, Familiar | None]":
+    folds: "FoldDistances | None" = None,
+) -> "tuple[Fitted, OodDetector | None]":
     """Train the network: validation images choose, unless the choices are given; and learn what is familiar to it."""
     from coverslip.training.fitting import fit, refit
     from coverslip.training.initialization import initial_classifier
     from coverslip.training.instant_stage import ignore_features
-    from coverslip.training.ood import learn_familiarity
+    from coverslip.training.ood import fit_ood_detector
 
-    fold_indices_of = partial(inner_folds, parts.data, parts.scan, seed=recipe.seed)
+    fold_indices_of = partial(inner_folds, split_data.data, split_data.scan, seed=recipe.seed)
     initial = None
     if isinstance(recipe.init, FromRun):
-        seen, judging = seen_by_initialisation(recipe), parts.val if choices is None else parts.train
-        n_known = seen.known(parts.data, parts.scan, judging.tolist(), emit=context.emit, stop=context.stop)
-        initial = initial_classifier(recipe.init, parts.classes, offers_head=seen.is_complete and not n_known)
-    with _preprocessed_pixels(parts, preprocessing, recipe, context) as pixels:
-        images = parts.training_images(pixels)
+        seen, judging = pretraining_hashes(recipe), split_data.val if choices is None else split_data.train
+        n_known = seen.known(split_data.data, split_data.scan, judging.tolist(), emit=context.emit, stop=context.stop)
+        initial = initial_classifier(recipe.init, split_data.classes, offers_head=seen.is_complete and not n_known)
+    with _preprocessed_pixels(split_data, preprocessing, recipe, context) as pixels:
+        images = split_data.training_images(pixels)
         look = on_features or ignore_features
         if choices is not None:
-            fold_index = fold_indices_of(parts.train.tolist())
-            fitted = refit(images, fold_index, parts.digests, preprocessing, recipe, choices, context, initial, look)
+            fold_index = fold_indices_of(split_data.train.tolist())
+            fitted = refit(
+                images, fold_index, split_data.digests, preprocessing, recipe, choices, context, initial, look
+            )
         else:
             is_capped = recipe.split.train_per_class is not None  # it would learn from more images of a class
-            val_fold_index = None if is_capped else fold_indices_of(parts.val.tolist())
-            fitted = fit(images, val_fold_index, parts.digests, preprocessing, recipe, context, initial, look)
+            val_fold_index = None if is_capped else fold_indices_of(split_data.val.tolist())
+            fitted = fit(images, val_fold_index, split_data.digests, preprocessing, recipe, context, initial, look)
         if fitted.is_stopped or fitted.does_not_fit:
             return fitted, None
-        inputs = (parts.digests, preprocessing, recipe, context)
-        return fitted, learn_familiarity(fitted, images, fold_indices_of, *inputs, folds)
+        inputs = (split_data.digests, preprocessing, recipe, context)
+        return fitted, fit_ood_detector(fitted, images, fold_indices_of, *inputs, folds)
 
 
 def package(
-    parts: Parts,
+    split_data: SplitData,
     preprocessing: Preprocessing,
     fitted: "Fitted",
     calibration: Calibration,
-    familiar: "Familiar | None",
+    familiar: "OodDetector | None",
     recipe: Recipe,
     context: RunContext,
 ) -> None:
     """Leave how the network came about, and the classifier, in the run folder."""
     _complete_weights(recipe, context.run)
-    scale_notes = canvas_notes(parts.train_facts, preprocessing)
-    decision_notes = operating_notes(parts.classes, calibration.operating_points or ())
+    scale_notes = canvas_notes(split_data.train_facts, preprocessing)
+    decision_notes = operating_notes(split_data.classes, calibration.operating_points or ())
     for each in decision_notes:
         context.emit(Noted.of(each))
     TrainingRecord(
         stages=fitted.stages,
         chosen=fitted.chosen,
         calibration=calibration,
-        notes=tuple(each.text for each in (*parts.split.notes, *scale_notes, *decision_notes)),
-        initialisation_is_known=seen_by_initialisation(recipe).is_complete,
+        notes=tuple(each.text for each in (*split_data.split.notes, *scale_notes, *decision_notes)),
+        initialization_is_known=pretraining_hashes(recipe).is_complete,
     ).write(context.run.training_file)
     limits = None if familiar is None else familiar.limits
-    card = _card(recipe, preprocessing, parts, fitted.fitted_on, calibration, limits)
+    card = _card(recipe, preprocessing, split_data, fitted.fitted_on, calibration, limits)
     statistics = None if familiar is None else familiar.statistics
     write_classifier(context.run.classifier_folder, card, fitted.weights(), statistics)
 
 
-def keep_validation(parts: Parts, fitted: "Fitted", classifier: Classifier, run: Run) -> None:
+def keep_validation(split_data: SplitData, fitted: "Fitted", classifier: Classifier, run: Run) -> None:
     """Write the predictions for validation images: as a table, and as logits, which are not rounded."""
-    records = [parts.data.records[i] for i in parts.val.tolist()]
+    records = [split_data.data.records[i] for i in split_data.val.tolist()]
     rows = [
-        classifier.decide(record, parts.data.relative_path(record), logits)
+        classifier.decide(record, split_data.data.relative_path(record), logits)
         for record, logits in zip(records, fitted.val_logits, strict=True)
     ]
     Predictions(rows, classifier.classes).write_csv(run.validation_file)
@@ -259,12 +263,12 @@ def keep_validation(parts: Parts, fitted: "Fitted", classifier: Classifier, run:
 
 
 def _preprocessed_pixels(
-    parts: Parts, preprocessing: Preprocessing, recipe: Recipe, context: RunContext
+    split_data: SplitData, preprocessing: Preprocessing, recipe: Recipe, context: RunContext
 ) -> PixelCache | DecodedPixels:
     if recipe.stage == "instant" and recipe.init != "scratch":  # one pass over the images: nothing to keep
-        return DecodedPixels(parts.data, parts.scan, preprocessing)
-    needed = [*parts.train.tolist(), *parts.val.tolist()]
-    return PixelCache(parts.data, parts.scan, needed, preprocessing, emit=context.emit, stop=context.stop)
+        return DecodedPixels(split_data.data, split_data.scan, preprocessing)
+    needed = [*split_data.train.tolist(), *split_data.val.tolist()]
+    return PixelCache(split_data.data, split_data.scan, needed, preprocessing, emit=context.emit, stop=context.stop)
 
 
 def _complete_weights(recipe: Recipe, run: Run) -> None:
@@ -278,32 +282,32 @@ def _complete_weights(recipe: Recipe, run: Run) -> None:
 def _card(
     recipe: Recipe,
     preprocessing: Preprocessing,
-    parts: Parts,
+    split_data: SplitData,
     fitted_on: FittedOn,
     calibration: Calibration,
-    familiarity: Familiarity | None,
+    ood: OodThreshold | None,
 ) -> ClassifierCard:
-    train_facts = parts.train_facts
+    train_facts = split_data.train_facts
     widths, heights = [facts.width_px for facts in train_facts], [facts.height_px for facts in train_facts]
-    learnt = parts.train if fitted_on == "training images" else np.concatenate([parts.train, parts.val])
-    groups = {parts.data.records[i].named_group for i in learnt.tolist()} - {None}
+    learnt = split_data.train if fitted_on == "training images" else np.concatenate([split_data.train, split_data.val])
+    groups = {split_data.data.records[i].named_group for i in learnt.tolist()} - {None}
     points = calibration.operating_points
     return ClassifierCard(
         model=recipe.model,
         model_options=recipe.model_options,
         head=recipe.head,
         tta=recipe.tta,
-        classes=parts.classes,
-        prior=_prior(parts.label[learnt], len(parts.classes), recipe),
+        classes=split_data.classes,
+        prior=_prior(split_data.label[learnt], len(split_data.classes), recipe),
         preprocessing=preprocessing,
         temperature=calibration.temperature,
         operating_points=None if points is None else tuple(point.threshold for point in points),
         uncertain_below=calibration.uncertain_below,
         set_floors=calibration.set_floors,
-        familiarity=familiarity,
+        ood=ood,
         trained_on=TrainedOn(
             n_images=len(learnt),
-            n_groups=len(groups) if parts.data.has_groups else None,
+            n_groups=len(groups) if split_data.data.has_groups else None,
             width_px=(min(widths), max(widths)),
             height_px=(min(heights), max(heights)),
             usual_area_px=_usual_area_px(train_facts),

@@ -34,8 +34,8 @@ from coverslip.inference.classifier import decided_row
 from coverslip.messages import note, text
 from coverslip.reports import write_report
 from coverslip.runs import (
+    CalibrationImages,
     ClassifierCard,
-    LearntOn,
     Predictions,
     Recipe,
     Run,
@@ -70,7 +70,9 @@ class Thresholds:
     uncertain_below: Annotated[
         float, Field(description="Less probable predictions are marked `uncertain`; 0 marks none.")
     ]
-    learnt_on: Annotated[LearntOn, Field(description="Images that thresholds are chosen on, as in `training.json`.")]
+    calibrated_on: Annotated[
+        CalibrationImages, Field(description="Images that thresholds are chosen on, as in `training.json`.")
+    ]
     n_positive: Annotated[int, Field(description="Of these images.")]
     n_negative: int
     choices: Annotated[
@@ -103,7 +105,7 @@ def thresholds_of(run: Run) -> Thresholds | None:
         error_rate=run.recipe.error_rate,
         threshold=threshold,
         uncertain_below=card.uncertain_below,
-        learnt_on=run.training.calibration.learnt_on,
+        calibrated_on=run.training.calibration.calibrated_on,
         n_positive=int(is_positive.sum()),
         n_negative=int((~is_positive).sum()),
         choices=[
@@ -125,7 +127,7 @@ def _uncertain_below(
     return uncertain_threshold(probability, label, decided_classes(probability, thresholds), error_rate=error_rate)
 
 
-def decide_again(
+def rethreshold(
     run: Run,
     choices: Mapping[str, Any],  # Any: of each key its own
     context: RunContext,

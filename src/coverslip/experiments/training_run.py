@@ -18,7 +18,7 @@ from coverslip.experiments.estimating import PaceListener, counts_of, expected_t
 from coverslip.experiments.fold_budget import fit_folds_to_budget, keeps_instant_classifiers, without_finetuning
 from coverslip.experiments.measuring import fit_to_memory
 from coverslip.experiments.one_split import make_split, train_one_split
-from coverslip.experiments.parts import Parts, capped_parts, with_epochs_of_folds
+from coverslip.experiments.split_data import SplitData, capped_split_data, with_epochs_of_folds
 from coverslip.experiments.working import working_in
 from coverslip.images import ImageFacts
 from coverslip.messages import AllowLeakage, note
@@ -29,24 +29,24 @@ from coverslip.runs import (
     Recipe,
     Run,
     RunContext,
-    SeenPixels,
+    TrainingHashes,
     fingerprint_of,
     is_run,
     keeping_split,
     open_run,
+    pretraining_hashes,
     same_images,
     save_recipe,
-    seen_by_initialisation,
     work_lock,
 )
 from coverslip.stopping import NO_DEADLINE, signals_stop
 
 
-def train_in(data: Dataset, recipe: Recipe, environment: Environment, context: RunContext) -> Run:
+def run_training(data: Dataset, recipe: Recipe, environment: Environment, context: RunContext) -> Run:
     """Do the work of a run folder until it is done, fails or is asked to stop.
 
     Args:
-        data: labelled images, as the recipe reads them.
+        data: labeled images, as the recipe reads them.
         recipe: what to do.
         environment: what the run says of itself.
         context: its folder has been begun.
@@ -70,14 +70,14 @@ def _train(data: Dataset, recipe: Recipe, environment: Environment, context: Run
     if folds is None:
         split = make_split(data, scan, recipe, allow_leakage=environment.allow_leakage)
         tested = [i for i, part in enumerate(split.parts) if part == "test"]
-        parts = Parts(data, scan, split)
-        _tell_work(parts, recipe, context)
+        split_data = SplitData(data, scan, split)
+        _tell_work(split_data, recipe, context)
         recipe = _with_initial_run(recipe, _Tested(data, scan, tested), environment, context)
         if context.run.budget is None:  # else it is done for every image size that is tried
-            recipe = fit_to_memory(parts, recipe, context)
+            recipe = fit_to_memory(split_data, recipe, context)
         train_one_split(data, recipe, context, scan=scan, split=split)
         return
-    first_fold = capped_parts(data, scan, folds.splits[0], recipe)
+    first_fold = capped_split_data(data, scan, folds.splits[0], recipe)
     settled = with_epochs_of_folds(data, scan, folds, recipe)
     _tell_work(first_fold, settled, context, n_folds=len(folds.splits))
     tested = [i for i, fold in enumerate(folds.fold_of) if fold]
@@ -85,8 +85,8 @@ def _train(data: Dataset, recipe: Recipe, environment: Environment, context: Run
     resolved = {"split": recipe.split.resolved(len(folds.splits))}
     save_recipe(
         recipe.model_copy(update=resolved), context.run.recipe_file
-    )  # with the initialisation as it was asked for
-    started = fit_to_memory(Parts(data, scan, folds.splits[0]), started.model_copy(update=resolved), context)
+    )  # with the initialization as it was asked for
+    started = fit_to_memory(SplitData(data, scan, folds.splits[0]), started.model_copy(update=resolved), context)
     try:
         cross_validate(data, scan, folds, started, environment, context)
     except OutOfTime:
@@ -96,9 +96,9 @@ def _train(data: Dataset, recipe: Recipe, environment: Environment, context: Run
         cross_validate(data, scan, folds, started, environment, context.ending(NO_DEADLINE))
 
 
-def _tell_work(parts: Parts, recipe: Recipe, context: RunContext, n_folds: int = 0) -> None:
+def _tell_work(split_data: SplitData, recipe: Recipe, context: RunContext, n_folds: int = 0) -> None:
     """Emit how much there is to do and how long it will take; a time budget says that itself."""
-    plan = plan_work(recipe, counts_of(parts, recipe, n_folds), context.device, _seconds_of_budget(context))
+    plan = plan_work(recipe, counts_of(split_data, recipe, n_folds), context.device, _seconds_of_budget(context))
     context.emit(plan)
     if context.run.budget is None:
         step = 1 if context.run.is_pretraining else 2 if isinstance(recipe.init, Pretraining) else None
@@ -129,7 +129,7 @@ class _Tested:
     scan: Scan
     positions: Sequence[int]
 
-    def count_known(self, seen: SeenPixels, origin: Path, context: RunContext, *, is_allowed: bool) -> int:
+    def count_known(self, seen: TrainingHashes, origin: Path, context: RunContext, *, is_allowed: bool) -> int:
         """Return how many of them were seen before.
 
         Raises:
@@ -148,7 +148,7 @@ class _Tested:
 
 
 def _with_initial_run(recipe: Recipe, tested: _Tested, environment: Environment, context: RunContext) -> Recipe:
-    """The recipe with a run whose weights are the initialisation, which may have to be trained first.
+    """The recipe with a run whose weights are the initialization, which may have to be trained first.
 
     Raises:
         BadRun: that run is another than when this one began.
@@ -160,11 +160,11 @@ def _with_initial_run(recipe: Recipe, tested: _Tested, environment: Environment,
     if not isinstance(recipe.init, FromRun):
         return recipe
     earlier = Path(recipe.init.run)
-    if environment.initialisation is not None and fingerprint_of(earlier) != environment.initialisation:
+    if environment.initialization is not None and fingerprint_of(earlier) != environment.initialization:
         raise BadRun("initial-run-changed", file=earlier)
-    seen = seen_by_initialisation(recipe)
+    seen = pretraining_hashes(recipe)
     if not seen.is_complete:
-        context.emit(Noted.of(note("unknown-initialisation", level="warning")))
+        context.emit(Noted.of(note("unknown-initialization", level="warning")))
     if n := tested.count_known(seen, earlier, context, is_allowed=environment.allow_leakage):
         leakage = note("leakage-of-pretraining", level="warning", n_images=n, n_test=len(tested.positions))
         context.emit(Noted.of(leakage))
@@ -206,7 +206,7 @@ def _check_pretraining(
     """Before hours of training: any image of both datasets, though only those that are trained on will count."""
     scan = scan_images(data, emit=context.emit, stop=context.stop)
     shared = frozenset(facts.pixel_hash for facts in scan.facts if isinstance(facts, ImageFacts))
-    seen = SeenPixels({data.opening.plan: shared})
+    seen = TrainingHashes({data.opening.plan: shared})
     tested.count_known(seen, Path(init.train_on), context, is_allowed=environment.allow_leakage)
 
 

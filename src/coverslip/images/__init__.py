@@ -22,7 +22,7 @@ from coverslip.images.formats import (
     unread_suffixes,
 )
 from coverslip.images.plan import MOST_CHANNEL_FILES, ChannelFiles, Plane, ReadPlan
-from coverslip.images.preprocessing import LARGEST_SIDE, PadColour, Preprocessing, Resize, preprocess
+from coverslip.images.preprocessing import LARGEST_SIDE, PadColor, Preprocessing, Resize, preprocess
 from coverslip.images.reader import Reader, Series
 from coverslip.images.reading import NO_SUCH_FILE, Pixels, describe_image, pixels_in_memory
 from coverslip.images.scaling import Scaling, learn_scaling
@@ -39,7 +39,7 @@ __all__ = [
     "Depth",
     "Fields",
     "ImageFacts",
-    "PadColour",
+    "PadColor",
     "Pixels",
     "Plane",
     "Preprocessing",

@@ -128,8 +128,8 @@ def _webp(coded: bytes) -> Iterator[CodedSize]:
 
 
 def _png(coded: bytes) -> Iterator[CodedSize]:
-    width, height, depth, colour = struct.unpack_from(">IIBB", coded, 16)
-    yield width * height, width * height * max(1, depth // 8) * {2: 3, 4: 2, 6: 4}.get(colour, 3)
+    width, height, depth, color = struct.unpack_from(">IIBB", coded, 16)
+    yield width * height, width * height * max(1, depth // 8) * {2: 3, 4: 2, 6: 4}.get(color, 3)
 
 
 def _lerc(coded: bytes) -> Iterator[CodedSize]:

@@ -148,10 +148,10 @@ def cmyk_to_rgb(array: Array) -> Array:
     return by_rows(light, array)
 
 
-def palette_to_colour(index: Array, palette: Array) -> Array:
-    """Look pixels up in a palette of shape (n, 3): (H, W, 3), or (H, W) where the whole palette is grey."""
-    is_grey = bool((palette == palette[:, :1]).all())
+def palette_to_color(index: Array, palette: Array) -> Array:
+    """Look pixels up in a palette of shape (n, 3): (H, W, 3), or (H, W) where the whole palette is gray."""
+    is_gray = bool((palette == palette[:, :1]).all())
     if len(palette) <= int(index.max(initial=0)):
         raise ValueError(text("palette-too-short"))
-    colours: Array = palette[:, 0] if is_grey else palette
-    return by_rows(lambda rows: colours[rows], index)
+    colors: Array = palette[:, 0] if is_gray else palette
+    return by_rows(lambda rows: colors[rows], index)

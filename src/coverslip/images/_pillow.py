@@ -18,7 +18,7 @@ from coverslip.images._decoded import (
     choose_plane,
     cmyk_to_rgb,
     damaged,
-    palette_to_colour,
+    palette_to_color,
 )
 from coverslip.images.confining import open_image
 from coverslip.images.plan import ReadPlan
@@ -44,7 +44,7 @@ _FRAMED = {"GIF", "WEBP", "PNG"}  # formats whose further frames count as planes
 
 
 def read_with_pillow(path: Path, plan: ReadPlan, max_bytes: int) -> Decoded:
-    """Decode with Pillow; 16-bit colour PNG and JPEG 2000, which Pillow narrows to 8 bit, with imagecodecs.
+    """Decode with Pillow; 16-bit color PNG and JPEG 2000, which Pillow narrows to 8 bit, with imagecodecs.
 
     Raises:
         UnreadableImage: too large, or no such plane.
@@ -85,7 +85,7 @@ def describe_with_pillow(path: Path) -> tuple[Series, ...]:
             width, height = height, width
         n_frames = _n_frames(image)
         frames = [("T", n_frames)] if n_frames > 1 else []
-        samples = [("S", 3)] if n_frames > 1 or not _is_grey(image) else []  # frames are made alike: all colour
+        samples = [("S", 3)] if n_frames > 1 or not _is_gray(image) else []  # frames are made alike: all color
     sizes = [*frames, ("Y", height), ("X", width), *samples]
     return (Series("".join(axis for axis, _ in sizes), tuple(size for _, size in sizes)),)
 
@@ -179,7 +179,7 @@ def _n_frames(image: Image.Image) -> int:
     return int(getattr(image, "n_frames", 1)) if image.format in _FRAMED else 1
 
 
-def _is_grey(image: Image.Image) -> bool:
+def _is_gray(image: Image.Image) -> bool:
     """Return whether `image_to_array` would give one channel."""
     if image.mode in ("P", "PA"):
         palette = _palette(image)
@@ -194,7 +194,7 @@ def _palette(image: Image.Image) -> Array:
 def _look_up(image: Image.Image) -> Array:
     palette = _palette(image)
     index = np.asarray(image)
-    return palette_to_colour(index if index.ndim == 2 else index[..., 0], palette)
+    return palette_to_color(index if index.ndim == 2 else index[..., 0], palette)
 
 
 def _declared_depth(image: Image.Image, path: Path) -> int:
@@ -216,7 +216,7 @@ def _bytes_per_pixel(image: Image.Image, depth: int) -> int:
 
 
 def _is_narrowed_by_pillow(image: Image.Image, depth: int) -> bool:
-    """Return whether Pillow would drop bits (colour) or stretch them (grey JPEG 2000 of 9 to 15 bit)."""
+    """Return whether Pillow would drop bits (color) or stretch them (gray JPEG 2000 of 9 to 15 bit)."""
     return depth > 8 and (image.format == "JPEG2000" or (image.format == "PNG" and not image.mode.startswith("I")))
 
 

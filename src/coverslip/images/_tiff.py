@@ -30,7 +30,7 @@ from coverslip.images._decoded import (
     choose_plane,
     cmyk_to_rgb,
     damaged,
-    palette_to_colour,
+    palette_to_color,
 )
 from coverslip.images._pillow import image_to_array, oriented, read_with_pillow
 from coverslip.images._tiff_guard import check_pages, check_series, opened_tiff
@@ -119,7 +119,7 @@ def _read_series(path: Path, tiff: "TiffFile", plan: ReadPlan, max_bytes: int, c
     _check_sizes(path, page, sizes, max_bytes)
     photometric, compression = int(page.photometric), int(page.compression)
     if photometric == _LAB or (photometric == _YCBCR and compression not in JPEG):
-        return _read_page_with_pillow(path)  # colour spaces that tifffile leaves as they are
+        return _read_page_with_pillow(path)  # color spaces that tifffile leaves as they are
 
     n_planes = prod(size for axis, size in sizes.items() if axis not in "CSYX")
 
@@ -278,12 +278,12 @@ def _check_coded(path: Path, keyframe: "TiffPage", coded: bytes, most_pixels: in
 
 
 def _to_light(path: Path, array: Array, page: "TiffPage") -> Array:
-    """Palette, inks, inverted and narrow grey to plain intensities; declared alpha dropped."""
+    """Palette, inks, inverted and narrow gray to plain intensities; declared alpha dropped."""
     bits, photometric = int(page.bitspersample), int(page.photometric)
     if photometric == _PALETTE and page.colormap is not None and array.shape[-1] == 1:
         palette = np.ascontiguousarray(np.asarray(page.colormap).T)  # (n, 3) uint16
         narrow = (palette >> 8).astype(np.uint8) if palette.max(initial=0) > 255 else palette.astype(np.uint8)
-        return palette_to_colour(array[..., 0], narrow)
+        return palette_to_color(array[..., 0], narrow)
     n_alpha = sum(int(kind) in _ALPHA for kind in page.extrasamples)
     if n_alpha and array.shape[-1] == page.samplesperpixel:
         kinds = [None] * (array.shape[-1] - len(page.extrasamples)) + [int(kind) for kind in page.extrasamples]

@@ -7,11 +7,11 @@ import numpy as np
 from coverslip.errors import UnreadableImage
 from coverslip.images._decoded import Array
 
-BEYOND_EDGE = "the box reaches beyond the edge of its image, and is filled up with the colour of its border"
+BEYOND_EDGE = "the box reaches beyond the edge of its image, and is filled up with the color of its border"
 
 
 def cut_out(path: Path, array: Array, box: tuple[int, int, int, int], max_bytes: int) -> Array:
-    """(height, width, C) of the box. What lies beyond the image's edge takes the median colour of the part's border.
+    """(height, width, C) of the box. What lies beyond the image's edge takes the median color of the part's border.
 
     Args:
         path: of the image, for messages.
@@ -33,7 +33,7 @@ def cut_out(path: Path, array: Array, box: tuple[int, int, int, int], max_bytes:
     if part.shape[:2] == (height, width):
         return part
     filled = np.empty((height, width, array.shape[2]), array.dtype)
-    filled[:] = border_colour(part)
+    filled[:] = border_color(part)
     filled[top - y : bottom - y, left - x : right - x] = part
     return filled
 
@@ -48,12 +48,12 @@ def middle_of(box: tuple[int, int, int, int]) -> tuple[int, int]:
     return box[0] + box[2] // 2, box[1] + box[3] // 2
 
 
-def border_colour(array: Array) -> Array:
+def border_color(array: Array) -> Array:
     """(C,) median of the outermost pixels; the lower of two middle values, so that it is one of the image's own."""
     border = np.concatenate([array[0], array[-1], array[1:-1, 0], array[1:-1, -1]])
     middle = (len(border) - 1) // 2
-    colour: Array = np.partition(border, middle, axis=0)[middle]
-    return colour
+    color: Array = np.partition(border, middle, axis=0)[middle]
+    return color
 
 
 def _refused(path: Path, array: Array, box: tuple[int, int, int, int], *, is_outside: bool) -> UnreadableImage:

@@ -55,7 +55,7 @@ def image_facts(pixels: Pixels) -> ImageFacts:
 def pixel_hash(array: Array) -> str:
     """Return hex digest (128 bit) of the pixels alone: equal for equal pixels, whatever file, format or compression.
 
-    Size, number of channels and depth count. Grey that is stored as RGB hashes as grey.
+    Size, number of channels and depth count. Gray that is stored as RGB hashes as gray.
 
     Args:
         array: (H, W, C) uint8, uint16 or float32.
@@ -68,7 +68,7 @@ def effective_channels(array: Array) -> Array:
     if array.shape[2] != 3:
         return array
     rows = array[:: max(1, array.shape[0] // 8)]  # a few rows identify nearly every color image
-    if not (_is_grey(rows) and _is_grey(array)):
+    if not (_is_gray(rows) and _is_gray(array)):
         return array
     return np.ascontiguousarray(array[..., :1])
 
@@ -108,7 +108,7 @@ def depth_of(array: Array) -> Depth:
     raise ValueError(f"pixels are uint8, uint16 or float32, not {array.dtype}")
 
 
-def _is_grey(array: Array) -> bool:
+def _is_gray(array: Array) -> bool:
     return bool(np.array_equal(array[..., 0], array[..., 1]) and np.array_equal(array[..., 0], array[..., 2]))
 
 

@@ -8,12 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler
 
 from coverslip.errors import UnreadableImage
 from coverslip.images._decoded import Array
-from coverslip.images.cutting import border_colour
+from coverslip.images.cutting import border_color
 from coverslip.images.plan import ReadPlan
 from coverslip.images.scaling import LUMINANCE, Scaling, limits, within
 
 Resize = Literal["pad", "stretch", "crop", "canvas"]
-PadColour = Literal["auto", "black", "white"]
+PadColor = Literal["auto", "black", "white"]
 LARGEST_SIDE = 1024  # pixels that networks are given: one image of 4,096 would take gigabytes
 _LARGE_PLANE = 2**24  # pixels
 _REACH = 2  # pixels, or as many as become one, that the filter reaches to either side, plus a margin of one
@@ -37,9 +37,9 @@ class Preprocessing(BaseModel):
         gt=0,
         description="For `canvas`: pixels of an image that fill the square's side. Larger images are shrunk to fit.",
     )
-    pad_colour: PadColour = Field(
+    pad_color: PadColor = Field(
         default="auto",
-        description="What `pad` and `canvas` fill up with: the colour of the image's border, intensity 0, or 1.",
+        description="What `pad` and `canvas` fill up with: the color of the image's border, intensity 0, or 1.",
     )
     scaling: Scaling = Field(default_factory=Scaling, description="Which intensities become 0 and 1.")
     depth: Literal["uint8", "uint16"] = Field(default="uint8", description="Steps between 0 and 1: 255 or 65,535.")
@@ -55,7 +55,7 @@ class Preprocessing(BaseModel):
     def _without_what_is_not_used(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:  # Any: JSON values
         """Return what came later stands in cards, and in the keys of caches, only where it changes pixels."""
         saved: dict[str, Any] = handler(self)
-        unused = {"canvas_px": None, "pad_colour": "auto"}
+        unused = {"canvas_px": None, "pad_color": "auto"}
         return {name: value for name, value in saved.items() if name not in unused or value != unused[name]}
 
     def is_too_large(self, width_px: int, height_px: int) -> bool:
@@ -66,8 +66,8 @@ class Preprocessing(BaseModel):
 def preprocess(array: Array, preprocessing: Preprocessing) -> Array:
     """(S, S, channels) of dtype `preprocessing.depth`, writable; value / dtype maximum is the intensity in [0, 1].
 
-    Grey is repeated over the channels; three channels become one by luminance, exactly where they are equal.
-    Bilinear, averaging over all source pixels where it shrinks (Pillow). Padding takes the median colour of the
+    Gray is repeated over the channels; three channels become one by luminance, exactly where they are equal.
+    Bilinear, averaging over all source pixels where it shrinks (Pillow). Padding takes the median color of the
     image's outermost pixels, so that no artificial edge appears, or the darkest or brightest level there is.
 
     Args:
@@ -140,17 +140,17 @@ def _square(array: Array, preprocessing: Preprocessing, dtype: np.dtype[Any]) ->
     if inner.shape[:2] == (side, side):
         return inner
     square = np.empty((side, side, array.shape[2]), dtype)
-    square[:] = _pad_colour(array, preprocessing.pad_colour, dtype)
+    square[:] = _pad_color(array, preprocessing.pad_color, dtype)
     y, x = (side - new_height) // 2, (side - new_width) // 2
     square[y : y + new_height, x : x + new_width] = inner
     return square
 
 
-def _pad_colour(array: Array, pad_colour: PadColour, dtype: np.dtype[Any]) -> Array:
+def _pad_color(array: Array, pad_color: PadColor, dtype: np.dtype[Any]) -> Array:
     """(C,) in the image's own units. Black and white of floats lie beyond any range, which clips them to its ends."""
-    match pad_colour:
+    match pad_color:
         case "auto":
-            return border_colour(array)
+            return border_color(array)
         case "black":
             level = 0 if dtype == np.uint8 else -np.inf
         case "white":

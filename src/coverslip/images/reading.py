@@ -3,15 +3,15 @@
 Rules, the same for every format:
 
 - 8-bit stays uint8; 9 to 16 bit is uint16; int16 without negative values is uint16 too; all other numbers become
-  float32. 1-bit is 0/255 and 2- and 4-bit grey is spread over 0-255. A declared depth is reported as `bit_depth`
+  float32. 1-bit is 0/255 and 2- and 4-bit gray is spread over 0-255. A declared depth is reported as `bit_depth`
   and does not change the numbers: 12-bit pixels stay 0-4095.
-- A palette is looked up: RGB, or grey if all its entries are grey. CMYK becomes RGB. Alpha is dropped, not
+- A palette is looked up: RGB, or gray if all its entries are gray. CMYK becomes RGB. Alpha is dropped, not
   blended: what lies under a transparent pixel is still the camera's.
 - Orientation (EXIF or TIFF tag) is applied; boxes count in the upright image.
 - A page declared as axis C is a channel; other pages, and the frames of a GIF, are planes. See `ReadPlan`.
 - In float images, NaN becomes the lowest finite value and infinities the nearest finite one, with a note.
-- A file is read whole or refused: no picture with a grey lower half.
-- A box that reaches beyond the edge keeps its size; the rest takes the colour of its border, with a note.
+- A file is read whole or refused: no picture with a gray lower half.
+- A box that reaches beyond the edge keeps its size; the rest takes the color of its border, with a note.
 """
 
 import stat

@@ -51,8 +51,8 @@ def learn_scaling(
 
     `auto` is `full` where all images are 8-bit, else `training-range` for every depth met, the 8-bit images of a
     mixed dataset included, so that both depths become comparable. A range goes from the 1st percentile of the images'
-    low ends to the 99th percentile of their high ends; high is always above low. Grey images count for every
-    channel, colour images for one channel by luminance; images whose channels fit neither way do not count.
+    low ends to the 99th percentile of their high ends; high is always above low. Gray images count for every
+    channel, color images for one channel by luminance; images whose channels fit neither way do not count.
 
     Raises:
         BadDataset: `full` is requested, but float images have values outside [0, 1], for which it is not defined.

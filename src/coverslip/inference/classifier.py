@@ -76,7 +76,7 @@ def decided_row(
     k = int(decided_classes(probability[None], card.operating_points)[0])
     predicted, its_probability = card.classes[k], float(probability[k])
     decision, reason = predicted, None
-    if row.unfamiliarity is not None and row.unfamiliarity > 1:
+    if row.ood_score is not None and row.ood_score > 1:
         decision, reason = UNFAMILIAR, text("reason-unfamiliar")
     elif its_probability < card.uncertain_below:
         decision, reason = UNCERTAIN, text("reason-uncertain", threshold=card.uncertain_below)
@@ -155,8 +155,8 @@ class Classifier:
         return self.card.classes
 
     @cached_property
-    def _familiar(self) -> "FeatureStatistics | None":
-        return self._packed.read_familiarity()
+    def _ood_statistics(self) -> "FeatureStatistics | None":
+        return self._packed.read_ood_statistics()
 
     @cached_property
     def _head(self) -> tuple[np.ndarray, np.ndarray]:
@@ -187,7 +187,7 @@ class Classifier:
 
         Args:
             sources: files, folders, globs, tables, arrays, Pillow's images, data frames, or several of these in a list.
-            axes: of arrays of colour images: channels last or first.
+            axes: of arrays of color images: channels last or first.
 
         Raises:
             BadDataset: nothing is there.
@@ -196,9 +196,7 @@ class Classifier:
         if isinstance(sources, Dataset):
             return read_as(sources, plan)
         depths = self.card.trained_on.dtypes
-        return open_dataset(
-            sources, plan=plan, labelled=False, axes=axes, depth=depths[0] if len(depths) == 1 else None
-        )
+        return open_dataset(sources, plan=plan, labeled=False, axes=axes, depth=depths[0] if len(depths) == 1 else None)
 
     def predict(self, sources: Dataset | Given, *, axes: Axes = "HWC", emit: Emit = ignore) -> Predictions:
         """One row per image, in the order given, its path absolute; arguments as of `open_images`.
@@ -297,29 +295,27 @@ class Classifier:
                     differences.count_decided(row)
                     yield row, outcome
 
-    def decide(
-        self, record: ImageRecord, path: str, logits: np.ndarray, unfamiliarity: float | None = None
-    ) -> Prediction:
+    def decide(self, record: ImageRecord, path: str, logits: np.ndarray, ood_score: float | None = None) -> Prediction:
         """The row of an image whose (K,) logits are known, and perhaps how unlike training images it is.
 
         Raises:
             BadClassifier: its numbers leave what a computer can hold, so that nothing can be said of any image.
         """
-        row = Prediction(record.image_id, path, record.label, None, None, UNREADABLE, (), unfamiliarity=unfamiliarity)
+        row = Prediction(record.image_id, path, record.label, None, None, UNREADABLE, (), ood_score=ood_score)
         return decided_row(row, self.card, logits, self._shift)
 
     def _seen(self, pixels: np.ndarray, emit: Emit) -> Iterator[tuple[np.ndarray, float | None]]:
-        """Of each of (n, S, S, C) preprocessed images (K,) logits by test-time augmentation, and its unfamiliarity."""
+        """Of each of (n, S, S, C) preprocessed images (K,) logits by test-time augmentation, and its ood_score."""
         from coverslip.engines import run_tta
 
         engine = self._engine = self._engine or self._found_engine(pixels, emit)
         features = run_tta(engine, pixels, self.card.tta)
         logits = linear_logits(features, *self._head) + self._shift
-        if self._familiar is None or self.card.familiarity is None:
+        if self._ood_statistics is None or self.card.ood is None:
             return zip(logits, repeat(None), strict=False)
         with np.errstate(over="ignore", invalid="ignore"):
-            unfamiliarity = self.card.familiarity.unfamiliarity(self._familiar.distance(features))
-        return zip(logits, unfamiliarity.tolist(), strict=True)
+            ood_score = self.card.ood.ood_score(self._ood_statistics.distance(features))
+        return zip(logits, ood_score.tolist(), strict=True)
 
     def _found_engine(self, pixels: np.ndarray, emit: Emit) -> "Engine":
         """The fastest one, which is remembered for later processes."""

@@ -22,7 +22,7 @@ class Differences:
         self._counts: Counter[str] = Counter()
         self._read = Counter[str]()  # what was unusual about reading them
         self._odd_size: tuple[str, str] | None = None  # the first of them
-        self._familiarity = card.familiarity
+        self._familiarity = card.ood
         self._n_judged = self._n_unfamiliar = 0
 
     def count(self, record: ImageRecord, image: PreprocessedImage) -> str | None:
@@ -35,7 +35,7 @@ class Differences:
 
     def count_decided(self, row: Prediction) -> None:
         """Take a predicted image into account."""
-        self._n_judged += row.unfamiliarity is not None
+        self._n_judged += row.ood_score is not None
         self._n_unfamiliar += row.decision == UNFAMILIAR
 
     def _found_in(self, record: ImageRecord, image: PreprocessedImage) -> Iterator[tuple[str, str]]:

@@ -99,7 +99,7 @@ def model_latency(name: str, *, image_px: int | None = None, repeats: int = REPE
     preprocessing = Preprocessing(image_size=image_px or record.input_px)
     network = create_network(name, n_classes=2, head="native", pretrained=False, image_size=preprocessing.image_size)
     with tempfile.TemporaryDirectory() as folder:
-        dataset = open_dataset([str(file) for file in _drawn(Path(folder))], labelled=False)
+        dataset = open_dataset([str(file) for file in _drawn(Path(folder))], labeled=False)
         pixels = _pixels(dataset.records, preprocessing)
         engine = _engine(network, pixels, "cpu")
 

@@ -28,7 +28,9 @@ class LearntImages:
     def __init__(self, classifier: Run | Path | str) -> None:
         place = classifier.folder if isinstance(classifier, Run) else Path(classifier)
         run = Run(place.parent if place.name == "classifier" else place)
-        self._hashes = frozenset([*run.seen.train, *run.seen.val]) if run.seen_file.is_file() else frozenset[str]()
+        self._hashes = (
+            frozenset([*run.seen.train, *run.seen.val]) if run.training_hashes_file.is_file() else frozenset[str]()
+        )
         self._n = 0
 
     @property
@@ -84,7 +86,7 @@ def predict(
         sources: files, folders, globs, tables, arrays, Pillow's images, data frames, or several in anything that can be
             gone through; it is held in memory as it is given.
         out: the file; it appears when it is complete. Earlier predictions of that name are replaced, nothing else is.
-        axes: of arrays of colour images: channels last or first.
+        axes: of arrays of color images: channels last or first.
         batch_size: images at a time; changes speed and memory, never results.
         device: what runs the classifier, as of `load_classifier`.
         prevalence: the share of each class that is known of these images, as of `Classifier.at_prevalence`.

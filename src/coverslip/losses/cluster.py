@@ -37,7 +37,7 @@ class ClusterLoss(nn.Module):
         groups: a name in `GROUPINGS`.
         spread_weight: of 1 / spread.
         scatter_weight: of the scatter.
-        scatter: how a group's distances from its centre are put together.
+        scatter: how a group's distances from its center are put together.
         memory: features of earlier images that are taken into the groups.
     """
 

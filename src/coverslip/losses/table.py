@@ -1,4 +1,4 @@
-"""The tables of losses, and of the groups that a regulariser draws together."""
+"""The tables of losses, and of the groups that a regularizer draws together."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -96,7 +96,7 @@ def check_options(name: str, options: Mapping[str, float]) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grouping:
-    """What the regulariser takes for groups: `groups(features, label, n_classes)` gives (n,) int, no gradient."""
+    """What the regularizer takes for groups: `groups(features, label, n_classes)` gives (n,) int, no gradient."""
 
     name: str
     title: str

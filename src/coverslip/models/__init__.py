@@ -4,7 +4,7 @@ Networks are in `coverslip.models.networks` and `coverslip.models.freezing`, whi
 """
 
 from coverslip.models.catalogue import describe_weights, list_models, model_info, select_models
-from coverslip.models.records import IMAGENET, PAPERS, ModelRecord, Normalisation, check_declared
+from coverslip.models.records import IMAGENET, PAPERS, ModelRecord, Normalization, check_declared
 from coverslip.models.table import register
 from coverslip.models.weights import (
     check_weights,
@@ -18,7 +18,7 @@ __all__ = [
     "IMAGENET",
     "PAPERS",
     "ModelRecord",
-    "Normalisation",
+    "Normalization",
     "check_declared",
     "check_weights",
     "describe_weights",

@@ -11,7 +11,7 @@ from coverslip.models._libraries import import_timm
 def take_channels(network: nn.Module, channels: int, *, is_trained: bool) -> None:
     """Make the first convolution of a network for three channels take another number.
 
-    Where it is trained, one channel gets the sum of the three filters, which is exactly what a grey image shown three
+    Where it is trained, one channel gets the sum of the three filters, which is exactly what a gray image shown three
     times would give; more get them in turn, scaled to keep the response's size (timm's `adapt_input_conv`). Where
     not, every channel starts from random numbers of its own.
     """

@@ -61,7 +61,7 @@ def model_info(name: str) -> ModelRecord:
 
 
 def describe_weights(name: str) -> dict[str, str | None]:
-    """For the record of a training: `model`, `kind`, `source`, `licence` and `sha256` of the weights it starts from.
+    """For the record of a training: `model`, `kind`, `source`, `license` and `sha256` of the weights it starts from.
 
     Weights that are still to be fetched have no `sha256` yet, nor have those that torchvision keeps; their kind is
     `fetched`.
@@ -73,7 +73,7 @@ def describe_weights(name: str) -> dict[str, str | None]:
     record = model_info(name)
     source = starting_weights(record)
     if source is None:
-        origin = {"source": record.weights, "licence": record.licence, "sha256": None}
+        origin = {"source": record.weights, "license": record.license, "sha256": None}
         return {"model": record.weights_of or name, "kind": "fetched", **origin}
-    origin = {"source": source.source, "licence": source.licence, "sha256": source.sha256}
+    origin = {"source": source.source, "license": source.license, "sha256": source.sha256}
     return {"model": source.model, "kind": source.kind, **origin}

@@ -22,7 +22,7 @@ class Cost:
 
     parameters: int
     macs: int  # of one image: convolutions, linear layers and products of attention
-    conv_linear_weights_x2: int  # without biases and normalisation; depends on no image size
+    conv_linear_weights_x2: int  # without biases and normalization; depends on no image size
 
 
 def cost_of(network: nn.Module, image: Tensor) -> Cost:
@@ -59,7 +59,7 @@ def cost_of_model(
 
 _COUNTED = 2  # images per pass, so that the memory of one image can be separated from the constant part
 _WORKSPACE = 1.15  # what convolutions and the allocator take besides: measured, see benchmarks/RESULTS.md
-_COPIES = 4  # of each weight: itself, its gradient, and two running means of the optimiser
+_COPIES = 4  # of each weight: itself, its gradient, and two running means of the optimizer
 
 # Bytes of weights, and of what each image adds, by all that they depend on: a training asks several times for the same,
 # which takes half a second each time.
@@ -76,7 +76,7 @@ def training_memory(
     head: Literal["multi_layer", "native"] = "multi_layer",
     options: dict[str, Any] | None = None,
 ) -> int:
-    """Bytes that a step of training takes beside the program itself: weights, gradients, optimiser, and activations.
+    """Bytes that a step of training takes beside the program itself: weights, gradients, optimizer, and activations.
 
     The network is passed through without computing (PyTorch's meta device), and what it keeps for the way back counted.
 

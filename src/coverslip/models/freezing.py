@@ -68,7 +68,7 @@ def check_choices(
 def train_mode(network: nn.Module, *, keep_statistics: bool) -> None:
     """Training mode, except that frozen batch norms keep their moving statistics, or with `keep_statistics` all do.
 
-    A batch norm in training mode normalises by the batch and moves its statistics even when its weights are frozen.
+    A batch norm in training mode normalizes by the batch and moves its statistics even when its weights are frozen.
     Those that pretrained weights left without statistics have none to keep.
     """
     network.train()
@@ -81,5 +81,5 @@ def train_mode(network: nn.Module, *, keep_statistics: bool) -> None:
 
 
 def follows_batches(network: nn.Module) -> bool:
-    """Return whether a batch norm of the network normalises by the batch as it is."""
+    """Return whether a batch norm of the network normalizes by the batch as it is."""
     return any(isinstance(module, _BatchNorm) and module.training for module in network.modules())

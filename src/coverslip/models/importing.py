@@ -20,13 +20,13 @@ from coverslip.models.weights.names import with_network_names
 from coverslip.models.weights.source import LocalWeights, Tensors, WeightsSource
 
 
-def import_weights(file: Path, model: str, *, licence: str | None = None) -> WeightsSource:
+def import_weights(file: Path, model: str, *, license: str | None = None) -> WeightsSource:
     """Keep a file's weights, so that `init: imagenet` of that model takes them.
 
     Args:
         file: safetensors, a PyTorch file of plain tensors, or Keras's HDF5 (`coverslip.models.weights.keras`).
         model: a registered name, or `timm/NAME`.
-        licence: of the weights, in the user's words.
+        license: of the weights, in the user's words.
 
     Raises:
         UnknownModel: there is none of that name.
@@ -44,7 +44,7 @@ def import_weights(file: Path, model: str, *, licence: str | None = None) -> Wei
     except WeightsUnavailable as error:
         raise _with_nearest(error, tensors, model) from error
     check_numbers(weights, network.state_dict())
-    return store_imported(weights, licence=licence, normalisation=record.normalisation)
+    return store_imported(weights, license=license, normalization=record.normalization)
 
 
 def fetch_for(model: str) -> WeightsSource:

@@ -1,4 +1,4 @@
-"""Networks as coverslip trains and packs them: normalisation, backbone, and a linear head.
+"""Networks as coverslip trains and packs them: normalization, backbone, and a linear head.
 
 `native` reads the backbone's own pooled last layer. `multi_layer` reads the mean and the standard deviation of
 every tapped block over the image: texture and granules live in the early blocks, shape in the late ones, and a
@@ -231,7 +231,7 @@ def create_network(
     else:
         key = (repr(record), head, channels, repr(sorted((options or {}).items())), side, _identity(weights))
         backbone, n_features = built_once(key, record.builder, build)
-    mean, std = _normalisation(record, channels)
+    mean, std = _normalization(record, channels)
     return Network(record, backbone.train(), n_features, n_classes, mean, std)
 
 
@@ -341,9 +341,9 @@ def _tapped(body: nn.Module, patterns: tuple[str, ...]) -> list[str]:
     ]
 
 
-def _normalisation(record: ModelRecord, channels: int) -> tuple[Tensor, Tensor]:
+def _normalization(record: ModelRecord, channels: int) -> tuple[Tensor, Tensor]:
     """Return mean and sd that the weights were trained with; for other than three channels their average."""
-    mean, std = (torch.tensor(numbers) for numbers in record.normalisation)
+    mean, std = (torch.tensor(numbers) for numbers in record.normalization)
     if len(mean) != channels:
         mean, std = mean.mean().repeat(channels), std.mean().repeat(channels)
     return mean, std

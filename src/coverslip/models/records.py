@@ -25,16 +25,16 @@ BACKBONE = "backbone"
 """The last boundary of every network: everything but the head is frozen."""
 
 
-class Normalisation(NamedTuple):
-    """What images in [0, 1] are normalised by, one number per channel: (x - mean) / std."""
+class Normalization(NamedTuple):
+    """What images in [0, 1] are normalized by, one number per channel: (x - mean) / std."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
 
-IMAGENET = Normalisation(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
-HALVES = Normalisation(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))  # pixels from -1 to 1
-UNCHANGED = Normalisation(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+IMAGENET = Normalization(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+HALVES = Normalization(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))  # pixels from -1 to 1
+UNCHANGED = Normalization(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,12 +66,12 @@ class ModelRecord:
     input_px: int
     is_sized: bool = False  # built for one image size; others take what comes
     side_multiple: int = 1  # what divides the sides of its images: a vision transformer's patches
-    normalisation: Normalisation  # that the weights were trained with
+    normalization: Normalization  # that the weights were trained with
     weights: str | None  # where ImageNet weights come from; None: there are none
     weights_file: str | None = None  # pretrained weights that nothing fetches: what to import, and where it is
     weights_of: str | None = None  # the model whose weights move in where this one has none of its own
     transfer: str | None = None  # module:function that moves them: (network, tensors) -> names of tensors left alone
-    licence: str | None  # of the weights
+    license: str | None  # of the weights
     freeze_boundaries: Mapping[str, str] = field(hash=False)
     heatmap_layer: str
     taps: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ import numpy as np
 from coverslip.evaluation import Curve, macro_roc_curve, micro_pr_curve, micro_roc_curve, pr_curve, roc_curve
 from coverslip.evaluation.ranking import average_precision
 from coverslip.reports.figures import CLASS_DASHES, INK, MUTED, new_figure, shortened
-from coverslip.reports.tokens import N_CLASS_COLOURS, class_colour
+from coverslip.reports.tokens import N_CLASS_COLOURS, class_color
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -87,13 +87,13 @@ def _drawn(
     indices_with_value = [k for k in range(len(classes)) if values[k] is not None]
     hardest = sorted(indices_with_value, key=lambda k: values[k] or 0.0)
     colored_indices = hardest[:N_CLASS_COLOURS]
-    style = {k: (class_colour(k), CLASS_DASHES[k // N_CLASS_COLOURS % len(CLASS_DASHES)]) for k in colored_indices}
+    style = {k: (class_color(k), CLASS_DASHES[k // N_CLASS_COLOURS % len(CLASS_DASHES)]) for k in colored_indices}
     for k in reversed(hardest):
         curve = curves[k]
         if curve is not None:
-            colour, dash = style.get(k, (MUTED, "-"))
+            color, dash = style.get(k, (MUTED, "-"))
             strength = {"linewidth": 1.5} if k in style else {"linewidth": 0.7, "alpha": 0.4}
-            axes.plot(curve.x, curve.y, color=colour, linestyle=dash, **strength)
+            axes.plot(curve.x, curve.y, color=color, linestyle=dash, **strength)
     for average in averages:
         if average.curve is not None:
             dash = _AVERAGE_DASHES[average.name]
@@ -110,7 +110,7 @@ def _drawn(
     return figure, axes
 
 
-_KeyRow = tuple[str, float | None, str, Any]  # name, value, colour, dash (Any: Matplotlib's; None: no line)
+_KeyRow = tuple[str, float | None, str, Any]  # name, value, color, dash (Any: Matplotlib's; None: no line)
 
 
 def _key(axes: "Axes", rows: Sequence[_KeyRow], what: str, n_more: int) -> None:
@@ -118,10 +118,10 @@ def _key(axes: "Axes", rows: Sequence[_KeyRow], what: str, n_more: int) -> None:
     axes.set(xlim=(0, 1), ylim=(0, 1))
     axes.set_title(f"{what}, lowest first")
     step = 0.088
-    for i, (name, value, colour, dash) in enumerate(rows):
+    for i, (name, value, color, dash) in enumerate(rows):
         y = 0.96 - i * step
         if dash is not None:
-            axes.plot([0.0, 0.09], [y, y], color=colour, linestyle=dash, linewidth=1.6)
+            axes.plot([0.0, 0.09], [y, y], color=color, linestyle=dash, linewidth=1.6)
         axes.text(0.13, y, name, va="center", fontsize=8)
         if value is not None:
             axes.text(1.0, y, f"{value:.3f}", va="center", ha="right", fontsize=8)

@@ -12,7 +12,7 @@ import numpy as np
 from coverslip.control_characters import escape_controls_in_lines
 from coverslip.evaluation import LearningCurve, Metric, reliability_bins
 from coverslip.files import write_bytes
-from coverslip.reports.tokens import light_colours
+from coverslip.reports.tokens import light_colors
 from coverslip.reports.words import number
 from coverslip.runs.history import Epoch
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_LIGHT = light_colours()
+_LIGHT = light_colors()
 INK, MUTED, HAIR, PAPER = (_LIGHT[name] for name in ("text", "text-soft", "line", "ground"))
 DATA, WRONG, WASH = (_LIGHT[name] for name in ("data", "bad", "sunken"))
 _THEMED = ("text", "text-soft", "line", "ground", "data", "bad", "sunken", "class-6", "class-7")
 _THEME = {_LIGHT[name]: f"var(--{name})" for name in _THEMED}
-# Dashes that distinguish classes beyond colors, as in `charts/colours.ts` of the pages.
+# Dashes that distinguish classes beyond colors, as in `charts/colors.ts` of the pages.
 CLASS_DASHES: Any = ("-", (0, (3, 1.5)), (0, (1, 1.5)), (0, (4, 1.5, 1, 1.5)), (0, (0.5, 1)))  # Any: Matplotlib's
 _STYLE: Any = {  # Any: Matplotlib types its settings by name
     "svg.fonttype": "none",
@@ -94,8 +94,8 @@ def _for_page(svg: str, title: str) -> str:
 
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.S)
-    for colour, variable in _THEME.items():
-        svg = svg.replace(colour, variable)
+    for color, variable in _THEME.items():
+        svg = svg.replace(color, variable)
     svg = re.sub(r"font-family: [^;\"]*|'DejaVu Sans'(, sans-serif)?", _page_font, svg)
     opening = re.sub(r' (width|height)="[^"]*"', "", svg[: svg.index(">") + 1])
     # All drawings share one scale, so that their text has one size: 8.6 inches are a column of the page.
@@ -119,12 +119,12 @@ def curves(history: Sequence[Epoch], selected_epoch: int | None) -> "Figure":
     figure = new_figure(8.6, 2.8)
     panels = [(key, title) for key, title in _PANELS if _points(history, f"val_{key}")]
     for axes, (key, title) in zip(np.ravel(figure.subplots(1, max(len(panels), 1))), panels, strict=True):
-        for part, colour, words in (("train", MUTED, "training"), ("val", DATA, "validation")):
+        for part, color, words in (("train", MUTED, "training"), ("val", DATA, "validation")):
             points = _points(history, f"{part}_{key}")
             if points:
                 x, y = zip(*points, strict=True)
                 dash = "-" if part == "val" else (0, (3, 1.6))
-                axes.plot(x, y, color=colour, linestyle=dash, marker="o" if len(x) < 4 else None, ms=3, label=words)
+                axes.plot(x, y, color=color, linestyle=dash, marker="o" if len(x) < 4 else None, ms=3, label=words)
         selected_points = [point for point in _points(history, f"val_{key}") if point[0] == selected_epoch]
         if selected_points:
             ring: Any = {"marker": "o", "markersize": 7, "markerfacecolor": PAPER, "markeredgewidth": 1.5}
@@ -146,12 +146,12 @@ def _epoch_axis(axes: "Axes", title: str) -> None:
 
 def _legend_below(figure: "Figure") -> None:
     """Add one legend for all panels below them, so that it covers no line."""
-    labelled = [
+    labeled = [
         handle_and_label
         for axes in figure.axes
         for handle_and_label in zip(*axes.get_legend_handles_labels(), strict=True)
     ]
-    handles = {label: handle for handle, label in labelled}
+    handles = {label: handle for handle, label in labeled}
     if handles:
         style: Any = {"frameon": False, "fontsize": 8, "handlelength": 2.2, "labelcolor": INK}  # Any: Matplotlib's
         figure.legend(
@@ -260,10 +260,10 @@ def _cells(axes: "Axes", matrix: np.ndarray, share: np.ndarray) -> None:
     _squares(axes, nonzero_cells, shades[nonzero_cells[:, 0], nonzero_cells[:, 1]])
     for row, column in nonzero_cells.tolist():
         count, part = int(matrix[row, column]), float(share[row, column])
-        colour = PAPER if part >= 0.5 else INK
+        color = PAPER if part >= 0.5 else INK
         if n_classes <= 8:
-            axes.text(column, row - 0.11, f"{count:,}", ha="center", va="center", color=colour, fontsize=10)
-            axes.text(column, row + 0.21, _whole_percent(part), ha="center", va="center", color=colour, fontsize=7.5)
+            axes.text(column, row - 0.11, f"{count:,}", ha="center", va="center", color=color, fontsize=10)
+            axes.text(column, row + 0.21, _whole_percent(part), ha="center", va="center", color=color, fontsize=7.5)
         else:
             size = 8.5 if n_classes <= 14 else 7
             axes.text(
@@ -272,7 +272,7 @@ def _cells(axes: "Axes", matrix: np.ndarray, share: np.ndarray) -> None:
                 f"{count:,}" if n_classes <= 14 else str(count),
                 ha="center",
                 va="center",
-                color=colour,
+                color=color,
                 fontsize=size,
             )
 
@@ -283,12 +283,12 @@ def _whole_percent(share: float) -> str:
     return ">99%" if percents == 100 and share < 1 else "<1%" if percents == 0 and share > 0 else f"{percents}%"
 
 
-def _squares(axes: "Axes", cells: np.ndarray, colours: Any) -> None:  # Any: colors that Matplotlib accepts
+def _squares(axes: "Axes", cells: np.ndarray, colors: Any) -> None:  # Any: colors that Matplotlib accepts
     """Draw squares at (n, 2) rows and columns as one artist: thousands of artists would take a minute."""
     from matplotlib.collections import PolyCollection
 
     corners = np.array([(-0.485, -0.485), (0.485, -0.485), (0.485, 0.485), (-0.485, 0.485)])
-    axes.add_collection(PolyCollection(cells[:, None, ::-1] + corners, facecolors=colours, linewidths=0), autolim=False)
+    axes.add_collection(PolyCollection(cells[:, None, ::-1] + corners, facecolors=colors, linewidths=0), autolim=False)
 
 
 def _shades(matrix: np.ndarray, share: np.ndarray) -> np.ndarray:
@@ -322,7 +322,7 @@ def calibration(
     figure = new_figure(8.6, 4.2)
     axes, below = figure.subplots(1, 2, width_ratios=(1.15, 1))
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (1, 2)), label="perfect calibration", zorder=1)
-    for values, colour, words, gap, face in (
+    for values, color, words, gap, face in (
         (before, MUTED, "before calibration", ece_before, PAPER),
         (probability, DATA, "after calibration", ece, DATA),
     ):
@@ -332,10 +332,10 @@ def calibration(
         size = [14 + 160 * b.n / len(label) for b in filled]
         text = words if gap is None else f"{words} (error {gap:.3f})"
         x, y = [b.confidence for b in filled], [b.accuracy for b in filled]
-        axes.plot(x, y, color=colour, linewidth=0.8, alpha=0.6)
-        axes.scatter(x, y, s=size, facecolor=face, edgecolor=colour, linewidth=1, zorder=3, alpha=0.9)
-        dot: Any = {"marker": "o", "markersize": 5, "markerfacecolor": face, "markeredgecolor": colour}
-        axes.plot([], [], color=colour, linewidth=0.8, label=text, **dot)
+        axes.plot(x, y, color=color, linewidth=0.8, alpha=0.6)
+        axes.scatter(x, y, s=size, facecolor=face, edgecolor=color, linewidth=1, zorder=3, alpha=0.9)
+        dot: Any = {"marker": "o", "markersize": 5, "markerfacecolor": face, "markeredgecolor": color}
+        axes.plot([], [], color=color, linewidth=0.8, label=text, **dot)
     axes.set(xlabel="predicted probability", ylabel="accuracy", xlim=(-0.02, 1.04), ylim=(-0.02, 1.06))
     axes.set_title("Accuracy by predicted probability")
     for k, b in enumerate(reliability_bins(probability, label)):
@@ -391,11 +391,11 @@ def sizes_apart(sizes: Sequence[int]) -> list[int]:
     return ticks[::-1]
 
 
-def _error_bar(axes: "Axes", n: int, score: Metric, colour: str, face: str) -> None:
+def _error_bar(axes: "Axes", n: int, score: Metric, color: str, face: str) -> None:
     """Draw a dot at 1 − score, with its interval."""
     if score.low is not None and score.high is not None:
-        axes.plot([n, n], [1 - score.high, max(1 - score.low, 0)], color=colour, linewidth=1.2, zorder=2)
-    axes.scatter([n], [1 - (score.value or 0)], s=26, facecolor=face, edgecolor=colour, linewidth=1.2, zorder=3)
+        axes.plot([n, n], [1 - score.high, max(1 - score.low, 0)], color=color, linewidth=1.2, zorder=2)
+    axes.scatter([n], [1 - (score.value or 0)], s=26, facecolor=face, edgecolor=color, linewidth=1.2, zorder=3)
 
 
 def _after(gain: Metric, now: float) -> Metric:
@@ -411,12 +411,12 @@ def leakage_estimate(
     figure = new_figure(8.6, 1.2 + 0.75 * len(names))
     axes = figure.subplots()
     for k, pair in enumerate(zip(image_level, grouped, strict=True)):
-        for y, score, colour, words in zip(
+        for y, score, color, words in zip(
             (k - 0.18, k + 0.18), pair, (WRONG, DATA), ("image-level split", "grouped split"), strict=True
         ):
-            axes.barh(y, score.value or 0, height=0.3, color=colour, alpha=0.35, label=words)
+            axes.barh(y, score.value or 0, height=0.3, color=color, alpha=0.35, label=words)
             if score.low is not None and score.high is not None:
-                axes.plot([score.low, score.high], [y, y], color=colour, linewidth=2.2)
+                axes.plot([score.low, score.high], [y, y], color=color, linewidth=2.2)
             axes.text(1.02, y, number(score.value), va="center", color=INK, fontsize=8)
     axes.set_yticks(range(len(names)), names)
     axes.tick_params(axis="y", length=0)

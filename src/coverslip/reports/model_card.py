@@ -209,8 +209,8 @@ def _differences(run: ReportedRun) -> str:
 def _named(evaluation: Run) -> str:
     """Return the name of an evaluation, and how many of its images the classifier was trained on."""
     images = evaluation.evaluated_images
-    n_seen = 0 if images is None else images.n_seen or 0
-    return text("card-evaluation", name=evaluation.folder.name, n_seen=n_seen)
+    n_used_in_training = 0 if images is None else images.n_used_in_training or 0
+    return text("card-evaluation", name=evaluation.folder.name, n_used_in_training=n_used_in_training)
 
 
 def _groups_of_parts(run: ReportedRun) -> str:
@@ -244,7 +244,7 @@ def _across(run: ReportedRun) -> str:
 
 def _poor_input(run: ReportedRun) -> str:
     card = run.run.card
-    return text("card-poor-input", has_ood=card is not None and card.familiarity is not None)
+    return text("card-poor-input", has_ood=card is not None and card.ood is not None)
 
 
 def _software(run: ReportedRun) -> str:
@@ -260,7 +260,7 @@ TRIPOD_AI = (
     Item("4", "Objectives: development, evaluation or both", lambda run: text("card-objective")),
     Item("5a", "Sources of the data", _sources),
     Item("5b", "Dates of the data"),
-    Item("6a", "Setting: number and place of centres"),
+    Item("6a", "Setting: number and place of centers"),
     Item("6b", "Who was eligible"),
     Item("6c", "Treatments received"),
     Item("7", "Preparation of the data and checks of quality", _quality),
@@ -269,13 +269,13 @@ TRIPOD_AI = (
     Item("8c", "Whether those who assessed it were blinded"),
     Item("9a", "Choice of what the prediction is made from", _predictors),
     Item("9b", "How that was measured (microscope, stain, scanner)"),
-    Item("9c", "Who measured it, if that takes judgement"),
+    Item("9c", "Who measured it, if that takes judgment"),
     Item("10", "Size of the sample, and why", _size),
     Item("11", "Missing data", _missing),
     Item("12a", "How the data were divided", lambda run: _part(run, 0)),
     Item("12b", "How inputs were handled", preprocessing_methods),
     Item("12c", "Kind of model, and how it was built and chosen", lambda run: _part(run, 1)),
-    Item("12d", "Clusters, such as patients and centres", _clusters),
+    Item("12d", "Clusters, such as patients and centers", _clusters),
     Item("12e", "Measures of performance", _measures),
     Item("12f", "Whether the model was updated after evaluation", lambda run: text("card-not-updated")),
     Item("12g", "How predictions are calculated", prediction_methods),

@@ -212,9 +212,9 @@ class ReportedRun:
         return inspection.leakage_estimate if isinstance(inspection, InspectionWithLeakageEstimate) else None
 
     @property
-    def initialisation_is_known(self) -> bool:
+    def initialization_is_known(self) -> bool:
         """Whether all images are known on which the initial weights were trained."""
-        return self.training is None or self.training.initialisation_is_known
+        return self.training is None or self.training.initialization_is_known
 
     @property
     def is_pretraining_kept(self) -> bool:
@@ -227,8 +227,8 @@ class ReportedRun:
         """Whether it is certain that the network was trained on none of the measured images."""
         if self.evaluation is not None:
             images = self.evaluation.evaluated_images
-            return images is not None and not images.is_seen and self.initialisation_is_known
-        return self.metrics.split != "val" and not self.environment.allow_leakage and self.initialisation_is_known
+            return images is not None and not images.is_seen and self.initialization_is_known
+        return self.metrics.split != "val" and not self.environment.allow_leakage and self.initialization_is_known
 
     @cached_property
     def domain_of(self) -> dict[str, str]:

@@ -6,24 +6,24 @@ from coverslip.augmentation import Copies
 from coverslip.evaluation import FEW_GROUPS_FOR_INTERVALS, Evaluation, Metric
 from coverslip.messages import duration, text
 from coverslip.reports.reported import ReportedRun
-from coverslip.runs import Augment, BudgetRecord, LearntOn
-from coverslip.runs.log.records import looks_of
+from coverslip.runs import Augment, BudgetRecord, CalibrationImages
+from coverslip.runs.log.records import test_set_accesses
 from coverslip.runs.recipe import phrases
 
 N_HARDEST = 12  # number of classes or pairs of classes shown first if there are many
 MANY_CLASSES = 20  # above it, tables of classes are collapsed
 
 CI = "95%\N{NO-BREAK SPACE}CI"
-_DECISION_IMAGES: dict[LearntOn, str] = {
+_DECISION_IMAGES: dict[CalibrationImages, str] = {
     "validation images": "validation",
     "held-out training images": "held-out",
     "the folds' images": "folds",
 }
 
 
-def decision_images(learnt_on: LearntOn) -> str:
+def decision_images(calibrated_on: CalibrationImages) -> str:
     """Return on which images thresholds were chosen, as the end of 'chosen on'."""
-    return text("report-decision-images", source=_DECISION_IMAGES[learnt_on])
+    return text("report-decision-images", source=_DECISION_IMAGES[calibrated_on])
 
 
 def unknown_labels() -> tuple[str, str]:
@@ -122,11 +122,11 @@ def _thresholds(run: ReportedRun) -> str:
     if points is None:
         return ""
     is_by_hand = run.rule == "threshold set by hand"
-    images = decision_images(run.calibration.learnt_on)
+    images = decision_images(run.calibration.calibrated_on)
     if run.evaluation is not None:
         when = "not-stated" if is_by_hand else "on-images"
     else:
-        when = "after-test" if looks_of(run.run).decided else "before-test"
+        when = "after-test" if test_set_accesses(run.run).decided else "before-test"
     if run.metrics.positive_class not in run.classes:
         return text("report-thresholds-of-classes", when=when, image_set=images)
     point = points[run.classes.index(run.metrics.positive_class)]
@@ -202,7 +202,7 @@ def time_for_all(budget: BudgetRecord) -> str:
 
 def overestimates(run: ReportedRun) -> list[str]:
     """Return why the metrics are too high, or may be: to be shown beside the headline."""
-    return list(filter(None, [_leaking(run), relabelled(run)]))
+    return list(filter(None, [_leaking(run), relabeled(run)]))
 
 
 def _leaking(run: ReportedRun) -> str:
@@ -213,7 +213,7 @@ def _leaking(run: ReportedRun) -> str:
     return text("report-leakage", n_clusters=n) if n else text("report-leakage-allowed")
 
 
-def relabelled(run: ReportedRun) -> str:
+def relabeled(run: ReportedRun) -> str:
     """Return that metrics are by corrected labels, with the accuracy by the earlier ones; else empty."""
     if not run.labels_before or run.tested is None:
         return ""
@@ -273,7 +273,7 @@ def interval_words(evaluation: Evaluation) -> str:
 def split_words(run: ReportedRun) -> str:
     """Return the set of images that the metrics are computed on."""
     split = {"test": "test", "val": "validation", "out-of-fold": "held-out"}.get(run.metrics.split, "other")
-    if split == "test" and looks_of(run.run).n == 1:
+    if split == "test" and test_set_accesses(run.run).n == 1:
         split = "test-once"
     return text("report-split", split=split, name=run.metrics.split, n_relabeled=len(run.labels_before))
 

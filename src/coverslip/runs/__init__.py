@@ -1,9 +1,9 @@
 """What a training leaves on disk: recipe, run folder, log and packaged classifier."""
 
 from coverslip.runs.classifier import (
+    CalibrationImages,
     ClassifierCard,
-    Familiarity,
-    LearntOn,
+    OodThreshold,
     PackedClassifier,
     TrainedOn,
     export_classifier,
@@ -57,9 +57,9 @@ from coverslip.runs.predictions import (
 )
 from coverslip.runs.recipe import (
     IMAGES_COPIED,
-    IMAGES_FAMILIAR,
     IMAGES_REFITTED,
     IMAGES_SHOWN,
+    N_OOD_IMAGES,
     SET_BY_FINISHING,
     Augment,
     FromRun,
@@ -79,7 +79,6 @@ from coverslip.runs.recipe import (
     with_settings,
 )
 from coverslip.runs.refusals import no_folder_after
-from coverslip.runs.seen import SeenPixels, seen_by_initialisation, seen_pixels, seen_record
 from coverslip.runs.split import SplitRow, split_rows, write_split
 from coverslip.runs.status import WORK_LOCK, Status, StatusFile, work_lock
 from coverslip.runs.training import (
@@ -94,18 +93,20 @@ from coverslip.runs.training import (
     TrainingRecord,
     budget_seconds,
 )
+from coverslip.runs.training_hashes import TrainingHashes, pretraining_hashes, training_hash_record, training_hashes
 
 __all__ = [
     "IMAGES_COPIED",
-    "IMAGES_FAMILIAR",
     "IMAGES_REFITTED",
     "IMAGES_SHOWN",
+    "N_OOD_IMAGES",
     "PRESETS",
     "SET_BY_FINISHING",
     "WORK_LOCK",
     "Augment",
     "BudgetRecord",
     "Calibration",
+    "CalibrationImages",
     "CheckedBy",
     "CheckedClass",
     "CheckedOn",
@@ -114,7 +115,6 @@ __all__ = [
     "Environment",
     "Epoch",
     "EvaluatedImages",
-    "Familiarity",
     "FinetuneStage",
     "FittedOn",
     "FromRun",
@@ -124,12 +124,12 @@ __all__ = [
     "LabelIssue",
     "LeakageEstimate",
     "LearningCurveRecord",
-    "LearntOn",
     "MapCheck",
     "MapChecks",
     "MapMethod",
     "MapVerdict",
     "MeasuredPredictions",
+    "OodThreshold",
     "PackedClassifier",
     "Prediction",
     "Predictions",
@@ -142,7 +142,6 @@ __all__ = [
     "RunContext",
     "RunLog",
     "Sampling",
-    "SeenPixels",
     "SplitComparison",
     "SplitPlan",
     "SplitRow",
@@ -150,6 +149,7 @@ __all__ = [
     "Status",
     "StatusFile",
     "TrainedOn",
+    "TrainingHashes",
     "TrainingRecord",
     "Weights",
     "augment_named",
@@ -180,6 +180,7 @@ __all__ = [
     "open_classifier",
     "open_run",
     "plan_of",
+    "pretraining_hashes",
     "pretraining_recipe",
     "read_metrics",
     "recipe_keys",
@@ -187,10 +188,9 @@ __all__ = [
     "refuse_other_images",
     "same_images",
     "save_recipe",
-    "seen_by_initialisation",
-    "seen_pixels",
-    "seen_record",
     "split_rows",
+    "training_hash_record",
+    "training_hashes",
     "values_of",
     "with_settings",
     "work_lock",

@@ -53,12 +53,12 @@ class DomainImages(_Part):
 
 
 class Weights(_Part):
-    """The pretrained weights that a training was initialised with."""
+    """The pretrained weights that a training was initialized with."""
 
     model: str
     kind: str
     source: str | None
-    licence: str | None
+    license: str | None
     sha256: str | None
 
 
@@ -77,7 +77,7 @@ class ImagesOpened(Document):
 class EvaluatedImages(ImagesOpened):
     """`environment.json` of an evaluation on other images."""
 
-    n_seen: int = Field(description="Of these images, how many the training had seen, or copies of them.")
+    n_used_in_training: int = Field(description="Of these images, how many the training had seen, or copies of them.")
     n_of_seen_groups: int = Field(description="How many are of groups, by name, that the training learnt from.")
     thresholds: tuple[float, ...] | None = Field(
         default=None,
@@ -90,7 +90,7 @@ class EvaluatedImages(ImagesOpened):
     @property
     def is_seen(self) -> bool:
         """Whether training may have seen some of the images, or others of the same groups."""
-        return self.n_seen > 0 or self.n_of_seen_groups > 0
+        return self.n_used_in_training > 0 or self.n_of_seen_groups > 0
 
 
 class Environment(ImagesOpened):
@@ -109,10 +109,10 @@ class Environment(ImagesOpened):
     )
     command: tuple[str, ...] | None
     started: str = Field(description="ISO 8601, UTC.")
-    initialisation: str | None = Field(
-        default=None, description="SHA-256 of the weights of the run that it is initialised with."
+    initialization: str | None = Field(
+        default=None, description="SHA-256 of the weights of the run that it is initialized with."
     )
-    weights: Weights | None = Field(default=None, description="The pretrained weights that it is initialised with.")
+    weights: Weights | None = Field(default=None, description="The pretrained weights that it is initialized with.")
     fold: int | None = Field(
         default=None, description="Of the whole run, 1-based, where this is the training of one fold."
     )
@@ -155,7 +155,7 @@ def describe_environment(
     seed: int,
     device: str,
     allow_leakage: bool,
-    initialisation: str | None = None,
+    initialization: str | None = None,
     weights: Weights | None,
 ) -> Environment:
     """What a run that begins now says of itself."""
@@ -176,7 +176,7 @@ def describe_environment(
         ),
         command=tuple(sys.argv) if Path(sys.argv[0]).name.startswith("coverslip") else None,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
-        initialisation=initialisation,
+        initialization=initialization,
         weights=weights,
     )
 

@@ -24,13 +24,13 @@ from coverslip.runs.map_checks import MapChecks
 from coverslip.runs.metrics import LearningCurveRecord, read_metrics
 from coverslip.runs.predictions import Predictions, read_predictions
 from coverslip.runs.recipe import Recipe, load_recipe
-from coverslip.runs.seen import SEEN, SeenRecord
 from coverslip.runs.split import SplitRow, read_split
 from coverslip.runs.status import WORK_LOCK, Status, folder_not_created
 from coverslip.runs.training import BudgetRecord, TrainingRecord
+from coverslip.runs.training_hashes import SEEN, TrainingHashRecord
 
 GIVEN_TABLE = "table.csv"  # in the folder of images that were given in memory
-_GIVEN = "given_images"
+_GIVEN = "in_memory_images"
 _MOST_ARRAY_BYTES = 512 * 2**20  # logits of half a million images in 121 classes
 
 
@@ -112,11 +112,11 @@ class Run:
         return self.folder / "budget.json"
 
     @property
-    def looks_file(self) -> Path:
-        return self.folder / "looks.json"
+    def test_set_accesses_file(self) -> Path:
+        return self.folder / "test_set_accesses.json"
 
     @property
-    def seen_file(self) -> Path:
+    def training_hashes_file(self) -> Path:
         return self.folder / SEEN
 
     @property
@@ -281,9 +281,9 @@ class Run:
         return BudgetRecord.read_if_there(self.budget_file)
 
     @cached_property
-    def seen(self) -> SeenRecord:
+    def seen(self) -> TrainingHashRecord:
         """Which images' pixels its weights and choices come from."""
-        return SeenRecord.read(self.seen_file)
+        return TrainingHashRecord.read(self.training_hashes_file)
 
     @cached_property
     def card(self) -> ClassifierCard | None:

@@ -20,10 +20,10 @@ class MapCheck(BaseModel):
     similarity: float = Field(ge=0, le=1, description="To maps by random weights: size of the rank correlation.")
     changes: bool = Field(description="Maps by random weights are others: it shows what was learnt.")
     gain: float = Field(
-        description="Probability that blurring an image by its map takes away, beyond blurring it from the centre on."
+        description="Probability that blurring an image by its map takes away, beyond blurring it from the center on."
     )
     gain_low: float = Field(description="Its lower 95 % bound.")
-    beats_centre: bool = Field(description="That bound is above 0.")
+    beats_center: bool = Field(description="That bound is above 0.")
     passes: bool
 
 

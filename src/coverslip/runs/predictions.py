@@ -41,13 +41,13 @@ class Prediction:
     probabilities: tuple[float, ...]  # by class, NaN: not known to the network; empty: unreadable
     reason: str | None = None  # why it is unreadable, unfamiliar or uncertain
     warning: str | None = None  # how it differs from all training images
-    unfamiliarity: float | None = None  # 0 as training images usually are, above 1 unfamiliar; None: not known
+    ood_score: float | None = None  # 0 as training images usually are, above 1 unfamiliar; None: not known
     prediction_set: tuple[str, ...] | None = None  # classes that hold the true one as often as promised; None: unknown
     logits: tuple[float, ...] = ()  # by class, as the network gave them; empty where they are not known
 
 
 _COLUMNS = (
-    *("image_id", "path", "label", "predicted", "probability", "decision", "reason", "warning", "unfamiliarity"),
+    *("image_id", "path", "label", "predicted", "probability", "decision", "reason", "warning", "ood_score"),
     "prediction_set",
 )
 _FIRST_COLUMNS = ",".join(_COLUMNS).encode()
@@ -275,7 +275,7 @@ def _row(cells: dict[str, str], classes: Sequence[str]) -> Prediction:
         decision=cells["decision"],
         reason=cells["reason"] or None,
         warning=cells["warning"] or None,
-        unfamiliarity=float(cells["unfamiliarity"]) if cells["unfamiliarity"] else None,
+        ood_score=float(cells["ood_score"]) if cells["ood_score"] else None,
         prediction_set=_set_of(cells["prediction_set"], classes),
         probabilities=tuple(float(cells[f"p:{name}"] or "nan") for name in classes) if is_read else (),
     )
@@ -287,7 +287,7 @@ def cells_of(row: Prediction, n_classes: int) -> list[str]:
     numbers = [] if row.probability is None else ["" if math.isnan(p) else f"{p:.6f}" for p in row.probabilities]
     top = "" if row.probability is None else f"{row.probability:.6f}"
     words = [row.decision, row.reason or "", row.warning or ""]
-    unlike = "" if row.unfamiliarity is None else f"{row.unfamiliarity:.6f}"
+    unlike = "" if row.ood_score is None else f"{row.ood_score:.6f}"
     words = [*map(safe_cell, words), unlike, _as_text(row.prediction_set)]
     return [*map(safe_cell, texts), top, *words, *(numbers or [""] * n_classes)]
 

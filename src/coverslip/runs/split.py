@@ -30,7 +30,7 @@ class SplitRow:
         return "" if self.group == self.image_id else self.group
 
     def describes(self, record: ImageRecord) -> bool:
-        """Whether the image is still labelled and grouped as it was."""
+        """Whether the image is still labeled and grouped as it was."""
         now = (record.label or "", record.group or "", record.domain)
         return now == (self.label, self.group, self.domain)
 

@@ -9,7 +9,7 @@ from coverslip.errors import BadRecipe
 from coverslip.evaluation import OperatingPoint
 from coverslip.events import CheckpointSelection
 from coverslip.messages import duration, text
-from coverslip.runs.classifier import LearntOn
+from coverslip.runs.classifier import CalibrationImages
 from coverslip.runs.documents import Document
 
 StoppedBecause = Literal[
@@ -33,7 +33,7 @@ class InstantStage(_Part):
     engine_difference: float | None = Field(description="Largest one from PyTorch that was met when it was checked.")
     n_features: int
     head: Literal["kept", "fitted"] = Field(
-        description="`kept`: that of the earlier run whose weights are the initialisation."
+        description="`kept`: that of the earlier run whose weights are the initialization."
     )
     shrinkage: float | None = Field(description="Of the linear probe that was fitted.")
     fitted_on: FittedOn = Field(default="training images", description="Images that the last layer was fitted on.")
@@ -84,7 +84,7 @@ StageRecord = Annotated[InstantStage | FinetuneStage, Field(discriminator="stage
 class Calibration(_Part):
     """What turns logits into decisions."""
 
-    learnt_on: LearntOn = Field(
+    calibrated_on: CalibrationImages = Field(
         default="validation images",
         description="`validation images`: where the last layer was fitted on them too, by layers that were fitted "
         "without them. `held-out training images`: what linear probes fitted on nine tenths of the images said "
@@ -108,7 +108,7 @@ class TrainingRecord(Document):
     chosen: Literal["instant", "finetune"] = Field(description="The stage whose network is kept.")
     calibration: Calibration
     notes: tuple[str, ...] = Field(default=(), description="What the user should know of it.")
-    initialisation_is_known: bool = Field(
+    initialization_is_known: bool = Field(
         default=True, description="Whether all images are known that the initial weights were trained on."
     )
 

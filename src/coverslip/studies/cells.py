@@ -83,7 +83,7 @@ def _cell(
     split: Changes = {**folds, "seed": repeat - 1, "train_per_class": train_per_class}
     changes: Changes = {"seed": seed, "model": model.name, "primary_metric": plan.primary_metric}
     layers = (plan.recipe, dataset.recipe, model.recipe, {} if regime.two_step else regime.recipe)
-    for layer in ({"split": split, **_groups(dataset)}, *layers, _initialisation(regime)):
+    for layer in ({"split": split, **_groups(dataset)}, *layers, _initialization(regime)):
         changes = merged_changes(changes, layer)
     recipe = _checked(changes, where)
     name = slug(
@@ -107,7 +107,7 @@ def _groups(dataset: DatasetPlan) -> Changes:
     return {"group": dataset.group} if dataset.group else {}
 
 
-def _initialisation(regime: RegimePlan) -> Changes:
+def _initialization(regime: RegimePlan) -> Changes:
     if regime.two_step:
         return {"init": {"train_on": regime.two_step, "recipe": regime.recipe, "labels": regime.labels}}
     return {"init": {"run": regime.run, "labels": regime.labels}} if regime.run else {}

@@ -231,11 +231,11 @@ def _sizes(curves: Sequence[SizeCurve], title: str, target: float | None) -> "Fi
         x = np.array([point.n for point in curve.points])
         y = np.array([point.mean for point in curve.points])
         sd = np.array([point.sd or 0 for point in curve.points])
-        colour = DATA if i % 2 == 0 else MUTED
+        color = DATA if i % 2 == 0 else MUTED
         dash = CLASS_DASHES[i // 2 % len(CLASS_DASHES)]
-        style: Any = {"color": colour, "linestyle": dash, "marker": _MARKS[i % len(_MARKS)], "markersize": 4}
+        style: Any = {"color": color, "linestyle": dash, "marker": _MARKS[i % len(_MARKS)], "markersize": 4}
         axes.plot(x, y, label=shortened(curve.name, 40), **style)
-        axes.fill_between(x, y - sd, y + sd, color=colour, alpha=0.12, linewidth=0)
+        axes.fill_between(x, y - sd, y + sd, color=color, alpha=0.12, linewidth=0)
     if target is not None:
         axes.axhline(target, color=INK, linewidth=0.8, linestyle=(0, (1, 2)), label=f"target ({target:g})")
     axes.set_xscale("log")

@@ -49,7 +49,7 @@ def _as_list(value: Any) -> Any:  # Any: a YAML value
 
 
 class DatasetPlan(Choices):
-    """Labelled images; several paths are one dataset of several domains."""
+    """Labeled images; several paths are one dataset of several domains."""
 
     path: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = Field(min_length=1)
     name: str = ""

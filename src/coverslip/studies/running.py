@@ -24,7 +24,7 @@ CellWord = Literal["done", "failed", "running", "stopped", "not begun"]
 class Place(Protocol):
     """An executor of trainings. Its methods are called from several threads."""
 
-    n_aside: int  # number of parallel trainings
+    n_parallel: int  # number of parallel trainings
 
     def train(self, order: Order, folder: Path, starts_from: Path | None) -> None:
         """Train into `folder`, which holds the complete result; `starts_from` is a run on this computer."""
@@ -108,11 +108,11 @@ class _Runner:
 
     def run(self) -> None:
         waiting = [cell for cell in self._cells if state_of(cell).state != "done"]
-        n_done, n_aside = len(self._cells) - len(waiting), self._place.n_aside
+        n_done, n_parallel = len(self._cells) - len(waiting), self._place.n_parallel
         running: dict[Future[float], Cell] = {}
-        with ThreadPoolExecutor(n_aside) as pool:
+        with ThreadPoolExecutor(n_parallel) as pool:
             while waiting or running:
-                while waiting and len(running) < n_aside and not self._stop.is_requested():
+                while waiting and len(running) < n_parallel and not self._stop.is_requested():
                     if (cell := self._next(waiting, running)) is None:
                         break
                     waiting.remove(cell)
@@ -175,7 +175,7 @@ class _Runner:
             reason = state.error or ""
             self._emit(Noted.of(note("cell-failed", level="warning", cell=cell.name, reason=reason)))
         mean = sum(self._seconds) / len(self._seconds) if self._seconds else None
-        seconds_left = None if mean is None else mean * n_left / self._place.n_aside
+        seconds_left = None if mean is None else mean * n_left / self._place.n_parallel
         self._ends = None if seconds_left is None else time.monotonic() + seconds_left
         self._emit(
             Progressed(

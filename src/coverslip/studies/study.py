@@ -7,7 +7,7 @@ from pathlib import Path
 from coverslip.datasets import Dataset, open_dataset
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.events import Emit, ignore
-from coverslip.experiments.beginning import agreed, grouped
+from coverslip.experiments.beginning import apply_recipe, assign_groups
 from coverslip.files import write_json
 from coverslip.machine import n_cores
 from coverslip.messages import ChooseOther, Resume, text
@@ -98,7 +98,7 @@ def _refuse_changed_images(cells: list[Cell], emit: Emit) -> None:
     for cell in cells:
         if cell.dataset.path not in unfinished or not is_run(cell.run.folder):
             continue
-        data, _ = agreed(open_dataset(cell.dataset.path, group_pattern=cell.dataset.group_pattern), cell.recipe)
+        data, _ = apply_recipe(open_dataset(cell.dataset.path, group_pattern=cell.dataset.group_pattern), cell.recipe)
         try:
             refuse_changed_images(cell.run, data, hashes, emit=emit)
         except BadRun as error:
@@ -111,7 +111,7 @@ def _check_cell(cell: Cell, opened: dict[tuple[object, ...], Dataset]) -> None:
     if (*source, None) not in opened:
         opened[*source, None] = open_dataset(cell.dataset.path, group_pattern=cell.dataset.group_pattern)
     if (*source, cell.recipe.group) not in opened:
-        opened[*source, cell.recipe.group] = grouped(opened[*source, None], cell.recipe)
+        opened[*source, cell.recipe.group] = assign_groups(opened[*source, None], cell.recipe)
     init = cell.recipe.init
     if isinstance(init, FromRun) and cell.starts_from is None and not Run(Path(init.run)).has_classifier:
         raise BadRun("initial-run-without-classifier", file=Path(init.run))

@@ -13,7 +13,7 @@ from coverslip.errors import BadRun, CoverslipError
 from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.experiments.first_steps import FirstSteps, first_steps
 from coverslip.experiments.one_split import make_split
-from coverslip.experiments.parts import Parts
+from coverslip.experiments.split_data import SplitData
 from coverslip.files import write_json
 from coverslip.inference import load_classifier
 from coverslip.inference.latency import MANY, Latency, classifier_latency
@@ -77,8 +77,8 @@ def _timed(cells: Sequence[Cell]) -> dict[str, float | None]:
     scan = scan_images(sample)
     with TemporaryDirectory() as folder:
         context = RunContext(Path(folder), chosen_device(recipe.device))
-        parts = Parts(sample, scan, make_split(sample, scan, recipe))
-        measured = first_steps(parts, parts.with_epochs(recipe), context)
+        split_data = SplitData(sample, scan, make_split(sample, scan, recipe))
+        measured = first_steps(split_data, split_data.with_epochs(recipe), context)
     return {
         cell.name: sum(_seconds(work, cell.recipe, measured) for work in _workloads(data, cell.recipe))
         for cell in cells

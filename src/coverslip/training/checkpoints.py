@@ -1,4 +1,4 @@
-"""Checkpoints without pickle: every tensor of network and optimiser in safetensors, the rest as JSON beside them."""
+"""Checkpoints without pickle: every tensor of network and optimizer in safetensors, the rest as JSON beside them."""
 
 import json
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ def save_checkpoint(
 def load_checkpoint(
     file: Path, network: nn.Module, optimizer: torch.optim.Optimizer | None = None
 ) -> dict[str, Any]:  # Any: JSON values
-    """Put the network, and the optimiser if given, back to where they were; gives what was saved as `progress`.
+    """Put the network, and the optimizer if given, back to where they were; gives what was saved as `progress`.
 
     Raises:
         BadRun: the checkpoint is damaged or belongs to another network.

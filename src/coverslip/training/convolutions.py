@@ -93,7 +93,7 @@ class _Step:
         return functional.conv2d(x, weight, bias, stride, before, 1, convolution.groups)
 
     def _after_norm(self, x: Tensor) -> Tensor:
-        """What timm's norms do after normalising; a plain one does nothing."""
+        """What timm's norms do after normalizing; a plain one does nothing."""
         for name in ("drop", "act"):
             if hasattr(self.norm, name):
                 x = getattr(self.norm, name)(x)

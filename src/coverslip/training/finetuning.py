@@ -55,7 +55,7 @@ from coverslip.training.step import (
     is_out_of_memory,
     other_precision,
     out_of_memory,
-    standardised_head,
+    standardized_head,
 )
 
 Ints = npt.NDArray[np.int64]
@@ -143,7 +143,7 @@ def _head_for_training(
     n = len(images.train)
     example_positions = images.train[np.unique(np.linspace(0, n - 1, min(n, _N_FOR_MOMENTS)).astype(np.int64))]
     batches = plain_batches(images.pixels_of, example_positions, batch_size=IMAGES_AT_ONCE, device=device)
-    return standardised_head(network, batches)
+    return standardized_head(network, batches)
 
 
 def _run_epochs(
@@ -170,7 +170,7 @@ def _run_epochs(
     example = next(plain_batches(images.pixels_of, images.train, batch_size=2, device=context.device))
     # Batch norms that follow the batch, and groups of features, need the whole of it; else a part at a time gives the
     # same gradient.
-    is_divisible = not follows_batches(network) and recipe.regulariser.groups == "none"
+    is_divisible = not follows_batches(network) and recipe.regularizer.groups == "none"
     try:
         with faster_convolutions(network, example) if context.device == "cpu" else nullcontext():
             at_once = IMAGES_AT_ONCE if is_divisible and context.device == "cpu" else recipe.batch_size
@@ -336,14 +336,14 @@ def _train_epoch(
     torch.manual_seed(int(np.random.SeedSequence([recipe.seed, epoch]).generate_state(1)[0]))  # dropout
     order = _epoch_order(images, recipe, epoch)
     loss_of = _loss(images, recipe).to(context.device)
-    regulariser = recipe.regulariser
-    penalty_of = None if regulariser.groups == "none" else ClusterLoss(images.n_classes, **regulariser.model_dump())
+    regularizer = recipe.regularizer
+    penalty_of = None if regularizer.groups == "none" else ClusterLoss(images.n_classes, **regularizer.model_dump())
     seconds_between = _SECONDS_BETWEEN_STEP_EVENTS if context.device == "cpu" else _SECONDS_BETWEEN_WAITS
     started = last_emitted = time.monotonic()
     seen = StepsSeen()
 
     batches = _batches(images, order, recipe, epoch, context.device)
-    n_seen, max_norm = 0, max_gradient_norm(recipe, stepper.optimizer)
+    n_used_in_training, max_norm = 0, max_gradient_norm(recipe, stepper.optimizer)
     for step, (x, label) in enumerate(batches, start=1):
         _check_requests(recipe, progress, context)
         if not plan.is_adaptable and context.deadline.seconds_left() <= 0:
@@ -354,7 +354,7 @@ def _train_epoch(
         set_learning_rate(stepper.optimizer, peak * share * progress.plateau_factor)
         loss, logits = stepper.step(loss_of, x, label, penalty_of=penalty_of, max_gradient_norm=max_norm)
         seen.add(loss, logits, label)
-        n_seen += len(label)
+        n_used_in_training += len(label)
         plan.after_step(n_taken, loss.item)
         now, n_steps = time.monotonic(), plan.steps_in(epoch)
         if now - last_emitted > seconds_between or step >= n_steps:
@@ -368,14 +368,14 @@ def _train_epoch(
                     step=step,
                     n_steps=n_steps,
                     loss=float(loss),
-                    images_per_second=n_seen / max(now - started, 1e-9),
+                    images_per_second=n_used_in_training / max(now - started, 1e-9),
                     epoch_seconds_left=left,
                     seconds_left=left + pace * plan.steps_after(epoch),
                 )
             )
         if step >= n_steps:
             break
-    progress.images += n_seen
+    progress.images += n_used_in_training
     return seen.scores(recipe)
 
 

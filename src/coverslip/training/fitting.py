@@ -31,10 +31,10 @@ from coverslip.models.freezing import freeze_to
 from coverslip.models.networks import Network, create_network
 from coverslip.runs import (
     Calibration,
+    CalibrationImages,
     FinetuneStage,
     FittedOn,
     InstantStage,
-    LearntOn,
     Recipe,
     RefittedHead,
     RunContext,
@@ -47,7 +47,7 @@ from coverslip.training.batches import TrainingImages, n_drawn
 from coverslip.training.checkpoints import plain_state
 from coverslip.training.finetuning import Finetuned, finetune
 from coverslip.training.heads import DigestOf, refit_head, refit_head_as_chosen, trained_logits
-from coverslip.training.initialization import InitialClassifier, set_normalisation
+from coverslip.training.initialization import InitialClassifier, set_normalization
 from coverslip.training.instant_stage import (
     OnFeatures,
     Unseen,
@@ -58,7 +58,7 @@ from coverslip.training.instant_stage import (
 )
 from coverslip.training.linear_probe import LinearHead
 from coverslip.training.pacing import StepPace
-from coverslip.training.ranking import is_preferred, is_shown_worse, primary_value
+from coverslip.training.ranking import is_preferred, is_significantly_worse, primary_value
 from coverslip.training.step import begin_batch_statistics
 
 Floats = npt.NDArray[np.float64]
@@ -71,7 +71,7 @@ class Choices:
     """What validation images chose, so that a last network can be trained on every image."""
 
     shrinkage: float | None  # of the linear probe; None where none is fitted
-    keeps_head: bool  # of the earlier run whose weights are the initialisation
+    keeps_head: bool  # of the earlier run whose weights are the initialization
     head_temperature: float  # of the linear probe, where no image can be held out from it
     epochs: int  # of fine-tuning; 0: the instant classifier is kept
     refitted: RefittedHead | None = None  # that the trained head is averaged with; None: with none
@@ -139,7 +139,7 @@ def fit(
         preprocessing: how pixels were preprocessed; features are cached by it.
         recipe: what to do.
         context: checkpoints go into its folder; it is asked for a stop before every step.
-        initial: the earlier run whose weights are the initialisation, if any.
+        initial: the earlier run whose weights are the initialization, if any.
         on_features: shown the frozen features of training and validation images, where there are any.
 
     Raises:
@@ -166,7 +166,7 @@ def fit(
         network.set_head(choice.of_training.weight, choice.of_training.bias)  # validation images judge what comes of it
     is_wanted = recipe.is_finetuned and not (candidates and _is_finished_before(context))
     if is_wanted:
-        _initialise_head(network, recipe, random_head, temperature)
+        _initialize_head(network, recipe, random_head, temperature)
         finetuned = _finetune(network, images, recipe, context, recipe.last_epoch)
         pace, changes = finetuned.pace, finetuned.schedule_changes
         does_not_fit = finetuned.stopped_because == "does not fit"
@@ -259,7 +259,7 @@ def keep_finetuned(
     is_enough = stage.n_steps * min(recipe.batch_size, n) >= _ENOUGH * epochs_called_for(n) * n
     is_complete = stage.stopped_because == "all epochs done" and is_enough
     if is_complete and recipe.begins_with_instant_classifier and recipe.keeps_last_epoch:
-        return not is_shown_worse(finetuned, instant, images.val_label, recipe)
+        return not is_significantly_worse(finetuned, instant, images.val_label, recipe)
     return is_preferred(finetuned, instant, images.val_label, recipe)
 
 
@@ -319,7 +319,7 @@ def refit(
         held_out, temperature = (unseen if len(unseen.label) else None), stage.temperature
     if choices.epochs:
         held_out = None  # fine-tuning leaves the probe
-        _initialise_head(network, recipe, random_head, temperature)
+        _initialize_head(network, recipe, random_head, temperature)
         finetuned = _finetune(network, images, recipe, context, choices.epochs)
         if finetuned.stopped_because == "on request":  # part of the epochs that were chosen would make another network
             raise work_stopped()
@@ -337,7 +337,7 @@ def refit(
 
 
 def calibrate(
-    logits: Floats, label: Ints, rule: DecisionRule, learnt_on: LearntOn = "validation images"
+    logits: Floats, label: Ints, rule: DecisionRule, calibrated_on: CalibrationImages = "validation images"
 ) -> Calibration:
     """What images that took no part in fitting set about probabilities and decisions.
 
@@ -345,13 +345,13 @@ def calibrate(
         logits: (n, K) of the network that is kept, or of some like it.
         label: (n,) int in [0, K).
         rule: how classes are decided.
-        learnt_on: which images these are.
+        calibrated_on: which images these are.
     """
     temperature = fit_temperature(logits, label)
     probability = apply_temperature(logits, temperature)
     points, threshold = learn_decisions(probability, label, rule)
     return Calibration(
-        learnt_on=learnt_on,
+        calibrated_on=calibrated_on,
         temperature=temperature,
         set_floors=set_floors(probability, label),
         operating_points=points,
@@ -376,7 +376,7 @@ def initial_network(
         image_size=preprocessing.image_size,
     )
     kept_head = initial.take_over(network) if initial else None
-    set_normalisation(network, recipe, images.pixels_of, images.train)
+    set_normalization(network, recipe, images.pixels_of, images.train)
     freeze_to(network, recipe.freeze_to)
     begin_batch_statistics(network, recipe, images.pixels_of, images.train)
     return network, kept_head
@@ -386,7 +386,7 @@ def _copied_head(network: Network) -> dict[str, torch.Tensor]:
     return {name: tensor.clone() for name, tensor in network.head.state_dict().items()}
 
 
-def _initialise_head(
+def _initialize_head(
     network: Network, recipe: Recipe, random_head: dict[str, torch.Tensor], temperature: float
 ) -> None:
     """The head that fine-tuning begins with: the instant classifier's divided by its temperature, or a random one."""

@@ -39,7 +39,7 @@ class InitialClassifier:
         """Put the weights into the network, whose head stays as it is; gives the earlier head's rows for the classes.
 
         A first layer for other channels answers to an image of equal channels as before, where all channels were
-        normalised alike.
+        normalized alike.
 
         Returns:
             The calibrated head; None where a class is new, or where none is offered.
@@ -72,8 +72,8 @@ def initial_classifier(init: FromRun, classes: Sequence[str], *, offers_head: bo
     return InitialClassifier(packed, tuple(numbers.get(name) for name in classes), offers_head)
 
 
-def check_initialisation(init: FromRun, recipe: Recipe, classes: Sequence[str]) -> None:
-    """Whether an earlier run can be the initialisation.
+def check_initialization(init: FromRun, recipe: Recipe, classes: Sequence[str]) -> None:
+    """Whether an earlier run can be the initialization.
 
     Raises:
         BadClassifier: there is no classifier, or it is damaged.
@@ -115,7 +115,7 @@ def whole_options(choices: Recipe | ClassifierCard) -> dict[str, Any]:  # Any: e
 
 
 def _fitted(weight: Tensor, target: Tensor) -> Tensor:
-    """The weight, or for a first layer (and its normalisation) of other channels the mean over its channels.
+    """The weight, or for a first layer (and its normalization) of other channels the mean over its channels.
 
     A layer for C channels that sees the same in all of them answers by the sum of their weights: spread evenly over
     the new channels it answers the same.
@@ -139,7 +139,7 @@ _READ_AT_ONCE = 16
 _LEAST_SD = 1e-3  # a channel that is the same everywhere says nothing, and must not become noise
 
 
-def set_normalisation(
+def set_normalization(
     network: Network,
     recipe: Recipe,
     pixels_of: Callable[[Sequence[int]], npt.NDArray[np.unsignedinteger]],
@@ -149,12 +149,12 @@ def set_normalisation(
 
     Args:
         network: (B, C, H, W) in [0, 1] -> logits; `weights` leaves it as it is.
-        recipe: its `normalisation`.
+        recipe: its `normalization`.
         pixels_of: (n, S, S, C) integers of the images at these positions.
         train: positions of the training images; only these are used.
     """
     channels = network.mean.shape[1]
-    match recipe.normalisation:
+    match recipe.normalization:
         case "weights":
             return
         case "imagenet":

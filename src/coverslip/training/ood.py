@@ -28,7 +28,7 @@ from coverslip.evaluation.ood import (
 from coverslip.events import Noted
 from coverslip.images import Preprocessing
 from coverslip.messages import note
-from coverslip.runs import IMAGES_FAMILIAR, Familiarity, LearntOn, Recipe, RunContext
+from coverslip.runs import N_OOD_IMAGES, CalibrationImages, OodThreshold, Recipe, RunContext
 from coverslip.training.batches import TrainingImages
 from coverslip.training.fitting import Fitted
 from coverslip.training.heads import DigestOf, features_of, some_of_training
@@ -41,22 +41,22 @@ _MOST_FROZEN = 4000
 
 
 @dataclass(frozen=True, slots=True)
-class Familiar:
+class OodDetector:
     """Statistics of the training images, and the limit."""
 
     statistics: FeatureStatistics
-    limits: Familiarity
+    limits: OodThreshold
 
 
 @dataclass(frozen=True, slots=True)
-class FoldsDistances:
+class FoldDistances:
     """How far folds' networks saw the images that they tested from those that they were trained on."""
 
     distance: Floats  # (n,)
     n_directions: int  # that they looked in
 
 
-def learn_familiarity(
+def fit_ood_detector(
     fitted: Fitted,
     images: TrainingImages,
     fold_indices_of: FoldIndicesOf,
@@ -64,8 +64,8 @@ def learn_familiarity(
     preprocessing: Preprocessing,
     recipe: Recipe,
     context: RunContext,
-    folds: FoldsDistances | None = None,
-) -> Familiar | None:
+    folds: FoldDistances | None = None,
+) -> OodDetector | None:
     """What makes an image unfamiliar to this network; None, and a note, where too few images can tell.
 
     Args:
@@ -76,7 +76,7 @@ def learn_familiarity(
         folds: what their networks said, where there are folds.
     """
     is_frozen = fitted.chosen == "instant" and recipe.init == "imagenet"
-    train, train_label = some_of_training(images, recipe.seed, _MOST_FROZEN if is_frozen else IMAGES_FAMILIAR)
+    train, train_label = some_of_training(images, recipe.seed, _MOST_FROZEN if is_frozen else N_OOD_IMAGES)
     positions = np.concatenate([train, images.val])
     with features_of(fitted.network, images, positions, digest_of, preprocessing, recipe, context) as (features, _):
         n = len(train)
@@ -91,12 +91,12 @@ def learn_familiarity(
     wanted = n_directions(*features_of_train.shape) if is_frozen or folds is None else folds.n_directions
     directions = directions_for(features_of_train, recipe.seed, wanted)
     statistics = feature_statistics(directions, features_of_train, label)
-    learnt_on: LearntOn = "validation images"
+    calibrated_on: CalibrationImages = "validation images"
     if is_frozen:
-        learnt_on = "held-out training images"
+        calibrated_on = "held-out training images"
         distance = held_out_distances(features_of_train, label, fold_indices_of(positions.tolist()), recipe.seed)
     elif folds is not None:
-        learnt_on, distance = "the folds' images", folds.distance
+        calibrated_on, distance = "the folds' images", folds.distance
     else:
         distance = statistics.distance(val)
     if len(distance) < FEWEST_IMAGES:
@@ -104,14 +104,14 @@ def learn_familiarity(
         return None
     usual = float(np.median(distance))
     limit = max(limit_of(distance), usual + 1)  # images that all look the same would leave no room
-    return Familiar(
+    return OodDetector(
         statistics,
-        Familiarity(
+        OodThreshold(
             usual=usual,
             limit=limit,
             n=len(distance),
             n_beyond=int((distance > limit).sum()),
-            learnt_on=learnt_on,
+            calibrated_on=calibrated_on,
         ),
     )
 

@@ -1,4 +1,4 @@
-"""Which optimiser takes an epoch's steps, and at which learning rate."""
+"""Which optimizer takes an epoch's steps, and at which learning rate."""
 
 import math
 
@@ -11,7 +11,7 @@ _LONGEST = 1.0  # a head on the features of many blocks is steep, and steps with
 
 
 def new_optimizer(network: nn.Module, recipe: Recipe, epoch: int) -> torch.optim.Optimizer:
-    """A new optimiser as the recipe wants it in this epoch; biases and norms are not pulled towards zero.
+    """A new optimizer as the recipe wants it in this epoch; biases and norms are not pulled towards zero.
 
     The first group is of the head, and has the whole learning rate; that of each is set by `set_learning_rate`.
     """
@@ -60,7 +60,7 @@ def is_second_phase(recipe: Recipe, epoch: int) -> bool:
 
 
 def is_changed_before(recipe: Recipe, epoch: int) -> bool:
-    """Whether another optimiser begins with this epoch."""
+    """Whether another optimizer begins with this epoch."""
     return is_second_phase(recipe, epoch) and not is_second_phase(recipe, epoch - 1)
 
 

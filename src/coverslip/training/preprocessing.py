@@ -21,10 +21,10 @@ def learn_preprocessing(facts: Sequence[ImageFacts], recipe: Recipe) -> Preproce
 
     Raises:
         BadDataset: images with different numbers of channels cannot be trained on together.
-        BadRecipe: changes of colour are asked for, but the images are not in colour.
+        BadRecipe: changes of color are asked for, but the images are not in color.
     """
     channels = _channels(facts)
-    _check_colour_changes(channels, recipe)
+    _check_color_changes(channels, recipe)
     scaling = learn_scaling(facts, recipe.scaling, channels)
     all_8_bit = all(fact.dtype == "uint8" for fact in facts)
     return Preprocessing(
@@ -32,7 +32,7 @@ def learn_preprocessing(facts: Sequence[ImageFacts], recipe: Recipe) -> Preproce
         channels=channels,
         resize=recipe.resize,
         canvas_px=_canvas_px(facts) if recipe.resize == "canvas" else None,
-        pad_colour=recipe.pad_colour,
+        pad_color=recipe.pad_color,
         scaling=scaling,
         depth="uint8" if all_8_bit else "uint16",
         plan=plan_of(recipe),
@@ -52,8 +52,8 @@ def _canvas_px(facts: Sequence[ImageFacts]) -> int:
     return int(np.quantile([max(fact.width_px, fact.height_px) for fact in facts], _CANVAS_SHARE, method="higher"))
 
 
-def _check_colour_changes(channels: int, recipe: Recipe) -> None:
-    keys = [key for key, amount in recipe.augment if amount and AUGMENTATIONS[key].needs_colour]
+def _check_color_changes(channels: int, recipe: Recipe) -> None:
+    keys = [key for key, amount in recipe.augment if amount and AUGMENTATIONS[key].needs_color]
     if keys and channels != 3:
         raise BadRecipe(
             "color-changes-on-other-channels",
@@ -82,6 +82,6 @@ def check_channels(facts: Sequence[ImageFacts], *, n_checked: int = 0) -> None:
 
 
 def _channels(facts: Sequence[ImageFacts]) -> int:
-    """That the network will see: of all but the grey ones."""
+    """That the network will see: of all but the gray ones."""
     check_channels(facts)
     return max((fact.n_channels for fact in facts), default=1)

@@ -16,7 +16,7 @@ from coverslip.training.batches import as_tensor
 VARIANTS = 5  # columns of changed images
 SMALLEST_TILE_PX, LARGEST_TILE_PX = 96, 224
 GAP_PX, LABEL_PX, HEADER_PX = 4, 150, 26
-_INK, _PAPER = (29, 37, 41), (225, 230, 230)  # grey, so that white and black backgrounds end visibly
+_INK, _PAPER = (29, 37, 41), (225, 230, 230)  # gray, so that white and black backgrounds end visibly
 
 
 def draw_preview(

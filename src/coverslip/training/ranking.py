@@ -52,7 +52,7 @@ def is_preferred(challenger: Floats, incumbent: Floats, label: Ints, recipe: Rec
     return new[1] > old[1]
 
 
-def is_shown_worse(challenger: Floats, incumbent: Floats, label: Ints, recipe: Recipe) -> bool:
+def is_significantly_worse(challenger: Floats, incumbent: Floats, label: Ints, recipe: Recipe) -> bool:
     """Whether validation images show a classifier to be worse that was expected to be better.
 
     They do where the primary metric is lower by more than two standard errors of the difference; where that is not

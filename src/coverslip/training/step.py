@@ -5,7 +5,7 @@ photographs are far from those of, say, chromosomes padded with black: once the 
 features that it was not fitted to. MobileNetV2 began at a loss of 96 there, where to guess among 24 classes costs 3.2,
 and fine-tuning was given up for the network that it had begun with.
 
-Thousands of features have large means and very different spreads. An optimiser that gives every weight a step of about
+Thousands of features have large means and very different spreads. An optimizer that gives every weight a step of about
 the same length (Adam) then moves all logits together, and what the head knew is lost in the first epoch. On features of
 mean 0 and standard deviation 1 a step changes every logit by about as much.
 """
@@ -71,7 +71,7 @@ def begin_batch_statistics(
 _SD_FLOOR = 1e-3  # of the median feature's: dead features must not get huge weights
 
 
-class StandardisedHead(nn.Module):
+class StandardizedHead(nn.Module):
     """(B, D) features -> (B, K) logits, the same as those of the linear layer that it is made of.
 
     Args:
@@ -105,8 +105,8 @@ class StandardisedHead(nn.Module):
 
 
 @contextmanager
-def standardised_head(network: Network, batches: Iterable[Tensor]) -> Iterator[None]:
-    """Let the head of a network see standardised features, by mean and standard deviation of those of some images.
+def standardized_head(network: Network, batches: Iterable[Tensor]) -> Iterator[None]:
+    """Let the head of a network see standardized features, by mean and standard deviation of those of some images.
 
     Args:
         network: whose head is another one meanwhile.
@@ -117,7 +117,7 @@ def standardised_head(network: Network, batches: Iterable[Tensor]) -> Iterator[N
     with torch.inference_mode():
         features = torch.cat([network.features(x) for x in batches]).float()
     mean, sd = features.mean(dim=0), features.std(dim=0, unbiased=False)
-    head = StandardisedHead(linear, mean, sd.clamp(min=max(_SD_FLOOR * float(sd.median()), 1e-12)))
+    head = StandardizedHead(linear, mean, sd.clamp(min=max(_SD_FLOOR * float(sd.median()), 1e-12)))
     network.head = head  # type: ignore[assignment]  # for the time of training
     try:
         yield
@@ -140,7 +140,7 @@ _STEPS_BEFORE_GROWTH = 200
 
 
 class Precision:
-    """What the backbone computes in during a step; weights, head, losses and the optimiser stay in float32.
+    """What the backbone computes in during a step; weights, head, losses and the optimizer stay in float32.
 
     On a CUDA GPU that is bfloat16 if the GPU has it, else float16. The losses of the latter are multiplied by a scale
     that follows the gradients, so that small ones do not become zero (Micikevicius et al. 2018, Mixed precision
@@ -187,7 +187,7 @@ class Precision:
         self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]  # PyTorch's
 
     def step(self, optimizer: torch.optim.Optimizer, network: nn.Module, max_gradient_norm: float | None) -> None:
-        """Let the optimiser take its step, unless a gradient overflowed in float16: the scale is lowered then."""
+        """Let the optimizer take its step, unless a gradient overflowed in float16: the scale is lowered then."""
         self._scaler.unscale_(optimizer)
         if max_gradient_norm is not None:
             nn.utils.clip_grad_norm_(network.parameters(), max_gradient_norm)

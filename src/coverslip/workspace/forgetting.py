@@ -15,9 +15,9 @@ from coverslip.workspace.datasets.listing import DatasetState, describe
 from coverslip.workspace.jobs.state import jobs_reading
 from coverslip.workspace.store import tables
 from coverslip.workspace.store.database import writing
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import dataset_row, now
 from coverslip.workspace.store.tables import datasets
+from coverslip.workspace.store.workspace import Workspace
 
 DAYS = 30
 

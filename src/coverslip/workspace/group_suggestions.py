@@ -26,9 +26,9 @@ from coverslip.workspace.datasets import grouping
 from coverslip.workspace.datasets.reading_images import refuse_unread
 from coverslip.workspace.datasets.sources import Grouping, groups_of_images
 from coverslip.workspace.jobs.previews import planned, recipe_for
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import load_dataset, load_scan
 from coverslip.workspace.store.rows import AnyRow
+from coverslip.workspace.store.workspace import Workspace
 
 _MOST = 6
 _FEWEST_GROUPS = 3  # one for each set of a split
@@ -61,7 +61,7 @@ def list_suggestions(workspace: Workspace, dataset_id: str) -> list[GroupSuggest
         NotFound: there is no such dataset.
         Conflict: it is still being read.
     """
-    from coverslip.experiments import agreed
+    from coverslip.experiments import apply_recipe
 
     with workspace.engine.connect() as connection:
         row = refuse_unread(connection, dataset_id)
@@ -76,7 +76,7 @@ def list_suggestions(workspace: Workspace, dataset_id: str) -> list[GroupSuggest
         groupings.add(as_numbers)
         regrouped = replace(data, records=tuple(replace(r, group=g) for r, g in zip(data.records, groups, strict=True)))
         with suppress(CoverslipError):
-            if planned(*agreed(regrouped, recipe), scan).refusal is None:
+            if planned(*apply_recipe(regrouped, recipe), scan).refusal is None:
                 suggestions.append(suggestion)
         if len(suggestions) == _MOST:
             break

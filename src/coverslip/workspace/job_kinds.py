@@ -11,7 +11,7 @@ from coverslip.workspace.jobs.records import JobKind
 from coverslip.workspace.jobs.runs import RunState, run_state
 from coverslip.workspace.jobs.watching import NewSource, RunEvents, WatchedTraining
 from coverslip.workspace.predictions.state import PredictionEvents, PredictionState, WatchedPrediction, prediction_state
-from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.studies.state import StudyEvents, StudyState, WatchedStudy, study_state
 
 AnyState = RunState | EvaluationState | PredictionState | StudyState

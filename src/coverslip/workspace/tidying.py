@@ -19,8 +19,8 @@ from coverslip.cache import forget
 from coverslip.errors import CoverslipError
 from coverslip.workspace.forgetting import drop_forgotten
 from coverslip.workspace.store import tables
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import Page, Paging
+from coverslip.workspace.store.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,8 +35,8 @@ export interface TableChoices {
 }
 export const BY_HEADER: TableChoices = { columns: {}, crop_size: null };
 
-export const openDataset = (sources: NewSource[], isLabelled: boolean, choices: TableChoices = BY_HEADER) =>
-  answer(api.POST('/api/v1/datasets', { body: { sources, is_labelled: isLabelled, ...choices } }));
+export const openDataset = (sources: NewSource[], isLabeled: boolean, choices: TableChoices = BY_HEADER) =>
+  answer(api.POST('/api/v1/datasets', { body: { sources, is_labeled: isLabeled, ...choices } }));
 
 /** The columns of a table, what each is taken for, and the first rows. */
 export const previewTable = (path: string, columns: Record<string, string>, signal?: AbortSignal) =>
@@ -115,9 +115,9 @@ export const listPositions = (id: string, filters: Filters, signal?: AbortSignal
     }),
   );
 
-/** Four bytes for each image of the dataset, as `images/gallery/colours` reads them. */
-export async function readColours(id: string, signal?: AbortSignal): Promise<Uint8Array> {
-  const request = api.GET('/api/v1/datasets/{dataset_id}/colours', {
+/** Four bytes for each image of the dataset, as `images/gallery/colors` reads them. */
+export async function readColors(id: string, signal?: AbortSignal): Promise<Uint8Array> {
+  const request = api.GET('/api/v1/datasets/{dataset_id}/colors', {
     ...at(id),
     parseAs: 'arrayBuffer',
     signal,

@@ -5,7 +5,7 @@ import type { components, operations } from './schema';
 /** What results of a run and of an evaluation have in common. */
 export type Measurement = Omit<
   components['schemas']['EvaluationResults'],
-  'against_own_test' | 'own_test' | 'primary' | 'comparable'
+  'against_own_test' | 'test_set' | 'primary' | 'comparable'
 >;
 export type ReportSection = components['schemas']['ReportSection'];
 

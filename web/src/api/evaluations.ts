@@ -1,4 +1,4 @@
-// What the pages ask the server about evaluations: finished trainings measured on other labelled images.
+// What the pages ask the server about evaluations: finished trainings measured on other labeled images.
 import { answer, api } from './client';
 import type { components } from './schema';
 

@@ -538,7 +538,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/datasets/{dataset_id}/colours": {
+    "/api/v1/datasets/{dataset_id}/colors": {
         parameters: {
             query?: never;
             header?: never;
@@ -546,10 +546,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Colours
+         * Get Colors
          * @description The mean color of every image by position, four bytes each. Galleries show it before the thumbnails.
          */
-        get: operations["get_colours"];
+        get: operations["get_colors"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2249,10 +2249,10 @@ export interface components {
              */
             download_bytes: number | null;
             /**
-             * Licence
+             * License
              * @description License of the weights.
              */
-            licence: string | null;
+            license: string | null;
             /** Advice */
             advice: string;
             /** Is Recommended */
@@ -2965,7 +2965,7 @@ export interface components {
              * @description waiting: another measurement runs first.
              * @enum {string}
              */
-            state: "not-asked" | "waiting" | "measuring" | "known";
+            state: "not-requested" | "waiting" | "measuring" | "known";
             /** @description Null until the first report. */
             progress: components["schemas"]["StepProgress"] | null;
             /** @description Why the last attempt since the server started failed. */
@@ -2986,8 +2986,8 @@ export interface components {
             n_images: number;
             /** N Readable */
             n_readable: number;
-            /** N Unlabelled */
-            n_unlabelled: number;
+            /** N Unlabeled */
+            n_unlabeled: number;
             /**
              * Classes
              * @description Readable images per label.
@@ -3056,10 +3056,10 @@ export interface components {
                 [key: string]: number;
             };
             /**
-             * Is Looking For Copies
+             * Is Searching Duplicates
              * @description Whether a search for near-duplicates is running; its findings follow.
              */
-            is_looking_for_copies: boolean;
+            is_searching_duplicates: boolean;
             /**
              * Removable Duplicates
              * @description Removable duplicates by the code of the finding: all but the first image of each cluster whose images have the same label. Clusters with several labels are not included.
@@ -3106,16 +3106,16 @@ export interface components {
              */
             state: "reading" | "ready" | "failed";
             /**
-             * Is Labelled
+             * Is Labeled
              * @description Whether it was opened with labels from its folders or table.
              */
-            is_labelled: boolean;
+            is_labeled: boolean;
             progress: components["schemas"]["ReadingProgress"] | null;
             error: components["schemas"]["Failure"] | null;
             /** N Images */
             n_images: number;
-            /** N Labelled */
-            n_labelled: number;
+            /** N Labeled */
+            n_labeled: number;
             /** N Unreadable */
             n_unreadable: number;
             /**
@@ -3422,8 +3422,8 @@ export interface components {
          * @description The images that an evaluation on a dataset would use.
          */
         EvaluationOutlook: {
-            /** N Labelled */
-            n_labelled: number;
+            /** N Labeled */
+            n_labeled: number;
             /**
              * N Known
              * @description Images labeled with a class of the classifier.
@@ -3432,10 +3432,10 @@ export interface components {
             /** Unknown Classes */
             unknown_classes: string[];
             /**
-             * N Seen
+             * N Used In Training
              * @description Images used in training, and duplicates of them; null if the images must be read again to count them.
              */
-            n_seen: number | null;
+            n_used_in_training: number | null;
         };
         /**
          * EvaluationResults
@@ -3503,7 +3503,7 @@ export interface components {
              */
             against_own_test: components["schemas"]["Difference"][];
             /** @description The result on the run's own test set. */
-            own_test: components["schemas"]["Headline"] | null;
+            test_set: components["schemas"]["Headline"] | null;
             /**
              * Primary
              * @description Name of the run's primary metric.
@@ -3549,10 +3549,10 @@ export interface components {
              */
             n: number | null;
             /**
-             * N Seen
+             * N Used In Training
              * @description Images that were used in training, and duplicates of them.
              */
-            n_seen: number | null;
+            n_used_in_training: number | null;
             headline: components["schemas"]["Headline"] | null;
             /** Notes */
             notes: components["schemas"]["TimedNote"][];
@@ -3619,7 +3619,7 @@ export interface components {
              * @description waiting: another explanation is drawn first. The newest request is next.
              * @enum {string}
              */
-            state: "not-asked" | "waiting" | "drawing" | "known";
+            state: "not-requested" | "waiting" | "drawing" | "known";
             /** @description Null until the first report. */
             progress: components["schemas"]["StepProgress"] | null;
             /** @description Why the last attempt since the server started failed. */
@@ -3711,7 +3711,7 @@ export interface components {
         Finding: {
             /**
              * Code
-             * @description What kind of finding it is. `leakage` (error): In several sets of the predefined split; `no-labels` (error): No labels; `one-class` (error): A single class; `unlike-channels` (error): Different numbers of channels; `confounded-groups` (error): Each class in a single group; `missing-files` (warning): Not found; `unreadable` (warning): Cannot be read; `conflicting-labels` (warning): Same pixels, different classes; `duplicates` (warning): Same pixels, same class; `class-not-in-training` (warning): No training images of a class; `small-class` (warning): Small classes; `near-duplicates` (warning): Near-duplicates; `hidden-groups` (warning): Groups in names; `no-groups` (warning): No groups; `class-in-few-groups` (warning): Classes of few groups; `few-groups` (warning): Few groups; `channel-files` (warning): Files that are channels; `groups-divide-copies` (warning): Duplicates in different groups; `group-is-class` (warning): One class in each group; `no-signal` (warning): Images do not predict the labels; `shortcut` (warning): Labels predicted without the object; `mixed-bit-depths` (warning): Mixed bit depths; `slight-shortcut` (advice): Labels partly predicted without the object; `unlabelled` (advice): Images without a label; `cut-off` (advice): Objects cut off by the edge; `blurred` (advice): Blurred images; `saturated` (advice): Too bright to show detail; `imbalance` (advice): Unequal classes; `similar-class-names` (advice): Similar class names; `mixed-channels` (advice): Mixed channels; `boxes-beyond-edge` (advice): Crops beyond the edge; `several-planes` (advice): Several planes.
+             * @description What kind of finding it is. `leakage` (error): In several sets of the predefined split; `no-labels` (error): No labels; `one-class` (error): A single class; `unlike-channels` (error): Different numbers of channels; `confounded-groups` (error): Each class in a single group; `missing-files` (warning): Not found; `unreadable` (warning): Cannot be read; `conflicting-labels` (warning): Same pixels, different classes; `duplicates` (warning): Same pixels, same class; `class-not-in-training` (warning): No training images of a class; `small-class` (warning): Small classes; `near-duplicates` (warning): Near-duplicates; `hidden-groups` (warning): Groups in names; `no-groups` (warning): No groups; `class-in-few-groups` (warning): Classes of few groups; `few-groups` (warning): Few groups; `channel-files` (warning): Files that are channels; `groups-divide-copies` (warning): Duplicates in different groups; `group-is-class` (warning): One class in each group; `no-signal` (warning): Images do not predict the labels; `shortcut` (warning): Labels predicted without the object; `mixed-bit-depths` (warning): Mixed bit depths; `slight-shortcut` (advice): Labels partly predicted without the object; `unlabeled` (advice): Images without a label; `cut-off` (advice): Objects cut off by the edge; `blurred` (advice): Blurred images; `saturated` (advice): Too bright to show detail; `imbalance` (advice): Unequal classes; `similar-class-names` (advice): Similar class names; `mixed-channels` (advice): Mixed channels; `boxes-beyond-edge` (advice): Crops beyond the edge; `several-planes` (advice): Several planes.
              */
             code: string;
             /**
@@ -3782,10 +3782,10 @@ export interface components {
          */
         FinishUpload: {
             /**
-             * Is Labelled
+             * Is Labeled
              * @description Overrides the value from the start of the upload.
              */
-            is_labelled?: boolean | null;
+            is_labeled?: boolean | null;
             /** @description How to read the table of the upload; null: by its header, if it gives the labels. */
             table?: components["schemas"]["TableReading"] | null;
             /**
@@ -4453,7 +4453,7 @@ export interface components {
              * Images
              * @description The first 12 of them.
              */
-            images: components["schemas"]["RelabelledImage"][];
+            images: components["schemas"]["RelabeledImage"][];
         };
         /**
          * LabelCorrection
@@ -4473,7 +4473,7 @@ export interface components {
              * @description unknown: no search was started.
              * @enum {string}
              */
-            state: "unknown" | "looking" | "known" | "failed";
+            state: "unknown" | "searching" | "known" | "failed";
             /**
              * N
              * @description Number of misclassified images; null until the search is done.
@@ -4491,11 +4491,11 @@ export interface components {
              */
             n_confirmed: number;
             /**
-             * N Relabelled
+             * N Relabeled
              * @description Misclassified images that were relabeled since: no other number counts them.
              * @default 0
              */
-            n_relabelled: number;
+            n_relabeled: number;
             /** N Checked */
             n_checked?: number | null;
             /** N Not Checked */
@@ -4641,7 +4641,7 @@ export interface components {
              * @description outdated: labels, groups or images have changed since then; waiting: another audit runs first.
              * @enum {string}
              */
-            state: "not-asked" | "waiting" | "looking" | "outdated" | "known";
+            state: "not-requested" | "waiting" | "searching" | "outdated" | "known";
             /** @description Null until the first report. */
             progress: components["schemas"]["StepProgress"] | null;
             /** @description Why the last attempt since the server started failed. */
@@ -4987,11 +4987,11 @@ export interface components {
              */
             group_pattern?: string | null;
             /**
-             * Is Labelled
+             * Is Labeled
              * @description Whether folders or a table give the labels.
              * @default true
              */
-            is_labelled: boolean;
+            is_labeled: boolean;
             /**
              * Columns
              * @description As for a table preview; for all tables.
@@ -5066,7 +5066,7 @@ export interface components {
             name?: string | null;
             /**
              * Recipe
-             * @description Only what differs from the defaults; nested keys or dotted ones. Keys: `model`, `model_options`, `head`, `tta`, `stage`, `init`, `head_init`, `refit_head`, `freeze_to`, `batch_norm`, `epochs`, `last_epoch`, `schedule_changes`, `batch_size`, `optimizer`, `learning_rate`, `backbone_rate`, `sgd_from`, `sgd_learning_rate`, `weight_decay`, `clip_gradient`, `schedule`, `warmup`, `loss`, `loss_options`, `label_smoothing`, `regulariser.groups`, `regulariser.spread_weight`, `regulariser.scatter_weight`, `regulariser.scatter`, `regulariser.memory`, `class_weights`, `sampling`, `checkpoint_selection`, `stage_selection`, `patience`, `image_size`, `resize`, `pad_colour`, `scaling`, `normalisation`, `plane`, `channel_files`, `crop_size`, `channels`, `positive_class`, `decide_by`, `target`, `threshold`, `error_rate`, `augment.rotate_degrees`, `augment.zoom`, `augment.flip`, `augment.shift`, `augment.contrast`, `augment.brightness`, `augment.shear_degrees`, `augment.crop`, `augment.stain`, `augment.saturation`, `augment.hue_degrees`, `augment.blur`, `classes.merge`, `classes.drop`, `classes.rename`, `classes.by_domain`, `classes.order`, `split.val`, `split.test`, `split.folds`, `split.by_domain`, `split.near_duplicates`, `split.train_per_class`, `split.seed`, `split.run`, `group`, `primary_metric`, `seed`, `device`.
+             * @description Only what differs from the defaults; nested keys or dotted ones. Keys: `model`, `model_options`, `head`, `tta`, `stage`, `init`, `head_init`, `refit_head`, `freeze_to`, `batch_norm`, `epochs`, `last_epoch`, `schedule_changes`, `batch_size`, `optimizer`, `learning_rate`, `backbone_rate`, `sgd_from`, `sgd_learning_rate`, `weight_decay`, `clip_gradient`, `schedule`, `warmup`, `loss`, `loss_options`, `label_smoothing`, `regularizer.groups`, `regularizer.spread_weight`, `regularizer.scatter_weight`, `regularizer.scatter`, `regularizer.memory`, `class_weights`, `sampling`, `checkpoint_selection`, `stage_selection`, `patience`, `image_size`, `resize`, `pad_color`, `scaling`, `normalization`, `plane`, `channel_files`, `crop_size`, `channels`, `positive_class`, `decide_by`, `target`, `threshold`, `error_rate`, `augment.rotate_degrees`, `augment.zoom`, `augment.flip`, `augment.shift`, `augment.contrast`, `augment.brightness`, `augment.shear_degrees`, `augment.crop`, `augment.stain`, `augment.saturation`, `augment.hue_degrees`, `augment.blur`, `classes.merge`, `classes.drop`, `classes.rename`, `classes.by_domain`, `classes.order`, `split.val`, `split.test`, `split.folds`, `split.by_domain`, `split.near_duplicates`, `split.train_per_class`, `split.seed`, `split.run`, `group`, `primary_metric`, `seed`, `device`.
              */
             recipe?: {
                 [key: string]: unknown;
@@ -5149,10 +5149,10 @@ export interface components {
             /** Name */
             name: string;
             /**
-             * Is Labelled
+             * Is Labeled
              * @description Whether sub-folders or a table give the labels.
              */
-            is_labelled: boolean;
+            is_labeled: boolean;
         };
         /**
          * Note
@@ -5486,10 +5486,10 @@ export interface components {
             /** N Only Second */
             n_only_second: number;
             /**
-             * N Relabelled
+             * N Relabeled
              * @description Images that have another label in the second run.
              */
-            n_relabelled: number;
+            n_relabeled: number;
             /**
              * Has Same Rule
              * @description Both predict classes by the same decision rule; if not, differences come from it as well.
@@ -5519,18 +5519,6 @@ export interface components {
             /** P */
             p: number;
             coral: components["schemas"]["Metric"];
-        };
-        /**
-         * Parts
-         * @description How many images train, validate and test.
-         */
-        Parts: {
-            /** N Train */
-            n_train: number;
-            /** N Val */
-            n_val: number;
-            /** N Test */
-            n_test: number;
         };
         /**
          * Place
@@ -5954,10 +5942,10 @@ export interface components {
             text: string;
         };
         /**
-         * RelabelledImage
+         * RelabeledImage
          * @description An image whose label was changed.
          */
-        RelabelledImage: {
+        RelabeledImage: {
             /**
              * I
              * @description Its position in the dataset.
@@ -6001,7 +5989,7 @@ export interface components {
         ReportSection: {
             /**
              * Name
-             * @description `own-test`: Comparison with the run's test set; `relabelled`: Corrected test labels; `numbers`: Metrics; `two_classes`: Sensitivity and specificity; `confusion`: Confusion matrix; `per_class`: Metrics per class; `prevalence`: Predictive values by class proportion; `unfamiliar`: Out-of-distribution images; `groups`: Metrics per group; `subgroups`: Subgroups; `mistakes`: Most confident misclassifications; `least_certain`: Least certain predictions; `calibration`: Calibration; `prediction_sets`: Prediction sets; `roc`: ROC and precision-recall curves; `learning_curve`: Learning curve; `leakage_estimate`: Leakage estimate; `label_errors`: Suspected label errors; `map_checks`: Heat-map checks; `limits`: Limitations; `flow`: Image flow; `examples`: Example images; `images`: Dataset; `budget`: Time budget; `methods`: Methods; `curves`: Training curves
+             * @description `own-test`: Comparison with the run's test set; `relabeled`: Corrected test labels; `numbers`: Metrics; `two_classes`: Sensitivity and specificity; `confusion`: Confusion matrix; `per_class`: Metrics per class; `prevalence`: Predictive values by class proportion; `unfamiliar`: Out-of-distribution images; `groups`: Metrics per group; `subgroups`: Subgroups; `misclassified`: Most confident misclassifications; `least_certain`: Least certain predictions; `calibration`: Calibration; `prediction_sets`: Prediction sets; `roc`: ROC and precision-recall curves; `learning_curve`: Learning curve; `leakage_estimate`: Leakage estimate; `label_errors`: Suspected label errors; `map_checks`: Heat-map checks; `limits`: Limitations; `flow`: Image flow; `examples`: Example images; `images`: Dataset; `budget`: Time budget; `methods`: Methods; `curves`: Training curves
              */
             name: string;
             /** Title */
@@ -6204,10 +6192,10 @@ export interface components {
              */
             warning: string | null;
             /**
-             * Unfamiliarity
+             * Ood Score
              * @description 0 for typical training images, above 1 for unfamiliar images; null: unknown.
              */
-            unfamiliarity: number | null;
+            ood_score: number | null;
             /**
              * Prediction Set
              * @description Set of classes that contains the true class for 90% of the images of each class; null: unknown.
@@ -6637,6 +6625,18 @@ export interface components {
             difference: components["schemas"]["Metric"];
         };
         /**
+         * SplitCounts
+         * @description How many images train, validate and test.
+         */
+        SplitCounts: {
+            /** N Train */
+            n_train: number;
+            /** N Val */
+            n_val: number;
+            /** N Test */
+            n_test: number;
+        };
+        /**
          * SplitOf
          * @description The same, and whether a predefined split may have the same pixels or groups in training and test set.
          */
@@ -6781,39 +6781,6 @@ export interface components {
             seconds_left: number | null;
         };
         /**
-         * StudyAsked
-         * @description A publication's study on datasets of the workspace.
-         */
-        StudyAsked: {
-            /**
-             * Preset
-             * @description See `GET /study-presets`.
-             */
-            preset: string;
-            /**
-             * Dataset Ids
-             * @description Labeled datasets, in the order in which they are shown.
-             */
-            dataset_ids: string[];
-            /**
-             * Is Small
-             * @description A quick demonstration: networks whose weights come with the installation, few small images, two epochs.
-             * @default false
-             */
-            is_small: boolean;
-            /**
-             * As Published
-             * @description Repeat every dataset with the protocol of the publication, and compare the results.
-             * @default false
-             */
-            as_published: boolean;
-            /**
-             * Plan
-             * @description `study.yaml` of a preview, with changes; it can use the images of these datasets only. Null: the plan of the preset.
-             */
-            plan?: string | null;
-        };
-        /**
          * StudyComparison
          * @description The results of a study so far.
          */
@@ -6931,6 +6898,39 @@ export interface components {
             folds: number;
             /** Repeats */
             repeats: number;
+        };
+        /**
+         * StudyRequest
+         * @description A publication's study on datasets of the workspace.
+         */
+        StudyRequest: {
+            /**
+             * Preset
+             * @description See `GET /study-presets`.
+             */
+            preset: string;
+            /**
+             * Dataset Ids
+             * @description Labeled datasets, in the order in which they are shown.
+             */
+            dataset_ids: string[];
+            /**
+             * Is Small
+             * @description A quick demonstration: networks whose weights come with the installation, few small images, two epochs.
+             * @default false
+             */
+            is_small: boolean;
+            /**
+             * As Published
+             * @description Repeat every dataset with the protocol of the publication, and compare the results.
+             * @default false
+             */
+            as_published: boolean;
+            /**
+             * Plan
+             * @description `study.yaml` of a preview, with changes; it can use the images of these datasets only. Null: the plan of the preset.
+             */
+            plan?: string | null;
         };
         /**
          * StudyResults
@@ -7298,11 +7298,11 @@ export interface components {
              */
             uncertain_below: number;
             /**
-             * Learnt On
+             * Calibrated On
              * @description Images that thresholds are chosen on, as in `training.json`.
              * @enum {string}
              */
-            learnt_on: "validation images" | "held-out training images" | "the folds' images";
+            calibrated_on: "validation images" | "held-out training images" | "the folds' images";
             /**
              * N Positive
              * @description Of these images.
@@ -7426,7 +7426,7 @@ export interface components {
             fold: number | null;
             /** Is Pretraining */
             is_pretraining: boolean;
-            parts: components["schemas"]["Parts"] | null;
+            parts: components["schemas"]["SplitCounts"] | null;
             instant: components["schemas"]["InstantScores"] | null;
             /** N Epochs */
             n_epochs: number | null;
@@ -7500,8 +7500,8 @@ export interface components {
             id: string;
             /** Name */
             name: string;
-            /** Is Labelled */
-            is_labelled: boolean;
+            /** Is Labeled */
+            is_labeled: boolean;
             /**
              * Has Folders
              * @description Whether it has sub-folders.
@@ -9213,16 +9213,16 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; doubtful: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; copies: duplicates and near-duplicates found so far. For predictions: mistakes: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "doubtful" | "suspected" | "confirmed" | "copies" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "misclassified" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, case-insensitive; for rows of predictions, part of the image_id. */
                 search?: string | null;
                 /** @description The set in the split of `run`. */
                 part?: ("train" | "val" | "test" | "excluded") | null;
                 /** @description A training on this dataset. */
                 run?: string | null;
-                /** @description `-probability`: the highest first; `doubt`: the most likely label error by `run` first. */
-                sort?: "position" | "label" | "group" | "doubt" | "copies" | "probability" | "-probability";
+                /** @description `-probability`: the highest first; `label-quality`: the most likely label error by `run` first. */
+                sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "probability" | "-probability";
             };
             header?: never;
             path: {
@@ -9281,16 +9281,16 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; doubtful: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; copies: duplicates and near-duplicates found so far. For predictions: mistakes: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "doubtful" | "suspected" | "confirmed" | "copies" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "misclassified" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, case-insensitive; for rows of predictions, part of the image_id. */
                 search?: string | null;
                 /** @description The set in the split of `run`. */
                 part?: ("train" | "val" | "test" | "excluded") | null;
                 /** @description A training on this dataset. */
                 run?: string | null;
-                /** @description `-probability`: the highest first; `doubt`: the most likely label error by `run` first. */
-                sort?: "position" | "label" | "group" | "doubt" | "copies" | "probability" | "-probability";
+                /** @description `-probability`: the highest first; `label-quality`: the most likely label error by `run` first. */
+                sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "probability" | "-probability";
             };
             header?: never;
             path: {
@@ -9338,7 +9338,7 @@ export interface operations {
             };
         };
     };
-    get_colours: {
+    get_colors: {
         parameters: {
             query?: never;
             header?: never;
@@ -10878,16 +10878,16 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; doubtful: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; copies: duplicates and near-duplicates found so far. For predictions: mistakes: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "doubtful" | "suspected" | "confirmed" | "copies" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "misclassified" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, case-insensitive; for rows of predictions, part of the image_id. */
                 search?: string | null;
                 /** @description The set in the split of `run`. */
                 part?: ("train" | "val" | "test" | "excluded") | null;
                 /** @description A training on this dataset. */
                 run?: string | null;
-                /** @description `-probability`: the highest first; `doubt`: the most likely label error by `run` first. */
-                sort?: "position" | "label" | "group" | "doubt" | "copies" | "probability" | "-probability";
+                /** @description `-probability`: the highest first; `label-quality`: the most likely label error by `run` first. */
+                sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "probability" | "-probability";
             };
             header?: never;
             path: {
@@ -12206,16 +12206,16 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; doubtful: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; copies: duplicates and near-duplicates found so far. For predictions: mistakes: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "doubtful" | "suspected" | "confirmed" | "copies" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "misclassified" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, case-insensitive; for rows of predictions, part of the image_id. */
                 search?: string | null;
                 /** @description The set in the split of `run`. */
                 part?: ("train" | "val" | "test" | "excluded") | null;
                 /** @description A training on this dataset. */
                 run?: string | null;
-                /** @description `-probability`: the highest first; `doubt`: the most likely label error by `run` first. */
-                sort?: "position" | "label" | "group" | "doubt" | "copies" | "probability" | "-probability";
+                /** @description `-probability`: the highest first; `label-quality`: the most likely label error by `run` first. */
+                sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "probability" | "-probability";
             };
             header?: never;
             path: {
@@ -12681,7 +12681,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["StudyAsked"];
+                "application/json": components["schemas"]["StudyRequest"];
             };
         };
         responses: {
@@ -13899,16 +13899,16 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; doubtful: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; copies: duplicates and near-duplicates found so far. For predictions: mistakes: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "doubtful" | "suspected" | "confirmed" | "copies" | "mistakes" | "review" | "corrected" | "warning") | null;
+                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "misclassified" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, case-insensitive; for rows of predictions, part of the image_id. */
                 search?: string | null;
                 /** @description The set in the split of `run`. */
                 part?: ("train" | "val" | "test" | "excluded") | null;
                 /** @description A training on this dataset. */
                 run?: string | null;
-                /** @description `-probability`: the highest first; `doubt`: the most likely label error by `run` first. */
-                sort?: "position" | "label" | "group" | "doubt" | "copies" | "probability" | "-probability";
+                /** @description `-probability`: the highest first; `label-quality`: the most likely label error by `run` first. */
+                sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "probability" | "-probability";
             };
             header?: never;
             path: {

@@ -8,7 +8,7 @@ export type StudyDetail = Schemas['StudyStory'];
 export type StudyTraining = Schemas['StudyTraining'];
 export type PlannedTraining = Schemas['PlannedTraining'];
 export type StudyPreset = Schemas['StudyPreset'];
-export type StudyAsked = Schemas['StudyAsked'];
+export type StudyRequest = Schemas['StudyRequest'];
 export type StudyOutlook = Schemas['StudyOutlook'];
 export type NetworkFinding = Schemas['NetworkFinding'];
 export type StudyResults = Schemas['StudyResults'];
@@ -17,7 +17,7 @@ const at = (study_id: string) => ({ params: { path: { study_id } } });
 
 export const listPresets = (signal?: AbortSignal) => answer(api.GET('/api/v1/study-presets', { signal }));
 /** All trainings that a study would do, without beginning any. */
-export const previewStudy = (body: StudyAsked, signal?: AbortSignal) =>
+export const previewStudy = (body: StudyRequest, signal?: AbortSignal) =>
   answer(api.POST('/api/v1/study-preview', { body, signal }));
 export const listStudies = (signal?: AbortSignal) =>
   every((query) => api.GET('/api/v1/studies', { params: { query }, signal }));

@@ -6,8 +6,8 @@ export type FinishUpload = Partial<components['schemas']['FinishUpload']>;
 
 const upload = (upload_id: string) => ({ params: { path: { upload_id } } });
 
-export const openUpload = (name: string, isLabelled: boolean) =>
-  answer(api.POST('/api/v1/uploads', { body: { name, is_labelled: isLabelled } }));
+export const openUpload = (name: string, isLabeled: boolean) =>
+  answer(api.POST('/api/v1/uploads', { body: { name, is_labeled: isLabeled } }));
 /** The table among the files whose columns are to be chosen; null: there is none. */
 export const readUploadedTable = (id: string) =>
   answer(api.GET('/api/v1/uploads/{upload_id}/table', upload(id)));

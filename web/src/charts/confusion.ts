@@ -29,7 +29,7 @@ export function confusionPairs(
     .slice(0, most);
 }
 
-/** Classes that are confused with each other most, neighbours being pairs; filled up with the first others. */
+/** Classes that are confused with each other most, neighbors being pairs; filled up with the first others. */
 export function mostConfused(counts: readonly (readonly number[])[], most: number): number[] {
   const pairs = counts
     .flatMap((row, r) =>
@@ -41,7 +41,7 @@ export function mostConfused(counts: readonly (readonly number[])[], most: numbe
 }
 
 /** The cell that an arrow key leads to, or null for other keys. */
-export function neighbour(key: string, row: number, column: number, n: number): [number, number] | null {
+export function neighbor(key: string, row: number, column: number, n: number): [number, number] | null {
   const within = (i: number) => Math.min(Math.max(i, 0), n - 1);
   switch (key) {
     case 'ArrowUp':

@@ -1,4 +1,4 @@
-// How a class is shown: one of eight colours, and a mark that tells apart what colours can't. The mark is its key.
+// How a class is shown: one of eight colors, and a mark that tells apart what colors can't. The mark is its key.
 
 const MARKS = '1234567890abcdefghijklmnopqrstuvwxyz';
 

@@ -1,4 +1,4 @@
-// What a key does while images are labelled, in the gallery as in the viewer.
+// What a key does while images are labeled, in the gallery as in the viewer.
 import { classOfKey } from './classes';
 
 export type LabelAct =

@@ -1,5 +1,5 @@
 // Whether a class key also selects the next image. The browser stores it.
-const KEY = 'coverslip.labelling.advance';
+const KEY = 'coverslip.labeling.advance';
 
 class Advancing {
   #isOn = $state(localStorage.getItem(KEY) !== 'no');

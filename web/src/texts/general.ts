@@ -66,7 +66,7 @@ export const general = {
   gallery: {
     number: (n: number) => `Image ${n}`,
     ofClass: (name: string) => `class ${name}`,
-    unlabelled: 'no class yet',
+    unlabeled: 'no class yet',
     size: 'Size of thumbnails',
   },
   explanation: {
@@ -219,10 +219,10 @@ export const general = {
   },
   existing: {
     title: (name: string) => `These images are already open as the dataset “${name}”.`,
-    text: (nImages: number, nLabelled: number, nChanged: number) =>
+    text: (nImages: number, nLabeled: number, nChanged: number) =>
       plural(nImages, {
-        one: `${count(nImages)} image, ${count(nLabelled)} labeled`,
-        other: `${count(nImages)} images, ${count(nLabelled)} labeled`,
+        one: `${count(nImages)} image, ${count(nLabeled)} labeled`,
+        other: `${count(nImages)} images, ${count(nLabeled)} labeled`,
       }) +
       (nChanged === 0
         ? '.'
@@ -231,7 +231,7 @@ export const general = {
     openAsNew: 'Open as a new dataset',
   },
   add: {
-    labelled: 'Open labeled images',
+    labeled: 'Open labeled images',
     plain: 'Open images',
     way: 'Location of the images',
     folder: 'On this computer',

@@ -48,7 +48,7 @@ export const studies = {
     coral: 'CORAL',
     map: 'Map',
     likeRandom: 'Similarity to maps of random weights',
-    beatsCentre: 'Advantage over the image center',
+    beatsCenter: 'Advantage over the image center',
     atLeast: 'Required',
     check: 'Sanity checks',
     change: 'Image change',

@@ -12,10 +12,10 @@ export const train = {
     action: 'Add images',
   },
   reading: 'coverslip is still reading these images. You can start the training when all images are read.',
-  facts: (nLabelled: number, nClasses: number) =>
-    plural(nLabelled, {
-      one: `${count(nLabelled)} labeled image, ${counts.classes(nClasses)}`,
-      other: `${count(nLabelled)} labeled images, ${counts.classes(nClasses)}`,
+  facts: (nLabeled: number, nClasses: number) =>
+    plural(nLabeled, {
+      one: `${count(nLabeled)} labeled image, ${counts.classes(nClasses)}`,
+      other: `${count(nLabeled)} labeled images, ${counts.classes(nClasses)}`,
     }),
   groups: counts.groups,
   groupedBy: (by: string, n: number | null) =>
@@ -142,7 +142,7 @@ export const train = {
   nChanged: (n: number) => plural(n, { one: `${count(n)} changed`, other: `${count(n)} changed` }),
   resetField: (title: string) => `Reset “${title}” to the default`,
   leakage: 'Train although the split separates groups or duplicates',
-  unlabelled: {
+  unlabeled: {
     title: 'These images have no labels yet',
     text: 'Label images of at least two classes, then return to this page.',
     action: 'Label the images',

@@ -53,7 +53,7 @@ def create_dataset(workspace: ServedWorkspace, new: NewDataset) -> DatasetState:
         name=new.name,
         group=new.group,
         group_pattern=new.group_pattern,
-        is_labelled=new.is_labelled,
+        is_labeled=new.is_labeled,
         choices=TableChoices(new.columns, new.crop_size),
     )
 

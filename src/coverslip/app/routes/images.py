@@ -61,14 +61,14 @@ def list_positions(workspace: ServedWorkspace, dataset_id: str, filters: Annotat
 
 
 @router.get(
-    "/datasets/{dataset_id}/colours",
+    "/datasets/{dataset_id}/colors",
     response_class=Response,
     responses=_COLOURS | _NOT_NEW | problems(404),
 )
-def get_colours(workspace: ServedWorkspace, dataset_id: str, etag: Known = None) -> Response:
+def get_colors(workspace: ServedWorkspace, dataset_id: str, etag: Known = None) -> Response:
     """The mean color of every image by position, four bytes each. Galleries show it before the thumbnails."""
-    data = pictures.colours(workspace, dataset_id)
-    tag = _tag("colours", hashlib.sha256(data).digest())
+    data = pictures.colors(workspace, dataset_id)
+    tag = _tag("colors", hashlib.sha256(data).digest())
     if etag == tag:
         return _unchanged(tag, None)
     return _picture(data, "application/octet-stream", tag, None)

@@ -14,7 +14,7 @@ from coverslip.workspace.explaining.explanations import ExplanationState
 from coverslip.workspace.job_kinds import JOB_KINDS, JobState
 from coverslip.workspace.jobs import acts
 from coverslip.workspace.jobs.records import find_job
-from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.workspace import Workspace
 
 router = api_router("jobs")
 

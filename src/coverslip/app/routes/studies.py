@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse, StreamingResponse
 
 from coverslip.app.files import FIGURE, FigureFile, figure_response, file_response, report_response
 from coverslip.app.requests import JobQueue, Paged, ServedWorkspace, api_router
-from coverslip.app.schemas.runs import NewStudy, StudyAsked
+from coverslip.app.schemas.runs import NewStudy, StudyRequest
 from coverslip.app.schemas.system import problems
 from coverslip.workspace.store.rows import Page
 from coverslip.workspace.studies import planning, results, state
@@ -29,7 +29,7 @@ def list_study_presets() -> list[StudyPreset]:
 
 
 @router.post("/study-preview", responses=problems(404, 409, 422))
-def preview_study(workspace: ServedWorkspace, study: StudyAsked) -> StudyOutlook:
+def preview_study(workspace: ServedWorkspace, study: StudyRequest) -> StudyOutlook:
     """The trainings of a study, without starting any."""
     return planning.outlook(workspace, _choices(study))
 
@@ -85,7 +85,7 @@ def get_study_figure(workspace: ServedWorkspace, study_id: str, name: FigureFile
     return figure_response(workspace, results.figure_of_study(workspace, study_id, name))
 
 
-def _choices(study: StudyAsked) -> StudyChoices:
+def _choices(study: StudyRequest) -> StudyChoices:
     return StudyChoices(
         preset=study.preset,
         dataset_ids=tuple(dict.fromkeys(study.dataset_ids)),

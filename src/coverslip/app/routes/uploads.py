@@ -29,7 +29,7 @@ _RAW: dict[str, Any] = {  # Any: FastAPI's own type
 @router.post("/uploads", status_code=201, responses=problems(422))
 def create_upload(workspace: ServedWorkspace, new: NewUpload) -> Upload:
     """Start an upload."""
-    return uploads.begin(workspace, new.name, is_labelled=new.is_labelled)
+    return uploads.begin(workspace, new.name, is_labeled=new.is_labeled)
 
 
 @router.get("/uploads/{upload_id}", responses=problems(404))
@@ -78,7 +78,7 @@ def finish_upload(workspace: ServedWorkspace, upload_id: str, finished: FinishUp
     return uploads.finish(
         workspace,
         upload_id,
-        is_labelled=finished.is_labelled,
+        is_labeled=finished.is_labeled,
         choices=choices,
         ignores_table=finished.ignores_table,
     )

@@ -63,7 +63,7 @@ class NewDataset(BaseModel):
     name: Name | None = Field(default=None, description="Default: named after the folder or table.")
     group: Text | None = Field(default=None, description="The column of the table that gives the groups.")
     group_pattern: Text | None = Field(default=None, description="A regular expression that finds the groups in paths.")
-    is_labelled: bool = Field(default=True, description="Whether folders or a table give the labels.")
+    is_labeled: bool = Field(default=True, description="Whether folders or a table give the labels.")
     columns: TableColumns = Field(default_factory=dict, description="As for a table preview; for all tables.")
     crop_size: CropSize | None = Field(
         default=None, description="Side in pixels of the square around each point of a table."
@@ -230,7 +230,7 @@ class NewUpload(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: Name
-    is_labelled: bool = Field(description="Whether sub-folders or a table give the labels.")
+    is_labeled: bool = Field(description="Whether sub-folders or a table give the labels.")
 
 
 class TableReading(BaseModel):
@@ -249,7 +249,7 @@ class FinishUpload(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    is_labelled: bool | None = Field(default=None, description="Overrides the value from the start of the upload.")
+    is_labeled: bool | None = Field(default=None, description="Overrides the value from the start of the upload.")
     table: TableReading | None = Field(
         default=None, description="How to read the table of the upload; null: by its header, if it gives the labels."
     )

@@ -63,7 +63,7 @@ class Decision(BaseModel):
     positive_class: str | None = Field(default=None, description="One of two classes; null: unchanged.")
 
 
-class StudyAsked(BaseModel):
+class StudyRequest(BaseModel):
     """A publication's study on datasets of the workspace."""
 
     model_config = ConfigDict(extra="forbid")
@@ -89,7 +89,7 @@ class StudyAsked(BaseModel):
     )
 
 
-class NewStudy(StudyAsked):
+class NewStudy(StudyRequest):
     """A study to queue."""
 
     name: str | None = Field(default=None, max_length=120, description="Default: named after the preset.")

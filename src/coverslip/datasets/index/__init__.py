@@ -33,7 +33,7 @@ from coverslip.datasets.index.table import ALIASES, TABLE_NAMES, plain_name
 from coverslip.datasets.index.table_columns import TableContent, describe_table, with_mapping
 from coverslip.datasets.index.table_files import PLAIN_TABLE_SUFFIXES, is_table, read_table
 from coverslip.datasets.index.tables import EXCLUDED_BY_HAND
-from coverslip.datasets.index.unlabelled import open_image_file
+from coverslip.datasets.index.unlabeled import open_image_file
 
 __all__ = [
     "ALIASES",

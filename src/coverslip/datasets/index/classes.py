@@ -1,7 +1,7 @@
 """Changes of the classes that folders or a table name: merge, exclude, rename and order them.
 
 Each label is changed once, and no new name is itself changed again. So labels that already have their new names stay
-as they are, and images labelled either way can be measured with one run.
+as they are, and images labeled either way can be measured with one run.
 
 Domains of one dataset may have classes with the same name. `<domain>/<class>` names the class of one domain.
 """
@@ -198,8 +198,8 @@ def check_classes(dataset: Dataset, plan: ClassPlan) -> None:
         BadRecipe: all faults at once: names that do not exist, with the nearest that do, and new names that classes
             already have.
     """
-    labelled = [record for record in dataset.records if record.label is not None]
-    classes_of_domains = {class_of_domain(dataset, record) for record in labelled}
+    labeled = [record for record in dataset.records if record.label is not None]
+    classes_of_domains = {class_of_domain(dataset, record) for record in labeled}
     existing = sorted(classes_of_domains, key=natural_key) if plan.by_domain else dataset.classes
     changed = {key: list(names) for key, names in (("drop", plan.drop), ("rename", plan.rename)) if names}
     if plan.merge:

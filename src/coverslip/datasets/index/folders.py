@@ -158,9 +158,9 @@ class _Layout:
         notes = []
         if self.prefix:
             notes.append(note("inner-class-folders", folder=one_line("/".join(self.prefix))))
-        unlabelled = [record.image_id for record in records if record.label is None]
-        if unlabelled:
-            notes.append(note("no-class-folder", n_images=len(unlabelled), examples=some(unlabelled, 3)))
+        unlabeled = [record.image_id for record in records if record.label is None]
+        if unlabeled:
+            notes.append(note("no-class-folder", n_images=len(unlabeled), examples=some(unlabeled, 3)))
         full = {path_parts[:depth] for path_parts in listing.images for depth in range(1, len(path_parts))}
         depth = len(self.prefix) + (2 if self.source == "split folders" else 1)
         empty = ["/".join(f) for f in listing.folders if len(f) == depth and f not in full]

@@ -138,7 +138,7 @@ def _sources_of(source: object, axes: Axes) -> list[str | Path | Table]:
     if isinstance(source, (str, os.PathLike, Table)) or _is_image(source) or _is_table(source):
         return _sources([source], axes)
     if isinstance(source, tuple) and len(source) == 2 and _is_labels(source[1]):
-        return _sources([_labelled(*source)], axes)
+        return _sources([_labeled(*source)], axes)
     if n_axes(source) not in (None, 1, 4):
         raise BadDataset("not-a-stack", n_axes=n_axes(source))
     if not isinstance(source, Iterable):
@@ -174,7 +174,7 @@ def _is_labels(candidate: object) -> bool:
     return isinstance(candidate, list) or n_axes(candidate) == 1
 
 
-def _labelled(images: Any, labels: Any) -> dict[str, list[Any]]:  # Any: each library's own
+def _labeled(images: Any, labels: Any) -> dict[str, list[Any]]:  # Any: each library's own
     """Return `(X, y)` as a table.
 
     Raises:

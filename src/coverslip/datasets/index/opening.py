@@ -34,7 +34,7 @@ from coverslip.datasets.index.table import Table
 from coverslip.datasets.index.table_columns import with_mapping
 from coverslip.datasets.index.table_files import PLAIN_TABLE_SUFFIXES, SHEET_SUFFIXES, is_table, read_table
 from coverslip.datasets.index.tables import open_table
-from coverslip.datasets.index.unlabelled import open_unlabelled
+from coverslip.datasets.index.unlabeled import open_unlabeled
 from coverslip.errors import BadDataset
 from coverslip.images import Depth, ReadPlan, middle_of
 from coverslip.messages import Note, note
@@ -54,7 +54,7 @@ def open_dataset(
     columns: Mapping[str, str] | None = None,
     crop_size: int | None = None,
     plan: ReadPlan = _WHOLE_FIRST_PLANE,
-    labelled: bool = True,
+    labeled: bool = True,
     domains: Sequence[str | None] | None = None,
     axes: Axes = "HWC",
     depth: Depth | None = None,
@@ -67,7 +67,7 @@ def open_dataset(
             label: a CSV or TSV file, or in memory a dictionary of columns or a data frame, of which a column `image`
             may hold arrays or Pillow's images. Or a tuple `(X, y)` of images and their labels. Several become one
             dataset, each its own domain. With
-            `labelled=False` also images, as files or in memory, plain folders and patterns such as `new/*.tif`, in the
+            `labeled=False` also images, as files or in memory, plain folders and patterns such as `new/*.tif`, in the
             order given.
         group: column of the table that names what a split must not divide (patient, slide, well).
         group_pattern: regular expression that finds the group in each path relative to the folder or table; the part
@@ -77,7 +77,7 @@ def open_dataset(
             name states that the table has no such column.
         crop_size: side in pixels of the square that is cut out around each point (x, y) of a table.
         plan: which pixels of which files make an image, where a table's row does not say so itself.
-        labelled: False for images to predict. Labels then come from a table's label column only.
+        labeled: False for images to predict. Labels then come from a table's label column only.
         domains: a name for each source's domain. None stands for the name of its folder. Sources with the same name
             form one domain. A column of the table takes precedence.
         axes: of arrays of color images: channels last or first. Arrays are not copied: later changes to them count.
@@ -118,11 +118,11 @@ def open_dataset(
     if names and len(names) != len(sources):
         raise BadDataset("unequal-domains", n_domains=len(names), n_sources=len(sources))
     opening = Opening(tuple(map(_as_opened, sources)), group, group_pattern, plan, names, columns)
-    if labelled:
-        opened = [_open_labelled(each, opening, may_read) for each in sources]
+    if labeled:
+        opened = [_open_labeled(each, opening, may_read) for each in sources]
     else:
         each_alone = [[each] for each in sources] if names else [sources]
-        opened = [open_unlabelled(together, opening, may_read) for together in each_alone]
+        opened = [open_unlabeled(together, opening, may_read) for together in each_alone]
     if group_pattern is not None:
         check_pattern(opened, group_pattern)
     dataset = with_channel_files(_in_domains(opened, names), plan)
@@ -165,7 +165,7 @@ def regrouped(dataset: Dataset, group: str) -> Dataset:
     return replace(reopened, records=records)
 
 
-def _open_labelled(origin: str | Path | Table, opening: Opening, may_read: Callable[[Path], bool] | None) -> Dataset:
+def _open_labeled(origin: str | Path | Table, opening: Opening, may_read: Callable[[Path], bool] | None) -> Dataset:
     if isinstance(origin, Table):
         return _open_table(origin, opening, may_read)
     path = absolute_path(origin)
@@ -195,7 +195,7 @@ def _open_table(table: Table, opening: Opening, may_read: Callable[[Path], bool]
         opening.plan_of_each,
         group=opening.group,
         wants_groups=pattern is None,
-        labelled=True,
+        labeled=True,
         may_read=may_read,
     )
     return _opened(table.path.parent, "table", records, notes, str(table), pattern)

@@ -94,7 +94,7 @@ def find_columns(
     *,
     group: str | None,
     wants_groups: bool,
-    labelled: bool,
+    labeled: bool,
     crop_size: int | None,
     notes: list[Note],
 ) -> Columns:
@@ -104,7 +104,7 @@ def find_columns(
         table: with its columns' names.
         group: the column that names groups; without it a column named `group` is used.
         wants_groups: False if groups do not come from the table, so that it needs no advice about columns.
-        labelled: whether there must be a label column.
+        labeled: whether there must be a label column.
         crop_size: side of the square around a point, in pixels; None: unknown.
         notes: notes on the table are added here.
 
@@ -119,9 +119,9 @@ def find_columns(
         notes.append(note("path-column", column=one_line(table.columns[at_path], 60)))
     at_label = table.index("label")
     has_labels = at_label is not None and any(row[at_label] for row in table.rows)
-    if labelled and not has_labels and set(map(plain_name, table.columns)) >= _OF_PREDICTIONS:
+    if labeled and not has_labels and set(map(plain_name, table.columns)) >= _OF_PREDICTIONS:
         raise BadDataset("predictions-without-labels", file=table.file)
-    if at_label is None and labelled:
+    if at_label is None and labeled:
         raise _no_column(table, "label")
     return Columns(
         path=at_path,

@@ -40,7 +40,7 @@ def open_table(
     *,
     group: str | None,
     wants_groups: bool,
-    labelled: bool,
+    labeled: bool,
     may_read: Callable[[Path], bool] | None = None,
 ) -> tuple[list[ImageRecord], list[Note]]:
     """Return the records of a table's rows, and notes. Relative paths start from the table's folder.
@@ -51,7 +51,7 @@ def open_table(
         group: the column that names groups; without it a column named `group` is used, and for crops of several files
             the file.
         wants_groups: False if groups do not come from the table, so that it needs no advice about columns.
-        labelled: whether there must be a label column.
+        labeled: whether there must be a label column.
         may_read: returns whether a file may be opened for its width and height; None: all.
 
     Raises:
@@ -59,7 +59,7 @@ def open_table(
     """
     notes = list(table.notes)
     columns = find_columns(
-        table, group=group, wants_groups=wants_groups, labelled=labelled, crop_size=plan.crop_size, notes=notes
+        table, group=group, wants_groups=wants_groups, labeled=labeled, crop_size=plan.crop_size, notes=notes
     )
     records = _records(table, columns, plan, _Sizes(may_read), notes)
     if not any(record.is_there for record in records):

@@ -22,7 +22,7 @@ class Inspection(BaseModel):
     source: str
     n_images: int
     n_readable: int
-    n_unlabelled: int
+    n_unlabeled: int
     classes: dict[str, int] = Field(description="Readable images per label.")
     domains: dict[str, int]
     groups: GroupFacts | None
@@ -63,7 +63,7 @@ def inspect_dataset(dataset: Dataset, scan: Scan) -> Inspection:
         source=dataset.source,
         n_images=len(records),
         n_readable=len(readable),
-        n_unlabelled=sum(record.label is None for record in records),
+        n_unlabeled=sum(record.label is None for record in records),
         classes=class_sizes(dataset, scan),
         domains=dict(sorted(domains.items())),
         groups=group_facts(dataset),

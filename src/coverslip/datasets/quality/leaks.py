@@ -10,7 +10,7 @@ from coverslip.datasets.quality.components import connected_components, kept_tog
 from coverslip.datasets.quality.scanning import Scan, Unreadable
 from coverslip.datasets.quality.usable import exclusion_reasons
 
-LeakKind = Literal["group", "pixels", "copies", "chain"]  # chain: groups and duplicates that connect images
+LeakKind = Literal["group", "pixels", "near-duplicates", "chain"]  # chain: groups and duplicates that connect images
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def predefined_split_leaks(dataset: Dataset, scan: Scan) -> list[Leak]:
     direct = [*_leaks_among("group", dataset, by_group.values()), *_leaks_among("pixels", dataset, by_pixels.values())]
     in_equal = {i for leak in direct if leak.kind == "pixels" for i in leak.images}
     changed = (members for members in by_copies.values() if in_equal.isdisjoint(members))
-    direct += _leaks_among("copies", dataset, changed)
+    direct += _leaks_among("near-duplicates", dataset, changed)
     in_direct = {i for leak in direct for i in leak.images}
     chains = (unit for unit in _predefined_components(dataset, scan) if in_direct.isdisjoint(unit))
     return [*direct, *_leaks_among("chain", dataset, chains)]

@@ -264,5 +264,5 @@ def _standardized(appearance: Doubles, label: Ints) -> Doubles:
     for k in range(appearance.shape[1]):
         ranks[:, k] -= (np.bincount(label, ranks[:, k]) / n_of)[label]
     deviation = ranks.std(axis=0)
-    standardised: Doubles = ranks[:, deviation > 0] / deviation[deviation > 0]
-    return standardised if standardised.shape[1] else np.zeros((len(label), 1))
+    standardized: Doubles = ranks[:, deviation > 0] / deviation[deviation > 0]
+    return standardized if standardized.shape[1] else np.zeros((len(label), 1))

@@ -113,14 +113,14 @@ def leakage_error(dataset: Dataset, leaks: Sequence[Leak]) -> LeakageFound:
     counts: dict[LeakKind, Callable[[int], str]] = {
         "group": lambda n: text("leak-of-groups", n=n),
         "pixels": lambda n: text("leak-of-pixels", n=n),
-        "copies": lambda n: text("leak-of-near-duplicates", n=n),
+        "near-duplicates": lambda n: text("leak-of-near-duplicates", n=n),
         "chain": lambda n: text("leak-of-chains", n=n),
     }
     grouping = [each for each in dataset.notes if each.code in ("grouped", "not-grouped")]
     return LeakageFound(
         "leaking-split",
         file=dataset.root,
-        remedies=(*([_IGNORE] if set(n_of) == {"copies"} else []), AllowLeakage()),
+        remedies=(*([_IGNORE] if set(n_of) == {"near-duplicates"} else []), AllowLeakage()),
         leaks=" and ".join(count(n_of[kind]) for kind, count in counts.items() if n_of[kind]),
         examples="; ".join(examples),
         has_more=len(leaks) > _MOST_LEAKS,

@@ -85,7 +85,7 @@ def _n_bytes(future: "Future[Pixels | UnreadableImage]") -> int:
 def decode_image(
     path: Path, plan: ReadPlan, *, max_bytes: int = MAX_BYTES, within: Sequence[Path] | None = None
 ) -> Pixels:
-    """Decode an image of one file, or of a file for each channel: grey that is stored as colour is one channel.
+    """Decode an image of one file, or of a file for each channel: gray that is stored as color is one channel.
 
     Raises:
         UnreadableImage: a file cannot be read, lies outside the folders `within`, or they differ in size or depth.

@@ -43,7 +43,7 @@ class Seen(_Closed):
     probabilities: tuple[float, ...]
     reason: Words | None
     warning: Words | None
-    unfamiliarity: float | None
+    ood_score: float | None
     prediction_set: tuple[Words, ...] | None
     logits: tuple[float, ...]
     image: SeenImage | None  # None where it could not be read
@@ -94,7 +94,7 @@ def rows_of(
 
 
 def _seen(row: Prediction, image: PreprocessedImage | None) -> Seen:
-    fields = ("predicted", "probability", "decision", "probabilities", "unfamiliarity", "prediction_set", "logits")
+    fields = ("predicted", "probability", "decision", "probabilities", "ood_score", "prediction_set", "logits")
     return Seen(
         **{name: getattr(row, name) for name in fields},
         reason=None if row.reason is None else row.reason[:_LONGEST],

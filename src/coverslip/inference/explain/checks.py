@@ -2,8 +2,8 @@
 
 A map must change when the network's weights are random ones (Adebayo et al. 2018, Sanity Checks for Saliency Maps):
 else it shows the image's edges, not what was learnt. And blurring an image where its map is highest must take the
-prediction away sooner than blurring it from the centre outwards does (deletion of Petsiuk et al. 2018, RISE): cells
-stand in the centre, so that a map of 'the center' appears right without any information.
+prediction away sooner than blurring it from the center outwards does (deletion of Petsiuk et al. 2018, RISE): cells
+stand in the center, so that a map of 'the center' appears right without any information.
 """
 
 import math
@@ -36,7 +36,7 @@ class Checked:
 
     n_images: int
     similarity: float  # to maps by random weights: size of the rank correlation, 0-1
-    gain: float  # probability that blurring by the map takes away beyond what blurring from the centre does
+    gain: float  # probability that blurring by the map takes away beyond what blurring from the center does
     gain_low: float  # its lower 95 % bound
 
     @property
@@ -45,18 +45,18 @@ class Checked:
         return self.similarity <= MOST_SIMILAR
 
     @property
-    def beats_centre(self) -> bool:
-        """Whether it finds what the prediction hangs on better than 'the centre' does."""
+    def beats_center(self) -> bool:
+        """Whether it finds what the prediction hangs on better than 'the center' does."""
         return self.gain_low > 0
 
     @property
     def passes(self) -> bool:
         """Whether it passed both."""
-        return self.n_images >= FEWEST_IMAGES and self.changes and self.beats_centre
+        return self.n_images >= FEWEST_IMAGES and self.changes and self.beats_center
 
 
 def check_maps(
-    network: Network, draw: Maps, x: Tensor, randomised: list[Network], on_progress: OnProgress = ignore_progress
+    network: Network, draw: Maps, x: Tensor, randomized: list[Network], on_progress: OnProgress = ignore_progress
 ) -> Checked:
     """Both checks of one kind of map.
 
@@ -64,20 +64,20 @@ def check_maps(
         network: in evaluation mode.
         draw: the maps.
         x: (n, C, S, S) in [0, 1]: images that took no part in the final numbers.
-        randomised: the same network with random weights, as of `with_random_weights`.
+        randomized: the same network with random weights, as of `with_random_weights`.
         on_progress: called with the number of images that are done.
     """
     similarity, gain = [], []
     with torch.no_grad():
         probability = torch.cat([network(each[None]) for each in x]).softmax(dim=1)
     classes = probability.argmax(dim=1)
-    outwards = -_distance_from_centre(x.shape[-1], x.device)
+    outwards = -_distance_from_center(x.shape[-1], x.device)
     for i in range(len(x)):
         image, number = x[i : i + 1], classes[i : i + 1]
         by_learnt = draw(network, image, number)
-        similarity += [_rank_correlation(by_learnt, draw(other, image, number)) for other in randomised]
-        by_map, by_centre = (_left(network, image, number, order) for order in (by_learnt, outwards[None]))
-        gain.append(by_centre - by_map)
+        similarity += [_rank_correlation(by_learnt, draw(other, image, number)) for other in randomized]
+        by_map, by_center = (_left(network, image, number, order) for order in (by_learnt, outwards[None]))
+        gain.append(by_center - by_map)
         on_progress(i + 1, len(x))
     spread = float(np.std(gain, ddof=1)) / math.sqrt(len(gain)) if len(gain) > 1 else math.inf
     low = float(np.mean(gain)) - _NORMAL_95 * spread
@@ -140,7 +140,7 @@ def _left(network: Network, image: Tensor, number: Tensor, order: Tensor) -> flo
     return float(np.mean(deletion_curve(network, image, number, order)))
 
 
-def _distance_from_centre(side: int, device: torch.device) -> Tensor:
+def _distance_from_center(side: int, device: torch.device) -> Tensor:
     """(S, S)."""
     position = torch.arange(side, dtype=torch.float32, device=device) - (side - 1) / 2
     return (position[:, None].square() + position[None].square()).sqrt()
@@ -152,9 +152,9 @@ def _rank_correlation(maps: Tensor, others: Tensor) -> float:
 
     size = (_RANKED_PX, _RANKED_PX)
     ranks = [rankdata(F.adaptive_avg_pool2d(_as_large(each), size).flatten().cpu().numpy()) for each in (maps, others)]
-    centred = [each - each.mean() for each in ranks]
-    below = math.sqrt(float((centred[0] ** 2).sum() * (centred[1] ** 2).sum()))
-    return abs(float(centred[0] @ centred[1])) / below if below else 0.0
+    centerd = [each - each.mean() for each in ranks]
+    below = math.sqrt(float((centerd[0] ** 2).sum() * (centerd[1] ** 2).sum()))
+    return abs(float(centerd[0] @ centerd[1])) / below if below else 0.0
 
 
 def _as_large(maps: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Maps as colours over images, and the sheet of one image: a row for each classifier, side by side."""
+"""Maps as colors over images, and the sheet of one image: a row for each classifier, side by side."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-Colours = Literal["viridis", "jet"]
+Colors = Literal["viridis", "jet"]
 Pixels = npt.NDArray[np.unsignedinteger]
 Map = npt.NDArray[np.float32]
 
 TILE_PX = 192
 _GAP_PX, _TEXT_PX, _LINES = 8, 16, 3
 _INK, _PAPER, _WITHHELD = (29, 37, 41), (255, 255, 255), (225, 230, 230)
-_OPACITY = 0.55  # of the colours above the image
+_OPACITY = 0.55  # of the colors above the image
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,32 +28,32 @@ class Tile:
 
 
 def as_picture(pixels: Pixels) -> Image.Image:
-    """(S, S, C) integers as shown to people: three channels as red, green and blue, else the first in grey."""
+    """(S, S, C) integers as shown to people: three channels as red, green and blue, else the first in gray."""
     levels = pixels.astype(np.float32) / np.iinfo(pixels.dtype).max * 255
     shown = levels if levels.shape[2] == 3 else np.repeat(levels[:, :, :1], 3, axis=2)
     return Image.fromarray(shown.round().astype(np.uint8)).resize((TILE_PX, TILE_PX), Image.Resampling.BILINEAR)
 
 
-def strength(drawn: Map, *, centred: bool) -> Map:
+def strength(drawn: Map, *, centerd: bool) -> Map:
     """(h, w) in [0, 1] of a signed map: 0 where nothing speaks for the class, 1 where most does.
 
     Args:
         drawn: as `maps` gives it.
-        centred: places count by what they say beyond the average place: for shares of a whole.
+        centerd: places count by what they say beyond the average place: for shares of a whole.
     """
-    positive = np.maximum(drawn - drawn.mean() if centred else drawn, 0)
+    positive = np.maximum(drawn - drawn.mean() if centerd else drawn, 0)
     top = float(positive.max())
     return (positive / top if top > 0 else positive).astype(np.float32)
 
 
-def overlay(pixels: Pixels, shown: Map, colours: Colours = "viridis") -> Image.Image:
-    """A map in [0, 1] as colours over the image in grey."""
+def overlay(pixels: Pixels, shown: Map, colors: Colors = "viridis") -> Image.Image:
+    """A map in [0, 1] as colors over the image in gray."""
     from matplotlib import colormaps
 
-    grey = as_picture(pixels).convert("L").convert("RGB")
+    gray = as_picture(pixels).convert("L").convert("RGB")
     fine = Image.fromarray(shown).resize((TILE_PX, TILE_PX), Image.Resampling.BILINEAR)
-    coloured = colormaps[colours](np.asarray(fine).clip(0, 1))[:, :, :3] * 255
-    return Image.blend(grey, Image.fromarray(coloured.round().astype(np.uint8)), _OPACITY)
+    colored = colormaps[colors](np.asarray(fine).clip(0, 1))[:, :, :3] * 255
+    return Image.blend(gray, Image.fromarray(colored.round().astype(np.uint8)), _OPACITY)
 
 
 def draw_sheet(rows: Sequence[Sequence[Tile]], tiles_per_row: int | None = None) -> Image.Image:

@@ -18,7 +18,7 @@ from coverslip.events import Noted, telling
 from coverslip.inference.classifier import Classifier
 from coverslip.inference.explain.checks import FEWEST_IMAGES, Checked, check_maps, with_random_weights
 from coverslip.inference.explain.maps import Method, averaged, maps_by, methods_of, turned
-from coverslip.inference.explain.neighbours import NearestTraining, Neighbour, training_ids
+from coverslip.inference.explain.neighbors import NearestTraining, Neighbor, training_ids
 from coverslip.messages import note
 from coverslip.models import model_info
 from coverslip.models.networks import Network, create_network
@@ -69,15 +69,15 @@ class Explainer:
         wanted = possible if method is None else (method,)
         stored_checks = self._known(fingerprint)
         x: Tensor | None = None  # read where a kind has to be checked
-        randomised: list[Network] = []
+        randomized: list[Network] = []
         for place, each in enumerate(wanted, start=1):
             if each in stored_checks:
                 self.checks[each] = stored_checks[each]
             else:
                 x = self._images_to_check(explained) if x is None else x
                 if len(x) >= FEWEST_IMAGES:
-                    randomised = randomised or with_random_weights(self._build, x)
-                    self.checks[each] = self._checked(each, x, randomised, of=(place, len(wanted)))
+                    randomized = randomized or with_random_weights(self._build, x)
+                    self.checks[each] = self._checked(each, x, randomized, of=(place, len(wanted)))
                     self._keep(fingerprint, len(x), stored_checks)  # each takes long, and the next may be given up
             if each in self.checks and self.checks[each].passes:
                 break
@@ -96,7 +96,7 @@ class Explainer:
         drawn = averaged(maps_by(method), self.network, x, number, self.classifier.card.tta)
         return drawn[0].float().cpu().numpy()
 
-    def neighbours(self, pixels: Pixels, digest: str, n: int) -> list[Neighbour]:
+    def neighbors(self, pixels: Pixels, digest: str, n: int) -> list[Neighbor]:
         """The n training images that are most like an image; none where they are not there any more."""
         if self._nearest is None:
             return []
@@ -120,7 +120,7 @@ class Explainer:
         except Stopped:
             raise
         except CoverslipError as error:
-            self._context.emit(Noted.of(note("no-neighbours", level="warning", name=self.name, reason=error.what)))
+            self._context.emit(Noted.of(note("no-neighbors", level="warning", name=self.name, reason=error.what)))
             return None
         finally:
             self.network.to(self._context.device)
@@ -140,7 +140,7 @@ class Explainer:
             image_size=card.preprocessing.image_size if model_info(card.model).is_sized else None,
         )
 
-    def _checked(self, method: Method, x: Tensor, randomised: list[Network], of: tuple[int, int]) -> MapCheck:
+    def _checked(self, method: Method, x: Tensor, randomized: list[Network], of: tuple[int, int]) -> MapCheck:
         place, most = of  # the kinds after one that passes are not checked
         which = method if most == 1 else f"{method}, {place} of up to {most}"
         tell = telling(self._context.emit, f"checking heat maps ({which})", unit="images")
@@ -149,7 +149,7 @@ class Explainer:
             self._context.stop.check()
             tell(done, total)
 
-        return as_record(method, check_maps(self.network, maps_by(method), x, randomised, tell_unless_stopped))
+        return as_record(method, check_maps(self.network, maps_by(method), x, randomized, tell_unless_stopped))
 
     def _known(self, fingerprint: str) -> dict[Method, MapCheck]:
         """What was found out before, of the same weights."""
@@ -190,7 +190,7 @@ class Explainer:
 def as_record(method: Method, checked: Checked) -> MapCheck:
     """For the run folder."""
     values = {name: value for name, value in asdict(checked).items() if name != "n_images"}
-    verdicts = {name: getattr(checked, name) for name in ("changes", "beats_centre", "passes")}
+    verdicts = {name: getattr(checked, name) for name in ("changes", "beats_center", "passes")}
     return MapCheck(method=method, **values, **verdicts)
 
 

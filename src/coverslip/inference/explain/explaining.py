@@ -24,10 +24,10 @@ from coverslip.errors import CoverslipError, UnreadableImage
 from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.files import CsvWriter, safe_cell, written_whole
 from coverslip.inference.classifier import load_classifier
-from coverslip.inference.explain.drawing import Colours, Tile, as_picture, draw_sheet, overlay, strength
+from coverslip.inference.explain.drawing import Colors, Tile, as_picture, draw_sheet, overlay, strength
 from coverslip.inference.explain.explainer import Explainer, run_of
 from coverslip.inference.explain.maps import Method
-from coverslip.inference.explain.neighbours import Neighbour
+from coverslip.inference.explain.neighbors import Neighbor
 from coverslip.machine import chosen_device
 from coverslip.messages import ChooseOther, note
 from coverslip.progress import show
@@ -92,7 +92,7 @@ def explain(
     show_failed: bool = False,
     n_nearest: int = 4,
     tiles_per_row: int | None = None,
-    colours: Colours = "viridis",
+    colors: Colors = "viridis",
     axes: Axes = "HWC",
     device: str = "auto",
     emit: Emit = show,
@@ -100,7 +100,7 @@ def explain(
     """Draw where in images the evidence for the predicted class lies, and for the true one where it is known.
 
     Every kind of map is checked first: it must change when the network's weights are random, and blurring an image
-    where it is highest must take the prediction away sooner than blurring from the centre does. The first kind that
+    where it is highest must take the prediction away sooner than blurring from the center does. The first kind that
     passes is drawn; where none does, maps are withheld. A map shows where the network looked, not whether it is right.
 
     Args:
@@ -112,8 +112,8 @@ def explain(
         show_failed: draw maps that failed their checks too, stamped so.
         n_nearest: training images beside it with the most similar features; duplicates of the image are excluded.
         tiles_per_row: of a picture; None: a run's stand in one row.
-        colours: of the maps.
-        axes: of arrays of colour images: channels last or first.
+        colors: of the maps.
+        axes: of arrays of color images: channels last or first.
         device: what runs the networks, as of `load_classifier`.
         emit: receives progress events.
 
@@ -129,12 +129,12 @@ def explain(
     """
     folder = _new_folder(Path(out))
     places = [Path(runs)] if isinstance(runs, Run | Path | str) else [Path(run) for run in runs]
-    data = sources if isinstance(sources, Dataset) else open_dataset(sources, labelled=False, axes=axes)
+    data = sources if isinstance(sources, Dataset) else open_dataset(sources, labeled=False, axes=axes)
     explainers = _explainers(places, names or _names(places), chosen_device(device), emit)
     drawn: list[Explanation] = []
     try:
         checked = [_checks(each, place, method, data) for each, place in zip(explainers, places, strict=True)]
-        choice = _Choice(colours, show_failed=show_failed, n_nearest=n_nearest)
+        choice = _Choice(colors, show_failed=show_failed, n_nearest=n_nearest)
         folder.mkdir(parents=True, exist_ok=True)
         try:
             for sheet in _all_images(explainers, checked, data, choice, emit):
@@ -212,7 +212,7 @@ def _checks(explainer: Explainer, place: Path, method: Method | None, data: Data
 class _Choice:
     """What is drawn of an image."""
 
-    colours: Colours
+    colors: Colors
     show_failed: bool
     n_nearest: int
 
@@ -274,10 +274,10 @@ def _explained(
     first = (explainer.name, f"predicted {one_line(row.predicted)}", f"probability {probability:.2f}{doubt}")
     tiles = [Tile(first, as_picture(image.pixels))]
     for class_name in wanted:
-        tiles.append(_map_tile(explainer, checked, image, class_name or "", is_shown, choice.colours))
-    nearest = explainer.neighbours(image.pixels, image.pixel_hash or "", choice.n_nearest) if choice.n_nearest else []
-    tiles += [_nearest_tile(explainer, neighbour, first=i == 0) for i, neighbour in enumerate(nearest)]
-    ids = tuple(f"{neighbour.record.label}: {neighbour.record.image_id}" for neighbour in nearest)
+        tiles.append(_map_tile(explainer, checked, image, class_name or "", is_shown, choice.colors))
+    nearest = explainer.neighbors(image.pixels, image.pixel_hash or "", choice.n_nearest) if choice.n_nearest else []
+    tiles += [_nearest_tile(explainer, neighbor, first=i == 0) for i, neighbor in enumerate(nearest)]
+    ids = tuple(f"{neighbor.record.label}: {neighbor.record.image_id}" for neighbor in nearest)
     of_image = (row.image_id, row.path, row.label, explainer.name, row.predicted, row.probability, row.decision)
     explanations = [
         Explanation(*of_image, class_name, checked.method, checked.verdict, is_shown, name, ids)
@@ -292,19 +292,19 @@ def _map_tile(
     image: PreprocessedImage,
     class_name: str,
     is_shown: bool,
-    colours: Colours,
+    colors: Colors,
 ) -> Tile:
     stamp = {"passed": "passed its checks", "failed": "failed the check", "not checked": "not checked"}
     lines = (f"speaks for {one_line(class_name)}", checked.method, stamp[checked.verdict])
     if not is_shown:
         return Tile((*lines[:2], "withheld: failed the check"), None)
     drawn = explainer.map_of(checked.method, image.pixels, class_name)
-    shown = strength(drawn, centred=checked.method == "contributions")
-    return Tile(lines, overlay(image.pixels, shown, colours))
+    shown = strength(drawn, centerd=checked.method == "contributions")
+    return Tile(lines, overlay(image.pixels, shown, colors))
 
 
-def _nearest_tile(explainer: Explainer, neighbour: Neighbour, *, first: bool) -> Tile:
-    record = neighbour.record
+def _nearest_tile(explainer: Explainer, neighbor: Neighbor, *, first: bool) -> Tile:
+    record = neighbor.record
     lines = ("looks like these:" if first else "", one_line(record.label or ""), one_line(record.image_id))
     with closing(read_preprocessed([record], explainer.classifier.card.preprocessing)) as images:  # type: ignore[type-var]  # a generator
         image = next(images)

@@ -26,7 +26,7 @@ METHODS: tuple[Method, ...] = ("contributions", "grad-cam", "grad-cam++", "occlu
 Maps = Callable[[Network, Tensor, Tensor], Tensor]
 """(network that evaluates, (B, C, S, S) in [0, 1], (B,) class numbers) -> (B, h, w): higher speaks for the class."""
 
-_N_SQUARES = 7  # a side that occlusion covers; each square reaches half-way into its neighbours
+_N_SQUARES = 7  # a side that occlusion covers; each square reaches half-way into its neighbors
 _EPS = 1e-12
 _FLIPPED: dict[int, tuple[int, ...]] = {0: (), 1: (2, 3), 2: (3,), 3: (2,)}  # sides of a copy of test-time augmentation
 

@@ -230,7 +230,7 @@ finding-mixed-bit-depths = Bit depths are mixed ({ $counts }). If the bit depth 
 
 images-of-bit-depth = { $n_images } of { $depth } bit
 
-finding-unlabelled = { $n ->
+finding-unlabeled = { $n ->
         [one] { $n } image without a label will be excluded.
        *[other] { $n } images without a label will be excluded.
     }

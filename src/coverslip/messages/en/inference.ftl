@@ -142,7 +142,7 @@ answer-not-possible = its result for '{ $image }' is not possible
 method-not-available = '{ $name }' reads only its last layer, for which '{ $method }' is not available
     .do = Choose one of { $methods }.
 
-no-neighbours = The nearest training images of '{ $name }' are not shown: { $reason }.
+no-neighbors = The nearest training images of '{ $name }' are not shown: { $reason }.
 
 image-not-drawn = { $image } could not be read, so there is no picture of it.
 

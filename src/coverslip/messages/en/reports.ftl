@@ -675,8 +675,8 @@ methods-processor = on { $processor } with { $n_threads ->
        *[other] { $n_threads } threads
     }
 
-methods-weights = Pretrained weights: { $source } ({ $kind }) · { $has_licence ->
-        [true] license { $licence }
+methods-weights = Pretrained weights: { $source } ({ $kind }) · { $has_license ->
+        [true] license { $license }
        *[false] license not stated
     }
 
@@ -687,13 +687,13 @@ methods-weights-of-pretraining = the weights { $is_kept ->
        *[false] that were not improved by pretraining
     } on “{ $name }”, described in its own folder pretraining/,
 
-methods-imported-weights = the imported weights “{ $source }” { $has_licence ->
-        [true] (license { $licence })
+methods-imported-weights = the imported weights “{ $source }” { $has_license ->
+        [true] (license { $license })
        *[false] (license not stated)
     }
 
-methods-pretrained-weights = { $phrase } from { $source } { $has_licence ->
-        [true] (license { $licence })
+methods-pretrained-weights = { $phrase } from { $source } { $has_license ->
+        [true] (license { $license })
        *[false] (license not stated)
     }
 
@@ -1186,10 +1186,10 @@ card-evaluation-data = metrics are from { $image_set }, of the same origin as th
        *[other] ; also measured on: { $evaluations }
     }
 
-card-evaluation = { $name }{ $n_seen ->
+card-evaluation = { $name }{ $n_used_in_training ->
         [0] {""}
-        [one] {" "}({ $n_seen } image used in training)
-       *[other] {" "}({ $n_seen } images used in training)
+        [one] {" "}({ $n_used_in_training } image used in training)
+       *[other] {" "}({ $n_used_in_training } images used in training)
     }
 
 card-images-of-sets = { $sets } images; classes by set: see the report

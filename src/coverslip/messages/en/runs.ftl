@@ -306,7 +306,7 @@ recipe-value = { $key ->
         [augment_flip] it must be true, false or horizontal
         [augment] it is a section of several keys, such as augment.flip, or the name of a set
         [init] it must be imagenet, scratch, {"{"}run: PATH{"}"} or {"{"}train_on: DATA{"}"}
-        [regulariser] it is a section of several keys, such as regulariser.groups
+        [regularizer] it is a section of several keys, such as regularizer.groups
         [split] it is a section of several keys, such as split.test
         [loss_options] it is a section of several keys, such as loss_options.gamma
        *[other] it is a section of several keys

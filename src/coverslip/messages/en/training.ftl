@@ -114,7 +114,7 @@ unknown-class-of-images = The images to train on have no class '{ $name }', whic
 labels-merge-classes = By init.labels, { $names } of the training to start from would all be '{ $name }' here
     .do = Give each class a different name, or remove those that do not occur here.
 
-unknown-initialisation = The classifier to start from does not state which images it was trained on. Check that none of these images are among them.
+unknown-initialization = The classifier to start from does not state which images it was trained on. Check that none of these images are among them.
 
 images-of-pretraining-tested = { $n_images ->
         [one] { $n_images } of { $n_test } test images was

@@ -117,7 +117,7 @@ class SqueezeExcite(nn.Module):
 
 
 class NormalizationAttention(nn.Module):
-    """Weighs each pixel of each channel by its normalised value: x * sigmoid(share * BN(x)), Liu et al. 2021.
+    """Weighs each pixel of each channel by its normalized value: x * sigmoid(share * BN(x)), Liu et al. 2021.
 
     `share` is |scale| / sum of |scale| of the batch norm: channels that vary count more. Equations 3 to 5 of the paper
     name two convolutions besides (f_att, f_recon), but its counts have room for the batch norm's 2 C alone; the 1x1
@@ -385,7 +385,7 @@ class MobileViTMN(nn.Module):
         )
         self.final_conv = ConvLayer(convolution(80, 320, 1), 320, plan.behind("final", 320))
         self.head = ClassifierHead(320, n_classes)
-        self.apply(_initialise)
+        self.apply(_initialize)
 
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.head(self.final_conv(self.stages(self.stem(x))))
@@ -394,10 +394,10 @@ class MobileViTMN(nn.Module):
     def reset_classifier(self, n_classes: int) -> None:
         """A new last layer for so many classes; 0 leaves the pooled (B, 320) features."""
         self.head.reset(n_classes)
-        self.head.apply(_initialise)
+        self.head.apply(_initialize)
 
 
-def _initialise(module: nn.Module) -> None:
+def _initialize(module: nn.Module) -> None:
     """Random weights of the sizes that timm gives its mobilevit_xxs, so that the two start on equal terms."""
     match module:
         case nn.Conv2d():

@@ -21,7 +21,7 @@ _FEATURES = _STACK[-1][0]
 
 
 class Mobincep(nn.Module):
-    """(B, channels, H, W) normalised float -> (B, n_classes) logits; any H and W from 32, made for 224.
+    """(B, channels, H, W) normalized float -> (B, n_classes) logits; any H and W from 32, made for 224.
 
     Args:
         n_classes: 0 gives the pooled (B, 1024) features.

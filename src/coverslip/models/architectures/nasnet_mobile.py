@@ -66,7 +66,7 @@ _CELLS = (  # and their width; on ImageNet two narrow reductions come first
 
 
 class NASNetMobile(nn.Module):
-    """(B, channels, H, W) normalised float -> (B, n_classes) logits; any H and W from 32, made for 224.
+    """(B, channels, H, W) normalized float -> (B, n_classes) logits; any H and W from 32, made for 224.
 
     Args:
         n_classes: 0 gives the pooled (B, 1056) features.

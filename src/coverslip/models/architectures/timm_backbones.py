@@ -11,7 +11,7 @@ from torch import nn
 from coverslip.errors import BadRecipe, UnknownModel, WeightsUnavailable
 from coverslip.messages import Set
 from coverslip.models._libraries import import_timm
-from coverslip.models.records import BACKBONE, ModelRecord, Normalisation, options_do_not_fit, refuse_options
+from coverslip.models.records import BACKBONE, ModelRecord, Normalization, options_do_not_fit, refuse_options
 from coverslip.models.shapes import shapes_only
 from coverslip.models.weights import local_weights, weights_unavailable, without_these_weights
 from coverslip.models.weights.fitting import timm_network
@@ -73,9 +73,9 @@ def _record(timm_name: str, _entrypoint: Callable[..., nn.Module]) -> ModelRecor
         input_px=config.input_size[-1] if config else 224,
         is_sized=bool(config and config.fixed_input_size),
         side_multiple=_side_multiple(network),
-        normalisation=Normalisation(built["mean"], built["std"]),
+        normalization=Normalization(built["mean"], built["std"]),
         weights=f"timm {timm_name}.{config.tag}" if config and config.has_weights else None,
-        licence=config.license if config else None,
+        license=config.license if config else None,
         freeze_boundaries={stage: stage for stage in stages if stage in has_parameters} | {BACKBONE: ""},
         heatmap_layer=_heatmap_layer(network, stages),
         parameters=sum(p.numel() for p in network.parameters()),

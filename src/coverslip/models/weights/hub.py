@@ -17,7 +17,7 @@ from urllib.request import getproxies
 from coverslip.errors import WeightsUnavailable
 from coverslip.files import sha256_file, weights_folder, write_json
 from coverslip.messages import ImportWeights, text
-from coverslip.models.records import Normalisation
+from coverslip.models.records import Normalization
 from coverslip.models.table import registered
 from coverslip.models.weights.source import WeightsSource
 
@@ -92,8 +92,8 @@ class HubWeights:
     """What timm says about a model's weights on the hub."""
 
     repository: str
-    licence: str | None
-    normalisation: Normalisation
+    license: str | None
+    normalization: Normalization
 
 
 def hub_weights(name: str) -> HubWeights | None:
@@ -103,7 +103,7 @@ def hub_weights(name: str) -> HubWeights | None:
     record = registered(name)
     if record.timm_name is None or record.weights is None:
         return None
-    return HubWeights(f"timm/{record.timm_name}", record.licence, record.normalisation)
+    return HubWeights(f"timm/{record.timm_name}", record.license, record.normalization)
 
 
 def is_in_hub_cache(name: str) -> bool:
@@ -122,10 +122,10 @@ def hub_source(name: str) -> WeightsSource | None:
         model=name,
         kind="hub",
         source=weights.repository,
-        licence=weights.licence,
+        license=weights.license,
         sha256=_name_of_blob(file) or sha256_file(file),
         file=file,
-        normalisation=weights.normalisation,
+        normalization=weights.normalization,
     )
 
 
@@ -230,7 +230,7 @@ def _timm_weights(name: str) -> HubWeights | None:
     config = timm.get_pretrained_cfg(name.removeprefix("timm/"), allow_unregistered=True)
     if config is None or not config.hf_hub_id:
         return None
-    return HubWeights(config.hf_hub_id, config.license, Normalisation(config.mean, config.std))
+    return HubWeights(config.hf_hub_id, config.license, Normalization(config.mean, config.std))
 
 
 def _cached(repository: str) -> Path | None:

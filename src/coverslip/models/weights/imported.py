@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from coverslip.errors import WeightsUnavailable
 from coverslip.files import cannot_write, sha256_file, weights_folder, write_json, written_whole
 from coverslip.messages import ImportWeights
-from coverslip.models.records import Normalisation
+from coverslip.models.records import Normalization
 from coverslip.models.weights.source import LocalWeights, Tensors, WeightsSource
 
 FORMAT_VERSION = 1
@@ -30,7 +30,7 @@ class About(BaseModel):
     model: str
     source_file: str  # its name, without folders
     sha256: str  # of that file
-    licence: str | None
+    license: str | None
     imported: str  # date and time, UTC
     n_classes: int  # of the classifier; 0: there is none
     mean: tuple[float, ...]
@@ -80,10 +80,10 @@ def imported_source(name: str) -> WeightsSource | None:
         model=name,
         kind="imported",
         source=about.source_file,
-        licence=about.licence,
+        license=about.license,
         sha256=about.sha256,
         file=folder / Path(about.tensors_file).name,
-        normalisation=Normalisation(about.mean, about.std),
+        normalization=Normalization(about.mean, about.std),
     )
 
 
@@ -105,13 +105,13 @@ def read_imported(name: str) -> LocalWeights | None:
     return LocalWeights(name, safetensors.torch.load_file(file, device="cpu"), about.n_classes, file)
 
 
-def store_imported(weights: LocalWeights, *, licence: str | None, normalisation: Normalisation) -> WeightsSource:
+def store_imported(weights: LocalWeights, *, license: str | None, normalization: Normalization) -> WeightsSource:
     """Keep weights, in place of earlier ones of that model.
 
     Args:
         weights: as read from the user's file, which `weights.file` names.
-        licence: in the user's words.
-        normalisation: that the weights expect.
+        license: in the user's words.
+        normalization: that the weights expect.
 
     Raises:
         CoverslipError: the folder cannot be written to.
@@ -127,11 +127,11 @@ def store_imported(weights: LocalWeights, *, licence: str | None, normalisation:
         model=weights.model,
         source_file=weights.file.name,
         sha256=source_sha256,
-        licence=licence,
+        license=license,
         imported=datetime.now(UTC).isoformat(timespec="seconds"),
         n_classes=weights.n_classes,
-        mean=normalisation.mean,
-        std=normalisation.std,
+        mean=normalization.mean,
+        std=normalization.std,
         tensors_file=file.name,
         tensors_sha256=sha256_file(file),
     )

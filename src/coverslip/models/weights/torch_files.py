@@ -31,7 +31,7 @@ _PATIENCE = 10  # times as long, by the clock: other programs may need the proce
 _BYTES = 500_000_000  # beyond three times the file
 _REFUSED = 3  # exit code of the process that reads
 _MOST_SHARED = 2  # times that the file's numbers may be used: networks may have two layers with the same ones
-# Trainers save the weights beside their optimiser; DINO its teacher and its student, of which the teacher is used.
+# Trainers save the weights beside their optimizer; DINO its teacher and its student, of which the teacher is used.
 _WRAPPERS = ("state_dict", "model", "teacher", "student")
 _BACKBONE, _HEAD = "backbone.", "head."  # how self-supervised training names what is kept of a network, and what not
 # What only training needs: heads of self-supervised training, and of GoogLeNet and Inception half way up.

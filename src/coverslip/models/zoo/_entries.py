@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from coverslip.keys import Option
-from coverslip.models.records import BACKBONE, IMAGENET, ModelRecord, Normalisation
+from coverslip.models.records import BACKBONE, IMAGENET, ModelRecord, Normalization
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +45,12 @@ def entry(
     *,
     papers: tuple[str, ...] = (),
     px: int = 224,
-    normalisation: Normalisation = IMAGENET,
+    normalization: Normalization = IMAGENET,
     weights: str | None = None,
     weights_file: str | None = None,
     weights_of: str | None = None,
     transfer: str | None = None,
-    licence: str | None = None,
+    license: str | None = None,
     paper_boundaries: Mapping[str, str] | None = None,
     builder_options: Mapping[str, Any] | None = None,  # Any: as the builder takes them
     options: tuple[Option, ...] = (),
@@ -58,12 +58,12 @@ def entry(
     """Return a record.
 
     Args:
-        name, title, builder, family, paper, papers, normalisation, weights_file, weights_of, transfer, licence,
+        name, title, builder, family, paper, papers, normalization, weights_file, weights_of, transfer, license,
             options: as in the record.
         layout: where the network can be cut and looked into.
         counts: parameters, multiply-accumulates of one image, twice the weights of convolutions and linear layers.
         px: side of the images that it was made for.
-        weights: where they come from; default: from the builder, where they have a licence.
+        weights: where they come from; default: from the builder, where they have a license.
         paper_boundaries: cuts inside a part that the layout names.
         builder_options: what the builder gets besides, and recipes may not set.
     """
@@ -81,12 +81,12 @@ def entry(
         input_px=px,
         is_sized=layout.is_sized,
         side_multiple=layout.side_multiple,
-        normalisation=normalisation,
-        weights=weights or (f"{kind} {built}" if licence else None),
+        normalization=normalization,
+        weights=weights or (f"{kind} {built}" if license else None),
         weights_file=weights_file,
         weights_of=weights_of,
         transfer=transfer,
-        licence=licence,
+        license=license,
         freeze_boundaries=_boundaries(layout, paper_boundaries or {}),
         heatmap_layer=layout.heatmap,
         taps=layout.taps,

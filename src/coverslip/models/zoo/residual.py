@@ -18,7 +18,7 @@ NETWORKS = (
         _RESIDUAL,
         (21_797_672, 3_663_761_408, 43_559_296),
         papers=("aimic", "chromosomes"),
-        licence="bsd-3-clause",
+        license="bsd-3-clause",
     ),
     entry(
         "resnet50",
@@ -29,7 +29,7 @@ NETWORKS = (
         _RESIDUAL,
         (25_557_032, 4_089_184_256, 51_005_824),
         papers=("mobilevit_mn", "aimic", "chromosomes"),
-        licence="bsd-3-clause",
+        license="bsd-3-clause",
     ),
     entry(
         "resnet101",
@@ -40,7 +40,7 @@ NETWORKS = (
         _RESIDUAL,
         (44_549_160, 7_801_405_440, 88_885_632),
         papers=("mobincep", "chromosomes"),
-        licence="bsd-3-clause",
+        license="bsd-3-clause",
     ),
     entry(
         "resnext50_32x4d",
@@ -51,7 +51,7 @@ NETWORKS = (
         _RESIDUAL,
         (25_028_904, 4_230_479_872, 49_919_360),
         papers=("aimic", "chromosomes"),
-        licence="bsd-3-clause",
+        license="bsd-3-clause",
     ),
     # These weights saw 940 million images of Instagram with hashtags before ImageNet; timm has none of ImageNet alone.
     entry(
@@ -63,6 +63,6 @@ NETWORKS = (
         _RESIDUAL,
         (194_026_792, 36_163_289_088, 387_385_728),
         papers=("chromosomes",),
-        licence="cc-by-nc-4.0",
+        license="cc-by-nc-4.0",
     ),
 )

@@ -40,7 +40,7 @@ NETWORKS = (
         _CONVNEXT,
         (28_589_128, 4_455_531_264, 57_048_000),
         papers=("chromosomes",),
-        licence="apache-2.0",
+        license="apache-2.0",
     ),
     entry(
         "swin_t",
@@ -51,7 +51,7 @@ NETWORKS = (
         _SWIN,
         (28_288_354, 4_490_566_656, 56_398_848),
         papers=("chromosomes",),
-        licence="mit",
+        license="mit",
     ),
     entry(
         "vit_small_patch16_224",
@@ -62,8 +62,8 @@ NETWORKS = (
         _VIT,
         (22_050_664, 4_598_882_304, 43_825_152),
         papers=("chromosomes",),
-        licence="apache-2.0",
-        normalisation=HALVES,
+        license="apache-2.0",
+        normalization=HALVES,
     ),
     # timm builds DINOv2 for 518 pixels, which have 5 times as many patches; DinoBloom was trained at 224.
     entry(
@@ -74,7 +74,7 @@ NETWORKS = (
         "Oquab et al. 2024",
         _DINOV2,
         (22_013_800, 6_123_945_984, 43_686_912),
-        licence="apache-2.0",
+        license="apache-2.0",
     ),
     entry(
         "dinobloom_small",
@@ -94,7 +94,7 @@ NETWORKS = (
         "Dosovitskiy et al. 2021; weights: Agrawal et al. 2025",
         _CHANNELWISE,
         (22_622_056, 13_681_041_408, 44_967_936),
-        normalisation=UNCHANGED,
+        normalization=UNCHANGED,
         weights_file="model.safetensors (MIT) from huggingface.co/CaicedoLab/MorphEm",
     ),
 )

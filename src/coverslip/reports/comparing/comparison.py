@@ -29,7 +29,7 @@ from coverslip.reports.content import measured
 from coverslip.reports.reported import without_results
 from coverslip.reports.tables import estimate
 from coverslip.runs import Run, open_run
-from coverslip.runs.log.records import count_comparison, looks_of
+from coverslip.runs.log.records import count_comparison, test_set_accesses
 from coverslip.tables import html_table
 
 
@@ -130,7 +130,7 @@ def _difference_in_words(run: Run, best: Run, metric: str) -> Metric | None:
 
 def access_note(runs: Sequence[Run]) -> str:
     """Return how selection by test results biases them; the current comparison is already counted."""
-    names = {name for run in runs for name in looks_of(run).compared_with}
+    names = {name for run in runs for name in test_set_accesses(run).compared_with}
     n = max(len(names), len(runs))
     if len(runs) < 2:
         return ""
@@ -299,7 +299,7 @@ def _pair(first: Run, second: Run, first_row: ComparedRun, second_row: ComparedR
         n_by_content=0,
         n_only_first=first_row.n,
         n_only_second=second_row.n,
-        n_relabelled=0,
+        n_relabeled=0,
         has_same_rule=_rule_of(first) == _rule_of(second),
         numbers=[],
         changed=None,
@@ -308,7 +308,7 @@ def _pair(first: Run, second: Run, first_row: ComparedRun, second_row: ComparedR
     if set(first.predictions.classes) != set(second.predictions.classes):
         return replace(pair, notes=[text("comparison-different-classes")])
     common = common_images(first, second)
-    n, n_relabelled = len(common.first_label), int((common.first_label != common.second_label).sum())
+    n, n_relabeled = len(common.first_label), int((common.first_label != common.second_label).sum())
     return replace(
         pair,
         n=n,
@@ -316,13 +316,13 @@ def _pair(first: Run, second: Run, first_row: ComparedRun, second_row: ComparedR
         n_by_content=common.n_by_content,
         n_only_first=common.n_only_first,
         n_only_second=common.n_only_second,
-        n_relabelled=n_relabelled,
-        numbers=_numbers(common, n_relabelled) if n else [],
+        n_relabeled=n_relabeled,
+        numbers=_numbers(common, n_relabeled) if n else [],
         changed=changed_images(common) if n else None,
         notes=_notes(
             common,
             n,
-            n_relabelled,
+            n_relabeled,
             has_same_rule=pair.has_same_rule,
             has_folds=any(run.is_cross_validated and not run.is_evaluation for run in (first, second)),
         ),
@@ -339,8 +339,8 @@ def _rule_of(run: Run) -> tuple[object, ...]:
     return (recipe.decide_by,)
 
 
-def _numbers(common: CommonImages, n_relabelled: int) -> list[NumbersByLabels]:
-    if not n_relabelled:
+def _numbers(common: CommonImages, n_relabeled: int) -> list[NumbersByLabels]:
+    if not n_relabeled:
         return [_by_labels(common, "both", common.first_label)]
     return [_by_labels(common, "first", common.first_label), _by_labels(common, "second", common.second_label)]
 
@@ -363,7 +363,7 @@ def _difference(name: str, metric: PairedDifference, first: Answers, second: Ans
     return Difference(**measurement, first=of_first, second=of_second, p=metric.p, is_shown=is_shown)
 
 
-def _notes(common: CommonImages, n: int, n_relabelled: int, *, has_same_rule: bool, has_folds: bool) -> list[str]:
+def _notes(common: CommonImages, n: int, n_relabeled: int, *, has_same_rule: bool, has_folds: bool) -> list[str]:
     if not n:
         return [text("comparison-no-common-image")]
     notes = []
@@ -373,8 +373,8 @@ def _notes(common: CommonImages, n: int, n_relabelled: int, *, has_same_rule: bo
         notes.append(text("comparison-matched-by-pixels", n_matched=common.n_by_content, n_images=n))
     if common.n_only_first or common.n_only_second:
         notes.append(text("comparison-different-test-sets", n_images=n))
-    if n_relabelled:
-        notes.append(text("comparison-relabeled", n_relabeled=n_relabelled, n_images=n))
+    if n_relabeled:
+        notes.append(text("comparison-relabeled", n_relabeled=n_relabeled, n_images=n))
     if common.group is None:
         notes.append(text("comparison-without-groups"))
     if has_folds:

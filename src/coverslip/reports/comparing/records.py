@@ -78,7 +78,7 @@ class Pair:
     ]
     n_only_first: Annotated[int, Field(description="Images that only the first run was measured on.")]
     n_only_second: int
-    n_relabelled: Annotated[int, Field(description="Images that have another label in the second run.")]
+    n_relabeled: Annotated[int, Field(description="Images that have another label in the second run.")]
     has_same_rule: Annotated[
         bool,
         Field(description="Both predict classes by the same decision rule; if not, differences come from it as well."),

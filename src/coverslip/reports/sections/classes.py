@@ -91,7 +91,7 @@ def threshold_words(run: ReportedRun) -> str:
         has_own_folds=bool(run.n_folds) and run.recipe.decide_by != "threshold",
         rule=run.recipe.decide_by,
         target=percent(target) if run.recipe.decide_by in ("sensitivity", "specificity") else "",
-        image_set=decision_images(run.calibration.learnt_on),
+        image_set=decision_images(run.calibration.calibrated_on),
     )
     point = (run.calibration.operating_points or ())[place]
     return f"{threshold} {_on_decision_images(point, run)}".strip()
@@ -102,7 +102,7 @@ def _on_decision_images(point: OperatingPoint, run: ReportedRun) -> str:
         return "" if point.reason is None else text("report-threshold-not-chosen", reason=point.reason)
     return text(
         "report-threshold-results",
-        image_set=decision_images(run.calibration.learnt_on),
+        image_set=decision_images(run.calibration.calibrated_on),
         sensitivity=percent(point.sensitivity),
         specificity=percent(point.specificity),
         is_by_hand=run.recipe.decide_by == "threshold",
@@ -152,7 +152,7 @@ def operating_point_words(run: ReportedRun) -> str:
         return ""
     if run.recipe.decide_by != "roc":
         return threshold_words(run)
-    images = decision_images(run.calibration.learnt_on)
+    images = decision_images(run.calibration.calibrated_on)
     return text("report-operating-points", has_folds=bool(run.n_folds), image_set=images)
 
 

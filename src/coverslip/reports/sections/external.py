@@ -13,7 +13,7 @@ from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.training import Section, SectionText
 from coverslip.reports.tables import Cell, Estimate, below_values, estimate
 from coverslip.reports.words import count, number, percent
-from coverslip.runs import LearntOn, Prediction
+from coverslip.runs import CalibrationImages, Prediction
 
 _SETS = ("test set of the run", "external test set")
 
@@ -75,10 +75,10 @@ def _doubts(run: ReportedRun) -> Iterator[str]:
     images = run.measured.evaluated_images
     if images is not None and images.is_of_unfinished_training:
         yield text("report-unfinished-training")
-    if images is None or not run.initialisation_is_known:
+    if images is None or not run.initialization_is_known:
         yield text("report-unknown-training-images")
-    if images is not None and images.n_seen:
-        yield text("report-used-in-training", n_images=images.n_seen)
+    if images is not None and images.n_used_in_training:
+        yield text("report-used-in-training", n_images=images.n_used_in_training)
     if images is not None and images.n_of_seen_groups:
         yield text("report-groups-of-training", n_images=images.n_of_seen_groups)
     if run.metrics.n_groups is None:
@@ -96,7 +96,7 @@ OWN_TEST = Section(
 
 
 _MOST_GROUPS = 12
-_CALIBRATED_ON: dict[LearntOn, str] = {
+_CALIBRATED_ON: dict[CalibrationImages, str] = {
     "validation images": "validation",
     "held-out training images": "held-out",
     "the folds' images": "folds",
@@ -123,7 +123,7 @@ def _prediction_sets_text(run: ReportedRun) -> SectionText:
             text(
                 "report-coverage-guarantee",
                 has_folds=bool(run.n_folds),  # then the table is about the networks of the folds
-                calibrated_on=_CALIBRATED_ON[run.run.training.calibration.learnt_on],
+                calibrated_on=_CALIBRATED_ON[run.run.training.calibration.calibrated_on],
                 is_instant=run.run.training.chosen == "instant",
                 lowest=f"{2 * LEVEL - 1:.0%}",
             )
@@ -244,11 +244,11 @@ _COLUMNS = ("image", "predicted class", "OOD score (threshold: 1)")
 
 
 def _unfamiliar_text(run: ReportedRun) -> SectionText:
-    judged = [row for row in run.measured.predictions if row.unfamiliarity is not None]
+    judged = [row for row in run.measured.predictions if row.ood_score is not None]
     unlike = sorted(
-        (row for row in judged if row.decision == "unfamiliar"), key=lambda row: row.unfamiliarity or 0, reverse=True
+        (row for row in judged if row.decision == "unfamiliar"), key=lambda row: row.ood_score or 0, reverse=True
     )
-    detector = run.run.card.familiarity if run.run.card is not None else None
+    detector = run.run.card.ood if run.run.card is not None else None
     words = [text("report-unfamiliar", n_unfamiliar=len(unlike), n_images=len(judged))]
     if detector is not None:
         has_folds = bool(run.n_folds)
@@ -260,13 +260,13 @@ def _unfamiliar_text(run: ReportedRun) -> SectionText:
                 has_folds=has_folds,
                 n_images=detector.n,
                 n_beyond=detector.n_beyond,
-                set_on=_CALIBRATED_ON[detector.learnt_on],
+                set_on=_CALIBRATED_ON[detector.calibrated_on],
             )
         )
     words.append(text("report-ood-benchmarks"))
     if by_group := _by_group(run, {row.image_id for row in judged}, {row.image_id for row in unlike}):
         words.insert(1, by_group)
-    rows = [(row.image_id, row.predicted or "", f"{row.unfamiliarity:.2f}") for row in unlike[:_MOST_SHOWN]]
+    rows = [(row.image_id, row.predicted or "", f"{row.ood_score:.2f}") for row in unlike[:_MOST_SHOWN]]
     return SectionText(words, _COLUMNS if rows else (), rows, ("predicted class",))
 
 
@@ -298,6 +298,6 @@ UNFAMILIAR = Section(
     name="unfamiliar",
     title="Out-of-distribution images",
     order=355,
-    applies=lambda run: any(row.unfamiliarity is not None for row in run.measured.predictions),
+    applies=lambda run: any(row.ood_score is not None for row in run.measured.predictions),
     text=_unfamiliar_text,
 )

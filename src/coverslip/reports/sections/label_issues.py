@@ -7,7 +7,7 @@ from coverslip.messages import text
 from coverslip.reports.comparing import NumbersByLabels, compare
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.training import Section, SectionText
-from coverslip.reports.words import number, relabelled, unknown_labels
+from coverslip.reports.words import number, relabeled, unknown_labels
 from coverslip.runs import LabelErrors, LabelIssue
 
 _MOST_SHOWN = 20
@@ -51,12 +51,12 @@ LABEL_ERRORS = Section(
 )
 
 
-def _relabelled_text(run: ReportedRun) -> SectionText:
+def _relabeled_text(run: ReportedRun) -> SectionText:
     earlier = run.first_of_split
     if earlier is None:
         return SectionText([" ".join(unknown_labels())])
     if not earlier.is_measured:
-        return SectionText([relabelled(run)])
+        return SectionText([relabeled(run)])
     pair = compare([earlier, run.run], [("earlier", "earlier"), ("this", "this")]).pairs[0]
     words = [text("report-corrected-labels", n_images=len(run.labels_before))]
     old, new = (_by(pair.numbers, labels) for labels in ("first", "second"))
@@ -90,11 +90,11 @@ def _applies(run: ReportedRun) -> bool:
 
 
 RELABELLED = Section(
-    name="relabelled",
+    name="relabeled",
     title="Corrected test labels",
     order=95,
     subtitle=lambda run: "metrics with earlier and with corrected labels",
     is_about_training=True,
     applies=_applies,
-    text=_relabelled_text,
+    text=_relabeled_text,
 )

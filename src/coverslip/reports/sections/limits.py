@@ -9,7 +9,7 @@ from coverslip.messages import text
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.training import Section, SectionText
 from coverslip.reports.words import group_words, listed, unknown_labels
-from coverslip.runs.log.records import looks_of
+from coverslip.runs.log.records import test_set_accesses
 
 Limit = tuple[str, str]  # the claim, and what it means
 _FEW_IMAGES, _RARE = 100, 10  # minimum number of test images in total, and per class
@@ -48,7 +48,7 @@ def _split_limits(run: ReportedRun) -> Iterator[Limit]:
 
 def _access_limits(run: ReportedRun) -> Iterator[Limit]:
     """Return the limits of test metrics that were computed repeatedly, or compared with those of other runs."""
-    accesses = looks_of(run.run)
+    accesses = test_set_accesses(run.run)
     if accesses.compared_with:
         yield limit("limit-compared-runs", n_others=len(accesses.compared_with), n_runs=len(accesses.compared_with) + 1)
     if accesses.decided:
@@ -75,7 +75,7 @@ def _size_limits(run: ReportedRun) -> Iterator[Limit]:
 
 def _data_limits(run: ReportedRun) -> Iterator[Limit]:
     inspection = run.run.inspection
-    if not run.initialisation_is_known:
+    if not run.initialization_is_known:
         yield limit("limit-unknown-initialization")
     if not run.domains:
         yield limit("limit-one-domain")

@@ -52,11 +52,11 @@ _PLACED = frozenset(
         "threshold",
         "init",
         "split.train_per_class",
-        "regulariser.groups",
-        "regulariser.spread_weight",
-        "regulariser.scatter_weight",
-        "regulariser.scatter",
-        "regulariser.memory",
+        "regularizer.groups",
+        "regularizer.spread_weight",
+        "regularizer.scatter_weight",
+        "regularizer.scatter",
+        "regularizer.memory",
     }
 )
 
@@ -67,7 +67,7 @@ def weights_words(run: ReportedRun) -> str:
     if weights is None:
         return ""
     digest = f" · SHA-256 {weights.sha256[:12]}" if weights.sha256 else ""
-    return text("methods-weights", source=weights.source, kind=weights.kind, **_licence(weights)) + digest
+    return text("methods-weights", source=weights.source, kind=weights.kind, **_license(weights)) + digest
 
 
 def _shown(run: ReportedRun) -> dict[str, Any]:  # Any: values for the template
@@ -219,9 +219,9 @@ def _class_methods(recipe: Recipe) -> Iterator[str]:
     if plan.drop:
         yield text("methods-excluded-classes", classes=listed(plan.drop, len(plan.drop)))
     if most := phrases(recipe)["split.train_per_class"]:
-        yield text("methods-class-limit", image_set=_capitalised(most))
+        yield text("methods-class-limit", image_set=_capitalized(most))
     for phrase in changed_phrases(recipe, "classes", besides=_PLACED):
-        yield f"{_capitalised(phrase)}."
+        yield f"{_capitalized(phrase)}."
 
 
 def _network_methods(run: ReportedRun) -> str:
@@ -282,22 +282,22 @@ def _start(run: ReportedRun) -> str:
             return text("methods-weights-of-pretraining", name=name, is_kept=run.is_pretraining_kept)
     weights = run.environment.weights
     if run.recipe.init == "imagenet" and weights is not None and weights.kind == "imported":
-        return text("methods-imported-weights", source=weights.source, **_licence(weights))
+        return text("methods-imported-weights", source=weights.source, **_license(weights))
     phrase = phrases(run.recipe)["init"]
     if run.recipe.init == "imagenet" and weights is not None and weights.source:
-        return text("methods-pretrained-weights", phrase=phrase, source=weights.source, **_licence(weights))
+        return text("methods-pretrained-weights", phrase=phrase, source=weights.source, **_license(weights))
     return phrase
 
 
-def _licence(weights: Weights) -> dict[str, Any]:  # Any: parameters of a message
-    return {"has_licence": bool(weights.licence), "licence": weights.licence or ""}
+def _license(weights: Weights) -> dict[str, Any]:  # Any: parameters of a message
+    return {"has_license": bool(weights.license), "license": weights.license or ""}
 
 
 def _instant_methods(recipe: Recipe, stage: InstantStage) -> str:
     words = phrases(recipe)
     probe = text(
         "methods-linear-probe",
-        features=_capitalised(words["head"]),
+        features=_capitalized(words["head"]),
         has_augmentation=bool(words["tta"]),
         augmentation=words["tta"],
         image_set=stage.fitted_on,
@@ -320,7 +320,7 @@ def _finetune_methods(run: ReportedRun, stage: FinetuneStage) -> Iterator[str]:
         epoch=stage.selected_epoch or 0,
         n_epochs=stage.epochs_run,
     )
-    yield _regulariser_methods(run.recipe)
+    yield _regularizer_methods(run.recipe)
     if changes:
         yield text("methods-augmentation", changes=", ".join(changes))
     yield _refitted_methods(run, stage)
@@ -375,12 +375,12 @@ def _steps(recipe: Recipe, stage: FinetuneStage) -> str:
     return f"{words['learning_rate']}, {schedule}{second}; {words['weight_decay']}; {batches}{other_settings}"
 
 
-def _regulariser_methods(recipe: Recipe) -> str:
-    if recipe.regulariser.groups == "none":
+def _regularizer_methods(recipe: Recipe) -> str:
+    if recipe.regularizer.groups == "none":
         return ""
-    words = phrases(recipe.regulariser)
+    words = phrases(recipe.regularizer)
     other_settings = "".join(
-        f"; {phrase}" for phrase in changed_phrases(recipe.regulariser, "training", besides=_REGULARISED)
+        f"; {phrase}" for phrase in changed_phrases(recipe.regularizer, "training", besides=_REGULARISED)
     )
     weights = f"{words['spread_weight']} and {words['scatter_weight']}{other_settings}"
     return text("methods-regularizer", groups=words["groups"], weights=weights)
@@ -400,7 +400,7 @@ def prediction_methods(run: ReportedRun) -> str:
     sentences = [
         text("methods-calibrated", has_folds=bool(run.n_folds), temperature=f"{run.calibration.temperature:.2f}"),
         _decision_methods(run),
-        *(f"{_capitalised(phrase)}." for phrase in changed),
+        *(f"{_capitalized(phrase)}." for phrase in changed),
         _last_calibration(run),
     ]
     return " ".join(filter(None, sentences))
@@ -450,12 +450,12 @@ def _last_calibration(run: ReportedRun) -> str:
     """Return on which predictions the final classifier was calibrated; empty without folds."""
     if not run.n_folds:
         return ""
-    if run.calibration.learnt_on == "held-out training images":
+    if run.calibration.calibrated_on == "held-out training images":
         return text("methods-calibrated-held-out")
     return text("methods-calibrated-folds")
 
 
-def _capitalised(text: str) -> str:
+def _capitalized(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 

@@ -33,7 +33,7 @@ def decided(run: ReportedRun) -> str:
             "report-uncertain-threshold",
             has_folds=has_folds,
             threshold=f"{threshold:.2f}",
-            image_set=decision_images(run.calibration.learnt_on),
+            image_set=decision_images(run.calibration.calibrated_on),
         )
     ]
     if not n_uncertain:

@@ -88,7 +88,7 @@ def _mistakes_subtitle(run: ReportedRun) -> str:
 
 _TEMPLATE = Path(__file__).with_name("tiles.html")
 MISTAKES = Section(
-    name="mistakes",
+    name="misclassified",
     title="Most confident misclassifications",
     order=400,
     subtitle=_mistakes_subtitle,

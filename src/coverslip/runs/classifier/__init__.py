@@ -1,9 +1,9 @@
 """`classifier/`: a trained network with all that is needed to use it, as a folder or as one file."""
 
 from coverslip.runs.classifier.packed import (
+    CalibrationImages,
     ClassifierCard,
-    Familiarity,
-    LearntOn,
+    OodThreshold,
     PackedClassifier,
     TrainedOn,
     card_of,
@@ -17,9 +17,9 @@ from coverslip.runs.classifier.packed import (
 )
 
 __all__ = [
+    "CalibrationImages",
     "ClassifierCard",
-    "Familiarity",
-    "LearntOn",
+    "OodThreshold",
     "PackedClassifier",
     "TrainedOn",
     "card_of",

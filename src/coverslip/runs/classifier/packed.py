@@ -84,9 +84,9 @@ def _bad(reason: str, file: Path) -> BadClassifier:
 
 Tensors = dict[str, npt.NDArray[Any]]  # Any: each tensor's own dtype
 
-CARD, WEIGHTS, FAMILIARITY = "classifier.json", "weights.safetensors", "familiarity.safetensors"
+CARD, WEIGHTS, OOD_FILE = "classifier.json", "weights.safetensors", "ood.safetensors"
 
-LearntOn = Literal["validation images", "held-out training images", "the folds' images"]
+CalibrationImages = Literal["validation images", "held-out training images", "the folds' images"]
 
 _FARTHEST = 1e6  # for images that make numbers beyond what a computer can hold
 _LARGEST_CARD = 256 * 1024  # bytes; a usual one has 2,000, one with 1,000 classes 30,000
@@ -109,10 +109,10 @@ class TrainedOn(BaseModel):
     height_px: tuple[int, int] = Field(description="Smallest and largest.")
     usual_area_px: int = Field(gt=0, description="Width times height that 99 of 100 training images do not exceed.")
     dtypes: tuple[Depth, ...]
-    channels: tuple[int, ...] = Field(description="Channels met; an image is grey (1) where all of them are equal.")
+    channels: tuple[int, ...] = Field(description="Channels met; an image is gray (1) where all of them are equal.")
 
 
-class Familiarity(BaseModel):
+class OodThreshold(BaseModel):
     """How far images like those of training lie from them, by the network's features."""
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
@@ -121,22 +121,22 @@ class Familiarity(BaseModel):
     limit: float = Field(description="The distance beyond which an image is called unfamiliar.")
     n: int = Field(ge=1, description="Images that both come from; the network was not trained on them.")
     n_beyond: int = Field(ge=0, description="Of these, those beyond the limit.")
-    learnt_on: LearntOn
+    calibrated_on: CalibrationImages
 
     @model_validator(mode="after")
-    def _usual_is_within(self) -> "Familiarity":
+    def _usual_is_within(self) -> "OodThreshold":
         if self.usual >= self.limit:
             raise ValueError(text("usual-distance-beyond-limit"))
         return self
 
-    def unfamiliarity(self, distance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def ood_score(self, distance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """0 for what is usual, above 1 unfamiliar."""
         far = (distance - self.usual) / (self.limit - self.usual)
         return np.clip(np.nan_to_num(far, nan=_FARTHEST), -_FARTHEST, _FARTHEST)
 
-    def distance(self, unfamiliarity: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def distance(self, ood_score: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """The inverse."""
-        return self.usual + unfamiliarity * (self.limit - self.usual)
+        return self.usual + ood_score * (self.limit - self.usual)
 
 
 class ClassifierCard(BaseModel):
@@ -169,7 +169,7 @@ class ClassifierCard(BaseModel):
         "it had too few images to learn that from, null where all had.",
     )
     trained_on: TrainedOn
-    familiarity: Familiarity | None = Field(
+    ood: OodThreshold | None = Field(
         default=None, description="What makes an image unfamiliar; null where too few images could tell."
     )
     must_not_be_used_for: str = (
@@ -238,15 +238,15 @@ class PackedClassifier:
         """
         return self._read(WEIGHTS)
 
-    def read_familiarity(self) -> FeatureStatistics | None:
+    def read_ood_statistics(self) -> FeatureStatistics | None:
         """Where training images lie among the network's features; None where that is not known.
 
         Raises:
             BadClassifier: the statistics are damaged, or do not fit the network.
         """
-        if self.card.familiarity is None:
+        if self.card.ood is None:
             return None
-        with _opened(self.place, FAMILIARITY) as (stream, size):
+        with _opened(self.place, OOD_FILE) as (stream, size):
             tensors = _read_header(stream, size, self.place)
         head = self.tensors.get("head.weight", TensorFacts("F32", (0, 0))).shape
         shapes = {name: tensor.shape for name, tensor in tensors.items()}
@@ -254,7 +254,7 @@ class PackedClassifier:
             shapes, head[-1], len(self.card.classes)
         ):
             raise BadClassifier("weights-statistics-mismatch", file=self.place)
-        return FeatureStatistics(**self._read(FAMILIARITY))
+        return FeatureStatistics(**self._read(OOD_FILE))
 
     def _read(self, file: str) -> Tensors:
         from safetensors import SafetensorError
@@ -280,7 +280,7 @@ def write_classifier(
 
     write_bytes(folder / WEIGHTS, save(dict(sorted(weights.items()))))
     if familiar is not None:
-        write_bytes(folder / FAMILIARITY, save(dict(sorted(familiar.arrays().items()))))
+        write_bytes(folder / OOD_FILE, save(dict(sorted(familiar.arrays().items()))))
     write_card(folder, card)
 
 
@@ -365,9 +365,9 @@ def export_classifier(path: os.PathLike[str] | str, file: Path) -> None:
     place = find_classifier(path)
     packed = open_classifier(place)
     packed.read_weights()  # a damaged classifier is not exported
-    familiar = packed.read_familiarity()
+    familiar = packed.read_ood_statistics()
     entries = {}
-    for name in (CARD, WEIGHTS) if familiar is None else (CARD, WEIGHTS, FAMILIARITY):
+    for name in (CARD, WEIGHTS) if familiar is None else (CARD, WEIGHTS, OOD_FILE):
         with _opened(place, name) as (stream, size):
             entries[name] = _read(stream, size, place)
     write_archive(file, entries)

@@ -108,7 +108,7 @@ def _write_once(record: ImageRecord, decoded: Decoded, folder: Path) -> str:
     digest.update(array.data)
     file = folder / f"{digest.hexdigest()[:32]}.tif"
     if not file.exists():
-        colours = "rgb" if array.ndim == 3 and array.shape[2] == 3 else "minisblack"
+        colors = "rgb" if array.ndim == 3 and array.shape[2] == 3 else "minisblack"
         with written_whole(file) as part:
-            imwrite(part, array, photometric=colours, planarconfig="contig" if array.ndim == 3 else None)
+            imwrite(part, array, photometric=colors, planarconfig="contig" if array.ndim == 3 else None)
     return file.name

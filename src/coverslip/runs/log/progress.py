@@ -31,7 +31,7 @@ from coverslip.runs.history import Epoch, has_early_dip
 from coverslip.runs.log.records import (
     FoldTestScores,
     InstantScores,
-    Parts,
+    SplitCounts,
     Stage,
     StageTime,
     Step,
@@ -349,7 +349,7 @@ def _replanned(progress: Progress, event: WorkPlanned, at: float) -> Progress:
 def _noted(progress: Progress, event: Noted, at: float) -> Progress:
     """Keep the note. The pace on larger images does not apply to smaller ones; the final classifier is a training."""
     if event.code == "refit":
-        parts = Parts(n_train=event.parameters["n_images"], n_val=0, n_test=0)
+        parts = SplitCounts(n_train=event.parameters["n_images"], n_val=0, n_test=0)
         progress = _with_training(progress, event, parts=parts)
     pace = progress.pace
     if event.code == "smaller-images":
@@ -402,7 +402,7 @@ def _within_training(progress: Progress, event: Event, at: float) -> Progress:
         case Progressed():
             return _counted(progress, event)
         case RunStarted():
-            parts = Parts(n_train=event.n_train, n_val=event.n_val, n_test=event.n_test)
+            parts = SplitCounts(n_train=event.n_train, n_val=event.n_val, n_test=event.n_test)
             return _with_training(progress, event, parts=parts)
         case StageStarted():
             stage: Stage = "finetune" if event.stage == "finetune" else "instant"

@@ -24,7 +24,7 @@ class TimedNote(Note):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class SplitCounts:
     """How many images train, validate and test."""
 
     n_train: int
@@ -67,7 +67,7 @@ class Training:
 
     fold: int | None  # 1-based
     is_pretraining: bool
-    parts: Parts | None
+    parts: SplitCounts | None
     instant: InstantScores | None
     n_epochs: int | None  # at most, of its fine-tuning
     epochs: tuple[Epoch, ...]
@@ -117,7 +117,7 @@ class StageTime:
 Occasion = Literal["evaluated", "decided"]
 
 
-class Looks(Document):
+class TestSetAccesses(Document):
     """How often, after the training itself, which is the first time."""
 
     evaluated: int = Field(default=0, ge=0, description="Measured again.")
@@ -130,27 +130,27 @@ class Looks(Document):
         return 1 + self.evaluated + self.decided + len(self.compared_with)
 
 
-def looks_of(run: Run) -> Looks:
+def test_set_accesses(run: Run) -> TestSetAccesses:
     """So far; a file that cannot be read counts as none."""
     with suppress(CoverslipError):
-        return Looks.read_if_there(run.looks_file) or Looks()
-    return Looks()
+        return TestSetAccesses.read_if_there(run.test_set_accesses_file) or TestSetAccesses()
+    return TestSetAccesses()
 
 
-def count_look(run: Run, occasion: Occasion) -> None:
+def count_test_set_access(run: Run, occasion: Occasion) -> None:
     """One more."""
-    looks = looks_of(run)
+    looks = test_set_accesses(run)
     _keep(run, looks.model_copy(update={occasion: getattr(looks, occasion) + 1}))
 
 
 def count_comparison(run: Run, others: list[str]) -> None:
     """Test numbers were set beside those of these runs; each counts once."""
-    looks = looks_of(run)
+    looks = test_set_accesses(run)
     names = tuple(dict.fromkeys((*looks.compared_with, *others)))
     if names != looks.compared_with:
         _keep(run, looks.model_copy(update={"compared_with": names}))
 
 
-def _keep(run: Run, looks: Looks) -> None:
+def _keep(run: Run, looks: TestSetAccesses) -> None:
     with suppress(CoverslipError, OSError):  # of a folder that may only be read: nothing depends on it
-        looks.write(run.looks_file)
+        looks.write(run.test_set_accesses_file)

@@ -1,7 +1,6 @@
 """The recipe: its keys, section by section, and recipes as text."""
 
 from coverslip.runs.recipe.choices import Augment, Choices, OneOf, augment_named
-from coverslip.runs.recipe.habits import key_meant
 from coverslip.runs.recipe.keys import (
     GROUPS,
     Group,
@@ -16,6 +15,7 @@ from coverslip.runs.recipe.keys import (
 )
 from coverslip.runs.recipe.recipe import Recipe
 from coverslip.runs.recipe.split_plan import SplitPlan
+from coverslip.runs.recipe.suggestions import suggested_key
 from coverslip.runs.recipe.text import (
     as_yaml,
     check_recipe,
@@ -29,13 +29,13 @@ from coverslip.runs.recipe.text import (
 )
 from coverslip.runs.recipe.training import (
     IMAGES_COPIED,
-    IMAGES_FAMILIAR,
     IMAGES_REFITTED,
     IMAGES_SHOWN,
+    N_OOD_IMAGES,
     SET_BY_FINISHING,
     FromRun,
     Pretraining,
-    Regulariser,
+    Regularizer,
     Sampling,
     epochs_called_for,
 )
@@ -43,9 +43,9 @@ from coverslip.runs.recipe.training import (
 __all__ = [
     "GROUPS",
     "IMAGES_COPIED",
-    "IMAGES_FAMILIAR",
     "IMAGES_REFITTED",
     "IMAGES_SHOWN",
+    "N_OOD_IMAGES",
     "SET_BY_FINISHING",
     "Augment",
     "Choices",
@@ -56,7 +56,7 @@ __all__ = [
     "Pretraining",
     "Recipe",
     "RecipeKey",
-    "Regulariser",
+    "Regularizer",
     "Sampling",
     "SplitPlan",
     "Values",
@@ -65,7 +65,6 @@ __all__ = [
     "changed_phrases",
     "check_recipe",
     "epochs_called_for",
-    "key_meant",
     "load_recipe",
     "named_sets",
     "parse_recipe",
@@ -74,6 +73,7 @@ __all__ = [
     "read_yaml",
     "recipe_keys",
     "save_recipe",
+    "suggested_key",
     "values_given",
     "values_of",
     "with_settings",

@@ -12,9 +12,9 @@ from coverslip.datasets import ClassPlan
 from coverslip.errors import BadRecipe
 from coverslip.messages import text
 from coverslip.runs.recipe.choices import Augment
-from coverslip.runs.recipe.habits import key_elsewhere
 from coverslip.runs.recipe.split_plan import SplitPlan
-from coverslip.runs.recipe.training import FromRun, Pretraining, Regulariser
+from coverslip.runs.recipe.suggestions import key_of_other_tool
+from coverslip.runs.recipe.training import FromRun, Pretraining, Regularizer
 
 Fault = tuple[str, str]  # the key, sections with dots, and what is wrong with it
 _MOST_FAULTS = 20
@@ -73,7 +73,7 @@ def _describe(fault: Any, recipe: type[BaseModel]) -> str:  # Any: Pydantic's Er
 _SHAPES = frozenset(
     {
         *("plane", "channel_files", "channels", "epochs", "clip_gradient", "augment.flip", "augment", "init"),
-        *("regulariser", "split", "model_options", "loss_options"),
+        *("regularizer", "split", "model_options", "loss_options"),
     }
 )
 _TYPES = ("int", "float", "bool", "string")
@@ -126,7 +126,7 @@ def unknown_key(key: str, place: list[str], recipe: type[BaseModel]) -> str:
         ("classes", ClassPlan),
         ("init", FromRun),
         ("init", Pretraining),
-        ("regulariser", Regulariser),
+        ("regularizer", Regularizer),
         ("split", SplitPlan),
     ]
     inner = [f"{section}.{name}" for section, model in sections for name in model.model_fields]
@@ -136,7 +136,7 @@ def unknown_key(key: str, place: list[str], recipe: type[BaseModel]) -> str:
     near += [name for name in names if name.split(".")[-1].startswith(last)]
     near += difflib.get_close_matches(key, names, n=1, cutoff=_NEAR)
     near += [name for name in names if last in name.split(".")[-1].split("_")]
-    near = [*filter(None, [key_elsewhere(key)]), *near]
+    near = [*filter(None, [key_of_other_tool(key)]), *near]
     if ":" in last:
         return text("recipe-key-with-colon", key=_shortened(key))
     if near:

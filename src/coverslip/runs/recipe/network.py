@@ -1,4 +1,4 @@
-"""The recipe's choices about the network: which, what is read from it, and how its weights are initialised."""
+"""The recipe's choices about the network: which, what is read from it, and how its weights are initialized."""
 
 from typing import Annotated, Any, Literal
 
@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, field_validator
 from coverslip.keys import Choice, Key, bounded_options
 from coverslip.messages import text
 from coverslip.runs.recipe.choices import Choices
-from coverslip.runs.recipe.training import Initialisation
+from coverslip.runs.recipe.training import Initialization
 
 
 class NetworkChoices(Choices):
@@ -82,7 +82,7 @@ class NetworkChoices(Choices):
         "network. From scratch, the network is trained in either case.",
     )
     init: Annotated[
-        Initialisation,
+        Initialization,
         Key(
             "Initial weights",
             "start",

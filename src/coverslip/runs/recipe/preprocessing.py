@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from coverslip.images import LARGEST_SIDE, ChannelFiles, PadColour, Plane, Resize
+from coverslip.images import LARGEST_SIDE, ChannelFiles, PadColor, Plane, Resize
 from coverslip.keys import Choice, Key
 from coverslip.runs.recipe.choices import Choices
 
@@ -37,7 +37,7 @@ class PreprocessingChoices(Choices):
             choices=(
                 Choice("pad", "whole image, with a border", "keeping their shape and padding to a square"),
                 Choice("stretch", "stretch", "stretching them to a square"),
-                Choice("crop", "crop the center", "cutting out the centre square"),
+                Choice("crop", "crop the center", "cutting out the center square"),
                 Choice(
                     "canvas",
                     "same scale for all, with a border",
@@ -50,8 +50,8 @@ class PreprocessingChoices(Choices):
         description="Keep the shape and pad, stretch to a square, crop the center square, or pad at one scale for all "
         "images (canvas), so that a small cell stays small.",
     )
-    pad_colour: Annotated[
-        PadColour,
+    pad_color: Annotated[
+        PadColor,
         Key(
             "Color of the border",
             "images",
@@ -89,7 +89,7 @@ class PreprocessingChoices(Choices):
         description="How intensities are scaled to 0-1: by the full range of the data type (auto, for 8 bit), by the "
         "range of the training images (auto, for deeper ones), or by the range of each image, which removes intensity.",
     )
-    normalisation: Annotated[
+    normalization: Annotated[
         Literal["weights", "imagenet", "none", "training-images"],
         Key(
             "Normalization",
@@ -98,7 +98,7 @@ class PreprocessingChoices(Choices):
             choices=(
                 Choice("weights", "as the network expects"),
                 Choice("imagenet", "as for ImageNet", "then brought to ImageNet's mean and standard deviation"),
-                Choice("none", "none", "without further normalisation"),
+                Choice("none", "none", "without further normalization"),
                 Choice(
                     "training-images",
                     "by the training images",

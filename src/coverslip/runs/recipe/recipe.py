@@ -20,7 +20,7 @@ from coverslip.runs.recipe.faults import invalid_recipe, key_faults
 from coverslip.runs.recipe.network import NetworkChoices
 from coverslip.runs.recipe.preprocessing import PreprocessingChoices
 from coverslip.runs.recipe.split_plan import SplitPlan
-from coverslip.runs.recipe.training import IMAGES_COPIED, IMAGES_FAMILIAR, IMAGES_REFITTED, FinetuningChoices
+from coverslip.runs.recipe.training import IMAGES_COPIED, IMAGES_REFITTED, N_OOD_IMAGES, FinetuningChoices
 
 
 def _metric_choices() -> tuple[Choice, ...]:
@@ -135,7 +135,7 @@ class Recipe(DecisionChoices, PreprocessingChoices, FinetuningChoices, NetworkCh
 
     def n_seen_again(self, n_train: int) -> int:
         """Return the number of training images that a fine-tuned network processes again after its last epoch."""
-        return min(n_train, IMAGES_REFITTED if self.refit_head else IMAGES_FAMILIAR)
+        return min(n_train, IMAGES_REFITTED if self.refit_head else N_OOD_IMAGES)
 
     def copies_in_images(self, n_train: int) -> float:
         """How many images with test-time augmentation take as long as the copies for the instant classifier."""

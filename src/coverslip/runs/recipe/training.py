@@ -11,7 +11,7 @@ from coverslip.messages import text
 from coverslip.runs.recipe.choices import Choices, Fraction, OneOf
 
 
-class Regulariser(Choices):
+class Regularizer(Choices):
     """A term of the loss that draws the features of each group together and the groups apart, while fine-tuning.
 
     From Mobincep's paper, for any network. Weights of 1 and 0.0001 were chosen here: the paper names none.
@@ -105,7 +105,7 @@ class FromRun(Choices):
 
 
 class Pretraining(Choices):
-    """Two-step transfer: pretraining on other labelled images, whose network then learns these.
+    """Two-step transfer: pretraining on other labeled images, whose network then learns these.
 
     Its network is chosen as any: the best epoch by validation images of its own (paper 004 does not say which
     checkpoint it continued from).
@@ -127,7 +127,7 @@ def _kind(value: object) -> str:
     return "name"
 
 
-Initialisation = Annotated[
+Initialization = Annotated[
     Annotated[Literal["imagenet", "scratch"], Tag("name")]
     | Annotated[FromRun, Tag("run")]
     | Annotated[Pretraining, Tag("train_on")],
@@ -146,7 +146,7 @@ IMAGES_COPIED = 200  # training images of which copies are made for the instant 
 # Training images that the last layer is refitted on: more take time, and tell a discriminant of some thousand features
 # little.
 IMAGES_REFITTED = 10_000
-IMAGES_FAMILIAR = 2000  # training images that tell what is familiar to a fine-tuned network
+N_OOD_IMAGES = 2000  # training images that tell what is familiar to a fine-tuned network
 IMAGES_SHOWN = 6400  # images over all epochs: fewer steps gained less, or lost (benchmarks/RESULTS.md)
 
 
@@ -375,7 +375,7 @@ class FinetuningChoices(Choices):
             "label smoothing {:g}",
         ),
     ] = Field(default=0.0, description="Share of the label's weight that is spread over all classes.")
-    regulariser: Regulariser = Regulariser()
+    regularizer: Regularizer = Regularizer()
     class_weights: Annotated[
         ClassWeights,
         Key(

@@ -179,7 +179,7 @@ def _differing(cells: Sequence[Cell]) -> list[str]:
 def _plain(section: Mapping[str, Any], before: str = "") -> dict[str, Any]:  # Any: values of recipe keys
     values: dict[str, Any] = {}
     for key, value in section.items():
-        if key in ("split", "augment", "classes", "regulariser") and isinstance(value, dict):
+        if key in ("split", "augment", "classes", "regularizer") and isinstance(value, dict):
             values |= _plain(value, f"{key}.")
         else:
             values[before + key] = value

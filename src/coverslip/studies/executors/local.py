@@ -17,7 +17,7 @@ class Here:
 
     def __init__(self, threads: int) -> None:
         self._cores = _free_cores(threads)
-        self.n_aside = max(1, n_cores() // threads)
+        self.n_parallel = max(1, n_cores() // threads)
         self._children: dict[Path, subprocess.Popen[bytes]] = {}
         self._guard = threading.Lock()
         self._is_stopped = False

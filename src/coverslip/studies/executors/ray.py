@@ -49,11 +49,11 @@ class OnRay:
         self._study = sha256_json(str(study.resolve()))[:16]
         computers = computers_of(self._ray)
         has_gpus = any(resources.get("GPU", 0) > 0 for resources in computers)
-        self.n_aside = sum(
+        self.n_parallel = sum(
             int(min(resources.get("CPU", 0) // threads, resources.get("GPU", 0) if has_gpus else math.inf))
             for resources in computers
         )
-        if not self.n_aside:
+        if not self.n_parallel:
             raise CoverslipError("no-computer-for-training", threads=threads, has_gpus=has_gpus)
         self._cores, self._gpus = threads, int(has_gpus)
         self.task = self.task_of(train_on_node)

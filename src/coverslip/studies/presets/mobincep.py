@@ -40,7 +40,7 @@ MOBINCEP = Preset(
     citation=("Tran, Meunier & Cheriet, Multi-domain learning CNN model for microscopy image classification"),
     page="papers/mobincep.md",
     models=(
-        {"name": "Mobincep", "recipe": {"model": "mobincep", **_SCRATCH, "regulariser": {"groups": "kmeans"}}},
+        {"name": "Mobincep", "recipe": {"model": "mobincep", **_SCRATCH, "regularizer": {"groups": "kmeans"}}},
         {"name": "Mobincep, cross-entropy", "recipe": {"model": "mobincep", **_SCRATCH}},
         {"name": "MobileNetV2, scratch", "recipe": {"model": "mobilenet_v2", **_SCRATCH}},
         "vgg19",
@@ -50,7 +50,7 @@ MOBINCEP = Preset(
         "inception_resnet_v2",
     ),
     small_models=(
-        {"name": "Mobincep", "recipe": {"model": "mobincep", **_SCRATCH, "regulariser": {"groups": "kmeans"}}},
+        {"name": "Mobincep", "recipe": {"model": "mobincep", **_SCRATCH, "regularizer": {"groups": "kmeans"}}},
         {"name": "Mobincep, cross-entropy", "recipe": {"model": "mobincep", **_SCRATCH}},
         {"name": "MobileNetV2, scratch", "recipe": {"model": "mobilenet_v2", **_SCRATCH}},
         "efficientnet_lite0",
@@ -74,7 +74,7 @@ MOBINCEP = Preset(
         "weight_decay": 0,
         "schedule": "constant",
         "warmup": 0,
-        "regulariser": {"scatter": "sum"},
+        "regularizer": {"scatter": "sum"},
     },
     arrange=_of_ratios,
     as_published=BARE,

@@ -74,7 +74,7 @@ TWO_STEP = Preset(
         "tta": 1,
         "image_size": 256,
         "resize": "pad",
-        "pad_colour": "black",
+        "pad_color": "black",
         "augment": "chromosomes",
         "batch_norm": "learn",
         "epochs": 80,

@@ -33,8 +33,8 @@ from coverslip.workspace.predictions.rows import (
 )
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.database import writing
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import AnyRow, ChangedSince, class_order, dataset_row, now
+from coverslip.workspace.store.workspace import Workspace
 
 _ROWS_AT_ONCE = 500
 _DECISION = 5  # index of this column in predictions.csv
@@ -167,7 +167,7 @@ def _as_prediction(row: Row) -> Prediction:
         tuple(float("nan") if p is None else p for p in row.probabilities.values()),
         row.reason,
         row.warning,
-        row.unfamiliarity,
+        row.ood_score,
         row.prediction_set,
     )
 
@@ -184,16 +184,16 @@ def dataset_of(
         Conflict: the dataset would be empty.
     """
     job = find_job(workspace, prediction_id, "predict")
-    labelled = [
+    labeled = [
         (row.image_id, picture, label)
         for row, picture in every_row(workspace, job)
         if row.excluded is None
         and (label := row.correction if only == "corrected" else row.correction or row.predicted) is not None
     ]
-    if not labelled:
+    if not labeled:
         raise Conflict("empty-new-dataset")
     code = "dataset-of-corrections" if only == "corrected" else "dataset-of-predictions"
     title = name or text(code, name=job.name)
-    dataset = open_sources(workspace, [Source(str(table_of(workspace, job, labelled)))], name=title)
-    classes = class_order(job.choices["classes"], (label for _, _, label in labelled))
+    dataset = open_sources(workspace, [Source(str(table_of(workspace, job, labeled)))], name=title)
+    classes = class_order(job.choices["classes"], (label for _, _, label in labeled))
     return changing.change(workspace, dataset.id, {"classes": classes})

@@ -8,9 +8,9 @@ from sqlalchemy import Connection, case, func, select, update
 from coverslip.workspace.datasets.counting import count_again, mark_equal_pixels
 from coverslip.workspace.datasets.reading_images import search_copies
 from coverslip.workspace.store.database import writing
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import ChangedSince, dataset_row, new_id, positions_of, values
 from coverslip.workspace.store.tables import images
+from coverslip.workspace.store.workspace import Workspace
 
 _CHANGE = "change:"  # prefix of its ID in `excluded_by`, which also holds IDs of predictions
 

@@ -12,9 +12,9 @@ from sqlalchemy import Connection, Select, func, select
 from coverslip.datasets import name_as_text
 from coverslip.files import CsvWriter, safe_cell
 from coverslip.workspace.jobs.records import JobKind
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import AnyRow, Page, Paging, dataset_row, values
 from coverslip.workspace.store.tables import images, jobs, label_changes
+from coverslip.workspace.store.workspace import Workspace
 
 _MOST_IMAGES = 12
 _COLUMNS = ("path", "image_id", "label_before", "label", "made", "made_by", "is_undone", "seen_in")
@@ -31,7 +31,7 @@ class SeenIn:
 
 
 @dataclass(frozen=True, slots=True)
-class RelabelledImage:
+class RelabeledImage:
     """An image whose label was changed."""
 
     i: Annotated[int, Field(description="Its position in the dataset.")]
@@ -50,7 +50,7 @@ class LabelChange:
     is_undone: bool
     seen_in: Annotated[SeenIn | None, Field(description="Null if the label was changed in the gallery of the dataset.")]
     n: Annotated[int, Field(description="How many images.")]
-    images: Annotated[list[RelabelledImage], Field(description=f"The first {_MOST_IMAGES} of them.")]
+    images: Annotated[list[RelabeledImage], Field(description=f"The first {_MOST_IMAGES} of them.")]
 
 
 def list_label_changes(workspace: Workspace, dataset_id: str, paging: Paging) -> Page[LabelChange]:
@@ -104,7 +104,7 @@ def _described(connection: Connection, change: AnyRow) -> LabelChange:
         is_undone=change.is_undone,
         seen_in=_seen_in(change),
         n=len(change.before),
-        images=[RelabelledImage(row.position, row.shown_path, before[row.position]) for row in shown],
+        images=[RelabeledImage(row.position, row.shown_path, before[row.position]) for row in shown],
     )
 
 

@@ -15,7 +15,7 @@ from coverslip.images import ImageFacts
 from coverslip.runs.lookup import ImageSource
 from coverslip.workspace.correcting.exclusions import exclude_by_job
 from coverslip.workspace.correcting.since_training import CurrentImage, ImageChanges, compared, current_images
-from coverslip.workspace.correcting.tables import LabelledImage, is_joined_table_of, joined_table_of, table_of
+from coverslip.workspace.correcting.tables import LabeledImage, is_joined_table_of, joined_table_of, table_of
 from coverslip.workspace.datasets import changing, grouping
 from coverslip.workspace.datasets.counting import conflicts_by_hash
 from coverslip.workspace.datasets.labels import give_label
@@ -26,10 +26,10 @@ from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.predictions.corrections import position_of
 from coverslip.workspace.predictions.rows import Row, every_row
 from coverslip.workspace.store.database import writing
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import table_choices
 from coverslip.workspace.store.rows import AnyRow, Json, dataset_row, values
 from coverslip.workspace.store.tables import images, jobs
+from coverslip.workspace.store.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +219,7 @@ class _Joining:
     present: Mapping[int, str]  # answers by the positions of images that other sources of the dataset have
     added: Mapping[int, str]  # the same of images that an earlier call added and that stay
     excluded: frozenset[int]  # positions of images that are to be excluded
-    images: Sequence[LabelledImage]  # to be in the table, also those that an earlier call added
+    images: Sequence[LabeledImage]  # to be in the table, also those that an earlier call added
     n_duplicates: int
     n_unreadable: int
     earlier: Sequence[Json]  # sources that earlier calls added
@@ -240,7 +240,7 @@ def _joining(workspace: Workspace, job: Job, dataset_id: str) -> _Joining:
     ]
     present: dict[int, str] = {}
     excluded: set[int] = set()
-    others: list[LabelledImage] = []
+    others: list[LabeledImage] = []
     places: list[int | None] = []  # of the others
     with workspace.engine.connect() as connection:
         dataset = refuse_unready(connection, dataset_id)
@@ -353,12 +353,12 @@ def _group_columns(workspace: Workspace, connection: Connection, dataset: AnyRow
 
 
 def _outcomes(
-    workspace: Workspace, job: Job, hashes: set[str | None], labelled: Sequence[LabelledImage]
+    workspace: Workspace, job: Job, hashes: set[str | None], labeled: Sequence[LabeledImage]
 ) -> list[Literal["added", "duplicate", "unreadable"]]:
     """Return the outcome for images that are not in other sources. Images with known pixels are duplicates."""
-    if not labelled:
+    if not labeled:
         return []
-    scan = scan_images(open_dataset([str(table_of(workspace, job, labelled))]))
+    scan = scan_images(open_dataset([str(table_of(workspace, job, labeled))]))
     earlier_hashes = set(hashes)
     outcomes: list[Literal["added", "duplicate", "unreadable"]] = []
     for facts in scan.facts:

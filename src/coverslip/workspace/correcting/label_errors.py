@@ -11,7 +11,7 @@ from coverslip.events import Event
 from coverslip.messages import Failure
 from coverslip.runs import CheckedClass, LabelIssue
 from coverslip.workspace.jobs.records import Job, find_job, training_not_finished
-from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.tables import label_errors_now
 
 _MOST_IMAGES = 2000
@@ -24,7 +24,7 @@ class LabelErrorsState:
     """Suspected label errors of a training's images."""
 
     state: Annotated[
-        Literal["unknown", "looking", "known", "failed"],
+        Literal["unknown", "searching", "known", "failed"],
         Field(description="unknown: no search was started."),
     ]
     n: Annotated[int | None, Field(description="Number of misclassified images; null until the search is done.")] = None
@@ -32,7 +32,7 @@ class LabelErrorsState:
         int | None, Field(description="Number of labels that are probably wrong and not confirmed.")
     ] = None
     n_confirmed: Annotated[int, Field(description="Misclassified images whose labels were confirmed.")] = 0
-    n_relabelled: Annotated[
+    n_relabeled: Annotated[
         int,
         Field(description="Misclassified images that were relabeled since: no other number counts them."),
     ] = 0
@@ -54,7 +54,7 @@ def label_errors_state(workspace: Workspace, run_id: str) -> LabelErrorsState:
     """
     job = find_job(workspace, run_id, "train")
     if workspace.background.is_running(_thread_of(job)):
-        return LabelErrorsState(state="looking", classes=[], images=[])
+        return LabelErrorsState(state="searching", classes=[], images=[])
     with workspace.engine.connect() as connection:
         now = label_errors_now(connection, job.dataset_id or "", job.run)
     if now is not None:
@@ -64,7 +64,7 @@ def label_errors_state(workspace: Workspace, run_id: str) -> LabelErrorsState:
             n=len(unchanged.images),
             n_suspected=left.n_suspected,
             n_confirmed=len(unchanged.images) - len(left.images),
-            n_relabelled=now.n_relabelled,
+            n_relabeled=now.n_relabeled,
             n_checked=unchanged.n_checked,
             n_not_checked=unchanged.n_not_checked,
             classes=list(unchanged.classes),

@@ -17,8 +17,8 @@ from coverslip.workspace.predictions.corrections import position_of
 from coverslip.workspace.predictions.measured import measured_row, row_of_measured
 from coverslip.workspace.predictions.rows import Row
 from coverslip.workspace.store.database import writing
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import dataset_row
+from coverslip.workspace.store.workspace import Workspace
 
 
 def correct_measured(workspace: Workspace, job_id: str, k: int, label: str | None) -> tuple[Row, int | None]:
@@ -57,7 +57,7 @@ def correct_measured(workspace: Workspace, job_id: str, k: int, label: str | Non
     return row_of_measured(workspace, job_id, k), change
 
 
-LabelledImage = tuple[str, ImageSource, str]  # image_id, location of the pixels, label
+LabeledImage = tuple[str, ImageSource, str]  # image_id, location of the pixels, label
 
 _MEANINGS = ("path", "image_id", "label", "plane", "channel")
 _BOXES = (
@@ -68,15 +68,15 @@ _BOXES = (
 _BY_NAME: Mapping[str, str] = MappingProxyType({})
 
 
-def table_of(workspace: Workspace, job: Job, labelled: Sequence[LabelledImage]) -> Path:
+def table_of(workspace: Workspace, job: Job, labeled: Sequence[LabeledImage]) -> Path:
     """Write a table of labeled images of a prediction. Its name is a hash of its content."""
-    return _write(workspace, f"{job.folder.name}-", labelled, _BY_NAME, ())
+    return _write(workspace, f"{job.folder.name}-", labeled, _BY_NAME, ())
 
 
 def joined_table_of(
     workspace: Workspace,
     job: Job,
-    labelled: Sequence[LabelledImage],
+    labeled: Sequence[LabeledImage],
     columns: Mapping[str, str],
     group_columns: Sequence[str],
 ) -> Path:
@@ -85,11 +85,11 @@ def joined_table_of(
     Args:
         workspace: the workspace of the table.
         job: the prediction.
-        labelled: its labeled images.
+        labeled: its labeled images.
         columns: the columns of the dataset's tables by meaning, as chosen when the dataset was opened.
         group_columns: the group columns of the dataset and of trainings on it.
     """
-    return _write(workspace, _joined_prefix(job), labelled, columns, group_columns)
+    return _write(workspace, _joined_prefix(job), labeled, columns, group_columns)
 
 
 def is_joined_table_of(job: Job, path: str) -> bool:
@@ -104,7 +104,7 @@ def _joined_prefix(job: Job) -> str:
 def _write(
     workspace: Workspace,
     prefix: str,
-    labelled: Sequence[LabelledImage],
+    labeled: Sequence[LabeledImage],
     columns: Mapping[str, str],
     group_columns: Sequence[str],
 ) -> Path:
@@ -114,7 +114,7 @@ def _write(
     text = io.StringIO()
     writer = CsvWriter(text)
     writer.writerow(map(safe_cell, [*names.values(), *empty]))
-    for image in labelled:
+    for image in labeled:
         cells = _cells(image)
         row = [*(cells.get(meaning, "") for meaning in names), *([""] * len(empty))]
         writer.writerow([safe_cell(cell) if isinstance(cell, str) else cell for cell in row])
@@ -137,7 +137,7 @@ def _names(columns: Mapping[str, str]) -> dict[str, str]:
     return names
 
 
-def _cells(image: LabelledImage) -> dict[str, str | float]:
+def _cells(image: LabeledImage) -> dict[str, str | float]:
     image_id, picture, label = image
     plan = picture.plan
     cells: dict[str, str | float] = {"path": name_as_text(str(picture.file)), "image_id": image_id, "label": label}

@@ -15,10 +15,10 @@ from coverslip.workspace.datasets.keeping import replace_images
 from coverslip.workspace.datasets.listing import DatasetState, describe
 from coverslip.workspace.datasets.sources import Source, kind_of, open_from, reopen_sources
 from coverslip.workspace.store.database import writing
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import load_dataset, opened_as_json
 from coverslip.workspace.store.rows import AnyRow, Json, dataset_row
 from coverslip.workspace.store.tables import datasets, images
+from coverslip.workspace.store.workspace import Workspace
 
 
 def change(workspace: Workspace, dataset_id: str, changes: Json) -> DatasetState:

@@ -10,7 +10,7 @@ from pathlib import Path
 from coverslip.events import Emit
 from coverslip.pipes import Json
 from coverslip.workspace.datasets.inspections import fill_check_cache
-from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.workers.worker import answer
 
 

@@ -11,15 +11,15 @@ from sqlalchemy import Connection, func, select, update
 
 from coverslip.datasets import natural_key
 from coverslip.workspace.datasets.classes import trained_labels
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import AnyRow, Json, class_order, dataset_row, values
 from coverslip.workspace.store.tables import datasets, images
+from coverslip.workspace.store.workspace import Workspace
 
 _N_THUMBNAILS = 12
 _N_OF_CLASS = 8  # one row of a sheet of thumbnails
 NO_COUNTS: Json = {
     "n_images": 0,
-    "n_labelled": 0,
+    "n_labeled": 0,
     "n_unreadable": 0,
     "n_excluded": 0,
     "n_changed": 0,
@@ -131,7 +131,7 @@ def _counts(connection: Connection, dataset_id: str) -> Json:
     named = sorted((name for name in domains if name), key=natural_key)
     return {
         "n_images": n_images,
-        "n_labelled": n_included - labels.get(None, 0),
+        "n_labeled": n_included - labels.get(None, 0),
         "n_unreadable": problems.get("unreadable", 0),
         "n_excluded": n_images - n_included,
         "n_changed": n_changed,

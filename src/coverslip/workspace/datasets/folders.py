@@ -12,7 +12,7 @@ from pydantic import Field
 from coverslip.datasets import PLAIN_TABLE_SUFFIXES, has_image_suffix, natural_key
 from coverslip.errors import CoverslipError
 from coverslip.images import UnreadFormat, unread_formats, unread_suffixes
-from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.workspace import Workspace
 
 MOST_SECONDS = 2.0  # limit for counting: a home folder on a network drive would take minutes
 

@@ -25,10 +25,10 @@ from coverslip.datasets import (
 )
 from coverslip.errors import BadDataset
 from coverslip.messages import Failure
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import load_dataset, table_choices
 from coverslip.workspace.store.rows import Json, dataset_row, source_paths
 from coverslip.workspace.store.tables import images
+from coverslip.workspace.store.workspace import Workspace
 
 _LONGEST_S = 5.0
 _N_SHOWN = 12
@@ -156,7 +156,7 @@ def preview(workspace: Workspace, dataset_id: str, *, pattern: str | None, colum
     opened = open_dataset(
         sources,
         group=column,
-        labelled=row.is_labelled,
+        labeled=row.is_labeled,
         domains=names,
         columns=choices.columns,
         crop_size=choices.crop_size,

@@ -27,10 +27,10 @@ from coverslip.images import ImageFacts
 from coverslip.runs import InspectionWithLeakageEstimate, LeakageEstimate, inspection_of
 from coverslip.workspace.datasets.classes import trained_labels
 from coverslip.workspace.store.database import read_transaction, writing
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import load_as_trained, load_dataset, load_scan
 from coverslip.workspace.store.rows import Json, dataset_row
 from coverslip.workspace.store.tables import datasets, images, inspections
+from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.workers.submit import WorkQueue
 
 _OF_COPIES = ("duplicates", "near-duplicates")
@@ -43,7 +43,7 @@ class DatasetInspection(Inspection):
     """The content of `coverslip inspect --json`, with the groups and classes of trainings, and positions of images."""
 
     positions: dict[str, int] = Field(description="Positions of the images that findings name, by image_id.")
-    is_looking_for_copies: bool = Field(
+    is_searching_duplicates: bool = Field(
         description="Whether a search for near-duplicates is running; its findings follow."
     )
     removable_duplicates: dict[str, list[str]] = Field(
@@ -92,7 +92,7 @@ def store_inspection(connection: Connection, dataset_id: str, inspection: Inspec
 class StoredLeakageAudit:
     """A stored leakage audit, and whether it is for the current labels and groups."""
 
-    state: Literal["not-asked", "outdated", "known"]
+    state: Literal["not-requested", "outdated", "known"]
     leakage_estimate: LeakageEstimate | None = None
     signal: Signal | None = None
 
@@ -104,11 +104,11 @@ def stored_leakage_audit(connection: Connection, dataset_id: str, revision: int)
         return StoredLeakageAudit("known", inspection.leakage_estimate, inspection.signal)
     before = _last_leakage_audit(_row(connection, dataset_id))
     if before is None:
-        return StoredLeakageAudit("not-asked")
+        return StoredLeakageAudit("not-requested")
     try:
         return TypeAdapter(StoredLeakageAudit).validate_python({"state": "outdated", **before})
     except ValidationError:  # written by another version of coverslip
-        return StoredLeakageAudit("not-asked")
+        return StoredLeakageAudit("not-requested")
 
 
 def _row(connection: Connection, dataset_id: str) -> Json | None:
@@ -130,7 +130,7 @@ def _last_leakage_audit(content: Json | None) -> Json | None:
 
 
 def with_positions(
-    connection: Connection, dataset_id: str, inspection: Inspection, *, is_looking_for_copies: bool
+    connection: Connection, dataset_id: str, inspection: Inspection, *, is_searching_duplicates: bool
 ) -> DatasetInspection:
     """Return the inspection with the positions of the images in findings."""
     named = {image_id for finding in inspection.findings for cluster in finding.images for image_id in cluster}
@@ -149,7 +149,11 @@ def with_positions(
         for finding in inspection.findings
         if finding.code in _OF_COPIES
     }
-    more = {"positions": positions, "removable_duplicates": removable, "is_looking_for_copies": is_looking_for_copies}
+    more = {
+        "positions": positions,
+        "removable_duplicates": removable,
+        "is_searching_duplicates": is_searching_duplicates,
+    }
     return DatasetInspection.model_validate({**dict(inspection), **more})
 
 

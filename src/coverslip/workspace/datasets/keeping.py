@@ -20,7 +20,6 @@ from coverslip.datasets import Dataset
 from coverslip.errors import BadDataset
 from coverslip.messages import ChooseOther
 from coverslip.workspace.datasets.counting import count_again
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import OUTSIDE, opened_as_json, plan_as_json
 from coverslip.workspace.store.rows import AnyRow, Json
 from coverslip.workspace.store.tables import (
@@ -31,6 +30,7 @@ from coverslip.workspace.store.tables import (
     label_changes,
     removed_image_labels,
 )
+from coverslip.workspace.store.workspace import Workspace
 
 _ROWS_AT_ONCE = 5_000
 

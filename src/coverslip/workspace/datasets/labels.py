@@ -13,7 +13,6 @@ from coverslip.machine import account_name
 from coverslip.workspace.datasets.classes import clean_name
 from coverslip.workspace.datasets.counting import mark_equal_pixels
 from coverslip.workspace.store.database import writing
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import (
     AnyRow,
     ChangedSince,
@@ -25,6 +24,7 @@ from coverslip.workspace.store.rows import (
     values,
 )
 from coverslip.workspace.store.tables import confirmed_labels, datasets, images, label_changes
+from coverslip.workspace.store.workspace import Workspace
 
 _AT = "WHERE dataset_id = :dataset AND position IN (SELECT value FROM json_each(:positions))"
 
@@ -241,7 +241,7 @@ def _give(connection: Connection, row: AnyRow, of_label: dict[str | None, list[i
     n_of_now, n_changed_now = _counted(connection, row.id, places)
     n_of_now.subtract(n_of)
     summary = dict(row.summary)
-    summary["n_labelled"] -= n_of_now.pop(None, 0)
+    summary["n_labeled"] -= n_of_now.pop(None, 0)
     summary["n_changed"] += n_changed_now - n_changed
     counts: Counter[str] = Counter(summary["classes"])
     counts.update({name: n for name, n in n_of_now.items() if name is not None})

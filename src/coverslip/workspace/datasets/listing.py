@@ -10,9 +10,9 @@ from sqlalchemy import Connection, select
 from coverslip.datasets import printable
 from coverslip.messages import Failure, failure_of
 from coverslip.workspace.datasets.classes import Classes
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import AnyRow, Page, Paging, class_order, dataset_row, missing_sources
 from coverslip.workspace.store.tables import datasets
+from coverslip.workspace.store.workspace import Workspace
 
 Kind = Literal["folders", "table", "files", "upload", "samples"]
 State = Literal["reading", "ready", "failed"]
@@ -76,11 +76,11 @@ class DatasetState:
     sources: Annotated[list[SourceState], Field(description="Its folders, tables or files.")]
     kind: Kind
     state: State
-    is_labelled: Annotated[bool, Field(description="Whether it was opened with labels from its folders or table.")]
+    is_labeled: Annotated[bool, Field(description="Whether it was opened with labels from its folders or table.")]
     progress: ReadingProgress | None
     error: Failure | None
     n_images: int
-    n_labelled: int
+    n_labeled: int
     n_unreadable: int
     n_excluded: Annotated[
         int, Field(description="Images that are shown, but neither counted as labeled nor used in training.")
@@ -127,11 +127,11 @@ def _described(workspace: Workspace, connection: Connection, row: AnyRow) -> Dat
         sources=[_source(workspace, row, **source, is_missing=source["path"] in missing) for source in row.sources],
         kind=row.kind,
         state=row.state,
-        is_labelled=row.is_labelled,
+        is_labeled=row.is_labeled,
         progress=ReadingProgress(**row.progress) if row.progress else None,
         error=failure_of(row.error) if row.error else None,
         n_images=counts["n_images"],
-        n_labelled=counts["n_labelled"],
+        n_labeled=counts["n_labeled"],
         n_unreadable=counts["n_unreadable"],
         n_excluded=counts["n_excluded"],
         classes=[ClassCount(name, counts["classes"].get(name, 0), k) for k, name in enumerate(names)],

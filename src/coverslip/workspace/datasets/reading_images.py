@@ -30,9 +30,8 @@ from coverslip.workspace.datasets.inspections import (
     with_positions,
 )
 from coverslip.workspace.datasets.keeping import store_images
-from coverslip.workspace.datasets.samples import draw
+from coverslip.workspace.datasets.sample_datasets import draw
 from coverslip.workspace.store.database import read_transaction, writing
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import (
     OUTSIDE,
     as_dataset,
@@ -52,8 +51,9 @@ from coverslip.workspace.store.rows import (
     source_paths,
 )
 from coverslip.workspace.store.tables import datasets, image_facts
+from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing import thumbnails
-from coverslip.workspace.viewing.pictures import datasets_without, fill, keep_colours
+from coverslip.workspace.viewing.pictures import datasets_without, fill, keep_colors
 
 _IMAGES_AT_ONCE = 2_000  # images of one batch: limits memory, and the loss if the server is killed
 _WRITE_EVERY_S = 0.5
@@ -104,7 +104,7 @@ def inspection(workspace: Workspace, dataset_id: str) -> DatasetInspection:
         inspected = stored or inspect_stored(connection, dataset_id)
         is_looking = any(map(workspace.background.is_running, (thread_of(dataset_id), copies_thread_of(dataset_id))))
         answer = with_positions(
-            connection, dataset_id, inspected, is_looking_for_copies=is_looking and not inspected.are_copies_known
+            connection, dataset_id, inspected, is_searching_duplicates=is_looking and not inspected.are_copies_known
         )
     if stored is None:
         with writing(workspace.engine) as connection:
@@ -259,7 +259,7 @@ def _scan(workspace: Workspace, dataset_id: str, progress: _ProgressWriter) -> N
         refuse_missing(row)  # the disk may have been disconnected meanwhile
         with writing(workspace.engine) as connection:
             _keep_facts(connection, dataset_id, places, facts)
-            keep_colours(connection, dataset_id, {places[k]: colour for k, colour in on_pixels.colours.items()})
+            keep_colors(connection, dataset_id, {places[k]: color for k, color in on_pixels.colors.items()})
 
 
 def _keep_facts(

@@ -14,10 +14,10 @@ from coverslip.files import CsvWriter, safe_cell, write_bytes
 from coverslip.images import middle_of
 from coverslip.workspace.datasets.sources import Grouping, groups_of_images
 from coverslip.workspace.store.database import read_transaction
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import OUTSIDE, load_records, table_choices
 from coverslip.workspace.store.rows import AnyRow, dataset_row, ranges, source_paths
 from coverslip.workspace.store.tables import image_facts, images
+from coverslip.workspace.store.workspace import Workspace
 
 _ROWS_AT_ONCE = 2_000
 _CHANNEL = "channel_"  # followed by a number: the file of that channel
@@ -72,7 +72,7 @@ def training_images(
     """
     with read_transaction(workspace.engine) as connection:
         row = dataset_row(connection, dataset_id)
-        if not row.summary["n_labelled"]:
+        if not row.summary["n_labeled"]:
             raise BadDataset("unlabeled-dataset")
         grouping = grouped or Grouping(row.group_column, row.group_pattern)
         if _is_complete(connection, row) and (len(row.sources) == 1 or not in_one):
@@ -120,7 +120,7 @@ def file_name(workspace: Workspace, dataset_id: str, what: str) -> str:
 def _is_complete(connection: Connection, row: AnyRow) -> bool:
     has_named_domains = any(source["domain"] for source in row.sources) or bool(table_choices(row).columns)
     is_narrowed = row.summary["n_changed"] or row.summary["n_excluded"]
-    if is_narrowed or not row.is_labelled or has_named_domains:
+    if is_narrowed or not row.is_labeled or has_named_domains:
         return False
     outside = select(func.count()).where(image_facts.c.dataset_id == row.id, image_facts.c.reason == OUTSIDE)
     return connection.execute(outside).scalar_one() == 0

@@ -19,12 +19,12 @@ from coverslip.workspace.datasets import grouping, reading_images
 from coverslip.workspace.datasets.counting import NO_COUNTS
 from coverslip.workspace.datasets.keeping import store_images
 from coverslip.workspace.datasets.listing import DatasetState, Kind, describe
-from coverslip.workspace.datasets.samples import LABELLED, SAMPLE_DATASETS
+from coverslip.workspace.datasets.sample_datasets import LABELLED, SAMPLE_DATASETS
 from coverslip.workspace.store.database import writing
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import TableChoices, opened_as_json, table_choices
 from coverslip.workspace.store.rows import AnyRow, new_id, now, refuse_missing
 from coverslip.workspace.store.tables import datasets, images
+from coverslip.workspace.store.workspace import Workspace
 
 _BY_HEADER = TableChoices()
 _KINDS: dict[str, Kind] = {"folders": "folders", "split folders": "folders", "table": "table", "files": "files"}
@@ -45,7 +45,7 @@ def open_sources(
     name: str | None = None,
     group: str | None = None,
     group_pattern: str | None = None,
-    is_labelled: bool = True,
+    is_labeled: bool = True,
     choices: TableChoices = _BY_HEADER,
     kind: Kind | None = None,
 ) -> DatasetState:
@@ -55,7 +55,7 @@ def open_sources(
         workspace: the workspace.
         sources: existing paths below its roots; several become one dataset with a domain for each.
         name: the name; by default that of the sources.
-        group, group_pattern, is_labelled: as for `coverslip.open_dataset`.
+        group, group_pattern, is_labeled: as for `coverslip.open_dataset`.
         choices: columns and crop size of its tables.
         kind: the kind, if it differs from that of the sources.
 
@@ -64,7 +64,7 @@ def open_sources(
     """
     sources = _checked(workspace, sources)
     group = group or choices.columns.get("group") or None
-    opened = _opened(workspace, sources, group, group_pattern, is_labelled, choices)
+    opened = _opened(workspace, sources, group, group_pattern, is_labeled, choices)
     dataset_id = new_id()
     with writing(workspace.engine) as connection:
         connection.execute(
@@ -73,7 +73,7 @@ def open_sources(
                 name=name or _name_of([source.path for source in sources]),
                 kind=kind or kind_of(opened),
                 sources=[asdict(source) for source in sources],
-                is_labelled=is_labelled,
+                is_labeled=is_labeled,
                 group_column=group,
                 group_pattern=group_pattern,
                 class_names=list(opened.classes),
@@ -103,7 +103,7 @@ def open_samples(workspace: Workspace) -> DatasetState:
                         name=samples.name,
                         kind="samples",
                         sources=[asdict(Source(str(workspace.samples / samples.folder)))],
-                        is_labelled=samples.is_labelled,
+                        is_labeled=samples.is_labeled,
                         group_pattern=samples.groups,
                         class_names=[],
                         class_plan={},
@@ -134,7 +134,7 @@ def reopen_sources(workspace: Workspace, row: AnyRow, column: str | None, patter
         shown = connection.execute(select(images.c.shown_path).where(images.c.dataset_id == row.id)).scalars().all()
     refuse_missing(row)
     sources = _checked(workspace, [Source(**source) for source in row.sources])
-    return _opened(workspace, sources, column, pattern, row.is_labelled, table_choices(row), shown)
+    return _opened(workspace, sources, column, pattern, row.is_labeled, table_choices(row), shown)
 
 
 def open_from(
@@ -146,7 +146,7 @@ def open_from(
         BadDataset: as `coverslip.open_dataset`, or one is given twice or may not be read.
     """
     checked = _checked(workspace, sources)
-    return _opened(workspace, checked, column, pattern, row.is_labelled, table_choices(row)), checked
+    return _opened(workspace, checked, column, pattern, row.is_labeled, table_choices(row)), checked
 
 
 def _checked(workspace: Workspace, sources: Sequence[Source]) -> list[Source]:
@@ -173,7 +173,7 @@ def _opened(
     sources: Sequence[Source],
     group: str | None,
     pattern: str | None,
-    is_labelled: bool,
+    is_labeled: bool,
     choices: TableChoices,
     shown_paths: Sequence[str] | None = None,
 ) -> Dataset:
@@ -183,7 +183,7 @@ def _opened(
     open_them = partial(
         open_dataset,
         [source.path for source in sources],
-        labelled=is_labelled,
+        labeled=is_labeled,
         domains=[source.domain for source in sources],
         columns=choices.columns,
         crop_size=choices.crop_size,

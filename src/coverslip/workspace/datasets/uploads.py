@@ -24,10 +24,10 @@ from coverslip.files import cannot_write
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.listing import DatasetState
 from coverslip.workspace.store.database import writing
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import TableChoices
 from coverslip.workspace.store.rows import AnyRow, new_id, now
 from coverslip.workspace.store.tables import uploads
+from coverslip.workspace.store.workspace import Workspace
 
 MAX_FILES = 200_000
 MAX_BYTES = 50 * 10**9
@@ -43,7 +43,7 @@ class Upload:
 
     id: str
     name: str
-    is_labelled: bool
+    is_labeled: bool
     has_folders: Annotated[bool, Field(description="Whether it has sub-folders.")]
     n_files: int
     n_bytes: int
@@ -52,14 +52,14 @@ class Upload:
 
 
 def begin(
-    workspace: Workspace, name: str, *, is_labelled: bool, max_files: int = MAX_FILES, max_bytes: int = MAX_BYTES
+    workspace: Workspace, name: str, *, is_labeled: bool, max_files: int = MAX_FILES, max_bytes: int = MAX_BYTES
 ) -> Upload:
     """Create an upload without files.
 
     Args:
         workspace: the workspace.
         name: the name of the dataset that it will become.
-        is_labelled: whether sub-folders or a table give the labels.
+        is_labeled: whether sub-folders or a table give the labels.
         max_files, max_bytes: limits of all its files together; lower on a small disk.
     """
     upload_id = new_id()
@@ -74,7 +74,7 @@ def begin(
             insert(uploads).values(
                 id=upload_id,
                 name=name,
-                is_labelled=is_labelled,
+                is_labeled=is_labeled,
                 n_files=0,
                 n_bytes=0,
                 has_folders=False,
@@ -114,7 +114,7 @@ def table_of(workspace: Workspace, upload_id: str) -> UploadedTable | None:
     """
     with workspace.engine.connect() as connection:
         row = open_row(connection, upload_id)
-    file = _table_in(workspace.uploads / upload_id / "files", _may_be_labels if row.is_labelled else _gives_boxes)
+    file = _table_in(workspace.uploads / upload_id / "files", _may_be_labels if row.is_labeled else _gives_boxes)
     return None if file is None else UploadedTable(str(file), file.name)
 
 
@@ -122,7 +122,7 @@ def finish(
     workspace: Workspace,
     upload_id: str,
     *,
-    is_labelled: bool | None = None,
+    is_labeled: bool | None = None,
     choices: TableChoices | None = None,
     ignores_table: bool = False,
 ) -> DatasetState:
@@ -133,7 +133,7 @@ def finish(
     Args:
         workspace: the workspace.
         upload_id: the upload.
-        is_labelled: overrides the value from the start of the upload.
+        is_labeled: overrides the value from the start of the upload.
         choices: columns and crop size for the table that `table_of` returns.
         ignores_table: create a dataset of the images alone.
 
@@ -146,18 +146,18 @@ def finish(
         with workspace.engine.connect() as connection:
             row = open_row(connection, upload_id)
         files = workspace.uploads / upload_id / "files"
-        is_labelled = row.is_labelled if is_labelled is None else is_labelled
+        is_labeled = row.is_labeled if is_labeled is None else is_labeled
         if ignores_table:
             path = files
         elif choices is None:
-            path = _table_in(files, _gives_labels if is_labelled else _gives_boxes) or files
+            path = _table_in(files, _gives_labels if is_labeled else _gives_boxes) or files
         else:
             path = _chosen_table(workspace, upload_id)
         dataset = sources.open_sources(
             workspace,
             [sources.Source(str(path))],
             name=row.name,
-            is_labelled=is_labelled,
+            is_labeled=is_labeled,
             kind="upload",
             choices=choices or TableChoices(),
         )

@@ -6,7 +6,7 @@ from coverslip.errors import Conflict, CoverslipError
 from coverslip.messages import text
 from coverslip.reports.comparing import MOST_RUNS, Comparison, compare
 from coverslip.workspace.jobs.records import Job, find_job
-from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.workspace import Workspace
 
 
 def compared(workspace: Workspace, run_ids: Sequence[str]) -> Comparison:

@@ -19,8 +19,8 @@ from coverslip.workspace.jobs.records import Job, add_job, all_jobs, find_job, w
 from coverslip.workspace.jobs.runs import Headline, evaluation_of, headline_of
 from coverslip.workspace.jobs.state import ACTIVE, State, has_ended, state_of, status_of
 from coverslip.workspace.jobs.watching import JobSnapshot, Message, as_text
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import Page, Paging
+from coverslip.workspace.store.workspace import Workspace
 
 _listing = threading.Lock()
 
@@ -40,7 +40,9 @@ class EvaluationState:
     state: State
     work: Annotated[Work | None, Field(description="The step in progress.")]
     n: Annotated[int | None, Field(description="Number of measured images.")]
-    n_seen: Annotated[int | None, Field(description="Images that were used in training, and duplicates of them.")]
+    n_used_in_training: Annotated[
+        int | None, Field(description="Images that were used in training, and duplicates of them.")
+    ]
     headline: Headline | None
     notes: tuple[TimedNote, ...]
     error: Failure | None
@@ -91,7 +93,7 @@ def _state_of(job: Job, run_name: str, queue: list[str]) -> EvaluationState:
         state=state,
         work=progress.work if state in ACTIVE else None,
         n=None if measured is None else measured.n,
-        n_seen=_n_seen(job.run) if measured is not None else None,
+        n_used_in_training=_n_seen(job.run) if measured is not None else None,
         headline=headline_of(job.run) if measured is not None else None,
         notes=progress.notes,
         error=why_failed(job, status) if state == "failed" else None,
@@ -104,7 +106,7 @@ def _state_of(job: Job, run_name: str, queue: list[str]) -> EvaluationState:
 def _n_seen(evaluation: Run) -> int | None:
     with suppress(BadRun):
         images = evaluation.evaluated_images
-        return None if images is None else images.n_seen
+        return None if images is None else images.n_used_in_training
     return None
 
 

@@ -7,23 +7,23 @@ from pydantic import Field
 from sqlalchemy import Connection, func, select
 
 from coverslip.images import ReadPlan
-from coverslip.runs import Run, seen_pixels
+from coverslip.runs import Run, training_hashes
 from coverslip.workspace.datasets.reading_images import refuse_unread, refuse_unready
 from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.jobs.records import add_job, find_job, new_job_folder, training_not_finished
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import table_choices
 from coverslip.workspace.store.tables import images
+from coverslip.workspace.store.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationOutlook:
     """The images that an evaluation on a dataset would use."""
 
-    n_labelled: int
+    n_labeled: int
     n_known: Annotated[int, Field(description="Images labeled with a class of the classifier.")]
     unknown_classes: list[str]
-    n_seen: Annotated[
+    n_used_in_training: Annotated[
         int | None,
         Field(
             description="Images used in training, and duplicates of them; null if the images must be read again to "
@@ -42,11 +42,11 @@ def outlook(workspace: Workspace, run_id: str, dataset_id: str) -> EvaluationOut
     with workspace.engine.connect() as connection:
         refuse_unread(connection, dataset_id)
         n_of = _labels(connection, dataset_id)
-        n_seen = _count_seen(connection, dataset_id, run)
+        n_used_in_training = _count_seen(connection, dataset_id, run)
     labels = _known_labels(run)
     unknown = [label for label in n_of if labels is not None and label not in labels]
-    n_labelled = sum(n_of.values())
-    return EvaluationOutlook(n_labelled, n_labelled - sum(n_of[label] for label in unknown), unknown, n_seen)
+    n_labeled = sum(n_of.values())
+    return EvaluationOutlook(n_labeled, n_labeled - sum(n_of[label] for label in unknown), unknown, n_used_in_training)
 
 
 def queue_evaluation(workspace: Workspace, run_id: str, *, dataset_id: str, name: str | None = None) -> str:
@@ -112,9 +112,9 @@ def _known_labels(run: Run) -> frozenset[str] | None:
 
 
 def _count_seen(connection: Connection, dataset_id: str, run: Run) -> int | None:
-    training_hashes = seen_pixels(run.seen)
-    if set(training_hashes.by_plan) != {ReadPlan()}:  # the workspace read whole images: other planes have other pixels
+    of_training = training_hashes(run.seen).by_plan
+    if set(of_training) != {ReadPlan()}:  # the workspace read whole images: other planes have other pixels
         return None
     is_labeled = (images.c.dataset_id == dataset_id) & images.c.label.is_not(None) & ~images.c.is_excluded
     hashes = connection.execute(select(images.c.pixel_hash).where(is_labeled)).scalars()
-    return sum(pixel_hash in training_hashes.by_plan[ReadPlan()] for pixel_hash in hashes)
+    return sum(pixel_hash in of_training[ReadPlan()] for pixel_hash in hashes)

@@ -19,7 +19,7 @@ from coverslip.workspace.jobs.records import find_job, no_classifier_yet
 from coverslip.workspace.predictions.classifiers import place_of
 from coverslip.workspace.predictions.measured import measured_row, row_of_measured
 from coverslip.workspace.predictions.rows import NOT_FOUND, image_moved, image_source_of_row
-from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.workers.submit import StepProgress, WorkQueue
 
 EXPLANATIONS = register(
@@ -32,7 +32,7 @@ class ExplanationState:
     """The progress of the explanation of an image."""
 
     state: Annotated[
-        Literal["not-asked", "waiting", "drawing", "known"],
+        Literal["not-requested", "waiting", "drawing", "known"],
         Field(description="waiting: another explanation is drawn first. The newest request is next."),
     ]
     progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
@@ -99,7 +99,7 @@ class Explanations:
             return ExplanationState(state, work.progress, None, request.fold, work.seconds)
         if self._stored(job_id, request.key) is not None:
             return ExplanationState("known", None, None, request.fold)
-        return ExplanationState("not-asked", None, work.error, request.fold)
+        return ExplanationState("not-requested", None, work.error, request.fold)
 
     def _stored(self, job_id: str, key: str) -> bytes | None:
         with RecordStore(EXPLANATIONS, job_id) as store:

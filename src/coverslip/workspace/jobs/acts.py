@@ -21,8 +21,8 @@ from coverslip.workspace.jobs.records import (
 from coverslip.workspace.jobs.runs import can_finish
 from coverslip.workspace.jobs.state import ACTIVE, has_ended, state_of, status_of
 from coverslip.workspace.store import tables as db
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import not_in_trash, original_location_taken
+from coverslip.workspace.store.workspace import Workspace
 
 
 def stop(workspace: Workspace, job_id: str) -> None:

@@ -11,7 +11,7 @@ from coverslip.errors import Conflict
 from coverslip.images import open_below
 from coverslip.runs import export_classifier
 from coverslip.workspace.jobs.records import find_job, no_classifier_yet
-from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.workspace import Workspace
 
 _CHUNK = 1024 * 1024
 _HARDLY_SHRINK = frozenset({".safetensors", ".png", ".npy", ".pt", ".zip"})

@@ -10,8 +10,8 @@ from coverslip.runs import Status
 from coverslip.runs.log import FoldedLog, LogLine, Progress, lasting_lines
 from coverslip.workspace.jobs.processes import lines_of_last_process
 from coverslip.workspace.jobs.records import Job, find_job
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import Page, Paging
+from coverslip.workspace.store.workspace import Workspace
 
 
 def is_of_earlier_process(job: Job, status: Status) -> bool:

@@ -40,9 +40,9 @@ from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.datasets.sources import groups_of_images
 from coverslip.workspace.recipes.advice import keeping_split_of
 from coverslip.workspace.recipes.checking import recipe_grouping, recipe_of_dataset
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import load_dataset, load_scan
 from coverslip.workspace.store.rows import AnyRow, Json
+from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.workers.submit import child_environment
 
 _PARTS: tuple[Part, ...] = ("train", "val", "test", "excluded")
@@ -122,7 +122,7 @@ def split(
         Conflict: it is still being read.
         CoverslipError: the recipe is not valid, or no image can be used for training.
     """
-    from coverslip.experiments import agreed
+    from coverslip.experiments import apply_recipe
 
     with workspace.engine.connect() as connection:
         row = refuse_unready(connection, dataset_id)
@@ -133,7 +133,7 @@ def split(
     settled = recipe_for(workspace, row, recipe)
     if again_of is not None:
         settled = keeping_split_of(workspace, again_of, dataset_id, settled)
-    checked, settled = agreed(data, settled)
+    checked, settled = apply_recipe(data, settled)
     settled.check_decision(checked.classes)
     checked = keeping_split(checked, settled)
     if settled.split.near_duplicates == "ignore":

@@ -11,7 +11,7 @@ from coverslip.workspace.jobs.records import QUEUES, Job, find_job, started_jobs
 from coverslip.workspace.jobs.state import is_at_work
 from coverslip.workspace.jobs.training import adopt_runs
 from coverslip.workspace.store import tables as db
-from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.workspace import Workspace
 
 _SECONDS_BETWEEN_CHECKS = 1.0
 _SECONDS_TO_END = 1.0  # enough: a starting job is recorded before its process

@@ -15,8 +15,8 @@ from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 from coverslip.errors import BadRecipe, BadRun, Conflict, NotFound
 from coverslip.runs import Run
 from coverslip.workspace.store import tables as db
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import now
+from coverslip.workspace.store.workspace import Workspace
 
 Json = dict[str, Any]  # Any: JSON values
 JobKind = Literal["train", "evaluate", "predict", "study"]

@@ -40,7 +40,7 @@ from coverslip.reports.tables import reasons
 from coverslip.runs import LeakageEstimate, Run, metrics_as_json
 from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job, no_results_yet
 from coverslip.workspace.jobs.runs import Headline, headline_of
-from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.workspace import Workspace
 
 RESULTS = register(Kind("app-results", "results for the pages of the app", RECORDS, bound_bytes=5 * 10**8))
 Shown = TypeVar("Shown")
@@ -171,7 +171,7 @@ class EvaluationResults(Measurement):
             "difference of these independent numbers."
         ),
     ]
-    own_test: Annotated[Headline | None, Field(description="The result on the run's own test set.")]
+    test_set: Annotated[Headline | None, Field(description="The result on the run's own test set.")]
     primary: Annotated[str, Field(description="Name of the run's primary metric.")]
     comparable: list[ComparableEvaluation]
 
@@ -244,7 +244,7 @@ def _evaluation_results(run: ReportedRun) -> EvaluationResults:
             for metric in content.metrics(run)
             if METRICS[metric.name].is_compared and metric.name in own_metrics
         ],
-        own_test=headline_of(run.run) if own_metrics else None,
+        test_set=headline_of(run.run) if own_metrics else None,
         primary=run.metrics.primary,
         comparable=[],
     )
@@ -287,7 +287,7 @@ def _stamp(run: Run) -> str:
         run.metrics_file,
         run.predictions_file,
         run.learning_curve_file,
-        run.looks_file,
+        run.test_set_accesses_file,
         run.label_errors_file,
         run.training_file,
         run.split_file,

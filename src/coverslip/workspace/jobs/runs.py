@@ -20,8 +20,8 @@ from coverslip.workspace.jobs.faults import folded_log, why_failed
 from coverslip.workspace.jobs.processes import lines_of_last_process
 from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job, waiting
 from coverslip.workspace.jobs.state import ACTIVE, State, state_of, status_of
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import Page, Paging
+from coverslip.workspace.store.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

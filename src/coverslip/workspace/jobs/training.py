@@ -26,7 +26,7 @@ from coverslip.workspace.jobs.records import (
 from coverslip.workspace.recipes.advice import keeping_split_of
 from coverslip.workspace.recipes.checking import recipe_grouping, recipe_of_dataset
 from coverslip.workspace.store import tables as db
-from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.workspace import Workspace
 
 
 def queue_training(

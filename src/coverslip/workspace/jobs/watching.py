@@ -18,7 +18,7 @@ from coverslip.workspace.jobs.faults import folded_log
 from coverslip.workspace.jobs.records import JobKind, find_job, waiting
 from coverslip.workspace.jobs.runs import RunState, state_of_run
 from coverslip.workspace.jobs.state import has_ended
-from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.workspace import Workspace
 
 _SECONDS_BETWEEN_SNAPSHOTS = 0.5
 _SECONDS_BETWEEN_CLOCKS = 2.0  # the time left changes with every snapshot

@@ -15,7 +15,7 @@ from coverslip.messages import Failure
 from coverslip.pipes import Json
 from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.store.database import read_transaction
-from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.workers.submit import StepProgress, WorkQueue
 
 DISTANCES = register(Kind("app-distances", "distances between datasets in the app", RECORDS, bound_bytes=2 * 10**7))
@@ -28,7 +28,7 @@ class DatasetDistances:
     """The distances of a dataset from others, and the progress of the measurement."""
 
     state: Annotated[
-        Literal["not-asked", "waiting", "measuring", "known"],
+        Literal["not-requested", "waiting", "measuring", "known"],
         Field(description="waiting: another measurement runs first."),
     ]
     progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
@@ -83,7 +83,7 @@ class DistanceMeasurements:
             state: Literal["waiting", "measuring"] = "waiting" if work.state == "waiting" else "measuring"
             return DatasetDistances(state, work.progress, None, None)
         distances = _stored(dataset_id, key)
-        return DatasetDistances("not-asked" if distances is None else "known", None, work.error, distances)
+        return DatasetDistances("not-requested" if distances is None else "known", None, work.error, distances)
 
     def _key(self, dataset_id: str, others: Sequence[str]) -> str:
         """Return a key that changes with images, groups and names of the datasets."""

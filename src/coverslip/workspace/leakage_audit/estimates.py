@@ -12,7 +12,7 @@ from coverslip.runs import LeakageEstimate
 from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.datasets.inspections import inspect_again, stored_leakage_audit
 from coverslip.workspace.store.database import read_transaction
-from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.workers.submit import StepProgress, WorkQueue
 
 
@@ -21,7 +21,7 @@ class LeakageEstimateState:
     """The results of an image-level split against a grouped split, and the progress of the audit."""
 
     state: Annotated[
-        Literal["not-asked", "waiting", "looking", "outdated", "known"],
+        Literal["not-requested", "waiting", "searching", "outdated", "known"],
         Field(
             description="outdated: labels, groups or images have changed since then; waiting: another audit runs first."
         ),
@@ -78,6 +78,6 @@ class LeakageEstimates:
         with read_transaction(self._workspace.engine) as connection:
             row = reading_images.refuse_unread(connection, dataset_id)
             audit = stored_leakage_audit(connection, dataset_id, row.revision)
-        state = audit.state if work.state is None else "waiting" if work.state == "waiting" else "looking"
+        state = audit.state if work.state is None else "waiting" if work.state == "waiting" else "searching"
         words = [] if audit.leakage_estimate is None else leakage_sentences(audit.leakage_estimate)
         return LeakageEstimateState(state, work.progress, work.error, audit.leakage_estimate, words, audit.signal)

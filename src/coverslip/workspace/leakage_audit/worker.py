@@ -14,9 +14,9 @@ from coverslip.events import Emit
 from coverslip.pipes import Json
 from coverslip.workspace.datasets.sources import reopen_sources
 from coverslip.workspace.store.database import read_transaction
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import load_as_trained, load_scan
 from coverslip.workspace.store.rows import AnyRow, dataset_row, source_paths
+from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.workers.worker import answer
 
 

@@ -15,9 +15,9 @@ from coverslip.files import cannot_write
 from coverslip.runs import find_classifier, open_classifier
 from coverslip.workspace.jobs.records import Job, all_jobs, find_job
 from coverslip.workspace.jobs.runs import Headline, headline_of
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import Page, Paging, not_in_trash, now, original_location_taken
 from coverslip.workspace.store.tables import classifiers
+from coverslip.workspace.store.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from coverslip.messages import failure_of
 from coverslip.pipes import Json, read_message, write_message
 from coverslip.runs.classifier import stamp_of
 from coverslip.workspace.predictions.classifiers import place_of
-from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.workers.submit import child_environment
 
 SILENT_SECONDS = 300.0

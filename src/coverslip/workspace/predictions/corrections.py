@@ -15,10 +15,10 @@ from coverslip.images import ReadPlan, middle_of
 from coverslip.runs.lookup import ImageSource
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.predictions.rows import reading
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import as_dataset, load_records, plan_of
 from coverslip.workspace.store.rows import Json, dataset_row
 from coverslip.workspace.store.tables import images, label_changes
+from coverslip.workspace.store.workspace import Workspace
 
 _Box = tuple[int, int, int, int]  # x, y, width, height in pixels
 
@@ -34,7 +34,7 @@ def position_of(connection: Connection, dataset_id: str, picture: ImageSource) -
     return None if index is None else int(rows[index].position)
 
 
-def relabelled_since(workspace: Workspace, job: Job, classes: Sequence[str], file: Path) -> dict[int, str]:
+def relabeled_since(workspace: Workspace, job: Job, classes: Sequence[str], file: Path) -> dict[int, str]:
     """Return the new labels of measured images that were relabeled in their dataset since then.
 
     Args:
@@ -56,14 +56,14 @@ def relabelled_since(workspace: Workspace, job: Job, classes: Sequence[str], fil
     for k, path, plan, label in rows:
         if path in rows_of:
             rows_of[path].append((k, ReadPlan.from_json(plan), label))
-    relabelled = {}
+    relabeled = {}
     for record in records:
         of_file = rows_of[json.dumps(str(record.path))]
         are_points = ["point" in record.stated] * len(of_file)
         index = index_of_same_pixels([plan for _, plan, _ in of_file], record.plan, are_points)
         if index is not None and record.label not in (None, of_file[index][2]):
-            relabelled[of_file[index][0]] = str(record.label)
-    return relabelled
+            relabeled[of_file[index][0]] = str(record.label)
+    return relabeled
 
 
 def class_plan_of(workspace: Workspace, job: Job) -> ClassPlan:

@@ -12,7 +12,7 @@ from coverslip.experiments.rethreshold import Thresholds, thresholds_of
 from coverslip.runs import ClassifierCard
 from coverslip.runs.documents import Document
 from coverslip.workspace.jobs.records import Job, find_job, no_results_yet
-from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.workspace import Workspace
 
 BEGUN = "begun.json"
 

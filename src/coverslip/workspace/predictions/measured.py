@@ -14,11 +14,11 @@ from coverslip.files import plain_cell, sha256_json
 from coverslip.runs import Run
 from coverslip.runs.lookup import ImageLookup, ImageSource
 from coverslip.workspace.jobs.records import Job, find_job
-from coverslip.workspace.predictions.corrections import relabelled_since
+from coverslip.workspace.predictions.corrections import relabeled_since
 from coverslip.workspace.predictions.rows import FILE, NOT_FOUND, Row, RowsWriter, cells_in, page_in, row_of, source_of
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import load_records
 from coverslip.workspace.store.rows import Page, dataset_row, missing_sources
+from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.filters import Filters
 
 ROWS = register(Kind("app-rows", "lists of measured images in the app", Layout(FILE, "rows"), bound_bytes=2 * 10**9))
@@ -34,8 +34,8 @@ def page_of_measured(workspace: Workspace, job_id: str, filters: Filters, *, off
     """
     job = find_job(workspace, job_id, "train", "evaluate")
     with _rows_of(workspace, job) as (file, classes):
-        relabelled = relabelled_since(workspace, job, classes, file)
-        page = page_in(file, classes, relabelled, filters, offset=offset, limit=limit)
+        relabeled = relabeled_since(workspace, job, classes, file)
+        page = page_in(file, classes, relabeled, filters, offset=offset, limit=limit)
     return Page(_with_groups(job, page.items), page.total)
 
 
@@ -43,7 +43,7 @@ def row_of_measured(workspace: Workspace, job_id: str, k: int) -> Row:
     """Return the row of a measured image; raises as `measured_row`."""
     job = find_job(workspace, job_id, "train", "evaluate")
     with _rows_of(workspace, job) as (file, classes):
-        row = row_of(cells_in(file, k), classes, relabelled_since(workspace, job, classes, file))
+        row = row_of(cells_in(file, k), classes, relabeled_since(workspace, job, classes, file))
     return _with_groups(job, [row])[0]
 
 

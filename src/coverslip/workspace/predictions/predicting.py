@@ -124,7 +124,7 @@ def _opened(request: Mapping[str, Any], plan: ReadPlan) -> Dataset:  # Any: JSON
         update={"crop_size": plan.crop_size or tables["crop_size"]}
     )  # that of the training, if it is known
     may_read = _below(request["roots"])
-    data = open_dataset(request["sources"], plan=plan, columns=tables["columns"], labelled=False, may_read=may_read)
+    data = open_dataset(request["sources"], plan=plan, columns=tables["columns"], labeled=False, may_read=may_read)
     _refuse_outside(data, may_read)
     return replace(data, records=tuple(with_dataset_labels(data.records, request.get("labels", {}))))
 

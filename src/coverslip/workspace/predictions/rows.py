@@ -21,9 +21,9 @@ from coverslip.images import ReadPlan
 from coverslip.runs import Prediction
 from coverslip.runs.lookup import ImageSource
 from coverslip.workspace.jobs.records import Job, find_job
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import Page
 from coverslip.workspace.store.tables import corrections
+from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.filters import Filters, Gallery, Only, among, as_sqlite, matching_query
 from coverslip.workspace.viewing.images import PictureSource
 from coverslip.workspace.viewing.pictures import View, large_picture, thumbnail
@@ -31,16 +31,16 @@ from coverslip.workspace.viewing.pictures import View, large_picture, thumbnail
 FILE = "rows.sqlite"
 _COLUMNS = (
     *("k", "image_id", "path", "file", "plan", "label", "predicted", "decision", "probability", "probabilities"),
-    *("reason", "warning", "unfamiliarity", "prediction_set"),
+    *("reason", "warning", "ood_score", "prediction_set"),
 )
 _PLAIN = (  # stored unchanged
-    *("image_id", "path", "label", "predicted", "probability", "decision", "reason", "warning", "unfamiliarity"),
+    *("image_id", "path", "label", "predicted", "probability", "decision", "reason", "warning", "ood_score"),
 )
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS rows (
     k INTEGER PRIMARY KEY, image_id TEXT NOT NULL, path TEXT NOT NULL, file TEXT NOT NULL, plan TEXT NOT NULL,
     label TEXT, predicted TEXT, decision TEXT NOT NULL, probability REAL, probabilities TEXT NOT NULL, reason TEXT,
-    warning TEXT, unfamiliarity REAL, prediction_set TEXT
+    warning TEXT, ood_score REAL, prediction_set TEXT
 );
 CREATE INDEX IF NOT EXISTS rows_by_probability ON rows (probability);
 CREATE INDEX IF NOT EXISTS rows_by_decision ON rows (decision, probability);
@@ -76,7 +76,7 @@ class Row:
     ]
     reason: Annotated[str | None, Field(description="Why the image could not be read, or is unfamiliar.")]
     warning: Annotated[str | None, Field(description="How the image differs from all training images.")]
-    unfamiliarity: Annotated[
+    ood_score: Annotated[
         float | None, Field(description="0 for typical training images, above 1 for unfamiliar images; null: unknown.")
     ]
     prediction_set: Annotated[
@@ -135,7 +135,7 @@ def _cells(numbered: tuple[int, Prediction, Path, ReadPlan]) -> tuple[object, ..
         probabilities,
         row.reason,
         row.warning,
-        row.unfamiliarity,
+        row.ood_score,
         _set_as_text(row.prediction_set),
     )
 
@@ -214,7 +214,7 @@ def row_of(cells: sqlite3.Row, classes: Sequence[str], corrected: Mapping[int, s
         excluded=answer if isinstance(answer, Exclusion) else None,
         reason=cells["reason"],
         warning=cells["warning"],
-        unfamiliarity=cells["unfamiliarity"],
+        ood_score=cells["ood_score"],
         prediction_set=_set_of(cells["prediction_set"]),
     )
 
@@ -232,7 +232,7 @@ def _gallery(classes: Sequence[str], corrected: Collection[int]) -> Gallery:
         named={name: _ROWS.c[name] for name in ("label", "predicted", "decision", "probability")},
         only={
             # Images of classes that the classifier does not know are not misclassified, as in reports.
-            "mistakes": (_ROWS.c.predicted != _ROWS.c.label) & _ROWS.c.label.in_(among(classes)),
+            "misclassified": (_ROWS.c.predicted != _ROWS.c.label) & _ROWS.c.label.in_(among(classes)),
             "review": _ROWS.c.decision.in_(_REVIEWED) & ~is_corrected,
             "corrected": is_corrected,
             "warning": _ROWS.c.warning.is_not(None),

@@ -15,8 +15,8 @@ from coverslip.workspace.jobs.state import ACTIVE, State, has_ended, state_of, s
 from coverslip.workspace.jobs.watching import JobSnapshot, Message, as_text
 from coverslip.workspace.predictions.deciding import BEGUN, Begun
 from coverslip.workspace.predictions.rows import Exclusion, corrections_of, count_only, count_rows
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import Page, Paging, folder_of_run
+from coverslip.workspace.store.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

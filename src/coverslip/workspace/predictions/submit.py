@@ -10,9 +10,9 @@ from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.jobs.records import Json, add_job, new_job_folder, unused_name
 from coverslip.workspace.predictions.classifiers import place_of
 from coverslip.workspace.predictions.corrections import labels_of_files
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import TableChoices, table_choices
 from coverslip.workspace.store.rows import source_paths
+from coverslip.workspace.store.workspace import Workspace
 
 
 def queue_prediction(

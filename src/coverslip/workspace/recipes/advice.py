@@ -17,9 +17,9 @@ from coverslip.models import ModelRecord, has_weights, list_models, model_info, 
 from coverslip.runs import Pretraining, Recipe, Run
 from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.recipes.checking import recipe_of_dataset
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import folder_of_run, no_such_training
 from coverslip.workspace.store.tables import jobs
+from coverslip.workspace.store.workspace import Workspace
 
 PretrainedWeights = Literal["here", "download", "import", "none"]
 _BYTES = 4  # for each parameter: weights are stored as float32
@@ -45,7 +45,7 @@ class AdvisedModel:
     download_bytes: Annotated[
         int | None, Field(description="Approximate download at first use; null if there is none.")
     ]
-    licence: Annotated[str | None, Field(description="License of the weights.")]
+    license: Annotated[str | None, Field(description="License of the weights.")]
     advice: str
     is_recommended: bool
     options: Annotated[tuple[Option, ...], Field(description="The keys of `model_options`.")]
@@ -72,7 +72,7 @@ def _advised(record: ModelRecord, default: ModelRecord) -> AdvisedModel:
         input_px=record.input_px,
         weights=weights,
         download_bytes=_download_bytes(record) if weights == "download" else None,
-        licence=_licence(record),
+        license=_license(record),
         advice=_advice(record, default, weights),
         is_recommended=record.name == default.name,
         options=record.options,
@@ -81,12 +81,12 @@ def _advised(record: ModelRecord, default: ModelRecord) -> AdvisedModel:
     )
 
 
-def _licence(record: ModelRecord) -> str | None:
+def _license(record: ModelRecord) -> str | None:
     """Return the license of the weights that a training would use."""
     with suppress(WeightsUnavailable):  # the training reports damaged weights
         weights = starting_weights(record)
-        return record.licence if weights is None else weights.licence
-    return record.licence
+        return record.license if weights is None else weights.license
+    return record.license
 
 
 def _weights_of(record: ModelRecord) -> PretrainedWeights:

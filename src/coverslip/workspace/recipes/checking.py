@@ -13,9 +13,9 @@ from coverslip.workspace.datasets.classes import trained_order
 from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.datasets.sources import Grouping, grouping_for
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import table_choices
 from coverslip.workspace.store.rows import AnyRow, Json, file_of_classifier, folder_of_run
+from coverslip.workspace.store.workspace import Workspace
 
 
 def recipe_of_dataset(workspace: Workspace, row: AnyRow, choices: Mapping[str, Any]) -> Recipe:

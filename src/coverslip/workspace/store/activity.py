@@ -4,8 +4,8 @@ import hashlib
 
 from sqlalchemy import select
 
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.tables import datasets, jobs
+from coverslip.workspace.store.workspace import Workspace
 
 
 def activity_of(workspace: Workspace) -> str:

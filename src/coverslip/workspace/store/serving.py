@@ -15,7 +15,7 @@ from coverslip.cache import sole_lock
 from coverslip.errors import CoverslipError
 from coverslip.files import write_json
 from coverslip.messages import ChooseOther, text
-from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.workspace import Workspace
 
 _FORMAT_VERSION = 1
 _REDIRECT_SECONDS = 60.0  # a browser on a busy computer starts slowly

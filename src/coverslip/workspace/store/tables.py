@@ -51,7 +51,7 @@ datasets = Table(
     Column("name", String, nullable=False),
     Column("kind", String, nullable=False),  # folders, table, files, upload, samples
     Column("sources", JSON, nullable=False),  # path (absolute), domain (its given name, or None)
-    Column("is_labelled", Boolean, nullable=False),
+    Column("is_labeled", Boolean, nullable=False),
     Column("group_column", String),
     Column("group_pattern", String),
     Column(
@@ -122,12 +122,12 @@ image_facts = Table(
 )
 
 # The colors that a gallery shows until the thumbnails are loaded.
-image_colours = Table(
-    "image_colours",
+image_colors = Table(
+    "image_colors",
     metadata,
     Column("dataset_id", String, primary_key=True),
     Column("position", Integer, primary_key=True),
-    Column("colour", BigInteger, nullable=False),  # red, green, blue, shape: a byte each
+    Column("color", BigInteger, nullable=False),  # red, green, blue, shape: a byte each
     ForeignKeyConstraint(["dataset_id", "position"], ["images.dataset_id", "images.position"], ondelete="CASCADE"),
     sqlite_with_rowid=False,
 )
@@ -171,7 +171,7 @@ uploads = Table(
     metadata,
     Column("id", String, primary_key=True),
     Column("name", String, nullable=False),
-    Column("is_labelled", Boolean, nullable=False),
+    Column("is_labeled", Boolean, nullable=False),
     Column("n_files", Integer, nullable=False),
     Column("n_bytes", Integer, nullable=False),
     Column("has_folders", Boolean, nullable=False),

@@ -16,8 +16,8 @@ from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.jobs.records import add_job, new_job_folder
 from coverslip.workspace.recipes.checking import recipe_of_dataset
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import AnyRow
+from coverslip.workspace.store.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from coverslip.runs.documents import read_object
 from coverslip.studies import StudyComparison, StudyPlan, drawings_of, usual_verdict, verdict
 from coverslip.studies.comparing import DatasetComparison
 from coverslip.workspace.jobs.records import Job, all_jobs, find_job
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import dataset_row
+from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.studies.state import plan_in
 
 _COMPARISON = TypeAdapter(StudyComparison)

@@ -21,8 +21,8 @@ from coverslip.workspace.jobs.records import Job, add_job, all_jobs, find_job, w
 from coverslip.workspace.jobs.runs import Headline, headline_of
 from coverslip.workspace.jobs.state import ACTIVE, State, has_ended, state_of, status_of
 from coverslip.workspace.jobs.watching import JobSnapshot, Message, as_text
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import Page, Paging
+from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.studies.planning import PlannedTraining, planned
 
 _listing = threading.Lock()

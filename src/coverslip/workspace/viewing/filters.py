@@ -24,16 +24,16 @@ Only = Literal[
     "problem",
     "excluded",
     "changed",
-    "doubtful",
+    "questioned",
     "suspected",
     "confirmed",
-    "copies",
-    "mistakes",
+    "near-duplicates",
+    "misclassified",
     "review",
     "corrected",
     "warning",
 ]
-Sort = Literal["position", "label", "group", "doubt", "copies", "probability", "-probability"]
+Sort = Literal["position", "label", "group", "label-quality", "near-duplicates", "probability", "-probability"]
 
 _NAMED = ("label", "group", "domain", "predicted", "decision")
 
@@ -52,10 +52,10 @@ class Filters(BaseModel):
         default=None,
         description="For datasets: unreadable; duplicate: an equal image has the same class in trainings; "
         "conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; "
-        "changed: relabeled in the app; doubtful: misclassified by a classifier of `run` that was not trained on the "
+        "changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the "
         "image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, "
-        "which neither of the two contains; copies: duplicates and near-duplicates found so far. For predictions: "
-        "mistakes: misclassified; review: neither decided nor corrected; corrected; warning: different from all "
+        "which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far. For "
+        "predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all "
         "training images.",
     )
     search: Text | None = Field(
@@ -65,7 +65,7 @@ class Filters(BaseModel):
     run: Text | None = Field(default=None, description="A training on this dataset.")
     sort: Sort = Field(
         default="position",
-        description="`-probability`: the highest first; `doubt`: the most likely label error by `run` first.",
+        description="`-probability`: the highest first; `label-quality`: the most likely label error by `run` first.",
     )
 
 

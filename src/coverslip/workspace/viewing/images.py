@@ -13,7 +13,6 @@ from coverslip.errors import BadRun, CoverslipError, NotFound
 from coverslip.images import ReadPlan
 from coverslip.runs import LabelErrors, Run
 from coverslip.workspace.store.database import read_transaction
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import plan_of, reason_text
 from coverslip.workspace.store.rows import (
     AnyRow,
@@ -26,6 +25,7 @@ from coverslip.workspace.store.rows import (
     rows_in_dataset,
 )
 from coverslip.workspace.store.tables import image_facts, images, inspections
+from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.filters import Filters, Gallery, Only, among, as_sqlite, matching_query
 from coverslip.workspace.viewing.tables import label_errors_now
 
@@ -140,16 +140,16 @@ def _gallery(connection: Connection, row: AnyRow, filters: Filters) -> Gallery:
         "changed": images.c.label.is_distinct_from(images.c.label_before),
         "confirmed": images.c.image_id.in_(confirmed_images(row.id)),
     }
-    if filters.only in ("doubtful", "suspected") or filters.sort == "doubt":
+    if filters.only in ("questioned", "suspected") or filters.sort == "label-quality":
         errors = _label_errors(connection, row.id, filters)
-        named["doubt"] = images.c.image_id
-        names["doubt"] = [image.image_id for image in errors.images]
-        only["doubtful"] = images.c.image_id.in_(among(names["doubt"]))
-        only["suspected"] = images.c.image_id.in_(among(names["doubt"][: errors.n_suspected]))
-    if "copies" in (filters.only, filters.sort):
-        named["copies"] = images.c.image_id
-        names["copies"] = _copies(connection, row.id)
-        only["copies"] = images.c.image_id.in_(among(names["copies"]))
+        named["label-quality"] = images.c.image_id
+        names["label-quality"] = [image.image_id for image in errors.images]
+        only["questioned"] = images.c.image_id.in_(among(names["label-quality"]))
+        only["suspected"] = images.c.image_id.in_(among(names["label-quality"][: errors.n_suspected]))
+    if "near-duplicates" in (filters.only, filters.sort):
+        named["near-duplicates"] = images.c.image_id
+        names["near-duplicates"] = _copies(connection, row.id)
+        only["near-duplicates"] = images.c.image_id.in_(among(names["near-duplicates"]))
     return Gallery(
         position=images.c.position,
         path=images.c.shown_path,

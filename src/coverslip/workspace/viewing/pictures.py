@@ -23,14 +23,14 @@ from coverslip.images import Pixels, ReadPlan, effective_channels
 from coverslip.images.facts import intensity_range
 from coverslip.images.preprocessing import resized
 from coverslip.workspace.store.database import writing
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.rows import dataset_row
-from coverslip.workspace.store.tables import datasets, image_colours, images
+from coverslip.workspace.store.tables import datasets, image_colors, images
+from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.images import PictureSource, picture_sources
 from coverslip.workspace.viewing.thumbnails import (
     SIDES,
     IsWanted,
-    colour_of,
+    color_of,
     encoded,
     kept_side,
     opened,
@@ -206,8 +206,8 @@ _PAUSE_S = 0.1
 _ONE_DATASET = threading.Semaphore()  # datasets are processed one at a time
 
 
-def colours(workspace: Workspace, dataset_id: str) -> bytes:
-    """Return four bytes for each image by position, as `colour_of` returns them; 0 if unknown.
+def colors(workspace: Workspace, dataset_id: str) -> bytes:
+    """Return four bytes for each image by position, as `color_of` returns them; 0 if unknown.
 
     Raises:
         NotFound: there is no such dataset.
@@ -215,7 +215,7 @@ def colours(workspace: Workspace, dataset_id: str) -> bytes:
     with workspace.engine.connect() as connection:
         n_images = dataset_row(connection, dataset_id).summary["n_images"]
         cursor = connection.connection.cursor()  # SQLite's own: 100,000 rows take 50 ms instead of 2 s
-        cursor.execute("SELECT position, colour FROM image_colours WHERE dataset_id = ?", (dataset_id,))
+        cursor.execute("SELECT position, color FROM image_colors WHERE dataset_id = ?", (dataset_id,))
         places, values = np.fromiter(chain.from_iterable(cursor.fetchall()), np.int64).reshape(-1, 2).T
     by_position = np.zeros(n_images, ">u4")
     is_there = places < n_images
@@ -223,24 +223,24 @@ def colours(workspace: Workspace, dataset_id: str) -> bytes:
     return by_position.tobytes()
 
 
-def keep_colours(connection: Connection, dataset_id: str, by_position: Mapping[int, int]) -> None:
+def keep_colors(connection: Connection, dataset_id: str, by_position: Mapping[int, int]) -> None:
     """Store colors by position."""
     if by_position:
         connection.execute(
-            insert(image_colours).prefix_with("OR REPLACE"),
+            insert(image_colors).prefix_with("OR REPLACE"),
             [
-                {"dataset_id": dataset_id, "position": position, "colour": colour}
-                for position, colour in by_position.items()
+                {"dataset_id": dataset_id, "position": position, "color": color}
+                for position, color in by_position.items()
             ],
         )
 
 
 def datasets_without(workspace: Workspace) -> list[str]:
     """Return the datasets that were read and have images without a color."""
-    n_colors = func.count(image_colours.c.position)
+    n_colors = func.count(image_colors.c.position)
     query = (
         select(datasets.c.id, datasets.c.summary, n_colors)
-        .outerjoin(image_colours, image_colours.c.dataset_id == datasets.c.id)
+        .outerjoin(image_colors, image_colors.c.dataset_id == datasets.c.id)
         .where(datasets.c.state == "ready", datasets.c.forgotten.is_(None))
         .group_by(datasets.c.id)
     )
@@ -262,9 +262,9 @@ def fill(workspace: Workspace, dataset_id: str, is_over: threading.Event) -> Non
                     pass
                 if is_over.is_set():
                     break
-                colors |= _colours(workspace, dataset_id, places[start : start + _DECODED_AT_ONCE])
+                colors |= _colors(workspace, dataset_id, places[start : start + _DECODED_AT_ONCE])
             with writing(workspace.engine) as connection:
-                keep_colours(connection, dataset_id, colors)
+                keep_colors(connection, dataset_id, colors)
             if is_over.is_set():
                 return
     finally:
@@ -273,8 +273,8 @@ def fill(workspace: Workspace, dataset_id: str, is_over: threading.Event) -> Non
 
 def _missing(workspace: Workspace, dataset_id: str) -> Iterator[list[int]]:
     """Yield positions of readable images without a color, in batches."""
-    with_color = select(image_colours.c.position).where(
-        image_colours.c.dataset_id == dataset_id, image_colours.c.position == images.c.position
+    with_color = select(image_colors.c.position).where(
+        image_colors.c.dataset_id == dataset_id, image_colors.c.position == images.c.position
     )
     after = -1
     while True:
@@ -297,11 +297,11 @@ def _missing(workspace: Workspace, dataset_id: str) -> Iterator[list[int]]:
         after = places[-1]
 
 
-def _colours(workspace: Workspace, dataset_id: str, places: list[int]) -> dict[int, int]:
+def _colors(workspace: Workspace, dataset_id: str, places: list[int]) -> dict[int, int]:
     by_position = {}
     pictures = thumbnails_of(workspace, dataset_id, picture_sources(workspace, dataset_id, places), SIDES[0])
     for position, data in zip(places, pictures, strict=True):
         if data is not None:
             picture = opened(data)
-            by_position[position] = colour_of(picture, picture.width, picture.height)
+            by_position[position] = color_of(picture, picture.width, picture.height)
     return by_position

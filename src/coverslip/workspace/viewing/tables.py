@@ -16,9 +16,9 @@ from coverslip.datasets import describe_table, is_table, open_dataset, read_tabl
 from coverslip.errors import BadDataset, CoverslipError, NotFound
 from coverslip.images import small_pixels
 from coverslip.runs import LabelErrors, Run
-from coverslip.workspace.store.home import Workspace
 from coverslip.workspace.store.records import as_dataset, load_records
 from coverslip.workspace.store.rows import confirmed_ids, dataset_row, ids_in_dataset, rows_in_dataset
+from coverslip.workspace.store.workspace import Workspace
 
 _N_CROPS = 8
 _CROP_PX = 120  # of each in the sheet
@@ -75,7 +75,7 @@ def preview_crops(workspace: Workspace, path: str, columns: Mapping[str, str], c
             of these images can be read.
     """
     file = str(_allowed_table(workspace, path))
-    data = open_dataset([file], columns=columns, crop_size=crop_size, labelled=False, may_read=workspace.may_read)
+    data = open_dataset([file], columns=columns, crop_size=crop_size, labeled=False, may_read=workspace.may_read)
     indices = np.unique(np.linspace(0, len(data) - 1, _N_CROPS).astype(int)).tolist()
     failures: list[CoverslipError] = []
     cells: list[Image.Image] = []
@@ -113,7 +113,7 @@ class LabelErrorsNow:
 
     unchanged: LabelErrors  # of images that still exist with their label of the training
     left: LabelErrors  # of these, images without a confirmed label
-    n_relabelled: int
+    n_relabeled: int
 
 
 def label_errors_now(connection: Connection, dataset_id: str, run: Run) -> LabelErrorsNow | None:

@@ -20,7 +20,7 @@ from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.images import Fields, Pixels, small_pixels
 from coverslip.machine import n_cores
-from coverslip.workspace.store.home import Workspace
+from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.images import PictureSource
 
 SIDES = (128, 256, 512)  # px of the longer side
@@ -89,7 +89,7 @@ class WhileReading:
 
     def __init__(self, dataset_id: str, versions: Sequence[str]) -> None:
         """`versions` are those of the images, by the numbers with which they are reported."""
-        self.colours: dict[int, int] = {}
+        self.colors: dict[int, int] = {}
         self._dataset_id, self._versions = dataset_id, versions
         self._made: dict[str, bytes] = {}
         self._lock = threading.Lock()
@@ -99,7 +99,7 @@ class WhileReading:
         data = encoded(_as_image(small))
         full: dict[str, bytes] = {}
         with self._lock:
-            self.colours[k] = colour_of(small, pixels.array.shape[1], pixels.array.shape[0])
+            self.colors[k] = color_of(small, pixels.array.shape[1], pixels.array.shape[0])
             self._made[_key(SIDES[0], self._versions[k])] = data
             if len(self._made) >= _STORED_AT_ONCE:
                 full, self._made = self._made, {}
@@ -116,7 +116,7 @@ class WhileReading:
                 store.keep(pictures)
 
 
-def colour_of(array: Any, width: int, height: int) -> int:  # Any: an array or PIL image
+def color_of(array: Any, width: int, height: int) -> int:  # Any: an array or PIL image
     """Return the mean color and the shape of an image in four bytes: red, green, blue, and shape.
 
     The shape is 128 for a square, 160 for twice as wide as high, 96 for half as wide. It is never 0.

@@ -72,7 +72,7 @@ class _Work:
     since: float = field(default_factory=time.monotonic)
     process: "subprocess.Popen[bytes] | None" = None
     progress: StepProgress | None = None
-    is_cancelled: bool = False
+    is_canceled: bool = False
 
 
 class WorkQueue:
@@ -125,7 +125,7 @@ class WorkQueue:
         with self._one_at_a_time:
             with self._lock:
                 waiting = [(key, work) for key, work in self._works.items() if work.process is None]
-            if waiting:  # otherwise it was cancelled
+            if waiting:  # otherwise it was canceled
                 self._do(*waiting[-1])
 
     def _do(self, key: str, work: _Work) -> None:
@@ -133,7 +133,7 @@ class WorkQueue:
         try:
             with self._started(work) as process:
                 result = None if process is None else _result_of(process, work)
-            if not work.is_cancelled:
+            if not work.is_canceled:
                 if isinstance(result, dict):
                     work.keep(result)
                 else:
@@ -150,9 +150,9 @@ class WorkQueue:
 
     @contextmanager
     def _started(self, work: _Work) -> "Iterator[subprocess.Popen[bytes] | None]":
-        """Start its process and end it after the block; yields None if the work was cancelled meanwhile."""
+        """Start its process and end it after the block; yields None if the work was canceled meanwhile."""
         with self._lock:
-            if not work.is_cancelled:
+            if not work.is_canceled:
                 work.process = subprocess.Popen(
                     [sys.executable, "-P", "-m", self._worker],
                     stdin=subprocess.PIPE,
@@ -185,7 +185,7 @@ def _result_of(process: "subprocess.Popen[bytes]", work: _Work) -> Json | Failur
 
 
 def _end(work: _Work) -> None:
-    work.is_cancelled = True
+    work.is_canceled = True
     if work.process is not None:
         with suppress(OSError):
             work.process.kill()

@@ -3,7 +3,7 @@ import type { Dataset } from '../../api/datasets';
 
 type Plan = Dataset['class_plan'];
 export interface ClassChoice {
-  name: string; // as labelled
+  name: string; // as labeled
   trainingName: string; // in training
   isExcluded: boolean;
 }

@@ -100,15 +100,11 @@ export class Plan {
   isTextWrong = $state(false); // what stands in the recipe's text is no recipe yet
   isReadingRun = $state(false); // whose recipe is taken over
 
-  labelled = $derived(
-    (this.datasets.value?.items ?? []).filter(
-      ({ n_labelled, state }) => n_labelled > 0 || state === 'reading',
-    ),
+  labeled = $derived(
+    (this.datasets.value?.items ?? []).filter(({ n_labeled, state }) => n_labeled > 0 || state === 'reading'),
   );
   dataset = $derived(
-    this.asked
-      ? this.labelled.find(({ id }) => id === this.asked)
-      : (this.labelled[0] as Dataset | undefined),
+    this.asked ? this.labeled.find(({ id }) => id === this.asked) : (this.labeled[0] as Dataset | undefined),
   );
   canKeepSplit = $derived(this.earlier !== null && this.earlier.dataset === this.dataset?.id);
   repeatedRun = $derived(this.canKeepSplit && this.keepsSplit ? this.earlier!.run : null);

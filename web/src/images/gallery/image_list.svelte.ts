@@ -1,6 +1,6 @@
 // The images of a gallery: their order at once, and what is known about each as it comes into sight.
 import { SvelteMap } from 'svelte/reactivity';
-import { listImages, listPositions, readColours, type Filters, type Image } from '../../api/datasets';
+import { listImages, listPositions, readColors, type Filters, type Image } from '../../api/datasets';
 import { sequential } from '../../state/queue';
 import { nUnknown } from './placeholders';
 
@@ -11,7 +11,7 @@ const COLOR_RETRY_MS = [2000, 4000, 8000, 16_000, 30_000]; // while the server i
 export class ImageList {
   positions = $state.raw<number[] | null>(null);
   ids = $state.raw<string[]>([]); // of the same images, in the same order
-  colours = $state.raw<Uint8Array | null>(null); // by place in the dataset
+  colors = $state.raw<Uint8Array | null>(null); // by place in the dataset
   problem = $state.raw<unknown>(null);
   readonly images = new SvelteMap<string, Image>(); // by image_id
   #filters: Filters = {};
@@ -32,7 +32,7 @@ export class ImageList {
     this.#load = new AbortController();
     const { signal } = this.#load;
     this.#filters = filters;
-    void this.#colour(signal);
+    void this.#color(signal);
     try {
       await this.sequential(async () => {});
       const { items: positions, image_ids: ids } = await listPositions(this.id, filters, signal);
@@ -105,15 +105,15 @@ export class ImageList {
     this.refresh();
   }
 
-  /** Colours are an ornament: without them cells are grey until their pictures come. */
-  async #colour(signal: AbortSignal): Promise<void> {
+  /** Colors are an ornament: without them cells are gray until their pictures come. */
+  async #color(signal: AbortSignal): Promise<void> {
     let n = -1;
     for (const wait of COLOR_RETRY_MS) {
       try {
-        const colours = await readColours(this.id, signal);
+        const colors = await readColors(this.id, signal);
         if (signal.aborted) return;
-        const left = nUnknown(colours);
-        if (left !== n) this.colours = colours;
+        const left = nUnknown(colors);
+        if (left !== n) this.colors = colors;
         if (left === 0 || left === n) return; // those that are left cannot be read
         n = left;
       } catch {

@@ -1,10 +1,10 @@
-// What a cell shows until its picture is there: the image's average colour, in the image's shape.
+// What a cell shows until its picture is there: the image's average color, in the image's shape.
 // The server sends four bytes for each image: red, green, blue and shape; shape 0 is not known.
 
 export const BYTES = 4;
 
 export interface Look {
-  colour: string; // CSS
+  color: string; // CSS
   clip: string; // CSS: what of the square cell the image covers
 }
 
@@ -17,19 +17,19 @@ export function clipOf(shape: number): string {
 
 const clips = Array.from({ length: 256 }, (_, shape) => clipOf(shape));
 
-export function placeholderOf(colours: Uint8Array, image: number): Look | null {
+export function placeholderOf(colors: Uint8Array, image: number): Look | null {
   const at = image * BYTES;
-  const shape = colours[at + 3];
+  const shape = colors[at + 3];
   if (!shape) return null;
   return {
-    colour: `rgb(${colours[at]} ${colours[at + 1]} ${colours[at + 2]})`,
+    color: `rgb(${colors[at]} ${colors[at + 1]} ${colors[at + 2]})`,
     clip: clips[shape]!,
   };
 }
 
-/** How many images have no colour yet. */
-export function nUnknown(colours: Uint8Array): number {
+/** How many images have no color yet. */
+export function nUnknown(colors: Uint8Array): number {
   let n = 0;
-  for (let at = 3; at < colours.length; at += BYTES) if (!colours[at]) n += 1;
+  for (let at = 3; at < colors.length; at += BYTES) if (!colors[at]) n += 1;
   return n;
 }

@@ -36,7 +36,7 @@ BUILT_IN = (
     Finder("shortcut", "warning", "finding-shortcut.title", images.shortcuts),
     Finder("mixed-bit-depths", "warning", "finding-mixed-bit-depths.title", images.mixed_bit_depths),
     Finder("slight-shortcut", "advice", "finding-slight-shortcut.title", images.slight_shortcuts),
-    Finder("unlabelled", "advice", "finding-unlabelled.title", labels.unlabelled),
+    Finder("unlabeled", "advice", "finding-unlabeled.title", labels.unlabeled),
     Finder("cut-off", "advice", "finding-cut-off.title", images.cut_off),
     Finder("blurred", "advice", "finding-blurred.title", images.blurred),
     Finder("saturated", "advice", "finding-saturated.title", images.saturated),

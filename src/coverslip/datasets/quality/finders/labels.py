@@ -54,11 +54,11 @@ def classes_not_trained(dataset: Dataset, scan: Scan) -> Iterator[Found]:
         yield found("finding-class-not-in-training", names=some(missing), classes=list(missing))
 
 
-def unlabelled(dataset: Dataset, _: Scan) -> Iterator[Found]:
+def unlabeled(dataset: Dataset, _: Scan) -> Iterator[Found]:
     """Find images without a label among labeled images."""
     n = sum(record.label is None for record in dataset.records)
     if n and dataset.classes:
-        yield found("finding-unlabelled", n=n)
+        yield found("finding-unlabeled", n=n)
 
 
 def small_classes(dataset: Dataset, scan: Scan) -> Iterator[Found]:
@@ -206,8 +206,8 @@ def channel_files(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     """Find gray files whose names differ by marks of channels, each read as an image."""
     names = channel_names(dataset.records)
     readable = [fact for fact in scan.facts if isinstance(fact, ImageFacts)]
-    n_grey = sum(fact.n_channels == 1 for fact in readable)
-    if names is None or n_grey < _LEAST_GREY * len(readable):
+    n_gray = sum(fact.n_channels == 1 for fact in readable)
+    if names is None or n_gray < _LEAST_GREY * len(readable):
         return
     files = ", ".join(f"'{one_line(name, 60)}'" for name in names.example)
     yield found(
@@ -226,7 +226,9 @@ def leakage(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     if not leaks:
         return
     groups = [leak.name for leak in leaks if leak.kind == "group"]
-    n_equal, n_near, n_chains = (sum(leak.kind == kind for leak in leaks) for kind in ("pixels", "copies", "chain"))
+    n_equal, n_near, n_chains = (
+        sum(leak.kind == kind for leak in leaks) for kind in ("pixels", "near-duplicates", "chain")
+    )
     clusters = [_shown(dataset, leak) for leak in leaks]
     yield found(
         "finding-leakage",

@@ -31,15 +31,15 @@ export class Uploading {
   #stop = new AbortController();
   #rates: [number, number][] = []; // time, bytes
 
-  /** Send all of them; null where some failed (see `failed`), all were cancelled, or there was a `problem`. */
-  async send(files: Sent[], name: string, isLabelled: boolean): Promise<Dataset | null> {
+  /** Send all of them; null where some failed (see `failed`), all were canceled, or there was a `problem`. */
+  async send(files: Sent[], name: string, isLabeled: boolean): Promise<Dataset | null> {
     this.problem = null;
     this.failed = [];
     this.state = 'sending';
     this.#stop = new AbortController();
     this.bytesDone = 0;
     try {
-      this.#id = (await openUpload(name.slice(0, 200), isLabelled)).id;
+      this.#id = (await openUpload(name.slice(0, 200), isLabeled)).id;
     } catch (problem) {
       if (!this.#stop.signal.aborted) {
         this.problem = problem;
@@ -73,22 +73,22 @@ export class Uploading {
   }
 
   /** Make a dataset of the images alone, with labels as was said at first, or without. */
-  async finishImages(isLabelled: boolean | null): Promise<Dataset | null> {
-    return this.#attempt(() => this.#finish({ is_labelled: isLabelled, ignores_table: true }));
+  async finishImages(isLabeled: boolean | null): Promise<Dataset | null> {
+    return this.#attempt(() => this.#finish({ is_labeled: isLabeled, ignores_table: true }));
   }
 
   /** The same with the table's columns; what is wrong with them can be changed. */
-  async finishTable(choices: TableChoices, isLabelled: boolean): Promise<Dataset | null> {
+  async finishTable(choices: TableChoices, isLabeled: boolean): Promise<Dataset | null> {
     this.problem = null;
     try {
-      return await this.#finish({ is_labelled: isLabelled, table: choices });
+      return await this.#finish({ is_labeled: isLabeled, table: choices });
     } catch (problem) {
       if (!this.#stop.signal.aborted) this.problem = problem;
       return null;
     }
   }
 
-  /** Whatever fails, the files stay on the server until they are cancelled. */
+  /** Whatever fails, the files stay on the server until they are canceled. */
   async #attempt(work: () => Promise<Dataset | null>): Promise<Dataset | null> {
     this.problem = null;
     this.state = 'finishing';

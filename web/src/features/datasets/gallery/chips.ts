@@ -15,7 +15,7 @@ export function chipsOf(filters: Filters, runName: (id: string) => string): Chip
   const add = (field: string, value: string | null | undefined, without: Filters) => {
     if (value) chips.push({ text: words.chip(field, value), without });
   };
-  if (filters.label != null) add(words.fields.label, filters.label || words.unlabelled, { label: undefined });
+  if (filters.label != null) add(words.fields.label, filters.label || words.unlabeled, { label: undefined });
   add(words.fields.domain, filters.domain, { domain: undefined });
   add(words.fields.group, filters.group, { group: undefined });
   const only = filters.only ?? '';

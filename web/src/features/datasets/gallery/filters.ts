@@ -8,16 +8,16 @@ const ONLY = [
   'problem',
   'excluded',
   'changed',
-  'doubtful',
+  'questioned',
   'suspected',
   'confirmed',
-  'copies',
+  'near-duplicates',
 ] as const;
 const PARTS = ['train', 'val', 'test', 'excluded'] as const;
-const SORTS = ['position', 'label', 'group', 'doubt', 'copies'] as const;
+const SORTS = ['position', 'label', 'group', 'label-quality', 'near-duplicates'] as const;
 
 /** Whether a filter lists what a training says of the labels. */
-export const isByRun = (only: Filters['only']) => only === 'doubtful' || only === 'suspected';
+export const isByRun = (only: Filters['only']) => only === 'questioned' || only === 'suspected';
 
 /** The suspected label errors of a training, from which its gallery is opened. */
 export const labelErrorsOf = (run: string) => `/runs/${encodeURIComponent(run)}?tab=label-errors`;
@@ -47,7 +47,9 @@ export function filtersOf(query: URLSearchParams): Filters {
   }
   const sort = oneOf(query.get('sort'), SORTS);
   const isPossible =
-    sort === 'doubt' ? isByRun(filters.only) : sort !== 'copies' || filters.only === 'copies';
+    sort === 'label-quality'
+      ? isByRun(filters.only)
+      : sort !== 'near-duplicates' || filters.only === 'near-duplicates';
   if (sort && sort !== 'position' && isPossible) filters.sort = sort;
   return filters;
 }

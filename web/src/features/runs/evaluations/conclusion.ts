@@ -4,11 +4,11 @@ import { texts } from '../../../texts';
 import { marksOf } from '../headline';
 import { score, withInterval } from '../../../texts/numbers';
 
-export function testSetConclusion({ against_own_test, own_test, primary }: EvaluationResults): string {
+export function testSetConclusion({ against_own_test, test_set, primary }: EvaluationResults): string {
   const row = against_own_test.find(({ name }) => name === primary);
   if (!row || row.value === null) return '';
   const words = texts.runs.evaluations;
-  const marks = own_test ? marksOf(own_test).map(({ text }) => text) : [];
+  const marks = test_set ? marksOf(test_set).map(({ text }) => text) : [];
   const [here, alone] = [score(row.second), score(row.first)];
   const own = marks.length ? `${alone} (${marks.join('; ')})` : alone;
   if (row.low === null) return words.noInterval(row.title, here, own, row.reason ?? '');

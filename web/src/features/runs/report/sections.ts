@@ -5,7 +5,7 @@ export type SectionTab = 'metrics' | 'calibration' | 'data' | 'training' | 'deta
 
 /** Shown by pages in views of their own. */
 const OWN = new Set([
-  ...['numbers', 'confusion', 'per_class', 'mistakes', 'least_certain', 'calibration', 'roc', 'limits'],
+  ...['numbers', 'confusion', 'per_class', 'misclassified', 'least_certain', 'calibration', 'roc', 'limits'],
   ...['methods', 'curves', 'learning_curve', 'leakage_estimate', 'label_errors', 'own-test'],
 ]);
 const TAB_OF: Record<string, SectionTab> = {
@@ -14,7 +14,7 @@ const TAB_OF: Record<string, SectionTab> = {
   images: 'data',
   flow: 'data',
   examples: 'data',
-  relabelled: 'data',
+  relabeled: 'data',
   budget: 'training',
   map_checks: 'details',
 };

@@ -2,7 +2,7 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { chipsOf } from '../src/features/datasets/gallery/chips';
 import { ImageList } from '../src/images/gallery/image_list.svelte';
 import { actionOf } from '../src/images/label_keys';
-import { Labelling } from '../src/images/labelling.svelte';
+import { Labeling } from '../src/images/labeling.svelte';
 
 afterEach(() => void vi.unstubAllGlobals());
 
@@ -42,7 +42,7 @@ test('each filter that is set is a chip that takes that filter away alone', () =
 test('changes that a tab kept can be undone, and a damaged record of them stops no gallery', () => {
   const canUndo = (kept: string | null) => {
     vi.stubGlobal('sessionStorage', { getItem: () => kept });
-    return new Labelling(new ImageList('d'), () => {}).canUndo;
+    return new Labeling(new ImageList('d'), () => {}).canUndo;
   };
   expect(canUndo('{"done":[3],"undone":[]}')).toBe(true);
   for (const damaged of [null, '{"done":[3', 'null', '{}', '[]', '{"done":["a"],"undone":[]}'])

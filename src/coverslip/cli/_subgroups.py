@@ -12,7 +12,7 @@ from coverslip.reports.words import CI
 _TITLES = {"sensitivity": "sensitivity", "specificity": "specificity", "ppv": "PPV", "npv": "NPV"}
 
 
-def show_parts(console: Console, evaluation: Evaluation) -> None:
+def show_subgroups(console: Console, evaluation: Evaluation) -> None:
     """Print a table for each subset."""
     if evaluation.two_classes:
         positive = f"positive class: {one_line(evaluation.positive_class or '', 60)}"

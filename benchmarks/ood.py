@@ -4,7 +4,7 @@ A classifier of some of the images of `blood_pbc` judges its own test images, im
 objects, and, with one class left out of training, images of that class. AUROC: how often a strange image is stranger
 than an own test image; flagged: the share called `unfamiliar`. Images: COVERSLIP_DATA, default ../shared/data.
 
-    python benchmarks/unfamiliar.py [--seeds N] [--images N] [--finetune] [--without-classes]
+    python benchmarks/ood.py [--seeds N] [--images N] [--finetune] [--without-classes]
 """
 
 import argparse
@@ -62,8 +62,8 @@ def from_elsewhere(recipe: Recipe, n_seeds: int, n: int, folder: Path) -> None:
     for seed in range(n_seeds):
         run, own = trained(recipe, some(rows_of(DATA / HOME), n, seed), seed, folder / f"{seed}")
         scores["own test images"].append((float("nan"), float((own > 1).mean())))
-        learnt_on = [row.path for row in run.split if row.split == "train"]
-        seen = cs.load_classifier(run.folder).predict(learnt_on)["unfamiliarity"]
+        calibrated_on = [row.path for row in run.split if row.split == "train"]
+        seen = cs.load_classifier(run.folder).predict(calibrated_on)["ood_score"]
         scores["training images"].append((float("nan"), float(np.mean([far is not None and far > 1 for far in seen]))))
         for name, source in ELSEWHERE.items():
             strange = judged(run, some(rows_of(DATA / source), N_STRANGE, seed), folder / f"{seed} {name}")
@@ -100,12 +100,12 @@ def trained(recipe: Recipe, rows: list[dict[str, str]], seed: int, folder: Path)
     table = written(rows, folder)
     run = cs.train(table, recipe.model_copy(update={"seed": seed}), out=folder / "run")
     with run.predictions_file.open(newline="", encoding="utf-8") as file:
-        return run, np.array([float(row["unfamiliarity"]) for row in csv.DictReader(file)])
+        return run, np.array([float(row["ood_score"]) for row in csv.DictReader(file)])
 
 
 def judged(run: Run, rows: list[dict[str, str]], folder: Path) -> np.ndarray:
     """How unfamiliar images are to a run's classifier."""
-    unlike = cs.load_classifier(run.folder).predict(written(rows, folder))["unfamiliarity"]
+    unlike = cs.load_classifier(run.folder).predict(written(rows, folder))["ood_score"]
     return np.array([number for number in unlike if number is not None], dtype=np.float64)
 
 

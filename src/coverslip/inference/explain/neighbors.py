@@ -20,7 +20,7 @@ _MOST_HELD = 256 * 2**20  # bytes of features kept in memory; of more images the
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbour:
+class Neighbor:
     """A training image, and how far its features are."""
 
     record: ImageRecord
@@ -75,7 +75,7 @@ class NearestTraining:
         """Let go of the features."""
         self._opened.close()
 
-    def of(self, features: Floats, digest: str, n: int) -> list[Neighbour]:
+    def of(self, features: Floats, digest: str, n: int) -> list[Neighbor]:
         """The n nearest to an image, the nearest first; images with the same pixels are excluded.
 
         Args:
@@ -90,7 +90,7 @@ class NearestTraining:
         )
         distance[[i for i, each in enumerate(self._digests) if each == digest]] = np.inf
         nearest = [int(i) for i in np.argsort(distance, kind="stable")[:n] if np.isfinite(distance[i])]
-        return [Neighbour(self._records[i], float(distance[i])) for i in nearest]
+        return [Neighbor(self._records[i], float(distance[i])) for i in nearest]
 
 
 def training_ids(run: Run) -> set[str]:

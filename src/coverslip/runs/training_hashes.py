@@ -17,7 +17,7 @@ SEEN = "pixels.json"
 
 
 @dataclass(frozen=True, slots=True)
-class SeenPixels:
+class TrainingHashes:
     """Hashes of the images that weights and choices come from, by the plan that they were read with.
 
     A file has other pixels where another page or other channels of it are read, so that it must be read in the same
@@ -49,7 +49,7 @@ class SeenPixels:
         return sorted(copies)
 
 
-class _SeenBefore(BaseModel):
+class _PretrainingHashes(BaseModel):
     """Images that an earlier training saw, and how it read them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,17 +58,19 @@ class _SeenBefore(BaseModel):
     hashes: tuple[str, ...]
 
 
-class SeenRecord(Document):
+class TrainingHashRecord(Document):
     """The file: hashes of pixels by what they were for."""
 
     plan: ReadPlan
     train: tuple[str, ...]
     val: tuple[str, ...]
-    initialisation: tuple[_SeenBefore, ...]
-    initialisation_is_known: bool
+    initialization: tuple[_PretrainingHashes, ...]
+    initialization_is_known: bool
 
 
-def seen_record(recipe: Recipe, plan: ReadPlan, train: Sequence[str], val: Sequence[str]) -> SeenRecord:
+def training_hash_record(
+    recipe: Recipe, plan: ReadPlan, train: Sequence[str], val: Sequence[str]
+) -> TrainingHashRecord:
     """Which images weights and choices come from, those of an earlier run included, so that copies are known.
 
     Args:
@@ -76,33 +78,33 @@ def seen_record(recipe: Recipe, plan: ReadPlan, train: Sequence[str], val: Seque
         plan: by which the images were read.
         train, val: hashes of their pixels.
     """
-    before = seen_by_initialisation(recipe)
-    return SeenRecord(
+    before = pretraining_hashes(recipe)
+    return TrainingHashRecord(
         plan=_without_box(plan),
         train=tuple(train),
         val=tuple(val),
-        initialisation=tuple(
-            _SeenBefore(plan=_without_box(plan), hashes=tuple(sorted(hashes)))
+        initialization=tuple(
+            _PretrainingHashes(plan=_without_box(plan), hashes=tuple(sorted(hashes)))
             for plan, hashes in before.by_plan.items()
         ),
-        initialisation_is_known=before.is_complete,
+        initialization_is_known=before.is_complete,
     )
 
 
-def seen_by_initialisation(recipe: Recipe) -> SeenPixels:
-    """What the run has seen whose weights are the initialisation; a classifier without its run does not tell."""
+def pretraining_hashes(recipe: Recipe) -> TrainingHashes:
+    """What the run has seen whose weights are the initialization; a classifier without its run does not tell."""
     if not isinstance(recipe.init, FromRun):
-        return SeenPixels()
+        return TrainingHashes()
     place = Path(recipe.init.run)
     file = (place.parent if place.name == "classifier" else place) / SEEN
-    return seen_pixels(SeenRecord.read(file)) if file.is_file() else SeenPixels(is_complete=False)
+    return training_hashes(TrainingHashRecord.read(file)) if file.is_file() else TrainingHashes(is_complete=False)
 
 
-def seen_pixels(record: SeenRecord) -> SeenPixels:
-    """What a run has seen, those included whose weights it was initialised with."""
-    by_plan = {before.plan: frozenset(before.hashes) for before in record.initialisation}
+def training_hashes(record: TrainingHashRecord) -> TrainingHashes:
+    """What a run has seen, those included whose weights it was initialized with."""
+    by_plan = {before.plan: frozenset(before.hashes) for before in record.initialization}
     by_plan[record.plan] = by_plan.get(record.plan, frozenset()).union(record.train, record.val)
-    return SeenPixels(by_plan, record.initialisation_is_known)
+    return TrainingHashes(by_plan, record.initialization_is_known)
 
 
 def _without_box(plan: ReadPlan) -> ReadPlan:

@@ -38,15 +38,15 @@ def test_the_distance_is_the_relative_mahalanobis_distance() -> None:
     directions = directions_for(features, 0, n_directions(*features.shape))
     new = drawn(5, rng)[0]
     place, other = directions(features), directions(new)
-    centres = np.stack([place[label == k].mean(axis=0) for k in range(3)])
+    centers = np.stack([place[label == k].mean(axis=0) for k in range(3)])
 
     def squared(rows: np.ndarray, spread: np.ndarray, n: int) -> np.ndarray:
         covariance = 0.7 * spread.T @ spread / n
         covariance += 0.3 / 0.7 * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
         return np.einsum("nd,de,ne->n", rows, np.linalg.inv(covariance), rows)
 
-    own = place - centres[label]
-    to_class = np.min([squared(other - centre, own, 297) for centre in centres], axis=0)
+    own = place - centers[label]
+    to_class = np.min([squared(other - center, own, 297) for center in centers], axis=0)
     whole = place - place.mean(axis=0)
     expected = to_class - 0.9 * squared(other - place.mean(axis=0), whole, 300)
     np.testing.assert_allclose(feature_statistics(directions, features, label).distance(new), expected, rtol=1e-3)
@@ -55,17 +55,17 @@ def test_the_distance_is_the_relative_mahalanobis_distance() -> None:
 @pytest.mark.parametrize("n_features", [40, 300])  # fewer, and more, than there are directions and images
 def test_the_limit_lets_its_share_of_images_pass_and_strange_ones_do_not(n_features: int) -> None:
     rng = np.random.default_rng(1)
-    shares, foreign, learnt_on = [], [], []
+    shares, foreign, calibrated_on = [], [], []
     for _ in range(20):
         features, label = drawn(200, rng, n_features)
         directions = directions_for(features, 0, n_directions(*features.shape))
         limit = limit_of(held_out_distances(features, label, rng.permutation(200) % 5, seed=0))
         statistics = feature_statistics(directions, features, label)
         shares.append((statistics.distance(drawn(500, rng, n_features)[0]) > limit).mean())
-        learnt_on.append((statistics.distance(features) > limit).mean())
+        calibrated_on.append((statistics.distance(features) > limit).mean())
         foreign.append((statistics.distance(3 * rng.normal(size=(100, n_features))) > limit).mean())
     assert 0.002 <= np.mean(shares) <= 0.04
-    assert np.mean(learnt_on) <= 0.04
+    assert np.mean(calibrated_on) <= 0.04
     assert np.mean(foreign) > 0.95
 
 
@@ -94,7 +94,7 @@ def test_foreign_images_are_unfamiliar_and_a_note_says_so(trained: Run, cells: P
     classifier = cs.load_classifier(trained.folder)
     rows = classifier.predict([tmp_path, *sorted(cells.rglob("*.png"))[::3]], emit=told.append)
     assert {row.decision for row in rows[:8]} == {"unfamiliar"}
-    assert all((row.unfamiliarity or 0) > 1 and "instrument" in (row.reason or "") for row in rows[:8])
+    assert all((row.ood_score or 0) > 1 and "instrument" in (row.reason or "") for row in rows[:8])
     assert sum(row.decision == "unfamiliar" for row in rows[8:]) <= 5  # of 30
     notes = [event for event in told if isinstance(event, Noted) and event.code == "unfamiliar-images"]
     assert len(notes) == 1
@@ -107,15 +107,15 @@ def test_a_single_file_and_a_table_keep_what_is_unfamiliar(trained: Run, cells: 
     rows = cs.load_classifier(packed).predict(images)
     assert list(rows) == list(cs.load_classifier(trained.folder).predict(images))
     rows.write_csv(tmp_path / "p.csv")
-    assert cs.runs.predictions.read_predictions(tmp_path / "p.csv")["unfamiliarity"] == pytest.approx(
-        rows["unfamiliarity"], abs=1e-6
+    assert cs.runs.predictions.read_predictions(tmp_path / "p.csv")["ood_score"] == pytest.approx(
+        rows["ood_score"], abs=1e-6
     )
 
 
 def test_statistics_that_do_not_fit_the_network_are_refused(own_run: Run, cells: Path) -> None:
     card = json.loads((own_run.classifier_folder / "classifier.json").read_text())
-    assert card["familiarity"]["learnt_on"] == "held-out training images"
-    file = own_run.classifier_folder / "familiarity.safetensors"
+    assert card["ood"]["calibrated_on"] == "held-out training images"
+    file = own_run.classifier_folder / "ood.safetensors"
     file.write_bytes((own_run.classifier_folder / "weights.safetensors").read_bytes())
     with pytest.raises(BadClassifier) as refused:
         cs.load_classifier(own_run.folder).predict(sorted(cells.rglob("*.png"))[:1])
@@ -138,7 +138,7 @@ def test_the_report_names_groups_with_many_unfamiliar_images(own_run: Run) -> No
         is_unlike = wanted[group_of[row.image_id]] > 0
         wanted[group_of[row.image_id]] -= is_unlike
         decision = "unfamiliar" if is_unlike else row.label or ""
-        rows[i] = replace(row, decision=decision, unfamiliarity=1.5 if is_unlike else 0.1)
+        rows[i] = replace(row, decision=decision, ood_score=1.5 if is_unlike else 0.1)
     Predictions(rows, card.classes).write_csv(own_run.predictions_file)
     words = " ".join(UNFAMILIAR.text(ReportedRun(Run(own_run.folder))).words)
     assert f"In 1 of {len(groups)} groups" in words

@@ -173,7 +173,7 @@ def test_channels_that_do_not_mix_are_told_by_inspect_with_what_all_of_them_have
     data = cs.open_dataset(mixed(tmp_path, 3, 4))
     (finding,) = inspect_dataset(data, scan_images(data)).of("unlike-channels")
     assert finding.severity == "error"
-    assert "grey" not in finding.text.lower()
+    assert "gray" not in finding.text.lower()
     assert finding.remedies[0].value == [0, 1, 2]
     with pytest.raises(BadDataset) as raised:
         cs.train(data, cs.Recipe(stage="instant", model=SMALL_NETWORK), out=tmp_path / "run")
@@ -193,7 +193,7 @@ def test_inspect_looks_at_what_a_training_with_these_choices_would(
     assert codes == [{"unlike-channels"}, set()]
 
 
-def test_no_channels_are_proposed_that_grey_images_lack(tmp_path: Path) -> None:
+def test_no_channels_are_proposed_that_gray_images_lack(tmp_path: Path) -> None:
     data = cs.open_dataset(mixed(tmp_path, 1, 3, 4))
     found = inspect_dataset(data, scan_images(data))
     assert found.of("unlike-channels")[0].remedies == ()

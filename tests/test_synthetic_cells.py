@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, UnidentifiedImageError
 
 from coverslip.events import Event, Progressed
-from coverslip.samples import SampleSet, write_new_images, write_sample_images
+from coverslip.synthetic_cells import SampleSet, write_new_images, write_sample_images
 
 N = 100
 
@@ -76,7 +76,7 @@ def test_the_broken_file_and_only_that_cannot_be_decoded(samples: SampleSet) -> 
     assert len(broken) == 1
 
 
-def test_images_are_colour_crops_of_varying_size(samples: SampleSet) -> None:
+def test_images_are_color_crops_of_varying_size(samples: SampleSet) -> None:
     shapes = [pixels(path).shape for path in image_files(samples.folder) if path not in samples.broken]
     assert {len(shape) for shape in shapes} == {3}
     assert {shape[2] for shape in shapes} == {3}
@@ -97,17 +97,17 @@ def test_slides_differ_more_in_background_than_images_of_one_slide(samples: Samp
     assert between > 1.5 * within
 
 
-def test_mean_colour_alone_does_not_tell_the_classes_apart(samples: SampleSet) -> None:
+def test_mean_color_alone_does_not_tell_the_classes_apart(samples: SampleSet) -> None:
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GroupKFold, cross_val_score
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     files = [path for path in image_files(samples.folder) if path not in samples.broken]
-    colour = np.array([pixels(path).reshape(-1, 3).mean(axis=0) for path in files])
+    color = np.array([pixels(path).reshape(-1, 3).mean(axis=0) for path in files])
     labels, slides = [path.parent.name for path in files], [path.name[:7] for path in files]
     model = make_pipeline(StandardScaler(), LogisticRegression())
-    accuracy = cross_val_score(model, colour, labels, groups=slides, cv=GroupKFold(5)).mean()
+    accuracy = cross_val_score(model, color, labels, groups=slides, cv=GroupKFold(5)).mean()
     assert accuracy < 0.6
 
 

@@ -50,12 +50,12 @@ _ELSEWHERE = {
 }
 
 
-def key_elsewhere(name: str) -> str | None:
+def key_of_other_tool(name: str) -> str | None:
     """Our key for what other programs call so, or None."""
     return _ELSEWHERE.get(name.rpartition(".")[2].replace("-", "_").casefold())
 
 
-def key_meant(name: str, keys: Iterable[str], *, may_be_misspelt: bool = True) -> str | None:
+def suggested_key(name: str, keys: Iterable[str], *, may_be_misspelt: bool = True) -> str | None:
     """Return the key that `batch-size`, `folds`, `lr` or `epoch` probably stands for; None if no key is similar.
 
     Args:
@@ -68,4 +68,4 @@ def key_meant(name: str, keys: Iterable[str], *, may_be_misspelt: bool = True) -
         return plain
     inner = [key for key in keys if key.rpartition(".")[2] == plain]
     near = difflib.get_close_matches(plain, keys, n=1, cutoff=0.8) if may_be_misspelt else []
-    return next(iter([*inner, *filter(None, [key_elsewhere(plain)]), *near]), None)
+    return next(iter([*inner, *filter(None, [key_of_other_tool(plain)]), *near]), None)

@@ -32,7 +32,7 @@ def set_instead(error: TyperException, arguments: Sequence[str]) -> str | None:
     if option is None or context is None or "settings" not in {parameter.name for parameter in context.command.params}:
         return None
     # A name similar to an option of this command is treated as a misspelling of that option.
-    key = _key_meant(option.lstrip("-"), may_be_misspelt=not getattr(error, "possibilities", None))
+    key = _suggested_key(option.lstrip("-"), may_be_misspelt=not getattr(error, "possibilities", None))
     if key is None:
         return None
     from coverslip.messages import text
@@ -48,16 +48,16 @@ def refuse_bare_settings(data: Sequence[str]) -> None:
     """
     for source in data:
         name, equals, value = source.partition("=")
-        key = _key_meant(name) if equals and not Path(source).exists() else None
+        key = _suggested_key(name) if equals and not Path(source).exists() else None
         if key is not None:
             setting = for_shell(f"{key}={value}")
             raise usage_error("usage-bare-setting", source=source, setting=setting)
 
 
-def _key_meant(name: str, *, may_be_misspelt: bool = True) -> str | None:
-    from coverslip.runs.recipe import key_meant, recipe_keys
+def _suggested_key(name: str, *, may_be_misspelt: bool = True) -> str | None:
+    from coverslip.runs.recipe import recipe_keys, suggested_key
 
-    return key_meant(name, (key.key for key in recipe_keys()), may_be_misspelt=may_be_misspelt)
+    return suggested_key(name, (key.key for key in recipe_keys()), may_be_misspelt=may_be_misspelt)
 
 
 def _value(option: str, arguments: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ import torch
 from coverslip.models import model_info
 from coverslip.models.networks import Network
 from coverslip.runs import Recipe
-from coverslip.training.initialization import set_normalisation
+from coverslip.training.initialization import set_normalization
 
 
 def network(channels: int) -> Network:
@@ -17,8 +17,8 @@ def network(channels: int) -> Network:
 
 def set_by(name: str, pixels: np.ndarray, train: list[int]) -> tuple[np.ndarray, np.ndarray]:
     found = network(pixels.shape[3])
-    recipe = Recipe(normalisation=name)  # type: ignore[arg-type]
-    set_normalisation(found, recipe, lambda positions: pixels[list(positions)], np.array(train))
+    recipe = Recipe(normalization=name)  # type: ignore[arg-type]
+    set_normalization(found, recipe, lambda positions: pixels[list(positions)], np.array(train))
     return found.mean.numpy().ravel(), found.std.numpy().ravel()
 
 
@@ -40,10 +40,10 @@ def test_a_channel_without_contrast_does_not_become_noise() -> None:
     np.testing.assert_allclose(sd, 1e-3, rtol=1e-6)
 
 
-def test_named_normalisations() -> None:
-    colour, grey = np.zeros((2, 4, 4, 3), np.uint8), np.zeros((2, 4, 4, 1), np.uint8)
-    for pixels in (colour, grey):
+def test_named_normalizations() -> None:
+    color, gray = np.zeros((2, 4, 4, 3), np.uint8), np.zeros((2, 4, 4, 1), np.uint8)
+    for pixels in (color, gray):
         assert {*set_by("weights", pixels, [0])[0].tolist()} == {0.5}
         assert [of.tolist() for of in set_by("none", pixels, [0])] == [[0.0] * pixels.shape[3], [1.0] * pixels.shape[3]]
-    np.testing.assert_allclose(set_by("imagenet", colour, [0])[0], [0.485, 0.456, 0.406], rtol=1e-6)
-    np.testing.assert_allclose(set_by("imagenet", grey, [0])[1], [np.mean([0.229, 0.224, 0.225])], rtol=1e-6)
+    np.testing.assert_allclose(set_by("imagenet", color, [0])[0], [0.485, 0.456, 0.406], rtol=1e-6)
+    np.testing.assert_allclose(set_by("imagenet", gray, [0])[1], [np.mean([0.229, 0.224, 0.225])], rtol=1e-6)

@@ -1,4 +1,4 @@
-"""Training that is initialised with an earlier run, or by pretraining on other images."""
+"""Training that is initialized with an earlier run, or by pretraining on other images."""
 
 import json
 import os
@@ -172,19 +172,19 @@ def test_the_head_is_kept_where_validation_images_prefer_it(trained: Run, tmp_pa
 @pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.parametrize(("before", "after"), [(3, 1), pytest.param(1, 3, marks=pytest.mark.exhaustive)])
-def test_grey_images_look_the_same_to_a_network_for_colour_and_the_other_way_round(
+def test_gray_images_look_the_same_to_a_network_for_color_and_the_other_way_round(
     tmp_path: Path, before: int, after: int
 ) -> None:
     images = write_discs(tmp_path / "images", ("a", "b"), seed=4, n=20, channels=before)
-    model = "timm/tf_mobilenetv3_small_minimal_100"  # whose normalisation is the same for all channels
+    model = "timm/tf_mobilenetv3_small_minimal_100"  # whose normalization is the same for all channels
     recipe = SMALL.model_copy(update={"model": model, "epochs": 1})
     run = cs.train(cs.open_dataset(images), recipe, out=tmp_path / "run")
     old, new = (create_network(model, n_classes=2, pretrained=False, channels=n).eval() for n in (before, after))
     for network in (old, new):
         initial_classifier(FromRun(run=str(run.folder)), ["a", "b"]).take_over(network)
-    grey = torch.rand(2, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    gray = torch.rand(2, 1, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        actual, expected = (network.features(grey.expand(2, n, 32, 32)) for network, n in ((new, after), (old, before)))
+        actual, expected = (network.features(gray.expand(2, n, 32, 32)) for network, n in ((new, after), (old, before)))
     torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-4)
 
 
@@ -216,9 +216,9 @@ def test_images_are_known_again_when_other_channels_of_them_are_read(
         cs.train(cs.open_dataset(images), second, out=tmp_path / "refused")
     assert refused.value.code == "images-of-pretraining-tested"
     same_split = cs.train(cs.open_dataset(images), second.model_copy(update={"seed": 0}), out=tmp_path / "green")
-    in_colour = ON_TOP.model_copy(update={**from_run(same_split), "seed": 1})
+    in_color = ON_TOP.model_copy(update={**from_run(same_split), "seed": 1})
     with pytest.raises(LeakageFound):  # what the first of three read counts too
-        cs.train(cs.open_dataset(images), in_colour, out=tmp_path / "refused too")
+        cs.train(cs.open_dataset(images), in_color, out=tmp_path / "refused too")
     events: list[Event] = []
     cs.evaluate(same_split.folder, cs.open_dataset(images), emit=events.append)
     assert "seen-in-training" in [event.code for event in events if isinstance(event, Noted)]
@@ -245,7 +245,7 @@ def test_a_packed_classifier_can_be_the_start_but_does_not_tell_its_images(
     packed = cs.export(earlier.folder, out=tmp_path / "earlier.coverslip")
     recipe = ON_TOP.model_copy(update={"init": FromRun(run=str(packed))})
     run = cs.train(cs.open_dataset(images), recipe, out=tmp_path / "run")
-    assert "unknown-initialisation" in notes_of(run)
+    assert "unknown-initialization" in notes_of(run)
     # What is not known is not claimed, here or by those that start from here.
     after = cs.train(
         cs.open_dataset(images), recipe.model_copy(update={**from_run(run), "seed": 0}), out=tmp_path / "after"
@@ -253,7 +253,7 @@ def test_a_packed_classifier_can_be_the_start_but_does_not_tell_its_images(
     for either in (run, after):
         report = (either.folder / "report.html").read_text(encoding="utf-8")
         assert "The training images of the initial classifier are not known." in report
-    assert "unknown-initialisation" in notes_of(after)
+    assert "unknown-initialization" in notes_of(after)
 
 
 @pytest.mark.exhaustive
@@ -353,7 +353,7 @@ def test_a_run_does_not_go_on_from_another_start_than_it_began_with(on_top: Run,
     status = json.loads((run.folder / "status.json").read_text())
     (run.folder / "status.json").write_text(json.dumps({**status, "state": "failed"}))
     environment = json.loads((run.folder / "environment.json").read_text())
-    (run.folder / "environment.json").write_text(json.dumps({**environment, "initialisation": "0" * 64}))
+    (run.folder / "environment.json").write_text(json.dumps({**environment, "initialization": "0" * 64}))
     with pytest.raises(BadRun) as refused:
         cs.resume(run.folder)
     assert refused.value.code == "initial-run-changed"

@@ -19,7 +19,7 @@ Ints = npt.NDArray[np.int64]
 N_CHOSEN = 24  # validation images that are watched while they are learnt
 
 
-class Parts:
+class SplitData:
     """Positions in the dataset of each part's images, with labels as class numbers."""
 
     def __init__(self, data: Dataset, scan: Scan, split: Split) -> None:
@@ -96,12 +96,12 @@ class Parts:
         return np.asarray(order[np.argsort(rank, kind="stable")[:n]])
 
 
-def capped_parts(data: Dataset, scan: Scan, split: Split, recipe: Recipe) -> Parts:
+def capped_split_data(data: Dataset, scan: Scan, split: Split, recipe: Recipe) -> SplitData:
     """The parts of a split, with no more training images of a class than the recipe allows."""
-    return Parts(data, scan, cap_training(data, split, recipe.split.train_per_class, recipe.split_seed))
+    return SplitData(data, scan, cap_training(data, split, recipe.split.train_per_class, recipe.split_seed))
 
 
 def with_epochs_of_folds(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe) -> Recipe:
     """The recipe with the most epochs that any of the folds calls for: all are trained alike."""
-    settled = (capped_parts(data, scan, split, recipe).with_epochs(recipe) for split in folds.splits)
+    settled = (capped_split_data(data, scan, split, recipe).with_epochs(recipe) for split in folds.splits)
     return max(settled, key=lambda each: each.n_epochs)

@@ -166,7 +166,7 @@ class _Kind:
     arc_um: float
     bend: float
     lobes: float
-    off_centre: float  # shift of the nucleus as a share of the free room
+    off_center: float  # shift of the nucleus as a share of the free room
     chromatin: float  # density of the nucleus
     clumps: float  # contrast of its texture
     blue: float  # basophilic dye of the cytoplasm
@@ -236,8 +236,7 @@ def _draw_slide(rng: np.random.Generator) -> _Slide:
     ph = rng.normal(0, 0.16)
     balance = {"nuclear": np.exp(0.3 * ph), "blue": np.exp(ph), "pink": np.exp(-ph), "orange": np.exp(-ph)}
     dyes = {
-        name: np.asarray(colour) * staining * balance[name] * rng.lognormal(0, 0.08, 3)
-        for name, colour in _DYES.items()
+        name: np.asarray(color) * staining * balance[name] * rng.lognormal(0, 0.08, 3) for name, color in _DYES.items()
     }
     return _Slide(
         side_px=int(rng.integers(104, 145)),
@@ -292,9 +291,9 @@ class _Field:
         smooth = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
         return np.asarray(smooth, np.float32) * np.float32(1.3)  # interpolation loses some of the spread
 
-    def distance(self, centre: np.ndarray) -> np.ndarray:
+    def distance(self, center: np.ndarray) -> np.ndarray:
         """Return the (H, W) distance from a point in micrometers."""
-        return np.hypot(self.y - np.float32(centre[0]), self.x - np.float32(centre[1]))
+        return np.hypot(self.y - np.float32(center[0]), self.x - np.float32(center[1]))
 
     def inside(self, depth_um: np.ndarray, *, softness_um: float = 0.18) -> np.ndarray:
         """Return (H, W) 0 outside, 1 inside, with a soft rim; `depth_um` is positive inside."""
@@ -308,12 +307,12 @@ def _add_red_cells(
     rng = field.rng
     extent = np.array([field.y[-1, 0], field.x[0, -1]])
     for _ in range(rng.poisson(slide.crowding)):
-        centre = rng.uniform(-2.5, extent + 2.5)
+        center = rng.uniform(-2.5, extent + 2.5)
         radius = rng.normal(3.7, 0.3)
-        if np.hypot(*(centre - middle)) < cell.body_um + 0.55 * radius:
+        if np.hypot(*(center - middle)) < cell.body_um + 0.55 * radius:
             continue
         stretch, angle = rng.uniform(0.86, 1.0), rng.uniform(0, np.pi)
-        dy, dx = field.y - np.float32(centre[0]), field.x - np.float32(centre[1])
+        dy, dx = field.y - np.float32(center[0]), field.x - np.float32(center[1])
         along = dy * np.float32(np.sin(angle)) + dx * np.float32(np.cos(angle))
         across = dy * np.float32(np.cos(angle)) - dx * np.float32(np.sin(angle))
         reach = np.hypot(along, across / np.float32(stretch)) / np.float32(radius)  # 1 at the rim
@@ -343,8 +342,8 @@ def _add_cell(amounts: dict[str, np.ndarray], field: _Field, cell: _Kind, middle
     if cell.granules > 0.01:
         amounts["orange"] += cytoplasm * _granules(field, cell.granules)
     for _ in range(rng.poisson(cell.vacuoles)):
-        centre = middle + rng.normal(0, 0.5 * cell.body_um, 2)
-        hole = field.inside(np.float32(rng.uniform(0.3, 0.7)) - field.distance(centre), softness_um=0.3) * cytoplasm
+        center = middle + rng.normal(0, 0.5 * cell.body_um, 2)
+        hole = field.inside(np.float32(rng.uniform(0.3, 0.7)) - field.distance(center), softness_um=0.3) * cytoplasm
         for amount in amounts.values():
             amount *= 1 - 0.75 * hole
 
@@ -371,7 +370,7 @@ def _nucleus_depth(field: _Field, cell: _Kind, middle: np.ndarray) -> np.ndarray
     if reach > limit:  # shrink it so that it stays in the cell
         points *= max(0.0, (limit - radii.max()) / max(1e-6, reach - radii.max()))
         reach = limit
-    shift = rng.normal(0, 0.6, 2) * cell.off_centre * max(0.0, cell.body_um - reach)
+    shift = rng.normal(0, 0.6, 2) * cell.off_center * max(0.0, cell.body_um - reach)
     depth = np.full(field.y.shape, -np.inf, np.float32)
     for point, radius in zip(points + middle + shift, radii, strict=True):
         np.maximum(depth, np.float32(radius) - field.distance(point), out=depth)

@@ -32,7 +32,7 @@ from coverslip.images import ReadPlan
 from coverslip.messages import Note, note
 
 
-def open_unlabelled(
+def open_unlabeled(
     sources: Sequence[str | Path | Table], opening: Opening, may_read: Callable[[Path], bool] | None = None
 ) -> Dataset:
     """Return the images of these sources as one dataset without domains. Repeated images are used once.
@@ -62,7 +62,7 @@ def open_unlabelled(
                 opening.plan_of_each,
                 group=group,
                 wants_groups=False,
-                labelled=False,
+                labeled=False,
                 may_read=may_read,
             )
             records += rows

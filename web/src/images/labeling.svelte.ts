@@ -27,7 +27,7 @@ function parseHistory(text: string): LabelHistory {
   return { done: [], undone: [] };
 }
 
-export class Labelling {
+export class Labeling {
   nWaiting = $state(0); // changes that the server does not have yet
   #history = $state.raw<LabelHistory>({ done: [], undone: [] });
   #undoNotice: number | undefined; // the notice whose button takes back the last change
