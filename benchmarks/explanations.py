@@ -28,8 +28,7 @@ import torch.nn.functional as F
 import coverslip as cs
 from coverslip.datasets import Dataset, read_preprocessed
 from coverslip.engines import as_input
-from coverslip.inference.explain.checks import check_maps, deletion_curve, with_random_weights
-from coverslip.inference.explain.maps import Maps, maps_by, methods_of
+from coverslip.inference.explain.maps import Maps, check_maps, deletion_curve, maps_by, methods_of, with_random_weights
 from coverslip.models import model_info, models_with_weights
 from coverslip.models.networks import Network, create_network
 from coverslip.runs import Run, SplitPlan

@@ -59,7 +59,7 @@ def measure(name: str, image_size: int | None, n_images: int, seconds: float, he
     from coverslip.models import model_info
     from coverslip.models.complexity import cost_of
     from coverslip.models.networks import create_network
-    from coverslip.training.allocator import keep_freed_memory
+    from coverslip.training.processor import keep_freed_memory
 
     keep_freed_memory()
     torch.manual_seed(0)

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from coverslip.evaluation.prediction_sets import LEVEL, classes_in_sets, set_floors
+from coverslip.evaluation.decisions import LEVEL, classes_in_sets, set_floors
 from coverslip.runs import Run, open_run
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from coverslip.studies.executors.process import Order
+    from coverslip.studies.executors.local import Order
     from coverslip.studies.executors.ray_worker import Sent
     from coverslip.studies.running import Place
 
@@ -67,8 +67,7 @@ def lost(folder: Path, n: int, raylets: int) -> None:
 def overhead(folder: Path, n: int, raylets: int) -> None:
     """What a place takes for trainings whose process ends at once: all but the training."""
     from coverslip.runs import Recipe
-    from coverslip.studies.executors.local import Here
-    from coverslip.studies.executors.process import Order
+    from coverslip.studies.executors.local import Here, Order
     from coverslip.studies.executors.ray import OnRay
 
     order = Order((str(folder / "cells"),), Recipe(), None, 1)

@@ -82,9 +82,8 @@ def measure(variant: str, model: str, images: Path, n_steps: int, device: str) -
     from coverslip.losses.functions import ImageLoss
     from coverslip.models.freezing import train_mode
     from coverslip.models.networks import create_network
-    from coverslip.training.allocator import keep_freed_memory
-    from coverslip.training.convolutions import faster_convolutions
     from coverslip.training.finetuning import IMAGES_AT_ONCE
+    from coverslip.training.processor import faster_convolutions, keep_freed_memory
     from coverslip.training.step import Precision, Stepper
 
     is_naive = variant.startswith("naive")

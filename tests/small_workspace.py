@@ -24,7 +24,7 @@ from coverslip.workspace.jobs.records import change_if_unchanged, change_job, fi
 from coverslip.workspace.jobs.state import has_ended, state_of, status_of
 from coverslip.workspace.jobs.training import queue_training
 from coverslip.workspace.predictions import predicting
-from coverslip.workspace.predictions.submit import queue_prediction
+from coverslip.workspace.predictions.state import queue_prediction
 from coverslip.workspace.store.workspace import Workspace, open_workspace
 from coverslip.workspace.studies.planning import StudyChoices, queue_study
 

@@ -16,8 +16,8 @@ from coverslip.inference.latency import Latency, Timing
 from coverslip.runs import LearningCurveRecord, Recipe, Run, save_recipe, write_metrics
 from coverslip.runs.environment import DomainImages, Environment, Machine, Opened
 from coverslip.runs.history import Epoch, write_history
-from coverslip.runs.inspection import write_inspection
 from coverslip.runs.predictions import Prediction, Predictions
+from coverslip.runs.results import write_inspection
 from coverslip.runs.split import SplitRow, write_split
 from coverslip.runs.training import Calibration, FinetuneStage, InstantStage, TrainingRecord
 from coverslip.studies import ResultRow, StudyComparison, StudyPlan, compare_study

@@ -19,9 +19,9 @@ from sqlalchemy import select, update
 
 from coverslip.cache import forget
 from coverslip.messages import text
+from coverslip.workspace.cleanup import tidy
 from coverslip.workspace.datasets import grouping
 from coverslip.workspace.store.tables import datasets
-from coverslip.workspace.tidying import tidy
 
 SharedData = Callable[[str], Path]
 

@@ -13,12 +13,12 @@ from coverslip.reports.reported import read_run
 from coverslip.reports.sections.dataset_flow import flow_of
 from coverslip.reports.sections.limits import limits
 from coverslip.reports.sections.methods import methods
-from coverslip.workspace.correcting.exclusions import exclude
+from coverslip.workspace.correcting.history import exclude
 from coverslip.workspace.datasets import changing, grouping, reading_images, snapshots
 from coverslip.workspace.datasets.inspections import removable_duplicates
 from coverslip.workspace.datasets.listing import DatasetState, describe
 from coverslip.workspace.jobs.records import find_job
-from coverslip.workspace.store.records import TableChoices
+from coverslip.workspace.store.rows import TableChoices
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.filters import Filters
 from coverslip.workspace.viewing.images import matching

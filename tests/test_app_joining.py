@@ -16,7 +16,7 @@ from coverslip.runs import Prediction
 from coverslip.workspace.jobs.records import add_job
 from coverslip.workspace.predictions.corrections import labels_of_files, with_dataset_labels
 from coverslip.workspace.predictions.rows import FILE, RowsWriter
-from coverslip.workspace.store.records import load_dataset
+from coverslip.workspace.store.rows import load_dataset
 
 CLASSES = ("round", "flat")
 WHOLE = ReadPlan()

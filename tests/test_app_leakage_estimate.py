@@ -28,7 +28,7 @@ from coverslip.runs import LeakageEstimate, Run, write_inspection
 from coverslip.workspace.datasets import changing, labels, reading_images
 from coverslip.workspace.datasets.inspections import inspect_again
 from coverslip.workspace.leakage_audit.estimates import LeakageEstimates
-from coverslip.workspace.store.records import load_dataset, load_scan
+from coverslip.workspace.store.rows import load_dataset, load_scan
 
 SIGNAL = Signal(0.5, ProbeScore(0.9, 0.02), {"border": ProbeScore(0.8, 0.02)})
 

@@ -39,7 +39,7 @@ from coverslip.workspace.datasets.labels import set_labels
 from coverslip.workspace.datasets.listing import describe
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.jobs.state import status_of
-from coverslip.workspace.predictions.classifying import LoadedClassifiers
+from coverslip.workspace.predictions.classifiers import LoadedClassifiers
 from coverslip.workspace.store.workspace import Workspace
 
 pytestmark = pytest.mark.slow

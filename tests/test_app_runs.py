@@ -42,8 +42,8 @@ from coverslip.events import Event, InstantClassifierFitted
 from coverslip.reports import words
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections import sections_of
+from coverslip.reports.sections.images import n_mistakes
 from coverslip.reports.sections.limits import limits
-from coverslip.reports.sections.tiles import n_mistakes
 from coverslip.runs import Recipe, Run, SplitPlan
 from coverslip.runs.documents import read_table
 from coverslip.workspace.store.workspace import Workspace

@@ -112,16 +112,16 @@ def test_it_ends_in_order_when_its_terminal_is_closed_or_the_system_ends_it(
 _ENDED_WHILE_STARTING = """
 import os, signal, sys, time
 from coverslip.__main__ import main
-from coverslip.workspace import tidying
+from coverslip.workspace import cleanup
 
 name = sys.argv.pop()
 
-def remove(workspace, remove=tidying.remove_partial_files):
+def remove(workspace, remove=cleanup.remove_partial_files):
     os.kill(os.getpid(), getattr(signal, name))
     time.sleep(0.2)
     remove(workspace)
 
-tidying.remove_partial_files = remove
+cleanup.remove_partial_files = remove
 sys.exit(main())
 """
 

@@ -10,8 +10,7 @@ from image_sets import App, ids_at, workspace_in
 from small_workspace import QUICK, new_workspace, open_images, predicted_here, trained_here
 
 from coverslip.errors import CoverslipError
-from coverslip.workspace.correcting.corrections import correct
-from coverslip.workspace.correcting.tables import correct_measured
+from coverslip.workspace.correcting.corrections import correct, correct_measured
 from coverslip.workspace.datasets.labels import set_labels
 from coverslip.workspace.predictions.rows import Exclusion
 from coverslip.workspace.store.rows import ChangedSince

@@ -606,9 +606,9 @@ import torch._dynamo  # part of the program: the first step of an optimizer impo
 from coverslip.losses.functions import ImageLoss
 from coverslip.models.networks import create_network
 from coverslip.runs import Recipe
-from coverslip.training.allocator import keep_freed_memory
+from coverslip.training.processor import keep_freed_memory
 from coverslip.training.step import accumulate_gradients
-from coverslip.training.optimization import new_optimizer
+from coverslip.training.pacing import new_optimizer
 
 def resident(field):
     return int(re.search(field + r":\\s+(\\d+) kB", open("/proc/self/status").read())[1]) * 1024

@@ -17,7 +17,7 @@ from rich.console import Console
 import coverslip as cs
 from coverslip.__main__ import main as begin
 from coverslip.cli import main
-from coverslip.cli._tables import filled_table
+from coverslip.cli._show import filled_table
 from coverslip.cli.train import _next_free
 from coverslip.messages import text
 from coverslip.runs import Run

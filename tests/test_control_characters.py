@@ -12,8 +12,7 @@ from trained import INSTANT
 
 import coverslip as cs
 from coverslip.cli import main
-from coverslip.cli._show import results_console
-from coverslip.cli._tables import filled_table
+from coverslip.cli._show import filled_table, results_console
 from coverslip.datasets import open_dataset
 from coverslip.runs import Recipe
 

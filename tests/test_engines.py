@@ -8,8 +8,15 @@ import torch
 from torch import nn
 
 from coverslip.engines import as_input, embed, fastest_engine, fingerprint, run_tta
-from coverslip.engines.engine import difference, images_at_once, onnxruntime_engine, openvino_engine
-from coverslip.engines.running import _as_onnx, pytorch_on_device, pytorch_on_processor
+from coverslip.engines.running import (
+    _as_onnx,
+    difference,
+    images_at_once,
+    onnxruntime_engine,
+    openvino_engine,
+    pytorch_on_device,
+    pytorch_on_processor,
+)
 from coverslip.events import Event, Noted
 from coverslip.models.networks import FeatureNetwork, Network, create_network
 
@@ -242,7 +249,7 @@ def test_large_images_are_taken_fewer_at_a_time() -> None:
 def test_an_engine_that_is_kept_serves_other_processes_as_long_as_it_gives_pytorch_s_numbers(
     cache: Path, network: Network, pixels: np.ndarray
 ) -> None:
-    from coverslip.engines import engine_of, keeping, remember_engine, running
+    from coverslip.engines import engine_of, remember_engine, running
 
     running._kept.clear()
     x = as_input(pixels[:2])
@@ -252,7 +259,7 @@ def test_an_engine_that_is_kept_serves_other_processes_as_long_as_it_gives_pytor
     assert kept is not None
     assert engine_of("another") is None
     np.testing.assert_array_equal(kept.run(x), engine.run(x))
-    check = keeping.ENGINES.folder / str(engine.kept_as) / "check.npz"
+    check = running.ENGINES.folder / str(engine.kept_as) / "check.npz"
     with np.load(check) as content:
         changed = {**content, "expected": content["expected"] + 1}
     np.savez(check, **changed)

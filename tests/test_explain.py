@@ -22,18 +22,21 @@ from coverslip.engines import turned as turned_array
 from coverslip.errors import Stopped
 from coverslip.events import Event, Progressed, ignore
 from coverslip.images import pixel_hash
-from coverslip.inference.explain.checks import Checked, check_maps, deletion_curve, with_random_weights
-from coverslip.inference.explain.drawing import TILE_PX, overlay, strength
+from coverslip.inference.explain.explaining import TILE_PX, overlay, strength
 from coverslip.inference.explain.maps import (
+    Checked,
     _shares_of_taps,
     averaged,
+    check_maps,
     contributions,
+    deletion_curve,
     grad_cam,
     grad_cam_plus_plus,
     maps_by,
     methods_of,
     occlusion,
     turned,
+    with_random_weights,
 )
 from coverslip.models import model_info
 from coverslip.models.networks import Network, create_network

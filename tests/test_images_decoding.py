@@ -25,7 +25,7 @@ from coverslip.images._decoded import MAX_BYTES
 from coverslip.images.decoding.pool import Decoders, Limits, SharedOrExclusive
 from coverslip.images.reading import Pixels, decode
 from coverslip.messages import text
-from coverslip.process_limits import APART_VARIABLE
+from coverslip.processes import APART_VARIABLE
 
 pytestmark = pytest.mark.slow  # each begins processes
 

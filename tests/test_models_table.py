@@ -78,7 +78,7 @@ def python(code: str, beside: Path) -> subprocess.CompletedProcess[str]:
 SEEN_EVERYWHERE = """
 import sys
 from coverslip.cli import main
-from coverslip.workspace.recipes.advice import advised_models
+from coverslip.workspace.recipes import advised_models
 assert main(["models"]) == 0
 print({model.name: model.title for model in advised_models()}["labnet"])
 assert "torch" not in sys.modules

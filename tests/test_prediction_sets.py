@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import coverslip as cs
-from coverslip.evaluation.prediction_sets import LEVEL, images_needed, set_coverage, set_floors
+from coverslip.evaluation.decisions import LEVEL, images_needed, set_coverage, set_floors
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.external import PREDICTION_SETS
 from coverslip.runs import Predictions, Run

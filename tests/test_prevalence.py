@@ -11,7 +11,7 @@ from coverslip.cli import main
 from coverslip.datasets import UNFAMILIAR
 from coverslip.errors import CoverslipError
 from coverslip.evaluation import at_prevalence, chance_of_shares, estimated_shares, predictive_values
-from coverslip.inference.prevalence import EstimatedShares
+from coverslip.inference.new_images import EstimatedShares
 from coverslip.messages import text
 from coverslip.runs import Prediction, Run
 

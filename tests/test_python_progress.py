@@ -10,6 +10,7 @@ import pytest
 from training_events import a_step, an_epoch
 
 import coverslip as cs
+from coverslip import progress
 from coverslip.events import (
     CheckpointSaved,
     ClassifierSelected,
@@ -25,7 +26,7 @@ from coverslip.events import (
     ValidationImagesChosen,
     WorkPlanned,
 )
-from coverslip.progress import listener, show
+from coverslip.progress import show
 
 EVENTS: list[Event] = [
     Progressed(stage="reading images", done=4, total=8, per_second=2.0, seconds_left=2.0),
@@ -111,7 +112,7 @@ def test_progress_is_shown_in_a_notebook_s_cell(monkeypatch: pytest.MonkeyPatch)
     ipython.display.HTML, ipython.display.display = str, display
     monkeypatch.setitem(sys.modules, "IPython", ipython)
     monkeypatch.setitem(sys.modules, "IPython.display", ipython.display)
-    monkeypatch.setattr(listener, "_output", listener._Output())
+    monkeypatch.setattr(progress, "_output", progress._Output())
     show(Noted(text="1 < 2"))
     show(Progressed(stage="reading images", done=4, total=8))
     show(StageStarted(stage="instant"))

@@ -13,7 +13,7 @@ from trained import GROUPS, INSTANT
 import coverslip as cs
 from coverslip.reports import write_report
 from coverslip.runs import Recipe, Run
-from coverslip.studies.page import write_study_report
+from coverslip.studies.report import write_study_report
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -10,7 +10,7 @@ from screenshots import check_screenshot, differences, use_own_font
 from synthetic_runs import write_run, written_study
 
 from coverslip.reports import write_report
-from coverslip.studies.page import write_study_report
+from coverslip.studies.report import write_study_report
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -20,7 +20,7 @@ from coverslip.datasets import inspect_dataset, scan_images
 from coverslip.errors import BadRun
 from coverslip.events import StageStarted, as_json
 from coverslip.messages import duration, text
-from coverslip.reports import class_curves, figures, tokens, words, write_report
+from coverslip.reports import class_curves, figures, words, write_report
 from coverslip.reports.model_card import model_card_text
 from coverslip.reports.reported import ReportedRun, read_run
 from coverslip.reports.sections import SECTIONS, Section, SectionText, sections_of
@@ -396,18 +396,18 @@ def test_a_class_has_the_color_of_the_app_in_the_drawings() -> None:
     for k, name in enumerate(names):
         if name in shown:
             line = by_height[round(shown[name].get_position()[1], 3)]
-            assert line.get_color() == tokens.class_color(k)
-            assert (line.get_linestyle() == "-") == (k < tokens.N_CLASS_COLOURS)
+            assert line.get_color() == figures.class_color(k)
+            assert (line.get_linestyle() == "-") == (k < figures.N_CLASS_COLOURS)
 
 
 def test_a_report_has_the_look_of_the_tokens(page: str) -> None:
-    look = tokens.FILE.read_text()
+    look = figures.FILE.read_text()
     assert look in page
     style = page[page.index(look) + len(look) : page.index("</style>")]
     sizes = re.findall(r"font-size: ([^;}]+)", style)
     assert len(sizes) > 20
     assert {size for size in sizes if not size.strip().startswith("var(--type-") and not size.endswith("pt")} == set()
-    themed = {tokens.light_colors()[name] for name in ("text", "text-soft", "line", "data", "bad", "sunken")}
+    themed = {figures.light_colors()[name] for name in ("text", "text-soft", "line", "data", "bad", "sunken")}
     drawings = "".join(re.findall(r"<svg.*?</svg>", page, flags=re.S))
     assert "var(--data)" in drawings
     assert not any(color in drawings for color in themed), "it would not follow the dark theme"

@@ -19,7 +19,7 @@ from coverslip.cli import main
 from coverslip.datasets import open_dataset
 from coverslip.errors import BadClassifier, BadDataset, BadRecipe, BadRun
 from coverslip.runs import Epoch, Run, open_run
-from coverslip.runs.log.reader import lasting_lines
+from coverslip.runs.log.event_log import lasting_lines
 
 MOST_BYTES = 400e6  # of memory, for a file of a stranger
 

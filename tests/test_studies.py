@@ -24,10 +24,9 @@ from coverslip.messages import ChooseOther, Resume, text
 from coverslip.runs import Recipe
 from coverslip.runs.recipe import as_yaml
 from coverslip.studies.comparing import compare_study
-from coverslip.studies.page import write_study_report
 from coverslip.studies.plan import StudyPlan
+from coverslip.studies.report import is_instant, write_study_report
 from coverslip.studies.results import ResultRow
-from coverslip.studies.sections import is_instant
 
 SMALL = {"image_size": 32, "tta": 1, "stage": "instant"}
 

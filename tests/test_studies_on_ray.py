@@ -19,7 +19,7 @@ from coverslip.cluster import ROOTS_VARIABLE
 from coverslip.errors import BadClusterAnswer, BadRun, CoverslipError
 from coverslip.messages import text
 from coverslip.runs import Recipe, Run
-from coverslip.studies.executors.process import Order, why_not_begun
+from coverslip.studies.executors.local import Order, why_not_begun
 from coverslip.studies.executors.ray import OnRay, put
 from coverslip.studies.executors.ray_worker import Sent, fingerprint_of_images, packed, train_on_node, unpack
 

@@ -13,7 +13,7 @@ import coverslip as cs
 from coverslip.evaluation import evaluate_predictions
 from coverslip.reports.words import group_mean
 from coverslip.runs import Run
-from coverslip.runs.metrics import read_metrics, write_metrics
+from coverslip.runs.results import read_metrics, write_metrics
 
 
 def draw(n: int, seed: int = 0, n_classes: int = 2) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from coverslip.models.freezing import train_mode
 from coverslip.models.networks import create_network
-from coverslip.training.convolutions import faster_convolutions
+from coverslip.training.processor import faster_convolutions
 
 
 def trainable(model: str, **choices: Any) -> nn.Module:

@@ -38,10 +38,9 @@ from coverslip.workspace.jobs.results import fingerprint_of_code
 from coverslip.workspace.jobs.runs import run_story
 from coverslip.workspace.jobs.state import state_of, status_of
 from coverslip.workspace.jobs.training import queue_training
-from coverslip.workspace.predictions import classifying, rows
+from coverslip.workspace.predictions import classifiers, rows
 from coverslip.workspace.predictions.predicting import _below, _refuse_outside
-from coverslip.workspace.recipes.advice import advised_models
-from coverslip.workspace.recipes.checking import checked_recipe, recipe_of_dataset
+from coverslip.workspace.recipes import advised_models, checked_recipe, recipe_of_dataset
 from coverslip.workspace.store.rows import Page, dataset_row
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.filters import Filters
@@ -284,9 +283,9 @@ def test_a_job_goes_on_and_can_be_stopped_after_the_clock_was_set(
 
 
 def test_a_classifier_that_hangs_while_it_is_loaded_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(classifying, "_ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(classifiers, "_ANSWER_SECONDS", 0.2)
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], stdout=subprocess.PIPE)
-    assert classifying._answer(process) is None
+    assert classifiers._answer(process) is None
     assert process.wait(timeout=10) < 0
     assert process.stdout is not None
     process.stdout.close()

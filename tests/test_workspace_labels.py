@@ -17,8 +17,7 @@ from coverslip.workspace.datasets import labels
 from coverslip.workspace.datasets.listing import ClassCount, describe
 from coverslip.workspace.datasets.snapshots import table_lines, training_images
 from coverslip.workspace.datasets.sources import Grouping, Source, open_sources
-from coverslip.workspace.store.records import load_dataset, load_scan
-from coverslip.workspace.store.rows import ImagesChanged
+from coverslip.workspace.store.rows import ImagesChanged, load_dataset, load_scan
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.filters import Filters
 from coverslip.workspace.viewing.images import list_images

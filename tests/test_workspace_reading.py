@@ -11,7 +11,7 @@ from drawing import save_cell, save_cells
 from image_sets import ids_at, workspace_in
 from sqlalchemy import delete, event, select, update
 
-from coverslip.workspace import forgetting
+from coverslip.workspace import cleanup
 from coverslip.workspace.datasets import changing, labels, reading_images, sources
 from coverslip.workspace.datasets.inspections import check_images, inspect_again
 from coverslip.workspace.datasets.listing import describe
@@ -182,9 +182,9 @@ def test_a_set_that_comes_back_while_it_was_begun_to_be_read_is_whole(tmp_path: 
     home, cells = workspace_in(tmp_path), save_cells(tmp_path / "cells")
     dataset_id = sources.open_sources(home, [sources.Source(str(cells))]).id
     home.background.wait_all()
-    forgetting.forget(home, dataset_id)
+    cleanup.forget(home, dataset_id)
     reading_images.start(home, dataset_id)  # by a page that asked just before
     home.background.wait_all()
-    assert forgetting.restore(home, dataset_id).state == "ready"
+    assert cleanup.restore(home, dataset_id).state == "ready"
     home.background.wait_all()
     assert describe(home, dataset_id).state == "ready"

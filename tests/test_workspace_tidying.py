@@ -12,13 +12,13 @@ from image_sets import client_of, workspace_in
 from sqlalchemy import insert, select, update
 
 from coverslip.runs import Recipe, Run, StatusFile, save_recipe
-from coverslip.workspace import forgetting
+from coverslip.workspace import cleanup
+from coverslip.workspace.cleanup import remove_partial_files, tidy
 from coverslip.workspace.datasets import sources, uploads
 from coverslip.workspace.jobs.acts import remove
 from coverslip.workspace.jobs.training import adopt_runs
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.tidying import remove_partial_files, tidy
 
 DAY = 86_400
 
@@ -80,7 +80,7 @@ def test_copies_of_a_forgotten_set_go_after_a_month(tmp_path: Path) -> None:
     for upload_id, days in ((old, 31), (young, 29)):
         dataset_id = uploads.finish(home, upload_id).id
         home.background.wait_all()
-        forgetting.forget(home, dataset_id)
+        cleanup.forget(home, dataset_id)
         when = (datetime.now(UTC) - timedelta(days=days)).isoformat()
         with home.engine.begin() as connection:
             connection.execute(update(db.datasets).where(db.datasets.c.id == dataset_id).values(forgotten=when))
@@ -97,7 +97,7 @@ def test_copies_that_another_set_uses_stay(tmp_path: Path) -> None:
     first = uploads.finish(home, upload_id).id
     second = sources.open_sources(home, [sources.Source(str(home.uploads / upload_id / "files"))], is_labeled=False).id
     home.background.wait_all()
-    forgetting.forget(home, first)
+    cleanup.forget(home, first)
     with home.engine.begin() as connection:
         long_ago = update(db.datasets).where(db.datasets.c.id == first)
         connection.execute(long_ago.values(forgotten="2026-01-01T00:00:00+00:00"))

@@ -24,7 +24,7 @@ from coverslip.runs import Prediction, Recipe, Run, save_recipe
 from coverslip.runs.predictions import PredictionsFile
 from coverslip.runs.status import Status
 from coverslip.studies import StudyPlan, save_plan
-from coverslip.studies.page import write_study_report
+from coverslip.studies.report import write_study_report
 from coverslip.workspace.jobs.records import add_job
 from coverslip.workspace.predictions.rows import FILE, RowsWriter
 from coverslip.workspace.store.workspace import Workspace, open_workspace

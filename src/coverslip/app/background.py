@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from coverslip.app.streams import ended_by_signals
 from coverslip.images import decoding_apart, interrupt_decoding
-from coverslip.workspace import tidying
+from coverslip.workspace import cleanup
 from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.explaining.explanations import Explanations
 from coverslip.workspace.job_kinds import JOB_KINDS
@@ -17,7 +17,7 @@ from coverslip.workspace.jobs.records import JobKind
 from coverslip.workspace.jobs.watching import NewSource, Watching
 from coverslip.workspace.leakage_audit.distances import DistanceMeasurements
 from coverslip.workspace.leakage_audit.estimates import LeakageEstimates
-from coverslip.workspace.predictions.classifying import LoadedClassifiers
+from coverslip.workspace.predictions.classifiers import LoadedClassifiers
 from coverslip.workspace.store.workspace import Workspace
 
 _SECONDS_TO_END = 1.0  # for threads that may also be killed
@@ -45,8 +45,8 @@ async def at_work(app: FastAPI) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _working(app: FastAPI, workspace: Workspace) -> AsyncIterator[None]:
-    await asyncio.to_thread(tidying.remove_partial_files, workspace)  # before the first request creates new ones
-    workspace.background.start("tidying", lambda is_over: tidying.tidy(workspace, is_over))
+    await asyncio.to_thread(cleanup.remove_partial_files, workspace)  # before the first request creates new ones
+    workspace.background.start("tidying", lambda is_over: cleanup.tidy(workspace, is_over))
     await asyncio.to_thread(reading_images.begin, workspace)
     await asyncio.to_thread(app.state.queue.start)
     app.state.classifiers.start()

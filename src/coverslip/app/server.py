@@ -15,9 +15,8 @@ from fastapi import FastAPI
 from coverslip._version import __version__
 from coverslip.app.background import add_background, at_work
 from coverslip.app.guard import BodyLimit, BriefWaits, Door, Guard
-from coverslip.app.logs import logged_to
 from coverslip.app.pages import add_pages
-from coverslip.app.problems import add_problem_handlers
+from coverslip.app.problems import add_problem_handlers, logged_to
 from coverslip.app.requests import API, add_routes
 from coverslip.app.routes import ROUTERS
 from coverslip.app.streams import describe_events

@@ -4,9 +4,7 @@ A room that caches registers its kind of store here and opens its stores by it; 
 """
 
 from coverslip.cache.arrays import ARRAYS, ArrayStore
-from coverslip.cache.claims import claimed
-from coverslip.cache.eviction import chosen_limit, clean, forget, is_in_use, limit_bytes, trim
-from coverslip.cache.locks import sole_lock
+from coverslip.cache.eviction import chosen_limit, claimed, clean, forget, is_in_use, limit_bytes, sole_lock, trim
 from coverslip.cache.records import RECORDS, RecordStore
 from coverslip.cache.stores import (
     FILES,

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.cache.claims import Claim, claimed
+from coverslip.cache.eviction import Claim, claimed
 from coverslip.cache.stores import MADE_BY, Kind, Layout, is_damage, open_database, remove_database
 from coverslip.errors import CoverslipError
 from coverslip.files import sha256_json, write_json

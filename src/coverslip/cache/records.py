@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
-from coverslip.cache.claims import Claim, claimed
+from coverslip.cache.eviction import Claim, claimed
 from coverslip.cache.stores import Kind, Layout, is_damage, open_database, remove_database
 
 RECORDS = Layout("records.sqlite", "records")

@@ -15,13 +15,12 @@ from pathlib import Path
 from typer.exceptions import TyperException
 
 from coverslip.cli._app import app
-from coverslip.cli._remedies import error_line
-from coverslip.cli._suggestions import keep_near_options, set_instead
+from coverslip.cli._suggestions import error_line, keep_near_options, set_instead
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.files import write_json
 from coverslip.machine import limit_thread_spinning
 from coverslip.messages import FAILURE_VARIABLE, Failure, failure, text
-from coverslip.process_limits import APART_VARIABLE
+from coverslip.processes import APART_VARIABLE
 
 __all__ = ["main"]
 

@@ -1,11 +1,44 @@
 """Options that several commands share."""
 
 import csv
+import json
+import textwrap
 from typing import Annotated, Any, Literal
 
 import typer
 
-from coverslip.cli._completion import recipe_settings
+from coverslip.runs.recipe import GROUPS, RecipeKey, recipe_keys
+
+
+def network_names(incomplete: str) -> list[str]:
+    """Return the networks whose names have this prefix."""
+    from coverslip.models import list_models
+
+    return [record.name for record in list_models() if record.name.startswith(incomplete)]
+
+
+def recipe_settings(incomplete: str) -> list[str]:
+    """Return the keys with this prefix, each followed by `=`."""
+    from coverslip.runs.recipe import recipe_keys
+
+    return [f"{key.key}=" for key in recipe_keys() if key.key.startswith(incomplete)]
+
+
+def keys_as_text(width: int = 100) -> str:
+    """Return every key below the title of its group: its possible values, default and meaning."""
+    keys = recipe_keys()
+    blocks = []
+    for group in GROUPS:
+        rows = [_row(key, width) for key in keys if key.group == group.name]
+        blocks.append("\n".join([f"{group.title}: {group.text}", *rows]))
+    return "\n\n".join(blocks)
+
+
+def _row(key: RecipeKey, width: int) -> str:
+    allowed, default = key.allowed.replace("`", ""), json.dumps(key.default).strip('"')
+    meaning = textwrap.fill(f"{key.title}. {key.help}", width, initial_indent="      ", subsequent_indent="      ")
+    return f"  {key.key}={default}  ({allowed})\n{meaning}"
+
 
 Data = Annotated[
     list[str],

@@ -2,9 +2,9 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -12,9 +12,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from coverslip.cli._remedies import with_remedies
-from coverslip.cli._subgroups import show_subgroups
-from coverslip.cli._tables import filled_table, table_of
+from coverslip.cli._suggestions import with_remedies
 from coverslip.control_characters import escape_controls_in_lines
 from coverslip.datasets import Finding, GroupFacts, Inspection, Spread, one_line
 from coverslip.evaluation import FEWEST_GROUPS, METRICS, Evaluation, confused_pairs, hardest_classes, row_metrics
@@ -23,6 +21,81 @@ from coverslip.reports.sections.leakage_estimate import leakage_estimate_text
 from coverslip.reports.tables import Cell, Estimate, estimate
 from coverslip.reports.words import CI, against_majority_class, group_mean, group_words, interval_words, number, percent
 from coverslip.runs import InspectionWithLeakageEstimate, LeakageEstimate
+
+if TYPE_CHECKING:
+    from coverslip.inference.latency import Latency, Timing
+    from coverslip.reports.tables import Cell
+
+
+def table_of(first: str, *titles: str, text_columns: Collection[str] = ()) -> Table:
+    """Return a plain table with right-aligned numbers. In a table that is too wide, the widest cells are wrapped."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 3, 0, 0))
+    table.add_column(first, overflow="fold")
+    for title in titles:
+        is_text = title in text_columns
+        table.add_column(title, justify="left" if is_text else "right", overflow="fold")
+    return table
+
+
+def filled_table(
+    columns: Sequence[str], rows: "Iterable[Sequence[Cell]]", *, text_columns: Collection[str] = ()
+) -> Table:
+    """Return a table of a report, with confidence intervals after their values."""
+    table = table_of(*columns, text_columns=text_columns)
+    for row in rows:
+        table.add_row(*map(str, row))
+    return table
+
+
+def latency_table(name: str, latency: "Latency") -> Table:
+    """Return a table of the seconds that a network needs for one image and for many."""
+    n = f"{latency.n_many:,} images"
+    table = table_of(
+        "network", "image size", "network, 1 image", f"network, {n}", "total, 1 image", f"total, {n}", f"{n} / 1 image"
+    )
+    table.title = f"{latency.processor}, {latency.n_threads} threads: seconds, median (shortest–longest)"
+    table.title_justify = "left"
+    times = (latency.network_one, latency.network_many, latency.whole_one, latency.whole_many)
+    table.add_row(name, f"{latency.image_px} px", *map(_seconds, times), f"{latency.ratio:.1f}")
+    return table
+
+
+def _seconds(timing: "Timing") -> str:
+    return f"{timing.median:.3g} ({timing.low:.2g}–{timing.high:.2g})"
+
+
+_TITLES = {"sensitivity": "sensitivity", "specificity": "specificity", "ppv": "PPV", "npv": "NPV"}
+
+
+def show_subgroups(console: Console, evaluation: Evaluation) -> None:
+    """Print a table for each subset."""
+    if evaluation.two_classes:
+        positive = f"positive class: {one_line(evaluation.positive_class or '', 60)}"
+        rows = [(_TITLES[name], estimate(metric)) for name, metric in evaluation.two_classes.items()]
+        console.print(filled_table((positive, f"value ({CI})"), rows))
+    if evaluation.of_groups is not None:
+        _show_groups(console, evaluation)
+    for column, by_value in evaluation.by_column.items():
+        subgroups = [
+            (
+                f"{one_line(value, 60) or '(empty)'}{' (few)' if scores.is_small else ''}",
+                f"{scores.n:,}",
+                estimate(scores.metrics["accuracy"]),
+                estimate(scores.gaps["accuracy"], is_signed=True),
+            )
+            for value, scores in by_value.items()
+        ]
+        columns = (one_line(column, 60), "images", f"accuracy ({CI})", f"difference from all others ({CI})")
+        console.print(filled_table(columns, subgroups))
+
+
+def _show_groups(console: Console, evaluation: Evaluation) -> None:
+    decided = evaluation.of_groups
+    assert decided is not None
+    rows = [(_TITLES.get(name, name.replace("_", " ")), estimate(metric)) for name, metric in decided.metrics.items()]
+    title = text("command-group-predictions", n_groups=decided.n, n_mixed=decided.n_mixed, n_ungrouped=decided.n_alone)
+    console.print(filled_table((title, f"value ({CI})"), rows))
+
 
 Json = Mapping[str, Any]  # Any: JSON values
 

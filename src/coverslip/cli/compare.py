@@ -88,7 +88,7 @@ def _as_json(comparison: "Comparison") -> dict[str, object]:
 
 
 def _show(console: "Console", comparison: "Comparison") -> None:
-    from coverslip.cli._tables import filled_table
+    from coverslip.cli._show import filled_table
     from coverslip.messages import text
 
     for sentence in filter(None, (comparison.conclusion, *(note for pair in comparison.pairs for note in pair.notes))):
@@ -111,7 +111,7 @@ def _show(console: "Console", comparison: "Comparison") -> None:
 
 
 def _show_published(console: "Console", comparison: "Comparison") -> None:
-    from coverslip.cli._tables import filled_table
+    from coverslip.cli._show import filled_table
     from coverslip.datasets import one_line
     from coverslip.evaluation import METRICS
     from coverslip.messages import text
@@ -131,7 +131,7 @@ def _show_published(console: "Console", comparison: "Comparison") -> None:
 
 
 def _show_fit(console: "Console", comparison: "Comparison") -> None:
-    from coverslip.cli._tables import filled_table
+    from coverslip.cli._show import filled_table
     from coverslip.reports.words import number
 
     titles = {
@@ -147,7 +147,7 @@ def _show_fit(console: "Console", comparison: "Comparison") -> None:
 
 
 def _show_numbers(console: "Console", pair: "Pair", numbers: "NumbersByLabels") -> None:
-    from coverslip.cli._tables import filled_table
+    from coverslip.cli._show import filled_table
     from coverslip.messages import text
     from coverslip.reports.tables import estimate
     from coverslip.reports.words import CI, by_labels, number, p_value

@@ -139,7 +139,7 @@ def _show_choice(console: "Console", run: "Run") -> None:
 
 
 def _show(console: "Console", thresholds: "Thresholds | None", *, is_short: bool = False) -> None:
-    from coverslip.cli._tables import filled_table
+    from coverslip.cli._show import filled_table
     from coverslip.datasets import one_line
     from coverslip.messages import text
     from coverslip.reports.words import decision_images, number

@@ -97,8 +97,7 @@ def _as_json(distances: "Distances") -> dict[str, object]:
 
 
 def _show(distances: "Distances") -> None:
-    from coverslip.cli._show import results_console
-    from coverslip.cli._tables import filled_table
+    from coverslip.cli._show import filled_table, results_console
     from coverslip.messages import text
     from coverslip.reports.tables import estimate
     from coverslip.reports.words import CI, number

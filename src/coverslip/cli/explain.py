@@ -114,8 +114,7 @@ def _as_json(explained: "Explanations") -> dict[str, object]:
 
 
 def _show(explained: "Explanations") -> None:
-    from coverslip.cli._show import results_console
-    from coverslip.cli._tables import table_of
+    from coverslip.cli._show import results_console, table_of
     from coverslip.datasets import one_line
     from coverslip.messages import text
     from coverslip.reports.words import signed

@@ -50,8 +50,7 @@ def label_errors(
 
 
 def _show(errors: "LabelErrors", out: Path | None) -> None:
-    from coverslip.cli._show import results_console
-    from coverslip.cli._tables import filled_table
+    from coverslip.cli._show import filled_table, results_console
     from coverslip.datasets import one_line
     from coverslip.messages import text
     from coverslip.reports.sections.label_issues import expected_words, listed_errors

@@ -102,8 +102,7 @@ def models(
 
       coverslip models mobilevit_mn --classes 2 --option dsc=true --option mv2_attention=se --json
     """
-    from coverslip.cli._show import print_json, results_console, show_models, show_record
-    from coverslip.cli._tables import latency_table
+    from coverslip.cli._show import latency_table, print_json, results_console, show_models, show_record
     from coverslip.models import select_models
 
     if name is not None:

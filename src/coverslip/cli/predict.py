@@ -170,8 +170,7 @@ def _as_json(shares: "dict[str, Metric]") -> dict[str, dict[str, object]]:
 
 def _show_shares(shares: "dict[str, Metric]", assumed: dict[str, float]) -> None:
     """Print the estimated class proportions, or why they cannot be estimated."""
-    from coverslip.cli._show import results_console
-    from coverslip.cli._tables import table_of
+    from coverslip.cli._show import results_console, table_of
     from coverslip.datasets import one_line
     from coverslip.messages import text
 

@@ -178,8 +178,7 @@ def preset(
       coverslip study preset two-step qband.csv gband.csv --group cell --group case --out study.yaml
     """
     from coverslip import studies
-    from coverslip.cli._show import results_console
-    from coverslip.cli._tables import table_of
+    from coverslip.cli._show import results_console, table_of
     from coverslip.messages import text
 
     console = results_console()
@@ -300,8 +299,7 @@ def _exit_if_failed(comparison: "StudyComparison") -> None:
 
 
 def _show_cells(cells: "list[Cell]", seconds: "Mapping[str, float | None]", *, as_json: bool) -> None:
-    from coverslip.cli._show import print_json, results_console
-    from coverslip.cli._tables import table_of
+    from coverslip.cli._show import print_json, results_console, table_of
     from coverslip.messages import duration, text
     from coverslip.studies import state_of
 
@@ -325,8 +323,7 @@ def _show_cells(cells: "list[Cell]", seconds: "Mapping[str, float | None]", *, a
 
 
 def _show(comparison: "StudyComparison", folder: Path, *, as_json: bool) -> None:
-    from coverslip.cli._show import print_json, results_console
-    from coverslip.cli._tables import filled_table
+    from coverslip.cli._show import filled_table, print_json, results_console
     from coverslip.messages import text
     from coverslip.studies import study_sections
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coverslip.cli._completion import network_names
 from coverslip.cli._options import (
     AllClasses,
     AsJson,
@@ -17,12 +16,12 @@ from coverslip.cli._options import (
     GroupPattern,
     check_groups,
     columns_of,
+    network_names,
     one_or_all,
     setting,
     usage_error,
 )
-from coverslip.cli._remedies import for_shell, is_read_on_a_page
-from coverslip.cli._suggestions import refuse_bare_settings
+from coverslip.cli._suggestions import for_shell, is_read_on_a_page, refuse_bare_settings
 
 if TYPE_CHECKING:
     from coverslip.datasets import Dataset
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
 def _show_keys(is_wanted: bool) -> None:
     if is_wanted:
-        from coverslip.cli._keys import keys_as_text
+        from coverslip.cli._options import keys_as_text
 
         typer.echo(keys_as_text())
         raise typer.Exit()

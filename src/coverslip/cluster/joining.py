@@ -8,16 +8,87 @@ import functools
 import logging
 import os
 import secrets
+import socket
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from coverslip.cluster.addresses import check_reachable
-from coverslip.errors import CoverslipError, UntrustedCluster, require_extra
+from coverslip.errors import ClusterUnreachable, CoverslipError, UntrustedCluster, require_extra
 from coverslip.events import Emit, Noted
 from coverslip.machine import n_cores
 from coverslip.messages import TrustCluster, note, text
+
+_SECONDS = 10.0
+# What a client of HTTP/2, which Ray speaks, begins with; the second is an empty frame of settings.
+_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+_HEADER_BYTES = 9
+_SETTINGS = 4  # the kind of frame that every server answers with, in the fourth byte
+_TLS_ALERT = 0x15  # the first byte of what a server answers that expects TLS
+
+
+def check_reachable(address: str) -> None:
+    """Check that something that may be Ray listens at `ray://HOST:PORT` or `HOST:PORT`, and answers.
+
+    Raises:
+        ClusterUnreachable: it is no such address, or nothing answers there in time.
+    """
+    host, port = _host_and_port(address)
+    try:
+        answer = _answer(host, port)
+    except OSError as error:
+        raise _unreachable(address, error.strerror or str(error)) from error
+    if answer[:1] != bytes([_TLS_ALERT]) and answer[3:4] != bytes([_SETTINGS]):
+        raise _unreachable(address, text("no-ray-cluster" if answer else "cluster-closed-connection"))
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    parts = urlsplit(address if "://" in address else f"//{address}")
+    try:
+        port = parts.port
+    except ValueError:
+        port = None
+    if parts.scheme not in ("", "ray") or not parts.hostname or port is None:
+        raise ClusterUnreachable("cluster-address-invalid", address=address)
+    return parts.hostname, port
+
+
+def _answer(host: str, port: int) -> bytes:
+    """Return the first bytes that a server sends; fewer if it closes the connection before."""
+    deadline = time.monotonic() + _SECONDS
+    with socket.create_connection((host, port), timeout=_SECONDS / 2) as connection:
+        connection.sendall(_GREETING)
+        answer = b""
+        while len(answer) < _HEADER_BYTES:
+            connection.settimeout(max(deadline - time.monotonic(), 0.01))
+            data = connection.recv(_HEADER_BYTES - len(answer))
+            if not data:
+                break
+            answer += data
+    return answer
+
+
+def _unreachable(address: str, reason: str) -> ClusterUnreachable:
+    return ClusterUnreachable("cluster-unreachable", address=address, reason=reason)
+
+
+ROOTS_VARIABLE = "COVERSLIP_ROOTS"  # of a computer: where folders lie that are called otherwise here
+
+
+def place_here(path: str) -> str:
+    """Return where a file or folder lies on this computer.
+
+    `/data=/mnt/data;…` in the variable says that files below /data on other computers are below /mnt/data on this one.
+    """
+    for pair in filter(None, os.environ.get(ROOTS_VARIABLE, "").split(";")):
+        original, _, local = pair.partition("=")
+        if Path(path).is_relative_to(original):
+            return str(Path(local) / Path(path).relative_to(original))
+    return path
+
 
 _TRIES = 3  # of a task whose computer is lost
 _LOOPBACK = "127.0.0.1"

@@ -1,10 +1,7 @@
 """Running a network fast and equal."""
 
-from coverslip.engines.embedding import Features, embed, n_missing
-from coverslip.engines.engine import Engine
-from coverslip.engines.keeping import engine_of, remember_engine
-from coverslip.engines.running import N_CHECKED, fastest_engine, fingerprint
-from coverslip.engines.tta import as_input, run_tta, turned
+from coverslip.engines.embedding import Features, as_input, embed, n_missing, run_tta, turned
+from coverslip.engines.running import N_CHECKED, Engine, engine_of, fastest_engine, fingerprint, remember_engine
 
 __all__ = [
     "N_CHECKED",

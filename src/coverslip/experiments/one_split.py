@@ -30,8 +30,7 @@ from coverslip.events import Noted, RunStarted
 from coverslip.experiments.beginning import look_at_images
 from coverslip.experiments.budgeting import Trained, train_within_budget
 from coverslip.experiments.estimating import record_finish
-from coverslip.experiments.learning import drawn_on
-from coverslip.experiments.measuring import measure
+from coverslip.experiments.measuring import drawn_on, measure
 from coverslip.experiments.split_data import SplitData
 from coverslip.images import ImageFacts, Preprocessing
 from coverslip.inference import Classifier, load_classifier

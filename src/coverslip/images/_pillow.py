@@ -9,7 +9,6 @@ import numpy as np
 from PIL import Image
 
 from coverslip.errors import UnreadableImage
-from coverslip.images._codec_sizes import check_scanned, n_scanned
 from coverslip.images._decoded import (
     Array,
     Decoded,
@@ -20,6 +19,7 @@ from coverslip.images._decoded import (
     damaged,
     palette_to_color,
 )
+from coverslip.images._tiff_guard import check_scanned, n_scanned
 from coverslip.images.confining import open_image
 from coverslip.images.plan import ReadPlan
 from coverslip.images.reader import Reader, Series, starts

@@ -28,11 +28,10 @@ from coverslip.datasets import (
 )
 from coverslip.errors import BadClassifier, UnreadableImage
 from coverslip.evaluation import apply_temperature, decided_classes, log_ratios
-from coverslip.evaluation.prediction_sets import classes_in_sets
+from coverslip.evaluation.decisions import classes_in_sets
 from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.files import sha256_json
-from coverslip.inference.differences import Differences
-from coverslip.inference.prevalence import stated_shares
+from coverslip.inference.new_images import Differences, stated_shares
 from coverslip.machine import chosen_device
 from coverslip.messages import text
 from coverslip.models.heads import linear_logits

@@ -12,7 +12,7 @@ from coverslip.evaluation import Metric
 from coverslip.events import Emit, Noted
 from coverslip.inference.classifier import BATCH_SIZE, Classifier, load_classifier
 from coverslip.inference.executors.ray import PredictionOptions, predict_on_ray
-from coverslip.inference.prevalence import EstimatedShares, note_on_thresholds
+from coverslip.inference.new_images import EstimatedShares, note_on_thresholds
 from coverslip.messages import Note, Resume, note
 from coverslip.progress import show
 from coverslip.runs import Prediction, PredictionsFile, Run, check_predictions_file, is_run

@@ -1,7 +1,6 @@
 """Messages that users read: the catalogue, notes, failures and remedies."""
 
-from coverslip.messages.catalogue import entries, has_entry, text
-from coverslip.messages.durations import duration, rough_duration
+from coverslip.messages.catalogue import duration, entries, has_entry, rough_duration, text
 from coverslip.messages.records import (
     FAILURE_VARIABLE,
     Failure,

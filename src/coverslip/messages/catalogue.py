@@ -9,6 +9,7 @@ The entries are in Project Fluent's format (https://projectfluent.org), in `en/*
 of the language. A translation is a folder with the same files and codes.
 """
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -87,3 +88,22 @@ def _bundle(name: str) -> "FluentBundle":
     bundle = FluentBundle([_LOCALE], use_isolating=False)
     bundle.add_resource(FluentResource(_sources()[name]))
     return bundle
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: `48 s`, `3 min 05 s`, `2 h 10 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def rough_duration(seconds: float) -> str:
+    """A length of time that is an estimate: `40 s`, `6 min`, `2 h 10 min`."""
+    if seconds < 55:
+        return f"{max(5, 5 * math.ceil(seconds / 5))} s"
+    if seconds < 3600:
+        return f"{max(1, round(seconds / 60))} min"
+    return duration(600 * round(seconds / 600))

@@ -8,8 +8,7 @@ import numpy as np
 
 from coverslip.evaluation import Curve, macro_roc_curve, micro_pr_curve, micro_roc_curve, pr_curve, roc_curve
 from coverslip.evaluation.ranking import average_precision
-from coverslip.reports.figures import CLASS_DASHES, INK, MUTED, new_figure, shortened
-from coverslip.reports.tokens import N_CLASS_COLOURS, class_color
+from coverslip.reports.figures import CLASS_DASHES, INK, MUTED, N_CLASS_COLOURS, class_color, new_figure, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +13,29 @@ import numpy as np
 from coverslip.control_characters import escape_controls_in_lines
 from coverslip.evaluation import LearningCurve, Metric, reliability_bins
 from coverslip.files import write_bytes
-from coverslip.reports.tokens import light_colors
 from coverslip.reports.words import number
 from coverslip.runs.history import Epoch
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+FILE = Path(__file__).with_name("tokens.css")
+
+N_CLASS_COLOURS = 8  # beyond, they repeat with other dashes
+
+
+@cache
+def light_colors() -> dict[str, str]:
+    """Each color by its name without dashes in front, as `#rrggbb`, as it is in the light theme."""
+    colors = re.findall(r"--([\w-]+): (?:light-dark\()?(#[0-9a-f]{6})", FILE.read_text(encoding="utf-8"))
+    return dict(colors)
+
+
+def class_color(index: int) -> str:
+    """The color of class `index` (0-based): the same in the app, the report and every drawing."""
+    return light_colors()[f"class-{index % N_CLASS_COLOURS}"]
+
 
 _LIGHT = light_colors()
 INK, MUTED, HAIR, PAPER = (_LIGHT[name] for name in ("text", "text-soft", "line", "ground"))

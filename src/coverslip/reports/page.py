@@ -9,7 +9,7 @@ from coverslip.control_characters import escape_controls_in_lines
 from coverslip.events import Emit, OnProgress, ignore, telling
 from coverslip.files import write_text
 from coverslip.messages import text
-from coverslip.reports import content, tokens, words
+from coverslip.reports import content, figures, words
 from coverslip.reports.figures import draw
 from coverslip.reports.model_card import model_card_text
 from coverslip.reports.reported import ReportedRun, read_evaluation, read_run
@@ -82,7 +82,7 @@ def look() -> "dict[str, Markup]":
     """Return the styles of a report, as its template expects them."""
     from markupsafe import Markup
 
-    files = {"tokens": tokens.FILE, "look": Path(__file__).with_name("report.css")}
+    files = {"tokens": figures.FILE, "look": Path(__file__).with_name("report.css")}
     return {name: Markup(file.read_text(encoding="utf-8")) for name, file in files.items()}  # noqa: S704 - made here; texts in it are escaped
 
 

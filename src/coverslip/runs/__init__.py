@@ -13,7 +13,7 @@ from coverslip.runs.classifier import (
     write_card,
     write_classifier,
 )
-from coverslip.runs.context import RunContext
+from coverslip.runs.context import RunContext, no_folder_after
 from coverslip.runs.environment import (
     Environment,
     EvaluatedImages,
@@ -34,18 +34,7 @@ from coverslip.runs.images import (
     refuse_other_images,
     same_images,
 )
-from coverslip.runs.inspection import (
-    InspectionWithLeakageEstimate,
-    LeakageEstimate,
-    SplitComparison,
-    inspection_as_json,
-    inspection_of,
-    write_inspection,
-)
-from coverslip.runs.label_errors import CheckedBy, CheckedClass, LabelErrors, LabelIssue, check_label_errors_file
 from coverslip.runs.log import RunLog
-from coverslip.runs.map_checks import CheckedOn, MapCheck, MapChecks, MapMethod, MapVerdict
-from coverslip.runs.metrics import LearningCurveRecord, metrics_as_json, read_metrics, write_confusion, write_metrics
 from coverslip.runs.predictions import (
     MeasuredPredictions,
     Prediction,
@@ -78,7 +67,29 @@ from coverslip.runs.recipe import (
     values_of,
     with_settings,
 )
-from coverslip.runs.refusals import no_folder_after
+from coverslip.runs.results import (
+    CheckedBy,
+    CheckedClass,
+    CheckedOn,
+    InspectionWithLeakageEstimate,
+    LabelErrors,
+    LabelIssue,
+    LeakageEstimate,
+    LearningCurveRecord,
+    MapCheck,
+    MapChecks,
+    MapMethod,
+    MapVerdict,
+    SplitComparison,
+    check_label_errors_file,
+    inspection_as_json,
+    inspection_of,
+    metrics_as_json,
+    read_metrics,
+    write_confusion,
+    write_inspection,
+    write_metrics,
+)
 from coverslip.runs.split import SplitRow, split_rows, write_split
 from coverslip.runs.status import WORK_LOCK, Status, StatusFile, work_lock
 from coverslip.runs.training import (

@@ -1,8 +1,12 @@
 """The context of a training: its folder, device, listener, stop request and deadline."""
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from coverslip.errors import CoverslipError
 from coverslip.events import Emit, ignore
 from coverslip.runs.folder import Run
 from coverslip.stopping import BY_SIGNAL, NO_DEADLINE, Deadline, Stop, TimeLimit
@@ -40,3 +44,18 @@ class RunContext:
     def inside(self, folder: Path, emit: Emit) -> "RunContext":
         """For a training inside this one: a fold, or pretraining."""
         return replace(self, folder=folder, emit=emit)
+
+
+@contextmanager
+def no_folder_after(refusal: type[CoverslipError], run: Run) -> Iterator[None]:
+    """Remove the folder of a run or an evaluation after a refusal, if the folder is new and holds no pretraining."""
+    is_new, is_parent_new = not run.folder.exists(), not run.folder.parent.exists()
+    try:
+        yield
+    except refusal:
+        if is_new and not run.pretraining.folder.exists():
+            shutil.rmtree(run.folder, ignore_errors=True)
+            if is_parent_new:
+                with suppress(OSError):  # it holds other runs
+                    run.folder.parent.rmdir()
+        raise

@@ -18,12 +18,9 @@ from coverslip.runs.classifier import ClassifierCard, card_of
 from coverslip.runs.documents import check_format, read_object
 from coverslip.runs.environment import Environment, EvaluatedImages
 from coverslip.runs.history import Epoch, read_history
-from coverslip.runs.inspection import read_inspection
-from coverslip.runs.label_errors import LabelErrors
-from coverslip.runs.map_checks import MapChecks
-from coverslip.runs.metrics import LearningCurveRecord, read_metrics
 from coverslip.runs.predictions import Predictions, read_predictions
 from coverslip.runs.recipe import Recipe, load_recipe
+from coverslip.runs.results import LabelErrors, LearningCurveRecord, MapChecks, read_inspection, read_metrics
 from coverslip.runs.split import SplitRow, read_split
 from coverslip.runs.status import WORK_LOCK, Status, folder_not_created
 from coverslip.runs.training import BudgetRecord, TrainingRecord

@@ -15,9 +15,9 @@ from coverslip.studies.comparing import (
 from coverslip.studies.figures import drawings_of
 from coverslip.studies.plan import StudyPlan, load_plan, plan_from_text, save_plan
 from coverslip.studies.presets import PRESETS, Preset, preset_plan
+from coverslip.studies.report import study_sections
 from coverslip.studies.results import ResultRow
 from coverslip.studies.running import CellState, CellWord, state_of
-from coverslip.studies.sections import study_sections
 from coverslip.studies.study import check_cells, plan_study, resume_study, run_study, study_comparison
 from coverslip.studies.timing import cell_seconds
 

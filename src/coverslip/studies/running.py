@@ -14,7 +14,7 @@ from coverslip.runs import Run, StatusFile
 from coverslip.runs.log import LogReader
 from coverslip.stopping import NO_DEADLINE, Deadline, Stop
 from coverslip.studies.cells import Cell
-from coverslip.studies.executors.process import Order, fail, why_not_begun
+from coverslip.studies.executors.local import Order, fail, why_not_begun
 
 _POLL_SECONDS = 0.2
 

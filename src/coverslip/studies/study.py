@@ -1,11 +1,12 @@
 """Planning, running, resuming and comparing a study in its folder."""
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from coverslip.datasets import Dataset, open_dataset
-from coverslip.errors import BadRun, CoverslipError
+from coverslip.errors import BadRun, CoverslipError, Stopped
 from coverslip.events import Emit, ignore
 from coverslip.experiments.beginning import apply_recipe, assign_groups
 from coverslip.files import write_json
@@ -17,12 +18,13 @@ from coverslip.runs import (
     ContentHashes,
     FromRun,
     Run,
+    StatusFile,
     budget_seconds,
     is_run,
     refuse_changed_images,
     work_lock,
 )
-from coverslip.stopping import NO_DEADLINE, Deadline
+from coverslip.stopping import NO_DEADLINE, Deadline, signals_stop
 from coverslip.studies.analyses import (
     draw_heat_maps,
     epoch_curves,
@@ -35,15 +37,38 @@ from coverslip.studies.analyses import (
     tried_choices,
 )
 from coverslip.studies.cells import Cell, cells_of
-from coverslip.studies.classifiers import classifier_differences
-from coverslip.studies.comparing import StudyComparison, compare_study
+from coverslip.studies.comparing import StudyComparison, classifier_differences, compare_study
 from coverslip.studies.executors.local import Here
-from coverslip.studies.page import write_study_report
 from coverslip.studies.plan import StudyPlan, load_plan, save_plan
+from coverslip.studies.report import write_study_report
 from coverslip.studies.results import ResultRow, perturbed_rows, rows_of, write_results
 from coverslip.studies.running import Place, run_cells, state_of
 from coverslip.studies.timing import measure_latencies, read_latencies
-from coverslip.studies.working import working_on
+
+
+@contextmanager
+def working_on(folder: Path) -> Iterator[StatusFile]:
+    """Record the status of the work on a study, and how it ended.
+
+    Args:
+        folder: of the study.
+
+    Yields:
+        The status file, which receives progress.
+    """
+    status = StatusFile(Run(folder).status_file)
+    with signals_stop():
+        status.say("running")
+        try:
+            yield status
+            status.say("done", seconds_left=None)
+        except BaseException as error:
+            is_stop = isinstance(error, Stopped | KeyboardInterrupt)
+            failure = error.failure if isinstance(error, CoverslipError) and not is_stop else None
+            with suppress(CoverslipError, OSError):  # if the disk is full, `error` is more important
+                reason = str(error) or type(error).__name__
+                status.say("stopped" if is_stop else "failed", reason=reason, failure=failure, seconds_left=None)
+            raise
 
 
 def plan_study(plan: StudyPlan | Path | str, out: Path | str) -> list[Cell]:

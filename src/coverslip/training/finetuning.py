@@ -26,7 +26,6 @@ from coverslip.models.freezing import follows_batches, train_mode
 from coverslip.models.networks import Network
 from coverslip.runs import Recipe, RunContext
 from coverslip.runs.training import StoppedBecause
-from coverslip.training.allocator import return_freed_memory
 from coverslip.training.batches import (
     TrainingImages,
     epoch_order,
@@ -35,10 +34,13 @@ from coverslip.training.batches import (
     plain_logits,
     training_batches,
 )
-from coverslip.training.checkpoints import load_checkpoint, save_checkpoint
-from coverslip.training.convolutions import faster_convolutions
-from coverslip.training.epoch_scores import Diverged, EpochScores, StepsSeen, epoch_ended, epoch_scores
-from coverslip.training.optimization import (
+from coverslip.training.checkpoints import Progress, load_checkpoint, save_checkpoint
+from coverslip.training.pacing import (
+    DoesNotFit,
+    StepPace,
+    StepPlan,
+    TimedPlan,
+    changes_in_steps,
     is_changed_before,
     is_second_phase,
     learning_rate_factor,
@@ -46,8 +48,8 @@ from coverslip.training.optimization import (
     new_optimizer,
     set_learning_rate,
 )
-from coverslip.training.pacing import DoesNotFit, StepPace, StepPlan, TimedPlan, changes_in_steps
-from coverslip.training.progress import Progress
+from coverslip.training.processor import faster_convolutions, return_freed_memory
+from coverslip.training.ranking import Diverged, EpochScores, StepsSeen, epoch_ended, epoch_scores
 from coverslip.training.step import (
     Precision,
     PrecisionName,

@@ -23,7 +23,7 @@ from coverslip.evaluation import (
     learn_decisions,
     uncertain_share,
 )
-from coverslip.evaluation.prediction_sets import set_floors
+from coverslip.evaluation.decisions import set_floors
 from coverslip.events import CheckpointSelection, ClassifierSelected, Noted, StageStarted
 from coverslip.images import Preprocessing
 from coverslip.messages import Set, note
@@ -42,7 +42,6 @@ from coverslip.runs import (
     epochs_called_for,
 )
 from coverslip.stopping import work_stopped
-from coverslip.training.allocator import keep_freed_memory
 from coverslip.training.batches import TrainingImages, n_drawn
 from coverslip.training.checkpoints import plain_state
 from coverslip.training.finetuning import Finetuned, finetune
@@ -58,6 +57,7 @@ from coverslip.training.instant_stage import (
 )
 from coverslip.training.linear_probe import LinearHead
 from coverslip.training.pacing import StepPace
+from coverslip.training.processor import keep_freed_memory
 from coverslip.training.ranking import is_preferred, is_significantly_worse, primary_value
 from coverslip.training.step import begin_batch_statistics
 

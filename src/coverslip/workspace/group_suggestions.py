@@ -26,8 +26,7 @@ from coverslip.workspace.datasets import grouping
 from coverslip.workspace.datasets.reading_images import refuse_unread
 from coverslip.workspace.datasets.sources import Grouping, groups_of_images
 from coverslip.workspace.jobs.previews import planned, recipe_for
-from coverslip.workspace.store.records import load_dataset, load_scan
-from coverslip.workspace.store.rows import AnyRow
+from coverslip.workspace.store.rows import AnyRow, load_dataset, load_scan
 from coverslip.workspace.store.workspace import Workspace
 
 _MOST = 6

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from coverslip.workspace.evaluations.state import EvaluationEvents, EvaluationState, WatchedEvaluation, evaluation_state
+from coverslip.workspace.evaluations import EvaluationEvents, EvaluationState, WatchedEvaluation, evaluation_state
 from coverslip.workspace.jobs.records import JobKind
 from coverslip.workspace.jobs.runs import RunState, run_state
 from coverslip.workspace.jobs.watching import NewSource, RunEvents, WatchedTraining

@@ -8,22 +8,19 @@ from coverslip.app.requests import Paged, ServedDistances, ServedEstimates, Serv
 from coverslip.app.schemas.datasets import DatasetChanges, NewDataset, RecipeOf, SplitOf, TimeOf
 from coverslip.app.schemas.system import problems
 from coverslip.experiments.estimating import Counts
-from coverslip.workspace import forgetting, group_suggestions
-from coverslip.workspace.datasets import changing, counting, grouping, listing, reading_images, sources
-from coverslip.workspace.datasets.counting import ClassThumbnails
+from coverslip.workspace import cleanup, group_suggestions, recipes
+from coverslip.workspace.datasets import changing, grouping, listing, reading_images, sources
 from coverslip.workspace.datasets.grouping import GroupPreview
 from coverslip.workspace.datasets.inspections import DatasetInspection
-from coverslip.workspace.datasets.listing import DatasetState
+from coverslip.workspace.datasets.listing import ClassThumbnails, DatasetState
 from coverslip.workspace.datasets.sources import Source
 from coverslip.workspace.group_suggestions import GroupSuggestion
 from coverslip.workspace.jobs import previews
 from coverslip.workspace.jobs.previews import SplitPreview
 from coverslip.workspace.leakage_audit.distances import DatasetDistances
 from coverslip.workspace.leakage_audit.estimates import LeakageEstimateState
-from coverslip.workspace.recipes import advice
-from coverslip.workspace.recipes.advice import TimePreview
-from coverslip.workspace.store.records import TableChoices
-from coverslip.workspace.store.rows import Page
+from coverslip.workspace.recipes import TimePreview
+from coverslip.workspace.store.rows import Page, TableChoices
 from coverslip.workspace.viewing.filters import Text
 
 Others = Annotated[list[str], Query(max_length=5, description="Other datasets, up to five.")]
@@ -86,13 +83,13 @@ def change_dataset(workspace: ServedWorkspace, dataset_id: str, changes: Dataset
 @router.delete("/datasets/{dataset_id}", status_code=204, responses=problems(404, 409))
 def remove_dataset(workspace: ServedWorkspace, dataset_id: str) -> None:
     """Remove a dataset from the list. After 30 days, its labels from the app and uploaded files are deleted."""
-    forgetting.forget(workspace, dataset_id)
+    cleanup.forget(workspace, dataset_id)
 
 
 @router.post("/datasets/{dataset_id}/restore", responses=problems(404))
 def restore_dataset(workspace: ServedWorkspace, dataset_id: str) -> DatasetState:
     """Restore a removed dataset, with its labels from the app."""
-    return forgetting.restore(workspace, dataset_id)
+    return cleanup.restore(workspace, dataset_id)
 
 
 @router.post(
@@ -155,7 +152,7 @@ def remove_distances(distances: ServedDistances, dataset_id: str, other: Others)
 @router.get("/datasets/{dataset_id}/class-thumbnails", responses=problems(404))
 def list_class_thumbnails(workspace: ServedWorkspace, dataset_id: str, paging: Paged) -> Page[ClassThumbnails]:
     """Some images of each class, evenly spread over the class."""
-    return paging.page_of(counting.class_thumbnails(workspace, dataset_id))
+    return paging.page_of(listing.class_thumbnails(workspace, dataset_id))
 
 
 @router.get(
@@ -202,7 +199,7 @@ def preview_time(workspace: ServedWorkspace, dataset_id: str, body: TimeOf) -> T
     counts = Counts(
         n_train=body.n_train, n_val=body.n_val, n_test=body.n_test, n_drawn=body.n_train, n_folds=body.n_folds
     )
-    return advice.expected(workspace, dataset_id, body.recipe, counts)
+    return recipes.expected(workspace, dataset_id, body.recipe, counts)
 
 
 @router.post(

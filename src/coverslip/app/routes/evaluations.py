@@ -20,10 +20,9 @@ from coverslip.app.requests import JobQueue, Paged, ServedWorkspace, api_router
 from coverslip.app.schemas.datasets import FilteredPage
 from coverslip.app.schemas.predictions import CorrectedRow, LabelCorrection, NewEvaluation
 from coverslip.app.schemas.system import problems
-from coverslip.workspace.correcting.tables import correct_measured
-from coverslip.workspace.evaluations import state, submit
-from coverslip.workspace.evaluations.state import EvaluationState
-from coverslip.workspace.evaluations.submit import EvaluationOutlook
+from coverslip.workspace import evaluations
+from coverslip.workspace.correcting.corrections import correct_measured
+from coverslip.workspace.evaluations import EvaluationOutlook, EvaluationState
 from coverslip.workspace.jobs import downloads, results
 from coverslip.workspace.jobs.results import EvaluationResults
 from coverslip.workspace.predictions import measured, rows
@@ -40,7 +39,7 @@ _TABLE: dict[int | str, dict[str, Any]] = {
 @router.get("/runs/{run_id}/evaluations", responses=problems(404))
 def list_evaluations(workspace: ServedWorkspace, run_id: str, paging: Paged) -> Page[EvaluationState]:
     """The evaluations of a training on external test sets, the newest first."""
-    return state.list_evaluations(workspace, run_id, paging)
+    return evaluations.list_evaluations(workspace, run_id, paging)
 
 
 @router.get("/runs/{run_id}/evaluation-outlook", responses=problems(404, 409, 422))
@@ -48,7 +47,7 @@ def get_evaluation_outlook(
     workspace: ServedWorkspace, run_id: str, dataset_id: Annotated[str, Query()]
 ) -> EvaluationOutlook:
     """How many images of a dataset an evaluation could use: their known classes, and images used in training."""
-    return submit.outlook(workspace, run_id, dataset_id)
+    return evaluations.outlook(workspace, run_id, dataset_id)
 
 
 @router.post(
@@ -58,15 +57,15 @@ def get_evaluation_outlook(
 )
 def create_evaluation(workspace: ServedWorkspace, run_id: str, new: NewEvaluation, queue: JobQueue) -> EvaluationState:
     """Queue an evaluation with the current labels. Evaluations run one at a time, also during a training."""
-    job = submit.queue_evaluation(workspace, run_id, dataset_id=new.dataset_id, name=new.name)
+    job = evaluations.queue_evaluation(workspace, run_id, dataset_id=new.dataset_id, name=new.name)
     queue.wake()
-    return state.evaluation_state(workspace, job)
+    return evaluations.evaluation_state(workspace, job)
 
 
 @router.get("/evaluations/{evaluation_id}", responses=problems(404))
 def get_evaluation(workspace: ServedWorkspace, evaluation_id: str) -> EvaluationState:
     """The current state of an evaluation."""
-    return state.evaluation_state(workspace, evaluation_id)
+    return evaluations.evaluation_state(workspace, evaluation_id)
 
 
 @router.get(

@@ -20,8 +20,7 @@ from coverslip.app.schemas.datasets import (
 )
 from coverslip.app.schemas.system import problems
 from coverslip.workspace.correcting import history
-from coverslip.workspace.correcting.exclusions import exclude, undo_exclusion
-from coverslip.workspace.correcting.history import LabelChange
+from coverslip.workspace.correcting.history import LabelChange, exclude, undo_exclusion
 from coverslip.workspace.datasets import labels, snapshots
 from coverslip.workspace.datasets.listing import describe
 from coverslip.workspace.store.rows import Page

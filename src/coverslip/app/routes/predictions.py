@@ -16,9 +16,9 @@ from coverslip.app.schemas.system import problems
 from coverslip.workspace.correcting import corrections, joining
 from coverslip.workspace.correcting.joining import JoinPreview, JoinResult
 from coverslip.workspace.datasets.listing import DatasetState
-from coverslip.workspace.predictions import rows, submit
+from coverslip.workspace.predictions import rows, state
 from coverslip.workspace.predictions import state as predictions
-from coverslip.workspace.predictions.classifying import Classified, LoadedClassifiers
+from coverslip.workspace.predictions.classifiers import Classified, LoadedClassifiers
 from coverslip.workspace.predictions.rows import Row
 from coverslip.workspace.predictions.state import PredictionState
 from coverslip.workspace.store.rows import Page
@@ -44,7 +44,7 @@ def list_predictions(workspace: ServedWorkspace, paging: Paged) -> Page[Predicti
 )
 def create_prediction(workspace: ServedWorkspace, new: NewPrediction, queue: JobQueue) -> PredictionState:
     """Queue a prediction. Predictions run one at a time, also during a training."""
-    job = submit.queue_prediction(
+    job = state.queue_prediction(
         workspace,
         classifier_id=new.classifier_id,
         dataset_id=new.dataset_id,

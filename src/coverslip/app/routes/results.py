@@ -25,13 +25,13 @@ from coverslip.app.schemas.runs import Decision
 from coverslip.app.schemas.system import problems
 from coverslip.experiments.rethreshold import Thresholds
 from coverslip.reports.comparing import Comparison
+from coverslip.workspace import evaluations
+from coverslip.workspace.correcting.corrections import correct_measured
 from coverslip.workspace.correcting.label_errors import LabelErrorsState, label_errors_state, start_label_check
 from coverslip.workspace.correcting.since_training import ChangesSinceTraining, changes_since
-from coverslip.workspace.correcting.tables import correct_measured
-from coverslip.workspace.evaluations import comparing
 from coverslip.workspace.jobs import downloads, results
 from coverslip.workspace.jobs.results import Results
-from coverslip.workspace.predictions import classifiers, deciding, measured, rows
+from coverslip.workspace.predictions import classifiers, measured, rows
 from coverslip.workspace.predictions.classifiers import Classifier
 from coverslip.workspace.predictions.rows import Row
 from coverslip.workspace.store.rows import Page
@@ -62,7 +62,7 @@ def compare_runs(
     workspace: ServedWorkspace, run_id: Annotated[list[str], Query(description="Two or more.")]
 ) -> Comparison:
     """Compare runs: how they differ, and each against the first on their common images."""
-    return comparing.compared(workspace, run_id)
+    return evaluations.compared(workspace, run_id)
 
 
 @router.get("/runs/{run_id}/results", responses=problems(404, 409, 422))
@@ -74,13 +74,13 @@ def get_results(workspace: ServedWorkspace, run_id: str) -> Results:
 @router.get("/runs/{run_id}/thresholds", responses=problems(404, 409, 422))
 def get_thresholds(workspace: ServedWorkspace, run_id: str) -> Thresholds:
     """The decision threshold of a classifier of two classes, and the effect of others on validation images."""
-    return deciding.thresholds(workspace, run_id)
+    return classifiers.thresholds(workspace, run_id)
 
 
 @router.put("/runs/{run_id}/decision", responses=problems(404, 409, 422))
 def set_decision(workspace: ServedWorkspace, run_id: str, decision: Decision) -> Thresholds:
     """Change the decision threshold, chosen on validation images. Results and report are updated."""
-    return deciding.decide(workspace, run_id, decision.model_dump())
+    return classifiers.decide(workspace, run_id, decision.model_dump())
 
 
 @router.get("/runs/{run_id}/rows", responses=problems(404, 409))

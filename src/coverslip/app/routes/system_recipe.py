@@ -3,9 +3,8 @@
 from coverslip.app.requests import Paged, api_router
 from coverslip.app.schemas.system import ChoicesOfRecipe, RecipeKeys, TextOfRecipe, problems
 from coverslip.runs.recipe import GROUPS, named_sets, recipe_keys
-from coverslip.workspace.recipes import texts
-from coverslip.workspace.recipes.advice import AdvisedModel, advised_models
-from coverslip.workspace.recipes.texts import RecipeText
+from coverslip.workspace import recipes
+from coverslip.workspace.recipes import AdvisedModel, RecipeText, advised_models
 from coverslip.workspace.store.rows import Page
 
 router = api_router("system")
@@ -26,10 +25,10 @@ def get_recipe_keys() -> RecipeKeys:
 @router.post("/recipe/read", responses=problems(422))
 def read_recipe(body: TextOfRecipe) -> RecipeText:
     """The values of the keys in a recipe file. Errors give the key and the line."""
-    return texts.read_text(body.text)
+    return recipes.read_text(body.text)
 
 
 @router.post("/recipe/write", responses=problems(422))
 def write_recipe(body: ChoicesOfRecipe) -> RecipeText:
     """The recipe file with these values. Errors give the key."""
-    return texts.write_text(body.recipe, is_complete=body.is_complete)
+    return recipes.write_text(body.recipe, is_complete=body.is_complete)

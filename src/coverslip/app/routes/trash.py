@@ -1,8 +1,8 @@
 """Deleted items that can be restored. The routes of the items restore them."""
 
 from coverslip.app.requests import Paged, ServedWorkspace, api_router
+from coverslip.workspace.cleanup import DeletedItem, list_deleted
 from coverslip.workspace.store.rows import Page
-from coverslip.workspace.tidying import DeletedItem, list_deleted
 
 router = api_router("trash")
 

@@ -14,7 +14,7 @@ from coverslip.app.schemas.system import problems
 from coverslip.workspace.datasets import uploads
 from coverslip.workspace.datasets.listing import DatasetState
 from coverslip.workspace.datasets.uploads import Upload, UploadedTable
-from coverslip.workspace.store.records import TableChoices
+from coverslip.workspace.store.rows import TableChoices
 
 router = api_router("uploads", responses=problems(422))
 

@@ -21,7 +21,7 @@ from coverslip.images.facts import effective_channels
 from coverslip.images.formats import are_added
 from coverslip.images.plan import ReadPlan
 from coverslip.images.reading import WHOLE_IMAGE, Pixels, cut, decode
-from coverslip.process_limits import APART_VARIABLE
+from coverslip.processes import APART_VARIABLE
 
 MOST_BYTES = 128 * 2**20  # of decoded planes; the one that was used last is kept whatever its size
 _Key = tuple[Path, ReadPlan]

@@ -18,8 +18,7 @@ from coverslip.images._decoded import Array
 from coverslip.images.plan import ReadPlan
 from coverslip.images.reading import Pixels
 from coverslip.messages import failure_of, text
-from coverslip.pipes import Json, read_message, write_message
-from coverslip.process_limits import confined_environment
+from coverslip.processes import Json, confined_environment, read_message, write_message
 
 
 class SharedOrExclusive:

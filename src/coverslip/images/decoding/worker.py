@@ -16,8 +16,7 @@ from coverslip.errors import CoverslipError
 from coverslip.images.decoding.choosing import decode_image
 from coverslip.images.plan import ReadPlan
 from coverslip.images.reading import Pixels
-from coverslip.pipes import Json, read_message, write_message
-from coverslip.process_limits import limit_memory, prefer_for_oom_kill, set_alarm
+from coverslip.processes import Json, limit_memory, prefer_for_oom_kill, read_message, set_alarm, write_message
 
 _BUFFER_BYTES = 2**18  # a small image and what it is in one piece: whoever waits is woken once
 

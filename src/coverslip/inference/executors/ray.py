@@ -15,9 +15,9 @@ from coverslip.cluster import computers_of, joined_cluster, last_words, task_of
 from coverslip.datasets import Dataset, PreprocessedImage
 from coverslip.errors import CoverslipError
 from coverslip.events import Emit, Noted, Progressed, ignore
-from coverslip.inference.differences import Differences
 from coverslip.inference.executors.answers import rows_of
 from coverslip.inference.executors.ray_worker import Packed, Part, predict_part
+from coverslip.inference.new_images import Differences
 from coverslip.runs import ClassifierCard, Prediction, Run, export_classifier
 
 _PARTS_EACH = 16  # of each computer: quicker ones do more of them, and little is lost with one

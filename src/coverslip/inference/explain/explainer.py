@@ -16,8 +16,17 @@ from coverslip.engines import as_input
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.events import Noted, telling
 from coverslip.inference.classifier import Classifier
-from coverslip.inference.explain.checks import FEWEST_IMAGES, Checked, check_maps, with_random_weights
-from coverslip.inference.explain.maps import Method, averaged, maps_by, methods_of, turned
+from coverslip.inference.explain.maps import (
+    FEWEST_IMAGES,
+    Checked,
+    Method,
+    averaged,
+    check_maps,
+    maps_by,
+    methods_of,
+    turned,
+    with_random_weights,
+)
 from coverslip.inference.explain.neighbors import NearestTraining, Neighbor, training_ids
 from coverslip.messages import note
 from coverslip.models import model_info

@@ -17,7 +17,7 @@ from typing import Any
 from coverslip.errors import WeightsUnavailable
 from coverslip.messages import failure, failure_of
 from coverslip.models.weights.source import Tensors
-from coverslip.process_limits import (
+from coverslip.processes import (
     answer_in,
     confined_environment,
     limit_memory,

@@ -1,19 +1,17 @@
 """The sections of the report, as a table of records that every page of a run iterates over."""
 
 from coverslip.reports.reported import ReportedRun
-from coverslip.reports.sections.classes import CONFUSION, PER_CLASS, TWO_CLASSES
+from coverslip.reports.sections.classes import CONFUSION, GROUPS, PER_CLASS, SUBGROUPS, TWO_CLASSES
 from coverslip.reports.sections.curves import CALIBRATION, CURVES, ROC
 from coverslip.reports.sections.dataset_flow import FLOW
 from coverslip.reports.sections.explanations import MAP_CHECKS
 from coverslip.reports.sections.external import OWN_TEST, PREDICTION_SETS, PREVALENCE, UNFAMILIAR
-from coverslip.reports.sections.images import EXAMPLES, IMAGES
+from coverslip.reports.sections.images import EXAMPLES, IMAGES, LEAST_CERTAIN, MISTAKES
 from coverslip.reports.sections.label_issues import LABEL_ERRORS, RELABELLED
 from coverslip.reports.sections.leakage_estimate import LEAKAGE_ESTIMATE, leakage_sentences
 from coverslip.reports.sections.limits import LIMITS
 from coverslip.reports.sections.methods import METHODS
 from coverslip.reports.sections.numbers import NUMBERS
-from coverslip.reports.sections.subgroups import GROUPS, SUBGROUPS
-from coverslip.reports.sections.tiles import LEAST_CERTAIN, MISTAKES
 from coverslip.reports.sections.training import BUDGET, LEARNING, Drawing, Section, SectionText
 from coverslip.tables import Table
 

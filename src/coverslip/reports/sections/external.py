@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from coverslip.evaluation import METRICS, Metric, independent_difference, positive_class, predictive_values
-from coverslip.evaluation.prediction_sets import LEVEL, SetCoverage, images_needed, set_coverage
+from coverslip.evaluation.decisions import LEVEL, SetCoverage, images_needed, set_coverage
 from coverslip.messages import text
 from coverslip.reports import content
 from coverslip.reports.reported import ReportedRun

@@ -1,6 +1,7 @@
 """The recipe: its keys, section by section, and recipes as text."""
 
 from coverslip.runs.recipe.choices import Augment, Choices, OneOf, augment_named
+from coverslip.runs.recipe.faults import suggested_key
 from coverslip.runs.recipe.keys import (
     GROUPS,
     Group,
@@ -15,7 +16,6 @@ from coverslip.runs.recipe.keys import (
 )
 from coverslip.runs.recipe.recipe import Recipe
 from coverslip.runs.recipe.split_plan import SplitPlan
-from coverslip.runs.recipe.suggestions import suggested_key
 from coverslip.runs.recipe.text import (
     as_yaml,
     check_recipe,

@@ -14,7 +14,7 @@ from coverslip.files import sha256_json
 from coverslip.inference import load_classifier
 from coverslip.messages import failure, text
 from coverslip.runs import Run
-from coverslip.studies.executors.process import Order, fail
+from coverslip.studies.executors.local import Order, fail
 from coverslip.studies.executors.ray_worker import (
     Sent,
     beside,

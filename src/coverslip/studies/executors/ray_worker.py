@@ -21,7 +21,7 @@ from coverslip.errors import BadClusterAnswer, CoverslipError
 from coverslip.files import sha256_json
 from coverslip.messages import text
 from coverslip.runs import FromRun, Run, check_recipe, images_opened
-from coverslip.studies.executors.process import Order, begin, fail, failure_file, log_file, settle
+from coverslip.studies.executors.local import Order, begin, fail, failure_file, log_file, settle
 
 _MAX_FILES = 200_000
 

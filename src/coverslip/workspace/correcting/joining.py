@@ -13,21 +13,19 @@ from coverslip.datasets import ALIASES, name_as_text, natural_key, open_dataset,
 from coverslip.errors import Conflict, NotFound
 from coverslip.images import ImageFacts
 from coverslip.runs.lookup import ImageSource
-from coverslip.workspace.correcting.exclusions import exclude_by_job
+from coverslip.workspace.correcting.corrections import LabeledImage, is_joined_table_of, joined_table_of, table_of
+from coverslip.workspace.correcting.history import exclude_by_job
 from coverslip.workspace.correcting.since_training import CurrentImage, ImageChanges, compared, current_images
-from coverslip.workspace.correcting.tables import LabeledImage, is_joined_table_of, joined_table_of, table_of
 from coverslip.workspace.datasets import changing, grouping
-from coverslip.workspace.datasets.counting import conflicts_by_hash
 from coverslip.workspace.datasets.labels import give_label
-from coverslip.workspace.datasets.listing import DatasetState, describe
+from coverslip.workspace.datasets.listing import DatasetState, conflicts_by_hash, describe
 from coverslip.workspace.datasets.reading_images import refuse_unready, search_copies
 from coverslip.workspace.datasets.sources import Grouping, Source, grouping_for
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.predictions.corrections import position_of
 from coverslip.workspace.predictions.rows import Row, every_row
 from coverslip.workspace.store.database import writing
-from coverslip.workspace.store.records import table_choices
-from coverslip.workspace.store.rows import AnyRow, Json, dataset_row, values
+from coverslip.workspace.store.rows import AnyRow, Json, dataset_row, table_choices, values
 from coverslip.workspace.store.tables import images, jobs
 from coverslip.workspace.store.workspace import Workspace
 

@@ -16,8 +16,7 @@ from coverslip.runs import SplitRow
 from coverslip.workspace.datasets.sources import grouping_for, groups_of_images
 from coverslip.workspace.jobs.records import Job, all_jobs, find_job
 from coverslip.workspace.predictions.corrections import class_plan_of
-from coverslip.workspace.store.records import as_dataset, load_records
-from coverslip.workspace.store.rows import dataset_row, rows_in_dataset
+from coverslip.workspace.store.rows import as_dataset, dataset_row, load_records, rows_in_dataset
 from coverslip.workspace.store.tables import images
 from coverslip.workspace.store.workspace import Workspace
 

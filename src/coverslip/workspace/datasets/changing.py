@@ -9,14 +9,12 @@ from coverslip.datasets import Dataset
 from coverslip.errors import Conflict
 from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.datasets.classes import checked_names, checked_plan
-from coverslip.workspace.datasets.counting import count_again, mark_equal_pixels
 from coverslip.workspace.datasets.grouping import refuse_classes
 from coverslip.workspace.datasets.keeping import replace_images
-from coverslip.workspace.datasets.listing import DatasetState, describe
+from coverslip.workspace.datasets.listing import DatasetState, count_again, describe, mark_equal_pixels
 from coverslip.workspace.datasets.sources import Source, kind_of, open_from, reopen_sources
 from coverslip.workspace.store.database import writing
-from coverslip.workspace.store.records import load_dataset, opened_as_json
-from coverslip.workspace.store.rows import AnyRow, Json, dataset_row
+from coverslip.workspace.store.rows import AnyRow, Json, dataset_row, load_dataset, opened_as_json
 from coverslip.workspace.store.tables import datasets, images
 from coverslip.workspace.store.workspace import Workspace
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from coverslip.events import Emit
-from coverslip.pipes import Json
+from coverslip.processes import Json
 from coverslip.workspace.datasets.inspections import fill_check_cache
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.workers.worker import answer

@@ -18,8 +18,7 @@ from coverslip.datasets import (
     with_classes,
 )
 from coverslip.errors import BadRecipe, CoverslipError
-from coverslip.workspace.store.records import OUTSIDE, WHOLE, as_dataset
-from coverslip.workspace.store.rows import AnyRow, Json, class_order
+from coverslip.workspace.store.rows import OUTSIDE, WHOLE, AnyRow, Json, as_dataset, class_order
 from coverslip.workspace.store.tables import image_facts, images
 
 _LONGEST = 200  # characters

@@ -25,8 +25,7 @@ from coverslip.datasets import (
 )
 from coverslip.errors import BadDataset
 from coverslip.messages import Failure
-from coverslip.workspace.store.records import load_dataset, table_choices
-from coverslip.workspace.store.rows import Json, dataset_row, source_paths
+from coverslip.workspace.store.rows import Json, dataset_row, load_dataset, source_paths, table_choices
 from coverslip.workspace.store.tables import images
 from coverslip.workspace.store.workspace import Workspace
 

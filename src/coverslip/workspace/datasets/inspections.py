@@ -27,8 +27,7 @@ from coverslip.images import ImageFacts
 from coverslip.runs import InspectionWithLeakageEstimate, LeakageEstimate, inspection_of
 from coverslip.workspace.datasets.classes import trained_labels
 from coverslip.workspace.store.database import read_transaction, writing
-from coverslip.workspace.store.records import load_as_trained, load_dataset, load_scan
-from coverslip.workspace.store.rows import Json, dataset_row
+from coverslip.workspace.store.rows import Json, dataset_row, load_as_trained, load_dataset, load_scan
 from coverslip.workspace.store.tables import datasets, images, inspections
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.workers.submit import WorkQueue

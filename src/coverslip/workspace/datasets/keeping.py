@@ -19,9 +19,8 @@ from sqlalchemy import Connection, delete, insert, select, update
 from coverslip.datasets import Dataset
 from coverslip.errors import BadDataset
 from coverslip.messages import ChooseOther
-from coverslip.workspace.datasets.counting import count_again
-from coverslip.workspace.store.records import OUTSIDE, opened_as_json, plan_as_json
-from coverslip.workspace.store.rows import AnyRow, Json
+from coverslip.workspace.datasets.listing import count_again
+from coverslip.workspace.store.rows import OUTSIDE, AnyRow, Json, opened_as_json, plan_as_json
 from coverslip.workspace.store.tables import (
     confirmed_labels,
     datasets,

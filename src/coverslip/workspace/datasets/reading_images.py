@@ -19,7 +19,6 @@ from coverslip.errors import Conflict, CoverslipError, NotFound, Stopped
 from coverslip.events import Emit, Event, Progressed
 from coverslip.images import ImageFacts
 from coverslip.messages import Failure, failure
-from coverslip.workspace.datasets.counting import count_again, mark_equal_pixels
 from coverslip.workspace.datasets.inspections import (
     DatasetInspection,
     check_images,
@@ -30,29 +29,28 @@ from coverslip.workspace.datasets.inspections import (
     with_positions,
 )
 from coverslip.workspace.datasets.keeping import store_images
+from coverslip.workspace.datasets.listing import count_again, mark_equal_pixels
 from coverslip.workspace.datasets.sample_datasets import draw
 from coverslip.workspace.store.database import read_transaction, writing
-from coverslip.workspace.store.records import (
-    OUTSIDE,
-    as_dataset,
-    facts_as_json,
-    load_records,
-    load_versions,
-    opened_as_json,
-)
 from coverslip.workspace.store.rows import (
+    OUTSIDE,
     AnyRow,
     Json,
     MissingSource,
+    as_dataset,
     dataset_row,
+    facts_as_json,
+    load_records,
+    load_versions,
     missing_sources,
+    opened_as_json,
     ranges,
     refuse_missing,
     source_paths,
 )
 from coverslip.workspace.store.tables import datasets, image_facts
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing import thumbnails
+from coverslip.workspace.viewing import pictures
 from coverslip.workspace.viewing.pictures import datasets_without, fill, keep_colors
 
 _IMAGES_AT_ONCE = 2_000  # images of one batch: limits memory, and the loss if the server is killed
@@ -253,7 +251,7 @@ def _scan(workspace: Workspace, dataset_id: str, progress: _ProgressWriter) -> N
         batch = as_dataset(row, [records[position - start] for position in places])
         with workspace.engine.connect() as connection:
             versions = load_versions(connection, dataset_id, places)
-        on_pixels = thumbnails.WhileReading(dataset_id, versions)
+        on_pixels = pictures.WhileReading(dataset_id, versions)
         facts = scan_images(batch, emit=progress, on_pixels=on_pixels).facts
         on_pixels.close()
         refuse_missing(row)  # the disk may have been disconnected meanwhile

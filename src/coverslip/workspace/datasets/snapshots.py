@@ -14,8 +14,15 @@ from coverslip.files import CsvWriter, safe_cell, write_bytes
 from coverslip.images import middle_of
 from coverslip.workspace.datasets.sources import Grouping, groups_of_images
 from coverslip.workspace.store.database import read_transaction
-from coverslip.workspace.store.records import OUTSIDE, load_records, table_choices
-from coverslip.workspace.store.rows import AnyRow, dataset_row, ranges, source_paths
+from coverslip.workspace.store.rows import (
+    OUTSIDE,
+    AnyRow,
+    dataset_row,
+    load_records,
+    ranges,
+    source_paths,
+    table_choices,
+)
 from coverslip.workspace.store.tables import image_facts, images
 from coverslip.workspace.store.workspace import Workspace
 

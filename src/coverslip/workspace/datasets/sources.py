@@ -16,13 +16,19 @@ from coverslip.datasets import Dataset, is_table, one_line, open_dataset, printa
 from coverslip.errors import BadDataset
 from coverslip.messages import text
 from coverslip.workspace.datasets import grouping, reading_images
-from coverslip.workspace.datasets.counting import NO_COUNTS
 from coverslip.workspace.datasets.keeping import store_images
-from coverslip.workspace.datasets.listing import DatasetState, Kind, describe
+from coverslip.workspace.datasets.listing import NO_COUNTS, DatasetState, Kind, describe
 from coverslip.workspace.datasets.sample_datasets import LABELLED, SAMPLE_DATASETS
 from coverslip.workspace.store.database import writing
-from coverslip.workspace.store.records import TableChoices, opened_as_json, table_choices
-from coverslip.workspace.store.rows import AnyRow, new_id, now, refuse_missing
+from coverslip.workspace.store.rows import (
+    AnyRow,
+    TableChoices,
+    new_id,
+    now,
+    opened_as_json,
+    refuse_missing,
+    table_choices,
+)
 from coverslip.workspace.store.tables import datasets, images
 from coverslip.workspace.store.workspace import Workspace
 

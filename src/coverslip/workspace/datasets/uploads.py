@@ -24,8 +24,7 @@ from coverslip.files import cannot_write
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.listing import DatasetState
 from coverslip.workspace.store.database import writing
-from coverslip.workspace.store.records import TableChoices
-from coverslip.workspace.store.rows import AnyRow, new_id, now
+from coverslip.workspace.store.rows import AnyRow, TableChoices, new_id, now
 from coverslip.workspace.store.tables import uploads
 from coverslip.workspace.store.workspace import Workspace
 

@@ -13,7 +13,7 @@ from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.errors import CoverslipError, NotFound
 from coverslip.files import sha256_json
 from coverslip.messages import Failure
-from coverslip.pipes import Json
+from coverslip.processes import Json
 from coverslip.runs import Run, find_classifier, fingerprint_of
 from coverslip.workspace.jobs.records import find_job, no_classifier_yet
 from coverslip.workspace.predictions.classifiers import place_of

@@ -11,7 +11,7 @@ from pathlib import Path
 from coverslip.datasets import Dataset, open_image_file
 from coverslip.events import Emit
 from coverslip.images import ReadPlan
-from coverslip.pipes import Json
+from coverslip.processes import Json
 from coverslip.workspace.workers.worker import answer
 
 _N_NEAREST, _TILES_PER_ROW = 4, 2  # there is space for two next to a picture

@@ -38,10 +38,8 @@ from coverslip.runs import Recipe, keeping_split, save_recipe
 from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.datasets.sources import groups_of_images
-from coverslip.workspace.recipes.advice import keeping_split_of
-from coverslip.workspace.recipes.checking import recipe_grouping, recipe_of_dataset
-from coverslip.workspace.store.records import load_dataset, load_scan
-from coverslip.workspace.store.rows import AnyRow, Json
+from coverslip.workspace.recipes import keeping_split_of, recipe_grouping, recipe_of_dataset
+from coverslip.workspace.store.rows import AnyRow, Json, load_dataset, load_scan
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.workers.submit import child_environment
 

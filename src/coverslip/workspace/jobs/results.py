@@ -31,10 +31,10 @@ from coverslip.reports.content import ClassResult, DomainResult, FoldResult, Met
 from coverslip.reports.reported import ReportedRun, read_evaluation, read_run
 from coverslip.reports.sections import SECTIONS, sections_of
 from coverslip.reports.sections.curves import pr_averages, roc_averages
+from coverslip.reports.sections.images import n_mistakes
 from coverslip.reports.sections.limits import limits
 from coverslip.reports.sections.methods import methods
 from coverslip.reports.sections.numbers import decided
-from coverslip.reports.sections.tiles import n_mistakes
 from coverslip.reports.sections.training import Section
 from coverslip.reports.tables import reasons
 from coverslip.runs import LeakageEstimate, Run, metrics_as_json

@@ -23,8 +23,7 @@ from coverslip.workspace.jobs.records import (
     requested_recipe,
     unused_name,
 )
-from coverslip.workspace.recipes.advice import keeping_split_of
-from coverslip.workspace.recipes.checking import recipe_grouping, recipe_of_dataset
+from coverslip.workspace.recipes import keeping_split_of, recipe_grouping, recipe_of_dataset
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.workspace import Workspace
 

@@ -8,10 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from coverslip.events import Emit
-from coverslip.pipes import Json
+from coverslip.processes import Json
 from coverslip.workspace.store.database import read_transaction
-from coverslip.workspace.store.records import load_dataset
-from coverslip.workspace.store.rows import dataset_row
+from coverslip.workspace.store.rows import dataset_row, load_dataset
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.workers.worker import answer
 

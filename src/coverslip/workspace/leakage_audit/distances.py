@@ -12,7 +12,7 @@ from coverslip.errors import CoverslipError
 from coverslip.evaluation.distances import Distances
 from coverslip.files import sha256_json
 from coverslip.messages import Failure
-from coverslip.pipes import Json
+from coverslip.processes import Json
 from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.workspace import Workspace

@@ -11,11 +11,10 @@ from pathlib import Path
 from coverslip.datasets import is_table
 from coverslip.errors import CoverslipError
 from coverslip.events import Emit
-from coverslip.pipes import Json
+from coverslip.processes import Json
 from coverslip.workspace.datasets.sources import reopen_sources
 from coverslip.workspace.store.database import read_transaction
-from coverslip.workspace.store.records import load_as_trained, load_scan
-from coverslip.workspace.store.rows import AnyRow, dataset_row, source_paths
+from coverslip.workspace.store.rows import AnyRow, dataset_row, load_as_trained, load_scan, source_paths
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.workers.worker import answer
 

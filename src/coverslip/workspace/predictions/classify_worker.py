@@ -2,7 +2,7 @@
 
 Run as `python -m coverslip.workspace.predictions.classify_worker RUN`.
 
-Requests arrive on stdin, and answers go to stdout, as messages of `coverslip.pipes`. It ends when stdin is closed.
+Requests arrive on stdin, and answers go to stdout, as messages of `coverslip.processes`. It ends when stdin is closed.
 """
 
 import math
@@ -14,7 +14,7 @@ from typing import Any
 
 from coverslip.datasets import open_image_file
 from coverslip.errors import CoverslipError
-from coverslip.pipes import Json, read_message, write_message
+from coverslip.processes import Json, read_message, write_message
 
 
 def answer(classifier: Any, file: str) -> Json:  # Any: a Classifier, whose module imports much

@@ -15,8 +15,7 @@ from coverslip.images import ReadPlan, middle_of
 from coverslip.runs.lookup import ImageSource
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.predictions.rows import reading
-from coverslip.workspace.store.records import as_dataset, load_records, plan_of
-from coverslip.workspace.store.rows import Json, dataset_row
+from coverslip.workspace.store.rows import Json, as_dataset, dataset_row, load_records, plan_of
 from coverslip.workspace.store.tables import images, label_changes
 from coverslip.workspace.store.workspace import Workspace
 

@@ -16,8 +16,7 @@ from coverslip.runs.lookup import ImageLookup, ImageSource
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.predictions.corrections import relabeled_since
 from coverslip.workspace.predictions.rows import FILE, NOT_FOUND, Row, RowsWriter, cells_in, page_in, row_of, source_of
-from coverslip.workspace.store.records import load_records
-from coverslip.workspace.store.rows import Page, dataset_row, missing_sources
+from coverslip.workspace.store.rows import Page, dataset_row, load_records, missing_sources
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.filters import Filters
 

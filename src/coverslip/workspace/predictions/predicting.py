@@ -23,8 +23,8 @@ from coverslip.messages import ChooseOther, Note
 from coverslip.runs import Prediction, PredictionsFile, Run, StatusFile, fingerprint_of
 from coverslip.runs.documents import read_object
 from coverslip.stopping import Stop, signals_stop
+from coverslip.workspace.predictions.classifiers import BEGUN, Begun
 from coverslip.workspace.predictions.corrections import with_dataset_labels
-from coverslip.workspace.predictions.deciding import BEGUN, Begun
 from coverslip.workspace.predictions.rows import FILE, RowsWriter
 
 _SECONDS_BETWEEN_WRITES = 0.3
@@ -68,8 +68,8 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
                 pass
 
     from coverslip.inference import load_classifier
+    from coverslip.inference.new_images import EstimatedShares, note_on_thresholds
     from coverslip.inference.predicting import LearntImages
-    from coverslip.inference.prevalence import EstimatedShares, note_on_thresholds
 
     classifier, learnt = load_classifier(request["classifier"]), LearntImages(request["classifier"])
     if request["prevalence"]:

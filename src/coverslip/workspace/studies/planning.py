@@ -15,7 +15,7 @@ from coverslip.studies import PRESETS, Cell, StudyPlan, cells_of, plan_from_text
 from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.jobs.records import add_job, new_job_folder
-from coverslip.workspace.recipes.checking import recipe_of_dataset
+from coverslip.workspace.recipes import recipe_of_dataset
 from coverslip.workspace.store.rows import AnyRow
 from coverslip.workspace.store.workspace import Workspace
 

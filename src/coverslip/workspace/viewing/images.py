@@ -13,7 +13,6 @@ from coverslip.errors import BadRun, CoverslipError, NotFound
 from coverslip.images import ReadPlan
 from coverslip.runs import LabelErrors, Run
 from coverslip.workspace.store.database import read_transaction
-from coverslip.workspace.store.records import plan_of, reason_text
 from coverslip.workspace.store.rows import (
     AnyRow,
     Page,
@@ -22,6 +21,8 @@ from coverslip.workspace.store.rows import (
     dataset_row,
     folder_of_run,
     no_such_training,
+    plan_of,
+    reason_text,
     rows_in_dataset,
 )
 from coverslip.workspace.store.tables import image_facts, images, inspections

@@ -16,8 +16,14 @@ from coverslip.datasets import describe_table, is_table, open_dataset, read_tabl
 from coverslip.errors import BadDataset, CoverslipError, NotFound
 from coverslip.images import small_pixels
 from coverslip.runs import LabelErrors, Run
-from coverslip.workspace.store.records import as_dataset, load_records
-from coverslip.workspace.store.rows import confirmed_ids, dataset_row, ids_in_dataset, rows_in_dataset
+from coverslip.workspace.store.rows import (
+    as_dataset,
+    confirmed_ids,
+    dataset_row,
+    ids_in_dataset,
+    load_records,
+    rows_in_dataset,
+)
 from coverslip.workspace.store.workspace import Workspace
 
 _N_CROPS = 8

@@ -19,8 +19,7 @@ from coverslip.errors import CoverslipError
 from coverslip.images import WITHIN_VARIABLE
 from coverslip.machine import n_cores
 from coverslip.messages import Failure, failure, failure_of
-from coverslip.pipes import Json, read_message, write_message
-from coverslip.process_limits import APART_VARIABLE
+from coverslip.processes import APART_VARIABLE, Json, read_message, write_message
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 

@@ -1,7 +1,7 @@
 """The process of `submit`: it does one work, and reports progress and result.
 
-The request arrives on stdin, progress and result go to stdout, as messages of `coverslip.pipes`. It ends when nothing
-reads them any more.
+The request arrives on stdin, progress and result go to stdout, as messages of `coverslip.processes`. The process ends
+when nothing reads them any more.
 """
 
 import os
@@ -11,7 +11,7 @@ from dataclasses import asdict
 
 from coverslip.errors import CoverslipError
 from coverslip.events import Emit, Event, Progressed
-from coverslip.pipes import Json, read_message, write_message
+from coverslip.processes import Json, read_message, write_message
 
 
 def answer(work: Callable[[Json, Emit], Json]) -> int:

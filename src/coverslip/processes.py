@@ -1,11 +1,11 @@
-"""Limits that a process sets itself before it opens what a stranger made, and may be killed by."""
+"""Messages between a process and those that it began: four bytes of length (big endian) and so many bytes of JSON."""
 
 import json
 import os
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 # Threads and their own pieces of memory count as memory that is held; such processes get along without them.
 _SMALL = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
@@ -69,3 +69,27 @@ def set_alarm(seconds: int) -> None:
         import signal
 
         signal.alarm(seconds)
+
+
+Json = dict[str, Any]  # Any: JSON values
+_LONGEST = 16 * 2**20
+
+
+def write_message(stream: IO[bytes], message: Json, after: bytes | memoryview = b"") -> None:
+    """Send one message, and the bytes that it announces, if any."""
+    data = json.dumps(message, allow_nan=False).encode()
+    stream.write(len(data).to_bytes(4, "big") + data)
+    stream.write(after)
+    stream.flush()
+
+
+def read_message(stream: IO[bytes]) -> Json | None:
+    """Return the next message; None where the other side has ended."""
+    head = stream.read(4)
+    if len(head) < 4 or int.from_bytes(head, "big") > _LONGEST:
+        return None
+    data = stream.read(int.from_bytes(head, "big"))
+    if len(data) < int.from_bytes(head, "big"):
+        return None
+    message: Json = json.loads(data)
+    return message

@@ -1,0 +1,172 @@
+"""`events.jsonl` and `history.csv`: what training reported, kept as it happens."""
+
+import json
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from coverslip.events import (
+    CheckpointSaved,
+    EpochEnded,
+    Event,
+    Progressed,
+    StepEnded,
+    ValidationImagesChosen,
+    WorkPlanned,
+    as_json,
+    from_json,
+)
+from coverslip.files import cannot_write, finite_or_none
+from coverslip.runs.documents import FORMAT_VERSION
+from coverslip.runs.folder import Run
+from coverslip.runs.history import Epoch, read_history, write_history
+from coverslip.runs.log.progress import Progress, fold_event
+from coverslip.runs.status import StatusFile
+
+_PASSING = frozenset(
+    kind.__name__ for kind in (Progressed, StepEnded, CheckpointSaved, ValidationImagesChosen, WorkPlanned)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """Something that happened; an event as data, which pages put into words."""
+
+    n: int  # 1-based number of the line in the log
+    time: float  # seconds since 1970
+    event: str  # its kind
+    values: dict[str, Any]  # Any: JSON values
+
+    @property
+    def is_lasting(self) -> bool:
+        """Return whether the line is more than progress, so that it is worth reading later."""
+        return self.event not in _PASSING
+
+
+def lasting_lines(file: Path) -> list[LogLine]:
+    """Return the lines of a log, without those that only state progress."""
+    return [line for line in LogReader(file).new_lines() if line.is_lasting]
+
+
+class LogReader:
+    """Reads one `events.jsonl` as it grows; a last line that is torn waits until it is whole."""
+
+    def __init__(self, file: Path) -> None:
+        self._file, self._offset = file, 0
+
+    def has_begun_anew(self) -> bool:
+        """Return whether the file was replaced by a shorter one, which is then read from its beginning."""
+        try:
+            is_shorter = self._file.stat().st_size < self._offset
+        except OSError:
+            return False
+        if is_shorter:
+            self._offset = 0
+        return is_shorter
+
+    def new_lines(self) -> list[LogLine]:
+        """The lines that were written since it was asked last."""
+        try:
+            with self._file.open("rb") as opened:
+                opened.seek(self._offset)
+                data = opened.read()
+        except OSError:
+            return []
+        whole = data[: data.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        return [line for raw in whole.splitlines() if (line := _line(raw)) is not None]
+
+
+def _line(raw: bytes) -> LogLine | None:
+    """Parse a line. Return None for the line with the format version and for an incomplete or foreign line."""
+    try:
+        values = json.loads(raw)
+        n, time, event = (values.pop(name) for name in ("n", "time", "event"))
+        return LogLine(int(n), float(time), str(event), values)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+        return None
+
+
+class FoldedLog:
+    """The progress of a training, kept up with its log."""
+
+    def __init__(self, file: Path, before: Progress) -> None:
+        self._reader, self._before, self._lock = LogReader(file), before, threading.Lock()
+        self.progress, self.last_event = before, 0
+
+    def refresh(self) -> Progress:
+        """Take what is new in the log; how far the training is by now."""
+        with self._lock:
+            if self._reader.has_begun_anew():
+                self.progress, self.last_event = self._before, 0
+            for line in self._reader.new_lines():
+                self.last_event = line.n
+                event = from_json({**line.values, "event": line.event})
+                if event is not None:
+                    self.progress = fold_event(self.progress, event, line.time)
+            return self.progress
+
+
+_SECONDS_BETWEEN_STEPS = 1.0
+
+
+class RunLog:
+    """A listener that writes every event to `events.jsonl` (steps thinned), and every epoch to `history.csv`.
+
+    The log's first line is its format version; every event has a sequence number. A line that was torn by a crash is
+    the reader's to skip.
+    """
+
+    def __init__(self, run: Run, status: StatusFile) -> None:
+        self._run, self._status = run, status
+        self._last_step = 0.0
+        self._epochs = {row.epoch: row for row in read_history(run.history_file)}  # not empty if the run is resumed
+        file = run.events_file
+        before = file.read_bytes() if file.exists() else b""
+        self._number = before.count(b'{"n": ')
+        self._file = file.open("a", encoding="utf-8", errors="backslashreplace")  # as `write_text` does
+        if not before:
+            self._write({"format_version": FORMAT_VERSION})
+        elif not before.endswith(b"\n"):
+            self._file.write("\n")  # ends the line that was torn
+
+    def __enter__(self) -> "RunLog":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._file.close()
+        except OSError as closing:  # the disk is full; an earlier error says more
+            if error is None:
+                raise cannot_write(self._run.events_file, closing) from closing
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case StepEnded() | Progressed():
+                self._status.beat()
+                is_last = isinstance(event, Progressed) and event.done >= event.total
+                if time.monotonic() - self._last_step < _SECONDS_BETWEEN_STEPS and not is_last:
+                    return
+                self._last_step = time.monotonic()
+            case EpochEnded(fold=None, is_pretraining=False):  # other trainings keep a history of their own
+                # An epoch that is repeated after a crash takes the place of the one that was lost.
+                self._epochs[event.epoch] = Epoch.of(event)
+                write_history(self._run.history_file, self._epochs.values())
+                self._status.beat(epoch=event.epoch, n_epochs=event.n_epochs)
+            case _:
+                pass
+        self._number += 1
+        values = {key: finite_or_none(v) if isinstance(v, float) else v for key, v in as_json(event).items()}
+        self._write({"n": self._number, "time": round(time.time(), 3), **values})
+
+    def _write(self, line: dict[str, object]) -> None:
+        try:
+            self._file.write(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise cannot_write(self._run.events_file, error) from error

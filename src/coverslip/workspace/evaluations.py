@@ -1,0 +1,313 @@
+"""Submit evaluations, and preview them."""
+
+import secrets
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+from sqlalchemy import Connection, func, select
+
+from coverslip.errors import BadRun, Conflict, CoverslipError, NotFound
+from coverslip.images import ReadPlan
+from coverslip.messages import Failure, text
+from coverslip.reports.comparing import MOST_RUNS, Comparison, compare
+from coverslip.runs import Run, training_hashes
+from coverslip.runs.environment import Opened
+from coverslip.runs.log import TimedNote, Work
+from coverslip.workspace.datasets.reading_images import refuse_unread, refuse_unready
+from coverslip.workspace.datasets.snapshots import training_images
+from coverslip.workspace.jobs.faults import folded_log, why_failed
+from coverslip.workspace.jobs.records import (
+    Job,
+    add_job,
+    all_jobs,
+    find_job,
+    new_job_folder,
+    training_not_finished,
+    waiting,
+)
+from coverslip.workspace.jobs.runs import Headline, evaluation_of, headline_of
+from coverslip.workspace.jobs.state import ACTIVE, State, has_ended, state_of, status_of
+from coverslip.workspace.jobs.watching import JobSnapshot, Message, as_text
+from coverslip.workspace.store.rows import Page, Paging, table_choices
+from coverslip.workspace.store.tables import images
+from coverslip.workspace.store.workspace import Workspace
+
+
+def compared(workspace: Workspace, run_ids: Sequence[str]) -> Comparison:
+    """Compare runs, and test each against the first on their common images.
+
+    Raises:
+        NotFound: there is no such run or evaluation.
+        Conflict: one has no results yet.
+        CoverslipError: there are fewer than two runs, or too many.
+    """
+    ids = list(dict.fromkeys(run_ids))
+    if not 2 <= len(ids) <= MOST_RUNS:
+        raise CoverslipError("runs-to-compare", n_max=MOST_RUNS)
+    jobs = [_measured(workspace, run_id) for run_id in ids]
+    return compare([job.run for job in jobs], [(job.id, _name(workspace, job)) for job in jobs])
+
+
+def _measured(workspace: Workspace, run_id: str) -> Job:
+    job = find_job(workspace, run_id, "train", "evaluate")
+    if not job.run.is_measured:
+        raise Conflict("not-measured-yet", name=job.name)
+    return job
+
+
+def _name(workspace: Workspace, job: Job) -> str:
+    """Return the name of the training, for an evaluation with the name of its images."""
+    if job.kind == "train":
+        return job.name
+    training = find_job(workspace, job.classifier_id or "", "train").name
+    return text("training-on-images", training=training, dataset=job.name)
+
+
+_listing = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationState:
+    """The current state of an evaluation on an external test set."""
+
+    kind: Literal["evaluate"]
+    id: str
+    name: str
+    run_id: str
+    run_name: str
+    folder: str
+    dataset_id: str | None
+    dataset_name: str
+    state: State
+    work: Annotated[Work | None, Field(description="The step in progress.")]
+    n: Annotated[int | None, Field(description="Number of measured images.")]
+    n_used_in_training: Annotated[
+        int | None, Field(description="Images that were used in training, and duplicates of them.")
+    ]
+    headline: Headline | None
+    notes: tuple[TimedNote, ...]
+    error: Failure | None
+    queue_position: Annotated[int | None, Field(description="1 is next.")]
+    created: str
+    ended: str | None
+
+
+def list_evaluations(workspace: Workspace, run_id: str, paging: Paging) -> Page[EvaluationState]:
+    """Return the evaluations of a training, the newest first.
+
+    Raises:
+        NotFound: there is no such training.
+    """
+    run = find_job(workspace, run_id, "train")
+    with _listing:
+        _list_unlisted(workspace, run)
+    jobs = all_jobs(workspace, "evaluate", classifier_id=run_id)
+    queue = waiting(workspace, "evaluate")
+    return Page([_state_of(job, run.name, queue) for job in paging.of(jobs)], len(jobs))
+
+
+def evaluation_state(workspace: Workspace, evaluation_id: str) -> EvaluationState:
+    """Return the state of an evaluation.
+
+    Raises:
+        NotFound: there is no such evaluation.
+    """
+    job = find_job(workspace, evaluation_id, "evaluate")
+    run = find_job(workspace, job.classifier_id or "", "train")
+    return _state_of(job, run.name, waiting(workspace, "evaluate"))
+
+
+def _state_of(job: Job, run_name: str, queue: list[str]) -> EvaluationState:
+    status = status_of(job)
+    state = state_of(job, status)
+    measured = evaluation_of(job) if state == "done" else None
+    progress = folded_log(job).progress
+    return EvaluationState(
+        kind="evaluate",
+        id=job.id,
+        name=job.name,
+        run_id=job.classifier_id or "",
+        run_name=run_name,
+        folder=str(job.folder),
+        dataset_id=job.dataset_id,
+        dataset_name=job.dataset_name,
+        state=state,
+        work=progress.work if state in ACTIVE else None,
+        n=None if measured is None else measured.n,
+        n_used_in_training=_n_seen(job.run) if measured is not None else None,
+        headline=headline_of(job.run) if measured is not None else None,
+        notes=progress.notes,
+        error=why_failed(job, status) if state == "failed" else None,
+        queue_position=queue.index(job.id) + 1 if job.id in queue else None,
+        created=job.created,
+        ended=None if state in ACTIVE or state == "queued" or status is None else status.heartbeat,
+    )
+
+
+def _n_seen(evaluation: Run) -> int | None:
+    with suppress(BadRun):
+        images = evaluation.evaluated_images
+        return None if images is None else images.n_used_in_training
+    return None
+
+
+def _list_unlisted(workspace: Workspace, run: Job) -> None:
+    """List evaluations from the command line that are in the run's folder and know their images."""
+    folders = {str(job.folder) for job in all_jobs(workspace, "evaluate", classifier_id=run.id)}
+    for evaluation in run.run.evaluations:
+        with suppress(BadRun):  # a damaged evaluation is not listed
+            images = evaluation.evaluated_images
+            if images is not None and str(evaluation.folder) not in folders:
+                _list(workspace, run, evaluation, images.opened)
+
+
+def _list(workspace: Workspace, run: Job, evaluation: Run, opened: Opened) -> None:
+    grouping = [f"--group={opened.group}"] if opened.group else []
+    grouping += [f"--group-pattern={opened.group_pattern}"] if opened.group_pattern else []
+    options = [*grouping, f"--name={evaluation.folder.name}"]
+    add_job(
+        workspace,
+        id=secrets.token_hex(5),
+        kind="evaluate",
+        name=evaluation.folder.name,
+        dataset_name=Path(opened.sources[0]).name,
+        classifier_id=run.id,
+        folder=str(evaluation.folder),
+        command=["-m", "coverslip", "evaluate", *options, "--", str(run.folder), *opened.sources],
+        choices={"sources": list(opened.sources)},
+        state="started",
+        queued=None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationEvents:
+    """The events of an evaluation by name."""
+
+    state: Annotated[EvaluationState, Field(description="The current state: first, after each change, and last.")]
+
+
+class WatchedEvaluation:
+    """The source of the events of an evaluation."""
+
+    def __init__(self, workspace: Workspace, job_id: str) -> None:
+        self._workspace, self._id = workspace, job_id
+
+    def snapshot(self) -> JobSnapshot:
+        try:
+            state = evaluation_state(self._workspace, self._id)
+        except NotFound:
+            return JobSnapshot({}, True, [])
+        return JobSnapshot({"state": as_text(state)}, has_ended(state.state), [])
+
+    def backlog(self, after: int, up_to: int) -> list[Message]:
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationOutlook:
+    """The images that an evaluation on a dataset would use."""
+
+    n_labeled: int
+    n_known: Annotated[int, Field(description="Images labeled with a class of the classifier.")]
+    unknown_classes: list[str]
+    n_used_in_training: Annotated[
+        int | None,
+        Field(
+            description="Images used in training, and duplicates of them; null if the images must be read again to "
+            "count them."
+        ),
+    ]
+
+
+def outlook(workspace: Workspace, run_id: str, dataset_id: str) -> EvaluationOutlook:
+    """Return the images that an evaluation of a training on a dataset would use.
+
+    Raises:
+        NotFound, Conflict: the training or the dataset does not exist or is not ready.
+    """
+    run = _evaluable(workspace, run_id)
+    with workspace.engine.connect() as connection:
+        refuse_unread(connection, dataset_id)
+        n_of = _labels(connection, dataset_id)
+        n_used_in_training = _count_seen(connection, dataset_id, run)
+    labels = _known_labels(run)
+    unknown = [label for label in n_of if labels is not None and label not in labels]
+    n_labeled = sum(n_of.values())
+    return EvaluationOutlook(n_labeled, n_labeled - sum(n_of[label] for label in unknown), unknown, n_used_in_training)
+
+
+def queue_evaluation(workspace: Workspace, run_id: str, *, dataset_id: str, name: str | None = None) -> str:
+    """Queue an evaluation of a training with the current labels; return its ID.
+
+    Raises:
+        NotFound, Conflict: the training or the dataset does not exist or is not ready.
+        BadDataset: no image has a label.
+    """
+    run = _evaluable(workspace, run_id)
+    with workspace.engine.connect() as connection:
+        dataset = refuse_unready(connection, dataset_id)
+    source = training_images(workspace, dataset_id)
+    crop_size = None if run.recipe.crop_size else table_choices(dataset).crop_size
+    crops = [] if crop_size is None else [f"--crop-size={crop_size}"]
+    job_id, folder = new_job_folder(run.evaluation("").folder, name or dataset.name)
+    add_job(
+        workspace,
+        id=job_id,
+        kind="evaluate",
+        name=name or dataset.name,
+        dataset_id=dataset_id,
+        dataset_name=dataset.name,
+        classifier_id=run_id,
+        folder=str(folder),
+        command=[
+            "-m",
+            "coverslip",
+            "evaluate",
+            *source.group_options,
+            *crops,
+            f"--name={folder.name}",
+            "--",
+            str(run.folder),
+            *source.sources,
+        ],
+        choices={"sources": source.sources},
+    )
+    return job_id
+
+
+def _evaluable(workspace: Workspace, run_id: str) -> Run:
+    """Return the run of a training; raise Conflict if it has no finished classifier."""
+    run = find_job(workspace, run_id, "train").run
+    if not (run.is_done and run.has_classifier):
+        raise training_not_finished()
+    return run
+
+
+def _labels(connection: Connection, dataset_id: str) -> dict[str, int]:
+    """Count the images with each label."""
+    is_labeled = (images.c.dataset_id == dataset_id) & images.c.label.is_not(None) & ~images.c.is_excluded
+    counts = connection.execute(select(images.c.label, func.count()).where(is_labeled).group_by(images.c.label))
+    return {str(label): int(n) for label, n in counts}
+
+
+def _known_labels(run: Run) -> frozenset[str] | None:
+    """Return the labels that are or become classes of the run; None if each domain has its own classes."""
+    plan, card = run.recipe.classes, run.card
+    if plan.by_domain or card is None:
+        return None
+    return frozenset({*card.classes, *(old for old, new in plan.new_names().items() if new in card.classes)})
+
+
+def _count_seen(connection: Connection, dataset_id: str, run: Run) -> int | None:
+    of_training = training_hashes(run.seen).by_plan
+    if set(of_training) != {ReadPlan()}:  # the workspace read whole images: other planes have other pixels
+        return None
+    is_labeled = (images.c.dataset_id == dataset_id) & images.c.label.is_not(None) & ~images.c.is_excluded
+    hashes = connection.execute(select(images.c.pixel_hash).where(is_labeled)).scalars()
+    return sum(pixel_hash in of_training[ReadPlan()] for pixel_hash in hashes)

@@ -1,1 +1,0 @@
-"""Evaluations of finished trainings on external test sets, and comparisons."""

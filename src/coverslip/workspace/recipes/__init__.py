@@ -1,1 +1,0 @@
-"""Recipes of trainings: advice on networks and time, validation, and text files."""
