@@ -608,7 +608,7 @@ from coverslip.models.networks import create_network
 from coverslip.runs import Recipe
 from coverslip.training.processor import keep_freed_memory
 from coverslip.training.step import accumulate_gradients
-from coverslip.training.pacing import new_optimizer
+from coverslip.training.optimization import new_optimizer
 
 def resident(field):
     return int(re.search(field + r":\\s+(\\d+) kB", open("/proc/self/status").read())[1]) * 1024

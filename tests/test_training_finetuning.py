@@ -17,18 +17,18 @@ from coverslip.runs import Augment, Recipe, RunContext
 from coverslip.stopping import Stop
 from coverslip.training.batches import ChosenImages, TrainingImages, training_batches
 from coverslip.training.checkpoints import load_checkpoint, plain_state, save_checkpoint
+from coverslip.training.epoch_scores import StepsSeen
 from coverslip.training.finetuning import (
     Finetuned,
     finetune,
 )
-from coverslip.training.pacing import (
+from coverslip.training.optimization import (
     is_second_phase,
     learning_rate_factor,
     max_gradient_norm,
     new_optimizer,
     set_learning_rate,
 )
-from coverslip.training.ranking import StepsSeen
 from coverslip.training.step import Precision, Stepper, accumulate_gradients, begin_batch_statistics, standardized_head
 
 GENTLE = Augment(rotate_degrees=0, zoom=0, shift=0, brightness=0, contrast=0)

@@ -32,8 +32,9 @@ from coverslip.models.importing import import_weights
 from coverslip.models.networks import create_network
 from coverslip.models.table import registered_models
 from coverslip.models.weights import available_weights, local_weights, packaged_weights, remove_imported, weights_source
-from coverslip.models.weights.fitting import load_exactly, timm_network, with_network_names
+from coverslip.models.weights.fitting import load_exactly, timm_network
 from coverslip.models.weights.hub import fetch_weights, hub_weights
+from coverslip.models.weights.names import with_network_names
 from coverslip.models.weights.packaged import PACKAGED_MODELS
 from coverslip.models.weights.source import LocalWeights, Tensors
 from coverslip.runs import FromRun, Recipe, SplitPlan

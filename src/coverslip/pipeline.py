@@ -150,7 +150,7 @@ def preview(
         >>> cs.preview("my_cells/", cs.Recipe(image_size=48), out="preview.png", n=4).name
         'preview.png'
     """
-    from coverslip.training.preprocessing import draw_preview
+    from coverslip.training.preview import draw_preview
 
     data, recipe = apply_recipe(_opened(data), recipe or Recipe())
     scan = scan_images(data, emit=emit)

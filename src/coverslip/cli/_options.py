@@ -3,11 +3,12 @@
 import csv
 import json
 import textwrap
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from coverslip.runs.recipe import GROUPS, RecipeKey, recipe_keys
+if TYPE_CHECKING:
+    from coverslip.runs.recipe import RecipeKey
 
 
 def network_names(incomplete: str) -> list[str]:
@@ -26,6 +27,8 @@ def recipe_settings(incomplete: str) -> list[str]:
 
 def keys_as_text(width: int = 100) -> str:
     """Return every key below the title of its group: its possible values, default and meaning."""
+    from coverslip.runs.recipe import GROUPS, recipe_keys
+
     keys = recipe_keys()
     blocks = []
     for group in GROUPS:
@@ -34,7 +37,7 @@ def keys_as_text(width: int = 100) -> str:
     return "\n\n".join(blocks)
 
 
-def _row(key: RecipeKey, width: int) -> str:
+def _row(key: "RecipeKey", width: int) -> str:
     allowed, default = key.allowed.replace("`", ""), json.dumps(key.default).strip('"')
     meaning = textwrap.fill(f"{key.title}. {key.help}", width, initial_indent="      ", subsequent_indent="      ")
     return f"  {key.key}={default}  ({allowed})\n{meaning}"

@@ -20,11 +20,11 @@ from coverslip.models.weights.fitting import (
     classifier_of,
     load_exactly,
     timm_network,
-    with_network_names,
 )
 from coverslip.models.weights.foreign import read_checkpoint
 from coverslip.models.weights.hub import fetch_weights, hub_source
 from coverslip.models.weights.imported import store_imported
+from coverslip.models.weights.names import with_network_names
 from coverslip.models.weights.source import LocalWeights, Tensors, WeightsSource
 
 _CANDIDATES = 3  # are built to compare them

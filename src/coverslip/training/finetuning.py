@@ -35,12 +35,8 @@ from coverslip.training.batches import (
     training_batches,
 )
 from coverslip.training.checkpoints import Progress, load_checkpoint, save_checkpoint
-from coverslip.training.pacing import (
-    DoesNotFit,
-    StepPace,
-    StepPlan,
-    TimedPlan,
-    changes_in_steps,
+from coverslip.training.epoch_scores import Diverged, EpochScores, StepsSeen, epoch_ended, epoch_scores
+from coverslip.training.optimization import (
     is_changed_before,
     is_second_phase,
     learning_rate_factor,
@@ -48,8 +44,8 @@ from coverslip.training.pacing import (
     new_optimizer,
     set_learning_rate,
 )
+from coverslip.training.pacing import DoesNotFit, StepPace, StepPlan, TimedPlan, changes_in_steps
 from coverslip.training.processor import faster_convolutions, return_freed_memory
-from coverslip.training.ranking import Diverged, EpochScores, StepsSeen, epoch_ended, epoch_scores
 from coverslip.training.step import (
     Precision,
     PrecisionName,

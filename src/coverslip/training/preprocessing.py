@@ -2,23 +2,16 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
-import torch
-from PIL import Image, ImageDraw, ImageFont
-from torch import Tensor
 
 from coverslip.augmentation import AUGMENTATIONS
-from coverslip.augmentation.batch import apply_changes, draw_changes
 from coverslip.datasets import what_to_do_about_channels
 from coverslip.errors import BadDataset, BadRecipe
 from coverslip.images import ImageFacts, Preprocessing, learn_scaling
 from coverslip.messages import Note, Set, note
 from coverslip.models import model_info
-from coverslip.runs import Augment, Recipe, plan_of
-from coverslip.training.batches import as_tensor
+from coverslip.runs import Recipe, plan_of
 
 _CANVAS_SHARE = 0.99  # of training images that fit: one uncropped field must not make all others tiny
 
@@ -92,64 +85,3 @@ def _channels(facts: Sequence[ImageFacts]) -> int:
     """That the network will see: of all but the gray ones."""
     check_channels(facts)
     return max((fact.n_channels for fact in facts), default=1)
-
-
-VARIANTS = 5  # columns of changed images
-SMALLEST_TILE_PX, LARGEST_TILE_PX = 96, 224
-GAP_PX, LABEL_PX, HEADER_PX = 4, 150, 26
-_INK, _PAPER = (29, 37, 41), (225, 230, 230)  # gray, so that white and black backgrounds end visibly
-
-
-def draw_preview(
-    pixels: npt.NDArray[np.unsignedinteger], labels: Sequence[str], augment: Augment, *, seed: int
-) -> Image.Image:
-    """One row per image: its class, the image as prepared, and the image changed in five ways.
-
-    Three channels are shown as red, green and blue; of any other number only the first is shown.
-
-    Args:
-        pixels: (n, S, S, C) uint8 or uint16, as `preprocess` gives them.
-        labels: n classes.
-        augment: what training would change.
-        seed: of the changes.
-    """
-    plain = as_tensor(pixels)
-    copies = plain.repeat_interleave(VARIANTS, dim=0)
-    changes = draw_changes(len(copies), augment, torch.Generator().manual_seed(seed))
-    changed = apply_changes(copies, changes).reshape(len(plain), VARIANTS, *plain.shape[1:])
-    rows = torch.cat([plain[:, None], changed], dim=1)
-    tile_px = min(max(plain.shape[3], SMALLEST_TILE_PX), LARGEST_TILE_PX)
-    step = tile_px + GAP_PX
-    sheet = Image.new("RGB", (LABEL_PX + (1 + VARIANTS) * step, HEADER_PX + len(rows) * step), _PAPER)
-    pen, font = ImageDraw.Draw(sheet), _font()
-    pen.text((LABEL_PX, 5), "as prepared", _INK, font)
-    pen.text((LABEL_PX + step, 5), "changed at random", _INK, font)
-    for row, (images, label) in enumerate(zip(rows, labels, strict=True)):
-        y = HEADER_PX + row * step
-        pen.text((GAP_PX, y), _shortened(label, font), _INK, font)
-        for column, image in enumerate(images):
-            sheet.paste(_picture(image, tile_px), (LABEL_PX + column * step, y))
-    return sheet
-
-
-def _picture(image: Tensor, side_px: int) -> Image.Image:
-    """(C, S, S) in [0, 1] as a picture of the sheet's size."""
-    shown = image if len(image) == 3 else image[:1].expand(3, -1, -1)
-    levels = (shown * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
-    return Image.fromarray(np.ascontiguousarray(levels)).resize((side_px, side_px), Image.Resampling.BILINEAR)
-
-
-def _font() -> ImageFont.FreeTypeFont:
-    """DejaVu Sans as Matplotlib brings it, which has more alphabets than Pillow's own."""
-    import matplotlib
-
-    return ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), 13)
-
-
-def _shortened(text: str, font: ImageFont.FreeTypeFont) -> str:
-    """The text, its end replaced by an ellipsis where the column is too narrow."""
-    if font.getlength(text) <= LABEL_PX - 2 * GAP_PX:
-        return text
-    while text and font.getlength(f"{text}…") > LABEL_PX - 2 * GAP_PX:
-        text = text[:-1]
-    return f"{text}…"

@@ -14,7 +14,7 @@ from pathlib import Path
 from coverslip.errors import WeightsUnavailable
 from coverslip.files import sha256_file
 from coverslip.models.records import HALVES, IMAGENET, Normalization
-from coverslip.models.weights.fitting import with_network_names
+from coverslip.models.weights.names import with_network_names
 from coverslip.models.weights.source import LocalWeights, Tensors, WeightsSource
 
 
