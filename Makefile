@@ -27,7 +27,7 @@ test: $(READY) $(PAGES)  ## what every change must pass
 	.ci/npm run test
 	$(PYTEST) -m "not exhaustive"
 
-test-all: $(READY) $(PAGES)  ## the same with numbers for every network, and with more examples
+test-all: $(READY) $(PAGES)  ## also the slow variants of tests, numbers for every network, and more examples
 	.ci/chromium
 	.ci/npm run test
 	$(PYTEST) --hypothesis-profile=exhaustive

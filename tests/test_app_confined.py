@@ -74,6 +74,7 @@ def exchanged(path: Path, real: Path, secret: Path) -> Iterator[None]:
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere links are followed, or not exchanged in one step")
 @pytest.mark.parametrize("what", ["file", pytest.param("folder", marks=pytest.mark.exhaustive)])
+@pytest.mark.exhaustive
 def test_a_link_that_is_exchanged_meanwhile_shows_nothing_from_outside(
     tmp_path: Path, outside: Path, what: str
 ) -> None:

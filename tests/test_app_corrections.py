@@ -105,6 +105,7 @@ def test_a_correction_joins_the_dataset_that_was_trained_on_and_can_be_taken_bac
     assert lab.correct(lab.run, row["k"], None)["change"] is None  # there is nothing left to take back
 
 
+@pytest.mark.exhaustive
 def test_removed_images_are_counted_before_training_again(lab: Lab) -> None:
     where = f"{API}/datasets/{lab.cells}"
     n_of = Counter(lab.split(lab.run).values())
@@ -132,6 +133,7 @@ def test_removed_images_are_counted_before_training_again(lab: Lab) -> None:
     assert lab.get(f"runs/{second}/image-changes") == {**NO_CHANGES, "n_added": 4, "n_ungrouped": 0}
 
 
+@pytest.mark.exhaustive
 def test_adding_predicted_images_tells_what_a_new_training_has_more_or_less(lab: Lab) -> None:
     new = write_cells(lab.workspace.roots[0] / "new", n=4, seed=70)
     others = open_images(lab.workspace, new)
@@ -172,6 +174,7 @@ def test_adding_predicted_images_tells_what_a_new_training_has_more_or_less(lab:
     assert lab.get(f"runs/{lab.run}/image-changes") == NO_CHANGES
 
 
+@pytest.mark.exhaustive
 def test_a_training_with_a_time_budget_is_done_again_with_its_groups(lab: Lab) -> None:
     image = lab.get(f"datasets/{lab.cells}/images?label=large&limit=1")["items"][0]
     change = lab.label([image["image_id"]], "medium")
@@ -195,6 +198,7 @@ def test_new_images_without_a_known_group_are_counted_before_training_again(lab:
     until(lambda: lab.get(f"datasets/{lab.cells}")["state"] == "ready")
 
 
+@pytest.mark.exhaustive
 def test_groups_of_a_training_table_that_a_pattern_found_are_told_as_the_patterns(lab: Lab) -> None:
     image = lab.get(f"datasets/{lab.cells}/images?label=large&limit=1")["items"][0]
     change = lab.label([image["image_id"]], "medium")
@@ -301,6 +305,7 @@ def checked_labels(lab: Lab, run: str) -> Json:
     return checked
 
 
+@pytest.mark.exhaustive
 def test_a_confirmed_label_is_listed_no_more_until_the_label_changes_or_the_confirmation_is_removed(lab: Lab) -> None:
     wrong = lab.get(f"datasets/{lab.cells}/images?label=large&limit=1")["items"][0]
     wrongly = lab.label([wrong["image_id"]], "medium")
@@ -343,6 +348,7 @@ def test_a_confirmed_label_is_listed_no_more_until_the_label_changes_or_the_conf
     assert lab.undo(wrongly) == 200
 
 
+@pytest.mark.exhaustive
 def test_a_training_knows_its_images_though_its_dataset_has_a_second_source_since(lab: Lab) -> None:
     where = f"{API}/datasets/{lab.cells}"
     large = lab.get(f"datasets/{lab.cells}/images?label=large&limit=2")["items"]
@@ -406,6 +412,7 @@ def test_an_explanation_is_asked_for_and_given_up_on_request(lab: Lab) -> None:
     assert lab.client.get(f"{API}/jobs/{lab.run}/rows/4000/explanation").status_code == 404
 
 
+@pytest.mark.exhaustive
 def test_an_out_of_fold_prediction_is_explained_with_the_classifier_of_its_fold(lab: Lab) -> None:
     folded = trained_here(lab.workspace, lab.cells, {**QUICK, "split.folds": 2}, "Two folds")
     run = Run(Path(lab.get(f"runs/{folded}")["folder"]))

@@ -153,6 +153,7 @@ def test_the_same_with_real_blood_cells(
     assert {row["predicted"] for row in table} <= {folder.name for folder in images.iterdir()}
 
 
+@pytest.mark.exhaustive
 def test_labels_given_by_keys_survive_a_killed_app(
     other_app: Callable[..., RunningApp], other_page: Tab, tmp_path: Path
 ) -> None:
@@ -308,6 +309,7 @@ def test_the_message_of_a_deletion_goes_when_the_item_is_restored(page: "Page", 
     page.get_by_role("button", name="Delete the predictions").first.wait_for()
 
 
+@pytest.mark.exhaustive
 def test_what_was_deleted_is_restored_after_a_reload(page: "Page", stock: Stock) -> None:
     open_page(page, "/predict")
     page.get_by_role("button", name="Delete the predictions").first.click()

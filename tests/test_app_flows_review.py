@@ -82,6 +82,7 @@ def slowly(route: "Route") -> None:
     route.continue_()
 
 
+@pytest.mark.exhaustive
 def test_quick_keys_correct_one_image_each_and_are_undone_in_turn(page: "Page", review: Review) -> None:
     review.open(page)
     page.route(CORRECTIONS, slowly)
@@ -103,6 +104,7 @@ def test_quick_keys_correct_one_image_each_and_are_undone_in_turn(page: "Page", 
     review.until_corrected(page, [None] * 4)
 
 
+@pytest.mark.exhaustive
 def test_a_key_stays_with_its_image_if_that_is_chosen(page: "Page", review: Review) -> None:
     review.open(page)
     first, second = (name for name in CLASSES if name != review.rows[0]["decision"])
@@ -128,6 +130,7 @@ def test_the_key_of_the_predicted_class_confirms_a_decided_image_too(page: "Page
     review.until_corrected(page, [label if other == k else None for other in range(4)])
 
 
+@pytest.mark.exhaustive
 def test_a_correction_that_could_not_be_kept_is_told_and_not_undone(page: "Page", review: Review) -> None:
     is_cut_off = False
     # From the beginning: a route that comes later may let the request pass that is made next.
@@ -147,6 +150,7 @@ def test_a_correction_that_could_not_be_kept_is_told_and_not_undone(page: "Page"
     review.until_corrected(page, [None] * 4)
 
 
+@pytest.mark.exhaustive
 def test_what_needs_the_eye_gets_less_and_none_is_passed_over(page: "Page", review: Review) -> None:
     before = review.app.get(f"predictions/{review.prediction}")["n_review"]
     assert before >= N_BROKEN
@@ -260,6 +264,7 @@ def test_corrections_join_the_training_set_and_it_is_trained_again(page: "Page",
     assert n_images == before["n_images"]
 
 
+@pytest.mark.exhaustive
 def test_arrow_keys_select_images_after_a_filter_was_clicked(page: "Page", review: Review) -> None:
     review.open(page)
     page.get_by_role("navigation", name="Show").get_by_role("link", name="All images").click()
@@ -269,6 +274,7 @@ def test_arrow_keys_select_images_after_a_filter_was_clicked(page: "Page", revie
     review.until_corrected(page, [label, None, None, None])
 
 
+@pytest.mark.exhaustive
 def test_enter_on_a_link_elsewhere_is_the_links(page: "Page", review: Review) -> None:
     review.open(page)
     page.get_by_role("navigation", name="Show").get_by_role("link", name="Needs review").focus()
@@ -280,6 +286,7 @@ def test_enter_on_a_link_elsewhere_is_the_links(page: "Page", review: Review) ->
     assert review.corrections() == [None] * 4
 
 
+@pytest.mark.exhaustive
 def test_one_click_opens_an_image_that_was_searched_for(page: "Page", review: Review) -> None:
     review.open(page)
     row = review.rows[0]

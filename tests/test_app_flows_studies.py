@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.exhaustive
 def test_a_study_is_planned_and_its_plan_changed(page: "Page", stock: Stock) -> None:
     open_page(page, "/studies")
     page.get_by_role("link", name="New study").click()
@@ -69,6 +70,7 @@ def test_a_study_is_started_watched_and_compared(page: "Page", stock: Stock) -> 
     page.get_by_role("heading", name="Limitations").wait_for()
 
 
+@pytest.mark.exhaustive
 def test_what_a_study_shows_is_said_in_words_and_taken_away(page: "Page", stock: Stock) -> None:
     open_page(page, f"/studies/{stock.study}")
     page.get_by_text("too few splits", exact=True).first.wait_for()  # one split

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.exhaustive
 def test_choices_for_a_training_are_there_again_after_back(page: "Page", app_server: RunningApp) -> None:
     images = app_server.opened(save_cells(app_server.root / "chosen"))["id"]
     open_page(page, f"/train?dataset={images}")
@@ -47,6 +48,7 @@ def test_another_tab_shows_what_was_changed_in_this_one(
     other.close()
 
 
+@pytest.mark.exhaustive
 def test_a_page_shows_what_was_begun_and_ended_by_other_programs(page: "Page", app_server: RunningApp) -> None:
     open_page(page, "/datasets")  # which asks for nothing by itself once all is read
     images = app_server.opened(save_cells(app_server.root / "from elsewhere"), name="From elsewhere")["id"]
@@ -68,6 +70,7 @@ def test_activity_changes_with_every_step_of_a_job(tmp_path: Path) -> None:
     assert activity_of(workspace) == seen[-1]
 
 
+@pytest.mark.exhaustive
 def test_a_page_says_that_the_server_is_gone_and_goes_on_when_it_is_back(
     other_app: Callable[..., RunningApp], other_page: Callable[[RunningApp], "Page"]
 ) -> None:
@@ -83,6 +86,7 @@ def test_a_page_says_that_the_server_is_gone_and_goes_on_when_it_is_back(
     page.get_by_role("alert").wait_for(state="hidden")
 
 
+@pytest.mark.exhaustive
 def test_a_folder_that_is_gone_is_named_everywhere_and_comes_back_or_is_chosen_anew(page: "Page", stock: Stock) -> None:
     folder, elsewhere = (stock.app.workspace.parent / "images" / name for name in ("first clinic", "moved"))
     before = stock.app.get(f"datasets/{stock.images}")

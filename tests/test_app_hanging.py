@@ -50,6 +50,7 @@ def _until_one_hangs(app: RunningApp) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_uploads_that_are_broken_off_leave_nothing_behind(other_app: Callable[..., RunningApp]) -> None:
     """Fifty of them, as a lost connection breaks them off: no line in a log, no file, no memory."""
     app = other_app()

@@ -30,6 +30,7 @@ HALF = b"GET / HTTP/1.1\r\nHost: x"
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="sets the limit of another process")
+@pytest.mark.exhaustive
 def test_half_sent_requests_keep_nobody_from_the_app(other_app: Callable[..., RunningApp]) -> None:
     import resource
 
@@ -50,6 +51,7 @@ def test_half_sent_requests_keep_nobody_from_the_app(other_app: Callable[..., Ru
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_who_leaves_a_stream_is_no_line_in_the_log(other_app: Callable[..., RunningApp]) -> None:
     app = other_app()
     found = app.opened(write_cells(app.root / "cells"))
@@ -135,6 +137,7 @@ def test_what_does_not_go_on_is_ended(sent: bytes, monkeypatch: pytest.MonkeyPat
         assert has_ended(connection, 5)
 
 
+@pytest.mark.exhaustive
 def test_a_header_in_drops_is_ended_and_a_body_in_drops_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     with served(2, monkeypatch) as place:
         with socket.create_connection(place) as header:
@@ -204,6 +207,7 @@ with open_server(home, port=0):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("is_writable", [True, False])
+@pytest.mark.exhaustive
 def test_whoever_logs_never_waits_and_the_same_is_logged_seldom(tmp_path: Path, is_writable: bool) -> None:
     log = tmp_path / "log" / "app.log"
     if not is_writable:
@@ -248,6 +252,7 @@ def test_a_full_log_ends_and_a_line_of_wrong_values_is_not_printed(tmp_path: Pat
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_while_another_program_writes_requests_are_told_to_come_back(tmp_path: Path) -> None:
     home = workspace_in(tmp_path)
     write_cells(tmp_path / "cells")

@@ -107,6 +107,7 @@ def test_rows_are_those_of_the_command_line(lab: Lab, tmp_path: Path) -> None:
     assert lab.client.delete(f"{API}/jobs/{other.json()['id']}").status_code == 204
 
 
+@pytest.mark.exhaustive
 def test_stated_shares_change_what_is_answered_and_false_ones_are_refused(lab: Lab) -> None:
     asked = {"classifier_id": lab.run, "sources": [str(lab.new)], "prevalence": {"large": 0.98}}
     for prevalence in ({"huge": 0.5}, {"large": 1.5}, dict.fromkeys(CLASSES, 0.5)):
@@ -250,6 +251,7 @@ def test_an_image_is_excluded_with_its_reason_and_included_again(lab: Lab) -> No
     assert lab.client.delete(f"{API}/jobs/{answer.json()['id']}").status_code == 204
 
 
+@pytest.mark.exhaustive
 def test_a_prediction_of_a_dataset_has_the_labels_that_the_dataset_has_when_it_is_requested(lab: Lab) -> None:
     folder = write_cells(lab.new.parent / "labeled", 6, seed=2)
     dataset = open_images(lab.workspace, folder)
@@ -281,6 +283,7 @@ def images_of(lab: Lab, dataset_id: str) -> list[Json]:
     return found
 
 
+@pytest.mark.exhaustive
 def test_confirmed_and_corrected_images_join_a_dataset_once_and_can_be_left_out_again(lab: Lab) -> None:
     cells = open_images(lab.workspace, lab.new.parent / "cells", group_pattern=r"slide\d+", name="Cells")
     before = describe(lab.workspace, cells)
@@ -339,6 +342,7 @@ def test_pictures_are_served_only_from_below_the_allowed_roots(lab: Lab, tmp_pat
         link.unlink(missing_ok=True)
 
 
+@pytest.mark.exhaustive
 def test_single_images_are_answered_by_a_classifier_that_stays_loaded(lab: Lab) -> None:
     image = next(lab.new.glob("slide*.png"))
     row = next(

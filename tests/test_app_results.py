@@ -76,6 +76,7 @@ def test_the_words_below_a_misclassified_image_of_the_summary_open_it(page: "Pag
     page.get_by_role("dialog").wait_for()
 
 
+@pytest.mark.exhaustive
 def test_the_words_below_a_misclassified_image_open_it_and_a_correction_there_changes_its_label(
     page: "Page", stock: Stock
 ) -> None:
@@ -125,6 +126,7 @@ def test_totals_of_a_confusion_matrix_stay_in_sight_where_it_scrolls(page: "Page
     assert place["x"] + place["width"] <= 340
 
 
+@pytest.mark.exhaustive
 def test_the_summary_fits_on_two_screens_and_every_tab_opens_with_a_verdict(page: "Page", stock: Stock) -> None:
     open_page(page, f"/runs/{stock.run}")
     page.get_by_role("heading", name="Limitations").wait_for()

@@ -171,6 +171,7 @@ def test_misclassified_images_are_listed_with_their_groups(lab: Lab) -> None:
     assert all(row["group"].startswith("slide") for row in rows)
 
 
+@pytest.mark.exhaustive
 def test_fine_tuning_that_was_discarded_is_not_drawn_in_the_list(lab: Lab) -> None:
     recipe = {**FINETUNE, "learning_rate": 1.0}
     run = trained_here(lab.workspace, lab.cells, recipe)
@@ -182,6 +183,7 @@ def test_fine_tuning_that_was_discarded_is_not_drawn_in_the_list(lab: Lab) -> No
 
 
 @pytest.mark.parametrize("recipe", [QUICK, FINETUNE], ids=["instant", "finetune"])
+@pytest.mark.exhaustive
 def test_the_list_has_the_mean_validation_f1_of_all_folds(lab: Lab, recipe: Json) -> None:
     state = lab.get(f"runs/{trained_here(lab.workspace, lab.cells, {**recipe, 'split.folds': 3})}")
     scores = []
@@ -296,6 +298,7 @@ def test_a_removed_run_comes_back_as_it_was(lab: Lab) -> None:
     assert lab.client.post(f"{API}/jobs/{lab.run}/stop").status_code == 409
 
 
+@pytest.mark.exhaustive
 def test_a_training_that_cannot_work_says_why(lab: Lab) -> None:
     folder = write_cells(lab.workspace.roots[0] / "gone", 30)
     dataset = open_images(lab.workspace, folder)

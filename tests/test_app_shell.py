@@ -74,6 +74,7 @@ def test_it_listens_on_this_computer_alone(app_server: RunningApp) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_second_server_on_the_workspace_is_refused(app_server: RunningApp) -> None:
     done = run_app("--workspace", str(app_server.workspace))
     assert done.returncode == 1
@@ -150,6 +151,7 @@ def test_the_next_free_port_is_taken_and_said(other_app: Callable[..., RunningAp
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_away_from_loopback_the_token_is_shown_once_and_holds_after_a_restart(
     other_app: Callable[..., RunningApp],
 ) -> None:
@@ -521,6 +523,7 @@ def test_a_wrong_method_is_a_problem_that_says_the_right_one(client: TestClient)
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_fault_is_written_to_the_log_not_to_the_terminal(tmp_path: Path) -> None:
     script = f"""
 import threading, time, urllib.request, urllib.error
@@ -773,6 +776,7 @@ def ids_that_exist(client: TestClient, images: Path) -> dict[str, object]:
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_packages_contain_the_pages_and_nothing_else_of_this_computer_and_are_not_built_without_pages(
     tmp_path: Path,
 ) -> None:

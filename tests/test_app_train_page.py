@@ -140,6 +140,7 @@ def test_the_recipe_of_a_paper_is_loaded_into_the_form_and_started(
         assert recipe.init == wanted.init
 
 
+@pytest.mark.exhaustive
 def test_what_is_wrong_in_a_recipe_file_is_said_by_key_and_line_and_mended_there(
     page: "Page", lab: Lab, tmp_path: Path
 ) -> None:
@@ -198,6 +199,7 @@ def test_lists_names_and_options_are_given_in_fields(page: "Page", lab: Lab, tmp
     assert (chosen.model, chosen.model_options) == ("mobilevit_mn", {"depths": [1, 1, 1], "mv2_attention": "nam"})
 
 
+@pytest.mark.exhaustive
 def test_an_earlier_training_is_begun_with_and_each_choice_set_back(page: "Page", lab: Lab) -> None:
     open_page(page, f"/train?dataset={lab.sets['qband']}")
     page.get_by_label("An earlier training", exact=True).select_option(lab.earlier)
@@ -210,6 +212,7 @@ def test_an_earlier_training_is_begun_with_and_each_choice_set_back(page: "Page"
     page.get_by_text("All settings have their defaults").wait_for()
 
 
+@pytest.mark.exhaustive
 def test_a_time_budget_counts_and_is_listed_as_a_choice(page: "Page", lab: Lab) -> None:
     open_page(page, f"/train?dataset={lab.sets['cells']}")
     page.get_by_role("radio", name="Quick").check()
@@ -223,6 +226,7 @@ def test_a_time_budget_counts_and_is_listed_as_a_choice(page: "Page", lab: Lab) 
     expect(page.get_by_role("link", name="setting differs")).to_have_count(0)
 
 
+@pytest.mark.exhaustive
 def test_groups_chosen_for_a_training_are_counted_and_no_longer_asked_for(page: "Page", app_server: RunningApp) -> None:
     cells = app_server.opened(write_cells(app_server.root / "cells without groups", 54))["id"]
     suggestion = app_server.get(f"datasets/{cells}/group-suggestions")["items"][0]
@@ -237,6 +241,7 @@ def test_groups_chosen_for_a_training_are_counted_and_no_longer_asked_for(page: 
     define.wait_for()
 
 
+@pytest.mark.exhaustive
 def test_a_number_in_place_of_automatic_is_awaited_not_guessed(page: "Page", lab: Lab) -> None:
     """One epoch would begin a training that nobody wants, where the number is never typed."""
     open_page(page, f"/train?dataset={lab.sets['cells']}")
@@ -274,6 +279,7 @@ def test_a_choice_that_is_not_valid_is_named_beside_the_button_and_led_to(page: 
     expect(field).to_be_in_viewport()
 
 
+@pytest.mark.exhaustive
 def test_minutes_of_ones_own_are_shown_wherever_they_apply(page: "Page", lab: Lab) -> None:
     open_page(page, f"/train?dataset={lab.sets['cells']}")
     start, minutes = page.get_by_role("button", name="Start training"), page.get_by_label("Minutes", exact=True)
@@ -300,6 +306,7 @@ def test_minutes_of_ones_own_are_shown_wherever_they_apply(page: "Page", lab: La
     expect(minutes).to_have_count(0)
 
 
+@pytest.mark.exhaustive
 def test_a_remedy_is_a_button_that_makes_the_choice(page: "Page", lab: Lab) -> None:
     open_page(page, f"/train?dataset={lab.sets['cells']}")
     page.get_by_role("button", name="Start training").wait_for()
@@ -325,6 +332,7 @@ def test_the_page_with_all_unfolded_is_accessible(page_for_axe: "Page", lab: Lab
     assert check_for_everyone(page_for_axe, f"/train?dataset={lab.sets['qband']}", prepare)
 
 
+@pytest.mark.exhaustive
 def test_a_recipe_is_saved_once_its_text_says_what_was_chosen(page: "Page", lab: Lab, tmp_path: Path) -> None:
     open_page(page, f"/train?dataset={lab.sets['cells']}")
     page.get_by_role("button", name="Start training").wait_for()
@@ -343,6 +351,7 @@ def test_a_recipe_is_saved_once_its_text_says_what_was_chosen(page: "Page", lab:
     assert isinstance(saved(page, tmp_path).init, Pretraining)
 
 
+@pytest.mark.exhaustive
 def test_images_that_are_being_read_again_are_no_error_of_a_choice(page: "Page", lab: Lab) -> None:
     open_page(page, f"/train?dataset={lab.sets['cells']}")
     start = page.get_by_role("button", name="Start training")

@@ -137,6 +137,7 @@ def test_the_number_of_a_change_whose_images_are_gone_is_never_that_of_another(
     assert [change["id"] for change in app.get(f"{where}/label-changes")["items"]] == [second]
 
 
+@pytest.mark.exhaustive
 def test_an_undo_of_an_exclusion_leaves_what_another_client_excluded(app: App, where: str, cells: Path) -> None:
     seen = app.get(f"{where}/positions")["image_ids"]
 
@@ -178,6 +179,7 @@ def test_confirming_tells_whose_confirmation_it_was(app: App, where: str) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_corrections_take_back_no_label_and_no_answer_of_another_client(tmp_path: Path) -> None:
     workspace = new_workspace(tmp_path)
     images = open_images(workspace, write_cells(tmp_path / "cells", 30))
@@ -211,6 +213,7 @@ def test_corrections_take_back_no_label_and_no_answer_of_another_client(tmp_path
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_an_answer_that_its_dataset_does_not_take_is_not_saved(tmp_path: Path) -> None:
     workspace = new_workspace(tmp_path)
     images = open_images(workspace, write_cells(tmp_path / "cells", 30))

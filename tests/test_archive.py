@@ -26,6 +26,7 @@ import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import BadClassifier
 from coverslip.images import Preprocessing
+from coverslip.inference import trial
 from coverslip.inference.loading import load_network
 from coverslip.messages import has_entry, text
 from coverslip.models.networks import create_network
@@ -367,10 +368,11 @@ CRAFTED: dict[str, tuple[Craft, str]] = {
 
 @pytest.mark.parametrize(("craft", "said"), CRAFTED.values(), ids=CRAFTED)
 def test_a_crafted_file_is_one_clear_error_and_leaves_nothing_behind(
-    craft: Craft, said: str, folder: Path, tmp_path: Path
+    craft: Craft, said: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "crafted.coverslip"
     craft(file, entries_of(folder))
+    monkeypatch.setattr(trial, "_SECONDS", 10)  # of the processor, for networks without end
     with within_memory(200e6), pytest.raises(BadClassifier) as caught:
         cs.load_classifier(file)
     assert caught.value.code == said if has_entry(said) else re.search(said, str(caught.value))
@@ -382,6 +384,7 @@ def test_a_crafted_file_is_one_clear_error_and_leaves_nothing_behind(
 @pytest.mark.parametrize(
     "craft", [weights_with(lambda w: w["mean"].fill(-3e38)), edited(temperature=1e-320)], ids=["weights", "card"]
 )
+@pytest.mark.exhaustive
 def test_a_classifier_whose_numbers_overflow_decides_nothing(
     craft: Craft, folder: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -438,6 +441,7 @@ def test_a_network_that_takes_longer_than_it_may_is_given_up_in_a_process_of_its
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is looked up as Linux tells it")
+@pytest.mark.exhaustive
 def test_a_network_for_large_images_is_built_in_little_memory(tmp_path: Path) -> None:
     """A transformer of 16,385 tokens: its numbers took minutes."""
     code = (

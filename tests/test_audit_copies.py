@@ -83,6 +83,7 @@ def originals_found(data, scan) -> dict[str, bool]:
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_changed_copies_of_every_kind_are_found_and_nothing_else(looked):
     data, scan = looked
     found = originals_found(data, scan)
@@ -236,6 +237,7 @@ def test_an_object_on_a_noisy_ground_is_compared_by_its_detail():
     assert likeness(*images) > 4.4
 
 
+@pytest.mark.exhaustive
 def test_plain_shapes_that_fit_in_any_turn_are_no_copies(tmp_path):
     files = sorted(write_cells(tmp_path / "cells", 54).rglob("*.png"))
     pictures = [small_picture(np.asarray(Image.open(file))) for file in files]

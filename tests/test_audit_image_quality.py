@@ -73,6 +73,7 @@ def test_inspect_shows_the_images_with_faults_and_no_others(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_looking_at_a_large_image_takes_little_more_than_its_pixels() -> None:
     pixels = np.tile(np.arange(250, dtype=np.uint8)[:, None, None], (16, 4000, 3))
     pixels[..., 1] += 1

@@ -75,6 +75,7 @@ def test_cells_that_differ_in_themselves_have_none() -> None:
     assert max(found.share("border"), found.share("background")) < ADVICE_SHARE
 
 
+@pytest.mark.exhaustive
 def test_labels_at_random_have_no_signal() -> None:
     n_signals = 0
     for seed in range(4):

@@ -149,6 +149,7 @@ def test_names_may_hold_anything(run: Path, tmp_path: Path, capsys: pytest.Captu
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_classes_called_like_columns_are_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     images = save_cells(tmp_path / "images", ("label", "decision", "p:label"))
     assert main(["train", str(images), *QUICK, "--out", str(tmp_path / "run")]) == 0
@@ -239,6 +240,7 @@ def unreadable_in(inspected: dict[str, Any]) -> dict[str, str]:
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_broken_images_keep_their_rows_and_stop_nobody_else(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -515,6 +517,7 @@ needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="gives up privi
 
 @pytest.mark.slow
 @needs_linux
+@pytest.mark.exhaustive
 def test_what_may_not_be_read_is_told_and_stops_nobody_else(tmp_path: Path) -> None:
     images = save_cells(tmp_path / "images", ("a", "b"), n=3)
     save_cell(images / "closed" / "1.png")
@@ -618,6 +621,7 @@ def test_a_full_disk_leaves_the_earlier_predictions_whole(
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_full_disk_under_the_cache_stops_no_training(
     cells: Path, tmp_path: Path, small_disk: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -394,6 +394,7 @@ def test_a_stopped_run_goes_on_with_the_time_that_it_is_given(cells: Path, tmp_p
         ("smaller-images", (4.0, 0.5), ["resume", "finish"]),
     ],
 )
+@pytest.mark.exhaustive
 def test_a_stop_after_fine_tuning_was_given_up_keeps_the_instant_classifier(
     cells: Path, tmp_path: Path, code: str, seconds_of_steps: tuple[float, ...], remedies: list[str]
 ) -> None:
@@ -417,6 +418,7 @@ def test_a_stop_after_fine_tuning_was_given_up_keeps_the_instant_classifier(
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_run_that_had_too_little_time_can_be_given_more(cells: Path, tmp_path: Path) -> None:
     data, folder = cs.open_dataset(cells, group_pattern=GROUPS), tmp_path / "run"
     with pytest.raises(OutOfTime) as raised:
@@ -504,6 +506,7 @@ def test_folds_that_run_out_of_time_all_keep_the_instant_classifier(cells: Path,
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_folds_that_were_trained_without_a_budget_are_never_given_up(cells: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
 
@@ -663,6 +666,7 @@ def test_a_forecast_of_the_instant_stage_includes_the_later_trainings_of_folds()
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_budget_that_is_too_small_for_folds_is_refused_while_features_are_computed(tmp_path: Path) -> None:
     images = write_cells(tmp_path / "images", n=150, n_slides=15)
     asked = with_settings(INSTANT, ["split.folds=5"])

@@ -86,6 +86,7 @@ def test_a_training_is_not_resumed_on_changed_images_of_any_part(
     assert refused.value.code == "run-is-finished"
 
 
+@pytest.mark.exhaustive
 def test_a_training_is_not_resumed_on_changed_images_of_its_first_step(tmp_path: Path) -> None:
     cells, others = uncompressed_cells(tmp_path / "cells"), uncompressed_cells(tmp_path / "others", seed=7)
     recipe = INSTANT.model_copy(update={"init": Pretraining(train_on=str(others))})
@@ -99,6 +100,7 @@ def test_a_training_is_not_resumed_on_changed_images_of_its_first_step(tmp_path:
     assert cs.resume(run).is_done
 
 
+@pytest.mark.exhaustive
 def test_a_study_is_not_resumed_on_changed_images_also_of_trainings_that_are_done(tmp_path: Path) -> None:
     cells, out = uncompressed_cells(tmp_path / "cells"), tmp_path / "out"
     settings = {"image_size": 32, "tta": 1, "stage": "instant"}

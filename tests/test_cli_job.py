@@ -34,6 +34,7 @@ def run(samples: SampleSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_inspect_finds_the_planted_faults(samples: SampleSet, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", str(samples.folder), "--group-pattern", r"slide\d+", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -79,12 +80,14 @@ def test_the_recipe_of_a_run_keeps_its_groups_and_gives_the_same_split(
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_evaluate_prints_the_runs_own_numbers(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", str(run), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == json.loads((run / "metrics.json").read_text(encoding="utf-8"))
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_evaluate_on_other_images_is_kept_under_its_name(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -130,6 +133,7 @@ def test_predictions_do_not_depend_on_the_batch_size(run: Path, tmp_path: Path) 
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_report_prints_where_it_is(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (run / "report.html").unlink()
     assert main(["report", str(run)]) == 0
@@ -222,6 +226,7 @@ def test_the_demo_does_the_whole_job_and_can_be_run_again(
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_refused_split_leaves_no_folder_and_an_allowed_one_is_doubted_beside_its_headline(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

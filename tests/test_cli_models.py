@@ -39,6 +39,7 @@ def test_one_network_is_one_object_with_all_that_is_known(capsys: Capture) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_options_reach_the_network_with_their_types(capsys: Capture) -> None:
     plain = ("--option", "dsc=false", "--option", "mv2_attention=none", "--option", "mobilevit_attention=none")
     found = as_json(capsys, "mobilevit_mn", *plain, "--option", "depths=[2, 4, 3]")
@@ -91,6 +92,7 @@ def test_the_table_says_what_a_choice_costs(capsys: Capture) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["--paper", "aimic", "--json"], ["--max-macs", "1"]])
+@pytest.mark.exhaustive
 def test_lists_need_no_torch(arguments: list[str]) -> None:
     code = (
         "import sys; from coverslip.cli import main; code = main(sys.argv[1:]);"

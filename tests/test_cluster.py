@@ -68,6 +68,7 @@ def test_an_address_where_nothing_answers_is_an_error_in_time(
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_host_that_drops_packets_is_an_error_in_time() -> None:
     """A full queue of connections: the system drops the next ones, as a firewall does."""
     with closing(socket.create_server(("127.0.0.1", 0), backlog=0)) as listener:

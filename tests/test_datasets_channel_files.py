@@ -219,6 +219,7 @@ def test_the_app_proposes_pairs_splits_them_and_keeps_to_its_folders(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_what_is_told_by_the_second_file_alone_is_learnt_and_predicted_from_pairs(tmp_path, own_cache):
     from trained import INSTANT
 

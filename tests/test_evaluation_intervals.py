@@ -36,6 +36,7 @@ def test_images_of_a_group_move_together():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("n_groups", [5, 8, 30])
+@pytest.mark.exhaustive
 def test_intervals_over_groups_hold_the_truth_about_as_often_as_they_say(n_groups):
     truth = score(*predictions(20_000, 5, 99)[:2])["accuracy"]
     intervals = [

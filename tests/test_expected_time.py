@@ -39,6 +39,7 @@ def expected_seconds(cells: Path, out: Path, *settings: str, is_stopped: bool = 
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_earlier_trainings_give_the_expected_time_of_the_same_network_at_about_this_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,6 +99,7 @@ def test_only_what_was_measured_is_kept_and_of_the_image_size_that_it_was_measur
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_training_that_found_its_features_in_the_cache_leaves_the_known_pace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

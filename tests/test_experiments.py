@@ -37,6 +37,7 @@ def measured(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_one_split_is_trained_and_measured_without_a_report(measured: Run) -> None:
     assert measured.metrics["accuracy"].value is not None
     assert measured.has_classifier

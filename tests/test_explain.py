@@ -178,6 +178,7 @@ def test_a_map_is_shown_from_nothing_to_its_strongest_place() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_explaining_leaves_a_picture_for_each_image_and_withholds_what_failed(
     own_run: Run, cells: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

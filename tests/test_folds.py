@@ -146,6 +146,7 @@ def test_probabilities_of_the_classifier_hold_on_new_slides_better_than_by_the_f
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_share_that_the_final_classifier_leaves_uncertain_is_told_beside_that_of_the_folds(
     cells: Path, tmp_path: Path
 ) -> None:

@@ -138,6 +138,7 @@ def inspect(folder: Path, environment: dict[str, str]) -> subprocess.CompletedPr
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_an_installed_package_brings_a_format_to_every_command(tmp_path: Path) -> None:
     cells = write_cells(tmp_path / "cells")
     told = inspect(cells, install(tmp_path / "site", "test_images_formats:RAW"))

@@ -228,6 +228,7 @@ def test_images_are_known_again_when_other_channels_of_them_are_read(
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_what_a_run_knows_is_remembered_by_those_that_start_from_it(earlier: Run, on_top: Run, tmp_path: Path) -> None:
     with pytest.raises(LeakageFound):
         cs.train(

@@ -12,6 +12,7 @@ from coverslip.events import Event, Progressed, telling
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_listener_that_fails_does_not_end_a_training_and_is_told_of_once(tmp_path: Path) -> None:
     def fail(event: Event) -> None:
         raise ValueError("the window was closed")

@@ -116,6 +116,7 @@ def test_a_network_of_another_package_is_listed_built_and_shown_at_every_door(ot
     ],
     ids=["a name twice", "broken"],
 )
+@pytest.mark.exhaustive
 def test_a_package_whose_networks_cannot_be_read_is_named(other_package: Path, change: object, fault: str) -> None:
     records = other_package / "otherlab" / "records.py"
     records.write_text(change(RECORD), encoding="utf-8")  # type: ignore[operator]  # parametrised

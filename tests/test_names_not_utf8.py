@@ -72,6 +72,7 @@ def test_the_main_job_runs_and_its_tables_lead_to_the_same_files(tmp_path: Path,
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_channels_in_files_of_such_names_are_joined(tmp_path: Path) -> None:
     for file in odd_cells(tmp_path / "cells").rglob("*.png"):
         shutil.copy(file, file.with_name(f"{file.stem}_C2.png"))
@@ -84,6 +85,7 @@ def test_channels_in_files_of_such_names_are_joined(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_table_in_memory_names_such_files(tmp_path: Path) -> None:
     import pandas as pd
 
@@ -96,6 +98,7 @@ def test_a_table_in_memory_names_such_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_app_shows_labels_trains_on_and_predicts_such_files(tmp_path: Path) -> None:
     workspace = new_workspace(tmp_path)
     cells = odd_cells(tmp_path / "cells")

@@ -211,6 +211,7 @@ def test_the_demo_asks_for_no_other_computer(tmp_path: Path) -> None:
     assert hosts_in(tmp_path / "addresses") == set()
 
 
+@pytest.mark.exhaustive
 def test_the_app_speaks_with_its_own_computer_only(
     tmp_path: Path, made_once: MadeOnce, other_app: Callable[..., RunningApp], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,6 +53,7 @@ def test_the_distance_is_the_relative_mahalanobis_distance() -> None:
 
 
 @pytest.mark.parametrize("n_features", [40, 300])  # fewer, and more, than there are directions and images
+@pytest.mark.exhaustive
 def test_the_limit_lets_its_share_of_images_pass_and_strange_ones_do_not(n_features: int) -> None:
     rng = np.random.default_rng(1)
     shares, foreign, calibrated_on = [], [], []

@@ -186,6 +186,7 @@ def test_a_report_says_for_how_many_images_calibration_takes_another_class_than_
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_folds_decide_by_their_own_points_and_the_classifier_by_those_of_all(cells: Path, tmp_path: Path) -> None:
     data = cs.open_dataset(cells, group_pattern=r"slide\d")
     run = cs.train(data, BY_ROC.model_copy(update={"split": SplitPlan(folds=3)}), out=tmp_path / "run")

@@ -161,6 +161,7 @@ def test_one_broken_image_keeps_its_row_and_stops_nobody_else(trained: Run, cell
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_training_tells_of_images_that_the_group_pattern_does_not_match(cells: Path, tmp_path: Path) -> None:
     events: list[Event] = []
     cs.train(cs.open_dataset(cells, group_pattern=r"slide[012]"), INSTANT, out=tmp_path / "run", emit=events.append)
@@ -528,6 +529,7 @@ def train_until_measuring(images: Path, run: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_stop_while_test_images_are_measured_says_that_there_is_a_classifier(cells: Path, tmp_path: Path) -> None:
     with pytest.raises(Stopped) as refused:
         train_until_measuring(cells, tmp_path / "run")
@@ -535,6 +537,7 @@ def test_a_stop_while_test_images_are_measured_says_that_there_is_a_classifier(c
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_metrics_and_predictions_of_a_training_that_has_not_ended_say_so(cells: Path, tmp_path: Path) -> None:
     with pytest.raises(Stopped):
         train_until_measuring(cells, tmp_path / "run")

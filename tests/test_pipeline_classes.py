@@ -53,6 +53,7 @@ def run(cells: Path, notes: list[str], tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_every_file_of_the_run_has_the_new_classes_in_the_order_asked_for(run: Run) -> None:
     metrics = json_of(run.folder / "metrics.json")
     assert metrics["classes"] == list(metrics["per_class"]) == ["small", "big"]
@@ -130,6 +131,7 @@ def test_the_test_images_are_found_and_measured_again(run: Run) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_run_that_goes_on_has_the_same_split(cells: Path, run: Run, tmp_path: Path) -> None:
     def stop(event: Event) -> None:
         if isinstance(event, RunStarted):

@@ -32,6 +32,7 @@ def test_the_runs_groups_are_remembered_and_known_again(own_run: Run, tmp_path: 
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_images_of_new_groups_are_new(own_run: Run, tmp_path: Path) -> None:
     cells = write_cells(tmp_path / "other", 54, seed=9)
     for file in [*cells.glob("*/*.png")]:
@@ -65,6 +66,7 @@ def test_tables_that_are_called_as_many_are_named_after_their_folders(tmp_path: 
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_an_evaluation_is_done_when_its_report_is_written(own_run: Run, tmp_path: Path) -> None:
     states: list[tuple[str, bool]] = []
 
@@ -95,6 +97,7 @@ def test_images_without_such_groups_are_measured_one_by_one_and_groups_of_ones_o
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_folder_is_said_to_have_no_such_column_and_which_table_in_it_was_not_used(tmp_path: Path) -> None:
     cells = write_cells(tmp_path / "cells", 60)
     files = sorted(cells.rglob("*.png"))
@@ -109,6 +112,7 @@ def test_a_folder_is_said_to_have_no_such_column_and_which_table_in_it_was_not_u
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_only_the_groups_that_are_used_are_told(tmp_path: Path) -> None:
     cells = write_cells(tmp_path / "cells", 60)
     files = sorted(cells.rglob("*.png"))
@@ -128,6 +132,7 @@ def test_only_the_groups_that_are_used_are_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_labels_of_some_images_only_are_a_doubt(own_run: Run, tmp_path: Path) -> None:
     """As a review of predictions gives them: to images that the classifier is unsure of."""
     cells = write_cells(tmp_path / "reviewed", 60, seed=9)
@@ -141,6 +146,7 @@ def test_labels_of_some_images_only_are_a_doubt(own_run: Run, tmp_path: Path) ->
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_model_card_says_how_many_images_of_an_evaluation_were_used_in_training(own_run: Run, cells: Path) -> None:
     cs.evaluate(own_run.folder, cells, name="same")
     images = own_run.evaluation("same").evaluated_images

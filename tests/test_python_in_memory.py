@@ -370,6 +370,7 @@ def test_copies_in_a_run_are_read_back_exactly_with_all_that_is_known_of_them(tm
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_functions_take_a_folder_as_it_is(trained: Run, cells: Path, tmp_path: Path) -> None:
     assert cs.inspect(cells).n_images == 90
     run = cs.train(str(cells), INSTANT.model_copy(update={"group": GROUPS}), out=tmp_path / "run")

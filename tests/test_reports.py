@@ -171,6 +171,7 @@ def test_the_most_confident_mistake_comes_first_and_is_shown_as_a_picture(run, p
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_of_many_classes_the_worst_come_first_and_the_whole_stands_behind_a_fold(tmp_path):
     classes = [f"kind {k}" for k in range(40)]
     folder = write_run(tmp_path, classes, n_test=400)

@@ -50,6 +50,7 @@ def test_an_empty_recipe_is_a_good_one(tmp_path: Path) -> None:
         patience=st.none() | st.integers(1, 50),
     )
 )
+@pytest.mark.exhaustive
 def test_a_saved_recipe_reads_back_the_same(tmp_path_factory: pytest.TempPathFactory, recipe: Recipe) -> None:
     file = tmp_path_factory.mktemp("recipe") / "recipe.yaml"
     save_recipe(recipe, file)

@@ -95,6 +95,7 @@ def test_the_report_shows_numbers_by_the_old_labels_beside_those_by_corrected_on
     assert "Corrected test labels" not in trained.report_file.read_text()
 
 
+@pytest.mark.exhaustive
 def test_images_that_are_added_twice_stay_in_training_and_no_word_says_of_which_group_they_are(
     cells: Path, trained: Run, tmp_path: Path
 ) -> None:

@@ -276,6 +276,7 @@ def test_a_study_runs_to_its_end_and_one_that_fails_holds_no_other(tmp_path: Pat
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_training_whose_features_were_in_the_cache_has_no_time(tmp_path: Path) -> None:
     write_cells(tmp_path / "cells", 60, seed=73)
     plan = write_plan(tmp_path, datasets=[{"path": "cells", "group_pattern": GROUPS}], seeds=[0, 1], recipe=SMALL)
@@ -314,6 +315,7 @@ def test_a_study_that_is_stopped_or_killed_goes_on_with_nothing_redone(tmp_path:
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="has no limit of file sizes")
+@pytest.mark.exhaustive
 def test_a_training_whose_files_the_disk_does_not_take_fails_and_is_trained_when_it_does(tmp_path: Path) -> None:
     import resource
 

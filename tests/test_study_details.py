@@ -54,6 +54,7 @@ def compared(folder: Path) -> StudyComparison:
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_classifiers_are_tested_on_changed_images_once(folder: Path, compared: StudyComparison) -> None:
     with (folder / "results.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -180,6 +181,7 @@ def test_changed_images_are_compared_with_the_same_split_and_count_nowhere_else(
     assert [each.p_holm for each in adjusted] == [pytest.approx(2 * (row.p_holm or 0))] * 2
 
 
+@pytest.mark.exhaustive
 def test_networks_are_counted_with_their_options(tmp_path: Path) -> None:
     options = {"dsc": True, "mv2_attention": "none", "mobilevit_attention": "none"}
     rows = [

@@ -97,6 +97,7 @@ def test_of_two_trainings_in_one_folder_one_is_refused(tmp_path: Path) -> None:
     assert len(begun) <= 1
 
 
+@pytest.mark.exhaustive
 def test_of_two_that_resume_one_run_one_is_refused(tmp_path: Path) -> None:
     stopped_run(write_cells(tmp_path / "cells", 60, side=32), tmp_path / "run0")
     twice_at_once(tmp_path / "both", ["train", "--resume", str(tmp_path / "run{k}")], 1)
@@ -114,6 +115,7 @@ def two_studies_at_once(tmp_path: Path) -> str:
     return out
 
 
+@pytest.mark.exhaustive
 def test_of_two_studies_in_one_folder_one_is_refused(tmp_path: Path) -> None:
     two_studies_at_once(tmp_path)
 
@@ -127,6 +129,7 @@ def test_of_two_that_resume_one_study_one_is_refused(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("out0/cells/*/metrics.json"))) == 1
 
 
+@pytest.mark.exhaustive
 def test_a_killed_process_holds_nobody_up(tmp_path: Path) -> None:
     """Killed at once after it locked the new folder, and killed at work."""
     cells, folder = write_cells(tmp_path / "cells", 60, side=32), tmp_path / "run"
@@ -171,6 +174,7 @@ WITHOUT_LOCKS(fcntl64)
 
 
 @pytest.mark.skipif(sys.platform != "linux" or shutil.which("cc") is None, reason="a C compiler takes the locks away")
+@pytest.mark.exhaustive
 def test_a_file_system_without_locks_is_not_taken_for_another_process(tmp_path: Path) -> None:
     (tmp_path / "locks.c").write_text(_WITHOUT_LOCKS, encoding="utf-8")
     library = tmp_path / "locks.so"

@@ -135,6 +135,7 @@ def test_a_decision_changed_later_is_that_of_a_training_with_it(
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_threshold_set_by_hand_is_not_said_to_be_a_target(
     run_with_target: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -171,6 +172,7 @@ def test_a_threshold_set_by_hand_is_not_said_to_be_a_target(
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_each_threshold_says_below_which_probability_predictions_would_be_uncertain(
     run_with_target: Run, tmp_path: Path
 ) -> None:
@@ -216,6 +218,7 @@ def test_an_evaluation_on_other_images_follows_the_decision(run_with_target: Run
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_an_evaluation_whose_images_are_gone_states_the_threshold_of_its_numbers(
     run_with_target: Run, tmp_path: Path
 ) -> None:
@@ -248,6 +251,7 @@ def test_stated_class_proportions_set_the_threshold_aside_aloud(
         assert row["predicted"] in row["prediction_set"].strip("{}").split("; ")
 
 
+@pytest.mark.exhaustive
 def test_earlier_targets_that_a_decision_replaces_are_named(own_run: Run) -> None:
     told: list[Event] = []
     cs.decide(own_run, "roc", emit=told.append)

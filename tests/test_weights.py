@@ -227,6 +227,7 @@ def test_the_classifier_may_have_any_number_of_classes_or_be_missing(tmp_path: P
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_torchvisions_names_are_known_where_timm_has_others(tmp_path: Path) -> None:
     import torchvision
 
@@ -250,6 +251,7 @@ def test_a_self_supervised_teacher_becomes_a_backbone_at_the_size_it_was_trained
     assert source.normalization.mean == (0.485, 0.456, 0.406)
 
 
+@pytest.mark.exhaustive
 def test_other_numbers_of_channels_start_from_imported_weights_too(tmp_path: Path) -> None:
     network = random_network("test_efficientnet")
     import_weights(save(network.state_dict(), tmp_path / "mine.safetensors"), SMALL)
@@ -263,7 +265,9 @@ MISSING, MISSHAPEN = ("tensors-missing", "{first}"), ("tensors-misshapen", "{sha
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["timm/dla46_c", SMALL])  # timm's own loader lets tensors be missing in the first
+@pytest.mark.parametrize(
+    "model", [pytest.param("timm/dla46_c", marks=pytest.mark.exhaustive), SMALL]
+)  # timm's own loader lets tensors be missing in the first
 @pytest.mark.parametrize(
     ("spoil", "misfits"),
     [
@@ -293,6 +297,7 @@ def test_what_does_not_fit_is_named_and_changes_nothing(
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
     file = save(random_network("test_efficientnet").state_dict(), tmp_path / "small.safetensors")
     with refusing(WeightsUnavailable, "weights-do-not-fit", model="resnet34"):
@@ -322,7 +327,7 @@ ONE = torch.tensor(1.0)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", [SMALL, "shufflenet_v2_x1_0"])
+@pytest.mark.parametrize("model", [SMALL, pytest.param("shufflenet_v2_x1_0", marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize(
     "spoil",
     [
@@ -353,7 +358,7 @@ def misplaced(dtype: str) -> tuple[str, dict[str, object]]:
     return "weights-no-fractions", {"dtype": dtype, "n_wrong": 1}
 
 
-@pytest.mark.parametrize("model", [SMALL, "shufflenet_v2_x1_0"])
+@pytest.mark.parametrize("model", [SMALL, pytest.param("shufflenet_v2_x1_0", marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
@@ -383,7 +388,8 @@ def test_numbers_that_no_training_can_start_from_are_refused(
     assert not folder.exists()
 
 
-@pytest.mark.parametrize("model", [SMALL, "shufflenet_v2_x1_0"])
+@pytest.mark.parametrize("model", [SMALL, pytest.param("shufflenet_v2_x1_0", marks=pytest.mark.exhaustive)])
+@pytest.mark.exhaustive
 def test_a_batch_norm_whose_variance_is_below_zero_is_refused(tmp_path: Path, folder: Path, model: str) -> None:
     """What it divides by would be no number, and training would end by that after minutes of work."""
     record = model_info(model)
@@ -421,6 +427,7 @@ def test_a_file_that_could_run_code_is_refused_unopened(tmp_path: Path, folder: 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
 @pytest.mark.parametrize("n_bytes", [0, 5, 1000, -100])
+@pytest.mark.exhaustive
 def test_damaged_files_are_refused_in_one_line(tmp_path: Path, suffix: str, n_bytes: int) -> None:
     file = save(random_network("test_efficientnet").state_dict(), tmp_path / f"mine{suffix}")
     file.write_bytes(file.read_bytes()[:n_bytes])
@@ -441,11 +448,13 @@ GROWING = {
 
 
 @pytest.mark.parametrize("name", GROWING)
+@pytest.mark.exhaustive
 def test_a_file_whose_tensors_are_larger_than_itself_is_refused_in_little_memory(tmp_path: Path, name: str) -> None:
     with refusing(WeightsUnavailable, "tensors-larger-than-file"):
         import_weights(save(GROWING[name], tmp_path / "small.pth"), SMALL)
 
 
+@pytest.mark.exhaustive
 def test_a_file_that_unpacks_to_more_than_itself_is_refused(tmp_path: Path) -> None:
     plain = save({"t": torch.zeros(10**6)}, tmp_path / "plain.pth")
     with zipfile.ZipFile(plain) as stored, zipfile.ZipFile(tmp_path / "p.pth", "w", zipfile.ZIP_DEFLATED) as packed:
@@ -481,6 +490,7 @@ def test_files_that_hold_something_else_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_second_import_takes_the_place_of_the_first_and_leaves_nothing_of_it(tmp_path: Path, folder: Path) -> None:
     for seed in (1, 2):
         network = random_network("test_efficientnet", seed=seed)
@@ -490,6 +500,7 @@ def test_a_second_import_takes_the_place_of_the_first_and_leaves_nothing_of_it(t
     assert [path.name for path in folder.rglob("*.json")] == ["weights.json"]
 
 
+@pytest.mark.exhaustive
 def test_an_import_that_was_killed_before_its_end_counts_for_nothing(tmp_path: Path, folder: Path) -> None:
     import_weights(save(random_network("test_efficientnet").state_dict(), tmp_path / "mine.safetensors"), SMALL)
     (about,) = folder.rglob("weights.json")
@@ -510,6 +521,7 @@ def test_imported_weights_that_were_changed_afterwards_are_refused(tmp_path: Pat
         weights_source(SMALL)
 
 
+@pytest.mark.exhaustive
 def test_a_folder_that_cannot_be_written_to_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "taken").write_text("a file, no folder", encoding="utf-8")
     monkeypatch.setenv("COVERSLIP_WEIGHTS", str(tmp_path / "taken"))
@@ -540,6 +552,7 @@ SMALL_OTHERS = [record.name for record in registered_models() if record.timm_nam
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL_OTHERS)
+@pytest.mark.exhaustive
 def test_networks_of_torchvision_and_our_own_start_from_imported_weights(tmp_path: Path, name: str) -> None:
     record = model_info(name)
     torch.manual_seed(5)
@@ -552,6 +565,7 @@ def test_networks_of_torchvision_and_our_own_start_from_imported_weights(tmp_pat
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_googlenets_training_heads_are_left_out(tmp_path: Path) -> None:
     import torchvision
 
@@ -717,6 +731,7 @@ def test_what_is_noted_about_the_hubs_weights_is_what_timm_says() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_asking_which_weights_a_model_starts_from_needs_no_torch(tmp_path: Path) -> None:
     code = (
         "import sys; from coverslip.models.weights import available_weights, weights_source; "
@@ -766,6 +781,7 @@ def test_imported_weights_survive_the_cleaning_of_the_cache_and_go_when_removed(
         remove_imported("../weights")
 
 
+@pytest.mark.exhaustive
 def test_a_classifier_can_be_trained_from_imported_weights(tmp_path: Path) -> None:
     import_weights(save(random_network("test_efficientnet").state_dict(), tmp_path / "mine.safetensors"), SMALL)
     ours = create_network(SMALL, n_classes=2)
@@ -833,6 +849,7 @@ def test_a_run_says_which_weights_it_started_from_and_under_which_license(tmp_pa
 
 @pytest.mark.slow
 @pytest.mark.parametrize("folds", [0, pytest.param(2, marks=pytest.mark.exhaustive)])
+@pytest.mark.exhaustive
 def test_weights_that_a_run_fetched_are_noted_with_their_hash(hub: type[Hub], tmp_path: Path, folds: int) -> None:
     environment, report = trained(tmp_path, folds=folds)
     assert hub.n_downloads == 1

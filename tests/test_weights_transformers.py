@@ -81,6 +81,7 @@ def test_morphem_gives_every_channels_class_token_side_by_side(tmp_path: Path) -
     assert source.license == "MIT"
 
 
+@pytest.mark.exhaustive
 def test_of_a_training_state_the_network_without_its_heads_is_read(tmp_path: Path) -> None:
     student = {"module.backbone.norm.weight": torch.ones(4), "module.head.mlp.0.weight": torch.zeros(4, 4)}
     student |= {"module.head.last_layer.weight_g": torch.ones(4)}
@@ -163,6 +164,7 @@ def test_an_image_size_that_patches_do_not_divide_is_refused_with_the_nearest(
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_weights_of_another_network_are_told_where_they_belong(tmp_path: Path) -> None:
     record = model_info("shufflenet_v2_x1_0")
     network = build_body(record, channels=3, pretrained=False, options={}, image_size=64)

@@ -61,6 +61,7 @@ def test_a_page_that_asks_begins_no_reading_while_images_are_replaced(tmp_path: 
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_reading_waits_for_a_transaction_that_takes_longer_than_requests_wait(tmp_path: Path) -> None:
     home = workspace_in(tmp_path)
     dataset_id = sources.open_sources(home, [sources.Source(str(save_cells(tmp_path / "cells")))]).id

@@ -69,7 +69,7 @@ def _tried(question: Json) -> str | None:
     try:
         done = subprocess.run(
             [sys.executable, "-P", "-m", __name__],
-            input=json.dumps(question).encode(),
+            input=json.dumps({**question, "seconds": _SECONDS}).encode(),
             capture_output=True,
             timeout=_PATIENCE * _SECONDS,
             env=confined_environment(),
@@ -93,7 +93,7 @@ def main() -> int:
 def _why_not(question: Json) -> str | None:
     prefer_for_oom_kill()
     limit_memory(_BYTES)
-    limit_processor_time(_SECONDS)
+    limit_processor_time(question.pop("seconds"))
     from coverslip.models.networks import create_network
     from coverslip.models.shapes import shapes_only
 
