@@ -33,7 +33,7 @@ def coverslip(*arguments: str, cache: Path) -> Done:
         started = time.perf_counter()
         command = [sys.executable, "-m", "coverslip", *arguments]
         with subprocess.Popen(command, stdout=out, stderr=err, env=environment) as child:
-            # wait4 tells the peak of this child alone. It is never below the parent's own size, which is small.
+            # wait4 gives the peak of this child alone. It is never below the parent's own size, which is small.
             _, status, used = os.wait4(child.pid, 0)
             child.returncode = os.waitstatus_to_exitcode(status)
         wall = time.perf_counter() - started

@@ -65,7 +65,7 @@ const look = () => {
 requestAnimationFrame(look);
 """
 
-# Scroll by so many px in every frame; every fifth is looked at as it was shown.
+# Scroll by so many px in every frame; every fifth is checked on a screenshot.
 SCROLL = """
 async ([step, frames]) => {
   const wall = document.querySelector('.gallery');
@@ -218,7 +218,7 @@ def measure_wall(folder: Path, browser: "Browser", count: int) -> None:
     kept = sum(file.stat().st_size for file in (folder / "cache" / "app-thumbnails").rglob("*.sqlite"))
     print("| images | listed s | read s | ms per image | small pictures MB |\n|---|---|---|---|---|")
     print(f"| {count:,} | {listed:.1f} | {read:.0f} | {1000 * read / count:.2f} | {kept / 1e6:.0f} |\n", flush=True)
-    with serving(folder) as server:  # anew, so that its memory is that of walls
+    with serving(folder) as server:  # a new server, so that its memory is that of walls
         server.ask("datasets")
         before = server.memory_mib()
         visits = [first_shown(server, browser, dataset_id) for _ in range(VISITS)]
@@ -311,7 +311,7 @@ def epochs_of(server: Server, run_id: str, at_least: int = 0) -> list[Json]:
 
 
 def open_streams(server: Server, run_id: str, count: int, stack: ExitStack) -> None:
-    """Clients, in a process of their own, that read what a training tells."""
+    """Clients, in a process of their own, that read the events of a training."""
     command = [sys.executable, "-c", FOLLOW, f"{server.address}api/v1/jobs/{run_id}/events", str(count)]
     clients = subprocess.Popen(command)
     stack.callback(clients.wait)

@@ -3,7 +3,7 @@
 Draws fields of view, writes a table of boxes in them, and reads the boxes as training and prediction do (`predict`: in
 the table's order, preprocessed), as `inspect` and the app do (`scan`), and as galleries do (`thumbnails`, by sheets of
 64), in one thread. `shuffled` has the rows in a random order. Figures are of processor time, which other work on the
-machine hardly changes; `alone` decodes the field for every box.
+machine barely changes; `alone` decodes the field for every box.
 
     python benchmarks/boxes.py [--fields N] [--boxes N] [--width PX] [--height PX] [--alone N]
 """

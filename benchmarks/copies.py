@@ -5,9 +5,8 @@
 
 `--thresholds` is what the threshold of `coverslip.audit.copies` rests on: drawn images, their changed copies, and pairs
 of different images that resemble each other most. Otherwise images are drawn from the real sets of `COVERSLIP_DATA`
-(`blood_bccd_augmented`, full of copies, left out), so many copies of each kind are planted, and a pair is right where
-both images come from one. Pairs of real images that were called copies are listed apart: nobody knows of them whether
-they are.
+(without `blood_bccd_augmented`, which is full of duplicates), so many copies of each kind are planted, and a pair is
+right if both images come from one. Reported pairs of real images are listed apart, because their truth is unknown.
 """
 
 import argparse
@@ -45,14 +44,14 @@ SETS = (
     "blood_bccd",
 )
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
-KINDS = ("saved anew", "resized", "blurred", "brightened", "mirrored", "turned 90", "turned 20", "cropped 8 %")
+KINDS = ("recompressed", "resized", "blurred", "brightened", "mirrored", "turned 90", "turned 20", "cropped 8 %")
 
 
 def changed(picture: Image.Image, kind: str, rng: np.random.Generator) -> Image.Image:
     """A changed copy of an 8-bit picture."""
     width, height = picture.size
     match kind:
-        case "saved anew":
+        case "recompressed":
             buffer = io.BytesIO()
             picture.save(buffer, "JPEG", quality=60)
             return Image.open(buffer)
@@ -209,5 +208,5 @@ if __name__ == "__main__":
     parser.add_argument("--sets", nargs="+", default=SETS)
     parser.add_argument("--thresholds", action="store_true")
     given = parser.parse_args()
-    told = thresholds() if given.thresholds else planted_among_real(given.images, given.planted, given.sets)
-    print(json.dumps(told, indent=2))
+    figures = thresholds() if given.thresholds else planted_among_real(given.images, given.planted, given.sets)
+    print(json.dumps(figures, indent=2))

@@ -1,7 +1,7 @@
 """What decoding in processes that can be killed costs, and how long and how much damaged files take of them.
 
-Reads small drawn cells with two threads, in this process and apart, in turn; facts are told of each as in a scan. Then
-reads damaged files one after the other, and tells the slowest of them and the peak of the process that decodes. Exit
+Reads small drawn cells with two threads, in this process and apart, in turn; facts of each are kept as in a scan. Then
+reads damaged files one after the other, and prints the slowest of them and the peak of the process that decodes. Exit
 code 1 if a damaged file takes over 10 s or 1 GB.
 
     python benchmarks/decoding_apart.py [--cells N] [--damaged N] [--seed S]

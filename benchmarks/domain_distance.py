@@ -1,6 +1,6 @@
 """How long does MMD² with its resamples take, and how far apart are the two sets of chromosomes? As Markdown tables.
 
-Processor time. 'Naive' draws images with replacement and computes both sums of similarities anew, 20 times, as the
+Processor time. 'Naive' draws images with replacement and computes both sums of similarities 20 times, as the
 published bootstrap is described; the other is one product of matrices. Images: COVERSLIP_DATA, default ../shared/data.
 
     python benchmarks/domain_distance.py [--image-size PX] [--no-images]

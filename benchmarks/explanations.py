@@ -168,12 +168,12 @@ def measured(data: Dataset, recipe: cs.Recipe, folder: Path) -> list[Row]:
     randomized, rows = with_random_weights(build, x), []
     for method in methods_of(network):
         found = check_maps(network, maps_by(method), x, randomized)
-        elsewhere = gains(network, maps_by(method), moved(x))
+        shifted = gains(network, maps_by(method), moved(x))
         rows.append(
             Row(
                 *(recipe.model, recipe.head, run.metrics["accuracy"].value, method),
                 *(found.similarity, found.gain, found.gain_low, found.passes),
-                *(float(elsewhere.mean()), lower_bound(elsewhere)),
+                *(float(shifted.mean()), lower_bound(shifted)),
             )
         )
     print(f"{recipe.model}, {recipe.head}: {len(x)} images, {monotonic() - began:.0f} s", file=sys.stderr, flush=True)

@@ -100,7 +100,7 @@ def one_row(
 
 
 def write_part(images: Images, n: int, seed: int, table: Path) -> Path:
-    """A table of some of the images, drawn anew for each seed."""
+    """A table of some of the images, drawn for each seed."""
     rows = rows_of(DATA / images.source)
     by_label: dict[str, list[dict[str, str]]] = defaultdict(list)
     for row in rows:

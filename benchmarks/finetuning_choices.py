@@ -4,7 +4,7 @@
 
 The sets are those of `benchmarks/finetuning.py`. Of each so many images are drawn by whole groups, a fifth of them to
 validate on, and all others (at most 3,300 images of a set are read) are tested: ten times as many as `coverslip train`
-would keep aside of so few, so that a row says more. Networks are trained in this process, on one thread; the fine-tuned
+would test on of so few, so that a row says more. Networks are trained in this process, on one thread; the fine-tuned
 one is measured whether or not validation images would have kept it. Temperatures are fitted on validation images.
 """
 

@@ -4,7 +4,7 @@ Sample images to a result; a folder of one's own to a table of predictions; 60 i
 three labels corrected, trained again and compared; fields of view with a table of boxes to a corrected table. Every
 training is of the instant classifier alone, with the app's own network and sizes (the one choice that is made: a click
 each time). Clicks and keys are those that the page sees; choosing files in the system's dialog counts as one click, a
-text that is typed as none. Seconds are from the first click to the last thing waited for, and told apart: those in
+text that is typed as none. Seconds are from the first click to the last thing waited for, separated into those in
 which the training was waited for, and the rest, in which a script is quicker than a person.
 
     python benchmarks/flows.py [--only boxes] [--count 120]

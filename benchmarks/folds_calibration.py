@@ -1,10 +1,10 @@
-"""Do probabilities hold that a classifier gives which folds leave behind? On images kept aside, as a Markdown table.
+"""Calibration of the classifiers of cross-validation on an external test set, as a Markdown table.
 
 Trains with five folds on a part of a set and measures the classifier on the rest, which shares no group with that part.
 'coverslip' is what the classifier itself says. The other lines divide the same logits by another temperature and have
 another threshold for `uncertain`: 'folds, median' the median of the folds' temperatures, and the threshold that all
 folds' validation images give; 'folds, pooled' one temperature and threshold for what every fold said of its own test
-images; 'best possible' those that the images kept aside would have chosen themselves. 'ECE by chance' is what perfect
+images; 'best possible' the values chosen on the external test set. 'ECE by chance' is what perfect
 probabilities would show on as many images. Images: COVERSLIP_DATA, default ../shared/data.
 
     python benchmarks/folds_calibration.py [--rows NAME…] [--seeds N] [--set key=value…] [--keep FOLDER]
@@ -39,7 +39,7 @@ DATA = Path(os.environ.get("COVERSLIP_DATA", "../shared/data")).resolve()
 
 @dataclass(frozen=True)
 class Row:
-    """A set, the column of its groups, how many images to train on and to keep aside, and their size."""
+    """A set, the column of its groups, how many images to train and test on, and their size."""
 
     source: str
     group: str | None
@@ -64,7 +64,7 @@ ROWS = {
     "pap_herlev": Row("pap_herlev/images.csv", "image", 517, 400, 96),
 }
 FIGURES = ("T", "log loss", "ECE", "ECE by chance", "uncertain", "mistakes among the decided")
-HEADER = f"| set | seed | aside | accuracy | calibration | {' | '.join(FIGURES)} |\n|{'---|' * (5 + len(FIGURES))}"
+HEADER = f"| set | seed | external | accuracy | calibration | {' | '.join(FIGURES)} |\n|{'---|' * (5 + len(FIGURES))}"
 
 
 def main() -> None:
@@ -89,27 +89,27 @@ def main() -> None:
 
 
 def trained(row: Row, seed: int, settings: Sequence[str], folder: Path) -> Run:
-    """A run by folds whose classifier was measured on the images kept aside; one that is there already is taken."""
+    """A run by folds whose classifier was evaluated on the external test set; an existing run is reused."""
     run = Run(folder / "run")
-    if not run.evaluation("aside").is_measured:
+    if not run.evaluation("external").is_measured:
         data = cs.open_dataset(DATA / row.source, group=row.group)
-        train, aside = write_tables(data, row.n_train, row.n_parallel, seed, folder)
+        train, external = write_tables(data, row.n_train, row.n_parallel, seed, folder)
         group = ("--group", "group") if row.group else ()
         chosen = [f"seed={seed}", f"image_size={row.image_size}", "split.folds=5", *settings]
         options = [part for setting in chosen for part in ("--set", setting)]
         succeeded("train", str(train), *group, *options, "--out", str(run.folder), cache=folder / "cache")
-        succeeded("evaluate", str(run.folder), str(aside), *group, "--name", "aside", cache=folder / "cache")
+        succeeded("evaluate", str(run.folder), str(external), *group, "--name", "external", cache=folder / "cache")
     return run
 
 
 def write_tables(data: Dataset, n_train: int, n_parallel: int, seed: int, folder: Path) -> tuple[Path, Path]:
-    """Tables of the images to train on and of those kept aside; no group is in both."""
+    """Tables of the training images and of the external test set; no group is in both."""
     folder.mkdir(parents=True, exist_ok=True)
     label = np.unique([record.label or "" for record in data.records], return_inverse=True)[1]
     group = np.unique([record.group or record.image_id for record in data.records], return_inverse=True)[1]
     shares = n_train / len(label), 1 - (n_train + n_parallel) / len(label), n_parallel / len(label)
     part = split_units(label, group, shares, seed)
-    tables = folder / "train.csv", folder / "aside.csv"
+    tables = folder / "train.csv", folder / "external.csv"
     for table, side in zip(tables, (0, 2), strict=True):
         with table.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
@@ -120,9 +120,9 @@ def write_tables(data: Dataset, n_train: int, n_parallel: int, seed: int, folder
 
 
 def measured(run: Run) -> Iterator[tuple[str, Judged]]:
-    """The images kept aside as each calibration judges them."""
-    aside = run.evaluation("aside")
-    logits, label = aside.test_logits, labels(aside)
+    """The external test set, by each calibration."""
+    external = run.evaluation("external")
+    logits, label = external.test_logits, labels(external)
     for title, (temperature, threshold) in calibrations(run, logits, label).items():
         probability = apply_temperature(logits, temperature)
         is_decided = probability.max(axis=1) >= threshold
@@ -146,7 +146,7 @@ def labels(run: Run) -> np.ndarray:
 
 
 def calibrations(run: Run, logits: np.ndarray, label: np.ndarray) -> dict[str, tuple[float, float]]:
-    """Temperature and threshold, by what they are learnt from; logits and labels are of the images kept aside."""
+    """Temperature and threshold, by what they are learnt from; logits and labels are of the external test set."""
     card = run.card
     assert card is not None
     pooled, is_known = run.test_logits, np.isfinite(run.test_logits).all(axis=1)

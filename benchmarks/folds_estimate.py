@@ -1,4 +1,4 @@
-"""Compare the result of cross-validation with that of the final classifier on images kept aside.
+"""Compare the result of cross-validation with that of the final classifier on an external test set.
 
 Instant classifiers are trained with five folds on part of a set; the final classifier, trained on all of that part,
 then predicts the rest, which shares no group with it. 'holds': in how many trainings the folds' 95 % interval of
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--rows", nargs="*", default=list(ROWS), help=f"some of: {'; '.join(ROWS)}")
     parser.add_argument("--seeds", type=int, default=6)
     asked = parser.parse_args()
-    columns = ("set", "images, aside", "folds", "aside", "aside - folds", "learning curve", "holds")
+    columns = ("set", "images, external", "folds", "external", "external - folds", "learning curve", "holds")
     print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
     for name in asked.rows:
         show(name, [one_training(ROWS[name], seed) for seed in range(asked.seeds)])
@@ -48,14 +48,14 @@ def show(name: str, trainings: list[dict[str, float]]) -> None:
         known = numbers[np.isfinite(numbers)]  # a learning curve takes groups enough
         return f"{known.mean():.3f} ({known.std(ddof=1) / np.sqrt(len(known)):.3f})" if len(known) > 1 else ""
 
-    folds, aside = values["folds"], values["aside"]
+    folds, external = values["folds"], values["external"]
     n = f"{values['n'].mean():.0f}, {values['n_parallel'].mean():.0f}"
-    cells = [n, with_error(folds), with_error(aside), with_error(aside - folds), with_error(values["gain"])]
+    cells = [n, with_error(folds), with_error(external), with_error(external - folds), with_error(values["gain"])]
     print(f"| {name} | {' | '.join(cells)} | {values['holds'].sum():.0f} of {len(trainings)} |", flush=True)
 
 
 def one_training(row: Row, seed: int) -> dict[str, float]:
-    """What the folds say, and what images kept aside say of the classifier."""
+    """The result of the folds, and the result of the classifier on the external test set."""
     data = cs.open_dataset(DATA / row.source, group=row.group)
     data = data.chosen([i for i, record in enumerate(data.records) if record.label])
     label = np.unique([record.label for record in data.records], return_inverse=True)[1]
@@ -63,11 +63,11 @@ def one_training(row: Row, seed: int) -> dict[str, float]:
     n = len(label)
     shares = row.n_train / n, max(0.0, 1 - (row.n_train + row.n_parallel) / n), min(row.n_parallel, n - row.n_train) / n
     part = split_units(label, group, shares, seed)
-    train, aside = (data.chosen(np.flatnonzero(part == side).tolist()) for side in (0, 2))
+    train, external = (data.chosen(np.flatnonzero(part == side).tolist()) for side in (0, 2))
     settings = {"stage": "instant", "image_size": row.image_size, "seed": seed, "split": {"folds": 5}}
     with tempfile.TemporaryDirectory() as folder:
         run = cs.train(train, cs.Recipe.model_validate(settings), out=Path(folder) / "run", emit=ignore)
-        predicted = list(cs.load_classifier(run).predict_images(aside))
+        predicted = list(cs.load_classifier(run).predict_images(external))
         folds, curve = run.metrics.metrics["macro_f1"], run.learning_curve
     value = f1_score([row.label for row in predicted], [row.predicted for row in predicted], average="macro")
     gain = np.nan if curve is None or curve.over_folds is None else curve.over_folds.value
@@ -75,7 +75,7 @@ def one_training(row: Row, seed: int) -> dict[str, float]:
         "n": len(train.records),
         "n_parallel": len(predicted),
         "folds": folds.value,
-        "aside": value,
+        "external": value,
         "gain": gain,
         "holds": folds.low <= value <= folds.high,
     }

@@ -83,27 +83,27 @@ def embedded(row: Row) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def measured(
     features: np.ndarray, label: np.ndarray, group: np.ndarray, row: Row, seed: int
 ) -> Iterator[tuple[str, Judged]]:
-    """The images kept aside as each calibration judges them."""
+    """The external test set, by each calibration."""
     n = len(label)
     part = split_units(
         label, group, (row.n_train / n, 1 - (row.n_train + row.n_parallel) / n, row.n_parallel / n), seed
     )
-    train, aside = (np.flatnonzero(part == side) for side in (0, 2))
+    train, external = (np.flatnonzero(part == side) for side in (0, 2))
     x, y, unit = features[train], label[train], group[train]
     n_classes = int(label.max()) + 1
     shrinkage, by_median = folded(x, y, unit, n_classes, seed)
     head = probe(x, y, x[:0], y[:0], n_classes, shrinkages=[shrinkage])
-    logits = head.logits(features[aside])
+    logits = head.logits(features[external])
     held_out = partial(by_turns, x, y, n_classes=n_classes, shrinkage=shrinkage)
     calibrations = {
         "folds, median": by_median,
         "held out, whatever is lost": held_out(fold_units(y, unit, 10, seed)),
         "held out": held_out(inner_folds_of_units(y, unit, seed)),
-        "best possible": learnt(logits, label[aside]),
+        "best possible": learnt(logits, label[external]),
     }
     for title, (temperature, threshold) in calibrations.items():
         probability = apply_temperature(logits, temperature)
-        yield title, Judged(temperature, probability, label[aside], probability.max(axis=1) >= threshold)
+        yield title, Judged(temperature, probability, label[external], probability.max(axis=1) >= threshold)
 
 
 def folded(

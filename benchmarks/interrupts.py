@@ -25,7 +25,7 @@ from kills import differences, events_of, read_json, resumed, start
 from coverslip.events import COMPUTING_FEATURES
 
 SETTINGS = ("image_size=48", "tta=1", "epochs=2", "batch_size=16")
-N_IMAGES = 160  # so that training and validation images are looked at in more than one part
+N_IMAGES = 160  # so that training and validation images are read in more than one part
 SECONDS_TO_WAIT = 600
 
 
@@ -39,8 +39,8 @@ class Ended:
     half_written: list[str]
 
 
-def told(event: str, **values: object) -> Callable[[Path, float], bool]:
-    """Whether a run has told an event with these values."""
+def reported(event: str, **values: object) -> Callable[[Path, float], bool]:
+    """Whether a run has reported an event with these values."""
 
     def is_so(run: Path, _: float) -> bool:
         return any(is_such(line, event, values) for line in events_of(run))
@@ -65,20 +65,20 @@ MOMENTS = {
     "Python starts": Moment(lambda run, seconds: seconds > 0.3),
     "libraries are imported": Moment(lambda run, seconds: seconds > 1.0),
     "images are read": Moment(lambda run, seconds: (run / "recipe.yaml").exists()),
-    "the run has begun": Moment(told("RunStarted")),
-    "the network is made ready": Moment(told("StageStarted", stage="instant"), is_all_new=True),
-    "half of the images are embedded": Moment(told("Progressed", stage=COMPUTING_FEATURES), is_all_new=True),
-    "the head is fitted": Moment(told("StageStarted", stage="instant")),
-    "fine-tuning begins": Moment(told("StageStarted", stage="finetune")),
-    "its first step has ended": Moment(told("StepEnded", epoch=1)),
-    "an epoch has ended": Moment(told("EpochEnded", epoch=1)),
+    "the run has begun": Moment(reported("RunStarted")),
+    "the network is made ready": Moment(reported("StageStarted", stage="instant"), is_all_new=True),
+    "half of the images are embedded": Moment(reported("Progressed", stage=COMPUTING_FEATURES), is_all_new=True),
+    "the head is fitted": Moment(reported("StageStarted", stage="instant")),
+    "fine-tuning begins": Moment(reported("StageStarted", stage="finetune")),
+    "its first step has ended": Moment(reported("StepEnded", epoch=1)),
+    "an epoch has ended": Moment(reported("EpochEnded", epoch=1)),
     "a checkpoint is written": Moment(lambda run, seconds: any((run / "checkpoints").glob(".*.part"))),
-    "test images are predicted": Moment(told("Progressed", stage="predicting")),
+    "test images are predicted": Moment(reported("Progressed", stage="predicting")),
     "the report is written": Moment(lambda run, seconds: (run / "metrics.json").exists()),
-    "the first of two folds is fine-tuned": Moment(told("StageStarted", stage="finetune", fold=1), n_folds=2),
-    "the second fold begins": Moment(told("FoldStarted", fold=2), n_folds=2),
-    "the second fold is fine-tuned": Moment(told("EpochEnded", epoch=1, fold=2), n_folds=2),
-    "both folds have ended": Moment(told("FoldEnded", fold=2), n_folds=2),
+    "the first of two folds is fine-tuned": Moment(reported("StageStarted", stage="finetune", fold=1), n_folds=2),
+    "the second fold begins": Moment(reported("FoldStarted", fold=2), n_folds=2),
+    "the second fold is fine-tuned": Moment(reported("EpochEnded", epoch=1, fold=2), n_folds=2),
+    "both folds have ended": Moment(reported("FoldEnded", fold=2), n_folds=2),
 }
 
 

@@ -7,9 +7,9 @@ classes of their own; unequal ones have sizes from a log-normal distribution, an
 In the rows `one class a group` all images of a group have the same class. The truth is the number on very many images
 or groups. A nominal 95 % interval should hold it in 95 of 100 sets: the first number in brackets counts those that lie
 wholly above the truth, which flatter; the second is their mean width. Sets without an interval (the class is in fewer
-than five groups) do not count. The rows `folds` fit a classifier (nearest mean of noisy features, with `luck` further
-noise that is drawn at each training) in five folds, or as many as are named; their truth is what classifiers of that
-many training images score on new images, on average.
+than five groups) do not count. The rows `folds` fit a classifier (nearest mean of noisy features; `training_noise`
+adds noise that is drawn at each training) in five folds, or as many
+as are named; their truth is the mean score of classifiers of that many training images on new images.
 """
 
 import argparse
@@ -73,7 +73,7 @@ class Folded:
     n: int
     n_groups: int = 0
     k: int = 5
-    luck: float = 0.0  # standard deviation of what each training adds to the means it learns
+    training_noise: float = 0.0  # standard deviation of what each training adds to the means it learns
 
 
 FOLDS = {
@@ -81,9 +81,9 @@ FOLDS = {
     "folds, 500 images": Folded(n=500),
     "folds, 12 groups": Folded(n=12 * 30, n_groups=12),
     "folds, 30 groups": Folded(n=30 * 20, n_groups=30),
-    "folds, 150 images, luck": Folded(n=150, luck=0.35),
-    "folds, 500 images, luck": Folded(n=500, luck=0.35),
-    "folds, 30 groups, luck": Folded(n=30 * 20, n_groups=30, luck=0.35),
+    "folds, 150 images, training noise": Folded(n=150, training_noise=0.35),
+    "folds, 500 images, training noise": Folded(n=500, training_noise=0.35),
+    "folds, 30 groups, training noise": Folded(n=30 * 20, n_groups=30, training_noise=0.35),
     "2 folds, 150 images": Folded(n=150, k=2),
     "10 folds, 150 images": Folded(n=150, k=10),
 }
@@ -168,7 +168,7 @@ def folded(design: Folded, n_sets: int) -> tuple[dict[str, float], list[dict[str
     for _ in range(300):
         features, label, _ = cells(int(n * part), int(n_groups * part), generator)
         others, true, _ = cells(max(n, 2000), 1000 if n_groups else 0, generator)
-        probability = fitted(features, label, design.luck, generator)(others)
+        probability = fitted(features, label, design.training_noise, generator)(others)
         rarest = of_rarest(per_class(probability, true))
         scores.append(score(probability, true, names=METRICS) | {name: metric.value for name, metric in rarest.items()})
     truth = {name: float(np.mean([each[name] for each in scores])) for name in scores[0]}
@@ -193,12 +193,12 @@ def cells(n: int, n_groups: int, generator: np.random.Generator) -> tuple[np.nda
 
 
 def fitted(
-    features: np.ndarray, label: np.ndarray, luck: float, generator: np.random.Generator
+    features: np.ndarray, label: np.ndarray, training_noise: float, generator: np.random.Generator
 ) -> Callable[[np.ndarray], np.ndarray]:
     """A classifier: features to probabilities."""
     means = np.stack([features[label == k].mean(axis=0) for k in range(3)])
-    if luck:
-        means += luck * generator.normal(size=means.shape)
+    if training_noise:
+        means += training_noise * generator.normal(size=means.shape)
     return lambda others: softmax(others @ means.T - (means**2).sum(axis=1) / 2)
 
 
@@ -210,7 +210,7 @@ def cross_validated(
     fold = np.random.default_rng(0).permutation(np.arange(int(unit.max()) + 1) % design.k)[unit]
     probability = np.empty((len(label), 3))
     for k in range(design.k):
-        classifier = fitted(features[fold != k], label[fold != k], design.luck, generator)
+        classifier = fitted(features[fold != k], label[fold != k], design.training_noise, generator)
         probability[fold == k] = classifier(features[fold == k])
     parts = [evaluation(probability, label, group, fold == k) for k in range(design.k)]
     whole = evaluation(probability, label, group, np.ones(len(label), bool))

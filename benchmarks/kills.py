@@ -58,7 +58,7 @@ def kill_again_and_again(scratch: Path, count: int, rng: random.Random) -> tuple
     finish(start([*new, str(whole)], scratch / "cache"), whole)
     seconds = time.monotonic() - began
     n_events = len(events_of(whole))
-    print(f"one run takes {seconds:.1f} s and tells {n_events} events", flush=True)
+    print(f"one run takes {seconds:.1f} s and reports {n_events} events", flush=True)
 
     lost: dict[str, list[float]] = defaultdict(list)
     faults: list[str] = []
@@ -99,7 +99,7 @@ def start(arguments: list[str], cache: Path, *, errors: int = subprocess.DEVNULL
 
 
 def resumed(run: Path) -> list[str] | None:
-    """The command that goes on with a run; None where there is none yet."""
+    """The command that resumes a run; None if there is none yet."""
     return ["train", "--resume", str(run)] if (run / "recipe.yaml").exists() else None
 
 
@@ -171,7 +171,7 @@ def is_complete(event: dict[str, Any]) -> bool:
 
 
 def doing(last: dict[str, Any]) -> str:
-    """What comes after the last event that was told."""
+    """What comes after the last reported event."""
     match last["event"]:
         case "Progressed" if last["done"] < last["total"] or last["stage"] == "predicting":
             return "measuring or writing the report" if last["stage"] == "predicting" else last["stage"]

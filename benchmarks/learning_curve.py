@@ -1,6 +1,6 @@
-"""Whether the learning curve tells what twice as many images bring: half of the images are pretended not to exist.
+"""Whether the learning curve predicts the gain of twice as many images, from half of the images.
 
-A third of the groups (or images) are kept aside to score on. From half of the rest alone, `learning_curve` says what
+A third of the groups (or images) are the test set. From half of the rest alone, `learning_curve` says what
 twice as many would bring; the truth is the score after training on all of the rest, less the mean score of 12 halves of
 it. With --classes the same is asked of every class alone: what is lost with half of its images, against what is gained
 when these are doubled. Instant classifiers only. Images: COVERSLIP_DATA, default ../shared/data.
@@ -30,7 +30,7 @@ from coverslip.training.preprocessing import learn_preprocessing
 
 DATA = Path(os.environ.get("COVERSLIP_DATA", "../shared/data"))
 N_HALVINGS = 6  # each gives two halves
-MOST_IMAGES = 3300  # of a set; whole groups of larger ones are left out
+MOST_IMAGES = 3300  # of a set; whole groups of larger ones are excluded
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def main() -> None:
 
 def one_row(name: str, images: Images, seed: int) -> None:
     """Predict, compare, print."""
-    half, rest, aside = parted(images, seed)
+    half, rest, test = parted(images, seed)
     unit = np.unique(images.unit[half], return_inverse=True)[1]
     shrinkage, n_groups, started = images.shrinkage(half, seed), int(unit.max()) + 1, time.process_time()
     curve = learning_curve(
@@ -125,8 +125,8 @@ def one_row(name: str, images: Images, seed: int) -> None:
     )
     seconds = time.process_time() - started
     halves = halvings(images, rest)
-    before = np.mean([images.f1(part, aside, images.shrinkage(part, seed)) for part in halves])
-    truth = images.f1(rest, aside, images.shrinkage(rest, seed)) - before
+    before = np.mean([images.f1(part, test, images.shrinkage(part, seed)) for part in halves])
+    truth = images.f1(rest, test, images.shrinkage(rest, seed)) - before
     groups = f" ({n_groups})" if images.has_groups else ""
     gain = curve.gain
     if gain.value is None or gain.low is None or gain.high is None:
@@ -134,17 +134,17 @@ def one_row(name: str, images: Images, seed: int) -> None:
             f"| {name} | {seed} | {len(half)}{groups} | {before:.3f} | {gain.reason} | {truth:+.3f} | | |", flush=True
         )
         return
-    inside = "yes" if gain.low <= truth <= gain.high else "no"
-    told = f"{gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f})"
+    holds = "yes" if gain.low <= truth <= gain.high else "no"
+    doubled = f"{gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f})"
     print(
-        f"| {name} | {seed} | {len(half)}{groups} | {before:.3f} | {told} | {truth:+.3f} | {inside} | {seconds:.1f} |",
+        f"| {name} | {seed} | {len(half)}{groups} | {before:.3f} | {doubled} | {truth:+.3f} | {holds} | {seconds:.1f} |",
         flush=True,
     )
 
 
 def by_class(name: str, images: Images, seed: int) -> None:
     """For every class: what half of it less costs among the half, and what its other half brings."""
-    half, rest, aside = parted(images, seed)
+    half, rest, test = parted(images, seed)
     shrinkage, label = images.shrinkage(half, seed), images.label
     lost, gained = np.zeros(images.n_classes), np.zeros(images.n_classes)
     for repeat in range(10):
@@ -156,16 +156,16 @@ def by_class(name: str, images: Images, seed: int) -> None:
             lost[k] += (whole - images.f1(fewer, scored, shrinkage)) / 10
     halves = halvings(images, rest)
     for part in halves:
-        whole = images.f1(part, aside, shrinkage)
+        whole = images.f1(part, test, shrinkage)
         for k in range(images.n_classes):
             more = np.union1d(part, rest[label[rest] == k])
-            gained[k] += (images.f1(more, aside, shrinkage) - whole) / len(halves)
+            gained[k] += (images.f1(more, test, shrinkage) - whole) / len(halves)
     r = np.corrcoef(lost, gained)[0, 1]
     print(f"| {name} | {seed} | {lost.mean():+.3f} | {gained.mean():+.3f} | {r:+.2f} |", flush=True)
 
 
 def parted(images: Images, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The half that is there, all of the rest, and what is kept aside to score on."""
+    """The half that is there, all of the rest, and the test set."""
     key = images.order(np.arange(len(images.label)), 1000 + seed)
     return np.flatnonzero(key < 1 / 3), np.flatnonzero(key < 2 / 3), np.flatnonzero(key >= 2 / 3)
 

@@ -3,7 +3,7 @@
 Draws sample images, puts a few into the folder of another class, trains the instant classifier, and then does in the
 browser what a person would: open the mistakes, correct the labels that are wrong, train again on the same split, and
 compare. The first training is no part of it. At the end it looks whether the corrections are in the dataset, its
-history tells them, and both trainings have the same test images.
+history lists them, and both trainings have the same test images.
 
     python benchmarks/loop.py [--count 120] [--corrected 3] [--shots FOLDER]
 

@@ -6,7 +6,7 @@ National Data Science Bowl. Then `inspect`, an instant `train`, `report`, `evalu
 a child process of its own, with one cache for all.
 
 Silence is the longest time without a line of output, start and end included, in processor seconds of the command, which
-other work on the machine hardly changes, and by the clock; for `train` also that without an event in `events.jsonl`,
+other work on the machine barely changes, and by the clock; for `train` also that without an event in `events.jsonl`,
 which is what the app shows. Lines that came before and after it say where it was.
 
     python benchmarks/many_classes.py [--images N] [--classes K] [--folder FOLDER] [--only COMMAND…] [--set key=value…]

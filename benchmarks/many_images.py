@@ -2,7 +2,7 @@
 
 Draws images of 64 x 64 pixels in four classes and runs `inspect`, an instant `train` and `predict` on them, each as a
 child process, with an empty cache for every count; `inspect again` finds its facts in the cache. The last columns
-compare with the smallest count, by processor seconds, which other work on the machine hardly changes: above 1, time per
+compare with the smallest count, by processor seconds, which other work on the machine barely changes: above 1, time per
 image grows (start-up makes small counts look slow).
 
     python benchmarks/many_images.py [--counts N N…] [--set key=value…]

@@ -1,8 +1,8 @@
 """Damaged files by the thousand, one by one and through the app: what does the worst of them take?
 
 Makes the files of `mutated_files.py`. Each is decoded alone in this process, then predicted alone by a classifier that
-was loaded before; both are timed in processor seconds, and the peak of the process's memory is counted anew for each
-file (Linux). Then all are one dataset of the app, whose server and decoding processes are looked at ten times a second.
+was loaded before; both are timed in processor seconds, and the peak of the process's memory is reset for each
+file (Linux). Then all are one dataset of the app, whose server and decoding processes are sampled ten times a second.
 Exit code 1 if a file takes over 10 s, a process over 1 GB, or a file has no row.
 
     python benchmarks/mutated_files_in_app.py [--count N] [--seed S]
@@ -79,7 +79,7 @@ def worst_of(done: str, paths: list[Path], is_done: Callable[[Path], bool]) -> b
 
 
 def peak_bytes() -> int:
-    """The largest memory of this process since it was last asked to count anew."""
+    """The largest memory of this process since the last reset."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return 1024 * int(status.split("VmHWM:")[1].split()[0])
 

@@ -1,7 +1,7 @@
-"""Does a classifier tell images unlike those that it was trained on? Markdown tables.
+"""Out-of-distribution detection: images of other instruments and of excluded classes. Markdown tables.
 
 A classifier of some of the images of `blood_pbc` judges its own test images, images of other stains, instruments and
-objects, and, with one class left out of training, images of that class. AUROC: how often a strange image is stranger
+objects, and, with one class excluded from training, images of that class. AUROC: how often a strange image is stranger
 than an own test image; flagged: the share called `unfamiliar`. Images: COVERSLIP_DATA, default ../shared/data.
 
     python benchmarks/ood.py [--seeds N] [--images N] [--finetune] [--without-classes]
@@ -23,7 +23,7 @@ from coverslip.runs import Recipe, Run
 
 DATA = Path(os.environ.get("COVERSLIP_DATA", "../shared/data"))
 HOME = "blood_pbc"
-ELSEWHERE = {
+OTHER_INSTRUMENTS = {
     "other laboratory's blood cells": "blood_bccd",
     "red cells": "blood_malaria/images.csv",
     "Pap smears": "pap_herlev/images.csv",
@@ -51,12 +51,12 @@ def main() -> None:
         }
     )
     with tempfile.TemporaryDirectory() as folder:
-        from_elsewhere(recipe, asked.seeds, asked.images, Path(folder))
+        from_other_instruments(recipe, asked.seeds, asked.images, Path(folder))
         if not asked.without_classes:
             held_out_classes(recipe, asked.seeds, asked.images, Path(folder))
 
 
-def from_elsewhere(recipe: Recipe, n_seeds: int, n: int, folder: Path) -> None:
+def from_other_instruments(recipe: Recipe, n_seeds: int, n: int, folder: Path) -> None:
     """Print a row per set: means over seeds."""
     scores: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for seed in range(n_seeds):
@@ -65,7 +65,7 @@ def from_elsewhere(recipe: Recipe, n_seeds: int, n: int, folder: Path) -> None:
         calibrated_on = [row.path for row in run.split if row.split == "train"]
         seen = cs.load_classifier(run.folder).predict(calibrated_on)["ood_score"]
         scores["training images"].append((float("nan"), float(np.mean([far is not None and far > 1 for far in seen]))))
-        for name, source in ELSEWHERE.items():
+        for name, source in OTHER_INSTRUMENTS.items():
             strange = judged(run, some(rows_of(DATA / source), N_STRANGE, seed), folder / f"{seed} {name}")
             scores[name].append((auroc(own, strange), float((strange > 1).mean())))
     print("| images | AUROC, mean (worst) | flagged, mean (least - most) |\n|---|---|---|")
@@ -79,7 +79,7 @@ def held_out_classes(recipe: Recipe, n_seeds: int, n: int, folder: Path) -> None
     """Print a row per class that training leaves out, and the mean of all."""
     everything = rows_of(DATA / HOME)
     means = []
-    print("\n| class left out | AUROC, mean (worst) | flagged |\n|---|---|---|")
+    print("\n| excluded class | AUROC, mean (worst) | flagged |\n|---|---|---|")
     for label in sorted({row["label"] for row in everything}):
         ranks, flagged = [], []
         for seed in range(n_seeds):

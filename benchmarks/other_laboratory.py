@@ -2,8 +2,8 @@
 
 Every row is one pair of sets, cut to the classes in common and to a number of images, one seed, and one way to train;
 both numbers are of the same classifier: on test images of home, and on images of the other set. Of these a few of each
-class (and all others of their groups) are set aside beforehand: one way trains on them too. Images: COVERSLIP_DATA,
-default ../shared/data.
+class (and all others of their groups) are excluded from the test set: one way trains on them too. Images:
+COVERSLIP_DATA, default ../shared/data.
 
     python benchmarks/other_laboratory.py [--pairs NAME…] [--seeds N] [--images N] [--instant]
 """

@@ -1,4 +1,4 @@
-"""How often two equally good classifiers are said to differ, where few test images tell them apart.
+"""How often two equally good classifiers are reported to differ, if few test images differ.
 
     python benchmarks/paired_differences.py [--pairs 1500]
 
@@ -14,7 +14,7 @@ from coverslip.evaluation import Answers, paired_differences
 
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1")
 N_CLASSES = 5
-DESIGNS = ((30, 3, 8), (60, 3, 8), (120, 3, 8), (120, 10, 30))  # test images, and how many tell them apart
+DESIGNS = ((30, 3, 8), (60, 3, 8), (120, 3, 8), (120, 10, 30))  # test images, and how many differ
 
 
 def main() -> None:
@@ -36,7 +36,7 @@ def false_positives(n: int, fewest: int, most: int, n_pairs: int) -> list[float]
         label = rng.permutation(np.arange(n) % N_CLASSES)
         is_right = np.tile(rng.random(n) > 0.08, (2, 1))
         changed = rng.choice(n, rng.integers(fewest, most + 1), replace=False)
-        is_right[:, changed] = (luck := rng.random(len(changed)) < 0.5), ~luck
+        is_right[:, changed] = (is_first := rng.random(len(changed)) < 0.5), ~is_first
         pair = [answers(label, each) for each in is_right]
         for name, found in paired_differences(*pair, label, None, metrics=METRICS).items():
             n_found[name] += found.p is not None and found.p < 0.05

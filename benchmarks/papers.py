@@ -1,7 +1,7 @@
 """What the five papers claim, tried on real image sets: networks or regimes side by side, one recipe, the same splits.
 
 Each experiment trains its variants on the same images with the same splits (one per seed) and prints what they reach on
-the images kept aside, and how each differs from the first: the mean over splits with the corrected interval of Nadeau
+the test images, and how each differs from the first: the mean over splits with the corrected interval of Nadeau
 and Bengio (2003), which allows for training images that the splits share. Images: COVERSLIP_DATA, default
 ../shared/data.
 

@@ -67,7 +67,7 @@ def of(n: int, all_of_them: int) -> str:
 
 
 def alone(inspection: Inspection) -> list[str]:
-    """What is told without groups and without a network."""
+    """Findings without groups and without a network."""
     clusters = [[len(c) for finding in inspection.of(code) for c in finding.images] for code in COPIES]
     patterns = [finding.parameters["patterns"][0] for finding in inspection.of("hidden-groups")]
     named = [f"`{p['column'] or p['pattern']}`: {p['n_groups']:,} groups such as `{p['example']}`" for p in patterns]
@@ -81,16 +81,21 @@ def looked_at(inspection: Inspection) -> list[str]:
     """What a network sees: shortcuts, and macro-F1 of a image_level and of a grouped split."""
     assert isinstance(inspection, InspectionWithLeakageEstimate)
     found = [(f, kind) for kind in ("shortcut", "slight-shortcut") for f in inspection.of(kind)]
-    told = [f"{f.parameters['from']}{', slight' if kind != 'shortcut' else ''}" for f, kind in found]
+    listed = [f"{f.parameters['from']}{', slight' if kind != 'shortcut' else ''}" for f, kind in found]
     if any(inspection.of("no-signal")):
-        told.append("no signal")
+        listed.append("no signal")
     if inspection.leakage_estimate is None:
-        return ["; ".join(told) or "none", "", "", "no groups known"]
+        return ["; ".join(listed) or "none", "", "", "no groups known"]
     image_level, grouped, gap = (
         getattr(inspection.leakage_estimate, key) for key in ("image_level", "grouped", "difference")
     )
     interval = "" if gap.low is None else f" ({gap.low:.3f} to {gap.high:.3f})"
-    return ["; ".join(told) or "none", f"{image_level.value:.3f}", f"{grouped.value:.3f}", f"{gap.value:.3f}{interval}"]
+    return [
+        "; ".join(listed) or "none",
+        f"{image_level.value:.3f}",
+        f"{grouped.value:.3f}",
+        f"{gap.value:.3f}{interval}",
+    ]
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 """Whether two states of the code train the same networks: tensors by content, numbers, rows, histories.
 
 Five trainings (and one more by folds) on real images, each a command of its own with an empty cache and two threads.
-Run folders are read as files, not through coverslip, so that any commit can be looked at:
+Run folders are read as files, not through coverslip, so that any commit can be compared:
 
     python benchmarks/same_results.py run --src ../before/src --out before.json
     python benchmarks/same_results.py run --out after.json
     python benchmarks/same_results.py compare before.json after.json
 
-A recipe key that has another name in one of them is told: `run --rename old=new`. `compare` exits 1 on a difference in
+A recipe key that has another name in one of them is given: `run --rename old=new`. `compare` exits 1 on a difference in
 what both have; keys, columns and files that only one has are listed. Images: COVERSLIP_DATA, default ../shared/data.
 """
 

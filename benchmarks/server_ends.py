@@ -1,7 +1,7 @@
 """How long the app's server takes to end, by SIGINT and SIGTERM, whatever it is at. Aim: 3 s.
 
 Begins a server with a workspace of its own for each row, lets it begin something, and measures seconds from the signal
-until its process has ended, beside the load of the machine; what else of its processes is left a second later is told,
+until its process has ended, beside the load of the machine; its processes that remain a second later are listed,
 but for trainings, which go on by design and are ended here.
 
     python benchmarks/server_ends.py [--only STATE…]

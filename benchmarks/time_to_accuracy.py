@@ -84,9 +84,9 @@ def split_of(run: Path) -> list[tuple[str, str]]:
 def epochs(run: Path) -> list[tuple[float, float]]:
     """Validation macro-F1 and seconds since the first image, of epoch 0 and each later one."""
     lines = [json.loads(line) for line in (run / "events.jsonl").read_text(encoding="utf-8").splitlines()]
-    told = [line for line in lines if "event" in line]
-    began = told[0]["time"]
-    return [(line["val_f1"], line["time"] - began) for line in told if line["event"] == "EpochEnded"]
+    events = [line for line in lines if "event" in line]
+    began = events[0]["time"]
+    return [(line["val_f1"], line["time"] - began) for line in events if line["event"] == "EpochEnded"]
 
 
 def max_of(scores: list[tuple[float, float]]) -> tuple[float, float]:

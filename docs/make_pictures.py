@@ -135,7 +135,7 @@ def app(folder: Path) -> Iterator[Server]:
     try:
         yield server
     finally:
-        for run in server.get("runs")["items"]:  # a training goes on without the app
+        for run in server.get("runs")["items"]:  # a training continues without the app
             if run["state"] in ("queued", "starting", "running"):
                 server.send(f"jobs/{run['id']}/stop", {})
         process.terminate()

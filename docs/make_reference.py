@@ -115,7 +115,7 @@ def help_texts() -> str:
 
     from coverslip.cli._app import app
 
-    program: Any = typer.main.get_command(app)  # Any: Typer's group, whose types its annotation does not tell
+    program: Any = typer.main.get_command(app)  # Any: Typer's group, whose annotation has no types
     sizes = {"terminal_width": COLUMNS, "max_content_width": COLUMNS, "resilient_parsing": True}
     with program.make_context("coverslip", [], **sizes) as parent:
         sections = [_section("coverslip", program.get_help(parent))]
