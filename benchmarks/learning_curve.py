@@ -136,10 +136,8 @@ def one_row(name: str, images: Images, seed: int) -> None:
         return
     holds = "yes" if gain.low <= truth <= gain.high else "no"
     doubled = f"{gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f})"
-    print(
-        f"| {name} | {seed} | {len(half)}{groups} | {before:.3f} | {doubled} | {truth:+.3f} | {holds} | {seconds:.1f} |",
-        flush=True,
-    )
+    cells = (name, seed, f"{len(half)}{groups}", f"{before:.3f}", doubled, f"{truth:+.3f}", holds, f"{seconds:.1f}")
+    print(f"| {' | '.join(map(str, cells))} |", flush=True)
 
 
 def by_class(name: str, images: Images, seed: int) -> None:
