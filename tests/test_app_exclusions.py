@@ -14,9 +14,9 @@ from coverslip.reports.sections.dataset_flow import flow_of
 from coverslip.reports.sections.limits import limits
 from coverslip.reports.sections.methods import methods
 from coverslip.workspace.correcting.history import exclude
-from coverslip.workspace.datasets import changing, grouping, reading_images, snapshots
+from coverslip.workspace.datasets import grouping, reading_images, snapshots, sources
 from coverslip.workspace.datasets.inspections import removable_duplicates
-from coverslip.workspace.datasets.listing import DatasetState, describe
+from coverslip.workspace.datasets.state import DatasetState, dataset_state
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.store.rows import TableChoices
 from coverslip.workspace.store.workspace import Workspace
@@ -62,11 +62,11 @@ def test_what_is_left_out_is_neither_counted_nor_trained_on_until_it_is_taken_in
     copies: tuple[Workspace, str],
 ) -> None:
     workspace, dataset_id = copies
-    before = describe(workspace, dataset_id)
+    before = dataset_state(workspace, dataset_id)
     spare = reading_images.inspection(workspace, dataset_id).removable_duplicates["duplicates"]
     exclude(workspace, dataset_id, spare, is_excluded=True)
 
-    state = describe(workspace, dataset_id)
+    state = dataset_state(workspace, dataset_id)
     assert (state.n_images, state.n_excluded) == (before.n_images, 3)
     assert count_of(state, "large") == count_of(before, "large") - 3
     assert state.n_labeled == before.n_labeled - 3
@@ -87,12 +87,12 @@ def test_what_is_left_out_is_neither_counted_nor_trained_on_until_it_is_taken_in
     exported = "".join(snapshots.table_lines(workspace, dataset_id))
     assert exported.count("excluded") == 3  # as `coverslip train` reads it
 
-    changing.refresh(workspace, dataset_id)
+    sources.refresh_dataset(workspace, dataset_id)
     workspace.background.wait_all()
-    assert describe(workspace, dataset_id).n_excluded == 3
+    assert dataset_state(workspace, dataset_id).n_excluded == 3
 
     exclude(workspace, dataset_id, spare, is_excluded=False)
-    again = describe(workspace, dataset_id)
+    again = dataset_state(workspace, dataset_id)
     assert (again.classes, again.n_excluded) == (before.classes, 0)
     assert "duplicates" in codes(workspace, dataset_id)
 
@@ -121,7 +121,7 @@ def test_the_groups_of_now_are_previewed_where_none_are_named(tmp_path: Path) ->
     (tmp_path / "points.csv").write_text("\n".join(["path,x,y,label", *rows]))
     of_files = open_images(workspace, tmp_path / "points.csv", choices=TableChoices(crop_size=16))
     found = grouping.preview(workspace, of_files, pattern=None, column=None)
-    assert describe(workspace, of_files).groups.by == "file"
+    assert dataset_state(workspace, of_files).groups.by == "file"
     assert (found.n_groups, found.n_unmatched) == (12, 0)
     assert {group.n for group in found.largest} == {2}
     by_slide = open_images(workspace, cells, group_pattern=r"slide\d+")

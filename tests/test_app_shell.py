@@ -27,8 +27,8 @@ from PIL import Image
 from pydantic import BaseModel
 
 from coverslip.app import requests
+from coverslip.app.files import add_pages
 from coverslip.app.guard import allow_body
-from coverslip.app.pages import add_pages
 from coverslip.app.server import create_app
 from coverslip.errors import Conflict, CoverslipError, NotFound, TooLarge
 from coverslip.messages import text

@@ -19,8 +19,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from coverslip.app.document import Json, add_schemas, complete_document
-from coverslip.app.schemas.system import FieldProblem, Problem
+from coverslip.app.schemas.system import FieldProblem, Json, Problem, add_schemas, complete_document
 from coverslip.errors import BadRecipe, Busy, Conflict, CoverslipError, NotFound, TooLarge
 from coverslip.messages import Failure, failure, text
 

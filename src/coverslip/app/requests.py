@@ -16,10 +16,9 @@ from fastapi.concurrency import run_in_threadpool
 from coverslip.app.guard import allow_body, announced
 from coverslip.errors import CoverslipError, TooLarge
 from coverslip.files import cannot_write
-from coverslip.workspace.explaining.explanations import Explanations
+from coverslip.workspace.explanations import Explanations
 from coverslip.workspace.jobs.queue import Queue
-from coverslip.workspace.leakage_audit.distances import DistanceMeasurements
-from coverslip.workspace.leakage_audit.estimates import LeakageEstimates
+from coverslip.workspace.leakage_audit import DistanceMeasurements, LeakageEstimates
 from coverslip.workspace.store.rows import Paging
 from coverslip.workspace.store.workspace import Workspace
 

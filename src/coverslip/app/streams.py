@@ -1,21 +1,53 @@
-"""Server-sent events of jobs. FastAPI frames them and keeps idle streams open."""
+"""The kinds of jobs, and their server-sent events. FastAPI frames the events and keeps idle streams open."""
 
 import asyncio
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from types import FrameType
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Header, Query, Request
 from fastapi.sse import ServerSentEvent
+from pydantic import Field
 
-from coverslip.app.document import Json, add_schemas, complete_document
+from coverslip.app.schemas.system import Json, add_schemas, complete_document
 from coverslip.stopping import ending_signals
-from coverslip.workspace.job_kinds import JOB_KINDS, JobRecord
-from coverslip.workspace.jobs.watching import Watching
+from coverslip.workspace.evaluations import EvaluationEvents, EvaluationState, WatchedEvaluation, evaluation_state
+from coverslip.workspace.jobs.records import JobKind
+from coverslip.workspace.jobs.runs import RunState, run_state
+from coverslip.workspace.jobs.watching import NewSource, RunEvents, WatchedTraining, Watching
+from coverslip.workspace.predictions.state import PredictionEvents, PredictionState, WatchedPrediction, prediction_state
+from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.studies.state import StudyEvents, StudyState, WatchedStudy, study_state
+
+AnyState = RunState | EvaluationState | PredictionState | StudyState
+JobState = Annotated[AnyState, Field(discriminator="kind")]
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """One kind of job.
+
+    Args:
+        state: returns the state of a job by its ID.
+        source: the source of events of a job.
+        events: a dataclass with a field for each event.
+    """
+
+    state: Callable[[Workspace, str], AnyState]
+    source: NewSource
+    events: type
+
+
+JOB_KINDS: dict[JobKind, JobRecord] = {
+    "train": JobRecord(run_state, WatchedTraining, RunEvents),
+    "evaluate": JobRecord(evaluation_state, WatchedEvaluation, EvaluationEvents),
+    "predict": JobRecord(prediction_state, WatchedPrediction, PredictionEvents),
+    "study": JobRecord(study_state, WatchedStudy, StudyEvents),
+}
 
 
 def _watching(request: Request) -> Watching:

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, delete, select, update
 from coverslip import cache
 from coverslip.errors import Conflict, CoverslipError
 from coverslip.workspace.datasets import reading_images
-from coverslip.workspace.datasets.listing import DatasetState, describe
+from coverslip.workspace.datasets.state import DatasetState, dataset_state
 from coverslip.workspace.jobs.state import jobs_reading
 from coverslip.workspace.store import tables
 from coverslip.workspace.store.database import writing
@@ -29,7 +29,7 @@ from coverslip.workspace.store.workspace import Workspace
 DAYS = 30
 
 
-def forget(workspace: Workspace, dataset_id: str) -> None:
+def remove_dataset(workspace: Workspace, dataset_id: str) -> None:
     """Remove a dataset from the list. For 30 days, `restore` restores it with its labels from the app.
 
     Folders and tables of the user are never changed. Tables that trainings use remain in `snapshots/`.
@@ -43,19 +43,19 @@ def forget(workspace: Workspace, dataset_id: str) -> None:
         _refuse_in_use(connection, dataset_id)
     with workspace.background.held(reading_images.thread_of(dataset_id)), writing(workspace.engine) as connection:
         _refuse_in_use(connection, dataset_id)
-        connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(forgotten=now()))
+        connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(removed=now()))
 
 
-def restore(workspace: Workspace, dataset_id: str) -> DatasetState:
+def restore_dataset(workspace: Workspace, dataset_id: str) -> DatasetState:
     """Restore a removed dataset.
 
     Raises:
         NotFound: there is no such dataset, or it was deleted.
     """
     with writing(workspace.engine) as connection:
-        connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(forgotten=None))
+        connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(removed=None))
     reading_images.start(workspace, dataset_id)
-    return describe(workspace, dataset_id)
+    return dataset_state(workspace, dataset_id)
 
 
 def _refuse_in_use(connection: Connection, dataset_id: str) -> None:
@@ -63,18 +63,16 @@ def _refuse_in_use(connection: Connection, dataset_id: str) -> None:
         raise Conflict("dataset-in-use", name=job.name)
 
 
-def drop_forgotten(workspace: Workspace, is_over: threading.Event) -> None:
+def delete_removed_datasets(workspace: Workspace, is_over: threading.Event) -> None:
     """Delete datasets whose 30 days are over, with their uploaded files, which are copies of the app."""
     oldest = (datetime.now(UTC) - timedelta(days=DAYS)).isoformat()
     with workspace.engine.connect() as connection:
-        old = (
-            connection.execute(select(tables.datasets.c.id).where(tables.datasets.c.forgotten < oldest)).scalars().all()
-        )
+        old = connection.execute(select(tables.datasets.c.id).where(tables.datasets.c.removed < oldest)).scalars().all()
     for dataset_id in old:
         if is_over.is_set():
             return
         with writing(workspace.engine) as connection:
-            still = (tables.datasets.c.id == dataset_id) & (tables.datasets.c.forgotten < oldest)
+            still = (tables.datasets.c.id == dataset_id) & (tables.datasets.c.removed < oldest)
             if not connection.execute(delete(tables.datasets).where(still)).rowcount:  # it was restored meanwhile
                 continue
             of_dataset = tables.uploads.c.dataset_id == dataset_id
@@ -108,7 +106,7 @@ def list_deleted(workspace: Workspace, paging: Paging) -> Page[DeletedItem]:
     with workspace.engine.connect() as connection:
         removed = connection.execute(select(jobs.kind, jobs.id, jobs.name).where(jobs.state == "removed")).all()
         forgotten = connection.execute(
-            select(datasets.id, datasets.name, datasets.forgotten).where(datasets.forgotten.is_not(None))
+            select(datasets.id, datasets.name, datasets.removed).where(datasets.removed.is_not(None))
         ).all()
         imported = connection.execute(
             select(classifiers.id, classifiers.name, classifiers.removed).where(classifiers.removed.is_not(None))
@@ -143,9 +141,9 @@ def remove_partial_files(workspace: Workspace) -> None:
                 piece.unlink()
 
 
-def tidy(workspace: Workspace, is_over: threading.Event) -> None:
+def delete_expired(workspace: Workspace, is_over: threading.Event) -> None:
     """Remove expired files. Errors are logged."""
-    for work in (_drop_uploads, _drop_partial_files, _empty_trash, drop_forgotten):
+    for work in (_drop_uploads, _drop_partial_files, _empty_trash, delete_removed_datasets):
         try:
             work(workspace, is_over)
         except (OSError, CoverslipError):

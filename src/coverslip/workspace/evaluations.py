@@ -20,7 +20,6 @@ from coverslip.runs.environment import Opened
 from coverslip.runs.log import TimedNote, Work
 from coverslip.workspace.datasets.reading_images import refuse_unread, refuse_unready
 from coverslip.workspace.datasets.snapshots import training_images
-from coverslip.workspace.jobs.faults import folded_log, why_failed
 from coverslip.workspace.jobs.records import (
     Job,
     add_job,
@@ -31,7 +30,7 @@ from coverslip.workspace.jobs.records import (
     waiting,
 )
 from coverslip.workspace.jobs.runs import Headline, evaluation_of, headline_of
-from coverslip.workspace.jobs.state import ACTIVE, State, has_ended, state_of, status_of
+from coverslip.workspace.jobs.state import ACTIVE, State, folded_log, has_ended, state_of, status_of, why_failed
 from coverslip.workspace.jobs.watching import JobSnapshot, Message, as_text
 from coverslip.workspace.store.rows import Page, Paging, table_choices
 from coverslip.workspace.store.tables import images

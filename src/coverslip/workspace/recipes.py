@@ -18,10 +18,10 @@ from coverslip.messages import text
 from coverslip.models import ModelRecord, check_declared, has_weights, list_models, model_info, starting_weights
 from coverslip.runs import Pretraining, Recipe, Run
 from coverslip.runs.recipe import Values, as_yaml, check_recipe, parse_recipe, values_given, values_of
-from coverslip.workspace.datasets.classes import trained_order
 from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.datasets.sources import Grouping, grouping_for
+from coverslip.workspace.datasets.state import class_order_for_training
 from coverslip.workspace.store.rows import (
     AnyRow,
     Json,
@@ -42,20 +42,20 @@ def recipe_of_dataset(workspace: Workspace, row: AnyRow, choices: Mapping[str, A
     Raises:
         BadRecipe: a key or value is not valid.
     """
-    recipe = checked_recipe(workspace, choices, row.class_plan)
+    recipe = validated_recipe(workspace, choices, row.class_plan)
     if recipe.crop_size is None:
         recipe = recipe.model_copy(update={"crop_size": table_choices(row).crop_size})
     if "order" in (nested(choices).get("classes") or {}):
         return recipe
     with workspace.engine.connect() as connection:
-        order = trained_order(connection, row, recipe.classes)
+        order = class_order_for_training(connection, row, recipe.classes)
     if order == sorted(order, key=natural_key):  # the default order of results, which the recipe need not contain
         return recipe
     classes = ClassPlan.model_validate({**recipe.classes.model_dump(), "order": order})
     return recipe.model_copy(update={"classes": classes})
 
 
-def checked_recipe(workspace: Workspace, choices: Mapping[str, Any], class_plan: Mapping[str, Any]) -> Recipe:
+def validated_recipe(workspace: Workspace, choices: Mapping[str, Any], class_plan: Mapping[str, Any]) -> Recipe:
     """Return a recipe from values that differ from the defaults, with the classes of the dataset and absolute paths.
 
     Raises:

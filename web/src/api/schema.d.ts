@@ -2965,7 +2965,7 @@ export interface components {
              * @description waiting: another measurement runs first.
              * @enum {string}
              */
-            state: "not-requested" | "waiting" | "measuring" | "known";
+            state: "not-requested" | "waiting" | "running" | "ready";
             /** @description Null until the first report. */
             progress: components["schemas"]["StepProgress"] | null;
             /** @description Why the last attempt since the server started failed. */
@@ -3619,7 +3619,7 @@ export interface components {
              * @description waiting: another explanation is drawn first. The newest request is next.
              * @enum {string}
              */
-            state: "not-requested" | "waiting" | "drawing" | "known";
+            state: "not-requested" | "waiting" | "running" | "ready";
             /** @description Null until the first report. */
             progress: components["schemas"]["StepProgress"] | null;
             /** @description Why the last attempt since the server started failed. */
@@ -4473,7 +4473,7 @@ export interface components {
              * @description unknown: no search was started.
              * @enum {string}
              */
-            state: "unknown" | "searching" | "known" | "failed";
+            state: "unknown" | "running" | "ready" | "failed";
             /**
              * N
              * @description Number of misclassified images; null until the search is done.
@@ -4641,7 +4641,7 @@ export interface components {
              * @description outdated: labels, groups or images have changed since then; waiting: another audit runs first.
              * @enum {string}
              */
-            state: "not-requested" | "waiting" | "searching" | "outdated" | "known";
+            state: "not-requested" | "waiting" | "running" | "outdated" | "ready";
             /** @description Null until the first report. */
             progress: components["schemas"]["StepProgress"] | null;
             /** @description Why the last attempt since the server started failed. */

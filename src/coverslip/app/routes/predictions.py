@@ -11,11 +11,11 @@ from fastapi.responses import StreamingResponse
 from coverslip.app.files import IMAGE, PICTURE, Viewed, image_response
 from coverslip.app.requests import JobQueue, Paged, ServedWorkspace, api_router, received
 from coverslip.app.schemas.datasets import FilteredPage
-from coverslip.app.schemas.predictions import Correction, DatasetOfPrediction, JoinedDataset, JoinUndo, NewPrediction
+from coverslip.app.schemas.jobs import Correction, DatasetOfPrediction, JoinedDataset, JoinUndo, NewPrediction
 from coverslip.app.schemas.system import problems
 from coverslip.workspace.correcting import corrections, joining
 from coverslip.workspace.correcting.joining import JoinPreview, JoinResult
-from coverslip.workspace.datasets.listing import DatasetState
+from coverslip.workspace.datasets.state import DatasetState
 from coverslip.workspace.predictions import rows, state
 from coverslip.workspace.predictions import state as predictions
 from coverslip.workspace.predictions.classifiers import Classified, LoadedClassifiers

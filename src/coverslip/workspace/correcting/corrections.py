@@ -19,14 +19,12 @@ from coverslip.messages import text
 from coverslip.runs import Prediction, cells_of, columns_for
 from coverslip.runs.lookup import ImageSource
 from coverslip.workspace.correcting.history import exclude_by_job
-from coverslip.workspace.datasets import changing
-from coverslip.workspace.datasets.classes import empty_class_name, reserved_class_name
+from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.labels import add_classes, give_label, label_before
-from coverslip.workspace.datasets.listing import DatasetState
 from coverslip.workspace.datasets.sources import Source, open_sources
+from coverslip.workspace.datasets.state import DatasetState, empty_class_name, reserved_class_name
 from coverslip.workspace.jobs.records import Job, find_job
-from coverslip.workspace.predictions.corrections import position_of
-from coverslip.workspace.predictions.measured import measured_row, row_of_measured
+from coverslip.workspace.predictions.measured import measured_row, position_of, row_of_measured
 from coverslip.workspace.predictions.rows import (
     Exclusion,
     Row,
@@ -330,4 +328,4 @@ def dataset_of(
     title = name or text(code, name=job.name)
     dataset = open_sources(workspace, [Source(str(table_of(workspace, job, labeled)))], name=title)
     classes = class_order(job.choices["classes"], (label for _, _, label in labeled))
-    return changing.change(workspace, dataset.id, {"classes": classes})
+    return sources.change_dataset(workspace, dataset.id, {"classes": classes})

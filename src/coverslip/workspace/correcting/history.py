@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Select, case, func, select, update
 
 from coverslip.datasets import name_as_text
 from coverslip.files import CsvWriter, safe_cell
-from coverslip.workspace.datasets.listing import count_again, mark_equal_pixels
 from coverslip.workspace.datasets.reading_images import search_copies
+from coverslip.workspace.datasets.state import mark_equal_pixels, update_counts
 from coverslip.workspace.jobs.records import JobKind
 from coverslip.workspace.store.database import writing
 from coverslip.workspace.store.rows import AnyRow, ChangedSince, Page, Paging, dataset_row, new_id, positions_of, values
@@ -101,7 +101,7 @@ def exclude_by_job(
 
 def _count(connection: Connection, dataset_id: str, positions: Collection[int]) -> None:
     mark_equal_pixels(connection, dataset_id, json.dumps(list(positions)))
-    count_again(connection, dataset_id)
+    update_counts(connection, dataset_id)
 
 
 _MOST_IMAGES = 12

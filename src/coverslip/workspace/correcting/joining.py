@@ -15,14 +15,14 @@ from coverslip.images import ImageFacts
 from coverslip.runs.lookup import ImageSource
 from coverslip.workspace.correcting.corrections import LabeledImage, is_joined_table_of, joined_table_of, table_of
 from coverslip.workspace.correcting.history import exclude_by_job
-from coverslip.workspace.correcting.since_training import CurrentImage, ImageChanges, compared, current_images
-from coverslip.workspace.datasets import changing, grouping
+from coverslip.workspace.correcting.trained_images import CurrentImage, ImageChanges, compared, current_images
+from coverslip.workspace.datasets import grouping
 from coverslip.workspace.datasets.labels import give_label
-from coverslip.workspace.datasets.listing import DatasetState, conflicts_by_hash, describe
 from coverslip.workspace.datasets.reading_images import refuse_unready, search_copies
-from coverslip.workspace.datasets.sources import Grouping, Source, grouping_for
+from coverslip.workspace.datasets.sources import Grouping, Source, change_dataset, grouping_for
+from coverslip.workspace.datasets.state import DatasetState, conflicts_by_hash, dataset_state
 from coverslip.workspace.jobs.records import Job, find_job
-from coverslip.workspace.predictions.corrections import position_of
+from coverslip.workspace.predictions.measured import position_of
 from coverslip.workspace.predictions.rows import Row, every_row
 from coverslip.workspace.store.database import writing
 from coverslip.workspace.store.rows import AnyRow, Json, dataset_row, table_choices, values
@@ -101,11 +101,11 @@ def join_dataset(workspace: Workspace, prediction_id: str, dataset_id: str) -> J
         added = [asdict(Source(str(table), domain))]
     sources = [*joining.other_sources, *added]
     if sources != dataset.sources:
-        changing.change(workspace, dataset_id, {"sources": sources})
+        change_dataset(workspace, dataset_id, {"sources": sources})
     _answer(workspace, job, dataset_id, joining.answered)
     domain_before = joining.earlier[0]["domain"] if joining.earlier else None
     step = JoinStep(_table_in(added), _table_in(joining.earlier), domain_before)
-    return JoinResult(describe(workspace, dataset_id), counts, step)
+    return JoinResult(dataset_state(workspace, dataset_id), counts, step)
 
 
 def undo_join(workspace: Workspace, prediction_id: str, dataset_id: str, step: JoinStep) -> DatasetState:
@@ -127,7 +127,7 @@ def undo_join(workspace: Workspace, prediction_id: str, dataset_id: str, step: J
         sources = [*sources, asdict(Source(str(table), step.domain))]
     if not sources:
         raise Conflict("only-joined-images")
-    return changing.change(workspace, dataset_id, {"sources": sources})
+    return change_dataset(workspace, dataset_id, {"sources": sources})
 
 
 def _table_in(sources: Sequence[Json]) -> str | None:

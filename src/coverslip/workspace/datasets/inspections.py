@@ -25,12 +25,12 @@ from coverslip.errors import CoverslipError
 from coverslip.events import Emit, ignore
 from coverslip.images import ImageFacts
 from coverslip.runs import InspectionWithLeakageEstimate, LeakageEstimate, inspection_of
-from coverslip.workspace.datasets.classes import trained_labels
+from coverslip.workspace.datasets.state import labels_for_training
 from coverslip.workspace.store.database import read_transaction, writing
 from coverslip.workspace.store.rows import Json, dataset_row, load_as_trained, load_dataset, load_scan
 from coverslip.workspace.store.tables import datasets, images, inspections
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.workers.submit import WorkQueue
+from coverslip.workspace.workers import WorkQueue
 
 _OF_COPIES = ("duplicates", "near-duplicates")
 _POLL_S = 0.1
@@ -61,7 +61,7 @@ def inspect_stored(connection: Connection, dataset_id: str) -> Inspection:
 def stored_inspection(connection: Connection, dataset_id: str, revision: int) -> Inspection | None:
     """Return the stored inspection of this revision by the current finders; None if there is none."""
     stored: Json | None = connection.execute(
-        select(inspections.c.found).where(inspections.c.dataset_id == dataset_id, inspections.c.revision == revision)
+        select(inspections.c.content).where(inspections.c.dataset_id == dataset_id, inspections.c.revision == revision)
     ).scalar_one_or_none()
     if stored is None or stored.get("finders") != _finders():
         return None
@@ -84,14 +84,14 @@ def store_inspection(connection: Connection, dataset_id: str, inspection: Inspec
     )
     content = {"finders": _finders(), "inspection": inspection_json, "earlier_audit": before}
     replaced = insert(inspections).prefix_with("OR REPLACE")
-    connection.execute(replaced.values(dataset_id=dataset_id, revision=revision, found=content))
+    connection.execute(replaced.values(dataset_id=dataset_id, revision=revision, content=content))
 
 
 @dataclass(frozen=True, slots=True)
 class StoredLeakageAudit:
     """A stored leakage audit, and whether it is for the current labels and groups."""
 
-    state: Literal["not-requested", "outdated", "known"]
+    state: Literal["not-requested", "outdated", "ready"]
     leakage_estimate: LeakageEstimate | None = None
     signal: Signal | None = None
 
@@ -100,7 +100,7 @@ def stored_leakage_audit(connection: Connection, dataset_id: str, revision: int)
     """Return the last leakage audit of a dataset."""
     inspection = stored_inspection(connection, dataset_id, revision)
     if isinstance(inspection, InspectionWithLeakageEstimate):
-        return StoredLeakageAudit("known", inspection.leakage_estimate, inspection.signal)
+        return StoredLeakageAudit("ready", inspection.leakage_estimate, inspection.signal)
     before = _last_leakage_audit(_row(connection, dataset_id))
     if before is None:
         return StoredLeakageAudit("not-requested")
@@ -112,7 +112,7 @@ def stored_leakage_audit(connection: Connection, dataset_id: str, revision: int)
 
 def _row(connection: Connection, dataset_id: str) -> Json | None:
     content: Json | None = connection.execute(
-        select(inspections.c.found).where(inspections.c.dataset_id == dataset_id)
+        select(inspections.c.content).where(inspections.c.dataset_id == dataset_id)
     ).scalar_one_or_none()
     return content
 
@@ -141,7 +141,7 @@ def with_positions(
     ).all()
     positions = {row.image_id: row.position for row in rows}
     kind_of = {row.image_id: (row.label, row.domain) for row in rows}
-    trained = trained_labels(dataset_row(connection, dataset_id), set(kind_of.values()))
+    trained = labels_for_training(dataset_row(connection, dataset_id), set(kind_of.values()))
     label_of = {image_id: trained[kind] for image_id, kind in kind_of.items()}
     removable = {
         finding.code: removable_duplicates(finding.images, label_of)
@@ -158,8 +158,8 @@ def with_positions(
 
 def datasets_not_searched(workspace: Workspace) -> list[str]:
     """Return the IDs of the datasets without a finished search for near-duplicates."""
-    is_known = func.json_extract(inspections.c.found, "$.inspection.are_copies_known")
-    is_read = (datasets.c.state == "ready") & datasets.c.forgotten.is_(None)
+    is_known = func.json_extract(inspections.c.content, "$.inspection.are_copies_known")
+    is_read = (datasets.c.state == "ready") & datasets.c.removed.is_(None)
     unknown = select(datasets.c.id).join(inspections, inspections.c.dataset_id == datasets.c.id)
     with workspace.engine.connect() as connection:
         return list(connection.execute(unknown.where(is_read, is_known == 0)).scalars())
@@ -178,31 +178,27 @@ def check_images(workspace: Workspace, dataset_id: str, is_over: threading.Event
     dataset is removed meanwhile, or the server ends, nothing is stored.
     """
 
-    def keep(_: Json) -> None:
+    def store(_: Json) -> None:
         with suppress(SQLAlchemyError):
             inspect_again(workspace, dataset_id)
 
     try:
         if _is_small(workspace, dataset_id):
             fill_check_cache(workspace, dataset_id)
-            keep({})
+            store({})
             return
     except (
         CoverslipError,
         SQLAlchemyError,
     ):  # the dataset was removed, or the database is busy: it is checked next time
         return
-    question = {
-        "workspace": str(workspace.folder),
-        "roots": [str(root) for root in workspace.roots],
-        "dataset_id": dataset_id,
-    }
-    checks = WorkQueue("coverslip.workspace.datasets.checks_worker", workspace.readable)
+    request = {"workspace": workspace.as_json(), "dataset_id": dataset_id}
+    checks = WorkQueue("coverslip.workspace.tasks:check", workspace.readable)
     while not _one_check.acquire(timeout=_POLL_S):
         if is_over.is_set():
             return
     try:
-        checks.start(dataset_id, question, keep)
+        checks.start(dataset_id, request, store)
         while checks.state_of(dataset_id).state is not None:
             if is_over.wait(_POLL_S):
                 checks.cancel(dataset_id)

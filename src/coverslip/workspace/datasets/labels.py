@@ -10,8 +10,7 @@ from sqlalchemy import Connection, delete, insert, select, text, update
 from coverslip.datasets import natural_key
 from coverslip.errors import Conflict
 from coverslip.machine import account_name
-from coverslip.workspace.datasets.classes import clean_name
-from coverslip.workspace.datasets.listing import mark_equal_pixels
+from coverslip.workspace.datasets.state import clean_name, mark_equal_pixels
 from coverslip.workspace.store.database import writing
 from coverslip.workspace.store.rows import (
     AnyRow,

@@ -1,9 +1,10 @@
-"""Read the images of datasets in the background.
+"""Read the images of datasets in the background, and draw the images of sample datasets.
 
 Every image is decoded once. The database and the cache store the facts in batches, so that a killed server resumes
 where it ended.
 """
 
+import shutil
 import sys
 import threading
 import time
@@ -14,11 +15,12 @@ from dataclasses import asdict, dataclass
 from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from coverslip.datasets import Unreadable, scan_images
+from coverslip.datasets import Dataset, Unreadable, open_dataset, scan_images
 from coverslip.errors import Conflict, CoverslipError, NotFound, Stopped
 from coverslip.events import Emit, Event, Progressed
 from coverslip.images import ImageFacts
 from coverslip.messages import Failure, failure
+from coverslip.workspace.datasets.image_rows import store_images
 from coverslip.workspace.datasets.inspections import (
     DatasetInspection,
     check_images,
@@ -28,9 +30,7 @@ from coverslip.workspace.datasets.inspections import (
     stored_inspection,
     with_positions,
 )
-from coverslip.workspace.datasets.keeping import store_images
-from coverslip.workspace.datasets.listing import count_again, mark_equal_pixels
-from coverslip.workspace.datasets.sample_datasets import draw
+from coverslip.workspace.datasets.state import mark_equal_pixels, update_counts
 from coverslip.workspace.store.database import read_transaction, writing
 from coverslip.workspace.store.rows import (
     OUTSIDE,
@@ -53,6 +53,43 @@ from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing import pictures
 from coverslip.workspace.viewing.pictures import datasets_without, fill, keep_colors
 
+LABELLED = "samples"  # the ID of the dataset for training
+
+
+@dataclass(frozen=True, slots=True)
+class SampleDataset:
+    """A sample dataset, which exists once and has a fixed ID."""
+
+    id: str
+    name: str
+    folder: str  # in `samples/` of the workspace
+    is_labeled: bool
+    groups: str | None  # a pattern
+
+
+SAMPLE_DATASETS = {
+    samples.id: samples
+    for samples in (
+        SampleDataset("samples-new", "New sample images", "new", is_labeled=False, groups=None),
+        SampleDataset(LABELLED, "Sample images", "images", is_labeled=True, groups=r"slide\d+"),
+    )
+}
+
+
+def draw(workspace: Workspace, dataset_id: str, emit: Emit) -> Dataset:
+    """Return a sample dataset. Its images are drawn if its folder does not exist."""
+    from coverslip.synthetic_cells import write_new_images, write_sample_images
+
+    samples = SAMPLE_DATASETS[dataset_id]
+    folder = workspace.samples / samples.folder
+    if not folder.is_dir():
+        part = folder.with_name(f".{folder.name}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        (write_sample_images if samples.is_labeled else write_new_images)(part, emit=emit)
+        part.rename(folder)
+    return open_dataset(folder, group_pattern=samples.groups, labeled=samples.is_labeled)
+
+
 _IMAGES_AT_ONCE = 2_000  # images of one batch: limits memory, and the loss if the server is killed
 _WRITE_EVERY_S = 0.5
 
@@ -68,7 +105,7 @@ def resume(workspace: Workspace) -> None:
     """Resume reading: interrupted datasets, and datasets whose missing folders are back."""
     _retry_returned(workspace)
     with workspace.engine.connect() as connection:
-        interrupted = (datasets.c.state == "reading") & datasets.c.forgotten.is_(None)
+        interrupted = (datasets.c.state == "reading") & datasets.c.removed.is_(None)
         waiting = connection.execute(select(datasets.c.id).where(interrupted)).scalars().all()
     for dataset_id in waiting:
         start(workspace, dataset_id)
@@ -76,7 +113,7 @@ def resume(workspace: Workspace) -> None:
 
 def _retry_returned(workspace: Workspace) -> None:
     with workspace.engine.connect() as connection:
-        failed = (datasets.c.state == "failed") & datasets.c.forgotten.is_(None)
+        failed = (datasets.c.state == "failed") & datasets.c.removed.is_(None)
         rows = connection.execute(select(datasets).where(failed)).all()
     back = [row.id for row in rows if row.error["kind"] == MissingSource.kind and not missing_sources(row)]
     if back:
@@ -286,7 +323,7 @@ def _keep_facts(
 def _finish(workspace: Workspace, dataset_id: str) -> None:
     with writing(workspace.engine) as connection:
         mark_equal_pixels(connection, dataset_id)
-        count_again(connection, dataset_id)
+        update_counts(connection, dataset_id)
     with workspace.engine.connect() as connection:
         revision = dataset_row(connection, dataset_id).revision
         inspected = inspect_stored(connection, dataset_id)
@@ -301,6 +338,6 @@ def _fail(workspace: Workspace, dataset_id: str, reason: Failure) -> None:
     with suppress(CoverslipError), writing(workspace.engine) as connection:
         connection.execute(
             update(datasets)
-            .where(datasets.c.id == dataset_id, datasets.c.forgotten.is_(None))
+            .where(datasets.c.id == dataset_id, datasets.c.removed.is_(None))
             .values(state="failed", progress=None, error=asdict(reason))
         )

@@ -1,7 +1,7 @@
-"""Open datasets from their sources.
+"""Open datasets from their sources, and change them: names, sources, groups and classes.
 
 Opening lists file names while the user waits, so that errors are returned at once. The images are read in the
-background afterwards.
+background afterwards. Changes keep labels from the app.
 """
 
 from collections import Counter
@@ -13,16 +13,29 @@ from pathlib import Path
 from sqlalchemy import insert, select, update
 
 from coverslip.datasets import Dataset, is_table, one_line, open_dataset, printable
-from coverslip.errors import BadDataset
+from coverslip.errors import BadDataset, Conflict
 from coverslip.messages import text
 from coverslip.workspace.datasets import grouping, reading_images
-from coverslip.workspace.datasets.keeping import store_images
-from coverslip.workspace.datasets.listing import NO_COUNTS, DatasetState, Kind, describe
-from coverslip.workspace.datasets.sample_datasets import LABELLED, SAMPLE_DATASETS
+from coverslip.workspace.datasets.grouping import refuse_classes
+from coverslip.workspace.datasets.image_rows import replace_images, store_images
+from coverslip.workspace.datasets.reading_images import LABELLED, SAMPLE_DATASETS
+from coverslip.workspace.datasets.state import (
+    NO_COUNTS,
+    DatasetState,
+    Kind,
+    dataset_state,
+    mark_equal_pixels,
+    update_counts,
+    validated_names,
+    validated_plan,
+)
 from coverslip.workspace.store.database import writing
 from coverslip.workspace.store.rows import (
     AnyRow,
+    Json,
     TableChoices,
+    dataset_row,
+    load_dataset,
     new_id,
     now,
     opened_as_json,
@@ -93,14 +106,14 @@ def open_sources(
         )
         store_images(connection, workspace, dataset_id, opened, {})
     reading_images.start(workspace, dataset_id)
-    return describe(workspace, dataset_id)
+    return dataset_state(workspace, dataset_id)
 
 
 def open_samples(workspace: Workspace) -> DatasetState:
     """Open the sample datasets, and return the labeled one. Their images are drawn on the first call."""
     with writing(workspace.engine) as connection:
         used_ids = set(connection.execute(select(datasets.c.id)).scalars())
-        connection.execute(update(datasets).where(datasets.c.id.in_(SAMPLE_DATASETS)).values(forgotten=None))
+        connection.execute(update(datasets).where(datasets.c.id.in_(SAMPLE_DATASETS)).values(removed=None))
         for samples in SAMPLE_DATASETS.values():
             if samples.id not in used_ids:
                 connection.execute(
@@ -121,7 +134,7 @@ def open_samples(workspace: Workspace) -> DatasetState:
                 )
     for dataset_id in SAMPLE_DATASETS:
         reading_images.start(workspace, dataset_id)
-    return describe(workspace, LABELLED)
+    return dataset_state(workspace, LABELLED)
 
 
 def kind_of(dataset: Dataset) -> Kind:
@@ -241,3 +254,133 @@ def _name_of(paths: list[str]) -> str:
     names = list(dict.fromkeys(printable(_shown(Path(path))) for path in paths))
     shown = ", ".join(names[:3]) or "images"
     return shown if len(names) <= 3 else text("names-and-more", names=shown, n=len(names) - 3)
+
+
+def change_dataset(workspace: Workspace, dataset_id: str, changes: Json) -> DatasetState:
+    """Change the name, sources, groups, classes or class order of a dataset. Labels from the app are kept.
+
+    Args:
+        workspace: the workspace.
+        dataset_id: the dataset.
+        changes: some of name, sources, group, group_pattern, class_plan, classes.
+
+    Raises:
+        NotFound: there is no such dataset.
+        CoverslipError: a change is not valid; nothing is changed.
+    """
+    with workspace.engine.connect() as connection:
+        row = dataset_row(connection, dataset_id)
+        values: Json = {}
+        if changes.get("name"):
+            values["name"] = changes["name"]
+        if changes.get("class_plan") is not None:
+            values["class_plan"] = validated_plan(connection, row, changes["class_plan"])
+        if changes.get("classes") is not None:
+            values["class_names"] = validated_names(changes["classes"])
+    column, pattern = _groups_after(row, changes)
+    has_other_groups = (column, pattern) != (row.group_column, row.group_pattern)
+    if (has_other_groups or changes.get("sources")) and row.opened is None:
+        raise Conflict("images-not-there")
+    if changes.get("sources"):
+        _replace_sources(workspace, row, [Source(**source) for source in changes["sources"]], column, pattern)
+    elif has_other_groups:
+        regrouped = reopen_sources(workspace, row, column, pattern)
+        _refuse_classes(workspace, row, regrouped)
+        _regroup(workspace, row, regrouped, column, pattern)
+    if values:
+        with writing(workspace.engine) as connection:
+            connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(**values))
+            if row.opened is not None and values.get("class_plan", row.class_plan) != row.class_plan:
+                mark_equal_pixels(connection, dataset_id)
+            update_counts(connection, dataset_id)
+    reading_images.resume(workspace)
+    return dataset_state(workspace, dataset_id)
+
+
+def refresh_dataset(workspace: Workspace, dataset_id: str) -> DatasetState:
+    """Read the sources again: new images are added, missing images are removed, labels from the app are kept.
+
+    Raises:
+        NotFound: there is no such dataset.
+        BadDataset: the sources cannot be opened any more; nothing is changed.
+    """
+    with workspace.engine.connect() as connection:
+        row = dataset_row(connection, dataset_id)
+    if row.kind != "samples":
+        _replace(workspace, dataset_id, reopen_sources(workspace, row, row.group_column, row.group_pattern))
+    else:
+        with workspace.background.held(reading_images.thread_of(dataset_id)), writing(workspace.engine) as connection:
+            connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(state="reading"))
+    reading_images.start(workspace, dataset_id)
+    return dataset_state(workspace, dataset_id)
+
+
+def _groups_after(row: AnyRow, changes: Json) -> tuple[str | None, str | None]:
+    """Return column and pattern after the changes: each replaces the other."""
+    column, pattern = row.group_column, row.group_pattern
+    named = [changes[key] for key in ("group", "group_pattern") if key in changes]
+    if named and not any(named):
+        return None, None
+    if "group" in changes:
+        column = changes["group"] or None
+        pattern = None if column is not None else pattern
+    if "group_pattern" in changes:
+        pattern = changes["group_pattern"] or None
+        column = None if pattern is not None and not changes.get("group") else column
+    return column, pattern
+
+
+def _refuse_classes(workspace: Workspace, row: AnyRow, regrouped: Dataset) -> None:
+    """Raise BadDataset if the groups are identical to the classes, with the current labels."""
+    with workspace.engine.connect() as connection:
+        current = load_dataset(connection, row.id)
+    by_id = {record.image_id: record.group for record in regrouped.records}
+    refuse_classes(current, [by_id.get(record.image_id) for record in current.records])
+
+
+def _regroup(workspace: Workspace, row: AnyRow, regrouped: Dataset, column: str | None, pattern: str | None) -> None:
+    """Replace the groups. If the images are the same, facts about them are kept."""
+    with writing(workspace.engine) as connection:
+        rows = connection.execute(
+            select(images.c.image_id, images.c.path, images.c.label_before)
+            .where(images.c.dataset_id == row.id)
+            .order_by(images.c.position)
+        ).all()
+        connection.execute(
+            update(datasets).where(datasets.c.id == row.id).values(group_column=column, group_pattern=pattern)
+        )
+        if [tuple(image) for image in rows] == [(r.image_id, str(r.path), r.label) for r in regrouped.records]:
+            connection.exec_driver_sql(
+                'UPDATE images SET "group" = ? WHERE dataset_id = ? AND position = ?',
+                [(record.group, row.id, position) for position, record in enumerate(regrouped.records)],
+            )
+            connection.execute(update(datasets).where(datasets.c.id == row.id).values(opened=opened_as_json(regrouped)))
+            update_counts(connection, row.id)
+            return
+    _replace(workspace, row.id, regrouped)
+
+
+def _replace_sources(
+    workspace: Workspace, row: AnyRow, sources: Sequence[Source], column: str | None, pattern: str | None
+) -> None:
+    """Replace the sources, or the names of their domains.
+
+    Raises:
+        BadDataset: the sources cannot be opened; nothing is changed.
+    """
+    opened, checked = open_from(workspace, row, sources, column, pattern)
+    changed = {
+        "sources": [asdict(source) for source in checked],
+        "kind": row.kind if row.kind == "upload" else kind_of(opened),
+        "group_column": column,
+        "group_pattern": pattern,
+    }
+    _replace(workspace, row.id, opened, changed)
+
+
+def _replace(workspace: Workspace, dataset_id: str, opened: Dataset, changed: Json | None = None) -> None:
+    """Replace the images of a dataset. They must be read again."""
+    with workspace.background.held(reading_images.thread_of(dataset_id)), writing(workspace.engine) as connection:
+        if changed:
+            connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(**changed))
+        replace_images(connection, workspace, dataset_id, opened)

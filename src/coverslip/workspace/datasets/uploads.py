@@ -22,7 +22,7 @@ from coverslip.datasets import PLAIN_TABLE_SUFFIXES, describe_table, gives_boxes
 from coverslip.errors import BadDataset, Conflict, CoverslipError, NotFound, TooLarge
 from coverslip.files import cannot_write
 from coverslip.workspace.datasets import sources
-from coverslip.workspace.datasets.listing import DatasetState
+from coverslip.workspace.datasets.state import DatasetState
 from coverslip.workspace.store.database import writing
 from coverslip.workspace.store.rows import AnyRow, TableChoices, new_id, now
 from coverslip.workspace.store.tables import uploads

@@ -41,7 +41,7 @@ from coverslip.workspace.datasets.sources import groups_of_images
 from coverslip.workspace.recipes import keeping_split_of, recipe_grouping, recipe_of_dataset
 from coverslip.workspace.store.rows import AnyRow, Json, load_dataset, load_scan
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.workers.submit import child_environment
+from coverslip.workspace.workers import child_environment
 
 _PARTS: tuple[Part, ...] = ("train", "val", "test", "excluded")
 PREVIEWS = register(Kind("app-previews", "previews of data augmentation in the app", RECORDS, bound_bytes=2 * 10**8))

@@ -6,10 +6,9 @@ import time
 
 from sqlalchemy import update
 
-from coverslip.workspace.jobs.processes import Launched, launch, terminate
+from coverslip.workspace.jobs.control import adopt_runs
 from coverslip.workspace.jobs.records import QUEUES, Job, find_job, started_jobs, waiting
-from coverslip.workspace.jobs.state import is_at_work
-from coverslip.workspace.jobs.training import adopt_runs
+from coverslip.workspace.jobs.state import Launched, is_at_work, launch, terminate
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.workspace import Workspace
 
@@ -101,11 +100,11 @@ class Queue:
 
 def _enforce_stop(job: Job) -> None:
     """End a job after a stop request: at once if it has no status yet, else if it does not stop in time."""
-    if job.stop_asked is None:
+    if job.stop_requested is None:
         return
     has_started = job.run.status_file.exists()
     if has_started and not job.run.stop_file.exists():
         job.run.stop_file.touch()
-    has_patience = 0 <= time.time() - job.stop_asked <= _PATIENCE_SECONDS  # negative: the clock was set back
+    has_patience = 0 <= time.time() - job.stop_requested <= _PATIENCE_SECONDS  # negative: the clock was set back
     if not has_started or not has_patience:
         terminate(job.pid, job.process_started)

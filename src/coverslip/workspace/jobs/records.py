@@ -49,7 +49,7 @@ class Job:
     launched: float | None
     pid: int | None
     process_started: float | None
-    stop_asked: float | None
+    stop_requested: float | None
     created: str
 
     @property

@@ -16,10 +16,16 @@ from coverslip.messages import Failure
 from coverslip.reports.reported import ReportedRun, Rule
 from coverslip.runs import SET_BY_FINISHING, Run, is_run
 from coverslip.runs.log import Progress, Stage, StageTime, Step, TimedNote, Training, Work, seconds_left
-from coverslip.workspace.jobs.faults import folded_log, why_failed
-from coverslip.workspace.jobs.processes import lines_of_last_process
 from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job, waiting
-from coverslip.workspace.jobs.state import ACTIVE, State, state_of, status_of
+from coverslip.workspace.jobs.state import (
+    ACTIVE,
+    State,
+    folded_log,
+    lines_of_last_process,
+    state_of,
+    status_of,
+    why_failed,
+)
 from coverslip.workspace.store.rows import Page, Paging
 from coverslip.workspace.store.workspace import Workspace
 

@@ -14,10 +14,9 @@ from pydantic_core import to_jsonable_python
 
 from coverslip.errors import NotFound
 from coverslip.runs.log import LogLine, LogReader, Training, lasting_lines
-from coverslip.workspace.jobs.faults import folded_log
 from coverslip.workspace.jobs.records import JobKind, find_job, waiting
 from coverslip.workspace.jobs.runs import RunState, state_of_run
-from coverslip.workspace.jobs.state import has_ended
+from coverslip.workspace.jobs.state import folded_log, has_ended
 from coverslip.workspace.store.workspace import Workspace
 
 _SECONDS_BETWEEN_SNAPSHOTS = 0.5

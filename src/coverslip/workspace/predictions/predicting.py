@@ -24,7 +24,7 @@ from coverslip.runs import Prediction, PredictionsFile, Run, StatusFile, fingerp
 from coverslip.runs.documents import read_object
 from coverslip.stopping import Stop, signals_stop
 from coverslip.workspace.predictions.classifiers import BEGUN, Begun
-from coverslip.workspace.predictions.corrections import with_dataset_labels
+from coverslip.workspace.predictions.measured import with_dataset_labels
 from coverslip.workspace.predictions.rows import FILE, RowsWriter
 
 _SECONDS_BETWEEN_WRITES = 0.3

@@ -12,12 +12,11 @@ from coverslip.files import write_json
 from coverslip.messages import Failure, Note, text
 from coverslip.runs import ClassifierCard, Run, find_classifier, open_classifier
 from coverslip.workspace.datasets.reading_images import refuse_unready
-from coverslip.workspace.jobs.faults import why_failed
 from coverslip.workspace.jobs.records import Job, Json, add_job, all_jobs, find_job, new_job_folder, unused_name
-from coverslip.workspace.jobs.state import ACTIVE, State, has_ended, state_of, status_of
+from coverslip.workspace.jobs.state import ACTIVE, State, has_ended, state_of, status_of, why_failed
 from coverslip.workspace.jobs.watching import JobSnapshot, Message, as_text
-from coverslip.workspace.predictions.classifiers import BEGUN, Begun, place_of
-from coverslip.workspace.predictions.corrections import labels_of_files
+from coverslip.workspace.predictions.classifiers import BEGUN, Begun, location_of
+from coverslip.workspace.predictions.measured import labels_of_files
 from coverslip.workspace.predictions.rows import Exclusion, corrections_of, count_only, count_rows
 from coverslip.workspace.store.rows import Page, Paging, TableChoices, folder_of_run, source_paths, table_choices
 from coverslip.workspace.store.workspace import Workspace
@@ -39,7 +38,7 @@ def queue_prediction(
         CoverslipError: a source is outside the allowed roots, or class proportions do not fit the classifier.
         BadClassifier: there is no classifier yet, or it is damaged.
     """
-    classifier = place_of(workspace, classifier_id)
+    classifier = location_of(workspace, classifier_id)
     card = open_classifier(find_classifier(classifier.path)).card
     if prevalence:
         from coverslip.inference.new_images import stated_shares

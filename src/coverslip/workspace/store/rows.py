@@ -1,6 +1,7 @@
-"""Rows of the database: IDs, times, datasets, the order of classes, images of runs."""
+"""Rows of the database, and their conversion to datasets, records, plans and facts."""
 
 import datetime
+import hashlib
 import json
 import os
 import secrets
@@ -31,6 +32,7 @@ from coverslip.messages import note_of, text
 from coverslip.runs import Run, SplitRow
 from coverslip.runs.lookup import file_of_each
 from coverslip.workspace.store.tables import classifiers, confirmed_labels, datasets, image_facts, images, jobs
+from coverslip.workspace.store.workspace import Workspace
 
 Json = dict[str, Any]  # Any: JSON values
 AnyRow = Row[Any]  # Any: columns as the table defines them
@@ -81,7 +83,7 @@ def dataset_row(connection: Connection, dataset_id: str) -> AnyRow:
         NotFound: there is no such dataset, or it was removed from the list.
     """
     row = connection.execute(select(datasets).where(datasets.c.id == dataset_id)).one_or_none()
-    if row is None or row.forgotten is not None:
+    if row is None or row.removed is not None:
         raise NotFound("no-such-dataset")
     return row
 
@@ -409,3 +411,14 @@ def facts_as_json(facts: ImageFacts) -> Json:
 def facts_of(stored: Json) -> ImageFacts:
     """Return facts from the JSON of their column."""
     return ImageFacts(**{**stored, "low": tuple(stored["low"]), "high": tuple(stored["high"])})
+
+
+def activity_of(workspace: Workspace) -> str:
+    """Return a key that changes with the jobs and datasets of the workspace and with their states."""
+    with workspace.engine.connect() as connection:
+        job_rows = connection.execute(select(jobs.c.id, jobs.c.state).order_by(jobs.c.id)).all()
+        dataset_rows = connection.execute(
+            select(datasets.c.id, datasets.c.state, datasets.c.removed).order_by(datasets.c.id)
+        ).all()
+    rows = [tuple(row) for row in (*job_rows, *dataset_rows)]
+    return hashlib.blake2b(repr(rows).encode(), digest_size=8).hexdigest()

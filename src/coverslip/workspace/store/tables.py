@@ -65,7 +65,7 @@ datasets = Table(
     Column("progress", JSON),  # done, total, seconds_left
     Column("error", JSON),
     Column("created", String, nullable=False),  # ISO 8601, UTC
-    Column("forgotten", String),  # time of the removal; it can be restored for a while
+    Column("removed", String),  # time of the removal; it can be restored for a while
 )
 
 # Separate from datasets, whose rows are written at every label: an inspection can have megabytes.
@@ -74,7 +74,7 @@ inspections = Table(
     metadata,
     Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
     Column("revision", Integer, nullable=False),  # of the labels and groups
-    Column("found", JSON, nullable=False),
+    Column("content", JSON, nullable=False),
 )
 
 images = Table(
@@ -200,7 +200,7 @@ jobs = Table(
     Column("launched", Float),  # start of its process, which may have died before it wrote a status
     Column("pid", Integer),
     Column("process_started", Float),  # distinguishes a process from a later one with the same PID
-    Column("stop_asked", Float),
+    Column("stop_requested", Float),
     Column("created", String, nullable=False),
 )
 

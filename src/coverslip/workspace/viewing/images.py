@@ -1,6 +1,7 @@
-"""Images of a dataset: filters, and facts about each image."""
+"""Images of a dataset: filters, facts about each image, and label errors of trainings."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -8,7 +9,11 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from coverslip.datasets import name_as_text, natural_key
+from coverslip.datasets import (
+    name_as_text,
+    natural_key,
+    with_classes,
+)
 from coverslip.errors import BadRun, CoverslipError, NotFound
 from coverslip.images import ReadPlan
 from coverslip.runs import LabelErrors, Run
@@ -16,10 +21,14 @@ from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.rows import (
     AnyRow,
     Page,
+    as_dataset,
     class_order,
+    confirmed_ids,
     confirmed_images,
     dataset_row,
     folder_of_run,
+    ids_in_dataset,
+    load_records,
     no_such_training,
     plan_of,
     reason_text,
@@ -28,7 +37,6 @@ from coverslip.workspace.store.rows import (
 from coverslip.workspace.store.tables import image_facts, images, inspections
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.filters import Filters, Gallery, Only, among, as_sqlite, matching_query
-from coverslip.workspace.viewing.tables import label_errors_now
 
 ImageProblem = Literal["unreadable", "duplicate", "conflicting"]
 
@@ -187,7 +195,7 @@ def _label_errors(connection: Connection, dataset_id: str, filters: Filters) -> 
 def _copies(connection: Connection, dataset_id: str) -> list[str]:
     """Return the IDs of duplicates and near-duplicates, ordered by cluster."""
     content = connection.execute(
-        select(inspections.c.found).where(inspections.c.dataset_id == dataset_id)
+        select(inspections.c.content).where(inspections.c.dataset_id == dataset_id)
     ).scalar_one_or_none()
     findings = [] if content is None else content["inspection"]["findings"]
     clusters = (cluster for code in _OF_COPIES for f in findings if f["code"] == code for cluster in f["images"])
@@ -303,3 +311,29 @@ def _equal(connection: Connection, dataset_id: str, position: int, pixel_hash: s
     n = connection.execute(select(func.count()).where(*others)).scalar_one()
     query = select(images.c.position).where(*others).order_by(images.c.position).limit(_MOST_EQUAL)
     return list(connection.execute(query).scalars()), n
+
+
+@dataclass(frozen=True, slots=True)
+class LabelErrorsNow:
+    """Misclassified images of a training, by their current IDs in the dataset."""
+
+    unchanged: LabelErrors  # of images that still exist with their label of the training
+    left: LabelErrors  # of these, images without a confirmed label
+    n_relabeled: int
+
+
+def label_errors_now(connection: Connection, dataset_id: str, run: Run) -> LabelErrorsNow | None:
+    """Return the current label errors; None without a search. Without the dataset, all of them are returned."""
+    errors = run.label_errors
+    if errors is None:
+        return None
+    with suppress(NotFound):
+        dataset = dataset_row(connection, dataset_id)
+        there = errors.renamed(ids_in_dataset(rows_in_dataset(connection, dataset_id, run)))
+        labels = {image.image_id: image.label for image in there.images}
+        records = load_records(connection, dataset_id, image_ids=labels)
+        now = with_classes(as_dataset(dataset, records), run.recipe.classes).records if records else ()
+        changed = {record.image_id for record in now if record.label != labels[record.image_id]}
+        unchanged = there.without(changed)
+        return LabelErrorsNow(unchanged, unchanged.without(confirmed_ids(connection, dataset_id)), len(changed))
+    return LabelErrorsNow(errors, errors, 0)

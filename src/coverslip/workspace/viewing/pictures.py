@@ -361,7 +361,7 @@ def datasets_without(workspace: Workspace) -> list[str]:
     query = (
         select(datasets.c.id, datasets.c.summary, n_colors)
         .outerjoin(image_colors, image_colors.c.dataset_id == datasets.c.id)
-        .where(datasets.c.state == "ready", datasets.c.forgotten.is_(None))
+        .where(datasets.c.state == "ready", datasets.c.removed.is_(None))
         .group_by(datasets.c.id)
     )
     with workspace.engine.connect() as connection:

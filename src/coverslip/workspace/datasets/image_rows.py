@@ -19,7 +19,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from coverslip.datasets import Dataset
 from coverslip.errors import BadDataset
 from coverslip.messages import ChooseOther
-from coverslip.workspace.datasets.listing import count_again
+from coverslip.workspace.datasets.state import update_counts
 from coverslip.workspace.store.rows import OUTSIDE, AnyRow, Json, opened_as_json, plan_as_json
 from coverslip.workspace.store.tables import (
     confirmed_labels,
@@ -68,7 +68,7 @@ def store_images(
         BadDataset: all of them are outside the readable folders.
     """
     _insert_images(connection, workspace, dataset_id, dataset, labels, exclusions or {})
-    count_again(connection, dataset_id)
+    update_counts(connection, dataset_id)
     outside = connection.execute(
         select(image_facts.c.position).where(image_facts.c.dataset_id == dataset_id, image_facts.c.reason == OUTSIDE)
     )

@@ -1,21 +1,162 @@
-"""The state of datasets, as the app shows it."""
+"""The classes of datasets, their counts, and their state as the app shows it."""
 
 import json
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import Connection, func, select, update
 
-from coverslip.datasets import natural_key, printable
+from coverslip.datasets import (
+    DECISIONS,
+    ClassPlan,
+    Dataset,
+    ImageRecord,
+    check_classes,
+    clean_label,
+    natural_key,
+    one_line,
+    printable,
+    with_classes,
+)
+from coverslip.errors import BadRecipe, CoverslipError
 from coverslip.messages import Failure, failure_of
-from coverslip.workspace.datasets.classes import Classes, trained_labels
-from coverslip.workspace.store.rows import AnyRow, Json, Page, Paging, class_order, dataset_row, missing_sources, values
-from coverslip.workspace.store.tables import datasets, images
+from coverslip.workspace.store.rows import (
+    OUTSIDE,
+    WHOLE,
+    AnyRow,
+    Json,
+    Page,
+    Paging,
+    as_dataset,
+    class_order,
+    dataset_row,
+    missing_sources,
+    values,
+)
+from coverslip.workspace.store.tables import datasets, image_facts, images
 from coverslip.workspace.store.workspace import Workspace
+
+_LONGEST = 200  # characters
+
+
+class Classes(BaseModel):
+    """The classes for trainings: merged, excluded or renamed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    merge: dict[str, list[str]] = Field(default_factory=dict, description="New name, old names.")
+    drop: list[str] = Field(default_factory=list, description="Classes whose images are excluded.")
+    rename: dict[str, str] = Field(default_factory=dict, description="Old name, new name.")
+
+
+def clean_name(name: str) -> str:
+    """Return the normalized name of a class.
+
+    Raises:
+        CoverslipError: this cannot be the name of a class.
+    """
+    cleaned = clean_label(name)
+    if not cleaned:
+        raise empty_class_name()
+    if len(cleaned) > _LONGEST or "\0" in cleaned:
+        raise CoverslipError("long-class-name", n_characters=_LONGEST)
+    if cleaned in DECISIONS:
+        raise reserved_class_name(cleaned)
+    return cleaned
+
+
+def empty_class_name() -> CoverslipError:
+    """Return the error of a class without a name."""
+    return CoverslipError("empty-class-name")
+
+
+def reserved_class_name(name: str) -> CoverslipError:
+    """Return the error of a class with a name that predictions use if no class is decided."""
+    return CoverslipError("reserved-name", name=one_line(name))
+
+
+def validated_names(names: list[str]) -> list[str]:
+    """Return the normalized names of classes.
+
+    Raises:
+        CoverslipError: a name is not valid, or is given twice.
+    """
+    cleaned = [clean_name(name) for name in names]
+    if len(set(cleaned)) < len(cleaned):
+        raise CoverslipError("repeated-class-name")
+    return cleaned
+
+
+def validated_plan(connection: Connection, row: AnyRow, plan: Json) -> Json:
+    """Return the plan, if it fits the existing classes.
+
+    Raises:
+        BadRecipe: it contradicts itself, or names classes that do not exist.
+    """
+    try:
+        checked = ClassPlan.model_validate(plan)
+    except ValidationError as error:
+        faults = "; ".join(str(fault.get("ctx", {}).get("error", fault["msg"])) for fault in error.errors())
+        raise BadRecipe("invalid-classes", reason=faults) from error
+    pairs = connection.execute(
+        select(images.c.label, images.c.domain).where(images.c.dataset_id == row.id).distinct()
+    ).all()
+    if row.opened is not None:
+        check_classes(_representatives(row, [(label, domain) for label, domain in pairs]), checked)
+    return {
+        "merge": {new: list(olds) for new, olds in checked.merge.items()},
+        "drop": list(checked.drop),
+        "rename": dict(checked.rename),
+    }
+
+
+def labels_for_training(
+    row: AnyRow, kinds: Iterable[tuple[str | None, str]]
+) -> dict[tuple[str | None, str], str | None]:
+    """Return the class in trainings for each label and domain, by the dataset's plan; None: excluded."""
+    kinds = list(kinds)
+    data = with_classes(_representatives(row, kinds), ClassPlan.model_validate(row.class_plan))
+    return {
+        kind: record.label if data.has_class(record) else None for kind, record in zip(kinds, data.records, strict=True)
+    }
+
+
+def class_order_for_training(connection: Connection, row: AnyRow, plan: ClassPlan) -> list[str]:
+    """Return the classes of a training by a plan, in the order of the dataset's pages.
+
+    Only classes with images can be in a recipe. If each domain has its own classes (`classes.by_domain`), those of a
+    domain stay together. A single dataset is named after the location of its table, so only the training knows the
+    names
+    of its classes: then the list is empty.
+    """
+    of_images = (images.c.dataset_id == image_facts.c.dataset_id) & (images.c.position == image_facts.c.position)
+    kinds = connection.execute(
+        select(images.c.label, images.c.domain)
+        .select_from(images.outerjoin(image_facts, of_images))
+        .where(images.c.dataset_id == row.id, images.c.label.is_not(None))
+        .where(image_facts.c.reason.is_distinct_from(OUTSIDE))  # trainings do not use these images
+        .distinct()
+    ).all()
+    place = {name: k for k, name in enumerate(class_order(row.class_names, {label for label, _ in kinds}))}
+    if plan.by_domain:
+        named = sorted(((k, d) for k, d in kinds if d), key=lambda kind: (natural_key(kind[1]), place[kind[0]]))
+    else:
+        named = sorted(kinds, key=lambda kind: (place[kind[0]], natural_key(kind[1])))
+    labels = [record.label for record in with_classes(_representatives(row, named), plan).records]
+    return [label for label in dict.fromkeys(labels) if label is not None and label not in plan.drop]
+
+
+def _representatives(row: AnyRow, kinds: Iterable[tuple[str | None, str]]) -> Dataset:
+    """Return a dataset with one artificial image for each label and domain: a plan depends on nothing else."""
+    records = [
+        ImageRecord(str(k), Path("/"), label, None, domain, None, WHOLE) for k, (label, domain) in enumerate(kinds)
+    ]
+    return as_dataset(row, records)
+
 
 _N_THUMBNAILS = 12
 _N_OF_CLASS = 8  # one row of a sheet of thumbnails
@@ -53,7 +194,7 @@ def class_thumbnails(workspace: Workspace, dataset_id: str) -> list[ClassThumbna
     return [each for each in thumbnails if each.images]
 
 
-def count_again(connection: Connection, dataset_id: str) -> None:
+def update_counts(connection: Connection, dataset_id: str) -> None:
     """Update the counts and the revision of a dataset."""
     counts = _counts(connection, dataset_id)
     connection.execute(
@@ -107,7 +248,7 @@ def conflicts_by_hash(row: AnyRow, equal: Collection[tuple[str, str | None, str]
         row: the row of their dataset.
         equal: pixel hash, label and domain of images.
     """
-    trained = trained_labels(row, {(label, domain) for _, label, domain in equal})
+    trained = labels_for_training(row, {(label, domain) for _, label, domain in equal})
     labels_of: dict[str, set[str | None]] = defaultdict(set)
     for pixel_hash, label, domain in equal:
         labels_of[pixel_hash].add(trained[label, domain])
@@ -255,22 +396,22 @@ class DatasetState:
 def list_datasets(workspace: Workspace, paging: Paging) -> Page[DatasetState]:
     """Return the datasets, the newest first."""
     with workspace.engine.connect() as connection:
-        listed = select(datasets).where(datasets.c.forgotten.is_(None))
+        listed = select(datasets).where(datasets.c.removed.is_(None))
         rows = connection.execute(listed.order_by(datasets.c.created.desc(), datasets.c.id)).all()
-        return Page([_described(workspace, connection, row) for row in paging.of(rows)], len(rows))
+        return Page([_state_of(workspace, connection, row) for row in paging.of(rows)], len(rows))
 
 
-def describe(workspace: Workspace, dataset_id: str) -> DatasetState:
+def dataset_state(workspace: Workspace, dataset_id: str) -> DatasetState:
     """Return the state of a dataset.
 
     Raises:
         NotFound: there is no such dataset.
     """
     with workspace.engine.connect() as connection:
-        return _described(workspace, connection, dataset_row(connection, dataset_id))
+        return _state_of(workspace, connection, dataset_row(connection, dataset_id))
 
 
-def _described(workspace: Workspace, connection: Connection, row: AnyRow) -> DatasetState:
+def _state_of(workspace: Workspace, connection: Connection, row: AnyRow) -> DatasetState:
     counts = row.summary
     missing = missing_sources(row)
     names = class_order(row.class_names, counts["classes"])
