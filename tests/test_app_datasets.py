@@ -304,11 +304,11 @@ from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.store.workspace import open_workspace
 home = open_workspace(Path({str(tmp_path / "home")!r}), (Path({str(tmp_path)!r}),))
 reading_images._IMAGES_AT_ONCE = 10
-keep = reading_images._keep_facts
+keep = reading_images._store_facts
 def kept(*what):
     keep(*what)
     os._exit(9)  # in the middle of the transaction
-reading_images._keep_facts = kept
+reading_images._store_facts = kept
 print(sources.open_sources(home, [sources.Source({str(cells)!r})]).id, flush=True)
 home.background.wait_all()
 """

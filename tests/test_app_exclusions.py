@@ -99,9 +99,9 @@ def test_what_is_left_out_is_neither_counted_nor_trained_on_until_it_is_taken_in
 
 def test_groups_are_previewed_without_excluded_images(copies: tuple[Workspace, str], tmp_path: Path) -> None:
     workspace, dataset_id = copies
-    before = grouping.preview(workspace, dataset_id, pattern=r"slide\d+", column=None)
+    before = grouping.preview_groups(workspace, dataset_id, pattern=r"slide\d+", column=None)
     exclude(workspace, dataset_id, ids_at(workspace, dataset_id, [0, 1, 2]), is_excluded=True)
-    after = grouping.preview(workspace, dataset_id, pattern=r"slide\d+", column=None)
+    after = grouping.preview_groups(workspace, dataset_id, pattern=r"slide\d+", column=None)
     assert sum(group.n for group in before.largest) - sum(group.n for group in after.largest) == 3
     assert after.refusal is None
 
@@ -110,7 +110,7 @@ def test_groups_are_previewed_without_excluded_images(copies: tuple[Workspace, s
     table.write_text("\n".join(["path,label,slide", *rows]))
     of_table = open_images(workspace, table)
     exclude(workspace, of_table, ids_at(workspace, of_table, [0]), is_excluded=True)
-    by_column = grouping.preview(workspace, of_table, pattern=None, column="slide")
+    by_column = grouping.preview_groups(workspace, of_table, pattern=None, column="slide")
     assert sum(group.n for group in by_column.largest) + by_column.n_unmatched == len(rows) - 1
 
 
@@ -120,13 +120,13 @@ def test_the_groups_of_now_are_previewed_where_none_are_named(tmp_path: Path) ->
     rows = [f"{file},{x},20,{file.parent.name}" for file in sorted(cells.rglob("*.png")) for x in (16, 24)]
     (tmp_path / "points.csv").write_text("\n".join(["path,x,y,label", *rows]))
     of_files = open_images(workspace, tmp_path / "points.csv", choices=TableChoices(crop_size=16))
-    found = grouping.preview(workspace, of_files, pattern=None, column=None)
+    found = grouping.preview_groups(workspace, of_files, pattern=None, column=None)
     assert dataset_state(workspace, of_files).groups.by == "file"
     assert (found.n_groups, found.n_unmatched) == (12, 0)
     assert {group.n for group in found.largest} == {2}
     by_slide = open_images(workspace, cells, group_pattern=r"slide\d+")
-    asked = grouping.preview(workspace, by_slide, pattern=r"slide\d+", column=None)
-    assert grouping.preview(workspace, by_slide, pattern=None, column=None).largest == asked.largest
+    asked = grouping.preview_groups(workspace, by_slide, pattern=r"slide\d+", column=None)
+    assert grouping.preview_groups(workspace, by_slide, pattern=None, column=None).largest == asked.largest
 
 
 def test_copies_are_left_out_from_checks_and_taken_in_again(page: "Page", app_server: RunningApp) -> None:

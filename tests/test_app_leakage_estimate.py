@@ -26,7 +26,7 @@ from coverslip.reports.reported import read_run
 from coverslip.reports.sections import sections_of
 from coverslip.runs import LeakageEstimate, Run, write_inspection
 from coverslip.workspace.datasets import labels, reading_images, sources
-from coverslip.workspace.datasets.inspections import inspect_again
+from coverslip.workspace.datasets.inspections import update_inspection
 from coverslip.workspace.leakage_audit import LeakageEstimates
 from coverslip.workspace.store.rows import load_dataset, load_scan
 
@@ -54,7 +54,7 @@ def test_what_was_seen_stays_until_labels_change_and_is_there_again_when_they_ar
             with_cached_near_duplicates(load_scan(connection, cells)),
             LeakageAudit(SIGNAL, image_level()),
         )
-    inspect_again(workspace, cells)
+    update_inspection(workspace, cells)
     seen = looking.state_of(cells)
     assert (seen.state, seen.signal) == ("ready", SIGNAL)
     assert "An image-level split overestimates" in seen.words[0]

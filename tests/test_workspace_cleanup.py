@@ -34,7 +34,7 @@ def aged(home: Workspace, upload_id: str, days: float) -> Path:
 
 
 def begun(home: Workspace) -> str:
-    upload_id = uploads.begin(home, "cells", is_labeled=False).id
+    upload_id = uploads.start_upload(home, "cells", is_labeled=False).id
     save_cell(home.uploads / upload_id / "files" / "a.png", 0)
     return upload_id
 
@@ -56,7 +56,7 @@ def removed(home: Workspace, job_id: str, days: float) -> Path:
 def test_uploads_that_were_broken_off_go_after_a_week(tmp_path: Path) -> None:
     home = workspace_in(tmp_path)
     old, young, finished, unnoted = (begun(home) for _ in range(4))
-    uploads.finish(home, finished)
+    uploads.finish_upload(home, finished)
     sources.open_sources(
         home, [sources.Source(str(home.uploads / unnoted / "files"))], is_labeled=False
     )  # killed right then
@@ -77,7 +77,7 @@ def test_copies_of_a_forgotten_set_go_after_a_month(tmp_path: Path) -> None:
     home = workspace_in(tmp_path)
     old, young = begun(home), begun(home)
     for upload_id, days in ((old, 31), (young, 29)):
-        dataset_id = uploads.finish(home, upload_id).id
+        dataset_id = uploads.finish_upload(home, upload_id).id
         home.background.wait_all()
         cleanup.remove_dataset(home, dataset_id)
         when = (datetime.now(UTC) - timedelta(days=days)).isoformat()
@@ -93,7 +93,7 @@ def test_copies_that_another_set_uses_stay(tmp_path: Path) -> None:
     """Such as the images that corrections of predictions made images to train on."""
     home = workspace_in(tmp_path)
     upload_id = begun(home)
-    first = uploads.finish(home, upload_id).id
+    first = uploads.finish_upload(home, upload_id).id
     second = sources.open_sources(home, [sources.Source(str(home.uploads / upload_id / "files"))], is_labeled=False).id
     home.background.wait_all()
     cleanup.remove_dataset(home, first)

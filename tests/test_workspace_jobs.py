@@ -33,7 +33,7 @@ from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.jobs import control, runs
 from coverslip.workspace.jobs.control import queue_training
 from coverslip.workspace.jobs.queue import Queue
-from coverslip.workspace.jobs.records import Job, change_if_unchanged, change_job, find_job, waiting
+from coverslip.workspace.jobs.records import Job, change_if_unchanged, change_job, find_job, queued_ids
 from coverslip.workspace.jobs.results import fingerprint_of_code
 from coverslip.workspace.jobs.runs import run_story
 from coverslip.workspace.jobs.state import is_running, launch, lines_of_last_process, state_of, status_of
@@ -76,18 +76,18 @@ def say(job: Job, **status: object) -> None:
 
 def test_a_queued_training_waits_in_order_and_can_be_taken_out(workspace: Workspace, cells: str) -> None:
     first, second = queued(workspace, cells), queued(workspace, cells)
-    assert waiting(workspace, "train") == [first, second]
+    assert queued_ids(workspace, "train") == [first, second]
     assert runs.run_state(workspace, second).queue_position == 2
     control.stop_job(workspace, first)
     assert runs.run_state(workspace, first).state == "stopped"
     assert runs.run_state(workspace, second).queue_position == 1
     control.resume_job(workspace, first)
-    assert waiting(workspace, "train") == [second, first]
+    assert queued_ids(workspace, "train") == [second, first]
     for run_id in (first, second):
         control.remove_job(workspace, run_id)
-    assert waiting(workspace, "train") == []
+    assert queued_ids(workspace, "train") == []
     control.restore_job(workspace, second)
-    assert waiting(workspace, "train") == [second]
+    assert queued_ids(workspace, "train") == [second]
     control.remove_job(workspace, second)
     with pytest.raises(NotFound):
         find_job(workspace, second)
@@ -159,7 +159,7 @@ def test_a_request_to_finish_holds_until_the_training_is_resumed_without_it(work
     save_recipe(Recipe(stage="finetune", split=SplitPlan(folds=0)), job.run.recipe_file)
     job.run.split_file.touch()
     control.finish_job(workspace, run_id)
-    assert waiting(workspace, "train") == [run_id]
+    assert queued_ids(workspace, "train") == [run_id]
     assert job.run.finish_file.exists()
     control.stop_job(workspace, run_id)
     control.resume_job(workspace, run_id)
@@ -283,11 +283,14 @@ def test_a_job_goes_on_and_can_be_stopped_after_the_clock_was_set(
 
 def test_a_classifier_that_hangs_while_it_is_loaded_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(classifiers, "_ANSWER_SECONDS", 0.2)
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], stdout=subprocess.PIPE)
-    assert classifiers._answer(process) is None
+    process = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(60)"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert classifiers._Worker(Path(), process, 0).request() is None
     assert process.wait(timeout=10) < 0
-    assert process.stdout is not None
-    process.stdout.close()
+    for stream in (process.stdin, process.stdout):
+        assert stream is not None
+        stream.close()
 
 
 def test_a_recipe_names_its_start_by_a_run_and_its_classes_by_the_image_set(workspace: Workspace, cells: str) -> None:

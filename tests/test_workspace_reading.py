@@ -13,7 +13,7 @@ from sqlalchemy import delete, event, select, update
 
 from coverslip.workspace import cleanup
 from coverslip.workspace.datasets import labels, reading_images, sources
-from coverslip.workspace.datasets.inspections import check_images, inspect_again
+from coverslip.workspace.datasets.inspections import check_images, update_inspection
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.workspace import Background, Workspace
@@ -135,7 +135,7 @@ def test_nothing_is_told_of_images_that_are_being_read_again(tmp_path: Path) -> 
     with home.engine.begin() as connection:
         connection.execute(update(db.datasets).values(state="reading"))
         connection.execute(delete(db.image_facts))
-    inspect_again(home, dataset_id)
+    update_inspection(home, dataset_id)
     with home.engine.connect() as connection:
         kept = connection.execute(select(db.inspections.c.content)).scalar_one()
     assert kept["inspection"]["n_images"] == before

@@ -47,7 +47,7 @@ def file_response(
     return StreamingResponse(sent(opened), media_type=media_type, headers={**of_file, **(headers or {})})
 
 
-_STARTS = ((b"\xff\xd8", "image/jpeg"), (b"\x89PNG", "image/png"))
+_SIGNATURES = ((b"\xff\xd8", "image/jpeg"), (b"\x89PNG", "image/png"))
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 IMAGE: dict[int | str, dict[str, Any]] = {
     200: {"description": "The image.", "content": {"image/jpeg": _BINARY, "image/webp": _BINARY}}
@@ -55,14 +55,14 @@ IMAGE: dict[int | str, dict[str, Any]] = {
 PICTURE: dict[int | str, dict[str, Any]] = {200: {"description": "The image.", "content": {"image/png": _BINARY}}}
 
 
-def kind_of(data: bytes) -> str:
+def media_type_of(data: bytes) -> str:
     """Return the media type of the bytes of an image."""
-    return next((kind for start, kind in _STARTS if data.startswith(start)), "image/webp")
+    return next((kind for start, kind in _SIGNATURES if data.startswith(start)), "image/webp")
 
 
 def image_response(data: bytes) -> Response:
     """Return the bytes of an image, which browsers may cache for an hour."""
-    return Response(data, media_type=kind_of(data), headers={"Cache-Control": "private, max-age=3600"})
+    return Response(data, media_type=media_type_of(data), headers={"Cache-Control": "private, max-age=3600"})
 
 
 def _viewed(
@@ -79,7 +79,7 @@ def _viewed(
 Viewed = Annotated[View, Depends(_viewed)]
 
 
-RUNS_NOTHING = (
+NO_SCRIPTS = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'self'; sandbox allow-popups allow-downloads"
 )
@@ -97,12 +97,12 @@ FIGURE: dict[int | str, dict[str, Any]] = {
 
 def figure_response(workspace: Workspace, file: Path) -> StreamingResponse:
     """Return a file of `figures/`, with a policy that blocks scripts."""
-    return file_response(workspace, file, _FIGURE_TYPES[file.suffix], headers={"Content-Security-Policy": RUNS_NOTHING})
+    return file_response(workspace, file, _FIGURE_TYPES[file.suffix], headers={"Content-Security-Policy": NO_SCRIPTS})
 
 
 def report_response(workspace: Workspace, file: Path) -> StreamingResponse:
     """Return a `report.html`, with a policy that blocks scripts."""
-    return file_response(workspace, file, "text/html", headers={"Content-Security-Policy": RUNS_NOTHING})
+    return file_response(workspace, file, "text/html", headers={"Content-Security-Policy": NO_SCRIPTS})
 
 
 STATIC = Path(__file__).resolve().parent / "static"

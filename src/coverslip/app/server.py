@@ -31,7 +31,7 @@ from coverslip.workspace.jobs.queue import Queue
 from coverslip.workspace.jobs.watching import Watching
 from coverslip.workspace.leakage_audit import DistanceMeasurements, LeakageEstimates
 from coverslip.workspace.predictions.classifiers import LoadedClassifiers
-from coverslip.workspace.store.serving import make_token, only_server, say_address, token_hash
+from coverslip.workspace.store.serving import make_token, only_server, record_address, token_hash
 from coverslip.workspace.store.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def open_server(
         port = int(bound.getsockname()[1])
         door = Door(_names(host, port), port, token_hash(workspace))
         server = Server(workspace, door, bound, host, token, _loaded(workspace, door))
-        say_address(workspace, server.address)
+        record_address(workspace, server.address)
         stack.enter_context(logged_to(workspace.log))
         yield server
 

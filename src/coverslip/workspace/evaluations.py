@@ -26,11 +26,10 @@ from coverslip.workspace.jobs.records import (
     all_jobs,
     find_job,
     new_job_folder,
-    training_not_finished,
-    waiting,
+    queued_ids,
 )
 from coverslip.workspace.jobs.runs import Headline, evaluation_of, headline_of
-from coverslip.workspace.jobs.state import ACTIVE, State, folded_log, has_ended, state_of, status_of, why_failed
+from coverslip.workspace.jobs.state import ACTIVE, State, failure_of_job, folded_log, has_ended, state_of, status_of
 from coverslip.workspace.jobs.watching import JobSnapshot, Message, as_text
 from coverslip.workspace.store.rows import Page, Paging, table_choices
 from coverslip.workspace.store.tables import images
@@ -106,7 +105,7 @@ def list_evaluations(workspace: Workspace, run_id: str, paging: Paging) -> Page[
     with _listing:
         _list_unlisted(workspace, run)
     jobs = all_jobs(workspace, "evaluate", classifier_id=run_id)
-    queue = waiting(workspace, "evaluate")
+    queue = queued_ids(workspace, "evaluate")
     return Page([_state_of(job, run.name, queue) for job in paging.of(jobs)], len(jobs))
 
 
@@ -118,7 +117,7 @@ def evaluation_state(workspace: Workspace, evaluation_id: str) -> EvaluationStat
     """
     job = find_job(workspace, evaluation_id, "evaluate")
     run = find_job(workspace, job.classifier_id or "", "train")
-    return _state_of(job, run.name, waiting(workspace, "evaluate"))
+    return _state_of(job, run.name, queued_ids(workspace, "evaluate"))
 
 
 def _state_of(job: Job, run_name: str, queue: list[str]) -> EvaluationState:
@@ -141,7 +140,7 @@ def _state_of(job: Job, run_name: str, queue: list[str]) -> EvaluationState:
         n_used_in_training=_n_seen(job.run) if measured is not None else None,
         headline=headline_of(job.run) if measured is not None else None,
         notes=progress.notes,
-        error=why_failed(job, status) if state == "failed" else None,
+        error=failure_of_job(job, status) if state == "failed" else None,
         queue_position=queue.index(job.id) + 1 if job.id in queue else None,
         created=job.created,
         ended=None if state in ACTIVE or state == "queued" or status is None else status.heartbeat,
@@ -284,7 +283,7 @@ def _evaluable(workspace: Workspace, run_id: str) -> Run:
     """Return the run of a training; raise Conflict if it has no finished classifier."""
     run = find_job(workspace, run_id, "train").run
     if not (run.is_done and run.has_classifier):
-        raise training_not_finished()
+        raise Conflict("training-not-finished")
     return run
 
 

@@ -10,15 +10,15 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from coverslip.cache import RECORDS, Kind, RecordStore, register
-from coverslip.errors import CoverslipError, NotFound
+from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.files import sha256_json
 from coverslip.messages import Failure
 from coverslip.processes import Json
 from coverslip.runs import Run, find_classifier, fingerprint_of
-from coverslip.workspace.jobs.records import find_job, no_classifier_yet
+from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.predictions.classifiers import location_of
-from coverslip.workspace.predictions.measured import measured_row, row_of_measured
-from coverslip.workspace.predictions.rows import NOT_FOUND, image_moved, image_source_of_row
+from coverslip.workspace.predictions.measured import row_of_measured, source_of_measured
+from coverslip.workspace.predictions.rows import NOT_FOUND, image_source_of_row
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.workers import StepProgress, WorkQueue
 
@@ -109,17 +109,17 @@ class Explanations:
             source = image_source_of_row(self._workspace, job_id, k)
             folder = location_of(self._workspace, job.classifier_id or "").path
         else:
-            row, source = row_of_measured(self._workspace, job_id, k), measured_row(self._workspace, job_id, k)
+            row, source = row_of_measured(self._workspace, job_id, k), source_of_measured(self._workspace, job_id, k)
             run = job.run if job.kind == "train" else job.run.whole
             fold = _fold_of(run, row.image_id) if job.kind == "train" else None
             folder = run.folder if fold is None else run.fold(fold).folder
             label = row.correction or row.label
         if source == NOT_FOUND:
-            raise image_moved()
+            raise NotFound("image-moved")
         try:
             weights = fingerprint_of(find_classifier(folder))
         except CoverslipError as error:
-            raise no_classifier_yet() from error
+            raise Conflict("no-classifier-yet") from error
         file, plan = self._workspace.allowed_image(source.file, source.plan)
         stat = file.stat()
         content = {"run": str(folder), "file": str(file), "plan": plan.model_dump(mode="json"), "label": label}

@@ -25,7 +25,7 @@ from coverslip.errors import CoverslipError
 from coverslip.workspace.datasets import grouping
 from coverslip.workspace.datasets.reading_images import refuse_unread
 from coverslip.workspace.datasets.sources import Grouping, groups_of_images
-from coverslip.workspace.jobs.previews import planned, recipe_for
+from coverslip.workspace.jobs.previews import preview_of_split, recipe_for
 from coverslip.workspace.store.rows import AnyRow, load_dataset, load_scan
 from coverslip.workspace.store.workspace import Workspace
 
@@ -75,7 +75,7 @@ def list_suggestions(workspace: Workspace, dataset_id: str) -> list[GroupSuggest
         groupings.add(as_numbers)
         regrouped = replace(data, records=tuple(replace(r, group=g) for r, g in zip(data.records, groups, strict=True)))
         with suppress(CoverslipError):
-            if planned(*apply_recipe(regrouped, recipe), scan).refusal is None:
+            if preview_of_split(*apply_recipe(regrouped, recipe), scan).refusal is None:
                 suggestions.append(suggestion)
         if len(suggestions) == _MOST:
             break

@@ -20,7 +20,7 @@ from coverslip.processes import Json
 from coverslip.reports.sections import leakage_sentences
 from coverslip.runs import LeakageEstimate
 from coverslip.workspace.datasets import reading_images
-from coverslip.workspace.datasets.inspections import inspect_again, stored_leakage_audit
+from coverslip.workspace.datasets.inspections import stored_leakage_audit, update_inspection
 from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.workers import StepProgress, WorkQueue
@@ -67,7 +67,7 @@ class LeakageEstimates:
         with self._workspace.engine.connect() as connection:
             reading_images.refuse_unread(connection, dataset_id)
         request = {"workspace": self._workspace.as_json(), "dataset_id": dataset_id}
-        self._queue.start(dataset_id, request, lambda _: inspect_again(self._workspace, dataset_id))
+        self._queue.start(dataset_id, request, lambda _: update_inspection(self._workspace, dataset_id))
         return self.state_of(dataset_id)
 
     def cancel(self, dataset_id: str) -> None:

@@ -27,7 +27,6 @@ from coverslip.workspace.store.rows import (
     Json,
     file_of_classifier,
     folder_of_run,
-    no_such_training,
     table_choices,
 )
 from coverslip.workspace.store.tables import jobs
@@ -89,13 +88,13 @@ def _with_absolute_init(workspace: Workspace, data: Mapping[str, Any]) -> Json:
     if "run" in init:
         return {**data, "init": {**init, "run": str(_earlier_run(workspace, str(init["run"]), "init.run"))}}
     first = _with_absolute_init(workspace, init.get("recipe") or {})
-    source, first = _first_images(workspace, str(init["train_on"]), first)
+    source, first = _pretraining_images(workspace, str(init["train_on"]), first)
     return {**data, "init": {**init, "train_on": source, "recipe": first}}
 
 
-def _first_images(workspace: Workspace, source: str, first: Json) -> tuple[str, Json]:
+def _pretraining_images(workspace: Workspace, source: str, first: Json) -> tuple[str, Json]:
     """Return the images of pretraining and its recipe, with the groups and classes of their dataset."""
-    row = _known_dataset(workspace, source)
+    row = _usable_dataset(workspace, source)
     if row is None:
         return str(_allowed(workspace, "init.train_on", source)), first
     images = training_images(workspace, row.id, grouped=recipe_grouping(workspace, row, first), in_one=True)
@@ -106,7 +105,7 @@ def _first_images(workspace: Workspace, source: str, first: Json) -> tuple[str, 
     return images.sources[0], {**first, **{key: value for key, value in of_dataset.items() if value or key == "group"}}
 
 
-def _known_dataset(workspace: Workspace, dataset_id: str) -> AnyRow | None:
+def _usable_dataset(workspace: Workspace, dataset_id: str) -> AnyRow | None:
     """Return the row of a dataset that a job can use; None if there is no such dataset."""
     with workspace.engine.connect() as connection:
         try:
@@ -242,15 +241,15 @@ def _advice(record: ModelRecord, default: ModelRecord, weights: PretrainedWeight
         size_ratio = record.parameters / default.parameters
         advice = text(
             "network-cost",
-            cost="unknown" if cost_ratio is None else _compared(cost_ratio),
+            cost="unknown" if cost_ratio is None else _comparison(cost_ratio),
             cost_ratio=_rounded(cost_ratio or 0.0),
-            size=_compared(size_ratio),
+            size=_comparison(size_ratio),
             size_ratio=_rounded(size_ratio),
         )
     return f"{advice} {text('import-network-weights', weights=record.weights_file)}" if weights == "import" else advice
 
 
-def _compared(ratio: float) -> Literal["more", "less", "same"]:
+def _comparison(ratio: float) -> Literal["more", "less", "same"]:
     return "more" if ratio > 1.25 else "less" if ratio < 0.8 else "same"
 
 
@@ -272,7 +271,7 @@ class TimePreview:
 _MANY_TRAININGS = 20
 
 
-def expected(workspace: Workspace, dataset_id: str, recipe: Mapping[str, Any], counts: Counts) -> TimePreview:
+def expected_time(workspace: Workspace, dataset_id: str, recipe: Mapping[str, Any], counts: Counts) -> TimePreview:
     """Return the expected time of a training.
 
     Args:
@@ -312,10 +311,10 @@ def keeping_split_of(workspace: Workspace, run_id: str, dataset_id: str, recipe:
     """
     with workspace.engine.connect() as connection:
         folder = folder_of_run(connection, run_id)
-        its_dataset = connection.execute(select(jobs.c.dataset_id).where(jobs.c.id == run_id)).scalar_one_or_none()
+        run_dataset_id = connection.execute(select(jobs.c.dataset_id).where(jobs.c.id == run_id)).scalar_one_or_none()
     if folder is None:
-        raise no_such_training()
-    if its_dataset != dataset_id:
+        raise NotFound("no-such-training")
+    if run_dataset_id != dataset_id:
         raise Conflict("training-of-other-dataset")
     try:
         rows = Run(folder).split

@@ -196,7 +196,7 @@ def preview_groups(
     group: Annotated[Text | None, Query(description="A column of the table.")] = None,
 ) -> GroupPreview:
     """The groups by a pattern or a column; without either, the current groups. Nothing is changed."""
-    return grouping.preview(workspace, dataset_id, pattern=pattern, column=group)
+    return grouping.preview_groups(workspace, dataset_id, pattern=pattern, column=group)
 
 
 @router.post(
@@ -205,7 +205,9 @@ def preview_groups(
 )
 def preview_split(workspace: ServedWorkspace, dataset_id: str, body: SplitOf) -> SplitPreview:
     """The training, validation and test set of a training with this recipe, and why it would be refused."""
-    return previews.split(workspace, dataset_id, body.recipe, allow_leakage=body.allow_leakage, again_of=body.again_of)
+    return previews.preview_split(
+        workspace, dataset_id, body.recipe, allow_leakage=body.allow_leakage, again_of=body.again_of
+    )
 
 
 @router.post("/datasets/{dataset_id}/time-preview", responses=problems(404, 409, 422))
@@ -214,7 +216,7 @@ def preview_time(workspace: ServedWorkspace, dataset_id: str, body: TimeOf) -> T
     counts = Counts(
         n_train=body.n_train, n_val=body.n_val, n_test=body.n_test, n_drawn=body.n_train, n_folds=body.n_folds
     )
-    return recipes.expected(workspace, dataset_id, body.recipe, counts)
+    return recipes.expected_time(workspace, dataset_id, body.recipe, counts)
 
 
 @router.post(
@@ -224,7 +226,7 @@ def preview_time(workspace: ServedWorkspace, dataset_id: str, body: TimeOf) -> T
 )
 def preview_augmentation(workspace: ServedWorkspace, dataset_id: str, body: RecipeOf) -> Response:
     """Some training images after preprocessing and after data augmentation."""
-    return Response(previews.augmentation(workspace, dataset_id, body.recipe), media_type="image/png")
+    return Response(previews.preview_augmentation(workspace, dataset_id, body.recipe), media_type="image/png")
 
 
 folders_router = api_router("folders")
@@ -264,13 +266,13 @@ _RAW: dict[str, Any] = {  # Any: FastAPI's own type
 @uploads_router.post("/uploads", status_code=201, responses=problems(422))
 def create_upload(workspace: ServedWorkspace, new: NewUpload) -> Upload:
     """Start an upload."""
-    return uploads.begin(workspace, new.name, is_labeled=new.is_labeled)
+    return uploads.start_upload(workspace, new.name, is_labeled=new.is_labeled)
 
 
 @uploads_router.get("/uploads/{upload_id}", responses=problems(404))
 def get_upload(workspace: ServedWorkspace, upload_id: str) -> Upload:
     """The state of an upload."""
-    return uploads.describe(workspace, upload_id)
+    return uploads.upload_state(workspace, upload_id)
 
 
 @uploads_router.get("/uploads/{upload_id}/table", responses=problems(404, 409))
@@ -310,7 +312,7 @@ def finish_upload(workspace: ServedWorkspace, upload_id: str, finished: FinishUp
     """Create a dataset of the files. If this fails, the files are kept for another attempt."""
     table = finished.table
     choices = None if table is None else TableChoices(table.columns, table.crop_size)
-    return uploads.finish(
+    return uploads.finish_upload(
         workspace,
         upload_id,
         is_labeled=finished.is_labeled,
@@ -322,7 +324,7 @@ def finish_upload(workspace: ServedWorkspace, upload_id: str, finished: FinishUp
 @uploads_router.delete("/uploads/{upload_id}", status_code=204, responses=problems(404, 409))
 def remove_upload(workspace: ServedWorkspace, upload_id: str) -> None:
     """Remove an upload."""
-    uploads.drop(workspace, upload_id)
+    uploads.remove_upload(workspace, upload_id)
 
 
 _AT_ONCE = 1 << 20  # bytes that are collected before a thread writes them

@@ -85,7 +85,7 @@ def get_thresholds(workspace: ServedWorkspace, run_id: str) -> Thresholds:
 @router.put("/runs/{run_id}/decision", responses=problems(404, 409, 422))
 def set_decision(workspace: ServedWorkspace, run_id: str, decision: Decision) -> Thresholds:
     """Change the decision threshold, chosen on validation images. Results and report are updated."""
-    return classifiers.decide(workspace, run_id, decision.model_dump())
+    return classifiers.set_decision(workspace, run_id, decision.model_dump())
 
 
 @router.get("/runs/{run_id}/rows", responses=problems(404, 409))
@@ -128,7 +128,7 @@ def get_run_row_thumbnail(
     workspace: ServedWorkspace, run_id: str, k: int, side: Annotated[int, Query(ge=16, le=512)] = 128
 ) -> Response:
     """A thumbnail of a measured image."""
-    return image_response(rows.thumbnail_of(workspace, run_id, measured.measured_row(workspace, run_id, k), side))
+    return image_response(rows.thumbnail_of(workspace, run_id, measured.source_of_measured(workspace, run_id, k), side))
 
 
 @router.get(
@@ -138,7 +138,7 @@ def get_run_row_thumbnail(
 )
 def get_run_row_picture(workspace: ServedWorkspace, run_id: str, k: int, view: Viewed) -> Response:
     """A measured image for the viewer."""
-    return image_response(rows.picture_of(workspace, measured.measured_row(workspace, run_id, k), view))
+    return image_response(rows.picture_of(workspace, measured.source_of_measured(workspace, run_id, k), view))
 
 
 @router.get(
@@ -206,7 +206,7 @@ async def import_classifier(workspace: ServedWorkspace, request: Request, name: 
         request, workspace.folder / "classifiers", most_bytes=_MOST_CLASSIFIER_BYTES, suffix=".coverslip"
     ) as file:
         imported = await run_in_threadpool(classifiers.import_file, workspace, file, name)
-    return await run_in_threadpool(classifiers.described, imported)
+    return await run_in_threadpool(classifiers.describe_imported, imported)
 
 
 @router.delete("/classifiers/{classifier_id}", status_code=204, responses=problems(404))
@@ -221,7 +221,7 @@ def remove_classifier(workspace: ServedWorkspace, classifier_id: str) -> None:
 )
 def restore_classifier(workspace: ServedWorkspace, classifier_id: str) -> Classifier:
     """Restore an imported classifier from the trash."""
-    return classifiers.described(classifiers.restore(workspace, classifier_id))
+    return classifiers.describe_imported(classifiers.restore(workspace, classifier_id))
 
 
 evaluations_router = api_router("evaluations")
@@ -298,7 +298,7 @@ def get_evaluation_row_thumbnail(
     workspace: ServedWorkspace, evaluation_id: str, k: int, side: Annotated[int, Query(ge=16, le=512)] = 128
 ) -> Response:
     """A thumbnail of a measured image."""
-    row = measured.measured_row(workspace, evaluation_id, k)
+    row = measured.source_of_measured(workspace, evaluation_id, k)
     return image_response(rows.thumbnail_of(workspace, evaluation_id, row, side))
 
 
@@ -309,7 +309,7 @@ def get_evaluation_row_thumbnail(
 )
 def get_evaluation_row_picture(workspace: ServedWorkspace, evaluation_id: str, k: int, view: Viewed) -> Response:
     """A measured image for the viewer."""
-    return image_response(rows.picture_of(workspace, measured.measured_row(workspace, evaluation_id, k), view))
+    return image_response(rows.picture_of(workspace, measured.source_of_measured(workspace, evaluation_id, k), view))
 
 
 @evaluations_router.get(

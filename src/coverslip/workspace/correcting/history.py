@@ -1,4 +1,7 @@
-"""The history of the labels of a dataset: when, by whom, from which label to which, and where the error was found."""
+"""Exclusions of images, and the history of labels of a dataset.
+
+The history states when, by whom, from which label to which, and in which job each label was changed.
+"""
 
 import io
 import json
@@ -11,10 +14,10 @@ from sqlalchemy import Connection, Select, case, func, select, update
 
 from coverslip.datasets import name_as_text
 from coverslip.files import CsvWriter, safe_cell
-from coverslip.workspace.datasets.reading_images import search_copies
+from coverslip.workspace.datasets.reading_images import search_duplicates
 from coverslip.workspace.datasets.state import mark_equal_pixels, update_counts
 from coverslip.workspace.jobs.records import JobKind
-from coverslip.workspace.store.database import writing
+from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import AnyRow, ChangedSince, Page, Paging, dataset_row, new_id, positions_of, values
 from coverslip.workspace.store.tables import images, jobs, label_changes
 from coverslip.workspace.store.workspace import Workspace
@@ -41,7 +44,7 @@ def exclude(
         ImagesChanged: one of the images is not in it; nothing is changed.
     """
     change = new_id()
-    with writing(workspace.engine) as connection:
+    with write_transaction(workspace.engine) as connection:
         dataset_row(connection, dataset_id)
         positions = positions_of(connection, dataset_id, image_ids)
         concerned = (images.c.dataset_id == dataset_id) & images.c.position.in_(values(json.dumps(positions)))
@@ -50,7 +53,7 @@ def exclude(
         by = case((changed, _CHANGE + change), else_=None)
         connection.execute(update(images).where(concerned).values(is_excluded=is_excluded, excluded_by=by))
         _count(connection, dataset_id, positions)
-    search_copies(workspace, dataset_id)  # trainings search near-duplicates among the included images
+    search_duplicates(workspace, dataset_id)  # trainings search near-duplicates among the included images
     return (change if n else None), n
 
 
@@ -64,7 +67,7 @@ def undo_exclusion(workspace: Workspace, dataset_id: str, change: str) -> int:
         NotFound: there is no such dataset.
         ChangedSince: there are none.
     """
-    with writing(workspace.engine) as connection:
+    with write_transaction(workspace.engine) as connection:
         dataset_row(connection, dataset_id)
         concerned = (images.c.dataset_id == dataset_id) & (images.c.excluded_by == _CHANGE + change)
         positions = list(connection.execute(select(images.c.position).where(concerned)).scalars())
@@ -72,7 +75,7 @@ def undo_exclusion(workspace: Workspace, dataset_id: str, change: str) -> int:
             raise ChangedSince("exclusion-changed-since")
         connection.execute(update(images).where(concerned).values(is_excluded=~images.c.is_excluded, excluded_by=None))
         _count(connection, dataset_id, positions)
-    search_copies(workspace, dataset_id)
+    search_duplicates(workspace, dataset_id)
     return len(positions)
 
 
@@ -82,8 +85,8 @@ def exclude_by_job(
     """Exclude images because of answers in a prediction, or include those that it excluded.
 
     Images that are already excluded do not change, and only images that the prediction excluded are included. The
-    caller starts `search_copies` for the remaining images, or postpones it: it can take seconds, too long while a user
-    excludes images one after another.
+    caller starts `search_duplicates` for the remaining images, or postpones it: it can take seconds, which is too long
+    while a user excludes images one after another.
 
     Args:
         connection: a connection in a writing transaction, in which the positions are valid.

@@ -17,14 +17,14 @@ from coverslip.workspace.correcting.corrections import LabeledImage, is_joined_t
 from coverslip.workspace.correcting.history import exclude_by_job
 from coverslip.workspace.correcting.trained_images import CurrentImage, ImageChanges, compared, current_images
 from coverslip.workspace.datasets import grouping
-from coverslip.workspace.datasets.labels import give_label
-from coverslip.workspace.datasets.reading_images import refuse_unready, search_copies
+from coverslip.workspace.datasets.labels import label_positions
+from coverslip.workspace.datasets.reading_images import refuse_unready, search_duplicates
 from coverslip.workspace.datasets.sources import Grouping, Source, change_dataset, grouping_for
 from coverslip.workspace.datasets.state import DatasetState, conflicts_by_hash, dataset_state
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.predictions.measured import position_of
 from coverslip.workspace.predictions.rows import Row, every_row
-from coverslip.workspace.store.database import writing
+from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import AnyRow, Json, dataset_row, table_choices, values
 from coverslip.workspace.store.tables import images, jobs
 from coverslip.workspace.store.workspace import Workspace
@@ -196,7 +196,7 @@ def _column_of_groups(workspace: Workspace, dataset: AnyRow) -> str | None:
     """Return the column that defines the groups by its name alone."""
     if dataset.group_pattern is not None or not dataset.summary["n_groups"]:
         return None
-    columns = grouping.columns(workspace, dataset.id)
+    columns = grouping.common_columns(workspace, dataset.id)
     return next((column for column in columns if plain_name(column) in ALIASES["group"]), None)
 
 
@@ -239,7 +239,7 @@ def _joining(workspace: Workspace, job: Job, dataset_id: str) -> _Joining:
     present: dict[int, str] = {}
     excluded: set[int] = set()
     others: list[LabeledImage] = []
-    places: list[int | None] = []  # of the others
+    positions: list[int | None] = []  # of the others
     with workspace.engine.connect() as connection:
         dataset = refuse_unready(connection, dataset_id)
         earlier, other_sources = _divided_by(job, dataset.sources)
@@ -247,14 +247,14 @@ def _joining(workspace: Workspace, job: Job, dataset_id: str) -> _Joining:
         now = current_images(connection, dataset_id)
         added_before = {image.position for image in now if image.domain in earlier_domains}
         for row, picture in answered:
-            place = position_of(connection, dataset_id, picture)
+            position = position_of(connection, dataset_id, picture)
             if row.correction is None:
-                excluded.update([] if place is None else [place])
-            elif place is None or place in added_before:
+                excluded.update([] if position is None else [position])
+            elif position is None or position in added_before:
                 others.append((row.image_id, picture, row.correction))
-                places.append(place)
+                positions.append(position)
             else:
-                present[place] = row.correction
+                present[position] = row.correction
         hashes = set(_hashes_of_others(connection, dataset, earlier_domains))
     outcomes = _outcomes(workspace, job, hashes, others)
     joined = [k for k, outcome in enumerate(outcomes) if outcome == "added"]
@@ -263,7 +263,7 @@ def _joining(workspace: Workspace, job: Job, dataset_id: str) -> _Joining:
         now=now,
         answered=answered,
         present=present,
-        added={place: others[k][2] for k in joined if (place := places[k]) is not None},
+        added={position: others[k][2] for k in joined if (position := positions[k]) is not None},
         excluded=frozenset(excluded),
         images=[others[k] for k in joined],
         n_duplicates=outcomes.count("duplicate"),
@@ -347,7 +347,7 @@ def _group_columns(workspace: Workspace, connection: Connection, dataset: AnyRow
     trained = (jobs.c.dataset_id == dataset.id) & (jobs.c.kind == "train")
     all_choices = connection.execute(select(jobs.c.choices).where(trained)).scalars()
     wanted = {dataset.group_column, *(choices.get("group") for choices in all_choices)}
-    return [column for column in grouping.columns(workspace, dataset.id) if column in wanted]
+    return [column for column in grouping.common_columns(workspace, dataset.id) if column in wanted]
 
 
 def _outcomes(
@@ -382,21 +382,21 @@ def _answer(workspace: Workspace, job: Job, dataset_id: str, answered: Sequence[
     of_label: dict[str, list[int]] = {}
     excluded: list[int] = []
     by_job = (images.c.dataset_id == dataset_id) & images.c.is_excluded & (images.c.excluded_by == job.id)
-    with writing(workspace.engine) as connection:
+    with write_transaction(workspace.engine) as connection:
         dataset_row(connection, dataset_id)
         for row, picture in answered:
-            place = position_of(connection, dataset_id, picture)
-            if place is not None and row.correction is not None:
-                of_label.setdefault(row.correction, []).append(place)
-            elif place is not None:
-                excluded.append(place)
+            position = position_of(connection, dataset_id, picture)
+            if position is not None and row.correction is not None:
+                of_label.setdefault(row.correction, []).append(position)
+            elif position is not None:
+                excluded.append(position)
         excluded_before = connection.execute(select(images.c.position).where(by_job)).scalars().all()
         included = sorted(set(excluded_before).difference(excluded))
-        for label, places in of_label.items():
-            give_label(connection, dataset_row(connection, dataset_id), places, label, job_id=job.id)
+        for label, positions in of_label.items():
+            label_positions(connection, dataset_row(connection, dataset_id), positions, label, job_id=job.id)
         if excluded:
             exclude_by_job(connection, dataset_id, excluded, is_excluded=True, job_id=job.id)
         if included:
             exclude_by_job(connection, dataset_id, included, is_excluded=False, job_id=job.id)
     if excluded or included:
-        search_copies(workspace, dataset_id)
+        search_duplicates(workspace, dataset_id)

@@ -14,18 +14,18 @@ from pydantic import Field
 from sqlalchemy import Connection, select
 
 from coverslip.datasets import ClassPlan, ImageRecord, with_classes
-from coverslip.errors import CoverslipError, NotFound, Stopped
+from coverslip.errors import Conflict, CoverslipError, NotFound, Stopped
 from coverslip.events import Event
 from coverslip.images import ReadPlan
 from coverslip.messages import Failure
 from coverslip.runs import CheckedClass, LabelIssue, SplitRow
 from coverslip.workspace.datasets.sources import grouping_for, groups_of_images
-from coverslip.workspace.jobs.records import Job, all_jobs, find_job, training_not_finished
+from coverslip.workspace.jobs.records import Job, all_jobs, find_job
 from coverslip.workspace.predictions.measured import class_plan_of
 from coverslip.workspace.store.rows import as_dataset, dataset_row, load_records, rows_in_dataset
 from coverslip.workspace.store.tables import images
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing.images import label_errors_now
+from coverslip.workspace.viewing.images import current_label_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,19 +213,19 @@ def label_errors_state(workspace: Workspace, run_id: str) -> LabelErrorsState:
     if workspace.background.is_running(_thread_of(job)):
         return LabelErrorsState(state="running", classes=[], images=[])
     with workspace.engine.connect() as connection:
-        now = label_errors_now(connection, job.dataset_id or "", job.run)
+        now = current_label_errors(connection, job.dataset_id or "", job.run)
     if now is not None:
-        unchanged, left = now.unchanged, now.left
+        unchanged, unconfirmed = now.unchanged, now.unconfirmed
         return LabelErrorsState(
             state="ready",
             n=len(unchanged.images),
-            n_suspected=left.n_suspected,
-            n_confirmed=len(unchanged.images) - len(left.images),
+            n_suspected=unconfirmed.n_suspected,
+            n_confirmed=len(unchanged.images) - len(unconfirmed.images),
             n_relabeled=now.n_relabeled,
             n_checked=unchanged.n_checked,
             n_not_checked=unchanged.n_not_checked,
             classes=list(unchanged.classes),
-            images=list(left.images[:_MOST_IMAGES]),
+            images=list(unconfirmed.images[:_MOST_IMAGES]),
         )
     error = _failures.get(job.id)
     return LabelErrorsState(state="unknown" if error is None else "failed", classes=[], images=[], error=error)
@@ -240,7 +240,7 @@ def start_label_check(workspace: Workspace, run_id: str) -> LabelErrorsState:
     """
     job = find_job(workspace, run_id, "train")
     if not job.run.is_done:
-        raise training_not_finished()
+        raise Conflict("training-not-finished")
     _failures.pop(job.id, None)
     workspace.background.start(_thread_of(job), lambda is_over: _search(job, is_over))
     return label_errors_state(workspace, run_id)

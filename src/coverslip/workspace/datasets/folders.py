@@ -72,43 +72,43 @@ def list_folder(workspace: Workspace, path: str | None) -> FolderContent:
     """
     if path is None:
         return FolderContent(
-            None, None, [Place(_name(root), root) for root in workspace.roots], [], 0, [], [], False, 0
+            None, None, [Place(_shown_name(root), root) for root in workspace.roots], [], 0, [], [], False, 0
         )
     folder = workspace.allowed(path)
     if not folder.is_dir():
         folder = workspace.allowed(folder.parent)
-    parent = folder.parent if _is_allowed(workspace, folder.parent) else None
+    parent = folder.parent if workspace.may_read(folder.parent) else None
     content = FolderContent(folder, parent, [], [], 0, [], [], False, 0)
-    counting = _Counting(workspace, time.monotonic() + MOST_SECONDS)
+    counter = _ImageCounter(workspace, time.monotonic() + MOST_SECONDS)
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: natural_key(entry.name))
     except OSError as error:
         raise CoverslipError("image-folder-not-opened", file=folder, reason=error.strerror) from error
     for entry in entries:
-        if entry.name.startswith(".") or (entry.is_symlink() and not _is_allowed(workspace, Path(entry.path))):
+        if entry.name.startswith(".") or (entry.is_symlink() and not workspace.may_read(Path(entry.path))):
             continue
         if not _is_text(entry.name):
             content.n_excluded += 1  # JSON can contain text only
         elif _is_folder(entry):
             content.folders.append(Place(entry.name, folder / entry.name))
-            n = counting.below(entry.path)
+            n = counter.below(entry.path)
             if n != 0:
                 content.class_folders.append(ClassFolder(entry.name, n))
         elif Path(entry.name).suffix.lower() in PLAIN_TABLE_SUFFIXES and _is_file(entry):
             content.tables.append(Place(entry.name, folder / entry.name))
         else:
-            counting.count([entry])
-    content.n_images, content.is_more = counting.n_images, counting.is_more
-    content.unread = unread_formats(counting.unread)
+            counter.count([entry])
+    content.n_images, content.is_more = counter.n_images, counter.is_more
+    content.unread = unread_formats(counter.unread)
     return content
 
 
 @dataclass(slots=True)
-class _Counting:
+class _ImageCounter:
     """Counts image files, up to a time limit."""
 
     workspace: Workspace
-    until: float  # monotonic seconds
+    deadline: float  # monotonic seconds
     n_images: int = 0
     is_more: bool = False
     unread: list[str] = field(default_factory=list)  # names of files in unsupported formats
@@ -116,9 +116,7 @@ class _Counting:
     def count(self, entries: Iterable[os.DirEntry[str]]) -> None:
         """Count the entries that are images by name and that the app may open."""
         named = (entry for entry in entries if has_image_suffix(entry.name) and _is_file(entry))
-        allowed = [
-            entry.name for entry in named if not entry.is_symlink() or _is_allowed(self.workspace, Path(entry.path))
-        ]
+        allowed = [entry.name for entry in named if not entry.is_symlink() or self.workspace.may_read(Path(entry.path))]
         suffixes = unread_suffixes()
         unread = [name for name in allowed if Path(name).suffix.lower() in suffixes]
         self.unread += unread
@@ -127,27 +125,19 @@ class _Counting:
     def below(self, folder: str) -> int | None:
         """Return the number of images in `folder` and below; None after the time limit. Links are not followed."""
         before = self.n_images
-        waiting = [folder]
-        while waiting:
-            if time.monotonic() > self.until:
+        pending = [folder]
+        while pending:
+            if time.monotonic() > self.deadline:
                 self.is_more = True
                 return None
             try:
-                entries = list(os.scandir(waiting.pop()))
+                entries = list(os.scandir(pending.pop()))
             except OSError:  # it may not be opened; the error is shown when a user opens it
                 continue
             shown = [entry for entry in entries if not entry.name.startswith(".")]
-            waiting += [entry.path for entry in shown if entry.is_dir(follow_symlinks=False)]
+            pending += [entry.path for entry in shown if entry.is_dir(follow_symlinks=False)]
             self.count(shown)
         return self.n_images - before
-
-
-def _is_allowed(workspace: Workspace, path: Path) -> bool:
-    try:
-        workspace.allowed(path)
-    except CoverslipError:
-        return False
-    return True
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -172,7 +162,7 @@ def _is_text(name: str) -> bool:
     return True
 
 
-def _name(root: Path) -> str:
+def _shown_name(root: Path) -> str:
     return root.name or str(root)
 
 

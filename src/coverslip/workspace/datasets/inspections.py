@@ -26,16 +26,16 @@ from coverslip.events import Emit, ignore
 from coverslip.images import ImageFacts
 from coverslip.runs import InspectionWithLeakageEstimate, LeakageEstimate, inspection_of
 from coverslip.workspace.datasets.state import labels_for_training
-from coverslip.workspace.store.database import read_transaction, writing
+from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import Json, dataset_row, load_as_trained, load_dataset, load_scan
 from coverslip.workspace.store.tables import datasets, images, inspections
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.workers import WorkQueue
 
-_OF_COPIES = ("duplicates", "near-duplicates")
+_DUPLICATE_FINDINGS = ("duplicates", "near-duplicates")
 _POLL_S = 0.1
 _SMALL_IMAGES, _SMALL_VALUES = 500, 5_000_000  # intensities of all images: 40 MB during the check
-_one_check = threading.Lock()  # one process checks images at a time: each may need a gigabyte and all cores
+_check_lock = threading.Lock()  # one process checks images at a time: each may need a gigabyte and all cores
 
 
 class DatasetInspection(Inspection):
@@ -77,12 +77,12 @@ def store_inspection(connection: Connection, dataset_id: str, inspection: Inspec
     If there is no leakage audit for the current labels and groups, the earlier audit is stored with it.
     """
     inspection_json = inspection.model_dump(mode="json")
-    before = (
+    earlier = (
         None
         if isinstance(inspection, InspectionWithLeakageEstimate)
         else _last_leakage_audit(_row(connection, dataset_id))
     )
-    content = {"finders": _finders(), "inspection": inspection_json, "earlier_audit": before}
+    content = {"finders": _finders(), "inspection": inspection_json, "earlier_audit": earlier}
     replaced = insert(inspections).prefix_with("OR REPLACE")
     connection.execute(replaced.values(dataset_id=dataset_id, revision=revision, content=content))
 
@@ -101,11 +101,11 @@ def stored_leakage_audit(connection: Connection, dataset_id: str, revision: int)
     inspection = stored_inspection(connection, dataset_id, revision)
     if isinstance(inspection, InspectionWithLeakageEstimate):
         return StoredLeakageAudit("ready", inspection.leakage_estimate, inspection.signal)
-    before = _last_leakage_audit(_row(connection, dataset_id))
-    if before is None:
+    earlier = _last_leakage_audit(_row(connection, dataset_id))
+    if earlier is None:
         return StoredLeakageAudit("not-requested")
     try:
-        return TypeAdapter(StoredLeakageAudit).validate_python({"state": "outdated", **before})
+        return TypeAdapter(StoredLeakageAudit).validate_python({"state": "outdated", **earlier})
     except ValidationError:  # written by another version of coverslip
         return StoredLeakageAudit("not-requested")
 
@@ -124,8 +124,8 @@ def _last_leakage_audit(content: Json | None) -> Json | None:
     inspection: Json = content["inspection"]
     if "leakage_estimate" in inspection:
         return {"leakage_estimate": inspection["leakage_estimate"], "signal": inspection["signal"]}
-    before: Json | None = content.get("earlier_audit")
-    return before
+    earlier: Json | None = content.get("earlier_audit")
+    return earlier
 
 
 def with_positions(
@@ -146,14 +146,16 @@ def with_positions(
     removable = {
         finding.code: removable_duplicates(finding.images, label_of)
         for finding in inspection.findings
-        if finding.code in _OF_COPIES
+        if finding.code in _DUPLICATE_FINDINGS
     }
-    more = {
-        "positions": positions,
-        "removable_duplicates": removable,
-        "is_searching_duplicates": is_searching_duplicates,
-    }
-    return DatasetInspection.model_validate({**dict(inspection), **more})
+    return DatasetInspection.model_validate(
+        {
+            **dict(inspection),
+            "positions": positions,
+            "removable_duplicates": removable,
+            "is_searching_duplicates": is_searching_duplicates,
+        }
+    )
 
 
 def datasets_not_searched(workspace: Workspace) -> list[str]:
@@ -180,7 +182,7 @@ def check_images(workspace: Workspace, dataset_id: str, is_over: threading.Event
 
     def store(_: Json) -> None:
         with suppress(SQLAlchemyError):
-            inspect_again(workspace, dataset_id)
+            update_inspection(workspace, dataset_id)
 
     try:
         if _is_small(workspace, dataset_id):
@@ -194,7 +196,7 @@ def check_images(workspace: Workspace, dataset_id: str, is_over: threading.Event
         return
     request = {"workspace": workspace.as_json(), "dataset_id": dataset_id}
     checks = WorkQueue("coverslip.workspace.tasks:check", workspace.readable)
-    while not _one_check.acquire(timeout=_POLL_S):
+    while not _check_lock.acquire(timeout=_POLL_S):
         if is_over.is_set():
             return
     try:
@@ -203,7 +205,7 @@ def check_images(workspace: Workspace, dataset_id: str, is_over: threading.Event
             if is_over.wait(_POLL_S):
                 checks.cancel(dataset_id)
     finally:
-        _one_check.release()
+        _check_lock.release()
 
 
 def _is_small(workspace: Workspace, dataset_id: str) -> bool:
@@ -238,7 +240,7 @@ def fill_check_cache(workspace: Workspace, dataset_id: str, emit: Emit = ignore)
     with_quality(data, scan, signatures.quality, emit=emit)
 
 
-def inspect_again(workspace: Workspace, dataset_id: str) -> None:
+def update_inspection(workspace: Workspace, dataset_id: str) -> None:
     """Inspect a dataset with its current facts and store the result, unless it changes meanwhile."""
     with read_transaction(workspace.engine) as connection:
         row = dataset_row(connection, dataset_id)
@@ -246,7 +248,7 @@ def inspect_again(workspace: Workspace, dataset_id: str) -> None:
             return
         revision = row.revision
         inspected = inspect_stored(connection, dataset_id)
-    with writing(workspace.engine) as connection:
+    with write_transaction(workspace.engine) as connection:
         if dataset_row(connection, dataset_id).revision == revision:
             store_inspection(connection, dataset_id, inspected, revision)
 

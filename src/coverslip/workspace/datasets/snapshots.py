@@ -29,7 +29,7 @@ from coverslip.workspace.store.workspace import Workspace
 _ROWS_AT_ONCE = 2_000
 _CHANNEL = "channel_"  # followed by a number: the file of that channel
 _BOX = ("x", "y", "width", "height")
-_OWN = frozenset({"path", "image_id", "label", "group", "domain", "split", "plane", "channel", *_BOX})
+_STANDARD_COLUMNS = frozenset({"path", "image_id", "label", "group", "domain", "split", "plane", "channel", *_BOX})
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,14 +190,16 @@ def _columns(connection: Connection, row: AnyRow) -> list[str]:
     columns += _BOX if "box" in stated else _BOX[:2] if "point" in stated else ()
     n_others = max((len(plan["other_files"]) for plan in plans), default=0)
     columns += [f"{_CHANNEL}{n}" for n in range(2, 2 + n_others)]
-    return columns + _other_columns(connection, row)
+    return columns + _further_columns(connection, row)
 
 
-def _other_columns(connection: Connection, row: AnyRow) -> list[str]:
+def _further_columns(connection: Connection, row: AnyRow) -> list[str]:
     """Return the further columns of the user's table, for results by column."""
     query = select(images.c.about).where(images.c.dataset_id == row.id, images.c.about.is_not(None))
     names = dict.fromkeys(name for about in connection.execute(query).scalars() for name, _ in about)
-    return [name for name in names if name.casefold() not in _OWN and not name.casefold().startswith(_CHANNEL)]
+    return [
+        name for name in names if name.casefold() not in _STANDARD_COLUMNS and not name.casefold().startswith(_CHANNEL)
+    ]
 
 
 def _positions(connection: Connection, row: AnyRow, condition: ColumnElement[bool]) -> set[int]:
@@ -222,7 +224,7 @@ def _cell(record: ImageRecord, column: str, *, is_excluded: bool, are_points: bo
         files = record.plan.files(record.path)
         n = int(column.removeprefix(_CHANNEL))
         return name_as_text(str(files[n - 1])) if n <= len(files) else ""
-    if column not in _OWN:
+    if column not in _STANDARD_COLUMNS:
         return dict(record.about).get(column, "")
     value: str | None = getattr(record, column)
     return value or ""

@@ -16,9 +16,9 @@ from coverslip.datasets import Dataset, is_table, one_line, open_dataset, printa
 from coverslip.errors import BadDataset, Conflict
 from coverslip.messages import text
 from coverslip.workspace.datasets import grouping, reading_images
-from coverslip.workspace.datasets.grouping import refuse_classes
+from coverslip.workspace.datasets.grouping import check_grouping
 from coverslip.workspace.datasets.image_rows import replace_images, store_images
-from coverslip.workspace.datasets.reading_images import LABELLED, SAMPLE_DATASETS
+from coverslip.workspace.datasets.reading_images import LABELED_SAMPLES, SAMPLE_DATASETS
 from coverslip.workspace.datasets.state import (
     NO_COUNTS,
     DatasetState,
@@ -29,7 +29,7 @@ from coverslip.workspace.datasets.state import (
     validated_names,
     validated_plan,
 )
-from coverslip.workspace.store.database import writing
+from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import (
     AnyRow,
     Json,
@@ -45,7 +45,7 @@ from coverslip.workspace.store.rows import (
 from coverslip.workspace.store.tables import datasets, images
 from coverslip.workspace.store.workspace import Workspace
 
-_BY_HEADER = TableChoices()
+_HEADERS_ONLY = TableChoices()
 _KINDS: dict[str, Kind] = {"folders": "folders", "split folders": "folders", "table": "table", "files": "files"}
 
 
@@ -65,7 +65,7 @@ def open_sources(
     group: str | None = None,
     group_pattern: str | None = None,
     is_labeled: bool = True,
-    choices: TableChoices = _BY_HEADER,
+    choices: TableChoices = _HEADERS_ONLY,
     kind: Kind | None = None,
 ) -> DatasetState:
     """Open folders, tables or files as a new dataset, and start to read them.
@@ -81,11 +81,11 @@ def open_sources(
     Raises:
         BadDataset: as `coverslip.open_dataset`, or no image is in the readable folders.
     """
-    sources = _checked(workspace, sources)
+    sources = _validated(workspace, sources)
     group = group or choices.columns.get("group") or None
-    opened = _opened(workspace, sources, group, group_pattern, is_labeled, choices)
+    opened = _open(workspace, sources, group, group_pattern, is_labeled, choices)
     dataset_id = new_id()
-    with writing(workspace.engine) as connection:
+    with write_transaction(workspace.engine) as connection:
         connection.execute(
             insert(datasets).values(
                 id=dataset_id,
@@ -111,7 +111,7 @@ def open_sources(
 
 def open_samples(workspace: Workspace) -> DatasetState:
     """Open the sample datasets, and return the labeled one. Their images are drawn on the first call."""
-    with writing(workspace.engine) as connection:
+    with write_transaction(workspace.engine) as connection:
         used_ids = set(connection.execute(select(datasets.c.id)).scalars())
         connection.execute(update(datasets).where(datasets.c.id.in_(SAMPLE_DATASETS)).values(removed=None))
         for samples in SAMPLE_DATASETS.values():
@@ -134,7 +134,7 @@ def open_samples(workspace: Workspace) -> DatasetState:
                 )
     for dataset_id in SAMPLE_DATASETS:
         reading_images.start(workspace, dataset_id)
-    return dataset_state(workspace, LABELLED)
+    return dataset_state(workspace, LABELED_SAMPLES)
 
 
 def kind_of(dataset: Dataset) -> Kind:
@@ -152,8 +152,8 @@ def reopen_sources(workspace: Workspace, row: AnyRow, column: str | None, patter
     with workspace.engine.connect() as connection:
         shown = connection.execute(select(images.c.shown_path).where(images.c.dataset_id == row.id)).scalars().all()
     refuse_missing(row)
-    sources = _checked(workspace, [Source(**source) for source in row.sources])
-    return _opened(workspace, sources, column, pattern, row.is_labeled, table_choices(row), shown)
+    sources = _validated(workspace, [Source(**source) for source in row.sources])
+    return _open(workspace, sources, column, pattern, row.is_labeled, table_choices(row), shown)
 
 
 def open_from(
@@ -164,11 +164,11 @@ def open_from(
     Raises:
         BadDataset: as `coverslip.open_dataset`, or one is given twice or may not be read.
     """
-    checked = _checked(workspace, sources)
-    return _opened(workspace, checked, column, pattern, row.is_labeled, table_choices(row)), checked
+    checked = _validated(workspace, sources)
+    return _open(workspace, checked, column, pattern, row.is_labeled, table_choices(row)), checked
 
 
-def _checked(workspace: Workspace, sources: Sequence[Source]) -> list[Source]:
+def _validated(workspace: Workspace, sources: Sequence[Source]) -> list[Source]:
     """Return the sources with real paths, which may be read.
 
     Raises:
@@ -187,7 +187,7 @@ def _checked(workspace: Workspace, sources: Sequence[Source]) -> list[Source]:
     return checked
 
 
-def _opened(
+def _open(
     workspace: Workspace,
     sources: Sequence[Source],
     group: str | None,
@@ -198,8 +198,8 @@ def _opened(
 ) -> Dataset:
     """Open sources. A pattern is first tested on the paths, in a process that can be stopped."""
     if group is not None and pattern is not None:
-        raise grouping.both_column_and_pattern()
-    open_them = partial(
+        raise BadDataset("both-column-and-pattern")
+    open_with = partial(
         open_dataset,
         [source.path for source in sources],
         labeled=is_labeled,
@@ -209,12 +209,12 @@ def _opened(
         may_read=workspace.may_read,
     )
     if pattern is None:
-        return open_them(group=group)
+        return open_with(group=group)
     if shown_paths is None:
-        ungrouped = open_them()
+        ungrouped = open_with()
         shown_paths = [ungrouped.relative_path(record) for record in ungrouped.records]
-    grouping.try_pattern(pattern, list(shown_paths))
-    return open_them(group_pattern=pattern)
+    grouping.check_pattern(pattern, list(shown_paths))
+    return open_with(group_pattern=pattern)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +230,7 @@ def grouping_for(workspace: Workspace, row: AnyRow, group: str | None) -> Groupi
     """Return the grouping by a recipe's `group`: by a column if the tables have it, else by a pattern."""
     if group is None:
         return Grouping()
-    return Grouping(column=group) if group in grouping.columns(workspace, row.id) else Grouping(pattern=group)
+    return Grouping(column=group) if group in grouping.common_columns(workspace, row.id) else Grouping(pattern=group)
 
 
 def groups_of_images(workspace: Workspace, row: AnyRow, grouped: Grouping) -> dict[str, str | None]:
@@ -243,7 +243,7 @@ def groups_of_images(workspace: Workspace, row: AnyRow, grouped: Grouping) -> di
     return {record.image_id: record.group for record in regrouped.records}
 
 
-def _shown(path: Path) -> str:
+def _source_name(path: Path) -> str:
     if not path.is_file():
         return path.name
     return f"{path.stem} ({path.parent.name})" if is_table(path) else path.parent.name
@@ -251,7 +251,7 @@ def _shown(path: Path) -> str:
 
 def _name_of(paths: list[str]) -> str:
     """Return a name from the folders and tables. Tables are shown with their folder: many are named `images.csv`."""
-    names = list(dict.fromkeys(printable(_shown(Path(path))) for path in paths))
+    names = list(dict.fromkeys(printable(_source_name(Path(path))) for path in paths))
     shown = ", ".join(names[:3]) or "images"
     return shown if len(names) <= 3 else text("names-and-more", names=shown, n=len(names) - 3)
 
@@ -285,10 +285,10 @@ def change_dataset(workspace: Workspace, dataset_id: str, changes: Json) -> Data
         _replace_sources(workspace, row, [Source(**source) for source in changes["sources"]], column, pattern)
     elif has_other_groups:
         regrouped = reopen_sources(workspace, row, column, pattern)
-        _refuse_classes(workspace, row, regrouped)
+        _check_grouping(workspace, row, regrouped)
         _regroup(workspace, row, regrouped, column, pattern)
     if values:
-        with writing(workspace.engine) as connection:
+        with write_transaction(workspace.engine) as connection:
             connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(**values))
             if row.opened is not None and values.get("class_plan", row.class_plan) != row.class_plan:
                 mark_equal_pixels(connection, dataset_id)
@@ -309,7 +309,10 @@ def refresh_dataset(workspace: Workspace, dataset_id: str) -> DatasetState:
     if row.kind != "samples":
         _replace(workspace, dataset_id, reopen_sources(workspace, row, row.group_column, row.group_pattern))
     else:
-        with workspace.background.held(reading_images.thread_of(dataset_id)), writing(workspace.engine) as connection:
+        with (
+            workspace.background.held(reading_images.thread_of(dataset_id)),
+            write_transaction(workspace.engine) as connection,
+        ):
             connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(state="reading"))
     reading_images.start(workspace, dataset_id)
     return dataset_state(workspace, dataset_id)
@@ -330,17 +333,17 @@ def _groups_after(row: AnyRow, changes: Json) -> tuple[str | None, str | None]:
     return column, pattern
 
 
-def _refuse_classes(workspace: Workspace, row: AnyRow, regrouped: Dataset) -> None:
+def _check_grouping(workspace: Workspace, row: AnyRow, regrouped: Dataset) -> None:
     """Raise BadDataset if the groups are identical to the classes, with the current labels."""
     with workspace.engine.connect() as connection:
         current = load_dataset(connection, row.id)
     by_id = {record.image_id: record.group for record in regrouped.records}
-    refuse_classes(current, [by_id.get(record.image_id) for record in current.records])
+    check_grouping(current, [by_id.get(record.image_id) for record in current.records])
 
 
 def _regroup(workspace: Workspace, row: AnyRow, regrouped: Dataset, column: str | None, pattern: str | None) -> None:
     """Replace the groups. If the images are the same, facts about them are kept."""
-    with writing(workspace.engine) as connection:
+    with write_transaction(workspace.engine) as connection:
         rows = connection.execute(
             select(images.c.image_id, images.c.path, images.c.label_before)
             .where(images.c.dataset_id == row.id)
@@ -380,7 +383,10 @@ def _replace_sources(
 
 def _replace(workspace: Workspace, dataset_id: str, opened: Dataset, changed: Json | None = None) -> None:
     """Replace the images of a dataset. They must be read again."""
-    with workspace.background.held(reading_images.thread_of(dataset_id)), writing(workspace.engine) as connection:
+    with (
+        workspace.background.held(reading_images.thread_of(dataset_id)),
+        write_transaction(workspace.engine) as connection,
+    ):
         if changed:
             connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(**changed))
         replace_images(connection, workspace, dataset_id, opened)

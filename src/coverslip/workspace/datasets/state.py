@@ -61,22 +61,12 @@ def clean_name(name: str) -> str:
     """
     cleaned = clean_label(name)
     if not cleaned:
-        raise empty_class_name()
+        raise CoverslipError("empty-class-name")
     if len(cleaned) > _LONGEST or "\0" in cleaned:
         raise CoverslipError("long-class-name", n_characters=_LONGEST)
     if cleaned in DECISIONS:
-        raise reserved_class_name(cleaned)
+        raise CoverslipError("reserved-name", name=one_line(cleaned))
     return cleaned
-
-
-def empty_class_name() -> CoverslipError:
-    """Return the error of a class without a name."""
-    return CoverslipError("empty-class-name")
-
-
-def reserved_class_name(name: str) -> CoverslipError:
-    """Return the error of a class with a name that predictions use if no class is decided."""
-    return CoverslipError("reserved-name", name=one_line(name))
 
 
 def validated_names(names: list[str]) -> list[str]:
@@ -98,7 +88,7 @@ def validated_plan(connection: Connection, row: AnyRow, plan: Json) -> Json:
         BadRecipe: it contradicts itself, or names classes that do not exist.
     """
     try:
-        checked = ClassPlan.model_validate(plan)
+        class_plan = ClassPlan.model_validate(plan)
     except ValidationError as error:
         faults = "; ".join(str(fault.get("ctx", {}).get("error", fault["msg"])) for fault in error.errors())
         raise BadRecipe("invalid-classes", reason=faults) from error
@@ -106,11 +96,11 @@ def validated_plan(connection: Connection, row: AnyRow, plan: Json) -> Json:
         select(images.c.label, images.c.domain).where(images.c.dataset_id == row.id).distinct()
     ).all()
     if row.opened is not None:
-        check_classes(_representatives(row, [(label, domain) for label, domain in pairs]), checked)
+        check_classes(_representatives(row, [(label, domain) for label, domain in pairs]), class_plan)
     return {
-        "merge": {new: list(olds) for new, olds in checked.merge.items()},
-        "drop": list(checked.drop),
-        "rename": dict(checked.rename),
+        "merge": {new: list(olds) for new, olds in class_plan.merge.items()},
+        "drop": list(class_plan.drop),
+        "rename": dict(class_plan.rename),
     }
 
 
@@ -129,9 +119,8 @@ def class_order_for_training(connection: Connection, row: AnyRow, plan: ClassPla
     """Return the classes of a training by a plan, in the order of the dataset's pages.
 
     Only classes with images can be in a recipe. If each domain has its own classes (`classes.by_domain`), those of a
-    domain stay together. A single dataset is named after the location of its table, so only the training knows the
-    names
-    of its classes: then the list is empty.
+    domain stay together. A single dataset is named after the location of its table, so only the training can determine
+    the names of its classes: then the list is empty.
     """
     of_images = (images.c.dataset_id == image_facts.c.dataset_id) & (images.c.position == image_facts.c.position)
     kinds = connection.execute(
@@ -141,12 +130,12 @@ def class_order_for_training(connection: Connection, row: AnyRow, plan: ClassPla
         .where(image_facts.c.reason.is_distinct_from(OUTSIDE))  # trainings do not use these images
         .distinct()
     ).all()
-    place = {name: k for k, name in enumerate(class_order(row.class_names, {label for label, _ in kinds}))}
+    rank = {name: k for k, name in enumerate(class_order(row.class_names, {label for label, _ in kinds}))}
     if plan.by_domain:
-        named = sorted(((k, d) for k, d in kinds if d), key=lambda kind: (natural_key(kind[1]), place[kind[0]]))
+        ordered = sorted(((k, d) for k, d in kinds if d), key=lambda kind: (natural_key(kind[1]), rank[kind[0]]))
     else:
-        named = sorted(kinds, key=lambda kind: (place[kind[0]], natural_key(kind[1])))
-    labels = [record.label for record in with_classes(_representatives(row, named), plan).records]
+        ordered = sorted(kinds, key=lambda kind: (rank[kind[0]], natural_key(kind[1])))
+    labels = [record.label for record in with_classes(_representatives(row, ordered), plan).records]
     return [label for label in dict.fromkeys(labels) if label is not None and label not in plan.drop]
 
 
@@ -159,7 +148,7 @@ def _representatives(row: AnyRow, kinds: Iterable[tuple[str | None, str]]) -> Da
 
 
 _N_THUMBNAILS = 12
-_N_OF_CLASS = 8  # one row of a sheet of thumbnails
+_N_PER_CLASS = 8  # one row of a sheet of thumbnails
 NO_COUNTS: Json = {
     "n_images": 0,
     "n_labeled": 0,
@@ -190,7 +179,9 @@ def class_thumbnails(workspace: Workspace, dataset_id: str) -> list[ClassThumbna
     with workspace.engine.connect() as connection:
         row = dataset_row(connection, dataset_id)
         names = (*class_order(row.class_names, row.summary["classes"]), None)
-        thumbnails = [ClassThumbnails(name, _spread(connection, dataset_id, name, _N_OF_CLASS)) for name in names]
+        thumbnails = [
+            ClassThumbnails(name, _evenly_spaced(connection, dataset_id, name, _N_PER_CLASS)) for name in names
+        ]
     return [each for each in thumbnails if each.images]
 
 
@@ -213,18 +204,18 @@ def mark_equal_pixels(connection: Connection, dataset_id: str, positions: str | 
     hashes = select(images.c.pixel_hash).where(images.c.dataset_id == dataset_id)
     if positions is not None:
         hashes = hashes.where(images.c.position.in_(values(positions)))
-    concerned = list({pixel_hash for pixel_hash in connection.execute(hashes).scalars() if pixel_hash is not None})
-    among = images.c.dataset_id == dataset_id, images.c.pixel_hash.in_(values(json.dumps(concerned)))
-    connection.execute(update(images).where(*among, images.c.problem.is_not(None)).values(problem=None))
-    several = (
+    affected = list({pixel_hash for pixel_hash in connection.execute(hashes).scalars() if pixel_hash is not None})
+    is_affected = images.c.dataset_id == dataset_id, images.c.pixel_hash.in_(values(json.dumps(affected)))
+    connection.execute(update(images).where(*is_affected, images.c.problem.is_not(None)).values(problem=None))
+    repeated = (
         select(images.c.pixel_hash)
-        .where(*among, ~images.c.is_excluded)
+        .where(*is_affected, ~images.c.is_excluded)
         .group_by(images.c.pixel_hash)
         .having(func.count() > 1)
     )
     equal = connection.execute(
         select(images.c.pixel_hash, images.c.label, images.c.domain)
-        .where(images.c.dataset_id == dataset_id, images.c.pixel_hash.in_(several), ~images.c.is_excluded)
+        .where(images.c.dataset_id == dataset_id, images.c.pixel_hash.in_(repeated), ~images.c.is_excluded)
         .distinct()
     ).all()
     are_conflicts = conflicts_by_hash(dataset_row(connection, dataset_id), [tuple(image) for image in equal])
@@ -271,7 +262,7 @@ def _counts(connection: Connection, dataset_id: str) -> Json:
     changed = images.c.label.is_distinct_from(images.c.label_before)
     n_changed = connection.execute(select(func.count()).where(included, changed)).scalar_one()
     classes = sorted((name for name in labels if name is not None), key=natural_key)
-    named = sorted((name for name in domains if name), key=natural_key)
+    domain_names = sorted((name for name in domains if name), key=natural_key)
     return {
         "n_images": n_images,
         "n_labeled": n_included - labels.get(None, 0),
@@ -280,32 +271,34 @@ def _counts(connection: Connection, dataset_id: str) -> Json:
         "n_changed": n_changed,
         "classes": {name: labels[name] for name in classes},
         "n_groups": n_groups,
-        "domains": {name: domains[name] for name in named},
-        "thumbnail_images": _some_of_each(connection, dataset_id, {name: labels[name] for name in classes} or labels),
+        "domains": {name: domains[name] for name in domain_names},
+        "thumbnail_images": _thumbnail_positions(
+            connection, dataset_id, {name: labels[name] for name in classes} or labels
+        ),
     }
 
 
-def _some_of_each(connection: Connection, dataset_id: str, n_of: dict[str | None, int]) -> list[int]:
+def _thumbnail_positions(connection: Connection, dataset_id: str, n_of: dict[str | None, int]) -> list[int]:
     """Return a few images of each class, alternating between classes."""
     shown = [name for name, n in n_of.items() if n][:_N_THUMBNAILS]
     each = -(-_N_THUMBNAILS // len(shown)) if shown else 0
-    of_class = [_spread(connection, dataset_id, name, each) for name in shown]
+    of_class = [_evenly_spaced(connection, dataset_id, name, each) for name in shown]
     alternating = (positions[k] for k in range(each) for positions in of_class if k < len(positions))
     return list(dict.fromkeys(alternating))[:_N_THUMBNAILS]
 
 
-def _spread(connection: Connection, dataset_id: str, name: str | None, n_wanted: int) -> list[int]:
+def _evenly_spaced(connection: Connection, dataset_id: str, name: str | None, n_most: int) -> list[int]:
     """Return readable images spread evenly over a class, in order."""
-    wanted = select(images.c.position).where(
+    query = select(images.c.position).where(
         images.c.dataset_id == dataset_id,
         images.c.label.is_not_distinct_from(name),
         images.c.problem.is_distinct_from("unreadable"),
         ~images.c.is_excluded,
     )
-    n = connection.execute(select(func.count()).select_from(wanted.subquery())).scalar_one()
-    n_shown = min(n, n_wanted)
-    at = (wanted.order_by(images.c.position).offset(n * k // n_shown).limit(1) for k in range(n_shown))
-    return [connection.execute(place).scalar_one() for place in at]
+    n = connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
+    n_shown = min(n, n_most)
+    queries = (query.order_by(images.c.position).offset(n * k // n_shown).limit(1) for k in range(n_shown))
+    return [connection.execute(each).scalar_one() for each in queries]
 
 
 Kind = Literal["folders", "table", "files", "upload", "samples"]
@@ -418,7 +411,9 @@ def _state_of(workspace: Workspace, connection: Connection, row: AnyRow) -> Data
     return DatasetState(
         id=row.id,
         name=row.name,
-        sources=[_source(workspace, row, **source, is_missing=source["path"] in missing) for source in row.sources],
+        sources=[
+            _source_state(workspace, row, **source, is_missing=source["path"] in missing) for source in row.sources
+        ],
         kind=row.kind,
         state=row.state,
         is_labeled=row.is_labeled,
@@ -438,7 +433,7 @@ def _state_of(workspace: Workspace, connection: Connection, row: AnyRow) -> Data
     )
 
 
-def _source(workspace: Workspace, row: AnyRow, path: str, domain: str | None, is_missing: bool) -> SourceState:
+def _source_state(workspace: Workspace, row: AnyRow, path: str, domain: str | None, is_missing: bool) -> SourceState:
     origins = row.opened["origins"] if row.opened is not None else []
     domains = [origin["domain"] for origin in origins if path in origin["sources"]]
     is_made = Path(path).parent == workspace.snapshots

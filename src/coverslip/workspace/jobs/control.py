@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from coverslip.errors import Conflict, CoverslipError
+from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.experiments.estimating import request_finish
 from coverslip.files import cannot_write, write_text
 from coverslip.models import check_weights, model_info
@@ -25,9 +25,9 @@ from coverslip.workspace.jobs.records import (
     all_jobs,
     change_if_unchanged,
     change_job,
-    drop_trainings_of,
     find_job,
     new_job_folder,
+    remove_trainings_of,
     requested_recipe,
     unused_name,
 )
@@ -35,7 +35,6 @@ from coverslip.workspace.jobs.runs import can_finish
 from coverslip.workspace.jobs.state import ACTIVE, folded_log, has_ended, state_of, status_of
 from coverslip.workspace.recipes import keeping_split_of, recipe_grouping, recipe_of_dataset
 from coverslip.workspace.store import tables as db
-from coverslip.workspace.store.rows import not_in_trash, original_location_taken
 from coverslip.workspace.store.workspace import Workspace
 
 
@@ -177,7 +176,7 @@ def resume_job(workspace: Workspace, job_id: str, *, finishes: bool = False) -> 
     if state == "done" and job.kind != "study":
         raise Conflict("job-finished")
     if not has_ended(state):
-        raise _not_ended()
+        raise Conflict("job-not-ended")
     command = list(job.command)
     if job.kind == "train" and is_run(job.folder):
         command = ["-m", "coverslip", "train", f"--{'finish' if finishes else 'resume'}={job.folder}"]
@@ -206,10 +205,6 @@ def finish_job(workspace: Workspace, job_id: str) -> None:
         resume_job(workspace, job_id, finishes=True)
 
 
-def _not_ended() -> Conflict:
-    return Conflict("job-not-ended")
-
-
 def remove_job(workspace: Workspace, job_id: str) -> None:
     """Move a job and its files to the trash.
 
@@ -219,22 +214,22 @@ def remove_job(workspace: Workspace, job_id: str) -> None:
     """
     job = find_job(workspace, job_id)
     if state_of(job, status_of(job)) in ACTIVE:
-        raise _not_ended()
+        raise Conflict("job-not-ended")
     classifiers = [job_id, *(each.id for each in all_jobs(workspace, "train", study_id=job_id))]
     evaluations = [
         each for classifier_id in classifiers for each in all_jobs(workspace, "evaluate", classifier_id=classifier_id)
     ]
     if any(not has_ended(state_of(each, status_of(each))) for each in evaluations):
         raise Conflict("job-being-evaluated")
-    place = workspace.trash / job_id
+    trash_folder = workspace.trash / job_id
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        trash_folder.mkdir(parents=True, exist_ok=True)
         change_if_unchanged(workspace, job, state="removed", choices={**job.choices, "_was": job.state})
         for file in job.files:
-            shutil.move(file, place / file.name)
-        drop_trainings_of(workspace, job_id)
+            shutil.move(file, trash_folder / file.name)
+        remove_trainings_of(workspace, job_id)
     except OSError as error:
-        raise cannot_write(place, error) from error
+        raise cannot_write(trash_folder, error) from error
 
 
 def restore_job(workspace: Workspace, job_id: str) -> None:
@@ -245,16 +240,16 @@ def restore_job(workspace: Workspace, job_id: str) -> None:
         Conflict: something else is at its location.
     """
     job = find_job(workspace, job_id, is_removed=True)
-    place = workspace.trash / job_id
-    if not place.is_dir():
-        raise not_in_trash()
-    files = list(place.iterdir())
+    trash_folder = workspace.trash / job_id
+    if not trash_folder.is_dir():
+        raise NotFound("not-in-trash")
+    files = list(trash_folder.iterdir())
     if not job.folder.parent.is_dir():
         raise Conflict("training-removed")
     if any((job.folder.parent / file.name).exists() for file in files):
-        raise original_location_taken(job.folder.name)
+        raise Conflict("original-location-taken", name=job.folder.name)
     for file in files:
         shutil.move(file, job.folder.parent / file.name)
-    place.rmdir()
+    trash_folder.rmdir()
     choices = dict(job.choices)
     change_if_unchanged(workspace, job, state=choices.pop("_was", "started"), choices=choices)

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from coverslip.errors import Conflict
 from coverslip.images import open_below
 from coverslip.runs import export_classifier
-from coverslip.workspace.jobs.records import find_job, no_classifier_yet
+from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.store.workspace import Workspace
 
 _CHUNK = 1024 * 1024
@@ -90,7 +90,7 @@ def classifier_of(workspace: Workspace, run_id: str) -> tuple[str, IO[bytes]]:
     """
     job = find_job(workspace, run_id, "train")
     if not job.run.has_classifier:
-        raise no_classifier_yet()
+        raise Conflict("no-classifier-yet")
     place = workspace.downloads
     place.mkdir(exist_ok=True)
     # Removed as soon as it is open; on systems that keep open files, at the next start of the app.

@@ -43,11 +43,11 @@ from coverslip.workspace.store.rows import AnyRow, Json, load_dataset, load_scan
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.workers import child_environment
 
-_PARTS: tuple[Part, ...] = ("train", "val", "test", "excluded")
+_SETS: tuple[Part, ...] = ("train", "val", "test", "excluded")
 PREVIEWS = register(Kind("app-previews", "previews of data augmentation in the app", RECORDS, bound_bytes=2 * 10**8))
-_LONGEST_S = 180
+_TIMEOUT_S = 180
 
-_ONE_AT_A_TIME = threading.Lock()  # each loads a deep learning library for some seconds
+_DRAWING_LOCK = threading.Lock()  # each loads a deep learning library for some seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def recipe_for(workspace: Workspace, row: AnyRow, recipe: Mapping[str, Any]) -> 
     return recipe_of_dataset(workspace, row, {key: value for key, value in recipe.items() if key != "group"})
 
 
-def split(
+def preview_split(
     workspace: Workspace,
     dataset_id: str,
     recipe: Mapping[str, Any],
@@ -135,9 +135,9 @@ def split(
     settled.check_decision(checked.classes)
     checked = keeping_split(checked, settled)
     if settled.split.near_duplicates == "ignore":
-        return planned(checked, settled, _scan_of(checked, data, scan), allow_leakage=allow_leakage)
+        return preview_of_split(checked, settled, _scan_of(checked, data, scan), allow_leakage=allow_leakage)
     scan = _scan_of(checked, data, with_cached_near_duplicates(scan))
-    preview = planned(checked, settled, scan, allow_leakage=allow_leakage)
+    preview = preview_of_split(checked, settled, scan, allow_leakage=allow_leakage)
     if scan.near_duplicates is not None:
         return preview
     return replace(preview, notes=[*preview.notes, note("near-duplicates-pending")])
@@ -159,7 +159,7 @@ def _scan_of(images: Dataset, data: Dataset, scan: Scan) -> Scan:
     )
 
 
-def planned(data: Dataset, checked: Recipe, scan: Scan, *, allow_leakage: bool = False) -> SplitPreview:
+def preview_of_split(data: Dataset, checked: Recipe, scan: Scan, *, allow_leakage: bool = False) -> SplitPreview:
     """Return the split of images by a recipe that fits them.
 
     Raises:
@@ -184,12 +184,12 @@ def refuse_untrainable(
     workspace: Workspace, dataset_id: str, recipe: Mapping[str, Any], *, allow_leakage: bool, again_of: str | None
 ) -> None:
     """Raise CoverslipError if a training with this recipe would be refused."""
-    refusal = split(workspace, dataset_id, recipe, allow_leakage=allow_leakage, again_of=again_of).refusal
+    refusal = preview_split(workspace, dataset_id, recipe, allow_leakage=allow_leakage, again_of=again_of).refusal
     if refusal is not None:
         raise CoverslipError.of(refusal)
 
 
-def augmentation(workspace: Workspace, dataset_id: str, recipe: Json) -> bytes:
+def preview_augmentation(workspace: Workspace, dataset_id: str, recipe: Json) -> bytes:
     """Return a PNG of some training images after preprocessing and data augmentation.
 
     `coverslip preview` draws it in a separate process with deep learning libraries. The picture is cached.
@@ -203,15 +203,15 @@ def augmentation(workspace: Workspace, dataset_id: str, recipe: Json) -> bytes:
         row = refuse_unready(connection, dataset_id)
     checked = recipe_for(workspace, row, recipe)
     key = sha256_json({"recipe": checked.model_dump(mode="json"), "dataset": [row.created, row.revision]})
-    with _ONE_AT_A_TIME, RecordStore(PREVIEWS, dataset_id) as store:
+    with _DRAWING_LOCK, RecordStore(PREVIEWS, dataset_id) as store:
         sheet = store.find([key]).get(key)
         if sheet is None:
-            sheet = _drawn(workspace, dataset_id, checked)
+            sheet = _draw(workspace, dataset_id, checked)
             store.keep({key: sheet})
         return sheet
 
 
-def _drawn(workspace: Workspace, dataset_id: str, recipe: Recipe) -> bytes:
+def _draw(workspace: Workspace, dataset_id: str, recipe: Recipe) -> bytes:
     sources = training_images(workspace, dataset_id).sources  # groups do not affect data augmentation
     with tempfile.TemporaryDirectory() as temporary:
         choices, out = Path(temporary) / "recipe.yaml", Path(temporary) / "preview.png"
@@ -224,7 +224,7 @@ def _drawn(workspace: Workspace, dataset_id: str, recipe: Recipe) -> bytes:
                 capture_output=True,
                 encoding="utf-8",
                 errors="replace",
-                timeout=_LONGEST_S,
+                timeout=_TIMEOUT_S,
                 stdin=subprocess.DEVNULL,
                 check=False,
                 env={**child_environment(workspace.readable), FAILURE_VARIABLE: str(failure)},
@@ -280,7 +280,7 @@ def _preview_of(
         named = [groups[i] for i in places if groups[i] is not None]
         return len(places), len(set(named)), len(places) - len(named)
 
-    by_part: dict[Part, list[int]] = {part: [] for part in _PARTS}
+    by_part: dict[Part, list[int]] = {part: [] for part in _SETS}
     for i, part in enumerate(shown.parts):
         by_part[part].append(i)
     tested: dict[int, list[int]] = {}

@@ -73,7 +73,7 @@ class Job:
         return requested_recipe(self.folder)
 
     @property
-    def settled_choices(self) -> Json:
+    def effective_choices(self) -> Json:
         """Its recipe after the time budget was applied, else the requested recipe.
 
         The groups are the requested ones: the run may have read them from a column of a table that the app wrote.
@@ -106,21 +106,6 @@ def find_job(workspace: Workspace, job_id: str, *kinds: JobKind, is_removed: boo
     if row is None or (kinds and row["kind"] not in kinds) or (row["state"] == "removed") != is_removed:
         raise NotFound("no-such-job")
     return _job(row)
-
-
-def training_not_finished() -> Conflict:
-    """Return the error of work that needs a finished training."""
-    return Conflict("training-not-finished")
-
-
-def no_classifier_yet() -> Conflict:
-    """Return the error of work that needs a classifier."""
-    return Conflict("no-classifier-yet")
-
-
-def no_results_yet() -> Conflict:
-    """Return the error of work that needs the results of a training."""
-    return Conflict("no-results-yet")
 
 
 def all_jobs(
@@ -157,7 +142,7 @@ def _job(row: RowMapping) -> Job:
     return Job(**{**values, "folder": Path(row["folder"]), "command": tuple(row["command"])})
 
 
-def waiting(workspace: Workspace, kind: JobKind) -> list[str]:
+def queued_ids(workspace: Workspace, kind: JobKind) -> list[str]:
     """Return the IDs of the jobs in the queue of a kind, the next first."""
     kinds = next(kinds for kinds in QUEUES if kind in kinds)
     query = select(db.jobs.c.id).where(db.jobs.c.kind.in_(kinds), db.jobs.c.state == "queued")
@@ -189,7 +174,7 @@ def add_job(workspace: Workspace, **values: object) -> None:
         connection.execute(insert(db.jobs).values(**{**waits, **values}))
 
 
-def drop_trainings_of(workspace: Workspace, study_id: str) -> None:
+def remove_trainings_of(workspace: Workspace, study_id: str) -> None:
     """Remove the trainings of a study from the table. They are listed again if the study is restored."""
     with workspace.engine.begin() as connection:
         connection.execute(delete(db.jobs).where(db.jobs.c.study_id == study_id))

@@ -16,15 +16,15 @@ from coverslip.messages import Failure
 from coverslip.reports.reported import ReportedRun, Rule
 from coverslip.runs import SET_BY_FINISHING, Run, is_run
 from coverslip.runs.log import Progress, Stage, StageTime, Step, TimedNote, Training, Work, seconds_left
-from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job, waiting
+from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job, queued_ids
 from coverslip.workspace.jobs.state import (
     ACTIVE,
     State,
+    failure_of_job,
     folded_log,
     lines_of_last_process,
     state_of,
     status_of,
-    why_failed,
 )
 from coverslip.workspace.store.rows import Page, Paging
 from coverslip.workspace.store.workspace import Workspace
@@ -118,7 +118,7 @@ class RunStory(RunState):
 def list_runs(workspace: Workspace, paging: Paging) -> Page[RunState]:
     """Return the trainings that are not part of a study, the newest first."""
     jobs = [job for job in all_jobs(workspace, "train") if job.study_id is None]
-    queue = waiting(workspace, "train")
+    queue = queued_ids(workspace, "train")
     return Page([state_of_run(job, queue) for job in paging.of(jobs)], len(jobs))
 
 
@@ -128,7 +128,7 @@ def run_state(workspace: Workspace, run_id: str) -> RunState:
     Raises:
         NotFound: there is no such training.
     """
-    return state_of_run(find_job(workspace, run_id, "train"), waiting(workspace, "train"))
+    return state_of_run(find_job(workspace, run_id, "train"), queued_ids(workspace, "train"))
 
 
 def state_of_run(job: Job, queue: list[str]) -> RunState:
@@ -137,7 +137,7 @@ def state_of_run(job: Job, queue: list[str]) -> RunState:
     state = state_of(job, status)
     progress = folded_log(job).progress if state != "done" else Progress()
     evaluation = evaluation_of(job) if state == "done" else None
-    is_active, choices = state in ACTIVE, job.settled_choices
+    is_active, choices = state in ACTIVE, job.effective_choices
     is_finishing = is_active and job.run.finish_file.is_file()
     n_folds = progress.n_folds or (len(evaluation.folds.per_fold) if evaluation and evaluation.folds else 0)
     fold_scores = _validation_f1_of_folds(job.run)
@@ -156,7 +156,7 @@ def state_of_run(job: Job, queue: list[str]) -> RunState:
         step=_step(choices, progress) if is_active else None,
         is_finishing=is_finishing,
         can_finish=can_finish(job, state, progress),
-        progress=_shown(progress, is_time_known=is_active and not is_finishing) if state != "done" else None,
+        progress=_run_progress(progress, is_time_known=is_active and not is_finishing) if state != "done" else None,
         epoch=progress.epoch if state != "done" else status.epoch if status else None,
         n_epochs=progress.n_epochs if state != "done" else status.n_epochs if status else None,
         has_classifier=job.run.has_classifier,
@@ -165,7 +165,7 @@ def state_of_run(job: Job, queue: list[str]) -> RunState:
         headline=headline_of(job.run) if evaluation is not None else None,
         again_of=job.again_of,
         study_id=job.study_id,
-        error=why_failed(job, status) if state == "failed" else None,
+        error=failure_of_job(job, status) if state == "failed" else None,
         queue_position=queue.index(job.id) + 1 if job.id in queue else None,
         created=job.created,
         started=_started(job),
@@ -227,7 +227,7 @@ def _validation_f1_of_folds(run: Run) -> list[float]:
     return [f1 for f1 in scores if f1 is not None]
 
 
-def _shown(progress: Progress, *, is_time_known: bool) -> RunProgress | None:
+def _run_progress(progress: Progress, *, is_time_known: bool) -> RunProgress | None:
     """Return the progress, or None before the first event. The time left is unknown while a training finishes early."""
     if not progress.has_begun:
         return None
@@ -281,7 +281,7 @@ def _headline(folder: Path, versions: tuple[int, ...]) -> Headline | None:
 
 def _recipe_of(job: Job, state: str) -> Json:
     """Return the recipe that repeats the training, also if fine-tuning was ended early."""
-    choices = job.settled_choices
+    choices = job.effective_choices
     with suppress(BadRun, BadRecipe):
         if state == "done":
             settled = job.run.recipe.model_dump(mode="json", include={"stage", *SET_BY_FINISHING})
@@ -303,7 +303,7 @@ def run_story(workspace: Workspace, run_id: str) -> RunStory:
     """
     job = find_job(workspace, run_id, "train")
     log = folded_log(job)
-    state = state_of_run(job, waiting(workspace, "train"))
+    state = state_of_run(job, queued_ids(workspace, "train"))
     recipe_file = job.run.recipe_file if job.run.recipe_file.is_file() else job.requested_recipe
     return RunStory(
         **{each.name: getattr(state, each.name) for each in fields(RunState)},

@@ -108,28 +108,28 @@ def lines_of_last_process(log: Path, most: int = 60) -> list[str]:
     return output.decode(errors="replace").splitlines()[1:][-most:]
 
 
-def is_of_earlier_process(job: Job, status: Status) -> bool:
+def is_from_earlier_process(job: Job, status: Status) -> bool:
     """Return whether the status was written before the job's last process started."""
     if job.process_started is None or job.launched is None or status.process_started == job.process_started:
         return False
     return datetime.fromisoformat(status.began).timestamp() < job.launched - 1
 
 
-def why_failed(job: Job, status: Status | None) -> Failure:
+def failure_of_job(job: Job, status: Status | None) -> Failure:
     """Return why a job failed: by its status, else by the failure file of its last process, else by its output."""
-    if status is not None and not is_of_earlier_process(job, status):
+    if status is not None and not is_from_earlier_process(job, status):
         if status.failure is not None:
             return status.failure
         if status.state == "failed" and status.reason:
             return _fault(status.reason)
-    return failure_before_work(job) or failure("job-ended-silently", kind="ended")
+    return failure_before_start(job) or failure("job-ended-silently", kind="ended")
 
 
 def _fault(reason: str) -> Failure:
     return failure("job-fault", kind="fault", reason=reason)
 
 
-def failure_before_work(job: Job) -> Failure | None:
+def failure_before_start(job: Job) -> Failure | None:
     """Return how the last process failed before its folder existed; None if there is no trace."""
     try:
         return failure_of(json.loads(job.failure_file.read_text(encoding="utf-8")))
@@ -139,7 +139,7 @@ def failure_before_work(job: Job) -> Failure | None:
     return _fault(lines[-1]) if lines else None
 
 
-_LOGS_KEPT = 32
+_MOST_LOGS = 32
 
 _logs: dict[Path, FoldedLog] = {}  # folded logs are kept, so that only new lines are read
 _logs_lock = threading.Lock()
@@ -148,16 +148,16 @@ _logs_lock = threading.Lock()
 def folded_log(job: Job) -> FoldedLog:
     """Return the log of a job up to now, folded once for all callers."""
     with _logs_lock:
-        log = _logs.pop(job.folder, None) or FoldedLog(job.run.events_file, _before_first_event(job))
+        log = _logs.pop(job.folder, None) or FoldedLog(job.run.events_file, _initial_progress(job))
         _logs[job.folder] = log
-        while len(_logs) > _LOGS_KEPT:
+        while len(_logs) > _MOST_LOGS:
             del _logs[next(iter(_logs))]
     log.refresh()
     return log
 
 
-def _before_first_event(job: Job) -> Progress:
-    choices = job.settled_choices
+def _initial_progress(job: Job) -> Progress:
+    choices = job.effective_choices
     init = choices.get("init")
     is_finetuned = choices.get("stage") != "instant" or init == "scratch"
     return Progress(is_finetuned=is_finetuned, has_pretraining=isinstance(init, dict) and "train_on" in init)
@@ -184,7 +184,7 @@ def has_ended(state: State) -> bool:
     return state not in ACTIVE and state != "queued"
 
 
-def is_at_work(job: Job) -> bool:
+def has_process(job: Job) -> bool:
     """Return whether a process runs the job, started by the app or in a terminal."""
     if job.state == "started" and is_running(job.pid, job.process_started):
         return True
@@ -212,21 +212,21 @@ def state_of(job: Job, status: Status | None) -> State:
         return "queued"
     if _is_being_launched(job):
         return "starting"
-    is_own = status is not None and not is_of_earlier_process(job, status)
-    if status is not None and is_own and status.state != "running":  # its process may still be ending
+    is_current = status is not None and not is_from_earlier_process(job, status)
+    if status is not None and is_current and status.state != "running":  # its process may still be ending
         return status.state
-    if is_at_work(job):
+    if has_process(job):
         if job.stop_requested is not None or job.run.stop_file.exists():
             return "stopping"
-        return "running" if is_own else "starting"
-    if is_own:
+        return "running" if is_current else "starting"
+    if is_current:
         return "interrupted"
     if job.stop_requested is not None:  # it was ended before it could write a status
         return "stopped"
-    return "failed" if failure_before_work(job) else "interrupted"
+    return "failed" if failure_before_start(job) else "interrupted"
 
 
 def jobs_reading(connection: Connection, dataset_id: str) -> list[Job]:
     """Return the waiting and running jobs on a dataset."""
     jobs = unended_jobs(connection, dataset_id)
-    return [job for job in jobs if job.state == "queued" or is_at_work(job)]
+    return [job for job in jobs if job.state == "queued" or has_process(job)]

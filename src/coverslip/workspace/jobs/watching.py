@@ -14,7 +14,7 @@ from pydantic_core import to_jsonable_python
 
 from coverslip.errors import NotFound
 from coverslip.runs.log import LogLine, LogReader, Training, lasting_lines
-from coverslip.workspace.jobs.records import JobKind, find_job, waiting
+from coverslip.workspace.jobs.records import JobKind, find_job, queued_ids
 from coverslip.workspace.jobs.runs import RunState, state_of_run
 from coverslip.workspace.jobs.state import folded_log, has_ended
 from coverslip.workspace.store.workspace import Workspace
@@ -104,7 +104,7 @@ class _Watcher:
         self.is_over = snapshot.is_over
         for line in snapshot.lines:
             self.last_number = line.number or self.last_number
-        changed = [Message(kind, text) for kind, text in snapshot.now.items() if self._is_news(kind, text)]
+        changed = [Message(kind, text) for kind, text in snapshot.now.items() if self._has_changed(kind, text)]
         self.now = snapshot.now or self.now
         if any(message.kind == "state" for message in changed):
             self._last_sent = time.monotonic()
@@ -112,7 +112,7 @@ class _Watcher:
             for message in (*snapshot.lines, *changed):
                 self.send(message)
 
-    def _is_news(self, kind: str, text: str) -> bool:
+    def _has_changed(self, kind: str, text: str) -> bool:
         before = self.now.get(kind, "")
         if _without_clock(text) != _without_clock(before):
             return True
@@ -123,7 +123,7 @@ class _Watcher:
             subscriber.send(message)
 
 
-def _beginning(watcher: _Watcher, after: int, up_to: int, is_over: bool) -> list[Message]:
+def _first_messages(watcher: _Watcher, after: int, up_to: int, is_over: bool) -> list[Message]:
     """Return the first messages to a page. For an ended job, pages request the rest, unless they reconnect."""
     now = [] if is_over else [Message(kind, text) for kind, text in watcher.now.items()]
     lines = watcher.source.backlog(after, up_to) if after or not is_over else []
@@ -166,7 +166,7 @@ class Watching:
         try:
             if not watcher.now:  # the first snapshot failed
                 return
-            for message in await asyncio.to_thread(_beginning, watcher, after, up_to, is_over):
+            for message in await asyncio.to_thread(_first_messages, watcher, after, up_to, is_over):
                 yield message
             while not (is_over or self._is_closed):
                 if subscriber.is_lost and subscriber.unread.empty():
@@ -190,11 +190,11 @@ class Watching:
                 watcher = _Watcher(source)
                 self._watchers[job_id] = watcher
                 watcher.task = asyncio.create_task(watcher.work())
-                watcher.task.add_done_callback(lambda _: self._forget(job_id, watcher))
+                watcher.task.add_done_callback(lambda _: self._remove(job_id, watcher))
         await watcher.is_ready.wait()
         return watcher
 
-    def _forget(self, job_id: str, watcher: _Watcher) -> None:
+    def _remove(self, job_id: str, watcher: _Watcher) -> None:
         if self._watchers.get(job_id) is watcher:
             del self._watchers[job_id]
 
@@ -226,7 +226,7 @@ class WatchedTraining:
             job = find_job(self._workspace, self._id, "train")
         except NotFound:
             return JobSnapshot({}, True, [])
-        state = state_of_run(job, waiting(self._workspace, "train"))
+        state = state_of_run(job, queued_ids(self._workspace, "train"))
         # Read after the state, so that the last lines before the end are included.
         trainings = folded_log(job).progress.trainings
         self._reader.has_begun_anew()

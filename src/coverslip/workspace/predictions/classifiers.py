@@ -24,9 +24,9 @@ from coverslip.processes import Json
 from coverslip.runs import ClassifierCard, find_classifier, open_classifier
 from coverslip.runs.classifier import stamp_of
 from coverslip.runs.documents import Document
-from coverslip.workspace.jobs.records import Job, all_jobs, find_job, no_results_yet
+from coverslip.workspace.jobs.records import Job, all_jobs, find_job
 from coverslip.workspace.jobs.runs import Headline, headline_of
-from coverslip.workspace.store.rows import Page, Paging, not_in_trash, now, original_location_taken
+from coverslip.workspace.store.rows import Page, Paging, now
 from coverslip.workspace.store.tables import classifiers
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.workers import Process, request_result, start_worker
@@ -112,9 +112,9 @@ def restore(workspace: Workspace, classifier_id: str) -> ImportedClassifier:
     place = workspace.trash / classifier.id
     file = place / classifier.file.name
     if not file.is_file():
-        raise not_in_trash()
+        raise NotFound("not-in-trash")
     if classifier.file.exists():
-        raise original_location_taken(file.name)
+        raise Conflict("original-location-taken", name=file.name)
     open_classifier(file)
     shutil.move(file, classifier.file)
     place.rmdir()
@@ -168,7 +168,7 @@ def list_classifiers(workspace: Workspace, paging: Paging) -> Page[Classifier]:
             (usable if job.study_id is None else of_studies).append(_of_training(job))
     for imported in all_imported(workspace):
         with suppress(CoverslipError):
-            usable.append(described(imported))
+            usable.append(describe_imported(imported))
     return paging.page_of(
         sorted([*usable, *of_studies], key=lambda each: (each.study_id is not None, not each.is_finished))
     )
@@ -191,7 +191,7 @@ def location_of(workspace: Workspace, classifier_id: str) -> Location:
 def _of_training(job: Job) -> Classifier:
     headline = headline_of(job.run) if job.run.is_measured else None
     training = job.run.training
-    return _described(
+    return _describe(
         job.id,
         job.name,
         job.folder,
@@ -203,18 +203,18 @@ def _of_training(job: Job) -> Classifier:
     )
 
 
-def described(imported: ImportedClassifier) -> Classifier:
+def describe_imported(imported: ImportedClassifier) -> Classifier:
     """Return the description of an imported classifier.
 
     Raises:
         BadClassifier: its file is damaged.
     """
-    return _described(
+    return _describe(
         imported.id, imported.name, imported.file, None, is_imported=True, is_finished=True, created=imported.created
     )
 
 
-def _described(
+def _describe(
     classifier_id: str,
     name: str,
     path: Path,
@@ -241,10 +241,10 @@ def _described(
     )
 
 
-BEGUN = "begun.json"
+INPUT_FILE = "begun.json"
 
 
-class Begun(Document):
+class PredictionInput(Document):
     """The classifier, images and thresholds of a prediction's rows."""
 
     classifier: str = Field(description="Fingerprint of the classifier.")
@@ -254,7 +254,7 @@ class Begun(Document):
     )
     uncertain_below: float = Field(description="Less probable predictions are uncertain; 0 marks none.")
 
-    def is_as_now(self, card: ClassifierCard, *, has_stated_shares: bool) -> bool:
+    def matches(self, card: ClassifierCard, *, has_stated_shares: bool) -> bool:
         """Return whether the classifier still uses these thresholds. With stated class proportions, it uses none."""
         now = None if has_stated_shares else card.operating_points
         return (self.thresholds, self.uncertain_below) == (now, card.uncertain_below)
@@ -273,7 +273,7 @@ def thresholds(workspace: Workspace, run_id: str) -> Thresholds:
     return thresholds_of_run
 
 
-def decide(
+def set_decision(
     workspace: Workspace, run_id: str, choices: Mapping[str, Any]
 ) -> Thresholds:  # Any: each key has its own type
     """Change the decision threshold of a run, and update its results and report.
@@ -291,7 +291,7 @@ def decide(
 def _finished(workspace: Workspace, run_id: str) -> Job:
     job = find_job(workspace, run_id, "train")
     if not job.run.is_done or not job.run.is_measured:
-        raise no_results_yet()
+        raise Conflict("no-results-yet")
     return job
 
 

@@ -123,13 +123,13 @@ def _changed_records(workspace: Workspace, job: Job, classes: Sequence[str]) -> 
         return ()
     with suppress(NotFound), workspace.engine.connect() as connection:
         row = dataset_row(connection, job.dataset_id)
-        places = _changed_places(connection, job)
+        places = _changed_positions(connection, job)
         records = [record for at in places for record in load_records(connection, job.dataset_id, at, at + 1)]
         return with_classes(as_dataset(row, records), class_plan_of(workspace, job), classes).records
     return ()
 
 
-def _changed_places(connection: Connection, job: Job) -> list[int]:
+def _changed_positions(connection: Connection, job: Job) -> list[int]:
     """Return the positions of images whose labels may have changed since a job was requested."""
     since = or_(label_changes.c.made >= job.created, label_changes.c.is_undone)
     changes = select(label_changes.c.before).where(label_changes.c.dataset_id == job.dataset_id, since)
@@ -188,7 +188,7 @@ def page_of_measured(workspace: Workspace, job_id: str, filters: Filters, *, off
 
 
 def row_of_measured(workspace: Workspace, job_id: str, k: int) -> Row:
-    """Return the row of a measured image; raises as `measured_row`."""
+    """Return the row of a measured image; raises as `source_of_measured`."""
     job = find_job(workspace, job_id, "train", "evaluate")
     with _rows_of(workspace, job) as (file, classes):
         row = row_of(cells_in(file, k), classes, relabeled_since(workspace, job, classes, file))
@@ -210,7 +210,7 @@ def _groups_in(folder: Path, _changed: int) -> dict[str, str]:
     return {row.image_id: row.named_group for row in Run(folder).split if row.named_group}
 
 
-def measured_row(workspace: Workspace, job_id: str, k: int) -> ImageSource:
+def source_of_measured(workspace: Workspace, job_id: str, k: int) -> ImageSource:
     """Return the location of the pixels of a measured image.
 
     Raises:
@@ -229,7 +229,7 @@ def _rows_of(workspace: Workspace, job: Job) -> Iterator[tuple[Path, list[str]]]
     if not table.is_file():
         raise Conflict("no-measured-images")
     classes = _classes_in(table)
-    stat, places = table.stat(), _places_of_dataset(workspace, job)
+    stat, places = table.stat(), _dataset_key(workspace, job)
     with claimed(ROWS, f"{job.id}-{stat.st_mtime_ns:x}-{stat.st_size:x}-{places}", will_grow=False) as claim:
         pass
     file, is_new = claim.folder / FILE, False
@@ -248,7 +248,7 @@ def _classes_in(table: Path) -> list[str]:
         return [name[2:] for cell in next(csv.reader(opened)) if (name := plain_cell(cell)).startswith("p:")]
 
 
-def _places_of_dataset(workspace: Workspace, job: Job) -> str:
+def _dataset_key(workspace: Workspace, job: Job) -> str:
     """Return a key that changes if folders of the dataset are moved, missing or restored."""
     with suppress(NotFound), workspace.engine.connect() as connection:
         row = dataset_row(connection, job.dataset_id or "")
@@ -260,7 +260,7 @@ def _index(workspace: Workspace, job: Job, file: Path) -> None:
     part = file.with_name(f".{file.name}.part")
     remove_database(part)
     writer = RowsWriter(part, journal="DELETE")
-    find = _finder(workspace, job)
+    find = _image_finder(workspace, job)
     try:
         sources = ((k, row, find(row.image_id)) for k, row in enumerate(job.run.predictions))
         writer.add((k, row, source.file, source.plan) for k, row, source in sources)
@@ -269,19 +269,19 @@ def _index(workspace: Workspace, job: Job, file: Path) -> None:
     part.replace(file)
 
 
-def _finder(workspace: Workspace, job: Job) -> Callable[[str], ImageSource]:
+def _image_finder(workspace: Workspace, job: Job) -> Callable[[str], ImageSource]:
     """Return a function that locates images: by the run, else by its dataset, whose folder may have been moved."""
     images = ImageLookup(job.run)
-    in_dataset: dict[str, ImageSource] | None = None
+    dataset_images: dict[str, ImageSource] | None = None
 
     def find(image_id: str) -> ImageSource:
-        nonlocal in_dataset
+        nonlocal dataset_images
         source = images.find(image_id)
         if source is not None and source.file.exists():
             return source
-        if in_dataset is None:
-            in_dataset = _images_of_dataset(workspace, job)
-        return in_dataset.get(image_id) or source or NOT_FOUND
+        if dataset_images is None:
+            dataset_images = _images_of_dataset(workspace, job)
+        return dataset_images.get(image_id) or source or NOT_FOUND
 
     return find
 

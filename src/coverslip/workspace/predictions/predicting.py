@@ -23,7 +23,7 @@ from coverslip.messages import ChooseOther, Note
 from coverslip.runs import Prediction, PredictionsFile, Run, StatusFile, fingerprint_of
 from coverslip.runs.documents import read_object
 from coverslip.stopping import Stop, signals_stop
-from coverslip.workspace.predictions.classifiers import BEGUN, Begun
+from coverslip.workspace.predictions.classifiers import INPUT_FILE, PredictionInput
 from coverslip.workspace.predictions.measured import with_dataset_labels
 from coverslip.workspace.predictions.rows import FILE, RowsWriter
 
@@ -77,7 +77,7 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
             handle(Noted.of(extra_note))
         classifier = classifier.at_prevalence(request["prevalence"])
     data = _opened(request, classifier.card.preprocessing.plan)
-    begun = Begun(
+    begun = PredictionInput(
         classifier=fingerprint_of(request["classifier"]),
         images=_fingerprint(data),
         thresholds=classifier.card.operating_points,
@@ -129,15 +129,15 @@ def _opened(request: Mapping[str, Any], plan: ReadPlan) -> Dataset:  # Any: JSON
     return replace(data, records=tuple(with_dataset_labels(data.records, request.get("labels", {}))))
 
 
-def _refuse_changed(folder: Path, now: Begun) -> None:
+def _refuse_changed(folder: Path, now: PredictionInput) -> None:
     """Check that a resumed prediction uses the same input: rows and corrections are identified by their numbers.
 
     Raises:
         Conflict: the images or the classifier have changed.
     """
-    before = Begun.read_if_there(folder / BEGUN)
+    before = PredictionInput.read_if_there(folder / INPUT_FILE)
     if before is None:
-        now.write(folder / BEGUN)
+        now.write(folder / INPUT_FILE)
         return
     if before.images != now.images:
         raise Conflict("prediction-images-changed")

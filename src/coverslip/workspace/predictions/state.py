@@ -13,9 +13,9 @@ from coverslip.messages import Failure, Note, text
 from coverslip.runs import ClassifierCard, Run, find_classifier, open_classifier
 from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.jobs.records import Job, Json, add_job, all_jobs, find_job, new_job_folder, unused_name
-from coverslip.workspace.jobs.state import ACTIVE, State, has_ended, state_of, status_of, why_failed
+from coverslip.workspace.jobs.state import ACTIVE, State, failure_of_job, has_ended, state_of, status_of
 from coverslip.workspace.jobs.watching import JobSnapshot, Message, as_text
-from coverslip.workspace.predictions.classifiers import BEGUN, Begun, location_of
+from coverslip.workspace.predictions.classifiers import INPUT_FILE, PredictionInput, location_of
 from coverslip.workspace.predictions.measured import labels_of_files
 from coverslip.workspace.predictions.rows import Exclusion, corrections_of, count_only, count_rows
 from coverslip.workspace.store.rows import Page, Paging, TableChoices, folder_of_run, source_paths, table_choices
@@ -156,7 +156,7 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
     is_active = state in ACTIVE
     classes, prevalence = list(job.choices["classes"]), dict(job.choices["prevalence"])
     run_folder = _run_of_classifier(workspace, job)
-    begun, card = _decided_by(job, run_folder)
+    begun, card = _thresholds_of(job, run_folder)
     return PredictionState(
         kind="predict",
         id=job.id,
@@ -174,22 +174,24 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
         prevalence=prevalence,
         thresholds=dict(zip(classes, begun.thresholds, strict=True)) if begun and begun.thresholds else None,
         uncertain_below=begun.uncertain_below if begun else None,
-        has_earlier_thresholds=bool(begun and card and not begun.is_as_now(card, has_stated_shares=bool(prevalence))),
+        has_earlier_thresholds=bool(begun and card and not begun.matches(card, has_stated_shares=bool(prevalence))),
         created=job.created,
         ended=None if is_active or state == "queued" or status is None else status.heartbeat,
         n_corrected=len(corrected),
         n_excluded=sum(isinstance(answer, Exclusion) for answer in corrected.values()),
         n_review=count_only(job, corrected, "review"),
         n_warned=count_only(job, corrected, "warning"),
-        error=why_failed(job, status) if state == "failed" else None,
+        error=failure_of_job(job, status) if state == "failed" else None,
         notes=list(status.notes) if status else [],
     )
 
 
-def _decided_by(job: Job, run_folder: Path | None) -> tuple[Begun | None, ClassifierCard | None]:
+def _thresholds_of(job: Job, run_folder: Path | None) -> tuple[PredictionInput | None, ClassifierCard | None]:
     """Return the thresholds of the rows, and the current classifier; None if missing or damaged."""
     try:
-        return Begun.read_if_there(job.folder / BEGUN), None if run_folder is None else Run(run_folder).card
+        return PredictionInput.read_if_there(job.folder / INPUT_FILE), None if run_folder is None else Run(
+            run_folder
+        ).card
     except BadRun:
         return None, None
 

@@ -94,14 +94,14 @@ def positions_of(connection: Connection, dataset_id: str, image_ids: Collection[
     Raises:
         ImagesChanged: one of the images is not in the dataset.
     """
-    wanted = set(image_ids)
-    named = images.c.image_id.in_(values(json.dumps(list(wanted))))
+    requested = set(image_ids)
+    named = images.c.image_id.in_(values(json.dumps(list(requested))))
     rows = connection.execute(
         select(images.c.position).where(images.c.dataset_id == dataset_id, named).order_by(images.c.position)
     )
     positions = list(rows.scalars())
-    if len(positions) != len(wanted):
-        raise ImagesChanged("images-changed", n_missing=len(wanted) - len(positions))
+    if len(positions) != len(requested):
+        raise ImagesChanged("images-changed", n_missing=len(requested) - len(positions))
     return positions
 
 
@@ -123,10 +123,10 @@ def refuse_missing(row: AnyRow) -> None:
         raise MissingSource("missing-source", file=Path(path))
 
 
-def class_order(class_names: Iterable[str], used: Iterable[str]) -> list[str]:
+def class_order(class_names: Iterable[str], used_names: Iterable[str]) -> list[str]:
     """Return the ordered class names, then all other used names in natural order."""
     first = list(dict.fromkeys(class_names))
-    return [*first, *sorted(set(used).difference(first), key=natural_key)]
+    return [*first, *sorted(set(used_names).difference(first), key=natural_key)]
 
 
 def folder_of_run(connection: Connection, run_id: str) -> Path | None:
@@ -134,21 +134,6 @@ def folder_of_run(connection: Connection, run_id: str) -> Path | None:
     is_training = (jobs.c.id == run_id) & (jobs.c.kind == "train") & (jobs.c.state != "removed")
     folder = connection.execute(select(jobs.c.folder).where(is_training)).scalar_one_or_none()
     return None if folder is None else Path(folder)
-
-
-def no_such_training() -> NotFound:
-    """Return the error of a training that does not exist."""
-    return NotFound("no-such-training")
-
-
-def not_in_trash() -> NotFound:
-    """Return the error of something that cannot be restored."""
-    return NotFound("not-in-trash")
-
-
-def original_location_taken(name: str) -> Conflict:
-    """Return the error of something that cannot be restored while another file or folder has its name."""
-    return Conflict("original-location-taken", name=name)
 
 
 def file_of_classifier(connection: Connection, classifier_id: str) -> Path | None:
@@ -185,9 +170,9 @@ def confirmed_ids(connection: Connection, dataset_id: str) -> frozenset[str]:
     return frozenset(connection.execute(confirmed_images(dataset_id)).scalars())
 
 
-def values(listed: str) -> Select[Any]:
+def values(json_list: str) -> Select[Any]:
     """Return a query for the values of a JSON list of any length."""
-    return select(func.json_each(listed).table_valued("value").c.value)
+    return select(func.json_each(json_list).table_valued("value").c.value)
 
 
 def ranges(n: int, size: int) -> Iterator[tuple[int, int]]:
@@ -202,13 +187,13 @@ def rows_in_dataset(connection: Connection, dataset_id: str, run: Run) -> dict[s
     IDs change if a source is added or removed, so images are matched by file. They are matched by ID only if no image
     of the file exists any more, because its folder was moved.
     """
-    of_dataset = select(images.c.image_id, images.c.path).where(images.c.dataset_id == dataset_id)
-    there = [(image_id, path) for image_id, path in connection.execute(of_dataset).all()]
-    n_of_file = Counter(file for _, file in there)
+    query = select(images.c.image_id, images.c.path).where(images.c.dataset_id == dataset_id)
+    current_images = [(image_id, path) for image_id, path in connection.execute(query).all()]
+    n_of_file = Counter(file for _, file in current_images)
     rows_of = _rows_by_file(run)
     moved = {row.image_id: row for file, rows in rows_of.items() if file not in n_of_file for row in rows}
     by_id = {}
-    for image_id, file in there:
+    for image_id, file in current_images:
         of_file = rows_of.get(file)
         row = moved.get(image_id) if of_file is None else _row_of(image_id, of_file, is_only=n_of_file[file] == 1)
         if row is not None:
@@ -343,15 +328,15 @@ def load_records(
     return records
 
 
-def load_versions(connection: Connection, dataset_id: str, places: Sequence[int]) -> list[str]:
+def load_versions(connection: Connection, dataset_id: str, positions: Sequence[int]) -> list[str]:
     """Return the versions of the images at these positions, which are in order."""
-    if not places:
+    if not positions:
         return []
     query = select(images.c.position, images.c.version).where(
-        images.c.dataset_id == dataset_id, images.c.position.between(places[0], places[-1])
+        images.c.dataset_id == dataset_id, images.c.position.between(positions[0], positions[-1])
     )
     versions = {row.position: row.version for row in connection.execute(query)}
-    return [versions[place] for place in places]
+    return [versions[position] for position in positions]
 
 
 def load_dataset(connection: Connection, dataset_id: str) -> Dataset:

@@ -40,7 +40,7 @@ def only_server(workspace: Workspace) -> Iterator[None]:
                 raise CoverslipError(
                     "workspace-not-locked", file=file, remedies=(ChooseOther("workspace"),), reason=str(reason)
                 ) from error
-            address = _other_address(workspace)
+            address = _recorded_address(workspace)
             raise CoverslipError(
                 "workspace-open-elsewhere",
                 file=workspace.folder,
@@ -51,12 +51,12 @@ def only_server(workspace: Workspace) -> Iterator[None]:
         yield
 
 
-def say_address(workspace: Workspace, address: str) -> None:
+def record_address(workspace: Workspace, address: str) -> None:
     """Record the address of the server, for the error message of other servers."""
     write_json(_address_file(workspace), {"format_version": _FORMAT_VERSION, "address": address, "pid": os.getpid()})
 
 
-def _other_address(workspace: Workspace) -> str | None:
+def _recorded_address(workspace: Workspace) -> str | None:
     try:
         return str(json.loads(_address_file(workspace).read_text(encoding="utf-8"))["address"])
     except (OSError, ValueError, KeyError, TypeError):

@@ -30,24 +30,24 @@ from coverslip.studies import (
 )
 from coverslip.studies import state_of as state_of_cell
 from coverslip.studies.comparing import DatasetComparison
-from coverslip.workspace.jobs.records import Job, add_job, all_jobs, find_job, waiting
+from coverslip.workspace.jobs.records import Job, add_job, all_jobs, find_job, queued_ids
 from coverslip.workspace.jobs.runs import Headline, headline_of
-from coverslip.workspace.jobs.state import ACTIVE, State, folded_log, has_ended, state_of, status_of, why_failed
+from coverslip.workspace.jobs.state import ACTIVE, State, failure_of_job, folded_log, has_ended, state_of, status_of
 from coverslip.workspace.jobs.watching import JobSnapshot, Message, as_text
 from coverslip.workspace.store.rows import Page, Paging, dataset_row
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.studies.planning import PlannedTraining, planned
 
-_listing = threading.Lock()
+_list_lock = threading.Lock()
 
 
 def runs_of(workspace: Workspace, study: Job, cells: list[Cell]) -> dict[Path, Job]:
     """Return the started trainings of a study by folder, and list those that are not listed yet."""
-    with _listing:
+    with _list_lock:
         listed = _listed(workspace, study)
         unlisted = [cell for cell in cells if cell.run.folder not in listed and is_run(cell.run.folder)]
         for cell in unlisted:
-            _list(workspace, study, cell)
+            _add(workspace, study, cell)
     return _listed(workspace, study) if unlisted else listed
 
 
@@ -55,7 +55,7 @@ def _listed(workspace: Workspace, study: Job) -> dict[Path, Job]:
     return {job.folder: job for job in all_jobs(workspace, "train", study_id=study.id)}
 
 
-def _list(workspace: Workspace, study: Job, cell: Cell) -> None:
+def _add(workspace: Workspace, study: Job, cell: Cell) -> None:
     is_one = len(cell.dataset.path) == 1  # several datasets as one are not a dataset of the workspace
     add_job(
         workspace,
@@ -126,7 +126,7 @@ class StudyStory(StudyState):
 
 def list_studies(workspace: Workspace, paging: Paging) -> Page[StudyState]:
     """Return the studies, the newest first."""
-    jobs, queue = all_jobs(workspace, "study"), waiting(workspace, "study")
+    jobs, queue = all_jobs(workspace, "study"), queued_ids(workspace, "study")
     return Page([state_of_study(job, queue) for job in paging.of(jobs)], len(jobs))
 
 
@@ -136,7 +136,7 @@ def study_state(workspace: Workspace, study_id: str) -> StudyState:
     Raises:
         NotFound: there is no such study.
     """
-    return state_of_study(find_job(workspace, study_id, "study"), waiting(workspace, "study"))
+    return state_of_study(find_job(workspace, study_id, "study"), queued_ids(workspace, "study"))
 
 
 def study_story(workspace: Workspace, study_id: str) -> StudyStory:
@@ -147,7 +147,7 @@ def study_story(workspace: Workspace, study_id: str) -> StudyStory:
         BadRecipe: its plan is damaged.
     """
     job = find_job(workspace, study_id, "study")
-    state = state_of_study(job, waiting(workspace, "study"))
+    state = state_of_study(job, queued_ids(workspace, "study"))
     plan = plan_in(job.folder)
     return StudyStory(
         **{each.name: getattr(state, each.name) for each in fields(StudyState)},
@@ -163,11 +163,11 @@ def state_of_study(job: Job, queue: list[str]) -> StudyState:
     """Return the state of a study; `queue` contains the IDs of waiting studies."""
     status = status_of(job)
     state = state_of(job, status)
-    words: list[CellWord] = []
+    states: list[CellWord] = []
     names: list[str] = []
-    error = why_failed(job, status) if state == "failed" else None
+    error = failure_of_job(job, status) if state == "failed" else None
     try:
-        words = [state_of_cell(cell).state for cell in cells_in(job.folder)]
+        states = [state_of_cell(cell).state for cell in cells_in(job.folder)]
         names = [dataset.name for dataset in plan_in(job.folder).datasets]
     except BadRecipe as damaged:  # a damaged study must not hide the others
         state, error = "failed", damaged.failure
@@ -182,9 +182,9 @@ def state_of_study(job: Job, queue: list[str]) -> StudyState:
         is_small=bool(job.choices.get("is_small")),
         as_published=bool(job.choices.get("as_published")),
         state=state,
-        n_trainings=len(words),
-        n_done=words.count("done"),
-        n_failed=words.count("failed"),
+        n_trainings=len(states),
+        n_done=states.count("done"),
+        n_failed=states.count("failed"),
         seconds_left=status.seconds_left if status is not None and state == "running" else None,
         has_comparison=(job.folder / "comparison.json").is_file(),
         error=error,
@@ -272,7 +272,7 @@ class WatchedStudy:
             job = find_job(self._workspace, self._id, "study")
         except NotFound:
             return JobSnapshot({}, True, [])
-        state = state_of_study(job, waiting(self._workspace, "study"))
+        state = state_of_study(job, queued_ids(self._workspace, "study"))
         now = {"state": as_text(state), "cells": as_text(trainings_of(self._workspace, job))}
         return JobSnapshot(now, has_ended(state.state), [])
 
@@ -411,8 +411,10 @@ def _of_study(job: Job, dataset_id: str) -> Iterator[NetworkFinding]:
         if dataset.as_published_of is None and len(dataset.path) == 1 and dataset.path[0] in paths:
             parts = [part for part in compared.datasets if part.dataset == dataset.name]
             if parts:
-                most = max(parts, key=lambda part: part.train_per_class or float("inf"))
-                yield from _of_part(job, plan, most, compared.metric_title, is_higher_better=compared.is_higher_better)
+                largest = max(parts, key=lambda part: part.train_per_class or float("inf"))
+                yield from _of_part(
+                    job, plan, largest, compared.metric_title, is_higher_better=compared.is_higher_better
+                )
 
 
 def _of_part(

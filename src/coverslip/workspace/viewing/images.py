@@ -29,7 +29,6 @@ from coverslip.workspace.store.rows import (
     folder_of_run,
     ids_in_dataset,
     load_records,
-    no_such_training,
     plan_of,
     reason_text,
     rows_in_dataset,
@@ -41,7 +40,11 @@ from coverslip.workspace.viewing.filters import Filters, Gallery, Only, among, a
 ImageProblem = Literal["unreadable", "duplicate", "conflicting"]
 
 _MOST_EQUAL = 100
-_OF_COPIES = ("near-duplicates", "conflicting-labels", "duplicates")  # findings of images with the same content
+_DUPLICATE_FINDINGS = (
+    "near-duplicates",
+    "conflicting-labels",
+    "duplicates",
+)  # findings of images with the same content
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ class ImageFacts(Image):
     predefined_split: str | None
 
 
-_SHOWN = (
+_COLUMNS = (
     images.c.position.label("i"),
     images.c.image_id,
     images.c.shown_path.label("path"),
@@ -120,17 +123,17 @@ def matching(workspace: Workspace, dataset_id: str, filters: Filters) -> list[tu
     """
     with workspace.engine.connect() as connection:
         row = dataset_row(connection, dataset_id)
-        wanted = matching_query(_gallery(connection, row, filters), filters).add_columns(images.c.image_id)
-        cursor = connection.connection.cursor()  # SQLite's own: 100,000 rows take a tenth of the time
-        return [(position, image_id) for position, image_id in cursor.execute(*as_sqlite(wanted))]
+        query = matching_query(_gallery(connection, row, filters), filters).add_columns(images.c.image_id)
+        cursor = connection.connection.cursor()  # SQLite's own interface: 100,000 rows take a tenth of the time
+        return [(position, image_id) for position, image_id in cursor.execute(*as_sqlite(query))]
 
 
 def list_images(workspace: Workspace, dataset_id: str, filters: Filters, *, offset: int, limit: int) -> Page[Image]:
     """Return a page of the matching images."""
     with read_transaction(workspace.engine) as connection:
-        wanted = matching_query(_gallery(connection, dataset_row(connection, dataset_id), filters), filters)
-        total = connection.execute(select(func.count()).select_from(wanted.order_by(None).subquery())).scalar_one()
-        page = wanted.with_only_columns(*_SHOWN).offset(offset).limit(limit)
+        query = matching_query(_gallery(connection, dataset_row(connection, dataset_id), filters), filters)
+        total = connection.execute(select(func.count()).select_from(query.order_by(None).subquery())).scalar_one()
+        page = query.with_only_columns(*_COLUMNS).offset(offset).limit(limit)
         return Page([Image(**row) for row in connection.execute(page).mappings()], total)
 
 
@@ -157,7 +160,7 @@ def _gallery(connection: Connection, row: AnyRow, filters: Filters) -> Gallery:
         only["suspected"] = images.c.image_id.in_(among(names["label-quality"][: errors.n_suspected]))
     if "near-duplicates" in (filters.only, filters.sort):
         named["near-duplicates"] = images.c.image_id
-        names["near-duplicates"] = _copies(connection, row.id)
+        names["near-duplicates"] = _duplicates(connection, row.id)
         only["near-duplicates"] = images.c.image_id.in_(among(names["near-duplicates"]))
     return Gallery(
         position=images.c.position,
@@ -165,7 +168,7 @@ def _gallery(connection: Connection, row: AnyRow, filters: Filters) -> Gallery:
         named=named,
         only=only,
         names=names,
-        own=images.c.dataset_id == row.id,
+        condition=images.c.dataset_id == row.id,
         in_part=None if filters.part is None else images.c.image_id.in_(among(_in_part(connection, row.id, filters))),
     )
 
@@ -186,19 +189,21 @@ def _in_part(connection: Connection, dataset_id: str, filters: Filters) -> list[
 
 def _label_errors(connection: Connection, dataset_id: str, filters: Filters) -> LabelErrors:
     """Return the suspected label errors of a training, without confirmed and changed labels."""
-    now = label_errors_now(connection, dataset_id, _training(connection, filters))
+    now = current_label_errors(connection, dataset_id, _training(connection, filters))
     if now is None:
         raise CoverslipError("labels-not-checked")
-    return now.left
+    return now.unconfirmed
 
 
-def _copies(connection: Connection, dataset_id: str) -> list[str]:
+def _duplicates(connection: Connection, dataset_id: str) -> list[str]:
     """Return the IDs of duplicates and near-duplicates, ordered by cluster."""
     content = connection.execute(
         select(inspections.c.content).where(inspections.c.dataset_id == dataset_id)
     ).scalar_one_or_none()
     findings = [] if content is None else content["inspection"]["findings"]
-    clusters = (cluster for code in _OF_COPIES for f in findings if f["code"] == code for cluster in f["images"])
+    clusters = (
+        cluster for code in _DUPLICATE_FINDINGS for f in findings if f["code"] == code for cluster in f["images"]
+    )
     return list(dict.fromkeys(image_id for cluster in clusters for image_id in cluster))
 
 
@@ -208,19 +213,19 @@ def _training(connection: Connection, filters: Filters) -> Run:
         raise CoverslipError("filter-without-training")
     folder = folder_of_run(connection, filters.run)
     if folder is None:
-        raise no_such_training()
+        raise NotFound("no-such-training")
     return Run(folder)
 
 
 def facts_of(workspace: Workspace, dataset_id: str, position: int) -> ImageFacts:
-    """All that is known about one image.
+    """Return the facts about an image.
 
     Raises:
         NotFound: there is no such dataset or image.
     """
     with workspace.engine.connect() as connection:
         dataset_row(connection, dataset_id)
-        query = select(*_SHOWN, images.c.pixel_hash, images.c.predefined_split, images.c.path.label("file"))
+        query = select(*_COLUMNS, images.c.pixel_hash, images.c.predefined_split, images.c.path.label("file"))
         row = connection.execute(query.where(*_at(dataset_id, [position]))).mappings().one_or_none()
         if row is None:
             raise _no_image(position)
@@ -314,26 +319,26 @@ def _equal(connection: Connection, dataset_id: str, position: int, pixel_hash: s
 
 
 @dataclass(frozen=True, slots=True)
-class LabelErrorsNow:
+class CurrentLabelErrors:
     """Misclassified images of a training, by their current IDs in the dataset."""
 
     unchanged: LabelErrors  # of images that still exist with their label of the training
-    left: LabelErrors  # of these, images without a confirmed label
+    unconfirmed: LabelErrors  # of these, images without a confirmed label
     n_relabeled: int
 
 
-def label_errors_now(connection: Connection, dataset_id: str, run: Run) -> LabelErrorsNow | None:
+def current_label_errors(connection: Connection, dataset_id: str, run: Run) -> CurrentLabelErrors | None:
     """Return the current label errors; None without a search. Without the dataset, all of them are returned."""
     errors = run.label_errors
     if errors is None:
         return None
     with suppress(NotFound):
         dataset = dataset_row(connection, dataset_id)
-        there = errors.renamed(ids_in_dataset(rows_in_dataset(connection, dataset_id, run)))
-        labels = {image.image_id: image.label for image in there.images}
+        errors_now = errors.renamed(ids_in_dataset(rows_in_dataset(connection, dataset_id, run)))
+        labels = {image.image_id: image.label for image in errors_now.images}
         records = load_records(connection, dataset_id, image_ids=labels)
         now = with_classes(as_dataset(dataset, records), run.recipe.classes).records if records else ()
         changed = {record.image_id for record in now if record.label != labels[record.image_id]}
-        unchanged = there.without(changed)
-        return LabelErrorsNow(unchanged, unchanged.without(confirmed_ids(connection, dataset_id)), len(changed))
-    return LabelErrorsNow(errors, errors, 0)
+        unchanged = errors_now.without(changed)
+        return CurrentLabelErrors(unchanged, unchanged.without(confirmed_ids(connection, dataset_id)), len(changed))
+    return CurrentLabelErrors(errors, errors, 0)
