@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from coverslip.images import open_below
-from coverslip.workspace.jobs.downloads import disposition, sent
+from coverslip.workspace.jobs.downloads import disposition, file_chunks
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.pictures import View
 
@@ -44,13 +44,16 @@ def file_response(
     of_file = {"Content-Length": str(os.fstat(opened.fileno()).st_size)}
     if name is not None:
         of_file["Content-Disposition"] = disposition(name)
-    return StreamingResponse(sent(opened), media_type=media_type, headers={**of_file, **(headers or {})})
+    return StreamingResponse(file_chunks(opened), media_type=media_type, headers={**of_file, **(headers or {})})
 
 
 _SIGNATURES = ((b"\xff\xd8", "image/jpeg"), (b"\x89PNG", "image/png"))
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 IMAGE: dict[int | str, dict[str, Any]] = {
     200: {"description": "The image.", "content": {"image/jpeg": _BINARY, "image/webp": _BINARY}}
+}
+TABLE: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The table.", "content": {"text/csv": {"schema": {"type": "string"}}}}
 }
 PICTURE: dict[int | str, dict[str, Any]] = {200: {"description": "The image.", "content": {"image/png": _BINARY}}}
 

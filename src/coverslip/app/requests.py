@@ -39,37 +39,27 @@ def add_routes(app: FastAPI, router: APIRouter) -> None:
     app.router.routes.extend(router.routes)
 
 
-def _workspace(request: Request) -> Workspace:
-    workspace: Workspace = request.app.state.workspace
-    return workspace
+def from_app(name: str) -> Any:  # Any: FastAPI's own type
+    """Return the dependency of routes on a service of the server, by its name in the state of the app."""
+
+    def service(request: Request) -> Any:  # Any: the type in the signature of the route
+        return getattr(request.app.state, name)
+
+    return Depends(service)
 
 
-def _queue(request: Request) -> Queue:
-    queue: Queue = request.app.state.queue
-    return queue
-
-
-def _estimates(request: Request) -> LeakageEstimates:
-    estimates: LeakageEstimates = request.app.state.estimates
-    return estimates
-
-
-def _explanations(request: Request) -> Explanations:
-    explanations: Explanations = request.app.state.explanations
-    return explanations
-
-
-def _distances(request: Request) -> DistanceMeasurements:
-    distances: DistanceMeasurements = request.app.state.distances
-    return distances
-
-
-ServedWorkspace = Annotated[Workspace, Depends(_workspace)]
-JobQueue = Annotated[Queue, Depends(_queue)]
-ServedEstimates = Annotated[LeakageEstimates, Depends(_estimates)]
-ServedExplanations = Annotated[Explanations, Depends(_explanations)]
-ServedDistances = Annotated[DistanceMeasurements, Depends(_distances)]
+ServedWorkspace = Annotated[Workspace, from_app("workspace")]
+JobQueue = Annotated[Queue, from_app("queue")]
+ServedEstimates = Annotated[LeakageEstimates, from_app("estimates")]
+ServedExplanations = Annotated[Explanations, from_app("explanations")]
+ServedDistances = Annotated[DistanceMeasurements, from_app("distances")]
 Paged = Annotated[Paging, Query()]
+RAW_BODY: dict[str, Any] = {  # Any: FastAPI's own type
+    "requestBody": {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
 
 
 @asynccontextmanager

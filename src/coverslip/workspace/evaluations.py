@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from sqlalchemy import Connection, func, select
 
-from coverslip.errors import BadRun, Conflict, CoverslipError, NotFound
+from coverslip.errors import BadRun, Conflict, CoverslipError
 from coverslip.images import ReadPlan
 from coverslip.messages import Failure, text
 from coverslip.reports.comparing import MOST_RUNS, Comparison, compare
@@ -29,8 +29,15 @@ from coverslip.workspace.jobs.records import (
     queued_ids,
 )
 from coverslip.workspace.jobs.runs import Headline, evaluation_of, headline_of
-from coverslip.workspace.jobs.state import ACTIVE, State, failure_of_job, folded_log, has_ended, state_of, status_of
-from coverslip.workspace.jobs.watching import JobSnapshot, Message, as_text
+from coverslip.workspace.jobs.state import (
+    ACTIVE,
+    State,
+    end_time,
+    failure_of_job,
+    folded_log,
+    state_of,
+    status_of,
+)
 from coverslip.workspace.store.rows import Page, Paging, table_choices
 from coverslip.workspace.store.tables import images
 from coverslip.workspace.store.workspace import Workspace
@@ -143,7 +150,7 @@ def _state_of(job: Job, run_name: str, queue: list[str]) -> EvaluationState:
         error=failure_of_job(job, status) if state == "failed" else None,
         queue_position=queue.index(job.id) + 1 if job.id in queue else None,
         created=job.created,
-        ended=None if state in ACTIVE or state == "queued" or status is None else status.heartbeat,
+        ended=end_time(state, status),
     )
 
 
@@ -190,21 +197,9 @@ class EvaluationEvents:
     state: Annotated[EvaluationState, Field(description="The current state: first, after each change, and last.")]
 
 
-class WatchedEvaluation:
-    """The source of the events of an evaluation."""
-
-    def __init__(self, workspace: Workspace, job_id: str) -> None:
-        self._workspace, self._id = workspace, job_id
-
-    def snapshot(self) -> JobSnapshot:
-        try:
-            state = evaluation_state(self._workspace, self._id)
-        except NotFound:
-            return JobSnapshot({}, True, [])
-        return JobSnapshot({"state": as_text(state)}, has_ended(state.state), [])
-
-    def backlog(self, after: int, up_to: int) -> list[Message]:
-        return []
+def evaluation_events(workspace: Workspace, evaluation_id: str) -> EvaluationEvents:
+    """Return the current events of an evaluation; raises as `evaluation_state`."""
+    return EvaluationEvents(evaluation_state(workspace, evaluation_id))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field
@@ -73,9 +73,8 @@ def list_suggestions(workspace: Workspace, dataset_id: str) -> list[GroupSuggest
         if as_numbers in groupings:
             continue
         groupings.add(as_numbers)
-        regrouped = replace(data, records=tuple(replace(r, group=g) for r, g in zip(data.records, groups, strict=True)))
         with suppress(CoverslipError):
-            if preview_of_split(*apply_recipe(regrouped, recipe), scan).refusal is None:
+            if preview_of_split(*apply_recipe(grouping.with_groups(data, groups), recipe), scan).refusal is None:
                 suggestions.append(suggestion)
         if len(suggestions) == _MOST:
             break

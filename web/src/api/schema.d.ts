@@ -9630,6 +9630,8 @@ export interface operations {
     get_picture: {
         parameters: {
             query?: {
+                /** @description Version of the image. With it, browsers cache the picture permanently. */
+                v?: string | null;
                 /** @description One channel in gray. Default: color. */
                 channel?: number | null;
                 /** @description Plane of a stack. Default: the plane that classifiers use. */
@@ -9638,8 +9640,6 @@ export interface operations {
                 low?: number | null;
                 /** @description Intensity shown white. */
                 high?: number | null;
-                /** @description Version of the image. With it, browsers cache the picture permanently. */
-                v?: string | null;
             };
             header?: never;
             path: {

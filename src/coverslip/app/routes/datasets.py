@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from coverslip.app.files import PICTURE
 from coverslip.app.guard import allow_body, announced
-from coverslip.app.requests import Paged, ServedDistances, ServedEstimates, ServedWorkspace, api_router
+from coverslip.app.requests import RAW_BODY, Paged, ServedDistances, ServedEstimates, ServedWorkspace, api_router
 from coverslip.app.schemas.datasets import (
     DatasetChanges,
     FinishUpload,
@@ -255,13 +255,6 @@ def get_folder(
 
 uploads_router = api_router("uploads", responses=problems(422))
 
-_RAW: dict[str, Any] = {  # Any: FastAPI's own type
-    "requestBody": {
-        "required": True,
-        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-    }
-}
-
 
 @uploads_router.post("/uploads", status_code=201, responses=problems(422))
 def create_upload(workspace: ServedWorkspace, new: NewUpload) -> Upload:
@@ -285,7 +278,7 @@ def get_uploaded_table(workspace: ServedWorkspace, upload_id: str) -> UploadedTa
     "/uploads/{upload_id}/files/{name:path}",
     status_code=201,
     responses=problems(404, 409, 413, 422),
-    openapi_extra=_RAW,
+    openapi_extra=RAW_BODY,
 )
 async def send_file(workspace: ServedWorkspace, upload_id: str, name: str, request: Request) -> Upload:
     """Upload one file. Its name may contain folders (`class/cell.png`). It replaces a file of the same name."""
@@ -296,7 +289,7 @@ async def send_file(workspace: ServedWorkspace, upload_id: str, name: str, reque
     "/uploads/{upload_id}/archive",
     status_code=201,
     responses=problems(404, 409, 413, 422),
-    openapi_extra=_RAW,
+    openapi_extra=RAW_BODY,
 )
 async def send_archive(workspace: ServedWorkspace, upload_id: str, request: Request) -> Upload:
     """Upload a zip file. All its entries are checked before it is unpacked as a whole."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import Header, Path, Query, Request, Response
 
-from coverslip.app.files import IMAGE, PICTURE, image_response, media_type_of
+from coverslip.app.files import IMAGE, PICTURE, Viewed, image_response, media_type_of
 from coverslip.app.requests import ServedWorkspace, api_router, until_disconnected
 from coverslip.app.schemas.datasets import FilteredPage, Positions
 from coverslip.app.schemas.system import problems
@@ -174,18 +174,12 @@ def get_picture(
     workspace: ServedWorkspace,
     dataset_id: str,
     i: Position,
-    channel: Annotated[int | None, Query(ge=0, le=1_000, description="One channel in gray. Default: color.")] = None,
-    plane: Annotated[
-        int | None, Query(ge=0, le=100_000, description="Plane of a stack. Default: the plane that classifiers use.")
-    ] = None,
-    low: Annotated[float | None, Query(allow_inf_nan=False, description="Intensity shown black.")] = None,
-    high: Annotated[float | None, Query(allow_inf_nan=False, description="Intensity shown white.")] = None,
+    view: Viewed,
     v: Version = None,
     etag: Etag = None,
 ) -> Response:
     """The image for the viewer, 8 bit. Without low and high, deeper images are scaled to their intensity range."""
     source = images.picture_source(workspace, dataset_id, i)
-    view = pictures.View(channel=channel, plane=plane, low=low, high=high)
     tag = _tag("picture", source.version, view)
     if etag == tag:
         return _unchanged(tag, v)

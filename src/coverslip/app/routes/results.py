@@ -11,6 +11,7 @@ from coverslip.app.files import (
     FIGURE,
     IMAGE,
     PICTURE,
+    TABLE,
     FigureFile,
     Viewed,
     figure_response,
@@ -18,7 +19,7 @@ from coverslip.app.files import (
     image_response,
     report_response,
 )
-from coverslip.app.requests import JobQueue, Paged, ServedWorkspace, api_router, received
+from coverslip.app.requests import RAW_BODY, JobQueue, Paged, ServedWorkspace, api_router, received
 from coverslip.app.schemas.datasets import FilteredPage
 from coverslip.app.schemas.jobs import CorrectedRow, Decision, LabelCorrection, NewEvaluation
 from coverslip.app.schemas.system import problems
@@ -35,6 +36,7 @@ from coverslip.workspace.correcting.trained_images import (
 )
 from coverslip.workspace.evaluations import EvaluationOutlook, EvaluationState
 from coverslip.workspace.jobs import downloads, results
+from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.jobs.results import EvaluationResults, Results
 from coverslip.workspace.predictions import classifiers, measured, rows
 from coverslip.workspace.predictions.classifiers import Classifier
@@ -148,7 +150,7 @@ def get_run_row_picture(workspace: ServedWorkspace, run_id: str, k: int, view: V
 )
 def get_report(workspace: ServedWorkspace, run_id: str) -> StreamingResponse:
     """The report, with a policy that blocks scripts."""
-    return report_response(workspace, downloads.file_of_run(workspace, run_id, "report"))
+    return report_response(workspace, downloads.file_of_run(find_job(workspace, run_id, "train"), "report"))
 
 
 @router.get(
@@ -158,7 +160,7 @@ def get_report(workspace: ServedWorkspace, run_id: str) -> StreamingResponse:
 )
 def get_figure(workspace: ServedWorkspace, run_id: str, name: FigureFile) -> StreamingResponse:
     """A figure of the report, as SVG or PNG, or its numbers as CSV."""
-    return figure_response(workspace, downloads.figure_of_run(workspace, run_id, name))
+    return figure_response(workspace, downloads.figure_of_run(find_job(workspace, run_id, "train"), name))
 
 
 @router.get(
@@ -178,8 +180,8 @@ def download_from_run(workspace: ServedWorkspace, run_id: str, what: Download) -
             "Content-Disposition": downloads.disposition(name),
             "Content-Length": str(os.fstat(packed.fileno()).st_size),
         }
-        return StreamingResponse(downloads.sent(packed), media_type=_TYPES[what], headers=headers)
-    file = downloads.file_of_run(workspace, run_id, what)
+        return StreamingResponse(downloads.file_chunks(packed), media_type=_TYPES[what], headers=headers)
+    file = downloads.file_of_run(find_job(workspace, run_id, "train"), what)
     return file_response(workspace, file, _TYPES[what], name=f"{file.parent.name}-{file.name}")
 
 
@@ -193,12 +195,7 @@ def list_classifiers(workspace: ServedWorkspace, paging: Paged) -> Page[Classifi
     "/classifiers",
     status_code=201,
     responses=problems(413, 422),
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-        }
-    },
+    openapi_extra=RAW_BODY,
 )
 async def import_classifier(workspace: ServedWorkspace, request: Request, name: str | None = None) -> Classifier:
     """Import a `.coverslip` file into the workspace."""
@@ -225,10 +222,6 @@ def restore_classifier(workspace: ServedWorkspace, classifier_id: str) -> Classi
 
 
 evaluations_router = api_router("evaluations")
-
-_TABLE: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The table.", "content": {"text/csv": {"schema": {"type": "string"}}}}
-}
 
 
 @evaluations_router.get("/runs/{run_id}/evaluations", responses=problems(404))
@@ -317,7 +310,7 @@ def get_evaluation_row_picture(workspace: ServedWorkspace, evaluation_id: str, k
 )
 def get_evaluation_report(workspace: ServedWorkspace, evaluation_id: str) -> StreamingResponse:
     """The report on these images, with a policy that blocks scripts."""
-    return report_response(workspace, downloads.file_of_evaluation(workspace, evaluation_id, "report"))
+    return report_response(workspace, downloads.file_of_run(find_job(workspace, evaluation_id, "evaluate"), "report"))
 
 
 @evaluations_router.get(
@@ -327,17 +320,17 @@ def get_evaluation_report(workspace: ServedWorkspace, evaluation_id: str) -> Str
 )
 def get_evaluation_figure(workspace: ServedWorkspace, evaluation_id: str, name: FigureFile) -> StreamingResponse:
     """A figure of the report on these images, as SVG or PNG, or its numbers as CSV."""
-    return figure_response(workspace, downloads.figure_of_evaluation(workspace, evaluation_id, name))
+    return figure_response(workspace, downloads.figure_of_run(find_job(workspace, evaluation_id, "evaluate"), name))
 
 
 @evaluations_router.get(
     "/evaluations/{evaluation_id}/download/{what}",
     response_class=StreamingResponse,
-    responses=_TABLE | problems(404, 409),
+    responses=TABLE | problems(404, 409),
 )
 def download_from_evaluation(
     workspace: ServedWorkspace, evaluation_id: str, what: Literal["predictions", "confusion-matrix"]
 ) -> StreamingResponse:
     """The measured images with labels and predictions, or the confusion matrix."""
-    file = downloads.file_of_evaluation(workspace, evaluation_id, what)
+    file = downloads.file_of_run(find_job(workspace, evaluation_id, "evaluate"), what)
     return file_response(workspace, file, "text/csv", name=f"{file.parent.name}-{file.name}")

@@ -1,11 +1,9 @@
 """Studies: comparisons of networks and initial weights. `jobs` has the operations on jobs of any kind."""
 
-from typing import Any
-
 from fastapi import Response
 from fastapi.responses import HTMLResponse, StreamingResponse
 
-from coverslip.app.files import FIGURE, FigureFile, figure_response, file_response, report_response
+from coverslip.app.files import FIGURE, TABLE, FigureFile, figure_response, file_response, report_response
 from coverslip.app.requests import JobQueue, Paged, ServedWorkspace, api_router
 from coverslip.app.schemas.jobs import NewStudy, StudyRequest
 from coverslip.app.schemas.system import problems
@@ -15,10 +13,6 @@ from coverslip.workspace.studies.planning import StudyChoices, StudyOutlook, Stu
 from coverslip.workspace.studies.state import NetworkFinding, StudyResults, StudyState, StudyStory
 
 router = api_router("studies")
-
-_TABLE: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The table.", "content": {"text/csv": {"schema": {"type": "string"}}}}
-}
 
 
 @router.get("/study-presets")
@@ -71,7 +65,7 @@ def get_study_report(workspace: ServedWorkspace, study_id: str) -> StreamingResp
     return report_response(workspace, state.file_of_study(workspace, study_id, "report.html"))
 
 
-@router.get("/studies/{study_id}/table", response_class=StreamingResponse, responses=_TABLE | problems(404, 409))
+@router.get("/studies/{study_id}/table", response_class=StreamingResponse, responses=TABLE | problems(404, 409))
 def get_study_table(workspace: ServedWorkspace, study_id: str) -> StreamingResponse:
     """`results.csv`: a row for each finished training and fold."""
     file = state.file_of_study(workspace, study_id, "results.csv")

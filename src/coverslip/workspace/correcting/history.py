@@ -3,7 +3,6 @@
 The history states when, by whom, from which label to which, and in which job each label was changed.
 """
 
-import io
 import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,8 +12,8 @@ from pydantic import Field
 from sqlalchemy import Connection, Select, case, func, select, update
 
 from coverslip.datasets import name_as_text
-from coverslip.files import CsvWriter, safe_cell
 from coverslip.workspace.datasets.reading_images import search_duplicates
+from coverslip.workspace.datasets.snapshots import csv_text
 from coverslip.workspace.datasets.state import mark_equal_pixels, update_counts
 from coverslip.workspace.jobs.records import JobKind
 from coverslip.workspace.store.database import write_transaction
@@ -167,10 +166,10 @@ def history_lines(workspace: Workspace, dataset_id: str) -> Iterator[str]:
         dataset_row(connection, dataset_id)
 
     def lines() -> Iterator[str]:
-        yield _as_csv([list(_COLUMNS)])
+        yield csv_text([list(_COLUMNS)])
         with workspace.engine.connect() as connection:
             for change in connection.execute(_changes(dataset_id).order_by(label_changes.c.id)).all():
-                yield _as_csv(_cells(connection, change))
+                yield csv_text(_cells(connection, change))
 
     return lines()
 
@@ -220,11 +219,3 @@ def _images_at(connection: Connection, dataset_id: str, places: list[int]) -> Se
     at_places = images.c.position.in_(values(json.dumps(places)))
     query: Select[Any] = select(images.c.position, images.c.image_id, images.c.path, images.c.shown_path)
     return connection.execute(query.where(images.c.dataset_id == dataset_id, at_places)).all()
-
-
-def _as_csv(rows: list[list[str]]) -> str:
-    text = io.StringIO()
-    writer = CsvWriter(text)
-    for row in rows:
-        writer.writerow(map(safe_cell, row))
-    return text.getvalue()

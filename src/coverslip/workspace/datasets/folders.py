@@ -25,6 +25,7 @@ from coverslip.datasets import (
 from coverslip.errors import BadDataset, CoverslipError
 from coverslip.images import UnreadFormat, small_pixels, unread_formats, unread_suffixes
 from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.viewing.pictures import as_image
 
 MOST_SECONDS = 2.0  # limit for counting: a home folder on a network drive would take minutes
 
@@ -231,7 +232,7 @@ def preview_crops(workspace: Workspace, path: str, columns: Mapping[str, str], c
         except CoverslipError as error:
             failures.append(error)
             continue
-        cells.append(Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[..., 0]))
+        cells.append(as_image(pixels))
     if not cells:
         raise failures[0]
     step = _CROP_PX + _GAP_PX

@@ -162,13 +162,18 @@ def preview_groups(workspace: Workspace, dataset_id: str, *, pattern: str | None
         may_read=workspace.may_read,
     )
     by_id = {record.image_id: record.group for record in opened.records}
-    regrouped = tuple(replace(record, group=by_id.get(record.image_id)) for record in data.records)
-    return replace(_of_records(regrouped), refusal=_refusal(data, [record.group for record in regrouped]))
+    groups = [by_id.get(record.image_id) for record in data.records]
+    return replace(_of_records(with_groups(data, groups).records), refusal=_refusal(data, groups))
+
+
+def with_groups(data: Dataset, groups: Sequence[str | None]) -> Dataset:
+    """Return a dataset with these groups, which are in the order of its records."""
+    return replace(data, records=tuple(replace(r, group=g) for r, g in zip(data.records, groups, strict=True)))
 
 
 def check_grouping(data: Dataset, groups: Sequence[str | None]) -> None:
     """Raise BadDataset if these groups, in the order of the records, leave a class without test images."""
-    check_groups(replace(data, records=tuple(replace(r, group=g) for r, g in zip(data.records, groups, strict=True))))
+    check_groups(with_groups(data, groups))
 
 
 def _refusal(data: Dataset, groups: Sequence[str | None]) -> Failure | None:

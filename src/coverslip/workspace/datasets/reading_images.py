@@ -39,7 +39,6 @@ from coverslip.workspace.store.rows import (
     MissingSource,
     as_dataset,
     dataset_row,
-    facts_as_json,
     load_records,
     load_versions,
     missing_sources,
@@ -308,7 +307,7 @@ def _store_facts(
     image_rows: list[tuple[object, ...]] = []
     for position, fact in zip(positions, facts, strict=True):
         if isinstance(fact, ImageFacts):
-            stored, reason = facts_as_json(fact), None
+            stored, reason = asdict(fact), None
             image_rows.append((None, fact.pixel_hash, fact.width_px, fact.height_px, dataset_id, position))
         else:
             stored, reason = None, fact.reason

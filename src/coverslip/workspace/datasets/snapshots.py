@@ -154,7 +154,7 @@ def _lines(
         columns.append("split")
     if "group" in columns:  # instead of the user's column, which may have empty cells
         columns = [name for name in columns if name == "group" or plain_name(name) != plain_name(group_column)]
-    yield _as_csv([[group_column if column == "group" else column for column in columns]])
+    yield csv_text([[group_column if column == "group" else column for column in columns]])
     outside = set(
         connection.execute(
             select(image_facts.c.position).where(image_facts.c.dataset_id == row.id, image_facts.c.reason == OUTSIDE)
@@ -165,7 +165,7 @@ def _lines(
         if groups is not None:
             records = [replace(record, group=groups.get(record.image_id)) for record in records]
         numbered = [(position, record) for position, record in enumerate(records, start) if position not in outside]
-        yield _as_csv(
+        yield csv_text(
             [
                 [
                     _cell(record, column, is_excluded=position in excluded, are_points="width" not in columns)
@@ -230,7 +230,8 @@ def _cell(record: ImageRecord, column: str, *, is_excluded: bool, are_points: bo
     return value or ""
 
 
-def _as_csv(rows: Sequence[Sequence[str]]) -> str:
+def csv_text(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows as CSV whose cells no spreadsheet reads as formulas."""
     text = io.StringIO()
     writer = CsvWriter(text)
     for row in rows:

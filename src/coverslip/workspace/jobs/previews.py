@@ -35,6 +35,7 @@ from coverslip.errors import CoverslipError, LeakageFound
 from coverslip.files import sha256_json
 from coverslip.messages import FAILURE_VARIABLE, Failure, Note, failure_of, note
 from coverslip.runs import Recipe, keeping_split, save_recipe
+from coverslip.workspace.datasets.grouping import with_groups
 from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.datasets.sources import groups_of_images
@@ -127,7 +128,8 @@ def preview_split(
         data = load_dataset(connection, dataset_id)
         scan = load_scan(connection, dataset_id)
     if (grouped := recipe_grouping(workspace, row, recipe)) is not None:
-        data = _grouped(data, groups_of_images(workspace, row, grouped))
+        group_of = groups_of_images(workspace, row, grouped)
+        data = with_groups(data, [group_of.get(record.image_id) for record in data.records])
     settled = recipe_for(workspace, row, recipe)
     if again_of is not None:
         settled = keeping_split_of(workspace, again_of, dataset_id, settled)
@@ -265,10 +267,6 @@ def _refusal(data: Dataset, scan: Scan, shown: Split, folds: Folds | None) -> Fa
     except CoverslipError as error:
         return error.failure
     return None
-
-
-def _grouped(data: Dataset, groups: Mapping[str, str | None]) -> Dataset:
-    return replace(data, records=tuple(replace(record, group=groups.get(record.image_id)) for record in data.records))
 
 
 def _preview_of(

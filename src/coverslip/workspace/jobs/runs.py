@@ -20,6 +20,7 @@ from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job, queu
 from coverslip.workspace.jobs.state import (
     ACTIVE,
     State,
+    end_time,
     failure_of_job,
     folded_log,
     lines_of_last_process,
@@ -169,7 +170,7 @@ def state_of_run(job: Job, queue: list[str]) -> RunState:
         queue_position=queue.index(job.id) + 1 if job.id in queue else None,
         created=job.created,
         started=_started(job),
-        ended=None if is_active or state == "queued" or status is None else status.heartbeat,
+        ended=end_time(state, status),
     )
 
 

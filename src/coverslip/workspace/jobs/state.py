@@ -226,6 +226,11 @@ def state_of(job: Job, status: Status | None) -> State:
     return "failed" if failure_before_start(job) else "interrupted"
 
 
+def end_time(state: State, status: Status | None) -> str | None:
+    """Return when a job ended: ISO 8601, UTC; None if it has not ended or has no status."""
+    return status.heartbeat if status is not None and has_ended(state) else None
+
+
 def jobs_reading(connection: Connection, dataset_id: str) -> list[Job]:
     """Return the waiting and running jobs on a dataset."""
     jobs = unended_jobs(connection, dataset_id)

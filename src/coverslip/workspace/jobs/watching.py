@@ -6,8 +6,8 @@ import logging
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Annotated, Protocol
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Any, Protocol
 
 from pydantic import Field
 from pydantic_core import to_jsonable_python
@@ -212,7 +212,7 @@ class RunEvents:
     log: Annotated[LogLine, Field(description="An important line; its number is the ID of the event.")]
 
 
-class WatchedTraining:
+class TrainingSource:
     """The source of the events of a training: state, curves, and important lines of the log."""
 
     def __init__(self, workspace: Workspace, job_id: str) -> None:
@@ -247,3 +247,27 @@ class WatchedTraining:
 
 def _as_message(line: LogLine) -> Message:
     return Message("log", as_text(line), line.n)
+
+
+class StateSource:
+    """The source of the events of a job without a log.
+
+    Args:
+        read: returns the current events of the job as a dataclass, whose first field is its state.
+        workspace: the workspace of the job.
+        job_id: the job.
+    """
+
+    def __init__(self, read: Callable[[Workspace, str], Any], workspace: Workspace, job_id: str) -> None:  # Any: events
+        self._read, self._workspace, self._id = read, workspace, job_id
+
+    def snapshot(self) -> JobSnapshot:
+        try:
+            events = self._read(self._workspace, self._id)
+        except NotFound:
+            return JobSnapshot({}, True, [])
+        now = {each.name: as_text(getattr(events, each.name)) for each in fields(events)}
+        return JobSnapshot(now, has_ended(events.state.state), [])
+
+    def backlog(self, after: int, up_to: int) -> list[Message]:
+        return []

@@ -7,14 +7,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from coverslip.errors import BadRun, NotFound
+from coverslip.errors import BadRun
 from coverslip.files import write_json
 from coverslip.messages import Failure, Note, text
 from coverslip.runs import ClassifierCard, Run, find_classifier, open_classifier
 from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.jobs.records import Job, Json, add_job, all_jobs, find_job, new_job_folder, unused_name
-from coverslip.workspace.jobs.state import ACTIVE, State, failure_of_job, has_ended, state_of, status_of
-from coverslip.workspace.jobs.watching import JobSnapshot, Message, as_text
+from coverslip.workspace.jobs.state import ACTIVE, State, end_time, failure_of_job, state_of, status_of
 from coverslip.workspace.predictions.classifiers import INPUT_FILE, PredictionInput, location_of
 from coverslip.workspace.predictions.measured import labels_of_files
 from coverslip.workspace.predictions.rows import Exclusion, corrections_of, count_only, count_rows
@@ -176,7 +175,7 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
         uncertain_below=begun.uncertain_below if begun else None,
         has_earlier_thresholds=bool(begun and card and not begun.matches(card, has_stated_shares=bool(prevalence))),
         created=job.created,
-        ended=None if is_active or state == "queued" or status is None else status.heartbeat,
+        ended=end_time(state, status),
         n_corrected=len(corrected),
         n_excluded=sum(isinstance(answer, Exclusion) for answer in corrected.values()),
         n_review=count_only(job, corrected, "review"),
@@ -220,20 +219,7 @@ class PredictionEvents:
     ]
 
 
-class WatchedPrediction:
-    """The source of the events of a prediction: its state and number of rows."""
-
-    def __init__(self, workspace: Workspace, job_id: str) -> None:
-        self._workspace, self._id = workspace, job_id
-
-    def snapshot(self) -> JobSnapshot:
-        try:
-            job = find_job(self._workspace, self._id, "predict")
-        except NotFound:
-            return JobSnapshot({}, True, [])
-        state = state_of_prediction(self._workspace, job)
-        now = {"state": as_text(state), "rows": as_text(RowsSoFar(state.n_done))}
-        return JobSnapshot(now, has_ended(state.state), [])
-
-    def backlog(self, after: int, up_to: int) -> list[Message]:
-        return []
+def prediction_events(workspace: Workspace, prediction_id: str) -> PredictionEvents:
+    """Return the current events of a prediction; raises as `prediction_state`."""
+    state = prediction_state(workspace, prediction_id)
+    return PredictionEvents(state, RowsSoFar(state.n_done))

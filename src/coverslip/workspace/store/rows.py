@@ -201,11 +201,6 @@ def rows_in_dataset(connection: Connection, dataset_id: str, run: Run) -> dict[s
     return by_id
 
 
-def ids_in_dataset(rows: Mapping[str, SplitRow]) -> dict[str, str]:
-    """Return the current IDs of images by their IDs in the training."""
-    return {row.image_id: image_id for image_id, row in rows.items()}
-
-
 def _rows_by_file(run: Run) -> dict[str, list[SplitRow]]:
     files, rows = file_of_each(run), defaultdict[str, list[SplitRow]](list)
     for row in run.split:
@@ -386,11 +381,6 @@ def load_scan(connection: Connection, dataset_id: str) -> Scan:
 def reason_text(reason: str) -> str:
     """Return why an image cannot be read, by its stored reason."""
     return text("reason-outside") if reason == OUTSIDE else reason
-
-
-def facts_as_json(facts: ImageFacts) -> Json:
-    """Return facts as JSON for their column."""
-    return asdict(facts)
 
 
 def facts_of(stored: Json) -> ImageFacts:

@@ -32,8 +32,14 @@ from coverslip.studies import state_of as state_of_cell
 from coverslip.studies.comparing import DatasetComparison
 from coverslip.workspace.jobs.records import Job, add_job, all_jobs, find_job, queued_ids
 from coverslip.workspace.jobs.runs import Headline, headline_of
-from coverslip.workspace.jobs.state import ACTIVE, State, failure_of_job, folded_log, has_ended, state_of, status_of
-from coverslip.workspace.jobs.watching import JobSnapshot, Message, as_text
+from coverslip.workspace.jobs.state import (
+    State,
+    end_time,
+    failure_of_job,
+    folded_log,
+    state_of,
+    status_of,
+)
 from coverslip.workspace.store.rows import Page, Paging, dataset_row
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.studies.planning import PlannedTraining, planned
@@ -171,7 +177,6 @@ def state_of_study(job: Job, queue: list[str]) -> StudyState:
         names = [dataset.name for dataset in plan_in(job.folder).datasets]
     except BadRecipe as damaged:  # a damaged study must not hide the others
         state, error = "failed", damaged.failure
-    is_active = state in ACTIVE
     return StudyState(
         kind="study",
         id=job.id,
@@ -190,7 +195,7 @@ def state_of_study(job: Job, queue: list[str]) -> StudyState:
         error=error,
         queue_position=queue.index(job.id) + 1 if job.id in queue else None,
         created=job.created,
-        ended=None if is_active or state == "queued" or status is None else status.heartbeat,
+        ended=end_time(state, status),
     )
 
 
@@ -261,23 +266,10 @@ class StudyEvents:
     cells: Annotated[list[StudyTraining], Field(description="The current state of its trainings.")]
 
 
-class WatchedStudy:
-    """The source of the events of a study: its state and trainings."""
-
-    def __init__(self, workspace: Workspace, job_id: str) -> None:
-        self._workspace, self._id = workspace, job_id
-
-    def snapshot(self) -> JobSnapshot:
-        try:
-            job = find_job(self._workspace, self._id, "study")
-        except NotFound:
-            return JobSnapshot({}, True, [])
-        state = state_of_study(job, queued_ids(self._workspace, "study"))
-        now = {"state": as_text(state), "cells": as_text(trainings_of(self._workspace, job))}
-        return JobSnapshot(now, has_ended(state.state), [])
-
-    def backlog(self, after: int, up_to: int) -> list[Message]:
-        return []
+def study_events(workspace: Workspace, study_id: str) -> StudyEvents:
+    """Return the current events of a study; raises as `study_state`."""
+    job = find_job(workspace, study_id, "study")
+    return StudyEvents(state_of_study(job, queued_ids(workspace, "study")), trainings_of(workspace, job))
 
 
 _COMPARISON = TypeAdapter(StudyComparison)

@@ -27,7 +27,6 @@ from coverslip.workspace.store.rows import (
     confirmed_images,
     dataset_row,
     folder_of_run,
-    ids_in_dataset,
     load_records,
     plan_of,
     reason_text,
@@ -334,7 +333,9 @@ def current_label_errors(connection: Connection, dataset_id: str, run: Run) -> C
         return None
     with suppress(NotFound):
         dataset = dataset_row(connection, dataset_id)
-        errors_now = errors.renamed(ids_in_dataset(rows_in_dataset(connection, dataset_id, run)))
+        errors_now = errors.renamed(
+            {row.image_id: image_id for image_id, row in rows_in_dataset(connection, dataset_id, run).items()}
+        )
         labels = {image.image_id: image.label for image in errors_now.images}
         records = load_records(connection, dataset_id, image_ids=labels)
         now = with_classes(as_dataset(dataset, records), run.recipe.classes).records if records else ()

@@ -106,7 +106,7 @@ class PictureWriter:
 
     def __call__(self, k: int, pixels: Pixels) -> None:
         small = small_pixels(pixels.array, SIDES[0])
-        data = encode(_as_image(small))
+        data = encode(as_image(small))
         full: dict[str, bytes] = {}
         with self._lock:
             self.colors[k] = color_of(small, pixels.array.shape[1], pixels.array.shape[0])
@@ -151,12 +151,13 @@ def _create(
         raise Stopped("pictures-not-needed")
     try:
         pixels = workspace.read_image(source.path, source.plan, fields)
-        return encode(_as_image(small_pixels(pixels.array, side)))
+        return encode(as_image(small_pixels(pixels.array, side)))
     except CoverslipError:
         return None
 
 
-def _as_image(array: Any) -> Image.Image:
+def as_image(array: Any) -> Image.Image:  # Any: a NumPy array
+    """Return an array of shape (height, width, 1 or 3), uint8, as a picture."""
     return Image.fromarray(array if array.shape[2] == 3 else array[..., 0])
 
 
@@ -276,7 +277,7 @@ def large_picture(workspace: Workspace, source: PictureSource, view: View) -> by
         with np.errstate(over="ignore"):  # if low and high are equal: black below, white above
             array = np.rint(np.clip((array.astype(np.float32) - low) / spread, 0, 1) * 255).astype(np.uint8)
     buffer = io.BytesIO()
-    Image.fromarray(array if array.shape[2] == 3 else array[..., 0]).save(buffer, "PNG", compress_level=1)
+    as_image(array).save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
 
 
