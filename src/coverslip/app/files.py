@@ -40,11 +40,11 @@ def file_response(
     Raises:
         UnreadableImage: the file is outside these folders.
     """
-    opened = open_below(file, workspace.readable)
-    of_file = {"Content-Length": str(os.fstat(opened.fileno()).st_size)}
+    stream = open_below(file, workspace.readable)
+    file_headers = {"Content-Length": str(os.fstat(stream.fileno()).st_size)}
     if name is not None:
-        of_file["Content-Disposition"] = disposition(name)
-    return StreamingResponse(file_chunks(opened), media_type=media_type, headers={**of_file, **(headers or {})})
+        file_headers["Content-Disposition"] = disposition(name)
+    return StreamingResponse(file_chunks(stream), media_type=media_type, headers={**file_headers, **(headers or {})})
 
 
 _SIGNATURES = ((b"\xff\xd8", "image/jpeg"), (b"\x89PNG", "image/png"))

@@ -4,7 +4,7 @@ The app acts with the rights of its user, so requests of other web pages must be
 point at this computer (DNS rebinding) sends its own name as Host. A page of another site sends its Origin or, if the
 browser omits that, cross-site in Sec-Fetch-Site. If other computers can connect (not on loopback), a token is required.
 
-The guard is plain ASGI: Starlette's BaseHTTPMiddleware does not see websockets and delays event streams.
+The guard is plain ASGI: Starlette's BaseHTTPMiddleware ignores websockets and delays event streams.
 
 uvicorn has no time limit for incomplete requests. A few hundred such connections, from one program on the same
 computer, would use all connections of the process before a token is checked.
@@ -286,11 +286,11 @@ class Guard:
         The response is a page that reloads itself, not a redirect: after a link on another site, browsers do not send a
         SameSite=Strict cookie with the redirects that follow.
         """
-        rest = urlencode({name: value for name, value in query.items() if name != _TOKEN})
+        query_rest = urlencode({name: value for name, value in query.items() if name != _TOKEN})
         # One slash: two would name another server.
-        address = "/" + quote(scope["path"].lstrip("/\\")) + (f"?{rest}" if rest else "")
-        shown = html.escape(address)
-        response = _page("coverslip", f'<p><a href="{shown}">{text("open-coverslip")}</a></p>', refresh=shown)
+        address = "/" + quote(scope["path"].lstrip("/\\")) + (f"?{query_rest}" if query_rest else "")
+        escaped = html.escape(address)
+        response = _page("coverslip", f'<p><a href="{escaped}">{text("open-coverslip")}</a></p>', refresh=escaped)
         response.set_cookie(
             self.door.cookie, query[_TOKEN], max_age=_COOKIE_SECONDS, path="/", httponly=True, samesite="strict"
         )

@@ -152,11 +152,11 @@ def _describe(document: Json) -> None:
     content = {_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for operations in document["paths"].values():
         for operation in operations.values():
-            answers = operation["responses"]
-            answers["default"] = {"description": "The error, and what to do about it."}
-            for status, answer in answers.items():
+            responses = operation["responses"]
+            responses["default"] = {"description": "The error, and what to do about it."}
+            for status, response in responses.items():
                 if status == "default" or status >= "400":
-                    answer["content"] = content
+                    response["content"] = content
 
 
 _MOST_WAITING = 1_000

@@ -79,15 +79,15 @@ async def received(request: Request, folder: Path, *, most_bytes: int, suffix: s
     allow_body(request, None)  # counted here
     if (announced(request.headers) or 0) > most_bytes:
         raise _too_large(most_bytes)
-    opened, file = await run_in_threadpool(_new_file, folder, suffix)
+    stream, file = await run_in_threadpool(_new_file, folder, suffix)
     try:
         n_bytes = 0
-        with opened:
+        with stream:
             async for chunk in request.stream():
                 n_bytes += len(chunk)
                 if n_bytes > most_bytes:
                     raise _too_large(most_bytes)
-                await run_in_threadpool(_write, opened, chunk, folder)
+                await run_in_threadpool(_write, stream, chunk, folder)
         if not n_bytes:
             raise CoverslipError("empty-request")
         yield file
@@ -104,11 +104,11 @@ def _new_file(folder: Path, suffix: str) -> tuple[RawIOBase, Path]:
     return os.fdopen(number, "wb", buffering=0), Path(name)  # unbuffered: write errors occur at once, not on close
 
 
-def _write(opened: RawIOBase, data: bytes, folder: Path) -> None:
-    left = memoryview(data)
+def _write(file: RawIOBase, data: bytes, folder: Path) -> None:
+    remaining = memoryview(data)
     try:
-        while left:
-            left = left[opened.write(left) or 0 :]
+        while remaining:
+            remaining = remaining[file.write(remaining) or 0 :]
     except OSError as error:
         raise cannot_write(folder, error) from error
 

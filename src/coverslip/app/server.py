@@ -222,7 +222,9 @@ def _own_addresses() -> list[str]:
     import psutil
 
     families = (socket.AF_INET, socket.AF_INET6)
-    addresses = [each for several in psutil.net_if_addrs().values() for each in several if each.family in families]
+    addresses = [
+        each for nic_addresses in psutil.net_if_addrs().values() for each in nic_addresses if each.family in families
+    ]
     return [each.address.partition("%")[0].lower() for each in sorted(addresses, key=lambda each: each.family)]
 
 

@@ -81,8 +81,8 @@ def delete_removed_datasets(workspace: Workspace, is_over: threading.Event) -> N
             is_expired = (datasets.c.id == dataset_id) & (datasets.c.removed < oldest)
             if not connection.execute(delete(datasets).where(is_expired)).rowcount:  # it was restored meanwhile
                 continue
-            of_dataset = tables.uploads.c.dataset_id == dataset_id
-            upload_ids = connection.execute(select(tables.uploads.c.id).where(of_dataset)).scalars().all()
+            is_of_dataset = tables.uploads.c.dataset_id == dataset_id
+            upload_ids = connection.execute(select(tables.uploads.c.id).where(is_of_dataset)).scalars().all()
             unused = [upload_id for upload_id in upload_ids if not _is_used(connection, workspace.uploads / upload_id)]
             connection.execute(delete(tables.uploads).where(tables.uploads.c.id.in_(unused)))
         cache.forget(dataset_id)
@@ -117,8 +117,8 @@ def list_deleted(workspace: Workspace, paging: Paging) -> Page[DeletedItem]:
         imported = connection.execute(
             select(classifiers.id, classifiers.name, classifiers.removed).where(classifiers.removed.is_not(None))
         ).all()
-    places = [(row, workspace.trash / row.id) for row in removed_jobs]
-    items = [DeletedItem(*row, _time(place.stat().st_mtime)) for row, place in places if place.is_dir()]
+    folders = [(row, workspace.trash / row.id) for row in removed_jobs]
+    items = [DeletedItem(*row, _time(folder.stat().st_mtime)) for row, folder in folders if folder.is_dir()]
     items += [DeletedItem("dataset", *row) for row in removed_datasets]
     items += [DeletedItem("classifier", *row) for row in imported]
     return paging.page_of(sorted(items, key=lambda item: item.deleted, reverse=True))
@@ -156,22 +156,22 @@ def _delete_old_uploads(workspace: Workspace, is_over: threading.Event) -> None:
     with workspace.engine.connect() as connection:
         rows = {row.id: row for row in connection.execute(select(tables.uploads))}
         # A killed server may have created a dataset of an upload without recording it.
-        used = {
+        used_paths = {
             source["path"] for sources in connection.execute(select(datasets.c.sources)).scalars() for source in sources
         }
-    for upload_id in {*rows, *(place.name for place in workspace.uploads.glob("*"))}:
+    for upload_id in {*rows, *(folder.name for folder in workspace.uploads.glob("*"))}:
         if is_over.is_set():
             return
-        place, row = workspace.uploads / upload_id, rows.get(upload_id)
+        folder, row = workspace.uploads / upload_id, rows.get(upload_id)
         if row is not None and (row.dataset_id is not None or datetime.fromisoformat(row.created) > oldest):
             continue
-        if place.exists() and place.stat().st_mtime > oldest.timestamp():
+        if folder.exists() and folder.stat().st_mtime > oldest.timestamp():
             continue
-        if any(Path(source).is_relative_to(place) for source in used):
+        if any(Path(source).is_relative_to(folder) for source in used_paths):
             continue
         with workspace.engine.begin() as connection:
             connection.execute(delete(tables.uploads).where(tables.uploads.c.id == upload_id))
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _delete_partial_files(workspace: Workspace, is_over: threading.Event) -> None:
@@ -193,14 +193,14 @@ def _delete_partial_files(workspace: Workspace, is_over: threading.Event) -> Non
 
 
 def _empty_trash(workspace: Workspace, is_over: threading.Event) -> None:
-    for place in workspace.trash.glob("*"):
-        if not is_over.is_set() and place.stat().st_mtime < time.time() - TRASH_DAYS * _SECONDS_PER_DAY:
+    for folder in workspace.trash.glob("*"):
+        if not is_over.is_set() and folder.stat().st_mtime < time.time() - TRASH_DAYS * _SECONDS_PER_DAY:
             with workspace.engine.begin() as connection:
-                is_job = (tables.jobs.c.id == place.name) & (tables.jobs.c.state == "removed")
+                is_job = (tables.jobs.c.id == folder.name) & (tables.jobs.c.state == "removed")
                 connection.execute(delete(tables.jobs).where(is_job))  # deletes its corrections too
-                is_evaluation = (tables.jobs.c.classifier_id == place.name) & (tables.jobs.c.kind == "evaluate")
+                is_evaluation = (tables.jobs.c.classifier_id == folder.name) & (tables.jobs.c.kind == "evaluate")
                 connection.execute(delete(tables.jobs).where(is_evaluation))
-                is_import = (tables.classifiers.c.id == place.name) & tables.classifiers.c.removed.is_not(None)
+                is_import = (tables.classifiers.c.id == folder.name) & tables.classifiers.c.removed.is_not(None)
                 connection.execute(delete(tables.classifiers).where(is_import))
-            shutil.rmtree(place, ignore_errors=True)
-            cache.forget(place.name)
+            shutil.rmtree(folder, ignore_errors=True)
+            cache.forget(folder.name)

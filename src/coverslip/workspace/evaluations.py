@@ -1,4 +1,4 @@
-"""Submit evaluations, and preview them."""
+"""Evaluations on external test sets: preview, queue, list and watch them; comparisons of runs."""
 
 import secrets
 import threading
@@ -144,7 +144,7 @@ def _state_of(job: Job, run_name: str, queue: list[str]) -> EvaluationState:
         state=state,
         work=progress.work if state in ACTIVE else None,
         n=None if measured is None else measured.n,
-        n_used_in_training=_n_seen(job.run) if measured is not None else None,
+        n_used_in_training=_n_used_in_training(job.run) if measured is not None else None,
         headline=headline_of(job.run) if measured is not None else None,
         notes=progress.notes,
         error=failure_of_job(job, status) if state == "failed" else None,
@@ -154,7 +154,7 @@ def _state_of(job: Job, run_name: str, queue: list[str]) -> EvaluationState:
     )
 
 
-def _n_seen(evaluation: Run) -> int | None:
+def _n_used_in_training(evaluation: Run) -> int | None:
     with suppress(BadRun):
         images = evaluation.evaluated_images
         return None if images is None else images.n_used_in_training
@@ -162,7 +162,7 @@ def _n_seen(evaluation: Run) -> int | None:
 
 
 def _list_unlisted(workspace: Workspace, run: Job) -> None:
-    """List evaluations from the command line that are in the run's folder and know their images."""
+    """List evaluations from the command line that are in the run's folder and state their images."""
     folders = {str(job.folder) for job in all_jobs(workspace, "evaluate", classifier_id=run.id)}
     for evaluation in run.run.evaluations:
         with suppress(BadRun):  # a damaged evaluation is not listed
@@ -228,7 +228,7 @@ def outlook(workspace: Workspace, run_id: str, dataset_id: str) -> EvaluationOut
     with workspace.engine.connect() as connection:
         refuse_unread(connection, dataset_id)
         n_of = _labels(connection, dataset_id)
-        n_used_in_training = _count_seen(connection, dataset_id, run)
+        n_used_in_training = _count_used_in_training(connection, dataset_id, run)
     labels = _known_labels(run)
     unknown = [label for label in n_of if labels is not None and label not in labels]
     n_labeled = sum(n_of.values())
@@ -297,10 +297,10 @@ def _known_labels(run: Run) -> frozenset[str] | None:
     return frozenset({*card.classes, *(old for old, new in plan.new_names().items() if new in card.classes)})
 
 
-def _count_seen(connection: Connection, dataset_id: str, run: Run) -> int | None:
-    of_training = training_hashes(run.seen).by_plan
-    if set(of_training) != {ReadPlan()}:  # the workspace read whole images: other planes have other pixels
+def _count_used_in_training(connection: Connection, dataset_id: str, run: Run) -> int | None:
+    hashes_by_plan = training_hashes(run.seen).by_plan
+    if set(hashes_by_plan) != {ReadPlan()}:  # the workspace read whole images: other planes have other pixels
         return None
     is_labeled = (images.c.dataset_id == dataset_id) & images.c.label.is_not(None) & ~images.c.is_excluded
     hashes = connection.execute(select(images.c.pixel_hash).where(is_labeled)).scalars()
-    return sum(pixel_hash in of_training[ReadPlan()] for pixel_hash in hashes)
+    return sum(pixel_hash in hashes_by_plan[ReadPlan()] for pixel_hash in hashes)

@@ -1,4 +1,4 @@
-"""Recipes as files: read into the values of a form, and written from them."""
+"""The choices for a training: recipes of datasets, networks, expected times, and recipes as text."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -69,8 +69,8 @@ def validated_recipe(workspace: Workspace, choices: Mapping[str, Any], class_pla
     if isinstance(data.get("init"), dict):
         recipe = check_recipe(_with_absolute_init(workspace, data))
     if recipe.split.run is not None:
-        whole = {"run": str(_earlier_run(workspace, recipe.split.run, "split.run"))}
-        recipe = recipe.model_copy(update={"split": recipe.split.model_copy(update=whole)})
+        split_run = {"run": str(_earlier_run(workspace, recipe.split.run, "split.run"))}
+        recipe = recipe.model_copy(update={"split": recipe.split.model_copy(update=split_run)})
     return recipe
 
 
@@ -101,8 +101,11 @@ def _pretraining_images(workspace: Workspace, source: str, first: Json) -> tuple
     classes = {key: value for key, value in row.class_plan.items() if value} | (first.get("classes") or {})
     group = images.grouped.column or images.grouped.pattern
     crop_size = first.get("crop_size") or table_choices(row).crop_size
-    of_dataset = {"group": group, "crop_size": crop_size, "classes": classes}
-    return images.sources[0], {**first, **{key: value for key, value in of_dataset.items() if value or key == "group"}}
+    dataset_values = {"group": group, "crop_size": crop_size, "classes": classes}
+    return images.sources[0], {
+        **first,
+        **{key: value for key, value in dataset_values.items() if value or key == "group"},
+    }
 
 
 def _usable_dataset(workspace: Workspace, dataset_id: str) -> AnyRow | None:
@@ -286,8 +289,8 @@ def expected_time(workspace: Workspace, dataset_id: str, recipe: Mapping[str, An
     """
     with workspace.engine.connect() as connection:
         row = refuse_unready(connection, dataset_id)
-    settled = recipe_of_dataset(workspace, row, {key: value for key, value in recipe.items() if key != "group"})
-    plan = plan_work(settled, counts, chosen_device(settled.device, automatic=FOR_TRAINING))
+    full_recipe = recipe_of_dataset(workspace, row, {key: value for key, value in recipe.items() if key != "group"})
+    plan = plan_work(full_recipe, counts, chosen_device(full_recipe.device, automatic=FOR_TRAINING))
     n_trainings = counts.n_folds + 1 if counts.n_folds else 1
     is_long = n_trainings > _MANY_TRAININGS if plan.seconds is None else plan.seconds > LONG_SECONDS
     return TimePreview(
@@ -295,7 +298,7 @@ def expected_time(workspace: Workspace, dataset_id: str, recipe: Mapping[str, An
         basis=plan.basis,
         is_long=is_long,
         n_trainings=n_trainings,
-        has_pretraining=isinstance(settled.init, Pretraining),
+        has_pretraining=isinstance(full_recipe.init, Pretraining),
     )
 
 

@@ -2886,7 +2886,7 @@ export interface components {
             label: string | null;
             /** @description The image shows none of the classes, or is unusable. */
             excluded?: components["schemas"]["Exclusion"] | null;
-            /** @description The answer to undo. This is refused if the image has another answer by now. */
+            /** @description The answer to undo. This is refused if the answer of the image has changed. */
             undoes?: components["schemas"]["Answer"] | null;
         };
         /**

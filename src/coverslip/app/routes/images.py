@@ -186,14 +186,14 @@ def get_picture(
     return _picture(pictures.large_picture(workspace, source, view), "image/png", tag, v)
 
 
-def _tag(*parts: object) -> str:
-    return f'"{hashlib.sha256(repr(parts).encode()).hexdigest()[:24]}"'
+def _tag(*values: object) -> str:
+    return f'"{hashlib.sha256(repr(values).encode()).hexdigest()[:24]}"'
 
 
 def _headers(tag: str, version: str | None) -> dict[str, str]:
     """Return caching headers: with a version the picture never changes, without one the browser revalidates it."""
-    how = "private, max-age=31536000, immutable" if version else "private, no-cache"
-    return {"ETag": tag, "Cache-Control": how}
+    caching = "private, max-age=31536000, immutable" if version else "private, no-cache"
+    return {"ETag": tag, "Cache-Control": caching}
 
 
 def _picture(data: bytes, media_type: str, tag: str, version: str | None) -> Response:

@@ -29,7 +29,7 @@ _CSV: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type
     200: {"content": {"text/csv": {}}, "description": "The table."}
 }
 
-_MAX_BODY = 32 * 2**20  # bytes: 300,000 images whose ids have 100 letters
+_MAX_BODY = 32 * 2**20  # bytes: 300,000 images whose IDs have 100 characters
 
 router = api_router("labels", responses=problems(422), route_class=accepting(_MAX_BODY))
 

@@ -171,16 +171,16 @@ def get_figure(workspace: ServedWorkspace, run_id: str, name: FigureFile) -> Str
 def download_from_run(workspace: ServedWorkspace, run_id: str, what: Download) -> Response:
     """A file of a run; `run` is its folder as a zip."""
     if what == "run":
-        name, whole = downloads.zipped_run(workspace, run_id)
+        name, chunks = downloads.zipped_run(workspace, run_id)
         headers = {"Content-Disposition": downloads.disposition(name)}
-        return StreamingResponse(whole, media_type=_TYPES[what], headers=headers)
+        return StreamingResponse(chunks, media_type=_TYPES[what], headers=headers)
     if what == "classifier":
-        name, packed = downloads.classifier_of(workspace, run_id)
+        name, stream = downloads.classifier_of(workspace, run_id)
         headers = {
             "Content-Disposition": downloads.disposition(name),
-            "Content-Length": str(os.fstat(packed.fileno()).st_size),
+            "Content-Length": str(os.fstat(stream.fileno()).st_size),
         }
-        return StreamingResponse(downloads.file_chunks(packed), media_type=_TYPES[what], headers=headers)
+        return StreamingResponse(downloads.file_chunks(stream), media_type=_TYPES[what], headers=headers)
     file = downloads.file_of_run(find_job(workspace, run_id, "train"), what)
     return file_response(workspace, file, _TYPES[what], name=f"{file.parent.name}-{file.name}")
 

@@ -157,7 +157,7 @@ class Correction(Answer):
     """An answer; to undo an answer, the earlier one."""
 
     undoes: Answer | None = Field(
-        default=None, description="The answer to undo. This is refused if the image has another answer by now."
+        default=None, description="The answer to undo. This is refused if the answer of the image has changed."
     )
 
 

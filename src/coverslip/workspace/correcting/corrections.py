@@ -127,8 +127,8 @@ def _write(
     group_columns: Sequence[str],
 ) -> Path:
     names = _names(columns)
-    others = {plain_name(name): name for name in (*columns.values(), *group_columns) if name}
-    empty = [name for plain, name in others.items() if plain not in map(plain_name, names.values())]
+    required_columns = {plain_name(name): name for name in (*columns.values(), *group_columns) if name}
+    empty = [name for plain, name in required_columns.items() if plain not in map(plain_name, names.values())]
     text = io.StringIO()
     writer = CsvWriter(text)
     writer.writerow(map(safe_cell, [*names.values(), *empty]))
@@ -144,12 +144,12 @@ def _write(
 
 def _names(columns: Mapping[str, str]) -> dict[str, str]:
     """Return the columns to write by meaning: the chosen ones, else unused standard names."""
-    used = {plain_name(name) for name in columns.values()}
+    used_names = {plain_name(name) for name in columns.values()}
     box = next((box for box in _BOXES if all(columns.get(meaning) != "" for meaning in box)), _BOXES[0])
     names: dict[str, str] = {}
     for meaning in (*_MEANINGS, *box):
-        usual = (name for name in (meaning, *ALIASES[meaning]) if plain_name(name) not in used)
-        name = columns[meaning] if meaning in columns else next(usual, "")
+        unused_names = (name for name in (meaning, *ALIASES[meaning]) if plain_name(name) not in used_names)
+        name = columns[meaning] if meaning in columns else next(unused_names, "")
         if name and name not in names.values():
             names[meaning] = name
     return names
@@ -191,7 +191,7 @@ def correct(
 
     Raises:
         NotFound: there is no such row.
-        ChangedSince: the row has another answer by now than `undoes`.
+        ChangedSince: the current answer of the row differs from `undoes`.
         CoverslipError: the label cannot be a class.
     """
     job = find_job(workspace, prediction_id, "predict")
@@ -199,12 +199,12 @@ def correct(
     if answer is not None and not isinstance(answer, Exclusion):
         answer = clean_name(answer)
     with write_transaction(workspace.engine) as connection:
-        of_row = (db.corrections.c.job_id == prediction_id) & (db.corrections.c.row == k)
-        saved = connection.execute(select(db.corrections).where(of_row)).one_or_none()
+        is_row = (db.corrections.c.job_id == prediction_id) & (db.corrections.c.row == k)
+        saved = connection.execute(select(db.corrections).where(is_row)).one_or_none()
         if undoes is not None and _answer_of(saved) != undoes[0]:
             raise ChangedSince("answer-changed-since")
         if answer is None:
-            connection.execute(delete(db.corrections).where(of_row))
+            connection.execute(delete(db.corrections).where(is_row))
         else:
             values = {"label": str(answer), "made": now(), "is_excluded": isinstance(answer, Exclusion)}
             new = insert(db.corrections).values(job_id=prediction_id, row=k, **values)
@@ -222,7 +222,7 @@ def _answer_of(saved: AnyRow | None) -> Answer:
 def _answer_in_dataset(connection: Connection, job: Job, picture: ImageSource, answer: Answer) -> None:
     """Label or exclude the image in its dataset, if it is still there.
 
-    Images that were excluded in the gallery of the dataset stay excluded, whatever the answer is.
+    Images that were excluded in the gallery of the dataset stay excluded.
     """
     if job.dataset_id is None:
         return

@@ -46,11 +46,13 @@ def exclude(
     with write_transaction(workspace.engine) as connection:
         dataset_row(connection, dataset_id)
         positions = positions_of(connection, dataset_id, image_ids)
-        concerned = (images.c.dataset_id == dataset_id) & images.c.position.in_(values(json.dumps(positions)))
-        changed = images.c.is_excluded != is_excluded
-        n = connection.execute(select(func.count()).where(concerned, changed)).scalar_one()
-        by = case((changed, _CHANGE + change), else_=None)
-        connection.execute(update(images).where(concerned).values(is_excluded=is_excluded, excluded_by=by))
+        is_selected = (images.c.dataset_id == dataset_id) & images.c.position.in_(values(json.dumps(positions)))
+        is_changed = images.c.is_excluded != is_excluded
+        n = connection.execute(select(func.count()).where(is_selected, is_changed)).scalar_one()
+        change_or_none = case((is_changed, _CHANGE + change), else_=None)
+        connection.execute(
+            update(images).where(is_selected).values(is_excluded=is_excluded, excluded_by=change_or_none)
+        )
         _count(connection, dataset_id, positions)
     search_duplicates(workspace, dataset_id)  # trainings search near-duplicates among the included images
     return (change if n else None), n
@@ -68,11 +70,13 @@ def undo_exclusion(workspace: Workspace, dataset_id: str, change: str) -> int:
     """
     with write_transaction(workspace.engine) as connection:
         dataset_row(connection, dataset_id)
-        concerned = (images.c.dataset_id == dataset_id) & (images.c.excluded_by == _CHANGE + change)
-        positions = list(connection.execute(select(images.c.position).where(concerned)).scalars())
+        is_selected = (images.c.dataset_id == dataset_id) & (images.c.excluded_by == _CHANGE + change)
+        positions = list(connection.execute(select(images.c.position).where(is_selected)).scalars())
         if not positions:
             raise ChangedSince("exclusion-changed-since")
-        connection.execute(update(images).where(concerned).values(is_excluded=~images.c.is_excluded, excluded_by=None))
+        connection.execute(
+            update(images).where(is_selected).values(is_excluded=~images.c.is_excluded, excluded_by=None)
+        )
         _count(connection, dataset_id, positions)
     search_duplicates(workspace, dataset_id)
     return len(positions)
@@ -94,10 +98,12 @@ def exclude_by_job(
         is_excluded: exclude them; otherwise include them.
         job_id: the prediction.
     """
-    concerned = (images.c.dataset_id == dataset_id) & images.c.position.in_(values(json.dumps(list(positions))))
-    changed = ~images.c.is_excluded if is_excluded else images.c.is_excluded & (images.c.excluded_by == job_id)
-    by = job_id if is_excluded else None
-    connection.execute(update(images).where(concerned, changed).values(is_excluded=is_excluded, excluded_by=by))
+    is_selected = (images.c.dataset_id == dataset_id) & images.c.position.in_(values(json.dumps(list(positions))))
+    is_changed = ~images.c.is_excluded if is_excluded else images.c.is_excluded & (images.c.excluded_by == job_id)
+    excluded_by = job_id if is_excluded else None
+    connection.execute(
+        update(images).where(is_selected, is_changed).values(is_excluded=is_excluded, excluded_by=excluded_by)
+    )
     _count(connection, dataset_id, positions)
 
 
@@ -152,8 +158,8 @@ def list_label_changes(workspace: Workspace, dataset_id: str, paging: Paging) ->
     with workspace.engine.connect() as connection:
         dataset_row(connection, dataset_id)
         changes = connection.execute(_changes(dataset_id).order_by(label_changes.c.id.desc())).all()
-        listed = [_described(connection, change) for change in paging.of(changes)]
-    return Page(listed, len(changes))
+        page = [_described(connection, change) for change in paging.of(changes)]
+    return Page(page, len(changes))
 
 
 def history_lines(workspace: Workspace, dataset_id: str) -> Iterator[str]:
@@ -185,7 +191,7 @@ def _changes(dataset_id: str) -> Select[Any]:  # Any: columns as the tables defi
 
 def _described(connection: Connection, change: AnyRow) -> LabelChange:
     before = dict(change.before[:_MOST_IMAGES])
-    shown = _images_at(connection, change.dataset_id, list(before))
+    first_images = _images_at(connection, change.dataset_id, list(before))
     return LabelChange(
         id=change.id,
         made=change.made,
@@ -194,7 +200,7 @@ def _described(connection: Connection, change: AnyRow) -> LabelChange:
         is_undone=change.is_undone,
         seen_in=_seen_in(change),
         n=len(change.before),
-        images=[RelabeledImage(row.position, row.shown_path, before[row.position]) for row in shown],
+        images=[RelabeledImage(row.position, row.shown_path, before[row.position]) for row in first_images],
     )
 
 
@@ -208,14 +214,14 @@ def _cells(connection: Connection, change: AnyRow) -> list[list[str]]:
     before = dict(change.before)
     seen_in = "" if change.kind is None else f"{change.kind}: {change.name}"
     undone = "yes" if change.is_undone else "no"
-    of_change = [change.label or "", change.made, change.made_by, undone, seen_in]
+    change_cells = [change.label or "", change.made, change.made_by, undone, seen_in]
     return [
-        [name_as_text(row.path), row.image_id, before[row.position] or "", *of_change]
+        [name_as_text(row.path), row.image_id, before[row.position] or "", *change_cells]
         for row in _images_at(connection, change.dataset_id, list(before))
     ]
 
 
-def _images_at(connection: Connection, dataset_id: str, places: list[int]) -> Sequence[AnyRow]:
-    at_places = images.c.position.in_(values(json.dumps(places)))
+def _images_at(connection: Connection, dataset_id: str, positions: list[int]) -> Sequence[AnyRow]:
+    is_selected = images.c.position.in_(values(json.dumps(positions)))
     query: Select[Any] = select(images.c.position, images.c.image_id, images.c.path, images.c.shown_path)
-    return connection.execute(query.where(images.c.dataset_id == dataset_id, at_places)).all()
+    return connection.execute(query.where(images.c.dataset_id == dataset_id, is_selected)).all()

@@ -105,21 +105,23 @@ def changes_since(workspace: Workspace, run_id: str) -> ChangesSinceTraining:
     )
 
 
-def compared(
-    workspace: Workspace, connection: Connection, job: Job, now: Sequence[CurrentImage]
+def compare_images(
+    workspace: Workspace, connection: Connection, job: Job, images_now: Sequence[CurrentImage]
 ) -> tuple[ImageChanges, Sequence[str]]:
     """Return how these images differ from those of a training on the same dataset, and the IDs of new images."""
     rows = rows_in_dataset(connection, job.dataset_id or "", job.run)
     if not rows:  # without any recognized image, no comparison is possible
         return NO_CHANGES, ()
     plan = class_plan_of(workspace, job)
-    had = {image_id: row for image_id, row in rows.items() if row.label and row.label not in plan.drop}
-    label_of = _labels_for(connection, job, plan, now)
-    relabeled = [row for image_id, row in had.items() if label_of.get(image_id, row.label) != row.label]
-    stay = {row.image_id for image_id, row in had.items() if image_id in label_of}
-    removed = [row for row in job.run.split if row.split != "excluded" and row.image_id not in stay]
-    added = [image_id for image_id in label_of if image_id not in had]
-    return ImageChanges(len(added), len(relabeled), _n_test(relabeled), len(removed), _n_test(removed)), added
+    used_images = {image_id: row for image_id, row in rows.items() if row.label and row.label not in plan.drop}
+    label_of = _labels_for(connection, job, plan, images_now)
+    relabeled_rows = [row for image_id, row in used_images.items() if label_of.get(image_id, row.label) != row.label]
+    remaining_ids = {row.image_id for image_id, row in used_images.items() if image_id in label_of}
+    removed_rows = [row for row in job.run.split if row.split != "excluded" and row.image_id not in remaining_ids]
+    added_ids = [image_id for image_id in label_of if image_id not in used_images]
+    return ImageChanges(
+        len(added_ids), len(relabeled_rows), _n_test(relabeled_rows), len(removed_rows), _n_test(removed_rows)
+    ), added_ids
 
 
 def _changes_of(workspace: Workspace, job: Job) -> tuple[ImageChanges, Sequence[str]]:
@@ -127,13 +129,15 @@ def _changes_of(workspace: Workspace, job: Job) -> tuple[ImageChanges, Sequence[
         return NO_CHANGES, ()
     with suppress(NotFound), workspace.engine.connect() as connection:
         dataset_row(connection, job.dataset_id)
-        return compared(workspace, connection, job, current_images(connection, job.dataset_id))
+        return compare_images(workspace, connection, job, current_images(connection, job.dataset_id))
     return NO_CHANGES, ()
 
 
-def _labels_for(connection: Connection, job: Job, plan: ClassPlan, now: Sequence[CurrentImage]) -> dict[str, str]:
+def _labels_for(
+    connection: Connection, job: Job, plan: ClassPlan, images_now: Sequence[CurrentImage]
+) -> dict[str, str]:
     """Return the labels of the images that a training with these classes would use."""
-    labeled = [image for image in now if not image.is_excluded and image.label is not None]
+    labeled = [image for image in images_now if not image.is_excluded and image.label is not None]
     kinds = list(dict.fromkeys((image.domain, image.label) for image in labeled))
     records = [ImageRecord("", Path(), label, None, domain, None, ReadPlan()) for domain, label in kinds]
     dataset = as_dataset(dataset_row(connection, job.dataset_id or ""), records)
@@ -154,8 +158,10 @@ def _current_repeat(workspace: Workspace, job: Job) -> Repeat | None:
     for each in reversed(all_jobs(workspace, "train")):
         if each.again_of in {job.id, *(repeat.id for repeat in repeats)}:
             repeats.append(each)
-    done = (each for each in reversed(repeats) if each.run.is_done and _changes_of(workspace, each)[0] == NO_CHANGES)
-    return next((Repeat(each.id, each.name) for each in done), None)
+    finished = (
+        each for each in reversed(repeats) if each.run.is_done and _changes_of(workspace, each)[0] == NO_CHANGES
+    )
+    return next((Repeat(each.id, each.name) for each in finished), None)
 
 
 def _n_ungrouped(workspace: Workspace, job: Job, added: Sequence[str]) -> int:
@@ -213,15 +219,15 @@ def label_errors_state(workspace: Workspace, run_id: str) -> LabelErrorsState:
     if workspace.background.is_running(_thread_of(job)):
         return LabelErrorsState(state="running", classes=[], images=[])
     with workspace.engine.connect() as connection:
-        now = current_label_errors(connection, job.dataset_id or "", job.run)
-    if now is not None:
-        unchanged, unconfirmed = now.unchanged, now.unconfirmed
+        errors = current_label_errors(connection, job.dataset_id or "", job.run)
+    if errors is not None:
+        unchanged, unconfirmed = errors.unchanged, errors.unconfirmed
         return LabelErrorsState(
             state="ready",
             n=len(unchanged.images),
             n_suspected=unconfirmed.n_suspected,
             n_confirmed=len(unchanged.images) - len(unconfirmed.images),
-            n_relabeled=now.n_relabeled,
+            n_relabeled=errors.n_relabeled,
             n_checked=unchanged.n_checked,
             n_not_checked=unchanged.n_not_checked,
             classes=list(unchanged.classes),

@@ -116,8 +116,10 @@ class _ImageCounter:
 
     def count(self, entries: Iterable[os.DirEntry[str]]) -> None:
         """Count the entries that are images by name and that the app may open."""
-        named = (entry for entry in entries if has_image_suffix(entry.name) and _is_file(entry))
-        allowed = [entry.name for entry in named if not entry.is_symlink() or self.workspace.may_read(Path(entry.path))]
+        image_files = (entry for entry in entries if has_image_suffix(entry.name) and _is_file(entry))
+        allowed = [
+            entry.name for entry in image_files if not entry.is_symlink() or self.workspace.may_read(Path(entry.path))
+        ]
         suffixes = unread_suffixes()
         unread = [name for name in allowed if Path(name).suffix.lower() in suffixes]
         self.unread += unread
@@ -125,7 +127,7 @@ class _ImageCounter:
 
     def below(self, folder: str) -> int | None:
         """Return the number of images in `folder` and below; None after the time limit. Links are not followed."""
-        before = self.n_images
+        n_before = self.n_images
         pending = [folder]
         while pending:
             if time.monotonic() > self.deadline:
@@ -135,10 +137,10 @@ class _ImageCounter:
                 entries = list(os.scandir(pending.pop()))
             except OSError:  # it may not be opened; the error is shown when a user opens it
                 continue
-            shown = [entry for entry in entries if not entry.name.startswith(".")]
-            pending += [entry.path for entry in shown if entry.is_dir(follow_symlinks=False)]
-            self.count(shown)
-        return self.n_images - before
+            visible = [entry for entry in entries if not entry.name.startswith(".")]
+            pending += [entry.path for entry in visible if entry.is_dir(follow_symlinks=False)]
+            self.count(visible)
+        return self.n_images - n_before
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

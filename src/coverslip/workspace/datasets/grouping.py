@@ -110,7 +110,7 @@ def common_columns(workspace: Workspace, dataset_id: str) -> list[str]:
         sources = source_paths(dataset_row(connection, dataset_id))
     tables = [Path(source) for source in sources if is_table(Path(source))]
     by_table = [read_table(workspace.allowed(table)).columns for table in tables]
-    return [column for column in by_table[0] if all(column in others for others in by_table)] if by_table else []
+    return [column for column in by_table[0] if all(column in columns for columns in by_table)] if by_table else []
 
 
 def group_columns(workspace: Workspace, dataset_id: str) -> list[str]:
@@ -146,9 +146,11 @@ def preview_groups(workspace: Workspace, dataset_id: str, *, pattern: str | None
             included = (images.c.dataset_id == dataset_id) & ~images.c.is_excluded  # the same images as `data.records`
             query = select(images.c.shown_path).where(included).order_by(images.c.position)
             answer = _match_pattern(pattern, list(connection.execute(query).scalars()))
-            return replace(_of_pattern(answer), refusal=_refusal(data, answer["groups"]))
+            return replace(_preview_of_answer(answer), refusal=_refusal(data, answer["groups"]))
     if column is None:
-        return replace(_of_records(data.records), refusal=_refusal(data, [record.group for record in data.records]))
+        return replace(
+            _preview_of_records(data.records), refusal=_refusal(data, [record.group for record in data.records])
+        )
     sources = [str(workspace.allowed(source)) for source in source_paths(row)]
     names = [source["domain"] for source in row.sources]
     choices = table_choices(row)
@@ -163,7 +165,7 @@ def preview_groups(workspace: Workspace, dataset_id: str, *, pattern: str | None
     )
     by_id = {record.image_id: record.group for record in opened.records}
     groups = [by_id.get(record.image_id) for record in data.records]
-    return replace(_of_records(with_groups(data, groups).records), refusal=_refusal(data, groups))
+    return replace(_preview_of_records(with_groups(data, groups).records), refusal=_refusal(data, groups))
 
 
 def with_groups(data: Dataset, groups: Sequence[str | None]) -> Dataset:
@@ -199,7 +201,7 @@ def _match_pattern(pattern: str, paths: list[str]) -> Json:
     """Return the matches of a regular expression in paths, as `coverslip.open_dataset` would use them."""
     request = json.dumps({"pattern": pattern, "paths": paths, "n_shown": _N_SHOWN})
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-I", "-S", "-c", _MATCHING_SCRIPT],
             input=request.encode(),
             capture_output=True,
@@ -208,25 +210,25 @@ def _match_pattern(pattern: str, paths: list[str]) -> Json:
         )
     except (subprocess.TimeoutExpired, subprocess.CalledProcessError) as error:
         raise BadDataset("slow-group-pattern", pattern=one_line(pattern)) from error
-    answer: Json = json.loads(done.stdout)
+    answer: Json = json.loads(process.stdout)
     if "fault" in answer:
         raise BadDataset("unusable-group-pattern", pattern=one_line(pattern), reason=answer["fault"])
     return answer
 
 
-def _of_pattern(answer: Json) -> GroupPreview:
+def _preview_of_answer(answer: Json) -> GroupPreview:
     examples = [GroupExample(**each) for each in answer["examples"]]
     largest = [GroupCount(**each) for each in answer["largest"]]
     return GroupPreview(answer["n_groups"], answer["n_unmatched"], examples, largest)
 
 
-def _of_records(records: tuple[ImageRecord, ...]) -> GroupPreview:
-    named = Counter(record.named_group for record in records if record.named_group is not None)
+def _preview_of_records(records: tuple[ImageRecord, ...]) -> GroupPreview:
+    counts = Counter(record.named_group for record in records if record.named_group is not None)
     n_ungrouped = sum(record.named_group is None for record in records)
     every = max(1, len(records) // _N_SHOWN)
     return GroupPreview(
-        n_groups=len(named),
+        n_groups=len(counts),
         n_unmatched=n_ungrouped,
         examples=[GroupExample(record.image_id, record.group, None, None) for record in records[::every][:_N_SHOWN]],
-        largest=[GroupCount(group, n) for group, n in named.most_common(_N_SHOWN)],
+        largest=[GroupCount(group, n) for group, n in counts.most_common(_N_SHOWN)],
     )

@@ -267,11 +267,11 @@ def _update_confirmations(connection: Connection, dataset_id: str, new_ids: Mapp
     """Update confirmed labels with the new IDs of images: a second source changes IDs."""
     of_dataset = confirmed_labels.c.dataset_id == dataset_id
     confirmed = connection.execute(select(confirmed_labels).where(of_dataset)).mappings().all()
-    changed = [row for row in confirmed if new_ids.get(row["image_id"], row["image_id"]) != row["image_id"]]
-    for row in changed:
+    renamed = [row for row in confirmed if new_ids.get(row["image_id"], row["image_id"]) != row["image_id"]]
+    for row in renamed:
         connection.execute(delete(confirmed_labels).where(of_dataset, confirmed_labels.c.image_id == row["image_id"]))
-    if changed:
-        rows = [{**row, "image_id": new_ids[row["image_id"]]} for row in changed]
+    if renamed:
+        rows = [{**row, "image_id": new_ids[row["image_id"]]} for row in renamed]
         connection.execute(insert(confirmed_labels).prefix_with("OR REPLACE"), rows)
 
 

@@ -132,11 +132,11 @@ def with_positions(
     connection: Connection, dataset_id: str, inspection: Inspection, *, is_searching_duplicates: bool
 ) -> DatasetInspection:
     """Return the inspection with the positions of the images in findings."""
-    named = {image_id for finding in inspection.findings for cluster in finding.images for image_id in cluster}
-    listed = func.json_each(json.dumps(sorted(named))).table_valued("value")
+    named_ids = {image_id for finding in inspection.findings for cluster in finding.images for image_id in cluster}
+    ids_json = func.json_each(json.dumps(sorted(named_ids))).table_valued("value")
     rows = connection.execute(
         select(images.c.image_id, images.c.position, images.c.label, images.c.domain).where(
-            images.c.dataset_id == dataset_id, images.c.image_id.in_(select(listed.c.value))
+            images.c.dataset_id == dataset_id, images.c.image_id.in_(select(ids_json.c.value))
         )
     ).all()
     positions = {row.image_id: row.position for row in rows}
@@ -189,10 +189,7 @@ def check_images(workspace: Workspace, dataset_id: str, is_over: threading.Event
             fill_check_cache(workspace, dataset_id)
             store({})
             return
-    except (
-        CoverslipError,
-        SQLAlchemyError,
-    ):  # the dataset was removed, or the database is busy: it is checked next time
+    except (CoverslipError, SQLAlchemyError):  # the dataset was removed, or is checked next time: the database is busy
         return
     request = {"workspace": workspace.as_json(), "dataset_id": dataset_id}
     checks = WorkQueue("coverslip.workspace.tasks:check", workspace.readable)
@@ -217,9 +214,7 @@ def _is_small(workspace: Workspace, dataset_id: str) -> bool:
         if connection.execute(select(func.count()).where(of_dataset)).scalar_one() > _SMALL_IMAGES:
             return False
         data, scan = load_dataset(connection, dataset_id), load_scan(connection, dataset_id)
-    if any(
-        record.plan.box is not None for record in data.records
-    ):  # the facts do not contain the size of the whole image
+    if any(record.plan.box is not None for record in data.records):  # facts do not contain the size of the whole image
         return False
     facts = [fact for fact in scan.facts if isinstance(fact, ImageFacts)]
     return sum(fact.width_px * fact.height_px * fact.n_channels * fact.n_planes for fact in facts) <= _SMALL_VALUES

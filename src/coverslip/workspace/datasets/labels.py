@@ -116,8 +116,8 @@ def label_before(connection: Connection, dataset_id: str, position: int, *, job_
         ),
         {"dataset": dataset_id, "position": position},
     ).all()
-    of_job = list(itertools.takewhile(lambda change: change.job_id == job_id, changes))
-    return (of_job[-1].label, True) if of_job else (None, False)
+    job_changes = list(itertools.takewhile(lambda change: change.job_id == job_id, changes))
+    return (job_changes[-1].label, True) if job_changes else (None, False)
 
 
 def undo(workspace: Workspace, dataset_id: str, change_id: int) -> list[str]:
@@ -218,14 +218,14 @@ def confirm_labels(
         ).all()
         if is_confirmed and any(label is None for _, label in unequal):
             raise Conflict("unlabeled-not-confirmed")
-        changed = [image_id for image_id, _ in unequal]
-        of_changed = confirmed_labels.c.image_id.in_(values(json.dumps(changed)))
-        connection.execute(delete(confirmed_labels).where(confirmed_labels.c.dataset_id == dataset_id, of_changed))
+        changed_ids = [image_id for image_id, _ in unequal]
+        is_changed = confirmed_labels.c.image_id.in_(values(json.dumps(changed_ids)))
+        connection.execute(delete(confirmed_labels).where(confirmed_labels.c.dataset_id == dataset_id, is_changed))
         if is_confirmed and unequal:
             common = {"dataset_id": dataset_id, "made": now(), "made_by": account_name()}
             rows = [{**common, "image_id": image_id, "label": label} for image_id, label in unequal]
             connection.execute(insert(confirmed_labels), rows)
-        return changed
+        return changed_ids
 
 
 def _write_labels(connection: Connection, row: AnyRow, positions_by_label: dict[str | None, list[int]]) -> None:

@@ -135,16 +135,16 @@ def inspection(workspace: Workspace, dataset_id: str) -> DatasetInspection:
     with read_transaction(workspace.engine) as connection:
         row = refuse_unread(connection, dataset_id)
         stored = stored_inspection(connection, dataset_id, row.revision)
-        inspected = stored or inspect_stored(connection, dataset_id)
+        current = stored or inspect_stored(connection, dataset_id)
         is_searching = any(
             map(workspace.background.is_running, (thread_of(dataset_id), duplicates_thread_of(dataset_id)))
         )
         answer = with_positions(
-            connection, dataset_id, inspected, is_searching_duplicates=is_searching and not inspected.are_copies_known
+            connection, dataset_id, current, is_searching_duplicates=is_searching and not current.are_copies_known
         )
     if stored is None:
         with write_transaction(workspace.engine) as connection:
-            store_inspection(connection, dataset_id, inspected, row.revision)
+            store_inspection(connection, dataset_id, current, row.revision)
     return answer
 
 

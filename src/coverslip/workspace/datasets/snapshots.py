@@ -65,7 +65,7 @@ def training_images(
     If possible, these are the folders and tables of the user, so that the run records the location of its images. If
     they do not contain everything (labels were changed in the app, the dataset was opened without labels, domains have
     names), it is a table in `snapshots/` whose name is a hash of its content: a training uses the labels at the time of
-    its request, whatever changes later.
+    its request.
 
     Args:
         workspace: the workspace.

@@ -150,10 +150,12 @@ def reopen_sources(workspace: Workspace, row: AnyRow, column: str | None, patter
         BadDataset: as `coverslip.open_dataset`.
     """
     with workspace.engine.connect() as connection:
-        shown = connection.execute(select(images.c.shown_path).where(images.c.dataset_id == row.id)).scalars().all()
+        shown_paths = (
+            connection.execute(select(images.c.shown_path).where(images.c.dataset_id == row.id)).scalars().all()
+        )
     refuse_missing(row)
     sources = _validated(workspace, [Source(**source) for source in row.sources])
-    return _open(workspace, sources, column, pattern, row.is_labeled, table_choices(row), shown)
+    return _open(workspace, sources, column, pattern, row.is_labeled, table_choices(row), shown_paths)
 
 
 def open_from(
@@ -164,8 +166,8 @@ def open_from(
     Raises:
         BadDataset: as `coverslip.open_dataset`, or one is given twice or may not be read.
     """
-    checked = _validated(workspace, sources)
-    return _open(workspace, checked, column, pattern, row.is_labeled, table_choices(row)), checked
+    validated = _validated(workspace, sources)
+    return _open(workspace, validated, column, pattern, row.is_labeled, table_choices(row)), validated
 
 
 def _validated(workspace: Workspace, sources: Sequence[Source]) -> list[Source]:
@@ -177,14 +179,14 @@ def _validated(workspace: Workspace, sources: Sequence[Source]) -> list[Source]:
     relative = [each.path for each in sources if not Path(each.path).is_absolute() and not each.path.startswith("~")]
     if relative:
         raise BadDataset("source-not-absolute", path=one_line(relative[0]))
-    checked = [Source(str(workspace.allowed(source.path)), source.domain) for source in sources]
-    unnamed = [source.path for source in checked if printable(source.path) != source.path]
+    real_sources = [Source(str(workspace.allowed(source.path)), source.domain) for source in sources]
+    unnamed = [source.path for source in real_sources if printable(source.path) != source.path]
     if unnamed:  # a link may lead to such a path, and JSON can contain text only
         raise BadDataset("source-not-text", file=Path(unnamed[0]))
-    path, n = Counter(source.path for source in checked).most_common(1)[0]
+    path, n = Counter(source.path for source in real_sources).most_common(1)[0]
     if n > 1:
         raise BadDataset("repeated-source", file=Path(path))
-    return checked
+    return real_sources
 
 
 def _open(
@@ -252,8 +254,8 @@ def _source_name(path: Path) -> str:
 def _name_of(paths: list[str]) -> str:
     """Return a name from the folders and tables. Tables are shown with their folder: many are named `images.csv`."""
     names = list(dict.fromkeys(printable(_source_name(Path(path))) for path in paths))
-    shown = ", ".join(names[:3]) or "images"
-    return shown if len(names) <= 3 else text("names-and-more", names=shown, n=len(names) - 3)
+    name = ", ".join(names[:3]) or "images"
+    return name if len(names) <= 3 else text("names-and-more", names=name, n=len(names) - 3)
 
 
 def change_dataset(workspace: Workspace, dataset_id: str, changes: Json) -> DatasetState:
@@ -321,8 +323,8 @@ def refresh_dataset(workspace: Workspace, dataset_id: str) -> DatasetState:
 def _groups_after(row: AnyRow, changes: Json) -> tuple[str | None, str | None]:
     """Return column and pattern after the changes: each replaces the other."""
     column, pattern = row.group_column, row.group_pattern
-    named = [changes[key] for key in ("group", "group_pattern") if key in changes]
-    if named and not any(named):
+    new_values = [changes[key] for key in ("group", "group_pattern") if key in changes]
+    if new_values and not any(new_values):
         return None, None
     if "group" in changes:
         column = changes["group"] or None
@@ -371,22 +373,22 @@ def _replace_sources(
     Raises:
         BadDataset: the sources cannot be opened; nothing is changed.
     """
-    opened, checked = open_from(workspace, row, sources, column, pattern)
-    changed = {
-        "sources": [asdict(source) for source in checked],
+    opened, validated = open_from(workspace, row, sources, column, pattern)
+    values = {
+        "sources": [asdict(source) for source in validated],
         "kind": row.kind if row.kind == "upload" else kind_of(opened),
         "group_column": column,
         "group_pattern": pattern,
     }
-    _replace(workspace, row.id, opened, changed)
+    _replace(workspace, row.id, opened, values)
 
 
-def _replace(workspace: Workspace, dataset_id: str, opened: Dataset, changed: Json | None = None) -> None:
+def _replace(workspace: Workspace, dataset_id: str, opened: Dataset, values: Json | None = None) -> None:
     """Replace the images of a dataset. They must be read again."""
     with (
         workspace.background.held(reading_images.thread_of(dataset_id)),
         write_transaction(workspace.engine) as connection,
     ):
-        if changed:
-            connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(**changed))
+        if values:
+            connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(**values))
         replace_images(connection, workspace, dataset_id, opened)

@@ -213,35 +213,37 @@ def mark_equal_pixels(connection: Connection, dataset_id: str, positions: str | 
         .group_by(images.c.pixel_hash)
         .having(func.count() > 1)
     )
-    equal = connection.execute(
+    duplicates = connection.execute(
         select(images.c.pixel_hash, images.c.label, images.c.domain)
         .where(images.c.dataset_id == dataset_id, images.c.pixel_hash.in_(repeated), ~images.c.is_excluded)
         .distinct()
     ).all()
-    are_conflicts = conflicts_by_hash(dataset_row(connection, dataset_id), [tuple(image) for image in equal])
+    are_conflicts = conflicts_by_hash(dataset_row(connection, dataset_id), [tuple(image) for image in duplicates])
     for problem, is_conflict in (("conflicting", True), ("duplicate", False)):
-        marked = json.dumps([pixel_hash for pixel_hash, conflicts in are_conflicts.items() if conflicts == is_conflict])
+        hashes_json = json.dumps(
+            [pixel_hash for pixel_hash, conflicts in are_conflicts.items() if conflicts == is_conflict]
+        )
         connection.execute(
             update(images)
             .where(
                 images.c.dataset_id == dataset_id,
-                images.c.pixel_hash.in_(values(marked)),
+                images.c.pixel_hash.in_(values(hashes_json)),
                 ~images.c.is_excluded,
             )
             .values(problem=problem)
         )
 
 
-def conflicts_by_hash(row: AnyRow, equal: Collection[tuple[str, str | None, str]]) -> dict[str, bool]:
+def conflicts_by_hash(row: AnyRow, duplicates: Collection[tuple[str, str | None, str]]) -> dict[str, bool]:
     """Return whether images with equal pixels have different labels in trainings, by pixel hash.
 
     Args:
         row: the row of their dataset.
-        equal: pixel hash, label and domain of images.
+        duplicates: pixel hash, label and domain of images.
     """
-    trained = labels_for_training(row, {(label, domain) for _, label, domain in equal})
+    trained = labels_for_training(row, {(label, domain) for _, label, domain in duplicates})
     labels_of: dict[str, set[str | None]] = defaultdict(set)
-    for pixel_hash, label, domain in equal:
+    for pixel_hash, label, domain in duplicates:
         labels_of[pixel_hash].add(trained[label, domain])
     return {pixel_hash: len(labels - {None}) > 1 for pixel_hash, labels in labels_of.items()}
 
@@ -259,8 +261,8 @@ def _counts(connection: Connection, dataset_id: str) -> Json:
     n_images = connection.execute(select(func.count()).where(of_dataset)).scalar_one()
     is_named = images.c.group != images.c.image_id
     n_groups = connection.execute(select(func.count(images.c.group.distinct())).where(included, is_named)).scalar_one()
-    changed = images.c.label.is_distinct_from(images.c.label_before)
-    n_changed = connection.execute(select(func.count()).where(included, changed)).scalar_one()
+    is_changed = images.c.label.is_distinct_from(images.c.label_before)
+    n_changed = connection.execute(select(func.count()).where(included, is_changed)).scalar_one()
     classes = sorted((name for name in labels if name is not None), key=natural_key)
     domain_names = sorted((name for name in domains if name), key=natural_key)
     return {
@@ -280,10 +282,10 @@ def _counts(connection: Connection, dataset_id: str) -> Json:
 
 def _thumbnail_positions(connection: Connection, dataset_id: str, n_of: dict[str | None, int]) -> list[int]:
     """Return a few images of each class, alternating between classes."""
-    shown = [name for name, n in n_of.items() if n][:_N_THUMBNAILS]
-    each = -(-_N_THUMBNAILS // len(shown)) if shown else 0
-    of_class = [_evenly_spaced(connection, dataset_id, name, each) for name in shown]
-    alternating = (positions[k] for k in range(each) for positions in of_class if k < len(positions))
+    names = [name for name, n in n_of.items() if n][:_N_THUMBNAILS]
+    n_per_class = -(-_N_THUMBNAILS // len(names)) if names else 0
+    positions_by_class = [_evenly_spaced(connection, dataset_id, name, n_per_class) for name in names]
+    alternating = (positions[k] for k in range(n_per_class) for positions in positions_by_class if k < len(positions))
     return list(dict.fromkeys(alternating))[:_N_THUMBNAILS]
 
 

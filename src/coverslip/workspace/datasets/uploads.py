@@ -362,8 +362,8 @@ class Sink(ABC):
     def _too_large(self) -> TooLarge:
         return TooLarge("upload-too-large", n_gb=self.left / 1e9)
 
-    def _too_many(self, most: int) -> TooLarge:
-        return TooLarge("upload-too-many-files", n_files=most)
+    def _too_many(self, n_most: int) -> TooLarge:
+        return TooLarge("upload-too-many-files", n_files=n_most)
 
 
 class _FileSink(Sink):
@@ -428,8 +428,8 @@ def _is_metadata(name: PurePosixPath) -> bool:
 def _make_folders(start: Path, name: PurePosixPath) -> None:
     """Create the folders of a file. Each must be a real folder, not a file or link."""
     folder = start
-    for part in name.parts[:-1]:
-        folder = folder / part
+    for folder_name in name.parts[:-1]:
+        folder = folder / folder_name
         with suppress(FileExistsError):
             folder.mkdir()
         if not stat.S_ISDIR(folder.lstat().st_mode):

@@ -65,22 +65,22 @@ def queue_training(
         WeightsUnavailable: the pretrained weights of the network are not available.
         CoverslipError: the split is refused, for example because a set or a class would be empty.
     """
-    limit = [] if budget is None else [f"--budget={math.ceil(budget_seconds(budget))}s"]
+    budget_options = [] if budget is None else [f"--budget={math.ceil(budget_seconds(budget))}s"]
     with workspace.engine.connect() as connection:
         dataset = refuse_unready(connection, dataset_id)
-    settled = recipe_of_dataset(workspace, dataset, recipe)
-    if settled.init == "imagenet":
-        check_weights(model_info(settled.model))
+    full_recipe = recipe_of_dataset(workspace, dataset, recipe)
+    if full_recipe.init == "imagenet":
+        check_weights(model_info(full_recipe.model))
     refuse_untrainable(workspace, dataset_id, recipe, allow_leakage=allow_leakage, again_of=again_of)
     if again_of is not None:
-        settled = keeping_split_of(workspace, again_of, dataset_id, settled)
+        full_recipe = keeping_split_of(workspace, again_of, dataset_id, full_recipe)
     images = training_images(workspace, dataset_id, grouped=recipe_grouping(workspace, dataset, recipe))
     name = name or unused_name(workspace, "train", dataset.name)
     job_id, folder = new_job_folder(workspace.runs, name)
     recipe_file = requested_recipe(folder)
-    save_recipe(settled, recipe_file, as_asked=True)
-    leakage = ["--allow-leakage"] if allow_leakage else []
-    options = [*images.options, *leakage, *limit, f"--recipe={recipe_file}", f"--out={folder}"]
+    save_recipe(full_recipe, recipe_file, as_asked=True)
+    leakage_options = ["--allow-leakage"] if allow_leakage else []
+    options = [*images.options, *leakage_options, *budget_options, f"--recipe={recipe_file}", f"--out={folder}"]
     add_job(
         workspace,
         id=job_id,
@@ -91,7 +91,7 @@ def queue_training(
         again_of=again_of,
         folder=str(folder),
         command=["-m", "coverslip", "train", *options, "--", *images.sources],
-        choices=settled.model_dump(mode="json"),
+        choices=full_recipe.model_dump(mode="json"),
     )
     return job_id
 
@@ -151,10 +151,10 @@ def stop_job(workspace: Workspace, job_id: str) -> None:
 
 def _unqueue(workspace: Workspace, job: Job) -> bool:
     """Remove a waiting job from the queue; return whether it was waiting."""
-    waits = (db.jobs.c.id == job.id) & (db.jobs.c.state == "queued")
-    stopped = update(db.jobs).where(waits).values(state="started", queued=None, stop_requested=time.time())
+    is_waiting = (db.jobs.c.id == job.id) & (db.jobs.c.state == "queued")
+    update_query = update(db.jobs).where(is_waiting).values(state="started", queued=None, stop_requested=time.time())
     with workspace.engine.begin() as connection:
-        return bool(connection.execute(stopped).rowcount)
+        return bool(connection.execute(update_query).rowcount)
 
 
 def resume_job(workspace: Workspace, job_id: str, *, finishes: bool = False) -> None:

@@ -62,7 +62,7 @@ def classifier_of(workspace: Workspace, run_id: str) -> tuple[str, IO[bytes]]:
     if not job.run.has_classifier:
         raise Conflict("no-classifier-yet")
     workspace.downloads.mkdir(exist_ok=True)
-    # Removed as soon as it is open; on systems that keep open files, at the next start of the app.
+    # The file is removed as soon as it is open; on systems that keep open files, at the next start of the app.
     with tempfile.TemporaryDirectory(dir=workspace.downloads, ignore_cleanup_errors=True) as folder:
         file = Path(folder) / "classifier.coverslip"
         export_classifier(job.folder, file)

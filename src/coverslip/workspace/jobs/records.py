@@ -162,16 +162,16 @@ def new_job_folder(parent: Path, name: str) -> tuple[str, Path]:
 def unused_name(workspace: Workspace, kind: JobKind, name: str) -> str:
     """Return a name that no job of a kind has, not even a deleted one: this name, or with a number appended."""
     with workspace.engine.connect() as connection:
-        used = set(connection.execute(select(db.jobs.c.name).where(db.jobs.c.kind == kind)).scalars())
+        used_names = set(connection.execute(select(db.jobs.c.name).where(db.jobs.c.kind == kind)).scalars())
     numbered = (f"{name} {k}" for k in itertools.count(2))
-    return name if name not in used else next(each for each in numbered if each not in used)
+    return name if name not in used_names else next(each for each in numbered if each not in used_names)
 
 
 def add_job(workspace: Workspace, **values: object) -> None:
     """Add a job by the columns of its row. By default, it is queued."""
-    waits = {"state": "queued", "queued": time.time(), "created": now()}
+    defaults = {"state": "queued", "queued": time.time(), "created": now()}
     with workspace.engine.begin() as connection:
-        connection.execute(insert(db.jobs).values(**{**waits, **values}))
+        connection.execute(insert(db.jobs).values(**{**defaults, **values}))
 
 
 def remove_trainings_of(workspace: Workspace, study_id: str) -> None:

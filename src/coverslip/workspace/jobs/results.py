@@ -309,9 +309,9 @@ def _code_fingerprint() -> str:
     return fingerprint_of_code(Path(evaluation.__path__[0]), Path(reports.__path__[0]), Path(__file__))
 
 
-def fingerprint_of_code(*places: Path) -> str:
+def fingerprint_of_code(*paths: Path) -> str:
     """Return a hash of the content of Python files, including those in folders."""
-    files = [file for place in places for file in ([place] if place.is_file() else sorted(place.rglob("*.py")))]
+    files = [file for path in paths for file in ([path] if path.is_file() else sorted(path.rglob("*.py")))]
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
 
 
@@ -402,7 +402,7 @@ def _precision_recall(run: ReportedRun) -> list[PrecisionRecallCurve]:
 
 
 def _calibration(run: ReportedRun) -> Calibration | None:
-    tested, before = run.tested, content.uncalibrated(run)
+    tested, uncalibrated = run.tested, content.uncalibrated(run)
     if tested is None:
         return None
     by_chance = evaluation.calibration_errors_by_chance(tested.probability)
@@ -411,7 +411,7 @@ def _calibration(run: ReportedRun) -> Calibration | None:
         ece_by_chance_high=float(np.quantile(by_chance, 0.95)),
         mean_confidence=float(tested.probability.max(axis=1).mean()),
         accuracy=float((tested.probability.argmax(axis=1) == tested.label).mean()),
-        before=None if before is None else reliability_bins(before, tested.label),
+        before=None if uncalibrated is None else reliability_bins(uncalibrated, tested.label),
         after=reliability_bins(tested.probability, tested.label),
         **content.calibration_errors(run),
     )

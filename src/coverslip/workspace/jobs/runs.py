@@ -252,8 +252,8 @@ def evaluation_of(job: Job) -> Evaluation | None:
 
 def headline_of(run: Run) -> Headline | None:
     """Return the primary metric of a training or evaluation; None if it cannot be read."""
-    whole = run.whole if run.is_evaluation else run
-    files = (run.metrics_file, run.environment_file, whole.training_file)
+    training = run.whole if run.is_evaluation else run
+    files = (run.metrics_file, run.environment_file, training.training_file)
     return _headline(run.folder, tuple(file.stat().st_mtime_ns for file in files if file.is_file()))
 
 
@@ -285,8 +285,8 @@ def _recipe_of(job: Job, state: str) -> Json:
     choices = job.effective_choices
     with suppress(BadRun, BadRecipe):
         if state == "done":
-            settled = job.run.recipe.model_dump(mode="json", include={"stage", *SET_BY_FINISHING})
-            return {**choices, **settled}
+            final_values = job.run.recipe.model_dump(mode="json", include={"stage", *SET_BY_FINISHING})
+            return {**choices, **final_values}
     return choices
 
 

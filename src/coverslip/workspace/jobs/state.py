@@ -97,7 +97,7 @@ def terminate(pid: int | None, started: float | None) -> None:
             os.kill(pid, signal.SIGTERM)
 
 
-def lines_of_last_process(log: Path, most: int = 60) -> list[str]:
+def lines_of_last_process(log: Path, n_most: int = 60) -> list[str]:
     """Return the last lines of output of the last process."""
     try:
         with log.open("rb") as file:
@@ -105,7 +105,7 @@ def lines_of_last_process(log: Path, most: int = 60) -> list[str]:
             _, _, output = (b"\n" + file.read()).rpartition(b"\n" + _MARK)
     except OSError:
         return []
-    return output.decode(errors="replace").splitlines()[1:][-most:]
+    return output.decode(errors="replace").splitlines()[1:][-n_most:]
 
 
 def is_from_earlier_process(job: Job, status: Status) -> bool:

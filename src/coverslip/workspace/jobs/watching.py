@@ -1,4 +1,4 @@
-"""Watch jobs: one reader for each, for any number of pages."""
+"""Watch jobs: each job has one reader, for any number of pages."""
 
 import asyncio
 import json
@@ -38,7 +38,7 @@ class Message:
 class JobSnapshot:
     """The current state of a job, and what is new since the last snapshot."""
 
-    now: dict[str, str]  # JSON by kind of message, the state first; empty where the job was removed
+    now: dict[str, str]  # JSON by kind of message, the state first; empty if the job was removed
     is_over: bool
     lines: list[Message]
 
@@ -51,7 +51,7 @@ class Source(Protocol):
     def backlog(self, after: int, up_to: int) -> list[Message]: ...
 
 
-NewSource = Callable[[Workspace, str], Source]  # of a job's id
+NewSource = Callable[[Workspace, str], Source]  # the argument is the ID of a job
 
 
 def as_text(content: object) -> str:
@@ -72,7 +72,7 @@ class _Subscriber:
 
 
 class _Watcher:
-    """The one reader of a job."""
+    """The only reader of a job."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -113,10 +113,10 @@ class _Watcher:
                 self.send(message)
 
     def _has_changed(self, kind: str, text: str) -> bool:
-        before = self.now.get(kind, "")
-        if _without_clock(text) != _without_clock(before):
+        earlier = self.now.get(kind, "")
+        if _without_clock(text) != _without_clock(earlier):
             return True
-        return text != before and time.monotonic() - self._last_sent > _SECONDS_BETWEEN_CLOCKS
+        return text != earlier and time.monotonic() - self._last_sent > _SECONDS_BETWEEN_CLOCKS
 
     def send(self, message: Message | None) -> None:
         for subscriber in self.subscribers:
@@ -155,13 +155,12 @@ class Watching:
         If the job had already ended: the messages that a reconnecting page missed, and the last state.
 
         Raises:
-            NotFound: there is no job of this id.
+            NotFound: there is no job with this ID.
         """
         watcher = await self._watcher(job_id)
         subscriber = _Subscriber()
-        watcher.subscribers.add(
-            subscriber
-        )  # later messages arrive by the subscription, earlier ones are read from the file
+        # Later messages arrive by the subscription, earlier messages are read from the file.
+        watcher.subscribers.add(subscriber)
         up_to, is_over = watcher.last_number, watcher.is_over
         try:
             if not watcher.now:  # the first snapshot failed

@@ -1,4 +1,4 @@
-"""Classifiers: those of trainings, and imported files."""
+"""Classifiers of trainings and imported files: list, import and remove them, set thresholds, classify single images."""
 
 import secrets
 import shutil
@@ -53,11 +53,11 @@ def import_file(workspace: Workspace, file: Path, name: str | None) -> ImportedC
     except BadClassifier as error:  # the temporary location means nothing to the sender
         raise BadClassifier.of(replace(error.failure, file=None)) from error
     classifier_id = secrets.token_hex(5)
-    place = workspace.folder / "classifiers" / f"{classifier_id}.coverslip"
-    imported = ImportedClassifier(classifier_id, name or " and ".join(card.classes[:3]), place, now())
-    place.parent.mkdir(parents=True, exist_ok=True)
-    shutil.move(file, place)
-    row = {"id": classifier_id, "name": imported.name, "file": str(place), "created": imported.created}
+    target = workspace.folder / "classifiers" / f"{classifier_id}.coverslip"
+    imported = ImportedClassifier(classifier_id, name or " and ".join(card.classes[:3]), target, now())
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(file, target)
+    row = {"id": classifier_id, "name": imported.name, "file": str(target), "created": imported.created}
     with workspace.engine.begin() as connection:
         connection.execute(insert(classifiers).values(**row))
     return imported
@@ -91,12 +91,12 @@ def remove(workspace: Workspace, classifier_id: str) -> None:
         NotFound: there is no such classifier.
     """
     classifier = find_imported(workspace, classifier_id)
-    place = workspace.trash / classifier.id
+    trash_folder = workspace.trash / classifier.id
     try:
-        place.mkdir(parents=True, exist_ok=True)
-        shutil.move(classifier.file, place / classifier.file.name)
+        trash_folder.mkdir(parents=True, exist_ok=True)
+        shutil.move(classifier.file, trash_folder / classifier.file.name)
     except OSError as error:
-        raise cannot_write(place, error) from error
+        raise cannot_write(trash_folder, error) from error
     _set_removed(workspace, classifier.id, now())
 
 
@@ -109,22 +109,22 @@ def restore(workspace: Workspace, classifier_id: str) -> ImportedClassifier:
         BadClassifier: its file is damaged; it stays in the trash.
     """
     classifier = find_imported(workspace, classifier_id, is_removed=True)
-    place = workspace.trash / classifier.id
-    file = place / classifier.file.name
+    trash_folder = workspace.trash / classifier.id
+    file = trash_folder / classifier.file.name
     if not file.is_file():
         raise NotFound("not-in-trash")
     if classifier.file.exists():
         raise Conflict("original-location-taken", name=file.name)
     open_classifier(file)
     shutil.move(file, classifier.file)
-    place.rmdir()
+    trash_folder.rmdir()
     _set_removed(workspace, classifier.id, None)
     return classifier
 
 
-def _set_removed(workspace: Workspace, classifier_id: str, when: str | None) -> None:
+def _set_removed(workspace: Workspace, classifier_id: str, removed: str | None) -> None:
     with workspace.engine.begin() as connection:
-        connection.execute(update(classifiers).where(classifiers.c.id == classifier_id).values(removed=when))
+        connection.execute(update(classifiers).where(classifiers.c.id == classifier_id).values(removed=removed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,8 +256,8 @@ class PredictionInput(Document):
 
     def matches(self, card: ClassifierCard, *, has_stated_shares: bool) -> bool:
         """Return whether the classifier still uses these thresholds. With stated class proportions, it uses none."""
-        now = None if has_stated_shares else card.operating_points
-        return (self.thresholds, self.uncertain_below) == (now, card.uncertain_below)
+        current = None if has_stated_shares else card.operating_points
+        return (self.thresholds, self.uncertain_below) == (current, card.uncertain_below)
 
 
 def thresholds(workspace: Workspace, run_id: str) -> Thresholds:
@@ -273,9 +273,7 @@ def thresholds(workspace: Workspace, run_id: str) -> Thresholds:
     return thresholds_of_run
 
 
-def set_decision(
-    workspace: Workspace, run_id: str, choices: Mapping[str, Any]
-) -> Thresholds:  # Any: each key has its own type
+def set_decision(workspace: Workspace, run_id: str, choices: Mapping[str, Any]) -> Thresholds:  # Any: several types
     """Change the decision threshold of a run, and update its results and report.
 
     Raises:

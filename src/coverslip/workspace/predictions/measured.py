@@ -77,11 +77,11 @@ def relabeled_since(workspace: Workspace, job: Job, classes: Sequence[str], file
             rows_of[path].append((k, ReadPlan.from_json(plan), label))
     relabeled = {}
     for record in records:
-        of_file = rows_of[json.dumps(str(record.path))]
-        are_points = ["point" in record.stated] * len(of_file)
-        index = index_of_same_pixels([plan for _, plan, _ in of_file], record.plan, are_points)
-        if index is not None and record.label not in (None, of_file[index][2]):
-            relabeled[of_file[index][0]] = str(record.label)
+        file_rows = rows_of[json.dumps(str(record.path))]
+        are_points = ["point" in record.stated] * len(file_rows)
+        index = index_of_same_pixels([plan for _, plan, _ in file_rows], record.plan, are_points)
+        if index is not None and record.label not in (None, file_rows[index][2]):
+            relabeled[file_rows[index][0]] = str(record.label)
     return relabeled
 
 
@@ -111,10 +111,10 @@ def index_of_same_pixels(plans: Sequence[ReadPlan], plan: ReadPlan, are_points: 
     return candidates[0] if len(candidates) == 1 else None
 
 
-def _is_same_crop(box: _Box | None, other: _Box | None, *, is_point: bool) -> bool:
-    if is_point and box is not None and other is not None:
-        return middle_of(box) == middle_of(other)
-    return box == other
+def _is_same_crop(box: _Box | None, other_box: _Box | None, *, is_point: bool) -> bool:
+    if is_point and box is not None and other_box is not None:
+        return middle_of(box) == middle_of(other_box)
+    return box == other_box
 
 
 def _changed_records(workspace: Workspace, job: Job, classes: Sequence[str]) -> Sequence[ImageRecord]:
@@ -123,8 +123,12 @@ def _changed_records(workspace: Workspace, job: Job, classes: Sequence[str]) -> 
         return ()
     with suppress(NotFound), workspace.engine.connect() as connection:
         row = dataset_row(connection, job.dataset_id)
-        places = _changed_positions(connection, job)
-        records = [record for at in places for record in load_records(connection, job.dataset_id, at, at + 1)]
+        positions = _changed_positions(connection, job)
+        records = [
+            record
+            for position in positions
+            for record in load_records(connection, job.dataset_id, position, position + 1)
+        ]
         return with_classes(as_dataset(row, records), class_plan_of(workspace, job), classes).records
     return ()
 
@@ -133,7 +137,9 @@ def _changed_positions(connection: Connection, job: Job) -> list[int]:
     """Return the positions of images whose labels may have changed since a job was requested."""
     since = or_(label_changes.c.made >= job.created, label_changes.c.is_undone)
     changes = select(label_changes.c.before).where(label_changes.c.dataset_id == job.dataset_id, since)
-    return sorted({place for before in connection.execute(changes).scalars() for place, _ in before})
+    return sorted(
+        {position for images_before in connection.execute(changes).scalars() for position, _ in images_before}
+    )
 
 
 LabelsOfFiles = Mapping[str, Sequence[Json]]  # plan and label of each image, by its path as JSON
@@ -205,8 +211,8 @@ def _with_groups(job: Job, rows: list[Row]) -> list[Row]:
 
 
 @lru_cache(maxsize=4)
-def _groups_in(folder: Path, _changed: int) -> dict[str, str]:
-    """Return the named group of each image; `_changed` is the time of the split file."""
+def _groups_in(folder: Path, _version: int) -> dict[str, str]:
+    """Return the named group of each image; `_version` is the time of the split file."""
     return {row.image_id: row.named_group for row in Run(folder).split if row.named_group}
 
 
@@ -229,8 +235,8 @@ def _rows_of(workspace: Workspace, job: Job) -> Iterator[tuple[Path, list[str]]]
     if not table.is_file():
         raise Conflict("no-measured-images")
     classes = _classes_in(table)
-    stat, places = table.stat(), _dataset_key(workspace, job)
-    with claimed(ROWS, f"{job.id}-{stat.st_mtime_ns:x}-{stat.st_size:x}-{places}", will_grow=False) as claim:
+    stat, dataset_key = table.stat(), _dataset_key(workspace, job)
+    with claimed(ROWS, f"{job.id}-{stat.st_mtime_ns:x}-{stat.st_size:x}-{dataset_key}", will_grow=False) as claim:
         pass
     file, is_new = claim.folder / FILE, False
     try:
@@ -244,8 +250,8 @@ def _rows_of(workspace: Workspace, job: Job) -> Iterator[tuple[Path, list[str]]]
 
 
 def _classes_in(table: Path) -> list[str]:
-    with table.open(newline="", encoding="utf-8") as opened:
-        return [name[2:] for cell in next(csv.reader(opened)) if (name := plain_cell(cell)).startswith("p:")]
+    with table.open(newline="", encoding="utf-8") as file:
+        return [name[2:] for cell in next(csv.reader(file)) if (name := plain_cell(cell)).startswith("p:")]
 
 
 def _dataset_key(workspace: Workspace, job: Job) -> str:
@@ -271,12 +277,12 @@ def _index(workspace: Workspace, job: Job, file: Path) -> None:
 
 def _image_finder(workspace: Workspace, job: Job) -> Callable[[str], ImageSource]:
     """Return a function that locates images: by the run, else by its dataset, whose folder may have been moved."""
-    images = ImageLookup(job.run)
+    lookup = ImageLookup(job.run)
     dataset_images: dict[str, ImageSource] | None = None
 
     def find(image_id: str) -> ImageSource:
         nonlocal dataset_images
-        source = images.find(image_id)
+        source = lookup.find(image_id)
         if source is not None and source.file.exists():
             return source
         if dataset_images is None:

@@ -155,6 +155,7 @@ def _text(file: Path) -> str:
 
 @contextmanager
 def reading(file: Path) -> Iterator[sqlite3.Connection]:
+    """Open the database of rows for reading."""
     # Streamed rows are read by different threads of the server, one after another.
     with closing(sqlite3.connect(file, timeout=30, check_same_thread=False)) as connection:
         connection.row_factory = sqlite3.Row
@@ -231,7 +232,7 @@ def _gallery(classes: Sequence[str], corrected: Collection[int]) -> Gallery:
         path=_ROWS.c.image_id,  # paths are absolute: most of their folders are the same
         named={name: _ROWS.c[name] for name in ("label", "predicted", "decision", "probability")},
         only={
-            # Images of classes that the classifier does not know are not misclassified, as in reports.
+            # As in reports, images of classes that the classifier does not have are not misclassified.
             "misclassified": (_ROWS.c.predicted != _ROWS.c.label) & _ROWS.c.label.in_(among(classes)),
             "review": _ROWS.c.decision.in_(_REVIEWED) & ~is_corrected,
             "corrected": is_corrected,

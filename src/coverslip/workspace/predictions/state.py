@@ -155,7 +155,7 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
     is_active = state in ACTIVE
     classes, prevalence = list(job.choices["classes"]), dict(job.choices["prevalence"])
     run_folder = _run_of_classifier(workspace, job)
-    begun, card = _thresholds_of(job, run_folder)
+    inputs, card = _thresholds_of(job, run_folder)
     return PredictionState(
         kind="predict",
         id=job.id,
@@ -171,9 +171,9 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
         decisions=decisions,
         classes=classes,
         prevalence=prevalence,
-        thresholds=dict(zip(classes, begun.thresholds, strict=True)) if begun and begun.thresholds else None,
-        uncertain_below=begun.uncertain_below if begun else None,
-        has_earlier_thresholds=bool(begun and card and not begun.matches(card, has_stated_shares=bool(prevalence))),
+        thresholds=dict(zip(classes, inputs.thresholds, strict=True)) if inputs and inputs.thresholds else None,
+        uncertain_below=inputs.uncertain_below if inputs else None,
+        has_earlier_thresholds=bool(inputs and card and not inputs.matches(card, has_stated_shares=bool(prevalence))),
         created=job.created,
         ended=end_time(state, status),
         n_corrected=len(corrected),

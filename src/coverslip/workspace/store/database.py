@@ -1,4 +1,4 @@
-"""The workspace's database: opened, created, written to.
+"""Open, create and write the database of the workspace.
 
 Change `_VERSION` with the tables: a workspace of another version is refused.
 """
@@ -148,7 +148,7 @@ def waiting_briefly() -> Iterator[None]:
 
 @contextmanager
 def read_transaction(engine: Engine) -> Iterator[Connection]:
-    """Open a connection whose queries all read the same state of the database, whatever others write meanwhile."""
+    """Open a connection whose queries all read the same state of the database, even during writes."""
     with engine.connect() as connection:
         connection.exec_driver_sql("BEGIN")
         yield connection

@@ -95,9 +95,9 @@ def positions_of(connection: Connection, dataset_id: str, image_ids: Collection[
         ImagesChanged: one of the images is not in the dataset.
     """
     requested = set(image_ids)
-    named = images.c.image_id.in_(values(json.dumps(list(requested))))
+    is_requested = images.c.image_id.in_(values(json.dumps(list(requested))))
     rows = connection.execute(
-        select(images.c.position).where(images.c.dataset_id == dataset_id, named).order_by(images.c.position)
+        select(images.c.position).where(images.c.dataset_id == dataset_id, is_requested).order_by(images.c.position)
     )
     positions = list(rows.scalars())
     if len(positions) != len(requested):
@@ -125,8 +125,8 @@ def refuse_missing(row: AnyRow) -> None:
 
 def class_order(class_names: Iterable[str], used_names: Iterable[str]) -> list[str]:
     """Return the ordered class names, then all other used names in natural order."""
-    first = list(dict.fromkeys(class_names))
-    return [*first, *sorted(set(used_names).difference(first), key=natural_key)]
+    ordered = list(dict.fromkeys(class_names))
+    return [*ordered, *sorted(set(used_names).difference(ordered), key=natural_key)]
 
 
 def folder_of_run(connection: Connection, run_id: str) -> Path | None:
@@ -191,11 +191,15 @@ def rows_in_dataset(connection: Connection, dataset_id: str, run: Run) -> dict[s
     current_images = [(image_id, path) for image_id, path in connection.execute(query).all()]
     n_of_file = Counter(file for _, file in current_images)
     rows_of = _rows_by_file(run)
-    moved = {row.image_id: row for file, rows in rows_of.items() if file not in n_of_file for row in rows}
+    moved_rows = {row.image_id: row for file, rows in rows_of.items() if file not in n_of_file for row in rows}
     by_id = {}
     for image_id, file in current_images:
-        of_file = rows_of.get(file)
-        row = moved.get(image_id) if of_file is None else _row_of(image_id, of_file, is_only=n_of_file[file] == 1)
+        file_rows = rows_of.get(file)
+        row = (
+            moved_rows.get(image_id)
+            if file_rows is None
+            else _row_of(image_id, file_rows, is_only=n_of_file[file] == 1)
+        )
         if row is not None:
             by_id[image_id] = row
     return by_id
@@ -208,12 +212,12 @@ def _rows_by_file(run: Run) -> dict[str, list[SplitRow]]:
     return rows
 
 
-def _row_of(image_id: str, of_file: Sequence[SplitRow], *, is_only: bool) -> SplitRow | None:
+def _row_of(image_id: str, file_rows: Sequence[SplitRow], *, is_only: bool) -> SplitRow | None:
     """Return the row of an image among those of its file. If there are several, source names may differ."""
-    if is_only and len(of_file) == 1:
-        return of_file[0]
-    same = (row for row in of_file if _is_same(image_id, row.image_id) or _is_same(row.image_id, image_id))
-    return next(same, None)
+    if is_only and len(file_rows) == 1:
+        return file_rows[0]
+    matches = (row for row in file_rows if _is_same(image_id, row.image_id) or _is_same(row.image_id, image_id))
+    return next(matches, None)
 
 
 def _is_same(image_id: str, without_source: str) -> bool:

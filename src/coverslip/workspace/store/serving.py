@@ -89,12 +89,12 @@ def redirect_file(workspace: Workspace, address: str) -> Iterator[Path]:
     """
     file = workspace.folder / "open.html"
     file.unlink(missing_ok=True)  # from a killed server
-    shown = html.escape(address)
+    escaped = html.escape(address)
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as page:
         page.write(
             '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="referrer" content="no-referrer">'
-            f'<meta http-equiv="refresh" content="0;url={shown}"><title>coverslip</title></head>'
-            f'<body><a href="{shown}">{text("open-coverslip")}</a></body></html>'
+            f'<meta http-equiv="refresh" content="0;url={escaped}"><title>coverslip</title></head>'
+            f'<body><a href="{escaped}">{text("open-coverslip")}</a></body></html>'
         )
     timer = threading.Timer(_REDIRECT_SECONDS, _remove, [file])
     timer.daemon = True

@@ -50,13 +50,12 @@ datasets = Table(
     Column("id", String, primary_key=True),
     Column("name", String, nullable=False),
     Column("kind", String, nullable=False),  # folders, table, files, upload, samples
-    Column("sources", JSON, nullable=False),  # path (absolute), domain (its given name, or None)
+    Column("sources", JSON, nullable=False),  # path (absolute), domain (its name, or None)
     Column("is_labeled", Boolean, nullable=False),
     Column("group_column", String),
     Column("group_pattern", String),
-    Column(
-        "class_names", JSON, nullable=False
-    ),  # in the order of their keys and colors, including classes without images
+    # In the order of their keys and colors, including classes without images.
+    Column("class_names", JSON, nullable=False),
     Column("class_plan", JSON, nullable=False),  # merge, drop, rename, as in a recipe
     Column("opened", JSON),  # root, source, notes and origins; None before the images exist
     Column("summary", JSON, nullable=False),  # counts of the images
@@ -93,9 +92,8 @@ images = Table(
     Column("plan", JSON(none_as_null=True)),  # the pixels of the file; None: the whole first plane
     Column("about", JSON(none_as_null=True)),  # names and cells of further table columns; None: there are none
     Column("problem", String),  # unreadable, duplicate, conflicting
-    Column(
-        "is_excluded", Boolean, nullable=False, default=False
-    ),  # in the app: shown, but neither counted nor used in training
+    # Excluded in the app: shown, but neither counted nor used in training.
+    Column("is_excluded", Boolean, nullable=False, default=False),
     # The prediction in which it was excluded, or, after "change:", the last change on the pages of the dataset that
     # excluded or included it and can be undone; None: no change can be undone.
     Column("excluded_by", String),

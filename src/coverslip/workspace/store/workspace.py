@@ -172,8 +172,8 @@ class Workspace:
         except (OSError, RuntimeError, ValueError) as error:
             raise CoverslipError("missing-path", file=Path(str(path).replace("\0", ""))) from error
         if not any(real.is_relative_to(root) for root in self.readable):
-            shown = ", ".join(str(root) for root in self.roots)
-            raise CoverslipError("outside-roots", file=real, remedies=(ChooseOther("root"),), roots=shown)
+            roots = ", ".join(str(root) for root in self.roots)
+            raise CoverslipError("outside-roots", file=real, remedies=(ChooseOther("root"),), roots=roots)
         return real
 
     def may_read(self, path: Path) -> bool:
@@ -190,8 +190,8 @@ class Workspace:
         Raises:
             CoverslipError: one of its files is outside the readable folders or does not exist.
         """
-        first, *others = map(self.allowed, plan.files(path))
-        return first, plan.model_copy(update={"other_files": tuple(map(str, others))}) if others else plan
+        file, *other_files = map(self.allowed, plan.files(path))
+        return file, plan.model_copy(update={"other_files": tuple(map(str, other_files))}) if other_files else plan
 
     def read_image(self, path: Path, plan: ReadPlan, fields: Fields | None = None) -> Pixels:
         """Return the pixels of an image in the readable folders. The file that is read is the file that was checked.

@@ -50,25 +50,25 @@ _list_lock = threading.Lock()
 def runs_of(workspace: Workspace, study: Job, cells: list[Cell]) -> dict[Path, Job]:
     """Return the started trainings of a study by folder, and list those that are not listed yet."""
     with _list_lock:
-        listed = _listed(workspace, study)
+        listed = _runs_by_folder(workspace, study)
         unlisted = [cell for cell in cells if cell.run.folder not in listed and is_run(cell.run.folder)]
         for cell in unlisted:
             _add(workspace, study, cell)
-    return _listed(workspace, study) if unlisted else listed
+    return _runs_by_folder(workspace, study) if unlisted else listed
 
 
-def _listed(workspace: Workspace, study: Job) -> dict[Path, Job]:
+def _runs_by_folder(workspace: Workspace, study: Job) -> dict[Path, Job]:
     return {job.folder: job for job in all_jobs(workspace, "train", study_id=study.id)}
 
 
 def _add(workspace: Workspace, study: Job, cell: Cell) -> None:
-    is_one = len(cell.dataset.path) == 1  # several datasets as one are not a dataset of the workspace
+    has_one_source = len(cell.dataset.path) == 1  # several datasets as one are not a dataset of the workspace
     add_job(
         workspace,
         id=secrets.token_hex(5),
         kind="train",
         name=f"{study.name}: {cell.label}" + (f", {cell.repeat}" if cell.repeat > 1 else ""),
-        dataset_id=study.choices["dataset_of"].get(cell.dataset.path[0]) if is_one else None,
+        dataset_id=study.choices["dataset_of"].get(cell.dataset.path[0]) if has_one_source else None,
         dataset_name=cell.dataset.name,
         study_id=study.id,
         folder=str(cell.run.folder),
@@ -392,33 +392,33 @@ def findings_on(workspace: Workspace, dataset_id: str) -> list[NetworkFinding]:
     findings: list[NetworkFinding] = []
     for job in all_jobs(workspace, "study"):
         with suppress(CoverslipError):  # the page of a study reports that it is damaged or has no comparison yet
-            findings += _of_study(job, dataset_id)
+            findings += _findings_of_study(job, dataset_id)
     return findings
 
 
-def _of_study(job: Job, dataset_id: str) -> Iterator[NetworkFinding]:
+def _findings_of_study(job: Job, dataset_id: str) -> Iterator[NetworkFinding]:
     paths = {path for path, path_dataset_id in job.choices["dataset_of"].items() if path_dataset_id == dataset_id}
-    plan, compared = plan_in(job.folder), comparison_of(job)
+    plan, results = plan_in(job.folder), comparison_of(job)
     for dataset in plan.datasets:
         if dataset.as_published_of is None and len(dataset.path) == 1 and dataset.path[0] in paths:
-            parts = [part for part in compared.datasets if part.dataset == dataset.name]
-            if parts:
-                largest = max(parts, key=lambda part: part.train_per_class or float("inf"))
-                yield from _of_part(
-                    job, plan, largest, compared.metric_title, is_higher_better=compared.is_higher_better
+            comparisons = [comparison for comparison in results.datasets if comparison.dataset == dataset.name]
+            if comparisons:
+                largest = max(comparisons, key=lambda comparison: comparison.train_per_class or float("inf"))
+                yield from _findings_of_comparison(
+                    job, plan, largest, results.metric_title, is_higher_better=results.is_higher_better
                 )
 
 
-def _of_part(
-    job: Job, plan: StudyPlan, part: DatasetComparison, metric_title: str, *, is_higher_better: bool
+def _findings_of_comparison(
+    job: Job, plan: StudyPlan, comparison: DatasetComparison, metric_title: str, *, is_higher_better: bool
 ) -> Iterable[NetworkFinding]:
-    difference_of = {each.name: each for each in part.differences}
-    measured = [row for row in part.scores if row.mean is not None]
+    difference_of = {each.name: each for each in comparison.differences}
+    measured = [row for row in comparison.scores if row.mean is not None]
     for model in plan.models:
-        of_model = [row for row in measured if row.model == model.name]
-        if not of_model or "model_options" in model.recipe:  # with options, it is another network
+        model_scores = [row for row in measured if row.model == model.name]
+        if not model_scores or "model_options" in model.recipe:  # with options, it is another network
             continue
-        best = max(of_model, key=lambda row: (row.mean or 0.0) * (1 if is_higher_better else -1))
+        best = max(model_scores, key=lambda row: (row.mean or 0.0) * (1 if is_higher_better else -1))
         difference = difference_of.get(best.name)
         network = str(model.recipe.get("model", model.name))
         yield NetworkFinding(
@@ -427,10 +427,10 @@ def _of_part(
             model=network,
             way=None if network == model.name else model.name,
             regime=best.regime if len(plan.regimes) > 1 else None,
-            train_per_class=part.train_per_class,
+            train_per_class=comparison.train_per_class,
             metric_title=metric_title,
             mean=float(best.mean or 0.0),
             n_splits=best.n_splits,
             baseline=None if difference is None else difference.baseline,
-            verdict=None if difference is None else verdict(difference, part),
+            verdict=None if difference is None else verdict(difference, comparison),
         )

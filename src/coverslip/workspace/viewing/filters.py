@@ -144,9 +144,9 @@ def _is_named(gallery: Gallery, name: str, value: str) -> ColumnElement[bool]:
 
 
 def _by_name(query: Select[Any], gallery: Gallery, column: str) -> Select[tuple[int]]:
-    listed = func.json_each(json.dumps(list(gallery.names[column]))).table_valued("key", "value")
+    ordered_names = func.json_each(json.dumps(list(gallery.names[column]))).table_valued("key", "value")
     # Materialized, so that SQLite creates an index: there may be as many groups as images.
-    ranked = select(listed.c.key, listed.c.value).cte("ranked").prefix_with("MATERIALIZED")
+    ranked = select(ordered_names.c.key, ordered_names.c.value).cte("ranked").prefix_with("MATERIALIZED")
     return query.outerjoin_from(gallery.position.table, ranked, ranked.c.value == gallery.named[column]).order_by(
         ranked.c.key.is_(None), ranked.c.key, gallery.position
     )

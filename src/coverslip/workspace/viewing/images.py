@@ -233,22 +233,22 @@ def facts_of(workspace: Workspace, dataset_id: str, position: int) -> ImageFacts
                 image_facts.c.dataset_id == dataset_id, image_facts.c.position == position
             )
         ).one_or_none()
-        equal, n_equal = _equal(connection, dataset_id, position, row["pixel_hash"])
+        duplicates, n_duplicates = _duplicates_of(connection, dataset_id, position, row["pixel_hash"])
     facts = stored.facts if stored is not None and stored.facts else {}
     try:
         size = workspace.allowed(row["file"]).stat().st_size
     except (CoverslipError, OSError):
         size = None
-    read: dict[str, Any] = {
+    read_facts: dict[str, Any] = {
         name: facts.get(name) for name in ("bit_depth", "n_channels", "n_planes", "dtype", "low", "high")
     }
     return ImageFacts(
         **{**row, "file": name_as_text(row["file"])},
-        **read,
+        **read_facts,
         format=facts.get("file_format"),
         note=reason_text(stored.reason) if stored is not None and not facts else facts.get("note"),
-        equal_to=equal,
-        duplicates=n_equal,
+        equal_to=duplicates,
+        duplicates=n_duplicates,
         size_bytes=size,
     )
 
@@ -284,14 +284,14 @@ def picture_sources(workspace: Workspace, dataset_id: str, positions: list[int])
         rows = connection.execute(query.where(*_at(dataset_id, positions))).all()
         if not rows:
             dataset_row(connection, dataset_id)
-    at = {
+    sources = {
         row.position: PictureSource(Path(row.path), plan_of(row.plan)[0], row.version, row.problem != "unreadable")
         for row in rows
     }
-    missing = [position for position in positions if position not in at]
+    missing = [position for position in positions if position not in sources]
     if missing:
         raise _no_image(missing[0])
-    return [at[position] for position in positions]
+    return [sources[position] for position in positions]
 
 
 def _no_image(position: int) -> NotFound:
@@ -303,17 +303,19 @@ def _at(dataset_id: str, positions: Iterable[int]) -> list[ColumnElement[bool]]:
     return [images.c.dataset_id == dataset_id, images.c.position.in_(among(positions))]
 
 
-def _equal(connection: Connection, dataset_id: str, position: int, pixel_hash: str | None) -> tuple[list[int], int]:
+def _duplicates_of(
+    connection: Connection, dataset_id: str, position: int, pixel_hash: str | None
+) -> tuple[list[int], int]:
     """Return the first images with the same pixels, and their number."""
     if pixel_hash is None:
         return [], 0
-    others: Any = (
+    is_duplicate: Any = (
         images.c.dataset_id == dataset_id,
         images.c.pixel_hash == pixel_hash,
         images.c.position != position,
     )
-    n = connection.execute(select(func.count()).where(*others)).scalar_one()
-    query = select(images.c.position).where(*others).order_by(images.c.position).limit(_MOST_EQUAL)
+    n = connection.execute(select(func.count()).where(*is_duplicate)).scalar_one()
+    query = select(images.c.position).where(*is_duplicate).order_by(images.c.position).limit(_MOST_EQUAL)
     return list(connection.execute(query).scalars()), n
 
 
@@ -338,8 +340,8 @@ def current_label_errors(connection: Connection, dataset_id: str, run: Run) -> C
         )
         labels = {image.image_id: image.label for image in errors_now.images}
         records = load_records(connection, dataset_id, image_ids=labels)
-        now = with_classes(as_dataset(dataset, records), run.recipe.classes).records if records else ()
-        changed = {record.image_id for record in now if record.label != labels[record.image_id]}
-        unchanged = errors_now.without(changed)
-        return CurrentLabelErrors(unchanged, unchanged.without(confirmed_ids(connection, dataset_id)), len(changed))
+        current = with_classes(as_dataset(dataset, records), run.recipe.classes).records if records else ()
+        changed_ids = {record.image_id for record in current if record.label != labels[record.image_id]}
+        unchanged = errors_now.without(changed_ids)
+        return CurrentLabelErrors(unchanged, unchanged.without(confirmed_ids(connection, dataset_id)), len(changed_ids))
     return CurrentLabelErrors(errors, errors, 0)
