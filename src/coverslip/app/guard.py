@@ -322,10 +322,10 @@ def _refused(scope: Scope, headers: Headers, refusal: _Refusal) -> Response:
 
 def _page(title: str, body: str, *, status: int = 200, refresh: str | None = None) -> HTMLResponse:
     """Return a page without styles and scripts, for clients that are not admitted yet."""
-    onwards = f'<meta http-equiv="refresh" content="0;url={refresh}">' if refresh else ""
+    refresh_tag = f'<meta http-equiv="refresh" content="0;url={refresh}">' if refresh else ""
     return HTMLResponse(
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
-        f"{onwards}<title>{title}</title></head><body><main>{body}</main></body></html>",
+        f"{refresh_tag}<title>{title}</title></head><body><main>{body}</main></body></html>",
         status,
     )
 

@@ -75,8 +75,8 @@ def label_positions(
         text(f"SELECT position, label FROM images {_AT_POSITIONS} ORDER BY position"),  # noqa: S608 - only marks and fixed names are put in
         {"dataset": row.id, "positions": json.dumps(list(positions))},
     ).all()
-    before = [[position, old] for position, old in rows if old != label]
-    if not before:
+    old_labels = [[position, old] for position, old in rows if old != label]
+    if not old_labels:
         return None, 0
     change = connection.execute(
         insert(label_changes).values(
@@ -84,15 +84,15 @@ def label_positions(
             made=now(),
             is_undone=False,
             label=label,
-            before=before,
+            before=old_labels,
             made_by=account_name(),
             job_id=job_id,
         )
     ).inserted_primary_key
     if label is not None:
         add_classes(connection, row, [label])
-    _write_labels(connection, row, {label: [position for position, _ in before]})
-    return (change[0] if change else None), len(before)
+    _write_labels(connection, row, {label: [position for position, _ in old_labels]})
+    return (change[0] if change else None), len(old_labels)
 
 
 def add_classes(connection: Connection, row: AnyRow, classes: Sequence[str]) -> None:
@@ -153,16 +153,16 @@ def _apply_change(workspace: Workspace, dataset_id: str, change_id: int, *, is_u
             raise ChangedSince("label-change-gone")
         earlier: dict[int, str | None] = dict(change.before)
         new_labels = dict.fromkeys(earlier, change.label)
-        expected, new = (new_labels, earlier) if is_undone else (earlier, new_labels)
-        is_image = (images.c.dataset_id == dataset_id) & images.c.position.in_(values(json.dumps(list(earlier))))
+        expected, target_labels = (new_labels, earlier) if is_undone else (earlier, new_labels)
+        is_affected = (images.c.dataset_id == dataset_id) & images.c.position.in_(values(json.dumps(list(earlier))))
         rows = connection.execute(
-            select(images.c.position, images.c.image_id, images.c.label).where(is_image).order_by(images.c.position)
+            select(images.c.position, images.c.image_id, images.c.label).where(is_affected).order_by(images.c.position)
         ).all()
         n_changed = sum(image.label != expected[image.position] for image in rows)
         if n_changed or _is_changed_later(connection, change):
             raise ChangedSince("labels-changed-since")
         positions_by_label: dict[str | None, list[int]] = defaultdict(list)
-        for position, label in new.items():
+        for position, label in target_labels.items():
             positions_by_label[label].append(position)
         _write_labels(connection, row, positions_by_label)
         connection.execute(update(label_changes).where(of_dataset).values(is_undone=is_undone))
@@ -208,22 +208,22 @@ def confirm_labels(
     with write_transaction(workspace.engine) as connection:
         dataset_row(connection, dataset_id)
         positions_of(connection, dataset_id, image_ids)
-        new = values(json.dumps(list(image_ids)))
-        is_image = (images.c.dataset_id == dataset_id) & images.c.image_id.in_(new)
+        requested_ids = values(json.dumps(list(image_ids)))
+        is_requested = (images.c.dataset_id == dataset_id) & images.c.image_id.in_(requested_ids)
         is_confirmed_now = images.c.image_id.in_(confirmed_images(dataset_id))
-        unequal = connection.execute(
+        affected = connection.execute(
             select(images.c.image_id, images.c.label).where(
-                is_image, ~is_confirmed_now if is_confirmed else is_confirmed_now
+                is_requested, ~is_confirmed_now if is_confirmed else is_confirmed_now
             )
         ).all()
-        if is_confirmed and any(label is None for _, label in unequal):
+        if is_confirmed and any(label is None for _, label in affected):
             raise Conflict("unlabeled-not-confirmed")
-        changed_ids = [image_id for image_id, _ in unequal]
+        changed_ids = [image_id for image_id, _ in affected]
         is_changed = confirmed_labels.c.image_id.in_(values(json.dumps(changed_ids)))
         connection.execute(delete(confirmed_labels).where(confirmed_labels.c.dataset_id == dataset_id, is_changed))
-        if is_confirmed and unequal:
+        if is_confirmed and affected:
             common = {"dataset_id": dataset_id, "made": now(), "made_by": account_name()}
-            rows = [{**common, "image_id": image_id, "label": label} for image_id, label in unequal]
+            rows = [{**common, "image_id": image_id, "label": label} for image_id, label in affected]
             connection.execute(insert(confirmed_labels), rows)
         return changed_ids
 

@@ -383,7 +383,7 @@ def _replace_sources(
     _replace(workspace, row.id, opened, values)
 
 
-def _replace(workspace: Workspace, dataset_id: str, opened: Dataset, values: Json | None = None) -> None:
+def _replace(workspace: Workspace, dataset_id: str, dataset: Dataset, values: Json | None = None) -> None:
     """Replace the images of a dataset. They must be read again."""
     with (
         workspace.background.held(reading_images.thread_of(dataset_id)),
@@ -391,4 +391,4 @@ def _replace(workspace: Workspace, dataset_id: str, opened: Dataset, values: Jso
     ):
         if values:
             connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(**values))
-        replace_images(connection, workspace, dataset_id, opened)
+        replace_images(connection, workspace, dataset_id, dataset)

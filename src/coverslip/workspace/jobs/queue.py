@@ -76,12 +76,12 @@ class Queue:
         with self._workspace.engine.begin() as connection:
             is_queued = (db.jobs.c.id == job.id) & (db.jobs.c.state == "queued")
             # Recorded first: if the server dies here, the job can be resumed, and is never started twice.
-            update_result = connection.execute(
+            result = connection.execute(
                 update(db.jobs)
                 .where(is_queued)
                 .values(state="started", queued=None, launched=time.time(), pid=None, process_started=None)
             )
-        if not update_result.rowcount:
+        if not result.rowcount:
             return
         job.log.parent.mkdir(parents=True, exist_ok=True)
         launched = launch(
