@@ -19,10 +19,10 @@ from coverslip.cli import main
 from coverslip.errors import Conflict
 from coverslip.machine import process_started
 from coverslip.workspace.datasets import sources
-from coverslip.workspace.datasets.listing import describe
+from coverslip.workspace.datasets.state import dataset_state
+from coverslip.workspace.jobs.control import queue_training
 from coverslip.workspace.jobs.records import change_if_unchanged, change_job, find_job
 from coverslip.workspace.jobs.state import has_ended, state_of, status_of
-from coverslip.workspace.jobs.training import queue_training
 from coverslip.workspace.predictions import predicting
 from coverslip.workspace.predictions.state import queue_prediction
 from coverslip.workspace.store.workspace import Workspace, open_workspace
@@ -47,7 +47,7 @@ def new_workspace(folder: Path) -> Workspace:
 def open_images(workspace: Workspace, *folders: Path, **how: Any) -> str:  # Any: as for `open_sources`
     """A dataset that has been read; its id."""
     dataset_id = sources.open_sources(workspace, [sources.Source(str(folder)) for folder in folders], **how).id
-    until(lambda: describe(workspace, dataset_id).state != "reading")
+    until(lambda: dataset_state(workspace, dataset_id).state != "reading")
     return dataset_id
 
 

@@ -280,8 +280,8 @@ def test_doubtful_labels_are_looked_for_and_gone_through_in_the_gallery(lab: Lab
     refused = lab.client.get(f"{API}/datasets/{lab.cells}/images?run={lab.run}&only=questioned")
     assert refused.status_code == 422, refused.text
     assert lab.client.post(place).status_code == 202
-    known = until(lambda: (told := lab.client.get(place).json())["state"] != "searching" and told)
-    assert known["state"] == "known", known
+    known = until(lambda: (told := lab.client.get(place).json())["state"] != "running" and told)
+    assert known["state"] == "ready", known
     assert known["n_checked"] + known["n_not_checked"] == 60
     shown = lab.get(f"datasets/{lab.cells}/images?run={lab.run}&only=questioned&sort=label-quality&limit=100")["items"]
     assert [image["image_id"] for image in shown] == [image["image_id"] for image in known["images"]]
@@ -301,7 +301,7 @@ def checked_labels(lab: Lab, run: str) -> Json:
     place = f"{API}/runs/{run}/label-errors"
     if lab.client.get(place).json()["state"] == "unknown":
         assert lab.client.post(place).status_code == 202
-    checked: Json = until(lambda: (now := lab.client.get(place).json())["state"] == "known" and now)
+    checked: Json = until(lambda: (now := lab.client.get(place).json())["state"] == "ready" and now)
     return checked
 
 
@@ -406,7 +406,7 @@ def test_an_explanation_is_asked_for_and_given_up_on_request(lab: Lab) -> None:
         "seconds": None,
     }
     assert lab.client.get(f"{place}/picture").status_code == 404
-    assert lab.client.post(place).json()["state"] in ("waiting", "drawing")
+    assert lab.client.post(place).json()["state"] in ("waiting", "running")
     assert lab.client.delete(place).status_code == 204
     assert lab.client.get(place).json()["state"] == "not-requested"
     assert lab.client.get(f"{API}/jobs/{lab.run}/rows/4000/explanation").status_code == 404
@@ -425,8 +425,8 @@ def test_an_out_of_fold_prediction_is_explained_with_the_classifier_of_its_fold(
     assert set(asked) == {1, 2}
     place = asked[2]
     lab.client.post(f"{API}/{place}")
-    known = until(lambda: (now := lab.get(place))["state"] in ("known", "not-requested") and now, 600)
-    assert (known["state"], known["fold"]) == ("known", 2), known
+    known = until(lambda: (now := lab.get(place))["state"] in ("ready", "not-requested") and now, 600)
+    assert (known["state"], known["fold"]) == ("ready", 2), known
     checked = run.fold(2).map_checks
     assert checked is not None
     assert checked.classifier == fingerprint_of(run.fold(2).classifier_folder)
@@ -438,13 +438,13 @@ def test_measured_images_of_runs_and_evaluations_are_explained_and_their_picture
     created = lab.client.post(f"{API}/runs/{lab.run}/evaluations", json={"dataset_id": lab.cells, "name": None}).json()
     assert ended(lab.client, created["id"], what="evaluations")["state"] == "done"
     for place in (f"{API}/jobs/{job}/rows/0/explanation" for job in (lab.run, created["id"])):
-        assert lab.client.post(place).json()["state"] in ("waiting", "drawing")
+        assert lab.client.post(place).json()["state"] in ("waiting", "running")
         known = until(
-            lambda at=place: (now := lab.client.get(at).json())["state"] in ("known", "not-requested") and now, 600
+            lambda at=place: (now := lab.client.get(at).json())["state"] in ("ready", "not-requested") and now, 600
         )
-        assert known == {"state": "known", "progress": None, "error": None, "fold": None, "seconds": None}
+        assert known == {"state": "ready", "progress": None, "error": None, "fold": None, "seconds": None}
         first, again = (lab.client.get(f"{place}/picture") for _ in range(2))
         assert (first.status_code, first.headers["content-type"]) == (200, "image/png")
         assert again.content == first.content
-        assert lab.client.post(place).json()["state"] == "known"
+        assert lab.client.post(place).json()["state"] == "ready"
     assert Run(Path(lab.get(f"runs/{lab.run}")["folder"])).map_checks is not None

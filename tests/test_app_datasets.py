@@ -19,7 +19,7 @@ from sqlalchemy import select, update
 
 from coverslip.cache import forget
 from coverslip.messages import text
-from coverslip.workspace.cleanup import tidy
+from coverslip.workspace.cleanup import delete_expired
 from coverslip.workspace.datasets import grouping
 from coverslip.workspace.store.tables import datasets
 
@@ -304,11 +304,11 @@ from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.store.workspace import open_workspace
 home = open_workspace(Path({str(tmp_path / "home")!r}), (Path({str(tmp_path)!r}),))
 reading_images._IMAGES_AT_ONCE = 10
-keep = reading_images._keep_facts
+keep = reading_images._store_facts
 def kept(*what):
     keep(*what)
     os._exit(9)  # in the middle of the transaction
-reading_images._keep_facts = kept
+reading_images._store_facts = kept
 print(sources.open_sources(home, [sources.Source({str(cells)!r})]).id, flush=True)
 home.background.wait_all()
 """
@@ -480,11 +480,11 @@ def test_a_set_is_forgotten_and_its_files_stay(app: App, tmp_path: Path) -> None
     app.send("DELETE", f"datasets/{found['id']}")
     assert app.get("datasets")["total"] == 0
     assert app.refused("GET", f"datasets/{found['id']}")["status"] == 404
-    tidy(app.home, threading.Event())
+    delete_expired(app.home, threading.Event())
     with app.home.engine.begin() as connection:
         assert connection.execute(select(datasets.c.id)).scalars().all() == [found["id"]]  # for 30 days
-        connection.execute(update(datasets).values(forgotten="2026-01-01T00:00:00+00:00"))
-    tidy(app.home, threading.Event())
+        connection.execute(update(datasets).values(removed="2026-01-01T00:00:00+00:00"))
+    delete_expired(app.home, threading.Event())
     assert app.refused("POST", f"datasets/{found['id']}/restore")["status"] == 404
     assert len(list(cells.rglob("*.png"))) == 12
     with sqlite3.connect(tmp_path / "home" / "workspace.sqlite") as connection:

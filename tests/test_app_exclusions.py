@@ -14,9 +14,9 @@ from coverslip.reports.sections.dataset_flow import flow_of
 from coverslip.reports.sections.limits import limits
 from coverslip.reports.sections.methods import methods
 from coverslip.workspace.correcting.history import exclude
-from coverslip.workspace.datasets import changing, grouping, reading_images, snapshots
+from coverslip.workspace.datasets import grouping, reading_images, snapshots, sources
 from coverslip.workspace.datasets.inspections import removable_duplicates
-from coverslip.workspace.datasets.listing import DatasetState, describe
+from coverslip.workspace.datasets.state import DatasetState, dataset_state
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.store.rows import TableChoices
 from coverslip.workspace.store.workspace import Workspace
@@ -62,11 +62,11 @@ def test_what_is_left_out_is_neither_counted_nor_trained_on_until_it_is_taken_in
     copies: tuple[Workspace, str],
 ) -> None:
     workspace, dataset_id = copies
-    before = describe(workspace, dataset_id)
+    before = dataset_state(workspace, dataset_id)
     spare = reading_images.inspection(workspace, dataset_id).removable_duplicates["duplicates"]
     exclude(workspace, dataset_id, spare, is_excluded=True)
 
-    state = describe(workspace, dataset_id)
+    state = dataset_state(workspace, dataset_id)
     assert (state.n_images, state.n_excluded) == (before.n_images, 3)
     assert count_of(state, "large") == count_of(before, "large") - 3
     assert state.n_labeled == before.n_labeled - 3
@@ -87,21 +87,21 @@ def test_what_is_left_out_is_neither_counted_nor_trained_on_until_it_is_taken_in
     exported = "".join(snapshots.table_lines(workspace, dataset_id))
     assert exported.count("excluded") == 3  # as `coverslip train` reads it
 
-    changing.refresh(workspace, dataset_id)
+    sources.refresh_dataset(workspace, dataset_id)
     workspace.background.wait_all()
-    assert describe(workspace, dataset_id).n_excluded == 3
+    assert dataset_state(workspace, dataset_id).n_excluded == 3
 
     exclude(workspace, dataset_id, spare, is_excluded=False)
-    again = describe(workspace, dataset_id)
+    again = dataset_state(workspace, dataset_id)
     assert (again.classes, again.n_excluded) == (before.classes, 0)
     assert "duplicates" in codes(workspace, dataset_id)
 
 
 def test_groups_are_previewed_without_excluded_images(copies: tuple[Workspace, str], tmp_path: Path) -> None:
     workspace, dataset_id = copies
-    before = grouping.preview(workspace, dataset_id, pattern=r"slide\d+", column=None)
+    before = grouping.preview_groups(workspace, dataset_id, pattern=r"slide\d+", column=None)
     exclude(workspace, dataset_id, ids_at(workspace, dataset_id, [0, 1, 2]), is_excluded=True)
-    after = grouping.preview(workspace, dataset_id, pattern=r"slide\d+", column=None)
+    after = grouping.preview_groups(workspace, dataset_id, pattern=r"slide\d+", column=None)
     assert sum(group.n for group in before.largest) - sum(group.n for group in after.largest) == 3
     assert after.refusal is None
 
@@ -110,7 +110,7 @@ def test_groups_are_previewed_without_excluded_images(copies: tuple[Workspace, s
     table.write_text("\n".join(["path,label,slide", *rows]))
     of_table = open_images(workspace, table)
     exclude(workspace, of_table, ids_at(workspace, of_table, [0]), is_excluded=True)
-    by_column = grouping.preview(workspace, of_table, pattern=None, column="slide")
+    by_column = grouping.preview_groups(workspace, of_table, pattern=None, column="slide")
     assert sum(group.n for group in by_column.largest) + by_column.n_unmatched == len(rows) - 1
 
 
@@ -120,13 +120,13 @@ def test_the_groups_of_now_are_previewed_where_none_are_named(tmp_path: Path) ->
     rows = [f"{file},{x},20,{file.parent.name}" for file in sorted(cells.rglob("*.png")) for x in (16, 24)]
     (tmp_path / "points.csv").write_text("\n".join(["path,x,y,label", *rows]))
     of_files = open_images(workspace, tmp_path / "points.csv", choices=TableChoices(crop_size=16))
-    found = grouping.preview(workspace, of_files, pattern=None, column=None)
-    assert describe(workspace, of_files).groups.by == "file"
+    found = grouping.preview_groups(workspace, of_files, pattern=None, column=None)
+    assert dataset_state(workspace, of_files).groups.by == "file"
     assert (found.n_groups, found.n_unmatched) == (12, 0)
     assert {group.n for group in found.largest} == {2}
     by_slide = open_images(workspace, cells, group_pattern=r"slide\d+")
-    asked = grouping.preview(workspace, by_slide, pattern=r"slide\d+", column=None)
-    assert grouping.preview(workspace, by_slide, pattern=None, column=None).largest == asked.largest
+    asked = grouping.preview_groups(workspace, by_slide, pattern=r"slide\d+", column=None)
+    assert grouping.preview_groups(workspace, by_slide, pattern=None, column=None).largest == asked.largest
 
 
 def test_copies_are_left_out_from_checks_and_taken_in_again(page: "Page", app_server: RunningApp) -> None:

@@ -11,7 +11,7 @@ from drawing import save_cells
 from small_workspace import new_workspace
 
 from coverslip.workspace.jobs.records import add_job, change_job
-from coverslip.workspace.store.activity import activity_of
+from coverslip.workspace.store.rows import activity_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page

@@ -191,10 +191,10 @@ def test_only_the_tokens_hash_is_kept_and_a_new_one_ends_it(tmp_path: Path) -> N
     first = make_token(workspace)
     kept = "".join(file.read_text() for file in workspace.folder.glob("*.json"))
     assert first not in kept
-    assert Door(HOSTS, 1, token_hash(workspace)).opens_for(first)
+    assert Door(HOSTS, 1, token_hash(workspace)).accepts(first)
     second = make_token(workspace)
-    assert not Door(HOSTS, 1, token_hash(workspace)).opens_for(first)
-    assert Door(HOSTS, 1, token_hash(workspace)).opens_for(second)
+    assert not Door(HOSTS, 1, token_hash(workspace)).accepts(first)
+    assert Door(HOSTS, 1, token_hash(workspace)).accepts(second)
     assert (workspace.folder / "token.json").stat().st_mode & 0o077 == 0
 
 

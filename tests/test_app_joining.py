@@ -14,7 +14,7 @@ from coverslip.datasets import ImageRecord
 from coverslip.images import ReadPlan, square_around
 from coverslip.runs import Prediction
 from coverslip.workspace.jobs.records import add_job
-from coverslip.workspace.predictions.corrections import labels_of_files, with_dataset_labels
+from coverslip.workspace.predictions.measured import labels_of_files, with_dataset_labels
 from coverslip.workspace.predictions.rows import FILE, RowsWriter
 from coverslip.workspace.store.rows import load_dataset
 

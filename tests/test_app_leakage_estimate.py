@@ -25,9 +25,9 @@ from coverslip.reports import write_report
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections import sections_of
 from coverslip.runs import LeakageEstimate, Run, write_inspection
-from coverslip.workspace.datasets import changing, labels, reading_images
-from coverslip.workspace.datasets.inspections import inspect_again
-from coverslip.workspace.leakage_audit.estimates import LeakageEstimates
+from coverslip.workspace.datasets import labels, reading_images, sources
+from coverslip.workspace.datasets.inspections import update_inspection
+from coverslip.workspace.leakage_audit import LeakageEstimates
 from coverslip.workspace.store.rows import load_dataset, load_scan
 
 SIGNAL = Signal(0.5, ProbeScore(0.9, 0.02), {"border": ProbeScore(0.8, 0.02)})
@@ -54,9 +54,9 @@ def test_what_was_seen_stays_until_labels_change_and_is_there_again_when_they_ar
             with_cached_near_duplicates(load_scan(connection, cells)),
             LeakageAudit(SIGNAL, image_level()),
         )
-    inspect_again(workspace, cells)
+    update_inspection(workspace, cells)
     seen = looking.state_of(cells)
-    assert (seen.state, seen.signal) == ("known", SIGNAL)
+    assert (seen.state, seen.signal) == ("ready", SIGNAL)
     assert "An image-level split overestimates" in seen.words[0]
     (shortcut,) = reading_images.inspection(workspace, cells).of("shortcut")
     assert shortcut.parameters["from"] == "border"
@@ -68,12 +68,12 @@ def test_what_was_seen_stays_until_labels_change_and_is_there_again_when_they_ar
         assert not reading_images.inspection(workspace, cells).of("shortcut")
     labels.undo(workspace, cells, change or 0)
     assert reading_images.inspection(workspace, cells).of("shortcut")
-    assert looking.state_of(cells).state == "known"
+    assert looking.state_of(cells).state == "ready"
 
-    changing.change(workspace, cells, {"class_plan": {"drop": ["small"]}})  # trainings have other labels from now on
+    sources.change_dataset(workspace, cells, {"class_plan": {"drop": ["small"]}})  # changes labels in trainings
     assert looking.state_of(cells).state == "outdated"
     assert not reading_images.inspection(workspace, cells).of("shortcut")
-    changing.change(workspace, cells, {"class_plan": {}})
+    sources.change_dataset(workspace, cells, {"class_plan": {}})
     assert reading_images.inspection(workspace, cells).of("shortcut")
 
 
@@ -102,12 +102,12 @@ def test_the_app_shows_images_to_a_network_and_gives_it_up_on_request(tmp_path: 
     cells = open_images(workspace, write_cells(tmp_path / "cells", 60, side=32), group_pattern=GROUPS)
     address = f"{API}/datasets/{cells}/leakage-estimate"
     with TestClient(create_app(workspace)) as client:
-        assert client.post(address).json()["state"] in ("waiting", "searching")
+        assert client.post(address).json()["state"] in ("waiting", "running")
         assert client.delete(address).status_code == 204
         assert client.get(address).json()["state"] == "not-requested"
-        changing.change(workspace, cells, {"class_plan": {"merge": {"others": ["small", "medium"]}}})
+        sources.change_dataset(workspace, cells, {"class_plan": {"merge": {"others": ["small", "medium"]}}})
         client.post(address)
-        known = until(lambda: (now := client.get(address).json())["state"] == "known" and now, 120)
+        known = until(lambda: (now := client.get(address).json())["state"] == "ready" and now, 120)
         assert known["leakage_estimate"]["n_images"] == 60
         assert known["signal"]["chance"] == pytest.approx(1 / 2)  # of the classes that trainings see
         assert known["error"] is None

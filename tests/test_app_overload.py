@@ -228,12 +228,12 @@ def test_whoever_logs_never_waits_and_the_same_is_logged_seldom(tmp_path: Path, 
 _FULL = """
 import logging, sys
 from pathlib import Path
-from coverslip.app import logs
+from coverslip.app import problems
 
-logs._MOST_WAITING = 1
+problems._MOST_WAITING = 1
 logging.raiseExceptions = True
 for k in range(100):
-    with logs.logged_to(Path(sys.argv[1])):
+    with problems.logged_to(Path(sys.argv[1])):
         logging.getLogger("of numbers").error("%d", "a")
         for n in range(3):
             logging.getLogger(f"of {k} {n}").error("a line")

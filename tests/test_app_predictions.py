@@ -36,7 +36,7 @@ from coverslip.app.server import create_app
 from coverslip.runs import Recipe, SplitPlan
 from coverslip.workspace.correcting import corrections
 from coverslip.workspace.datasets.labels import set_labels
-from coverslip.workspace.datasets.listing import describe
+from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.jobs.state import status_of
 from coverslip.workspace.predictions.classifiers import LoadedClassifiers
@@ -200,7 +200,7 @@ def test_corrections_become_training_images(lab: Lab) -> None:
     for row, label in zip(rows, ("<script>", "large", "=new"), strict=True):
         lab.client.put(f"{path}/rows/{row['k']}/correction", json={"label": label})
     made = lab.client.post(f"{path}/dataset", json={"only": "corrected"}).json()
-    until(lambda: describe(lab.workspace, made["id"]).state == "ready")
+    until(lambda: dataset_state(lab.workspace, made["id"]).state == "ready")
     found = lab.client.get(f"{API}/datasets/{made['id']}").json()
     counts = [(one["name"], one["n"]) for one in sorted(found["classes"], key=lambda one: one["color_index"])]
     assert counts == [("<script>", 1), ("large", 1), ("medium", 0), ("=new", 1)]  # the classifier's keys
@@ -231,7 +231,7 @@ def test_an_image_is_excluded_with_its_reason_and_included_again(lab: Lab) -> No
         second,
         third,
     ]
-    dataset = describe(lab.workspace, images)
+    dataset = dataset_state(lab.workspace, images)
     assert (dataset.n_excluded, dataset.n_labeled) == (2, 1)
     assert [each.name for each in dataset.classes] == ["<script>", "large", "medium"]
     table = list(csv.DictReader(io.StringIO(lab.client.get(f"{path}/download/predictions").text)))
@@ -246,7 +246,7 @@ def test_an_image_is_excluded_with_its_reason_and_included_again(lab: Lab) -> No
 
     for k in (first, second, third):
         lab.client.put(f"{path}/rows/{k}/correction", json={"label": None})
-    dataset = describe(lab.workspace, images)
+    dataset = dataset_state(lab.workspace, images)
     assert (dataset.n_excluded, dataset.n_labeled) == (0, 0)
     assert lab.client.delete(f"{API}/jobs/{answer.json()['id']}").status_code == 204
 
@@ -286,20 +286,20 @@ def images_of(lab: Lab, dataset_id: str) -> list[Json]:
 @pytest.mark.exhaustive
 def test_confirmed_and_corrected_images_join_a_dataset_once_and_can_be_left_out_again(lab: Lab) -> None:
     cells = open_images(lab.workspace, lab.new.parent / "cells", group_pattern=r"slide\d+", name="Cells")
-    before = describe(lab.workspace, cells)
+    before = dataset_state(lab.workspace, cells)
     path = f"{API}/predictions/{lab.prediction}"
     assert lab.client.post(f"{path}/join", json={"dataset_id": cells}).status_code == 409  # nobody looked at any
     rows = [row for row in lab.client.get(f"{path}/rows?limit=9").json()["items"] if row["predicted"]][:3]
     shutil.copy(lab.new / rows[2]["image_id"], lab.new.parent / "cells" / "large" / "known.png")
     lab.client.post(f"{API}/datasets/{cells}/refresh")
-    until(lambda: describe(lab.workspace, cells).state == "ready")
+    until(lambda: dataset_state(lab.workspace, cells).state == "ready")
     for row, label in zip(rows, ("medium", rows[1]["predicted"], "large"), strict=True):
         lab.client.put(f"{path}/rows/{row['k']}/correction", json={"label": label})
 
     joined = lab.client.post(f"{path}/join", json={"dataset_id": cells})
     assert joined.status_code == 200, joined.text
-    until(lambda: describe(lab.workspace, cells).state == "ready")
-    after = describe(lab.workspace, cells)
+    until(lambda: dataset_state(lab.workspace, cells).state == "ready")
+    after = dataset_state(lab.workspace, cells)
     assert (after.n_images, after.n_labeled) == (before.n_images + 1 + 2, before.n_labeled + 1 + 2)
     assert {domain.name: domain.n for domain in after.domains}["Monday"] == 2
     assert lab.client.post(f"{path}/join", json={"dataset_id": cells}).json()["dataset"]["n_images"] == after.n_images
@@ -308,14 +308,14 @@ def test_confirmed_and_corrected_images_join_a_dataset_once_and_can_be_left_out_
     lab.client.put(f"{path}/rows/{rows[0]['k']}/correction", json={"label": "large"})
     lab.client.put(f"{path}/rows/{rows[1]['k']}/correction", json={"label": None, "excluded": "unusable"})
     lab.client.post(f"{path}/join", json={"dataset_id": cells})
-    until(lambda: describe(lab.workspace, cells).state == "ready")
+    until(lambda: dataset_state(lab.workspace, cells).state == "ready")
     listed = lab.client.get(f"{API}/datasets/{cells}/images?domain=Monday").json()["items"]
     assert [image["label"] for image in listed] == ["large"]
-    assert [each.name for each in describe(lab.workspace, cells).classes] == [each.name for each in before.classes]
+    assert [each.name for each in dataset_state(lab.workspace, cells).classes] == [each.name for each in before.classes]
 
     sources = [{"path": before.sources[0].path}]
     assert lab.client.patch(f"{API}/datasets/{cells}", json={"sources": sources}).status_code == 200
-    assert describe(lab.workspace, cells).n_images == before.n_images + 1
+    assert dataset_state(lab.workspace, cells).n_images == before.n_images + 1
     for row in rows:
         lab.client.put(f"{path}/rows/{row['k']}/correction", json={"label": None})
 
@@ -367,10 +367,10 @@ def test_single_images_are_answered_by_a_classifier_that_stays_loaded(lab: Lab) 
     assert too_large.status_code == 413
     assert lab.client.post(f"{API}/classifiers/none/classify", content=b"x").status_code == 404
     process = classifying._workers[lab.run].process
-    classifying.end_silent()
+    classifying.end_idle()
     assert process.poll() is None  # it was asked just now
     classifying._workers[lab.run].last_used = -1e9
-    classifying.end_silent()
+    classifying.end_idle()
     assert lab.run not in classifying._workers
     process.wait(timeout=30)
 

@@ -45,7 +45,7 @@ def test_an_explanation_tells_that_it_goes_on_and_is_given_up(page: "Page", stoc
 
 
 def test_a_request_that_waits_is_dropped_when_its_image_is_left(page: "Page", stock: Stock) -> None:
-    states = ("drawing", "waiting", "not-requested")  # of the first three images, as if the first took long
+    states = ("running", "waiting", "not-requested")  # of the first three images, as if the first took long
     canceled: list[int] = []
 
     def answer(route: "Route") -> None:

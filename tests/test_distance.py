@@ -16,7 +16,7 @@ from coverslip.errors import CoverslipError, NotFound
 from coverslip.evaluation.distances import _forms, _of_permuted, _products, _unbiased, coral, median_distance, mmd
 from coverslip.messages import text
 from coverslip.runs import Run
-from coverslip.workspace.leakage_audit.distances import DistanceMeasurements
+from coverslip.workspace.leakage_audit import DistanceMeasurements
 
 
 def kernel(x: np.ndarray, y: np.ndarray, sigma: float) -> np.ndarray:
@@ -166,7 +166,7 @@ def test_distances_in_the_app_have_its_names_and_are_kept_until_images_change(tm
             measuring.state_of(here, others)
     assert measuring.state_of(here, [there]).state == "not-requested"
     measuring.start(here, [there])
-    known = until(lambda: (now := measuring.state_of(here, [there])).state in ("known", "not-requested") and now, 240)
+    known = until(lambda: (now := measuring.state_of(here, [there])).state in ("ready", "not-requested") and now, 240)
     assert known.error is None
     (pair,) = known.distances.pairs
     assert (pair.a, pair.b) == ("here", "there")

@@ -43,7 +43,7 @@ from coverslip.models.networks import Network, create_network
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections import SECTIONS, sections_of
 from coverslip.runs import Run
-from coverslip.workspace.explaining.worker import draw
+from coverslip.workspace.tasks import explain
 
 
 def small_network(head: str = "multi_layer") -> Network:
@@ -253,13 +253,13 @@ def test_an_image_is_decoded_once_and_its_copies_are_no_neighbors(own_run: Run, 
 def test_the_app_explains_one_image_as_its_row_was_read(own_run: Run, cells: Path, tmp_path: Path) -> None:
     image, plan = cells / own_run.split[0].path, {"box": [4, 4, 44, 44]}
     question = {"run": str(own_run.folder), "file": str(image), "plan": plan, "label": "small"}
-    with io.BytesIO(base64.b64decode(draw(question, ignore)["png"])) as picture:
+    with io.BytesIO(base64.b64decode(explain(question, ignore)["png"])) as picture:
         assert Image.open(picture).width < 3 * TILE_PX
     kept = Run(own_run.folder).map_checks
     assert kept is not None
     assert "contributions" in {check.method for check in kept.checks}
     with pytest.raises(cs.CoverslipError):
-        draw({**question, "file": str(tmp_path / "gone.png")}, ignore)
+        explain({**question, "file": str(tmp_path / "gone.png")}, ignore)
 
 
 def test_images_are_named_after_the_runs(trained: Run, capsys: pytest.CaptureFixture[str]) -> None:

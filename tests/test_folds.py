@@ -48,7 +48,7 @@ from coverslip.reports.reported import read_run
 from coverslip.reports.sections.numbers import decided
 from coverslip.reports.words import interval_words, percent
 from coverslip.runs import Recipe, Run, SplitPlan, epochs_called_for, open_classifier
-from coverslip.workspace.jobs.previews import planned
+from coverslip.workspace.jobs.previews import preview_of_split
 
 INSTANT = Recipe(model=SMALL_NETWORK, stage="instant", image_size=48, tta=1)
 SHORT = Recipe(model=SMALL_NETWORK, init="scratch", image_size=48, tta=1, epochs=1, batch_size=16)
@@ -604,8 +604,8 @@ def test_the_preview_divides_by_the_splits_own_seed_as_the_training_does(tmp_pat
                 save_cell(tmp_path / label / f"slide{slide}_{i}.png")
     data = cs.open_dataset(tmp_path, group_pattern=r"slide\d+")
     scan = scan_images(data)
-    by_seed = [planned(data, Recipe(seed=seed, split=SplitPlan(folds=3)), scan) for seed in (0, 1)]
-    own = planned(data, Recipe(seed=1, split=SplitPlan(folds=3, seed=0)), scan)
+    by_seed = [preview_of_split(data, Recipe(seed=seed, split=SplitPlan(folds=3)), scan) for seed in (0, 1)]
+    own = preview_of_split(data, Recipe(seed=1, split=SplitPlan(folds=3, seed=0)), scan)
     assert own == by_seed[0] != by_seed[1]
 
 

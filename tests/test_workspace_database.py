@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from coverslip.errors import CoverslipError
 from coverslip.messages import ChooseOther
 from coverslip.workspace.store import database, tables
-from coverslip.workspace.store.database import open_database, writing
+from coverslip.workspace.store.database import open_database, write_transaction
 from coverslip.workspace.store.tables import images
 from coverslip.workspace.store.workspace import open_workspace
 
@@ -29,7 +29,7 @@ def written(tmp_path: Path) -> Path:
     dataset = {"id": "d", "name": "cells", "kind": "folders", "sources": [], "is_labeled": True, "class_names": []}
     dataset |= {"class_plan": {}, "summary": {}, "revision": 0, "state": "ready", "created": ""}
     image = {"dataset_id": "d", "position": 0, "image_id": "a.png", "path": "/c/a.png", "shown_path": "a.png"}
-    with writing(open_database(file)) as connection:
+    with write_transaction(open_database(file)) as connection:
         connection.execute(insert(tables.datasets).values(**dataset))
         connection.execute(insert(images).values(**image, label="given here", domain="", version="1"))
     return file
@@ -140,7 +140,7 @@ def test_a_disk_that_takes_nothing_is_told_as_such(tmp_path: Path, pragma: str, 
     limits = {"max_files": 1, "max_bytes": 1, "created": ""}
     with engine.connect() as connection:  # the pool gives the same one again
         connection.exec_driver_sql(f"PRAGMA {pragma}")
-    with pytest.raises(CoverslipError) as refused, writing(engine) as connection:
+    with pytest.raises(CoverslipError) as refused, write_transaction(engine) as connection:
         connection.execute(insert(tables.uploads).values(**row, **limits))
     assert (refused.value.code, refused.value.parameters) == ("workspace-database-unusable", {"reason": reason})
     with pytest.raises(OperationalError), engine.connect() as connection:  # a fault of ours stays one

@@ -15,6 +15,7 @@ from threading import Barrier
 
 import numpy as np
 import pytest
+from refusing import refusing
 from small_workspace import FINETUNE, QUICK, new_workspace, open_images, until, write_cells
 from training_events import an_epoch
 
@@ -28,19 +29,18 @@ from coverslip.messages import ChooseOther
 from coverslip.models import list_models
 from coverslip.runs import BudgetRecord, Prediction, Recipe, SplitPlan, budget_seconds, load_recipe, save_recipe
 from coverslip.runs.log import FoldedLog, LogReader, Progress, lasting_lines
-from coverslip.workspace.datasets import changing, sources
-from coverslip.workspace.datasets.listing import describe
-from coverslip.workspace.jobs import acts, runs
-from coverslip.workspace.jobs.processes import is_running, launch, lines_of_last_process
+from coverslip.workspace.datasets import sources
+from coverslip.workspace.datasets.state import dataset_state
+from coverslip.workspace.jobs import control, runs
+from coverslip.workspace.jobs.control import queue_training
 from coverslip.workspace.jobs.queue import Queue
-from coverslip.workspace.jobs.records import Job, change_if_unchanged, change_job, find_job, waiting
+from coverslip.workspace.jobs.records import Job, change_if_unchanged, change_job, find_job, queued_ids
 from coverslip.workspace.jobs.results import fingerprint_of_code
 from coverslip.workspace.jobs.runs import run_story
-from coverslip.workspace.jobs.state import state_of, status_of
-from coverslip.workspace.jobs.training import queue_training
+from coverslip.workspace.jobs.state import is_running, launch, lines_of_last_process, state_of, status_of
 from coverslip.workspace.predictions import classifiers, rows
 from coverslip.workspace.predictions.predicting import _below, _refuse_outside
-from coverslip.workspace.recipes import advised_models, checked_recipe, recipe_of_dataset
+from coverslip.workspace.recipes import advised_models, recipe_of_dataset, validated_recipe
 from coverslip.workspace.store.rows import Page, dataset_row
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.filters import Filters
@@ -77,19 +77,19 @@ def say(job: Job, **status: object) -> None:
 
 def test_a_queued_training_waits_in_order_and_can_be_taken_out(workspace: Workspace, cells: str) -> None:
     first, second = queued(workspace, cells), queued(workspace, cells)
-    assert waiting(workspace, "train") == [first, second]
+    assert queued_ids(workspace, "train") == [first, second]
     assert runs.run_state(workspace, second).queue_position == 2
-    acts.stop(workspace, first)
+    control.stop_job(workspace, first)
     assert runs.run_state(workspace, first).state == "stopped"
     assert runs.run_state(workspace, second).queue_position == 1
-    acts.resume(workspace, first)
-    assert waiting(workspace, "train") == [second, first]
+    control.resume_job(workspace, first)
+    assert queued_ids(workspace, "train") == [second, first]
     for run_id in (first, second):
-        acts.remove(workspace, run_id)
-    assert waiting(workspace, "train") == []
-    acts.restore(workspace, second)
-    assert waiting(workspace, "train") == [second]
-    acts.remove(workspace, second)
+        control.remove_job(workspace, run_id)
+    assert queued_ids(workspace, "train") == []
+    control.restore_job(workspace, second)
+    assert queued_ids(workspace, "train") == [second]
+    control.remove_job(workspace, second)
     with pytest.raises(NotFound):
         find_job(workspace, second)
 
@@ -105,7 +105,7 @@ def test_a_time_budget_is_handed_on_with_what_was_asked_for_alone(workspace: Wor
     with pytest.raises(BadRecipe) as refused:
         queue_training(workspace, dataset_id=cells, name=None, recipe={}, budget="soon")
     assert refused.value.code == "not-a-duration"
-    acts.remove(workspace, run)
+    control.remove_job(workspace, run)
 
 
 def test_what_was_asked_for_is_told_beside_what_a_time_budget_made_of_it(workspace: Workspace, cells: str) -> None:
@@ -117,7 +117,7 @@ def test_what_was_asked_for_is_told_beside_what_a_time_budget_made_of_it(workspa
     story = run_story(workspace, run_id)
     assert (story.recipe["stage"], story.requested_recipe["stage"]) == ("instant", "finetune")
     assert (story.requested_recipe["epochs"], story.budget_seconds) == (9, 120.0)
-    acts.remove(workspace, run_id)
+    control.remove_job(workspace, run_id)
 
 
 @pytest.mark.parametrize(("budget", "seconds"), [("300h", 1_080_000), ("0.5s", 1)])
@@ -127,7 +127,7 @@ def test_however_long_or_short_a_time_budget_is_the_job_reads_it(
     run = queue_training(workspace, dataset_id=cells, name=None, recipe={}, budget=budget)
     (option,) = (word for word in find_job(workspace, run).command if word.startswith("--budget="))
     assert budget_seconds(option.removeprefix("--budget=")) == seconds
-    acts.remove(workspace, run)
+    control.remove_job(workspace, run)
 
 
 def test_a_job_whose_process_died_is_interrupted_and_can_be_resumed(workspace: Workspace, cells: str) -> None:
@@ -140,32 +140,32 @@ def test_a_job_whose_process_died_is_interrupted_and_can_be_resumed(workspace: W
     say(job, state="running", **own)
     assert state_now(job) == "running"
     with pytest.raises(Conflict):
-        acts.remove(workspace, run_id)
-    acts.stop(workspace, run_id)
+        control.remove_job(workspace, run_id)
+    control.stop_job(workspace, run_id)
     assert (job.folder / "stop").exists()
     assert state_now(find_job(workspace, run_id)) == "stopping"
     process.kill()  # not waited for: what has ended but was not asked about counts as ended
     assert until(lambda: state_now(job) == "interrupted")
     process.wait()
-    acts.resume(workspace, run_id)
+    control.resume_job(workspace, run_id)
     assert not (job.folder / "stop").exists()
-    acts.remove(workspace, run_id)
+    control.remove_job(workspace, run_id)
 
 
 def test_a_request_to_finish_holds_until_the_training_is_resumed_without_it(workspace: Workspace, cells: str) -> None:
     run_id = queued(workspace, cells, **FINETUNE)
     job = find_job(workspace, run_id)
-    acts.stop(workspace, run_id)
+    control.stop_job(workspace, run_id)
     job.folder.mkdir(parents=True)
     save_recipe(Recipe(stage="finetune", split=SplitPlan(folds=0)), job.run.recipe_file)
     job.run.split_file.touch()
-    acts.finish(workspace, run_id)
-    assert waiting(workspace, "train") == [run_id]
+    control.finish_job(workspace, run_id)
+    assert queued_ids(workspace, "train") == [run_id]
     assert job.run.finish_file.exists()
-    acts.stop(workspace, run_id)
-    acts.resume(workspace, run_id)
+    control.stop_job(workspace, run_id)
+    control.resume_job(workspace, run_id)
     assert not job.run.finish_file.exists()
-    acts.remove(workspace, run_id)
+    control.remove_job(workspace, run_id)
 
 
 def test_a_training_of_two_steps_is_in_one_of_them_while_it_works(workspace: Workspace, cells: str) -> None:
@@ -175,7 +175,7 @@ def test_a_training_of_two_steps_is_in_one_of_them_while_it_works(workspace: Wor
         as_started(workspace, run_id, launched=launched)
         steps.append(runs.run_state(workspace, run_id).step)
     assert steps == [None, 1, None]
-    acts.remove(workspace, run_id)
+    control.remove_job(workspace, run_id)
 
 
 def refused_at_once(request: Callable[[], None]) -> list[CoverslipError]:
@@ -198,12 +198,12 @@ def refused_at_once(request: Callable[[], None]) -> list[CoverslipError]:
 def test_of_two_requests_at_once_one_is_refused(workspace: Workspace, cells: str) -> None:
     run_id = queued(workspace, cells)
     for _ in range(10):
-        acts.stop(workspace, run_id)
-        assert len(refused_at_once(lambda: acts.resume(workspace, run_id))) == 1
+        control.stop_job(workspace, run_id)
+        assert len(refused_at_once(lambda: control.resume_job(workspace, run_id))) == 1
         assert find_job(workspace, run_id).state == "queued"
-        assert len(refused_at_once(lambda: acts.remove(workspace, run_id))) == 1
-        acts.restore(workspace, run_id)
-    acts.remove(workspace, run_id)
+        assert len(refused_at_once(lambda: control.remove_job(workspace, run_id))) == 1
+        control.restore_job(workspace, run_id)
+    control.remove_job(workspace, run_id)
 
 
 def test_what_was_seen_before_the_queue_began_it_changes_nothing(workspace: Workspace, cells: str) -> None:
@@ -215,15 +215,15 @@ def test_what_was_seen_before_the_queue_began_it_changes_nothing(workspace: Work
             change_if_unchanged(workspace, seen, state=state)
     assert find_job(workspace, run_id).state == "started"
     change_job(workspace, run_id, launched=0.0)
-    acts.remove(workspace, run_id)
+    control.remove_job(workspace, run_id)
 
 
 def test_what_the_trash_no_longer_holds_cannot_come_back(workspace: Workspace, cells: str) -> None:
     run_id = queued(workspace, cells)
-    acts.remove(workspace, run_id)
+    control.remove_job(workspace, run_id)
     shutil.rmtree(workspace.trash / run_id)
     with pytest.raises(NotFound) as refused:
-        acts.restore(workspace, run_id)
+        control.restore_job(workspace, run_id)
     assert refused.value.code == "not-in-trash"
 
 
@@ -246,7 +246,7 @@ def test_a_process_that_never_began_its_folder_leaves_why(workspace: Workspace, 
     )
     begun.process.wait()
     assert lines_of_last_process(job.log) == ["second"]
-    acts.remove(workspace, run_id)
+    control.remove_job(workspace, run_id)
 
 
 def test_a_process_in_a_session_of_its_own_is_told_from_a_later_one(tmp_path: Path) -> None:
@@ -277,27 +277,30 @@ def test_a_job_goes_on_and_can_be_stopped_after_the_clock_was_set(
     monkeypatch.setattr(psutil._psplatform, "boot_time", lambda: booted - 3600)
     assert state_now(job) == "running"
     job.run.stop_file.touch()
-    change_job(workspace, run_id, stop_asked=time.time() + 3600)  # before the clock was set back
+    change_job(workspace, run_id, stop_requested=time.time() + 3600)  # before the clock was set back
     Queue(workspace).update()
     assert until(lambda: begun.process.poll() == -signal.SIGTERM)
 
 
 def test_a_classifier_that_hangs_while_it_is_loaded_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(classifiers, "_ANSWER_SECONDS", 0.2)
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], stdout=subprocess.PIPE)
-    assert classifiers._answer(process) is None
+    process = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(60)"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert classifiers._Worker(Path(), process, 0).request() is None
     assert process.wait(timeout=10) < 0
-    assert process.stdout is not None
-    process.stdout.close()
+    for stream in (process.stdin, process.stdout):
+        assert stream is not None
+        stream.close()
 
 
 def test_a_recipe_names_its_start_by_a_run_and_its_classes_by_the_image_set(workspace: Workspace, cells: str) -> None:
     run_id = queued(workspace, cells)
     folder = find_job(workspace, run_id).folder
-    recipe = checked_recipe(workspace, {"init": {"run": run_id}, "split.val": 0.3, "split": {"folds": 0}}, {})
+    recipe = validated_recipe(workspace, {"init": {"run": run_id}, "split.val": 0.3, "split": {"folds": 0}}, {})
     assert recipe.init.run == str(folder)  # type: ignore[union-attr]
     assert (recipe.split.val, recipe.split.folds) == (0.3, 0)
-    planned = checked_recipe(workspace, {}, {"merge": {}, "drop": ["medium"], "rename": {}})
+    planned = validated_recipe(workspace, {}, {"merge": {}, "drop": ["medium"], "rename": {}})
     assert planned.classes.drop == ("medium",)
     inner = {"train_on": str(workspace.roots[0]), "recipe": {"init": {"run": "/etc"}}}
     for key, path, init in (
@@ -306,29 +309,30 @@ def test_a_recipe_names_its_start_by_a_run_and_its_classes_by_the_image_set(work
         ("init.run", "/etc", inner),
     ):
         with pytest.raises(BadRecipe) as refused:
-            checked_recipe(workspace, {"init": init}, {})
+            validated_recipe(workspace, {"init": init}, {})
         assert isinstance(refused.value.__cause__, CoverslipError)
         assert refused.value.__cause__.code == ("missing-path" if path == "/etc/nothing" else "outside-roots")
         assert (refused.value.code, refused.value.file) == ("recipe-path-refused", Path(path))
         assert dict(refused.value.faults)[key].endswith(path)
         assert bool(refused.value.remedies) == (path == "/etc")
-    with pytest.raises(BadRecipe, match="epochz"):
-        checked_recipe(workspace, {"epochz": 3}, {})
-    acts.remove(workspace, run_id)
+    with refusing(BadRecipe, "invalid-recipe") as unknown_key:
+        validated_recipe(workspace, {"epochz": 3}, {})
+    assert [key for key, _ in unknown_key.value.faults] == ["epochz"]
+    control.remove_job(workspace, run_id)
 
 
 def test_a_recipe_has_the_classes_in_the_order_of_the_set(workspace: Workspace) -> None:
     here, there = (write_cells(workspace.roots[0] / name, 6) for name in ("here", "there"))
     (there / "medium").rename(there / "zebra")
     made = sources.open_sources(workspace, [sources.Source(str(place)) for place in (here, there)]).id
-    until(lambda: describe(workspace, made).state == "ready")
+    until(lambda: dataset_state(workspace, made).state == "ready")
 
     def order(**recipe: object) -> tuple[str, ...]:
         with workspace.engine.connect() as connection:
             return recipe_of_dataset(workspace, dataset_row(connection, made), recipe).classes.order
 
     assert order() == ()  # it is that of the names
-    changing.change(workspace, made, {"classes": ["nobody's", "zebra", "medium", "large"]})
+    sources.change_dataset(workspace, made, {"classes": ["nobody's", "zebra", "medium", "large"]})
     assert order() == ("zebra", "medium", "large", "<script>")
     assert order(classes={"order": ["large"]}) == ("large",)
     assert order(**{"classes.order": []}) == ()
@@ -339,7 +343,7 @@ def test_a_recipe_has_the_classes_in_the_order_of_the_set(workspace: Workspace) 
     assert order(classes={"by_domain": True, "rename": {"here/large": "huge"}}) == (
         *("here/medium", "huge", "here/<script>", "there/zebra", "there/large", "there/<script>"),
     )
-    changing.change(workspace, made, {"class_plan": {"drop": ["zebra"], "rename": {"medium": "z"}}})
+    sources.change_dataset(workspace, made, {"class_plan": {"drop": ["zebra"], "rename": {"medium": "z"}}})
     assert order() == ("z", "large", "<script>")
 
 

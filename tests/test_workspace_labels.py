@@ -14,9 +14,9 @@ from coverslip.datasets import open_dataset
 from coverslip.datasets.quality.components import labels_of
 from coverslip.errors import BadDataset, CoverslipError
 from coverslip.workspace.datasets import labels
-from coverslip.workspace.datasets.listing import ClassCount, describe
 from coverslip.workspace.datasets.snapshots import table_lines, training_images
 from coverslip.workspace.datasets.sources import Grouping, Source, open_sources
+from coverslip.workspace.datasets.state import ClassCount, dataset_state
 from coverslip.workspace.store.rows import ImagesChanged, load_dataset, load_scan
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.filters import Filters
@@ -104,7 +104,7 @@ def test_undo_and_redo_are_those_of_a_plain_list(home: Workspace, steps: list[ob
                 undone.clear()
                 undone_changes.clear()
         assert labels_now(home, dataset_id) == done[-1]
-        told = describe(home, dataset_id)
+        told = dataset_state(home, dataset_id)
         original = ["a"] * 3 + ["b"] * 3
         assert told.n_label_changes == sum(a != b for a, b in zip(done[-1], original, strict=True))
         assert told.n_labeled == N - done[-1].count(None)
@@ -117,10 +117,10 @@ def test_a_new_name_becomes_a_class_and_keeps_its_color(home: Workspace) -> None
     dataset_id = opened(home)
     labels.set_labels(home, dataset_id, ids_at(home, dataset_id, [0]), "  zeta  ")
     change, _ = labels.set_labels(home, dataset_id, ids_at(home, dataset_id, [1]), "alpha")
-    colors = {each.name: each.color_index for each in describe(home, dataset_id).classes}
+    colors = {each.name: each.color_index for each in dataset_state(home, dataset_id).classes}
     assert colors == {"a": 0, "b": 1, "zeta": 2, "alpha": 3}
     labels.undo(home, dataset_id, change or 0)
-    assert describe(home, dataset_id).classes[3] == ClassCount("alpha", n=0, color_index=3)
+    assert dataset_state(home, dataset_id).classes[3] == ClassCount("alpha", n=0, color_index=3)
 
 
 @pytest.mark.parametrize("name", ["", "  ", "uncertain", "unreadable", "x" * 201])

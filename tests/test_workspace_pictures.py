@@ -19,7 +19,7 @@ from sqlalchemy import delete
 from coverslip.app.server import create_app
 from coverslip.cache import cache_folder, forget
 from coverslip.workspace.datasets import reading_images
-from coverslip.workspace.store.database import writing
+from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.tables import image_colors
 
 
@@ -182,7 +182,7 @@ def test_pictures_that_reading_did_not_make_are_made_afterwards(app: App, tmp_pa
     found = app.open(save_cells(tmp_path / "cells"))
     app.home.background.wait_all()
     whole = colors(app, found["id"])
-    with writing(app.home.engine) as connection:  # as after a kill, and with a cache that was emptied
+    with write_transaction(app.home.engine) as connection:  # as after a kill, and with a cache that was emptied
         connection.execute(delete(image_colors).where(image_colors.c.position >= 5))
     forget(found["id"])
     reading_images.begin(app.home)

@@ -12,12 +12,11 @@ from image_sets import ids_at, workspace_in
 from sqlalchemy import delete, event, select, update
 
 from coverslip.workspace import cleanup
-from coverslip.workspace.datasets import changing, labels, reading_images, sources
-from coverslip.workspace.datasets.inspections import check_images, inspect_again
-from coverslip.workspace.datasets.listing import describe
+from coverslip.workspace.datasets import labels, reading_images, sources
+from coverslip.workspace.datasets.inspections import check_images, update_inspection
+from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.store import tables as db
-from coverslip.workspace.store.background import Background
-from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.store.workspace import Background, Workspace
 from coverslip.workspace.viewing.filters import Filters
 from coverslip.workspace.viewing.images import matching
 
@@ -53,11 +52,11 @@ def test_a_page_that_asks_begins_no_reading_while_images_are_replaced(tmp_path: 
             is_reading.append(home.background.is_running(reading_images.thread_of(dataset_id)))
 
     event.listen(home.engine, "before_cursor_execute", ask)
-    changing.refresh(home, dataset_id)
+    sources.refresh_dataset(home, dataset_id)
     event.remove(home.engine, "before_cursor_execute", ask)
     assert is_reading == [False]
     home.background.wait_all()
-    assert describe(home, dataset_id).state == "ready"
+    assert dataset_state(home, dataset_id).state == "ready"
 
 
 @pytest.mark.slow
@@ -75,7 +74,7 @@ def test_reading_waits_for_a_transaction_that_takes_longer_than_requests_wait(tm
         reading_images.resume(home)
         home.background.wait_all()
         release.join()
-    assert describe(home, dataset_id).state == "ready"
+    assert dataset_state(home, dataset_id).state == "ready"
 
 
 def test_images_on_a_disk_that_is_gone_are_not_called_unreadable(tmp_path: Path) -> None:
@@ -86,13 +85,13 @@ def test_images_on_a_disk_that_is_gone_are_not_called_unreadable(tmp_path: Path)
     _as_interrupted(home)
     reading_images.resume(home)
     home.background.wait_all()
-    found = describe(home, dataset_id)
+    found = dataset_state(home, dataset_id)
     assert (found.state, found.n_unreadable) == ("failed", 0)
     assert str(cells) in str(found.error and found.error.file)
     (tmp_path / "unplugged").rename(cells)
-    changing.refresh(home, dataset_id)
+    sources.refresh_dataset(home, dataset_id)
     home.background.wait_all()
-    assert describe(home, dataset_id).state == "ready"
+    assert dataset_state(home, dataset_id).state == "ready"
 
 
 def test_a_search_for_copies_that_a_kill_ended_begins_anew_and_shows_copies_side_by_side(tmp_path: Path) -> None:
@@ -102,9 +101,9 @@ def test_a_search_for_copies_that_a_kill_ended_begins_anew_and_shows_copies_side
     dataset_id = sources.open_sources(home, [sources.Source(str(cells))]).id
     _wait(home)
     with home.engine.begin() as connection:  # as a server leaves it that was killed meanwhile
-        found = connection.execute(select(db.inspections.c.found)).scalar_one()
+        found = connection.execute(select(db.inspections.c.content)).scalar_one()
         found["inspection"]["are_copies_known"] = False
-        connection.execute(update(db.inspections).values(found=found))
+        connection.execute(update(db.inspections).values(content=found))
     assert not reading_images.inspection(home, dataset_id).is_searching_duplicates
     reading_images.begin(home)
     assert reading_images.inspection(home, dataset_id).is_searching_duplicates
@@ -114,7 +113,7 @@ def test_a_search_for_copies_that_a_kill_ended_begins_anew_and_shows_copies_side
     positions = [
         position for position, _ in matching(home, dataset_id, Filters(only="near-duplicates", sort="near-duplicates"))
     ]
-    assert positions[:2] == [0, describe(home, dataset_id).n_images - 1]
+    assert positions[:2] == [0, dataset_state(home, dataset_id).n_images - 1]
 
 
 def test_no_copies_are_looked_for_among_images_that_are_not_there_yet(tmp_path: Path) -> None:
@@ -137,9 +136,9 @@ def test_nothing_is_told_of_images_that_are_being_read_again(tmp_path: Path) -> 
     with home.engine.begin() as connection:
         connection.execute(update(db.datasets).values(state="reading"))
         connection.execute(delete(db.image_facts))
-    inspect_again(home, dataset_id)
+    update_inspection(home, dataset_id)
     with home.engine.connect() as connection:
-        kept = connection.execute(select(db.inspections.c.found)).scalar_one()
+        kept = connection.execute(select(db.inspections.c.content)).scalar_one()
     assert kept["inspection"]["n_images"] == before
 
 
@@ -167,7 +166,7 @@ def test_labels_stay_with_their_pixels_where_a_table_repeats_ids(tmp_path: Path)
     home.background.wait_all()
     change, _ = labels.set_labels(home, dataset_id, ids_at(home, dataset_id, [0]), "by hand")
     table.write_text("\n".join(["path,label,image_id", *reversed(rows)]))
-    changing.refresh(home, dataset_id)
+    sources.refresh_dataset(home, dataset_id)
     home.background.wait_all()
     with home.engine.connect() as connection:
         found = connection.execute(select(db.images.c.path, db.images.c.label)).all()
@@ -183,9 +182,9 @@ def test_a_set_that_comes_back_while_it_was_begun_to_be_read_is_whole(tmp_path: 
     home, cells = workspace_in(tmp_path), save_cells(tmp_path / "cells")
     dataset_id = sources.open_sources(home, [sources.Source(str(cells))]).id
     home.background.wait_all()
-    cleanup.forget(home, dataset_id)
+    cleanup.remove_dataset(home, dataset_id)
     reading_images.start(home, dataset_id)  # by a page that asked just before
     home.background.wait_all()
-    assert cleanup.restore(home, dataset_id).state == "ready"
+    assert cleanup.restore_dataset(home, dataset_id).state == "ready"
     home.background.wait_all()
-    assert describe(home, dataset_id).state == "ready"
+    assert dataset_state(home, dataset_id).state == "ready"

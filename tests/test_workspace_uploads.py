@@ -56,7 +56,7 @@ def png(tmp_path: Path) -> bytes:
 
 def begin(app: App, *, is_labeled: bool = True, **limits: int) -> str:
     if limits:
-        return uploads.begin(app.home, "limited", is_labeled=is_labeled, **limits).id
+        return uploads.start_upload(app.home, "limited", is_labeled=is_labeled, **limits).id
     return str(app.send("POST", "uploads", {"name": "Mine", "is_labeled": is_labeled})["id"])
 
 

@@ -1,16 +1,21 @@
-"""Files, images and reports of the workspace as responses."""
+"""Files, images and reports of the workspace as responses, and the built pages.
+
+Every address that is not a file or a route returns `index.html`, whose router handles it.
+"""
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import Depends, Query, Response
+from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi import Path as InAddress
-from fastapi.responses import StreamingResponse
+from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
+from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from coverslip.images import open_below
-from coverslip.workspace.jobs.downloads import disposition, sent
+from coverslip.workspace.jobs.downloads import disposition, file_chunks
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.pictures import View
 
@@ -35,29 +40,32 @@ def file_response(
     Raises:
         UnreadableImage: the file is outside these folders.
     """
-    opened = open_below(file, workspace.readable)
-    of_file = {"Content-Length": str(os.fstat(opened.fileno()).st_size)}
+    stream = open_below(file, workspace.readable)
+    file_headers = {"Content-Length": str(os.fstat(stream.fileno()).st_size)}
     if name is not None:
-        of_file["Content-Disposition"] = disposition(name)
-    return StreamingResponse(sent(opened), media_type=media_type, headers={**of_file, **(headers or {})})
+        file_headers["Content-Disposition"] = disposition(name)
+    return StreamingResponse(file_chunks(stream), media_type=media_type, headers={**file_headers, **(headers or {})})
 
 
-_STARTS = ((b"\xff\xd8", "image/jpeg"), (b"\x89PNG", "image/png"))
+_SIGNATURES = ((b"\xff\xd8", "image/jpeg"), (b"\x89PNG", "image/png"))
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 IMAGE: dict[int | str, dict[str, Any]] = {
     200: {"description": "The image.", "content": {"image/jpeg": _BINARY, "image/webp": _BINARY}}
 }
+TABLE: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The table.", "content": {"text/csv": {"schema": {"type": "string"}}}}
+}
 PICTURE: dict[int | str, dict[str, Any]] = {200: {"description": "The image.", "content": {"image/png": _BINARY}}}
 
 
-def kind_of(data: bytes) -> str:
+def media_type_of(data: bytes) -> str:
     """Return the media type of the bytes of an image."""
-    return next((kind for start, kind in _STARTS if data.startswith(start)), "image/webp")
+    return next((kind for start, kind in _SIGNATURES if data.startswith(start)), "image/webp")
 
 
 def image_response(data: bytes) -> Response:
     """Return the bytes of an image, which browsers may cache for an hour."""
-    return Response(data, media_type=kind_of(data), headers={"Cache-Control": "private, max-age=3600"})
+    return Response(data, media_type=media_type_of(data), headers={"Cache-Control": "private, max-age=3600"})
 
 
 def _viewed(
@@ -74,7 +82,7 @@ def _viewed(
 Viewed = Annotated[View, Depends(_viewed)]
 
 
-RUNS_NOTHING = (
+NO_SCRIPTS = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'self'; sandbox allow-popups allow-downloads"
 )
@@ -92,9 +100,116 @@ FIGURE: dict[int | str, dict[str, Any]] = {
 
 def figure_response(workspace: Workspace, file: Path) -> StreamingResponse:
     """Return a file of `figures/`, with a policy that blocks scripts."""
-    return file_response(workspace, file, _FIGURE_TYPES[file.suffix], headers={"Content-Security-Policy": RUNS_NOTHING})
+    return file_response(workspace, file, _FIGURE_TYPES[file.suffix], headers={"Content-Security-Policy": NO_SCRIPTS})
 
 
 def report_response(workspace: Workspace, file: Path) -> StreamingResponse:
     """Return a `report.html`, with a policy that blocks scripts."""
-    return file_response(workspace, file, "text/html", headers={"Content-Security-Policy": RUNS_NOTHING})
+    return file_response(workspace, file, "text/html", headers={"Content-Security-Policy": NO_SCRIPTS})
+
+
+STATIC = Path(__file__).resolve().parent / "static"
+_FOREVER = "public, max-age=31536000, immutable"
+# The table of types of the computer may be wrong (on Windows), and with nosniff a script would then not run.
+_TYPES = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".ico": "image/vnd.microsoft.icon",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain",
+    ".webp": "image/webp",
+    ".woff2": "font/woff2",
+}
+# Swagger UI writes style attributes. Its script is a file of coverslip.
+_DOCS_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_DOCS = """<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <title>coverslip: REST API</title>
+    <link rel="icon" type="image/svg+xml" href="/icon.svg">
+    <link rel="stylesheet" href="/docs/swagger-ui.css">
+  </head>
+  <body>
+    <div id="docs"></div>
+    <script src="/docs/swagger-ui-bundle.js"></script>
+    <script src="/docs/start.js"></script>
+  </body>
+</html>
+"""
+_NOT_BUILT = """<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="color-scheme" content="light dark">
+    <title>coverslip: the pages are not built</title>
+  </head>
+  <body>
+    <main>
+      <h1>The pages are not built yet</h1>
+      <p>The server and its <a href="/api/v1/openapi.json">REST API</a> are running. This is a source checkout of
+        coverslip, in which the pages must be built once:</p>
+      <pre>make app</pre>
+      <p>or, with Node 20.19 or later:</p>
+      <pre>cd web
+npm ci --ignore-scripts
+npm run build</pre>
+      <p>Then reload this page. If coverslip is installed with pip, the pages are included.</p>
+    </main>
+  </body>
+</html>
+"""
+
+
+def add_pages(app: FastAPI, static: Path = STATIC) -> None:
+    """Serve the pages at every address that is not a route of the API."""
+
+    async def page(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1000})
+            return
+        await _page(static, scope)(scope, receive, send)
+
+    @app.get("/api/v1/docs", include_in_schema=False)
+    def docs() -> HTMLResponse:
+        """Return the interactive documentation of the API."""
+        return HTMLResponse(_DOCS, headers={"Content-Security-Policy": _DOCS_POLICY, "Cache-Control": "no-cache"})
+
+    # The default of the router, not a route: a route for every path would also answer wrong methods of the API.
+    app.router.default = page
+
+
+def _page(static: Path, scope: Scope) -> Response:
+    request = Request(scope)
+    path = request.url.path.lstrip("/")
+    if path == "api" or path.startswith("api/"):
+        raise HTTPException(404)
+    if request.method not in ("GET", "HEAD"):
+        raise HTTPException(405, headers={"Allow": "GET, HEAD"})
+    if file := _file(static, path):
+        caching = _FOREVER if path.startswith("assets/") else "no-cache"
+        return FileResponse(file, media_type=_TYPES.get(file.suffix), headers={"Cache-Control": caching})
+    if path.startswith(("assets/", "docs/")):  # a page of an earlier version requests its files
+        raise HTTPException(404)
+    index = static / "index.html"
+    if not index.is_file():
+        return HTMLResponse(_NOT_BUILT, 503, {"Cache-Control": "no-store"})
+    return FileResponse(index, media_type="text/html", headers={"Cache-Control": "no-cache"})
+
+
+def _file(static: Path, path: str) -> Path | None:
+    """Return the built file of that name, never a file outside the folder."""
+    if not path or "\0" in path or "\\" in path:
+        return None
+    try:
+        file = (static / path).resolve()
+        return file if file.is_relative_to(static.resolve()) and file.is_file() else None
+    except (OSError, ValueError, RuntimeError):  # a name that is not valid on disk
+        return None

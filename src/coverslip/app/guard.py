@@ -4,7 +4,7 @@ The app acts with the rights of its user, so requests of other web pages must be
 point at this computer (DNS rebinding) sends its own name as Host. A page of another site sends its Origin or, if the
 browser omits that, cross-site in Sec-Fetch-Site. If other computers can connect (not on loopback), a token is required.
 
-The guard is plain ASGI: Starlette's BaseHTTPMiddleware does not see websockets and delays event streams.
+The guard is plain ASGI: Starlette's BaseHTTPMiddleware ignores websockets and delays event streams.
 
 uvicorn has no time limit for incomplete requests. A few hundred such connections, from one program on the same
 computer, would use all connections of the process before a token is checked.
@@ -39,7 +39,9 @@ MAX_CONNECTIONS = 512  # open at the same time; a browser opens six
 BACKLOG = 128  # accepted in one iteration of the loop, before any of them can be refused
 REQUEST_SECONDS = 10.0  # from the connection or the last response to the end of a request's header
 BODY_SECONDS = 60.0  # within which more of a body must arrive
-_FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_REFUSAL_RESPONSE = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+)
 
 
 class Connection(H11Protocol):
@@ -104,7 +106,7 @@ class Connection(H11Protocol):
         if idle:
             min(idle, key=lambda each: (each.cycle is not None, each._since)).transport.abort()
         else:
-            self.transport.write(_FULL)
+            self.transport.write(_REFUSAL_RESPONSE)
             self.transport.close()
 
 
@@ -187,7 +189,7 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-_OWN_SITE = (None, "same-origin", "none")  # none: typed by the user; no header: a program such as curl
+_TRUSTED_SITES = (None, "same-origin", "none")  # none: typed by the user; no header: a program such as curl
 _TOKEN = "token"  # noqa: S105 - the name of a field
 _COOKIE_SECONDS = 30 * 24 * 3600
 
@@ -211,7 +213,7 @@ class Door:
         """The name of the cookie that holds the token."""
         return f"coverslip-{self.port}"
 
-    def opens_for(self, token: str) -> bool:
+    def accepts(self, token: str) -> bool:
         """Return whether this is the token, in constant time."""
         if self.token_sha256 is None:
             return True
@@ -251,7 +253,7 @@ class Guard:
         send = _with_headers(scope, send)
         query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
         may_exchange = self.door.token_sha256 and scope["method"] == "GET" and _TOKEN in query
-        if refusal in (None, _NO_TOKEN) and may_exchange and self.door.opens_for(query[_TOKEN]):
+        if refusal in (None, _NO_TOKEN) and may_exchange and self.door.accepts(query[_TOKEN]):
             await self._exchange(scope, query)(scope, receive, send)
         elif refusal:
             await _refused(scope, headers, refusal)(scope, receive, send)
@@ -266,17 +268,17 @@ class Guard:
         origins = headers.getlist("origin")
         if any(origin.lower() != f"http://{hosts[0].lower()}" for origin in origins):
             return _WRONG_ORIGIN
-        is_own = headers.get("sec-fetch-site") in _OWN_SITE
-        if not (is_own or origins or _follows_a_link(scope, headers)):
+        is_trusted = headers.get("sec-fetch-site") in _TRUSTED_SITES
+        if not (is_trusted or origins or _follows_a_link(scope, headers)):
             return _WRONG_ORIGIN
         return None if self.door.token_sha256 is None or self._has_token(headers) else _NO_TOKEN
 
     def _has_token(self, headers: Headers) -> bool:
         scheme, _, token = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            return self.door.opens_for(token.strip())
+            return self.door.accepts(token.strip())
         pairs = (pair.strip().partition("=") for line in headers.getlist("cookie") for pair in line.split(";"))
-        return any(self.door.opens_for(value) for name, _, value in pairs if name == self.door.cookie)
+        return any(self.door.accepts(value) for name, _, value in pairs if name == self.door.cookie)
 
     def _exchange(self, scope: Scope, query: dict[str, str]) -> Response:
         """Move the token from the address to a cookie that pages cannot read.
@@ -284,11 +286,11 @@ class Guard:
         The response is a page that reloads itself, not a redirect: after a link on another site, browsers do not send a
         SameSite=Strict cookie with the redirects that follow.
         """
-        rest = urlencode({name: value for name, value in query.items() if name != _TOKEN})
+        query_rest = urlencode({name: value for name, value in query.items() if name != _TOKEN})
         # One slash: two would name another server.
-        address = "/" + quote(scope["path"].lstrip("/\\")) + (f"?{rest}" if rest else "")
-        shown = html.escape(address)
-        response = _page("coverslip", f'<p><a href="{shown}">{text("open-coverslip")}</a></p>', refresh=shown)
+        address = "/" + quote(scope["path"].lstrip("/\\")) + (f"?{query_rest}" if query_rest else "")
+        escaped = html.escape(address)
+        response = _page("coverslip", f'<p><a href="{escaped}">{text("open-coverslip")}</a></p>', refresh=escaped)
         response.set_cookie(
             self.door.cookie, query[_TOKEN], max_age=_COOKIE_SECONDS, path="/", httponly=True, samesite="strict"
         )
@@ -320,10 +322,10 @@ def _refused(scope: Scope, headers: Headers, refusal: _Refusal) -> Response:
 
 def _page(title: str, body: str, *, status: int = 200, refresh: str | None = None) -> HTMLResponse:
     """Return a page without styles and scripts, for clients that are not admitted yet."""
-    onwards = f'<meta http-equiv="refresh" content="0;url={refresh}">' if refresh else ""
+    refresh_tag = f'<meta http-equiv="refresh" content="0;url={refresh}">' if refresh else ""
     return HTMLResponse(
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
-        f"{onwards}<title>{title}</title></head><body><main>{body}</main></body></html>",
+        f"{refresh_tag}<title>{title}</title></head><body><main>{body}</main></body></html>",
         status,
     )
 

@@ -19,15 +19,14 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from coverslip.app.document import Json, add_schemas, complete_document
-from coverslip.app.schemas.system import FieldProblem, Problem
+from coverslip.app.schemas.system import FieldProblem, Json, Problem, add_schemas, complete_document
 from coverslip.errors import BadRecipe, Busy, Conflict, CoverslipError, NotFound, TooLarge
 from coverslip.messages import Failure, failure, text
 
 _MEDIA_TYPE = "application/problem+json"
 _STATUS: dict[type[CoverslipError], int] = {NotFound: 404, Conflict: 409, TooLarge: 413, Busy: 503}
 _RETRY_SECONDS = "2"
-_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 class _ProblemAnswer(JSONResponse):
@@ -71,7 +70,7 @@ def add_problem_handlers(app: FastAPI) -> None:
     """Answer every error with a problem as JSON, and describe this in the OpenAPI document."""
 
     @app.exception_handler(CoverslipError)
-    def _known(_: Request, error: CoverslipError) -> JSONResponse:
+    def _coverslip_error(_: Request, error: CoverslipError) -> JSONResponse:
         status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 422)
         errors = _faults_of(error) if isinstance(error, BadRecipe) else []
         headers = {"Retry-After": _RETRY_SECONDS} if isinstance(error, Busy) else None
@@ -85,33 +84,33 @@ def add_problem_handlers(app: FastAPI) -> None:
         return problem(422, reason, detail=text("invalid-request.detail", reasons=reasons), errors=errors)
 
     @app.exception_handler(HTTPException)
-    def _refused(_: Request, error: HTTPException) -> JSONResponse:
+    def _http_error(_: Request, error: HTTPException) -> JSONResponse:
         phrase = HTTPStatus(error.status_code).phrase
         detail = str(error.detail) if error.detail not in ("", phrase) else None
         headers = dict(error.headers) if error.headers else None
         return problem(error.status_code, _http_failure(error.status_code, phrase), detail=detail, headers=headers)
 
     @app.exception_handler(ValueError)
-    def _no_text(_: Request, error: ValueError) -> JSONResponse:
+    def _not_unicode(_: Request, error: ValueError) -> JSONResponse:
         # JSON can contain lone surrogates, and file names can contain any bytes; neither can be stored.
         if "surrogates not allowed" not in str(error):
             raise error
         return problem(422, failure("not-unicode", kind="invalid-text"))
 
     @app.exception_handler(OSError)
-    def _refused_by_disk(_: Request, error: OSError) -> JSONResponse:
-        if error.errno not in _OF_THE_DISK:
+    def _disk_error(_: Request, error: OSError) -> JSONResponse:
+        if error.errno not in _DISK_ERRORS:
             raise error
         file = None if error.filename is None else str(error.filename)
         return problem(422, failure("disk-refused", kind="disk", file=file, reason=error.strerror))
 
     @app.exception_handler(ClientDisconnect)
-    def _gone(_: Request, __: ClientDisconnect) -> JSONResponse:
+    def _disconnected(_: Request, __: ClientDisconnect) -> JSONResponse:
         # The client is gone. This is not an error to log.
         return problem(400, failure("request-aborted", kind="bad-request"))
 
     @app.exception_handler(Exception)
-    def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    def _internal_error(request: Request, error: Exception) -> JSONResponse:
         # The error is raised again when the response is sent. The server logs it, with this line below the traceback.
         error.add_note(f"while answering {request.method} {request.url.path}")
         return problem(500, failure("internal-error", kind="fault"))
@@ -153,15 +152,15 @@ def _describe(document: Json) -> None:
     content = {_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for operations in document["paths"].values():
         for operation in operations.values():
-            answers = operation["responses"]
-            answers["default"] = {"description": "The error, and what to do about it."}
-            for status, answer in answers.items():
+            responses = operation["responses"]
+            responses["default"] = {"description": "The error, and what to do about it."}
+            for status, response in responses.items():
                 if status == "default" or status >= "400":
-                    answer["content"] = content
+                    response["content"] = content
 
 
 _MOST_WAITING = 1_000
-_MOST_ALIKE = 10
+_MOST_PER_WINDOW = 10
 _WINDOW_SECONDS = 60.0
 _MOST_KINDS = 1_000
 
@@ -213,16 +212,16 @@ class _RateLimit(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._seen: dict[tuple[str, str], tuple[float, int]] = {}
+        self._counts: dict[tuple[str, str], tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         now, kind = time.monotonic(), (record.name, str(record.msg)[:100])
-        since, n = self._seen.get(kind, (now, 0))
+        since, n = self._counts.get(kind, (now, 0))
         if now - since > _WINDOW_SECONDS:
             since, n = now, 0
-        if len(self._seen) >= _MOST_KINDS:
-            self._seen.clear()
-        self._seen[kind] = since, n + 1
-        if n == _MOST_ALIKE - 1:
+        if len(self._counts) >= _MOST_KINDS:
+            self._counts.clear()
+        self._counts[kind] = since, n + 1
+        if n == _MOST_PER_WINDOW - 1:
             record.msg = f"{record.msg} (others like it within {_WINDOW_SECONDS:.0f} s are not logged)"
-        return n < _MOST_ALIKE
+        return n < _MOST_PER_WINDOW

@@ -16,10 +16,9 @@ from fastapi.concurrency import run_in_threadpool
 from coverslip.app.guard import allow_body, announced
 from coverslip.errors import CoverslipError, TooLarge
 from coverslip.files import cannot_write
-from coverslip.workspace.explaining.explanations import Explanations
+from coverslip.workspace.explanations import Explanations
 from coverslip.workspace.jobs.queue import Queue
-from coverslip.workspace.leakage_audit.distances import DistanceMeasurements
-from coverslip.workspace.leakage_audit.estimates import LeakageEstimates
+from coverslip.workspace.leakage_audit import DistanceMeasurements, LeakageEstimates
 from coverslip.workspace.store.rows import Paging
 from coverslip.workspace.store.workspace import Workspace
 
@@ -40,37 +39,27 @@ def add_routes(app: FastAPI, router: APIRouter) -> None:
     app.router.routes.extend(router.routes)
 
 
-def _workspace(request: Request) -> Workspace:
-    workspace: Workspace = request.app.state.workspace
-    return workspace
+def from_app(name: str) -> Any:  # Any: FastAPI's own type
+    """Return the dependency of routes on a service of the server, by its name in the state of the app."""
+
+    def service(request: Request) -> Any:  # Any: the type in the signature of the route
+        return getattr(request.app.state, name)
+
+    return Depends(service)
 
 
-def _queue(request: Request) -> Queue:
-    queue: Queue = request.app.state.queue
-    return queue
-
-
-def _estimates(request: Request) -> LeakageEstimates:
-    estimates: LeakageEstimates = request.app.state.estimates
-    return estimates
-
-
-def _explanations(request: Request) -> Explanations:
-    explanations: Explanations = request.app.state.explanations
-    return explanations
-
-
-def _distances(request: Request) -> DistanceMeasurements:
-    distances: DistanceMeasurements = request.app.state.distances
-    return distances
-
-
-ServedWorkspace = Annotated[Workspace, Depends(_workspace)]
-JobQueue = Annotated[Queue, Depends(_queue)]
-ServedEstimates = Annotated[LeakageEstimates, Depends(_estimates)]
-ServedExplanations = Annotated[Explanations, Depends(_explanations)]
-ServedDistances = Annotated[DistanceMeasurements, Depends(_distances)]
+ServedWorkspace = Annotated[Workspace, from_app("workspace")]
+JobQueue = Annotated[Queue, from_app("queue")]
+ServedEstimates = Annotated[LeakageEstimates, from_app("estimates")]
+ServedExplanations = Annotated[Explanations, from_app("explanations")]
+ServedDistances = Annotated[DistanceMeasurements, from_app("distances")]
 Paged = Annotated[Paging, Query()]
+RAW_BODY: dict[str, Any] = {  # Any: FastAPI's own type
+    "requestBody": {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
 
 
 @asynccontextmanager
@@ -90,15 +79,15 @@ async def received(request: Request, folder: Path, *, most_bytes: int, suffix: s
     allow_body(request, None)  # counted here
     if (announced(request.headers) or 0) > most_bytes:
         raise _too_large(most_bytes)
-    opened, file = await run_in_threadpool(_new_file, folder, suffix)
+    stream, file = await run_in_threadpool(_new_file, folder, suffix)
     try:
         n_bytes = 0
-        with opened:
+        with stream:
             async for chunk in request.stream():
                 n_bytes += len(chunk)
                 if n_bytes > most_bytes:
                     raise _too_large(most_bytes)
-                await run_in_threadpool(_write, opened, chunk, folder)
+                await run_in_threadpool(_write, stream, chunk, folder)
         if not n_bytes:
             raise CoverslipError("empty-request")
         yield file
@@ -115,11 +104,11 @@ def _new_file(folder: Path, suffix: str) -> tuple[RawIOBase, Path]:
     return os.fdopen(number, "wb", buffering=0), Path(name)  # unbuffered: write errors occur at once, not on close
 
 
-def _write(opened: RawIOBase, data: bytes, folder: Path) -> None:
-    left = memoryview(data)
+def _write(file: RawIOBase, data: bytes, folder: Path) -> None:
+    remaining = memoryview(data)
     try:
-        while left:
-            left = left[opened.write(left) or 0 :]
+        while remaining:
+            remaining = remaining[file.write(remaining) or 0 :]
     except OSError as error:
         raise cannot_write(folder, error) from error
 

@@ -1,29 +1,37 @@
-"""The server: one workspace behind HTTP."""
+"""The server: one workspace behind HTTP, and the background work beside its requests."""
 
+import asyncio
 import ipaddress
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
 from coverslip._version import __version__
-from coverslip.app.background import add_background, at_work
+from coverslip.app.files import add_pages
 from coverslip.app.guard import BodyLimit, BriefWaits, Door, Guard
-from coverslip.app.pages import add_pages
 from coverslip.app.problems import add_problem_handlers, logged_to
 from coverslip.app.requests import API, add_routes
 from coverslip.app.routes import ROUTERS
-from coverslip.app.streams import describe_events
+from coverslip.app.streams import JOB_KINDS, describe_events, ended_by_signals
 from coverslip.errors import CoverslipError
+from coverslip.images import decoding_apart, interrupt_decoding
 from coverslip.messages import ChooseOther
 from coverslip.stopping import ending_signals
-from coverslip.workspace.store.serving import make_token, only_server, say_address, token_hash
+from coverslip.workspace import cleanup
+from coverslip.workspace.datasets import reading_images
+from coverslip.workspace.explanations import Explanations
+from coverslip.workspace.jobs.queue import Queue
+from coverslip.workspace.jobs.watching import Watching
+from coverslip.workspace.leakage_audit import DistanceMeasurements, LeakageEstimates
+from coverslip.workspace.predictions.classifiers import LoadedClassifiers
+from coverslip.workspace.store.serving import make_token, only_server, record_address, token_hash
 from coverslip.workspace.store.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -31,6 +39,7 @@ if TYPE_CHECKING:
 
 PORT = 8765  # Jupyter, TensorBoard and other trainers use other ports
 _TRIES = 20
+_THREAD_SECONDS = 1.0  # to end background threads, which may also be killed
 _SECONDS_TO_END = 1  # event streams would keep the server alive while a page is open
 
 
@@ -43,10 +52,10 @@ def create_app(workspace: Workspace) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=at_work,
+        lifespan=_at_work,
     )
     app.state.workspace = workspace
-    add_background(app, workspace)
+    _add_background(app, workspace)
     add_problem_handlers(app)
     describe_events(app)
     app.add_middleware(BodyLimit)
@@ -55,6 +64,39 @@ def create_app(workspace: Workspace) -> FastAPI:
         add_routes(app, router)
     add_pages(app)
     return app
+
+
+def _add_background(app: FastAPI, workspace: Workspace) -> None:
+    """Create the services that routes use; `_at_work` starts them."""
+    app.state.queue = Queue(workspace)
+    app.state.watching = Watching(workspace, {kind: record.source for kind, record in JOB_KINDS.items()})
+    app.state.classifiers, app.state.estimates = LoadedClassifiers(workspace), LeakageEstimates(workspace)
+    app.state.explanations, app.state.distances = Explanations(workspace), DistanceMeasurements(workspace)
+
+
+@asynccontextmanager
+async def _at_work(app: FastAPI) -> AsyncIterator[None]:
+    """Run the background work while the server runs. Running jobs continue after the server ends."""
+    workspace: Workspace = app.state.workspace
+    with decoding_apart(workspace.readable):  # a file that blocks its reader must not block the server
+        await asyncio.to_thread(cleanup.remove_partial_files, workspace)  # before the first request creates new ones
+        workspace.background.start("cleanup", lambda is_over: cleanup.delete_expired(workspace, is_over))
+        await asyncio.to_thread(reading_images.begin, workspace)
+        await asyncio.to_thread(app.state.queue.start)
+        app.state.classifiers.start()
+        try:
+            with ended_by_signals(app.state.watching.close, interrupt_decoding):
+                yield
+        finally:
+            app.state.watching.close()
+            await asyncio.to_thread(_end_background, app, workspace)
+
+
+def _end_background(app: FastAPI, workspace: Workspace) -> None:
+    interrupt_decoding()
+    for name in ("queue", "classifiers", "estimates", "explanations", "distances"):
+        getattr(app.state, name).close()
+    workspace.background.end_all(_THREAD_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -117,7 +159,7 @@ def open_server(
         port = int(bound.getsockname()[1])
         door = Door(_names(host, port), port, token_hash(workspace))
         server = Server(workspace, door, bound, host, token, _loaded(workspace, door))
-        say_address(workspace, server.address)
+        record_address(workspace, server.address)
         stack.enter_context(logged_to(workspace.log))
         yield server
 
@@ -180,7 +222,9 @@ def _own_addresses() -> list[str]:
     import psutil
 
     families = (socket.AF_INET, socket.AF_INET6)
-    addresses = [each for several in psutil.net_if_addrs().values() for each in several if each.family in families]
+    addresses = [
+        each for nic_addresses in psutil.net_if_addrs().values() for each in nic_addresses if each.family in families
+    ]
     return [each.address.partition("%")[0].lower() for each in sorted(addresses, key=lambda each: each.family)]
 
 

@@ -1,30 +1,58 @@
-"""Server-sent events of jobs. FastAPI frames them and keeps idle streams open."""
+"""The kinds of jobs, and their server-sent events. FastAPI frames the events and keeps idle streams open."""
 
 import asyncio
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import dataclass, fields
+from functools import partial
 from types import FrameType
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, Header, Query, Request
+from fastapi import Depends, FastAPI, Header, Query
 from fastapi.sse import ServerSentEvent
+from pydantic import Field
 
-from coverslip.app.document import Json, add_schemas, complete_document
+from coverslip.app.requests import from_app
+from coverslip.app.schemas.system import Json, add_schemas, complete_document
 from coverslip.stopping import ending_signals
-from coverslip.workspace.job_kinds import JOB_KINDS, JobRecord
-from coverslip.workspace.jobs.watching import Watching
+from coverslip.workspace.evaluations import EvaluationEvents, EvaluationState, evaluation_events, evaluation_state
+from coverslip.workspace.jobs.records import JobKind
+from coverslip.workspace.jobs.runs import RunState, run_state
+from coverslip.workspace.jobs.watching import NewSource, RunEvents, StateSource, TrainingSource, Watching
+from coverslip.workspace.predictions.state import PredictionEvents, PredictionState, prediction_events, prediction_state
+from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.studies.state import StudyEvents, StudyState, study_events, study_state
+
+AnyState = RunState | EvaluationState | PredictionState | StudyState
+JobState = Annotated[AnyState, Field(discriminator="kind")]
 
 
-def _watching(request: Request) -> Watching:
-    """Return the server's watcher of jobs."""
-    watching: Watching = request.app.state.watching
-    return watching
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """One kind of job.
+
+    Args:
+        state: returns the state of a job by its ID.
+        source: the source of events of a job.
+        events: a dataclass with a field for each event.
+    """
+
+    state: Callable[[Workspace, str], AnyState]
+    source: NewSource
+    events: type
 
 
-Watched = Annotated[Watching, Depends(_watching)]
+JOB_KINDS: dict[JobKind, JobRecord] = {
+    "train": JobRecord(run_state, TrainingSource, RunEvents),
+    "evaluate": JobRecord(evaluation_state, partial(StateSource, evaluation_events), EvaluationEvents),
+    "predict": JobRecord(prediction_state, partial(StateSource, prediction_events), PredictionEvents),
+    "study": JobRecord(study_state, partial(StateSource, study_events), StudyEvents),
+}
+
+
+Watched = Annotated[Watching, from_app("watching")]
 
 
 def _last_event(

@@ -1,16 +1,18 @@
 """The workspace of the app: datasets, labels, trainings and predictions. It is independent of HTTP.
 
-The packages, each of which imports only from those above it:
+The parts, each of which imports only from those above it:
 
 - `store`: the folder of the workspace, its database, and conversion between rows and records;
+- `workers`: work of some minutes at most, in processes that end with the server;
 - `viewing`: images for display: filters, facts, pictures and colors;
 - `datasets`: open, read, label, group and change datasets; uploads; tables for trainings;
 - `recipes`: the choices for a training, and their validation;
 - `jobs`: trainings and predictions as processes: queue, watch and end them; results of trainings;
-- `predictions`: predictions of classifiers, and corrections of them.
-
-In addition, `job_kinds` holds the differences between kinds of jobs, and `forgetting` and `tidying` remove what no
-package needs any more.
+- `evaluations`, `leakage_audit`, `predictions`, `studies`: evaluations on external test sets, leakage estimates and
+  distances of datasets, predictions with corrections, and studies;
+- `correcting`, `explanations`: corrections of labels among results, and explanations of single images;
+- `group_suggestions`, `tasks`, `cleanup`: suggested groupings, the tasks of worker processes, and the deletion of
+  expired files.
 """
 
 from coverslip.errors import require_extra

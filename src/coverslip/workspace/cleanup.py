@@ -18,18 +18,21 @@ from sqlalchemy import Connection, delete, select, update
 from coverslip import cache
 from coverslip.errors import Conflict, CoverslipError
 from coverslip.workspace.datasets import reading_images
-from coverslip.workspace.datasets.listing import DatasetState, describe
+from coverslip.workspace.datasets.state import DatasetState, dataset_state
 from coverslip.workspace.jobs.state import jobs_reading
 from coverslip.workspace.store import tables
-from coverslip.workspace.store.database import writing
+from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import Page, Paging, dataset_row, now
 from coverslip.workspace.store.tables import datasets
 from coverslip.workspace.store.workspace import Workspace
 
-DAYS = 30
+UPLOAD_DAYS, TRASH_DAYS = 7, 30  # until files are deleted; removed datasets are deleted with the trash
+_SECONDS_PER_DAY = 86_400
+_PARTIAL = re.compile(r"\..+\.part(-journal|-shm|-wal)?")  # also files of a database
+_log = logging.getLogger("coverslip")
 
 
-def forget(workspace: Workspace, dataset_id: str) -> None:
+def remove_dataset(workspace: Workspace, dataset_id: str) -> None:
     """Remove a dataset from the list. For 30 days, `restore` restores it with its labels from the app.
 
     Folders and tables of the user are never changed. Tables that trainings use remain in `snapshots/`.
@@ -41,21 +44,24 @@ def forget(workspace: Workspace, dataset_id: str) -> None:
     with workspace.engine.connect() as connection:
         dataset_row(connection, dataset_id)
         _refuse_in_use(connection, dataset_id)
-    with workspace.background.held(reading_images.thread_of(dataset_id)), writing(workspace.engine) as connection:
+    with (
+        workspace.background.held(reading_images.thread_of(dataset_id)),
+        write_transaction(workspace.engine) as connection,
+    ):
         _refuse_in_use(connection, dataset_id)
-        connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(forgotten=now()))
+        connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(removed=now()))
 
 
-def restore(workspace: Workspace, dataset_id: str) -> DatasetState:
+def restore_dataset(workspace: Workspace, dataset_id: str) -> DatasetState:
     """Restore a removed dataset.
 
     Raises:
         NotFound: there is no such dataset, or it was deleted.
     """
-    with writing(workspace.engine) as connection:
-        connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(forgotten=None))
+    with write_transaction(workspace.engine) as connection:
+        connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(removed=None))
     reading_images.start(workspace, dataset_id)
-    return describe(workspace, dataset_id)
+    return dataset_state(workspace, dataset_id)
 
 
 def _refuse_in_use(connection: Connection, dataset_id: str) -> None:
@@ -63,22 +69,20 @@ def _refuse_in_use(connection: Connection, dataset_id: str) -> None:
         raise Conflict("dataset-in-use", name=job.name)
 
 
-def drop_forgotten(workspace: Workspace, is_over: threading.Event) -> None:
+def delete_removed_datasets(workspace: Workspace, is_over: threading.Event) -> None:
     """Delete datasets whose 30 days are over, with their uploaded files, which are copies of the app."""
-    oldest = (datetime.now(UTC) - timedelta(days=DAYS)).isoformat()
+    oldest = (datetime.now(UTC) - timedelta(days=TRASH_DAYS)).isoformat()
     with workspace.engine.connect() as connection:
-        old = (
-            connection.execute(select(tables.datasets.c.id).where(tables.datasets.c.forgotten < oldest)).scalars().all()
-        )
-    for dataset_id in old:
+        expired = connection.execute(select(datasets.c.id).where(datasets.c.removed < oldest)).scalars().all()
+    for dataset_id in expired:
         if is_over.is_set():
             return
-        with writing(workspace.engine) as connection:
-            still = (tables.datasets.c.id == dataset_id) & (tables.datasets.c.forgotten < oldest)
-            if not connection.execute(delete(tables.datasets).where(still)).rowcount:  # it was restored meanwhile
+        with write_transaction(workspace.engine) as connection:
+            is_expired = (datasets.c.id == dataset_id) & (datasets.c.removed < oldest)
+            if not connection.execute(delete(datasets).where(is_expired)).rowcount:  # it was restored meanwhile
                 continue
-            of_dataset = tables.uploads.c.dataset_id == dataset_id
-            upload_ids = connection.execute(select(tables.uploads.c.id).where(of_dataset)).scalars().all()
+            is_of_dataset = tables.uploads.c.dataset_id == dataset_id
+            upload_ids = connection.execute(select(tables.uploads.c.id).where(is_of_dataset)).scalars().all()
             unused = [upload_id for upload_id in upload_ids if not _is_used(connection, workspace.uploads / upload_id)]
             connection.execute(delete(tables.uploads).where(tables.uploads.c.id.in_(unused)))
         cache.forget(dataset_id)
@@ -104,18 +108,18 @@ class DeletedItem:
 
 def list_deleted(workspace: Workspace, paging: Paging) -> Page[DeletedItem]:
     """Return what can be restored, the latest deletion first."""
-    jobs, datasets, classifiers = tables.jobs.c, tables.datasets.c, tables.classifiers.c
+    jobs, classifiers = tables.jobs.c, tables.classifiers.c
     with workspace.engine.connect() as connection:
-        removed = connection.execute(select(jobs.kind, jobs.id, jobs.name).where(jobs.state == "removed")).all()
-        forgotten = connection.execute(
-            select(datasets.id, datasets.name, datasets.forgotten).where(datasets.forgotten.is_not(None))
+        removed_jobs = connection.execute(select(jobs.kind, jobs.id, jobs.name).where(jobs.state == "removed")).all()
+        removed_datasets = connection.execute(
+            select(datasets.c.id, datasets.c.name, datasets.c.removed).where(datasets.c.removed.is_not(None))
         ).all()
         imported = connection.execute(
             select(classifiers.id, classifiers.name, classifiers.removed).where(classifiers.removed.is_not(None))
         ).all()
-    places = [(row, workspace.trash / row.id) for row in removed]
-    items = [DeletedItem(*row, _time(place.stat().st_mtime)) for row, place in places if place.is_dir()]
-    items += [DeletedItem("dataset", *row) for row in forgotten]
+    folders = [(row, workspace.trash / row.id) for row in removed_jobs]
+    items = [DeletedItem(*row, _time(folder.stat().st_mtime)) for row, folder in folders if folder.is_dir()]
+    items += [DeletedItem("dataset", *row) for row in removed_datasets]
     items += [DeletedItem("classifier", *row) for row in imported]
     return paging.page_of(sorted(items, key=lambda item: item.deleted, reverse=True))
 
@@ -124,61 +128,53 @@ def _time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
-UPLOAD_DAYS, TRASH_DAYS = 7, 30
-_SECONDS_PER_DAY = 86_400
-_PARTIAL = re.compile(r"\..+\.part(-journal|-shm|-wal)?")  # also files of a database
-_log = logging.getLogger("coverslip")
-
-
 def remove_partial_files(workspace: Workspace) -> None:
     """Remove temporary files of a killed server. Call this before requests are answered."""
     for folder in (workspace.folder / "classifying", workspace.downloads):
         shutil.rmtree(folder, ignore_errors=True)
-    pieces = [*(workspace.folder / "classifiers").glob("tmp*"), *workspace.uploads.glob("*/.*")]
-    for piece in pieces:  # complete files of uploads are in another folder
-        if piece.is_dir():
-            shutil.rmtree(piece, ignore_errors=True)
+    partial = [*(workspace.folder / "classifiers").glob("tmp*"), *workspace.uploads.glob("*/.*")]
+    for path in partial:  # complete files of uploads are in another folder
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
         else:
             with suppress(OSError):
-                piece.unlink()
+                path.unlink()
 
 
-def tidy(workspace: Workspace, is_over: threading.Event) -> None:
+def delete_expired(workspace: Workspace, is_over: threading.Event) -> None:
     """Remove expired files. Errors are logged."""
-    for work in (_drop_uploads, _drop_partial_files, _empty_trash, drop_forgotten):
+    for work in (_delete_old_uploads, _delete_partial_files, _empty_trash, delete_removed_datasets):
         try:
             work(workspace, is_over)
         except (OSError, CoverslipError):
-            _log.exception("the workspace could not be tidied")
+            _log.exception("the workspace could not be cleaned up")
 
 
-def _drop_uploads(workspace: Workspace, is_over: threading.Event) -> None:
+def _delete_old_uploads(workspace: Workspace, is_over: threading.Event) -> None:
     """Remove old uploads that did not become datasets, and folders without an upload."""
     oldest = datetime.now(UTC) - timedelta(days=UPLOAD_DAYS)
     with workspace.engine.connect() as connection:
         rows = {row.id: row for row in connection.execute(select(tables.uploads))}
         # A killed server may have created a dataset of an upload without recording it.
-        used = {
-            source["path"]
-            for sources in connection.execute(select(tables.datasets.c.sources)).scalars()
-            for source in sources
+        used_paths = {
+            source["path"] for sources in connection.execute(select(datasets.c.sources)).scalars() for source in sources
         }
-    for upload_id in {*rows, *(place.name for place in workspace.uploads.glob("*"))}:
+    for upload_id in {*rows, *(folder.name for folder in workspace.uploads.glob("*"))}:
         if is_over.is_set():
             return
-        place, row = workspace.uploads / upload_id, rows.get(upload_id)
+        folder, row = workspace.uploads / upload_id, rows.get(upload_id)
         if row is not None and (row.dataset_id is not None or datetime.fromisoformat(row.created) > oldest):
             continue
-        if place.exists() and place.stat().st_mtime > oldest.timestamp():
+        if folder.exists() and folder.stat().st_mtime > oldest.timestamp():
             continue
-        if any(Path(source).is_relative_to(place) for source in used):
+        if any(Path(source).is_relative_to(folder) for source in used_paths):
             continue
         with workspace.engine.begin() as connection:
             connection.execute(delete(tables.uploads).where(tables.uploads.c.id == upload_id))
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _drop_partial_files(workspace: Workspace, is_over: threading.Event) -> None:
+def _delete_partial_files(workspace: Workspace, is_over: threading.Event) -> None:
     """Remove partial files of killed processes after a day, but no files of the user in uploads."""
     oldest = time.time() - _SECONDS_PER_DAY
     for folder, folders, files in os.walk(workspace.folder):
@@ -197,14 +193,14 @@ def _drop_partial_files(workspace: Workspace, is_over: threading.Event) -> None:
 
 
 def _empty_trash(workspace: Workspace, is_over: threading.Event) -> None:
-    for place in workspace.trash.glob("*"):
-        if not is_over.is_set() and place.stat().st_mtime < time.time() - TRASH_DAYS * _SECONDS_PER_DAY:
+    for folder in workspace.trash.glob("*"):
+        if not is_over.is_set() and folder.stat().st_mtime < time.time() - TRASH_DAYS * _SECONDS_PER_DAY:
             with workspace.engine.begin() as connection:
-                is_job = (tables.jobs.c.id == place.name) & (tables.jobs.c.state == "removed")
+                is_job = (tables.jobs.c.id == folder.name) & (tables.jobs.c.state == "removed")
                 connection.execute(delete(tables.jobs).where(is_job))  # deletes its corrections too
-                is_evaluation = (tables.jobs.c.classifier_id == place.name) & (tables.jobs.c.kind == "evaluate")
+                is_evaluation = (tables.jobs.c.classifier_id == folder.name) & (tables.jobs.c.kind == "evaluate")
                 connection.execute(delete(tables.jobs).where(is_evaluation))
-                is_import = (tables.classifiers.c.id == place.name) & tables.classifiers.c.removed.is_not(None)
+                is_import = (tables.classifiers.c.id == folder.name) & tables.classifiers.c.removed.is_not(None)
                 connection.execute(delete(tables.classifiers).where(is_import))
-            shutil.rmtree(place, ignore_errors=True)
-            cache.forget(place.name)
+            shutil.rmtree(folder, ignore_errors=True)
+            cache.forget(folder.name)

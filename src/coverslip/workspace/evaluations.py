@@ -1,4 +1,4 @@
-"""Submit evaluations, and preview them."""
+"""Evaluations on external test sets: preview, queue, list and watch them; comparisons of runs."""
 
 import secrets
 import threading
@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from sqlalchemy import Connection, func, select
 
-from coverslip.errors import BadRun, Conflict, CoverslipError, NotFound
+from coverslip.errors import BadRun, Conflict, CoverslipError
 from coverslip.images import ReadPlan
 from coverslip.messages import Failure, text
 from coverslip.reports.comparing import MOST_RUNS, Comparison, compare
@@ -20,19 +20,24 @@ from coverslip.runs.environment import Opened
 from coverslip.runs.log import TimedNote, Work
 from coverslip.workspace.datasets.reading_images import refuse_unread, refuse_unready
 from coverslip.workspace.datasets.snapshots import training_images
-from coverslip.workspace.jobs.faults import folded_log, why_failed
 from coverslip.workspace.jobs.records import (
     Job,
     add_job,
     all_jobs,
     find_job,
     new_job_folder,
-    training_not_finished,
-    waiting,
+    queued_ids,
 )
 from coverslip.workspace.jobs.runs import Headline, evaluation_of, headline_of
-from coverslip.workspace.jobs.state import ACTIVE, State, has_ended, state_of, status_of
-from coverslip.workspace.jobs.watching import JobSnapshot, Message, as_text
+from coverslip.workspace.jobs.state import (
+    ACTIVE,
+    State,
+    end_time,
+    failure_of_job,
+    folded_log,
+    state_of,
+    status_of,
+)
 from coverslip.workspace.store.rows import Page, Paging, table_choices
 from coverslip.workspace.store.tables import images
 from coverslip.workspace.store.workspace import Workspace
@@ -107,7 +112,7 @@ def list_evaluations(workspace: Workspace, run_id: str, paging: Paging) -> Page[
     with _listing:
         _list_unlisted(workspace, run)
     jobs = all_jobs(workspace, "evaluate", classifier_id=run_id)
-    queue = waiting(workspace, "evaluate")
+    queue = queued_ids(workspace, "evaluate")
     return Page([_state_of(job, run.name, queue) for job in paging.of(jobs)], len(jobs))
 
 
@@ -119,7 +124,7 @@ def evaluation_state(workspace: Workspace, evaluation_id: str) -> EvaluationStat
     """
     job = find_job(workspace, evaluation_id, "evaluate")
     run = find_job(workspace, job.classifier_id or "", "train")
-    return _state_of(job, run.name, waiting(workspace, "evaluate"))
+    return _state_of(job, run.name, queued_ids(workspace, "evaluate"))
 
 
 def _state_of(job: Job, run_name: str, queue: list[str]) -> EvaluationState:
@@ -139,17 +144,17 @@ def _state_of(job: Job, run_name: str, queue: list[str]) -> EvaluationState:
         state=state,
         work=progress.work if state in ACTIVE else None,
         n=None if measured is None else measured.n,
-        n_used_in_training=_n_seen(job.run) if measured is not None else None,
+        n_used_in_training=_n_used_in_training(job.run) if measured is not None else None,
         headline=headline_of(job.run) if measured is not None else None,
         notes=progress.notes,
-        error=why_failed(job, status) if state == "failed" else None,
+        error=failure_of_job(job, status) if state == "failed" else None,
         queue_position=queue.index(job.id) + 1 if job.id in queue else None,
         created=job.created,
-        ended=None if state in ACTIVE or state == "queued" or status is None else status.heartbeat,
+        ended=end_time(state, status),
     )
 
 
-def _n_seen(evaluation: Run) -> int | None:
+def _n_used_in_training(evaluation: Run) -> int | None:
     with suppress(BadRun):
         images = evaluation.evaluated_images
         return None if images is None else images.n_used_in_training
@@ -157,7 +162,7 @@ def _n_seen(evaluation: Run) -> int | None:
 
 
 def _list_unlisted(workspace: Workspace, run: Job) -> None:
-    """List evaluations from the command line that are in the run's folder and know their images."""
+    """List evaluations from the command line that are in the run's folder and state their images."""
     folders = {str(job.folder) for job in all_jobs(workspace, "evaluate", classifier_id=run.id)}
     for evaluation in run.run.evaluations:
         with suppress(BadRun):  # a damaged evaluation is not listed
@@ -192,21 +197,9 @@ class EvaluationEvents:
     state: Annotated[EvaluationState, Field(description="The current state: first, after each change, and last.")]
 
 
-class WatchedEvaluation:
-    """The source of the events of an evaluation."""
-
-    def __init__(self, workspace: Workspace, job_id: str) -> None:
-        self._workspace, self._id = workspace, job_id
-
-    def snapshot(self) -> JobSnapshot:
-        try:
-            state = evaluation_state(self._workspace, self._id)
-        except NotFound:
-            return JobSnapshot({}, True, [])
-        return JobSnapshot({"state": as_text(state)}, has_ended(state.state), [])
-
-    def backlog(self, after: int, up_to: int) -> list[Message]:
-        return []
+def evaluation_events(workspace: Workspace, evaluation_id: str) -> EvaluationEvents:
+    """Return the current events of an evaluation; raises as `evaluation_state`."""
+    return EvaluationEvents(evaluation_state(workspace, evaluation_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +228,7 @@ def outlook(workspace: Workspace, run_id: str, dataset_id: str) -> EvaluationOut
     with workspace.engine.connect() as connection:
         refuse_unread(connection, dataset_id)
         n_of = _labels(connection, dataset_id)
-        n_used_in_training = _count_seen(connection, dataset_id, run)
+        n_used_in_training = _count_used_in_training(connection, dataset_id, run)
     labels = _known_labels(run)
     unknown = [label for label in n_of if labels is not None and label not in labels]
     n_labeled = sum(n_of.values())
@@ -285,7 +278,7 @@ def _evaluable(workspace: Workspace, run_id: str) -> Run:
     """Return the run of a training; raise Conflict if it has no finished classifier."""
     run = find_job(workspace, run_id, "train").run
     if not (run.is_done and run.has_classifier):
-        raise training_not_finished()
+        raise Conflict("training-not-finished")
     return run
 
 
@@ -304,10 +297,10 @@ def _known_labels(run: Run) -> frozenset[str] | None:
     return frozenset({*card.classes, *(old for old, new in plan.new_names().items() if new in card.classes)})
 
 
-def _count_seen(connection: Connection, dataset_id: str, run: Run) -> int | None:
-    of_training = training_hashes(run.seen).by_plan
-    if set(of_training) != {ReadPlan()}:  # the workspace read whole images: other planes have other pixels
+def _count_used_in_training(connection: Connection, dataset_id: str, run: Run) -> int | None:
+    hashes_by_plan = training_hashes(run.seen).by_plan
+    if set(hashes_by_plan) != {ReadPlan()}:  # the workspace read whole images: other planes have other pixels
         return None
     is_labeled = (images.c.dataset_id == dataset_id) & images.c.label.is_not(None) & ~images.c.is_excluded
     hashes = connection.execute(select(images.c.pixel_hash).where(is_labeled)).scalars()
-    return sum(pixel_hash in of_training[ReadPlan()] for pixel_hash in hashes)
+    return sum(pixel_hash in hashes_by_plan[ReadPlan()] for pixel_hash in hashes)

@@ -8,7 +8,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field
@@ -25,7 +25,7 @@ from coverslip.errors import CoverslipError
 from coverslip.workspace.datasets import grouping
 from coverslip.workspace.datasets.reading_images import refuse_unread
 from coverslip.workspace.datasets.sources import Grouping, groups_of_images
-from coverslip.workspace.jobs.previews import planned, recipe_for
+from coverslip.workspace.jobs.previews import preview_of_split, recipe_for
 from coverslip.workspace.store.rows import AnyRow, load_dataset, load_scan
 from coverslip.workspace.store.workspace import Workspace
 
@@ -73,9 +73,8 @@ def list_suggestions(workspace: Workspace, dataset_id: str) -> list[GroupSuggest
         if as_numbers in groupings:
             continue
         groupings.add(as_numbers)
-        regrouped = replace(data, records=tuple(replace(r, group=g) for r, g in zip(data.records, groups, strict=True)))
         with suppress(CoverslipError):
-            if planned(*apply_recipe(regrouped, recipe), scan).refusal is None:
+            if preview_of_split(*apply_recipe(grouping.with_groups(data, groups), recipe), scan).refusal is None:
                 suggestions.append(suggestion)
         if len(suggestions) == _MOST:
             break
@@ -87,25 +86,27 @@ def _candidates(
 ) -> Iterator[tuple[GroupSuggestion, Sequence[str | None]]]:
     """Yield groupings with a plausible number of groups, and the groups in the order of the dataset's records."""
     tested = groups_in_names(data, scan)
-    of_column = {named.column: named for named in tested if named.column is not None}
+    by_column = {candidate.column: candidate for candidate in tested if candidate.column is not None}
     columns: list[tuple[GroupSuggestion, Sequence[str | None]]] = []
     for column in _columns(workspace, row):
         with suppress(CoverslipError):
             by_id = groups_of_images(workspace, row, Grouping(column=column))
             groups = [by_id.get(record.image_id) for record in data.records]
-            grouped = [(r, g) for r, g in zip(data.records, groups, strict=True) if g and g != r.image_id]
-            example = grouped[0][1] if grouped else ""
-            if (n := _n_groups([group for _, group in grouped])) and not has_image_suffix(example):
-                named = of_column.get(column)
-                p, is_supported = (None, False) if named is None else (named.p, named.is_telling)
-                if not is_supported and _is_serial(grouped):
+            grouped_records = [(r, g) for r, g in zip(data.records, groups, strict=True) if g and g != r.image_id]
+            example = grouped_records[0][1] if grouped_records else ""
+            if (n := _n_groups([group for _, group in grouped_records])) and not has_image_suffix(example):
+                candidate = by_column.get(column)
+                p, is_supported = (None, False) if candidate is None else (candidate.p, candidate.is_telling)
+                if not is_supported and _is_serial(grouped_records):
                     continue
                 columns.append((GroupSuggestion(column, None, n, example, p, is_supported), groups))
     yield from sorted(columns, key=lambda each: each[0].n_groups)
-    for named in tested:
-        if not named.is_class and named.column is None:
-            records, _ = grouped_by_pattern(data.records, data.root, named.pattern)
-            suggestion = GroupSuggestion(None, named.pattern, named.n_groups, named.example, named.p, named.is_telling)
+    for candidate in tested:
+        if not candidate.is_class and candidate.column is None:
+            records, _ = grouped_by_pattern(data.records, data.root, candidate.pattern)
+            suggestion = GroupSuggestion(
+                None, candidate.pattern, candidate.n_groups, candidate.example, candidate.p, candidate.is_telling
+            )
             yield suggestion, [record.group for record in records]
 
 
@@ -121,16 +122,16 @@ def _n_groups(groups: Sequence[str]) -> int:
     return n if _FEWEST_GROUPS <= n <= len(groups) / 2 else 0
 
 
-def _is_serial(grouped: Sequence[tuple[ImageRecord, str]]) -> bool:
+def _is_serial(grouped_records: Sequence[tuple[ImageRecord, str]]) -> bool:
     """Return whether the values are serial numbers of the images of each class, folder or file: 1, 2, 3 …
 
     Text before and after the number counts as part of it if it is the same for all images, as in `img_001`.
     """
-    matches = [match for _, group in grouped if (match := _NUMBER.fullmatch(group))]
-    if len(matches) < len(grouped) or len({(match[1], match[3]) for match in matches}) != 1:
+    matches = [match for _, group in grouped_records if (match := _NUMBER.fullmatch(group))]
+    if len(matches) < len(grouped_records) or len({(match[1], match[3]) for match in matches}) != 1:
         return False
     numbers = [int(match[2]) for match in matches]
-    records = [record for record, _ in grouped]
+    records = [record for record, _ in grouped_records]
     return any(
         _counts_up(numbers, blocks)
         for blocks in (
@@ -146,10 +147,10 @@ def _counts_up(numbers: Sequence[int], blocks: Sequence[object]) -> bool:
 
     Blocks of one or two images are ignored.
     """
-    of_block: dict[object, list[int]] = defaultdict(list)
+    by_block: dict[object, list[int]] = defaultdict(list)
     for number, block in zip(numbers, blocks, strict=True):
-        of_block[block].append(number)
-    large = [each for each in of_block.values() if len(each) >= _SMALLEST_BLOCK]
+        by_block[block].append(number)
+    large = [each for each in by_block.values() if len(each) >= _SMALLEST_BLOCK]
     return 2 * sum(map(len, large)) > len(numbers) and all(
         len(set(each)) == len(each) and max(each) - min(each) < 2 * len(each) for each in large
     )

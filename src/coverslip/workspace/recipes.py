@@ -1,4 +1,4 @@
-"""Recipes as files: read into the values of a form, and written from them."""
+"""The choices for a training: recipes of datasets, networks, expected times, and recipes as text."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -18,16 +18,15 @@ from coverslip.messages import text
 from coverslip.models import ModelRecord, check_declared, has_weights, list_models, model_info, starting_weights
 from coverslip.runs import Pretraining, Recipe, Run
 from coverslip.runs.recipe import Values, as_yaml, check_recipe, parse_recipe, values_given, values_of
-from coverslip.workspace.datasets.classes import trained_order
 from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.datasets.sources import Grouping, grouping_for
+from coverslip.workspace.datasets.state import class_order_for_training
 from coverslip.workspace.store.rows import (
     AnyRow,
     Json,
     file_of_classifier,
     folder_of_run,
-    no_such_training,
     table_choices,
 )
 from coverslip.workspace.store.tables import jobs
@@ -42,20 +41,20 @@ def recipe_of_dataset(workspace: Workspace, row: AnyRow, choices: Mapping[str, A
     Raises:
         BadRecipe: a key or value is not valid.
     """
-    recipe = checked_recipe(workspace, choices, row.class_plan)
+    recipe = validated_recipe(workspace, choices, row.class_plan)
     if recipe.crop_size is None:
         recipe = recipe.model_copy(update={"crop_size": table_choices(row).crop_size})
     if "order" in (nested(choices).get("classes") or {}):
         return recipe
     with workspace.engine.connect() as connection:
-        order = trained_order(connection, row, recipe.classes)
+        order = class_order_for_training(connection, row, recipe.classes)
     if order == sorted(order, key=natural_key):  # the default order of results, which the recipe need not contain
         return recipe
     classes = ClassPlan.model_validate({**recipe.classes.model_dump(), "order": order})
     return recipe.model_copy(update={"classes": classes})
 
 
-def checked_recipe(workspace: Workspace, choices: Mapping[str, Any], class_plan: Mapping[str, Any]) -> Recipe:
+def validated_recipe(workspace: Workspace, choices: Mapping[str, Any], class_plan: Mapping[str, Any]) -> Recipe:
     """Return a recipe from values that differ from the defaults, with the classes of the dataset and absolute paths.
 
     Raises:
@@ -70,8 +69,8 @@ def checked_recipe(workspace: Workspace, choices: Mapping[str, Any], class_plan:
     if isinstance(data.get("init"), dict):
         recipe = check_recipe(_with_absolute_init(workspace, data))
     if recipe.split.run is not None:
-        whole = {"run": str(_earlier_run(workspace, recipe.split.run, "split.run"))}
-        recipe = recipe.model_copy(update={"split": recipe.split.model_copy(update=whole)})
+        split_run = {"run": str(_earlier_run(workspace, recipe.split.run, "split.run"))}
+        recipe = recipe.model_copy(update={"split": recipe.split.model_copy(update=split_run)})
     return recipe
 
 
@@ -89,24 +88,27 @@ def _with_absolute_init(workspace: Workspace, data: Mapping[str, Any]) -> Json:
     if "run" in init:
         return {**data, "init": {**init, "run": str(_earlier_run(workspace, str(init["run"]), "init.run"))}}
     first = _with_absolute_init(workspace, init.get("recipe") or {})
-    source, first = _first_images(workspace, str(init["train_on"]), first)
+    source, first = _pretraining_images(workspace, str(init["train_on"]), first)
     return {**data, "init": {**init, "train_on": source, "recipe": first}}
 
 
-def _first_images(workspace: Workspace, source: str, first: Json) -> tuple[str, Json]:
+def _pretraining_images(workspace: Workspace, source: str, first: Json) -> tuple[str, Json]:
     """Return the images of pretraining and its recipe, with the groups and classes of their dataset."""
-    row = _known_dataset(workspace, source)
+    row = _usable_dataset(workspace, source)
     if row is None:
         return str(_allowed(workspace, "init.train_on", source)), first
     images = training_images(workspace, row.id, grouped=recipe_grouping(workspace, row, first), in_one=True)
     classes = {key: value for key, value in row.class_plan.items() if value} | (first.get("classes") or {})
     group = images.grouped.column or images.grouped.pattern
     crop_size = first.get("crop_size") or table_choices(row).crop_size
-    of_dataset = {"group": group, "crop_size": crop_size, "classes": classes}
-    return images.sources[0], {**first, **{key: value for key, value in of_dataset.items() if value or key == "group"}}
+    dataset_values = {"group": group, "crop_size": crop_size, "classes": classes}
+    return images.sources[0], {
+        **first,
+        **{key: value for key, value in dataset_values.items() if value or key == "group"},
+    }
 
 
-def _known_dataset(workspace: Workspace, dataset_id: str) -> AnyRow | None:
+def _usable_dataset(workspace: Workspace, dataset_id: str) -> AnyRow | None:
     """Return the row of a dataset that a job can use; None if there is no such dataset."""
     with workspace.engine.connect() as connection:
         try:
@@ -242,15 +244,15 @@ def _advice(record: ModelRecord, default: ModelRecord, weights: PretrainedWeight
         size_ratio = record.parameters / default.parameters
         advice = text(
             "network-cost",
-            cost="unknown" if cost_ratio is None else _compared(cost_ratio),
+            cost="unknown" if cost_ratio is None else _comparison(cost_ratio),
             cost_ratio=_rounded(cost_ratio or 0.0),
-            size=_compared(size_ratio),
+            size=_comparison(size_ratio),
             size_ratio=_rounded(size_ratio),
         )
     return f"{advice} {text('import-network-weights', weights=record.weights_file)}" if weights == "import" else advice
 
 
-def _compared(ratio: float) -> Literal["more", "less", "same"]:
+def _comparison(ratio: float) -> Literal["more", "less", "same"]:
     return "more" if ratio > 1.25 else "less" if ratio < 0.8 else "same"
 
 
@@ -272,7 +274,7 @@ class TimePreview:
 _MANY_TRAININGS = 20
 
 
-def expected(workspace: Workspace, dataset_id: str, recipe: Mapping[str, Any], counts: Counts) -> TimePreview:
+def expected_time(workspace: Workspace, dataset_id: str, recipe: Mapping[str, Any], counts: Counts) -> TimePreview:
     """Return the expected time of a training.
 
     Args:
@@ -287,8 +289,8 @@ def expected(workspace: Workspace, dataset_id: str, recipe: Mapping[str, Any], c
     """
     with workspace.engine.connect() as connection:
         row = refuse_unready(connection, dataset_id)
-    settled = recipe_of_dataset(workspace, row, {key: value for key, value in recipe.items() if key != "group"})
-    plan = plan_work(settled, counts, chosen_device(settled.device, automatic=FOR_TRAINING))
+    full_recipe = recipe_of_dataset(workspace, row, {key: value for key, value in recipe.items() if key != "group"})
+    plan = plan_work(full_recipe, counts, chosen_device(full_recipe.device, automatic=FOR_TRAINING))
     n_trainings = counts.n_folds + 1 if counts.n_folds else 1
     is_long = n_trainings > _MANY_TRAININGS if plan.seconds is None else plan.seconds > LONG_SECONDS
     return TimePreview(
@@ -296,7 +298,7 @@ def expected(workspace: Workspace, dataset_id: str, recipe: Mapping[str, Any], c
         basis=plan.basis,
         is_long=is_long,
         n_trainings=n_trainings,
-        has_pretraining=isinstance(settled.init, Pretraining),
+        has_pretraining=isinstance(full_recipe.init, Pretraining),
     )
 
 
@@ -312,10 +314,10 @@ def keeping_split_of(workspace: Workspace, run_id: str, dataset_id: str, recipe:
     """
     with workspace.engine.connect() as connection:
         folder = folder_of_run(connection, run_id)
-        its_dataset = connection.execute(select(jobs.c.dataset_id).where(jobs.c.id == run_id)).scalar_one_or_none()
+        run_dataset_id = connection.execute(select(jobs.c.dataset_id).where(jobs.c.id == run_id)).scalar_one_or_none()
     if folder is None:
-        raise no_such_training()
-    if its_dataset != dataset_id:
+        raise NotFound("no-such-training")
+    if run_dataset_id != dataset_id:
         raise Conflict("training-of-other-dataset")
     try:
         rows = Run(folder).split

@@ -2886,7 +2886,7 @@ export interface components {
             label: string | null;
             /** @description The image shows none of the classes, or is unusable. */
             excluded?: components["schemas"]["Exclusion"] | null;
-            /** @description The answer to undo. This is refused if the image has another answer by now. */
+            /** @description The answer to undo. This is refused if the answer of the image has changed. */
             undoes?: components["schemas"]["Answer"] | null;
         };
         /**
@@ -2965,7 +2965,7 @@ export interface components {
              * @description waiting: another measurement runs first.
              * @enum {string}
              */
-            state: "not-requested" | "waiting" | "measuring" | "known";
+            state: "not-requested" | "waiting" | "running" | "ready";
             /** @description Null until the first report. */
             progress: components["schemas"]["StepProgress"] | null;
             /** @description Why the last attempt since the server started failed. */
@@ -3619,7 +3619,7 @@ export interface components {
              * @description waiting: another explanation is drawn first. The newest request is next.
              * @enum {string}
              */
-            state: "not-requested" | "waiting" | "drawing" | "known";
+            state: "not-requested" | "waiting" | "running" | "ready";
             /** @description Null until the first report. */
             progress: components["schemas"]["StepProgress"] | null;
             /** @description Why the last attempt since the server started failed. */
@@ -4473,7 +4473,7 @@ export interface components {
              * @description unknown: no search was started.
              * @enum {string}
              */
-            state: "unknown" | "searching" | "known" | "failed";
+            state: "unknown" | "running" | "ready" | "failed";
             /**
              * N
              * @description Number of misclassified images; null until the search is done.
@@ -4641,7 +4641,7 @@ export interface components {
              * @description outdated: labels, groups or images have changed since then; waiting: another audit runs first.
              * @enum {string}
              */
-            state: "not-requested" | "waiting" | "searching" | "outdated" | "known";
+            state: "not-requested" | "waiting" | "running" | "outdated" | "ready";
             /** @description Null until the first report. */
             progress: components["schemas"]["StepProgress"] | null;
             /** @description Why the last attempt since the server started failed. */
@@ -9630,6 +9630,8 @@ export interface operations {
     get_picture: {
         parameters: {
             query?: {
+                /** @description Version of the image. With it, browsers cache the picture permanently. */
+                v?: string | null;
                 /** @description One channel in gray. Default: color. */
                 channel?: number | null;
                 /** @description Plane of a stack. Default: the plane that classifiers use. */
@@ -9638,8 +9640,6 @@ export interface operations {
                 low?: number | null;
                 /** @description Intensity shown white. */
                 high?: number | null;
-                /** @description Version of the image. With it, browsers cache the picture permanently. */
-                v?: string | null;
             };
             header?: never;
             path: {

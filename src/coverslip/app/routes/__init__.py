@@ -1,37 +1,21 @@
-"""The REST routes, one router for each area."""
+"""The REST routes: one router for each area, in the order of the API document."""
 
 from fastapi import APIRouter
 
-from coverslip.app.routes import (
-    datasets,
-    evaluations,
-    folders,
-    images,
-    jobs,
-    labels,
-    predictions,
-    results,
-    runs,
-    studies,
-    system,
-    system_recipe,
-    trash,
-    uploads,
-)
+from coverslip.app.routes import datasets, images, jobs, labels, predictions, results, studies, system
 
 ROUTERS: tuple[APIRouter, ...] = (
     system.router,
-    system_recipe.router,
-    folders.router,
+    datasets.folders_router,
     datasets.router,
     images.router,
     labels.router,
-    uploads.router,
+    datasets.uploads_router,
     results.router,
-    runs.router,
-    evaluations.router,
+    jobs.runs_router,
+    results.evaluations_router,
     studies.router,
     jobs.router,
     predictions.router,
-    trash.router,
+    jobs.trash_router,
 )

@@ -1,24 +1,39 @@
-"""Datasets: open, describe, change and remove them, and preview trainings on them."""
+"""Datasets, folders to open, and uploads: open, describe, change and remove datasets; preview trainings on them."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
-from fastapi import Query, Response
+from fastapi import Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 
-from coverslip.app.requests import Paged, ServedDistances, ServedEstimates, ServedWorkspace, api_router
-from coverslip.app.schemas.datasets import DatasetChanges, NewDataset, RecipeOf, SplitOf, TimeOf
+from coverslip.app.files import PICTURE
+from coverslip.app.guard import allow_body, announced
+from coverslip.app.requests import RAW_BODY, Paged, ServedDistances, ServedEstimates, ServedWorkspace, api_router
+from coverslip.app.schemas.datasets import (
+    DatasetChanges,
+    FinishUpload,
+    NewDataset,
+    NewUpload,
+    RecipeOf,
+    SplitOf,
+    TableToOpen,
+    TimeOf,
+)
 from coverslip.app.schemas.system import problems
 from coverslip.experiments.estimating import Counts
 from coverslip.workspace import cleanup, group_suggestions, recipes
-from coverslip.workspace.datasets import changing, grouping, listing, reading_images, sources
+from coverslip.workspace.datasets import folders, grouping, reading_images, sources, state, uploads
+from coverslip.workspace.datasets.folders import FolderContent, TablePreview, list_folder
 from coverslip.workspace.datasets.grouping import GroupPreview
 from coverslip.workspace.datasets.inspections import DatasetInspection
-from coverslip.workspace.datasets.listing import ClassThumbnails, DatasetState
 from coverslip.workspace.datasets.sources import Source
+from coverslip.workspace.datasets.state import ClassThumbnails, DatasetState
+from coverslip.workspace.datasets.uploads import Upload, UploadedTable
 from coverslip.workspace.group_suggestions import GroupSuggestion
 from coverslip.workspace.jobs import previews
 from coverslip.workspace.jobs.previews import SplitPreview
-from coverslip.workspace.leakage_audit.distances import DatasetDistances
-from coverslip.workspace.leakage_audit.estimates import LeakageEstimateState
+from coverslip.workspace.leakage_audit import DatasetDistances, LeakageEstimateState
 from coverslip.workspace.recipes import TimePreview
 from coverslip.workspace.store.rows import Page, TableChoices
 from coverslip.workspace.viewing.filters import Text
@@ -35,7 +50,7 @@ router = api_router("datasets", responses=problems(422))
 def list_datasets(workspace: ServedWorkspace, paging: Paged) -> Page[DatasetState]:
     """The datasets, the newest first."""
     reading_images.resume(workspace)
-    return listing.list_datasets(workspace, paging)
+    return state.list_datasets(workspace, paging)
 
 
 @router.post("/datasets", status_code=201, responses=problems(404, 422))
@@ -65,7 +80,7 @@ def create_samples(workspace: ServedWorkspace) -> DatasetState:
 def get_dataset(workspace: ServedWorkspace, dataset_id: str) -> DatasetState:
     """One dataset."""
     reading_images.resume(workspace)
-    return listing.describe(workspace, dataset_id)
+    return state.dataset_state(workspace, dataset_id)
 
 
 @router.patch(
@@ -77,19 +92,19 @@ def change_dataset(workspace: ServedWorkspace, dataset_id: str, changes: Dataset
 
     Labels from the app are kept, also those of images that no longer exist, until the images come back.
     """
-    return changing.change(workspace, dataset_id, changes.model_dump(exclude_unset=True))
+    return sources.change_dataset(workspace, dataset_id, changes.model_dump(exclude_unset=True))
 
 
 @router.delete("/datasets/{dataset_id}", status_code=204, responses=problems(404, 409))
 def remove_dataset(workspace: ServedWorkspace, dataset_id: str) -> None:
     """Remove a dataset from the list. After 30 days, its labels from the app and uploaded files are deleted."""
-    cleanup.forget(workspace, dataset_id)
+    cleanup.remove_dataset(workspace, dataset_id)
 
 
 @router.post("/datasets/{dataset_id}/restore", responses=problems(404))
 def restore_dataset(workspace: ServedWorkspace, dataset_id: str) -> DatasetState:
     """Restore a removed dataset, with its labels from the app."""
-    return cleanup.restore(workspace, dataset_id)
+    return cleanup.restore_dataset(workspace, dataset_id)
 
 
 @router.post(
@@ -98,7 +113,7 @@ def restore_dataset(workspace: ServedWorkspace, dataset_id: str) -> DatasetState
 )
 def refresh_dataset(workspace: ServedWorkspace, dataset_id: str) -> DatasetState:
     """Read the folders or tables again. Labels from the app are kept."""
-    return changing.refresh(workspace, dataset_id)
+    return sources.refresh_dataset(workspace, dataset_id)
 
 
 @router.get(
@@ -152,7 +167,7 @@ def remove_distances(distances: ServedDistances, dataset_id: str, other: Others)
 @router.get("/datasets/{dataset_id}/class-thumbnails", responses=problems(404))
 def list_class_thumbnails(workspace: ServedWorkspace, dataset_id: str, paging: Paged) -> Page[ClassThumbnails]:
     """Some images of each class, evenly spread over the class."""
-    return paging.page_of(listing.class_thumbnails(workspace, dataset_id))
+    return paging.page_of(state.class_thumbnails(workspace, dataset_id))
 
 
 @router.get(
@@ -181,7 +196,7 @@ def preview_groups(
     group: Annotated[Text | None, Query(description="A column of the table.")] = None,
 ) -> GroupPreview:
     """The groups by a pattern or a column; without either, the current groups. Nothing is changed."""
-    return grouping.preview(workspace, dataset_id, pattern=pattern, column=group)
+    return grouping.preview_groups(workspace, dataset_id, pattern=pattern, column=group)
 
 
 @router.post(
@@ -190,7 +205,9 @@ def preview_groups(
 )
 def preview_split(workspace: ServedWorkspace, dataset_id: str, body: SplitOf) -> SplitPreview:
     """The training, validation and test set of a training with this recipe, and why it would be refused."""
-    return previews.split(workspace, dataset_id, body.recipe, allow_leakage=body.allow_leakage, again_of=body.again_of)
+    return previews.preview_split(
+        workspace, dataset_id, body.recipe, allow_leakage=body.allow_leakage, again_of=body.again_of
+    )
 
 
 @router.post("/datasets/{dataset_id}/time-preview", responses=problems(404, 409, 422))
@@ -199,7 +216,7 @@ def preview_time(workspace: ServedWorkspace, dataset_id: str, body: TimeOf) -> T
     counts = Counts(
         n_train=body.n_train, n_val=body.n_val, n_test=body.n_test, n_drawn=body.n_train, n_folds=body.n_folds
     )
-    return recipes.expected(workspace, dataset_id, body.recipe, counts)
+    return recipes.expected_time(workspace, dataset_id, body.recipe, counts)
 
 
 @router.post(
@@ -209,4 +226,114 @@ def preview_time(workspace: ServedWorkspace, dataset_id: str, body: TimeOf) -> T
 )
 def preview_augmentation(workspace: ServedWorkspace, dataset_id: str, body: RecipeOf) -> Response:
     """Some training images after preprocessing and after data augmentation."""
-    return Response(previews.augmentation(workspace, dataset_id, body.recipe), media_type="image/png")
+    return Response(previews.preview_augmentation(workspace, dataset_id, body.recipe), media_type="image/png")
+
+
+folders_router = api_router("folders")
+
+
+@folders_router.post("/table-preview", responses=problems(404, 422))
+def preview_table(workspace: ServedWorkspace, body: TableToOpen) -> TablePreview:
+    """The columns of a table, their detected meanings, and the first rows."""
+    return folders.preview_table(workspace, body.path, body.columns)
+
+
+@folders_router.post("/table-crops-preview", response_class=Response, responses=PICTURE | problems(404, 422))
+def preview_table_crops(workspace: ServedWorkspace, body: TableToOpen) -> Response:
+    """Some of the images of a table, side by side."""
+    return Response(folders.preview_crops(workspace, body.path, body.columns, body.crop_size), media_type="image/png")
+
+
+@folders_router.get("/folders")
+def get_folder(
+    workspace: ServedWorkspace,
+    path: Annotated[str | None, Query(description="A folder; without one, the folders that may be read.")] = None,
+) -> FolderContent:
+    """The content of a folder: folders, tables, and the number of images."""
+    return list_folder(workspace, path)
+
+
+uploads_router = api_router("uploads", responses=problems(422))
+
+
+@uploads_router.post("/uploads", status_code=201, responses=problems(422))
+def create_upload(workspace: ServedWorkspace, new: NewUpload) -> Upload:
+    """Start an upload."""
+    return uploads.start_upload(workspace, new.name, is_labeled=new.is_labeled)
+
+
+@uploads_router.get("/uploads/{upload_id}", responses=problems(404))
+def get_upload(workspace: ServedWorkspace, upload_id: str) -> Upload:
+    """The state of an upload."""
+    return uploads.upload_state(workspace, upload_id)
+
+
+@uploads_router.get("/uploads/{upload_id}/table", responses=problems(404, 409))
+def get_uploaded_table(workspace: ServedWorkspace, upload_id: str) -> UploadedTable | None:
+    """The table whose columns must be chosen before the upload becomes a dataset; null: none."""
+    return uploads.table_of(workspace, upload_id)
+
+
+@uploads_router.put(
+    "/uploads/{upload_id}/files/{name:path}",
+    status_code=201,
+    responses=problems(404, 409, 413, 422),
+    openapi_extra=RAW_BODY,
+)
+async def send_file(workspace: ServedWorkspace, upload_id: str, name: str, request: Request) -> Upload:
+    """Upload one file. Its name may contain folders (`class/cell.png`). It replaces a file of the same name."""
+    return await _receive(partial(uploads.receive_file, workspace, upload_id, name), request)
+
+
+@uploads_router.put(
+    "/uploads/{upload_id}/archive",
+    status_code=201,
+    responses=problems(404, 409, 413, 422),
+    openapi_extra=RAW_BODY,
+)
+async def send_archive(workspace: ServedWorkspace, upload_id: str, request: Request) -> Upload:
+    """Upload a zip file. All its entries are checked before it is unpacked as a whole."""
+    return await _receive(partial(uploads.receive_archive, workspace, upload_id), request)
+
+
+@uploads_router.post(
+    "/uploads/{upload_id}/finish",
+    status_code=201,
+    responses=problems(404, 409, 422),
+)
+def finish_upload(workspace: ServedWorkspace, upload_id: str, finished: FinishUpload) -> DatasetState:
+    """Create a dataset of the files. If this fails, the files are kept for another attempt."""
+    table = finished.table
+    choices = None if table is None else TableChoices(table.columns, table.crop_size)
+    return uploads.finish_upload(
+        workspace,
+        upload_id,
+        is_labeled=finished.is_labeled,
+        choices=choices,
+        ignores_table=finished.ignores_table,
+    )
+
+
+@uploads_router.delete("/uploads/{upload_id}", status_code=204, responses=problems(404, 409))
+def remove_upload(workspace: ServedWorkspace, upload_id: str) -> None:
+    """Remove an upload."""
+    uploads.remove_upload(workspace, upload_id)
+
+
+_AT_ONCE = 1 << 20  # bytes that are collected before a thread writes them
+
+
+async def _receive(begin: Callable[[int | None], uploads.Sink], request: Request) -> Upload:
+    """Stream a body to disk. If the client disconnects, nothing is kept."""
+    allow_body(request, None)  # the upload counts all its files together
+    sink = await run_in_threadpool(begin, announced(request.headers))
+    try:
+        waiting = bytearray()
+        async for chunk in request.stream():
+            waiting += chunk
+            if len(waiting) >= _AT_ONCE:
+                await run_in_threadpool(sink.write, bytes(waiting))
+                waiting.clear()
+        return await run_in_threadpool(sink.finish, bytes(waiting))
+    finally:
+        sink.close()

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import Header, Path, Query, Request, Response
 
-from coverslip.app.files import IMAGE, PICTURE, image_response, kind_of
+from coverslip.app.files import IMAGE, PICTURE, Viewed, image_response, media_type_of
 from coverslip.app.requests import ServedWorkspace, api_router, until_disconnected
 from coverslip.app.schemas.datasets import FilteredPage, Positions
 from coverslip.app.schemas.system import problems
@@ -18,16 +18,16 @@ from coverslip.workspace.viewing.filters import Filters, Text
 
 router = api_router("images", responses=problems(422))
 
-Place = Annotated[int, Path(ge=0, le=2**31, description="Position of the image in the dataset, from 0.")]
+Position = Annotated[int, Path(ge=0, le=2**31, description="Position of the image in the dataset, from 0.")]
 Version = Annotated[
     Text | None, Query(description="Version of the image. With it, browsers cache the picture permanently.")
 ]
 Answers = dict[int | str, dict[str, Any]]  # Any: FastAPI's own type
-Known = Annotated[str | None, Header(alias="If-None-Match", include_in_schema=False)]
+Etag = Annotated[str | None, Header(alias="If-None-Match", include_in_schema=False)]
 
 _UNCHANGED = {"description": "The picture is unchanged."}
-_NOT_NEW: Answers = {304: _UNCHANGED}
-_COLOURS: Answers = {
+_NOT_MODIFIED: Answers = {304: _UNCHANGED}
+_COLORS: Answers = {
     200: {
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
         "description": "Red, green, blue and shape of each image. Shape: 128 is a square, 160 is twice as wide as "
@@ -63,9 +63,9 @@ def list_positions(workspace: ServedWorkspace, dataset_id: str, filters: Annotat
 @router.get(
     "/datasets/{dataset_id}/colors",
     response_class=Response,
-    responses=_COLOURS | _NOT_NEW | problems(404),
+    responses=_COLORS | _NOT_MODIFIED | problems(404),
 )
-def get_colors(workspace: ServedWorkspace, dataset_id: str, etag: Known = None) -> Response:
+def get_colors(workspace: ServedWorkspace, dataset_id: str, etag: Etag = None) -> Response:
     """The mean color of every image by position, four bytes each. Galleries show it before the thumbnails."""
     data = pictures.colors(workspace, dataset_id)
     tag = _tag("colors", hashlib.sha256(data).digest())
@@ -78,7 +78,7 @@ def get_colors(workspace: ServedWorkspace, dataset_id: str, etag: Known = None) 
     "/datasets/{dataset_id}/images/{i}",
     responses=problems(404),
 )
-def get_image(workspace: ServedWorkspace, dataset_id: str, i: Place) -> images.ImageFacts:
+def get_image(workspace: ServedWorkspace, dataset_id: str, i: Position) -> images.ImageFacts:
     """The facts about an image."""
     return images.facts_of(workspace, dataset_id, i)
 
@@ -102,15 +102,15 @@ def get_thumbnail_of(
 @router.get(
     "/datasets/{dataset_id}/images/{i}/thumbnail",
     response_class=Response,
-    responses=IMAGE | _NOT_NEW | problems(404, 422),
+    responses=IMAGE | _NOT_MODIFIED | problems(404, 422),
 )
 def get_thumbnail(
     workspace: ServedWorkspace,
     dataset_id: str,
-    i: Place,
+    i: Position,
     side: Annotated[int, Query(ge=16, le=512, description="Length of the longer side in pixels.")] = 128,
     v: Version = None,
-    etag: Known = None,
+    etag: Etag = None,
 ) -> Response:
     """A thumbnail whose longer side is at most `side`. It is blank for an unreadable image."""
     source = images.picture_source(workspace, dataset_id, i)
@@ -119,14 +119,14 @@ def get_thumbnail(
         return _unchanged(tag, v)
     data = pictures.thumbnail(workspace, dataset_id, source, side)
     if source.is_readable and data == pictures.blank(side):
-        return _passing(data)
-    return _picture(data, kind_of(data), tag, v)
+        return _uncached(data)
+    return _picture(data, media_type_of(data), tag, v)
 
 
 @router.get(
     "/datasets/{dataset_id}/sheet",
     response_class=Response,
-    responses=IMAGE | _NOT_NEW | problems(404, 422),
+    responses=IMAGE | _NOT_MODIFIED | problems(404, 422),
 )
 async def get_sheet(
     request: Request,
@@ -144,23 +144,23 @@ async def get_sheet(
         int, Query(ge=16, le=256, description="Side of a cell in pixels; smaller if all images are smaller.")
     ] = 96,
     v: Version = None,
-    etag: Known = None,
+    etag: Etag = None,
 ) -> Response:
     """Many thumbnails as one picture: rows of eight square cells in the requested order; empty if unreadable."""
     positions = [int(text) for text in places.split(",")]
 
     def answer(is_wanted: Callable[[], bool]) -> Response:
         if not is_wanted():  # the client left before a thread was free
-            return _nobody()
+            return _no_content()
         sources = images.picture_sources(workspace, dataset_id, positions)
         tag = _tag("sheet", *(source.version for source in sources), side)
         if etag == tag:
             return _unchanged(tag, v)
         try:
-            data, is_whole = pictures.sheet(workspace, dataset_id, sources, side, is_wanted)
+            data, is_complete = pictures.sheet(workspace, dataset_id, sources, side, is_wanted)
         except Stopped:
-            return _nobody()
-        return _picture(data, kind_of(data), tag, v) if is_whole else _passing(data)
+            return _no_content()
+        return _picture(data, media_type_of(data), tag, v) if is_complete else _uncached(data)
 
     return await until_disconnected(request, answer)
 
@@ -168,53 +168,47 @@ async def get_sheet(
 @router.get(
     "/datasets/{dataset_id}/images/{i}/picture",
     response_class=Response,
-    responses=PICTURE | _NOT_NEW | problems(404, 422),
+    responses=PICTURE | _NOT_MODIFIED | problems(404, 422),
 )
 def get_picture(
     workspace: ServedWorkspace,
     dataset_id: str,
-    i: Place,
-    channel: Annotated[int | None, Query(ge=0, le=1_000, description="One channel in gray. Default: color.")] = None,
-    plane: Annotated[
-        int | None, Query(ge=0, le=100_000, description="Plane of a stack. Default: the plane that classifiers use.")
-    ] = None,
-    low: Annotated[float | None, Query(allow_inf_nan=False, description="Intensity shown black.")] = None,
-    high: Annotated[float | None, Query(allow_inf_nan=False, description="Intensity shown white.")] = None,
+    i: Position,
+    view: Viewed,
     v: Version = None,
-    etag: Known = None,
+    etag: Etag = None,
 ) -> Response:
     """The image for the viewer, 8 bit. Without low and high, deeper images are scaled to their intensity range."""
     source = images.picture_source(workspace, dataset_id, i)
-    view = pictures.View(channel=channel, plane=plane, low=low, high=high)
     tag = _tag("picture", source.version, view)
     if etag == tag:
         return _unchanged(tag, v)
     return _picture(pictures.large_picture(workspace, source, view), "image/png", tag, v)
 
 
-def _tag(*parts: object) -> str:
-    return f'"{hashlib.sha256(repr(parts).encode()).hexdigest()[:24]}"'
+def _tag(*values: object) -> str:
+    return f'"{hashlib.sha256(repr(values).encode()).hexdigest()[:24]}"'
 
 
 def _headers(tag: str, version: str | None) -> dict[str, str]:
     """Return caching headers: with a version the picture never changes, without one the browser revalidates it."""
-    how = "private, max-age=31536000, immutable" if version else "private, no-cache"
-    return {"ETag": tag, "Cache-Control": how}
+    caching = "private, max-age=31536000, immutable" if version else "private, no-cache"
+    return {"ETag": tag, "Cache-Control": caching}
 
 
 def _picture(data: bytes, media_type: str, tag: str, version: str | None) -> Response:
     return Response(data, media_type=media_type, headers=_headers(tag, version))
 
 
-def _passing(data: bytes) -> Response:
+def _uncached(data: bytes) -> Response:
     """Return a picture of missing files without caching: a disconnected disk may come back."""
-    return Response(data, media_type=kind_of(data), headers={"Cache-Control": "no-store"})
+    return Response(data, media_type=media_type_of(data), headers={"Cache-Control": "no-store"})
 
 
 def _unchanged(tag: str, version: str | None) -> Response:
     return Response(status_code=304, headers=_headers(tag, version))
 
 
-def _nobody() -> Response:
+def _no_content() -> Response:
     """Return the response to a client that has left."""
     return Response(status_code=204)

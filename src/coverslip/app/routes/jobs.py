@@ -1,4 +1,4 @@
-"""Operations on jobs of any kind: watch, stop, resume, remove and explain them."""
+"""Trainings, operations on jobs of any kind, and the trash: queue, watch, stop, resume, remove, restore and explain."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -7,13 +7,17 @@ from fastapi import Depends, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from coverslip.app.files import PICTURE, image_response
-from coverslip.app.requests import JobQueue, ServedExplanations, ServedWorkspace, api_router
+from coverslip.app.requests import JobQueue, Paged, ServedExplanations, ServedWorkspace, api_router
+from coverslip.app.schemas.jobs import NewRun, RunChanges
 from coverslip.app.schemas.system import problems
-from coverslip.app.streams import LastEvent, Watched, events_in_document, events_of
-from coverslip.workspace.explaining.explanations import ExplanationState
-from coverslip.workspace.job_kinds import JOB_KINDS, JobState
-from coverslip.workspace.jobs import acts
+from coverslip.app.streams import JOB_KINDS, JobState, LastEvent, Watched, events_in_document, events_of
+from coverslip.runs.log import LogLine
+from coverslip.workspace.cleanup import DeletedItem, list_deleted
+from coverslip.workspace.explanations import ExplanationState
+from coverslip.workspace.jobs import control, runs, state
 from coverslip.workspace.jobs.records import find_job
+from coverslip.workspace.jobs.runs import RunState, RunStory
+from coverslip.workspace.store.rows import Page
 from coverslip.workspace.store.workspace import Workspace
 
 router = api_router("jobs")
@@ -43,7 +47,7 @@ async def watch_job(
 @router.post("/jobs/{job_id}/stop", responses=problems(404, 409))
 def stop_job(workspace: ServedWorkspace, job_id: str, queue: JobQueue) -> JobState:
     """Stop a job. Its progress up to this point is saved. A waiting job is removed from the queue."""
-    acts.stop(workspace, job_id)
+    control.stop_job(workspace, job_id)
     queue.wake()
     return _state(workspace, job_id)
 
@@ -54,7 +58,7 @@ def finish_job(workspace: ServedWorkspace, job_id: str, queue: JobQueue) -> JobS
 
     A stopped training is queued again for this. The recipe records where fine-tuning ended.
     """
-    acts.finish(workspace, job_id)
+    control.finish_job(workspace, job_id)
     queue.wake()
     return _state(workspace, job_id)
 
@@ -65,7 +69,7 @@ def resume_job(workspace: ServedWorkspace, job_id: str, queue: JobQueue) -> JobS
 
     In a finished study, failed trainings are retried.
     """
-    acts.resume(workspace, job_id)
+    control.resume_job(workspace, job_id)
     queue.wake()
     return _state(workspace, job_id)
 
@@ -73,13 +77,13 @@ def resume_job(workspace: ServedWorkspace, job_id: str, queue: JobQueue) -> JobS
 @router.delete("/jobs/{job_id}", status_code=204, responses=problems(404, 409))
 def remove_job(workspace: ServedWorkspace, job_id: str) -> None:
     """Move a job and its results to the trash of the workspace."""
-    acts.remove(workspace, job_id)
+    control.remove_job(workspace, job_id)
 
 
 @router.post("/jobs/{job_id}/restore", responses=problems(404, 409))
 def restore_job(workspace: ServedWorkspace, job_id: str, queue: JobQueue) -> JobState:
     """Restore a job from the trash."""
-    acts.restore(workspace, job_id)
+    control.restore_job(workspace, job_id)
     queue.wake()
     return _state(workspace, job_id)
 
@@ -115,3 +119,56 @@ def get_explanation_picture(explanations: ServedExplanations, job_id: str, k: in
 
 def _state(workspace: Workspace, job_id: str) -> JobState:
     return JOB_KINDS[find_job(workspace, job_id).kind].state(workspace, job_id)
+
+
+runs_router = api_router("runs")
+
+
+@runs_router.get("/runs")
+def list_runs(workspace: ServedWorkspace, paging: Paged) -> Page[RunState]:
+    """The trainings that are not part of a study, the newest first."""
+    return runs.list_runs(workspace, paging)
+
+
+@runs_router.post("/runs", status_code=201, responses=problems(404, 409, 422))
+def create_run(workspace: ServedWorkspace, new: NewRun, queue: JobQueue) -> RunState:
+    """Queue a training. Trainings and studies run one at a time."""
+    job = control.queue_training(
+        workspace,
+        dataset_id=new.dataset_id,
+        name=new.name,
+        recipe=new.recipe,
+        allow_leakage=new.allow_leakage,
+        budget=new.budget,
+        again_of=new.again_of,
+    )
+    queue.wake()
+    return runs.run_state(workspace, job)
+
+
+@runs_router.get("/runs/{run_id}", responses=problems(404))
+def get_run(workspace: ServedWorkspace, run_id: str) -> RunStory:
+    """A training with its recipe, curves and notes so far."""
+    return runs.run_story(workspace, run_id)
+
+
+@runs_router.patch("/runs/{run_id}", responses=problems(404, 422))
+def change_run(workspace: ServedWorkspace, run_id: str, changes: RunChanges) -> RunState:
+    """Rename a training. Its folder keeps its name."""
+    control.rename_run(workspace, run_id, changes.name)
+    return runs.run_state(workspace, run_id)
+
+
+@runs_router.get("/runs/{run_id}/log", responses=problems(404))
+def list_log_lines(workspace: ServedWorkspace, run_id: str, paging: Paged) -> Page[LogLine]:
+    """The important lines of a training's log, the newest first."""
+    return state.list_log_lines(workspace, run_id, paging)
+
+
+trash_router = api_router("trash")
+
+
+@trash_router.get("/trash")
+def list_trash(workspace: ServedWorkspace, paging: Paged) -> Page[DeletedItem]:
+    """Deleted jobs, classifiers and datasets that can be restored, the latest deletion first."""
+    return list_deleted(workspace, paging)

@@ -22,14 +22,14 @@ from coverslip.app.schemas.system import problems
 from coverslip.workspace.correcting import history
 from coverslip.workspace.correcting.history import LabelChange, exclude, undo_exclusion
 from coverslip.workspace.datasets import labels, snapshots
-from coverslip.workspace.datasets.listing import describe
+from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.store.rows import Page
 
 _CSV: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type
     200: {"content": {"text/csv": {}}, "description": "The table."}
 }
 
-_MAX_BODY = 32 * 2**20  # bytes: 300,000 images whose ids have 100 letters
+_MAX_BODY = 32 * 2**20  # bytes: 300,000 images whose IDs have 100 characters
 
 router = api_router("labels", responses=problems(422), route_class=accepting(_MAX_BODY))
 
@@ -41,7 +41,7 @@ router = api_router("labels", responses=problems(422), route_class=accepting(_MA
 def set_labels(workspace: ServedWorkspace, dataset_id: str, new: NewLabels) -> LabelsGiven:
     """Label some images, or remove their labels. The change is saved at once. A new name becomes a class."""
     change, n = labels.set_labels(workspace, dataset_id, new.images, new.label)
-    return LabelsGiven(change=change, n=n, dataset=describe(workspace, dataset_id))
+    return LabelsGiven(change=change, n=n, dataset=dataset_state(workspace, dataset_id))
 
 
 @router.post(
@@ -51,7 +51,7 @@ def set_labels(workspace: ServedWorkspace, dataset_id: str, new: NewLabels) -> L
 def undo_labels(workspace: ServedWorkspace, dataset_id: str, step: LabelsStep) -> LabelsTakenBack:
     """Undo one change of labels. This is refused if one of its images was labeled again since then."""
     ids = labels.undo(workspace, dataset_id, step.change)
-    return LabelsTakenBack(images=ids, dataset=describe(workspace, dataset_id))
+    return LabelsTakenBack(images=ids, dataset=dataset_state(workspace, dataset_id))
 
 
 @router.post(
@@ -61,21 +61,21 @@ def undo_labels(workspace: ServedWorkspace, dataset_id: str, step: LabelsStep) -
 def redo_labels(workspace: ServedWorkspace, dataset_id: str, step: LabelsStep) -> LabelsTakenBack:
     """Redo a change of labels. This is refused if one of its images was labeled again since then."""
     ids = labels.redo(workspace, dataset_id, step.change)
-    return LabelsTakenBack(images=ids, dataset=describe(workspace, dataset_id))
+    return LabelsTakenBack(images=ids, dataset=dataset_state(workspace, dataset_id))
 
 
 @router.post("/datasets/{dataset_id}/exclusions", responses=problems(404, 409))
 def exclude_images(workspace: ServedWorkspace, dataset_id: str, body: ExclusionChange) -> ImagesExcluded:
     """Exclude images, or include them. Excluded images are shown, but neither counted nor used in training."""
     change, n = exclude(workspace, dataset_id, body.images, is_excluded=body.is_excluded)
-    return ImagesExcluded(change=change, n=n, dataset=describe(workspace, dataset_id))
+    return ImagesExcluded(change=change, n=n, dataset=dataset_state(workspace, dataset_id))
 
 
 @router.post("/datasets/{dataset_id}/exclusions/undo", responses=problems(404, 409))
 def undo_exclusions(workspace: ServedWorkspace, dataset_id: str, body: ExclusionUndo) -> ExclusionUndone:
     """Undo one exclusion or inclusion, for those of its images that were not excluded or included since then."""
     n = undo_exclusion(workspace, dataset_id, body.change)
-    return ExclusionUndone(n=n, dataset=describe(workspace, dataset_id))
+    return ExclusionUndone(n=n, dataset=dataset_state(workspace, dataset_id))
 
 
 @router.post("/datasets/{dataset_id}/confirmed-labels", responses=problems(404, 409))

@@ -2,20 +2,20 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
-from coverslip.app.files import IMAGE, PICTURE, Viewed, image_response
-from coverslip.app.requests import JobQueue, Paged, ServedWorkspace, api_router, received
+from coverslip.app.files import IMAGE, PICTURE, TABLE, Viewed, image_response
+from coverslip.app.requests import RAW_BODY, JobQueue, Paged, ServedWorkspace, api_router, received
 from coverslip.app.schemas.datasets import FilteredPage
-from coverslip.app.schemas.predictions import Correction, DatasetOfPrediction, JoinedDataset, JoinUndo, NewPrediction
+from coverslip.app.schemas.jobs import Correction, DatasetOfPrediction, JoinedDataset, JoinUndo, NewPrediction
 from coverslip.app.schemas.system import problems
 from coverslip.workspace.correcting import corrections, joining
 from coverslip.workspace.correcting.joining import JoinPreview, JoinResult
-from coverslip.workspace.datasets.listing import DatasetState
+from coverslip.workspace.datasets.state import DatasetState
 from coverslip.workspace.predictions import rows, state
 from coverslip.workspace.predictions import state as predictions
 from coverslip.workspace.predictions.classifiers import Classified, LoadedClassifiers
@@ -25,9 +25,6 @@ from coverslip.workspace.store.rows import Page
 
 router = api_router("predictions")
 
-_TABLE: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The table.", "content": {"text/csv": {"schema": {"type": "string"}}}}
-}
 _MOST_IMAGE_BYTES = 200 * 2**20
 
 
@@ -114,7 +111,7 @@ def correct_prediction(workspace: ServedWorkspace, prediction_id: str, k: int, c
 @router.get(
     "/predictions/{prediction_id}/download/predictions",
     response_class=StreamingResponse,
-    responses=_TABLE | problems(404),
+    responses=TABLE | problems(404),
 )
 def download_from_prediction(workspace: ServedWorkspace, prediction_id: str) -> Response:
     """`predictions.csv`, with the columns `corrected` and `excluded` if there are corrections."""
@@ -161,12 +158,7 @@ def preview_join(workspace: ServedWorkspace, prediction_id: str, dataset_id: str
 @router.post(
     "/classifiers/{classifier_id}/classify",
     responses=problems(404, 413, 422),
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-        }
-    },
+    openapi_extra=RAW_BODY,
 )
 async def classify_image(
     workspace: ServedWorkspace,

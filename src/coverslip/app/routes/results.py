@@ -1,4 +1,4 @@
-"""Results of trainings: numbers, rows, pictures and files."""
+"""Results of trainings, and evaluations on external test sets: numbers, rows, pictures and files."""
 
 import os
 from typing import Annotated, Any, Literal
@@ -11,6 +11,7 @@ from coverslip.app.files import (
     FIGURE,
     IMAGE,
     PICTURE,
+    TABLE,
     FigureFile,
     Viewed,
     figure_response,
@@ -18,19 +19,25 @@ from coverslip.app.files import (
     image_response,
     report_response,
 )
-from coverslip.app.requests import Paged, ServedWorkspace, api_router, received
+from coverslip.app.requests import RAW_BODY, JobQueue, Paged, ServedWorkspace, api_router, received
 from coverslip.app.schemas.datasets import FilteredPage
-from coverslip.app.schemas.predictions import CorrectedRow, LabelCorrection
-from coverslip.app.schemas.runs import Decision
+from coverslip.app.schemas.jobs import CorrectedRow, Decision, LabelCorrection, NewEvaluation
 from coverslip.app.schemas.system import problems
 from coverslip.experiments.rethreshold import Thresholds
 from coverslip.reports.comparing import Comparison
 from coverslip.workspace import evaluations
 from coverslip.workspace.correcting.corrections import correct_measured
-from coverslip.workspace.correcting.label_errors import LabelErrorsState, label_errors_state, start_label_check
-from coverslip.workspace.correcting.since_training import ChangesSinceTraining, changes_since
+from coverslip.workspace.correcting.trained_images import (
+    ChangesSinceTraining,
+    LabelErrorsState,
+    changes_since,
+    label_errors_state,
+    start_label_check,
+)
+from coverslip.workspace.evaluations import EvaluationOutlook, EvaluationState
 from coverslip.workspace.jobs import downloads, results
-from coverslip.workspace.jobs.results import Results
+from coverslip.workspace.jobs.records import find_job
+from coverslip.workspace.jobs.results import EvaluationResults, Results
 from coverslip.workspace.predictions import classifiers, measured, rows
 from coverslip.workspace.predictions.classifiers import Classifier
 from coverslip.workspace.predictions.rows import Row
@@ -80,7 +87,7 @@ def get_thresholds(workspace: ServedWorkspace, run_id: str) -> Thresholds:
 @router.put("/runs/{run_id}/decision", responses=problems(404, 409, 422))
 def set_decision(workspace: ServedWorkspace, run_id: str, decision: Decision) -> Thresholds:
     """Change the decision threshold, chosen on validation images. Results and report are updated."""
-    return classifiers.decide(workspace, run_id, decision.model_dump())
+    return classifiers.set_decision(workspace, run_id, decision.model_dump())
 
 
 @router.get("/runs/{run_id}/rows", responses=problems(404, 409))
@@ -123,7 +130,7 @@ def get_run_row_thumbnail(
     workspace: ServedWorkspace, run_id: str, k: int, side: Annotated[int, Query(ge=16, le=512)] = 128
 ) -> Response:
     """A thumbnail of a measured image."""
-    return image_response(rows.thumbnail_of(workspace, run_id, measured.measured_row(workspace, run_id, k), side))
+    return image_response(rows.thumbnail_of(workspace, run_id, measured.source_of_measured(workspace, run_id, k), side))
 
 
 @router.get(
@@ -133,7 +140,7 @@ def get_run_row_thumbnail(
 )
 def get_run_row_picture(workspace: ServedWorkspace, run_id: str, k: int, view: Viewed) -> Response:
     """A measured image for the viewer."""
-    return image_response(rows.picture_of(workspace, measured.measured_row(workspace, run_id, k), view))
+    return image_response(rows.picture_of(workspace, measured.source_of_measured(workspace, run_id, k), view))
 
 
 @router.get(
@@ -143,7 +150,7 @@ def get_run_row_picture(workspace: ServedWorkspace, run_id: str, k: int, view: V
 )
 def get_report(workspace: ServedWorkspace, run_id: str) -> StreamingResponse:
     """The report, with a policy that blocks scripts."""
-    return report_response(workspace, downloads.file_of_run(workspace, run_id, "report"))
+    return report_response(workspace, downloads.file_of_run(find_job(workspace, run_id, "train"), "report"))
 
 
 @router.get(
@@ -153,7 +160,7 @@ def get_report(workspace: ServedWorkspace, run_id: str) -> StreamingResponse:
 )
 def get_figure(workspace: ServedWorkspace, run_id: str, name: FigureFile) -> StreamingResponse:
     """A figure of the report, as SVG or PNG, or its numbers as CSV."""
-    return figure_response(workspace, downloads.figure_of_run(workspace, run_id, name))
+    return figure_response(workspace, downloads.figure_of_run(find_job(workspace, run_id, "train"), name))
 
 
 @router.get(
@@ -164,17 +171,17 @@ def get_figure(workspace: ServedWorkspace, run_id: str, name: FigureFile) -> Str
 def download_from_run(workspace: ServedWorkspace, run_id: str, what: Download) -> Response:
     """A file of a run; `run` is its folder as a zip."""
     if what == "run":
-        name, whole = downloads.zipped_run(workspace, run_id)
+        name, chunks = downloads.zipped_run(workspace, run_id)
         headers = {"Content-Disposition": downloads.disposition(name)}
-        return StreamingResponse(whole, media_type=_TYPES[what], headers=headers)
+        return StreamingResponse(chunks, media_type=_TYPES[what], headers=headers)
     if what == "classifier":
-        name, packed = downloads.classifier_of(workspace, run_id)
+        name, stream = downloads.classifier_of(workspace, run_id)
         headers = {
             "Content-Disposition": downloads.disposition(name),
-            "Content-Length": str(os.fstat(packed.fileno()).st_size),
+            "Content-Length": str(os.fstat(stream.fileno()).st_size),
         }
-        return StreamingResponse(downloads.sent(packed), media_type=_TYPES[what], headers=headers)
-    file = downloads.file_of_run(workspace, run_id, what)
+        return StreamingResponse(downloads.file_chunks(stream), media_type=_TYPES[what], headers=headers)
+    file = downloads.file_of_run(find_job(workspace, run_id, "train"), what)
     return file_response(workspace, file, _TYPES[what], name=f"{file.parent.name}-{file.name}")
 
 
@@ -188,12 +195,7 @@ def list_classifiers(workspace: ServedWorkspace, paging: Paged) -> Page[Classifi
     "/classifiers",
     status_code=201,
     responses=problems(413, 422),
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-        }
-    },
+    openapi_extra=RAW_BODY,
 )
 async def import_classifier(workspace: ServedWorkspace, request: Request, name: str | None = None) -> Classifier:
     """Import a `.coverslip` file into the workspace."""
@@ -201,7 +203,7 @@ async def import_classifier(workspace: ServedWorkspace, request: Request, name: 
         request, workspace.folder / "classifiers", most_bytes=_MOST_CLASSIFIER_BYTES, suffix=".coverslip"
     ) as file:
         imported = await run_in_threadpool(classifiers.import_file, workspace, file, name)
-    return await run_in_threadpool(classifiers.described, imported)
+    return await run_in_threadpool(classifiers.describe_imported, imported)
 
 
 @router.delete("/classifiers/{classifier_id}", status_code=204, responses=problems(404))
@@ -216,4 +218,119 @@ def remove_classifier(workspace: ServedWorkspace, classifier_id: str) -> None:
 )
 def restore_classifier(workspace: ServedWorkspace, classifier_id: str) -> Classifier:
     """Restore an imported classifier from the trash."""
-    return classifiers.described(classifiers.restore(workspace, classifier_id))
+    return classifiers.describe_imported(classifiers.restore(workspace, classifier_id))
+
+
+evaluations_router = api_router("evaluations")
+
+
+@evaluations_router.get("/runs/{run_id}/evaluations", responses=problems(404))
+def list_evaluations(workspace: ServedWorkspace, run_id: str, paging: Paged) -> Page[EvaluationState]:
+    """The evaluations of a training on external test sets, the newest first."""
+    return evaluations.list_evaluations(workspace, run_id, paging)
+
+
+@evaluations_router.get("/runs/{run_id}/evaluation-outlook", responses=problems(404, 409, 422))
+def get_evaluation_outlook(
+    workspace: ServedWorkspace, run_id: str, dataset_id: Annotated[str, Query()]
+) -> EvaluationOutlook:
+    """How many images of a dataset an evaluation could use: their known classes, and images used in training."""
+    return evaluations.outlook(workspace, run_id, dataset_id)
+
+
+@evaluations_router.post(
+    "/runs/{run_id}/evaluations",
+    status_code=201,
+    responses=problems(404, 409, 422),
+)
+def create_evaluation(workspace: ServedWorkspace, run_id: str, new: NewEvaluation, queue: JobQueue) -> EvaluationState:
+    """Queue an evaluation with the current labels. Evaluations run one at a time, also during a training."""
+    job = evaluations.queue_evaluation(workspace, run_id, dataset_id=new.dataset_id, name=new.name)
+    queue.wake()
+    return evaluations.evaluation_state(workspace, job)
+
+
+@evaluations_router.get("/evaluations/{evaluation_id}", responses=problems(404))
+def get_evaluation(workspace: ServedWorkspace, evaluation_id: str) -> EvaluationState:
+    """The current state of an evaluation."""
+    return evaluations.evaluation_state(workspace, evaluation_id)
+
+
+@evaluations_router.get(
+    "/evaluations/{evaluation_id}/results",
+    responses=problems(404, 409, 422),
+)
+def get_evaluation_results(workspace: ServedWorkspace, evaluation_id: str) -> EvaluationResults:
+    """The results on these images."""
+    return results.evaluation_results_of(workspace, evaluation_id)
+
+
+@evaluations_router.get("/evaluations/{evaluation_id}/rows", responses=problems(404, 409))
+def list_evaluation_rows(
+    workspace: ServedWorkspace, evaluation_id: str, page: Annotated[FilteredPage, Query()]
+) -> Page[Row]:
+    """A page of the measured images."""
+    return measured.page_of_measured(workspace, evaluation_id, page, offset=page.offset, limit=page.limit)
+
+
+@evaluations_router.put("/evaluations/{evaluation_id}/rows/{k}/correction", responses=problems(404, 409, 422))
+def correct_evaluation_row(
+    workspace: ServedWorkspace, evaluation_id: str, k: int, correction: LabelCorrection
+) -> CorrectedRow:
+    """Change the label of a measured image in its dataset. The label is saved at once."""
+    row, change = correct_measured(workspace, evaluation_id, k, correction.label)
+    return CorrectedRow(row, change)
+
+
+@evaluations_router.get(
+    "/evaluations/{evaluation_id}/rows/{k}/thumbnail",
+    response_class=Response,
+    responses=IMAGE | problems(404, 409, 422),
+)
+def get_evaluation_row_thumbnail(
+    workspace: ServedWorkspace, evaluation_id: str, k: int, side: Annotated[int, Query(ge=16, le=512)] = 128
+) -> Response:
+    """A thumbnail of a measured image."""
+    row = measured.source_of_measured(workspace, evaluation_id, k)
+    return image_response(rows.thumbnail_of(workspace, evaluation_id, row, side))
+
+
+@evaluations_router.get(
+    "/evaluations/{evaluation_id}/rows/{k}/picture",
+    response_class=Response,
+    responses=PICTURE | problems(404, 409, 422),
+)
+def get_evaluation_row_picture(workspace: ServedWorkspace, evaluation_id: str, k: int, view: Viewed) -> Response:
+    """A measured image for the viewer."""
+    return image_response(rows.picture_of(workspace, measured.source_of_measured(workspace, evaluation_id, k), view))
+
+
+@evaluations_router.get(
+    "/evaluations/{evaluation_id}/report", response_class=HTMLResponse, responses=problems(404, 409)
+)
+def get_evaluation_report(workspace: ServedWorkspace, evaluation_id: str) -> StreamingResponse:
+    """The report on these images, with a policy that blocks scripts."""
+    return report_response(workspace, downloads.file_of_run(find_job(workspace, evaluation_id, "evaluate"), "report"))
+
+
+@evaluations_router.get(
+    "/evaluations/{evaluation_id}/figures/{name}",
+    response_class=Response,
+    responses=FIGURE | problems(404, 409, 422),
+)
+def get_evaluation_figure(workspace: ServedWorkspace, evaluation_id: str, name: FigureFile) -> StreamingResponse:
+    """A figure of the report on these images, as SVG or PNG, or its numbers as CSV."""
+    return figure_response(workspace, downloads.figure_of_run(find_job(workspace, evaluation_id, "evaluate"), name))
+
+
+@evaluations_router.get(
+    "/evaluations/{evaluation_id}/download/{what}",
+    response_class=StreamingResponse,
+    responses=TABLE | problems(404, 409),
+)
+def download_from_evaluation(
+    workspace: ServedWorkspace, evaluation_id: str, what: Literal["predictions", "confusion-matrix"]
+) -> StreamingResponse:
+    """The measured images with labels and predictions, or the confusion matrix."""
+    file = downloads.file_of_run(find_job(workspace, evaluation_id, "evaluate"), what)
+    return file_response(workspace, file, "text/csv", name=f"{file.parent.name}-{file.name}")

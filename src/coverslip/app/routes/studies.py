@@ -1,25 +1,18 @@
 """Studies: comparisons of networks and initial weights. `jobs` has the operations on jobs of any kind."""
 
-from typing import Any
-
 from fastapi import Response
 from fastapi.responses import HTMLResponse, StreamingResponse
 
-from coverslip.app.files import FIGURE, FigureFile, figure_response, file_response, report_response
+from coverslip.app.files import FIGURE, TABLE, FigureFile, figure_response, file_response, report_response
 from coverslip.app.requests import JobQueue, Paged, ServedWorkspace, api_router
-from coverslip.app.schemas.runs import NewStudy, StudyRequest
+from coverslip.app.schemas.jobs import NewStudy, StudyRequest
 from coverslip.app.schemas.system import problems
 from coverslip.workspace.store.rows import Page
-from coverslip.workspace.studies import planning, results, state
+from coverslip.workspace.studies import planning, state
 from coverslip.workspace.studies.planning import StudyChoices, StudyOutlook, StudyPreset
-from coverslip.workspace.studies.results import NetworkFinding, StudyResults
-from coverslip.workspace.studies.state import StudyState, StudyStory
+from coverslip.workspace.studies.state import NetworkFinding, StudyResults, StudyState, StudyStory
 
 router = api_router("studies")
-
-_TABLE: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The table.", "content": {"text/csv": {"schema": {"type": "string"}}}}
-}
 
 
 @router.get("/study-presets")
@@ -43,7 +36,7 @@ def list_studies(workspace: ServedWorkspace, paging: Paged) -> Page[StudyState]:
 @router.get("/datasets/{dataset_id}/network-findings", responses=problems(404))
 def list_network_findings(workspace: ServedWorkspace, dataset_id: str, paging: Paged) -> Page[NetworkFinding]:
     """The results of networks on this dataset in studies, the newest first."""
-    return paging.page_of(results.findings_on(workspace, dataset_id))
+    return paging.page_of(state.findings_on(workspace, dataset_id))
 
 
 @router.post("/studies", status_code=201, responses=problems(404, 409, 422))
@@ -63,26 +56,26 @@ def get_study(workspace: ServedWorkspace, study_id: str) -> StudyStory:
 @router.get("/studies/{study_id}/results", responses=problems(404, 409, 422))
 def get_study_results(workspace: ServedWorkspace, study_id: str) -> StudyResults:
     """The results of a study, which are written when it ends or is stopped."""
-    return results.study_results(workspace, study_id)
+    return state.study_results(workspace, study_id)
 
 
 @router.get("/studies/{study_id}/report", response_class=HTMLResponse, responses=problems(404, 409))
 def get_study_report(workspace: ServedWorkspace, study_id: str) -> StreamingResponse:
     """The comparison as a page, with a policy that blocks scripts."""
-    return report_response(workspace, results.file_of_study(workspace, study_id, "report.html"))
+    return report_response(workspace, state.file_of_study(workspace, study_id, "report.html"))
 
 
-@router.get("/studies/{study_id}/table", response_class=StreamingResponse, responses=_TABLE | problems(404, 409))
+@router.get("/studies/{study_id}/table", response_class=StreamingResponse, responses=TABLE | problems(404, 409))
 def get_study_table(workspace: ServedWorkspace, study_id: str) -> StreamingResponse:
     """`results.csv`: a row for each finished training and fold."""
-    file = results.file_of_study(workspace, study_id, "results.csv")
+    file = state.file_of_study(workspace, study_id, "results.csv")
     return file_response(workspace, file, "text/csv", name=f"{file.parent.name}-{file.name}")
 
 
 @router.get("/studies/{study_id}/figures/{name}", response_class=Response, responses=FIGURE | problems(404, 422))
 def get_study_figure(workspace: ServedWorkspace, study_id: str, name: FigureFile) -> StreamingResponse:
     """A figure of the comparison, as SVG or PNG, or its numbers as CSV."""
-    return figure_response(workspace, results.figure_of_study(workspace, study_id, name))
+    return figure_response(workspace, state.figure_of_study(workspace, study_id, name))
 
 
 def _choices(study: StudyRequest) -> StudyChoices:

@@ -1,10 +1,13 @@
-"""The app and its computer."""
+"""The app and its computer, and the choices for a training: networks and recipe keys."""
 
 from coverslip._version import __version__
-from coverslip.app.requests import ServedWorkspace, api_router
-from coverslip.app.schemas.system import System
+from coverslip.app.requests import Paged, ServedWorkspace, api_router
+from coverslip.app.schemas.system import ChoicesOfRecipe, RecipeKeys, System, TextOfRecipe, problems
 from coverslip.machine import likely_device, memory_mib, n_cores
-from coverslip.workspace.store.activity import activity_of
+from coverslip.runs.recipe import GROUPS, named_sets, recipe_keys
+from coverslip.workspace import recipes
+from coverslip.workspace.recipes import AdvisedModel, RecipeText, advised_models
+from coverslip.workspace.store.rows import Page, activity_of
 
 router = api_router("system")
 
@@ -21,3 +24,27 @@ def get_system(workspace: ServedWorkspace) -> System:
         memory_mib=memory_mib(),
         activity=activity_of(workspace),
     )
+
+
+@router.get("/models")
+def list_models(paging: Paged) -> Page[AdvisedModel]:
+    """The networks, with their cost relative to the default network."""
+    return paging.page_of(advised_models())
+
+
+@router.get("/recipe")
+def get_recipe_keys() -> RecipeKeys:
+    """The keys of a recipe, each with title, range, default and description, and their groups."""
+    return RecipeKeys(groups=list(GROUPS), keys=recipe_keys(), sets=named_sets())
+
+
+@router.post("/recipe/read", responses=problems(422))
+def read_recipe(body: TextOfRecipe) -> RecipeText:
+    """The values of the keys in a recipe file. Errors give the key and the line."""
+    return recipes.read_text(body.text)
+
+
+@router.post("/recipe/write", responses=problems(422))
+def write_recipe(body: ChoicesOfRecipe) -> RecipeText:
+    """The recipe file with these values. Errors give the key."""
+    return recipes.write_text(body.recipe, is_complete=body.is_complete)

@@ -5,8 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from coverslip.workspace.datasets.classes import Classes
-from coverslip.workspace.datasets.listing import DatasetState
+from coverslip.workspace.datasets.state import Classes, DatasetState
 from coverslip.workspace.store.rows import Paging
 from coverslip.workspace.viewing.filters import Filters, Text
 

@@ -1,9 +1,11 @@
-"""Bodies of the REST API about the app, recipes and problems."""
+"""Bodies of the REST API about the app, recipes and problems, and additions to the OpenAPI document."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from fastapi import FastAPI
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
 from coverslip.messages import Remedy
 from coverslip.runs.recipe import Group, NamedSet, RecipeKey
@@ -93,3 +95,28 @@ class Problem(BaseModel):
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:  # Any: FastAPI's own type
     """Return the documented error responses of a route."""
     return {status: {"model": Problem, "description": _WHAT[status]} for status in statuses}
+
+
+Json = dict[str, Any]  # Any: JSON values
+
+
+def complete_document(app: FastAPI, complete: Callable[[Json], None]) -> None:
+    """Let `complete` change the document when it is generated."""
+    generate = app.openapi
+
+    def completed() -> Json:
+        document = generate()
+        complete(document)
+        return document
+
+    app.openapi = completed  # type: ignore[method-assign]  # FastAPI's documented way
+
+
+def add_schemas(document: Json, *described: type) -> None:
+    """Add the schemas of types that no route returns, and of the types that they contain."""
+    _, schemas = TypeAdapter.json_schemas(
+        [(each.__name__, "serialization", TypeAdapter(each)) for each in described],
+        ref_template="#/components/schemas/{model}",
+    )
+    all_schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    all_schemas |= {name: schema for name, schema in schemas["$defs"].items() if name not in all_schemas}

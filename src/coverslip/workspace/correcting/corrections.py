@@ -12,21 +12,19 @@ from typing import Literal
 from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
-from coverslip.datasets import ALIASES, DECISIONS, clean_label, name_as_text, plain_name
+from coverslip.datasets import ALIASES, name_as_text, plain_name
 from coverslip.errors import Conflict, NotFound
 from coverslip.files import CsvWriter, safe_cell, write_bytes
 from coverslip.messages import text
 from coverslip.runs import Prediction, cells_of, columns_for
 from coverslip.runs.lookup import ImageSource
 from coverslip.workspace.correcting.history import exclude_by_job
-from coverslip.workspace.datasets import changing
-from coverslip.workspace.datasets.classes import empty_class_name, reserved_class_name
-from coverslip.workspace.datasets.labels import add_classes, give_label, label_before
-from coverslip.workspace.datasets.listing import DatasetState
+from coverslip.workspace.datasets import sources
+from coverslip.workspace.datasets.labels import add_classes, label_before, label_positions
 from coverslip.workspace.datasets.sources import Source, open_sources
+from coverslip.workspace.datasets.state import DatasetState, clean_name
 from coverslip.workspace.jobs.records import Job, find_job
-from coverslip.workspace.predictions.corrections import position_of
-from coverslip.workspace.predictions.measured import measured_row, row_of_measured
+from coverslip.workspace.predictions.measured import position_of, row_of_measured, source_of_measured
 from coverslip.workspace.predictions.rows import (
     Exclusion,
     Row,
@@ -36,7 +34,7 @@ from coverslip.workspace.predictions.rows import (
     prediction_row,
 )
 from coverslip.workspace.store import tables as db
-from coverslip.workspace.store.database import writing
+from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import AnyRow, ChangedSince, class_order, dataset_row, now
 from coverslip.workspace.store.workspace import Workspace
 
@@ -60,20 +58,20 @@ def correct_measured(workspace: Workspace, job_id: str, k: int, label: str | Non
         CoverslipError: this cannot be the name of a class.
     """
     job = find_job(workspace, job_id, "train", "evaluate")
-    picture = measured_row(workspace, job.id, k)
+    picture = source_of_measured(workspace, job.id, k)
     if job.dataset_id is None:
         raise Conflict("labels-without-dataset")
     change = None
-    with writing(workspace.engine) as connection:
+    with write_transaction(workspace.engine) as connection:
         dataset = dataset_row(connection, job.dataset_id)
-        place = position_of(connection, job.dataset_id, picture)
-        if place is None:
+        position = position_of(connection, job.dataset_id, picture)
+        if position is None:
             raise NotFound("image-left-dataset")
         is_changed = True
         if label is None:
-            label, is_changed = label_before(connection, job.dataset_id, place, job_id=job.id)
+            label, is_changed = label_before(connection, job.dataset_id, position, job_id=job.id)
         if is_changed:
-            change, _ = give_label(connection, dataset, [place], label, job_id=job.id)
+            change, _ = label_positions(connection, dataset, [position], label, job_id=job.id)
     return row_of_measured(workspace, job_id, k), change
 
 
@@ -129,8 +127,8 @@ def _write(
     group_columns: Sequence[str],
 ) -> Path:
     names = _names(columns)
-    others = {plain_name(name): name for name in (*columns.values(), *group_columns) if name}
-    empty = [name for plain, name in others.items() if plain not in map(plain_name, names.values())]
+    required_columns = {plain_name(name): name for name in (*columns.values(), *group_columns) if name}
+    empty = [name for plain, name in required_columns.items() if plain not in map(plain_name, names.values())]
     text = io.StringIO()
     writer = CsvWriter(text)
     writer.writerow(map(safe_cell, [*names.values(), *empty]))
@@ -146,12 +144,12 @@ def _write(
 
 def _names(columns: Mapping[str, str]) -> dict[str, str]:
     """Return the columns to write by meaning: the chosen ones, else unused standard names."""
-    used = {plain_name(name) for name in columns.values()}
+    used_names = {plain_name(name) for name in columns.values()}
     box = next((box for box in _BOXES if all(columns.get(meaning) != "" for meaning in box)), _BOXES[0])
     names: dict[str, str] = {}
     for meaning in (*_MEANINGS, *box):
-        usual = (name for name in (meaning, *ALIASES[meaning]) if plain_name(name) not in used)
-        name = columns[meaning] if meaning in columns else next(usual, "")
+        unused_names = (name for name in (meaning, *ALIASES[meaning]) if plain_name(name) not in used_names)
+        name = columns[meaning] if meaning in columns else next(unused_names, "")
         if name and name not in names.values():
             names[meaning] = name
     return names
@@ -193,20 +191,20 @@ def correct(
 
     Raises:
         NotFound: there is no such row.
-        ChangedSince: the row has another answer by now than `undoes`.
+        ChangedSince: the current answer of the row differs from `undoes`.
         CoverslipError: the label cannot be a class.
     """
     job = find_job(workspace, prediction_id, "predict")
     picture = image_source_of_row(workspace, prediction_id, k)
     if answer is not None and not isinstance(answer, Exclusion):
-        answer = _as_class(answer)
-    with writing(workspace.engine) as connection:
-        of_row = (db.corrections.c.job_id == prediction_id) & (db.corrections.c.row == k)
-        saved = connection.execute(select(db.corrections).where(of_row)).one_or_none()
+        answer = clean_name(answer)
+    with write_transaction(workspace.engine) as connection:
+        is_row = (db.corrections.c.job_id == prediction_id) & (db.corrections.c.row == k)
+        saved = connection.execute(select(db.corrections).where(is_row)).one_or_none()
         if undoes is not None and _answer_of(saved) != undoes[0]:
             raise ChangedSince("answer-changed-since")
         if answer is None:
-            connection.execute(delete(db.corrections).where(of_row))
+            connection.execute(delete(db.corrections).where(is_row))
         else:
             values = {"label": str(answer), "made": now(), "is_excluded": isinstance(answer, Exclusion)}
             new = insert(db.corrections).values(job_id=prediction_id, row=k, **values)
@@ -224,38 +222,29 @@ def _answer_of(saved: AnyRow | None) -> Answer:
 def _answer_in_dataset(connection: Connection, job: Job, picture: ImageSource, answer: Answer) -> None:
     """Label or exclude the image in its dataset, if it is still there.
 
-    Images that were excluded in the gallery of the dataset stay excluded, whatever the answer is.
+    Images that were excluded in the gallery of the dataset stay excluded.
     """
     if job.dataset_id is None:
         return
     with suppress(NotFound):
         dataset_row(connection, job.dataset_id)
-        place = position_of(connection, job.dataset_id, picture)
-        if place is None:
+        position = position_of(connection, job.dataset_id, picture)
+        if position is None:
             return
-        here = (db.images.c.dataset_id == job.dataset_id) & (db.images.c.position == place)
-        image = connection.execute(select(db.images.c.is_excluded, db.images.c.excluded_by).where(here)).one()
+        is_image = (db.images.c.dataset_id == job.dataset_id) & (db.images.c.position == position)
+        image = connection.execute(select(db.images.c.is_excluded, db.images.c.excluded_by).where(is_image)).one()
         is_excluded = isinstance(answer, Exclusion)
         changes = not image.is_excluded if is_excluded else image.excluded_by == job.id
         if changes:
-            exclude_by_job(connection, job.dataset_id, [place], is_excluded=is_excluded, job_id=job.id)
+            exclude_by_job(connection, job.dataset_id, [position], is_excluded=is_excluded, job_id=job.id)
         if answer is None or isinstance(answer, Exclusion):
-            label, is_changed = label_before(connection, job.dataset_id, place, job_id=job.id)
+            label, is_changed = label_before(connection, job.dataset_id, position, job_id=job.id)
             if not is_changed:
                 return
         else:
             label = answer
             add_classes(connection, dataset_row(connection, job.dataset_id), job.choices["classes"])
-        give_label(connection, dataset_row(connection, job.dataset_id), [place], label, job_id=job.id)
-
-
-def _as_class(name: str) -> str:
-    label = clean_label(name)
-    if not label:
-        raise empty_class_name()
-    if label in DECISIONS:
-        raise reserved_class_name(label)
-    return label
+        label_positions(connection, dataset_row(connection, job.dataset_id), [position], label, job_id=job.id)
 
 
 def csv_of(workspace: Workspace, prediction_id: str) -> Iterator[str]:
@@ -330,4 +319,4 @@ def dataset_of(
     title = name or text(code, name=job.name)
     dataset = open_sources(workspace, [Source(str(table_of(workspace, job, labeled)))], name=title)
     classes = class_order(job.choices["classes"], (label for _, _, label in labeled))
-    return changing.change(workspace, dataset.id, {"classes": classes})
+    return sources.change_dataset(workspace, dataset.id, {"classes": classes})

@@ -1,6 +1,8 @@
-"""The history of the labels of a dataset: when, by whom, from which label to which, and where the error was found."""
+"""Exclusions of images, and the history of labels of a dataset.
 
-import io
+The history states when, by whom, from which label to which, and in which job each label was changed.
+"""
+
 import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,11 +12,11 @@ from pydantic import Field
 from sqlalchemy import Connection, Select, case, func, select, update
 
 from coverslip.datasets import name_as_text
-from coverslip.files import CsvWriter, safe_cell
-from coverslip.workspace.datasets.listing import count_again, mark_equal_pixels
-from coverslip.workspace.datasets.reading_images import search_copies
+from coverslip.workspace.datasets.reading_images import search_duplicates
+from coverslip.workspace.datasets.snapshots import csv_text
+from coverslip.workspace.datasets.state import mark_equal_pixels, update_counts
 from coverslip.workspace.jobs.records import JobKind
-from coverslip.workspace.store.database import writing
+from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import AnyRow, ChangedSince, Page, Paging, dataset_row, new_id, positions_of, values
 from coverslip.workspace.store.tables import images, jobs, label_changes
 from coverslip.workspace.store.workspace import Workspace
@@ -41,16 +43,18 @@ def exclude(
         ImagesChanged: one of the images is not in it; nothing is changed.
     """
     change = new_id()
-    with writing(workspace.engine) as connection:
+    with write_transaction(workspace.engine) as connection:
         dataset_row(connection, dataset_id)
         positions = positions_of(connection, dataset_id, image_ids)
-        concerned = (images.c.dataset_id == dataset_id) & images.c.position.in_(values(json.dumps(positions)))
-        changed = images.c.is_excluded != is_excluded
-        n = connection.execute(select(func.count()).where(concerned, changed)).scalar_one()
-        by = case((changed, _CHANGE + change), else_=None)
-        connection.execute(update(images).where(concerned).values(is_excluded=is_excluded, excluded_by=by))
+        is_selected = (images.c.dataset_id == dataset_id) & images.c.position.in_(values(json.dumps(positions)))
+        is_changed = images.c.is_excluded != is_excluded
+        n = connection.execute(select(func.count()).where(is_selected, is_changed)).scalar_one()
+        change_or_none = case((is_changed, _CHANGE + change), else_=None)
+        connection.execute(
+            update(images).where(is_selected).values(is_excluded=is_excluded, excluded_by=change_or_none)
+        )
         _count(connection, dataset_id, positions)
-    search_copies(workspace, dataset_id)  # trainings search near-duplicates among the included images
+    search_duplicates(workspace, dataset_id)  # trainings search near-duplicates among the included images
     return (change if n else None), n
 
 
@@ -64,15 +68,17 @@ def undo_exclusion(workspace: Workspace, dataset_id: str, change: str) -> int:
         NotFound: there is no such dataset.
         ChangedSince: there are none.
     """
-    with writing(workspace.engine) as connection:
+    with write_transaction(workspace.engine) as connection:
         dataset_row(connection, dataset_id)
-        concerned = (images.c.dataset_id == dataset_id) & (images.c.excluded_by == _CHANGE + change)
-        positions = list(connection.execute(select(images.c.position).where(concerned)).scalars())
+        is_selected = (images.c.dataset_id == dataset_id) & (images.c.excluded_by == _CHANGE + change)
+        positions = list(connection.execute(select(images.c.position).where(is_selected)).scalars())
         if not positions:
             raise ChangedSince("exclusion-changed-since")
-        connection.execute(update(images).where(concerned).values(is_excluded=~images.c.is_excluded, excluded_by=None))
+        connection.execute(
+            update(images).where(is_selected).values(is_excluded=~images.c.is_excluded, excluded_by=None)
+        )
         _count(connection, dataset_id, positions)
-    search_copies(workspace, dataset_id)
+    search_duplicates(workspace, dataset_id)
     return len(positions)
 
 
@@ -82,8 +88,8 @@ def exclude_by_job(
     """Exclude images because of answers in a prediction, or include those that it excluded.
 
     Images that are already excluded do not change, and only images that the prediction excluded are included. The
-    caller starts `search_copies` for the remaining images, or postpones it: it can take seconds, too long while a user
-    excludes images one after another.
+    caller starts `search_duplicates` for the remaining images, or postpones it: it can take seconds, which is too long
+    while a user excludes images one after another.
 
     Args:
         connection: a connection in a writing transaction, in which the positions are valid.
@@ -92,16 +98,18 @@ def exclude_by_job(
         is_excluded: exclude them; otherwise include them.
         job_id: the prediction.
     """
-    concerned = (images.c.dataset_id == dataset_id) & images.c.position.in_(values(json.dumps(list(positions))))
-    changed = ~images.c.is_excluded if is_excluded else images.c.is_excluded & (images.c.excluded_by == job_id)
-    by = job_id if is_excluded else None
-    connection.execute(update(images).where(concerned, changed).values(is_excluded=is_excluded, excluded_by=by))
+    is_selected = (images.c.dataset_id == dataset_id) & images.c.position.in_(values(json.dumps(list(positions))))
+    is_changed = ~images.c.is_excluded if is_excluded else images.c.is_excluded & (images.c.excluded_by == job_id)
+    excluded_by = job_id if is_excluded else None
+    connection.execute(
+        update(images).where(is_selected, is_changed).values(is_excluded=is_excluded, excluded_by=excluded_by)
+    )
     _count(connection, dataset_id, positions)
 
 
 def _count(connection: Connection, dataset_id: str, positions: Collection[int]) -> None:
     mark_equal_pixels(connection, dataset_id, json.dumps(list(positions)))
-    count_again(connection, dataset_id)
+    update_counts(connection, dataset_id)
 
 
 _MOST_IMAGES = 12
@@ -150,8 +158,8 @@ def list_label_changes(workspace: Workspace, dataset_id: str, paging: Paging) ->
     with workspace.engine.connect() as connection:
         dataset_row(connection, dataset_id)
         changes = connection.execute(_changes(dataset_id).order_by(label_changes.c.id.desc())).all()
-        listed = [_described(connection, change) for change in paging.of(changes)]
-    return Page(listed, len(changes))
+        page = [_described(connection, change) for change in paging.of(changes)]
+    return Page(page, len(changes))
 
 
 def history_lines(workspace: Workspace, dataset_id: str) -> Iterator[str]:
@@ -164,10 +172,10 @@ def history_lines(workspace: Workspace, dataset_id: str) -> Iterator[str]:
         dataset_row(connection, dataset_id)
 
     def lines() -> Iterator[str]:
-        yield _as_csv([list(_COLUMNS)])
+        yield csv_text([list(_COLUMNS)])
         with workspace.engine.connect() as connection:
             for change in connection.execute(_changes(dataset_id).order_by(label_changes.c.id)).all():
-                yield _as_csv(_cells(connection, change))
+                yield csv_text(_cells(connection, change))
 
     return lines()
 
@@ -183,7 +191,7 @@ def _changes(dataset_id: str) -> Select[Any]:  # Any: columns as the tables defi
 
 def _described(connection: Connection, change: AnyRow) -> LabelChange:
     before = dict(change.before[:_MOST_IMAGES])
-    shown = _images_at(connection, change.dataset_id, list(before))
+    first_images = _images_at(connection, change.dataset_id, list(before))
     return LabelChange(
         id=change.id,
         made=change.made,
@@ -192,7 +200,7 @@ def _described(connection: Connection, change: AnyRow) -> LabelChange:
         is_undone=change.is_undone,
         seen_in=_seen_in(change),
         n=len(change.before),
-        images=[RelabeledImage(row.position, row.shown_path, before[row.position]) for row in shown],
+        images=[RelabeledImage(row.position, row.shown_path, before[row.position]) for row in first_images],
     )
 
 
@@ -206,22 +214,14 @@ def _cells(connection: Connection, change: AnyRow) -> list[list[str]]:
     before = dict(change.before)
     seen_in = "" if change.kind is None else f"{change.kind}: {change.name}"
     undone = "yes" if change.is_undone else "no"
-    of_change = [change.label or "", change.made, change.made_by, undone, seen_in]
+    change_cells = [change.label or "", change.made, change.made_by, undone, seen_in]
     return [
-        [name_as_text(row.path), row.image_id, before[row.position] or "", *of_change]
+        [name_as_text(row.path), row.image_id, before[row.position] or "", *change_cells]
         for row in _images_at(connection, change.dataset_id, list(before))
     ]
 
 
-def _images_at(connection: Connection, dataset_id: str, places: list[int]) -> Sequence[AnyRow]:
-    at_places = images.c.position.in_(values(json.dumps(places)))
+def _images_at(connection: Connection, dataset_id: str, positions: list[int]) -> Sequence[AnyRow]:
+    is_selected = images.c.position.in_(values(json.dumps(positions)))
     query: Select[Any] = select(images.c.position, images.c.image_id, images.c.path, images.c.shown_path)
-    return connection.execute(query.where(images.c.dataset_id == dataset_id, at_places)).all()
-
-
-def _as_csv(rows: list[list[str]]) -> str:
-    text = io.StringIO()
-    writer = CsvWriter(text)
-    for row in rows:
-        writer.writerow(map(safe_cell, row))
-    return text.getvalue()
+    return connection.execute(query.where(images.c.dataset_id == dataset_id, is_selected)).all()

@@ -15,16 +15,16 @@ from coverslip.images import ImageFacts
 from coverslip.runs.lookup import ImageSource
 from coverslip.workspace.correcting.corrections import LabeledImage, is_joined_table_of, joined_table_of, table_of
 from coverslip.workspace.correcting.history import exclude_by_job
-from coverslip.workspace.correcting.since_training import CurrentImage, ImageChanges, compared, current_images
-from coverslip.workspace.datasets import changing, grouping
-from coverslip.workspace.datasets.labels import give_label
-from coverslip.workspace.datasets.listing import DatasetState, conflicts_by_hash, describe
-from coverslip.workspace.datasets.reading_images import refuse_unready, search_copies
-from coverslip.workspace.datasets.sources import Grouping, Source, grouping_for
+from coverslip.workspace.correcting.trained_images import CurrentImage, ImageChanges, compare_images, current_images
+from coverslip.workspace.datasets import grouping
+from coverslip.workspace.datasets.labels import label_positions
+from coverslip.workspace.datasets.reading_images import refuse_unready, search_duplicates
+from coverslip.workspace.datasets.sources import Grouping, Source, change_dataset, grouping_for
+from coverslip.workspace.datasets.state import DatasetState, conflicts_by_hash, dataset_state
 from coverslip.workspace.jobs.records import Job, find_job
-from coverslip.workspace.predictions.corrections import position_of
+from coverslip.workspace.predictions.measured import position_of
 from coverslip.workspace.predictions.rows import Row, every_row
-from coverslip.workspace.store.database import writing
+from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import AnyRow, Json, dataset_row, table_choices, values
 from coverslip.workspace.store.tables import images, jobs
 from coverslip.workspace.store.workspace import Workspace
@@ -76,7 +76,7 @@ def join_dataset(workspace: Workspace, prediction_id: str, dataset_id: str) -> J
     """Add the images of a prediction with a corrected or confirmed class to a dataset.
 
     Their files stay where they are: a table of them becomes a source of the dataset, and removing that source removes
-    them. A table that an earlier call added is replaced, so that the dataset follows the answers of now. Images whose
+    them. A table that an earlier call added is replaced, so that the dataset follows the current answers. Images whose
     file is in another source of the dataset are not added again: they get the label there, or are excluded. These
     changes stay if the source is removed. An image that an earlier call excluded is included if its answer is another
     one now. Images with the pixels of another image of the dataset are not added either.
@@ -90,7 +90,7 @@ def join_dataset(workspace: Workspace, prediction_id: str, dataset_id: str) -> J
     if not joining.earlier and not any(row.correction is not None for row, _ in joining.answered):
         raise Conflict("no-answers-yet")
     dataset = joining.dataset
-    added: list[Json] = []
+    added_sources: list[Json] = []
     with workspace.engine.connect() as connection:
         counts = _counts(connection, joining)
     if joining.images:
@@ -98,14 +98,14 @@ def join_dataset(workspace: Workspace, prediction_id: str, dataset_id: str) -> J
         with workspace.engine.connect() as connection:
             group_columns = _group_columns(workspace, connection, dataset)
         table = joined_table_of(workspace, job, joining.images, table_choices(dataset).columns, group_columns)
-        added = [asdict(Source(str(table), domain))]
-    sources = [*joining.other_sources, *added]
+        added_sources = [asdict(Source(str(table), domain))]
+    sources = [*joining.other_sources, *added_sources]
     if sources != dataset.sources:
-        changing.change(workspace, dataset_id, {"sources": sources})
-    _answer(workspace, job, dataset_id, joining.answered)
+        change_dataset(workspace, dataset_id, {"sources": sources})
+    _apply_answers(workspace, job, dataset_id, joining.answered)
     domain_before = joining.earlier[0]["domain"] if joining.earlier else None
-    step = JoinStep(_table_in(added), _table_in(joining.earlier), domain_before)
-    return JoinResult(describe(workspace, dataset_id), counts, step)
+    step = JoinStep(_table_in(added_sources), _table_in(joining.earlier), domain_before)
+    return JoinResult(dataset_state(workspace, dataset_id), counts, step)
 
 
 def undo_join(workspace: Workspace, prediction_id: str, dataset_id: str, step: JoinStep) -> DatasetState:
@@ -113,12 +113,12 @@ def undo_join(workspace: Workspace, prediction_id: str, dataset_id: str, step: J
 
     Raises:
         NotFound: there is no such prediction, dataset or earlier table.
-        Conflict: the dataset has another table of the prediction by now, or would be left without images.
+        Conflict: the table of the prediction in the dataset has changed, or the dataset would have no images.
     """
     job = find_job(workspace, prediction_id, "predict")
     with workspace.engine.connect() as connection:
-        now, sources = _divided_by(job, dataset_row(connection, dataset_id).sources)
-    if _table_in(now) != step.after:
+        current_sources, sources = _divided_by(job, dataset_row(connection, dataset_id).sources)
+    if _table_in(current_sources) != step.after:
         raise Conflict("joined-images-changed")
     if step.before is not None:
         table = workspace.snapshots / Path(step.before).name
@@ -127,7 +127,7 @@ def undo_join(workspace: Workspace, prediction_id: str, dataset_id: str, step: J
         sources = [*sources, asdict(Source(str(table), step.domain))]
     if not sources:
         raise Conflict("only-joined-images")
-    return changing.change(workspace, dataset_id, {"sources": sources})
+    return change_dataset(workspace, dataset_id, {"sources": sources})
 
 
 def _table_in(sources: Sequence[Json]) -> str | None:
@@ -167,20 +167,20 @@ def preview_join(workspace: Workspace, prediction_id: str, dataset_id: str) -> J
     joining = _joining(workspace, job, dataset_id)
     with workspace.engine.connect() as connection:
         counts = _counts(connection, joining)
-        grouped = _grouped_by(workspace, connection, joining.dataset, job)
+        group_by = _grouped_by(workspace, connection, joining.dataset, job)
         changes = _changes(workspace, connection, joining, job)
     groups: list[str | None] = [None] * len(joining.images)
-    if grouped.pattern is not None:
+    if group_by.pattern is not None:
         paths = [name_as_text(picture.file.as_posix()) for _, picture, _ in joining.images]
-        groups = grouping.groups_of_paths(grouped.pattern, paths)
-    named = [group for group in groups if group is not None]
+        groups = grouping.groups_of_paths(group_by.pattern, paths)
+    known_groups = [group for group in groups if group is not None]
     return JoinPreview(
         counts=counts,
         changes=changes,
-        grouped_by="column" if grouped.column is not None else "pattern" if grouped.pattern is not None else None,
-        group=grouped.column or grouped.pattern,
-        n_ungrouped=len(groups) - len(named) if grouped != Grouping() else 0,
-        groups=sorted(set(named), key=natural_key),
+        grouped_by="column" if group_by.column is not None else "pattern" if group_by.pattern is not None else None,
+        group=group_by.column or group_by.pattern,
+        n_ungrouped=len(groups) - len(known_groups) if group_by != Grouping() else 0,
+        groups=sorted(set(known_groups), key=natural_key),
     )
 
 
@@ -196,7 +196,7 @@ def _column_of_groups(workspace: Workspace, dataset: AnyRow) -> str | None:
     """Return the column that defines the groups by its name alone."""
     if dataset.group_pattern is not None or not dataset.summary["n_groups"]:
         return None
-    columns = grouping.columns(workspace, dataset.id)
+    columns = grouping.common_columns(workspace, dataset.id)
     return next((column for column in columns if plain_name(column) in ALIASES["group"]), None)
 
 
@@ -231,41 +231,41 @@ class _Joining:
 
 
 def _joining(workspace: Workspace, job: Job, dataset_id: str) -> _Joining:
-    answered = [
+    answered_rows = [
         (row, picture)
         for row, picture in every_row(workspace, job)
         if row.correction is not None or row.excluded is not None
     ]
     present: dict[int, str] = {}
     excluded: set[int] = set()
-    others: list[LabeledImage] = []
-    places: list[int | None] = []  # of the others
+    candidates: list[LabeledImage] = []
+    positions: list[int | None] = []  # of the others
     with workspace.engine.connect() as connection:
         dataset = refuse_unready(connection, dataset_id)
         earlier, other_sources = _divided_by(job, dataset.sources)
         earlier_domains = _domains_of(dataset, earlier)
-        now = current_images(connection, dataset_id)
-        added_before = {image.position for image in now if image.domain in earlier_domains}
-        for row, picture in answered:
-            place = position_of(connection, dataset_id, picture)
+        images_now = current_images(connection, dataset_id)
+        added_before = {image.position for image in images_now if image.domain in earlier_domains}
+        for row, picture in answered_rows:
+            position = position_of(connection, dataset_id, picture)
             if row.correction is None:
-                excluded.update([] if place is None else [place])
-            elif place is None or place in added_before:
-                others.append((row.image_id, picture, row.correction))
-                places.append(place)
+                excluded.update([] if position is None else [position])
+            elif position is None or position in added_before:
+                candidates.append((row.image_id, picture, row.correction))
+                positions.append(position)
             else:
-                present[place] = row.correction
+                present[position] = row.correction
         hashes = set(_hashes_of_others(connection, dataset, earlier_domains))
-    outcomes = _outcomes(workspace, job, hashes, others)
-    joined = [k for k, outcome in enumerate(outcomes) if outcome == "added"]
+    outcomes = _outcomes(workspace, job, hashes, candidates)
+    added_indices = [k for k, outcome in enumerate(outcomes) if outcome == "added"]
     return _Joining(
         dataset=dataset,
-        now=now,
-        answered=answered,
+        now=images_now,
+        answered=answered_rows,
         present=present,
-        added={place: others[k][2] for k in joined if (place := places[k]) is not None},
+        added={position: candidates[k][2] for k in added_indices if (position := positions[k]) is not None},
         excluded=frozenset(excluded),
-        images=[others[k] for k in joined],
+        images=[candidates[k] for k in added_indices],
         n_duplicates=outcomes.count("duplicate"),
         n_unreadable=outcomes.count("unreadable"),
         earlier=earlier,
@@ -294,7 +294,7 @@ def _changes(workspace: Workspace, connection: Connection, joining: _Joining, jo
     training = _training_on(workspace, connection, joining.dataset, job)
     if training is None:
         return None
-    changes, _ = compared(workspace, connection, training, _images_after(joining, job))
+    changes, _ = compare_images(workspace, connection, training, _images_after(joining, job))
     return replace(changes, n_added=changes.n_added + len(joining.images) - len(joining.added))
 
 
@@ -315,13 +315,13 @@ def _images_after(joining: _Joining, job: Job) -> list[CurrentImage]:
 def _n_conflicting(connection: Connection, dataset: AnyRow, answers: Mapping[int, str]) -> int:
     """Count the images that will have duplicates with another label."""
     included = (images.c.dataset_id == dataset.id) & ~images.c.is_excluded
-    answered = included & images.c.position.in_(values(json.dumps(list(answers))))
-    hashes = select(images.c.pixel_hash).where(answered, images.c.pixel_hash.is_not(None))
+    is_answered = included & images.c.position.in_(values(json.dumps(list(answers))))
+    hashes = select(images.c.pixel_hash).where(is_answered, images.c.pixel_hash.is_not(None))
     columns = (images.c.position, images.c.pixel_hash, images.c.label, images.c.domain)
-    equal = connection.execute(select(*columns).where(included, images.c.pixel_hash.in_(hashes))).all()
-    labeled = {(image.pixel_hash, answers.get(image.position, image.label), image.domain) for image in equal}
+    duplicates = connection.execute(select(*columns).where(included, images.c.pixel_hash.in_(hashes))).all()
+    labeled = {(image.pixel_hash, answers.get(image.position, image.label), image.domain) for image in duplicates}
     are_conflicts = conflicts_by_hash(dataset, labeled)
-    return sum(are_conflicts[image.pixel_hash] for image in equal if image.position in answers)
+    return sum(are_conflicts[image.pixel_hash] for image in duplicates if image.position in answers)
 
 
 def _divided_by(job: Job, sources: Sequence[Json]) -> tuple[list[Json], list[Json]]:
@@ -346,8 +346,8 @@ def _group_columns(workspace: Workspace, connection: Connection, dataset: AnyRow
     """Return the group columns of the dataset and of trainings on it. A table without them could not be added."""
     trained = (jobs.c.dataset_id == dataset.id) & (jobs.c.kind == "train")
     all_choices = connection.execute(select(jobs.c.choices).where(trained)).scalars()
-    wanted = {dataset.group_column, *(choices.get("group") for choices in all_choices)}
-    return [column for column in grouping.columns(workspace, dataset.id) if column in wanted]
+    group_columns = {dataset.group_column, *(choices.get("group") for choices in all_choices)}
+    return [column for column in grouping.common_columns(workspace, dataset.id) if column in group_columns]
 
 
 def _outcomes(
@@ -372,31 +372,33 @@ def _outcomes(
 
 def _free_domain(name: str, dataset: AnyRow) -> str:
     """Return the name of the prediction, with a number if the dataset already has a domain of this name."""
-    used = {origin["domain"] for origin in dataset.opened["origins"]} | {s["domain"] for s in dataset.sources}
-    numbered = (name if n == 1 else f"{name} {n}" for n in range(1, len(used) + 2))
-    return next(each for each in numbered if each not in used)
+    used_domains = {origin["domain"] for origin in dataset.opened["origins"]} | {s["domain"] for s in dataset.sources}
+    numbered = (name if n == 1 else f"{name} {n}" for n in range(1, len(used_domains) + 2))
+    return next(each for each in numbered if each not in used_domains)
 
 
-def _answer(workspace: Workspace, job: Job, dataset_id: str, answered: Sequence[tuple[Row, ImageSource]]) -> None:
+def _apply_answers(
+    workspace: Workspace, job: Job, dataset_id: str, answered: Sequence[tuple[Row, ImageSource]]
+) -> None:
     """Label, exclude and include images in the dataset, at their current positions."""
-    of_label: dict[str, list[int]] = {}
+    positions_by_label: dict[str, list[int]] = {}
     excluded: list[int] = []
     by_job = (images.c.dataset_id == dataset_id) & images.c.is_excluded & (images.c.excluded_by == job.id)
-    with writing(workspace.engine) as connection:
+    with write_transaction(workspace.engine) as connection:
         dataset_row(connection, dataset_id)
         for row, picture in answered:
-            place = position_of(connection, dataset_id, picture)
-            if place is not None and row.correction is not None:
-                of_label.setdefault(row.correction, []).append(place)
-            elif place is not None:
-                excluded.append(place)
+            position = position_of(connection, dataset_id, picture)
+            if position is not None and row.correction is not None:
+                positions_by_label.setdefault(row.correction, []).append(position)
+            elif position is not None:
+                excluded.append(position)
         excluded_before = connection.execute(select(images.c.position).where(by_job)).scalars().all()
         included = sorted(set(excluded_before).difference(excluded))
-        for label, places in of_label.items():
-            give_label(connection, dataset_row(connection, dataset_id), places, label, job_id=job.id)
+        for label, positions in positions_by_label.items():
+            label_positions(connection, dataset_row(connection, dataset_id), positions, label, job_id=job.id)
         if excluded:
             exclude_by_job(connection, dataset_id, excluded, is_excluded=True, job_id=job.id)
         if included:
             exclude_by_job(connection, dataset_id, included, is_excluded=False, job_id=job.id)
     if excluded or included:
-        search_copies(workspace, dataset_id)
+        search_duplicates(workspace, dataset_id)

@@ -29,22 +29,22 @@ from coverslip.workspace.store.rows import Json, dataset_row, load_dataset, sour
 from coverslip.workspace.store.tables import images
 from coverslip.workspace.store.workspace import Workspace
 
-_LONGEST_S = 5.0
+_TIMEOUT_S = 5.0
 _N_SHOWN = 12
 
 # A regular expression can run forever and block the process, so it runs in another process that can be stopped.
-_TRY = """
+_MATCHING_SCRIPT = """
 import json, re, sys
 from collections import Counter
-question = json.load(sys.stdin)
+request = json.load(sys.stdin)
 try:
-    compiled = re.compile(question["pattern"])
+    compiled = re.compile(request["pattern"])
 except (re.error, OverflowError, RecursionError) as error:
     json.dump({"fault": str(error)}, sys.stdout)
     sys.exit()
 key = "group" if "group" in compiled.groupindex else min(1, compiled.groups)
-counts, n_unmatched, examples, paths = Counter(), 0, [], question["paths"]
-every = max(1, len(paths) // question["n_shown"])
+counts, n_unmatched, examples, paths = Counter(), 0, [], request["paths"]
+every = max(1, len(paths) // request["n_shown"])
 groups = []
 for k, path in enumerate(paths):
     match = compiled.search(path)
@@ -54,7 +54,7 @@ for k, path in enumerate(paths):
         counts[group] += 1
     else:
         n_unmatched += 1
-    if k % every == 0 and len(examples) < question["n_shown"]:
+    if k % every == 0 and len(examples) < request["n_shown"]:
         start, end = match.span(key) if group else (None, None)
         examples.append({"path": path, "group": group or None, "start": start, "end": end})
 json.dump({
@@ -62,7 +62,7 @@ json.dump({
     "n_unmatched": n_unmatched,
     "examples": examples,
     "groups": groups,
-    "largest": [{"group": group, "n": n} for group, n in counts.most_common(question["n_shown"])],
+    "largest": [{"group": group, "n": n} for group, n in counts.most_common(request["n_shown"])],
 }, sys.stdout)
 """
 
@@ -99,7 +99,7 @@ class GroupPreview:
     ] = None
 
 
-def columns(workspace: Workspace, dataset_id: str) -> list[str]:
+def common_columns(workspace: Workspace, dataset_id: str) -> list[str]:
     """Return the columns that all tables of a dataset have.
 
     Raises:
@@ -110,7 +110,7 @@ def columns(workspace: Workspace, dataset_id: str) -> list[str]:
         sources = source_paths(dataset_row(connection, dataset_id))
     tables = [Path(source) for source in sources if is_table(Path(source))]
     by_table = [read_table(workspace.allowed(table)).columns for table in tables]
-    return [column for column in by_table[0] if all(column in others for others in by_table)] if by_table else []
+    return [column for column in by_table[0] if all(column in columns for columns in by_table)] if by_table else []
 
 
 def group_columns(workspace: Workspace, dataset_id: str) -> list[str]:
@@ -125,12 +125,12 @@ def group_columns(workspace: Workspace, dataset_id: str) -> list[str]:
     mapped = {name for meaning, name in table_choices(row).columns.items() if meaning != "group"}
     return [
         name
-        for name in columns(workspace, dataset_id)
+        for name in common_columns(workspace, dataset_id)
         if name == row.group_column or (plain_name(name) not in TABLE_NAMES - {"group"} and name not in mapped)
     ]
 
 
-def preview(workspace: Workspace, dataset_id: str, *, pattern: str | None, column: str | None) -> GroupPreview:
+def preview_groups(workspace: Workspace, dataset_id: str, *, pattern: str | None, column: str | None) -> GroupPreview:
     """Return the groups of the included images by a pattern or a column; without either, the current groups.
 
     Raises:
@@ -138,7 +138,7 @@ def preview(workspace: Workspace, dataset_id: str, *, pattern: str | None, colum
         BadDataset: both are given, or the one that is given is not valid.
     """
     if pattern is not None and column is not None:
-        raise both_column_and_pattern()
+        raise BadDataset("both-column-and-pattern")
     with workspace.engine.connect() as connection:
         row = dataset_row(connection, dataset_id)
         data = load_dataset(connection, dataset_id)
@@ -146,9 +146,11 @@ def preview(workspace: Workspace, dataset_id: str, *, pattern: str | None, colum
             included = (images.c.dataset_id == dataset_id) & ~images.c.is_excluded  # the same images as `data.records`
             query = select(images.c.shown_path).where(included).order_by(images.c.position)
             answer = _match_pattern(pattern, list(connection.execute(query).scalars()))
-            return replace(_of_pattern(answer), refusal=_refusal(data, answer["groups"]))
+            return replace(_preview_of_answer(answer), refusal=_refusal(data, answer["groups"]))
     if column is None:
-        return replace(_of_records(data.records), refusal=_refusal(data, [record.group for record in data.records]))
+        return replace(
+            _preview_of_records(data.records), refusal=_refusal(data, [record.group for record in data.records])
+        )
     sources = [str(workspace.allowed(source)) for source in source_paths(row)]
     names = [source["domain"] for source in row.sources]
     choices = table_choices(row)
@@ -162,71 +164,71 @@ def preview(workspace: Workspace, dataset_id: str, *, pattern: str | None, colum
         may_read=workspace.may_read,
     )
     by_id = {record.image_id: record.group for record in opened.records}
-    regrouped = tuple(replace(record, group=by_id.get(record.image_id)) for record in data.records)
-    return replace(_of_records(regrouped), refusal=_refusal(data, [record.group for record in regrouped]))
+    groups = [by_id.get(record.image_id) for record in data.records]
+    return replace(_preview_of_records(with_groups(data, groups).records), refusal=_refusal(data, groups))
 
 
-def both_column_and_pattern() -> BadDataset:
-    """Return the error of a request that groups images in two ways."""
-    return BadDataset("both-column-and-pattern")
+def with_groups(data: Dataset, groups: Sequence[str | None]) -> Dataset:
+    """Return a dataset with these groups, which are in the order of its records."""
+    return replace(data, records=tuple(replace(r, group=g) for r, g in zip(data.records, groups, strict=True)))
 
 
-def refuse_classes(data: Dataset, groups: Sequence[str | None]) -> None:
+def check_grouping(data: Dataset, groups: Sequence[str | None]) -> None:
     """Raise BadDataset if these groups, in the order of the records, leave a class without test images."""
-    check_groups(replace(data, records=tuple(replace(r, group=g) for r, g in zip(data.records, groups, strict=True))))
+    check_groups(with_groups(data, groups))
 
 
 def _refusal(data: Dataset, groups: Sequence[str | None]) -> Failure | None:
     try:
-        refuse_classes(data, groups)
+        check_grouping(data, groups)
     except BadDataset as error:
         return error.failure
     return None
 
 
-def try_pattern(pattern: str, paths: list[str]) -> None:
+def check_pattern(pattern: str, paths: list[str]) -> None:
     """Raise BadDataset if a regular expression is not valid, or takes too long on these paths."""
     _match_pattern(pattern, paths)
 
 
 def groups_of_paths(pattern: str, paths: list[str]) -> list[str | None]:
-    """Return the group that a pattern finds in each path; raises BadDataset as `try_pattern`."""
+    """Return the group that a pattern finds in each path; raises BadDataset as `check_pattern`."""
     groups: list[str | None] = _match_pattern(pattern, paths)["groups"]
     return groups
 
 
 def _match_pattern(pattern: str, paths: list[str]) -> Json:
     """Return the matches of a regular expression in paths, as `coverslip.open_dataset` would use them."""
-    question = json.dumps({"pattern": pattern, "paths": paths, "n_shown": _N_SHOWN})
+    request = json.dumps({"pattern": pattern, "paths": paths, "n_shown": _N_SHOWN})
     try:
-        done = subprocess.run(
-            [sys.executable, "-I", "-S", "-c", _TRY],
-            input=question.encode(),
+        process = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", _MATCHING_SCRIPT],
+            input=request.encode(),
             capture_output=True,
-            timeout=_LONGEST_S,
+            timeout=_TIMEOUT_S,
             check=True,
         )
     except (subprocess.TimeoutExpired, subprocess.CalledProcessError) as error:
         raise BadDataset("slow-group-pattern", pattern=one_line(pattern)) from error
-    answer: Json = json.loads(done.stdout)
+    answer: Json = json.loads(process.stdout)
     if "fault" in answer:
         raise BadDataset("unusable-group-pattern", pattern=one_line(pattern), reason=answer["fault"])
     return answer
 
 
-def _of_pattern(answer: Json) -> GroupPreview:
+def _preview_of_answer(answer: Json) -> GroupPreview:
     examples = [GroupExample(**each) for each in answer["examples"]]
     largest = [GroupCount(**each) for each in answer["largest"]]
     return GroupPreview(answer["n_groups"], answer["n_unmatched"], examples, largest)
 
 
-def _of_records(records: tuple[ImageRecord, ...]) -> GroupPreview:
-    named = Counter(record.named_group for record in records if record.named_group is not None)
-    n_alone = sum(record.named_group is None for record in records)
+def _preview_of_records(records: tuple[ImageRecord, ...]) -> GroupPreview:
+    counts = Counter(record.named_group for record in records if record.named_group is not None)
+    n_ungrouped = sum(record.named_group is None for record in records)
     every = max(1, len(records) // _N_SHOWN)
     return GroupPreview(
-        n_groups=len(named),
-        n_unmatched=n_alone,
+        n_groups=len(counts),
+        n_unmatched=n_ungrouped,
         examples=[GroupExample(record.image_id, record.group, None, None) for record in records[::every][:_N_SHOWN]],
-        largest=[GroupCount(group, n) for group, n in named.most_common(_N_SHOWN)],
+        largest=[GroupCount(group, n) for group, n in counts.most_common(_N_SHOWN)],
     )

@@ -25,17 +25,17 @@ from coverslip.errors import CoverslipError
 from coverslip.events import Emit, ignore
 from coverslip.images import ImageFacts
 from coverslip.runs import InspectionWithLeakageEstimate, LeakageEstimate, inspection_of
-from coverslip.workspace.datasets.classes import trained_labels
-from coverslip.workspace.store.database import read_transaction, writing
+from coverslip.workspace.datasets.state import labels_for_training
+from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import Json, dataset_row, load_as_trained, load_dataset, load_scan
 from coverslip.workspace.store.tables import datasets, images, inspections
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.workers.submit import WorkQueue
+from coverslip.workspace.workers import WorkQueue
 
-_OF_COPIES = ("duplicates", "near-duplicates")
+_DUPLICATE_FINDINGS = ("duplicates", "near-duplicates")
 _POLL_S = 0.1
 _SMALL_IMAGES, _SMALL_VALUES = 500, 5_000_000  # intensities of all images: 40 MB during the check
-_one_check = threading.Lock()  # one process checks images at a time: each may need a gigabyte and all cores
+_check_lock = threading.Lock()  # one process checks images at a time: each may need a gigabyte and all cores
 
 
 class DatasetInspection(Inspection):
@@ -61,7 +61,7 @@ def inspect_stored(connection: Connection, dataset_id: str) -> Inspection:
 def stored_inspection(connection: Connection, dataset_id: str, revision: int) -> Inspection | None:
     """Return the stored inspection of this revision by the current finders; None if there is none."""
     stored: Json | None = connection.execute(
-        select(inspections.c.found).where(inspections.c.dataset_id == dataset_id, inspections.c.revision == revision)
+        select(inspections.c.content).where(inspections.c.dataset_id == dataset_id, inspections.c.revision == revision)
     ).scalar_one_or_none()
     if stored is None or stored.get("finders") != _finders():
         return None
@@ -77,21 +77,21 @@ def store_inspection(connection: Connection, dataset_id: str, inspection: Inspec
     If there is no leakage audit for the current labels and groups, the earlier audit is stored with it.
     """
     inspection_json = inspection.model_dump(mode="json")
-    before = (
+    earlier = (
         None
         if isinstance(inspection, InspectionWithLeakageEstimate)
         else _last_leakage_audit(_row(connection, dataset_id))
     )
-    content = {"finders": _finders(), "inspection": inspection_json, "earlier_audit": before}
+    content = {"finders": _finders(), "inspection": inspection_json, "earlier_audit": earlier}
     replaced = insert(inspections).prefix_with("OR REPLACE")
-    connection.execute(replaced.values(dataset_id=dataset_id, revision=revision, found=content))
+    connection.execute(replaced.values(dataset_id=dataset_id, revision=revision, content=content))
 
 
 @dataclass(frozen=True, slots=True)
 class StoredLeakageAudit:
     """A stored leakage audit, and whether it is for the current labels and groups."""
 
-    state: Literal["not-requested", "outdated", "known"]
+    state: Literal["not-requested", "outdated", "ready"]
     leakage_estimate: LeakageEstimate | None = None
     signal: Signal | None = None
 
@@ -100,19 +100,19 @@ def stored_leakage_audit(connection: Connection, dataset_id: str, revision: int)
     """Return the last leakage audit of a dataset."""
     inspection = stored_inspection(connection, dataset_id, revision)
     if isinstance(inspection, InspectionWithLeakageEstimate):
-        return StoredLeakageAudit("known", inspection.leakage_estimate, inspection.signal)
-    before = _last_leakage_audit(_row(connection, dataset_id))
-    if before is None:
+        return StoredLeakageAudit("ready", inspection.leakage_estimate, inspection.signal)
+    earlier = _last_leakage_audit(_row(connection, dataset_id))
+    if earlier is None:
         return StoredLeakageAudit("not-requested")
     try:
-        return TypeAdapter(StoredLeakageAudit).validate_python({"state": "outdated", **before})
+        return TypeAdapter(StoredLeakageAudit).validate_python({"state": "outdated", **earlier})
     except ValidationError:  # written by another version of coverslip
         return StoredLeakageAudit("not-requested")
 
 
 def _row(connection: Connection, dataset_id: str) -> Json | None:
     content: Json | None = connection.execute(
-        select(inspections.c.found).where(inspections.c.dataset_id == dataset_id)
+        select(inspections.c.content).where(inspections.c.dataset_id == dataset_id)
     ).scalar_one_or_none()
     return content
 
@@ -124,42 +124,44 @@ def _last_leakage_audit(content: Json | None) -> Json | None:
     inspection: Json = content["inspection"]
     if "leakage_estimate" in inspection:
         return {"leakage_estimate": inspection["leakage_estimate"], "signal": inspection["signal"]}
-    before: Json | None = content.get("earlier_audit")
-    return before
+    earlier: Json | None = content.get("earlier_audit")
+    return earlier
 
 
 def with_positions(
     connection: Connection, dataset_id: str, inspection: Inspection, *, is_searching_duplicates: bool
 ) -> DatasetInspection:
     """Return the inspection with the positions of the images in findings."""
-    named = {image_id for finding in inspection.findings for cluster in finding.images for image_id in cluster}
-    listed = func.json_each(json.dumps(sorted(named))).table_valued("value")
+    named_ids = {image_id for finding in inspection.findings for cluster in finding.images for image_id in cluster}
+    ids_json = func.json_each(json.dumps(sorted(named_ids))).table_valued("value")
     rows = connection.execute(
         select(images.c.image_id, images.c.position, images.c.label, images.c.domain).where(
-            images.c.dataset_id == dataset_id, images.c.image_id.in_(select(listed.c.value))
+            images.c.dataset_id == dataset_id, images.c.image_id.in_(select(ids_json.c.value))
         )
     ).all()
     positions = {row.image_id: row.position for row in rows}
     kind_of = {row.image_id: (row.label, row.domain) for row in rows}
-    trained = trained_labels(dataset_row(connection, dataset_id), set(kind_of.values()))
+    trained = labels_for_training(dataset_row(connection, dataset_id), set(kind_of.values()))
     label_of = {image_id: trained[kind] for image_id, kind in kind_of.items()}
     removable = {
         finding.code: removable_duplicates(finding.images, label_of)
         for finding in inspection.findings
-        if finding.code in _OF_COPIES
+        if finding.code in _DUPLICATE_FINDINGS
     }
-    more = {
-        "positions": positions,
-        "removable_duplicates": removable,
-        "is_searching_duplicates": is_searching_duplicates,
-    }
-    return DatasetInspection.model_validate({**dict(inspection), **more})
+    return DatasetInspection.model_validate(
+        {
+            **dict(inspection),
+            "positions": positions,
+            "removable_duplicates": removable,
+            "is_searching_duplicates": is_searching_duplicates,
+        }
+    )
 
 
 def datasets_not_searched(workspace: Workspace) -> list[str]:
     """Return the IDs of the datasets without a finished search for near-duplicates."""
-    is_known = func.json_extract(inspections.c.found, "$.inspection.are_copies_known")
-    is_read = (datasets.c.state == "ready") & datasets.c.forgotten.is_(None)
+    is_known = func.json_extract(inspections.c.content, "$.inspection.are_copies_known")
+    is_read = (datasets.c.state == "ready") & datasets.c.removed.is_(None)
     unknown = select(datasets.c.id).join(inspections, inspections.c.dataset_id == datasets.c.id)
     with workspace.engine.connect() as connection:
         return list(connection.execute(unknown.where(is_read, is_known == 0)).scalars())
@@ -178,36 +180,29 @@ def check_images(workspace: Workspace, dataset_id: str, is_over: threading.Event
     dataset is removed meanwhile, or the server ends, nothing is stored.
     """
 
-    def keep(_: Json) -> None:
+    def store(_: Json) -> None:
         with suppress(SQLAlchemyError):
-            inspect_again(workspace, dataset_id)
+            update_inspection(workspace, dataset_id)
 
     try:
         if _is_small(workspace, dataset_id):
             fill_check_cache(workspace, dataset_id)
-            keep({})
+            store({})
             return
-    except (
-        CoverslipError,
-        SQLAlchemyError,
-    ):  # the dataset was removed, or the database is busy: it is checked next time
+    except (CoverslipError, SQLAlchemyError):  # the dataset was removed, or is checked next time: the database is busy
         return
-    question = {
-        "workspace": str(workspace.folder),
-        "roots": [str(root) for root in workspace.roots],
-        "dataset_id": dataset_id,
-    }
-    checks = WorkQueue("coverslip.workspace.datasets.checks_worker", workspace.readable)
-    while not _one_check.acquire(timeout=_POLL_S):
+    request = {"workspace": workspace.as_json(), "dataset_id": dataset_id}
+    checks = WorkQueue("coverslip.workspace.tasks:check", workspace.readable)
+    while not _check_lock.acquire(timeout=_POLL_S):
         if is_over.is_set():
             return
     try:
-        checks.start(dataset_id, question, keep)
+        checks.start(dataset_id, request, store)
         while checks.state_of(dataset_id).state is not None:
             if is_over.wait(_POLL_S):
                 checks.cancel(dataset_id)
     finally:
-        _one_check.release()
+        _check_lock.release()
 
 
 def _is_small(workspace: Workspace, dataset_id: str) -> bool:
@@ -219,9 +214,7 @@ def _is_small(workspace: Workspace, dataset_id: str) -> bool:
         if connection.execute(select(func.count()).where(of_dataset)).scalar_one() > _SMALL_IMAGES:
             return False
         data, scan = load_dataset(connection, dataset_id), load_scan(connection, dataset_id)
-    if any(
-        record.plan.box is not None for record in data.records
-    ):  # the facts do not contain the size of the whole image
+    if any(record.plan.box is not None for record in data.records):  # facts do not contain the size of the whole image
         return False
     facts = [fact for fact in scan.facts if isinstance(fact, ImageFacts)]
     return sum(fact.width_px * fact.height_px * fact.n_channels * fact.n_planes for fact in facts) <= _SMALL_VALUES
@@ -242,7 +235,7 @@ def fill_check_cache(workspace: Workspace, dataset_id: str, emit: Emit = ignore)
     with_quality(data, scan, signatures.quality, emit=emit)
 
 
-def inspect_again(workspace: Workspace, dataset_id: str) -> None:
+def update_inspection(workspace: Workspace, dataset_id: str) -> None:
     """Inspect a dataset with its current facts and store the result, unless it changes meanwhile."""
     with read_transaction(workspace.engine) as connection:
         row = dataset_row(connection, dataset_id)
@@ -250,7 +243,7 @@ def inspect_again(workspace: Workspace, dataset_id: str) -> None:
             return
         revision = row.revision
         inspected = inspect_stored(connection, dataset_id)
-    with writing(workspace.engine) as connection:
+    with write_transaction(workspace.engine) as connection:
         if dataset_row(connection, dataset_id).revision == revision:
             store_inspection(connection, dataset_id, inspected, revision)
 

@@ -10,9 +10,8 @@ from sqlalchemy import Connection, delete, insert, select, text, update
 from coverslip.datasets import natural_key
 from coverslip.errors import Conflict
 from coverslip.machine import account_name
-from coverslip.workspace.datasets.classes import clean_name
-from coverslip.workspace.datasets.listing import mark_equal_pixels
-from coverslip.workspace.store.database import writing
+from coverslip.workspace.datasets.state import clean_name, mark_equal_pixels
+from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import (
     AnyRow,
     ChangedSince,
@@ -26,7 +25,7 @@ from coverslip.workspace.store.rows import (
 from coverslip.workspace.store.tables import confirmed_labels, datasets, images, label_changes
 from coverslip.workspace.store.workspace import Workspace
 
-_AT = "WHERE dataset_id = :dataset AND position IN (SELECT value FROM json_each(:positions))"
+_AT_POSITIONS = "WHERE dataset_id = :dataset AND position IN (SELECT value FROM json_each(:positions))"
 
 
 def set_labels(
@@ -48,12 +47,12 @@ def set_labels(
         ImagesChanged: one of the images is not in it; no label is changed.
         CoverslipError: this cannot be the name of a class.
     """
-    with writing(workspace.engine) as connection:
+    with write_transaction(workspace.engine) as connection:
         row = dataset_row(connection, dataset_id)
-        return give_label(connection, row, positions_of(connection, dataset_id, image_ids), label)
+        return label_positions(connection, row, positions_of(connection, dataset_id, image_ids), label)
 
 
-def give_label(
+def label_positions(
     connection: Connection, row: AnyRow, positions: Collection[int], label: str | None, *, job_id: str | None = None
 ) -> tuple[int | None, int]:
     """Label images within a writing transaction, in which their positions are valid.
@@ -73,11 +72,11 @@ def give_label(
     """
     label = None if label is None else clean_name(label)
     rows = connection.execute(
-        text(f"SELECT position, label FROM images {_AT} ORDER BY position"),  # noqa: S608 - only marks and fixed names are put in
+        text(f"SELECT position, label FROM images {_AT_POSITIONS} ORDER BY position"),  # noqa: S608 - only marks and fixed names are put in
         {"dataset": row.id, "positions": json.dumps(list(positions))},
     ).all()
-    before = [[position, was] for position, was in rows if was != label]
-    if not before:
+    old_labels = [[position, old] for position, old in rows if old != label]
+    if not old_labels:
         return None, 0
     change = connection.execute(
         insert(label_changes).values(
@@ -85,22 +84,23 @@ def give_label(
             made=now(),
             is_undone=False,
             label=label,
-            before=before,
+            before=old_labels,
             made_by=account_name(),
             job_id=job_id,
         )
     ).inserted_primary_key
-    _add_class(connection, row, label)
-    _give(connection, row, {label: [position for position, _ in before]})
-    return (change[0] if change else None), len(before)
+    if label is not None:
+        add_classes(connection, row, [label])
+    _write_labels(connection, row, {label: [position for position, _ in old_labels]})
+    return (change[0] if change else None), len(old_labels)
 
 
 def add_classes(connection: Connection, row: AnyRow, classes: Sequence[str]) -> None:
-    """Append new classes without images to the classes of a dataset. They get the next keys."""
+    """Append new classes to the classes of a dataset. They get the next keys, and keep them even without images."""
     names = class_order(row.class_names, row.summary["classes"])
     if not set(classes) <= set(names):
-        wanted = list(dict.fromkeys([*names, *classes]))
-        connection.execute(update(datasets).where(datasets.c.id == row.id).values(class_names=wanted))
+        all_names = list(dict.fromkeys([*names, *classes]))
+        connection.execute(update(datasets).where(datasets.c.id == row.id).values(class_names=all_names))
 
 
 def label_before(connection: Connection, dataset_id: str, position: int, *, job_id: str) -> tuple[str | None, bool]:
@@ -116,8 +116,8 @@ def label_before(connection: Connection, dataset_id: str, position: int, *, job_
         ),
         {"dataset": dataset_id, "position": position},
     ).all()
-    of_job = list(itertools.takewhile(lambda change: change.job_id == job_id, changes))
-    return (of_job[-1].label, True) if of_job else (None, False)
+    job_changes = list(itertools.takewhile(lambda change: change.job_id == job_id, changes))
+    return (job_changes[-1].label, True) if job_changes else (None, False)
 
 
 def undo(workspace: Workspace, dataset_id: str, change_id: int) -> list[str]:
@@ -136,16 +136,16 @@ def undo(workspace: Workspace, dataset_id: str, change_id: int) -> list[str]:
         ChangedSince: it is already undone, its images were removed, or one of them was labeled again; no label is
             changed.
     """
-    return _step(workspace, dataset_id, change_id, is_undone=True)
+    return _apply_change(workspace, dataset_id, change_id, is_undone=True)
 
 
 def redo(workspace: Workspace, dataset_id: str, change_id: int) -> list[str]:
     """Redo one change; arguments, result and errors are those of `undo`."""
-    return _step(workspace, dataset_id, change_id, is_undone=False)
+    return _apply_change(workspace, dataset_id, change_id, is_undone=False)
 
 
-def _step(workspace: Workspace, dataset_id: str, change_id: int, *, is_undone: bool) -> list[str]:
-    with writing(workspace.engine) as connection:
+def _apply_change(workspace: Workspace, dataset_id: str, change_id: int, *, is_undone: bool) -> list[str]:
+    with write_transaction(workspace.engine) as connection:
         row = dataset_row(connection, dataset_id)
         of_dataset = (label_changes.c.dataset_id == dataset_id) & (label_changes.c.id == change_id)
         change = connection.execute(select(label_changes).where(of_dataset)).one_or_none()
@@ -153,18 +153,18 @@ def _step(workspace: Workspace, dataset_id: str, change_id: int, *, is_undone: b
             raise ChangedSince("label-change-gone")
         earlier: dict[int, str | None] = dict(change.before)
         new_labels = dict.fromkeys(earlier, change.label)
-        expected, wanted = (new_labels, earlier) if is_undone else (earlier, new_labels)
-        here = (images.c.dataset_id == dataset_id) & images.c.position.in_(values(json.dumps(list(earlier))))
+        expected, target_labels = (new_labels, earlier) if is_undone else (earlier, new_labels)
+        is_affected = (images.c.dataset_id == dataset_id) & images.c.position.in_(values(json.dumps(list(earlier))))
         rows = connection.execute(
-            select(images.c.position, images.c.image_id, images.c.label).where(here).order_by(images.c.position)
+            select(images.c.position, images.c.image_id, images.c.label).where(is_affected).order_by(images.c.position)
         ).all()
         n_changed = sum(image.label != expected[image.position] for image in rows)
         if n_changed or _is_changed_later(connection, change):
             raise ChangedSince("labels-changed-since")
-        of_label: dict[str | None, list[int]] = defaultdict(list)
-        for position, label in wanted.items():
-            of_label[label].append(position)
-        _give(connection, row, of_label)
+        positions_by_label: dict[str | None, list[int]] = defaultdict(list)
+        for position, label in target_labels.items():
+            positions_by_label[label].append(position)
+        _write_labels(connection, row, positions_by_label)
         connection.execute(update(label_changes).where(of_dataset).values(is_undone=is_undone))
         return [image.image_id for image in rows]
 
@@ -205,40 +205,42 @@ def confirm_labels(
         ImagesChanged: one of the images is not in it; nothing is changed.
         Conflict: one of the images has no label.
     """
-    with writing(workspace.engine) as connection:
+    with write_transaction(workspace.engine) as connection:
         dataset_row(connection, dataset_id)
         positions_of(connection, dataset_id, image_ids)
-        wanted = values(json.dumps(list(image_ids)))
-        here = (images.c.dataset_id == dataset_id) & images.c.image_id.in_(wanted)
-        is_otherwise = images.c.image_id.in_(confirmed_images(dataset_id))
-        concerned = connection.execute(
-            select(images.c.image_id, images.c.label).where(here, ~is_otherwise if is_confirmed else is_otherwise)
+        requested_ids = values(json.dumps(list(image_ids)))
+        is_requested = (images.c.dataset_id == dataset_id) & images.c.image_id.in_(requested_ids)
+        is_confirmed_now = images.c.image_id.in_(confirmed_images(dataset_id))
+        affected = connection.execute(
+            select(images.c.image_id, images.c.label).where(
+                is_requested, ~is_confirmed_now if is_confirmed else is_confirmed_now
+            )
         ).all()
-        if is_confirmed and any(label is None for _, label in concerned):
+        if is_confirmed and any(label is None for _, label in affected):
             raise Conflict("unlabeled-not-confirmed")
-        changed = [image_id for image_id, _ in concerned]
-        of_changed = confirmed_labels.c.image_id.in_(values(json.dumps(changed)))
-        connection.execute(delete(confirmed_labels).where(confirmed_labels.c.dataset_id == dataset_id, of_changed))
-        if is_confirmed and concerned:
-            answer = {"dataset_id": dataset_id, "made": now(), "made_by": account_name()}
-            rows = [{**answer, "image_id": image_id, "label": label} for image_id, label in concerned]
+        changed_ids = [image_id for image_id, _ in affected]
+        is_changed = confirmed_labels.c.image_id.in_(values(json.dumps(changed_ids)))
+        connection.execute(delete(confirmed_labels).where(confirmed_labels.c.dataset_id == dataset_id, is_changed))
+        if is_confirmed and affected:
+            common = {"dataset_id": dataset_id, "made": now(), "made_by": account_name()}
+            rows = [{**common, "image_id": image_id, "label": label} for image_id, label in affected]
             connection.execute(insert(confirmed_labels), rows)
-        return changed
+        return changed_ids
 
 
-def _give(connection: Connection, row: AnyRow, of_label: dict[str | None, list[int]]) -> None:
+def _write_labels(connection: Connection, row: AnyRow, positions_by_label: dict[str | None, list[int]]) -> None:
     """Label positions, and update everything that depends on labels.
 
     Only changes are counted: counting 100,000 images at every key press would be slow.
     """
-    places = json.dumps([position for positions in of_label.values() for position in positions])
-    n_of, n_changed = _counted(connection, row.id, places)
-    for label, positions in of_label.items():
+    positions_json = json.dumps([position for positions in positions_by_label.values() for position in positions])
+    n_of, n_changed = _count_labels(connection, row.id, positions_json)
+    for label, positions in positions_by_label.items():
         connection.execute(
-            text(f"UPDATE images SET label = :label {_AT}"),  # noqa: S608 - only marks and fixed names are put in
+            text(f"UPDATE images SET label = :label {_AT_POSITIONS}"),  # noqa: S608 - only marks and fixed names are put in
             {"label": label, "dataset": row.id, "positions": json.dumps(positions)},
         )
-    n_of_now, n_changed_now = _counted(connection, row.id, places)
+    n_of_now, n_changed_now = _count_labels(connection, row.id, positions_json)
     n_of_now.subtract(n_of)
     summary = dict(row.summary)
     summary["n_labeled"] -= n_of_now.pop(None, 0)
@@ -249,24 +251,16 @@ def _give(connection: Connection, row: AnyRow, of_label: dict[str | None, list[i
     connection.execute(
         update(datasets).where(datasets.c.id == row.id).values(summary=summary, revision=datasets.c.revision + 1)
     )
-    mark_equal_pixels(connection, row.id, places)
+    mark_equal_pixels(connection, row.id, positions_json)
 
 
-def _counted(connection: Connection, dataset_id: str, places: str) -> tuple[Counter[str | None], int]:
+def _count_labels(connection: Connection, dataset_id: str, positions_json: str) -> tuple[Counter[str | None], int]:
     """Return the number of these images with each label, and the number whose label differs from the source."""
     rows = connection.execute(  # the plus prevents SQLite from scanning the index of labels
         text(
-            f"SELECT label, COUNT(*), SUM(label IS NOT label_before) FROM images {_AT} "  # noqa: S608 - only marks and fixed names are put in
+            f"SELECT label, COUNT(*), SUM(label IS NOT label_before) FROM images {_AT_POSITIONS} "  # noqa: S608 - only marks and fixed names are put in
             "AND NOT is_excluded GROUP BY +label"
         ),
-        {"dataset": dataset_id, "positions": places},
+        {"dataset": dataset_id, "positions": positions_json},
     ).all()
     return Counter({label: n for label, n, _ in rows}), sum(changed for _, _, changed in rows)
-
-
-def _add_class(connection: Connection, row: AnyRow, label: str | None) -> None:
-    """Append a new class. It keeps its place even without images."""
-    names = class_order(row.class_names, row.summary["classes"])
-    if label is not None and label not in names:
-        names.append(label)
-        connection.execute(update(datasets).where(datasets.c.id == row.id).values(class_names=names))

@@ -1,9 +1,10 @@
-"""Read the images of datasets in the background.
+"""Read the images of datasets in the background, and draw the images of sample datasets.
 
 Every image is decoded once. The database and the cache store the facts in batches, so that a killed server resumes
 where it ended.
 """
 
+import shutil
 import sys
 import threading
 import time
@@ -14,11 +15,12 @@ from dataclasses import asdict, dataclass
 from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from coverslip.datasets import Unreadable, scan_images
+from coverslip.datasets import Dataset, Unreadable, open_dataset, scan_images
 from coverslip.errors import Conflict, CoverslipError, NotFound, Stopped
 from coverslip.events import Emit, Event, Progressed
 from coverslip.images import ImageFacts
 from coverslip.messages import Failure, failure
+from coverslip.workspace.datasets.image_rows import store_images
 from coverslip.workspace.datasets.inspections import (
     DatasetInspection,
     check_images,
@@ -28,10 +30,8 @@ from coverslip.workspace.datasets.inspections import (
     stored_inspection,
     with_positions,
 )
-from coverslip.workspace.datasets.keeping import store_images
-from coverslip.workspace.datasets.listing import count_again, mark_equal_pixels
-from coverslip.workspace.datasets.sample_datasets import draw
-from coverslip.workspace.store.database import read_transaction, writing
+from coverslip.workspace.datasets.state import mark_equal_pixels, update_counts
+from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import (
     OUTSIDE,
     AnyRow,
@@ -39,7 +39,6 @@ from coverslip.workspace.store.rows import (
     MissingSource,
     as_dataset,
     dataset_row,
-    facts_as_json,
     load_records,
     load_versions,
     missing_sources,
@@ -51,7 +50,44 @@ from coverslip.workspace.store.rows import (
 from coverslip.workspace.store.tables import datasets, image_facts
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing import pictures
-from coverslip.workspace.viewing.pictures import datasets_without, fill, keep_colors
+from coverslip.workspace.viewing.pictures import create_missing, datasets_without_colors, store_colors
+
+LABELED_SAMPLES = "samples"  # the ID of the dataset for training
+
+
+@dataclass(frozen=True, slots=True)
+class SampleDataset:
+    """A sample dataset, which exists once and has a fixed ID."""
+
+    id: str
+    name: str
+    folder: str  # in `samples/` of the workspace
+    is_labeled: bool
+    groups: str | None  # a pattern
+
+
+SAMPLE_DATASETS = {
+    samples.id: samples
+    for samples in (
+        SampleDataset("samples-new", "New sample images", "new", is_labeled=False, groups=None),
+        SampleDataset(LABELED_SAMPLES, "Sample images", "images", is_labeled=True, groups=r"slide\d+"),
+    )
+}
+
+
+def draw(workspace: Workspace, dataset_id: str, emit: Emit) -> Dataset:
+    """Return a sample dataset. Its images are drawn if its folder does not exist."""
+    from coverslip.synthetic_cells import write_new_images, write_sample_images
+
+    samples = SAMPLE_DATASETS[dataset_id]
+    folder = workspace.samples / samples.folder
+    if not folder.is_dir():
+        part = folder.with_name(f".{folder.name}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        (write_sample_images if samples.is_labeled else write_new_images)(part, emit=emit)
+        part.rename(folder)
+    return open_dataset(folder, group_pattern=samples.groups, labeled=samples.is_labeled)
+
 
 _IMAGES_AT_ONCE = 2_000  # images of one batch: limits memory, and the loss if the server is killed
 _WRITE_EVERY_S = 0.5
@@ -60,28 +96,28 @@ _WRITE_EVERY_S = 0.5
 def begin(workspace: Workspace) -> None:
     """Resume the work of an earlier server: read images, create pictures, search near-duplicates."""
     resume(workspace)
-    for dataset_id in dict.fromkeys([*datasets_without(workspace), *datasets_not_searched(workspace)]):
+    for dataset_id in dict.fromkeys([*datasets_without_colors(workspace), *datasets_not_searched(workspace)]):
         start(workspace, dataset_id)
 
 
 def resume(workspace: Workspace) -> None:
-    """Resume reading: interrupted datasets, and datasets whose missing folders are back."""
-    _retry_returned(workspace)
+    """Resume reading: interrupted datasets, and datasets whose missing folders are available."""
+    _retry_missing_sources(workspace)
     with workspace.engine.connect() as connection:
-        interrupted = (datasets.c.state == "reading") & datasets.c.forgotten.is_(None)
+        interrupted = (datasets.c.state == "reading") & datasets.c.removed.is_(None)
         waiting = connection.execute(select(datasets.c.id).where(interrupted)).scalars().all()
     for dataset_id in waiting:
         start(workspace, dataset_id)
 
 
-def _retry_returned(workspace: Workspace) -> None:
+def _retry_missing_sources(workspace: Workspace) -> None:
     with workspace.engine.connect() as connection:
-        failed = (datasets.c.state == "failed") & datasets.c.forgotten.is_(None)
+        failed = (datasets.c.state == "failed") & datasets.c.removed.is_(None)
         rows = connection.execute(select(datasets).where(failed)).all()
-    back = [row.id for row in rows if row.error["kind"] == MissingSource.kind and not missing_sources(row)]
-    if back:
-        with writing(workspace.engine) as connection:
-            connection.execute(update(datasets).where(datasets.c.id.in_(back)).values(state="reading", error=None))
+    available = [row.id for row in rows if row.error["kind"] == MissingSource.kind and not missing_sources(row)]
+    if available:
+        with write_transaction(workspace.engine) as connection:
+            connection.execute(update(datasets).where(datasets.c.id.in_(available)).values(state="reading", error=None))
 
 
 def start(workspace: Workspace, dataset_id: str) -> None:
@@ -99,14 +135,16 @@ def inspection(workspace: Workspace, dataset_id: str) -> DatasetInspection:
     with read_transaction(workspace.engine) as connection:
         row = refuse_unread(connection, dataset_id)
         stored = stored_inspection(connection, dataset_id, row.revision)
-        inspected = stored or inspect_stored(connection, dataset_id)
-        is_looking = any(map(workspace.background.is_running, (thread_of(dataset_id), copies_thread_of(dataset_id))))
+        current = stored or inspect_stored(connection, dataset_id)
+        is_searching = any(
+            map(workspace.background.is_running, (thread_of(dataset_id), duplicates_thread_of(dataset_id)))
+        )
         answer = with_positions(
-            connection, dataset_id, inspected, is_searching_duplicates=is_looking and not inspected.are_copies_known
+            connection, dataset_id, current, is_searching_duplicates=is_searching and not current.are_copies_known
         )
     if stored is None:
-        with writing(workspace.engine) as connection:
-            store_inspection(connection, dataset_id, inspected, row.revision)
+        with write_transaction(workspace.engine) as connection:
+            store_inspection(connection, dataset_id, current, row.revision)
     return answer
 
 
@@ -141,7 +179,7 @@ def thread_of(dataset_id: str) -> str:
     return f"reading {dataset_id}"
 
 
-def copies_thread_of(dataset_id: str) -> str:
+def duplicates_thread_of(dataset_id: str) -> str:
     return f"copies {dataset_id}"
 
 
@@ -150,11 +188,11 @@ def _work(workspace: Workspace, dataset_id: str, is_over: threading.Event) -> No
     # Pictures that fail here are created when they are viewed; the dataset is complete without them.
     with suppress(CoverslipError, SQLAlchemyError, OSError):
         if not is_over.is_set():
-            fill(workspace, dataset_id, is_over)
-    search_copies(workspace, dataset_id)
+            create_missing(workspace, dataset_id, is_over)
+    search_duplicates(workspace, dataset_id)
 
 
-def search_copies(workspace: Workspace, dataset_id: str) -> None:
+def search_duplicates(workspace: Workspace, dataset_id: str) -> None:
     """Search near-duplicates in the background. A running search is restarted, because the images may differ."""
     name = f"copies {dataset_id}"
     with workspace.background.held(name):
@@ -194,20 +232,20 @@ class _ProgressWriter:
     start: int = 0
     total: int = 0
     last_written: float = 0.0
-    began: float = 0.0
+    started_at: float = 0.0
 
     def __call__(self, event: Event) -> None:
         if self.is_over.is_set():
             raise Stopped("dataset-reading-stopped")
         moment = time.monotonic()
-        self.began = self.began or moment
+        self.started_at = self.started_at or moment
         if not isinstance(event, Progressed) or moment - self.last_written < _WRITE_EVERY_S:
             return
         self.last_written = moment
         done, total = self.start + event.done, self.total or event.total
-        seconds = moment - self.began
+        seconds = moment - self.started_at
         left = round(seconds / done * (total - done), 1) if done and seconds > 1 else event.seconds_left
-        with writing(self.workspace.engine) as connection:
+        with write_transaction(self.workspace.engine) as connection:
             connection.execute(
                 update(datasets)
                 .where(datasets.c.id == self.dataset_id)
@@ -217,7 +255,7 @@ class _ProgressWriter:
 
 def _draw_samples(workspace: Workspace, dataset_id: str, emit: Emit) -> None:
     samples = draw(workspace, dataset_id, emit)
-    with writing(workspace.engine) as connection:
+    with write_transaction(workspace.engine) as connection:
         connection.execute(
             update(datasets)
             .where(datasets.c.id == dataset_id)
@@ -247,29 +285,29 @@ def _scan(workspace: Workspace, dataset_id: str, progress: _ProgressWriter) -> N
                     )
                 ).scalars()
             )
-        places = [position for position in range(start, end) if position not in outside]
-        batch = as_dataset(row, [records[position - start] for position in places])
+        positions = [position for position in range(start, end) if position not in outside]
+        batch = as_dataset(row, [records[position - start] for position in positions])
         with workspace.engine.connect() as connection:
-            versions = load_versions(connection, dataset_id, places)
-        on_pixels = pictures.WhileReading(dataset_id, versions)
+            versions = load_versions(connection, dataset_id, positions)
+        on_pixels = pictures.PictureWriter(dataset_id, versions)
         facts = scan_images(batch, emit=progress, on_pixels=on_pixels).facts
         on_pixels.close()
         refuse_missing(row)  # the disk may have been disconnected meanwhile
-        with writing(workspace.engine) as connection:
-            _keep_facts(connection, dataset_id, places, facts)
-            keep_colors(connection, dataset_id, {places[k]: color for k, color in on_pixels.colors.items()})
+        with write_transaction(workspace.engine) as connection:
+            _store_facts(connection, dataset_id, positions, facts)
+            store_colors(connection, dataset_id, {positions[k]: color for k, color in on_pixels.colors.items()})
 
 
-def _keep_facts(
-    connection: Connection, dataset_id: str, places: Sequence[int], facts: Sequence[ImageFacts | Unreadable]
+def _store_facts(
+    connection: Connection, dataset_id: str, positions: Sequence[int], facts: Sequence[ImageFacts | Unreadable]
 ) -> None:
-    if not places:
+    if not positions:
         return
     fact_rows: list[Json] = []
     image_rows: list[tuple[object, ...]] = []
-    for position, fact in zip(places, facts, strict=True):
+    for position, fact in zip(positions, facts, strict=True):
         if isinstance(fact, ImageFacts):
-            stored, reason = facts_as_json(fact), None
+            stored, reason = asdict(fact), None
             image_rows.append((None, fact.pixel_hash, fact.width_px, fact.height_px, dataset_id, position))
         else:
             stored, reason = None, fact.reason
@@ -284,13 +322,13 @@ def _keep_facts(
 
 
 def _finish(workspace: Workspace, dataset_id: str) -> None:
-    with writing(workspace.engine) as connection:
+    with write_transaction(workspace.engine) as connection:
         mark_equal_pixels(connection, dataset_id)
-        count_again(connection, dataset_id)
+        update_counts(connection, dataset_id)
     with workspace.engine.connect() as connection:
         revision = dataset_row(connection, dataset_id).revision
         inspected = inspect_stored(connection, dataset_id)
-    with writing(workspace.engine) as connection:
+    with write_transaction(workspace.engine) as connection:
         connection.execute(
             update(datasets).where(datasets.c.id == dataset_id).values(state="ready", progress=None, error=None)
         )
@@ -298,9 +336,9 @@ def _finish(workspace: Workspace, dataset_id: str) -> None:
 
 
 def _fail(workspace: Workspace, dataset_id: str, reason: Failure) -> None:
-    with suppress(CoverslipError), writing(workspace.engine) as connection:
+    with suppress(CoverslipError), write_transaction(workspace.engine) as connection:
         connection.execute(
             update(datasets)
-            .where(datasets.c.id == dataset_id, datasets.c.forgotten.is_(None))
+            .where(datasets.c.id == dataset_id, datasets.c.removed.is_(None))
             .values(state="failed", progress=None, error=asdict(reason))
         )

@@ -29,7 +29,7 @@ from coverslip.workspace.store.workspace import Workspace
 _ROWS_AT_ONCE = 2_000
 _CHANNEL = "channel_"  # followed by a number: the file of that channel
 _BOX = ("x", "y", "width", "height")
-_OWN = frozenset({"path", "image_id", "label", "group", "domain", "split", "plane", "channel", *_BOX})
+_STANDARD_COLUMNS = frozenset({"path", "image_id", "label", "group", "domain", "split", "plane", "channel", *_BOX})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def training_images(
     If possible, these are the folders and tables of the user, so that the run records the location of its images. If
     they do not contain everything (labels were changed in the app, the dataset was opened without labels, domains have
     names), it is a table in `snapshots/` whose name is a hash of its content: a training uses the labels at the time of
-    its request, whatever changes later.
+    its request.
 
     Args:
         workspace: the workspace.
@@ -154,7 +154,7 @@ def _lines(
         columns.append("split")
     if "group" in columns:  # instead of the user's column, which may have empty cells
         columns = [name for name in columns if name == "group" or plain_name(name) != plain_name(group_column)]
-    yield _as_csv([[group_column if column == "group" else column for column in columns]])
+    yield csv_text([[group_column if column == "group" else column for column in columns]])
     outside = set(
         connection.execute(
             select(image_facts.c.position).where(image_facts.c.dataset_id == row.id, image_facts.c.reason == OUTSIDE)
@@ -165,7 +165,7 @@ def _lines(
         if groups is not None:
             records = [replace(record, group=groups.get(record.image_id)) for record in records]
         numbered = [(position, record) for position, record in enumerate(records, start) if position not in outside]
-        yield _as_csv(
+        yield csv_text(
             [
                 [
                     _cell(record, column, is_excluded=position in excluded, are_points="width" not in columns)
@@ -190,14 +190,16 @@ def _columns(connection: Connection, row: AnyRow) -> list[str]:
     columns += _BOX if "box" in stated else _BOX[:2] if "point" in stated else ()
     n_others = max((len(plan["other_files"]) for plan in plans), default=0)
     columns += [f"{_CHANNEL}{n}" for n in range(2, 2 + n_others)]
-    return columns + _other_columns(connection, row)
+    return columns + _further_columns(connection, row)
 
 
-def _other_columns(connection: Connection, row: AnyRow) -> list[str]:
+def _further_columns(connection: Connection, row: AnyRow) -> list[str]:
     """Return the further columns of the user's table, for results by column."""
     query = select(images.c.about).where(images.c.dataset_id == row.id, images.c.about.is_not(None))
     names = dict.fromkeys(name for about in connection.execute(query).scalars() for name, _ in about)
-    return [name for name in names if name.casefold() not in _OWN and not name.casefold().startswith(_CHANNEL)]
+    return [
+        name for name in names if name.casefold() not in _STANDARD_COLUMNS and not name.casefold().startswith(_CHANNEL)
+    ]
 
 
 def _positions(connection: Connection, row: AnyRow, condition: ColumnElement[bool]) -> set[int]:
@@ -222,13 +224,14 @@ def _cell(record: ImageRecord, column: str, *, is_excluded: bool, are_points: bo
         files = record.plan.files(record.path)
         n = int(column.removeprefix(_CHANNEL))
         return name_as_text(str(files[n - 1])) if n <= len(files) else ""
-    if column not in _OWN:
+    if column not in _STANDARD_COLUMNS:
         return dict(record.about).get(column, "")
     value: str | None = getattr(record, column)
     return value or ""
 
 
-def _as_csv(rows: Sequence[Sequence[str]]) -> str:
+def csv_text(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows as CSV whose cells no spreadsheet reads as formulas."""
     text = io.StringIO()
     writer = CsvWriter(text)
     for row in rows:

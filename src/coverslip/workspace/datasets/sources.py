@@ -1,7 +1,7 @@
-"""Open datasets from their sources.
+"""Open datasets from their sources, and change them: names, sources, groups and classes.
 
 Opening lists file names while the user waits, so that errors are returned at once. The images are read in the
-background afterwards.
+background afterwards. Changes keep labels from the app.
 """
 
 from collections import Counter
@@ -13,16 +13,29 @@ from pathlib import Path
 from sqlalchemy import insert, select, update
 
 from coverslip.datasets import Dataset, is_table, one_line, open_dataset, printable
-from coverslip.errors import BadDataset
+from coverslip.errors import BadDataset, Conflict
 from coverslip.messages import text
 from coverslip.workspace.datasets import grouping, reading_images
-from coverslip.workspace.datasets.keeping import store_images
-from coverslip.workspace.datasets.listing import NO_COUNTS, DatasetState, Kind, describe
-from coverslip.workspace.datasets.sample_datasets import LABELLED, SAMPLE_DATASETS
-from coverslip.workspace.store.database import writing
+from coverslip.workspace.datasets.grouping import check_grouping
+from coverslip.workspace.datasets.image_rows import replace_images, store_images
+from coverslip.workspace.datasets.reading_images import LABELED_SAMPLES, SAMPLE_DATASETS
+from coverslip.workspace.datasets.state import (
+    NO_COUNTS,
+    DatasetState,
+    Kind,
+    dataset_state,
+    mark_equal_pixels,
+    update_counts,
+    validated_names,
+    validated_plan,
+)
+from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import (
     AnyRow,
+    Json,
     TableChoices,
+    dataset_row,
+    load_dataset,
     new_id,
     now,
     opened_as_json,
@@ -32,7 +45,7 @@ from coverslip.workspace.store.rows import (
 from coverslip.workspace.store.tables import datasets, images
 from coverslip.workspace.store.workspace import Workspace
 
-_BY_HEADER = TableChoices()
+_HEADERS_ONLY = TableChoices()
 _KINDS: dict[str, Kind] = {"folders": "folders", "split folders": "folders", "table": "table", "files": "files"}
 
 
@@ -52,7 +65,7 @@ def open_sources(
     group: str | None = None,
     group_pattern: str | None = None,
     is_labeled: bool = True,
-    choices: TableChoices = _BY_HEADER,
+    choices: TableChoices = _HEADERS_ONLY,
     kind: Kind | None = None,
 ) -> DatasetState:
     """Open folders, tables or files as a new dataset, and start to read them.
@@ -68,11 +81,11 @@ def open_sources(
     Raises:
         BadDataset: as `coverslip.open_dataset`, or no image is in the readable folders.
     """
-    sources = _checked(workspace, sources)
+    sources = _validated(workspace, sources)
     group = group or choices.columns.get("group") or None
-    opened = _opened(workspace, sources, group, group_pattern, is_labeled, choices)
+    opened = _open(workspace, sources, group, group_pattern, is_labeled, choices)
     dataset_id = new_id()
-    with writing(workspace.engine) as connection:
+    with write_transaction(workspace.engine) as connection:
         connection.execute(
             insert(datasets).values(
                 id=dataset_id,
@@ -93,14 +106,14 @@ def open_sources(
         )
         store_images(connection, workspace, dataset_id, opened, {})
     reading_images.start(workspace, dataset_id)
-    return describe(workspace, dataset_id)
+    return dataset_state(workspace, dataset_id)
 
 
 def open_samples(workspace: Workspace) -> DatasetState:
     """Open the sample datasets, and return the labeled one. Their images are drawn on the first call."""
-    with writing(workspace.engine) as connection:
+    with write_transaction(workspace.engine) as connection:
         used_ids = set(connection.execute(select(datasets.c.id)).scalars())
-        connection.execute(update(datasets).where(datasets.c.id.in_(SAMPLE_DATASETS)).values(forgotten=None))
+        connection.execute(update(datasets).where(datasets.c.id.in_(SAMPLE_DATASETS)).values(removed=None))
         for samples in SAMPLE_DATASETS.values():
             if samples.id not in used_ids:
                 connection.execute(
@@ -121,7 +134,7 @@ def open_samples(workspace: Workspace) -> DatasetState:
                 )
     for dataset_id in SAMPLE_DATASETS:
         reading_images.start(workspace, dataset_id)
-    return describe(workspace, LABELLED)
+    return dataset_state(workspace, LABELED_SAMPLES)
 
 
 def kind_of(dataset: Dataset) -> Kind:
@@ -137,10 +150,12 @@ def reopen_sources(workspace: Workspace, row: AnyRow, column: str | None, patter
         BadDataset: as `coverslip.open_dataset`.
     """
     with workspace.engine.connect() as connection:
-        shown = connection.execute(select(images.c.shown_path).where(images.c.dataset_id == row.id)).scalars().all()
+        shown_paths = (
+            connection.execute(select(images.c.shown_path).where(images.c.dataset_id == row.id)).scalars().all()
+        )
     refuse_missing(row)
-    sources = _checked(workspace, [Source(**source) for source in row.sources])
-    return _opened(workspace, sources, column, pattern, row.is_labeled, table_choices(row), shown)
+    sources = _validated(workspace, [Source(**source) for source in row.sources])
+    return _open(workspace, sources, column, pattern, row.is_labeled, table_choices(row), shown_paths)
 
 
 def open_from(
@@ -151,11 +166,11 @@ def open_from(
     Raises:
         BadDataset: as `coverslip.open_dataset`, or one is given twice or may not be read.
     """
-    checked = _checked(workspace, sources)
-    return _opened(workspace, checked, column, pattern, row.is_labeled, table_choices(row)), checked
+    validated = _validated(workspace, sources)
+    return _open(workspace, validated, column, pattern, row.is_labeled, table_choices(row)), validated
 
 
-def _checked(workspace: Workspace, sources: Sequence[Source]) -> list[Source]:
+def _validated(workspace: Workspace, sources: Sequence[Source]) -> list[Source]:
     """Return the sources with real paths, which may be read.
 
     Raises:
@@ -164,17 +179,17 @@ def _checked(workspace: Workspace, sources: Sequence[Source]) -> list[Source]:
     relative = [each.path for each in sources if not Path(each.path).is_absolute() and not each.path.startswith("~")]
     if relative:
         raise BadDataset("source-not-absolute", path=one_line(relative[0]))
-    checked = [Source(str(workspace.allowed(source.path)), source.domain) for source in sources]
-    unnamed = [source.path for source in checked if printable(source.path) != source.path]
+    real_sources = [Source(str(workspace.allowed(source.path)), source.domain) for source in sources]
+    unnamed = [source.path for source in real_sources if printable(source.path) != source.path]
     if unnamed:  # a link may lead to such a path, and JSON can contain text only
         raise BadDataset("source-not-text", file=Path(unnamed[0]))
-    path, n = Counter(source.path for source in checked).most_common(1)[0]
+    path, n = Counter(source.path for source in real_sources).most_common(1)[0]
     if n > 1:
         raise BadDataset("repeated-source", file=Path(path))
-    return checked
+    return real_sources
 
 
-def _opened(
+def _open(
     workspace: Workspace,
     sources: Sequence[Source],
     group: str | None,
@@ -185,8 +200,8 @@ def _opened(
 ) -> Dataset:
     """Open sources. A pattern is first tested on the paths, in a process that can be stopped."""
     if group is not None and pattern is not None:
-        raise grouping.both_column_and_pattern()
-    open_them = partial(
+        raise BadDataset("both-column-and-pattern")
+    open_with = partial(
         open_dataset,
         [source.path for source in sources],
         labeled=is_labeled,
@@ -196,12 +211,12 @@ def _opened(
         may_read=workspace.may_read,
     )
     if pattern is None:
-        return open_them(group=group)
+        return open_with(group=group)
     if shown_paths is None:
-        ungrouped = open_them()
+        ungrouped = open_with()
         shown_paths = [ungrouped.relative_path(record) for record in ungrouped.records]
-    grouping.try_pattern(pattern, list(shown_paths))
-    return open_them(group_pattern=pattern)
+    grouping.check_pattern(pattern, list(shown_paths))
+    return open_with(group_pattern=pattern)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +232,7 @@ def grouping_for(workspace: Workspace, row: AnyRow, group: str | None) -> Groupi
     """Return the grouping by a recipe's `group`: by a column if the tables have it, else by a pattern."""
     if group is None:
         return Grouping()
-    return Grouping(column=group) if group in grouping.columns(workspace, row.id) else Grouping(pattern=group)
+    return Grouping(column=group) if group in grouping.common_columns(workspace, row.id) else Grouping(pattern=group)
 
 
 def groups_of_images(workspace: Workspace, row: AnyRow, grouped: Grouping) -> dict[str, str | None]:
@@ -230,7 +245,7 @@ def groups_of_images(workspace: Workspace, row: AnyRow, grouped: Grouping) -> di
     return {record.image_id: record.group for record in regrouped.records}
 
 
-def _shown(path: Path) -> str:
+def _source_name(path: Path) -> str:
     if not path.is_file():
         return path.name
     return f"{path.stem} ({path.parent.name})" if is_table(path) else path.parent.name
@@ -238,6 +253,142 @@ def _shown(path: Path) -> str:
 
 def _name_of(paths: list[str]) -> str:
     """Return a name from the folders and tables. Tables are shown with their folder: many are named `images.csv`."""
-    names = list(dict.fromkeys(printable(_shown(Path(path))) for path in paths))
-    shown = ", ".join(names[:3]) or "images"
-    return shown if len(names) <= 3 else text("names-and-more", names=shown, n=len(names) - 3)
+    names = list(dict.fromkeys(printable(_source_name(Path(path))) for path in paths))
+    name = ", ".join(names[:3]) or "images"
+    return name if len(names) <= 3 else text("names-and-more", names=name, n=len(names) - 3)
+
+
+def change_dataset(workspace: Workspace, dataset_id: str, changes: Json) -> DatasetState:
+    """Change the name, sources, groups, classes or class order of a dataset. Labels from the app are kept.
+
+    Args:
+        workspace: the workspace.
+        dataset_id: the dataset.
+        changes: some of name, sources, group, group_pattern, class_plan, classes.
+
+    Raises:
+        NotFound: there is no such dataset.
+        CoverslipError: a change is not valid; nothing is changed.
+    """
+    with workspace.engine.connect() as connection:
+        row = dataset_row(connection, dataset_id)
+        values: Json = {}
+        if changes.get("name"):
+            values["name"] = changes["name"]
+        if changes.get("class_plan") is not None:
+            values["class_plan"] = validated_plan(connection, row, changes["class_plan"])
+        if changes.get("classes") is not None:
+            values["class_names"] = validated_names(changes["classes"])
+    column, pattern = _groups_after(row, changes)
+    has_other_groups = (column, pattern) != (row.group_column, row.group_pattern)
+    if (has_other_groups or changes.get("sources")) and row.opened is None:
+        raise Conflict("images-not-there")
+    if changes.get("sources"):
+        _replace_sources(workspace, row, [Source(**source) for source in changes["sources"]], column, pattern)
+    elif has_other_groups:
+        regrouped = reopen_sources(workspace, row, column, pattern)
+        _check_grouping(workspace, row, regrouped)
+        _regroup(workspace, row, regrouped, column, pattern)
+    if values:
+        with write_transaction(workspace.engine) as connection:
+            connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(**values))
+            if row.opened is not None and values.get("class_plan", row.class_plan) != row.class_plan:
+                mark_equal_pixels(connection, dataset_id)
+            update_counts(connection, dataset_id)
+    reading_images.resume(workspace)
+    return dataset_state(workspace, dataset_id)
+
+
+def refresh_dataset(workspace: Workspace, dataset_id: str) -> DatasetState:
+    """Read the sources again: new images are added, missing images are removed, labels from the app are kept.
+
+    Raises:
+        NotFound: there is no such dataset.
+        BadDataset: the sources cannot be opened any more; nothing is changed.
+    """
+    with workspace.engine.connect() as connection:
+        row = dataset_row(connection, dataset_id)
+    if row.kind != "samples":
+        _replace(workspace, dataset_id, reopen_sources(workspace, row, row.group_column, row.group_pattern))
+    else:
+        with (
+            workspace.background.held(reading_images.thread_of(dataset_id)),
+            write_transaction(workspace.engine) as connection,
+        ):
+            connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(state="reading"))
+    reading_images.start(workspace, dataset_id)
+    return dataset_state(workspace, dataset_id)
+
+
+def _groups_after(row: AnyRow, changes: Json) -> tuple[str | None, str | None]:
+    """Return column and pattern after the changes: each replaces the other."""
+    column, pattern = row.group_column, row.group_pattern
+    new_values = [changes[key] for key in ("group", "group_pattern") if key in changes]
+    if new_values and not any(new_values):
+        return None, None
+    if "group" in changes:
+        column = changes["group"] or None
+        pattern = None if column is not None else pattern
+    if "group_pattern" in changes:
+        pattern = changes["group_pattern"] or None
+        column = None if pattern is not None and not changes.get("group") else column
+    return column, pattern
+
+
+def _check_grouping(workspace: Workspace, row: AnyRow, regrouped: Dataset) -> None:
+    """Raise BadDataset if the groups are identical to the classes, with the current labels."""
+    with workspace.engine.connect() as connection:
+        current = load_dataset(connection, row.id)
+    by_id = {record.image_id: record.group for record in regrouped.records}
+    check_grouping(current, [by_id.get(record.image_id) for record in current.records])
+
+
+def _regroup(workspace: Workspace, row: AnyRow, regrouped: Dataset, column: str | None, pattern: str | None) -> None:
+    """Replace the groups. If the images are the same, facts about them are kept."""
+    with write_transaction(workspace.engine) as connection:
+        rows = connection.execute(
+            select(images.c.image_id, images.c.path, images.c.label_before)
+            .where(images.c.dataset_id == row.id)
+            .order_by(images.c.position)
+        ).all()
+        connection.execute(
+            update(datasets).where(datasets.c.id == row.id).values(group_column=column, group_pattern=pattern)
+        )
+        if [tuple(image) for image in rows] == [(r.image_id, str(r.path), r.label) for r in regrouped.records]:
+            connection.exec_driver_sql(
+                'UPDATE images SET "group" = ? WHERE dataset_id = ? AND position = ?',
+                [(record.group, row.id, position) for position, record in enumerate(regrouped.records)],
+            )
+            connection.execute(update(datasets).where(datasets.c.id == row.id).values(opened=opened_as_json(regrouped)))
+            update_counts(connection, row.id)
+            return
+    _replace(workspace, row.id, regrouped)
+
+
+def _replace_sources(
+    workspace: Workspace, row: AnyRow, sources: Sequence[Source], column: str | None, pattern: str | None
+) -> None:
+    """Replace the sources, or the names of their domains.
+
+    Raises:
+        BadDataset: the sources cannot be opened; nothing is changed.
+    """
+    opened, validated = open_from(workspace, row, sources, column, pattern)
+    values = {
+        "sources": [asdict(source) for source in validated],
+        "kind": row.kind if row.kind == "upload" else kind_of(opened),
+        "group_column": column,
+        "group_pattern": pattern,
+    }
+    _replace(workspace, row.id, opened, values)
+
+
+def _replace(workspace: Workspace, dataset_id: str, dataset: Dataset, values: Json | None = None) -> None:
+    """Replace the images of a dataset. They must be read again."""
+    with (
+        workspace.background.held(reading_images.thread_of(dataset_id)),
+        write_transaction(workspace.engine) as connection,
+    ):
+        if values:
+            connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(**values))
+        replace_images(connection, workspace, dataset_id, dataset)

@@ -22,8 +22,8 @@ from coverslip.datasets import PLAIN_TABLE_SUFFIXES, describe_table, gives_boxes
 from coverslip.errors import BadDataset, Conflict, CoverslipError, NotFound, TooLarge
 from coverslip.files import cannot_write
 from coverslip.workspace.datasets import sources
-from coverslip.workspace.datasets.listing import DatasetState
-from coverslip.workspace.store.database import writing
+from coverslip.workspace.datasets.state import DatasetState
+from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import AnyRow, TableChoices, new_id, now
 from coverslip.workspace.store.tables import uploads
 from coverslip.workspace.store.workspace import Workspace
@@ -31,7 +31,7 @@ from coverslip.workspace.store.workspace import Workspace
 MAX_FILES = 200_000
 MAX_BYTES = 50 * 10**9
 _SHARE_OF_DISK = 0.8  # of the free space that one upload may use
-LITTER = "__MACOSX"  # a folder that macOS adds to archives
+_MACOS_FOLDER = "__MACOSX"  # a folder that macOS adds to archives
 
 _FINISHING = threading.Lock()  # an upload must not become two datasets by simultaneous requests
 
@@ -50,7 +50,7 @@ class Upload:
     max_files: int
 
 
-def begin(
+def start_upload(
     workspace: Workspace, name: str, *, is_labeled: bool, max_files: int = MAX_FILES, max_bytes: int = MAX_BYTES
 ) -> Upload:
     """Create an upload without files.
@@ -68,7 +68,7 @@ def begin(
         free = shutil.disk_usage(folder).free
     except OSError as error:
         raise cannot_write(folder, error) from error
-    with writing(workspace.engine) as connection:
+    with write_transaction(workspace.engine) as connection:
         connection.execute(
             insert(uploads).values(
                 id=upload_id,
@@ -82,10 +82,10 @@ def begin(
                 created=now(),
             )
         )
-    return describe(workspace, upload_id)
+    return upload_state(workspace, upload_id)
 
 
-def describe(workspace: Workspace, upload_id: str) -> Upload:
+def upload_state(workspace: Workspace, upload_id: str) -> Upload:
     """Return the state of an upload.
 
     Raises:
@@ -117,7 +117,7 @@ def table_of(workspace: Workspace, upload_id: str) -> UploadedTable | None:
     return None if file is None else UploadedTable(str(file), file.name)
 
 
-def finish(
+def finish_upload(
     workspace: Workspace,
     upload_id: str,
     *,
@@ -151,7 +151,7 @@ def finish(
         elif choices is None:
             path = _table_in(files, _gives_labels if is_labeled else _gives_boxes) or files
         else:
-            path = _chosen_table(workspace, upload_id)
+            path = _single_table(workspace, upload_id)
         dataset = sources.open_sources(
             workspace,
             [sources.Source(str(path))],
@@ -160,25 +160,25 @@ def finish(
             kind="upload",
             choices=choices or TableChoices(),
         )
-        with writing(workspace.engine) as connection:
+        with write_transaction(workspace.engine) as connection:
             connection.execute(update(uploads).where(uploads.c.id == upload_id).values(dataset_id=dataset.id))
     return dataset
 
 
-def drop(workspace: Workspace, upload_id: str) -> None:
+def remove_upload(workspace: Workspace, upload_id: str) -> None:
     """Remove an upload.
 
     Raises:
         NotFound: there is no such upload.
         Conflict: it is already a dataset; remove that instead.
     """
-    with writing(workspace.engine) as connection:
+    with write_transaction(workspace.engine) as connection:
         open_row(connection, upload_id)
         connection.execute(delete(uploads).where(uploads.c.id == upload_id))
     shutil.rmtree(workspace.uploads / upload_id, ignore_errors=True)
 
 
-def _chosen_table(workspace: Workspace, upload_id: str) -> Path:
+def _single_table(workspace: Workspace, upload_id: str) -> Path:
     table = table_of(workspace, upload_id)
     if table is None:
         raise BadDataset("upload-without-table")
@@ -203,7 +203,7 @@ def _table_in(files: Path, is_fitting: Callable[[Path], bool]) -> Path | None:
 
 
 def _shown_entries(folder: Path) -> list[Path]:
-    return [entry for entry in folder.iterdir() if not entry.name.startswith(".") and entry.name != LITTER]
+    return [entry for entry in folder.iterdir() if not entry.name.startswith(".") and entry.name != _MACOS_FOLDER]
 
 
 def _gives_labels(file: Path) -> bool:
@@ -248,7 +248,7 @@ def open_row(connection: Connection, upload_id: str) -> AnyRow:
     return row
 
 
-_PIECE = 1 << 20
+_CHUNK = 1 << 20
 _LIMITS = Limits(
     most_entries=2 * MAX_FILES,  # including folders
     most_directory_bytes=100 * 10**6,
@@ -321,10 +321,10 @@ class Sink(ABC):
         self.write(data)
         try:
             self._file.close()
-            self._settle()
+            self._move_to_place()
         except OSError as error:
             raise cannot_write(self.folder, error) from error
-        return describe(self.workspace, self.upload_id)
+        return upload_state(self.workspace, self.upload_id)
 
     def close(self) -> None:
         """Remove incomplete content."""
@@ -334,7 +334,7 @@ class Sink(ABC):
             self.part.unlink(missing_ok=True)
 
     @abstractmethod
-    def _settle(self) -> None:
+    def _move_to_place(self) -> None:
         """Move the received content to its place."""
 
     def _count(self, n_files: int, n_bytes: int, *, has_folders: bool) -> None:
@@ -343,7 +343,7 @@ class Sink(ABC):
         Raises:
             TooLarge: simultaneous requests already used the remaining space.
         """
-        with writing(self.workspace.engine) as connection:
+        with write_transaction(self.workspace.engine) as connection:
             row = open_row(connection, self.upload_id)
             if row.n_files + n_files > row.max_files:
                 raise self._too_many(row.max_files)
@@ -362,8 +362,8 @@ class Sink(ABC):
     def _too_large(self) -> TooLarge:
         return TooLarge("upload-too-large", n_gb=self.left / 1e9)
 
-    def _too_many(self, most: int) -> TooLarge:
-        return TooLarge("upload-too-many-files", n_files=most)
+    def _too_many(self, n_most: int) -> TooLarge:
+        return TooLarge("upload-too-many-files", n_files=n_most)
 
 
 class _FileSink(Sink):
@@ -372,7 +372,7 @@ class _FileSink(Sink):
         self.target = self.folder / "files" / name
         self.name = name
 
-    def _settle(self) -> None:
+    def _move_to_place(self) -> None:
         with _COUNTING:
             _make_folders(self.folder / "files", self.name)
             if self.target.is_dir():
@@ -384,17 +384,17 @@ class _FileSink(Sink):
 
 
 class _ArchiveSink(Sink):
-    def _settle(self) -> None:
+    def _move_to_place(self) -> None:
         unpacked = self.folder / f".{new_id()}.unpacked"
         try:
             n_files, n_bytes = self._unpack(unpacked)
             with _COUNTING:
-                tops = sorted(unpacked.iterdir())
-                for top in tops:
+                top_entries = sorted(unpacked.iterdir())
+                for top in top_entries:
                     if (self.folder / "files" / top.name).exists():
                         raise _name_taken(PurePosixPath(top.name))
-                self._count(n_files, n_bytes, has_folders=any(top.is_dir() for top in tops))
-                for top in tops:
+                self._count(n_files, n_bytes, has_folders=any(top.is_dir() for top in top_entries))
+                for top in top_entries:
                     top.rename(self.folder / "files" / top.name)
         finally:
             shutil.rmtree(unpacked, ignore_errors=True)
@@ -402,14 +402,14 @@ class _ArchiveSink(Sink):
     def _unpack(self, out: Path) -> tuple[int, int]:
         """Unpack into a new folder; return the number of files and bytes."""
         with opened_archive(self.part, _LIMITS) as (archive, entries):
-            wanted = [entry for entry in entries if not _is_litter(entry.name)]
-            self._refuse_too_much(wanted)
+            accepted = [entry for entry in entries if not _is_metadata(entry.name)]
+            self._refuse_too_much(accepted)
             out.mkdir()
-            for entry in wanted:
+            for entry in accepted:
                 _make_folders(out, entry.name)
                 with archive.open(entry.info) as source, (out / entry.name).open("xb") as file:
-                    shutil.copyfileobj(source, file, _PIECE)
-            return len(wanted), sum(entry.info.file_size for entry in wanted)
+                    shutil.copyfileobj(source, file, _CHUNK)
+            return len(accepted), sum(entry.info.file_size for entry in accepted)
 
     def _refuse_too_much(self, entries: list[Entry]) -> None:
         if not entries:
@@ -420,16 +420,16 @@ class _ArchiveSink(Sink):
             raise self._too_large()
 
 
-def _is_litter(name: PurePosixPath) -> bool:
+def _is_metadata(name: PurePosixPath) -> bool:
     """Return whether an entry is hidden metadata, such as of macOS."""
-    return name.parts[0] == LITTER or any(part.startswith(".") for part in name.parts)
+    return name.parts[0] == _MACOS_FOLDER or any(part.startswith(".") for part in name.parts)
 
 
 def _make_folders(start: Path, name: PurePosixPath) -> None:
     """Create the folders of a file. Each must be a real folder, not a file or link."""
     folder = start
-    for part in name.parts[:-1]:
-        folder = folder / part
+    for folder_name in name.parts[:-1]:
+        folder = folder / folder_name
         with suppress(FileExistsError):
             folder.mkdir()
         if not stat.S_ISDIR(folder.lstat().st_mode):

@@ -1,1 +1,1 @@
-"""Trainings and predictions as processes: queue, watch and end them."""
+"""Trainings, evaluations, predictions and studies as processes: queue, watch and end them; results of trainings."""

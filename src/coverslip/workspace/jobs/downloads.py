@@ -1,4 +1,4 @@
-"""Files of runs for download."""
+"""Files of runs and evaluations for download."""
 
 import tempfile
 import zipfile
@@ -10,74 +10,44 @@ from urllib.parse import quote
 from coverslip.errors import Conflict
 from coverslip.images import open_below
 from coverslip.runs import export_classifier
-from coverslip.workspace.jobs.records import find_job, no_classifier_yet
+from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.store.workspace import Workspace
 
 _CHUNK = 1024 * 1024
-_HARDLY_SHRINK = frozenset({".safetensors", ".png", ".npy", ".pt", ".zip"})
-_TIME_OF_ALL = (1980, 1, 1, 0, 0, 0)  # the same run gives the same bytes
+_COMPRESSED_SUFFIXES = frozenset({".safetensors", ".png", ".npy", ".pt", ".zip"})
+_FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # so that the same run gives the same bytes
 
 
-def file_of_run(
-    workspace: Workspace,
-    run_id: str,
-    what: Literal["report", "model-card", "predictions", "recipe", "confusion-matrix"],
-) -> Path:
-    """Return a file of a run.
-
-    Raises:
-        NotFound: there is no such run.
-        Conflict: the run has not written it yet.
-    """
-    run = find_job(workspace, run_id, "train").run
-    files = {
-        "report": run.report_file,
-        "model-card": run.model_card_file,
-        "predictions": run.predictions_file,
-        "recipe": run.recipe_file,
-        "confusion-matrix": run.confusion_file,
-    }
-    return _existing(files[what])
+RunFile = Literal["report", "model-card", "predictions", "recipe", "confusion-matrix"]
 
 
-def file_of_evaluation(
-    workspace: Workspace, evaluation_id: str, what: Literal["report", "predictions", "confusion-matrix"]
-) -> Path:
-    """Return a file of an evaluation.
+def file_of_run(job: Job, name: RunFile) -> Path:
+    """Return a file of a training or an evaluation.
 
     Raises:
-        NotFound: there is no such evaluation.
-        Conflict: the evaluation has not written it yet.
+        Conflict: the job has not written it yet.
     """
-    evaluation = find_job(workspace, evaluation_id, "evaluate").run
     files = {
-        "report": evaluation.report_file,
-        "predictions": evaluation.predictions_file,
-        "confusion-matrix": evaluation.confusion_file,
+        "report": job.run.report_file,
+        "model-card": job.run.model_card_file,
+        "predictions": job.run.predictions_file,
+        "recipe": job.run.recipe_file,
+        "confusion-matrix": job.run.confusion_file,
     }
-    return _of_evaluation(files[what])
+    return _existing(job, files[name])
 
 
-def figure_of_run(workspace: Workspace, run_id: str, name: str) -> Path:
-    """Return a file of a figure of a run's report; raises as `file_of_run`."""
-    return _existing(find_job(workspace, run_id, "train").run.figures_folder / name)
+def figure_of_run(job: Job, name: str) -> Path:
+    """Return a file of a figure in the report of a training or an evaluation; raises as `file_of_run`."""
+    return _existing(job, job.run.figures_folder / name)
 
 
-def figure_of_evaluation(workspace: Workspace, evaluation_id: str, name: str) -> Path:
-    """Return a file of a figure of an evaluation's report; raises as `file_of_evaluation`."""
-    return _of_evaluation(find_job(workspace, evaluation_id, "evaluate").run.figures_folder / name)
-
-
-def _of_evaluation(file: Path) -> Path:
-    if not file.is_file():
+def _existing(job: Job, file: Path) -> Path:
+    if file.is_file():
+        return file
+    if job.kind == "evaluate":
         raise Conflict("no-evaluation-file-yet", name=file.name)
-    return file
-
-
-def _existing(file: Path) -> Path:
-    if not file.is_file():
-        raise Conflict("no-run-file-yet", name=file.name)
-    return file
+    raise Conflict("no-run-file-yet", name=file.name)
 
 
 def classifier_of(workspace: Workspace, run_id: str) -> tuple[str, IO[bytes]]:
@@ -90,17 +60,16 @@ def classifier_of(workspace: Workspace, run_id: str) -> tuple[str, IO[bytes]]:
     """
     job = find_job(workspace, run_id, "train")
     if not job.run.has_classifier:
-        raise no_classifier_yet()
-    place = workspace.downloads
-    place.mkdir(exist_ok=True)
-    # Removed as soon as it is open; on systems that keep open files, at the next start of the app.
-    with tempfile.TemporaryDirectory(dir=place, ignore_cleanup_errors=True) as folder:
+        raise Conflict("no-classifier-yet")
+    workspace.downloads.mkdir(exist_ok=True)
+    # The file is removed as soon as it is open; on systems that keep open files, at the next start of the app.
+    with tempfile.TemporaryDirectory(dir=workspace.downloads, ignore_cleanup_errors=True) as folder:
         file = Path(folder) / "classifier.coverslip"
         export_classifier(job.folder, file)
         return f"{job.folder.name}.coverslip", file.open("rb")
 
 
-def sent(file: IO[bytes]) -> Iterator[bytes]:
+def file_chunks(file: IO[bytes]) -> Iterator[bytes]:
     """Yield the bytes of an open file in chunks, then close it."""
     with file:
         while chunk := file.read(_CHUNK):
@@ -133,9 +102,9 @@ def _zipped(folder: Path) -> Iterator[bytes]:
         for file in files:
             if file.suffix == ".part" or "checkpoints" in file.relative_to(folder).parts:
                 continue  # checkpoints are for resuming in place only
-            entry = zipfile.ZipInfo(f"{folder.name}/{file.relative_to(folder).as_posix()}", _TIME_OF_ALL)
-            packed = zipfile.ZIP_STORED if file.suffix in _HARDLY_SHRINK else zipfile.ZIP_DEFLATED
-            entry.compress_type, entry.create_system, entry.external_attr = packed, 3, 0o100644 << 16
+            entry = zipfile.ZipInfo(f"{folder.name}/{file.relative_to(folder).as_posix()}", _FIXED_TIME)
+            compression = zipfile.ZIP_STORED if file.suffix in _COMPRESSED_SUFFIXES else zipfile.ZIP_DEFLATED
+            entry.compress_type, entry.create_system, entry.external_attr = compression, 3, 0o100644 << 16
             with open_below(file, roots) as source, archive.open(entry, "w", force_zip64=True) as target:
                 yield from _copied(source, target, pipe)
     yield pipe.take()
@@ -149,7 +118,7 @@ def _copied(source: IO[bytes], target: IO[bytes], pipe: "_Pipe") -> Iterator[byt
 
 
 class _Pipe:
-    """The target of a zip: it buffers bytes until they are sent."""
+    """The target of a zip: it buffers bytes until they are file_chunks."""
 
     def __init__(self) -> None:
         self._waiting = bytearray()

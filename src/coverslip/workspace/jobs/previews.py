@@ -35,19 +35,20 @@ from coverslip.errors import CoverslipError, LeakageFound
 from coverslip.files import sha256_json
 from coverslip.messages import FAILURE_VARIABLE, Failure, Note, failure_of, note
 from coverslip.runs import Recipe, keeping_split, save_recipe
+from coverslip.workspace.datasets.grouping import with_groups
 from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.datasets.sources import groups_of_images
 from coverslip.workspace.recipes import keeping_split_of, recipe_grouping, recipe_of_dataset
 from coverslip.workspace.store.rows import AnyRow, Json, load_dataset, load_scan
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.workers.submit import child_environment
+from coverslip.workspace.workers import child_environment
 
-_PARTS: tuple[Part, ...] = ("train", "val", "test", "excluded")
+_SETS: tuple[Part, ...] = ("train", "val", "test", "excluded")
 PREVIEWS = register(Kind("app-previews", "previews of data augmentation in the app", RECORDS, bound_bytes=2 * 10**8))
-_LONGEST_S = 180
+_TIMEOUT_S = 180
 
-_ONE_AT_A_TIME = threading.Lock()  # each loads a deep learning library for some seconds
+_DRAWING_LOCK = threading.Lock()  # each loads a deep learning library for some seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ def recipe_for(workspace: Workspace, row: AnyRow, recipe: Mapping[str, Any]) -> 
     return recipe_of_dataset(workspace, row, {key: value for key, value in recipe.items() if key != "group"})
 
 
-def split(
+def preview_split(
     workspace: Workspace,
     dataset_id: str,
     recipe: Mapping[str, Any],
@@ -126,18 +127,19 @@ def split(
         row = refuse_unready(connection, dataset_id)
         data = load_dataset(connection, dataset_id)
         scan = load_scan(connection, dataset_id)
-    if (grouped := recipe_grouping(workspace, row, recipe)) is not None:
-        data = _grouped(data, groups_of_images(workspace, row, grouped))
-    settled = recipe_for(workspace, row, recipe)
+    if (group_by := recipe_grouping(workspace, row, recipe)) is not None:
+        group_of = groups_of_images(workspace, row, group_by)
+        data = with_groups(data, [group_of.get(record.image_id) for record in data.records])
+    full_recipe = recipe_for(workspace, row, recipe)
     if again_of is not None:
-        settled = keeping_split_of(workspace, again_of, dataset_id, settled)
-    checked, settled = apply_recipe(data, settled)
-    settled.check_decision(checked.classes)
-    checked = keeping_split(checked, settled)
-    if settled.split.near_duplicates == "ignore":
-        return planned(checked, settled, _scan_of(checked, data, scan), allow_leakage=allow_leakage)
-    scan = _scan_of(checked, data, with_cached_near_duplicates(scan))
-    preview = planned(checked, settled, scan, allow_leakage=allow_leakage)
+        full_recipe = keeping_split_of(workspace, again_of, dataset_id, full_recipe)
+    images, full_recipe = apply_recipe(data, full_recipe)
+    full_recipe.check_decision(images.classes)
+    images = keeping_split(images, full_recipe)
+    if full_recipe.split.near_duplicates == "ignore":
+        return preview_of_split(images, full_recipe, _scan_of(images, data, scan), allow_leakage=allow_leakage)
+    scan = _scan_of(images, data, with_cached_near_duplicates(scan))
+    preview = preview_of_split(images, full_recipe, scan, allow_leakage=allow_leakage)
     if scan.near_duplicates is not None:
         return preview
     return replace(preview, notes=[*preview.notes, note("near-duplicates-pending")])
@@ -147,49 +149,49 @@ def _scan_of(images: Dataset, data: Dataset, scan: Scan) -> Scan:
     """Return the scan of the images of a recipe. If it joins channel files, their facts are joined."""
     if len(images) == len(data):
         return scan
-    places = {record.image_id: place for place, record in enumerate(data.records)}
-    files = {record.path: place for place, record in enumerate(data.records) if not record.plan.other_files}
+    index_of = {record.image_id: index for index, record in enumerate(data.records)}
+    files = {record.path: index for index, record in enumerate(data.records) if not record.plan.other_files}
     return scan.joined(
         [
             [files.get(file) for file in record.plan.files(record.path)]
-            if record.image_id not in places or data.records[places[record.image_id]].plan != record.plan
-            else [places[record.image_id]]
+            if record.image_id not in index_of or data.records[index_of[record.image_id]].plan != record.plan
+            else [index_of[record.image_id]]
             for record in images.records
         ]
     )
 
 
-def planned(data: Dataset, checked: Recipe, scan: Scan, *, allow_leakage: bool = False) -> SplitPreview:
+def preview_of_split(data: Dataset, recipe: Recipe, scan: Scan, *, allow_leakage: bool = False) -> SplitPreview:
     """Return the split of images by a recipe that fits them.
 
     Raises:
         CoverslipError: no image can be used for training.
     """
     check_groups(data)
-    plan = checked.split
+    plan = recipe.split
     folds, folds_note = plan_folds(
-        data, scan, n_folds=plan.folds, val=plan.val, seed=checked.split_seed, by_domain=plan.by_domain
+        data, scan, n_folds=plan.folds, val=plan.val, seed=recipe.split_seed, by_domain=plan.by_domain
     )
     notes = [folds_note] if folds_note else []
     if folds is None:
-        whole, refusal = _one_split(data, scan, checked, allow_leakage)
-        shown = cap_training(data, whole, plan.train_per_class, checked.split_seed)
-        refusal = refusal or _refusal(data, scan, shown, None)
-        return _preview_of(data, shown, [*notes, *shown.notes], None, refusal)
-    shown = cap_training(data, folds.splits[0], plan.train_per_class, checked.split_seed)
-    return _preview_of(data, shown, [*notes, *folds.notes], folds, _refusal(data, scan, shown, folds))
+        split, refusal = _one_split(data, scan, recipe, allow_leakage)
+        capped = cap_training(data, split, plan.train_per_class, recipe.split_seed)
+        refusal = refusal or _refusal(data, scan, capped, None)
+        return _preview_of(data, capped, [*notes, *capped.notes], None, refusal)
+    capped = cap_training(data, folds.splits[0], plan.train_per_class, recipe.split_seed)
+    return _preview_of(data, capped, [*notes, *folds.notes], folds, _refusal(data, scan, capped, folds))
 
 
 def refuse_untrainable(
     workspace: Workspace, dataset_id: str, recipe: Mapping[str, Any], *, allow_leakage: bool, again_of: str | None
 ) -> None:
     """Raise CoverslipError if a training with this recipe would be refused."""
-    refusal = split(workspace, dataset_id, recipe, allow_leakage=allow_leakage, again_of=again_of).refusal
+    refusal = preview_split(workspace, dataset_id, recipe, allow_leakage=allow_leakage, again_of=again_of).refusal
     if refusal is not None:
         raise CoverslipError.of(refusal)
 
 
-def augmentation(workspace: Workspace, dataset_id: str, recipe: Json) -> bytes:
+def preview_augmentation(workspace: Workspace, dataset_id: str, recipe: Json) -> bytes:
     """Return a PNG of some training images after preprocessing and data augmentation.
 
     `coverslip preview` draws it in a separate process with deep learning libraries. The picture is cached.
@@ -201,17 +203,17 @@ def augmentation(workspace: Workspace, dataset_id: str, recipe: Json) -> bytes:
     """
     with workspace.engine.connect() as connection:
         row = refuse_unready(connection, dataset_id)
-    checked = recipe_for(workspace, row, recipe)
-    key = sha256_json({"recipe": checked.model_dump(mode="json"), "dataset": [row.created, row.revision]})
-    with _ONE_AT_A_TIME, RecordStore(PREVIEWS, dataset_id) as store:
-        sheet = store.find([key]).get(key)
-        if sheet is None:
-            sheet = _drawn(workspace, dataset_id, checked)
-            store.keep({key: sheet})
-        return sheet
+    full_recipe = recipe_for(workspace, row, recipe)
+    key = sha256_json({"recipe": full_recipe.model_dump(mode="json"), "dataset": [row.created, row.revision]})
+    with _DRAWING_LOCK, RecordStore(PREVIEWS, dataset_id) as store:
+        picture = store.find([key]).get(key)
+        if picture is None:
+            picture = _draw(workspace, dataset_id, full_recipe)
+            store.keep({key: picture})
+        return picture
 
 
-def _drawn(workspace: Workspace, dataset_id: str, recipe: Recipe) -> bytes:
+def _draw(workspace: Workspace, dataset_id: str, recipe: Recipe) -> bytes:
     sources = training_images(workspace, dataset_id).sources  # groups do not affect data augmentation
     with tempfile.TemporaryDirectory() as temporary:
         choices, out = Path(temporary) / "recipe.yaml", Path(temporary) / "preview.png"
@@ -219,19 +221,19 @@ def _drawn(workspace: Workspace, dataset_id: str, recipe: Recipe) -> bytes:
         save_recipe(recipe, choices)
         command = [sys.executable, "-P", "-m", "coverslip", "preview", *sources, f"--recipe={choices}", f"--out={out}"]
         try:
-            done = subprocess.run(
+            process = subprocess.run(
                 command,
                 capture_output=True,
                 encoding="utf-8",
                 errors="replace",
-                timeout=_LONGEST_S,
+                timeout=_TIMEOUT_S,
                 stdin=subprocess.DEVNULL,
                 check=False,
                 env={**child_environment(workspace.readable), FAILURE_VARIABLE: str(failure)},
             )
         except subprocess.TimeoutExpired as error:
             raise CoverslipError("preview-timeout") from error
-        if done.returncode or not out.is_file():
+        if process.returncode or not out.is_file():
             if failure.is_file():
                 raise CoverslipError.of(failure_of(json.loads(failure.read_text(encoding="utf-8"))))
             raise CoverslipError("preview-ended-silently")
@@ -256,45 +258,41 @@ def _one_split(data: Dataset, scan: Scan, recipe: Recipe, allow_leakage: bool) -
         return split_with(allow_leakage=True), error.failure
 
 
-def _refusal(data: Dataset, scan: Scan, shown: Split, folds: Folds | None) -> Failure | None:
+def _refusal(data: Dataset, scan: Scan, split: Split, folds: Folds | None) -> Failure | None:
     """Return why a training would refuse this split; None if it would start."""
     try:
         if folds is None:
-            check_trainable(data, scan, shown)
-        check_no_class_is_empty(data, trained_classes(data, shown) if folds is None else tested_classes(data, folds))
+            check_trainable(data, scan, split)
+        check_no_class_is_empty(data, trained_classes(data, split) if folds is None else tested_classes(data, folds))
     except CoverslipError as error:
         return error.failure
     return None
 
 
-def _grouped(data: Dataset, groups: Mapping[str, str | None]) -> Dataset:
-    return replace(data, records=tuple(replace(record, group=groups.get(record.image_id)) for record in data.records))
-
-
 def _preview_of(
-    data: Dataset, shown: Split, notes: list[Note], folds: Folds | None, refusal: Failure | None
+    data: Dataset, split: Split, notes: list[Note], folds: Folds | None, refusal: Failure | None
 ) -> SplitPreview:
     groups = [record.named_group for record in data.records]
 
-    def counts_of(places: Sequence[int]) -> tuple[int, int, int]:
-        named = [groups[i] for i in places if groups[i] is not None]
-        return len(places), len(set(named)), len(places) - len(named)
+    def counts_of(indices: Sequence[int]) -> tuple[int, int, int]:
+        named = [groups[i] for i in indices if groups[i] is not None]
+        return len(indices), len(set(named)), len(indices) - len(named)
 
-    by_part: dict[Part, list[int]] = {part: [] for part in _PARTS}
-    for i, part in enumerate(shown.parts):
+    by_part: dict[Part, list[int]] = {part: [] for part in _SETS}
+    for i, part in enumerate(split.parts):
         by_part[part].append(i)
     tested: dict[int, list[int]] = {}
     for i, fold in enumerate(folds.fold_of if folds else ()):
         if fold is not None:
             tested.setdefault(fold, []).append(i)
     counts = Counter(
-        (record.label, part) for record, part in zip(data.records, shown.parts, strict=True) if part != "excluded"
+        (record.label, part) for record, part in zip(data.records, split.parts, strict=True) if part != "excluded"
     )
     return SplitPreview(
         notes=notes,
         n_folds=len(folds.splits) if folds else 0,
-        parts=[SplitPart(part, *counts_of(places)) for part, places in by_part.items()],
-        folds=[FoldPart(fold, *counts_of(places)) for fold, places in sorted(tested.items())],
+        parts=[SplitPart(part, *counts_of(indices)) for part, indices in by_part.items()],
+        folds=[FoldPart(fold, *counts_of(indices)) for fold, indices in sorted(tested.items())],
         by_class=[
             ClassSplit(name, counts[name, "train"], counts[name, "val"], counts[name, "test"]) for name in data.classes
         ],

@@ -6,10 +6,9 @@ import time
 
 from sqlalchemy import update
 
-from coverslip.workspace.jobs.processes import Launched, launch, terminate
-from coverslip.workspace.jobs.records import QUEUES, Job, find_job, started_jobs, waiting
-from coverslip.workspace.jobs.state import is_at_work
-from coverslip.workspace.jobs.training import adopt_runs
+from coverslip.workspace.jobs.control import adopt_runs
+from coverslip.workspace.jobs.records import QUEUES, Job, find_job, queued_ids, started_jobs
+from coverslip.workspace.jobs.state import Launched, has_process, launch, terminate
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.workspace import Workspace
 
@@ -55,18 +54,18 @@ class Queue:
     def update(self) -> None:
         """Handle stop requests, then start the next job of each queue without a running job."""
         self._started = [launched for launched in self._started if launched.process.poll() is None]
-        at_work = [job for job in started_jobs(self._workspace) if self._is_at_work(job)]
-        for job in at_work:
+        running = [job for job in started_jobs(self._workspace) if self._check_process(job)]
+        for job in running:
             _enforce_stop(job)
         for kinds in QUEUES:
-            if not any(job.kind in kinds for job in at_work):
-                ids = waiting(self._workspace, next(iter(kinds)))
+            if not any(job.kind in kinds for job in running):
+                ids = queued_ids(self._workspace, next(iter(kinds)))
                 if ids:
                     self._begin(find_job(self._workspace, ids[0]))
 
-    def _is_at_work(self, job: Job) -> bool:
+    def _check_process(self, job: Job) -> bool:
         """Return whether a job is running. A job without a process is marked as ended."""
-        if is_at_work(job):
+        if has_process(job):
             return True
         with self._workspace.engine.begin() as connection:
             is_still_started = (db.jobs.c.id == job.id) & (db.jobs.c.state == "started") & (db.jobs.c.queued.is_(None))
@@ -77,12 +76,12 @@ class Queue:
         with self._workspace.engine.begin() as connection:
             is_queued = (db.jobs.c.id == job.id) & (db.jobs.c.state == "queued")
             # Recorded first: if the server dies here, the job can be resumed, and is never started twice.
-            update_result = connection.execute(
+            result = connection.execute(
                 update(db.jobs)
                 .where(is_queued)
                 .values(state="started", queued=None, launched=time.time(), pid=None, process_started=None)
             )
-        if not update_result.rowcount:
+        if not result.rowcount:
             return
         job.log.parent.mkdir(parents=True, exist_ok=True)
         launched = launch(
@@ -101,11 +100,11 @@ class Queue:
 
 def _enforce_stop(job: Job) -> None:
     """End a job after a stop request: at once if it has no status yet, else if it does not stop in time."""
-    if job.stop_asked is None:
+    if job.stop_requested is None:
         return
     has_started = job.run.status_file.exists()
     if has_started and not job.run.stop_file.exists():
         job.run.stop_file.touch()
-    has_patience = 0 <= time.time() - job.stop_asked <= _PATIENCE_SECONDS  # negative: the clock was set back
+    has_patience = 0 <= time.time() - job.stop_requested <= _PATIENCE_SECONDS  # negative: the clock was set back
     if not has_started or not has_patience:
         terminate(job.pid, job.process_started)

@@ -49,7 +49,7 @@ class Job:
     launched: float | None
     pid: int | None
     process_started: float | None
-    stop_asked: float | None
+    stop_requested: float | None
     created: str
 
     @property
@@ -73,7 +73,7 @@ class Job:
         return requested_recipe(self.folder)
 
     @property
-    def settled_choices(self) -> Json:
+    def effective_choices(self) -> Json:
         """Its recipe after the time budget was applied, else the requested recipe.
 
         The groups are the requested ones: the run may have read them from a column of a table that the app wrote.
@@ -106,21 +106,6 @@ def find_job(workspace: Workspace, job_id: str, *kinds: JobKind, is_removed: boo
     if row is None or (kinds and row["kind"] not in kinds) or (row["state"] == "removed") != is_removed:
         raise NotFound("no-such-job")
     return _job(row)
-
-
-def training_not_finished() -> Conflict:
-    """Return the error of work that needs a finished training."""
-    return Conflict("training-not-finished")
-
-
-def no_classifier_yet() -> Conflict:
-    """Return the error of work that needs a classifier."""
-    return Conflict("no-classifier-yet")
-
-
-def no_results_yet() -> Conflict:
-    """Return the error of work that needs the results of a training."""
-    return Conflict("no-results-yet")
 
 
 def all_jobs(
@@ -157,7 +142,7 @@ def _job(row: RowMapping) -> Job:
     return Job(**{**values, "folder": Path(row["folder"]), "command": tuple(row["command"])})
 
 
-def waiting(workspace: Workspace, kind: JobKind) -> list[str]:
+def queued_ids(workspace: Workspace, kind: JobKind) -> list[str]:
     """Return the IDs of the jobs in the queue of a kind, the next first."""
     kinds = next(kinds for kinds in QUEUES if kind in kinds)
     query = select(db.jobs.c.id).where(db.jobs.c.kind.in_(kinds), db.jobs.c.state == "queued")
@@ -177,19 +162,19 @@ def new_job_folder(parent: Path, name: str) -> tuple[str, Path]:
 def unused_name(workspace: Workspace, kind: JobKind, name: str) -> str:
     """Return a name that no job of a kind has, not even a deleted one: this name, or with a number appended."""
     with workspace.engine.connect() as connection:
-        used = set(connection.execute(select(db.jobs.c.name).where(db.jobs.c.kind == kind)).scalars())
+        used_names = set(connection.execute(select(db.jobs.c.name).where(db.jobs.c.kind == kind)).scalars())
     numbered = (f"{name} {k}" for k in itertools.count(2))
-    return name if name not in used else next(each for each in numbered if each not in used)
+    return name if name not in used_names else next(each for each in numbered if each not in used_names)
 
 
 def add_job(workspace: Workspace, **values: object) -> None:
     """Add a job by the columns of its row. By default, it is queued."""
-    waits = {"state": "queued", "queued": time.time(), "created": now()}
+    defaults = {"state": "queued", "queued": time.time(), "created": now()}
     with workspace.engine.begin() as connection:
-        connection.execute(insert(db.jobs).values(**{**waits, **values}))
+        connection.execute(insert(db.jobs).values(**{**defaults, **values}))
 
 
-def drop_trainings_of(workspace: Workspace, study_id: str) -> None:
+def remove_trainings_of(workspace: Workspace, study_id: str) -> None:
     """Remove the trainings of a study from the table. They are listed again if the study is restored."""
     with workspace.engine.begin() as connection:
         connection.execute(delete(db.jobs).where(db.jobs.c.study_id == study_id))

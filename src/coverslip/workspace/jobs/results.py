@@ -38,12 +38,12 @@ from coverslip.reports.sections.numbers import decided
 from coverslip.reports.sections.training import Section
 from coverslip.reports.tables import reasons
 from coverslip.runs import LeakageEstimate, Run, metrics_as_json
-from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job, no_results_yet
+from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job
 from coverslip.workspace.jobs.runs import Headline, headline_of
 from coverslip.workspace.store.workspace import Workspace
 
 RESULTS = register(Kind("app-results", "results for the pages of the app", RECORDS, bound_bytes=5 * 10**8))
-Shown = TypeVar("Shown")
+Result = TypeVar("Result")
 
 
 def _describe_sections(schema: JsonDict) -> None:
@@ -203,8 +203,8 @@ def results_of(workspace: Workspace, run_id: str) -> Results:
     """
     job = find_job(workspace, run_id, "train")
     if not job.run.is_measured:
-        raise no_results_yet()
-    return _stored_or_computed(job, Results, lambda: _results(read_run(job.folder)))
+        raise Conflict("no-results-yet")
+    return _cached(job, Results, lambda: _results(read_run(job.folder)))
 
 
 def evaluation_results_of(workspace: Workspace, evaluation_id: str) -> EvaluationResults:
@@ -217,7 +217,7 @@ def evaluation_results_of(workspace: Workspace, evaluation_id: str) -> Evaluatio
     job = find_job(workspace, evaluation_id, "evaluate")
     if not job.run.is_measured:
         raise Conflict("no-evaluation-results-yet")
-    results = _stored_or_computed(job, EvaluationResults, lambda: _evaluation_results(read_evaluation(job.folder)))
+    results = _cached(job, EvaluationResults, lambda: _evaluation_results(read_evaluation(job.folder)))
     return replace(
         results,
         tested_on=text("images-of-evaluation", name=job.name),  # its folder has another name
@@ -229,9 +229,11 @@ def _comparable(workspace: Workspace, job: Job) -> list[ComparableEvaluation]:
     """Return finished evaluations of other runs on the same dataset, the newest first."""
     names = {run.id: run.name for run in all_jobs(workspace, "train") if run.id != job.classifier_id}
     return [
-        ComparableEvaluation(id=other.id, name=names[other.classifier_id])
-        for other in all_jobs(workspace, "evaluate")
-        if other.dataset_id == job.dataset_id is not None and other.classifier_id in names and other.run.is_measured
+        ComparableEvaluation(id=evaluation.id, name=names[evaluation.classifier_id])
+        for evaluation in all_jobs(workspace, "evaluate")
+        if evaluation.dataset_id == job.dataset_id is not None
+        and evaluation.classifier_id in names
+        and evaluation.run.is_measured
     ]
 
 
@@ -240,7 +242,7 @@ def _evaluation_results(run: ReportedRun) -> EvaluationResults:
     return EvaluationResults(
         **_measurement(run),
         against_own_test=[
-            _against_own_test(metric, own_metrics[metric.name], run.metrics[metric.name])
+            _difference_from_test_set(metric, own_metrics[metric.name], run.metrics[metric.name])
             for metric in content.metrics(run)
             if METRICS[metric.name].is_compared and metric.name in own_metrics
         ],
@@ -250,11 +252,11 @@ def _evaluation_results(run: ReportedRun) -> EvaluationResults:
     )
 
 
-def _against_own_test(shown: MetricValue, own_metric: Metric, metric: Metric) -> Difference:
+def _difference_from_test_set(result: MetricValue, own_metric: Metric, metric: Metric) -> Difference:
     difference = independent_difference(own_metric, metric, ("own test set", "external test set"))
     has_interval = difference.low is not None and difference.high is not None
     return Difference(
-        **asdict(content.measured(shown.name, difference)),
+        **asdict(content.measured(result.name, difference)),
         first=own_metric.value,
         second=metric.value,
         p=None,
@@ -262,17 +264,17 @@ def _against_own_test(shown: MetricValue, own_metric: Metric, metric: Metric) ->
     )
 
 
-def _stored_or_computed(job: Job, kind: type[Shown], compute: Callable[[], Shown]) -> Shown:
+def _cached(job: Job, kind: type[Result], compute: Callable[[], Result]) -> Result:
     """Return stored results if the files are unchanged; otherwise compute and store them."""
-    adapter: TypeAdapter[Shown] = _adapter(kind)  # type: ignore[arg-type]  # classes have a hash
+    adapter: TypeAdapter[Result] = _adapter(kind)  # type: ignore[arg-type]  # classes have a hash
     stamp = _stamp(job.run)
     with RecordStore(RESULTS, job.id) as store:
         stored = store.find([stamp]).get(stamp)
         if stored is not None:
             return adapter.validate_json(stored)
-        shown = compute()
-        store.keep({stamp: adapter.dump_json(shown)})
-        return shown
+        result = compute()
+        store.keep({stamp: adapter.dump_json(result)})
+        return result
 
 
 @cache
@@ -297,19 +299,19 @@ def _stamp(run: Run) -> str:
     if run.is_evaluation:  # it is compared with the test set of the run
         files += [run.whole.metrics_file, run.whole.training_file]
     stats = [file.stat() for file in files if file.is_file()]
-    content = [_program(), *SECTIONS, *METRICS, *((stat.st_mtime_ns, stat.st_size) for stat in stats)]
+    content = [_code_fingerprint(), *SECTIONS, *METRICS, *((stat.st_mtime_ns, stat.st_size) for stat in stats)]
     return hashlib.sha256(repr(content).encode()).hexdigest()[:16]
 
 
 @cache
-def _program() -> str:
+def _code_fingerprint() -> str:
     """Return a key that changes with the code of results, also in a checkout, whose version does not change."""
     return fingerprint_of_code(Path(evaluation.__path__[0]), Path(reports.__path__[0]), Path(__file__))
 
 
-def fingerprint_of_code(*places: Path) -> str:
+def fingerprint_of_code(*paths: Path) -> str:
     """Return a hash of the content of Python files, including those in folders."""
-    files = [file for place in places for file in ([place] if place.is_file() else sorted(place.rglob("*.py")))]
+    files = [file for path in paths for file in ([path] if path.is_file() else sorted(path.rglob("*.py")))]
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
 
 
@@ -400,7 +402,7 @@ def _precision_recall(run: ReportedRun) -> list[PrecisionRecallCurve]:
 
 
 def _calibration(run: ReportedRun) -> Calibration | None:
-    tested, before = run.tested, content.uncalibrated(run)
+    tested, uncalibrated = run.tested, content.uncalibrated(run)
     if tested is None:
         return None
     by_chance = evaluation.calibration_errors_by_chance(tested.probability)
@@ -409,7 +411,7 @@ def _calibration(run: ReportedRun) -> Calibration | None:
         ece_by_chance_high=float(np.quantile(by_chance, 0.95)),
         mean_confidence=float(tested.probability.max(axis=1).mean()),
         accuracy=float((tested.probability.argmax(axis=1) == tested.label).mean()),
-        before=None if before is None else reliability_bins(before, tested.label),
+        before=None if uncalibrated is None else reliability_bins(uncalibrated, tested.label),
         after=reliability_bins(tested.probability, tested.label),
         **content.calibration_errors(run),
     )

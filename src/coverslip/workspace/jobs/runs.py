@@ -16,10 +16,17 @@ from coverslip.messages import Failure
 from coverslip.reports.reported import ReportedRun, Rule
 from coverslip.runs import SET_BY_FINISHING, Run, is_run
 from coverslip.runs.log import Progress, Stage, StageTime, Step, TimedNote, Training, Work, seconds_left
-from coverslip.workspace.jobs.faults import folded_log, why_failed
-from coverslip.workspace.jobs.processes import lines_of_last_process
-from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job, waiting
-from coverslip.workspace.jobs.state import ACTIVE, State, state_of, status_of
+from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job, queued_ids
+from coverslip.workspace.jobs.state import (
+    ACTIVE,
+    State,
+    end_time,
+    failure_of_job,
+    folded_log,
+    lines_of_last_process,
+    state_of,
+    status_of,
+)
 from coverslip.workspace.store.rows import Page, Paging
 from coverslip.workspace.store.workspace import Workspace
 
@@ -112,7 +119,7 @@ class RunStory(RunState):
 def list_runs(workspace: Workspace, paging: Paging) -> Page[RunState]:
     """Return the trainings that are not part of a study, the newest first."""
     jobs = [job for job in all_jobs(workspace, "train") if job.study_id is None]
-    queue = waiting(workspace, "train")
+    queue = queued_ids(workspace, "train")
     return Page([state_of_run(job, queue) for job in paging.of(jobs)], len(jobs))
 
 
@@ -122,7 +129,7 @@ def run_state(workspace: Workspace, run_id: str) -> RunState:
     Raises:
         NotFound: there is no such training.
     """
-    return state_of_run(find_job(workspace, run_id, "train"), waiting(workspace, "train"))
+    return state_of_run(find_job(workspace, run_id, "train"), queued_ids(workspace, "train"))
 
 
 def state_of_run(job: Job, queue: list[str]) -> RunState:
@@ -131,7 +138,7 @@ def state_of_run(job: Job, queue: list[str]) -> RunState:
     state = state_of(job, status)
     progress = folded_log(job).progress if state != "done" else Progress()
     evaluation = evaluation_of(job) if state == "done" else None
-    is_active, choices = state in ACTIVE, job.settled_choices
+    is_active, choices = state in ACTIVE, job.effective_choices
     is_finishing = is_active and job.run.finish_file.is_file()
     n_folds = progress.n_folds or (len(evaluation.folds.per_fold) if evaluation and evaluation.folds else 0)
     fold_scores = _validation_f1_of_folds(job.run)
@@ -150,7 +157,7 @@ def state_of_run(job: Job, queue: list[str]) -> RunState:
         step=_step(choices, progress) if is_active else None,
         is_finishing=is_finishing,
         can_finish=can_finish(job, state, progress),
-        progress=_shown(progress, is_time_known=is_active and not is_finishing) if state != "done" else None,
+        progress=_run_progress(progress, is_time_known=is_active and not is_finishing) if state != "done" else None,
         epoch=progress.epoch if state != "done" else status.epoch if status else None,
         n_epochs=progress.n_epochs if state != "done" else status.n_epochs if status else None,
         has_classifier=job.run.has_classifier,
@@ -159,11 +166,11 @@ def state_of_run(job: Job, queue: list[str]) -> RunState:
         headline=headline_of(job.run) if evaluation is not None else None,
         again_of=job.again_of,
         study_id=job.study_id,
-        error=why_failed(job, status) if state == "failed" else None,
+        error=failure_of_job(job, status) if state == "failed" else None,
         queue_position=queue.index(job.id) + 1 if job.id in queue else None,
         created=job.created,
         started=_started(job),
-        ended=None if is_active or state == "queued" or status is None else status.heartbeat,
+        ended=end_time(state, status),
     )
 
 
@@ -221,7 +228,7 @@ def _validation_f1_of_folds(run: Run) -> list[float]:
     return [f1 for f1 in scores if f1 is not None]
 
 
-def _shown(progress: Progress, *, is_time_known: bool) -> RunProgress | None:
+def _run_progress(progress: Progress, *, is_time_known: bool) -> RunProgress | None:
     """Return the progress, or None before the first event. The time left is unknown while a training finishes early."""
     if not progress.has_begun:
         return None
@@ -245,8 +252,8 @@ def evaluation_of(job: Job) -> Evaluation | None:
 
 def headline_of(run: Run) -> Headline | None:
     """Return the primary metric of a training or evaluation; None if it cannot be read."""
-    whole = run.whole if run.is_evaluation else run
-    files = (run.metrics_file, run.environment_file, whole.training_file)
+    training = run.whole if run.is_evaluation else run
+    files = (run.metrics_file, run.environment_file, training.training_file)
     return _headline(run.folder, tuple(file.stat().st_mtime_ns for file in files if file.is_file()))
 
 
@@ -275,11 +282,11 @@ def _headline(folder: Path, versions: tuple[int, ...]) -> Headline | None:
 
 def _recipe_of(job: Job, state: str) -> Json:
     """Return the recipe that repeats the training, also if fine-tuning was ended early."""
-    choices = job.settled_choices
+    choices = job.effective_choices
     with suppress(BadRun, BadRecipe):
         if state == "done":
-            settled = job.run.recipe.model_dump(mode="json", include={"stage", *SET_BY_FINISHING})
-            return {**choices, **settled}
+            final_values = job.run.recipe.model_dump(mode="json", include={"stage", *SET_BY_FINISHING})
+            return {**choices, **final_values}
     return choices
 
 
@@ -297,7 +304,7 @@ def run_story(workspace: Workspace, run_id: str) -> RunStory:
     """
     job = find_job(workspace, run_id, "train")
     log = folded_log(job)
-    state = state_of_run(job, waiting(workspace, "train"))
+    state = state_of_run(job, queued_ids(workspace, "train"))
     recipe_file = job.run.recipe_file if job.run.recipe_file.is_file() else job.requested_recipe
     return RunStory(
         **{each.name: getattr(state, each.name) for each in fields(RunState)},

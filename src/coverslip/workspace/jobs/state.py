@@ -1,15 +1,177 @@
-"""The state of jobs, always read from their folders and processes, so that a restarted server has it."""
+"""Processes of jobs, which outlive the server that started them; their state, failures and logs.
 
+The state is always read from folders and processes, so that a restarted server has it.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
 import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Literal
 
 from sqlalchemy import Connection
 
 from coverslip.errors import BadRun
+from coverslip.machine import process_started
+from coverslip.messages import FAILURE_VARIABLE, Failure, failure, failure_of
 from coverslip.runs import Status
-from coverslip.workspace.jobs.faults import failure_before_work, is_of_earlier_process
-from coverslip.workspace.jobs.processes import is_running
-from coverslip.workspace.jobs.records import Job, unended_jobs
+from coverslip.runs.log import FoldedLog, LogLine, Progress, lasting_lines
+from coverslip.workspace.jobs.records import Job, find_job, unended_jobs
+from coverslip.workspace.store.rows import Page, Paging
+from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.workers import child_environment
+
+_MARK = b"=== begun "
+_WINDOWS_DETACHED = 0x00000008 | 0x00000200  # DETACHED_PROCESS, CREATE_NEW_PROCESS_GROUP
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """A started process, and its start time, which distinguishes it from a later process with the same PID."""
+
+    process: "subprocess.Popen[bytes]"
+    pid: int
+    started: float
+
+
+def launch(arguments: Sequence[str], *, log: Path, failure: Path, folder: Path, readable: Sequence[Path]) -> Launched:
+    """Start `python ARGUMENTS` in a new session, so that it survives the end of the server.
+
+    Args:
+        arguments: the arguments after the interpreter.
+        log: the file to which its output is appended.
+        failure: the file in which a command of coverslip records its failure; an earlier file is removed.
+        folder: its working folder.
+        readable: as for `child_environment`.
+    """
+    import psutil
+
+    failure.unlink(missing_ok=True)
+    with log.open("ab") as out:
+        out.write(_MARK + datetime.now(UTC).isoformat(timespec="seconds").encode() + b"\n")
+        out.flush()
+        process = subprocess.Popen(
+            # -P: files in the folder are not imported as modules
+            [sys.executable, "-P", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            env={**child_environment(readable), FAILURE_VARIABLE: str(failure)},
+            start_new_session=True,
+            creationflags=_WINDOWS_DETACHED if os.name == "nt" else 0,
+        )
+    child = psutil.Process(process.pid)
+    with suppress(psutil.Error, OSError):  # only an administrator may reset the niceness of the server
+        child.nice(0)
+    return Launched(process, process.pid, process_started(process.pid))
+
+
+def is_running(pid: int | None, started: float | None) -> bool:
+    """Return whether the process with this PID and start time is running."""
+    import psutil
+
+    if pid is None or started is None:
+        return False
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and abs(process_started(pid) - started) < 1
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:  # a process of another user, so it exists
+        return True
+
+
+def terminate(pid: int | None, started: float | None) -> None:
+    """Send SIGTERM to the process with this PID and start time."""
+    if pid is not None and is_running(pid, started):
+        with suppress(OSError):
+            os.kill(pid, signal.SIGTERM)
+
+
+def lines_of_last_process(log: Path, n_most: int = 60) -> list[str]:
+    """Return the last lines of output of the last process."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, file.seek(0, 2) - 64 * 1024))
+            _, _, output = (b"\n" + file.read()).rpartition(b"\n" + _MARK)
+    except OSError:
+        return []
+    return output.decode(errors="replace").splitlines()[1:][-n_most:]
+
+
+def is_from_earlier_process(job: Job, status: Status) -> bool:
+    """Return whether the status was written before the job's last process started."""
+    if job.process_started is None or job.launched is None or status.process_started == job.process_started:
+        return False
+    return datetime.fromisoformat(status.began).timestamp() < job.launched - 1
+
+
+def failure_of_job(job: Job, status: Status | None) -> Failure:
+    """Return why a job failed: by its status, else by the failure file of its last process, else by its output."""
+    if status is not None and not is_from_earlier_process(job, status):
+        if status.failure is not None:
+            return status.failure
+        if status.state == "failed" and status.reason:
+            return _fault(status.reason)
+    return failure_before_start(job) or failure("job-ended-silently", kind="ended")
+
+
+def _fault(reason: str) -> Failure:
+    return failure("job-fault", kind="fault", reason=reason)
+
+
+def failure_before_start(job: Job) -> Failure | None:
+    """Return how the last process failed before its folder existed; None if there is no trace."""
+    try:
+        return failure_of(json.loads(job.failure_file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    lines = [line.strip() for line in lines_of_last_process(job.log) if line.strip()]
+    return _fault(lines[-1]) if lines else None
+
+
+_MOST_LOGS = 32
+
+_logs: dict[Path, FoldedLog] = {}  # folded logs are kept, so that only new lines are read
+_logs_lock = threading.Lock()
+
+
+def folded_log(job: Job) -> FoldedLog:
+    """Return the log of a job up to now, folded once for all callers."""
+    with _logs_lock:
+        log = _logs.pop(job.folder, None) or FoldedLog(job.run.events_file, _initial_progress(job))
+        _logs[job.folder] = log
+        while len(_logs) > _MOST_LOGS:
+            del _logs[next(iter(_logs))]
+    log.refresh()
+    return log
+
+
+def _initial_progress(job: Job) -> Progress:
+    choices = job.effective_choices
+    init = choices.get("init")
+    is_finetuned = choices.get("stage") != "instant" or init == "scratch"
+    return Progress(is_finetuned=is_finetuned, has_pretraining=isinstance(init, dict) and "train_on" in init)
+
+
+def list_log_lines(workspace: Workspace, run_id: str, paging: Paging) -> Page[LogLine]:
+    """Return the important lines of a training's log, the newest first.
+
+    Raises:
+        NotFound: there is no such training.
+    """
+    lines = lasting_lines(find_job(workspace, run_id, "train").run.events_file)
+    return paging.page_of(lines[::-1])
+
 
 State = Literal["queued", "starting", "running", "stopping", "stopped", "done", "failed", "interrupted"]
 ACTIVE: frozenset[State] = frozenset({"starting", "running", "stopping"})
@@ -22,7 +184,7 @@ def has_ended(state: State) -> bool:
     return state not in ACTIVE and state != "queued"
 
 
-def is_at_work(job: Job) -> bool:
+def has_process(job: Job) -> bool:
     """Return whether a process runs the job, started by the app or in a terminal."""
     if job.state == "started" and is_running(job.pid, job.process_started):
         return True
@@ -50,21 +212,26 @@ def state_of(job: Job, status: Status | None) -> State:
         return "queued"
     if _is_being_launched(job):
         return "starting"
-    is_own = status is not None and not is_of_earlier_process(job, status)
-    if status is not None and is_own and status.state != "running":  # its process may still be ending
+    is_current = status is not None and not is_from_earlier_process(job, status)
+    if status is not None and is_current and status.state != "running":  # its process may still be ending
         return status.state
-    if is_at_work(job):
-        if job.stop_asked is not None or job.run.stop_file.exists():
+    if has_process(job):
+        if job.stop_requested is not None or job.run.stop_file.exists():
             return "stopping"
-        return "running" if is_own else "starting"
-    if is_own:
+        return "running" if is_current else "starting"
+    if is_current:
         return "interrupted"
-    if job.stop_asked is not None:  # it was ended before it could write a status
+    if job.stop_requested is not None:  # it was ended before it could write a status
         return "stopped"
-    return "failed" if failure_before_work(job) else "interrupted"
+    return "failed" if failure_before_start(job) else "interrupted"
+
+
+def end_time(state: State, status: Status | None) -> str | None:
+    """Return when a job ended: ISO 8601, UTC; None if it has not ended or has no status."""
+    return status.heartbeat if status is not None and has_ended(state) else None
 
 
 def jobs_reading(connection: Connection, dataset_id: str) -> list[Job]:
     """Return the waiting and running jobs on a dataset."""
     jobs = unended_jobs(connection, dataset_id)
-    return [job for job in jobs if job.state == "queued" or is_at_work(job)]
+    return [job for job in jobs if job.state == "queued" or has_process(job)]

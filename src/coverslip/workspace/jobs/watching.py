@@ -1,4 +1,4 @@
-"""Watch jobs: one reader for each, for any number of pages."""
+"""Watch jobs: each job has one reader, for any number of pages."""
 
 import asyncio
 import json
@@ -6,18 +6,17 @@ import logging
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Annotated, Protocol
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Any, Protocol
 
 from pydantic import Field
 from pydantic_core import to_jsonable_python
 
 from coverslip.errors import NotFound
 from coverslip.runs.log import LogLine, LogReader, Training, lasting_lines
-from coverslip.workspace.jobs.faults import folded_log
-from coverslip.workspace.jobs.records import JobKind, find_job, waiting
+from coverslip.workspace.jobs.records import JobKind, find_job, queued_ids
 from coverslip.workspace.jobs.runs import RunState, state_of_run
-from coverslip.workspace.jobs.state import has_ended
+from coverslip.workspace.jobs.state import folded_log, has_ended
 from coverslip.workspace.store.workspace import Workspace
 
 _SECONDS_BETWEEN_SNAPSHOTS = 0.5
@@ -39,7 +38,7 @@ class Message:
 class JobSnapshot:
     """The current state of a job, and what is new since the last snapshot."""
 
-    now: dict[str, str]  # JSON by kind of message, the state first; empty where the job was removed
+    now: dict[str, str]  # JSON by kind of message, the state first; empty if the job was removed
     is_over: bool
     lines: list[Message]
 
@@ -52,7 +51,7 @@ class Source(Protocol):
     def backlog(self, after: int, up_to: int) -> list[Message]: ...
 
 
-NewSource = Callable[[Workspace, str], Source]  # of a job's id
+NewSource = Callable[[Workspace, str], Source]  # the argument is the ID of a job
 
 
 def as_text(content: object) -> str:
@@ -73,7 +72,7 @@ class _Subscriber:
 
 
 class _Watcher:
-    """The one reader of a job."""
+    """The only reader of a job."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -105,7 +104,7 @@ class _Watcher:
         self.is_over = snapshot.is_over
         for line in snapshot.lines:
             self.last_number = line.number or self.last_number
-        changed = [Message(kind, text) for kind, text in snapshot.now.items() if self._is_news(kind, text)]
+        changed = [Message(kind, text) for kind, text in snapshot.now.items() if self._has_changed(kind, text)]
         self.now = snapshot.now or self.now
         if any(message.kind == "state" for message in changed):
             self._last_sent = time.monotonic()
@@ -113,18 +112,18 @@ class _Watcher:
             for message in (*snapshot.lines, *changed):
                 self.send(message)
 
-    def _is_news(self, kind: str, text: str) -> bool:
-        before = self.now.get(kind, "")
-        if _without_clock(text) != _without_clock(before):
+    def _has_changed(self, kind: str, text: str) -> bool:
+        earlier = self.now.get(kind, "")
+        if _without_clock(text) != _without_clock(earlier):
             return True
-        return text != before and time.monotonic() - self._last_sent > _SECONDS_BETWEEN_CLOCKS
+        return text != earlier and time.monotonic() - self._last_sent > _SECONDS_BETWEEN_CLOCKS
 
     def send(self, message: Message | None) -> None:
         for subscriber in self.subscribers:
             subscriber.send(message)
 
 
-def _beginning(watcher: _Watcher, after: int, up_to: int, is_over: bool) -> list[Message]:
+def _first_messages(watcher: _Watcher, after: int, up_to: int, is_over: bool) -> list[Message]:
     """Return the first messages to a page. For an ended job, pages request the rest, unless they reconnect."""
     now = [] if is_over else [Message(kind, text) for kind, text in watcher.now.items()]
     lines = watcher.source.backlog(after, up_to) if after or not is_over else []
@@ -156,18 +155,17 @@ class Watching:
         If the job had already ended: the messages that a reconnecting page missed, and the last state.
 
         Raises:
-            NotFound: there is no job of this id.
+            NotFound: there is no job with this ID.
         """
         watcher = await self._watcher(job_id)
         subscriber = _Subscriber()
-        watcher.subscribers.add(
-            subscriber
-        )  # later messages arrive by the subscription, earlier ones are read from the file
+        # Later messages arrive by the subscription, earlier messages are read from the file.
+        watcher.subscribers.add(subscriber)
         up_to, is_over = watcher.last_number, watcher.is_over
         try:
             if not watcher.now:  # the first snapshot failed
                 return
-            for message in await asyncio.to_thread(_beginning, watcher, after, up_to, is_over):
+            for message in await asyncio.to_thread(_first_messages, watcher, after, up_to, is_over):
                 yield message
             while not (is_over or self._is_closed):
                 if subscriber.is_lost and subscriber.unread.empty():
@@ -191,11 +189,11 @@ class Watching:
                 watcher = _Watcher(source)
                 self._watchers[job_id] = watcher
                 watcher.task = asyncio.create_task(watcher.work())
-                watcher.task.add_done_callback(lambda _: self._forget(job_id, watcher))
+                watcher.task.add_done_callback(lambda _: self._remove(job_id, watcher))
         await watcher.is_ready.wait()
         return watcher
 
-    def _forget(self, job_id: str, watcher: _Watcher) -> None:
+    def _remove(self, job_id: str, watcher: _Watcher) -> None:
         if self._watchers.get(job_id) is watcher:
             del self._watchers[job_id]
 
@@ -213,7 +211,7 @@ class RunEvents:
     log: Annotated[LogLine, Field(description="An important line; its number is the ID of the event.")]
 
 
-class WatchedTraining:
+class TrainingSource:
     """The source of the events of a training: state, curves, and important lines of the log."""
 
     def __init__(self, workspace: Workspace, job_id: str) -> None:
@@ -227,7 +225,7 @@ class WatchedTraining:
             job = find_job(self._workspace, self._id, "train")
         except NotFound:
             return JobSnapshot({}, True, [])
-        state = state_of_run(job, waiting(self._workspace, "train"))
+        state = state_of_run(job, queued_ids(self._workspace, "train"))
         # Read after the state, so that the last lines before the end are included.
         trainings = folded_log(job).progress.trainings
         self._reader.has_begun_anew()
@@ -248,3 +246,27 @@ class WatchedTraining:
 
 def _as_message(line: LogLine) -> Message:
     return Message("log", as_text(line), line.n)
+
+
+class StateSource:
+    """The source of the events of a job without a log.
+
+    Args:
+        read: returns the current events of the job as a dataclass, whose first field is its state.
+        workspace: the workspace of the job.
+        job_id: the job.
+    """
+
+    def __init__(self, read: Callable[[Workspace, str], Any], workspace: Workspace, job_id: str) -> None:  # Any: events
+        self._read, self._workspace, self._id = read, workspace, job_id
+
+    def snapshot(self) -> JobSnapshot:
+        try:
+            events = self._read(self._workspace, self._id)
+        except NotFound:
+            return JobSnapshot({}, True, [])
+        now = {each.name: as_text(getattr(events, each.name)) for each in fields(events)}
+        return JobSnapshot(now, has_ended(events.state.state), [])
+
+    def backlog(self, after: int, up_to: int) -> list[Message]:
+        return []

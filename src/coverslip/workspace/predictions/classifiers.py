@@ -1,9 +1,8 @@
-"""Classifiers: those of trainings, and imported files."""
+"""Classifiers of trainings and imported files: list, import and remove them, set thresholds, classify single images."""
 
 import secrets
 import shutil
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -20,17 +19,17 @@ from coverslip.errors import BadClassifier, Conflict, CoverslipError, NotFound
 from coverslip.events import ignore
 from coverslip.experiments.rethreshold import Thresholds, thresholds_of
 from coverslip.files import cannot_write
-from coverslip.messages import failure_of
-from coverslip.processes import Json, read_message, write_message
+from coverslip.messages import Failure
+from coverslip.processes import Json
 from coverslip.runs import ClassifierCard, find_classifier, open_classifier
 from coverslip.runs.classifier import stamp_of
 from coverslip.runs.documents import Document
-from coverslip.workspace.jobs.records import Job, all_jobs, find_job, no_results_yet
+from coverslip.workspace.jobs.records import Job, all_jobs, find_job
 from coverslip.workspace.jobs.runs import Headline, headline_of
-from coverslip.workspace.store.rows import Page, Paging, not_in_trash, now, original_location_taken
+from coverslip.workspace.store.rows import Page, Paging, now
 from coverslip.workspace.store.tables import classifiers
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.workers.submit import child_environment
+from coverslip.workspace.workers import Process, request_result, start_worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +53,11 @@ def import_file(workspace: Workspace, file: Path, name: str | None) -> ImportedC
     except BadClassifier as error:  # the temporary location means nothing to the sender
         raise BadClassifier.of(replace(error.failure, file=None)) from error
     classifier_id = secrets.token_hex(5)
-    place = workspace.folder / "classifiers" / f"{classifier_id}.coverslip"
-    imported = ImportedClassifier(classifier_id, name or " and ".join(card.classes[:3]), place, now())
-    place.parent.mkdir(parents=True, exist_ok=True)
-    shutil.move(file, place)
-    row = {"id": classifier_id, "name": imported.name, "file": str(place), "created": imported.created}
+    target = workspace.folder / "classifiers" / f"{classifier_id}.coverslip"
+    imported = ImportedClassifier(classifier_id, name or " and ".join(card.classes[:3]), target, now())
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(file, target)
+    row = {"id": classifier_id, "name": imported.name, "file": str(target), "created": imported.created}
     with workspace.engine.begin() as connection:
         connection.execute(insert(classifiers).values(**row))
     return imported
@@ -92,12 +91,12 @@ def remove(workspace: Workspace, classifier_id: str) -> None:
         NotFound: there is no such classifier.
     """
     classifier = find_imported(workspace, classifier_id)
-    place = workspace.trash / classifier.id
+    trash_folder = workspace.trash / classifier.id
     try:
-        place.mkdir(parents=True, exist_ok=True)
-        shutil.move(classifier.file, place / classifier.file.name)
+        trash_folder.mkdir(parents=True, exist_ok=True)
+        shutil.move(classifier.file, trash_folder / classifier.file.name)
     except OSError as error:
-        raise cannot_write(place, error) from error
+        raise cannot_write(trash_folder, error) from error
     _set_removed(workspace, classifier.id, now())
 
 
@@ -110,22 +109,22 @@ def restore(workspace: Workspace, classifier_id: str) -> ImportedClassifier:
         BadClassifier: its file is damaged; it stays in the trash.
     """
     classifier = find_imported(workspace, classifier_id, is_removed=True)
-    place = workspace.trash / classifier.id
-    file = place / classifier.file.name
+    trash_folder = workspace.trash / classifier.id
+    file = trash_folder / classifier.file.name
     if not file.is_file():
-        raise not_in_trash()
+        raise NotFound("not-in-trash")
     if classifier.file.exists():
-        raise original_location_taken(file.name)
+        raise Conflict("original-location-taken", name=file.name)
     open_classifier(file)
     shutil.move(file, classifier.file)
-    place.rmdir()
+    trash_folder.rmdir()
     _set_removed(workspace, classifier.id, None)
     return classifier
 
 
-def _set_removed(workspace: Workspace, classifier_id: str, when: str | None) -> None:
+def _set_removed(workspace: Workspace, classifier_id: str, removed: str | None) -> None:
     with workspace.engine.begin() as connection:
-        connection.execute(update(classifiers).where(classifiers.c.id == classifier_id).values(removed=when))
+        connection.execute(update(classifiers).where(classifiers.c.id == classifier_id).values(removed=removed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +149,8 @@ class Classifier:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """The location of a classifier."""
+class Location:
+    """The name and location of a classifier."""
 
     name: str
     path: Path  # the folder of a run, or a file
@@ -169,13 +168,13 @@ def list_classifiers(workspace: Workspace, paging: Paging) -> Page[Classifier]:
             (usable if job.study_id is None else of_studies).append(_of_training(job))
     for imported in all_imported(workspace):
         with suppress(CoverslipError):
-            usable.append(described(imported))
+            usable.append(describe_imported(imported))
     return paging.page_of(
         sorted([*usable, *of_studies], key=lambda each: (each.study_id is not None, not each.is_finished))
     )
 
 
-def place_of(workspace: Workspace, classifier_id: str) -> Place:
+def location_of(workspace: Workspace, classifier_id: str) -> Location:
     """Return the location of the classifier of a training, or of an imported one. The file may not exist yet.
 
     Raises:
@@ -185,14 +184,14 @@ def place_of(workspace: Workspace, classifier_id: str) -> Place:
         job = find_job(workspace, classifier_id, "train")
     except NotFound:
         imported = find_imported(workspace, classifier_id)
-        return Place(imported.name, imported.file)
-    return Place(job.name, job.folder)
+        return Location(imported.name, imported.file)
+    return Location(job.name, job.folder)
 
 
 def _of_training(job: Job) -> Classifier:
     headline = headline_of(job.run) if job.run.is_measured else None
     training = job.run.training
-    return _described(
+    return _describe(
         job.id,
         job.name,
         job.folder,
@@ -204,18 +203,18 @@ def _of_training(job: Job) -> Classifier:
     )
 
 
-def described(imported: ImportedClassifier) -> Classifier:
+def describe_imported(imported: ImportedClassifier) -> Classifier:
     """Return the description of an imported classifier.
 
     Raises:
         BadClassifier: its file is damaged.
     """
-    return _described(
+    return _describe(
         imported.id, imported.name, imported.file, None, is_imported=True, is_finished=True, created=imported.created
     )
 
 
-def _described(
+def _describe(
     classifier_id: str,
     name: str,
     path: Path,
@@ -242,10 +241,10 @@ def _described(
     )
 
 
-BEGUN = "begun.json"
+INPUT_FILE = "begun.json"
 
 
-class Begun(Document):
+class PredictionInput(Document):
     """The classifier, images and thresholds of a prediction's rows."""
 
     classifier: str = Field(description="Fingerprint of the classifier.")
@@ -255,10 +254,10 @@ class Begun(Document):
     )
     uncertain_below: float = Field(description="Less probable predictions are uncertain; 0 marks none.")
 
-    def is_as_now(self, card: ClassifierCard, *, has_stated_shares: bool) -> bool:
+    def matches(self, card: ClassifierCard, *, has_stated_shares: bool) -> bool:
         """Return whether the classifier still uses these thresholds. With stated class proportions, it uses none."""
-        now = None if has_stated_shares else card.operating_points
-        return (self.thresholds, self.uncertain_below) == (now, card.uncertain_below)
+        current = None if has_stated_shares else card.operating_points
+        return (self.thresholds, self.uncertain_below) == (current, card.uncertain_below)
 
 
 def thresholds(workspace: Workspace, run_id: str) -> Thresholds:
@@ -274,9 +273,7 @@ def thresholds(workspace: Workspace, run_id: str) -> Thresholds:
     return thresholds_of_run
 
 
-def decide(
-    workspace: Workspace, run_id: str, choices: Mapping[str, Any]
-) -> Thresholds:  # Any: each key has its own type
+def set_decision(workspace: Workspace, run_id: str, choices: Mapping[str, Any]) -> Thresholds:  # Any: several types
     """Change the decision threshold of a run, and update its results and report.
 
     Raises:
@@ -292,11 +289,11 @@ def decide(
 def _finished(workspace: Workspace, run_id: str) -> Job:
     job = find_job(workspace, run_id, "train")
     if not job.run.is_done or not job.run.is_measured:
-        raise no_results_yet()
+        raise Conflict("no-results-yet")
     return job
 
 
-SILENT_SECONDS = 300.0
+IDLE_SECONDS = 300.0
 _ANSWER_SECONDS = 180.0  # large images on a busy computer take long; a longer time means that the process hangs
 _MOST_LOADED = 2  # each needs some hundred megabytes
 
@@ -317,22 +314,25 @@ class _Worker:
     """A process with a loaded classifier. It answers one request at a time."""
 
     folder: Path
-    process: "subprocess.Popen[bytes]"
+    process: Process
     stamp: int  # of the loaded classifier
     lock: threading.Lock = field(default_factory=threading.Lock)
     last_used: float = field(default_factory=time.monotonic)
 
-    def classify(self, file: Path) -> Json:
-        """Return the answer for an image; raise BrokenPipeError if the process has died or hangs."""
-        assert self.process.stdin is not None
+    def request(self, **content: str) -> Json | Failure | None:
+        """Return the result or failure of a request; None if the process has died, or was killed because it hangs.
+
+        Raises:
+            OSError: the process has died before.
+        """
+        timer = threading.Timer(_ANSWER_SECONDS, self.process.kill)
+        timer.daemon = True
+        timer.start()
         try:
-            write_message(self.process.stdin, {"file": str(file)})
-            answer = _answer(self.process)
+            return request_result(self.process, {"run": str(self.folder), **content})
         finally:
+            timer.cancel()
             self.last_used = time.monotonic()
-        if answer is None:
-            raise BrokenPipeError
-        return answer
 
     def end(self, patience_s: float = 10) -> None:
         """End the process by closing its stdin. If it is still busy after `patience_s`, it is killed."""
@@ -347,17 +347,17 @@ class _Worker:
 
 
 class LoadedClassifiers:
-    """Loaded classifiers by ID. Idle ones are ended."""
+    """Processes with loaded classifiers, by classifier ID. Idle processes are ended."""
 
-    def __init__(self, workspace: Workspace, *, silent_seconds: float = SILENT_SECONDS) -> None:
-        self._workspace, self._silent_seconds = workspace, silent_seconds
+    def __init__(self, workspace: Workspace, *, idle_seconds: float = IDLE_SECONDS) -> None:
+        self._workspace, self._idle_seconds = workspace, idle_seconds
         self._workers: dict[str, _Worker] = {}
         self._lock = threading.Lock()
         self._closed = threading.Event()
-        self._tidier = threading.Thread(target=self._tidy, name="coverslip classifiers", daemon=True)
+        self._cleaner = threading.Thread(target=self._clean, name="coverslip classifiers", daemon=True)
 
     def start(self) -> None:
-        self._tidier.start()
+        self._cleaner.start()
 
     def close(self) -> None:
         """End all processes."""
@@ -374,18 +374,17 @@ class LoadedClassifiers:
             NotFound: there is no such classifier.
             CoverslipError: it cannot be loaded, or its process ended twice on this image.
         """
-        place = place_of(self._workspace, classifier_id).path
+        folder = location_of(self._workspace, classifier_id).path
         for _ in range(2):  # a process that died since the last request is restarted
-            worker = self._worker(classifier_id, place)
-            try:
-                with worker.lock:
-                    answer = worker.classify(file)
-            except (OSError, ValueError):  # ValueError: its pipe was closed
-                self._forget(classifier_id, worker)
-                continue
-            if "error" in answer:
-                raise CoverslipError.of(failure_of(answer["error"]))
-            return Classified(**answer)
+            worker = self._worker(classifier_id, folder)
+            result: Json | Failure | None = None
+            with suppress(OSError, ValueError), worker.lock:  # ValueError: its pipe was closed
+                result = worker.request(file=str(file))
+            if isinstance(result, Failure):
+                raise CoverslipError.of(result)
+            if result is not None:
+                return Classified(**result)
+            self._remove(classifier_id, worker)
         raise CoverslipError("classifier-ended")
 
     def _worker(self, classifier_id: str, folder: Path) -> _Worker:
@@ -394,7 +393,7 @@ class LoadedClassifiers:
             stamp = stamp_of(folder)
             surplus = [worker] if worker is not None and worker.stamp != stamp else []  # the training continued
             if worker is None or surplus or worker.process.poll() is not None:
-                worker = _begin(folder, stamp, self._workspace.readable)
+                worker = _load(folder, stamp, self._workspace.readable)
             self._workers[classifier_id] = worker  # the most recently used is last
             surplus += [self._workers.pop(name) for name in list(self._workers)[:-_MOST_LOADED]]
         for ended in surplus:
@@ -402,61 +401,42 @@ class LoadedClassifiers:
                 ended.end()
         return worker
 
-    def _forget(self, classifier_id: str, worker: _Worker) -> None:
+    def _remove(self, classifier_id: str, worker: _Worker) -> None:
         with self._lock:
             if self._workers.get(classifier_id) is worker:
                 del self._workers[classifier_id]
         worker.end()
 
-    def _tidy(self) -> None:
-        while not self._closed.wait(min(10.0, self._silent_seconds)):
-            self.end_silent()
+    def _clean(self) -> None:
+        while not self._closed.wait(min(10.0, self._idle_seconds)):
+            self.end_idle()
 
-    def end_silent(self) -> None:
+    def end_idle(self) -> None:
         """End idle processes."""
-        now = time.monotonic()
+        moment = time.monotonic()
         with self._lock:
-            silent = {
+            idle = {
                 name: worker
                 for name, worker in self._workers.items()
-                if now - worker.last_used > self._silent_seconds and not worker.lock.locked()
+                if moment - worker.last_used > self._idle_seconds and not worker.lock.locked()
             }
-            for name in silent:
+            for name in idle:
                 del self._workers[name]
-        for worker in silent.values():
+        for worker in idle.values():
             worker.end()
 
 
-def _answer(process: "subprocess.Popen[bytes]") -> Json | None:
-    """Return the next message of a worker; None if it has died or was killed after the time limit."""
-    assert process.stdout is not None
-    hangs = threading.Timer(_ANSWER_SECONDS, process.kill)
-    hangs.daemon = True
-    hangs.start()
-    try:
-        return read_message(process.stdout)
-    finally:
-        hangs.cancel()
-
-
-def _begin(folder: Path, stamp: int, readable: Sequence[Path]) -> _Worker:
+def _load(folder: Path, stamp: int, readable: Sequence[Path]) -> _Worker:
     """Load a classifier in a new process.
 
     Raises:
         CoverslipError: there is no classifier, or it cannot be loaded.
     """
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "coverslip.workspace.predictions.classify_worker", str(folder)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=child_environment(readable),
-        start_new_session=True,  # Ctrl-C in the server's terminal must not reach it; closing stdin ends it
-    )
-    worker, greeting = _Worker(folder, process, stamp), _answer(process)
-    if greeting is not None and greeting.get("ready"):
+    worker = _Worker(folder, start_worker("coverslip.workspace.tasks:classify", readable), stamp)
+    result: Json | Failure | None = None
+    with suppress(OSError):
+        result = worker.request()
+    if isinstance(result, dict):
         return worker
     worker.end()
-    if greeting is not None and "error" in greeting:
-        raise CoverslipError.of(failure_of(greeting["error"]))
-    raise CoverslipError("classifier-not-loaded")
+    raise CoverslipError("classifier-not-loaded") if result is None else CoverslipError.of(result)

@@ -1,24 +1,179 @@
-"""Measured images of a run or evaluation: `predictions.csv` as a database, created on first use."""
+"""Measured images of runs and evaluations, and the images of jobs in the dataset that they come from.
+
+`predictions.csv` of a run is converted to a database on first use.
+"""
 
 import csv
+import json
 import threading
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
+from sqlalchemy import Connection, or_, select
+
 from coverslip.cache import Kind, Layout, claimed, register, remove_database
+from coverslip.datasets import ClassPlan, ImageRecord, with_classes
 from coverslip.errors import Conflict, NotFound
 from coverslip.files import plain_cell, sha256_json
+from coverslip.images import ReadPlan, middle_of
 from coverslip.runs import Run
 from coverslip.runs.lookup import ImageLookup, ImageSource
 from coverslip.workspace.jobs.records import Job, find_job
-from coverslip.workspace.predictions.corrections import relabeled_since
-from coverslip.workspace.predictions.rows import FILE, NOT_FOUND, Row, RowsWriter, cells_in, page_in, row_of, source_of
-from coverslip.workspace.store.rows import Page, dataset_row, load_records, missing_sources
+from coverslip.workspace.predictions.rows import (
+    FILE,
+    NOT_FOUND,
+    Row,
+    RowsWriter,
+    cells_in,
+    page_in,
+    reading,
+    row_of,
+    source_of,
+)
+from coverslip.workspace.store.rows import Json, Page, as_dataset, dataset_row, load_records, missing_sources, plan_of
+from coverslip.workspace.store.tables import images, label_changes
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.filters import Filters
+
+_Box = tuple[int, int, int, int]  # x, y, width, height in pixels
+
+
+def position_of(connection: Connection, dataset_id: str, picture: ImageSource) -> int | None:
+    """Return the position of an image in a dataset; None if the dataset does not contain it."""
+    of_file = (images.c.dataset_id == dataset_id) & (images.c.path == str(picture.file))
+    rows = connection.execute(select(images.c.position, images.c.plan).where(of_file)).all()
+    planned = [plan_of(row.plan) for row in rows]
+    index = index_of_same_pixels(
+        [plan for plan, _ in planned], picture.plan, ["point" in stated for _, stated in planned]
+    )
+    return None if index is None else int(rows[index].position)
+
+
+def relabeled_since(workspace: Workspace, job: Job, classes: Sequence[str], file: Path) -> dict[int, str]:
+    """Return the new labels of measured images that were relabeled in their dataset since then.
+
+    Args:
+        workspace: the workspace of the dataset.
+        job: a training or an evaluation.
+        classes: the classes of its classifier.
+        file: the database of its rows.
+
+    Returns:
+        The class by the number of the row, with the class names of the training. Images whose label was removed are not
+        included.
+    """
+    records = _changed_records(workspace, job, classes)
+    if not records:
+        return {}
+    with reading(file) as connection:
+        rows = connection.execute("SELECT k, file, plan, label FROM rows").fetchall()
+    rows_of: dict[str, list[tuple[int, ReadPlan, str]]] = {json.dumps(str(record.path)): [] for record in records}
+    for k, path, plan, label in rows:
+        if path in rows_of:
+            rows_of[path].append((k, ReadPlan.from_json(plan), label))
+    relabeled = {}
+    for record in records:
+        file_rows = rows_of[json.dumps(str(record.path))]
+        are_points = ["point" in record.stated] * len(file_rows)
+        index = index_of_same_pixels([plan for _, plan, _ in file_rows], record.plan, are_points)
+        if index is not None and record.label not in (None, file_rows[index][2]):
+            relabeled[file_rows[index][0]] = str(record.label)
+    return relabeled
+
+
+def class_plan_of(workspace: Workspace, job: Job) -> ClassPlan:
+    """Return the plan of classes of the training of a job."""
+    choices: Mapping[str, object] = job.choices
+    if job.kind == "evaluate":
+        choices = find_job(workspace, job.classifier_id or "", "train").choices
+    return ClassPlan.model_validate(choices.get("classes") or {})
+
+
+def index_of_same_pixels(plans: Sequence[ReadPlan], plan: ReadPlan, are_points: Sequence[bool]) -> int | None:
+    """Return the index of the matching image of one file: the only one, the same crop, or the same plan.
+
+    A recipe may read another plane, other channels or larger crops around points than a dataset shows.
+
+    Args:
+        plans: the plans of the images of the file.
+        plan: the plan of the image to find.
+        are_points: for each image, whether the dataset gives a point without a crop size.
+    """
+    candidates = [k for k in range(len(plans)) if _is_same_crop(plans[k].box, plan.box, is_point=are_points[k])]
+    if not candidates and len(plans) == 1 and None in (plans[0].box, plan.box):
+        candidates = [0]  # only the dataset or only the classifier crops the file
+    if len(candidates) > 1:
+        candidates = [k for k in candidates if plans[k] == plan]
+    return candidates[0] if len(candidates) == 1 else None
+
+
+def _is_same_crop(box: _Box | None, other_box: _Box | None, *, is_point: bool) -> bool:
+    if is_point and box is not None and other_box is not None:
+        return middle_of(box) == middle_of(other_box)
+    return box == other_box
+
+
+def _changed_records(workspace: Workspace, job: Job, classes: Sequence[str]) -> Sequence[ImageRecord]:
+    """Return the images, with their current classes, that may have been relabeled since a job was requested."""
+    if job.dataset_id is None:
+        return ()
+    with suppress(NotFound), workspace.engine.connect() as connection:
+        row = dataset_row(connection, job.dataset_id)
+        positions = _changed_positions(connection, job)
+        records = [
+            record
+            for position in positions
+            for record in load_records(connection, job.dataset_id, position, position + 1)
+        ]
+        return with_classes(as_dataset(row, records), class_plan_of(workspace, job), classes).records
+    return ()
+
+
+def _changed_positions(connection: Connection, job: Job) -> list[int]:
+    """Return the positions of images whose labels may have changed since a job was requested."""
+    since = or_(label_changes.c.made >= job.created, label_changes.c.is_undone)
+    changes = select(label_changes.c.before).where(label_changes.c.dataset_id == job.dataset_id, since)
+    return sorted(
+        {position for images_before in connection.execute(changes).scalars() for position, _ in images_before}
+    )
+
+
+LabelsOfFiles = Mapping[str, Sequence[Json]]  # plan and label of each image, by its path as JSON
+
+
+def labels_of_files(connection: Connection, dataset_id: str) -> LabelsOfFiles:
+    """Return the labels of all images of a dataset, as JSON for the process of the prediction."""
+    query = select(images.c.path, images.c.plan, images.c.label).where(images.c.dataset_id == dataset_id)
+    labels: dict[str, list[Json]] = defaultdict(list)
+    for path, plan, label in connection.execute(query.order_by(images.c.position)):
+        labels[json.dumps(path)].append({"plan": plan, "label": label})  # JSON can represent bytes that are not text
+    return labels
+
+
+def with_dataset_labels(records: Sequence[ImageRecord], labels: LabelsOfFiles) -> list[ImageRecord]:
+    """Return the records with the labels of the dataset. Images that are not in the dataset keep their labels."""
+    by_center: dict[tuple[str, tuple[int, int] | None], list[Json]] = defaultdict(list)
+    for path, of_file in labels.items():
+        for image in of_file:
+            by_center[path, _center(plan_of(image["plan"])[0])].append(image)
+    labeled = []
+    for record in records:
+        path = json.dumps(str(record.path))
+        # A field of view can contain thousands of images: only those around the same point are compared.
+        candidates = of_file if len(of_file := labels.get(path, ())) == 1 else by_center[path, _center(record.plan)]
+        plans = [plan_of(image["plan"]) for image in candidates]
+        index = index_of_same_pixels([plan for plan, _ in plans], record.plan, ["point" in of for _, of in plans])
+        labeled.append(record if index is None else replace(record, label=candidates[index]["label"]))
+    return labeled
+
+
+def _center(plan: ReadPlan) -> tuple[int, int] | None:
+    return None if plan.box is None else middle_of(plan.box)
+
 
 ROWS = register(Kind("app-rows", "lists of measured images in the app", Layout(FILE, "rows"), bound_bytes=2 * 10**9))
 _indexing = threading.Lock()
@@ -39,7 +194,7 @@ def page_of_measured(workspace: Workspace, job_id: str, filters: Filters, *, off
 
 
 def row_of_measured(workspace: Workspace, job_id: str, k: int) -> Row:
-    """Return the row of a measured image; raises as `measured_row`."""
+    """Return the row of a measured image; raises as `source_of_measured`."""
     job = find_job(workspace, job_id, "train", "evaluate")
     with _rows_of(workspace, job) as (file, classes):
         row = row_of(cells_in(file, k), classes, relabeled_since(workspace, job, classes, file))
@@ -56,12 +211,12 @@ def _with_groups(job: Job, rows: list[Row]) -> list[Row]:
 
 
 @lru_cache(maxsize=4)
-def _groups_in(folder: Path, _changed: int) -> dict[str, str]:
-    """Return the named group of each image; `_changed` is the time of the split file."""
+def _groups_in(folder: Path, _version: int) -> dict[str, str]:
+    """Return the named group of each image; `_version` is the time of the split file."""
     return {row.image_id: row.named_group for row in Run(folder).split if row.named_group}
 
 
-def measured_row(workspace: Workspace, job_id: str, k: int) -> ImageSource:
+def source_of_measured(workspace: Workspace, job_id: str, k: int) -> ImageSource:
     """Return the location of the pixels of a measured image.
 
     Raises:
@@ -80,8 +235,8 @@ def _rows_of(workspace: Workspace, job: Job) -> Iterator[tuple[Path, list[str]]]
     if not table.is_file():
         raise Conflict("no-measured-images")
     classes = _classes_in(table)
-    stat, places = table.stat(), _places_of_dataset(workspace, job)
-    with claimed(ROWS, f"{job.id}-{stat.st_mtime_ns:x}-{stat.st_size:x}-{places}", will_grow=False) as claim:
+    stat, dataset_key = table.stat(), _dataset_key(workspace, job)
+    with claimed(ROWS, f"{job.id}-{stat.st_mtime_ns:x}-{stat.st_size:x}-{dataset_key}", will_grow=False) as claim:
         pass
     file, is_new = claim.folder / FILE, False
     try:
@@ -95,11 +250,11 @@ def _rows_of(workspace: Workspace, job: Job) -> Iterator[tuple[Path, list[str]]]
 
 
 def _classes_in(table: Path) -> list[str]:
-    with table.open(newline="", encoding="utf-8") as opened:
-        return [name[2:] for cell in next(csv.reader(opened)) if (name := plain_cell(cell)).startswith("p:")]
+    with table.open(newline="", encoding="utf-8") as file:
+        return [name[2:] for cell in next(csv.reader(file)) if (name := plain_cell(cell)).startswith("p:")]
 
 
-def _places_of_dataset(workspace: Workspace, job: Job) -> str:
+def _dataset_key(workspace: Workspace, job: Job) -> str:
     """Return a key that changes if folders of the dataset are moved, missing or restored."""
     with suppress(NotFound), workspace.engine.connect() as connection:
         row = dataset_row(connection, job.dataset_id or "")
@@ -111,7 +266,7 @@ def _index(workspace: Workspace, job: Job, file: Path) -> None:
     part = file.with_name(f".{file.name}.part")
     remove_database(part)
     writer = RowsWriter(part, journal="DELETE")
-    find = _finder(workspace, job)
+    find = _image_finder(workspace, job)
     try:
         sources = ((k, row, find(row.image_id)) for k, row in enumerate(job.run.predictions))
         writer.add((k, row, source.file, source.plan) for k, row, source in sources)
@@ -120,19 +275,19 @@ def _index(workspace: Workspace, job: Job, file: Path) -> None:
     part.replace(file)
 
 
-def _finder(workspace: Workspace, job: Job) -> Callable[[str], ImageSource]:
+def _image_finder(workspace: Workspace, job: Job) -> Callable[[str], ImageSource]:
     """Return a function that locates images: by the run, else by its dataset, whose folder may have been moved."""
-    images = ImageLookup(job.run)
-    in_dataset: dict[str, ImageSource] | None = None
+    lookup = ImageLookup(job.run)
+    dataset_images: dict[str, ImageSource] | None = None
 
     def find(image_id: str) -> ImageSource:
-        nonlocal in_dataset
-        source = images.find(image_id)
+        nonlocal dataset_images
+        source = lookup.find(image_id)
         if source is not None and source.file.exists():
             return source
-        if in_dataset is None:
-            in_dataset = _images_of_dataset(workspace, job)
-        return in_dataset.get(image_id) or source or NOT_FOUND
+        if dataset_images is None:
+            dataset_images = _images_of_dataset(workspace, job)
+        return dataset_images.get(image_id) or source or NOT_FOUND
 
     return find
 

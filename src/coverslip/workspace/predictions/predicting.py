@@ -23,8 +23,8 @@ from coverslip.messages import ChooseOther, Note
 from coverslip.runs import Prediction, PredictionsFile, Run, StatusFile, fingerprint_of
 from coverslip.runs.documents import read_object
 from coverslip.stopping import Stop, signals_stop
-from coverslip.workspace.predictions.classifiers import BEGUN, Begun
-from coverslip.workspace.predictions.corrections import with_dataset_labels
+from coverslip.workspace.predictions.classifiers import INPUT_FILE, PredictionInput
+from coverslip.workspace.predictions.measured import with_dataset_labels
 from coverslip.workspace.predictions.rows import FILE, RowsWriter
 
 _SECONDS_BETWEEN_WRITES = 0.3
@@ -71,19 +71,19 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
     from coverslip.inference.new_images import EstimatedShares, note_on_thresholds
     from coverslip.inference.predicting import LearntImages
 
-    classifier, learnt = load_classifier(request["classifier"]), LearntImages(request["classifier"])
+    classifier, training_images = load_classifier(request["classifier"]), LearntImages(request["classifier"])
     if request["prevalence"]:
         if (extra_note := note_on_thresholds(classifier.card)) is not None:
             handle(Noted.of(extra_note))
         classifier = classifier.at_prevalence(request["prevalence"])
-    data = _opened(request, classifier.card.preprocessing.plan)
-    begun = Begun(
+    data = _open_images(request, classifier.card.preprocessing.plan)
+    prediction_input = PredictionInput(
         classifier=fingerprint_of(request["classifier"]),
         images=_fingerprint(data),
         thresholds=classifier.card.operating_points,
         uncertain_below=classifier.card.uncertain_below,
     )
-    _refuse_changed(folder, begun)
+    _refuse_changed(folder, prediction_input)
     for note in data.notes:
         handle(Noted.of(note))
     status.say("running", n_total=len(data.records))
@@ -96,52 +96,51 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
                 shares.add(row)
                 n_before += 1
             unwritten: list[tuple[int, Prediction, Path, ReadPlan]] = []
-            written = time.monotonic()
-            rest = replace(data, records=data.records[n_before:])
-            pairs = classifier.predict_with_pixels(rest.records, is_hashed=learnt.is_known, emit=handle)
-            rows = zip(rest.records, learnt.rows(pairs), strict=True)
+            written_at = time.monotonic()
+            remaining = replace(data, records=data.records[n_before:])
+            pairs = classifier.predict_with_pixels(remaining.records, is_hashed=training_images.is_known, emit=handle)
+            rows = zip(remaining.records, training_images.rows(pairs), strict=True)
             for k, (record, row) in enumerate(rows, start=n_before):
                 table.write(row)
                 shares.add(row)
                 unwritten.append((k, row, record.path, record.plan))
-                if time.monotonic() - written > _SECONDS_BETWEEN_WRITES:
+                if time.monotonic() - written_at > _SECONDS_BETWEEN_WRITES:
                     writer.add(unwritten)
-                    unwritten, written = [], time.monotonic()
+                    unwritten, written_at = [], time.monotonic()
                     if stop.is_requested():
                         raise Stopped("prediction-stopped", file=folder)
             writer.add(unwritten)
-        for extra_note in (learnt.note(), shares.note()):
+        for extra_note in (training_images.note(), shares.note()):
             if extra_note is not None:
                 handle(Noted.of(extra_note))
     finally:
         writer.close()
 
 
-def _opened(request: Mapping[str, Any], plan: ReadPlan) -> Dataset:  # Any: JSON values
+def _open_images(request: Mapping[str, Any], plan: ReadPlan) -> Dataset:  # Any: JSON values
     """Open the images with the plan of the classifier, and the labels of their dataset if they have one."""
     tables = request["tables"]
-    plan = plan.model_copy(
-        update={"crop_size": plan.crop_size or tables["crop_size"]}
-    )  # that of the training, if it is known
+    # The crop size of the training, if there is one.
+    plan = plan.model_copy(update={"crop_size": plan.crop_size or tables["crop_size"]})
     may_read = _below(request["roots"])
     data = open_dataset(request["sources"], plan=plan, columns=tables["columns"], labeled=False, may_read=may_read)
     _refuse_outside(data, may_read)
     return replace(data, records=tuple(with_dataset_labels(data.records, request.get("labels", {}))))
 
 
-def _refuse_changed(folder: Path, now: Begun) -> None:
+def _refuse_changed(folder: Path, current: PredictionInput) -> None:
     """Check that a resumed prediction uses the same input: rows and corrections are identified by their numbers.
 
     Raises:
         Conflict: the images or the classifier have changed.
     """
-    before = Begun.read_if_there(folder / BEGUN)
-    if before is None:
-        now.write(folder / BEGUN)
+    earlier = PredictionInput.read_if_there(folder / INPUT_FILE)
+    if earlier is None:
+        current.write(folder / INPUT_FILE)
         return
-    if before.images != now.images:
+    if earlier.images != current.images:
         raise Conflict("prediction-images-changed")
-    if before.classifier != now.classifier:
+    if earlier.classifier != current.classifier:
         raise Conflict("prediction-classifier-changed")
 
 

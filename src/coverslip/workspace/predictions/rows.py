@@ -155,6 +155,7 @@ def _text(file: Path) -> str:
 
 @contextmanager
 def reading(file: Path) -> Iterator[sqlite3.Connection]:
+    """Open the database of rows for reading."""
     # Streamed rows are read by different threads of the server, one after another.
     with closing(sqlite3.connect(file, timeout=30, check_same_thread=False)) as connection:
         connection.row_factory = sqlite3.Row
@@ -169,11 +170,11 @@ def page_in(
     Raises:
         CoverslipError: rows do not support a filter.
     """
-    wanted = matching_query(_gallery(classes, corrected), filters)
-    page = wanted.with_only_columns(*_ROWS.c).limit(limit).offset(offset)
+    query = matching_query(_gallery(classes, corrected), filters)
+    page = query.with_only_columns(*_ROWS.c).limit(limit).offset(offset)
     with reading(file) as connection:
         matching = connection.execute(*as_sqlite(page)).fetchall()
-        return Page([row_of(cells, classes, corrected) for cells in matching], _count(connection, wanted))
+        return Page([row_of(cells, classes, corrected) for cells in matching], _count(connection, query))
 
 
 def count_in(file: Path, classes: Sequence[str], corrected: Collection[int], filters: Filters) -> int:
@@ -231,7 +232,7 @@ def _gallery(classes: Sequence[str], corrected: Collection[int]) -> Gallery:
         path=_ROWS.c.image_id,  # paths are absolute: most of their folders are the same
         named={name: _ROWS.c[name] for name in ("label", "predicted", "decision", "probability")},
         only={
-            # Images of classes that the classifier does not know are not misclassified, as in reports.
+            # As in reports, images of classes that the classifier does not have are not misclassified.
             "misclassified": (_ROWS.c.predicted != _ROWS.c.label) & _ROWS.c.label.in_(among(classes)),
             "review": _ROWS.c.decision.in_(_REVIEWED) & ~is_corrected,
             "corrected": is_corrected,
@@ -240,8 +241,8 @@ def _gallery(classes: Sequence[str], corrected: Collection[int]) -> Gallery:
     )
 
 
-def _count(connection: sqlite3.Connection, wanted: Select[Any]) -> int:
-    counted = wanted.order_by(None).with_only_columns(func.count(), maintain_column_froms=True)
+def _count(connection: sqlite3.Connection, query: Select[Any]) -> int:
+    counted = query.order_by(None).with_only_columns(func.count(), maintain_column_froms=True)
     return int(connection.execute(*as_sqlite(counted)).fetchone()[0])
 
 
@@ -261,13 +262,8 @@ def picture_of(workspace: Workspace, picture: ImageSource, view: View) -> bytes:
         CoverslipError: it is outside the allowed roots, or cannot be read.
     """
     if picture == NOT_FOUND:
-        raise image_moved()
+        raise NotFound("image-moved")
     return large_picture(workspace, _source(picture), view)
-
-
-def image_moved() -> NotFound:
-    """Return the error of an image whose file is no longer known."""
-    return NotFound("image-moved")
 
 
 def _source(picture: ImageSource) -> PictureSource:
@@ -276,8 +272,8 @@ def _source(picture: ImageSource) -> PictureSource:
         version = f"{stat.st_mtime_ns:x}-{stat.st_size:x}"
     except (OSError, ValueError):
         version = "gone"
-    described = f"{picture.file!r} {version} {picture.plan.as_json()}"
-    return PictureSource(picture.file, picture.plan, hashlib.sha256(described.encode()).hexdigest()[:24], True)
+    identity = f"{picture.file!r} {version} {picture.plan.as_json()}"
+    return PictureSource(picture.file, picture.plan, hashlib.sha256(identity.encode()).hexdigest()[:24], True)
 
 
 def page_of_prediction(

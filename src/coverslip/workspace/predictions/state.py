@@ -7,17 +7,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from coverslip.errors import BadRun, NotFound
+from coverslip.errors import BadRun
 from coverslip.files import write_json
 from coverslip.messages import Failure, Note, text
 from coverslip.runs import ClassifierCard, Run, find_classifier, open_classifier
 from coverslip.workspace.datasets.reading_images import refuse_unready
-from coverslip.workspace.jobs.faults import why_failed
 from coverslip.workspace.jobs.records import Job, Json, add_job, all_jobs, find_job, new_job_folder, unused_name
-from coverslip.workspace.jobs.state import ACTIVE, State, has_ended, state_of, status_of
-from coverslip.workspace.jobs.watching import JobSnapshot, Message, as_text
-from coverslip.workspace.predictions.classifiers import BEGUN, Begun, place_of
-from coverslip.workspace.predictions.corrections import labels_of_files
+from coverslip.workspace.jobs.state import ACTIVE, State, end_time, failure_of_job, state_of, status_of
+from coverslip.workspace.predictions.classifiers import INPUT_FILE, PredictionInput, location_of
+from coverslip.workspace.predictions.measured import labels_of_files
 from coverslip.workspace.predictions.rows import Exclusion, corrections_of, count_only, count_rows
 from coverslip.workspace.store.rows import Page, Paging, TableChoices, folder_of_run, source_paths, table_choices
 from coverslip.workspace.store.workspace import Workspace
@@ -39,7 +37,7 @@ def queue_prediction(
         CoverslipError: a source is outside the allowed roots, or class proportions do not fit the classifier.
         BadClassifier: there is no classifier yet, or it is damaged.
     """
-    classifier = place_of(workspace, classifier_id)
+    classifier = location_of(workspace, classifier_id)
     card = open_classifier(find_classifier(classifier.path)).card
     if prevalence:
         from coverslip.inference.new_images import stated_shares
@@ -157,7 +155,7 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
     is_active = state in ACTIVE
     classes, prevalence = list(job.choices["classes"]), dict(job.choices["prevalence"])
     run_folder = _run_of_classifier(workspace, job)
-    begun, card = _decided_by(job, run_folder)
+    inputs, card = _thresholds_of(job, run_folder)
     return PredictionState(
         kind="predict",
         id=job.id,
@@ -173,24 +171,26 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
         decisions=decisions,
         classes=classes,
         prevalence=prevalence,
-        thresholds=dict(zip(classes, begun.thresholds, strict=True)) if begun and begun.thresholds else None,
-        uncertain_below=begun.uncertain_below if begun else None,
-        has_earlier_thresholds=bool(begun and card and not begun.is_as_now(card, has_stated_shares=bool(prevalence))),
+        thresholds=dict(zip(classes, inputs.thresholds, strict=True)) if inputs and inputs.thresholds else None,
+        uncertain_below=inputs.uncertain_below if inputs else None,
+        has_earlier_thresholds=bool(inputs and card and not inputs.matches(card, has_stated_shares=bool(prevalence))),
         created=job.created,
-        ended=None if is_active or state == "queued" or status is None else status.heartbeat,
+        ended=end_time(state, status),
         n_corrected=len(corrected),
         n_excluded=sum(isinstance(answer, Exclusion) for answer in corrected.values()),
         n_review=count_only(job, corrected, "review"),
         n_warned=count_only(job, corrected, "warning"),
-        error=why_failed(job, status) if state == "failed" else None,
+        error=failure_of_job(job, status) if state == "failed" else None,
         notes=list(status.notes) if status else [],
     )
 
 
-def _decided_by(job: Job, run_folder: Path | None) -> tuple[Begun | None, ClassifierCard | None]:
+def _thresholds_of(job: Job, run_folder: Path | None) -> tuple[PredictionInput | None, ClassifierCard | None]:
     """Return the thresholds of the rows, and the current classifier; None if missing or damaged."""
     try:
-        return Begun.read_if_there(job.folder / BEGUN), None if run_folder is None else Run(run_folder).card
+        return PredictionInput.read_if_there(job.folder / INPUT_FILE), None if run_folder is None else Run(
+            run_folder
+        ).card
     except BadRun:
         return None, None
 
@@ -219,20 +219,7 @@ class PredictionEvents:
     ]
 
 
-class WatchedPrediction:
-    """The source of the events of a prediction: its state and number of rows."""
-
-    def __init__(self, workspace: Workspace, job_id: str) -> None:
-        self._workspace, self._id = workspace, job_id
-
-    def snapshot(self) -> JobSnapshot:
-        try:
-            job = find_job(self._workspace, self._id, "predict")
-        except NotFound:
-            return JobSnapshot({}, True, [])
-        state = state_of_prediction(self._workspace, job)
-        now = {"state": as_text(state), "rows": as_text(RowsSoFar(state.n_done))}
-        return JobSnapshot(now, has_ended(state.state), [])
-
-    def backlog(self, after: int, up_to: int) -> list[Message]:
-        return []
+def prediction_events(workspace: Workspace, prediction_id: str) -> PredictionEvents:
+    """Return the current events of a prediction; raises as `prediction_state`."""
+    state = prediction_state(workspace, prediction_id)
+    return PredictionEvents(state, RowsSoFar(state.n_done))

@@ -1,4 +1,5 @@
 """The folder of the workspace and its content: database, background threads, and the lock of the server.
 
-`home` is the folder, `tables` and `database` are SQLite, `rows` and `records` convert their content.
+`workspace` is the folder, `tables` and `database` are SQLite, `rows` converts its content, `serving` holds the lock and
+the token of the server.
 """

@@ -1,4 +1,4 @@
-"""The workspace's database: opened, created, written to.
+"""Open, create and write the database of the workspace.
 
 Change `_VERSION` with the tables: a workspace of another version is refused.
 """
@@ -19,27 +19,27 @@ from coverslip.messages import ChooseOther, text
 from coverslip.workspace.store.tables import metadata
 
 _VERSION = 1  # of the tables
-_SECONDS = 30  # that background work waits while another transaction writes: large transactions take seconds
-_BRIEF_SECONDS = 5  # that a request waits, so that the threads of the server are not blocked for long
-_wait_seconds: ContextVar[int] = ContextVar("wait_seconds", default=_SECONDS)  # new threads start with the default
+_WAIT_SECONDS = 30  # that background work waits while another transaction writes: large transactions take seconds
+_BRIEF_WAIT_SECONDS = 5  # that a request waits, so that the threads of the server are not blocked for long
+_wait_seconds: ContextVar[int] = ContextVar("wait_seconds", default=_WAIT_SECONDS)  # new threads start with the default
 
 
-def open_database(file: Path, described: Sequence[Path] = ()) -> Engine:
+def open_database(file: Path, described_folders: Sequence[Path] = ()) -> Engine:
     """Open the database at `file`. It is created if it does not exist. Readers never wait for a writer.
 
     Args:
         file: the file of the database.
-        described: the folders whose content the database describes. An empty file next to full folders is what remains
-            of a lost database.
+        described_folders: the folders whose content the database describes. If they have content and the file is empty,
+            the database was lost.
 
     Raises:
         CoverslipError: the database has another version, is damaged or empty, or cannot be written to.
     """
     existed = file.exists()
     try:
-        _prepare(file, may_be_new=not existed or not any(map(_has_content, described)))
+        _prepare(file, may_be_new=not existed or not any(map(_has_content, described_folders)))
     except sqlite3.Error as error:
-        raise _as_ours(error, file) or _damaged(str(error), file) from error
+        raise _user_error(error, file) or _damaged(str(error), file) from error
     engine = create_engine(f"sqlite:///{file}", max_overflow=-1)  # one connection for each thread
 
     @event.listens_for(engine, "connect")
@@ -57,8 +57,8 @@ def open_database(file: Path, described: Sequence[Path] = ()) -> Engine:
         cursor.close()
 
     @event.listens_for(engine, "handle_error", retval=True)
-    def _say_what_to_do(context: ExceptionContext) -> BaseException | None:
-        return _as_ours(context.original_exception, file)
+    def _translate_error(context: ExceptionContext) -> BaseException | None:
+        return _user_error(context.original_exception, file)
 
     return engine
 
@@ -75,7 +75,7 @@ def _has_content(folder: Path) -> bool:
     return folder.is_dir() and any(folder.iterdir())
 
 
-def _as_ours(error: BaseException, file: Path) -> CoverslipError | None:
+def _user_error(error: BaseException, file: Path) -> CoverslipError | None:
     """Return the error for the user if the disk or the file is the reason; None for other errors."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the other bits give further detail
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
@@ -93,7 +93,7 @@ def _damaged(reason: str, file: Path) -> CoverslipError:
 
 def _prepare(file: Path, *, may_be_new: bool) -> None:
     """Create the tables, or check that they are complete and of this version."""
-    with closing(sqlite3.connect(file, timeout=_SECONDS, isolation_level=None)) as connection:
+    with closing(sqlite3.connect(file, timeout=_WAIT_SECONDS, isolation_level=None)) as connection:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
             if version != _VERSION:
@@ -139,7 +139,7 @@ def _create_tables(connection: sqlite3.Connection) -> None:
 @contextmanager
 def waiting_briefly() -> Iterator[None]:
     """Let connections of this context give up soon, with `Busy`, while another transaction writes."""
-    token = _wait_seconds.set(_BRIEF_SECONDS)
+    token = _wait_seconds.set(_BRIEF_WAIT_SECONDS)
     try:
         yield
     finally:
@@ -148,14 +148,14 @@ def waiting_briefly() -> Iterator[None]:
 
 @contextmanager
 def read_transaction(engine: Engine) -> Iterator[Connection]:
-    """Open a connection whose queries all read the same state of the database, whatever others write meanwhile."""
+    """Open a connection whose queries all read the same state of the database, even during writes."""
     with engine.connect() as connection:
         connection.exec_driver_sql("BEGIN")
         yield connection
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
+def write_transaction(engine: Engine) -> Iterator[Connection]:
     """Open a transaction that may write from its start: what it reads cannot change before it writes."""
     with engine.begin() as connection:
         connection.exec_driver_sql("BEGIN IMMEDIATE")

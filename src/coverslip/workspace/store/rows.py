@@ -1,6 +1,7 @@
-"""Rows of the database: IDs, times, datasets, the order of classes, images of runs."""
+"""Rows of the database, and their conversion to datasets, records, plans and facts."""
 
 import datetime
+import hashlib
 import json
 import os
 import secrets
@@ -31,6 +32,7 @@ from coverslip.messages import note_of, text
 from coverslip.runs import Run, SplitRow
 from coverslip.runs.lookup import file_of_each
 from coverslip.workspace.store.tables import classifiers, confirmed_labels, datasets, image_facts, images, jobs
+from coverslip.workspace.store.workspace import Workspace
 
 Json = dict[str, Any]  # Any: JSON values
 AnyRow = Row[Any]  # Any: columns as the table defines them
@@ -81,7 +83,7 @@ def dataset_row(connection: Connection, dataset_id: str) -> AnyRow:
         NotFound: there is no such dataset, or it was removed from the list.
     """
     row = connection.execute(select(datasets).where(datasets.c.id == dataset_id)).one_or_none()
-    if row is None or row.forgotten is not None:
+    if row is None or row.removed is not None:
         raise NotFound("no-such-dataset")
     return row
 
@@ -92,14 +94,14 @@ def positions_of(connection: Connection, dataset_id: str, image_ids: Collection[
     Raises:
         ImagesChanged: one of the images is not in the dataset.
     """
-    wanted = set(image_ids)
-    named = images.c.image_id.in_(values(json.dumps(list(wanted))))
+    requested = set(image_ids)
+    is_requested = images.c.image_id.in_(values(json.dumps(list(requested))))
     rows = connection.execute(
-        select(images.c.position).where(images.c.dataset_id == dataset_id, named).order_by(images.c.position)
+        select(images.c.position).where(images.c.dataset_id == dataset_id, is_requested).order_by(images.c.position)
     )
     positions = list(rows.scalars())
-    if len(positions) != len(wanted):
-        raise ImagesChanged("images-changed", n_missing=len(wanted) - len(positions))
+    if len(positions) != len(requested):
+        raise ImagesChanged("images-changed", n_missing=len(requested) - len(positions))
     return positions
 
 
@@ -121,10 +123,10 @@ def refuse_missing(row: AnyRow) -> None:
         raise MissingSource("missing-source", file=Path(path))
 
 
-def class_order(class_names: Iterable[str], used: Iterable[str]) -> list[str]:
+def class_order(class_names: Iterable[str], used_names: Iterable[str]) -> list[str]:
     """Return the ordered class names, then all other used names in natural order."""
-    first = list(dict.fromkeys(class_names))
-    return [*first, *sorted(set(used).difference(first), key=natural_key)]
+    ordered = list(dict.fromkeys(class_names))
+    return [*ordered, *sorted(set(used_names).difference(ordered), key=natural_key)]
 
 
 def folder_of_run(connection: Connection, run_id: str) -> Path | None:
@@ -132,21 +134,6 @@ def folder_of_run(connection: Connection, run_id: str) -> Path | None:
     is_training = (jobs.c.id == run_id) & (jobs.c.kind == "train") & (jobs.c.state != "removed")
     folder = connection.execute(select(jobs.c.folder).where(is_training)).scalar_one_or_none()
     return None if folder is None else Path(folder)
-
-
-def no_such_training() -> NotFound:
-    """Return the error of a training that does not exist."""
-    return NotFound("no-such-training")
-
-
-def not_in_trash() -> NotFound:
-    """Return the error of something that cannot be restored."""
-    return NotFound("not-in-trash")
-
-
-def original_location_taken(name: str) -> Conflict:
-    """Return the error of something that cannot be restored while another file or folder has its name."""
-    return Conflict("original-location-taken", name=name)
 
 
 def file_of_classifier(connection: Connection, classifier_id: str) -> Path | None:
@@ -183,9 +170,9 @@ def confirmed_ids(connection: Connection, dataset_id: str) -> frozenset[str]:
     return frozenset(connection.execute(confirmed_images(dataset_id)).scalars())
 
 
-def values(listed: str) -> Select[Any]:
+def values(json_list: str) -> Select[Any]:
     """Return a query for the values of a JSON list of any length."""
-    return select(func.json_each(listed).table_valued("value").c.value)
+    return select(func.json_each(json_list).table_valued("value").c.value)
 
 
 def ranges(n: int, size: int) -> Iterator[tuple[int, int]]:
@@ -200,23 +187,22 @@ def rows_in_dataset(connection: Connection, dataset_id: str, run: Run) -> dict[s
     IDs change if a source is added or removed, so images are matched by file. They are matched by ID only if no image
     of the file exists any more, because its folder was moved.
     """
-    of_dataset = select(images.c.image_id, images.c.path).where(images.c.dataset_id == dataset_id)
-    there = [(image_id, path) for image_id, path in connection.execute(of_dataset).all()]
-    n_of_file = Counter(file for _, file in there)
+    query = select(images.c.image_id, images.c.path).where(images.c.dataset_id == dataset_id)
+    current_images = [(image_id, path) for image_id, path in connection.execute(query).all()]
+    n_of_file = Counter(file for _, file in current_images)
     rows_of = _rows_by_file(run)
-    moved = {row.image_id: row for file, rows in rows_of.items() if file not in n_of_file for row in rows}
+    moved_rows = {row.image_id: row for file, rows in rows_of.items() if file not in n_of_file for row in rows}
     by_id = {}
-    for image_id, file in there:
-        of_file = rows_of.get(file)
-        row = moved.get(image_id) if of_file is None else _row_of(image_id, of_file, is_only=n_of_file[file] == 1)
+    for image_id, file in current_images:
+        file_rows = rows_of.get(file)
+        row = (
+            moved_rows.get(image_id)
+            if file_rows is None
+            else _row_of(image_id, file_rows, is_only=n_of_file[file] == 1)
+        )
         if row is not None:
             by_id[image_id] = row
     return by_id
-
-
-def ids_in_dataset(rows: Mapping[str, SplitRow]) -> dict[str, str]:
-    """Return the current IDs of images by their IDs in the training."""
-    return {row.image_id: image_id for image_id, row in rows.items()}
 
 
 def _rows_by_file(run: Run) -> dict[str, list[SplitRow]]:
@@ -226,12 +212,12 @@ def _rows_by_file(run: Run) -> dict[str, list[SplitRow]]:
     return rows
 
 
-def _row_of(image_id: str, of_file: Sequence[SplitRow], *, is_only: bool) -> SplitRow | None:
+def _row_of(image_id: str, file_rows: Sequence[SplitRow], *, is_only: bool) -> SplitRow | None:
     """Return the row of an image among those of its file. If there are several, source names may differ."""
-    if is_only and len(of_file) == 1:
-        return of_file[0]
-    same = (row for row in of_file if _is_same(image_id, row.image_id) or _is_same(row.image_id, image_id))
-    return next(same, None)
+    if is_only and len(file_rows) == 1:
+        return file_rows[0]
+    matches = (row for row in file_rows if _is_same(image_id, row.image_id) or _is_same(row.image_id, image_id))
+    return next(matches, None)
 
 
 def _is_same(image_id: str, without_source: str) -> bool:
@@ -341,15 +327,15 @@ def load_records(
     return records
 
 
-def load_versions(connection: Connection, dataset_id: str, places: Sequence[int]) -> list[str]:
+def load_versions(connection: Connection, dataset_id: str, positions: Sequence[int]) -> list[str]:
     """Return the versions of the images at these positions, which are in order."""
-    if not places:
+    if not positions:
         return []
     query = select(images.c.position, images.c.version).where(
-        images.c.dataset_id == dataset_id, images.c.position.between(places[0], places[-1])
+        images.c.dataset_id == dataset_id, images.c.position.between(positions[0], positions[-1])
     )
     versions = {row.position: row.version for row in connection.execute(query)}
-    return [versions[place] for place in places]
+    return [versions[position] for position in positions]
 
 
 def load_dataset(connection: Connection, dataset_id: str) -> Dataset:
@@ -401,11 +387,17 @@ def reason_text(reason: str) -> str:
     return text("reason-outside") if reason == OUTSIDE else reason
 
 
-def facts_as_json(facts: ImageFacts) -> Json:
-    """Return facts as JSON for their column."""
-    return asdict(facts)
-
-
 def facts_of(stored: Json) -> ImageFacts:
     """Return facts from the JSON of their column."""
     return ImageFacts(**{**stored, "low": tuple(stored["low"]), "high": tuple(stored["high"])})
+
+
+def activity_of(workspace: Workspace) -> str:
+    """Return a key that changes with the jobs and datasets of the workspace and with their states."""
+    with workspace.engine.connect() as connection:
+        job_rows = connection.execute(select(jobs.c.id, jobs.c.state).order_by(jobs.c.id)).all()
+        dataset_rows = connection.execute(
+            select(datasets.c.id, datasets.c.state, datasets.c.removed).order_by(datasets.c.id)
+        ).all()
+    rows = [tuple(row) for row in (*job_rows, *dataset_rows)]
+    return hashlib.blake2b(repr(rows).encode(), digest_size=8).hexdigest()

@@ -40,7 +40,7 @@ def only_server(workspace: Workspace) -> Iterator[None]:
                 raise CoverslipError(
                     "workspace-not-locked", file=file, remedies=(ChooseOther("workspace"),), reason=str(reason)
                 ) from error
-            address = _other_address(workspace)
+            address = _recorded_address(workspace)
             raise CoverslipError(
                 "workspace-open-elsewhere",
                 file=workspace.folder,
@@ -51,12 +51,12 @@ def only_server(workspace: Workspace) -> Iterator[None]:
         yield
 
 
-def say_address(workspace: Workspace, address: str) -> None:
+def record_address(workspace: Workspace, address: str) -> None:
     """Record the address of the server, for the error message of other servers."""
     write_json(_address_file(workspace), {"format_version": _FORMAT_VERSION, "address": address, "pid": os.getpid()})
 
 
-def _other_address(workspace: Workspace) -> str | None:
+def _recorded_address(workspace: Workspace) -> str | None:
     try:
         return str(json.loads(_address_file(workspace).read_text(encoding="utf-8"))["address"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -89,12 +89,12 @@ def redirect_file(workspace: Workspace, address: str) -> Iterator[Path]:
     """
     file = workspace.folder / "open.html"
     file.unlink(missing_ok=True)  # from a killed server
-    shown = html.escape(address)
+    escaped = html.escape(address)
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as page:
         page.write(
             '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="referrer" content="no-referrer">'
-            f'<meta http-equiv="refresh" content="0;url={shown}"><title>coverslip</title></head>'
-            f'<body><a href="{shown}">{text("open-coverslip")}</a></body></html>'
+            f'<meta http-equiv="refresh" content="0;url={escaped}"><title>coverslip</title></head>'
+            f'<body><a href="{escaped}">{text("open-coverslip")}</a></body></html>'
         )
     timer = threading.Timer(_REDIRECT_SECONDS, _remove, [file])
     timer.daemon = True

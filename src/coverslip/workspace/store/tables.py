@@ -50,13 +50,12 @@ datasets = Table(
     Column("id", String, primary_key=True),
     Column("name", String, nullable=False),
     Column("kind", String, nullable=False),  # folders, table, files, upload, samples
-    Column("sources", JSON, nullable=False),  # path (absolute), domain (its given name, or None)
+    Column("sources", JSON, nullable=False),  # path (absolute), domain (its name, or None)
     Column("is_labeled", Boolean, nullable=False),
     Column("group_column", String),
     Column("group_pattern", String),
-    Column(
-        "class_names", JSON, nullable=False
-    ),  # in the order of their keys and colors, including classes without images
+    # In the order of their keys and colors, including classes without images.
+    Column("class_names", JSON, nullable=False),
     Column("class_plan", JSON, nullable=False),  # merge, drop, rename, as in a recipe
     Column("opened", JSON),  # root, source, notes and origins; None before the images exist
     Column("summary", JSON, nullable=False),  # counts of the images
@@ -65,7 +64,7 @@ datasets = Table(
     Column("progress", JSON),  # done, total, seconds_left
     Column("error", JSON),
     Column("created", String, nullable=False),  # ISO 8601, UTC
-    Column("forgotten", String),  # time of the removal; it can be restored for a while
+    Column("removed", String),  # time of the removal; it can be restored for a while
 )
 
 # Separate from datasets, whose rows are written at every label: an inspection can have megabytes.
@@ -74,7 +73,7 @@ inspections = Table(
     metadata,
     Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
     Column("revision", Integer, nullable=False),  # of the labels and groups
-    Column("found", JSON, nullable=False),
+    Column("content", JSON, nullable=False),
 )
 
 images = Table(
@@ -93,9 +92,8 @@ images = Table(
     Column("plan", JSON(none_as_null=True)),  # the pixels of the file; None: the whole first plane
     Column("about", JSON(none_as_null=True)),  # names and cells of further table columns; None: there are none
     Column("problem", String),  # unreadable, duplicate, conflicting
-    Column(
-        "is_excluded", Boolean, nullable=False, default=False
-    ),  # in the app: shown, but neither counted nor used in training
+    # Excluded in the app: shown, but neither counted nor used in training.
+    Column("is_excluded", Boolean, nullable=False, default=False),
     # The prediction in which it was excluded, or, after "change:", the last change on the pages of the dataset that
     # excluded or included it and can be undone; None: no change can be undone.
     Column("excluded_by", String),
@@ -200,7 +198,7 @@ jobs = Table(
     Column("launched", Float),  # start of its process, which may have died before it wrote a status
     Column("pid", Integer),
     Column("process_started", Float),  # distinguishes a process from a later one with the same PID
-    Column("stop_asked", Float),
+    Column("stop_requested", Float),
     Column("created", String, nullable=False),
 )
 

@@ -1,18 +1,91 @@
-"""The folder of the workspace, and the folders of images that it may read."""
+"""The folder of the workspace, the folders of images that it may read, and its background threads."""
 
 import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from coverslip.errors import CoverslipError
 from coverslip.images import Fields, Pixels, ReadPlan, read_pixels
 from coverslip.messages import ChooseOther
-from coverslip.workspace.store.background import Background
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    thread: threading.Thread
+    must_end: threading.Event
+
+
+class Background:
+    """Threads by name. They can be killed at any time, so their work must be restartable."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._works: dict[str, _Work] = {}
+        self._held = Counter[str]()
+
+    def start(self, name: str, work: Callable[[threading.Event], None]) -> None:
+        """Run `work` in a thread, unless a thread of that name is running. Its argument is set when it must end."""
+        with self._lock:
+            if self._is_running(name) or self._held[name]:
+                return
+            event = threading.Event()
+            thread = threading.Thread(target=work, args=(event,), name=name, daemon=True)
+            self._works[name] = _Work(thread, event)
+            thread.start()
+
+    def is_running(self, name: str) -> bool:
+        """Return whether a thread of that name is running."""
+        with self._lock:
+            return self._is_running(name)
+
+    @contextmanager
+    def held(self, name: str) -> Iterator[None]:
+        """Stop the thread of that name, wait for its end, and prevent new ones during the block."""
+        with self._lock:
+            self._held[name] += 1
+            work = self._works.pop(name, None)
+        try:
+            if work is not None:
+                work.must_end.set()
+                work.thread.join()
+            yield
+        finally:
+            with self._lock:
+                self._held[name] -= 1
+
+    def wait_all(self) -> None:
+        """Wait for the end of all threads, including those that start meanwhile."""
+        while True:
+            with self._lock:
+                works = [work for work in self._works.values() if work.thread.is_alive()]
+            if not works:
+                return
+            for work in works:
+                work.thread.join()
+
+    def end_all(self, within_s: float) -> None:
+        """Stop all threads, and wait up to `within_s` seconds for their end."""
+        until = time.monotonic() + within_s
+        with self._lock:
+            works = list(self._works.values())
+            self._works.clear()
+        for work in works:
+            work.must_end.set()
+        for work in works:
+            work.thread.join(max(0.0, until - time.monotonic()))
+
+    def _is_running(self, name: str) -> bool:
+        return name in self._works and self._works[name].thread.is_alive()
 
 
 def default_workspace_folder() -> Path:
@@ -28,6 +101,15 @@ class Workspace:
     folder: Path  # absolute
     roots: tuple[Path, ...]  # absolute; images may be opened below these
     background: Background = field(default_factory=Background, compare=False, repr=False)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Workspace":  # Any: JSON values
+        """Return the workspace that `as_json` describes."""
+        return cls(Path(data["folder"]), tuple(map(Path, data["roots"])))
+
+    def as_json(self) -> dict[str, Any]:  # Any: JSON values
+        """Return the folder and roots as JSON, for other processes."""
+        return {"folder": str(self.folder), "roots": [str(root) for root in self.roots]}
 
     @property
     def runs(self) -> Path:
@@ -90,8 +172,8 @@ class Workspace:
         except (OSError, RuntimeError, ValueError) as error:
             raise CoverslipError("missing-path", file=Path(str(path).replace("\0", ""))) from error
         if not any(real.is_relative_to(root) for root in self.readable):
-            shown = ", ".join(str(root) for root in self.roots)
-            raise CoverslipError("outside-roots", file=real, remedies=(ChooseOther("root"),), roots=shown)
+            roots = ", ".join(str(root) for root in self.roots)
+            raise CoverslipError("outside-roots", file=real, remedies=(ChooseOther("root"),), roots=roots)
         return real
 
     def may_read(self, path: Path) -> bool:
@@ -108,8 +190,8 @@ class Workspace:
         Raises:
             CoverslipError: one of its files is outside the readable folders or does not exist.
         """
-        first, *others = map(self.allowed, plan.files(path))
-        return first, plan.model_copy(update={"other_files": tuple(map(str, others))}) if others else plan
+        file, *other_files = map(self.allowed, plan.files(path))
+        return file, plan.model_copy(update={"other_files": tuple(map(str, other_files))}) if other_files else plan
 
     def read_image(self, path: Path, plan: ReadPlan, fields: Fields | None = None) -> Pixels:
         """Return the pixels of an image in the readable folders. The file that is read is the file that was checked.

@@ -162,12 +162,12 @@ def _names_of(rows: Sequence[AnyRow]) -> list[str]:
 
 def _planned_dataset(workspace: Workspace, row: AnyRow, name: str) -> dict[str, Any]:  # Any: a dataset in `study.yaml`
     images = training_images(workspace, row.id, in_one=True)
-    settled = recipe_of_dataset(workspace, row, {})
+    full_recipe = recipe_of_dataset(workspace, row, {})
     recipe: dict[str, Any] = (
-        {} if settled.classes == ClassPlan() else {"classes": settled.classes.model_dump(mode="json")}
+        {} if full_recipe.classes == ClassPlan() else {"classes": full_recipe.classes.model_dump(mode="json")}
     )
-    if settled.crop_size is not None:
-        recipe["crop_size"] = settled.crop_size
+    if full_recipe.crop_size is not None:
+        recipe["crop_size"] = full_recipe.crop_size
     return {
         "path": images.sources,
         "name": name,

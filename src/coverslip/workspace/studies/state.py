@@ -1,55 +1,74 @@
-"""The state of studies and their trainings, read from their folders."""
+"""The state of studies and their trainings, and their results, read from their folders."""
 
 import secrets
 import threading
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter, ValidationError
 
-from coverslip.errors import BadRecipe, BadRun, NotFound
+from coverslip.errors import BadRecipe, BadRun, Conflict, CoverslipError, NotFound
 from coverslip.evaluation import METRICS
 from coverslip.messages import Failure
 from coverslip.runs import is_run
+from coverslip.runs.documents import read_object
 from coverslip.runs.recipe import as_yaml
-from coverslip.studies import Cell, CellWord, StudyPlan, cells_of, load_plan
+from coverslip.studies import (
+    Cell,
+    CellWord,
+    StudyComparison,
+    StudyPlan,
+    cells_of,
+    drawings_of,
+    load_plan,
+    usual_verdict,
+    verdict,
+)
 from coverslip.studies import state_of as state_of_cell
-from coverslip.workspace.jobs.faults import folded_log, why_failed
-from coverslip.workspace.jobs.records import Job, add_job, all_jobs, find_job, waiting
+from coverslip.studies.comparing import DatasetComparison
+from coverslip.workspace.jobs.records import Job, add_job, all_jobs, find_job, queued_ids
 from coverslip.workspace.jobs.runs import Headline, headline_of
-from coverslip.workspace.jobs.state import ACTIVE, State, has_ended, state_of, status_of
-from coverslip.workspace.jobs.watching import JobSnapshot, Message, as_text
-from coverslip.workspace.store.rows import Page, Paging
+from coverslip.workspace.jobs.state import (
+    State,
+    end_time,
+    failure_of_job,
+    folded_log,
+    state_of,
+    status_of,
+)
+from coverslip.workspace.store.rows import Page, Paging, dataset_row
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.studies.planning import PlannedTraining, planned
 
-_listing = threading.Lock()
+_list_lock = threading.Lock()
 
 
 def runs_of(workspace: Workspace, study: Job, cells: list[Cell]) -> dict[Path, Job]:
     """Return the started trainings of a study by folder, and list those that are not listed yet."""
-    with _listing:
-        listed = _listed(workspace, study)
+    with _list_lock:
+        listed = _runs_by_folder(workspace, study)
         unlisted = [cell for cell in cells if cell.run.folder not in listed and is_run(cell.run.folder)]
         for cell in unlisted:
-            _list(workspace, study, cell)
-    return _listed(workspace, study) if unlisted else listed
+            _add(workspace, study, cell)
+    return _runs_by_folder(workspace, study) if unlisted else listed
 
 
-def _listed(workspace: Workspace, study: Job) -> dict[Path, Job]:
+def _runs_by_folder(workspace: Workspace, study: Job) -> dict[Path, Job]:
     return {job.folder: job for job in all_jobs(workspace, "train", study_id=study.id)}
 
 
-def _list(workspace: Workspace, study: Job, cell: Cell) -> None:
-    is_one = len(cell.dataset.path) == 1  # several datasets as one are not a dataset of the workspace
+def _add(workspace: Workspace, study: Job, cell: Cell) -> None:
+    has_one_source = len(cell.dataset.path) == 1  # several datasets as one are not a dataset of the workspace
     add_job(
         workspace,
         id=secrets.token_hex(5),
         kind="train",
         name=f"{study.name}: {cell.label}" + (f", {cell.repeat}" if cell.repeat > 1 else ""),
-        dataset_id=study.choices["dataset_of"].get(cell.dataset.path[0]) if is_one else None,
+        dataset_id=study.choices["dataset_of"].get(cell.dataset.path[0]) if has_one_source else None,
         dataset_name=cell.dataset.name,
         study_id=study.id,
         folder=str(cell.run.folder),
@@ -113,7 +132,7 @@ class StudyStory(StudyState):
 
 def list_studies(workspace: Workspace, paging: Paging) -> Page[StudyState]:
     """Return the studies, the newest first."""
-    jobs, queue = all_jobs(workspace, "study"), waiting(workspace, "study")
+    jobs, queue = all_jobs(workspace, "study"), queued_ids(workspace, "study")
     return Page([state_of_study(job, queue) for job in paging.of(jobs)], len(jobs))
 
 
@@ -123,7 +142,7 @@ def study_state(workspace: Workspace, study_id: str) -> StudyState:
     Raises:
         NotFound: there is no such study.
     """
-    return state_of_study(find_job(workspace, study_id, "study"), waiting(workspace, "study"))
+    return state_of_study(find_job(workspace, study_id, "study"), queued_ids(workspace, "study"))
 
 
 def study_story(workspace: Workspace, study_id: str) -> StudyStory:
@@ -134,7 +153,7 @@ def study_story(workspace: Workspace, study_id: str) -> StudyStory:
         BadRecipe: its plan is damaged.
     """
     job = find_job(workspace, study_id, "study")
-    state = state_of_study(job, waiting(workspace, "study"))
+    state = state_of_study(job, queued_ids(workspace, "study"))
     plan = plan_in(job.folder)
     return StudyStory(
         **{each.name: getattr(state, each.name) for each in fields(StudyState)},
@@ -150,15 +169,14 @@ def state_of_study(job: Job, queue: list[str]) -> StudyState:
     """Return the state of a study; `queue` contains the IDs of waiting studies."""
     status = status_of(job)
     state = state_of(job, status)
-    words: list[CellWord] = []
+    states: list[CellWord] = []
     names: list[str] = []
-    error = why_failed(job, status) if state == "failed" else None
+    error = failure_of_job(job, status) if state == "failed" else None
     try:
-        words = [state_of_cell(cell).state for cell in cells_in(job.folder)]
+        states = [state_of_cell(cell).state for cell in cells_in(job.folder)]
         names = [dataset.name for dataset in plan_in(job.folder).datasets]
     except BadRecipe as damaged:  # a damaged study must not hide the others
         state, error = "failed", damaged.failure
-    is_active = state in ACTIVE
     return StudyState(
         kind="study",
         id=job.id,
@@ -169,15 +187,15 @@ def state_of_study(job: Job, queue: list[str]) -> StudyState:
         is_small=bool(job.choices.get("is_small")),
         as_published=bool(job.choices.get("as_published")),
         state=state,
-        n_trainings=len(words),
-        n_done=words.count("done"),
-        n_failed=words.count("failed"),
+        n_trainings=len(states),
+        n_done=states.count("done"),
+        n_failed=states.count("failed"),
         seconds_left=status.seconds_left if status is not None and state == "running" else None,
         has_comparison=(job.folder / "comparison.json").is_file(),
         error=error,
         queue_position=queue.index(job.id) + 1 if job.id in queue else None,
         created=job.created,
-        ended=None if is_active or state == "queued" or status is None else status.heartbeat,
+        ended=end_time(state, status),
     )
 
 
@@ -248,20 +266,171 @@ class StudyEvents:
     cells: Annotated[list[StudyTraining], Field(description="The current state of its trainings.")]
 
 
-class WatchedStudy:
-    """The source of the events of a study: its state and trainings."""
+def study_events(workspace: Workspace, study_id: str) -> StudyEvents:
+    """Return the current events of a study; raises as `study_state`."""
+    job = find_job(workspace, study_id, "study")
+    return StudyEvents(state_of_study(job, queued_ids(workspace, "study")), trainings_of(workspace, job))
 
-    def __init__(self, workspace: Workspace, job_id: str) -> None:
-        self._workspace, self._id = workspace, job_id
 
-    def snapshot(self) -> JobSnapshot:
-        try:
-            job = find_job(self._workspace, self._id, "study")
-        except NotFound:
-            return JobSnapshot({}, True, [])
-        state = state_of_study(job, waiting(self._workspace, "study"))
-        now = {"state": as_text(state), "cells": as_text(trainings_of(self._workspace, job))}
-        return JobSnapshot(now, has_ended(state.state), [])
+_COMPARISON = TypeAdapter(StudyComparison)
 
-    def backlog(self, after: int, up_to: int) -> list[Message]:
-        return []
+
+@dataclass(frozen=True, slots=True)
+class StudyFigure:
+    """A figure of a study: `figures/{name}.svg` and `.png`."""
+
+    name: str
+    title: Annotated[str, Field(description="Description of the figure and its images.")]
+
+
+@dataclass(frozen=True, slots=True)
+class StudyResults:
+    """The comparison of a study, with an explanation of each difference."""
+
+    comparison: StudyComparison
+    verdicts: Annotated[list[list[str]], Field(description="Explanation of each difference of each dataset.")]
+    usual: Annotated[
+        list[list[str]],
+        Field(description="The result of the usual tests of publications for each; empty if not applicable."),
+    ]
+    figures: Annotated[list[StudyFigure], Field(description="The available figures.")]
+
+
+def study_results(workspace: Workspace, study_id: str) -> StudyResults:
+    """Return the results of a study so far.
+
+    Raises:
+        NotFound: there is no such study.
+        Conflict: nothing was compared yet.
+        BadRun: its file is damaged.
+    """
+    job = find_job(workspace, study_id, "study")
+    comparison = comparison_of(job)
+    return StudyResults(
+        comparison=comparison,
+        verdicts=[[verdict(each, part) for each in part.differences] for part in comparison.datasets],
+        usual=[[usual_verdict(each) for each in part.differences] for part in comparison.datasets],
+        figures=[
+            StudyFigure(name=drawing.name, title=drawing.title)
+            for drawing in drawings_of(comparison)
+            if (job.folder / "figures" / f"{drawing.name}.svg").is_file()
+        ],
+    )
+
+
+def comparison_of(job: Job) -> StudyComparison:
+    """Return the results of a study so far.
+
+    Raises:
+        Conflict: nothing was compared yet.
+        BadRun: its file is damaged.
+    """
+    file = _existing(job, "comparison.json")
+    try:
+        data = {key: value for key, value in read_object(file).items() if key != "format_version"}
+        return _COMPARISON.validate_python(data)
+    except ValidationError as error:
+        raise BadRun("comparison-damaged", file=file) from error
+
+
+def file_of_study(workspace: Workspace, study_id: str, name: str) -> Path:
+    """Return the file of the report or table of a study.
+
+    Raises:
+        NotFound: there is no such study.
+        Conflict: it does not exist yet.
+    """
+    return _existing(find_job(workspace, study_id, "study"), name)
+
+
+def figure_of_study(workspace: Workspace, study_id: str, name: str) -> Path:
+    """Return the file of a figure of a study.
+
+    Raises:
+        NotFound: there is no such study or figure.
+    """
+    file = find_job(workspace, study_id, "study").folder / "figures" / name
+    if not file.is_file():
+        raise NotFound("no-such-figure")
+    return file
+
+
+def _existing(job: Job, name: str) -> Path:
+    file = job.folder / name
+    if not file.is_file():
+        raise Conflict("no-comparison-yet")
+    return file
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkFinding:
+    """The result of a network on a dataset in a study, with its best initial weights."""
+
+    study_id: str
+    study_name: str
+    model: str
+    way: Annotated[
+        str | None, Field(description="Its name in the study, if that differs from the name of the network.")
+    ]
+    regime: Annotated[str | None, Field(description="Its best initial weights; null if the study compares none.")]
+    train_per_class: Annotated[int | None, Field(description="Training images of each class; null: all.")]
+    metric_title: str
+    mean: Annotated[float, Field(description="Mean over splits.")]
+    n_splits: int
+    baseline: Annotated[str | None, Field(description="The baseline of the comparison; null for the baseline itself.")]
+    verdict: Annotated[str | None, Field(description="Explanation of the comparison.")]
+
+
+def findings_on(workspace: Workspace, dataset_id: str) -> list[NetworkFinding]:
+    """Return the results of studies on a dataset, the newest first. Damaged studies are ignored.
+
+    Raises:
+        NotFound: there is no such dataset.
+    """
+    with workspace.engine.connect() as connection:
+        dataset_row(connection, dataset_id)
+    findings: list[NetworkFinding] = []
+    for job in all_jobs(workspace, "study"):
+        with suppress(CoverslipError):  # the page of a study reports that it is damaged or has no comparison yet
+            findings += _findings_of_study(job, dataset_id)
+    return findings
+
+
+def _findings_of_study(job: Job, dataset_id: str) -> Iterator[NetworkFinding]:
+    paths = {path for path, path_dataset_id in job.choices["dataset_of"].items() if path_dataset_id == dataset_id}
+    plan, results = plan_in(job.folder), comparison_of(job)
+    for dataset in plan.datasets:
+        if dataset.as_published_of is None and len(dataset.path) == 1 and dataset.path[0] in paths:
+            comparisons = [comparison for comparison in results.datasets if comparison.dataset == dataset.name]
+            if comparisons:
+                largest = max(comparisons, key=lambda comparison: comparison.train_per_class or float("inf"))
+                yield from _findings_of_comparison(
+                    job, plan, largest, results.metric_title, is_higher_better=results.is_higher_better
+                )
+
+
+def _findings_of_comparison(
+    job: Job, plan: StudyPlan, comparison: DatasetComparison, metric_title: str, *, is_higher_better: bool
+) -> Iterable[NetworkFinding]:
+    difference_of = {each.name: each for each in comparison.differences}
+    measured = [row for row in comparison.scores if row.mean is not None]
+    for model in plan.models:
+        model_scores = [row for row in measured if row.model == model.name]
+        if not model_scores or "model_options" in model.recipe:  # with options, it is another network
+            continue
+        best = max(model_scores, key=lambda row: (row.mean or 0.0) * (1 if is_higher_better else -1))
+        difference = difference_of.get(best.name)
+        network = str(model.recipe.get("model", model.name))
+        yield NetworkFinding(
+            study_id=job.id,
+            study_name=job.name,
+            model=network,
+            way=None if network == model.name else model.name,
+            regime=best.regime if len(plan.regimes) > 1 else None,
+            train_per_class=comparison.train_per_class,
+            metric_title=metric_title,
+            mean=float(best.mean or 0.0),
+            n_splits=best.n_splits,
+            baseline=None if difference is None else difference.baseline,
+            verdict=None if difference is None else verdict(difference, comparison),
+        )

@@ -1,4 +1,4 @@
-"""Images for display: `filters` and `images` select them, `pictures` and `thumbnails` render them.
+"""Images for display: `filters` and `images` select them, `pictures` renders them.
 
 This package is independent of the origin of images. Thumbnails are created while `datasets` reads images, or on
 request.

@@ -79,7 +79,7 @@ class Gallery:
         named: columns by the filter of their values.
         only: conditions by the value of `only`.
         names: for orders by name, all names of the column in order; images without a name are last.
-        own: the condition for all images of the gallery.
+        condition: the condition for all images of the gallery.
         in_part: the condition for images of the requested set.
     """
 
@@ -88,7 +88,7 @@ class Gallery:
     named: Mapping[str, ColumnElement[Any]]  # Any: text, or none
     only: Mapping[Only, ColumnElement[bool]]
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    own: ColumnElement[bool] = field(default_factory=true)
+    condition: ColumnElement[bool] = field(default_factory=true)
     in_part: ColumnElement[bool] | None = None
 
 
@@ -98,17 +98,17 @@ def matching_query(gallery: Gallery, filters: Filters) -> Select[Any]:
     Raises:
         CoverslipError: the gallery does not support a filter.
     """
-    wanted = select(gallery.position).where(gallery.own, *_conditions(gallery, filters))
+    query = select(gallery.position).where(gallery.condition, *_conditions(gallery, filters))
     if filters.sort == "position":
-        return wanted.order_by(gallery.position)
+        return query.order_by(gallery.position)
     column = filters.sort.removeprefix("-")
     if column in gallery.names:
-        return _by_name(wanted, gallery, column)
+        return _by_name(query, gallery, column)
     if column not in gallery.named:
         raise _unsupported("sort", filters.sort)
     by = gallery.named[column]
     # Missing values, such as probabilities of unreadable images, are last in both directions.
-    return wanted.order_by((by.desc() if filters.sort.startswith("-") else by.asc()).nulls_last(), gallery.position)
+    return query.order_by((by.desc() if filters.sort.startswith("-") else by.asc()).nulls_last(), gallery.position)
 
 
 def among(values: Iterable[object]) -> Select[Any]:
@@ -116,9 +116,9 @@ def among(values: Iterable[object]) -> Select[Any]:
     return select(func.json_each(json.dumps(list(values))).table_valued("value").c.value)
 
 
-def as_sqlite(wanted: Select[Any]) -> tuple[str, tuple[Any, ...]]:  # Any: values of SQLite
+def as_sqlite(query: Select[Any]) -> tuple[str, tuple[Any, ...]]:  # Any: values of SQLite
     """Return a SELECT for SQLite's own interface, which reads 100,000 rows in a tenth of the time."""
-    compiled = wanted.compile(dialect=sqlite.dialect(paramstyle="qmark"), compile_kwargs={"render_postcompile": True})
+    compiled = query.compile(dialect=sqlite.dialect(paramstyle="qmark"), compile_kwargs={"render_postcompile": True})
     return str(compiled), tuple(compiled.params[name] for name in compiled.positiontup or ())
 
 
@@ -143,11 +143,11 @@ def _is_named(gallery: Gallery, name: str, value: str) -> ColumnElement[bool]:
     return gallery.named[name] == value if value else gallery.named[name].is_(None)
 
 
-def _by_name(wanted: Select[Any], gallery: Gallery, column: str) -> Select[tuple[int]]:
-    listed = func.json_each(json.dumps(list(gallery.names[column]))).table_valued("key", "value")
+def _by_name(query: Select[Any], gallery: Gallery, column: str) -> Select[tuple[int]]:
+    ordered_names = func.json_each(json.dumps(list(gallery.names[column]))).table_valued("key", "value")
     # Materialized, so that SQLite creates an index: there may be as many groups as images.
-    ranked = select(listed.c.key, listed.c.value).cte("ranked").prefix_with("MATERIALIZED")
-    return wanted.outerjoin_from(gallery.position.table, ranked, ranked.c.value == gallery.named[column]).order_by(
+    ranked = select(ordered_names.c.key, ordered_names.c.value).cte("ranked").prefix_with("MATERIALIZED")
+    return query.outerjoin_from(gallery.position.table, ranked, ranked.c.value == gallery.named[column]).order_by(
         ranked.c.key.is_(None), ranked.c.key, gallery.position
     )
 

@@ -1,6 +1,7 @@
-"""Images of a dataset: filters, and facts about each image."""
+"""Images of a dataset: filters, facts about each image, and label errors of trainings."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -8,7 +9,11 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from coverslip.datasets import name_as_text, natural_key
+from coverslip.datasets import (
+    name_as_text,
+    natural_key,
+    with_classes,
+)
 from coverslip.errors import BadRun, CoverslipError, NotFound
 from coverslip.images import ReadPlan
 from coverslip.runs import LabelErrors, Run
@@ -16,11 +21,13 @@ from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.rows import (
     AnyRow,
     Page,
+    as_dataset,
     class_order,
+    confirmed_ids,
     confirmed_images,
     dataset_row,
     folder_of_run,
-    no_such_training,
+    load_records,
     plan_of,
     reason_text,
     rows_in_dataset,
@@ -28,12 +35,15 @@ from coverslip.workspace.store.rows import (
 from coverslip.workspace.store.tables import image_facts, images, inspections
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.filters import Filters, Gallery, Only, among, as_sqlite, matching_query
-from coverslip.workspace.viewing.tables import label_errors_now
 
 ImageProblem = Literal["unreadable", "duplicate", "conflicting"]
 
 _MOST_EQUAL = 100
-_OF_COPIES = ("near-duplicates", "conflicting-labels", "duplicates")  # findings of images with the same content
+_DUPLICATE_FINDINGS = (
+    "near-duplicates",
+    "conflicting-labels",
+    "duplicates",
+)  # findings of images with the same content
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +87,7 @@ class ImageFacts(Image):
     predefined_split: str | None
 
 
-_SHOWN = (
+_COLUMNS = (
     images.c.position.label("i"),
     images.c.image_id,
     images.c.shown_path.label("path"),
@@ -112,17 +122,17 @@ def matching(workspace: Workspace, dataset_id: str, filters: Filters) -> list[tu
     """
     with workspace.engine.connect() as connection:
         row = dataset_row(connection, dataset_id)
-        wanted = matching_query(_gallery(connection, row, filters), filters).add_columns(images.c.image_id)
-        cursor = connection.connection.cursor()  # SQLite's own: 100,000 rows take a tenth of the time
-        return [(position, image_id) for position, image_id in cursor.execute(*as_sqlite(wanted))]
+        query = matching_query(_gallery(connection, row, filters), filters).add_columns(images.c.image_id)
+        cursor = connection.connection.cursor()  # SQLite's own interface: 100,000 rows take a tenth of the time
+        return [(position, image_id) for position, image_id in cursor.execute(*as_sqlite(query))]
 
 
 def list_images(workspace: Workspace, dataset_id: str, filters: Filters, *, offset: int, limit: int) -> Page[Image]:
     """Return a page of the matching images."""
     with read_transaction(workspace.engine) as connection:
-        wanted = matching_query(_gallery(connection, dataset_row(connection, dataset_id), filters), filters)
-        total = connection.execute(select(func.count()).select_from(wanted.order_by(None).subquery())).scalar_one()
-        page = wanted.with_only_columns(*_SHOWN).offset(offset).limit(limit)
+        query = matching_query(_gallery(connection, dataset_row(connection, dataset_id), filters), filters)
+        total = connection.execute(select(func.count()).select_from(query.order_by(None).subquery())).scalar_one()
+        page = query.with_only_columns(*_COLUMNS).offset(offset).limit(limit)
         return Page([Image(**row) for row in connection.execute(page).mappings()], total)
 
 
@@ -149,7 +159,7 @@ def _gallery(connection: Connection, row: AnyRow, filters: Filters) -> Gallery:
         only["suspected"] = images.c.image_id.in_(among(names["label-quality"][: errors.n_suspected]))
     if "near-duplicates" in (filters.only, filters.sort):
         named["near-duplicates"] = images.c.image_id
-        names["near-duplicates"] = _copies(connection, row.id)
+        names["near-duplicates"] = _duplicates(connection, row.id)
         only["near-duplicates"] = images.c.image_id.in_(among(names["near-duplicates"]))
     return Gallery(
         position=images.c.position,
@@ -157,7 +167,7 @@ def _gallery(connection: Connection, row: AnyRow, filters: Filters) -> Gallery:
         named=named,
         only=only,
         names=names,
-        own=images.c.dataset_id == row.id,
+        condition=images.c.dataset_id == row.id,
         in_part=None if filters.part is None else images.c.image_id.in_(among(_in_part(connection, row.id, filters))),
     )
 
@@ -178,19 +188,21 @@ def _in_part(connection: Connection, dataset_id: str, filters: Filters) -> list[
 
 def _label_errors(connection: Connection, dataset_id: str, filters: Filters) -> LabelErrors:
     """Return the suspected label errors of a training, without confirmed and changed labels."""
-    now = label_errors_now(connection, dataset_id, _training(connection, filters))
+    now = current_label_errors(connection, dataset_id, _training(connection, filters))
     if now is None:
         raise CoverslipError("labels-not-checked")
-    return now.left
+    return now.unconfirmed
 
 
-def _copies(connection: Connection, dataset_id: str) -> list[str]:
+def _duplicates(connection: Connection, dataset_id: str) -> list[str]:
     """Return the IDs of duplicates and near-duplicates, ordered by cluster."""
     content = connection.execute(
-        select(inspections.c.found).where(inspections.c.dataset_id == dataset_id)
+        select(inspections.c.content).where(inspections.c.dataset_id == dataset_id)
     ).scalar_one_or_none()
     findings = [] if content is None else content["inspection"]["findings"]
-    clusters = (cluster for code in _OF_COPIES for f in findings if f["code"] == code for cluster in f["images"])
+    clusters = (
+        cluster for code in _DUPLICATE_FINDINGS for f in findings if f["code"] == code for cluster in f["images"]
+    )
     return list(dict.fromkeys(image_id for cluster in clusters for image_id in cluster))
 
 
@@ -200,19 +212,19 @@ def _training(connection: Connection, filters: Filters) -> Run:
         raise CoverslipError("filter-without-training")
     folder = folder_of_run(connection, filters.run)
     if folder is None:
-        raise no_such_training()
+        raise NotFound("no-such-training")
     return Run(folder)
 
 
 def facts_of(workspace: Workspace, dataset_id: str, position: int) -> ImageFacts:
-    """All that is known about one image.
+    """Return the facts about an image.
 
     Raises:
         NotFound: there is no such dataset or image.
     """
     with workspace.engine.connect() as connection:
         dataset_row(connection, dataset_id)
-        query = select(*_SHOWN, images.c.pixel_hash, images.c.predefined_split, images.c.path.label("file"))
+        query = select(*_COLUMNS, images.c.pixel_hash, images.c.predefined_split, images.c.path.label("file"))
         row = connection.execute(query.where(*_at(dataset_id, [position]))).mappings().one_or_none()
         if row is None:
             raise _no_image(position)
@@ -221,22 +233,22 @@ def facts_of(workspace: Workspace, dataset_id: str, position: int) -> ImageFacts
                 image_facts.c.dataset_id == dataset_id, image_facts.c.position == position
             )
         ).one_or_none()
-        equal, n_equal = _equal(connection, dataset_id, position, row["pixel_hash"])
+        duplicates, n_duplicates = _duplicates_of(connection, dataset_id, position, row["pixel_hash"])
     facts = stored.facts if stored is not None and stored.facts else {}
     try:
         size = workspace.allowed(row["file"]).stat().st_size
     except (CoverslipError, OSError):
         size = None
-    read: dict[str, Any] = {
+    read_facts: dict[str, Any] = {
         name: facts.get(name) for name in ("bit_depth", "n_channels", "n_planes", "dtype", "low", "high")
     }
     return ImageFacts(
         **{**row, "file": name_as_text(row["file"])},
-        **read,
+        **read_facts,
         format=facts.get("file_format"),
         note=reason_text(stored.reason) if stored is not None and not facts else facts.get("note"),
-        equal_to=equal,
-        duplicates=n_equal,
+        equal_to=duplicates,
+        duplicates=n_duplicates,
         size_bytes=size,
     )
 
@@ -272,14 +284,14 @@ def picture_sources(workspace: Workspace, dataset_id: str, positions: list[int])
         rows = connection.execute(query.where(*_at(dataset_id, positions))).all()
         if not rows:
             dataset_row(connection, dataset_id)
-    at = {
+    sources = {
         row.position: PictureSource(Path(row.path), plan_of(row.plan)[0], row.version, row.problem != "unreadable")
         for row in rows
     }
-    missing = [position for position in positions if position not in at]
+    missing = [position for position in positions if position not in sources]
     if missing:
         raise _no_image(missing[0])
-    return [at[position] for position in positions]
+    return [sources[position] for position in positions]
 
 
 def _no_image(position: int) -> NotFound:
@@ -291,15 +303,45 @@ def _at(dataset_id: str, positions: Iterable[int]) -> list[ColumnElement[bool]]:
     return [images.c.dataset_id == dataset_id, images.c.position.in_(among(positions))]
 
 
-def _equal(connection: Connection, dataset_id: str, position: int, pixel_hash: str | None) -> tuple[list[int], int]:
+def _duplicates_of(
+    connection: Connection, dataset_id: str, position: int, pixel_hash: str | None
+) -> tuple[list[int], int]:
     """Return the first images with the same pixels, and their number."""
     if pixel_hash is None:
         return [], 0
-    others: Any = (
+    is_duplicate: Any = (
         images.c.dataset_id == dataset_id,
         images.c.pixel_hash == pixel_hash,
         images.c.position != position,
     )
-    n = connection.execute(select(func.count()).where(*others)).scalar_one()
-    query = select(images.c.position).where(*others).order_by(images.c.position).limit(_MOST_EQUAL)
+    n = connection.execute(select(func.count()).where(*is_duplicate)).scalar_one()
+    query = select(images.c.position).where(*is_duplicate).order_by(images.c.position).limit(_MOST_EQUAL)
     return list(connection.execute(query).scalars()), n
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentLabelErrors:
+    """Misclassified images of a training, by their current IDs in the dataset."""
+
+    unchanged: LabelErrors  # of images that still exist with their label of the training
+    unconfirmed: LabelErrors  # of these, images without a confirmed label
+    n_relabeled: int
+
+
+def current_label_errors(connection: Connection, dataset_id: str, run: Run) -> CurrentLabelErrors | None:
+    """Return the current label errors; None without a search. Without the dataset, all of them are returned."""
+    errors = run.label_errors
+    if errors is None:
+        return None
+    with suppress(NotFound):
+        dataset = dataset_row(connection, dataset_id)
+        errors_now = errors.renamed(
+            {row.image_id: image_id for image_id, row in rows_in_dataset(connection, dataset_id, run).items()}
+        )
+        labels = {image.image_id: image.label for image in errors_now.images}
+        records = load_records(connection, dataset_id, image_ids=labels)
+        current = with_classes(as_dataset(dataset, records), run.recipe.classes).records if records else ()
+        changed_ids = {record.image_id for record in current if record.label != labels[record.image_id]}
+        unchanged = errors_now.without(changed_ids)
+        return CurrentLabelErrors(unchanged, unchanged.without(confirmed_ids(connection, dataset_id)), len(changed_ids))
+    return CurrentLabelErrors(errors, errors, 0)

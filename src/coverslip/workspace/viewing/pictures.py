@@ -27,7 +27,7 @@ from coverslip.images import Fields, Pixels, ReadPlan, effective_channels, small
 from coverslip.images.facts import intensity_range
 from coverslip.images.preprocessing import resized
 from coverslip.machine import n_cores
-from coverslip.workspace.store.database import writing
+from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import dataset_row
 from coverslip.workspace.store.tables import datasets, image_colors, images
 from coverslip.workspace.store.workspace import Workspace
@@ -35,7 +35,7 @@ from coverslip.workspace.viewing.images import PictureSource, picture_sources
 
 SIDES = (128, 256, 512)  # px of the longer side
 THUMBNAILS = register(Kind("app-thumbnails", "thumbnails of a dataset in the app", RECORDS, bound_bytes=4 * 10**9))
-_MADE_BY = 2  # increases when thumbnails of the same image change
+_VERSION = 2  # increases when thumbnails of the same image change
 _QUALITY = 85
 _STORED_AT_ONCE = 256
 
@@ -62,7 +62,7 @@ def thumbnails_of(
         fields = Fields()
         try:
             pictures = picture_threads().map(
-                lambda source: _make(workspace, source, side, fields, is_wanted), missing.values()
+                lambda source: _create(workspace, source, side, fields, is_wanted), missing.values()
             )
             for key, data in zip(missing, pictures, strict=True):
                 new[key] = data
@@ -71,17 +71,17 @@ def thumbnails_of(
     return [stored.get(key) or new.get(key) for key in keys]
 
 
-def kept_side(side: int) -> int:
+def stored_side(side: int) -> int:
     """Return the member of `SIDES` from which a picture of `side` is created."""
     return next((each for each in SIDES if each >= side), SIDES[-1])
 
 
-def opened(data: bytes) -> Image.Image:
+def decode(data: bytes) -> Image.Image:
     """Return a decoded thumbnail."""
     return Image.open(io.BytesIO(data), formats=("JPEG",)).convert("RGB")
 
 
-def encoded(image: Image.Image, quality: int = _QUALITY) -> bytes:
+def encode(image: Image.Image, quality: int = _QUALITY) -> bytes:
     """Return an image as JPEG."""
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality)
@@ -94,33 +94,33 @@ def picture_threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(n_cores(), thread_name_prefix="picture")
 
 
-class WhileReading:
+class PictureWriter:
     """Creates thumbnails and colors of images while they are read. It is thread-safe."""
 
     def __init__(self, dataset_id: str, versions: Sequence[str]) -> None:
         """`versions` are those of the images, by the numbers with which they are reported."""
         self.colors: dict[int, int] = {}
         self._dataset_id, self._versions = dataset_id, versions
-        self._made: dict[str, bytes] = {}
+        self._pictures: dict[str, bytes] = {}
         self._lock = threading.Lock()
 
     def __call__(self, k: int, pixels: Pixels) -> None:
         small = small_pixels(pixels.array, SIDES[0])
-        data = encoded(_as_image(small))
+        data = encode(as_image(small))
         full: dict[str, bytes] = {}
         with self._lock:
             self.colors[k] = color_of(small, pixels.array.shape[1], pixels.array.shape[0])
-            self._made[_key(SIDES[0], self._versions[k])] = data
-            if len(self._made) >= _STORED_AT_ONCE:
-                full, self._made = self._made, {}
-        self._keep(full)
+            self._pictures[_key(SIDES[0], self._versions[k])] = data
+            if len(self._pictures) >= _STORED_AT_ONCE:
+                full, self._pictures = self._pictures, {}
+        self._store(full)
 
     def close(self) -> None:
         """Store the last thumbnails."""
-        self._keep(self._made)
-        self._made = {}
+        self._store(self._pictures)
+        self._pictures = {}
 
-    def _keep(self, pictures: dict[str, bytes]) -> None:
+    def _store(self, pictures: dict[str, bytes]) -> None:
         if pictures:
             with RecordStore(THUMBNAILS, self._dataset_id) as store:
                 store.keep(pictures)
@@ -139,22 +139,25 @@ def color_of(array: Any, width: int, height: int) -> int:  # Any: an array or PI
 
 
 def _key(side: int, version: str) -> str:
-    return f"{_MADE_BY} {side} {version}"
+    return f"{_VERSION} {side} {version}"
 
 
-def _make(workspace: Workspace, source: PictureSource, side: int, fields: Fields, is_wanted: IsWanted) -> bytes | None:
+def _create(
+    workspace: Workspace, source: PictureSource, side: int, fields: Fields, is_wanted: IsWanted
+) -> bytes | None:
     if not source.is_readable:
         return None
     if not is_wanted():
         raise Stopped("pictures-not-needed")
     try:
         pixels = workspace.read_image(source.path, source.plan, fields)
-        return encoded(_as_image(small_pixels(pixels.array, side)))
+        return encode(as_image(small_pixels(pixels.array, side)))
     except CoverslipError:
         return None
 
 
-def _as_image(array: Any) -> Image.Image:
+def as_image(array: Any) -> Image.Image:  # Any: a NumPy array
+    """Return an array of shape (height, width, 1 or 3), uint8, as a picture."""
     return Image.fromarray(array if array.shape[2] == 3 else array[..., 0])
 
 
@@ -177,14 +180,14 @@ class View:
 
 def thumbnail(workspace: Workspace, dataset_id: str, source: PictureSource, side: int) -> bytes:
     """Return a JPEG whose longer side is at most `side`; blank if the image cannot be read."""
-    data = thumbnails_of(workspace, dataset_id, [source], kept_side(side))[0]
+    data = thumbnails_of(workspace, dataset_id, [source], stored_side(side))[0]
     if data is None:
         return blank(side)
-    if side == kept_side(side):
+    if side == stored_side(side):
         return data
-    picture = opened(data)
+    picture = decode(data)
     picture.thumbnail((side, side), Image.Resampling.BILINEAR)
-    return encoded(picture)
+    return encode(picture)
 
 
 def sheet(
@@ -207,24 +210,24 @@ def sheet(
         Stopped: the client has left.
     """
     n_rows = -(-len(sources) // COLUMNS)
-    with _WAITED.held():
-        thumbnails = thumbnails_of(workspace, dataset_id, sources, kept_side(side), is_wanted)
-        cells = [None if data is None else opened(data) for data in thumbnails]
+    with _DEMAND.held():
+        thumbnails = thumbnails_of(workspace, dataset_id, sources, stored_side(side), is_wanted)
+        cells = [None if data is None else decode(data) for data in thumbnails]
         side = min(side, max((max(cell.size) for cell in cells if cell is not None), default=side))
         is_blank = any(cell is None for cell in cells)
-        whole = Image.new("RGBA" if is_blank else "RGB", (COLUMNS * side, n_rows * side))
+        canvas = Image.new("RGBA" if is_blank else "RGB", (COLUMNS * side, n_rows * side))
         for k, cell in enumerate(cells):
             if cell is not None:
-                whole.paste(_filled(cell, side), (k % COLUMNS * side, k // COLUMNS * side))
-        is_whole = not any(
+                canvas.paste(_filled(cell, side), (k % COLUMNS * side, k // COLUMNS * side))
+        is_complete = not any(
             data is None and source.is_readable for data, source in zip(thumbnails, sources, strict=True)
         )
-        return _webp(whole) if is_blank else encoded(whole, _SHEET_QUALITY), is_whole
+        return _webp(canvas) if is_blank else encode(canvas, _SHEET_QUALITY), is_complete
 
 
-def is_waited_for() -> bool:
+def has_demand() -> bool:
     """Return whether sheets of a gallery are being created."""
-    return _WAITED.is_held
+    return _DEMAND.is_held
 
 
 def _filled(picture: Image.Image, side: int) -> Image.Image:
@@ -274,7 +277,7 @@ def large_picture(workspace: Workspace, source: PictureSource, view: View) -> by
         with np.errstate(over="ignore"):  # if low and high are equal: black below, white above
             array = np.rint(np.clip((array.astype(np.float32) - low) / spread, 0, 1) * 255).astype(np.uint8)
     buffer = io.BytesIO()
-    Image.fromarray(array if array.shape[2] == 3 else array[..., 0]).save(buffer, "PNG", compress_level=1)
+    as_image(array).save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
 
 
@@ -295,7 +298,7 @@ def _webp(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-class _Waited:
+class _Demand:
     """Whether sheets are being created, or were shortly before."""
 
     def __init__(self) -> None:
@@ -317,10 +320,10 @@ class _Waited:
         return self._n > 0 or time.monotonic() - self._last < _REST_S
 
 
-_WAITED = _Waited()
+_DEMAND = _Demand()
 
 
-_KEPT_AT_ONCE = 128
+_BATCH_SIZE = 128
 _DECODED_AT_ONCE = 4  # small, so that requests for pictures do not wait long
 _PAUSE_S = 0.1
 _ONE_DATASET = threading.Semaphore()  # datasets are processed one at a time
@@ -336,14 +339,14 @@ def colors(workspace: Workspace, dataset_id: str) -> bytes:
         n_images = dataset_row(connection, dataset_id).summary["n_images"]
         cursor = connection.connection.cursor()  # SQLite's own: 100,000 rows take 50 ms instead of 2 s
         cursor.execute("SELECT position, color FROM image_colors WHERE dataset_id = ?", (dataset_id,))
-        places, values = np.fromiter(chain.from_iterable(cursor.fetchall()), np.int64).reshape(-1, 2).T
+        positions, values = np.fromiter(chain.from_iterable(cursor.fetchall()), np.int64).reshape(-1, 2).T
     by_position = np.zeros(n_images, ">u4")
-    is_there = places < n_images
-    by_position[places[is_there]] = values[is_there]
+    is_current = positions < n_images
+    by_position[positions[is_current]] = values[is_current]
     return by_position.tobytes()
 
 
-def keep_colors(connection: Connection, dataset_id: str, by_position: Mapping[int, int]) -> None:
+def store_colors(connection: Connection, dataset_id: str, by_position: Mapping[int, int]) -> None:
     """Store colors by position."""
     if by_position:
         connection.execute(
@@ -355,13 +358,13 @@ def keep_colors(connection: Connection, dataset_id: str, by_position: Mapping[in
         )
 
 
-def datasets_without(workspace: Workspace) -> list[str]:
+def datasets_without_colors(workspace: Workspace) -> list[str]:
     """Return the datasets that were read and have images without a color."""
     n_colors = func.count(image_colors.c.position)
     query = (
         select(datasets.c.id, datasets.c.summary, n_colors)
         .outerjoin(image_colors, image_colors.c.dataset_id == datasets.c.id)
-        .where(datasets.c.state == "ready", datasets.c.forgotten.is_(None))
+        .where(datasets.c.state == "ready", datasets.c.removed.is_(None))
         .group_by(datasets.c.id)
     )
     with workspace.engine.connect() as connection:
@@ -369,29 +372,29 @@ def datasets_without(workspace: Workspace) -> list[str]:
     return [dataset_id for dataset_id, summary, n in rows if n < summary["n_images"] - summary["n_unreadable"]]
 
 
-def fill(workspace: Workspace, dataset_id: str, is_over: threading.Event) -> None:
+def create_missing(workspace: Workspace, dataset_id: str, is_over: threading.Event) -> None:
     """Create missing colors and thumbnails, a few at a time, and pause while a gallery needs some."""
     while not _ONE_DATASET.acquire(timeout=_PAUSE_S):
         if is_over.is_set():
             return
     try:
-        for places in _missing(workspace, dataset_id):
+        for positions in _positions_without_color(workspace, dataset_id):
             colors: dict[int, int] = {}
-            for start in range(0, len(places), _DECODED_AT_ONCE):
-                while is_waited_for() and not is_over.wait(_PAUSE_S):
+            for start in range(0, len(positions), _DECODED_AT_ONCE):
+                while has_demand() and not is_over.wait(_PAUSE_S):
                     pass
                 if is_over.is_set():
                     break
-                colors |= _colors(workspace, dataset_id, places[start : start + _DECODED_AT_ONCE])
-            with writing(workspace.engine) as connection:
-                keep_colors(connection, dataset_id, colors)
+                colors |= _colors(workspace, dataset_id, positions[start : start + _DECODED_AT_ONCE])
+            with write_transaction(workspace.engine) as connection:
+                store_colors(connection, dataset_id, colors)
             if is_over.is_set():
                 return
     finally:
         _ONE_DATASET.release()
 
 
-def _missing(workspace: Workspace, dataset_id: str) -> Iterator[list[int]]:
+def _positions_without_color(workspace: Workspace, dataset_id: str) -> Iterator[list[int]]:
     """Yield positions of readable images without a color, in batches."""
     with_color = select(image_colors.c.position).where(
         image_colors.c.dataset_id == dataset_id, image_colors.c.position == images.c.position
@@ -407,21 +410,21 @@ def _missing(workspace: Workspace, dataset_id: str) -> Iterator[list[int]]:
                 ~with_color.exists(),
             )
             .order_by(images.c.position)
-            .limit(_KEPT_AT_ONCE)
+            .limit(_BATCH_SIZE)
         )
         with workspace.engine.connect() as connection:
-            places = list(connection.execute(query).scalars())
-        if not places:
+            positions = list(connection.execute(query).scalars())
+        if not positions:
             return
-        yield places
-        after = places[-1]
+        yield positions
+        after = positions[-1]
 
 
-def _colors(workspace: Workspace, dataset_id: str, places: list[int]) -> dict[int, int]:
+def _colors(workspace: Workspace, dataset_id: str, positions: list[int]) -> dict[int, int]:
     by_position = {}
-    pictures = thumbnails_of(workspace, dataset_id, picture_sources(workspace, dataset_id, places), SIDES[0])
-    for position, data in zip(places, pictures, strict=True):
+    pictures = thumbnails_of(workspace, dataset_id, picture_sources(workspace, dataset_id, positions), SIDES[0])
+    for position, data in zip(positions, pictures, strict=True):
         if data is not None:
-            picture = opened(data)
+            picture = decode(data)
             by_position[position] = color_of(picture, picture.width, picture.height)
     return by_position

@@ -1,24 +1,31 @@
-"""Differences between the images of a training and those of a new training on its dataset."""
+"""The images of a training today: differences from a new training on its dataset, and suspected label errors.
 
+A search for label errors starts on request and runs while the server runs.
+"""
+
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 from sqlalchemy import Connection, select
 
 from coverslip.datasets import ClassPlan, ImageRecord, with_classes
-from coverslip.errors import NotFound
+from coverslip.errors import Conflict, CoverslipError, NotFound, Stopped
+from coverslip.events import Event
 from coverslip.images import ReadPlan
-from coverslip.runs import SplitRow
+from coverslip.messages import Failure
+from coverslip.runs import CheckedClass, LabelIssue, SplitRow
 from coverslip.workspace.datasets.sources import grouping_for, groups_of_images
 from coverslip.workspace.jobs.records import Job, all_jobs, find_job
-from coverslip.workspace.predictions.corrections import class_plan_of
+from coverslip.workspace.predictions.measured import class_plan_of
 from coverslip.workspace.store.rows import as_dataset, dataset_row, load_records, rows_in_dataset
 from coverslip.workspace.store.tables import images
 from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.viewing.images import current_label_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,21 +105,23 @@ def changes_since(workspace: Workspace, run_id: str) -> ChangesSinceTraining:
     )
 
 
-def compared(
-    workspace: Workspace, connection: Connection, job: Job, now: Sequence[CurrentImage]
+def compare_images(
+    workspace: Workspace, connection: Connection, job: Job, images_now: Sequence[CurrentImage]
 ) -> tuple[ImageChanges, Sequence[str]]:
     """Return how these images differ from those of a training on the same dataset, and the IDs of new images."""
     rows = rows_in_dataset(connection, job.dataset_id or "", job.run)
     if not rows:  # without any recognized image, no comparison is possible
         return NO_CHANGES, ()
     plan = class_plan_of(workspace, job)
-    had = {image_id: row for image_id, row in rows.items() if row.label and row.label not in plan.drop}
-    label_of = _labels_for(connection, job, plan, now)
-    relabeled = [row for image_id, row in had.items() if label_of.get(image_id, row.label) != row.label]
-    stay = {row.image_id for image_id, row in had.items() if image_id in label_of}
-    removed = [row for row in job.run.split if row.split != "excluded" and row.image_id not in stay]
-    added = [image_id for image_id in label_of if image_id not in had]
-    return ImageChanges(len(added), len(relabeled), _n_test(relabeled), len(removed), _n_test(removed)), added
+    used_images = {image_id: row for image_id, row in rows.items() if row.label and row.label not in plan.drop}
+    label_of = _labels_for(connection, job, plan, images_now)
+    relabeled_rows = [row for image_id, row in used_images.items() if label_of.get(image_id, row.label) != row.label]
+    remaining_ids = {row.image_id for image_id, row in used_images.items() if image_id in label_of}
+    removed_rows = [row for row in job.run.split if row.split != "excluded" and row.image_id not in remaining_ids]
+    added_ids = [image_id for image_id in label_of if image_id not in used_images]
+    return ImageChanges(
+        len(added_ids), len(relabeled_rows), _n_test(relabeled_rows), len(removed_rows), _n_test(removed_rows)
+    ), added_ids
 
 
 def _changes_of(workspace: Workspace, job: Job) -> tuple[ImageChanges, Sequence[str]]:
@@ -120,13 +129,15 @@ def _changes_of(workspace: Workspace, job: Job) -> tuple[ImageChanges, Sequence[
         return NO_CHANGES, ()
     with suppress(NotFound), workspace.engine.connect() as connection:
         dataset_row(connection, job.dataset_id)
-        return compared(workspace, connection, job, current_images(connection, job.dataset_id))
+        return compare_images(workspace, connection, job, current_images(connection, job.dataset_id))
     return NO_CHANGES, ()
 
 
-def _labels_for(connection: Connection, job: Job, plan: ClassPlan, now: Sequence[CurrentImage]) -> dict[str, str]:
+def _labels_for(
+    connection: Connection, job: Job, plan: ClassPlan, images_now: Sequence[CurrentImage]
+) -> dict[str, str]:
     """Return the labels of the images that a training with these classes would use."""
-    labeled = [image for image in now if not image.is_excluded and image.label is not None]
+    labeled = [image for image in images_now if not image.is_excluded and image.label is not None]
     kinds = list(dict.fromkeys((image.domain, image.label) for image in labeled))
     records = [ImageRecord("", Path(), label, None, domain, None, ReadPlan()) for domain, label in kinds]
     dataset = as_dataset(dataset_row(connection, job.dataset_id or ""), records)
@@ -147,8 +158,10 @@ def _current_repeat(workspace: Workspace, job: Job) -> Repeat | None:
     for each in reversed(all_jobs(workspace, "train")):
         if each.again_of in {job.id, *(repeat.id for repeat in repeats)}:
             repeats.append(each)
-    done = (each for each in reversed(repeats) if each.run.is_done and _changes_of(workspace, each)[0] == NO_CHANGES)
-    return next((Repeat(each.id, each.name) for each in done), None)
+    finished = (
+        each for each in reversed(repeats) if each.run.is_done and _changes_of(workspace, each)[0] == NO_CHANGES
+    )
+    return next((Repeat(each.id, each.name) for each in finished), None)
 
 
 def _n_ungrouped(workspace: Workspace, job: Job, added: Sequence[str]) -> int:
@@ -162,3 +175,95 @@ def _n_ungrouped(workspace: Workspace, job: Job, added: Sequence[str]) -> int:
         groups = groups_of_images(workspace, row, grouping_for(workspace, row, group))
         records = [replace(record, group=groups.get(record.image_id)) for record in records]
     return sum(record.named_group is None for record in records)
+
+
+_MOST_IMAGES = 2000
+
+_failures: dict[str, Failure] = {}  # by run; as long as the server runs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelErrorsState:
+    """Suspected label errors of a training's images."""
+
+    state: Annotated[
+        Literal["unknown", "running", "ready", "failed"],
+        Field(description="unknown: no search was started."),
+    ]
+    n: Annotated[int | None, Field(description="Number of misclassified images; null until the search is done.")] = None
+    n_suspected: Annotated[
+        int | None, Field(description="Number of labels that are probably wrong and not confirmed.")
+    ] = None
+    n_confirmed: Annotated[int, Field(description="Misclassified images whose labels were confirmed.")] = 0
+    n_relabeled: Annotated[
+        int,
+        Field(description="Misclassified images that were relabeled since: no other number counts them."),
+    ] = 0
+    n_checked: int | None = None
+    n_not_checked: int | None = None
+    classes: list[CheckedClass]
+    images: Annotated[
+        list[LabelIssue],
+        Field(description=f"The {_MOST_IMAGES:,} most likely errors that are not confirmed, in that order."),
+    ]
+    error: Failure | None = None
+
+
+def label_errors_state(workspace: Workspace, run_id: str) -> LabelErrorsState:
+    """Return the suspected label errors, without images that were relabeled or removed since the training.
+
+    Raises:
+        NotFound: there is no such training.
+    """
+    job = find_job(workspace, run_id, "train")
+    if workspace.background.is_running(_thread_of(job)):
+        return LabelErrorsState(state="running", classes=[], images=[])
+    with workspace.engine.connect() as connection:
+        errors = current_label_errors(connection, job.dataset_id or "", job.run)
+    if errors is not None:
+        unchanged, unconfirmed = errors.unchanged, errors.unconfirmed
+        return LabelErrorsState(
+            state="ready",
+            n=len(unchanged.images),
+            n_suspected=unconfirmed.n_suspected,
+            n_confirmed=len(unchanged.images) - len(unconfirmed.images),
+            n_relabeled=errors.n_relabeled,
+            n_checked=unchanged.n_checked,
+            n_not_checked=unchanged.n_not_checked,
+            classes=list(unchanged.classes),
+            images=list(unconfirmed.images[:_MOST_IMAGES]),
+        )
+    error = _failures.get(job.id)
+    return LabelErrorsState(state="unknown" if error is None else "failed", classes=[], images=[], error=error)
+
+
+def start_label_check(workspace: Workspace, run_id: str) -> LabelErrorsState:
+    """Start the search for label errors, unless it is running.
+
+    Raises:
+        NotFound: there is no such training.
+        Conflict: the training is not finished.
+    """
+    job = find_job(workspace, run_id, "train")
+    if not job.run.is_done:
+        raise Conflict("training-not-finished")
+    _failures.pop(job.id, None)
+    workspace.background.start(_thread_of(job), lambda is_over: _search(job, is_over))
+    return label_errors_state(workspace, run_id)
+
+
+def _search(job: Job, is_over: threading.Event) -> None:
+    from coverslip import pipeline
+
+    def end_with_server(_: Event) -> None:
+        if is_over.is_set():
+            raise Stopped("label-search-stopped")
+
+    try:
+        pipeline.label_errors(job.folder, emit=end_with_server)
+    except CoverslipError as error:
+        _failures[job.id] = error.failure
+
+
+def _thread_of(job: Job) -> str:
+    return f"label errors {job.id}"

@@ -1,24 +1,154 @@
-"""The state of datasets, as the app shows it."""
+"""The classes of datasets, their counts, and their state as the app shows it."""
 
 import json
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import Connection, func, select, update
 
-from coverslip.datasets import natural_key, printable
+from coverslip.datasets import (
+    DECISIONS,
+    ClassPlan,
+    Dataset,
+    ImageRecord,
+    check_classes,
+    clean_label,
+    natural_key,
+    one_line,
+    printable,
+    with_classes,
+)
+from coverslip.errors import BadRecipe, CoverslipError
 from coverslip.messages import Failure, failure_of
-from coverslip.workspace.datasets.classes import Classes, trained_labels
-from coverslip.workspace.store.rows import AnyRow, Json, Page, Paging, class_order, dataset_row, missing_sources, values
-from coverslip.workspace.store.tables import datasets, images
+from coverslip.workspace.store.rows import (
+    OUTSIDE,
+    WHOLE,
+    AnyRow,
+    Json,
+    Page,
+    Paging,
+    as_dataset,
+    class_order,
+    dataset_row,
+    missing_sources,
+    values,
+)
+from coverslip.workspace.store.tables import datasets, image_facts, images
 from coverslip.workspace.store.workspace import Workspace
 
+_LONGEST = 200  # characters
+
+
+class Classes(BaseModel):
+    """The classes for trainings: merged, excluded or renamed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    merge: dict[str, list[str]] = Field(default_factory=dict, description="New name, old names.")
+    drop: list[str] = Field(default_factory=list, description="Classes whose images are excluded.")
+    rename: dict[str, str] = Field(default_factory=dict, description="Old name, new name.")
+
+
+def clean_name(name: str) -> str:
+    """Return the normalized name of a class.
+
+    Raises:
+        CoverslipError: this cannot be the name of a class.
+    """
+    cleaned = clean_label(name)
+    if not cleaned:
+        raise CoverslipError("empty-class-name")
+    if len(cleaned) > _LONGEST or "\0" in cleaned:
+        raise CoverslipError("long-class-name", n_characters=_LONGEST)
+    if cleaned in DECISIONS:
+        raise CoverslipError("reserved-name", name=one_line(cleaned))
+    return cleaned
+
+
+def validated_names(names: list[str]) -> list[str]:
+    """Return the normalized names of classes.
+
+    Raises:
+        CoverslipError: a name is not valid, or is given twice.
+    """
+    cleaned = [clean_name(name) for name in names]
+    if len(set(cleaned)) < len(cleaned):
+        raise CoverslipError("repeated-class-name")
+    return cleaned
+
+
+def validated_plan(connection: Connection, row: AnyRow, plan: Json) -> Json:
+    """Return the plan, if it fits the existing classes.
+
+    Raises:
+        BadRecipe: it contradicts itself, or names classes that do not exist.
+    """
+    try:
+        class_plan = ClassPlan.model_validate(plan)
+    except ValidationError as error:
+        faults = "; ".join(str(fault.get("ctx", {}).get("error", fault["msg"])) for fault in error.errors())
+        raise BadRecipe("invalid-classes", reason=faults) from error
+    pairs = connection.execute(
+        select(images.c.label, images.c.domain).where(images.c.dataset_id == row.id).distinct()
+    ).all()
+    if row.opened is not None:
+        check_classes(_representatives(row, [(label, domain) for label, domain in pairs]), class_plan)
+    return {
+        "merge": {new: list(olds) for new, olds in class_plan.merge.items()},
+        "drop": list(class_plan.drop),
+        "rename": dict(class_plan.rename),
+    }
+
+
+def labels_for_training(
+    row: AnyRow, kinds: Iterable[tuple[str | None, str]]
+) -> dict[tuple[str | None, str], str | None]:
+    """Return the class in trainings for each label and domain, by the dataset's plan; None: excluded."""
+    kinds = list(kinds)
+    data = with_classes(_representatives(row, kinds), ClassPlan.model_validate(row.class_plan))
+    return {
+        kind: record.label if data.has_class(record) else None for kind, record in zip(kinds, data.records, strict=True)
+    }
+
+
+def class_order_for_training(connection: Connection, row: AnyRow, plan: ClassPlan) -> list[str]:
+    """Return the classes of a training by a plan, in the order of the dataset's pages.
+
+    Only classes with images can be in a recipe. If each domain has its own classes (`classes.by_domain`), those of a
+    domain stay together. A single dataset is named after the location of its table, so only the training can determine
+    the names of its classes: then the list is empty.
+    """
+    of_images = (images.c.dataset_id == image_facts.c.dataset_id) & (images.c.position == image_facts.c.position)
+    kinds = connection.execute(
+        select(images.c.label, images.c.domain)
+        .select_from(images.outerjoin(image_facts, of_images))
+        .where(images.c.dataset_id == row.id, images.c.label.is_not(None))
+        .where(image_facts.c.reason.is_distinct_from(OUTSIDE))  # trainings do not use these images
+        .distinct()
+    ).all()
+    rank = {name: k for k, name in enumerate(class_order(row.class_names, {label for label, _ in kinds}))}
+    if plan.by_domain:
+        ordered = sorted(((k, d) for k, d in kinds if d), key=lambda kind: (natural_key(kind[1]), rank[kind[0]]))
+    else:
+        ordered = sorted(kinds, key=lambda kind: (rank[kind[0]], natural_key(kind[1])))
+    labels = [record.label for record in with_classes(_representatives(row, ordered), plan).records]
+    return [label for label in dict.fromkeys(labels) if label is not None and label not in plan.drop]
+
+
+def _representatives(row: AnyRow, kinds: Iterable[tuple[str | None, str]]) -> Dataset:
+    """Return a dataset with one artificial image for each label and domain: a plan depends on nothing else."""
+    records = [
+        ImageRecord(str(k), Path("/"), label, None, domain, None, WHOLE) for k, (label, domain) in enumerate(kinds)
+    ]
+    return as_dataset(row, records)
+
+
 _N_THUMBNAILS = 12
-_N_OF_CLASS = 8  # one row of a sheet of thumbnails
+_N_PER_CLASS = 8  # one row of a sheet of thumbnails
 NO_COUNTS: Json = {
     "n_images": 0,
     "n_labeled": 0,
@@ -49,11 +179,13 @@ def class_thumbnails(workspace: Workspace, dataset_id: str) -> list[ClassThumbna
     with workspace.engine.connect() as connection:
         row = dataset_row(connection, dataset_id)
         names = (*class_order(row.class_names, row.summary["classes"]), None)
-        thumbnails = [ClassThumbnails(name, _spread(connection, dataset_id, name, _N_OF_CLASS)) for name in names]
+        thumbnails = [
+            ClassThumbnails(name, _evenly_spaced(connection, dataset_id, name, _N_PER_CLASS)) for name in names
+        ]
     return [each for each in thumbnails if each.images]
 
 
-def count_again(connection: Connection, dataset_id: str) -> None:
+def update_counts(connection: Connection, dataset_id: str) -> None:
     """Update the counts and the revision of a dataset."""
     counts = _counts(connection, dataset_id)
     connection.execute(
@@ -72,44 +204,46 @@ def mark_equal_pixels(connection: Connection, dataset_id: str, positions: str | 
     hashes = select(images.c.pixel_hash).where(images.c.dataset_id == dataset_id)
     if positions is not None:
         hashes = hashes.where(images.c.position.in_(values(positions)))
-    concerned = list({pixel_hash for pixel_hash in connection.execute(hashes).scalars() if pixel_hash is not None})
-    among = images.c.dataset_id == dataset_id, images.c.pixel_hash.in_(values(json.dumps(concerned)))
-    connection.execute(update(images).where(*among, images.c.problem.is_not(None)).values(problem=None))
-    several = (
+    affected = list({pixel_hash for pixel_hash in connection.execute(hashes).scalars() if pixel_hash is not None})
+    is_affected = images.c.dataset_id == dataset_id, images.c.pixel_hash.in_(values(json.dumps(affected)))
+    connection.execute(update(images).where(*is_affected, images.c.problem.is_not(None)).values(problem=None))
+    repeated = (
         select(images.c.pixel_hash)
-        .where(*among, ~images.c.is_excluded)
+        .where(*is_affected, ~images.c.is_excluded)
         .group_by(images.c.pixel_hash)
         .having(func.count() > 1)
     )
-    equal = connection.execute(
+    duplicates = connection.execute(
         select(images.c.pixel_hash, images.c.label, images.c.domain)
-        .where(images.c.dataset_id == dataset_id, images.c.pixel_hash.in_(several), ~images.c.is_excluded)
+        .where(images.c.dataset_id == dataset_id, images.c.pixel_hash.in_(repeated), ~images.c.is_excluded)
         .distinct()
     ).all()
-    are_conflicts = conflicts_by_hash(dataset_row(connection, dataset_id), [tuple(image) for image in equal])
+    are_conflicts = conflicts_by_hash(dataset_row(connection, dataset_id), [tuple(image) for image in duplicates])
     for problem, is_conflict in (("conflicting", True), ("duplicate", False)):
-        marked = json.dumps([pixel_hash for pixel_hash, conflicts in are_conflicts.items() if conflicts == is_conflict])
+        hashes_json = json.dumps(
+            [pixel_hash for pixel_hash, conflicts in are_conflicts.items() if conflicts == is_conflict]
+        )
         connection.execute(
             update(images)
             .where(
                 images.c.dataset_id == dataset_id,
-                images.c.pixel_hash.in_(values(marked)),
+                images.c.pixel_hash.in_(values(hashes_json)),
                 ~images.c.is_excluded,
             )
             .values(problem=problem)
         )
 
 
-def conflicts_by_hash(row: AnyRow, equal: Collection[tuple[str, str | None, str]]) -> dict[str, bool]:
+def conflicts_by_hash(row: AnyRow, duplicates: Collection[tuple[str, str | None, str]]) -> dict[str, bool]:
     """Return whether images with equal pixels have different labels in trainings, by pixel hash.
 
     Args:
         row: the row of their dataset.
-        equal: pixel hash, label and domain of images.
+        duplicates: pixel hash, label and domain of images.
     """
-    trained = trained_labels(row, {(label, domain) for _, label, domain in equal})
+    trained = labels_for_training(row, {(label, domain) for _, label, domain in duplicates})
     labels_of: dict[str, set[str | None]] = defaultdict(set)
-    for pixel_hash, label, domain in equal:
+    for pixel_hash, label, domain in duplicates:
         labels_of[pixel_hash].add(trained[label, domain])
     return {pixel_hash: len(labels - {None}) > 1 for pixel_hash, labels in labels_of.items()}
 
@@ -127,10 +261,10 @@ def _counts(connection: Connection, dataset_id: str) -> Json:
     n_images = connection.execute(select(func.count()).where(of_dataset)).scalar_one()
     is_named = images.c.group != images.c.image_id
     n_groups = connection.execute(select(func.count(images.c.group.distinct())).where(included, is_named)).scalar_one()
-    changed = images.c.label.is_distinct_from(images.c.label_before)
-    n_changed = connection.execute(select(func.count()).where(included, changed)).scalar_one()
+    is_changed = images.c.label.is_distinct_from(images.c.label_before)
+    n_changed = connection.execute(select(func.count()).where(included, is_changed)).scalar_one()
     classes = sorted((name for name in labels if name is not None), key=natural_key)
-    named = sorted((name for name in domains if name), key=natural_key)
+    domain_names = sorted((name for name in domains if name), key=natural_key)
     return {
         "n_images": n_images,
         "n_labeled": n_included - labels.get(None, 0),
@@ -139,32 +273,34 @@ def _counts(connection: Connection, dataset_id: str) -> Json:
         "n_changed": n_changed,
         "classes": {name: labels[name] for name in classes},
         "n_groups": n_groups,
-        "domains": {name: domains[name] for name in named},
-        "thumbnail_images": _some_of_each(connection, dataset_id, {name: labels[name] for name in classes} or labels),
+        "domains": {name: domains[name] for name in domain_names},
+        "thumbnail_images": _thumbnail_positions(
+            connection, dataset_id, {name: labels[name] for name in classes} or labels
+        ),
     }
 
 
-def _some_of_each(connection: Connection, dataset_id: str, n_of: dict[str | None, int]) -> list[int]:
+def _thumbnail_positions(connection: Connection, dataset_id: str, n_of: dict[str | None, int]) -> list[int]:
     """Return a few images of each class, alternating between classes."""
-    shown = [name for name, n in n_of.items() if n][:_N_THUMBNAILS]
-    each = -(-_N_THUMBNAILS // len(shown)) if shown else 0
-    of_class = [_spread(connection, dataset_id, name, each) for name in shown]
-    alternating = (positions[k] for k in range(each) for positions in of_class if k < len(positions))
+    names = [name for name, n in n_of.items() if n][:_N_THUMBNAILS]
+    n_per_class = -(-_N_THUMBNAILS // len(names)) if names else 0
+    positions_by_class = [_evenly_spaced(connection, dataset_id, name, n_per_class) for name in names]
+    alternating = (positions[k] for k in range(n_per_class) for positions in positions_by_class if k < len(positions))
     return list(dict.fromkeys(alternating))[:_N_THUMBNAILS]
 
 
-def _spread(connection: Connection, dataset_id: str, name: str | None, n_wanted: int) -> list[int]:
+def _evenly_spaced(connection: Connection, dataset_id: str, name: str | None, n_most: int) -> list[int]:
     """Return readable images spread evenly over a class, in order."""
-    wanted = select(images.c.position).where(
+    query = select(images.c.position).where(
         images.c.dataset_id == dataset_id,
         images.c.label.is_not_distinct_from(name),
         images.c.problem.is_distinct_from("unreadable"),
         ~images.c.is_excluded,
     )
-    n = connection.execute(select(func.count()).select_from(wanted.subquery())).scalar_one()
-    n_shown = min(n, n_wanted)
-    at = (wanted.order_by(images.c.position).offset(n * k // n_shown).limit(1) for k in range(n_shown))
-    return [connection.execute(place).scalar_one() for place in at]
+    n = connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
+    n_shown = min(n, n_most)
+    queries = (query.order_by(images.c.position).offset(n * k // n_shown).limit(1) for k in range(n_shown))
+    return [connection.execute(each).scalar_one() for each in queries]
 
 
 Kind = Literal["folders", "table", "files", "upload", "samples"]
@@ -255,29 +391,31 @@ class DatasetState:
 def list_datasets(workspace: Workspace, paging: Paging) -> Page[DatasetState]:
     """Return the datasets, the newest first."""
     with workspace.engine.connect() as connection:
-        listed = select(datasets).where(datasets.c.forgotten.is_(None))
+        listed = select(datasets).where(datasets.c.removed.is_(None))
         rows = connection.execute(listed.order_by(datasets.c.created.desc(), datasets.c.id)).all()
-        return Page([_described(workspace, connection, row) for row in paging.of(rows)], len(rows))
+        return Page([_state_of(workspace, connection, row) for row in paging.of(rows)], len(rows))
 
 
-def describe(workspace: Workspace, dataset_id: str) -> DatasetState:
+def dataset_state(workspace: Workspace, dataset_id: str) -> DatasetState:
     """Return the state of a dataset.
 
     Raises:
         NotFound: there is no such dataset.
     """
     with workspace.engine.connect() as connection:
-        return _described(workspace, connection, dataset_row(connection, dataset_id))
+        return _state_of(workspace, connection, dataset_row(connection, dataset_id))
 
 
-def _described(workspace: Workspace, connection: Connection, row: AnyRow) -> DatasetState:
+def _state_of(workspace: Workspace, connection: Connection, row: AnyRow) -> DatasetState:
     counts = row.summary
     missing = missing_sources(row)
     names = class_order(row.class_names, counts["classes"])
     return DatasetState(
         id=row.id,
         name=row.name,
-        sources=[_source(workspace, row, **source, is_missing=source["path"] in missing) for source in row.sources],
+        sources=[
+            _source_state(workspace, row, **source, is_missing=source["path"] in missing) for source in row.sources
+        ],
         kind=row.kind,
         state=row.state,
         is_labeled=row.is_labeled,
@@ -297,7 +435,7 @@ def _described(workspace: Workspace, connection: Connection, row: AnyRow) -> Dat
     )
 
 
-def _source(workspace: Workspace, row: AnyRow, path: str, domain: str | None, is_missing: bool) -> SourceState:
+def _source_state(workspace: Workspace, row: AnyRow, path: str, domain: str | None, is_missing: bool) -> SourceState:
     origins = row.opened["origins"] if row.opened is not None else []
     domains = [origin["domain"] for origin in origins if path in origin["sources"]]
     is_made = Path(path).parent == workspace.snapshots

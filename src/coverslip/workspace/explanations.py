@@ -10,17 +10,17 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from coverslip.cache import RECORDS, Kind, RecordStore, register
-from coverslip.errors import CoverslipError, NotFound
+from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.files import sha256_json
 from coverslip.messages import Failure
 from coverslip.processes import Json
 from coverslip.runs import Run, find_classifier, fingerprint_of
-from coverslip.workspace.jobs.records import find_job, no_classifier_yet
-from coverslip.workspace.predictions.classifiers import place_of
-from coverslip.workspace.predictions.measured import measured_row, row_of_measured
-from coverslip.workspace.predictions.rows import NOT_FOUND, image_moved, image_source_of_row
+from coverslip.workspace.jobs.records import find_job
+from coverslip.workspace.predictions.classifiers import location_of
+from coverslip.workspace.predictions.measured import row_of_measured, source_of_measured
+from coverslip.workspace.predictions.rows import NOT_FOUND, image_source_of_row
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.workers.submit import StepProgress, WorkQueue
+from coverslip.workspace.workers import StepProgress, WorkQueue
 
 EXPLANATIONS = register(
     Kind("app-explanations", "explanations of single images in the app", RECORDS, bound_bytes=2 * 10**8)
@@ -32,7 +32,7 @@ class ExplanationState:
     """The progress of the explanation of an image."""
 
     state: Annotated[
-        Literal["not-requested", "waiting", "drawing", "known"],
+        Literal["not-requested", "waiting", "running", "ready"],
         Field(description="waiting: another explanation is drawn first. The newest request is next."),
     ]
     progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
@@ -50,7 +50,8 @@ class Explanations:
     """Requests for explanations. One is drawn at a time, because each loads a deep learning library."""
 
     def __init__(self, workspace: Workspace) -> None:
-        self._workspace, self._asked = workspace, WorkQueue("coverslip.workspace.explaining.worker", workspace.readable)
+        self._workspace = workspace
+        self._queue = WorkQueue("coverslip.workspace.tasks:explain", workspace.readable)
 
     def state_of(self, job_id: str, k: int) -> ExplanationState:
         """Return the progress of the explanation of the k-th image of a job.
@@ -59,22 +60,18 @@ class Explanations:
             NotFound: there is no such job or row, or the image is missing.
             Conflict: nothing was measured yet, or there is no classifier.
         """
-        request = self._request(job_id, k)
-        return self._state(job_id, request)
+        return self._state(job_id, self._request(job_id, k))
 
     def start(self, job_id: str, k: int) -> ExplanationState:
         """Start the explanation, unless it is finished or in progress; raises as `state_of`."""
         request = self._request(job_id, k)
-        key = request.key
-        if self._stored(job_id, key) is None:
-            self._asked.start(
-                key, request.question, lambda result: _store(job_id, key, base64.b64decode(result["png"]))
-            )
+        if self._stored(job_id, request.key) is None:
+            self._queue.start(request.key, request.content, lambda result: _store(job_id, request.key, result))
         return self._state(job_id, request)
 
     def cancel(self, job_id: str, k: int) -> None:
         """Cancel the explanation; raises as `state_of`."""
-        self._asked.cancel(self._request(job_id, k).key)
+        self._queue.cancel(self._request(job_id, k).key)
 
     def picture(self, job_id: str, k: int) -> bytes:
         """Return a PNG of the explanation and of similar training images.
@@ -90,15 +87,14 @@ class Explanations:
 
     def close(self) -> None:
         """Cancel all requests."""
-        self._asked.close()
+        self._queue.close()
 
     def _state(self, job_id: str, request: "_Request") -> ExplanationState:
-        work = self._asked.state_of(request.key)
+        work = self._queue.state_of(request.key)
         if work.state is not None:
-            state: Literal["waiting", "drawing"] = "waiting" if work.state == "waiting" else "drawing"
-            return ExplanationState(state, work.progress, None, request.fold, work.seconds)
+            return ExplanationState(work.state, work.progress, None, request.fold, work.seconds)
         if self._stored(job_id, request.key) is not None:
-            return ExplanationState("known", None, None, request.fold)
+            return ExplanationState("ready", None, None, request.fold)
         return ExplanationState("not-requested", None, work.error, request.fold)
 
     def _stored(self, job_id: str, key: str) -> bytes | None:
@@ -110,44 +106,42 @@ class Explanations:
         job = find_job(self._workspace, job_id)
         label, fold = None, None
         if job.kind == "predict":
-            source, folder = (
-                image_source_of_row(self._workspace, job_id, k),
-                place_of(self._workspace, job.classifier_id or "").path,
-            )
+            source = image_source_of_row(self._workspace, job_id, k)
+            folder = location_of(self._workspace, job.classifier_id or "").path
         else:
-            row, source = row_of_measured(self._workspace, job_id, k), measured_row(self._workspace, job_id, k)
+            row, source = row_of_measured(self._workspace, job_id, k), source_of_measured(self._workspace, job_id, k)
             run = job.run if job.kind == "train" else job.run.whole
             fold = _fold_of(run, row.image_id) if job.kind == "train" else None
             folder = run.folder if fold is None else run.fold(fold).folder
             label = row.correction or row.label
         if source == NOT_FOUND:
-            raise image_moved()
+            raise NotFound("image-moved")
         try:
             weights = fingerprint_of(find_classifier(folder))
         except CoverslipError as error:
-            raise no_classifier_yet() from error
+            raise Conflict("no-classifier-yet") from error
         file, plan = self._workspace.allowed_image(source.file, source.plan)
         stat = file.stat()
-        question = {"run": str(folder), "file": str(file), "plan": plan.model_dump(mode="json"), "label": label}
-        return _Request(question, sha256_json([question, weights, stat.st_mtime_ns, stat.st_size]), fold)
+        content = {"run": str(folder), "file": str(file), "plan": plan.model_dump(mode="json"), "label": label}
+        return _Request(content, sha256_json([content, weights, stat.st_mtime_ns, stat.st_size]), fold)
 
 
 @dataclass(frozen=True, slots=True)
 class _Request:
     """One image to explain; the key changes with the weights, the image and its true class."""
 
-    question: Json
+    content: Json
     key: str
     fold: int | None
 
 
 def _fold_of(run: Run, image_id: str) -> int | None:
-    """The cross-validation fold that tested an image; None after a single split."""
+    """Return the cross-validation fold that tested an image; None after a single split."""
     if not run.is_cross_validated:
         return None
     return next((row.fold for row in run.split if row.image_id == image_id), None)
 
 
-def _store(job_id: str, key: str, picture: bytes) -> None:
+def _store(job_id: str, key: str, result: Json) -> None:
     with RecordStore(EXPLANATIONS, job_id) as store:
-        store.keep({key: picture})
+        store.keep({key: base64.b64decode(result["png"])})

@@ -13,10 +13,9 @@ from sqlalchemy import insert, select, update
 
 from coverslip.runs import Recipe, Run, StatusFile, save_recipe
 from coverslip.workspace import cleanup
-from coverslip.workspace.cleanup import remove_partial_files, tidy
+from coverslip.workspace.cleanup import delete_expired, remove_partial_files
 from coverslip.workspace.datasets import sources, uploads
-from coverslip.workspace.jobs.acts import remove
-from coverslip.workspace.jobs.training import adopt_runs
+from coverslip.workspace.jobs.control import adopt_runs, remove_job
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.workspace import Workspace
 
@@ -35,7 +34,7 @@ def aged(home: Workspace, upload_id: str, days: float) -> Path:
 
 
 def begun(home: Workspace) -> str:
-    upload_id = uploads.begin(home, "cells", is_labeled=False).id
+    upload_id = uploads.start_upload(home, "cells", is_labeled=False).id
     save_cell(home.uploads / upload_id / "files" / "a.png", 0)
     return upload_id
 
@@ -47,7 +46,7 @@ def removed(home: Workspace, job_id: str, days: float) -> Path:
     with home.engine.begin() as connection:
         connection.execute(insert(db.jobs).values(**row, choices={}, state="ended", created=""))
     StatusFile(Run(folder).status_file).say("done")
-    remove(home, job_id)
+    remove_job(home, job_id)
     place = home.trash / job_id
     os.utime(place, (time.time() - days * DAY,) * 2)
     return place
@@ -57,7 +56,7 @@ def removed(home: Workspace, job_id: str, days: float) -> Path:
 def test_uploads_that_were_broken_off_go_after_a_week(tmp_path: Path) -> None:
     home = workspace_in(tmp_path)
     old, young, finished, unnoted = (begun(home) for _ in range(4))
-    uploads.finish(home, finished)
+    uploads.finish_upload(home, finished)
     sources.open_sources(
         home, [sources.Source(str(home.uploads / unnoted / "files"))], is_labeled=False
     )  # killed right then
@@ -67,7 +66,7 @@ def test_uploads_that_were_broken_off_go_after_a_week(tmp_path: Path) -> None:
     unknown = home.uploads / "unknown"
     unknown.mkdir()
     os.utime(unknown, (0, 0))
-    tidy(home, threading.Event())
+    delete_expired(home, threading.Event())
     assert [place.is_dir() for place in (*kept, gone, unknown)] == [True, True, True, False, False]
     with client_of(home) as client:
         assert client.get(f"/api/v1/uploads/{old}").status_code == 404
@@ -78,14 +77,14 @@ def test_copies_of_a_forgotten_set_go_after_a_month(tmp_path: Path) -> None:
     home = workspace_in(tmp_path)
     old, young = begun(home), begun(home)
     for upload_id, days in ((old, 31), (young, 29)):
-        dataset_id = uploads.finish(home, upload_id).id
+        dataset_id = uploads.finish_upload(home, upload_id).id
         home.background.wait_all()
-        cleanup.forget(home, dataset_id)
+        cleanup.remove_dataset(home, dataset_id)
         when = (datetime.now(UTC) - timedelta(days=days)).isoformat()
         with home.engine.begin() as connection:
-            connection.execute(update(db.datasets).where(db.datasets.c.id == dataset_id).values(forgotten=when))
+            connection.execute(update(db.datasets).where(db.datasets.c.id == dataset_id).values(removed=when))
         aged(home, upload_id, days)
-    tidy(home, threading.Event())
+    delete_expired(home, threading.Event())
     assert not (home.uploads / old).exists()
     assert (home.uploads / young / "files").is_dir()
 
@@ -94,16 +93,16 @@ def test_copies_that_another_set_uses_stay(tmp_path: Path) -> None:
     """Such as the images that corrections of predictions made images to train on."""
     home = workspace_in(tmp_path)
     upload_id = begun(home)
-    first = uploads.finish(home, upload_id).id
+    first = uploads.finish_upload(home, upload_id).id
     second = sources.open_sources(home, [sources.Source(str(home.uploads / upload_id / "files"))], is_labeled=False).id
     home.background.wait_all()
-    cleanup.forget(home, first)
+    cleanup.remove_dataset(home, first)
     with home.engine.begin() as connection:
         long_ago = update(db.datasets).where(db.datasets.c.id == first)
-        connection.execute(long_ago.values(forgotten="2026-01-01T00:00:00+00:00"))
+        connection.execute(long_ago.values(removed="2026-01-01T00:00:00+00:00"))
     aged(home, upload_id, 31)
     for _ in range(2):
-        tidy(home, threading.Event())
+        delete_expired(home, threading.Event())
     with home.engine.connect() as connection:
         assert connection.execute(select(db.datasets.c.id)).scalars().all() == [second]
     assert (home.uploads / upload_id / "files").is_dir()
@@ -129,7 +128,7 @@ def make_folder(path: Path) -> Path:
 def test_the_trash_is_emptied_of_what_lay_there_for_a_month(tmp_path: Path) -> None:
     home = workspace_in(tmp_path)
     old, young = removed(home, "old", 31), removed(home, "young", 29)
-    tidy(home, threading.Event())
+    delete_expired(home, threading.Event())
     assert (old.exists(), young.exists()) == (False, True)
     with client_of(home) as client:
         assert client.post("/api/v1/jobs/old/restore").status_code == 404
@@ -194,6 +193,6 @@ def test_partial_files_of_killed_processes_go_after_a_day(tmp_path: Path) -> Non
             if file.parent.suffix == ".part":
                 os.utime(file.parent, (time.time() - 2 * DAY,) * 2)
     os.utime(gone[2].parents[1], (time.time() - 2 * DAY,) * 2)
-    tidy(home, threading.Event())
+    delete_expired(home, threading.Event())
     assert [file.exists() for file in gone] == [False] * 4
     assert [file.exists() for file in stay] == [True] * 3

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from coverslip.datasets import Dataset
 from coverslip.errors import BadDataset
 from coverslip.messages import ChooseOther
-from coverslip.workspace.datasets.listing import count_again
+from coverslip.workspace.datasets.state import update_counts
 from coverslip.workspace.store.rows import OUTSIDE, AnyRow, Json, opened_as_json, plan_as_json
 from coverslip.workspace.store.tables import (
     confirmed_labels,
@@ -58,7 +58,7 @@ def store_images(
 
     Args:
         connection: a connection in a writing transaction.
-        workspace: the workspace, which knows the readable folders.
+        workspace: the workspace with the readable folders.
         dataset_id: the ID of the dataset.
         dataset: its images.
         labels: labels from the app by image_id.
@@ -68,7 +68,7 @@ def store_images(
         BadDataset: all of them are outside the readable folders.
     """
     _insert_images(connection, workspace, dataset_id, dataset, labels, exclusions or {})
-    count_again(connection, dataset_id)
+    update_counts(connection, dataset_id)
     outside = connection.execute(
         select(image_facts.c.position).where(image_facts.c.dataset_id == dataset_id, image_facts.c.reason == OUTSIDE)
     )
@@ -81,7 +81,7 @@ def replace_images(connection: Connection, workspace: Workspace, dataset_id: str
 
     Args:
         connection: a connection in a writing transaction.
-        workspace: the workspace, which knows the readable folders.
+        workspace: the workspace with the readable folders.
         dataset_id: the ID of the dataset.
         dataset: its current images.
 
@@ -89,22 +89,26 @@ def replace_images(connection: Connection, workspace: Workspace, dataset_id: str
         BadDataset: all of them are outside the readable folders.
     """
     rows = connection.execute(select(images).where(images.c.dataset_id == dataset_id)).all()
-    moved = _new_positions(rows, dataset)
+    new_positions = _new_positions(rows, dataset)
     new_labels = {
-        dataset.records[moved[row.position]].image_id: row.label
+        dataset.records[new_positions[row.position]].image_id: row.label
         for row in rows
-        if row.label != row.label_before and row.position in moved
+        if row.label != row.label_before and row.position in new_positions
     }
-    new_ids = {row.image_id: dataset.records[moved[row.position]].image_id for row in rows if row.position in moved}
+    new_ids = {
+        row.image_id: dataset.records[new_positions[row.position]].image_id
+        for row in rows
+        if row.position in new_positions
+    }
     exclusions = {
         new_ids[row.image_id]: Exclusion(row.is_excluded, row.excluded_by)
         for row in rows
         if row.image_id in new_ids and (row.is_excluded or row.excluded_by is not None)
     }
-    _keep_removed_labels(connection, dataset_id, [row for row in rows if row.position not in moved])
+    _store_removed_labels(connection, dataset_id, [row for row in rows if row.position not in new_positions])
     restored_labels = _restore_labels(connection, dataset_id, dataset)
-    _keep_history(connection, dataset_id, moved)
-    _keep_confirmations(connection, dataset_id, new_ids)
+    _update_history(connection, dataset_id, new_positions)
+    _update_confirmations(connection, dataset_id, new_ids)
     connection.execute(delete(images).where(images.c.dataset_id == dataset_id))
     connection.execute(
         update(datasets)
@@ -203,24 +207,24 @@ def _new_positions(rows: Sequence[AnyRow], dataset: Dataset) -> dict[int, int]:
 
     The ID is not sufficient: rows with equal names and pixels are numbered in the order of the table.
     """
-    place_of = _places(dataset)
+    position_of = _positions_by_pixels(dataset)
     by_id = {record.image_id: position for position, record in enumerate(dataset.records)}
-    there = {str(record.path) for record in dataset.records}
-    moved = {}
+    paths = {str(record.path) for record in dataset.records}
+    new_positions = {}
     for row in rows:
-        position = place_of.get(_pixels(row.path, row.plan))
+        position = position_of.get(_pixels(row.path, row.plan))
         if position is None:
             position = by_id.get(row.image_id)
-            if position is None or (str(dataset.records[position].path) != row.path and row.path in there):
+            if position is None or (str(dataset.records[position].path) != row.path and row.path in paths):
                 continue
-        moved[row.position] = position
-    return moved
+        new_positions[row.position] = position
+    return new_positions
 
 
-def _keep_removed_labels(connection: Connection, dataset_id: str, gone: Sequence[AnyRow]) -> None:
+def _store_removed_labels(connection: Connection, dataset_id: str, removed_rows: Sequence[AnyRow]) -> None:
     """Store the labels from the app of removed images."""
     rows = []
-    for row in gone:
+    for row in removed_rows:
         if row.label != row.label_before:
             path, plan = _pixels(row.path, row.plan)
             rows.append({"dataset_id": dataset_id, "path": path, "plan": plan, "label": row.label})
@@ -232,10 +236,10 @@ def _restore_labels(connection: Connection, dataset_id: str, dataset: Dataset) -
     """Return the stored labels of images that have come back, by image_id, and remove them from the store."""
     of_dataset = removed_image_labels.c.dataset_id == dataset_id
     rows = connection.execute(select(removed_image_labels).where(of_dataset)).all()
-    place_of = _places(dataset) if rows else {}
+    position_of = _positions_by_pixels(dataset) if rows else {}
     labels = {}
     for row in rows:
-        position = place_of.get((row.path, row.plan))
+        position = position_of.get((row.path, row.plan))
         if position is not None:
             labels[dataset.records[position].image_id] = row.label
             connection.execute(
@@ -246,7 +250,7 @@ def _restore_labels(connection: Connection, dataset_id: str, dataset: Dataset) -
     return labels
 
 
-def _keep_history(connection: Connection, dataset_id: str, moved: dict[int, int]) -> None:
+def _update_history(connection: Connection, dataset_id: str, new_positions: dict[int, int]) -> None:
     """Update the history of labels with the new positions of images.
 
     Changes without remaining images are kept as well, so that their numbers are never used again.
@@ -255,27 +259,27 @@ def _keep_history(connection: Connection, dataset_id: str, moved: dict[int, int]
         select(label_changes.c.id, label_changes.c.before).where(label_changes.c.dataset_id == dataset_id)
     ).all()
     for row in changes:
-        before = [[moved[position], label] for position, label in row.before if position in moved]
+        before = [[new_positions[position], label] for position, label in row.before if position in new_positions]
         connection.execute(update(label_changes).where(label_changes.c.id == row.id).values(before=before))
 
 
-def _keep_confirmations(connection: Connection, dataset_id: str, new_ids: Mapping[str, str]) -> None:
+def _update_confirmations(connection: Connection, dataset_id: str, new_ids: Mapping[str, str]) -> None:
     """Update confirmed labels with the new IDs of images: a second source changes IDs."""
     of_dataset = confirmed_labels.c.dataset_id == dataset_id
     confirmed = connection.execute(select(confirmed_labels).where(of_dataset)).mappings().all()
-    changed = [row for row in confirmed if new_ids.get(row["image_id"], row["image_id"]) != row["image_id"]]
-    for row in changed:
+    renamed = [row for row in confirmed if new_ids.get(row["image_id"], row["image_id"]) != row["image_id"]]
+    for row in renamed:
         connection.execute(delete(confirmed_labels).where(of_dataset, confirmed_labels.c.image_id == row["image_id"]))
-    if changed:
-        rows = [{**row, "image_id": new_ids[row["image_id"]]} for row in changed]
+    if renamed:
+        rows = [{**row, "image_id": new_ids[row["image_id"]]} for row in renamed]
         connection.execute(insert(confirmed_labels).prefix_with("OR REPLACE"), rows)
 
 
-def _places(dataset: Dataset) -> dict[_Pixels, int]:
+def _positions_by_pixels(dataset: Dataset) -> dict[_Pixels, int]:
     """Return the position by file and pixels. Images that occur twice are ambiguous and not included."""
     pixels = [_pixels(str(record.path), plan_as_json(record)) for record in dataset.records]
-    times = Counter(pixels)
-    return {key: position for position, key in enumerate(pixels) if times[key] == 1}
+    counts = Counter(pixels)
+    return {key: position for position, key in enumerate(pixels) if counts[key] == 1}
 
 
 def _pixels(path: str, plan: Json | None) -> _Pixels:

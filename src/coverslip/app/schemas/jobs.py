@@ -1,0 +1,196 @@
+"""Bodies of the REST API about trainings, studies, predictions and evaluations."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
+
+from coverslip.evaluation import DecideBy
+from coverslip.messages import text
+from coverslip.runs import recipe_keys
+from coverslip.workspace.correcting.joining import JoinStep
+from coverslip.workspace.predictions.rows import Exclusion, Row
+
+
+def _describe_keys(schema: JsonDict) -> None:
+    keys = ", ".join(f"`{key.key}`" for key in recipe_keys())
+    schema["description"] = f"Only what differs from the defaults; nested keys or dotted ones. Keys: {keys}."
+
+
+class NewRun(BaseModel):
+    """A training to queue."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    dataset_id: str
+    name: str | None = Field(default=None, max_length=120, description="Default: named after the dataset.")
+    # Any: each key has its own type
+    recipe: dict[str, Any] = Field(default_factory=dict, json_schema_extra=_describe_keys)
+    allow_leakage: bool = False
+    budget: str | None = Field(
+        default=None,
+        max_length=40,
+        description="Time budget: `90s`, `10m`, `1h30m`, or `quick` (2 minutes), `balanced` (10 minutes), "
+        "`best` (1 hour). Fine-tuning is adapted to it. Null: no limit.",
+    )
+    again_of: str | None = Field(
+        default=None,
+        description="An earlier training on the same dataset, for comparison: its test images stay test images, "
+        "its validation images stay validation images. New images join the training set. Folds are split again.",
+    )
+
+
+class RunChanges(BaseModel):
+    """Changes of a training."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1, max_length=120)
+
+
+class Decision(BaseModel):
+    """The decision rule; missing fields have their defaults."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    decide_by: DecideBy = "highest"
+    target: float = Field(
+        default=0.95, gt=0, le=1, description="Target sensitivity or specificity, if the rule uses one."
+    )
+    threshold: float = Field(
+        default=0.5, gt=0, lt=1, description="Threshold of the positive class, if the rule uses one."
+    )
+    error_rate: float | None = Field(
+        default=None, gt=0, lt=1, description="Target error rate among images that are not `uncertain`."
+    )
+    positive_class: str | None = Field(default=None, description="One of two classes; null: unchanged.")
+
+
+class StudyRequest(BaseModel):
+    """A publication's study on datasets of the workspace."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    preset: str = Field(max_length=60, description="See `GET /study-presets`.")
+    dataset_ids: list[str] = Field(
+        min_length=1, max_length=100, description="Labeled datasets, in the order in which they are shown."
+    )
+    is_small: bool = Field(
+        default=False,
+        description="A quick demonstration: networks whose weights come with the installation, few small images, "
+        "two epochs.",
+    )
+    as_published: bool = Field(
+        default=False,
+        description="Repeat every dataset with the protocol of the publication, and compare the results.",
+    )
+    plan: str | None = Field(
+        default=None,
+        max_length=2**20,
+        description="`study.yaml` of a preview, with changes; it can use the images of these datasets only. "
+        "Null: the plan of the preset.",
+    )
+
+
+class NewStudy(StudyRequest):
+    """A study to queue."""
+
+    name: str | None = Field(default=None, max_length=120, description="Default: named after the preset.")
+
+
+class NewPrediction(BaseModel):
+    """Images to predict: a dataset of the workspace, or files and folders below the allowed roots."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    classifier_id: str
+    dataset_id: str | None = None
+    sources: list[str] | None = None
+    name: str | None = Field(default=None, max_length=120)
+    prevalence: dict[str, float] = Field(
+        default_factory=dict,
+        description="Expected class proportions of these images, above 0 and below 1; other classes share the rest.",
+    )
+
+    @model_validator(mode="after")
+    def _one_kind_of_images(self) -> "NewPrediction":
+        if (self.dataset_id is None) == (not self.sources):
+            raise ValueError(text("either-dataset-or-sources"))
+        return self
+
+
+class LabelCorrection(BaseModel):
+    """The corrected label of a measured image; null removes the correction."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    label: str | None = Field(min_length=1, max_length=200)
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectedRow:
+    """A measured image whose label was corrected."""
+
+    row: Row
+    change: Annotated[
+        int | None, Field(description="Number of the change of the dataset's labels; null if none was changed.")
+    ]
+
+
+class Answer(BaseModel):
+    """The correct class of an image, or why it is excluded; if both are null, the answer is removed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    label: str | None = Field(min_length=1, max_length=200)
+    excluded: Exclusion | None = Field(default=None, description="The image shows none of the classes, or is unusable.")
+
+    @model_validator(mode="after")
+    def _one_answer(self) -> "Answer":
+        if self.label is not None and self.excluded is not None:
+            raise ValueError(text("either-label-or-excluded"))
+        return self
+
+
+class Correction(Answer):
+    """An answer; to undo an answer, the earlier one."""
+
+    undoes: Answer | None = Field(
+        default=None, description="The answer to undo. This is refused if the answer of the image has changed."
+    )
+
+
+class JoinedDataset(BaseModel):
+    """The dataset that corrected and confirmed images are added to."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    dataset_id: str
+
+
+class JoinUndo(BaseModel):
+    """An addition to undo."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    dataset_id: str
+    step: JoinStep = Field(description="As returned when the images were added.")
+
+
+class DatasetOfPrediction(BaseModel):
+    """Which rows become labeled images: the corrected ones, or all."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    only: Literal["corrected", "all"]
+    name: str | None = Field(default=None, max_length=120)
+
+
+class NewEvaluation(BaseModel):
+    """Labeled images of the workspace to evaluate a training on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    dataset_id: str
+    name: str | None = Field(default=None, max_length=120, description="Default: named after the dataset.")

@@ -1,1 +1,0 @@
-"""Explanations of measured and predicted images, drawn on request."""

@@ -1,1 +1,0 @@
-"""Leakage audits and distances of datasets by the features of a network, on request."""

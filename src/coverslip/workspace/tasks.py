@@ -1,0 +1,151 @@
+"""The tasks of worker processes: checks, audits, distances, explanations and predictions of single images.
+
+`coverslip.workspace.workers` runs them by name. They need libraries that the server does not load, or memory that the
+server would not release. Each task imports what it needs, because its process does nothing else.
+"""
+
+import base64
+import math
+from contextlib import suppress
+from dataclasses import asdict, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from coverslip.datasets import Dataset, is_table, open_image_file
+from coverslip.errors import CoverslipError
+from coverslip.events import Emit
+from coverslip.images import ReadPlan
+from coverslip.processes import Json
+
+if TYPE_CHECKING:
+    from coverslip.inference import Classifier
+    from coverslip.workspace.store.rows import AnyRow
+    from coverslip.workspace.store.workspace import Workspace
+
+_N_NEAREST, _TILES_PER_ROW = 4, 2  # there is space for two next to a picture
+
+
+def check(request: Json, emit: Emit) -> Json:
+    """Search a dataset that was read for near-duplicates, and check its image quality. The cache stores the results.
+
+    Raises:
+        CoverslipError: the dataset does not exist any more.
+    """
+    from coverslip.workspace.datasets.inspections import fill_check_cache
+
+    fill_check_cache(_workspace(request), request["dataset_id"], emit)
+    return {}
+
+
+def audit(request: Json, emit: Emit) -> Json:
+    """Search near-duplicates, unless this is done, and audit a dataset for leakage. The cache stores the results.
+
+    Raises:
+        CoverslipError: the audit is not possible.
+    """
+    from coverslip.audit import with_near_duplicates
+    from coverslip.experiments.leakage_audit import audit_leakage
+    from coverslip.runs import Recipe
+    from coverslip.workspace.store.database import read_transaction
+    from coverslip.workspace.store.rows import dataset_row, load_as_trained, load_scan
+
+    workspace, dataset_id = _workspace(request), request["dataset_id"]
+    with read_transaction(workspace.engine) as connection:
+        row = dataset_row(connection, dataset_id)
+        data, scan = load_as_trained(connection, dataset_id), load_scan(connection, dataset_id)
+    about = _further_cells(workspace, row)
+    data = replace(data, records=tuple(replace(r, about=about.get(r.image_id, ())) for r in data.records))
+    audit_leakage(data, with_near_duplicates(data, scan, emit=emit), Recipe(), emit=emit)
+    return {}
+
+
+def _further_cells(workspace: "Workspace", row: "AnyRow") -> dict[str, tuple[tuple[str, str], ...]]:
+    """Return the further table cells of images by ID; empty if the tables do not exist any more."""
+    from coverslip.workspace.datasets.sources import reopen_sources
+    from coverslip.workspace.store.rows import source_paths
+
+    if not any(is_table(Path(source)) for source in source_paths(row)):
+        return {}
+    with suppress(CoverslipError):
+        opened = reopen_sources(workspace, row, row.group_column, row.group_pattern)
+        return {record.image_id: record.about for record in opened.records}
+    return {}
+
+
+def measure_distances(request: Json, emit: Emit) -> Json:
+    """Return the distances between the feature distributions of datasets.
+
+    Raises:
+        CoverslipError: they cannot be measured.
+    """
+    from coverslip.audit.distance import distance
+    from coverslip.workspace.store.database import read_transaction
+    from coverslip.workspace.store.rows import dataset_row, load_dataset
+
+    with read_transaction(_workspace(request).engine) as connection:
+        names = [dataset_row(connection, each).name for each in request["datasets"]]
+        datasets = [load_dataset(connection, each) for each in request["datasets"]]
+    return asdict(distance(datasets, names=names, emit=emit))
+
+
+def explain(request: Json, emit: Emit) -> Json:
+    """Return the explanation of an image: a PNG as base64.
+
+    Raises:
+        CoverslipError: the image, or the classifier, cannot be read.
+    """
+    from coverslip.inference.explain import explanation_of
+
+    data = _one_image(request["file"], ReadPlan.model_validate(request["plan"]), request["label"])
+    picture = explanation_of(
+        request["run"],
+        data,
+        n_nearest=_N_NEAREST,
+        tiles_per_row=_TILES_PER_ROW,
+        device="cpu",  # fast enough for single images; the GPU stays free for trainings
+        emit=emit,
+    )
+    return {"png": base64.b64encode(picture).decode()}
+
+
+def _one_image(file: str, plan: ReadPlan, label: str | None) -> Dataset:
+    """Return a dataset of one image, read with its own plan instead of the classifier's."""
+    opened = open_image_file(Path(file))
+    record = replace(opened.records[0], label=label, plan=plan, stated=frozenset({"plane", "channels"}))
+    return replace(opened, records=(record,))
+
+
+def classify(request: Json, _: Emit) -> Json:
+    """Return the prediction of an image; nothing for a request without a file, which only loads the classifier.
+
+    Raises:
+        CoverslipError: the image, or the classifier, cannot be read.
+    """
+    classifier = _loaded(request["run"])
+    if "file" not in request:
+        return {}
+    row = next(iter(classifier.predict(open_image_file(Path(request["file"])))))
+    numbers = row.probabilities or (math.nan,) * len(classifier.classes)
+    return {
+        "predicted": row.predicted,
+        "probability": row.probability,
+        "decision": row.decision,
+        "probabilities": {
+            name: None if math.isnan(p) else p for name, p in zip(classifier.classes, numbers, strict=True)
+        },
+        "reason": row.reason,
+    }
+
+
+@lru_cache(maxsize=1)
+def _loaded(run: str) -> "Classifier":
+    from coverslip.inference import load_classifier
+
+    return load_classifier(run, "cpu")  # fast enough for single images; the GPU stays free for trainings
+
+
+def _workspace(request: Json) -> "Workspace":
+    from coverslip.workspace.store.workspace import Workspace
+
+    return Workspace.from_json(request["workspace"])
