@@ -14,7 +14,7 @@ from coverslip.audit.leakage_estimate import estimate_leakage
 from coverslip.audit.shortcuts import background_features, batch_columns, border_features, signal_of
 from coverslip.cli import main
 from coverslip.datasets import ProbeScore, Scan, Signal
-from coverslip.datasets.quality.finders import images
+from coverslip.datasets.quality import image_findings
 from coverslip.messages import text
 
 WARNING_SHARE, ADVICE_SHARE = 0.5, 0.25
@@ -145,10 +145,10 @@ def test_names_are_advice_and_no_signal_of_images() -> None:
     assert not signal.is_there
     seen = replace(signal, whole=ProbeScore(0.9, 0.02))
     scan = Scan(facts=(), signal=seen)
-    (found,) = images.slight_shortcuts(None, scan)
+    (found,) = image_findings.slight_shortcuts(None, scan)
     assert found.parameters["from"] == "name"
     assert found.do == text("finding-shortcut.do", **found.parameters)
-    assert not list(images.shortcuts(None, scan))
+    assert not list(image_findings.shortcuts(None, scan))
 
 
 def test_files_tell_how_they_were_taken_and_saved_and_not_when(tmp_path: Path) -> None:

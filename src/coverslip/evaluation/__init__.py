@@ -24,7 +24,6 @@ from coverslip.evaluation.comparison import (
     procedure_difference,
     units_to_show,
 )
-from coverslip.evaluation.curves import Curve, macro_roc_curve, micro_pr_curve, micro_roc_curve, pr_curve, roc_curve
 from coverslip.evaluation.decisions import (
     DecideBy,
     DecisionRule,
@@ -42,8 +41,7 @@ from coverslip.evaluation.decisions import (
     uncertain_threshold,
 )
 from coverslip.evaluation.folds import over_folds, with_folds
-from coverslip.evaluation.influence import Influence
-from coverslip.evaluation.intervals import FEW_GROUPS_FOR_INTERVALS, FEWEST_GROUPS, metric_intervals
+from coverslip.evaluation.intervals import FEW_GROUPS_FOR_INTERVALS, FEWEST_GROUPS, RANGES, Influence, Scale
 from coverslip.evaluation.learning import CurvePoint, LearningCurve, extrapolate, no_learning_curve
 from coverslip.evaluation.metrics import (
     ConfusedPair,
@@ -52,7 +50,6 @@ from coverslip.evaluation.metrics import (
     confusion_matrix,
     hardest_classes,
 )
-from coverslip.evaluation.per_class import per_class
 from coverslip.evaluation.prevalence import (
     PredictiveValues,
     at_prevalence,
@@ -61,6 +58,7 @@ from coverslip.evaluation.prevalence import (
     log_ratios,
     predictive_values,
 )
+from coverslip.evaluation.ranking import Curve, macro_roc_curve, micro_pr_curve, micro_roc_curve, pr_curve, roc_curve
 from coverslip.evaluation.results import (
     ClassScores,
     DomainScores,
@@ -71,13 +69,12 @@ from coverslip.evaluation.results import (
     Metric,
     SubgroupScores,
 )
-from coverslip.evaluation.summary import empty_evaluation, evaluate_predictions
+from coverslip.evaluation.summary import empty_evaluation, evaluate_predictions, per_class
 from coverslip.evaluation.table import (
     METRICS,
-    RANGES,
     Better,
     MetricRecord,
-    Scale,
+    metric_intervals,
     metrics_for_choices,
     of_margins,
     of_mean,

@@ -10,8 +10,7 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from coverslip.evaluation.influence import Influence
-from coverslip.evaluation.intervals import FEWEST_GROUPS, Units, metric_with_interval, standard_error
+from coverslip.evaluation.intervals import FEWEST_GROUPS, Influence, Units, metric_with_interval, standard_error
 from coverslip.evaluation.metrics import check_arrays
 from coverslip.evaluation.results import LEVEL, Metric
 from coverslip.evaluation.table import METRICS, MetricRecord, scored_metrics

@@ -6,8 +6,9 @@ from typing import Protocol
 
 import numpy as np
 
+from coverslip.evaluation.intervals import RANGES, Scale
 from coverslip.evaluation.results import LEVEL, Evaluation, FoldScores, FoldsScores, Metric, SubgroupScores
-from coverslip.evaluation.table import METRICS, RANGES, Scale
+from coverslip.evaluation.table import METRICS
 from coverslip.messages import text
 
 METHOD = "corrected resampled t over folds"

@@ -21,27 +21,121 @@ rules keep few, unequal or perfect cases honest; `benchmarks/interval_coverage.p
 - Fewer than five groups give no interval: it would say next to nothing. The counts are given instead.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
-from coverslip.evaluation.influence import Influence
-from coverslip.evaluation.metrics import check_arrays
+from coverslip.evaluation.metrics import Margins, confusion_matrix, margins_of
 from coverslip.evaluation.results import LEVEL, Metric
-from coverslip.evaluation.table import METRICS, MetricRecord, Scale, scored_metrics
 from coverslip.messages import text
+
+Scale = Literal["share", "correlation", "positive", "real"]
+
+RANGES: Mapping[Scale, tuple[float, float]] = {
+    "share": (0.0, 1.0),
+    "correlation": (-1.0, 1.0),
+    "positive": (0.0, np.inf),
+    "real": (-np.inf, np.inf),
+}
+
+_STEP = 1e-4  # of an image, for derivatives by counts
+
+
+@dataclass(frozen=True, slots=True)
+class Influence:
+    """How much images move one number."""
+
+    of_image: np.ndarray  # (n_images,) derivative by the weight of each; their sum is about 0
+    unseen: np.ndarray  # (K,) variance that the unseen image of each class adds
+    smoothed: float  # the number with the unseen images
+    is_proportion: bool = False  # of single images, each right or wrong: its variance follows from its value
+
+
+def influence_on_counts(
+    of_margins: Callable[[Margins], np.ndarray], label: np.ndarray, predicted: np.ndarray, n_classes: int
+) -> Influence:
+    """Of a metric of the margins of a confusion matrix.
+
+    Args:
+        of_margins: (..., K) margins to (...) values.
+        label: (n_images,) int, the true class.
+        predicted: (n_images,) int, the class that was decided.
+        n_classes: K.
+    """
+    confusion = confusion_matrix(label, predicted, n_classes)
+    half = _unseen_images(confusion)
+    slope = _slope_by_cell(of_margins, margins_of(confusion + half))
+    return Influence(
+        of_image=slope[label, predicted],
+        unseen=(half * slope**2).sum(axis=1),
+        smoothed=float(of_margins(margins_of(confusion + half))),
+    )
+
+
+def influence_on_mean(value: np.ndarray, label: np.ndarray, n_classes: int) -> Influence:
+    """Of the mean of something over images.
+
+    Args:
+        value: (n_images,) of each.
+        label: (n_images,) int, the true class.
+        n_classes: K.
+    """
+    mean = float(value.mean())
+    return Influence(of_image=(value - mean) / len(value), unseen=np.zeros(n_classes), smoothed=mean)
+
+
+def influence_on_proportion(
+    is_right: np.ndarray, is_counted: np.ndarray, label: np.ndarray, n_classes: int
+) -> Influence:
+    """Of the share of some images that are right.
+
+    Args:
+        is_right: (n_images,) bool.
+        is_counted: (n_images,) bool: the images that it is a share of, one at least.
+        label: (n_images,) int, the true class.
+        n_classes: K.
+    """
+    n, right = int(is_counted.sum()), int((is_right & is_counted).sum())
+    smoothed = (right + 0.5) / (n + 1)
+    # Together they are smoothed * (1 - smoothed) / n, so that single images get Jeffreys' interval for n images.
+    of_image = np.where(is_counted, is_right - smoothed, 0.0) / np.sqrt(n * (n + 1))
+    unseen = ((1 - smoothed) ** 2 + smoothed**2) / 2 / (n * (n + 1))
+    by_class = np.bincount(label[is_counted], minlength=n_classes) / n
+    return Influence(of_image, unseen * by_class, smoothed, is_proportion=True)
+
+
+def _unseen_images(confusion: np.ndarray) -> np.ndarray:
+    """Return (K, K): for each class that occurs half an image named rightly, and half of one named wrongly."""
+    n_classes = len(confusion)
+    images = np.full((n_classes, n_classes), 0.5 / max(n_classes - 1, 1))
+    np.fill_diagonal(images, 0.5)
+    images[confusion.sum(axis=1) == 0] = 0
+    return images
+
+
+def _slope_by_cell(of_margins: Callable[[Margins], np.ndarray], margins: Margins) -> np.ndarray:
+    """Return (K, K) derivative by each count, from those by the three margins that it adds to; 0 where no image is."""
+    n_classes = len(margins.n_true)
+    steps = _STEP * np.eye(n_classes) * (margins.n_true > 0)
+    steps_predicted = _STEP * np.eye(n_classes)
+    slopes = []
+    for place, step in enumerate((steps, steps, steps_predicted)):
+        above, below = (
+            of_margins(Margins(*(each + sign * step * (place == k) for k, each in enumerate(margins))))
+            for sign in (1, -1)
+        )
+        slopes.append((above - below) / (2 * _STEP))
+    by_right, by_true, by_predicted = slopes
+    by_cell: np.ndarray = by_true[:, None] + by_predicted + np.diag(by_right)
+    return by_cell
+
 
 FEW_GROUPS_FOR_INTERVALS = 30
 FEWEST_GROUPS = 5  # that an interval can rest on
 _ENOUGH_GROUPS = 20  # from here on an unseen group that fails is not counted: good classifiers' intervals would double
 _TAIL = (1 - LEVEL) / 2
-
-OnMetrics = Callable[[int, int], None]  # so many are done, of so many
-
-
-def ignore_metrics(done: int, total: int) -> None:
-    """For metrics that nobody watches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,55 +165,6 @@ class Units:
             return "infinitesimal jackknife over images (Jeffreys' interval)"
         method = "infinitesimal jackknife over groups (Student's t, logit scale)"
         return method if self.n >= FEW_GROUPS_FOR_INTERVALS else f"{method}; only {self.n} groups: approximate"
-
-
-def metric_intervals(
-    probability: np.ndarray,
-    label: np.ndarray,
-    group: np.ndarray | None,
-    *,
-    predicted: np.ndarray | None = None,
-    metrics: Sequence[str] | None = None,
-    on_progress: OnMetrics = ignore_metrics,
-) -> dict[str, Metric]:
-    """Return each metric with an interval that allows for the choice of groups (or images) in hand.
-
-    Args:
-        probability: (n_images, n_classes) float; rows sum to 1.
-        label: (n_images,) int in [0, n_classes).
-        group: (n_images,) names of groups; all images of a group move together. An empty name or None is a group of its
-            own. None for the whole: images are alone. Classes are not held at fixed counts: how many images of each
-            class there are is part of the luck of the draw.
-        predicted: (n_images,) int, the class that was decided; None: that of highest probability.
-        metrics: names out of `METRICS`; None takes all `scored_metrics`.
-        on_progress: called with the number of metrics that are done.
-
-    Returns:
-        Metric name to `Metric`; `value`, `low` and `high` are None, with a reason, where they cannot be estimated.
-
-    Raises:
-        ValueError: as in `score`, or there is no such metric.
-    """
-    check_arrays(probability, label)
-    records = [METRICS.find(name) for name in (scored_metrics() if metrics is None else metrics)]
-    units = Units.of(label, group, probability.shape[1])
-    if predicted is None:
-        predicted = probability.argmax(axis=1)
-    results = {}
-    for done, record in enumerate(records, start=1):
-        results[record.name] = _metric(record, probability, predicted, units)
-        on_progress(done, len(records))
-    return results
-
-
-def _metric(record: MetricRecord, probability: np.ndarray, predicted: np.ndarray, units: Units) -> Metric:
-    value = record.value(probability, units.label, predicted)
-    if np.isnan(value):
-        return Metric(value=None, method=units.method, reason=record.undefined)
-    if record.influence is None:
-        return Metric(value=value, reason=record.no_interval)
-    influence = record.influence(probability, units.label, predicted)
-    return metric_with_interval(value, influence, units, record.scale)
 
 
 def metric_with_interval(

@@ -1,25 +1,34 @@
 """All numbers of an evaluation: metrics with intervals, for each class and each domain."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from coverslip.evaluation.decisions import positive_class
-from coverslip.evaluation.group_results import group_decisions, group_mean_accuracy, subgroups
-from coverslip.evaluation.influence import Influence, influence_on_proportion
 from coverslip.evaluation.intervals import (
-    OnMetrics,
+    FEWEST_GROUPS,
+    Influence,
     Units,
     group_codes,
-    ignore_metrics,
-    metric_intervals,
+    influence_on_counts,
+    influence_on_mean,
+    influence_on_proportion,
     metric_with_interval,
 )
-from coverslip.evaluation.metrics import check_arrays, confusion_matrix
-from coverslip.evaluation.per_class import per_class
-from coverslip.evaluation.results import DomainScores, Evaluation, Metric
-from coverslip.evaluation.table import METRICS, scored_metrics
+from coverslip.evaluation.metrics import Margins, check_arrays, confusion_matrix
+from coverslip.evaluation.ranking import OfScore, auroc, average_precision
+from coverslip.evaluation.results import (
+    OF_POSITIVE,
+    ClassScores,
+    DomainScores,
+    Evaluation,
+    GroupDecisions,
+    Metric,
+    SubgroupScores,
+)
+from coverslip.evaluation.table import METRICS, OnMetrics, ignore_metrics, metric_intervals, scored_metrics
 from coverslip.messages import text
 
 
@@ -171,3 +180,239 @@ def _by_domain(
         )
         for name, rows in rows_of.items()
     }
+
+
+def per_class(
+    probability: np.ndarray, label: np.ndarray, predicted: np.ndarray | None = None, group: np.ndarray | None = None
+) -> list[ClassScores]:
+    """Return the scores of each class, in order.
+
+    They are `precision` (PPV), `recall` (sensitivity), `specificity`, `npv` (negative predictive value), `f1`, `auroc`
+    and `average_precision`. A number that is not defined is None, and its `reason` says why.
+    Args and errors as in `evaluation.metric_intervals`.
+    """
+    check_arrays(probability, label)
+    if predicted is None:
+        predicted = probability.argmax(axis=1)
+    units = Units.of((label == 0).astype(int), group, 2)
+    return [_one_class(probability[:, k], label == k, predicted == k, units) for k in range(probability.shape[1])]
+
+
+def _one_class(score: np.ndarray, is_class: np.ndarray, is_predicted: np.ndarray, units: Units) -> ClassScores:
+    units = Units(units.code, units.n, is_class.astype(int), 2, units.has_groups)
+    n, n_predicted, n_images = int(is_class.sum()), int(is_predicted.sum()), len(is_class)
+    absent = text("class-without-images") if n == 0 else None
+    unpredicted = text("class-never-predicted") if n_predicted == 0 else None
+    alone = text("class-of-all-images") if n == n_images else None
+    always = text("class-always-predicted") if n_predicted == n_images else None
+    missing = [reason for reason in (absent, unpredicted, alone) if reason]
+    return ClassScores(
+        n=n,
+        metrics={
+            "precision": _share(is_class, is_predicted, units, unpredicted),
+            "recall": _share(is_predicted, is_class, units, absent),
+            "specificity": _share(~is_predicted, ~is_class, units, alone),
+            "npv": _share(~is_class, ~is_predicted, units, always),
+            "f1": _f1(is_class, is_predicted, units, absent),
+            "auroc": _of_ranking(auroc, score, is_class, units, absent or alone),
+            "average_precision": _of_ranking(average_precision, score, is_class, units, absent),
+        },
+        reason="; ".join(missing) or None,
+    )
+
+
+def _share(is_right: np.ndarray, is_counted: np.ndarray, units: Units, missing: str | None) -> Metric:
+    if missing:
+        return Metric(value=None, method=units.method, reason=missing)
+    influence = influence_on_proportion(is_right, is_counted, units.label, 2)
+    return metric_with_interval(float(is_right[is_counted].mean()), influence, units, "share")
+
+
+def _f1(is_class: np.ndarray, is_predicted: np.ndarray, units: Units, missing: str | None) -> Metric:
+    if missing:
+        return Metric(value=None, method=units.method, reason=missing)
+    influence = influence_on_counts(_f1_of_margins, is_class.astype(int), is_predicted.astype(int), 2)
+    value = 2 * int((is_class & is_predicted).sum()) / int(is_class.sum() + is_predicted.sum())
+    return metric_with_interval(value, influence, units, "share", n_groups=units.n_groups(is_class | is_predicted))
+
+
+def _f1_of_margins(margins: Margins) -> np.ndarray:
+    """Of the second of two classes."""
+    right, n_true, n_predicted = (each[..., 1] for each in margins)
+    f1: np.ndarray = 2 * right / (n_true + n_predicted)
+    return f1
+
+
+def _of_ranking(
+    of_score: OfScore, score: np.ndarray, is_class: np.ndarray, units: Units, missing: str | None
+) -> Metric:
+    if missing:
+        return Metric(value=None, method=units.method, reason=missing)
+    ranked = of_score(score, is_class)
+    positive, negative = ranked.of_worst
+    influence = Influence(
+        ranked.of_image, np.array([negative, positive]) ** 2 / 2, ranked.value + (positive + negative) / 2
+    )
+    n_groups = units.n_groups(is_class) if is_class.all() else min(map(units.n_groups, (is_class, ~is_class)))
+    return metric_with_interval(ranked.value, influence, units, "share", n_groups=n_groups)
+
+
+_LEAST = 1e-6  # a probability, so that one image cannot rule a class out: as finely as predictions are written
+_FEWEST = 2  # groups
+
+
+def group_decisions(
+    probability: np.ndarray, label: np.ndarray, group: np.ndarray | None, positive: int | None
+) -> GroupDecisions | None:
+    """Return how often whole groups are named rightly; every group is one unit of the intervals.
+
+    Args:
+        probability: (n_images, n_classes) float; rows sum to 1.
+        label: (n_images,) int in [0, n_classes).
+        group: (n_images,) names; images with an empty name are excluded. None for the whole: not known.
+        positive: number of the positive one of two classes; None for others.
+
+    Returns:
+        None where groups are not known, all are single images, or most are of several classes.
+    """
+    if group is None:
+        return None
+    is_named = _is_named(group)
+    probability, label, group = probability[is_named], label[is_named], group[is_named]
+    if not len(group):
+        return None
+    code = group_codes(group)
+    n_groups, n_classes = int(code.max()) + 1, probability.shape[1]
+    counts = np.bincount(code * n_classes + label, minlength=n_groups * n_classes).reshape(n_groups, n_classes)
+    is_pure = (counts > 0).sum(axis=1) == 1
+    n_mixed = int((~is_pure).sum())
+    if n_groups == len(label) or n_groups - n_mixed < max(_FEWEST, n_mixed):
+        return None
+    log = np.zeros((n_groups, n_classes))
+    np.add.at(log, code, np.log(np.maximum(probability, _LEAST)))
+    mean = (log / counts.sum(axis=1, keepdims=True))[is_pure]
+    together = np.exp(mean - mean.max(axis=1, keepdims=True))
+    together /= together.sum(axis=1, keepdims=True)
+    true, decided = counts[is_pure].argmax(axis=1), together.argmax(axis=1)
+    metrics = metric_intervals(together, true, None, predicted=decided, metrics=["accuracy", "balanced_accuracy"])
+    if positive is not None:
+        of_positive = per_class(together, true, decided)[positive].metrics
+        metrics |= {name: of_positive[of_class] for name, of_class in OF_POSITIVE.items()}
+    matrix = confusion_matrix(true, decided, n_classes)
+    return GroupDecisions(
+        n=len(true),
+        n_mixed=n_mixed,
+        n_alone=int((~is_named).sum()),
+        metrics=metrics,
+        confusion_matrix=tuple(map(tuple, matrix.tolist())),
+    )
+
+
+def group_mean_accuracy(is_right: np.ndarray, group: np.ndarray | None) -> Metric | None:
+    """Return the mean of the accuracies of groups; every group has the same weight and is one unit of the interval.
+
+    Args:
+        is_right: (n_images,) bool.
+        group: (n_images,) names; images with an empty name are excluded. None for the whole: not known.
+
+    Returns:
+        None where no group is known.
+    """
+    if group is None or not (is_named := _is_named(group)).any():
+        return None
+    code = group_codes(group[is_named])
+    accuracy = np.bincount(code, weights=is_right[is_named]) / np.bincount(code)
+    no_class = np.zeros(len(accuracy), dtype=int)
+    units = Units.of(no_class, np.arange(len(accuracy)), 1)
+    metric = metric_with_interval(float(accuracy.mean()), influence_on_mean(accuracy, no_class, 1), units, "share")
+    return replace(metric, n_groups=len(accuracy))
+
+
+def _is_named(group: np.ndarray) -> np.ndarray:
+    return np.array([name not in ("", None) for name in group.tolist()], dtype=bool)
+
+
+SUBGROUP_METRICS = ("accuracy", "macro_f1")
+_MOST_VALUES = 12  # a column with more is a number or a name, no subgroup
+_MOST_COLUMNS = 8
+_FEW_IMAGES = 20
+
+
+def subgroups(
+    probability: np.ndarray,
+    label: np.ndarray,
+    predicted: np.ndarray,
+    group: np.ndarray | None,
+    columns: Mapping[str, np.ndarray],
+) -> dict[str, dict[str, SubgroupScores]]:
+    """Return numbers of the images with each value of each column.
+
+    Columns with one value, with more than 12, or that only repeat the class are excluded; so are those beyond 8.
+
+    Args:
+        probability: (n_images, n_classes) float; rows sum to 1.
+        label, predicted: (n_images,) int in [0, n_classes).
+        group: (n_images,) names of groups, or None.
+        columns: (n_images,) text by the name of the column; an empty text is a value too.
+    """
+    texts = {name: np.array([str(v) for v in values]) for name, values in columns.items()}
+    texts = {name: values for name, values in texts.items() if _makes_subgroups(values, label)}
+    return {
+        name: {
+            value: _one(probability, label, predicted, group, values == value)
+            for value in sorted(set(values.tolist()), key=lambda value: -int((values == value).sum()))
+        }
+        for name, values in list(texts.items())[:_MOST_COLUMNS]
+    }
+
+
+def _makes_subgroups(values: np.ndarray, label: np.ndarray) -> bool:
+    n_values = len(set(values.tolist()))
+    pairs = Counter(zip(values.tolist(), label.tolist(), strict=True))
+    repeats_class = len(pairs) == n_values  # every value is of one class only
+    return 1 < n_values <= _MOST_VALUES and not repeats_class
+
+
+def _one(
+    probability: np.ndarray, label: np.ndarray, predicted: np.ndarray, group: np.ndarray | None, is_in: np.ndarray
+) -> SubgroupScores:
+    own_group = None if group is None else group[is_in]
+    n_groups = None if own_group is None else int(group_codes(own_group).max()) + 1
+    return SubgroupScores(
+        n=int(is_in.sum()),
+        n_groups=n_groups,
+        is_small=bool(is_in.sum() < _FEW_IMAGES or (n_groups is not None and n_groups < FEWEST_GROUPS)),
+        n_missing=len(set(label.tolist()) - set(label[is_in].tolist())),
+        metrics=metric_intervals(
+            probability[is_in], label[is_in], own_group, predicted=predicted[is_in], metrics=SUBGROUP_METRICS
+        ),
+        gaps={name: _gap(name, probability, label, predicted, group, is_in) for name in SUBGROUP_METRICS},
+    )
+
+
+def _gap(
+    name: str,
+    probability: np.ndarray,
+    label: np.ndarray,
+    predicted: np.ndarray,
+    group: np.ndarray | None,
+    is_in: np.ndarray,
+) -> Metric:
+    if name != "accuracy" and set(label[is_in].tolist()) != set(label[~is_in].tolist()):
+        return Metric(value=None, reason=text("other-images-of-other-classes"))
+    record, units = METRICS[name], Units.of(label, group, probability.shape[1])
+    assert record.influence is not None, "subgroups are compared by metrics with intervals"
+    of_image, unseen, values = np.zeros(len(label)), np.zeros(units.n_classes), []
+    for sign, rows in ((1, is_in), (-1, ~is_in)):
+        part = (probability[rows], label[rows], predicted[rows])
+        influence = record.influence(*part)
+        of_image[rows] = sign * influence.of_image
+        unseen += influence.unseen
+        values.append(record.value(*part))
+    difference = float(values[0] - values[1])
+    n_groups = min(units.n_groups(is_in), units.n_groups(~is_in))
+    influence = Influence(of_image, unseen, difference)
+    metric = metric_with_interval(difference, influence, units, "real", n_groups=n_groups)
+    if metric.low is None or metric.high is None:
+        return metric
+    return replace(metric, low=max(metric.low, -1.0), high=min(metric.high, 1.0))

@@ -1,6 +1,6 @@
 """The table of metrics: what each is called, what it means, how it is computed, and what moves it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,18 +12,21 @@ from coverslip.evaluation.calibration import (
     expected_calibration_error,
     expected_error_of_calibrated,
 )
-from coverslip.evaluation.influence import Influence, influence_on_counts, influence_on_mean, influence_on_proportion
+from coverslip.evaluation.intervals import (
+    Influence,
+    Scale,
+    Units,
+    influence_on_counts,
+    influence_on_mean,
+    influence_on_proportion,
+    metric_with_interval,
+)
+from coverslip.evaluation.metrics import check_arrays
+from coverslip.evaluation.results import Metric
 from coverslip.tables import Table
 
 Better = Literal["higher", "lower", "near 0", "near 1"]
-Scale = Literal["share", "correlation", "positive", "real"]
 
-RANGES: Mapping[Scale, tuple[float, float]] = {
-    "share": (0.0, 1.0),
-    "correlation": (-1.0, 1.0),
-    "positive": (0.0, np.inf),
-    "real": (-np.inf, np.inf),
-}
 N_BINS = 15  # of the expected calibration error
 
 
@@ -347,7 +350,7 @@ def score(
     Raises:
         ValueError: there are no images, the shapes disagree, or a label is outside [0, n_classes).
     """
-    metrics.check_arrays(probability, label)
+    check_arrays(probability, label)
     if predicted is None:
         predicted = probability.argmax(axis=1)
     metric_names = scored_metrics() if names is None else names
@@ -371,3 +374,59 @@ def row_metrics(primary: str) -> tuple[str, ...]:
         primary: the metric that choices were made by.
     """
     return tuple(dict.fromkeys(["accuracy", "macro_f1", primary]))
+
+
+OnMetrics = Callable[[int, int], None]  # so many are done, of so many
+
+
+def ignore_metrics(done: int, total: int) -> None:
+    """For metrics that nobody watches."""
+
+
+def metric_intervals(
+    probability: np.ndarray,
+    label: np.ndarray,
+    group: np.ndarray | None,
+    *,
+    predicted: np.ndarray | None = None,
+    metrics: Sequence[str] | None = None,
+    on_progress: OnMetrics = ignore_metrics,
+) -> dict[str, Metric]:
+    """Return each metric with an interval that allows for the choice of groups (or images) in hand.
+
+    Args:
+        probability: (n_images, n_classes) float; rows sum to 1.
+        label: (n_images,) int in [0, n_classes).
+        group: (n_images,) names of groups; all images of a group move together. An empty name or None is a group of its
+            own. None for the whole: images are alone. Classes are not held at fixed counts: how many images of each
+            class there are is part of the luck of the draw.
+        predicted: (n_images,) int, the class that was decided; None: that of highest probability.
+        metrics: names out of `METRICS`; None takes all `scored_metrics`.
+        on_progress: called with the number of metrics that are done.
+
+    Returns:
+        Metric name to `Metric`; `value`, `low` and `high` are None, with a reason, where they cannot be estimated.
+
+    Raises:
+        ValueError: as in `score`, or there is no such metric.
+    """
+    check_arrays(probability, label)
+    records = [METRICS.find(name) for name in (scored_metrics() if metrics is None else metrics)]
+    units = Units.of(label, group, probability.shape[1])
+    if predicted is None:
+        predicted = probability.argmax(axis=1)
+    results = {}
+    for done, record in enumerate(records, start=1):
+        results[record.name] = _metric(record, probability, predicted, units)
+        on_progress(done, len(records))
+    return results
+
+
+def _metric(record: MetricRecord, probability: np.ndarray, predicted: np.ndarray, units: Units) -> Metric:
+    value = record.value(probability, units.label, predicted)
+    if np.isnan(value):
+        return Metric(value=None, method=units.method, reason=record.undefined)
+    if record.influence is None:
+        return Metric(value=value, reason=record.no_interval)
+    influence = record.influence(probability, units.label, predicted)
+    return metric_with_interval(value, influence, units, record.scale)

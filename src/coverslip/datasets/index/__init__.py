@@ -3,10 +3,26 @@
 from coverslip.datasets.index.boxes import gives_boxes
 from coverslip.datasets.index.channel_files import ChannelNames, channel_names, read_as
 from coverslip.datasets.index.classes import ClassPlan, Name, check_classes, shared_class_notes, with_classes
-from coverslip.datasets.index.folders import has_image_suffix
 from coverslip.datasets.index.in_memory import Axes
-from coverslip.datasets.index.opening import Given, open_again, open_dataset, regrouped
-from coverslip.datasets.index.patterns import grouped_by_pattern
+from coverslip.datasets.index.names import (
+    clean_label,
+    counted,
+    has_image_suffix,
+    name_as_text,
+    name_from_text,
+    natural_key,
+    one_line,
+    printable,
+    some,
+)
+from coverslip.datasets.index.opening import (
+    Given,
+    grouped_by_pattern,
+    open_again,
+    open_dataset,
+    open_image_file,
+    regrouped,
+)
 from coverslip.datasets.index.records import (
     DECISIONS,
     SIDES,
@@ -20,20 +36,10 @@ from coverslip.datasets.index.records import (
     Part,
     Side,
     Source,
-    clean_label,
-    counted,
-    name_as_text,
-    name_from_text,
-    natural_key,
-    one_line,
-    printable,
-    some,
 )
-from coverslip.datasets.index.table import ALIASES, TABLE_NAMES, plain_name
+from coverslip.datasets.index.table import ALIASES, PLAIN_TABLE_SUFFIXES, TABLE_NAMES, is_table, plain_name, read_table
 from coverslip.datasets.index.table_columns import TableContent, describe_table, with_mapping
-from coverslip.datasets.index.table_files import PLAIN_TABLE_SUFFIXES, is_table, read_table
-from coverslip.datasets.index.tables import EXCLUDED_BY_HAND
-from coverslip.datasets.index.unlabeled import open_image_file
+from coverslip.datasets.index.table_rows import EXCLUDED_BY_HAND
 
 __all__ = [
     "ALIASES",

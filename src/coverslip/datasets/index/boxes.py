@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from coverslip.datasets.index.records import one_line
+from coverslip.datasets.index.names import one_line
 from coverslip.datasets.index.table import PIXELS, RELATIVE, CellFault, Table, plain_name
 from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.images import describe_image, square_around

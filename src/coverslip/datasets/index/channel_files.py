@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from coverslip.datasets.index.records import Dataset, ImageRecord, one_line
+from coverslip.datasets.index.names import one_line
+from coverslip.datasets.index.records import Dataset, ImageRecord
 from coverslip.images import MOST_CHANNEL_FILES, ReadPlan
 from coverslip.messages import Note, note
 

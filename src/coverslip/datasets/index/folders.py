@@ -6,20 +6,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from coverslip.datasets.index.records import (
-    ImageRecord,
-    Side,
-    Source,
+from coverslip.datasets.index.names import (
     clean_label,
+    has_image_suffix,
     name_as_text,
     natural_key,
     one_line,
     printable,
-    side_named,
     some,
+    suffix_of,
 )
+from coverslip.datasets.index.records import ImageRecord, Side, Source, side_named
 from coverslip.errors import BadDataset
-from coverslip.images import ReadPlan, image_suffixes, unread_formats
+from coverslip.images import ReadPlan, unread_formats
 from coverslip.messages import Note, note
 
 _ARCHIVE_LITTER = "__MACOSX"  # resource forks that macOS puts into zip files
@@ -55,11 +54,6 @@ class Listing:
         return notes
 
 
-def has_image_suffix(name: str) -> bool:
-    """Return whether a file name has the suffix of an image, in upper or lower case."""
-    return _suffix(name) in image_suffixes()
-
-
 def list_images(root: Path) -> Listing:
     """List every image below `root`, in natural order. Links are followed, but not in circles.
 
@@ -93,7 +87,7 @@ def list_images(root: Path) -> Listing:
             elif has_image_suffix(entry.name):
                 listing.images.append((*below, entry.name))
             else:
-                listing.other[_suffix(entry.name) or "no suffix"] += 1
+                listing.other[suffix_of(entry.name) or "no suffix"] += 1
     listing.images.sort(key=_natural_path)
     listing.folders.sort(key=_natural_path)
     return listing
@@ -213,11 +207,6 @@ def _leads_back(link: str, folder: Path, real_root: str, top: str, followed: set
         return True
     followed.add((top, target))
     return False
-
-
-def _suffix(name: str) -> str:
-    dot = name.rfind(".")
-    return name[dot:].lower() if dot > 0 else ""
 
 
 def _natural_path(names: Iterable[str]) -> list[tuple[tuple[str | tuple[int, str], ...], str]]:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
-from coverslip.datasets.index.records import some
+from coverslip.datasets.index.names import some
 from coverslip.datasets.index.table import ALIASES, Table, plain_name
 from coverslip.errors import BadDataset
 from coverslip.images import Decoded, Depth, decode_pillow

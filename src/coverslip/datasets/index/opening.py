@@ -1,5 +1,9 @@
 """Open a dataset from names alone, without decoding any image."""
 
+import difflib
+import glob
+import os
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -7,37 +11,27 @@ from pathlib import Path
 from typing import Any
 
 from coverslip.datasets.index.channel_files import with_channel_files
-from coverslip.datasets.index.folders import has_image_suffix, open_folder
+from coverslip.datasets.index.folders import list_images, no_images, open_folder
 from coverslip.datasets.index.in_memory import Axes, as_sources
-from coverslip.datasets.index.patterns import (
-    check_pattern,
-    common_root,
-    folder_has_no_columns,
-    grouped_by_pattern,
-    nearest_spelling,
-    refuse_closed,
-)
-from coverslip.datasets.index.records import (
-    Dataset,
-    ImageRecord,
-    Opening,
-    Origin,
-    Source,
+from coverslip.datasets.index.names import (
     absolute_path,
+    has_image_suffix,
     name_as_text,
+    natural_key,
     one_line,
     posix_below,
+    printable,
     some,
     source_name,
 )
-from coverslip.datasets.index.table import Table
+from coverslip.datasets.index.records import Dataset, ImageRecord, Opening, Origin, Source
+from coverslip.datasets.index.table import PLAIN_TABLE_SUFFIXES, SHEET_SUFFIXES, Table, is_table, read_table
 from coverslip.datasets.index.table_columns import with_mapping
-from coverslip.datasets.index.table_files import PLAIN_TABLE_SUFFIXES, SHEET_SUFFIXES, is_table, read_table
-from coverslip.datasets.index.tables import open_table
-from coverslip.datasets.index.unlabeled import open_unlabeled
+from coverslip.datasets.index.table_rows import open_table
 from coverslip.errors import BadDataset
+from coverslip.files import closed_because
 from coverslip.images import Depth, ReadPlan, middle_of
-from coverslip.messages import Note, note
+from coverslip.messages import GroupBy, Note, note, text
 
 # A path, an array, a Pillow image, a table, or an iterable of these; see `as_sources`.
 Given = Any  # no type covers every object that becomes an array or has columns
@@ -358,3 +352,191 @@ def _groups_in_several_domains(records: Sequence[ImageRecord]) -> list[str]:
         if record.group is not None:
             domains.setdefault(record.group, set()).add(record.domain)
     return [group for group, domains_of_group in domains.items() if len(domains_of_group) > 1]
+
+
+def open_unlabeled(
+    sources: Sequence[str | Path | Table], opening: Opening, may_read: Callable[[Path], bool] | None = None
+) -> Dataset:
+    """Return the images of these sources as one dataset without domains. Repeated images are used once.
+
+    Args:
+        sources: paths and tables.
+        opening: how they are opened.
+        may_read: as of `open_dataset`.
+
+    Raises:
+        BadDataset: there are none, or a table or pattern is invalid.
+    """
+    group, pattern = opening.group, opening.group_pattern
+    plan = opening.plan_of_each.model_copy(update={"crop_size": None})
+    records: list[ImageRecord] = []
+    notes: list[Note] = []
+    roots: list[Path] = []
+    n_tables = 0
+    for source in sources:
+        path = source.path if isinstance(source, Table) else absolute_path(source)
+        if not isinstance(source, Table):
+            refuse_closed(path)
+        if isinstance(source, Table) or (is_table(path) and path.is_file()):
+            table = source if isinstance(source, Table) else read_table(path)
+            rows, more = open_table(
+                with_mapping(table, opening.columns),
+                opening.plan_of_each,
+                group=group,
+                wants_groups=False,
+                labeled=False,
+                may_read=may_read,
+            )
+            records += rows
+            notes += more
+            roots.append(path.parent)
+            n_tables += 1
+        elif path.is_dir():
+            listing = list_images(path)
+            if not listing.images:
+                raise no_images(path, listing)
+            start = "" if len(sources) == 1 else f"{os.fspath(source).rstrip(os.sep)}/"
+            records += [
+                ImageRecord(name_as_text(start + "/".join(p)), path.joinpath(*p), None, None, "", None, plan)
+                for p in listing.images
+            ]
+            notes += listing.notes()
+            roots.append(path)
+        elif os.path.lexists(path) or (has_image_suffix(path.name) and not glob.has_magic(os.fspath(source))):
+            records.append(_one_file(os.fspath(source), path, plan))
+            roots.append(path.parent)
+        else:
+            matched = _matching(os.fspath(source), path)
+            records += [_one_file(name, absolute_path(name), plan) for name in matched]
+            roots += [absolute_path(name).parent for name in matched]
+    if group is not None and not n_tables:
+        raise folder_has_no_columns(roots[0], group)
+    if not any(record.is_there for record in records):
+        path = records[0].path
+        raise BadDataset("no-image-exists", file=path, n_images=len(records), advice=nearest_spelling(path))
+    distinct = list(dict.fromkeys(records))
+    if len(distinct) < len(records):
+        notes.append(note("given-twice", n_images=len(records) - len(distinct)))
+    root = common_root(roots)
+    if pattern is not None:
+        distinct, more = grouped_by_pattern(distinct, root, pattern)
+        notes += more
+    kind: Source = "table" if n_tables == len(sources) else "files"
+    return Dataset(root, kind, tuple(distinct), tuple(notes))
+
+
+def open_image_file(path: Path) -> Dataset:
+    """Return one image without a label, whatever its suffix: a file named `.csv` is not read as a table."""
+    record = _one_file(os.fspath(path), path, ReadPlan())
+    return Dataset(path.parent, "files", (record,), ())
+
+
+def _one_file(name: str, path: Path, plan: ReadPlan) -> ImageRecord:
+    return ImageRecord(name_as_text(name.replace(os.sep, "/")), path, None, None, "", None, plan)
+
+
+def _matching(pattern: str, path: Path) -> list[str]:
+    """Return the files that match a pattern such as `new/*.tif`, in natural order, with the images of folders."""
+    if not glob.has_magic(pattern):
+        raise BadDataset("no-such-file-or-folder", file=path, advice=nearest_spelling(path))
+    images: list[str] = []
+    home = os.path.expanduser(pattern)  # noqa: PTH111 - Path.expanduser raises on a file named ~cell.tif
+    names = glob.glob(home, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute patterns
+    for name in sorted(names, key=natural_key):
+        if Path(name).is_dir():
+            images += [os.fspath(Path(name, *names_below)) for names_below in list_images(absolute_path(name)).images]
+        elif has_image_suffix(name):
+            images.append(name)
+    if not images:
+        raise BadDataset("no-match", pattern=one_line(pattern))
+    return list(dict.fromkeys(images))
+
+
+def common_root(roots: Sequence[Path]) -> Path:
+    """Return the folder that encloses all of these; the first of them if they are on several drives."""
+    try:
+        return Path(os.path.commonpath(roots))
+    except ValueError:  # two drives of Windows
+        return roots[0]
+
+
+def folder_has_no_columns(path: Path, group: str, *, table: str | None = None) -> BadDataset:
+    """Return the error for a group column of a folder. `table` is in the folder and has that column."""
+    return BadDataset(
+        "folder-has-no-columns",
+        file=path,
+        remedies=(GroupBy(),),
+        group=one_line(group, 60),
+        has_table=table is not None,
+        table=one_line(table or ""),
+    )
+
+
+def refuse_closed(path: Path) -> None:
+    """Refuse a path that cannot be opened.
+
+    Raises:
+        BadDataset: it cannot be opened.
+    """
+    if (reason := closed_because(path)) is not None:
+        raise BadDataset("path-not-opened", file=path, reason=reason)
+
+
+def nearest_spelling(path: Path) -> str:
+    """Return advice for a name that does not exist: the nearest name that does."""
+    try:
+        names = [entry.name for entry in path.parent.iterdir()]
+    except OSError:
+        return text("folder-does-not-exist", folder=one_line(posix_below(path.parent, path.parent.parent)))
+    near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.6)
+    return text("did-you-mean-file", name=one_line(near[0])) if near else text("check-spelling")
+
+
+_EXAMPLES = 5  # names of images that do not match
+
+
+def grouped_by_pattern(
+    records: Sequence[ImageRecord], root: Path, pattern: str
+) -> tuple[list[ImageRecord], list[Note]]:
+    """Return records with the group that `pattern` finds in each path relative to `root`, and notes.
+
+    The group is what the part named `group` matched, else the first part in parentheses, else the whole match.
+    An image whose path does not match is a group of its own.
+
+    Raises:
+        BadDataset: the pattern is not a regular expression.
+    """
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise BadDataset("invalid-pattern", pattern=one_line(pattern), reason=str(error)) from error
+    took = "group" if "group" in compiled.groupindex else min(1, compiled.groups)
+    grouped, alone = list[ImageRecord](), list[str]()
+    for record in records:
+        match = compiled.search(posix_below(record.path, root))
+        group = match[took] if match else None
+        if not group:
+            alone.append(record.image_id)
+        grouped.append(replace(record, group=printable(group) if group else record.image_id))
+    notes = []
+    if alone:
+        names = some(alone, _EXAMPLES)
+        notes.append(note("pattern-misses", n_images=len(alone), names=names, examples=alone[:_EXAMPLES]))
+    return grouped, notes
+
+
+def check_pattern(opened: Sequence[Dataset], pattern: str) -> None:
+    """Refuse a pattern that matches no path of any source. Images that are added to a dataset may have other names.
+
+    Raises:
+        BadDataset: it matches none.
+    """
+    n_images = sum(map(len, opened))
+    n_alone = sum(
+        note.parameters["n_images"] for dataset in opened for note in dataset.notes if note.code == "pattern-misses"
+    )
+    if n_alone < n_images:
+        return
+    root, first = opened[0].root, opened[0].records[0]
+    path = one_line(posix_below(first.path, root))
+    raise BadDataset("pattern-matches-nothing", file=root, pattern=one_line(pattern), n_paths=n_images, path=path)

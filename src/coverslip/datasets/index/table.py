@@ -1,12 +1,20 @@
 """A table of images as text, from a file or from a program, and the accepted names of its columns."""
 
-from collections.abc import Mapping
+import codecs
+import csv
+import io
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from coverslip.datasets.index.names import has_image_suffix, one_line
+from coverslip.errors import BadDataset
+from coverslip.files import plain_cell
 from coverslip.images import MOST_CHANNEL_FILES, Decoded
-from coverslip.messages import Note, text
+from coverslip.messages import Note, note, text
 
 # Accepted names of columns, best first. `image` is the path only if there is no better name: in tables of crops it
 # often names the field of view.
@@ -113,3 +121,167 @@ class CellFault(ValueError):
 def plain_name(column: str) -> str:
     """Return a column's name in the form in which names are compared."""
     return "_".join(column.casefold().replace("-", " ").replace("_", " ").split())
+
+
+TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".txt"})
+PLAIN_TABLE_SUFFIXES = frozenset({".csv", ".tsv"})  # searched for beside images; most other text files are notes
+# Room for 5 million rows of 200 bytes; a row takes some 500 bytes of memory.
+_MOST_BYTES = 2**30
+_LONGEST_ROW = 2**20  # characters
+SHEET_SUFFIXES = frozenset({".xlsx", ".xls", ".ods", ".numbers"})
+
+
+def is_table(path: Path) -> bool:
+    """Return whether a file name has a suffix of tables that can be read."""
+    return path.suffix.lower() in TABLE_SUFFIXES
+
+
+def read_table(path: Path) -> Table:
+    """Read a table whose first line names the columns; separators , ; or tab, quoted cells, any UTF or Windows-1252.
+
+    Raises:
+        BadDataset: it cannot be opened, is not text, is too large, or has no rows or rows with too many cells.
+    """
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise BadDataset("table-too-large", file=path, limit_gib=_MOST_BYTES // 2**30)
+        data = path.read_bytes()
+    except OSError as error:
+        raise BadDataset("table-not-read", file=path, reason=error.strerror or str(error)) from error
+    content, notes = _decode(data, path)
+    content = content.removeprefix("\ufeff")
+    first_line = 1
+    forced = None
+    if content[:4].casefold() == "sep=":  # a line that Excel writes and reads
+        forced, (_, _, content), first_line = content[4:5], content.partition("\n"), 2
+    separator = forced or max(",;\t", key=lambda mark: _header_quality(content[:_LONGEST_ROW], mark))
+    rows: list[tuple[str, ...]] = []
+    lines: list[int] = []
+    columns: tuple[str, ...] = ()
+    too_long: list[int] = []
+    for line, cells in _rows(content, separator, first_line, path):
+        stripped = [plain_cell(cell.strip()) for cell in cells]
+        if any(stripped):
+            if not columns:
+                columns = tuple(stripped)
+            else:
+                if any(stripped[len(columns) :]):
+                    too_long.append(line)
+                rows.append((*stripped, *[""] * len(columns))[: len(columns)])
+                lines.append(line)
+    if too_long:
+        raise BadDataset("rows-too-long", file=path, n_rows=len(too_long), line=too_long[0])
+    if columns and _is_without_header(columns, path.parent):
+        rows.insert(0, columns)
+        lines.insert(0, first_line)
+        columns = tuple(f"column {k}" for k in range(1, len(columns) + 1))
+        notes.append(note("no-header", table=one_line(path.name)))
+    if not rows:
+        raise BadDataset("no-table-rows" if columns else "empty-table", file=path)
+    return Table(path, columns, tuple(rows), tuple(lines), tuple(notes))
+
+
+def _is_without_header(columns: Sequence[str], folder: Path) -> bool:
+    """Return whether the first line is a row: it has no accepted column name, and names a file."""
+    if any(plain_name(column) in TABLE_NAMES for column in columns):
+        return False
+    return any(has_image_suffix(cell) and (folder / cell).is_file() for cell in columns)
+
+
+def _rows(content: str, separator: str, first_line: int, path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield the line in which each row begins, and its cells.
+
+    Raises:
+        BadDataset: a row cannot be parsed.
+    """
+    lines, well_formed = _LinesOfRow(content), _well_formed(separator)
+    reader = csv.reader(lines, delimiter=separator, strict=True)
+    line, n_columns = first_line, 0
+    try:
+        for cells in reader:
+            row = lines.take_row()
+            n_columns = n_columns or (len(cells) if any(cells) else 0)
+            if '"' in row and not well_formed.fullmatch(row):
+                raise csv.Error(text("unquoted-quotation-mark"))
+            if '"' in row and _has_swallowed_row(row, separator, n_columns, path.parent):
+                raise csv.Error(text("row-in-quoted-cell"))
+            yield line, cells
+            line = first_line + reader.line_num
+    except csv.Error as error:
+        reason = _fault_in_row(error, n_lines=first_line + reader.line_num - line)
+        raise BadDataset("invalid-table-line", file=path, line=line, reason=reason) from error
+
+
+def _well_formed(separator: str) -> re.Pattern[str]:
+    """Return the pattern of a row with quotation marks only around cells, or twice within quoted cells.
+
+    The module csv reads others as text.
+    """
+    mark = re.escape(separator)
+    cell = rf'(?:"(?:[^"]|"")*"|[^"{mark}]*)'
+    return re.compile(rf"{cell}(?:{mark}{cell})*[\r\n]*")
+
+
+def _has_swallowed_row(row: str, separator: str, n_columns: int, folder: Path) -> bool:
+    """Return whether several lines of one row have the form of rows, and a later line names an image."""
+    first, *further = ([cell.strip(' "') for cell in line.split(separator)] for line in row.splitlines() or [""])
+    return len(first) >= n_columns and any(
+        len(cells) >= n_columns and any(has_image_suffix(cell) or os.path.isfile(folder / cell) for cell in cells)  # noqa: PTH113  any text
+        for cells in further
+    )
+
+
+def _fault_in_row(error: csv.Error, n_lines: int) -> str:
+    """Return what is wrong with a row. One of several lines has a quotation mark that does not end its cell."""
+    reason = str(error)
+    if "unexpected end" in reason or ("expected after" in reason and n_lines > 1):
+        return text("unclosed-quotation-mark")
+    if "expected after" in reason:
+        return text("text-after-quotation-mark")
+    return text("perhaps-unclosed-quotation-mark", reason=reason) if n_lines > 1 else reason
+
+
+class _LinesOfRow:
+    """The lines of a table, up to a length of the row that is being read, which is kept in memory."""
+
+    def __init__(self, content: str) -> None:
+        self._row, self._n_letters = list[str](), 0  # the lines of the row that is being read
+        self._lines = io.StringIO(content, newline="")
+
+    def __iter__(self) -> "_LinesOfRow":
+        return self
+
+    def __next__(self) -> str:
+        line = self._lines.readline(_LONGEST_ROW + 1)
+        self._n_letters += len(line)
+        if self._n_letters > _LONGEST_ROW:
+            raise csv.Error(text("row-too-long", n_characters=_LONGEST_ROW))
+        if not line:
+            raise StopIteration
+        self._row.append(line)
+        return line
+
+    def take_row(self) -> str:
+        """Return the text of the row that was read, and start the next one."""
+        row, self._row, self._n_letters = "".join(self._row), [], 0
+        return row
+
+
+def _decode(data: bytes, path: Path) -> tuple[str, list[Note]]:
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", errors="replace"), []
+    if b"\0" in data[:4096]:
+        raise BadDataset("not-a-text-table", file=path)
+    try:
+        return data.decode("utf-8"), []
+    except UnicodeDecodeError:
+        return data.decode("cp1252", errors="replace"), [note("not-utf-8", table=one_line(path.name))]
+
+
+def _header_quality(content: str, separator: str) -> tuple[int, int]:
+    """Return how well a separator divides the first line: the number of accepted names, then of columns."""
+    try:
+        header = next(csv.reader(io.StringIO(content, newline=""), delimiter=separator), [])
+    except csv.Error:
+        return 0, 0
+    return sum(plain_name(column) in TABLE_NAMES for column in header), len(header)

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from coverslip.datasets.index.boxes import BoxColumns, Layout, find_box_columns, suggested_crop_size, used_box_columns
-from coverslip.datasets.index.folders import has_image_suffix
-from coverslip.datasets.index.records import one_line, some
+from coverslip.datasets.index.names import has_image_suffix, one_line, some
 from coverslip.datasets.index.table import ALIASES, PIXELS, POSITIONS, RELATIVE, TABLE_NAMES, Table, plain_name
 from coverslip.errors import BadDataset
 from coverslip.images import MOST_CHANNEL_FILES

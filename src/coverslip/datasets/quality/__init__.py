@@ -1,8 +1,6 @@
 """Scans of datasets, images that belong together, and findings."""
 
-from coverslip.datasets.quality.components import connected_components, kept_together, labels_of
 from coverslip.datasets.quality.facts import FEW_GROUPS_FOR_ONE_SPLIT, SOME_GROUPS, GroupFacts, Spread, single_groups
-from coverslip.datasets.quality.finders.images import what_to_do_about_channels
 from coverslip.datasets.quality.finding import (
     Finder,
     Finding,
@@ -12,13 +10,32 @@ from coverslip.datasets.quality.finding import (
     list_finders,
     register_finder,
 )
-from coverslip.datasets.quality.image_quality import ImageQuality
+from coverslip.datasets.quality.image_findings import what_to_do_about_channels
 from coverslip.datasets.quality.inspecting import Inspection, inspect_dataset
-from coverslip.datasets.quality.leaks import Leak, LeakKind, predefined_split_leaks
 from coverslip.datasets.quality.name_groups import NameGroups, groups_in_names
-from coverslip.datasets.quality.scanning import Scan, Unreadable, by_field, scan_images
-from coverslip.datasets.quality.signal import ColumnProbe, ProbeScore, Signal, SignalSource
-from coverslip.datasets.quality.usable import ON_REQUEST, dropped_notes, exclusion_notes, exclusion_reasons
+from coverslip.datasets.quality.scanning import (
+    ColumnProbe,
+    ImageQuality,
+    ProbeScore,
+    Scan,
+    Signal,
+    SignalSource,
+    Unreadable,
+    by_field,
+    scan_images,
+)
+from coverslip.datasets.quality.units import (
+    ON_REQUEST,
+    Leak,
+    LeakKind,
+    connected_components,
+    dropped_notes,
+    exclusion_notes,
+    exclusion_reasons,
+    kept_together,
+    labels_of,
+    predefined_split_leaks,
+)
 
 __all__ = [
     "FEW_GROUPS_FOR_ONE_SPLIT",

@@ -10,16 +10,15 @@ import os
 import sqlite3
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Literal
 
 from coverslip.cache import RECORDS, Kind, RecordStore, not_usable, register
 from coverslip.datasets.index import Dataset, ImageRecord
-from coverslip.datasets.quality.image_quality import ImageQuality
-from coverslip.datasets.quality.signal import Signal
 from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.files import sha256_json
@@ -153,6 +152,72 @@ def joined_facts(channels: Sequence[ImageFacts | Unreadable]) -> ImageFacts | Un
         low=tuple(low for facts in readable for low in facts.low),
         high=tuple(high for facts in readable for high in facts.high),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ImageQuality:
+    """Saturation and cut are 0 if there is no problem, or none is measurable; larger sharpness is sharper."""
+
+    saturated: float  # share of the object's pixels that are as bright as the file can hold, in all channels
+    sharpness: float | None  # log of fine detail over coarse detail; None without either
+    cut: float  # share of a side of the image along which the object in the middle is cut
+
+
+SignalSource = Literal["border", "background", "size", "format", "metadata", "name"]
+
+UNSEEN: frozenset[SignalSource] = frozenset({"name"})  # not available to networks
+SEEN = 0.5  # of the way from chance to certainty: from here on, images show their plate or day
+HIGHEST_P = 0.05  # above it, random labels are predicted as well
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeScore:
+    """The score of a probe that predicts classes."""
+
+    balanced_accuracy: float  # mean recall over classes, on held-out images
+    p: float  # share of random labels that are predicted as well
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnProbe:
+    """How well a column of the table, such as plate or day, predicts classes, and whether images show its values."""
+
+    score: ProbeScore  # classes, from the value alone
+    visibility: float  # how well images of one class predict its values: 0 by chance, 1 always
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """How well each source, and the whole image, predicts the labels."""
+
+    chance: float  # balanced accuracy of random predictions
+    whole: ProbeScore
+    by_source: Mapping[SignalSource, ProbeScore]
+    by_column: Mapping[str, ColumnProbe] = field(default_factory=dict)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether any input of a network predicts the labels better than chance."""
+        visible = (score for source, score in self.by_source.items() if source not in UNSEEN)
+        return min(score.p for score in (self.whole, *visible)) <= HIGHEST_P
+
+    def share(self, source: SignalSource) -> float:
+        """Return the share of the whole image's gain over chance, at most 1; 0 if the source is no better than chance.
+
+        From few whole images, a network may learn less than the source alone predicts.
+        """
+        return self._share(self.by_source[source])
+
+    def share_of_column(self, column: str) -> float:
+        """Return the same of a column whose values images show; 0 if they do not."""
+        by_column = self.by_column[column]
+        return self._share(by_column.score) if by_column.visibility >= SEEN else 0.0
+
+    def _share(self, score: ProbeScore) -> float:
+        gain = score.balanced_accuracy - self.chance
+        if score.p > HIGHEST_P or gain <= 0:
+            return 0.0
+        return gain / max(gain, self.whole.balanced_accuracy - self.chance)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,7 @@ import numpy as np
 from coverslip.datasets.index import Dataset, one_line
 from coverslip.datasets.quality.facts import frequencies
 from coverslip.datasets.quality.finding import Found, found
-from coverslip.datasets.quality.scanning import Scan, Unreadable
-from coverslip.datasets.quality.signal import UNSEEN, Signal
+from coverslip.datasets.quality.scanning import UNSEEN, Scan, Signal, Unreadable
 from coverslip.images import BEYOND_EDGE, NO_SUCH_FILE, ImageFacts
 from coverslip.messages import Remedies, Set, text
 

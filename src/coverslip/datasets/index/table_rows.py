@@ -8,10 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from coverslip.datasets.index.boxes import Size, box_of, size_of
-from coverslip.datasets.index.records import (
-    SIDE_WORDS,
-    ImageRecord,
-    Side,
+from coverslip.datasets.index.names import (
     absolute_path,
     clean_label,
     name_as_text,
@@ -19,8 +16,8 @@ from coverslip.datasets.index.records import (
     one_line,
     posix_below,
     printable,
-    side_named,
 )
+from coverslip.datasets.index.records import SIDE_WORDS, ImageRecord, Side, side_named
 from coverslip.datasets.index.table import CellFault, Table
 from coverslip.datasets.index.table_columns import Columns, find_columns, other_columns
 from coverslip.errors import BadDataset

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from typing import Any
 
 from coverslip.datasets.index import Dataset, ImageRecord, channel_names, one_line, some
-from coverslip.datasets.quality.components import kept_together, labels_of
 from coverslip.datasets.quality.facts import (
     FEW_GROUPS_FOR_ONE_SPLIT,
     SOME_GROUPS,
@@ -16,9 +15,9 @@ from coverslip.datasets.quality.facts import (
     single_groups,
 )
 from coverslip.datasets.quality.finding import Cluster, Found, found
-from coverslip.datasets.quality.leaks import Leak, predefined_split_leaks
 from coverslip.datasets.quality.name_groups import NameGroups, groups_in_names
 from coverslip.datasets.quality.scanning import Scan
+from coverslip.datasets.quality.units import Leak, kept_together, labels_of, predefined_split_leaks
 from coverslip.images import ImageFacts
 from coverslip.messages import GroupBy, Set, text
 
@@ -254,7 +253,7 @@ def conflicting_labels(dataset: Dataset, scan: Scan) -> Iterator[Found]:
         )
 
 
-def exact_copies(dataset: Dataset, scan: Scan) -> Iterator[Found]:
+def exact_duplicates(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     """Find equal pixels whose labels do not conflict."""
     clusters = [members for members in _with_labels(dataset, scan.equal_pixels) if len(labels_of(dataset, members)) < 2]
     if clusters:
@@ -266,7 +265,7 @@ def exact_copies(dataset: Dataset, scan: Scan) -> Iterator[Found]:
         )
 
 
-def changed_copies(dataset: Dataset, scan: Scan) -> Iterator[Found]:
+def near_duplicates(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     """Find near-duplicates, with the label of each image."""
     near = _with_labels(dataset, scan.near_duplicates or ())
     clusters = [members for members in near if _n_pictures(scan, members) > 1]
@@ -285,7 +284,7 @@ def changed_copies(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     )
 
 
-def copies_in_several_groups(dataset: Dataset, scan: Scan) -> Iterator[Found]:
+def duplicates_in_several_groups(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     """Find duplicates and near-duplicates in several groups, with the group of each image."""
     in_changed = {i for members in scan.near_duplicates or () for i in members}
     equal = (members for members in scan.equal_pixels if in_changed.isdisjoint(members))
