@@ -196,7 +196,7 @@ def thresholds(n_images: int = 120) -> dict:
         "compared to the end": len(same.fine),
         "likeness of copies (lowest, 1 %, 5 %)": lowest,
         "of other pairs (99 %, 99.9 %, highest)": np.quantile(others, (0.99, 0.999, 1)).round(2).tolist(),
-        "share of copies found": round(float(same.are_copies.sum() / n), 4),
+        "share of copies found": round(float(same.are_duplicates.sum() / n), 4),
         "share of copies at least": {t: round(float((same.likeness >= t).sum() / n), 4) for t in asked},
         "other pairs at least": {t: int((others >= t).sum()) for t in asked},
     }

@@ -16,7 +16,7 @@ from scipy.ndimage import gaussian_filter
 
 import coverslip as cs
 from coverslip.audit import (
-    SeenWhileScanning,
+    ScanCollector,
     with_cached_near_duplicates,
     with_near_duplicates,
     with_recorded_near_duplicates,
@@ -69,7 +69,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def looked(planted: Path):
-    data, seen = open_dataset(planted), SeenWhileScanning()
+    data, seen = open_dataset(planted), ScanCollector()
     scan = scan_images(data, on_pixels=seen)
     return data, with_near_duplicates(data, scan, seen)
 
@@ -104,7 +104,7 @@ def test_twelve_versions_of_one_image_are_one_cluster(tmp_path):
         first.rotate(13 * k, Image.Resampling.BICUBIC).crop((15, 15, 75, 75)).save(folder / f"version {k}.png")
     for k, other in enumerate(others):
         other.crop((15, 15, 75, 75)).save(folder / f"other {k}.png")
-    data, seen = open_dataset(tmp_path), SeenWhileScanning()
+    data, seen = open_dataset(tmp_path), ScanCollector()
     (cluster,) = with_near_duplicates(data, scan_images(data, on_pixels=seen), seen).near_duplicates
     assert sorted(data.records[i].path.stem for i in cluster) == sorted(f"version {k}" for k in range(12))
 
@@ -112,11 +112,11 @@ def test_twelve_versions_of_one_image_are_one_cluster(tmp_path):
 @pytest.mark.slow
 def test_what_was_found_is_known_again_by_the_pixels_alone(looked, planted):
     data, scan = looked
-    other = data.chosen(reversed(range(len(data))))
+    other = data.subset(reversed(range(len(data))))
     known = with_cached_near_duplicates(replace(scan_images(other), near_duplicates=None))
     names = {frozenset(other.records[i].image_id for i in members) for members in known.near_duplicates}
     assert names == {frozenset(data.records[i].image_id for i in members) for members in scan.near_duplicates}
-    fewer = data.chosen(range(10))
+    fewer = data.subset(range(10))
     assert with_cached_near_duplicates(scan_images(fewer)).near_duplicates is None
 
 
@@ -243,7 +243,7 @@ def test_plain_shapes_that_fit_in_any_turn_are_no_copies(tmp_path):
     stack = np.stack([picture for picture in pictures if picture is not None])
     found = match(stack, place(stack, first, second)[0])
     assert len(found.first) > 30  # discs on an even ground: laid over each other with ease
-    assert not found.are_copies.any()
+    assert not found.are_duplicates.any()
 
 
 def test_chromosomes_of_several_cells_that_agree_when_turned_are_no_copies(shared_data):
@@ -256,7 +256,7 @@ def test_chromosomes_of_several_cells_that_agree_when_turned_are_no_copies(share
     assert (found.likeness > 4.4).all()
     # The third is of a cell that was photographed twice, upright both times; the last was turned on purpose.
     assert found.is_askew.tolist() == [True, True, False, True]
-    assert found.are_copies.tolist() == [False, False, True, True]
+    assert found.are_duplicates.tolist() == [False, False, True, True]
 
 
 def test_pairs_that_all_differ_when_seen_coarsely_match_nothing():

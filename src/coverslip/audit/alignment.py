@@ -161,7 +161,7 @@ class Matches:
         return z
 
     @property
-    def are_copies(self) -> npt.NDArray[np.bool_]:
+    def are_duplicates(self) -> npt.NDArray[np.bool_]:
         """(n,) whether pairs are near-duplicates."""
         least = np.where(self.is_askew, _LEAST_LIKENESS_AT_ODD_ANGLES, _LEAST_LIKENESS)
         return np.asarray(self.likeness >= least)
@@ -206,7 +206,7 @@ def match(pictures: Bytes, aligned: Pairs) -> Matches:
 def _fit_in_any_rotation(pictures: Floats, level: Level, pairs: Pairs, matches: Matches) -> npt.NDArray[np.bool_]:
     """Return (n,) whether pairs seem to be copies at any rotation: plain discs and rods."""
     is_plain = np.zeros(len(pairs.first), bool)
-    seeming = np.flatnonzero(matches.are_copies)
+    seeming = np.flatnonzero(matches.are_duplicates)
     if not len(seeming):
         return is_plain
     rotation = np.exp(1j * np.pi / 2 * np.arange(1, 4))

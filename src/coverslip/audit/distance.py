@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.datasets import Dataset, DecodedPixels, Given, Scan, one_line, open_dataset, scan_images
+from coverslip.datasets import Dataset, DecodedPixels, ImageSource, Scan, one_line, open_dataset, scan_images
 from coverslip.engines import embed
 from coverslip.errors import BadDataset
 from coverslip.evaluation import Metric
@@ -42,7 +42,7 @@ class _FeatureSet:
 
 
 def distance(
-    datasets: Sequence[Dataset | Given],
+    datasets: Sequence[Dataset | ImageSource],
     *,
     names: Sequence[str] = (),
     run: Run | Path | str | None = None,
@@ -107,7 +107,7 @@ def distance(
     )
 
 
-def _opened(datasets: Sequence[Dataset | Given], group: str | None, group_pattern: str | None) -> list[Dataset]:
+def _opened(datasets: Sequence[Dataset | ImageSource], group: str | None, group_pattern: str | None) -> list[Dataset]:
     """Return all datasets, with groups if they have them, which at least one must; labels are optional."""
     opened, refused = list[Dataset](), list[BadDataset]()
     for each in datasets:
@@ -124,7 +124,7 @@ def _opened(datasets: Sequence[Dataset | Given], group: str | None, group_patter
     return opened
 
 
-def _ungrouped(source: Given) -> Dataset:
+def _ungrouped(source: ImageSource) -> Dataset:
     try:
         return open_dataset(source)
     except BadDataset:  # images without classes

@@ -70,7 +70,7 @@ _OFF_MIDDLE = 0.1  # of the image: least distance of its center from the middle,
 _CONVEX = 0.93  # of the area of its convex hull
 
 
-def with_known_quality(scan: Scan) -> Scan:
+def with_cached_quality(scan: Scan) -> Scan:
     """Return the scan with the cached quality of these pixels, if there is any."""
     hashes = {fact.pixel_hash for fact in scan.facts if isinstance(fact, ImageFacts)}
     with RecordStore(QUALITY, "images") as store:
@@ -94,7 +94,7 @@ def with_quality(
     Raises:
         Stopped: on request.
     """
-    cached = with_known_quality(scan).quality or (None,) * len(scan.facts)
+    cached = with_cached_quality(scan).quality or (None,) * len(scan.facts)
     new = {i: measured[i] for i, quality in enumerate(cached) if quality is None and i in measured}
     missing = [
         i
@@ -121,7 +121,7 @@ def with_quality(
     by_hash = {fact.pixel_hash: quality for i, quality in new.items() if isinstance(fact := scan.facts[i], ImageFacts)}
     with RecordStore(QUALITY, "images") as store:
         store.keep({of: json.dumps([_VERSION, asdict(quality)]).encode() for of, quality in by_hash.items()})
-    return _with(with_known_quality(scan), by_hash)
+    return _with(with_cached_quality(scan), by_hash)
 
 
 def _with(scan: Scan, by_hash: Mapping[str, ImageQuality]) -> Scan:

@@ -163,7 +163,7 @@ def _key(data: Dataset, scan: Scan) -> str:
         fact = scan.facts[i]
         assert not isinstance(fact, Unreadable)  # such images are not usable
         record = data.records[i]
-        name = "" if record.given else name_as_text(record.path.stem)
+        name = "" if record.in_memory else name_as_text(record.path.stem)
         members[unit].append(f"{fact.pixel_hash} {record.label} {name}")
     units = sorted("\n".join(sorted(images)) for images in members.values())
     return hashlib.blake2b("\n\n".join([str(_VERSION), *units]).encode(), digest_size=16).hexdigest()

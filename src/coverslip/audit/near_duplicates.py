@@ -167,7 +167,7 @@ T = TypeVar("T")
 _searching = threading.Lock()  # only one search at a time sets the number of BLAS threads of the process
 
 
-class SeenWhileScanning:
+class ScanCollector:
     """Collects small pictures and quality while a scan decodes images (`on_pixels`), to decode them only once.
 
     Args:
@@ -196,7 +196,7 @@ def with_cached_near_duplicates(scan: Scan) -> Scan:
 def with_near_duplicates(
     dataset: Dataset,
     scan: Scan,
-    collector: SeenWhileScanning | None = None,
+    collector: ScanCollector | None = None,
     *,
     emit: Emit = ignore,
     stop: Stop = BY_SIGNAL,
@@ -220,7 +220,7 @@ def with_near_duplicates(
         return cached
     first_of = {fact.pixel_hash: i for i, fact in reversed([*enumerate(scan.facts)]) if isinstance(fact, ImageFacts)}
     positions = [first_of[pixels] for pixels in sorted(first_of)]
-    pictures = _pictures(dataset, positions, collector or SeenWhileScanning(with_quality=False), emit, stop)
+    pictures = _pictures(dataset, positions, collector or ScanCollector(with_quality=False), emit, stop)
     with_picture = [i for i in positions if pictures.get(i) is not None]
     linked = []
     if len(with_picture) >= _FEWEST:
@@ -267,7 +267,7 @@ def _linked(pictures: Bytes, emit: Emit, stop: Stop) -> list[list[int]]:
 
     def compare(part: slice) -> list[tuple[int, int]]:
         matches = match(pictures, pairs[part])
-        accepted = matches.are_copies
+        accepted = matches.are_duplicates
         return list(zip(matches.first[accepted].tolist(), matches.second[accepted].tolist(), strict=True))
 
     links = _in_parts(len(pairs.first), compare, _STAGES[1], emit, stop)
@@ -321,7 +321,7 @@ def _components(links: Sequence[tuple[int, int]], n: int) -> list[list[int]]:
 
 
 def _pictures(
-    dataset: Dataset, positions: Sequence[int], collected: SeenWhileScanning, emit: Emit, stop: Stop
+    dataset: Dataset, positions: Sequence[int], collected: ScanCollector, emit: Emit, stop: Stop
 ) -> dict[int, Bytes | None]:
     """Return a small picture of each image; None if it is uniform, or can no longer be read."""
 

@@ -1,4 +1,4 @@
-"""Metrics, intervals, calibration, decisions and curves: pure functions of arrays."""
+"""Metrics, intervals, calibration, decisions, curves and OOD scores: pure functions of arrays."""
 
 from coverslip.evaluation.calibration import (
     ReliabilityBin,

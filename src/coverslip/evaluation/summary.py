@@ -1,4 +1,13 @@
-"""All numbers of an evaluation: metrics with intervals, for each class and each domain."""
+"""The evaluation of predictions: metrics with intervals overall, by class, domain, group and subgroup.
+
+The gap of a subgroup is its metric minus that of all other images. Images of one group can be on both sides, so the
+interval is computed from the influence of every image on the difference, summed over groups.
+
+The probabilities of a group are computed from the mean log-probabilities of its images. The sum would treat images as
+independent evidence and would be overconfident, since images of a patient resemble each other. With a mean of
+probabilities or a majority vote, many uncertain images would outweigh a few certain ones. A group has only one class,
+so groups with images of several classes are excluded from these predictions.
+"""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -47,21 +56,21 @@ def evaluate_predictions(
     columns: Mapping[str, np.ndarray] | None = None,
     on_progress: OnMetrics = ignore_metrics,
 ) -> Evaluation:
-    """Return all metrics with their intervals: no NaN, no NumPy types.
+    """Return all metrics with their intervals, without NaN and NumPy types.
 
     Args:
         probability: (n_images, n_classes) float, calibrated; rows sum to 1.
         label: (n_images,) int in [0, n_classes).
         classes: names, in the order of the columns of `probability`.
-        split: what the images are: "test", "val", the name of an evaluation.
-        primary: the metric that choices were made by, one of `METRICS`.
-        predicted: (n_images,) int, the class that was decided; None: that of highest probability.
-        group: (n_images,) names of groups, or None where none were given; see `metric_intervals`.
-        domain: (n_images,) names of the domains; with more than one, `by_domain` has each one's metrics.
-        probability_uncalibrated: as `probability`, before the temperature.
-        positive: of two classes the one that is looked for; None: see `positive_class`.
+        split: which images: "test", "val", or the name of an evaluation.
+        primary: metric by which choices were made, one of `METRICS`.
+        predicted: (n_images,) int, the decided class; None takes the class of highest probability.
+        group: (n_images,) names of groups, or None without groups; see `metric_intervals`.
+        domain: (n_images,) names of the domains. With several domains, `by_domain` has the metrics of each.
+        probability_uncalibrated: as `probability`, uncalibrated_metrics temperature scaling.
+        positive: of two classes, the one to detect; None: see `positive_class`.
         columns: (n_images,) text by the name of a column of the dataset's table, for subgroups.
-        on_progress: called with the number of metrics that are done.
+        on_progress: called with the number of finished metrics.
 
     Raises:
         ValueError: as in `score`, or the number of classes or the primary metric does not fit.
@@ -74,7 +83,7 @@ def evaluate_predictions(
         predicted = probability.argmax(axis=1)
     names = list(classes)
     positive = positive_class(names, positive)
-    overall = _numbers(probability, label, predicted, group, probability_uncalibrated, on_progress)
+    overall = _domain_scores(probability, label, predicted, group, probability_uncalibrated, on_progress)
     return Evaluation(
         split=split,
         n=overall.n,
@@ -95,7 +104,7 @@ def evaluate_predictions(
 
 
 def empty_evaluation(classes: Sequence[str], *, split: str, primary: str, reason: str) -> Evaluation:
-    """Return an evaluation without numbers, where no image could be measured, and why."""
+    """Return an evaluation without values, and the reason: no image could be evaluated."""
     return Evaluation(
         split=split,
         n=0,
@@ -110,10 +119,10 @@ def empty_evaluation(classes: Sequence[str], *, split: str, primary: str, reason
 
 
 def _over_majority_class(label: np.ndarray, predicted: np.ndarray, group: np.ndarray | None, n_classes: int) -> Metric:
-    """Return how much higher the accuracy is than that of always predicting the most frequent class.
+    """Return the accuracy minus that of always predicting the most frequent class.
 
-    Both at the class proportions of these images, so that only how well each class is recognized is left to chance. On
-    other images the accuracy of predicting one class is whatever share that class has there.
+    Both accuracies use the class proportions of these images, so the interval includes only the variance of the recall
+    of each class.
     """
     share = np.bincount(label, minlength=n_classes) / len(label)
     influence = Influence(np.zeros(len(label)), np.zeros(n_classes), -float(share.max()))
@@ -135,7 +144,7 @@ def _whole_numbers(counts: np.ndarray) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(row) for row in counts.tolist())
 
 
-def _numbers(
+def _domain_scores(
     probability: np.ndarray,
     label: np.ndarray,
     predicted: np.ndarray,
@@ -147,10 +156,10 @@ def _numbers(
     names = [name for name in METRICS if name not in scored_metrics()]
     if uncalibrated is None:
         reason = text("no-uncalibrated-probabilities")
-        before = dict.fromkeys(names, Metric(value=None, reason=reason))
+        uncalibrated_metrics = dict.fromkeys(names, Metric(value=None, reason=reason))
     else:
-        before = metric_intervals(uncalibrated, label, group, metrics=names)
-    metrics = {**intervals, **before}
+        uncalibrated_metrics = metric_intervals(uncalibrated, label, group, metrics=names)
+    metrics = {**intervals, **uncalibrated_metrics}
     return DomainScores(
         n=len(label),
         n_groups=None if group is None else int(group_codes(group).max()) + 1,
@@ -171,7 +180,7 @@ def _by_domain(
         return {}
     rows_of = {name: np.array([str(image_domain) == name for image_domain in domain]) for name in names}
     return {
-        name: _numbers(
+        name: _domain_scores(
             probability[rows],
             label[rows],
             predicted[rows],
@@ -185,37 +194,37 @@ def _by_domain(
 def per_class(
     probability: np.ndarray, label: np.ndarray, predicted: np.ndarray | None = None, group: np.ndarray | None = None
 ) -> list[ClassScores]:
-    """Return the scores of each class, in order.
+    """Return the scores of each class, in the order of columns.
 
     They are `precision` (PPV), `recall` (sensitivity), `specificity`, `npv` (negative predictive value), `f1`, `auroc`
-    and `average_precision`. A number that is not defined is None, and its `reason` says why.
-    Args and errors as in `evaluation.metric_intervals`.
+    and `average_precision`. An undefined value is None, with a `reason`.
+    Args and errors as of `metric_intervals`.
     """
     check_arrays(probability, label)
     if predicted is None:
         predicted = probability.argmax(axis=1)
     units = Units.of((label == 0).astype(int), group, 2)
-    return [_one_class(probability[:, k], label == k, predicted == k, units) for k in range(probability.shape[1])]
+    return [_class_scores(probability[:, k], label == k, predicted == k, units) for k in range(probability.shape[1])]
 
 
-def _one_class(score: np.ndarray, is_class: np.ndarray, is_predicted: np.ndarray, units: Units) -> ClassScores:
+def _class_scores(score: np.ndarray, is_class: np.ndarray, is_predicted: np.ndarray, units: Units) -> ClassScores:
     units = Units(units.code, units.n, is_class.astype(int), 2, units.has_groups)
     n, n_predicted, n_images = int(is_class.sum()), int(is_predicted.sum()), len(is_class)
-    absent = text("class-without-images") if n == 0 else None
-    unpredicted = text("class-never-predicted") if n_predicted == 0 else None
-    alone = text("class-of-all-images") if n == n_images else None
-    always = text("class-always-predicted") if n_predicted == n_images else None
-    missing = [reason for reason in (absent, unpredicted, alone) if reason]
+    no_images = text("class-without-images") if n == 0 else None
+    no_predictions = text("class-never-predicted") if n_predicted == 0 else None
+    of_all = text("class-of-all-images") if n == n_images else None
+    all_predicted = text("class-always-predicted") if n_predicted == n_images else None
+    missing = [reason for reason in (no_images, no_predictions, of_all) if reason]
     return ClassScores(
         n=n,
         metrics={
-            "precision": _share(is_class, is_predicted, units, unpredicted),
-            "recall": _share(is_predicted, is_class, units, absent),
-            "specificity": _share(~is_predicted, ~is_class, units, alone),
-            "npv": _share(~is_class, ~is_predicted, units, always),
-            "f1": _f1(is_class, is_predicted, units, absent),
-            "auroc": _of_ranking(auroc, score, is_class, units, absent or alone),
-            "average_precision": _of_ranking(average_precision, score, is_class, units, absent),
+            "precision": _share(is_class, is_predicted, units, no_predictions),
+            "recall": _share(is_predicted, is_class, units, no_images),
+            "specificity": _share(~is_predicted, ~is_class, units, of_all),
+            "npv": _share(~is_class, ~is_predicted, units, all_predicted),
+            "f1": _f1(is_class, is_predicted, units, no_images),
+            "auroc": _of_ranking(auroc, score, is_class, units, no_images or of_all),
+            "average_precision": _of_ranking(average_precision, score, is_class, units, no_images),
         },
         reason="; ".join(missing) or None,
     )
@@ -237,7 +246,7 @@ def _f1(is_class: np.ndarray, is_predicted: np.ndarray, units: Units, missing: s
 
 
 def _f1_of_margins(margins: Margins) -> np.ndarray:
-    """Of the second of two classes."""
+    """Return the F1 of the second of two classes."""
     right, n_true, n_predicted = (each[..., 1] for each in margins)
     f1: np.ndarray = 2 * right / (n_true + n_predicted)
     return f1
@@ -257,27 +266,27 @@ def _of_ranking(
     return metric_with_interval(ranked.value, influence, units, "share", n_groups=n_groups)
 
 
-_LEAST = 1e-6  # a probability, so that one image cannot rule a class out: as finely as predictions are written
+_LEAST = 1e-6  # smallest probability of a class, as in predictions.csv, so that one image cannot exclude a class
 _FEWEST = 2  # groups
 
 
 def group_decisions(
     probability: np.ndarray, label: np.ndarray, group: np.ndarray | None, positive: int | None
 ) -> GroupDecisions | None:
-    """Return how often whole groups are named rightly; every group is one unit of the intervals.
+    """Return metrics of predictions for whole groups; each group is one unit of the intervals.
 
     Args:
         probability: (n_images, n_classes) float; rows sum to 1.
         label: (n_images,) int in [0, n_classes).
-        group: (n_images,) names; images with an empty name are excluded. None for the whole: not known.
-        positive: number of the positive one of two classes; None for others.
+        group: (n_images,) names; images with an empty name are excluded. None if groups are unknown.
+        positive: number of the positive class of two; None for more classes.
 
     Returns:
-        None where groups are not known, all are single images, or most are of several classes.
+        None if groups are unknown, all are single images, or most have images of several classes.
     """
     if group is None:
         return None
-    is_named = _is_named(group)
+    is_named = _has_group_name(group)
     probability, label, group = probability[is_named], label[is_named], group[is_named]
     if not len(group):
         return None
@@ -291,16 +300,18 @@ def group_decisions(
     log = np.zeros((n_groups, n_classes))
     np.add.at(log, code, np.log(np.maximum(probability, _LEAST)))
     mean = (log / counts.sum(axis=1, keepdims=True))[is_pure]
-    together = np.exp(mean - mean.max(axis=1, keepdims=True))
-    together /= together.sum(axis=1, keepdims=True)
-    true, decided = counts[is_pure].argmax(axis=1), together.argmax(axis=1)
-    metrics = metric_intervals(together, true, None, predicted=decided, metrics=["accuracy", "balanced_accuracy"])
+    group_probability = np.exp(mean - mean.max(axis=1, keepdims=True))
+    group_probability /= group_probability.sum(axis=1, keepdims=True)
+    true_class, predicted_class = counts[is_pure].argmax(axis=1), group_probability.argmax(axis=1)
+    metrics = metric_intervals(
+        group_probability, true_class, None, predicted=predicted_class, metrics=["accuracy", "balanced_accuracy"]
+    )
     if positive is not None:
-        of_positive = per_class(together, true, decided)[positive].metrics
+        of_positive = per_class(group_probability, true_class, predicted_class)[positive].metrics
         metrics |= {name: of_positive[of_class] for name, of_class in OF_POSITIVE.items()}
-    matrix = confusion_matrix(true, decided, n_classes)
+    matrix = confusion_matrix(true_class, predicted_class, n_classes)
     return GroupDecisions(
-        n=len(true),
+        n=len(true_class),
         n_mixed=n_mixed,
         n_alone=int((~is_named).sum()),
         metrics=metrics,
@@ -309,16 +320,16 @@ def group_decisions(
 
 
 def group_mean_accuracy(is_right: np.ndarray, group: np.ndarray | None) -> Metric | None:
-    """Return the mean of the accuracies of groups; every group has the same weight and is one unit of the interval.
+    """Return the mean accuracy of groups; each group has the same weight and is one unit of the interval.
 
     Args:
         is_right: (n_images,) bool.
-        group: (n_images,) names; images with an empty name are excluded. None for the whole: not known.
+        group: (n_images,) names; images with an empty name are excluded. None if groups are unknown.
 
     Returns:
-        None where no group is known.
+        None if no group is named.
     """
-    if group is None or not (is_named := _is_named(group)).any():
+    if group is None or not (is_named := _has_group_name(group)).any():
         return None
     code = group_codes(group[is_named])
     accuracy = np.bincount(code, weights=is_right[is_named]) / np.bincount(code)
@@ -328,12 +339,12 @@ def group_mean_accuracy(is_right: np.ndarray, group: np.ndarray | None) -> Metri
     return replace(metric, n_groups=len(accuracy))
 
 
-def _is_named(group: np.ndarray) -> np.ndarray:
+def _has_group_name(group: np.ndarray) -> np.ndarray:
     return np.array([name not in ("", None) for name in group.tolist()], dtype=bool)
 
 
 SUBGROUP_METRICS = ("accuracy", "macro_f1")
-_MOST_VALUES = 12  # a column with more is a number or a name, no subgroup
+_MOST_VALUES = 12  # columns with more are numbers or names, not subgroups
 _MOST_COLUMNS = 8
 _FEW_IMAGES = 20
 
@@ -345,46 +356,46 @@ def subgroups(
     group: np.ndarray | None,
     columns: Mapping[str, np.ndarray],
 ) -> dict[str, dict[str, SubgroupScores]]:
-    """Return numbers of the images with each value of each column.
+    """Return metrics of the images with each value of each column.
 
-    Columns with one value, with more than 12, or that only repeat the class are excluded; so are those beyond 8.
+    Up to 8 columns are used. Columns with one value or more than 12, or with a single class per value, are excluded.
 
     Args:
         probability: (n_images, n_classes) float; rows sum to 1.
         label, predicted: (n_images,) int in [0, n_classes).
         group: (n_images,) names of groups, or None.
-        columns: (n_images,) text by the name of the column; an empty text is a value too.
+        columns: (n_images,) text by name of the column; an empty text is a value too.
     """
-    texts = {name: np.array([str(v) for v in values]) for name, values in columns.items()}
-    texts = {name: values for name, values in texts.items() if _makes_subgroups(values, label)}
+    text_columns = {name: np.array([str(v) for v in values]) for name, values in columns.items()}
+    text_columns = {name: values for name, values in text_columns.items() if _makes_subgroups(values, label)}
     return {
         name: {
-            value: _one(probability, label, predicted, group, values == value)
+            value: _subgroup(probability, label, predicted, group, values == value)
             for value in sorted(set(values.tolist()), key=lambda value: -int((values == value).sum()))
         }
-        for name, values in list(texts.items())[:_MOST_COLUMNS]
+        for name, values in list(text_columns.items())[:_MOST_COLUMNS]
     }
 
 
 def _makes_subgroups(values: np.ndarray, label: np.ndarray) -> bool:
     n_values = len(set(values.tolist()))
     pairs = Counter(zip(values.tolist(), label.tolist(), strict=True))
-    repeats_class = len(pairs) == n_values  # every value is of one class only
-    return 1 < n_values <= _MOST_VALUES and not repeats_class
+    is_within_classes = len(pairs) == n_values  # each value occurs in one class only
+    return 1 < n_values <= _MOST_VALUES and not is_within_classes
 
 
-def _one(
+def _subgroup(
     probability: np.ndarray, label: np.ndarray, predicted: np.ndarray, group: np.ndarray | None, is_in: np.ndarray
 ) -> SubgroupScores:
-    own_group = None if group is None else group[is_in]
-    n_groups = None if own_group is None else int(group_codes(own_group).max()) + 1
+    subgroup_group = None if group is None else group[is_in]
+    n_groups = None if subgroup_group is None else int(group_codes(subgroup_group).max()) + 1
     return SubgroupScores(
         n=int(is_in.sum()),
         n_groups=n_groups,
         is_small=bool(is_in.sum() < _FEW_IMAGES or (n_groups is not None and n_groups < FEWEST_GROUPS)),
         n_missing=len(set(label.tolist()) - set(label[is_in].tolist())),
         metrics=metric_intervals(
-            probability[is_in], label[is_in], own_group, predicted=predicted[is_in], metrics=SUBGROUP_METRICS
+            probability[is_in], label[is_in], subgroup_group, predicted=predicted[is_in], metrics=SUBGROUP_METRICS
         ),
         gaps={name: _gap(name, probability, label, predicted, group, is_in) for name in SUBGROUP_METRICS},
     )

@@ -97,7 +97,7 @@ def _candidates(
             example = grouped[0][1] if grouped else ""
             if (n := _n_groups([group for _, group in grouped])) and not has_image_suffix(example):
                 named = of_column.get(column)
-                p, is_supported = (None, False) if named is None else (named.p, named.is_telling)
+                p, is_supported = (None, False) if named is None else (named.p, named.is_significant)
                 if not is_supported and _is_serial(grouped):
                     continue
                 columns.append((GroupSuggestion(column, None, n, example, p, is_supported), groups))
@@ -105,7 +105,9 @@ def _candidates(
     for named in tested:
         if not named.is_class and named.column is None:
             records, _ = grouped_by_pattern(data.records, data.root, named.pattern)
-            suggestion = GroupSuggestion(None, named.pattern, named.n_groups, named.example, named.p, named.is_telling)
+            suggestion = GroupSuggestion(
+                None, named.pattern, named.n_groups, named.example, named.p, named.is_significant
+            )
             yield suggestion, [record.group for record in records]
 
 

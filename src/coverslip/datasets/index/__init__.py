@@ -1,7 +1,7 @@
 """The images of a dataset, and what names and tables state about them, without decoding."""
 
-from coverslip.datasets.index.boxes import gives_boxes
-from coverslip.datasets.index.channel_files import ChannelNames, channel_names, read_as
+from coverslip.datasets.index.boxes import has_box_columns
+from coverslip.datasets.index.channel_files import ChannelNames, channel_names, with_plan
 from coverslip.datasets.index.classes import ClassPlan, Name, check_classes, shared_class_notes, with_classes
 from coverslip.datasets.index.in_memory import Axes
 from coverslip.datasets.index.names import (
@@ -16,12 +16,12 @@ from coverslip.datasets.index.names import (
     some,
 )
 from coverslip.datasets.index.opening import (
-    Given,
+    ImageSource,
     grouped_by_pattern,
-    open_again,
     open_dataset,
     open_image_file,
-    regrouped,
+    reopen_dataset,
+    with_groups,
 )
 from coverslip.datasets.index.records import (
     DECISIONS,
@@ -55,8 +55,8 @@ __all__ = [
     "ChannelNames",
     "ClassPlan",
     "Dataset",
-    "Given",
     "ImageRecord",
+    "ImageSource",
     "Name",
     "Opening",
     "Origin",
@@ -69,24 +69,24 @@ __all__ = [
     "clean_label",
     "counted",
     "describe_table",
-    "gives_boxes",
     "grouped_by_pattern",
+    "has_box_columns",
     "has_image_suffix",
     "is_table",
     "name_as_text",
     "name_from_text",
     "natural_key",
     "one_line",
-    "open_again",
     "open_dataset",
     "open_image_file",
     "plain_name",
     "printable",
-    "read_as",
     "read_table",
-    "regrouped",
+    "reopen_dataset",
     "shared_class_notes",
     "some",
     "with_classes",
+    "with_groups",
     "with_mapping",
+    "with_plan",
 ]

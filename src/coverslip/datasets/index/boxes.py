@@ -78,7 +78,7 @@ def find_box_columns(table: Table) -> BoxColumns | None:
     return None
 
 
-def gives_boxes(table: Table) -> bool:
+def has_box_columns(table: Table) -> bool:
     """Return whether the columns of a table give boxes, even if one of them is missing."""
     try:
         columns = find_box_columns(table)

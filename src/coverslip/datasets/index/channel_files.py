@@ -18,7 +18,7 @@ _USUAL_MARK = re.compile(
 _LEAST_SHARE = 0.8  # of images that have all their files, for marks to count as those of channels
 
 
-def read_as(data: Dataset, plan: ReadPlan) -> Dataset:
+def with_plan(data: Dataset, plan: ReadPlan) -> Dataset:
     """Return the same images by another plan. If it names channel files, the files of an image are joined."""
     return with_channel_files(data, plan).read_with(plan)
 
@@ -55,7 +55,9 @@ class _ChannelJoiner:
         """Return one record for each image."""
         images: dict[object, list[tuple[int, ImageRecord]]] = {}
         for record in records:
-            mark = None if record.given is not None or record.plan.other_files else self._last_mark(record.path.name)
+            mark = (
+                None if record.in_memory is not None or record.plan.other_files else self._last_mark(record.path.name)
+            )
             if mark is None:
                 self._without += [] if record.plan.other_files else [record.image_id]
                 images[record] = [(0, record)]
@@ -68,7 +70,7 @@ class _ChannelJoiner:
     def _image(self, files: list[tuple[int, ImageRecord]]) -> ImageRecord:
         channel, first = min(files, key=lambda file: file[0])
         mark = self._last_mark(first.path.name)
-        if mark is None or first.plan.other_files or first.given is not None:
+        if mark is None or first.plan.other_files or first.in_memory is not None:
             return first
         self._n_files += len(files)
         self._n_images += 1
@@ -110,7 +112,7 @@ def channel_names(records: Sequence[ImageRecord]) -> ChannelNames | None:
     """Return the marks by which the files of most images differ, if all but a few names have one; else None."""
     marks_of: dict[tuple[Path, str], dict[str, str]] = defaultdict(dict)
     for record in records:
-        if record.given is None and not record.plan.other_files:
+        if record.in_memory is None and not record.plan.other_files:
             last_mark = next(iter(reversed(list(_USUAL_MARK.finditer(record.path.name)))), None)
             if last_mark is not None:
                 key = (record.path.parent, _with_mark(record.path.name, last_mark, "\0"))

@@ -218,7 +218,7 @@ def check_classes(dataset: Dataset, plan: ClassPlan) -> None:
     ]
     changes, new_names = plan.changes(), plan.new_names()
     unnamed = (i for i, record in enumerate(dataset.records) if _named(dataset, record, plan, changes) is None)
-    stay = with_classes(dataset.chosen(unnamed), plan).classes
+    stay = with_classes(dataset.subset(unnamed), plan).classes
     for new in dict.fromkeys(new_names.values()):
         if new in stay:
             olds = ", ".join([new, *(old for old, name in new_names.items() if name == new)])

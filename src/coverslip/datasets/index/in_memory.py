@@ -130,8 +130,8 @@ def as_sources(source: object, axes: Axes, depth: Depth | None = None) -> list[s
     """
     sources = _sources_of(source, axes)
     tables = [table for table in sources if isinstance(table, Table)]
-    converted = iter(with_pixel_depth([table.given for table in tables], depth))
-    return [replace(each, given=next(converted)) if isinstance(each, Table) else each for each in sources]
+    converted = iter(with_pixel_depth([table.images for table in tables], depth))
+    return [replace(each, images=next(converted)) if isinstance(each, Table) else each for each in sources]
 
 
 def _sources_of(source: object, axes: Axes) -> list[str | Path | Table]:
@@ -260,5 +260,5 @@ def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], images: Ma
         lines=tuple(range(len(rows))),
         notes=(),
         is_in_memory=True,
-        given=dict(images),
+        images=dict(images),
     )

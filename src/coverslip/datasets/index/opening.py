@@ -34,14 +34,14 @@ from coverslip.images import Depth, ReadPlan, middle_of
 from coverslip.messages import GroupBy, Note, note, text
 
 # A path, an array, a Pillow image, a table, or an iterable of these; see `as_sources`.
-Given = Any  # no type covers every object that becomes an array or has columns
+ImageSource = Any  # no type covers every object that becomes an array or has columns
 
 _WHOLE_FIRST_PLANE = ReadPlan()
 _MOST_BYTES = 100_000_000  # of a table that is searched for beside images
 
 
 def open_dataset(
-    source: Given,
+    source: ImageSource,
     *,
     group: str | None = None,
     group_pattern: str | None = None,
@@ -128,7 +128,7 @@ def _as_opened(source: str | Path | Table) -> str | Table:
     return source if isinstance(source, Table) else str(absolute_path(source))
 
 
-def open_again(opening: Opening) -> Dataset:
+def reopen_dataset(opening: Opening) -> Dataset:
     """Open the labeled images of an earlier `open_dataset` again, as they are now.
 
     Raises:
@@ -144,7 +144,7 @@ def open_again(opening: Opening) -> Dataset:
     )
 
 
-def regrouped(dataset: Dataset, group: str) -> Dataset:
+def with_groups(dataset: Dataset, group: str) -> Dataset:
     """Return the same images in other groups: by a column if all sources are tables, else by a pattern on the path.
 
     Images that were removed from the dataset since it was opened stay removed.
@@ -153,7 +153,7 @@ def regrouped(dataset: Dataset, group: str) -> Dataset:
         BadDataset: as `open_dataset`.
     """
     column, pattern = (group, None) if dataset.opening.are_tables else (None, group)
-    reopened = open_again(replace(dataset.opening, group=column, group_pattern=pattern))
+    reopened = reopen_dataset(replace(dataset.opening, group=column, group_pattern=pattern))
     group_of = {record.image_id: record.group for record in reopened.records}
     records = tuple(replace(r, group=group_of.get(r.image_id, r.image_id)) for r in dataset.records)
     return replace(reopened, records=records)
@@ -411,7 +411,7 @@ def open_unlabeled(
             roots += [absolute_path(name).parent for name in matched]
     if group is not None and not n_tables:
         raise folder_has_no_columns(roots[0], group)
-    if not any(record.is_there for record in records):
+    if not any(record.exists for record in records):
         path = records[0].path
         raise BadDataset("no-image-exists", file=path, n_images=len(records), advice=nearest_spelling(path))
     distinct = list(dict.fromkeys(records))

@@ -50,14 +50,14 @@ class ImageRecord:
     """One image: which pixels of which file, and what is known without opening it."""
 
     image_id: str  # unique in its dataset; printable, "/" between folders
-    path: Path  # absolute; the name of an image that was given in memory
+    path: Path  # absolute; the name of an image in memory
     label: str | None  # None: unknown
     group: str | None  # images that must stay in the same set; None: no groups are defined
     domain: str  # its source if there are several; "" for a single one
     predefined_split: Side | None
     plan: ReadPlan
     stated: frozenset[str] = frozenset()  # fields of the plan that its table row states; or "point"
-    given: Decoded | None = field(default=None, compare=False)  # in memory: there is no file, `path` is only a name
+    in_memory: Decoded | None = field(default=None, compare=False)  # in memory: there is no file, `path` is only a name
     about: tuple[tuple[str, str], ...] = field(default=(), compare=False)  # columns of its table without a meaning here
 
     @property
@@ -66,9 +66,9 @@ class ImageRecord:
         return None if self.group == self.image_id else self.group
 
     @property
-    def is_there(self) -> bool:
+    def exists(self) -> bool:
         """Whether the file exists, or the image is in memory. Whether it can be read is not checked."""
-        return self.given is not None or os.path.lexists(self.path)
+        return self.in_memory is not None or os.path.lexists(self.path)
 
     def read(self, fields: Fields | None = None) -> Pixels:
         """Return the pixels of the image by its plan; `fields` caches planes that contain several boxes.
@@ -76,8 +76,8 @@ class ImageRecord:
         Raises:
             UnreadableImage: it cannot be read, for whatever reason.
         """
-        if self.given is not None:
-            return pixels_in_memory(self.path, self.given, self.plan)
+        if self.in_memory is not None:
+            return pixels_in_memory(self.path, self.in_memory, self.plan)
         return read_pixels(self.path, self.plan, fields=fields)
 
 
@@ -192,7 +192,7 @@ class Dataset:
         n_of = Counter(record.label for record in self.records)
         return html_table(title, ("class", "images"), [(name, n_of[name]) for name in self.classes])
 
-    def chosen(self, positions: Iterable[int]) -> "Dataset":
+    def subset(self, positions: Iterable[int]) -> "Dataset":
         """Return the images at these positions as a dataset."""
         return replace(self, records=tuple(self.records[int(i)] for i in positions))
 

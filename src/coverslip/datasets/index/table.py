@@ -71,7 +71,7 @@ class Table:
     lines: tuple[int, ...]  # as an editor numbers them; rows from 0 where there is no file
     notes: tuple[Note, ...]
     is_in_memory: bool = False  # there is no such file
-    given: Mapping[str, Decoded] = field(default_factory=dict, compare=False)  # images in memory, by the cell of a path
+    images: Mapping[str, Decoded] = field(default_factory=dict, compare=False)  # in memory, by cell of the path
     mapping: Mapping[str, str] = field(default_factory=dict, compare=False)  # meaning to column, as chosen; "": none
 
     def __str__(self) -> str:

@@ -59,7 +59,7 @@ def open_table(
         table, group=group, wants_groups=wants_groups, labeled=labeled, crop_size=plan.crop_size, notes=notes
     )
     records = _records(table, columns, plan, _Sizes(may_read), notes)
-    if not any(record.is_there for record in records):
+    if not any(record.exists for record in records):
         raise _all_missing(table, table.rows[0][columns.path], records[0].path, len(records))
     if wants_groups and columns.group is None and columns.box is not None:
         records = _grouped_by_field(records, table.path.parent, notes)
@@ -89,7 +89,7 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", no
         if fault := _cell_fault(table, columns, row):
             faults.append((line, fault))
             continue
-        image_in_memory = table.given.get(row[columns.path])
+        image_in_memory = table.images.get(row[columns.path])
         file = _resolve(row[columns.path], table) if image_in_memory is None else Path(row[columns.path])
         side: Side | None = None
         if columns.split is not None and row[columns.split]:
@@ -121,7 +121,7 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", no
             predefined_split=side,
             plan=own_plan,
             stated=stated,
-            given=image_in_memory,
+            in_memory=image_in_memory,
             about=tuple((table.columns[at], row[at]) for at in further_columns),
         )
         n_twice += record in line_of_record

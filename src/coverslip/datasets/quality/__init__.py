@@ -4,13 +4,13 @@ from coverslip.datasets.quality.facts import FEW_GROUPS_FOR_ONE_SPLIT, SOME_GROU
 from coverslip.datasets.quality.finding import (
     Finder,
     Finding,
-    Found,
+    FindingCase,
     Severity,
-    forget_finder,
     list_finders,
     register_finder,
+    unregister_finder,
 )
-from coverslip.datasets.quality.image_findings import what_to_do_about_channels
+from coverslip.datasets.quality.image_findings import channel_advice
 from coverslip.datasets.quality.inspecting import Inspection, inspect_dataset
 from coverslip.datasets.quality.name_groups import NameGroups, groups_in_names
 from coverslip.datasets.quality.scanning import (
@@ -32,9 +32,9 @@ from coverslip.datasets.quality.units import (
     dropped_notes,
     exclusion_notes,
     exclusion_reasons,
-    kept_together,
     labels_of,
     predefined_split_leaks,
+    undivided_clusters,
 )
 
 __all__ = [
@@ -44,7 +44,7 @@ __all__ = [
     "ColumnProbe",
     "Finder",
     "Finding",
-    "Found",
+    "FindingCase",
     "GroupFacts",
     "ImageQuality",
     "Inspection",
@@ -59,19 +59,19 @@ __all__ = [
     "Spread",
     "Unreadable",
     "by_field",
+    "channel_advice",
     "connected_components",
     "dropped_notes",
     "exclusion_notes",
     "exclusion_reasons",
-    "forget_finder",
     "groups_in_names",
     "inspect_dataset",
-    "kept_together",
     "labels_of",
     "list_finders",
     "predefined_split_leaks",
     "register_finder",
     "scan_images",
     "single_groups",
-    "what_to_do_about_channels",
+    "undivided_clusters",
+    "unregister_finder",
 ]

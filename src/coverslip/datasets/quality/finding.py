@@ -56,7 +56,7 @@ class Finding(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class FindingCase:
     """One case that a finder reports. Code, severity and title are those of the finder."""
 
     text: str
@@ -68,14 +68,14 @@ class Found:
     parameters: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
-def found(
+def finding_case(
     code: str,
     *,
     remedies: Remedies = (),
     images: tuple[Cluster, ...] = (),
     notes: tuple[Cluster, ...] = (),
     **parameters: Any,
-) -> Found:
+) -> FindingCase:
     """Return a case whose text, `.do` and, where it has one, `.limit` are those of a message of the catalogue.
 
     Args:
@@ -83,7 +83,7 @@ def found(
         remedies, images, notes: as of a finding.
     """
     limit = text(f"{code}.limit", **parameters) if has_entry(f"{code}.limit") else ""
-    return Found(
+    return FindingCase(
         text=text(code, **parameters),
         do=text(f"{code}.do", **parameters),
         remedies=remedies,
@@ -104,7 +104,7 @@ class Finder:
     code: str  # in lower case, words joined by "-"
     severity: Severity
     title: str  # a message of the catalogue, or the text itself
-    find: Callable[[Dataset, Scan], Iterable[Found]]
+    find: Callable[[Dataset, Scan], Iterable[FindingCase]]
     unless: str | None = None  # the code of a finding that includes this one
 
 
@@ -132,6 +132,6 @@ def register_finder(finder: Finder) -> None:
     _FINDERS[finder.code] = finder
 
 
-def forget_finder(code: str) -> None:
+def unregister_finder(code: str) -> None:
     """Remove a kind of finding that `register_finder` added."""
     del _FINDERS[code]

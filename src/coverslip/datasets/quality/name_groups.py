@@ -55,7 +55,7 @@ class NameGroups:
     is_confounded: bool = False  # each class is in only one group, so that no split can keep groups together
 
     @property
-    def is_telling(self) -> bool:
+    def is_significant(self) -> bool:
         """Whether images of a group share more than expected by chance."""
         return not self.is_class and self.p <= _HIGHEST_P and self.strength >= _LEAST_SHARE
 
@@ -114,13 +114,13 @@ def _ranked(candidates: Sequence[NameGroups]) -> tuple[NameGroups, ...]:
 
     Columns come before patterns, since a person has written them.
     """
-    plain = [groups for groups in candidates if groups.is_telling and not _is_minor(groups)]
+    plain = [groups for groups in candidates if groups.is_significant and not _is_minor(groups)]
     strongest = max((groups.strength for groups in plain), default=0.0)
 
     def place(groups: NameGroups) -> tuple[bool, bool, bool, bool, float]:
         is_strong = groups.strength >= _NEARLY_AS_STRONG * strongest and groups.n_groups >= FEW_GROUPS_FOR_ONE_SPLIT
         return (
-            not groups.is_telling,
+            not groups.is_significant,
             groups.column is None,
             _is_minor(groups),
             not is_strong,

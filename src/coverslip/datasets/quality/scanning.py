@@ -48,7 +48,7 @@ def identities_of(records: Sequence[ImageRecord]) -> list[Identity | None]:
     plans: dict[ReadPlan, bytes] = {}
     identities: list[Identity | None] = []
     for record in records:
-        if record.given is not None:
+        if record.in_memory is not None:
             identities.append(None)
             continue
         if record.plan not in plans:
@@ -196,7 +196,7 @@ class Signal:
     by_column: Mapping[str, ColumnProbe] = field(default_factory=dict)
 
     @property
-    def is_there(self) -> bool:
+    def is_significant(self) -> bool:
         """Whether any input of a network predicts the labels better than chance."""
         visible = (score for source, score in self.by_source.items() if source not in UNSEEN)
         return min(score.p for score in (self.whole, *visible)) <= HIGHEST_P

@@ -22,7 +22,7 @@ def labels_of(dataset: Dataset, positions: Iterable[int]) -> set[str]:
     return {record.label for record in records if record.label is not None and dataset.has_class(record)}
 
 
-def kept_together(dataset: Dataset, scan: Scan) -> tuple[tuple[int, ...], ...]:
+def undivided_clusters(dataset: Dataset, scan: Scan) -> tuple[tuple[int, ...], ...]:
     """Return the clusters of near-duplicates that no split divides: all, except clusters in too many groups.
 
     Plain shapes, such as spots, can resemble each other as near-duplicates do. If clusters would merge the named groups
@@ -66,7 +66,7 @@ def connected_components(dataset: Dataset, scan: Scan, order: Sequence[int]) -> 
 
     Groups, equal pixels and near-duplicates connect.
     """
-    cluster_of = {i: str(k) for k, members in enumerate(kept_together(dataset, scan)) for i in members}
+    cluster_of = {i: str(k) for k, members in enumerate(undivided_clusters(dataset, scan)) for i in members}
     components = _Components(len(order))
     first: dict[tuple[str, str], int] = {}
     for i, position in enumerate(order):
@@ -140,7 +140,7 @@ def predefined_split_leaks(dataset: Dataset, scan: Scan) -> list[Leak]:
     by_pixels: dict[Hashable, list[int]] = defaultdict(list)
     by_group: dict[Hashable, list[int]] = defaultdict(list)
     by_copies: dict[Hashable, list[int]] = defaultdict(list)
-    cluster_of = {i: k for k, members in enumerate(kept_together(dataset, scan)) for i in members}
+    cluster_of = {i: k for k, members in enumerate(undivided_clusters(dataset, scan)) for i in members}
     for i, (record, fact) in enumerate(zip(dataset.records, scan.facts, strict=True)):
         if record.predefined_split is None or not dataset.has_class(record) or isinstance(fact, Unreadable):
             continue
