@@ -89,7 +89,7 @@ def with_quality(
         dataset, scan: the images.
         measured: the quality of some images, by position. Others that are not in the cache are decoded again.
         emit: receives progress.
-        stop: checked as often.
+        stop: checked whenever progress is emitted.
 
     Raises:
         Stopped: on request.

@@ -1,4 +1,4 @@
-"""The images of a dataset, and what names and tables state about them, without decoding."""
+"""The images of a dataset with their labels, groups and sets from names and tables, without decoding."""
 
 from coverslip.datasets.index.boxes import has_box_columns
 from coverslip.datasets.index.channel_files import ChannelNames, channel_names, with_plan

@@ -32,11 +32,11 @@ class Listing:
     folders: list[tuple[str, ...]] = field(default_factory=list)
     n_hidden: int = 0
     other: Counter[str] = field(default_factory=Counter)  # suffix -> number of files that are not images
-    n_circular: int = 0  # links to folders that are already listed
+    n_circular: int = 0  # links to folders that are listed already
     closed: list[str] = field(default_factory=list)  # folders that could not be opened
 
     def notes(self) -> list[Note]:
-        """Return notes on what is ignored."""
+        """Return notes on ignored files and folders."""
         notes = []
         for unread in unread_formats(path_parts[-1] for path_parts in self.images):
             notes.append(
@@ -99,7 +99,7 @@ def open_folder(root: Path, plan: ReadPlan) -> tuple[Source, list[ImageRecord], 
     The first folder level is the class; deeper levels are ignored. Images beside the class folders have no label.
 
     Raises:
-        BadDataset: there are no images, or no class folders. The message says what there is.
+        BadDataset: there are no images, or no class folders. The message lists the content.
     """
     listing = list_images(root)
     if not listing.images:
@@ -114,7 +114,7 @@ def open_folder(root: Path, plan: ReadPlan) -> tuple[Source, list[ImageRecord], 
 
 
 def no_images(folder: Path, listing: Listing) -> BadDataset:
-    """Return the error for a folder without images, which says what it contains instead."""
+    """Return the error for a folder without images, with its other content."""
     if listing.other:
         content = "other-files"
     elif listing.folders:
@@ -177,7 +177,7 @@ def _read_layout(root: Path, images: Sequence[tuple[str, ...]]) -> _Layout:
             return _Layout(prefix, "split folders")
         if divides:
             raise BadDataset("split-folders-without-classes", file=root, folders=some(tops))
-        # An unpacked archive often has one folder around everything. As a class, it would be the only one.
+        # An unpacked archive often has one enclosing folder, which would be the only class.
         depth = _n_shared_folders(inner)
         if not depth or any(len(path_parts) == depth + 1 for path_parts in inner):
             return _Layout(prefix, "folders")

@@ -1,4 +1,4 @@
-"""Names of files, folders and labels as text: for ids, for messages, in natural order; and the suffixes of images."""
+"""Names of files, folders and labels as text (for ids, messages and sorting), paths, and suffixes of images."""
 
 import os
 import re
@@ -47,7 +47,7 @@ def name_as_text(name: str) -> str:
 
 
 def name_from_text(text: str) -> str:
-    """Return the name of which `name_as_text` made this text."""
+    """Return the name that `name_as_text` converted to this text."""
     if os.sep == "\\":
         return text
     return _BYTE.sub(lambda match: os.fsdecode(bytes.fromhex(match[1])), text)

@@ -1,4 +1,4 @@
-"""Open a dataset from names alone, without decoding any image."""
+"""Open datasets without decoding images: labeled and unlabeled sources, domains, and groups by a pattern."""
 
 import difflib
 import glob
@@ -57,28 +57,26 @@ def open_dataset(
     """List the images of a folder, a table, or several of them, without decoding any.
 
     Args:
-        source: a folder of class folders (optionally under train / val / test) or a table with the columns path and
-            label: a CSV or TSV file, or in memory a dictionary of columns or a data frame, of which a column `image`
-            may hold arrays or Pillow's images. Or a tuple `(X, y)` of images and their labels. Several become one
-            dataset, each its own domain. With
-            `labeled=False` also images, as files or in memory, plain folders and patterns such as `new/*.tif`, in the
-            order given.
-        group: column of the table that names what a split must not divide (patient, slide, well).
-        group_pattern: regular expression that finds the group in each path relative to the folder or table; the part
-            named `group`, else the first part in parentheses, else the whole match.
-        columns: the column of each meaning, if the names of the columns do not show it: `{"path": "File", "label":
-            "Class"}`. Keys are path, label, group, split, image_id, domain, x, y, width, height and the like. An empty
-            name states that the table has no such column.
-        crop_size: side in pixels of the square that is cut out around each point (x, y) of a table.
-        plan: which pixels of which files make an image, where a table's row does not say so itself.
+        source: a folder of class folders (optionally under train / val / test), or a table with the columns path and
+            label (a CSV or TSV file, or in memory a dictionary of columns or a data frame, whose column `image` may
+            contain arrays or Pillow images), or a tuple `(X, y)` of images and their labels. Several sources become one
+            dataset, each a domain. With `labeled=False`, sources can also be images (files or in memory), folders
+            without classes, and patterns such as `new/*.tif`.
+        group: column of the table with the groups that a split must not divide (patient, slide, well).
+        group_pattern: regular expression for the group in each path relative to the folder or table: the part named
+            `group`, else the first part in parentheses, else the whole match.
+        columns: the column of each meaning, if it does not have an accepted name: `{"path": "File", "label": "Class"}`.
+            Keys are path, label, group, split, image_id, domain, x, y, width, height and the like. An empty name means
+            that the table has no such column.
+        crop_size: side in pixels of the square that is cropped around each point (x, y) of a table.
+        plan: the pixels and files to read for each image, unless a row of the table states them.
         labeled: False for images to predict. Labels then come from a table's label column only.
-        domains: a name for each source's domain. None stands for the name of its folder. Sources with the same name
+        domains: the name of each source's domain. None takes the name of its folder. Sources with the same name
             form one domain. A column of the table takes precedence.
-        axes: of arrays of color images: channels last or first. Arrays are not copied: later changes to them count.
-        depth: pixel depth of arrays of 32-bit and 64-bit integers. None stands for uint8 if all their values fit, else
-            uint16.
-        may_read: returns whether a file may be opened for its width and height, if boxes are relative to these. None
-            stands for all files.
+        axes: of arrays of color images: channels last or first. Arrays are not copied, so do not change them.
+        depth: pixel depth of arrays of 32-bit and 64-bit integers. None takes uint8 if all values fit, else uint16.
+        may_read: returns whether a file may be opened for its width and height, if boxes are relative to them. None
+            allows all files.
 
     Raises:
         BadDataset: there are no images, no class folders, a column or the crop size of points is missing, a pattern
@@ -111,7 +109,7 @@ def open_dataset(
     names = tuple(domains) if domains is not None and any(domains) else ()
     if names and len(names) != len(sources):
         raise BadDataset("unequal-domains", n_domains=len(names), n_sources=len(sources))
-    opening = Opening(tuple(map(_as_opened, sources)), group, group_pattern, plan, names, columns)
+    opening = Opening(tuple(map(_recorded_source, sources)), group, group_pattern, plan, names, columns)
     if labeled:
         opened = [_open_labeled(each, opening, may_read) for each in sources]
     else:
@@ -119,17 +117,17 @@ def open_dataset(
         opened = [open_unlabeled(together, opening, may_read) for together in each_alone]
     if group_pattern is not None:
         check_pattern(opened, group_pattern)
-    dataset = with_channel_files(_in_domains(opened, names), plan)
+    dataset = with_channel_files(_with_domains(opened, names), plan)
     records, notes = _with_unique_ids(dataset)
     return replace(dataset, records=tuple(records), notes=(*dataset.notes, *notes), opening=opening)
 
 
-def _as_opened(source: str | Path | Table) -> str | Table:
+def _recorded_source(source: str | Path | Table) -> str | Table:
     return source if isinstance(source, Table) else str(absolute_path(source))
 
 
 def reopen_dataset(opening: Opening) -> Dataset:
-    """Open the labeled images of an earlier `open_dataset` again, as they are now.
+    """Open the sources of an earlier `open_dataset` again, with their current content.
 
     Raises:
         BadDataset: as `open_dataset`.
@@ -170,11 +168,11 @@ def _open_labeled(origin: str | Path | Table, opening: Opening, may_read: Callab
         raise BadDataset("spreadsheet", file=path)
     if path.is_dir():
         if opening.group is not None:
-            having = (table.path.name for table in _tables_beside(path) if opening.group in table.columns)
-            raise folder_has_no_columns(path, opening.group, table=next(having, None))
+            with_column = (table.path.name for table in _tables_beside(path) if opening.group in table.columns)
+            raise folder_has_no_columns(path, opening.group, table=next(with_column, None))
         source, records, notes = open_folder(path, opening.plan_of_each.model_copy(update={"crop_size": None}))
         notes += [_unused(table) for table in _tables_beside(path)]
-        return _opened(path, source, records, notes, str(path), opening.group_pattern)
+        return _dataset_of(path, source, records, notes, str(path), opening.group_pattern)
     if is_table(path) and path.is_file():
         return _open_table(read_table(path), opening, may_read)
     if has_image_suffix(path.name):
@@ -192,55 +190,55 @@ def _open_table(table: Table, opening: Opening, may_read: Callable[[Path], bool]
         labeled=True,
         may_read=may_read,
     )
-    return _opened(table.path.parent, "table", records, notes, str(table), pattern)
+    return _dataset_of(table.path.parent, "table", records, notes, str(table), pattern)
 
 
-def _opened(
+def _dataset_of(
     root: Path, kind: Source, records: list[ImageRecord], notes: list[Note], source: str, pattern: str | None
 ) -> Dataset:
     """Return the images of one source, in their groups, as a dataset."""
     if pattern is not None:
-        records, more = grouped_by_pattern(records, root, pattern)
-        notes = [*notes, *more]
+        records, more_notes = grouped_by_pattern(records, root, pattern)
+        notes = [*notes, *more_notes]
     domains = dict.fromkeys(record.domain for record in records)
     origins = tuple(Origin(domain, root, (source,)) for domain in domains)
     return Dataset(root, kind, tuple(records), tuple(notes), origins=origins)
 
 
-def _in_domains(opened: Sequence[Dataset], names: Sequence[str | None]) -> Dataset:
+def _with_domains(opened: Sequence[Dataset], names: Sequence[str | None]) -> Dataset:
     """Return the opened sources as one dataset, in domains with these names, else with the names of the folders."""
     if len(opened) > 1:
         names_or_none = names or [None] * len(opened)
-        return _joined(
+        return _join(
             opened, [name or folder_name for name, folder_name in zip(names_or_none, _domains(opened), strict=True)]
         )
     (dataset,) = opened
-    return _in_domain(dataset, names[0]) if names and names[0] else dataset
+    return _with_domain(dataset, names[0]) if names and names[0] else dataset
 
 
-def _in_domain(dataset: Dataset, name: str) -> Dataset:
+def _with_domain(dataset: Dataset, name: str) -> Dataset:
     """Return the images of the only source in a domain of this name, unless its table names their domain."""
     records = tuple(replace(record, domain=record.domain or name) for record in dataset.records)
     origins = tuple(replace(origin, domain=origin.domain or name) for origin in dataset.origins)
     return replace(dataset, records=records, origins=origins)
 
 
-def _joined(opened: Sequence[Dataset], domains: Sequence[str]) -> Dataset:
+def _join(opened: Sequence[Dataset], domains: Sequence[str]) -> Dataset:
     """Return several sources as one dataset.
 
     Groups with the same name in several sources are one group, since dividing a patient would be the worse error. Crops
-    of one field are one group too, whichever sources they come from.
+    of one field from several sources are also one group.
     """
     records: list[ImageRecord] = []
     notes: list[Note] = []
     origins: dict[str, list[Origin]] = {}
     keys: set[tuple[object, ...]] = set()
-    n_twice = 0
+    n_repeated = 0
     field_groups: dict[Path, str] = {}
     for dataset, domain in zip(opened, domains, strict=True):
         for record in dataset.records:
             key = (record.path, record.plan, record.label, record.predefined_split)
-            n_twice += key in keys
+            n_repeated += key in keys
             if key not in keys:
                 keys.add(key)
                 identity = f"{domain}/{record.image_id}"
@@ -255,8 +253,8 @@ def _joined(opened: Sequence[Dataset], domains: Sequence[str]) -> Dataset:
         notes += [replace(each, text=f"{domain}: {each.text}") for each in dataset.notes]
         for origin in dataset.origins:
             origins.setdefault(origin.domain or domain, []).append(origin)
-    if n_twice:
-        notes.append(note("named-twice", n_images=n_twice))
+    if n_repeated:
+        notes.append(note("named-twice", n_images=n_repeated))
     shared = _groups_in_several_domains(records)
     if shared:
         notes.append(note("shared-groups", groups=some(shared)))
@@ -285,17 +283,17 @@ def _with_unique_ids(dataset: Dataset) -> tuple[list[ImageRecord], list[Note]]:
     used_ids, unique = set(records_of_name), []
     n_of_name: Counter[str] = Counter()
     for record in dataset.records:
-        name = own_name = record.image_id
+        name = distinct_name = record.image_id
         if len(images[name]) > 1:
-            own_name = f"{name} ({_image_of(record, dataset.root)})"
-        n_of_name[own_name] += 1
-        n = n_of_name[own_name]
-        identity = own_name if n == 1 else f"{own_name} ({n})"
-        while identity in used_ids and (n > 1 or own_name != name):
+            distinct_name = f"{name} ({_image_of(record, dataset.root)})"
+        n_of_name[distinct_name] += 1
+        n = n_of_name[distinct_name]
+        identity = distinct_name if n == 1 else f"{distinct_name} ({n})"
+        while identity in used_ids and (n > 1 or distinct_name != name):
             n += 1
-            identity = f"{own_name} ({n})"
+            identity = f"{distinct_name} ({n})"
         used_ids.add(identity)
-        unique.append(replace(record, image_id=identity, group=own_name if record.group == name else record.group))
+        unique.append(replace(record, image_id=identity, group=distinct_name if record.group == name else record.group))
     repeated = [name for name, rows in records_of_name.items() if len(rows) > 1]
     return unique, [note("repeated-names", n_names=len(repeated), names=some(repeated, 3))]
 
@@ -321,17 +319,17 @@ def _tables_beside(folder: Path) -> Iterator[Table]:
         if path.suffix.lower() not in PLAIN_TABLE_SUFFIXES or not path.is_file():
             continue
         if path.stat().st_size > _MOST_BYTES:
-            continue  # most likely measurements: lists of images are shorter
+            continue  # probably measurements, since lists of images are smaller
         try:
             table = read_table(path)
         except BadDataset:
-            continue  # some other table that the user did not name
+            continue  # another table, which the user did not select
         if table.index("path") is not None and table.index("label") is not None:
             yield table
 
 
 def _unused(table: Table) -> Note:
-    """Return a note about a table beside the images: it may name groups that the folders do not show."""
+    """Return a note on an unused table in the image folder, which may name groups."""
     return note("table-beside", table=one_line(table.path.name), columns=", ".join(table.columns))
 
 
@@ -361,7 +359,7 @@ def open_unlabeled(
 
     Args:
         sources: paths and tables.
-        opening: how they are opened.
+        opening: options of `open_dataset`.
         may_read: as of `open_dataset`.
 
     Raises:
@@ -379,7 +377,7 @@ def open_unlabeled(
             refuse_closed(path)
         if isinstance(source, Table) or (is_table(path) and path.is_file()):
             table = source if isinstance(source, Table) else read_table(path)
-            rows, more = open_table(
+            rows, more_notes = open_table(
                 with_mapping(table, opening.columns),
                 opening.plan_of_each,
                 group=group,
@@ -388,7 +386,7 @@ def open_unlabeled(
                 may_read=may_read,
             )
             records += rows
-            notes += more
+            notes += more_notes
             roots.append(path.parent)
             n_tables += 1
         elif path.is_dir():
@@ -406,7 +404,7 @@ def open_unlabeled(
             records.append(_one_file(os.fspath(source), path, plan))
             roots.append(path.parent)
         else:
-            matched = _matching(os.fspath(source), path)
+            matched = _matching_files(os.fspath(source), path)
             records += [_one_file(name, absolute_path(name), plan) for name in matched]
             roots += [absolute_path(name).parent for name in matched]
     if group is not None and not n_tables:
@@ -419,8 +417,8 @@ def open_unlabeled(
         notes.append(note("given-twice", n_images=len(records) - len(distinct)))
     root = common_root(roots)
     if pattern is not None:
-        distinct, more = grouped_by_pattern(distinct, root, pattern)
-        notes += more
+        distinct, more_notes = grouped_by_pattern(distinct, root, pattern)
+        notes += more_notes
     kind: Source = "table" if n_tables == len(sources) else "files"
     return Dataset(root, kind, tuple(distinct), tuple(notes))
 
@@ -435,13 +433,13 @@ def _one_file(name: str, path: Path, plan: ReadPlan) -> ImageRecord:
     return ImageRecord(name_as_text(name.replace(os.sep, "/")), path, None, None, "", None, plan)
 
 
-def _matching(pattern: str, path: Path) -> list[str]:
+def _matching_files(pattern: str, path: Path) -> list[str]:
     """Return the files that match a pattern such as `new/*.tif`, in natural order, with the images of folders."""
     if not glob.has_magic(pattern):
         raise BadDataset("no-such-file-or-folder", file=path, advice=nearest_spelling(path))
     images: list[str] = []
-    home = os.path.expanduser(pattern)  # noqa: PTH111 - Path.expanduser raises on a file named ~cell.tif
-    names = glob.glob(home, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute patterns
+    expanded = os.path.expanduser(pattern)  # noqa: PTH111 - Path.expanduser raises on a file named ~cell.tif
+    names = glob.glob(expanded, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute patterns
     for name in sorted(names, key=natural_key):
         if Path(name).is_dir():
             images += [os.fspath(Path(name, *names_below)) for names_below in list_images(absolute_path(name)).images]
@@ -500,8 +498,8 @@ def grouped_by_pattern(
 ) -> tuple[list[ImageRecord], list[Note]]:
     """Return records with the group that `pattern` finds in each path relative to `root`, and notes.
 
-    The group is what the part named `group` matched, else the first part in parentheses, else the whole match.
-    An image whose path does not match is a group of its own.
+    The group is the part named `group`, else the first part in parentheses, else the whole match. An image whose path
+    does not match is a separate group.
 
     Raises:
         BadDataset: the pattern is not a regular expression.
@@ -510,32 +508,32 @@ def grouped_by_pattern(
         compiled = re.compile(pattern)
     except re.error as error:
         raise BadDataset("invalid-pattern", pattern=one_line(pattern), reason=str(error)) from error
-    took = "group" if "group" in compiled.groupindex else min(1, compiled.groups)
-    grouped, alone = list[ImageRecord](), list[str]()
+    group_index = "group" if "group" in compiled.groupindex else min(1, compiled.groups)
+    grouped, unmatched = list[ImageRecord](), list[str]()
     for record in records:
         match = compiled.search(posix_below(record.path, root))
-        group = match[took] if match else None
+        group = match[group_index] if match else None
         if not group:
-            alone.append(record.image_id)
+            unmatched.append(record.image_id)
         grouped.append(replace(record, group=printable(group) if group else record.image_id))
     notes = []
-    if alone:
-        names = some(alone, _EXAMPLES)
-        notes.append(note("pattern-misses", n_images=len(alone), names=names, examples=alone[:_EXAMPLES]))
+    if unmatched:
+        names = some(unmatched, _EXAMPLES)
+        notes.append(note("pattern-misses", n_images=len(unmatched), names=names, examples=unmatched[:_EXAMPLES]))
     return grouped, notes
 
 
 def check_pattern(opened: Sequence[Dataset], pattern: str) -> None:
-    """Refuse a pattern that matches no path of any source. Images that are added to a dataset may have other names.
+    """Refuse a pattern that matches no path of any source. Added images may have other names.
 
     Raises:
         BadDataset: it matches none.
     """
     n_images = sum(map(len, opened))
-    n_alone = sum(
+    n_unmatched = sum(
         note.parameters["n_images"] for dataset in opened for note in dataset.notes if note.code == "pattern-misses"
     )
-    if n_alone < n_images:
+    if n_unmatched < n_images:
         return
     root, first = opened[0].root, opened[0].records[0]
     path = one_line(posix_below(first.path, root))

@@ -47,22 +47,22 @@ DECISIONS = frozenset({UNCERTAIN, UNFAMILIAR, UNREADABLE})
 
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
-    """One image: which pixels of which file, and what is known without opening it."""
+    """One image: its file and the pixels to read, and its label, group and set."""
 
     image_id: str  # unique in its dataset; printable, "/" between folders
     path: Path  # absolute; the name of an image in memory
     label: str | None  # None: unknown
-    group: str | None  # images that must stay in the same set; None: no groups are defined
-    domain: str  # its source if there are several; "" for a single one
+    group: str | None  # images of a group stay in the same set; None: no groups are defined
+    domain: str  # its source if there are several sources, else ""
     predefined_split: Side | None
     plan: ReadPlan
     stated: frozenset[str] = frozenset()  # fields of the plan that its table row states; or "point"
-    in_memory: Decoded | None = field(default=None, compare=False)  # in memory: there is no file, `path` is only a name
-    about: tuple[tuple[str, str], ...] = field(default=(), compare=False)  # columns of its table without a meaning here
+    in_memory: Decoded | None = field(default=None, compare=False)  # pixels without a file; `path` is then only a name
+    about: tuple[tuple[str, str], ...] = field(default=(), compare=False)  # other columns of its table
 
     @property
     def named_group(self) -> str | None:
-        """The group; None if the image is a group of its own because no group was named for it."""
+        """The group; None if no group is named for the image, so that it is a separate group."""
         return None if self.group == self.image_id else self.group
 
     @property
@@ -74,7 +74,7 @@ class ImageRecord:
         """Return the pixels of the image by its plan; `fields` caches planes that contain several boxes.
 
         Raises:
-            UnreadableImage: it cannot be read, for whatever reason.
+            UnreadableImage: it cannot be read.
         """
         if self.in_memory is not None:
             return pixels_in_memory(self.path, self.in_memory, self.plan)
@@ -91,7 +91,7 @@ class Opening:
     plan: ReadPlan = field(default_factory=ReadPlan)
     domains: tuple[str | None, ...] = ()  # one per source; empty: named after their folders
     columns: Mapping[str, str] = field(default_factory=dict)  # meaning to column of the tables, as chosen
-    column_pattern: str | None = None  # found the contents of the group column in earlier paths
+    column_pattern: str | None = None  # pattern that found the values of the group column in paths
 
     @property
     def is_grouped(self) -> bool:
@@ -193,7 +193,7 @@ class Dataset:
         return html_table(title, ("class", "images"), [(name, n_of[name]) for name in self.classes])
 
     def subset(self, positions: Iterable[int]) -> "Dataset":
-        """Return the images at these positions as a dataset."""
+        """Return a dataset of the images at these positions."""
         return replace(self, records=tuple(self.records[int(i)] for i in positions))
 
     def relative_path(self, record: ImageRecord) -> str:
@@ -216,7 +216,7 @@ class Dataset:
         return replace(self, records=tuple(map(planned, self.records)), opening=replace(self.opening, plan=plan))
 
     def domain_of(self, record: ImageRecord) -> str:
-        """Return the name of an image's domain. A single source has the name that it would have among several."""
+        """Return the name of an image's domain. A single source has the name of its folder."""
         return record.domain or source_name(self.root)
 
     @cached_property

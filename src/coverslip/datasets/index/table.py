@@ -1,4 +1,4 @@
-"""A table of images as text, from a file or from a program, and the accepted names of its columns."""
+"""Tables of images as text: accepted names of columns, and reading of table files (CSV, TSV, semicolons)."""
 
 import codecs
 import csv
@@ -28,7 +28,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "group": ("group",),
     "channel": ("channel",),
     "plane": ("plane",),
-    # The corner of a box goes first: a column `x` beside it holds the center.
+    # The corner of a box precedes `x`, which may be the center if both exist.
     **{
         axis: (
             *(f"bbox_{axis}", f"box_{axis}", axis, f"{axis}_position", f"position_{axis}", f"pos_{axis}"),
@@ -68,33 +68,35 @@ class Table:
     path: Path  # of the file; relative paths start from its folder
     columns: tuple[str, ...]  # as written
     rows: tuple[tuple[str, ...], ...]  # as many cells as columns, spaces around them removed
-    lines: tuple[int, ...]  # as an editor numbers them; rows from 0 where there is no file
+    lines: tuple[int, ...]  # line numbers in the file; row numbers from 0 without a file
     notes: tuple[Note, ...]
-    is_in_memory: bool = False  # there is no such file
+    is_in_memory: bool = False  # `path` does not exist
     images: Mapping[str, Decoded] = field(default_factory=dict, compare=False)  # in memory, by cell of the path
-    mapping: Mapping[str, str] = field(default_factory=dict, compare=False)  # meaning to column, as chosen; "": none
+    mapping: Mapping[str, str] = field(
+        default_factory=dict, compare=False
+    )  # from meaning to column, by the user; "": no column
 
     def __str__(self) -> str:
         return "given in memory" if self.is_in_memory else str(self.path)
 
     @property
     def file(self) -> Path | None:
-        """The file, for messages; None in memory."""
+        """The file, for messages; None for a table in memory."""
         return None if self.is_in_memory else self.path
 
     def place(self, line: int) -> str:
-        """Return the number of a row, for messages."""
+        """Return the line or row number as text, for messages."""
         return text("table-row", row=line) if self.is_in_memory else text("table-line", line=line)
 
     def index(self, meaning: str, suffixes: tuple[str, ...] = ("",)) -> int | None:
-        """Return the column of a meaning (path, label, ...): the chosen one, else that with the best accepted name.
+        """Return the index of the column of a meaning (path, label, ...): by the user's mapping, else by the best name.
 
         Args:
             meaning: a key of `ALIASES`.
             suffixes: endings of the accepted names.
         """
-        if (chosen_column := self.mapping.get(meaning)) is not None:
-            return self.columns.index(chosen_column) if chosen_column else None
+        if (mapped_column := self.mapping.get(meaning)) is not None:
+            return self.columns.index(mapped_column) if mapped_column else None
         mapped = set(self.mapping.values())
         plain_names = ["" if column in mapped else plain_name(column) for column in self.columns]
         names = (f"{alias}{suffix}" for alias in ALIASES[meaning] for suffix in suffixes)
@@ -102,9 +104,9 @@ class Table:
 
 
 class CellFault(ValueError):
-    """A cell that is not valid.
+    """An invalid cell.
 
-    Its text is rendered when it is shown: of many invalid rows, only the first are.
+    Its text is rendered on display, since only the first of many invalid rows are displayed.
 
     Args:
         code, parameters: of the message, as of `messages.text`.
@@ -124,8 +126,8 @@ def plain_name(column: str) -> str:
 
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".txt"})
-PLAIN_TABLE_SUFFIXES = frozenset({".csv", ".tsv"})  # searched for beside images; most other text files are notes
-# Room for 5 million rows of 200 bytes; a row takes some 500 bytes of memory.
+PLAIN_TABLE_SUFFIXES = frozenset({".csv", ".tsv"})  # searched for in image folders; most other text files are notes
+# 5 million rows of 200 bytes. A row takes about 500 bytes of memory.
 _MOST_BYTES = 2**30
 _LONGEST_ROW = 2**20  # characters
 SHEET_SUFFIXES = frozenset({".xlsx", ".xls", ".ods", ".numbers"})
@@ -151,14 +153,14 @@ def read_table(path: Path) -> Table:
     content, notes = _decode(data, path)
     content = content.removeprefix("\ufeff")
     first_line = 1
-    forced = None
-    if content[:4].casefold() == "sep=":  # a line that Excel writes and reads
-        forced, (_, _, content), first_line = content[4:5], content.partition("\n"), 2
-    separator = forced or max(",;\t", key=lambda mark: _header_quality(content[:_LONGEST_ROW], mark))
+    declared_separator = None
+    if content[:4].casefold() == "sep=":  # the first line of files from Excel may define the separator
+        declared_separator, (_, _, content), first_line = content[4:5], content.partition("\n"), 2
+    separator = declared_separator or max(",;\t", key=lambda mark: _header_quality(content[:_LONGEST_ROW], mark))
     rows: list[tuple[str, ...]] = []
     lines: list[int] = []
     columns: tuple[str, ...] = ()
-    too_long: list[int] = []
+    long_rows: list[int] = []
     for line, cells in _rows(content, separator, first_line, path):
         stripped = [plain_cell(cell.strip()) for cell in cells]
         if any(stripped):
@@ -166,11 +168,11 @@ def read_table(path: Path) -> Table:
                 columns = tuple(stripped)
             else:
                 if any(stripped[len(columns) :]):
-                    too_long.append(line)
+                    long_rows.append(line)
                 rows.append((*stripped, *[""] * len(columns))[: len(columns)])
                 lines.append(line)
-    if too_long:
-        raise BadDataset("rows-too-long", file=path, n_rows=len(too_long), line=too_long[0])
+    if long_rows:
+        raise BadDataset("rows-too-long", file=path, n_rows=len(long_rows), line=long_rows[0])
     if columns and _is_without_header(columns, path.parent):
         rows.insert(0, columns)
         lines.insert(0, first_line)
@@ -213,9 +215,9 @@ def _rows(content: str, separator: str, first_line: int, path: Path) -> Iterator
 
 
 def _well_formed(separator: str) -> re.Pattern[str]:
-    """Return the pattern of a row with quotation marks only around cells, or twice within quoted cells.
+    """Return the pattern of a row with quotation marks only around cells, or doubled within quoted cells.
 
-    The module csv reads others as text.
+    The module csv would accept other quotation marks as text.
     """
     mark = re.escape(separator)
     cell = rf'(?:"(?:[^"]|"")*"|[^"{mark}]*)'
@@ -223,7 +225,7 @@ def _well_formed(separator: str) -> re.Pattern[str]:
 
 
 def _has_swallowed_row(row: str, separator: str, n_columns: int, folder: Path) -> bool:
-    """Return whether several lines of one row have the form of rows, and a later line names an image."""
+    """Return whether a quoted cell contains further rows: lines with enough cells, one of which names an image."""
     first, *further = ([cell.strip(' "') for cell in line.split(separator)] for line in row.splitlines() or [""])
     return len(first) >= n_columns and any(
         len(cells) >= n_columns and any(has_image_suffix(cell) or os.path.isfile(folder / cell) for cell in cells)  # noqa: PTH113  any text
@@ -232,7 +234,7 @@ def _has_swallowed_row(row: str, separator: str, n_columns: int, folder: Path) -
 
 
 def _fault_in_row(error: csv.Error, n_lines: int) -> str:
-    """Return what is wrong with a row. One of several lines has a quotation mark that does not end its cell."""
+    """Return the reason why a row is invalid. In a row of several lines, a quotation mark is probably not closed."""
     reason = str(error)
     if "unexpected end" in reason or ("expected after" in reason and n_lines > 1):
         return text("unclosed-quotation-mark")
@@ -242,10 +244,10 @@ def _fault_in_row(error: csv.Error, n_lines: int) -> str:
 
 
 class _LinesOfRow:
-    """The lines of a table, up to a length of the row that is being read, which is kept in memory."""
+    """An iterator over the lines of a table, which stores the lines of the current row and limits its length."""
 
     def __init__(self, content: str) -> None:
-        self._row, self._n_letters = list[str](), 0  # the lines of the row that is being read
+        self._row, self._n_letters = list[str](), 0  # of the current row
         self._lines = io.StringIO(content, newline="")
 
     def __iter__(self) -> "_LinesOfRow":
@@ -262,7 +264,7 @@ class _LinesOfRow:
         return line
 
     def take_row(self) -> str:
-        """Return the text of the row that was read, and start the next one."""
+        """Return the text of the current row, and start the next row."""
         row, self._row, self._n_letters = "".join(self._row), [], 0
         return row
 
@@ -279,7 +281,7 @@ def _decode(data: bytes, path: Path) -> tuple[str, list[Note]]:
 
 
 def _header_quality(content: str, separator: str) -> tuple[int, int]:
-    """Return how well a separator divides the first line: the number of accepted names, then of columns."""
+    """Return the quality of a separator for the first line: the numbers of accepted names and of columns."""
     try:
         header = next(csv.reader(io.StringIO(content, newline=""), delimiter=separator), [])
     except csv.Error:

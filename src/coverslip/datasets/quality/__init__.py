@@ -1,4 +1,4 @@
-"""Scans of datasets, images that belong together, and findings."""
+"""Quality of datasets: scans, connected images, data leakage, groups in names, and findings."""
 
 from coverslip.datasets.quality.facts import FEW_GROUPS_FOR_ONE_SPLIT, SOME_GROUPS, GroupFacts, Spread, single_groups
 from coverslip.datasets.quality.finding import (

@@ -9,7 +9,7 @@ import numpy as np
 from coverslip.datasets.index import Dataset, one_line
 from coverslip.datasets.quality.facts import frequencies
 from coverslip.datasets.quality.finding import FindingCase, finding_case
-from coverslip.datasets.quality.scanning import UNSEEN, Scan, Signal, Unreadable
+from coverslip.datasets.quality.scanning import NOT_IN_PIXELS, Scan, Signal, Unreadable
 from coverslip.images import BEYOND_EDGE, NO_SUCH_FILE, ImageFacts
 from coverslip.messages import Remedies, Set, text
 
@@ -118,7 +118,7 @@ def cut_off(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     shares = {i: quality.cut for i, quality in enumerate(scan.quality or ()) if quality is not None}
     cut = [i for i in sorted(shares, key=lambda i: -shares[i]) if shares[i] >= _CUT]
     if cut and len(cut) <= _MOST_SHARE * len(shares):
-        yield finding_case("finding-cut-off", images=_alone(dataset, cut), n=len(cut))
+        yield finding_case("finding-cut-off", images=_single_images(dataset, cut), n=len(cut))
 
 
 def blurred(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
@@ -131,10 +131,10 @@ def blurred(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     by_class: dict[str | None, dict[int, float]] = {}
     for i, value in sharpness.items():
         by_class.setdefault(dataset.records[i].label, {})[i] = value
-    unlike_others = _unsharp(sharpness)
-    low = sorted(i for of_class in by_class.values() for i in _unsharp(of_class) if i in unlike_others)
+    unsharp_in_dataset = _unsharp(sharpness)
+    low = sorted(i for of_class in by_class.values() for i in _unsharp(of_class) if i in unsharp_in_dataset)
     if low and len(low) <= _MOST_SHARE * len(sharpness):
-        yield finding_case("finding-blurred", images=_alone(dataset, low), n=len(low))
+        yield finding_case("finding-blurred", images=_single_images(dataset, low), n=len(low))
 
 
 def saturated(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
@@ -143,7 +143,7 @@ def saturated(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
         i for i, quality in enumerate(scan.quality or ()) if quality is not None and quality.saturated >= _SATURATED
     ]
     if full:
-        yield finding_case("finding-saturated", images=_alone(dataset, full), n=len(full))
+        yield finding_case("finding-saturated", images=_single_images(dataset, full), n=len(full))
 
 
 def _unsharp(sharpness: Mapping[int, float]) -> set[int]:
@@ -155,7 +155,7 @@ def _unsharp(sharpness: Mapping[int, float]) -> set[int]:
     return {i for i, value in sharpness.items() if value < middle - max(_DEVIATIONS * deviation, _LESS_SHARP)}
 
 
-def _alone(dataset: Dataset, positions: list[int]) -> tuple[tuple[str, ...], ...]:
+def _single_images(dataset: Dataset, positions: list[int]) -> tuple[tuple[str, ...], ...]:
     return tuple((dataset.records[i].image_id,) for i in positions)
 
 
@@ -177,20 +177,20 @@ def no_signal(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
 
 def shortcuts(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find sources that reach at least half of the whole image's gain over chance."""
-    return _between(scan.signal, WARNING_SHARE, float("inf"))
+    return _shortcuts_between(scan.signal, WARNING_SHARE, float("inf"))
 
 
 def slight_shortcuts(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find sources that reach a quarter of it; clean images of large cells do too."""
-    return _between(scan.signal, ADVICE_SHARE, WARNING_SHARE)
+    return _shortcuts_between(scan.signal, ADVICE_SHARE, WARNING_SHARE)
 
 
-def _between(signal: Signal | None, least: float, most: float) -> Iterator[FindingCase]:
+def _shortcuts_between(signal: Signal | None, least: float, most: float) -> Iterator[FindingCase]:
     if signal is None or not signal.is_significant:
         return
     yield from _batches_between(signal, least, most)
     for source, score in signal.by_source.items():
-        share = min(signal.share(source), ADVICE_SHARE) if source in UNSEEN else signal.share(source)
+        share = min(signal.share(source), ADVICE_SHARE) if source in NOT_IN_PIXELS else signal.share(source)
         if least <= share < most:
             parameters: dict[str, Any] = {
                 "from": source,

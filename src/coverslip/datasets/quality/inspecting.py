@@ -1,4 +1,4 @@
-"""Facts about a dataset, and findings with advice before training."""
+"""The inspection of a dataset before training: counts, the built-in finders, and all findings."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from coverslip.messages import Note
 
 
 class Inspection(BaseModel):
-    """The result of `coverslip inspect`. Counts by format, depth and the like are over readable images."""
+    """The result of `coverslip inspect`. Counts by format, depth and other properties are of readable images."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -39,11 +39,11 @@ class Inspection(BaseModel):
     formats: dict[str, int]
     planes: dict[str, int]
     reading_notes: dict[str, int]
-    notes: tuple[Note, ...] = Field(description="What was ignored, and how the data were interpreted.")
+    notes: tuple[Note, ...] = Field(description="Ignored files and columns, and interpretations of the data.")
     are_copies_known: bool = Field(
-        description="Whether near-duplicates were searched for: images that show the same with other pixels."
+        description="Whether near-duplicates (the same content with different pixels) were searched for."
     )
-    findings: tuple[Finding, ...] = Field(description="What is wrong or could be better, the most severe first.")
+    findings: tuple[Finding, ...] = Field(description="Problems and possible improvements, the most severe first.")
 
     def of(self, code: str) -> tuple[Finding, ...]:
         """Return the findings of one code."""
@@ -51,7 +51,7 @@ class Inspection(BaseModel):
 
     @property
     def n_excluded_by_hand(self) -> int:
-        """Number of images that the app or a table row excludes. No other number counts them."""
+        """Number of images that the app or a table row excludes. All other numbers are without them."""
         return sum(note.parameters.get("n_images", 0) for note in self.notes if note.code == EXCLUDED_BY_HAND)
 
 
@@ -151,7 +151,7 @@ for _finder in BUILT_IN:
 
 def find_all(dataset: Dataset, scan: Scan) -> tuple[Finding, ...]:
     """Return the findings about the images, the most severe first."""
-    findings_of = {finder: tuple(_found_by(finder, dataset, scan)) for finder in list_finders()}
+    findings_of = {finder: tuple(_findings_of(finder, dataset, scan)) for finder in list_finders()}
     codes = {finder.code for finder, findings in findings_of.items() if findings}
     relevant = [
         finding for finder, findings in findings_of.items() if finder.unless not in codes for finding in findings
@@ -159,7 +159,7 @@ def find_all(dataset: Dataset, scan: Scan) -> tuple[Finding, ...]:
     return tuple(sorted(relevant, key=lambda finding: SEVERITIES.index(finding.severity)))
 
 
-def _found_by(finder: Finder, dataset: Dataset, scan: Scan) -> Iterator[Finding]:
+def _findings_of(finder: Finder, dataset: Dataset, scan: Scan) -> Iterator[Finding]:
     for case in finder.find(dataset, scan):
         yield Finding(
             code=finder.code,

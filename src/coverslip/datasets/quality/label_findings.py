@@ -125,11 +125,16 @@ def few_groups(dataset: Dataset, _: Scan) -> Iterator[FindingCase]:
     groups = group_facts(dataset)
     if not groups or groups.n_groups >= SOME_GROUPS:
         return
-    is_for_folds = _FEWEST_GROUPS <= groups.n_groups < FEW_GROUPS_FOR_ONE_SPLIT and not dataset.has_predefined_split
-    are_folds_usual = is_for_folds and min(groups.groups_per_class.values(), default=0) > 1  # else there may be none
-    remedies = () if are_folds_usual else (Set("split.folds", 5),)
+    needs_folds = _FEWEST_GROUPS <= groups.n_groups < FEW_GROUPS_FOR_ONE_SPLIT and not dataset.has_predefined_split
+    is_cross_validated_by_default = (
+        needs_folds and min(groups.groups_per_class.values(), default=0) > 1
+    )  # else there may be none
+    remedies = () if is_cross_validated_by_default else (Set("split.folds", 5),)
     yield finding_case(
-        "finding-few-groups", remedies=remedies, n_groups=groups.n_groups, is_cross_validated=are_folds_usual
+        "finding-few-groups",
+        remedies=remedies,
+        n_groups=groups.n_groups,
+        is_cross_validated=is_cross_validated_by_default,
     )
 
 
@@ -143,17 +148,17 @@ def group_is_class(dataset: Dataset, _: Scan) -> Iterator[FindingCase]:
 
 
 _MOST_SHOWN = 5  # patterns
-_LEAST_GREY = 0.8  # of images, for their files to count as channels
+_LEAST_GRAY = 0.8  # of images, for their files to count as channels
 
 
 def hidden_groups(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find images with related names that share labels or appearance beyond chance, if no groups are defined."""
     if dataset.has_groups:
         return
-    telling = [groups for groups in groups_in_names(dataset, scan) if groups.is_significant]
-    if confounded := [groups for groups in telling if groups.is_confounded]:
+    significant = [groups for groups in groups_in_names(dataset, scan) if groups.is_significant]
+    if confounded := [groups for groups in significant if groups.is_confounded]:
         yield _confounded(confounded)
-    if usable := [groups for groups in telling if not groups.is_confounded]:
+    if usable := [groups for groups in significant if not groups.is_confounded]:
         yield _hidden(usable)
 
 
@@ -210,7 +215,7 @@ def channel_files(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     names = channel_names(dataset.records)
     readable = [fact for fact in scan.facts if isinstance(fact, ImageFacts)]
     n_gray = sum(fact.n_channels == 1 for fact in readable)
-    if names is None or n_gray < _LEAST_GREY * len(readable):
+    if names is None or n_gray < _LEAST_GRAY * len(readable):
         return
     files = ", ".join(f"'{one_line(name, 60)}'" for name in names.example)
     yield finding_case(
@@ -232,11 +237,11 @@ def leakage(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     n_equal, n_near, n_chains = (
         sum(leak.kind == kind for leak in leaks) for kind in ("pixels", "near-duplicates", "chain")
     )
-    clusters = [_shown(dataset, leak) for leak in leaks]
+    clusters = [_shown_images(dataset, leak) for leak in leaks]
     yield finding_case(
         "finding-leakage",
         images=_image_ids(dataset, clusters),
-        notes=_beside(dataset, clusters, lambda record: record.predefined_split or ""),
+        notes=_describe_images(dataset, clusters, lambda record: record.predefined_split or ""),
         n_groups=len(groups),
         n_equal=n_equal,
         n_near=n_near,
@@ -252,7 +257,7 @@ def conflicting_labels(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
         yield finding_case(
             "finding-conflicting-labels",
             images=_image_ids(dataset, clusters),
-            notes=_beside(dataset, clusters, lambda record: record.label or ""),
+            notes=_describe_images(dataset, clusters, lambda record: record.label or ""),
             n=sum(map(len, clusters)),
         )
 
@@ -272,14 +277,14 @@ def exact_duplicates(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
 def near_duplicates(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find near-duplicates, with the label of each image."""
     near = _with_labels(dataset, scan.near_duplicates or ())
-    clusters = [members for members in near if _n_pictures(scan, members) > 1]
+    clusters = [members for members in near if _n_distinct(scan, members) > 1]
     if not clusters:
         return
     n_together = len(set(undivided_clusters(dataset, scan)).intersection(clusters))
     yield finding_case(
         "finding-near-duplicates",
         images=_image_ids(dataset, clusters),
-        notes=_beside(dataset, clusters, lambda record: record.label or ""),
+        notes=_describe_images(dataset, clusters, lambda record: record.label or ""),
         n_clusters=len(clusters),
         n_images=sum(map(len, clusters)),
         n_clusters_of_several_classes=sum(len(labels_of(dataset, members)) > 1 for members in clusters),
@@ -290,15 +295,15 @@ def near_duplicates(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
 
 def duplicates_in_several_groups(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find duplicates and near-duplicates in several groups, with the group of each image."""
-    in_changed = {i for members in scan.near_duplicates or () for i in members}
-    equal = (members for members in scan.equal_pixels if in_changed.isdisjoint(members))
+    in_near_duplicates = {i for members in scan.near_duplicates or () for i in members}
+    equal = (members for members in scan.equal_pixels if in_near_duplicates.isdisjoint(members))
     near = scan.near_duplicates or ()
     clusters = [members for members in (*equal, *near) if len({dataset.records[i].group for i in members}) > 1]
     if clusters:
         yield finding_case(
             "finding-groups-divide-copies",
             images=_image_ids(dataset, clusters),
-            notes=_beside(dataset, clusters, lambda record: record.group or ""),
+            notes=_describe_images(dataset, clusters, lambda record: record.group or ""),
             n_clusters=len(clusters),
             are_kept_together=undivided_clusters(dataset, scan) == (scan.near_duplicates or ()),
         )
@@ -312,21 +317,21 @@ def _with_labels(dataset: Dataset, clusters: Sequence[tuple[int, ...]]) -> list[
     return [members for members in clusters if sum(has_label[i] for i in members) > 1]
 
 
-def _n_pictures(scan: Scan, members: Sequence[int]) -> int:
+def _n_distinct(scan: Scan, members: Sequence[int]) -> int:
     return len({fact.pixel_hash for i in members if isinstance(fact := scan.facts[i], ImageFacts)})
 
 
-def _shown(dataset: Dataset, leak: Leak) -> Sequence[int]:
+def _shown_images(dataset: Dataset, leak: Leak) -> Sequence[int]:
     if leak.kind != "group":
         return leak.images
     return leak.images[: len({dataset.records[i].predefined_split for i in leak.images})]  # one of each set comes first
 
 
 def _image_ids(dataset: Dataset, clusters: Sequence[Sequence[int]]) -> tuple[Cluster, ...]:
-    return _beside(dataset, clusters, lambda record: record.image_id)
+    return _describe_images(dataset, clusters, lambda record: record.image_id)
 
 
-def _beside(
+def _describe_images(
     dataset: Dataset, clusters: Sequence[Sequence[int]], describe: Callable[[ImageRecord], str]
 ) -> tuple[Cluster, ...]:
     return tuple(tuple(describe(dataset.records[i]) for i in members) for members in clusters)

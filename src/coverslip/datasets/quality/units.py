@@ -1,6 +1,6 @@
-"""Images that belong together: images of one group, images with the same pixels, and near-duplicates.
+"""Units of a split: connected images, reasons for exclusion, and data leakage of predefined splits.
 
-Crops of one slide resemble each other, and so do copies of an image.
+Images of one group, with equal pixels or near-duplicates are connected: crops of one slide resemble each other.
 """
 
 from collections import Counter, defaultdict
@@ -25,31 +25,36 @@ def labels_of(dataset: Dataset, positions: Iterable[int]) -> set[str]:
 def undivided_clusters(dataset: Dataset, scan: Scan) -> tuple[tuple[int, ...], ...]:
     """Return the clusters of near-duplicates that no split divides: all, except clusters in too many groups.
 
-    Plain shapes, such as spots, can resemble each other as near-duplicates do. If clusters would merge the named groups
-    into half as many or fewer, those in several groups are considered such shapes, and the groups stay as named.
+    Simple shapes, such as spots, can be as similar as near-duplicates. If clusters would merge the named groups into
+    half as many or fewer, clusters in several groups are ignored as such shapes.
     """
     clusters = scan.near_duplicates or ()
     groups = [sorted({dataset.records[i].group or "" for i in members} - {""}) for members in clusters]
     n_groups = len({record.group for record in dataset.records if record.group is not None})
-    components = _Components(n_groups)
-    number = {group: k for k, group in enumerate(sorted({group for several in groups for group in several}))}
-    for several in groups:
-        for another in several[1:]:
-            components.join(number[several[0]], number[another])
+    components = _DisjointSets(n_groups)
+    number = {
+        group: k
+        for k, group in enumerate(sorted({group for groups_of_cluster in groups for group in groups_of_cluster}))
+    }
+    for groups_of_cluster in groups:
+        for group in groups_of_cluster[1:]:
+            components.join(number[groups_of_cluster[0]], number[group])
     if components.n > n_groups / 2:
         return clusters
-    return tuple(members for members, several in zip(clusters, groups, strict=True) if len(several) < 2)
+    return tuple(
+        members for members, groups_of_cluster in zip(clusters, groups, strict=True) if len(groups_of_cluster) < 2
+    )
 
 
-class _Components:
-    """Disjoint sets of the numbers from 0."""
+class _DisjointSets:
+    """Disjoint sets of the integers 0 to n - 1."""
 
     def __init__(self, n: int) -> None:
         self.n = n  # number of sets
         self._parent = list(range(n))
 
     def root(self, i: int) -> int:
-        """Return the least number of its set."""
+        """Return the least number in the set of `i`."""
         while self._parent[i] != i:
             self._parent[i] = self._parent[self._parent[i]]
             i = self._parent[i]
@@ -67,7 +72,7 @@ def connected_components(dataset: Dataset, scan: Scan, order: Sequence[int]) -> 
     Groups, equal pixels and near-duplicates connect.
     """
     cluster_of = {i: str(k) for k, members in enumerate(undivided_clusters(dataset, scan)) for i in members}
-    components = _Components(len(order))
+    components = _DisjointSets(len(order))
     first: dict[tuple[str, str], int] = {}
     for i, position in enumerate(order):
         fact, group = scan.facts[position], dataset.records[position].group
@@ -85,6 +90,7 @@ ON_REQUEST = "on request:"  # begins the reason of an image that is valid but th
 
 
 def exclusion_reasons(dataset: Dataset, scan: Scan) -> list[str]:
+    """Return the reason why each image is excluded from the split; "" for images that are not."""
     reasons = [""] * len(dataset.records)
     for i, (record, fact) in enumerate(zip(dataset.records, scan.facts, strict=True)):
         if record.label in dataset.dropped:
@@ -107,6 +113,7 @@ def exclusion_reasons(dataset: Dataset, scan: Scan) -> list[str]:
 
 
 def dropped_notes(dataset: Dataset) -> list[Note]:
+    """Return a note on the images of classes that the recipe excludes."""
     n_of = Counter(record.label for record in dataset.records if record.label in dataset.dropped)
     if not n_of:
         return []
@@ -115,6 +122,7 @@ def dropped_notes(dataset: Dataset) -> list[Note]:
 
 
 def exclusion_notes(reasons: Sequence[str]) -> list[Note]:
+    """Return a note for each kind of reason from `exclusion_reasons`, except excluded classes."""
     n_of = Counter(reason.split(" ")[0] for reason in reasons if reason)
     reason_of = {"unreadable:": "unreadable", "no": "no-label", "same": "conflicting-labels"}
     return [note("excluded", n_images=n, reason=reason) for word, reason in reason_of.items() if (n := n_of[word])]
@@ -139,7 +147,7 @@ def predefined_split_leaks(dataset: Dataset, scan: Scan) -> list[Leak]:
     """
     by_pixels: dict[Hashable, list[int]] = defaultdict(list)
     by_group: dict[Hashable, list[int]] = defaultdict(list)
-    by_copies: dict[Hashable, list[int]] = defaultdict(list)
+    by_cluster: dict[Hashable, list[int]] = defaultdict(list)
     cluster_of = {i: k for k, members in enumerate(undivided_clusters(dataset, scan)) for i in members}
     for i, (record, fact) in enumerate(zip(dataset.records, scan.facts, strict=True)):
         if record.predefined_split is None or not dataset.has_class(record) or isinstance(fact, Unreadable):
@@ -148,10 +156,10 @@ def predefined_split_leaks(dataset: Dataset, scan: Scan) -> list[Leak]:
         if record.group is not None:
             by_group[record.group].append(i)
         if i in cluster_of:
-            by_copies[cluster_of[i]].append(i)
+            by_cluster[cluster_of[i]].append(i)
     direct = [*_leaks_among("group", dataset, by_group.values()), *_leaks_among("pixels", dataset, by_pixels.values())]
     in_equal = {i for leak in direct if leak.kind == "pixels" for i in leak.images}
-    changed = (members for members in by_copies.values() if in_equal.isdisjoint(members))
+    changed = (members for members in by_cluster.values() if in_equal.isdisjoint(members))
     direct += _leaks_among("near-duplicates", dataset, changed)
     in_direct = {i for leak in direct for i in leak.images}
     chains = (unit for unit in _predefined_components(dataset, scan) if in_direct.isdisjoint(unit))
