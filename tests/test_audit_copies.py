@@ -21,7 +21,7 @@ from coverslip.audit import (
     with_near_duplicates,
     with_recorded_near_duplicates,
 )
-from coverslip.audit.alignment import match, place
+from coverslip.audit.alignment import align_coarsely, compare
 from coverslip.audit.small_pictures import small_picture
 from coverslip.datasets import (
     connected_components,
@@ -200,7 +200,7 @@ def likeness(first: Image.Image, second: Image.Image) -> float:
     """Of two images, as copies are told; -inf for what differs when seen coarsely."""
     pictures = [small_picture(np.asarray(image)[..., None]) for image in (first, second)]
     stack = np.stack([picture for picture in pictures if picture is not None])
-    found = match(stack, place(stack, np.array([0]), np.array([1]))[0])
+    found = compare(stack, align_coarsely(stack, np.array([0]), np.array([1]))[0])
     return float(found.likeness[0]) if len(found.first) else -np.inf
 
 
@@ -241,7 +241,7 @@ def test_plain_shapes_that_fit_in_any_turn_are_no_copies(tmp_path):
     pictures = [small_picture(np.asarray(Image.open(file))) for file in files]
     first, second = np.triu_indices(len(files), 1)
     stack = np.stack([picture for picture in pictures if picture is not None])
-    found = match(stack, place(stack, first, second)[0])
+    found = compare(stack, align_coarsely(stack, first, second)[0])
     assert len(found.first) > 30  # discs on an even ground: laid over each other with ease
     assert not found.are_duplicates.any()
 
@@ -252,7 +252,7 @@ def test_chromosomes_of_several_cells_that_agree_when_turned_are_no_copies(share
     shown = [Image.open(folder / name).convert("L") for name in names]
     shown += [shown[0], shown[0].rotate(20, Image.Resampling.BICUBIC)]
     stack = np.stack([small_picture(np.asarray(image)[..., None]) for image in shown])
-    found = match(stack, place(stack, np.arange(0, 8, 2), np.arange(1, 8, 2))[0])
+    found = compare(stack, align_coarsely(stack, np.arange(0, 8, 2), np.arange(1, 8, 2))[0])
     assert (found.likeness > 4.4).all()
     # The third is of a cell that was photographed twice, upright both times; the last was turned on purpose.
     assert found.is_askew.tolist() == [True, True, False, True]
@@ -261,7 +261,7 @@ def test_chromosomes_of_several_cells_that_agree_when_turned_are_no_copies(share
 
 def test_pairs_that_all_differ_when_seen_coarsely_match_nothing():
     noise = np.random.default_rng(0).integers(0, 256, (4, 64, 64), dtype=np.uint8)
-    assert not len(place(noise, np.array([0, 1]), np.array([2, 3]))[1])
+    assert not len(align_coarsely(noise, np.array([0, 1]), np.array([2, 3]))[1])
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Analyses of datasets by pixels and features."""
+"""Audits of datasets: near-duplicates, image quality, shortcuts, leakage, label issues, learning curves, distances."""
 
 from coverslip.audit.image_quality import image_quality, with_cached_quality, with_quality
 from coverslip.audit.leakage_estimate import (

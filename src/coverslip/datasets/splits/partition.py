@@ -175,8 +175,8 @@ class _Problem:
 def _solve(problem: _Problem, rng: np.random.Generator, seed: int) -> Ints:
     n_units, n_parts = len(problem.x), problem.target.shape[1]
     if n_units <= _EXHAUSTIVE and n_parts**n_units * problem.target.size < 2e7:
-        partitions = np.array(list(product(range(n_parts), repeat=n_units)), dtype=np.intp)
-        membership = np.eye(n_parts)[partitions]  # (N, S, P)
+        all_partitions = np.array(list(product(range(n_parts), repeat=n_units)), dtype=np.intp)
+        membership = np.eye(n_parts)[all_partitions]  # (N, S, P)
         missing = np.einsum(
             "kp,nkp->n", problem.missing_cost, np.einsum("sk,nsp->nkp", problem.present, membership) == 0
         )
@@ -185,7 +185,7 @@ def _solve(problem: _Problem, rng: np.random.Generator, seed: int) -> Ints:
         near = _near_best(missing, unevenness)
         # A fixed order for all seeds, so that consecutive seeds never draw the same partition.
         near = np.random.default_rng(0).permutation(near)
-        partition: Ints = partitions[near[seed % len(near)]]
+        partition: Ints = all_partitions[near[seed % len(near)]]
         return partition
     n_starts = int(np.clip(2400 // n_units, 2, 48))
     distinct = {}
