@@ -134,13 +134,11 @@ def _is_border(height: int, width: int) -> npt.NDArray[np.bool_]:
     return border
 
 
-Singles = npt.NDArray[np.float32]
-
 _MOST_NAME_VALUES = 30
 _N_RANGES = 10  # of numbers, with equal numbers of images
 
 
-def name_features(names: Sequence[str], labels: Sequence[str]) -> Singles:
+def name_features(names: Sequence[str], labels: Sequence[str]) -> Floats:
     """Return (n, d) features of file names without suffix, without words and numbers of the label.
 
     Args:
@@ -170,11 +168,11 @@ def _without(tokens: Sequence[str], label_tokens: Sequence[str]) -> list[str]:
     return [token for token in tokens if token not in label_tokens]
 
 
-def _one_hot(values: Sequence[str]) -> Singles:
+def _one_hot(values: Sequence[str]) -> Floats:
     """Return (n, d); no columns if there is only one value, or too many."""
     distinct, index = np.unique(values, return_inverse=True)
     n_columns = len(distinct) if 2 <= len(distinct) <= _MOST_NAME_VALUES else 0
-    one_hot: Singles = (index[:, None] == np.arange(n_columns)).astype(np.float32)
+    one_hot: Floats = (index[:, None] == np.arange(n_columns)).astype(np.float32)
     return one_hot
 
 
@@ -276,8 +274,8 @@ _FEWEST_UNITS = 2  # of a class: one for fitting, one for testing
 
 
 def signal_of(
-    whole: Singles,
-    sources: Mapping[SignalSource, Singles],
+    whole: Floats,
+    sources: Mapping[SignalSource, Floats],
     label: Ints,
     unit: Ints,
     *,
@@ -305,7 +303,7 @@ def signal_of(
         return None
     label, unit = (np.unique(numbers[usable], return_inverse=True)[1] for numbers in (label, unit))
     generator = np.random.default_rng(seed)
-    features_of: dict[SignalSource | None, Singles] = {
+    features_of: dict[SignalSource | None, Floats] = {
         source: features[usable] for source, features in sources.items() if (features != features[0]).any()
     }
     features_of[None] = _components(whole[usable])
@@ -322,7 +320,7 @@ def signal_of(
     return Signal(1 / (int(label.max()) + 1), by_whole, by_source, by_column)
 
 
-def _column_probe(value: Ints, whole: Singles, label: Ints, unit: Ints, generator: np.random.Generator) -> ColumnProbe:
+def _column_probe(value: Ints, whole: Floats, label: Ints, unit: Ints, generator: np.random.Generator) -> ColumnProbe:
     one_hot = np.eye(int(value.max()) + 1, dtype=np.float32)[value]
     score = _probe_score(one_hot, label, unit, generator, lambda done: None)
     gains, sizes = [0.0], [0]
@@ -340,7 +338,7 @@ def _report_part(on_progress: OnProgress, before: int, total: int, done: int) ->
 
 
 def _probe_score(
-    features: Singles, label: Ints, unit: Ints, generator: np.random.Generator, report_progress: Callable[[int], None]
+    features: Floats, label: Ints, unit: Ints, generator: np.random.Generator, report_progress: Callable[[int], None]
 ) -> ProbeScore:
     observed = _balanced_accuracy(features, label, unit, generator)
     permuted_scores = []
@@ -364,7 +362,7 @@ def _permuted_labels(label: Ints, unit: Ints, generator: np.random.Generator) ->
     return permuted
 
 
-def _balanced_accuracy(features: Singles, label: Ints, unit: Ints, generator: np.random.Generator) -> float:
+def _balanced_accuracy(features: Floats, label: Ints, unit: Ints, generator: np.random.Generator) -> float:
     """Return the balanced accuracy on held-out images, in five folds that depend on these labels."""
     fold = (nested_order(label, unit, generator) * _N_FOLDS).astype(np.int64)
     n_classes = int(label.max()) + 1
@@ -382,13 +380,13 @@ def _balanced_accuracy(features: Singles, label: Ints, unit: Ints, generator: np
     return float(np.mean([is_correct[label == k].mean() for k in range(n_classes)]))
 
 
-def _components(features: Singles) -> Singles:
+def _components(features: Floats) -> Floats:
     """Return (n, d) principal components of standardized features."""
     sd = features.std(axis=0, dtype=np.float64)
     standardized = (features - features.mean(axis=0, dtype=np.float64)) / np.maximum(sd, 1e-3 * np.median(sd) + 1e-12)
     variance, vectors = np.linalg.eigh((standardized @ standardized.T).astype(np.float32))
     n_components = min(_MOST_COMPONENTS, max(1, int((variance > 1e-6 * variance[-1]).sum())))
-    components: Singles = (vectors[:, -n_components:] * np.sqrt(np.maximum(variance[-n_components:], 0))).astype(
+    components: Floats = (vectors[:, -n_components:] * np.sqrt(np.maximum(variance[-n_components:], 0))).astype(
         np.float32
     )
     return components

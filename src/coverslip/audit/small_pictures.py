@@ -85,8 +85,6 @@ def _warp(
     return upper * (1 - row) + lower * row, inside
 
 
-Pictures = npt.NDArray[np.float32]
-
 SIDE = 64  # px
 _MOST_ELONGATED = (
     1.5  # aspect ratio from which the picture shows the whole image with empty sides, instead of its middle
@@ -138,7 +136,7 @@ def small_picture(array: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8] | Non
     return picture
 
 
-def floats_of(pictures: npt.NDArray[np.uint8]) -> Pictures:
+def floats_of(pictures: npt.NDArray[np.uint8]) -> Floats:
     """Return pictures in standard deviations from their mean; pixels without image have the value of the border."""
     return (pictures.astype(np.float32) - 128) * np.float32(_RANGE / 127)
 
@@ -149,7 +147,7 @@ def pixel_masks_of(pictures: npt.NDArray[np.uint8]) -> Bools:
 
 
 def _object(
-    gray: Pictures, has_pixel: Bools, middle: tuple[float, float], radius: float
+    gray: Floats, has_pixel: Bools, middle: tuple[float, float], radius: float
 ) -> tuple[tuple[float, float], float]:
     """Return a disc around the object in an empty frame; else the unchanged middle and radius."""
     border = _border(gray)[_border(has_pixel)]
@@ -166,7 +164,7 @@ def _object(
     return ((x, y), reach) if reach < _SMALL_OBJECT * radius else (middle, radius)
 
 
-def _cut(gray: Pictures, has_pixel: Bools, middle: tuple[float, float], radius: float) -> tuple[Pictures, Bools]:
+def _cut(gray: Floats, has_pixel: Bools, middle: tuple[float, float], radius: float) -> tuple[Floats, Bools]:
     """Return the square around a disc at (SIDE, SIDE), and the mask of its image pixels."""
     height, width = gray.shape
     (x, y) = middle
@@ -191,7 +189,7 @@ def _border(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.concatenate((array[0], array[-1], array[1:-1, 0], array[1:-1, -1]))
 
 
-def _filled_corners(gray: Pictures) -> Bools:
+def _filled_corners(gray: Floats) -> Bools:
     """Return the mask of pixels that were filled after rotation: uniform triangles in at least two corners."""
     from scipy.ndimage import label
 

@@ -130,7 +130,6 @@ __all__ = [
     "Side",
     "Signal",
     "SignalSource",
-    "Source",
     "Split",
     "Spread",
     "TableContent",

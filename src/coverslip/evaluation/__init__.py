@@ -28,20 +28,18 @@ from coverslip.evaluation.decisions import (
     DecideBy,
     DecisionRule,
     OperatingPoint,
-    ThresholdCurve,
     ThresholdNumbers,
     decided_classes,
     learn_decisions,
     operating_points,
     positive_class,
     target_points,
-    threshold_curve,
     threshold_numbers,
     uncertain_share,
     uncertain_threshold,
 )
 from coverslip.evaluation.folds import over_folds, with_folds
-from coverslip.evaluation.intervals import FEW_GROUPS_FOR_INTERVALS, FEWEST_GROUPS, RANGES, Influence, Scale
+from coverslip.evaluation.intervals import FEW_GROUPS_FOR_INTERVALS, FEWEST_GROUPS, RANGES, Scale
 from coverslip.evaluation.learning import CurvePoint, LearningCurve, extrapolate, no_learning_curve
 from coverslip.evaluation.metrics import (
     ConfusedPair,
@@ -103,7 +101,6 @@ __all__ = [
     "FoldScores",
     "FoldsScores",
     "GroupDecisions",
-    "Influence",
     "LearningCurve",
     "McNemar",
     "Metric",
@@ -115,7 +112,6 @@ __all__ = [
     "ReliabilityBin",
     "Scale",
     "SubgroupScores",
-    "ThresholdCurve",
     "ThresholdNumbers",
     "apply_temperature",
     "as_if_independent",
@@ -160,7 +156,6 @@ __all__ = [
     "score",
     "scored_metrics",
     "target_points",
-    "threshold_curve",
     "threshold_numbers",
     "uncertain_share",
     "uncertain_threshold",

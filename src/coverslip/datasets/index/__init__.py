@@ -1,7 +1,7 @@
 """The images of a dataset with their labels, groups and sets from names and tables, without decoding."""
 
 from coverslip.datasets.index.boxes import has_box_columns
-from coverslip.datasets.index.channel_files import ChannelNames, channel_names, with_plan
+from coverslip.datasets.index.channel_files import channel_names, with_plan
 from coverslip.datasets.index.classes import ClassPlan, Name, check_classes, shared_class_notes, with_classes
 from coverslip.datasets.index.in_memory import Axes
 from coverslip.datasets.index.names import (
@@ -35,7 +35,6 @@ from coverslip.datasets.index.records import (
     Origin,
     Part,
     Side,
-    Source,
 )
 from coverslip.datasets.index.table import ALIASES, PLAIN_TABLE_SUFFIXES, TABLE_NAMES, is_table, plain_name, read_table
 from coverslip.datasets.index.table_columns import TableContent, describe_table, with_mapping
@@ -52,7 +51,6 @@ __all__ = [
     "UNFAMILIAR",
     "UNREADABLE",
     "Axes",
-    "ChannelNames",
     "ClassPlan",
     "Dataset",
     "ImageRecord",
@@ -62,7 +60,6 @@ __all__ = [
     "Origin",
     "Part",
     "Side",
-    "Source",
     "TableContent",
     "channel_names",
     "check_classes",
