@@ -212,6 +212,16 @@ def metric_with_interval(
     return replace(metric, low=min(low, value), high=max(high, value))
 
 
+def difference_with_interval(
+    value: float, influence: Influence, units: Units, *, n_groups: int | None = None
+) -> Metric:
+    """Return a difference of two shares with its interval, within [-1, 1]. Args as of `metric_with_interval`."""
+    metric = metric_with_interval(value, influence, units, "real", n_groups=n_groups)
+    if metric.low is None or metric.high is None:
+        return metric
+    return replace(metric, low=max(metric.low, -1.0), high=min(metric.high, 1.0))
+
+
 def standard_error(influence: Influence, units: Units) -> tuple[float, float]:
     """Return the standard error of a metric and its degrees of freedom (infinite: normal distribution)."""
     variance, freedom = _variance(influence, units)

@@ -20,6 +20,7 @@ from coverslip.evaluation.intervals import (
     FEWEST_GROUPS,
     Influence,
     Units,
+    difference_with_interval,
     group_codes,
     influence_on_counts,
     influence_on_mean,
@@ -134,10 +135,7 @@ def _over_majority_class(label: np.ndarray, predicted: np.ndarray, group: np.nda
             smoothed=influence.smoothed + float(share[k]) * of_class.smoothed,
         )
     value = float((predicted == label).mean() - share.max())
-    metric = metric_with_interval(value, influence, Units.of(label, group, n_classes), "real")
-    if metric.low is None or metric.high is None:
-        return metric
-    return replace(metric, low=max(metric.low, -1.0), high=min(metric.high, 1.0))
+    return difference_with_interval(value, influence, Units.of(label, group, n_classes))
 
 
 def _whole_numbers(counts: np.ndarray) -> tuple[tuple[int, ...], ...]:
@@ -423,7 +421,4 @@ def _gap(
     difference = float(values[0] - values[1])
     n_groups = min(units.n_groups(is_in), units.n_groups(~is_in))
     influence = Influence(of_image, unseen, difference)
-    metric = metric_with_interval(difference, influence, units, "real", n_groups=n_groups)
-    if metric.low is None or metric.high is None:
-        return metric
-    return replace(metric, low=max(metric.low, -1.0), high=min(metric.high, 1.0))
+    return difference_with_interval(difference, influence, units, n_groups=n_groups)
