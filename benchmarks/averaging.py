@@ -65,7 +65,7 @@ def compared(name: str, seed: int, n_images: int, size: int) -> tuple[dict[str, 
     recipe = Recipe(image_size=size, seed=seed, stage="instant")
     data, recipe = apply_recipe(cs.open_dataset(DATA / source, group=group), recipe)
     order = np.random.default_rng(seed).permutation(len(data.records))
-    data = data.chosen(sorted(order[:n_images].tolist()))
+    data = data.subset(sorted(order[:n_images].tolist()))
     scan = scan_images(data)
     parts = SplitData(data, scan, split_images(data, scan, val=0.2, test=0.3, seed=seed))
     ranks, probabilities = [], []

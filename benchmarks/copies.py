@@ -25,7 +25,7 @@ from PIL import Image, ImageEnhance, ImageFilter
 from scipy.ndimage import gaussian_filter
 
 from coverslip.audit import alignment, near_duplicates
-from coverslip.audit.near_duplicates import _linked
+from coverslip.audit.near_duplicates import _find_clusters
 from coverslip.audit.small_pictures import small_picture
 from coverslip.images import read_pixels
 from coverslip.stopping import BY_SIGNAL
@@ -113,7 +113,7 @@ def planted_among_real(n_images: int, n_planted: int, sets: Sequence[str]) -> di
                 family.append(i)
                 kinds.append(kind)
     reading, began, wall = time.process_time() - began, time.process_time(), time.monotonic()
-    clusters = _linked(np.stack(pictures), lambda _: None, BY_SIGNAL)
+    clusters = _find_clusters(np.stack(pictures), lambda _: None, BY_SIGNAL)
     seconds, wall = time.process_time() - began, time.monotonic() - wall
     together = {pair for rows in clusters for pair in combinations(rows, 2)}
     found = Counter(kinds[j] or kinds[i] for i, j in together if family[i] == family[j])
@@ -195,7 +195,7 @@ def thresholds(n_images: int = 120) -> dict:
         "compared to the end": len(same.fine),
         "likeness of copies (lowest, 1 %, 5 %)": lowest,
         "of other pairs (99 %, 99.9 %, highest)": np.quantile(others, (0.99, 0.999, 1)).round(2).tolist(),
-        "share of copies found": round(float(same.are_copies.sum() / n), 4),
+        "share of copies found": round(float(same.are_duplicates.sum() / n), 4),
         "share of copies at least": {t: round(float((same.likeness >= t).sum() / n), 4) for t in asked},
         "other pairs at least": {t: int((others >= t).sum()) for t in asked},
     }

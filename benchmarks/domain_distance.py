@@ -14,7 +14,7 @@ from time import process_time
 import numpy as np
 
 from coverslip.audit.distance import distance
-from coverslip.evaluation.distances import _counts, _forms, _products, _unbiased, median_distance, mmd
+from coverslip.evaluation.distances import _counts, _products, _similarity_sums, _unbiased, median_distance, mmd
 
 DATA = Path(os.environ.get("COVERSLIP_DATA", "../shared/data")).resolve()
 N_RESAMPLES = 1000
@@ -58,7 +58,7 @@ def bootstrap(x: np.ndarray, y: np.ndarray, sigma: float) -> np.ndarray:
     rng = np.random.default_rng(0)
     weights = np.vstack([_counts(np.arange(len(each)), N_RESAMPLES, rng).T for each in (x, y)])
     from_x, from_y = _products(np.concatenate([x, y]), len(x), sigma, weights, lambda done, total: None)
-    return _unbiased(*_forms(weights, from_x, from_y, len(x)), weights, len(x), drops_repeated=False)
+    return _unbiased(*_similarity_sums(weights, from_x, from_y, len(x)), weights, len(x), excludes_repeated=False)
 
 
 def naive_bootstrap(x: np.ndarray, y: np.ndarray, sigma: float) -> list[float]:

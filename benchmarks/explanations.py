@@ -148,7 +148,7 @@ def demo_images(folder: Path) -> Dataset:
 def some(source: Path, n: int) -> Dataset:
     data = cs.open_dataset(source)
     places = np.random.default_rng(0).permutation(len(data.records))[:n]
-    return data.chosen(sorted(places.tolist()))
+    return data.subset(sorted(places.tolist()))
 
 
 def measured(data: Dataset, recipe: cs.Recipe, folder: Path) -> list[Row]:

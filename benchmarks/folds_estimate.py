@@ -57,13 +57,13 @@ def show(name: str, trainings: list[dict[str, float]]) -> None:
 def one_training(row: Row, seed: int) -> dict[str, float]:
     """The result of the folds, and the result of the classifier on the external test set."""
     data = cs.open_dataset(DATA / row.source, group=row.group)
-    data = data.chosen([i for i, record in enumerate(data.records) if record.label])
+    data = data.subset([i for i, record in enumerate(data.records) if record.label])
     label = np.unique([record.label for record in data.records], return_inverse=True)[1]
     group = np.unique([record.group or record.image_id for record in data.records], return_inverse=True)[1]
     n = len(label)
     shares = row.n_train / n, max(0.0, 1 - (row.n_train + row.n_parallel) / n), min(row.n_parallel, n - row.n_train) / n
     part = split_units(label, group, shares, seed)
-    train, external = (data.chosen(np.flatnonzero(part == side).tolist()) for side in (0, 2))
+    train, external = (data.subset(np.flatnonzero(part == side).tolist()) for side in (0, 2))
     settings = {"stage": "instant", "image_size": row.image_size, "seed": seed, "split": {"folds": 5}}
     with tempfile.TemporaryDirectory() as folder:
         run = cs.train(train, cs.Recipe.model_validate(settings), out=Path(folder) / "run", emit=ignore)

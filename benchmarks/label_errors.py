@@ -89,7 +89,7 @@ def opened(name: str, n_images: int) -> Iterator[Images]:
     source, group, side = SETS[name]
     data = cs.open_dataset(DATA / source, group=group)
     places = np.random.default_rng(0).permutation(len(data.records))[:n_images]
-    data = data.chosen(sorted(places.tolist()))
+    data = data.subset(sorted(places.tolist()))
     scan = scan_images(data)
     recipe = cs.Recipe(image_size=side)
     preprocessing = learn_preprocessing(scan.facts, recipe)

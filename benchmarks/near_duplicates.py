@@ -17,8 +17,8 @@ from pathlib import Path
 from real_findings import SETS
 
 import coverslip as cs
-from coverslip.audit import SeenWhileScanning, with_near_duplicates
-from coverslip.datasets import Dataset, kept_together, open_dataset, scan_images
+from coverslip.audit import ScanCollector, with_near_duplicates
+from coverslip.datasets import Dataset, open_dataset, scan_images, undivided_clusters
 
 HEAD = "set|images|decoding|search|ms an image|clusters|images in them|largest|kept together"
 TRAINED = "instant training|images in another part|macro-F1 together|macro-F1 ignore"
@@ -52,13 +52,13 @@ def searched(data: Dataset) -> list[str]:
     decoding = time.process_time() - began
     os.environ["COVERSLIP_CACHE"] += "/search"
     began = time.process_time()
-    seen = SeenWhileScanning(with_quality=False)
+    seen = ScanCollector(with_quality=False)
     scan = with_near_duplicates(data, scan_images(data, n_threads=1, on_pixels=seen), seen)
     search = time.process_time() - began - decoding
     clusters = sorted(map(len, scan.near_duplicates or ()), reverse=True)
     each = f"{1000 * search / len(data):.1f}"
     sizes = ", ".join(map(str, clusters[:3])) or "–"
-    kept = len(kept_together(data, scan))
+    kept = len(undivided_clusters(data, scan))
     return [f"{decoding:.1f}", f"{search:.1f}", each, str(len(clusters)), str(sum(clusters)), sizes, str(kept)]
 
 

@@ -80,7 +80,7 @@ def trained_both_ways(name: str, seed: int, n_images: int, size: int) -> list[di
     data = cs.open_dataset(DATA / source, group=group)
     labeled = [i for i, record in enumerate(data.records) if record.label]
     places = np.random.default_rng(seed).permutation(labeled)[:n_images]
-    data = data.chosen(sorted(places.tolist()))
+    data = data.subset(sorted(places.tolist()))
     both = []
     for augment in ("none", "default"):
         settings = {"stage": "instant", "augment": augment, "image_size": size, "seed": seed, "split": {"folds": 0}}
@@ -94,7 +94,7 @@ def trained_both_ways(name: str, seed: int, n_images: int, size: int) -> list[di
 def test_images(data: Dataset, run: cs.Run) -> Dataset:
     """The images that the run was tested on."""
     tested = {row.image_id for row in run.split if row.split == "test"}
-    return data.chosen([i for i, record in enumerate(data.records) if record.image_id in tested])
+    return data.subset([i for i, record in enumerate(data.records) if record.image_id in tested])
 
 
 def measured(classifier: Classifier, images: Dataset) -> dict[str, float]:

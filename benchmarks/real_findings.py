@@ -59,7 +59,7 @@ def main() -> None:
 def cut(data: Dataset, most: int) -> Dataset:
     """So many of its images at random, in their order."""
     n = len(data)
-    return data if n <= most else data.chosen(sorted(np.random.default_rng(0).choice(n, most, replace=False)))
+    return data if n <= most else data.subset(sorted(np.random.default_rng(0).choice(n, most, replace=False)))
 
 
 def of(n: int, all_of_them: int) -> str:

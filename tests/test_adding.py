@@ -18,7 +18,7 @@ from image_sets import App, workspace_in
 
 from coverslip.augmentation import AUGMENTATIONS, Augmentation
 from coverslip.cli import main
-from coverslip.datasets import Dataset, Finder, Found, Scan, forget_finder, register_finder
+from coverslip.datasets import Dataset, Finder, FindingCase, Scan, register_finder, unregister_finder
 from coverslip.evaluation import METRICS, MetricRecord
 from coverslip.keys import Key
 from coverslip.reports.sections import SECTIONS, Section, SectionText
@@ -48,8 +48,8 @@ def _speckled(x: torch.Tensor, drawn: dict[str, torch.Tensor]) -> torch.Tensor:
     return x + drawn["amount"].reshape(-1, 1, 1, 1) * torch.linspace(-1, 1, x.shape[-1])
 
 
-def _first_image(dataset: Dataset, scan: Scan) -> Iterator[Found]:
-    yield Found(
+def _first_image(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
+    yield FindingCase(
         text="The first image is the first.",
         do="Nothing is wrong with that.",
         images=((dataset.records[0].image_id,),),
@@ -86,7 +86,7 @@ def added() -> Iterator[None]:
     yield
     METRICS.remove(METRIC.name)
     AUGMENTATIONS.remove(AUGMENTATION.name)
-    forget_finder(FINDING.code)
+    unregister_finder(FINDING.code)
     SECTIONS.remove(SECTION.name)
 
 

@@ -16,12 +16,12 @@ from scipy.ndimage import gaussian_filter
 
 import coverslip as cs
 from coverslip.audit import (
-    SeenWhileScanning,
+    ScanCollector,
     with_cached_near_duplicates,
     with_near_duplicates,
     with_recorded_near_duplicates,
 )
-from coverslip.audit.alignment import match, place
+from coverslip.audit.alignment import align_coarsely, compare
 from coverslip.audit.small_pictures import small_picture
 from coverslip.datasets import (
     connected_components,
@@ -69,7 +69,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def looked(planted: Path):
-    data, seen = open_dataset(planted), SeenWhileScanning()
+    data, seen = open_dataset(planted), ScanCollector()
     scan = scan_images(data, on_pixels=seen)
     return data, with_near_duplicates(data, scan, seen)
 
@@ -105,7 +105,7 @@ def test_twelve_versions_of_one_image_are_one_cluster(tmp_path):
         first.rotate(13 * k, Image.Resampling.BICUBIC).crop((15, 15, 75, 75)).save(folder / f"version {k}.png")
     for k, other in enumerate(others):
         other.crop((15, 15, 75, 75)).save(folder / f"other {k}.png")
-    data, seen = open_dataset(tmp_path), SeenWhileScanning()
+    data, seen = open_dataset(tmp_path), ScanCollector()
     (cluster,) = with_near_duplicates(data, scan_images(data, on_pixels=seen), seen).near_duplicates
     assert sorted(data.records[i].path.stem for i in cluster) == sorted(f"version {k}" for k in range(12))
 
@@ -113,11 +113,11 @@ def test_twelve_versions_of_one_image_are_one_cluster(tmp_path):
 @pytest.mark.slow
 def test_what_was_found_is_known_again_by_the_pixels_alone(looked, planted):
     data, scan = looked
-    other = data.chosen(reversed(range(len(data))))
+    other = data.subset(reversed(range(len(data))))
     known = with_cached_near_duplicates(replace(scan_images(other), near_duplicates=None))
     names = {frozenset(other.records[i].image_id for i in members) for members in known.near_duplicates}
     assert names == {frozenset(data.records[i].image_id for i in members) for members in scan.near_duplicates}
-    fewer = data.chosen(range(10))
+    fewer = data.subset(range(10))
     assert with_cached_near_duplicates(scan_images(fewer)).near_duplicates is None
 
 
@@ -201,7 +201,7 @@ def likeness(first: Image.Image, second: Image.Image) -> float:
     """Of two images, as copies are told; -inf for what differs when seen coarsely."""
     pictures = [small_picture(np.asarray(image)[..., None]) for image in (first, second)]
     stack = np.stack([picture for picture in pictures if picture is not None])
-    found = match(stack, place(stack, np.array([0]), np.array([1]))[0])
+    found = compare(stack, align_coarsely(stack, np.array([0]), np.array([1]))[0])
     return float(found.likeness[0]) if len(found.first) else -np.inf
 
 
@@ -243,9 +243,9 @@ def test_plain_shapes_that_fit_in_any_turn_are_no_copies(tmp_path):
     pictures = [small_picture(np.asarray(Image.open(file))) for file in files]
     first, second = np.triu_indices(len(files), 1)
     stack = np.stack([picture for picture in pictures if picture is not None])
-    found = match(stack, place(stack, first, second)[0])
+    found = compare(stack, align_coarsely(stack, first, second)[0])
     assert len(found.first) > 30  # discs on an even ground: laid over each other with ease
-    assert not found.are_copies.any()
+    assert not found.are_duplicates.any()
 
 
 def test_chromosomes_of_several_cells_that_agree_when_turned_are_no_copies(shared_data):
@@ -254,16 +254,16 @@ def test_chromosomes_of_several_cells_that_agree_when_turned_are_no_copies(share
     shown = [Image.open(folder / name).convert("L") for name in names]
     shown += [shown[0], shown[0].rotate(20, Image.Resampling.BICUBIC)]
     stack = np.stack([small_picture(np.asarray(image)[..., None]) for image in shown])
-    found = match(stack, place(stack, np.arange(0, 8, 2), np.arange(1, 8, 2))[0])
+    found = compare(stack, align_coarsely(stack, np.arange(0, 8, 2), np.arange(1, 8, 2))[0])
     assert (found.likeness > 4.4).all()
     # The third is of a cell that was photographed twice, upright both times; the last was turned on purpose.
     assert found.is_askew.tolist() == [True, True, False, True]
-    assert found.are_copies.tolist() == [False, False, True, True]
+    assert found.are_duplicates.tolist() == [False, False, True, True]
 
 
 def test_pairs_that_all_differ_when_seen_coarsely_match_nothing():
     noise = np.random.default_rng(0).integers(0, 256, (4, 64, 64), dtype=np.uint8)
-    assert not len(place(noise, np.array([0, 1]), np.array([2, 3]))[1])
+    assert not len(align_coarsely(noise, np.array([0, 1]), np.array([2, 3]))[1])
 
 
 @pytest.mark.slow

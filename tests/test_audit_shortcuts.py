@@ -14,7 +14,7 @@ from coverslip.audit.leakage_estimate import estimate_leakage
 from coverslip.audit.shortcuts import background_features, batch_columns, border_features, signal_of
 from coverslip.cli import main
 from coverslip.datasets import ProbeScore, Scan, Signal
-from coverslip.datasets.quality.finders import images
+from coverslip.datasets.quality import image_findings
 from coverslip.messages import text
 
 WARNING_SHARE, ADVICE_SHARE = 0.5, 0.25
@@ -71,7 +71,7 @@ def test_less_light_in_one_class_is_a_shortcut_of_the_background() -> None:
 def test_cells_that_differ_in_themselves_have_none() -> None:
     images, label = cells(240)
     found = shortcuts(images, label)
-    assert found.is_there
+    assert found.is_significant
     assert max(found.share("border"), found.share("background")) < ADVICE_SHARE
 
 
@@ -81,7 +81,7 @@ def test_labels_at_random_have_no_signal() -> None:
     for seed in range(4):
         images, label = cells(80, seed=seed)
         found = shortcuts(images, np.random.default_rng(seed).permutation(label))
-        n_signals += found.is_there
+        n_signals += found.is_significant
     assert n_signals <= 1  # of a test at .05
 
 
@@ -143,13 +143,13 @@ def told_by_names(names: list[str], labels: list[str]) -> ProbeScore:
 
 def test_names_are_advice_and_no_signal_of_images() -> None:
     signal = Signal(0.5, ProbeScore(0.5, 0.6), {"name": ProbeScore(0.98, 0.02)})
-    assert not signal.is_there
+    assert not signal.is_significant
     seen = replace(signal, whole=ProbeScore(0.9, 0.02))
     scan = Scan(facts=(), signal=seen)
-    (found,) = images.slight_shortcuts(None, scan)
+    (found,) = image_findings.slight_shortcuts(None, scan)
     assert found.parameters["from"] == "name"
     assert found.do == text("finding-shortcut.do", **found.parameters)
-    assert not list(images.shortcuts(None, scan))
+    assert not list(image_findings.shortcuts(None, scan))
 
 
 def test_files_tell_how_they_were_taken_and_saved_and_not_when(tmp_path: Path) -> None:

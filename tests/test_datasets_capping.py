@@ -48,7 +48,7 @@ def test_caps_are_kept_nested_and_blind_to_order(
     assert trained_on(dataset, capped) <= trained_on(dataset, cap_training(dataset, split, cap + 1, seed))
     order = shuffled.sample(range(len(described)), len(described))
     moved = Split(tuple(split.parts[i] for i in order), tuple(split.reasons[i] for i in order), split.notes)
-    assert trained_on(dataset.chosen(order), cap_training(dataset.chosen(order), moved, cap, seed)) == trained_on(
+    assert trained_on(dataset.subset(order), cap_training(dataset.subset(order), moved, cap, seed)) == trained_on(
         dataset, capped
     )
 

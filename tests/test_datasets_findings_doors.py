@@ -9,12 +9,12 @@ from drawing import save_cells
 from image_sets import App, workspace_in
 
 from coverslip.cli import main
-from coverslip.datasets import Dataset, Finder, Found, Scan, forget_finder, register_finder
+from coverslip.datasets import Dataset, Finder, FindingCase, Scan, register_finder, unregister_finder
 
 
-def _odd_names(dataset: Dataset, scan: Scan) -> Iterator[Found]:
+def _odd_names(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     first, second, *_ = (record.image_id for record in dataset.records)
-    yield Found(
+    yield FindingCase(
         text="Two names are odd.",
         do="Give them others.",
         images=((first, second),),
@@ -27,7 +27,7 @@ def _odd_names(dataset: Dataset, scan: Scan) -> Iterator[Found]:
 def odd_names() -> Iterator[None]:
     register_finder(Finder("odd-names", "error", "Odd names", _odd_names))
     yield
-    forget_finder("odd-names")
+    unregister_finder("odd-names")
 
 
 @pytest.mark.usefixtures("odd_names")

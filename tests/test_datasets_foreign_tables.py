@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from refusing import refusing
 
-from coverslip.datasets import describe_table, open_dataset, read_as, read_table, scan_images, with_mapping
+from coverslip.datasets import describe_table, open_dataset, read_table, scan_images, with_mapping, with_plan
 from coverslip.errors import BadDataset
 from coverslip.images import ReadPlan
 from coverslip.messages import MapColumn, Set, text
@@ -181,7 +181,7 @@ def test_another_crop_size_cuts_around_the_same_points(tmp_path: Path) -> None:
     draw_fields(tmp_path)
     table = write(tmp_path, "path,x,y,label", POINTS)
     large, small = open_dataset(table, crop_size=30), open_dataset(table, crop_size=13)
-    assert read_as(large, ReadPlan(crop_size=13)).records == small.records
+    assert with_plan(large, ReadPlan(crop_size=13)).records == small.records
     assert [record.image_id for record in large.records] == [record.image_id for record in small.records]
 
 

@@ -15,18 +15,18 @@ from coverslip.datasets import (
     ClassPlan,
     Dataset,
     Finder,
-    Found,
+    FindingCase,
     Inspection,
     Scan,
     Spread,
     check_trainable,
-    forget_finder,
     inspect_dataset,
     list_finders,
     open_dataset,
     register_finder,
     scan_images,
     split_images,
+    unregister_finder,
     with_classes,
 )
 from coverslip.errors import BadDataset
@@ -221,13 +221,13 @@ def test_what_a_table_names_and_is_not_there_is_told_apart_from_what_is_broken(t
 
 @pytest.fixture
 def odd_sizes() -> Iterator[Finder]:
-    def find(dataset: Dataset, scan: Scan) -> Iterator[Found]:
-        yield Found(text="Sizes are odd.", do="Cut them.", images=(tuple(r.image_id for r in dataset.records),))
+    def find(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
+        yield FindingCase(text="Sizes are odd.", do="Cut them.", images=(tuple(r.image_id for r in dataset.records),))
 
     finder = Finder("odd-sizes", "warning", "Odd sizes", find)
     register_finder(finder)
     yield finder
-    forget_finder(finder.code)
+    unregister_finder(finder.code)
 
 
 def test_a_registered_finder_finds_and_a_second_of_its_code_is_refused(tmp_path, odd_sizes):

@@ -41,7 +41,7 @@ def cells_of_patients(n: int = 400, effect: float = 1.0) -> tuple[Dataset, Scan]
 def test_patients_in_names_are_found_by_how_alike_their_images_are():
     data, scan = cells_of_patients()
     first = groups_in_names(data, scan)[0]
-    assert first.is_telling
+    assert first.is_significant
     assert first.n_groups == 20
     assert first.looks > 0.3
     assert {re.search(first.pattern, record.image_id)[1] for record in data.records} == {f"P{k:02}" for k in range(20)}
@@ -49,19 +49,19 @@ def test_patients_in_names_are_found_by_how_alike_their_images_are():
 
 def test_names_that_mean_nothing_and_classes_give_no_groups_away():
     data, scan = cells_of_patients(effect=0.0)
-    assert not any(groups.is_telling for groups in groups_in_names(data, scan))
+    assert not any(groups.is_significant for groups in groups_in_names(data, scan))
     kinds = ["BNE", "SNE", "LY", "MO"]
     names = [f"{'neutrophil' if k % 4 < 2 else kinds[k % 4]}/{kinds[k % 4]}_{k}.jpg" for k in range(200)]
     data, scan = dataset_of(names, [name.split("/")[0] for name in names], [100.0] * 200)
-    assert not any(groups.is_telling for groups in groups_in_names(data, scan))
+    assert not any(groups.is_significant for groups in groups_in_names(data, scan))
     assert any(groups.is_class for groups in groups_in_names(data, scan))
     labels = [name.split("/")[0] for name in names]
     labels[0] = "LY"  # one corrected label does not turn kinds of cells into groups
     data, scan = dataset_of(names, labels, [100.0] * 200)
-    assert not any(groups.is_telling for groups in groups_in_names(data, scan))
+    assert not any(groups.is_significant for groups in groups_in_names(data, scan))
     names = [f"{'abcd'[k // 50]}/{k}.jpg" for k in range(200)]  # numbered class by class
     data, scan = dataset_of(names, [name[0] for name in names], [100.0] * 200)
-    assert not any(groups.is_telling for groups in groups_in_names(data, scan))
+    assert not any(groups.is_significant for groups in groups_in_names(data, scan))
 
 
 def test_stretches_of_numbers_that_share_labels_are_found_where_names_have_no_more():
@@ -106,7 +106,7 @@ def test_columns_of_a_table_are_tested_like_names_and_come_before_patterns_that_
 
     data = replace(data, records=tuple(replace(record, about=about(record)) for record in data.records))
     found = groups_in_names(data, scan)
-    assert {groups.column for groups in found if groups.is_telling and groups.column} == {"patient"}
+    assert {groups.column for groups in found if groups.is_significant and groups.column} == {"patient"}
     assert found[0].column == "patient"
     assert not any(groups.pattern and groups.n_groups == 20 for groups in found)  # the same groups as the column's
     (finding,) = inspect_dataset(data, scan).of("hidden-groups")
@@ -124,7 +124,7 @@ def test_images_without_a_value_in_a_column_neither_count_as_groups_nor_change_t
         [groups for groups in groups_in_names(d, s) if groups.column == "patient"]
         for d, s in ((alone, scan), (with_added, Scan((*scan.facts, *scan.facts[:80]))))
     )
-    assert (after.n_groups, after.is_telling) == (before.n_groups, True) == (20, True)
+    assert (after.n_groups, after.is_significant) == (before.n_groups, True) == (20, True)
     assert after.looks == pytest.approx(before.looks, abs=0.05)
 
 

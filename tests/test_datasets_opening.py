@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from refusing import fault_in_line, note_of, refusing
 
-from coverslip.datasets import natural_key, open_dataset, regrouped
+from coverslip.datasets import natural_key, open_dataset, with_groups
 from coverslip.errors import BadDataset
 from coverslip.images import ReadPlan
 from coverslip.messages import GroupBy, MapColumn, text
@@ -643,7 +643,7 @@ def test_regrouping_keeps_images_out_that_were_taken_out(tmp_path):
         save_image(tmp_path / name)
     dataset = open_dataset(tmp_path)
     some = replace(dataset, records=dataset.records[1:])
-    assert [record.group for record in regrouped(some, r"slide\d").records] == ["slide2", "slide1"]
+    assert [record.group for record in with_groups(some, r"slide\d").records] == ["slide2", "slide1"]
 
 
 def test_each_of_several_sources_is_a_domain_with_its_own_root(tmp_path):

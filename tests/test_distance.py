@@ -13,7 +13,15 @@ from small_workspace import new_workspace, open_images, until
 import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import CoverslipError, NotFound
-from coverslip.evaluation.distances import _forms, _of_permuted, _products, _unbiased, coral, median_distance, mmd
+from coverslip.evaluation.distances import (
+    _permuted_estimates,
+    _products,
+    _similarity_sums,
+    _unbiased,
+    coral,
+    median_distance,
+    mmd,
+)
 from coverslip.messages import text
 from coverslip.runs import Run
 from coverslip.workspace.leakage_audit import DistanceMeasurements
@@ -54,14 +62,14 @@ def test_a_resample_by_counts_is_a_resample_by_copies() -> None:
     counts = np.concatenate([np.bincount(i, minlength=len(each)) for i, each in zip(drawn, (x, y), strict=True)])
     weights = counts[:, None].astype(np.float32)
     from_x, from_y = _products(np.concatenate([x, y]), len(x), 1.7, weights, lambda done, total: None)
-    forms = _forms(weights, from_x, from_y, len(x))
-    naive = _unbiased(*forms, weights, len(x), drops_repeated=False)[0]
+    forms = _similarity_sums(weights, from_x, from_y, len(x))
+    naive = _unbiased(*forms, weights, len(x), excludes_repeated=False)[0]
     assert naive == pytest.approx(brute_force(x[drawn[0]], y[drawn[1]], 1.7), abs=1e-6)
     within = [
         kernel(each[i], each[i], 1.7)[i[:, None] != i[None]].mean() for each, i in zip((x, y), drawn, strict=True)
     ]
     expected = sum(within) - 2 * kernel(x[drawn[0]], y[drawn[1]], 1.7).mean()
-    assert _unbiased(*forms, weights, len(x), drops_repeated=True)[0] == pytest.approx(expected, abs=1e-6)
+    assert _unbiased(*forms, weights, len(x), excludes_repeated=True)[0] == pytest.approx(expected, abs=1e-6)
 
 
 def test_dealing_out_anew_is_the_distance_of_what_was_dealt() -> None:
@@ -69,7 +77,7 @@ def test_dealing_out_anew_is_the_distance_of_what_was_dealt() -> None:
     is_x = (np.random.default_rng(2).permutation(len(rows)) < 8)[:, None]
     weights = np.hstack([np.ones_like(is_x), is_x]).astype(np.float32)
     product = np.add(*_products(rows, 12, 1.7, weights, lambda done, total: None))
-    value = _of_permuted(weights[:, 1:], product[:, 1:], product[:, 0])[0]
+    value = _permuted_estimates(weights[:, 1:], product[:, 1:], product[:, 0])[0]
     assert value == pytest.approx(brute_force(rows[is_x[:, 0]], rows[~is_x[:, 0]], 1.7), abs=1e-6)
 
 

@@ -293,7 +293,7 @@ def test_the_pages_of_papers_have_one_form() -> None:
 
 def test_the_table_of_group_patterns_gives_the_groups_that_it_says(tmp_path: Path) -> None:
     from coverslip.datasets import ImageRecord
-    from coverslip.datasets.index.patterns import grouped_by_pattern
+    from coverslip.datasets.index.opening import grouped_by_pattern
     from coverslip.images import ReadPlan
 
     rows = re.findall(r"^\| `(monocyte/[^`]+)` \| `([^`]+)` \| `([^`]+)` \|$", page("data.md"), re.M)

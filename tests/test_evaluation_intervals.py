@@ -6,10 +6,8 @@ from scipy.stats import beta
 
 from coverslip.evaluation import METRICS, evaluate_predictions, metric_intervals, per_class, score
 from coverslip.evaluation.comparison import Answers, paired_differences
-from coverslip.evaluation.influence import influence_on_mean
-from coverslip.evaluation.intervals import group_codes
+from coverslip.evaluation.intervals import RANGES, group_codes, influence_on_mean
 from coverslip.evaluation.ranking import auroc, average_precision
-from coverslip.evaluation.table import RANGES
 
 
 def predictions(n_groups: int, n_images: int, seed: int, *, spread: float = 1.0):

@@ -15,7 +15,7 @@ from coverslip.evaluation import (
     row_metrics,
     score,
 )
-from coverslip.evaluation.table import RANGES
+from coverslip.evaluation.intervals import RANGES
 from coverslip.messages import text
 from coverslip.runs import metrics_as_json
 

@@ -14,7 +14,7 @@ from coverslip.messages import entries, note, text
 
 SOURCES = Path(coverslip.__file__).parent
 # The functions that take a code and its parameters, besides errors; and those of their arguments that are none.
-FUNCTIONS = {"text", "note", "found", "failure", "noted", "limit", "usage_error"}
+FUNCTIONS = {"text", "note", "finding_case", "failure", "noted", "limit", "usage_error"}
 NOT_PARAMETERS = {
     *("file", "remedies", "cause", "faults", "lines", "images", "notes", "level", "kind", "do"),
 }

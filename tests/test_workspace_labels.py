@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from image_sets import App, ids_at, workspace_in
 
 from coverslip.datasets import open_dataset
-from coverslip.datasets.quality.components import labels_of
+from coverslip.datasets.quality.units import labels_of
 from coverslip.errors import BadDataset, CoverslipError
 from coverslip.workspace.datasets import labels
 from coverslip.workspace.datasets.snapshots import table_lines, training_images

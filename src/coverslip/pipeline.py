@@ -7,11 +7,11 @@ import time
 from pathlib import Path
 from typing import Literal
 
-from coverslip.audit import SeenWhileScanning, inspect_with_leakage_audit, with_near_duplicates, with_quality
+from coverslip.audit import ScanCollector, inspect_with_leakage_audit, with_near_duplicates, with_quality
 from coverslip.datasets import (
     Dataset,
     DecodedPixels,
-    Given,
+    ImageSource,
     Inspection,
     check_trainable,
     inspect_dataset,
@@ -92,7 +92,7 @@ _FORMATS: tuple[str, ...] = ("zip",)  # of exported classifiers
 
 
 def inspect(
-    data: Dataset | Given, recipe: Recipe | None = None, *, estimate_leakage: bool = False, emit: Emit = show
+    data: Dataset | ImageSource, recipe: Recipe | None = None, *, estimate_leakage: bool = False, emit: Emit = show
 ) -> Inspection:
     """What a dataset holds, what is wrong with it, and what to do about it. Decodes every image once.
 
@@ -121,7 +121,7 @@ def inspect(
     data = _opened(data)
     if recipe is not None:
         data, _ = apply_recipe(data, recipe)
-    seen = SeenWhileScanning()
+    seen = ScanCollector()
     scan = with_near_duplicates(data, scan_images(data, emit=emit, on_pixels=seen), seen, emit=emit)
     scan = with_quality(data, scan, seen.quality, emit=emit)
     if not estimate_leakage:
@@ -132,7 +132,7 @@ def inspect(
 
 
 def preview(
-    data: Dataset | Given, recipe: Recipe | None = None, *, out: Path | str, n: int = 6, emit: Emit = show
+    data: Dataset | ImageSource, recipe: Recipe | None = None, *, out: Path | str, n: int = 6, emit: Emit = show
 ) -> Path:
     """Draw some training images as a network will see them, as prepared and changed at random, into one PNG file.
 
@@ -174,7 +174,7 @@ def preview(
 
 
 def train(
-    data: Dataset | Given,
+    data: Dataset | ImageSource,
     recipe: Recipe | None = None,
     *,
     out: Path | str,
@@ -283,7 +283,7 @@ def _resume(begun: Run, seconds: float | None, emit: Emit) -> Run:
 
 def evaluate(
     run: Run | Path | str,
-    data: Dataset | Given | None = None,
+    data: Dataset | ImageSource | None = None,
     *,
     name: str | None = None,
     device: str = "auto",
@@ -452,5 +452,5 @@ def _unchanged_images(run: Run, emit: Emit) -> Dataset:
     return data
 
 
-def _opened(data: Dataset | Given) -> Dataset:
+def _opened(data: Dataset | ImageSource) -> Dataset:
     return data if isinstance(data, Dataset) else open_dataset(data)

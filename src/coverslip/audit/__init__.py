@@ -1,6 +1,6 @@
-"""Analyses of datasets by pixels and features."""
+"""Audits of datasets: near-duplicates, image quality, shortcuts, leakage, label issues, learning curves, distances."""
 
-from coverslip.audit.image_quality import image_quality, with_known_quality, with_quality
+from coverslip.audit.image_quality import image_quality, with_cached_quality, with_quality
 from coverslip.audit.leakage_estimate import (
     LeakageAudit,
     cache_leakage_audit,
@@ -10,7 +10,7 @@ from coverslip.audit.leakage_estimate import (
 )
 from coverslip.audit.learning_curve import MOST_IMAGES, learning_curve, nested_order
 from coverslip.audit.near_duplicates import (
-    SeenWhileScanning,
+    ScanCollector,
     with_cached_near_duplicates,
     with_near_duplicates,
     with_recorded_near_duplicates,
@@ -27,7 +27,7 @@ from coverslip.audit.shortcuts import (
 __all__ = [
     "MOST_IMAGES",
     "LeakageAudit",
-    "SeenWhileScanning",
+    "ScanCollector",
     "background_features",
     "batch_columns",
     "border_features",
@@ -42,7 +42,7 @@ __all__ = [
     "nested_order",
     "signal_of",
     "with_cached_near_duplicates",
-    "with_known_quality",
+    "with_cached_quality",
     "with_near_duplicates",
     "with_quality",
     "with_recorded_near_duplicates",

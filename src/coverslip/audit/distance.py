@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.datasets import Dataset, DecodedPixels, Given, Scan, one_line, open_dataset, scan_images
+from coverslip.datasets import Dataset, DecodedPixels, ImageSource, Scan, one_line, open_dataset, scan_images
 from coverslip.engines import embed
 from coverslip.errors import BadDataset
 from coverslip.evaluation import Metric
@@ -33,7 +33,7 @@ _BY_GROUPS, _BY_IMAGES = "bootstrap over groups", "bootstrap over images"
 
 @dataclass(frozen=True, slots=True)
 class _FeatureSet:
-    """The features of a dataset."""
+    """The features, groups and pixel hashes of one dataset."""
 
     facts: SetFacts
     pictures: frozenset[str]  # hashes of their pixels
@@ -42,7 +42,7 @@ class _FeatureSet:
 
 
 def distance(
-    datasets: Sequence[Dataset | Given],
+    datasets: Sequence[Dataset | ImageSource],
     *,
     names: Sequence[str] = (),
     run: Run | Path | str | None = None,
@@ -57,8 +57,8 @@ def distance(
     """Return distances between feature distributions: the squared maximum mean discrepancy (MMD²), and CORAL.
 
     Args:
-        datasets: two or more, the dataset of interest first: folders, tables, opened datasets. Labels are not needed,
-            so that any folder of images can be a reference.
+        datasets: two or more, the dataset of interest first: folders, tables, opened datasets. Labels are optional, so
+            any folder of images can be a reference.
         names: their names; default: those of their folders.
         run: the run whose classifier computes the features; default: pretrained features of a network's last layer.
         model: that network; default: the recipe's.
@@ -81,8 +81,8 @@ def distance(
     """
     if len(datasets) < 2:
         raise BadDataset("one-dataset")
-    opened = _opened(datasets, group, group_pattern)
-    names = _unique_names(names or _names(opened))
+    opened = _open_all(datasets, group, group_pattern)
+    names = _number_equal_names(names or _names(opened))
     context = RunContext(Path(), chosen_device(device), emit)
     scans = [scan_images(each, emit=emit) for each in opened]
     for name, scan in zip(names, scans, strict=True):
@@ -103,28 +103,28 @@ def distance(
         tuple(each.facts for each in feature_sets),
         pairs,
         nearest,
-        f"{_shared(feature_sets)}{_advice(names[0], nearest, pairs)}",
+        f"{_shared_images(feature_sets)}{_advice(names[0], nearest, pairs)}",
     )
 
 
-def _opened(datasets: Sequence[Dataset | Given], group: str | None, group_pattern: str | None) -> list[Dataset]:
-    """Return all datasets, with groups if they have them, which at least one must; labels are optional."""
-    opened, refused = list[Dataset](), list[BadDataset]()
+def _open_all(datasets: Sequence[Dataset | ImageSource], group: str | None, group_pattern: str | None) -> list[Dataset]:
+    """Return all datasets, with groups if they have them; at least one must have requested groups."""
+    opened, errors = list[Dataset](), list[BadDataset]()
     for each in datasets:
         if isinstance(each, Dataset):
             opened.append(each)
             continue
         try:
             opened.append(open_dataset(each, group=group, group_pattern=group_pattern))
-        except BadDataset as error:  # another dataset's column, or images without classes
-            refused.append(error)
-            opened.append(_ungrouped(each))
+        except BadDataset as error:  # no such group column, or images without classes
+            errors.append(error)
+            opened.append(_open_ungrouped(each))
     if (group or group_pattern) and not any(each.has_groups for each in opened):
-        raise refused[0]
+        raise errors[0]
     return opened
 
 
-def _ungrouped(source: Given) -> Dataset:
+def _open_ungrouped(source: ImageSource) -> Dataset:
     try:
         return open_dataset(source)
     except BadDataset:  # images without classes
@@ -141,7 +141,7 @@ def _names(opened: Sequence[Dataset]) -> list[str]:
     return names
 
 
-def _unique_names(names: Sequence[str]) -> list[str]:
+def _number_equal_names(names: Sequence[str]) -> list[str]:
     """Return the names; equal names are numbered."""
     names = [one_line(name, 60) for name in names]
     return [name if names.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(names, start=1)]
@@ -199,7 +199,7 @@ def _kernel_width(features: Sequence[Floats]) -> float:
     """Return the kernel width, the median distance.
 
     Raises:
-        BadDataset: images hardly differ, so that there is no such distance.
+        BadDataset: the median distance is zero.
     """
     try:
         return median_distance(np.concatenate(features))
@@ -210,25 +210,27 @@ def _kernel_width(features: Sequence[Floats]) -> float:
 def _pair(a: _FeatureSet, b: _FeatureSet, sigma: float, n_resamples: int, emit: Emit) -> PairDistance:
     report_progress = telling(emit, f"comparing {a.facts.name} with {b.facts.name}", unit="images")
 
-    def tell_unless_stopped(done: int, total: int) -> None:
+    def report_and_check_stop(done: int, total: int) -> None:
         BY_SIGNAL.check()
         report_progress(done, total)
 
-    far = mmd(
+    mmd_result = mmd(
         a.features,
         b.features,
         sigma,
         x_group=a.group,
         y_group=b.group,
         n_resamples=n_resamples,
-        on_progress=tell_unless_stopped,
+        on_progress=report_and_check_stop,
     )
     has_groups = a.group is not None or b.group is not None
     method = _BY_GROUPS if has_groups else _BY_IMAGES
-    value = Metric(value=far.value, low=far.low, high=far.high, method=method)
-    published = replace(value, low=far.paper_low, high=far.paper_high, method="bootstrap over images, with repeats")
+    value = Metric(value=mmd_result.value, low=mmd_result.low, high=mmd_result.high, method=method)
+    published = replace(
+        value, low=mmd_result.paper_low, high=mmd_result.paper_high, method="bootstrap over images, with repeats"
+    )
     return PairDistance(
-        a.facts.name, b.facts.name, value, published, far.p, Metric(value=coral(a.features, b.features))
+        a.facts.name, b.facts.name, value, published, mmd_result.p, Metric(value=coral(a.features, b.features))
     )
 
 
@@ -237,7 +239,7 @@ def _nearest(first: str, pairs: Sequence[PairDistance]) -> str | None:
     return min(pairs_with_first, key=lambda pair: pair.mmd2.value or 0).b if len(pairs_with_first) > 1 else None
 
 
-def _shared(feature_sets: Sequence[_FeatureSet]) -> str:
+def _shared_images(feature_sets: Sequence[_FeatureSet]) -> str:
     """Return sentences about images that two of the datasets share, with a space after each."""
     return "".join(
         f"{text('images-in-both-datasets', n_images=n, first=a.facts.name, second=b.facts.name)} "
@@ -247,11 +249,11 @@ def _shared(feature_sets: Sequence[_FeatureSet]) -> str:
 
 
 def _advice(first: str, nearest: str | None, pairs: Sequence[PairDistance]) -> str:
-    """Return which dataset to pretrain on, and how weak that evidence is."""
-    caveat = text("distance-is-little-evidence")
+    """Return advice on the dataset for pretraining, with its limits."""
+    limits = text("distance-is-little-evidence")
     if nearest is None:
-        return caveat
+        return limits
     by_distance = sorted((pair for pair in pairs if pair.a == first), key=lambda pair: pair.mmd2.value or 0)
     second = by_distance[1]
     is_clear = (by_distance[0].mmd2.high or 0) < (second.mmd2.low or 0)
-    return f"{text('nearest-dataset', dataset=first, nearest=nearest, second=second.b, is_clear=is_clear)} {caveat}"
+    return f"{text('nearest-dataset', dataset=first, nearest=nearest, second=second.b, is_clear=is_clear)} {limits}"

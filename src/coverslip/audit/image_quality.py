@@ -1,4 +1,4 @@
-"""Image quality: objects cut off by the edge, blur and saturation, measured within a memory budget."""
+"""Image quality (objects cut off by the edge, blur, saturation), measured within a memory budget and cached."""
 
 import json
 import threading
@@ -25,22 +25,22 @@ _BYTES_A_SAMPLE = 8  # of copies as floats, and of measures per pixel
 
 
 class _MemoryBudget:
-    """A limit of bytes in use at the same time; a request for more than the limit waits until it is the only one."""
+    """A limit of concurrently used bytes; a larger request waits until no other memory is in use."""
 
     def __init__(self, most_bytes: int) -> None:
-        self._most_bytes, self._taken = most_bytes, 0
+        self._most_bytes, self._n_reserved = most_bytes, 0
         self._changed = threading.Condition()
 
     @contextmanager
-    def taken(self, n_bytes: int) -> Iterator[None]:
+    def reserve(self, n_bytes: int) -> Iterator[None]:
         with self._changed:
-            self._changed.wait_for(lambda: not self._taken or self._taken + n_bytes <= self._most_bytes)
-            self._taken += n_bytes
+            self._changed.wait_for(lambda: not self._n_reserved or self._n_reserved + n_bytes <= self._most_bytes)
+            self._n_reserved += n_bytes
         try:
             yield
         finally:
             with self._changed:
-                self._taken -= n_bytes
+                self._n_reserved -= n_bytes
                 self._changed.notify_all()
 
 
@@ -49,35 +49,35 @@ _budget = _MemoryBudget(_MOST_BYTES)
 
 def memory_for_checks(array: npt.NDArray[Any]) -> AbstractContextManager[None]:  # Any: one of three
     """Wait until there is memory to check these (H, W, C) pixels."""
-    return _budget.taken(np.size(array) * _BYTES_A_SAMPLE)
+    return _budget.reserve(np.size(array) * _BYTES_A_SAMPLE)
 
 
-QUALITY = register(Kind("image-quality", "how blurred or cut off every image seen is", RECORDS))
+QUALITY = register(Kind("image-quality", "sharpness, saturation and cut of every audited image", RECORDS))
 
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 
-_VERSION = 2  # increases when the same pixels would give other numbers
+_VERSION = 2  # increases if equal pixels would give other values
 _AT_ONCE = 256  # images
-_LONGEST_SHARP_PX = 192  # the sharpness of larger images is that of a part in the middle
+_LONGEST_SHARP_PX = 192  # of larger images, the central part is measured
 _SCALES = 0.7, 1.5, 6.0  # px, standard deviations of Gaussians: fine detail is between the first two
 _LEAST_DETAIL = 1e-3  # of the range; less is a flat image
-_DEVIATIONS = 4.0  # from the median along the border, beyond which a pixel is of an object
+_DEVIATIONS = 4.0  # from the median along the border, for pixels of an object
 _LEAST_CONTRAST = 0.06  # of the range
 _LEAST_OBJECT = 0.04  # of the image's area
-_CUT_OF_WIDTH = 0.7  # of the object's largest width: its least width at the edge if it is cut there
-_OFF_MIDDLE = 0.1  # of the image: least distance of its center from the middle, towards that edge
+_CUT_OF_WIDTH = 0.7  # of the object's largest width: least width at the edge for a cut object
+_OFF_MIDDLE = 0.1  # of the image: least distance of its center from the middle towards the edge
 _CONVEX = 0.93  # of the area of its convex hull
 
 
-def with_known_quality(scan: Scan) -> Scan:
+def with_cached_quality(scan: Scan) -> Scan:
     """Return the scan with the cached quality of these pixels, if there is any."""
     hashes = {fact.pixel_hash for fact in scan.facts if isinstance(fact, ImageFacts)}
     with RecordStore(QUALITY, "images") as store:
         quality_of = {
             of: quality for of, stored in store.find(hashes).items() if (quality := _read(stored)) is not None
         }
-    return _with(scan, quality_of) if quality_of else scan
+    return _with_quality(scan, quality_of) if quality_of else scan
 
 
 def with_quality(
@@ -89,12 +89,12 @@ def with_quality(
         dataset, scan: the images.
         measured: the quality of some images, by position. Others that are not in the cache are decoded again.
         emit: receives progress.
-        stop: checked as often.
+        stop: checked whenever progress is emitted.
 
     Raises:
         Stopped: on request.
     """
-    cached = with_known_quality(scan).quality or (None,) * len(scan.facts)
+    cached = with_cached_quality(scan).quality or (None,) * len(scan.facts)
     new = {i: measured[i] for i, quality in enumerate(cached) if quality is None and i in measured}
     missing = [
         i
@@ -121,10 +121,10 @@ def with_quality(
     by_hash = {fact.pixel_hash: quality for i, quality in new.items() if isinstance(fact := scan.facts[i], ImageFacts)}
     with RecordStore(QUALITY, "images") as store:
         store.keep({of: json.dumps([_VERSION, asdict(quality)]).encode() for of, quality in by_hash.items()})
-    return _with(with_known_quality(scan), by_hash)
+    return _with_quality(with_cached_quality(scan), by_hash)
 
 
-def _with(scan: Scan, by_hash: Mapping[str, ImageQuality]) -> Scan:
+def _with_quality(scan: Scan, by_hash: Mapping[str, ImageQuality]) -> Scan:
     old_quality = scan.quality or (None,) * len(scan.facts)
     new_quality = (by_hash.get(fact.pixel_hash) if isinstance(fact, ImageFacts) else None for fact in scan.facts)
     return replace(scan, quality=tuple(new or old for new, old in zip(new_quality, old_quality, strict=True)))
@@ -173,7 +173,7 @@ def _middle(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _sharpness(image: Floats) -> float | None:
-    """Return the logarithm of fine detail over coarse detail; noise of single pixels counts little."""
+    """Return the log ratio of fine to coarse detail; noise of single pixels has little weight."""
     from scipy.ndimage import gaussian_filter
 
     gray = image.mean(axis=2)
@@ -185,14 +185,16 @@ def _sharpness(image: Floats) -> float | None:
 
 
 def _object_of(image: Floats) -> Bools:
-    """Return (H, W), true in the object in the middle; false everywhere if no object stands out."""
+    """Return (H, W), the mask of the central object; false everywhere if no object differs from the border."""
     from scipy.ndimage import binary_fill_holes, binary_opening, label
 
     border = np.concatenate([image[0], image[-1], image[1:-1, 0], image[1:-1, -1]])
-    ground = np.median(border, axis=0)
-    deviation = 1.4826 * np.median(np.abs(border - ground), axis=0)
-    stands_out = (np.abs(image - ground) > np.maximum(_DEVIATIONS * deviation, _LEAST_CONTRAST)).any(axis=2)
-    components, _ = label(binary_fill_holes(binary_opening(stands_out)))
+    background = np.median(border, axis=0)
+    deviation = 1.4826 * np.median(np.abs(border - background), axis=0)
+    differs_from_border = (np.abs(image - background) > np.maximum(_DEVIATIONS * deviation, _LEAST_CONTRAST)).any(
+        axis=2
+    )
+    components, _ = label(binary_fill_holes(binary_opening(differs_from_border)))
     height, width = components.shape
     middle = components[height // 4 : -(height // 4), width // 4 : -(width // 4)]
     counts = np.bincount(middle.ravel())
@@ -204,10 +206,10 @@ def _object_of(image: Floats) -> Bools:
 
 
 def _cut(is_object: Bools) -> float:
-    """Return the share of a side along which the object is cut; 0 if it may end there, or have neighbors.
+    """Return the share of a side along which the object is cut; 0 if it may end there, or touch other objects.
 
-    A cut object is about as wide at the edge as anywhere, is off center, and has no concavities, which touching objects
-    have.
+    A cut object is nearly as wide at the edge as elsewhere, is off center, and has no concavities, unlike touching
+    objects.
     """
     sides = (is_object, is_object[::-1], is_object.T, is_object[:, ::-1].T)
     touched = [lines for lines in sides if lines[0].any()]

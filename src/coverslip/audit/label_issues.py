@@ -1,8 +1,8 @@
 """Suspected label errors, by the probabilities of classifiers that were not trained on the images.
 
-With cross-validation, the network that tested an image checks it. Without, linear probes on features of the frozen
-network do: each image is checked by a probe that was fitted without its group and its duplicates. Test images are
-checked too, which does not change the metrics of the run.
+With cross-validation, each label is checked by the network of the fold that tested the image. Otherwise, it is checked
+by a linear probe on features of the frozen network, fitted without the group and duplicates of the image. Test images
+are checked too, which does not change the metrics of the run.
 """
 
 from collections.abc import Sequence
@@ -43,12 +43,12 @@ FEWEST_IMAGES = 10  # of a class: with fewer, a rare appearance cannot be distin
 
 @dataclass(frozen=True, slots=True)
 class LabelIssues:
-    """Evidence against each label."""
+    """Scores of label issues, one per image."""
 
     score: Floats  # (n,) 1 - probability of the label
     suggested: Ints  # (n,) the most probable class
-    is_checked: npt.NDArray[np.bool_]  # (n,) its class has enough images
-    is_misclassified: npt.NDArray[np.bool_]  # (n,) another class is more probable than the label
+    is_checked: npt.NDArray[np.bool_]  # (n,) whether its class has enough images
+    is_misclassified: npt.NDArray[np.bool_]  # (n,) whether another class is more probable than the label
 
     @property
     def ranked(self) -> Ints:
@@ -60,9 +60,9 @@ class LabelIssues:
 def count_suspected_errors(probability: Floats, label: Ints) -> int:
     """Return the number of labels that are probably wrong: the off-diagonal of the confident joint.
 
-    An image counts for another class if that class is the most probable of those whose probability reaches the mean of
-    the images with this label. Images between two similar classes mostly do not reach it, so this number is smaller
-    than the number of misclassified images.
+    An image is counted if the most probable of the classes above their thresholds is not its label. The threshold of a
+    class is its mean probability over the images with this label. Most images between two similar classes are below it,
+    so this number is smaller than the number of misclassified images.
     Formula: Northcutt, Jiang and Chuang 2021, Confident Learning, section 3.1.
 
     Args:
@@ -81,9 +81,9 @@ def count_suspected_errors(probability: Floats, label: Ints) -> int:
 def label_issues(probability: Floats, label: Ints) -> LabelIssues:
     """Rank labels by how likely they are wrong, by self-confidence.
 
-    This ranking found as many or more of the labels that were flipped at random than the margin to the next class did,
-    and as many or fewer of those flipped between similar classes (benchmarks/label_errors.py). Formula: Northcutt,
-    Jiang and Chuang 2021, Confident Learning, section 3.2.
+    Compared with the margin to the next class, this ranking finds as many or more of randomly flipped labels, and as
+    many or fewer of labels flipped between similar classes (benchmarks/label_errors.py). Formula: Northcutt, Jiang and
+    Chuang 2021, Confident Learning, section 3.2.
 
     Args:
         probability: (n, K) out-of-fold, calibrated.
@@ -122,13 +122,13 @@ def find_label_errors(run: Run, context: RunContext) -> LabelErrors:
 def _label_errors(
     run: Run, rows: Sequence[SplitRow], classes: Sequence[str], probability: Floats, checked_by: CheckedBy
 ) -> LabelErrors:
-    """Return the label errors by the probabilities of these images; a row of NaN could not be checked."""
-    is_known = np.isfinite(probability).all(axis=1)
-    checked_rows = [rows[i] for i in np.flatnonzero(is_known).tolist()]
+    """Return the label errors from the probabilities of these images; rows of NaN were not checked."""
+    has_probability = np.isfinite(probability).all(axis=1)
+    checked_rows = [rows[i] for i in np.flatnonzero(has_probability).tolist()]
     label = np.array([classes.index(row.label) for row in checked_rows], dtype=np.int64)
-    issues = label_issues(probability[is_known], label)
-    n_suspected = count_suspected_errors(probability[is_known], label)
-    n_taking_part = sum(row.split != "excluded" for row in run.split)
+    issues = label_issues(probability[has_probability], label)
+    n_suspected = count_suspected_errors(probability[has_probability], label)
+    n_in_split = sum(row.split != "excluded" for row in run.split)
     return LabelErrors(
         checked_by=checked_by,
         classes=tuple(
@@ -142,7 +142,7 @@ def _label_errors(
             for k, name in enumerate(classes)
         ),
         n_suspected=n_suspected,
-        n_not_checked=n_taking_part - int(issues.is_checked.sum()),
+        n_not_checked=n_in_split - int(issues.is_checked.sum()),
         images=tuple(
             LabelIssue(
                 image_id=checked_rows[i].image_id,
@@ -161,46 +161,46 @@ def _checked_by_folds(run: Run) -> tuple[list[SplitRow], tuple[str, ...], Floats
     """Return the images that folds tested, and (n, K) probabilities by the networks that tested them."""
     classes = run.predictions.classes
     row_of = {row.image_id: row for row in run.split}
-    temperature_of = {k: open_classifier(run.fold(k).classifier_folder).card.temperature for k in _folds(run)}
+    temperature_of = {k: open_classifier(run.fold(k).classifier_folder).card.temperature for k in _fold_numbers(run)}
     rows = [row_of[row.image_id] for row in run.predictions]
     temperature = np.array([temperature_of[row.fold or 0] for row in rows])
     logits = run.test_logits / temperature[:, None]
-    is_unknown = np.isnan(logits) & ~np.isnan(logits).all(
+    is_untrained_class = np.isnan(logits) & ~np.isnan(logits).all(
         axis=1, keepdims=True
     )  # a class without training images in the fold
-    logits[is_unknown] = -np.inf
+    logits[is_untrained_class] = -np.inf
     probability = apply_temperature(logits, 1.0)
     number = {name: k for k, name in enumerate(classes)}
     for i, row in enumerate(rows):
-        if is_unknown[i, number[row.label]]:
+        if is_untrained_class[i, number[row.label]]:
             probability[i] = np.nan
     return rows, classes, probability
 
 
-def _folds(run: Run) -> set[int]:
+def _fold_numbers(run: Run) -> set[int]:
     return {row.fold for row in run.split if row.fold}
 
 
 def _checked_by_probes(run: Run, context: RunContext) -> tuple[list[SplitRow], tuple[str, ...], Floats]:
-    """Return all labeled images of the run, and (n, K) probabilities by linear probes that were fitted on others."""
+    """Return all labeled images of the run, and (n, K) probabilities by linear probes fitted on other images."""
     data = same_images(run)
     scan = scan_images(data, emit=context.emit, stop=context.stop)
     if run.inspection is not None:
         scan = with_recorded_near_duplicates(data, scan, run.inspection)
-    rows, positions = _taking_part(run, data, scan)
+    rows, positions = _split_images(run, data, scan)
     classes = tuple(name for name in data.classes if any(row.label == name for row in rows))
     label = np.array([classes.index(row.label) for row in rows], dtype=np.int64)
     fold = inner_folds(data, scan, positions, seed=run.recipe.seed)
     logits = _cross_fitted(run, data, scan, positions, label, fold, context)
-    is_known = np.isfinite(logits).all(axis=1)
+    has_probability = np.isfinite(logits).all(axis=1)
     probability = np.full(logits.shape, np.nan)
-    if is_known.any():
-        temperature = fit_temperature(logits[is_known], label[is_known])
-        probability[is_known] = apply_temperature(logits[is_known], temperature)
+    if has_probability.any():
+        temperature = fit_temperature(logits[has_probability], label[has_probability])
+        probability[has_probability] = apply_temperature(logits[has_probability], temperature)
     return rows, classes, probability
 
 
-def _taking_part(run: Run, data: Dataset, scan: Scan) -> tuple[list[SplitRow], list[int]]:
+def _split_images(run: Run, data: Dataset, scan: Scan) -> tuple[list[SplitRow], list[int]]:
     """Return the readable images with a label, and their positions in the dataset."""
     row_of = {row.image_id: row for row in run.split if row.split != "excluded" and row.label}
     positions = [
@@ -214,15 +214,17 @@ def _taking_part(run: Run, data: Dataset, scan: Scan) -> tuple[list[SplitRow], l
 def _cross_fitted(
     run: Run, data: Dataset, scan: Scan, positions: list[int], label: Ints, fold: Ints, context: RunContext
 ) -> Floats:
-    """Return (n, K) logits of probes that were not fitted on the image; NaN if there is no such probe."""
+    """Return (n, K) logits of probes that were not fitted on the image; NaN without such a probe."""
     card = open_classifier(run.classifier_folder).card
-    recipe = _with_features(run.recipe)
+    recipe = _recipe_of_frozen_network(run.recipe)
     decoded = DecodedPixels(data, scan, card.preprocessing)
     trained_on = {row.image_id for row in run.split if row.split == "train"}
     train = np.array([p for p in positions if data.records[p].image_id in trained_on], dtype=np.int64)
-    nothing, n_classes = np.zeros(0, np.int64), int(label.max()) + 1
-    # With the initialization of the training, so that its cached features can be used.
-    images = TrainingImages(decoded, train, np.zeros(len(train), np.int64), nothing, nothing, n_classes=n_classes)
+    no_positions, n_classes = np.zeros(0, np.int64), int(label.max()) + 1
+    # The initialization is that of the training, so that its cached features are used.
+    images = TrainingImages(
+        decoded, train, np.zeros(len(train), np.int64), no_positions, no_positions, n_classes=n_classes
+    )
     network, _ = initial_network(images, card.preprocessing, recipe, None)
     with embed(
         FeatureNetwork(network),
@@ -239,7 +241,7 @@ def _cross_fitted(
         return cross_fitted_logits(features, label, fold, n_classes=n_classes, balanced=balanced, shrinkage=SHRINKAGE)
 
 
-def _with_features(recipe: Recipe) -> Recipe:
+def _recipe_of_frozen_network(recipe: Recipe) -> Recipe:
     """Return a recipe whose network was not trained on these images: the pretrained one, else the default."""
     if recipe.init == "imagenet":
         return recipe

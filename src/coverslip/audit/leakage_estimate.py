@@ -1,9 +1,10 @@
 """The leakage estimate: the same classifier tested by an image-level split and by a grouped split.
 
-If images of one patient, slide or field, or copies of an image, are in both training and test set, a classifier is
-tested on images that are nearly in its training set. The effect on the result is measured: a classifier that is fitted
-on other images predicts every image once, with either split, by a linear probe on frozen features and by the label of
-the nearest image.
+If images of one patient, slide or field, or duplicates, are in both training and test set, the test images are nearly
+the same as training images. The effect on metrics is measured: with either split, each image is predicted by a
+classifier fitted on other images, both by a linear probe on frozen features and by the label of the nearest image.
+
+Results are cached together with the signal of shortcuts, as the leakage audit of a dataset.
 """
 
 import hashlib
@@ -36,7 +37,7 @@ Singles = npt.NDArray[np.float32]
 
 _N_FOLDS = 5
 _METRIC = "macro_f1"
-_SHRINKAGE = 1.0  # the middle one of those of trainings; the same for both splits
+_SHRINKAGE = 1.0  # median of those in training; equal for both splits
 
 
 def estimate_leakage(features: Singles, label: Ints, unit: Ints, *, seed: int = 0) -> LeakageEstimate:
@@ -70,22 +71,22 @@ def estimate_leakage(features: Singles, label: Ints, unit: Ints, *, seed: int = 
 
 
 def _compared(image_level: Ints, grouped: Ints, label: Ints, unit: Ints) -> SplitComparison:
-    """Return the metric of both, with units resampled."""
+    """Return the metric of both splits and their difference, with intervals over units."""
     one_hot = np.eye(int(label.max()) + 1)
-    one_by_one, in_units, group = (
+    image_level_answers, grouped_answers, group = (
         Answers(one_hot[image_level], image_level),
         Answers(one_hot[grouped], grouped),
         unit.astype(str),
     )
     return SplitComparison(
-        image_level=metric_intervals(one_by_one.probability, label, group, metrics=[_METRIC])[_METRIC],
-        grouped=metric_intervals(in_units.probability, label, group, metrics=[_METRIC])[_METRIC],
-        difference=paired_differences(in_units, one_by_one, label, group, metrics=[_METRIC])[_METRIC],
+        image_level=metric_intervals(image_level_answers.probability, label, group, metrics=[_METRIC])[_METRIC],
+        grouped=metric_intervals(grouped_answers.probability, label, group, metrics=[_METRIC])[_METRIC],
+        difference=paired_differences(grouped_answers, image_level_answers, label, group, metrics=[_METRIC])[_METRIC],
     )
 
 
 def _predicted_by_probe(gram: Singles, label: Ints, fold: Ints, *, n_features: int) -> Ints:
-    """Return (n,) class numbers by linear probes that were fitted on the other folds."""
+    """Return (n,) class numbers predicted by linear probes fitted on the other folds."""
     predicted = np.empty_like(label)
     for k in range(_N_FOLDS):
         train, test = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
@@ -112,7 +113,7 @@ def _predicted_by_nearest(gram: Singles, label: Ints, fold: Ints) -> Ints:
 
 LEAKAGE_AUDITS = register(Kind("leakage-audits", "the leakage estimates of datasets, and their shortcuts", RECORDS))
 
-_VERSION = 4  # increases when the same images would give other results
+_VERSION = 4  # increases if equal images would give other results
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +121,7 @@ class LeakageAudit:
     """Signal and leakage estimate of a dataset; both are None with too few labeled images."""
 
     signal: Signal | None
-    leakage_estimate: (
-        LeakageEstimate | None
-    )  # None also without groups and duplicates, since both splits are then the same
+    leakage_estimate: LeakageEstimate | None  # None also without groups and duplicates: both splits are then the same
 
 
 _ADAPTER = TypeAdapter(LeakageAudit)
@@ -135,7 +134,7 @@ def cached_leakage_audit(data: Dataset, scan: Scan) -> LeakageAudit | None:
         stored = store.find([key]).get(key)
     try:
         return None if stored is None else _ADAPTER.validate_json(stored)
-    except ValidationError:  # of another version of this program
+    except ValidationError:  # stored by another version
         return None
 
 
@@ -161,9 +160,9 @@ def _key(data: Dataset, scan: Scan) -> str:
     members: dict[int, list[str]] = defaultdict(list)
     for i, unit in zip(usable, connected_components(data, scan, usable).tolist(), strict=True):
         fact = scan.facts[i]
-        assert not isinstance(fact, Unreadable)  # such images are not usable
+        assert not isinstance(fact, Unreadable)  # unreadable images have an exclusion reason
         record = data.records[i]
-        name = "" if record.given else name_as_text(record.path.stem)
+        name = "" if record.in_memory else name_as_text(record.path.stem)
         members[unit].append(f"{fact.pixel_hash} {record.label} {name}")
     units = sorted("\n".join(sorted(images)) for images in members.values())
     return hashlib.blake2b("\n\n".join([str(_VERSION), *units]).encode(), digest_size=16).hexdigest()

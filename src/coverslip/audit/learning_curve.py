@@ -1,7 +1,7 @@
 """Learning curves of linear probes trained on an eighth, a quarter, half and all of the images.
 
-For each size, five probes each hold out a fifth of the images and are scored on it. No other images are needed, and
-test images are never among them. This is done twice, with the images in a different order: ten repeats.
+For each size, five probes are each tested on a held-out fifth of the training and validation images. Test images are
+not used. This is repeated with the images in another order, which gives ten probes of each size.
 
 The discriminant is that of `coverslip.training.linear_probe` at one shrinkage, written with the Gram matrix (Mika et
 al. 1999, Fisher Discriminant Analysis with Kernels), which is computed once. Each fold then needs one Cholesky
@@ -81,7 +81,7 @@ def probe_logits(
         label: (n,) int of the training images.
         n_classes: K.
         n_features: D, that the products sum over.
-        shrinkage: as for the linear probe; None if the products already include it.
+        shrinkage: as for the linear probe; None if the products include it.
         balanced: as for the linear probe.
     """
     from scipy.linalg import cho_factor, cho_solve
@@ -104,8 +104,8 @@ def probe_logits(
     factor = cho_factor(scatter, lower=True, overwrite_a=True, check_finite=False)
     solved = cho_solve(factor, deviation, check_finite=False)
     by_image = weight[:, None] * solved
-    other_centers = cross @ mean_of  # (m, K)
-    linear = other_centers - cross @ by_image + other_centers @ (count[:, None] * (mean_of.T @ by_image))
+    cross_centers = cross @ mean_of  # (m, K)
+    linear = cross_centers - cross @ by_image + cross_centers @ (count[:, None] * (mean_of.T @ by_image))
     quadratic = np.diag(centers) - np.einsum("nk,nk->k", deviation, solved)
     with np.errstate(divide="ignore"):
         logits: Singles = (linear - quadratic / 2) / floor + np.log(share)
@@ -113,11 +113,11 @@ def probe_logits(
 
 
 SHARES = (1 / 8, 1 / 4, 1 / 2, 1.0)  # of the images that are not held out
-_N_FOLDS = 5  # probes of each size, which together hold out every image once
+_N_FOLDS = 5  # probes of each size, which hold out each image once
 _N_PASSES = 2
-_MOST_FOR_TWO_PASSES = 2000  # images; with more, one pass is as stable and costs half
-MOST_IMAGES = 4000  # drawn from more: the Gram matrix of all would be expensive
-# With fewer, predictions for twice as many images were off by half (benchmarks/RESULTS.md).
+_MOST_FOR_TWO_PASSES = 2000  # images; with more, one pass is as stable
+MOST_IMAGES = 4000  # random sample of more images, to limit the size of the Gram matrix
+# With fewer, predicted gains from twice as many images had errors of half the gain (benchmarks/RESULTS.md).
 FEWEST_GROUPS = 20  # with a name
 FEWEST_IMAGES_OF_A_CLASS = 10  # on average
 
@@ -143,24 +143,24 @@ def learning_curve(
         features: (n, D) float32 of the training and validation images; MOST_IMAGES at most.
         label: (n,) int in [0, K).
         unit: (n,) int; groups, or images, that stay together in training and scoring.
-        n_images, n_groups: of the classifier's training; n_groups is None without groups.
-        has_name: (n,) whether the group of each image has a name; None without groups. An image without a
-            named group is a unit of its own, which is not evidence of another patient or slide.
+        n_images, n_groups: number of training images and groups of the classifier; n_groups is None without groups.
+        has_name: (n,) whether the group of each image has a name; None without groups. An image without a named group
+            is a separate unit, which may not be another patient or slide.
         shrinkage: of the linear probe, as selected for the classifier.
-        balanced: whether every class counts the same, however many images it has.
-        variation: among copies of an image, as for the linear probe.
+        balanced: whether all classes have equal weight.
+        variation: between augmented copies of an image, as for the linear probe.
         n_images_of_fold: number of training images of the classifiers of folds; None without folds.
         seed: equal seeds give equal curves.
         on_progress: called for each fitted probe.
     """
     n_classes = int(label.max()) + 1
-    if reason := _too_little(label, unit, n_classes, has_name):
+    if reason := _insufficient_data(label, unit, n_classes, has_name):
         return no_learning_curve(n_images, n_groups, reason)
     generator = np.random.default_rng(seed)
     if variation is None:
-        gram, own_shrinkage = gram_matrix(features), shrinkage
+        gram, probe_shrinkage = gram_matrix(features), shrinkage
     else:
-        gram, own_shrinkage = (
+        gram, probe_shrinkage = (
             gram_matrix_with_variation(features, label, variation, shrinkage=shrinkage, balanced=balanced),
             None,
         )
@@ -181,7 +181,7 @@ def learning_curve(
                     label[train[:end]],
                     n_classes=n_classes,
                     n_features=features.shape[1],
-                    shrinkage=own_shrinkage,
+                    shrinkage=probe_shrinkage,
                     balanced=balanced,
                 )
                 predicted_class[size, held_out] = logits.argmax(axis=1)
@@ -210,7 +210,7 @@ def nested_order(label: Ints, unit: Ints, generator: np.random.Generator) -> npt
     count = np.bincount(label)
     rarest = np.full(unit.max() + 1, -1)
     by_rarity = np.argsort(-count[label], kind="stable")
-    rarest[unit[by_rarity]] = label[by_rarity]  # the rarest comes last
+    rarest[unit[by_rarity]] = label[by_rarity]  # the rarest class is assigned last
     key = np.zeros(len(rarest))
     for k in range(len(count)):
         units = generator.permutation(np.flatnonzero(rarest == k))
@@ -226,8 +226,8 @@ def _nested_parts(key: npt.NDArray[np.float64]) -> tuple[Ints, list[int]]:
     return order, np.maximum(ends, 2).tolist()
 
 
-def _too_little(label: Ints, unit: Ints, n_classes: int, has_name: npt.NDArray[np.bool_] | None) -> str:
-    """Return why there is no learning curve; empty if there is one."""
+def _insufficient_data(label: Ints, unit: Ints, n_classes: int, has_name: npt.NDArray[np.bool_] | None) -> str:
+    """Return the reason if there are too few images or groups for a learning curve, else ""."""
     n_named = FEWEST_GROUPS if has_name is None else len(np.unique(unit[has_name]))
     if n_named < FEWEST_GROUPS:
         return text("learning-curve-few-groups", n_groups=n_named, n_needed=FEWEST_GROUPS)

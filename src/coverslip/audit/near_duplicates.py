@@ -1,11 +1,11 @@
-"""Near-duplicates: copies of an image that were compressed, resized, rotated or cropped, so that their pixels differ.
+"""Near-duplicates: images that were compressed, resized, rotated or cropped, so that their pixels differ.
 
-The result depends only on the pixels of the images, and not on their order or names, the cache, or the number of
-threads, since a split depends on it.
+The result depends only on the pixels of the images, not on their order or names, the cache, or the number of threads,
+since the split depends on it.
 
-How such changes affect descriptors differs between cells and chromosomes, so the weights of descriptors are learned
-from the pictures themselves: some are rotated, shifted, scaled and overexposed at random, and descriptors that change
-with it count less.
+The effect of such changes on descriptors differs between, for example, cells and chromosomes. Therefore the weights of
+descriptors are learned: a sample of pictures is rotated, shifted, scaled and overexposed at random, and descriptors
+that change have small weights.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.audit.alignment import AT_ONCE, Pairs, match, place
+from coverslip.audit.alignment import AT_ONCE, Pairs, align_coarsely, compare
 from coverslip.audit.image_quality import image_quality, memory_for_checks
 from coverslip.audit.small_pictures import describe, disc, floats_of, small_picture, warp
 from coverslip.cache import RECORDS, Kind, RecordStore, register
@@ -35,11 +35,11 @@ from coverslip.stopping import BY_SIGNAL, Stop
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.intp]
 
-_N_CHANGED = 400  # pictures, with repetition if there are fewer; 200 miss duplicates, 800 find no more
+_N_CHANGED = 400  # pictures, with repetition if there are fewer; with 200, duplicates are missed; 800 find no more
 _MOST_SHIFTED = 0.1  # of the side, by moving and by cropping
 _BRIGHTEST = (1.0, 5.0)  # standard deviations from the mean, beyond which an image is saturated
 _N_NUMBERS = 48
-_N_NEIGHBOURS = 8
+_N_NEIGHBORS = 8
 _CROPPED, _CROPPED_AT = 0.08, ((0, 0), (0.08, 0.08), (-0.08, -0.08))  # cropping changes descriptors most, so
 _N_CROPPED = 4  # cropped pictures are searched for too, and this number of their neighbors is compared
 _FARTHEST = 2.5  # times the distance within which 99% of changed pictures are from the original
@@ -49,23 +49,23 @@ _AT_ONCE = 1000  # pictures
 def candidate_pairs(
     pictures: npt.NDArray[np.uint8], *, emit: Emit = ignore, stop: Stop = BY_SIGNAL
 ) -> tuple[Ints, Ints]:
-    """Return the pairs of (N, side, side) pictures to compare, by descriptors alone; N is at least 2.
+    """Return candidate pairs of (N, side, side) pictures by their descriptors; N is at least 2.
 
     Returns:
-        (n,) and (n,) rows: pairs that may be duplicates, each once.
+        (n,) and (n,) rows: distinct pairs that may be duplicates.
     """
     n = len(pictures)
-    if n <= _N_NEIGHBOURS + 1:  # so few pictures are all compared with each other
+    if n <= _N_NEIGHBORS + 1:  # all pairs of so few pictures
         return np.triu_indices(n, 1)
     step = _steps(n, 2 * (1 + len(_CROPPED_AT)), emit, stop)
     numbers = _described(pictures, step)
-    weights, farthest = _learn(pictures, numbers)
+    weights, farthest = _learn_weights(pictures, numbers)
     embedded = (numbers @ weights).astype(np.float32)
-    neighbors = [_near(embedded, embedded, _N_NEIGHBOURS, farthest, step)]
+    neighbors = [_nearest_pairs(embedded, embedded, _N_NEIGHBORS, farthest, step)]
     for x, y in _CROPPED_AT:
         cropped = _described(pictures, step, np.array(((1 - _CROPPED, 0, x, y),), np.float32))
-        neighbors.append(_near((cropped @ weights).astype(np.float32), embedded, _N_CROPPED, farthest, step))
-    return _each_once(
+        neighbors.append(_nearest_pairs((cropped @ weights).astype(np.float32), embedded, _N_CROPPED, farthest, step))
+    return _distinct_pairs(
         np.concatenate([rows for rows, _ in neighbors]), np.concatenate([rows for _, rows in neighbors]), n
     )
 
@@ -97,8 +97,10 @@ def _described(pictures: npt.NDArray[np.uint8], step: Callable[[], None], pose: 
     return np.concatenate(numbers)
 
 
-def _near(queries: Floats, embedded: Floats, n: int, farthest: float, step: Callable[[], None]) -> tuple[Ints, Ints]:
-    """Return rows of `queries`, and rows of their n nearest others in `embedded` that are not too far."""
+def _nearest_pairs(
+    queries: Floats, embedded: Floats, n: int, farthest: float, step: Callable[[], None]
+) -> tuple[Ints, Ints]:
+    """Return rows of `queries`, and rows of their n nearest other pictures in `embedded` within a distance."""
     squares = np.einsum("nd,nd->n", embedded, embedded)
     rows, columns = [], []
     for start in range(0, len(queries), _AT_ONCE):
@@ -115,13 +117,13 @@ def _near(queries: Floats, embedded: Floats, n: int, farthest: float, step: Call
     return np.concatenate(rows), np.concatenate(columns)
 
 
-def _each_once(first: Ints, second: Ints, n: int) -> tuple[Ints, Ints]:
+def _distinct_pairs(first: Ints, second: Ints, n: int) -> tuple[Ints, Ints]:
     pair = np.unique(np.minimum(first, second) * n + np.maximum(first, second))
     return pair // n, pair % n
 
 
-def _learn(pictures: npt.NDArray[np.uint8], numbers: Floats) -> tuple[Floats, float]:
-    """Return (D, d) weights that make changes of pictures small, and the square of the farthest distance."""
+def _learn_weights(pictures: npt.NDArray[np.uint8], numbers: Floats) -> tuple[Floats, float]:
+    """Return (D, d) weights that minimize distances between changed pictures, and the largest squared distance."""
     from scipy.linalg import eigh
 
     generator = np.random.default_rng(0)
@@ -154,24 +156,24 @@ def _posed(pictures: Floats, pose: Floats) -> Floats:
     return posed.reshape(pictures.shape)
 
 
-NEAR_DUPLICATES = register(Kind("near-duplicates", "which images of a dataset show the same", RECORDS))
+NEAR_DUPLICATES = register(Kind("near-duplicates", "near-duplicate images of a dataset", RECORDS))
 
-_VERSION = 10  # increases when the same images would give other clusters
+_VERSION = 10  # increases if equal images would give other clusters
 _FEWEST = 2  # images
-_N_CLOSEST = 4  # pairs of an image that are compared in detail
+_N_CLOSEST = 4  # pairs per image that are compared in detail
 _STAGES = "near-duplicates 2 of 3: aligning pairs", "near-duplicates 3 of 3: comparing pairs"
 
 Clusters = tuple[tuple[int, ...], ...]
 Bytes = npt.NDArray[np.uint8]
 T = TypeVar("T")
-_searching = threading.Lock()  # only one search at a time sets the number of BLAS threads of the process
+_blas_lock = threading.Lock()  # one search at a time may set the number of BLAS threads of the process
 
 
-class SeenWhileScanning:
-    """Collects small pictures and quality while a scan decodes images (`on_pixels`), to decode them only once.
+class ScanCollector:
+    """Collector of small pictures and image quality during a scan (`on_pixels`), to decode images only once.
 
     Args:
-        with_quality: whether to measure how blurred, cut off or saturated they are.
+        with_quality: whether to measure image quality.
     """
 
     def __init__(self, *, with_quality: bool = True) -> None:
@@ -187,7 +189,7 @@ class SeenWhileScanning:
 
 
 def with_cached_near_duplicates(scan: Scan) -> Scan:
-    """Return the scan with the clusters of an earlier search among equal pixels, whatever the file names."""
+    """Return the scan with the cached clusters of an earlier search among equal pixels, if there are any."""
     with RecordStore(NEAR_DUPLICATES, "images") as store:
         stored = store.find([_key(scan)]).get(_key(scan))
     return scan if stored is None else replace(scan, near_duplicates=_clusters(scan, json.loads(stored)))
@@ -196,7 +198,7 @@ def with_cached_near_duplicates(scan: Scan) -> Scan:
 def with_near_duplicates(
     dataset: Dataset,
     scan: Scan,
-    collector: SeenWhileScanning | None = None,
+    collector: ScanCollector | None = None,
     *,
     emit: Emit = ignore,
     stop: Stop = BY_SIGNAL,
@@ -208,7 +210,7 @@ def with_near_duplicates(
 
     Args:
         dataset, scan: the images.
-        collector: small pictures of some of them. Others are decoded again, and added to it.
+        collector: small pictures of some images. Other images are decoded again and added to it.
         emit: receives progress.
         stop: checked between steps.
 
@@ -220,22 +222,22 @@ def with_near_duplicates(
         return cached
     first_of = {fact.pixel_hash: i for i, fact in reversed([*enumerate(scan.facts)]) if isinstance(fact, ImageFacts)}
     positions = [first_of[pixels] for pixels in sorted(first_of)]
-    pictures = _pictures(dataset, positions, collector or SeenWhileScanning(with_quality=False), emit, stop)
+    pictures = _pictures(dataset, positions, collector or ScanCollector(with_quality=False), emit, stop)
     with_picture = [i for i in positions if pictures.get(i) is not None]
-    linked = []
+    row_clusters = []
     if len(with_picture) >= _FEWEST:
         with _one_blas_thread():
-            linked = _linked(
+            row_clusters = _find_clusters(
                 np.stack([picture for i in with_picture if (picture := pictures[i]) is not None]), emit, stop
             )
-    hashes = [[_hash_of(scan, with_picture[row]) for row in rows] for rows in linked]
+    hashes = [[_hash_of(scan, with_picture[row]) for row in rows] for rows in row_clusters]
     with RecordStore(NEAR_DUPLICATES, "images") as store:
         store.keep({_key(scan): json.dumps(hashes).encode()})
     return replace(scan, near_duplicates=_clusters(scan, hashes))
 
 
 def with_recorded_near_duplicates(dataset: Dataset, scan: Scan, inspection: Inspection) -> Scan:
-    """Return the scan with the clusters that a run recorded at its start, so that the result cannot differ."""
+    """Return the scan with the clusters recorded at the start of a run, so that the split is the same."""
     if not inspection.are_copies_known:
         return scan
     position_of = {record.image_id: i for i, record in enumerate(dataset.records)}
@@ -247,35 +249,35 @@ def with_recorded_near_duplicates(dataset: Dataset, scan: Scan, inspection: Insp
 
 @contextmanager
 def _one_blas_thread() -> Iterator[None]:
-    """Limit BLAS to one thread: sums by several threads may differ in their last digits, which can decide a pair."""
+    """Limit BLAS to one thread, since sums by several threads differ in their last digits, which can change pairs."""
     import scipy.linalg  # noqa: F401  its BLAS is limited only if it is loaded
     from threadpoolctl import threadpool_limits
 
-    with _searching, threadpool_limits(1, user_api="blas"):
+    with _blas_lock, threadpool_limits(1, user_api="blas"):
         yield
 
 
-def _linked(pictures: Bytes, emit: Emit, stop: Stop) -> list[list[int]]:
-    """Return clusters of rows that are near-duplicates, at least two each."""
+def _find_clusters(pictures: Bytes, emit: Emit, stop: Stop) -> list[list[int]]:
+    """Return clusters of rows that are near-duplicates, at least two rows each."""
     first, second = candidate_pairs(pictures, emit=emit, stop=stop)
 
-    def lay(part: slice) -> tuple[Pairs, Floats]:
-        return place(pictures, first[part], second[part])
+    def align_block(part: slice) -> tuple[Pairs, Floats]:
+        return align_coarsely(pictures, first[part], second[part])
 
-    aligned = [*_in_parts(len(first), lay, _STAGES[0], emit, stop)]
+    aligned = [*_in_parts(len(first), align_block, _STAGES[0], emit, stop)]
     pairs = _closest(aligned, len(pictures))
 
-    def compare(part: slice) -> list[tuple[int, int]]:
-        matches = match(pictures, pairs[part])
-        accepted = matches.are_copies
+    def compare_block(part: slice) -> list[tuple[int, int]]:
+        matches = compare(pictures, pairs[part])
+        accepted = matches.are_duplicates
         return list(zip(matches.first[accepted].tolist(), matches.second[accepted].tolist(), strict=True))
 
-    links = _in_parts(len(pairs.first), compare, _STAGES[1], emit, stop)
+    links = _in_parts(len(pairs.first), compare_block, _STAGES[1], emit, stop)
     return _components([link for links_of_part in links for link in links_of_part], len(pictures))
 
 
 def _closest(aligned: Sequence[tuple[Pairs, Floats]], n: int) -> Pairs:
-    """Return the pairs among the closest of one of their n images, since the comparison in detail takes longest."""
+    """Return the pairs that are among the closest of one of their images, to limit detailed comparisons."""
     if not aligned:
         return Pairs(np.empty(0, np.intp), np.empty(0, np.intp), np.empty((0, 4), np.float32))
     pairs_of_parts, scores = zip(*aligned, strict=True)
@@ -291,13 +293,13 @@ def _closest(aligned: Sequence[tuple[Pairs, Floats]], n: int) -> Pairs:
     return pairs[rank.reshape(2, -1).min(axis=0) < _N_CLOSEST]
 
 
-def _in_parts(n: int, do: Callable[[slice], T], doing: str, emit: Emit, stop: Stop) -> Iterator[T]:
-    """Yield the results of n pairs, computed in parts on all cores."""
-    report_progress = telling(emit, doing, "pairs")
+def _in_parts(n: int, compute: Callable[[slice], T], stage: str, emit: Emit, stop: Stop) -> Iterator[T]:
+    """Yield the results for n pairs, computed in blocks on all cores."""
+    report_progress = telling(emit, stage, "pairs")
     starts = range(0, n, AT_ONCE)
     with ThreadPoolExecutor(n_cores()) as pool:
         try:
-            for start, done in zip(starts, pool.map(lambda at: do(slice(at, at + AT_ONCE)), starts), strict=True):
+            for start, done in zip(starts, pool.map(lambda at: compute(slice(at, at + AT_ONCE)), starts), strict=True):
                 yield done
                 stop.check()
                 report_progress(min(start + AT_ONCE, n), n)
@@ -306,7 +308,7 @@ def _in_parts(n: int, do: Callable[[slice], T], doing: str, emit: Emit, stop: St
 
 
 def _components(links: Sequence[tuple[int, int]], n: int) -> list[list[int]]:
-    """Return clusters of rows out of n that links connect, at least two each."""
+    """Return clusters of connected rows out of n, at least two rows each."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -321,15 +323,15 @@ def _components(links: Sequence[tuple[int, int]], n: int) -> list[list[int]]:
 
 
 def _pictures(
-    dataset: Dataset, positions: Sequence[int], collected: SeenWhileScanning, emit: Emit, stop: Stop
+    dataset: Dataset, positions: Sequence[int], collector: ScanCollector, emit: Emit, stop: Stop
 ) -> dict[int, Bytes | None]:
-    """Return a small picture of each image; None if it is uniform, or can no longer be read."""
+    """Return a small picture of each image; None if the image is uniform or unreadable."""
 
     def read(position: int) -> None:
         with suppress(UnreadableImage, MemoryError):
-            collected(position, dataset.records[position].read())
+            collector(position, dataset.records[position].read())
 
-    missing = [i for i in positions if i not in collected.pictures]
+    missing = [i for i in positions if i not in collector.pictures]
     report_progress = telling(emit, "reading images for near-duplicates", "images")
     with ThreadPoolExecutor(n_cores()) as pool:
         for start in range(0, len(missing), AT_ONCE):
@@ -338,27 +340,27 @@ def _pictures(
             for _ in pool.map(read, batch):
                 pass
             report_progress(start + len(batch), len(missing))
-    return {i: collected.pictures.get(i) for i in positions}
+    return {i: collector.pictures.get(i) for i in positions}
 
 
 def _key(scan: Scan) -> str:
     """Return a key of these pixels, independent of the order and number of images.
 
-    It contains the processor, since last digits differ between processors and computers may share a cache.
+    It contains the processor, since last digits differ between processors, and computers may share a cache.
     """
     hashes = sorted({fact.pixel_hash for fact in scan.facts if isinstance(fact, ImageFacts)})
-    searched = f"{_VERSION} {np.__version__} {processor_name()} {' '.join(hashes)}"
-    return hashlib.blake2b(searched.encode(), digest_size=16).hexdigest()
+    key = f"{_VERSION} {np.__version__} {processor_name()} {' '.join(hashes)}"
+    return hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
 
 
 def _hash_of(scan: Scan, position: int) -> str:
     fact = scan.facts[position]
-    assert isinstance(fact, ImageFacts)  # only images that were read have pictures
+    assert isinstance(fact, ImageFacts)  # only readable images have pictures
     return fact.pixel_hash
 
 
 def _clusters(scan: Scan, hashes: Sequence[Sequence[str]]) -> Clusters:
-    """Return the positions of all images with these pixels."""
+    """Return the clusters of positions of all images with these pixel hashes."""
     positions: dict[str, list[int]] = defaultdict(list)
     for i, fact in enumerate(scan.facts):
         if isinstance(fact, ImageFacts):

@@ -1,16 +1,16 @@
 """Shortcuts: whether borders, backgrounds, file names, file tags or batches predict the labels.
 
-A linear probe predicts the labels of images that it was not fitted on, from the border of the image, its background,
-its size or its format alone, and, for comparison, from features of the whole image. Clean images have some shortcuts
-too (the border of a crop may contain a part of a large cell). The measure is therefore the share of the whole image's
-gain over chance that a source reaches (Geirhos et al. 2020, Shortcut learning in deep neural networks).
+A linear probe predicts the labels of held-out images from the border of the image, its background, its size or its
+format alone, and, for comparison, from features of the whole image. Images without shortcuts have some signal in these
+sources too (the border of a crop may contain a part of a large cell). The measure is therefore the share of the whole
+image's gain over chance that a source reaches (Geirhos et al. 2020, Shortcut learning in deep neural networks).
 
 Names are not an input of networks. But names that differ between classes indicate different sources, days or lists,
-which images may show too.
+which may also be visible in images.
 
-Columns of the dataset's table that are not its groups are tested too. An unequal distribution of classes over plates
-does no harm if plates are similar, and if classes look different, so do plates with different classes. So the value of
-a column is predicted among images of one class at a time.
+Columns of the dataset's table other than groups are tested too. An unequal distribution of classes over plates does no
+harm if plates are similar, and plates with different classes differ because of the classes. So the value of a column is
+predicted among images of one class at a time.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ _LONGEST_SIDE = 128  # px; larger images are reduced
 _BORDER_SHARE = 1 / 8  # of the shorter side
 _BLOCKS_A_SIDE = 5  # that the border is divided into, corners included
 _MOST_DEVIATIONS = 3.0  # from the border's median, within which a pixel is background
-_DEVIATIONS_OF_NORMAL = 1.4826  # a standard deviation in median absolute deviations
+_DEVIATIONS_OF_NORMAL = 1.4826  # standard deviation of a normal distribution, in median absolute deviations
 _FEWEST_BACKGROUND_PX = 16
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -85,7 +85,7 @@ def background_features(image: Floats) -> Floats:
 
 
 def reduced(image: Floats) -> Floats:
-    """Return means of squares of pixels, so that the longer side is short, since computing time grows with the area."""
+    """Return the image reduced by means of square blocks, to limit computing time."""
     return reduced_by_rows(image, lambda rows: rows)
 
 
@@ -110,7 +110,7 @@ def reduced_by_rows(array: npt.NDArray[Any], change: Callable[[npt.NDArray[Any]]
 
 
 def _block_edges(side: int) -> list[int]:
-    """Return the starts of blocks along a side, and the end of the last. Each has at least one pixel, maybe shared."""
+    """Return the starts of blocks along a side, and the end of the last; blocks of few pixels may overlap."""
     border = max(1, round(side * _BORDER_SHARE))
     inner = np.linspace(border, max(side - border, border + 1), _BLOCKS_A_SIDE - 1).round().astype(int)
     edges = [0, *inner.tolist(), side]
@@ -134,18 +134,16 @@ def _is_border(height: int, width: int) -> npt.NDArray[np.bool_]:
     return border
 
 
-Singles = npt.NDArray[np.float32]
-
 _MOST_NAME_VALUES = 30
-_N_RANGES = 10  # of numbers, with equally many images each
+_N_RANGES = 10  # of numbers, with equal numbers of images
 
 
-def name_features(names: Sequence[str], labels: Sequence[str]) -> Singles:
+def name_features(names: Sequence[str], labels: Sequence[str]) -> Floats:
     """Return (n, d) features of file names without suffix, without words and numbers of the label.
 
     Args:
         names: (n,).
-        labels: (n,). If each form of a name occurs in only one class, forms are excluded, since they name the class.
+        labels: (n,). If each form of a name occurs in one class only, forms are excluded, since they contain the class.
     """
     tokens = [_without(_tokens(name), _tokens(label)) for name, label in zip(names, labels, strict=True)]
     written = [" ".join("#" if token.isdigit() else token for token in tokens_of_name) for tokens_of_name in tokens]
@@ -170,15 +168,15 @@ def _without(tokens: Sequence[str], label_tokens: Sequence[str]) -> list[str]:
     return [token for token in tokens if token not in label_tokens]
 
 
-def _one_hot(values: Sequence[str]) -> Singles:
-    """Return (n, d); without columns if there are too many values to learn, or only one."""
+def _one_hot(values: Sequence[str]) -> Floats:
+    """Return (n, d); no columns if there is only one value, or too many."""
     distinct, index = np.unique(values, return_inverse=True)
     n_columns = len(distinct) if 2 <= len(distinct) <= _MOST_NAME_VALUES else 0
-    one_hot: Singles = (index[:, None] == np.arange(n_columns)).astype(np.float32)
+    one_hot: Floats = (index[:, None] == np.arange(n_columns)).astype(np.float32)
     return one_hot
 
 
-_FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")  # other formats have no such tags, or start other programs
+_FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")  # other formats have no such tags, or need external programs
 # Dates are excluded, since each image has a different one, and so are tags of only the size or position of pixels.
 _TAGS = {
     "Make",
@@ -242,10 +240,10 @@ def batch_columns(about: Sequence[Mapping[str, str]], label: Ints, unit: Ints) -
     """
     names = list(dict.fromkeys(name for each in about for name in each))
     columns = {name: np.unique([each.get(name, "") for each in about], return_inverse=True)[1] for name in names}
-    return dict(list(_usable(columns, label, unit))[:_MOST_COLUMNS])
+    return dict(list(_usable_columns(columns, label, unit))[:_MOST_COLUMNS])
 
 
-def _usable(columns: Mapping[str, Ints], label: Ints, unit: Ints) -> Iterator[tuple[str, Ints]]:
+def _usable_columns(columns: Mapping[str, Ints], label: Ints, unit: Ints) -> Iterator[tuple[str, Ints]]:
     for name, value in columns.items():
         n_values = int(value.max()) + 1
         is_class = _is_within(value, label) or _is_within(label, value)
@@ -254,12 +252,12 @@ def _usable(columns: Mapping[str, Ints], label: Ints, unit: Ints) -> Iterator[tu
 
 
 def _is_within(value: Ints, unit: Ints) -> bool:
-    """Return whether each value occurs together with only one of the units."""
+    """Return whether each value occurs in only one unit."""
     return len(np.unique(np.stack([value, unit]), axis=1).T) == len(np.unique(value))
 
 
 def of_one_class(value: Ints, label: Ints) -> Iterator[tuple[npt.NDArray[np.intp], Ints]]:
-    """Yield the images of each class, and their values from 0, if several values have enough images of the class."""
+    """Yield the images of each class, and their values from 0, for classes with enough images of several values."""
     for k in range(int(label.max()) + 1):
         of_class = np.flatnonzero(label == k)
         often = np.bincount(value[of_class], minlength=int(value.max()) + 1) >= _FEWEST_OF_VALUE
@@ -272,12 +270,12 @@ _N_FOLDS = 5
 _N_PERMUTATIONS = 40
 _MOST_COMPONENTS = 256
 _SHRINKAGE = 0.1
-_FEWEST_UNITS = 2  # of a class, to fit on one and test on the other
+_FEWEST_UNITS = 2  # of a class: one for fitting, one for testing
 
 
 def signal_of(
-    whole: Singles,
-    sources: Mapping[SignalSource, Singles],
+    whole: Floats,
+    sources: Mapping[SignalSource, Floats],
     label: Ints,
     unit: Ints,
     *,
@@ -285,13 +283,13 @@ def signal_of(
     seed: int = 0,
     on_progress: OnProgress = ignore_progress,
 ) -> Signal | None:
-    """Return how well the whole images, and each source, predict the labels.
+    """Return the scores of probes that predict the labels from whole images, and from each source.
 
     Args:
         whole: (n, D) features of the whole images.
         sources: (n, d) features each; sources with equal features for all images are excluded.
         label: (n,) int in [0, K).
-        unit: (n,) int: images with equal numbers stay together in fitting and testing.
+        unit: (n,) int: images with equal numbers are in the same fold.
         columns: (n,) numbers of the values of columns that may be batches, by name.
         seed: equal seeds give equal results.
         on_progress: called for each fitted probe.
@@ -305,13 +303,13 @@ def signal_of(
         return None
     label, unit = (np.unique(numbers[usable], return_inverse=True)[1] for numbers in (label, unit))
     generator = np.random.default_rng(seed)
-    features_of: dict[SignalSource | None, Singles] = {
+    features_of: dict[SignalSource | None, Floats] = {
         source: features[usable] for source, features in sources.items() if (features != features[0]).any()
     }
     features_of[None] = _components(whole[usable])
     scores, n_probes = dict[SignalSource | None, ProbeScore](), 1 + _N_PERMUTATIONS
     for k, (source, features) in enumerate(features_of.items()):
-        report_progress = partial(_report_rest, on_progress, k * n_probes, len(features_of) * n_probes)
+        report_progress = partial(_report_part, on_progress, k * n_probes, len(features_of) * n_probes)
         scores[source] = _probe_score(features, label, unit, generator, report_progress)
     by_whole = scores.pop(None)
     by_column = {
@@ -322,7 +320,7 @@ def signal_of(
     return Signal(1 / (int(label.max()) + 1), by_whole, by_source, by_column)
 
 
-def _column_probe(value: Ints, whole: Singles, label: Ints, unit: Ints, generator: np.random.Generator) -> ColumnProbe:
+def _column_probe(value: Ints, whole: Floats, label: Ints, unit: Ints, generator: np.random.Generator) -> ColumnProbe:
     one_hot = np.eye(int(value.max()) + 1, dtype=np.float32)[value]
     score = _probe_score(one_hot, label, unit, generator, lambda done: None)
     gains, sizes = [0.0], [0]
@@ -335,36 +333,36 @@ def _column_probe(value: Ints, whole: Singles, label: Ints, unit: Ints, generato
     return ColumnProbe(score, max(0.0, visibility))
 
 
-def _report_rest(on_progress: OnProgress, before: int, total: int, done: int) -> None:
+def _report_part(on_progress: OnProgress, before: int, total: int, done: int) -> None:
     on_progress(before + done, total)
 
 
 def _probe_score(
-    features: Singles, label: Ints, unit: Ints, generator: np.random.Generator, report_progress: Callable[[int], None]
+    features: Floats, label: Ints, unit: Ints, generator: np.random.Generator, report_progress: Callable[[int], None]
 ) -> ProbeScore:
     observed = _balanced_accuracy(features, label, unit, generator)
-    by_chance = []
+    permuted_scores = []
     for done in range(1, 1 + _N_PERMUTATIONS):
         report_progress(done)
-        at_random = _labels_at_random(label, unit, generator)
-        by_chance.append(_balanced_accuracy(features, at_random, unit, generator))
+        permuted_label = _permuted_labels(label, unit, generator)
+        permuted_scores.append(_balanced_accuracy(features, permuted_label, unit, generator))
     report_progress(1 + _N_PERMUTATIONS)
-    return ProbeScore(observed, (1 + sum(chance >= observed for chance in by_chance)) / (1 + _N_PERMUTATIONS))
+    return ProbeScore(observed, (1 + sum(chance >= observed for chance in permuted_scores)) / (1 + _N_PERMUTATIONS))
 
 
-def _labels_at_random(label: Ints, unit: Ints, generator: np.random.Generator) -> Ints:
+def _permuted_labels(label: Ints, unit: Ints, generator: np.random.Generator) -> Ints:
     """Return the labels of the units permuted, assigned to images unit by unit, in random order within each.
 
-    Images of one unit often share a label. Without such runs, random labels would be harder to predict by chance.
+    Images of one unit often have the same label. Without such runs, random labels would be harder to predict by chance.
     """
-    place = generator.permutation(int(unit.max()) + 1)
-    random = np.empty_like(label)
-    # In random order within a unit, or units of the same composition would get their original labels.
-    random[np.lexsort((generator.random(len(unit)), unit))] = label[np.argsort(place[unit], kind="stable")]
-    return random
+    unit_order = generator.permutation(int(unit.max()) + 1)
+    permuted = np.empty_like(label)
+    # The order within a unit is random. Otherwise, units of the same composition would get their original labels.
+    permuted[np.lexsort((generator.random(len(unit)), unit))] = label[np.argsort(unit_order[unit], kind="stable")]
+    return permuted
 
 
-def _balanced_accuracy(features: Singles, label: Ints, unit: Ints, generator: np.random.Generator) -> float:
+def _balanced_accuracy(features: Floats, label: Ints, unit: Ints, generator: np.random.Generator) -> float:
     """Return the balanced accuracy on held-out images, in five folds that depend on these labels."""
     fold = (nested_order(label, unit, generator) * _N_FOLDS).astype(np.int64)
     n_classes = int(label.max()) + 1
@@ -378,15 +376,17 @@ def _balanced_accuracy(features: Singles, label: Ints, unit: Ints, generator: np
     logits = held_out_logits(
         features[order], label, fold[order], n_classes=n_classes, balanced=True, shrinkage=_SHRINKAGE
     )
-    is_right = logits.argmax(axis=1) == label
-    return float(np.mean([is_right[label == k].mean() for k in range(n_classes)]))
+    is_correct = logits.argmax(axis=1) == label
+    return float(np.mean([is_correct[label == k].mean() for k in range(n_classes)]))
 
 
-def _components(features: Singles) -> Singles:
+def _components(features: Floats) -> Floats:
     """Return (n, d) principal components of standardized features."""
     sd = features.std(axis=0, dtype=np.float64)
     standardized = (features - features.mean(axis=0, dtype=np.float64)) / np.maximum(sd, 1e-3 * np.median(sd) + 1e-12)
     variance, vectors = np.linalg.eigh((standardized @ standardized.T).astype(np.float32))
-    n_kept = min(_MOST_COMPONENTS, max(1, int((variance > 1e-6 * variance[-1]).sum())))
-    components: Singles = (vectors[:, -n_kept:] * np.sqrt(np.maximum(variance[-n_kept:], 0))).astype(np.float32)
+    n_components = min(_MOST_COMPONENTS, max(1, int((variance > 1e-6 * variance[-1]).sum())))
+    components: Floats = (vectors[:, -n_components:] * np.sqrt(np.maximum(variance[-n_components:], 0))).astype(
+        np.float32
+    )
     return components

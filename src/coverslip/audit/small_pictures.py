@@ -1,7 +1,7 @@
-"""Small grayscale pictures of images, and descriptors of them that rotation, mirroring and small shifts hardly change.
+"""Small grayscale pictures of images, and descriptors that are nearly invariant to rotation, mirroring and shifts.
 
-There are two polar transforms: of the picture itself, whose circular correlation gives the rotation of a copy, and of
-its power spectrum, which is invariant to shifts. The magnitudes of their Fourier coefficients along the angle are
+There are two polar transforms: of the picture itself, whose circular correlation gives the rotation of a duplicate, and
+of its power spectrum, which is invariant to shifts. The magnitudes of their Fourier coefficients along the angle are
 invariant to rotation and mirroring (Casasent and Psaltis 1976, Position, rotation and scale invariant optical
 correlation).
 
@@ -33,35 +33,35 @@ def grid(side: int) -> tuple[Floats, Floats]:
 
 @cache
 def disc(side: int) -> Bools:
-    """Return (side²,) whether a pixel is in the largest disc, since rotated copies have other corners."""
+    """Return (side²,): whether a pixel is in the largest disc, since rotated duplicates have other corners."""
     u, v = grid(side)
     return np.asarray(u * u + v * v <= 1.0)
 
 
 def warp(
-    pictures: Floats, which: npt.NDArray[np.intp], pose: Floats, side: int, is_known: Floats | None = None
+    pictures: Floats, which: npt.NDArray[np.intp], pose: Floats, side: int, has_pixel: Floats | None = None
 ) -> tuple[Floats, Floats]:
-    """Return (n, side²) pictures in their poses, by bilinear interpolation, and where they have pixels of the disc.
+    """Return (n, side²) pictures in their poses, by bilinear interpolation, and masks of valid pixels in the disc.
 
     Args:
         pictures: (N, side²).
-        is_known: (N, side²) of 0 and 1, where they have pixels; everywhere, if not given.
+        has_pixel: (N, side²) of 0 and 1, masks of valid pixels; None: all are valid.
         which: (n,) rows of `pictures`.
         pose: (n, 4).
     """
-    is_whole = np.ones(len(pictures), bool) if is_known is None else is_known.min(axis=1) > 0
+    is_whole = np.ones(len(pictures), bool) if has_pixel is None else has_pixel.min(axis=1) > 0
     warped = np.empty((len(which), side * side), np.float32)
     inside = np.empty_like(warped)
     for start in range(0, len(which), _AT_ONCE):
         batch = slice(start, start + _AT_ONCE)
         warped[batch], inside[batch] = _warp(
-            pictures, which[batch], pose[batch], side, is_known, is_whole[which[batch]]
+            pictures, which[batch], pose[batch], side, has_pixel, is_whole[which[batch]]
         )
     return warped, inside
 
 
 def _warp(
-    pictures: Floats, which: npt.NDArray[np.intp], pose: Floats, side: int, is_known: Floats | None, is_whole: Bools
+    pictures: Floats, which: npt.NDArray[np.intp], pose: Floats, side: int, has_pixel: Floats | None, is_whole: Bools
 ) -> tuple[Floats, Floats]:
     u, v = grid(side)
     a, b, x, y = (pose[:, k, None] for k in range(4))
@@ -76,34 +76,34 @@ def _warp(
     flat = pictures.reshape(-1)
     at = top_row * side + left_column + (which * (side * side))[:, None]
     upper = flat[at] * (1 - column) + flat[at + 1] * column
-    if is_known is not None:
-        partly = np.flatnonzero(~is_whole)
-        nearest = at[partly] + (column[partly] > 0.5) + (row[partly] > 0.5) * side
-        inside[partly] *= is_known.reshape(-1)[nearest]
+    if has_pixel is not None:
+        partial = np.flatnonzero(~is_whole)
+        nearest = at[partial] + (column[partial] > 0.5) + (row[partial] > 0.5) * side
+        inside[partial] *= has_pixel.reshape(-1)[nearest]
     at += side
     lower = flat[at] * (1 - column) + flat[at + 1] * column
     return upper * (1 - row) + lower * row, inside
 
 
-Pictures = npt.NDArray[np.float32]
-
 SIDE = 64  # px
-_MOST_ELONGATED = 1.5  # beyond, the picture shows the whole image with empty sides; else its middle
+_MOST_ELONGATED = (
+    1.5  # aspect ratio from which the picture shows the whole image with empty sides, instead of its middle
+)
 _RANGE = 4.0  # standard deviations that a byte covers on each side of the mean
-_FLATTEST = 1e-3  # standard deviation as a share of the mean: below, the image is uniform
+_FLATTEST = 1e-3  # standard deviation as a share of the mean, below which an image is uniform
 _EVEN = 0.02  # of the range of brightness: largest variation of filled corners
 _EMPTY_BORDER = 0.98  # of the border's pixels, for a frame to count as empty
 _OBJECT = 0.1  # of the range of brightness: least difference from the frame
 _REACH = 1.9  # times the root mean square distance of an object's pixels from its middle: 1.4 for discs, 1.7 for rods
 _SMALL_OBJECT = 0.75  # of the frame: smaller objects are magnified
-_STRAIGHT = 0.04  # of its width: how far the long side of a corner that was filled after rotation is from a line
+_STRAIGHT = 0.04  # of its width: largest deviation from a line of the edge of a corner filled after rotation
 
 
 def small_picture(array: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8] | None:
     """Return (SIDE, SIDE) uint8 of mean 128 and equal contrast in the disc; None for a uniform image.
 
-    A byte is odd where the image has a pixel, and even beyond its edges and in corners that were filled after rotation.
-    Of an object in a large empty frame, only the object is shown, so that its detail is not lost.
+    A byte is odd if the image has a pixel there, and even beyond its edges and in corners filled after rotation. If an
+    object is in a large empty frame, the picture shows only the object, so that its detail is not lost.
 
     Args:
         array: (H, W, C) of any type.
@@ -118,47 +118,45 @@ def small_picture(array: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8] | Non
         np.add(gray, array[..., channel], out=gray)
     gray /= np.float32(array.shape[2])
     height, width = gray.shape
-    is_known = ~_filled_corners(gray)
+    has_pixel = ~_filled_corners(gray)
     middle, radius = (width / 2, height / 2), min(width, height) / 2
     if max(width, height) > _MOST_ELONGATED * 2 * radius:
         radius = max(width, height) / 2
-    middle, radius = _object(gray, is_known, middle, radius)
-    small, is_shown = _cut(gray, is_known, middle, radius)
-    inner = small[
-        disc(SIDE).reshape(SIDE, SIDE) & is_shown
-    ]  # the corners of a turned copy are filled with something else
+    middle, radius = _object(gray, has_pixel, middle, radius)
+    small, is_image = _cut(gray, has_pixel, middle, radius)
+    inner = small[disc(SIDE).reshape(SIDE, SIDE) & is_image]  # without filled corners of rotated duplicates
     if not inner.size:
         return None
     mean, deviation = float(inner.mean()), float(inner.std())
     if deviation <= _FLATTEST * max(abs(mean), 1e-9):
         return None
     standardized = (small - mean) * (127 / _RANGE / deviation)
-    even = np.clip(np.rint(standardized) + 128, 0, 255).astype(np.uint8) & 254
-    picture: npt.NDArray[np.uint8] = (even | is_shown).astype(np.uint8)
+    even_bytes = np.clip(np.rint(standardized) + 128, 0, 255).astype(np.uint8) & 254
+    picture: npt.NDArray[np.uint8] = (even_bytes | is_image).astype(np.uint8)
     return picture
 
 
-def floats_of(pictures: npt.NDArray[np.uint8]) -> Pictures:
-    """Return pictures in standard deviations from their mean; where the image has no pixel, as its border."""
+def floats_of(pictures: npt.NDArray[np.uint8]) -> Floats:
+    """Return pictures in standard deviations from their mean; pixels without image have the value of the border."""
     return (pictures.astype(np.float32) - 128) * np.float32(_RANGE / 127)
 
 
-def known_of(pictures: npt.NDArray[np.uint8]) -> Bools:
-    """Return where the images have pixels."""
+def pixel_masks_of(pictures: npt.NDArray[np.uint8]) -> Bools:
+    """Return masks of the pixels that the images have."""
     return (pictures & 1).astype(bool)
 
 
 def _object(
-    gray: Pictures, is_known: Bools, middle: tuple[float, float], radius: float
+    gray: Floats, has_pixel: Bools, middle: tuple[float, float], radius: float
 ) -> tuple[tuple[float, float], float]:
     """Return a disc around the object in an empty frame; else the unchanged middle and radius."""
-    border = _border(gray)[_border(is_known)]
+    border = _border(gray)[_border(has_pixel)]
     if not border.size:
         return middle, radius
-    even, least = np.median(border), _OBJECT * float(np.ptp(gray[is_known]))
-    if np.mean(np.abs(border - even) <= least) < _EMPTY_BORDER:
+    border_value, least = np.median(border), _OBJECT * float(np.ptp(gray[has_pixel]))
+    if np.mean(np.abs(border - border_value) <= least) < _EMPTY_BORDER:
         return middle, radius
-    row, column = np.nonzero((np.abs(gray - even) > least) & is_known)
+    row, column = np.nonzero((np.abs(gray - border_value) > least) & has_pixel)
     if not row.size:
         return middle, radius
     x, y = float(column.mean() + 0.5), float(row.mean() + 0.5)
@@ -166,23 +164,23 @@ def _object(
     return ((x, y), reach) if reach < _SMALL_OBJECT * radius else (middle, radius)
 
 
-def _cut(gray: Pictures, is_known: Bools, middle: tuple[float, float], radius: float) -> tuple[Pictures, Bools]:
-    """Return the square around a disc at (SIDE, SIDE), and where it shows known pixels."""
+def _cut(gray: Floats, has_pixel: Bools, middle: tuple[float, float], radius: float) -> tuple[Floats, Bools]:
+    """Return the square around a disc at (SIDE, SIDE), and the mask of its image pixels."""
     height, width = gray.shape
     (x, y) = middle
     pad = max(0, int(np.ceil(max(radius - x, radius - y, x + radius - width, y + radius - height))))
-    if pad or not is_known.all():
-        border = _border(gray)[_border(is_known)]
+    if pad or not has_pixel.all():
+        border = _border(gray)[_border(has_pixel)]
         fill = np.float32(np.median(border) if border.size else 0)
-        gray = np.pad(np.where(is_known, gray, fill), pad, constant_values=fill)
-        is_known = np.pad(is_known, pad)
+        gray = np.pad(np.where(has_pixel, gray, fill), pad, constant_values=fill)
+        has_pixel = np.pad(has_pixel, pad)
     box = (x + pad - radius, y + pad - radius, x + pad + radius, y + pad + radius)
     box = (max(box[0], 0.0), max(box[1], 0.0), min(box[2], gray.shape[1]), min(box[3], gray.shape[0]))
     small = np.asarray(Image.fromarray(gray).resize((SIDE, SIDE), Image.Resampling.BILINEAR, box))
-    if is_known.all():
+    if has_pixel.all():
         return small, np.ones((SIDE, SIDE), bool)
     share = np.asarray(
-        Image.fromarray(is_known.astype(np.float32)).resize((SIDE, SIDE), Image.Resampling.BILINEAR, box)
+        Image.fromarray(has_pixel.astype(np.float32)).resize((SIDE, SIDE), Image.Resampling.BILINEAR, box)
     )
     return small, share > 0.9 * share.max()  # a very thin image covers no pixel of the small picture completely
 
@@ -191,8 +189,8 @@ def _border(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.concatenate((array[0], array[-1], array[1:-1, 0], array[1:-1, -1]))
 
 
-def _filled_corners(gray: Pictures) -> Bools:
-    """Return where the image was filled after rotation: uniform triangles in at least two corners."""
+def _filled_corners(gray: Floats) -> Bools:
+    """Return the mask of pixels that were filled after rotation: uniform triangles in at least two corners."""
     from scipy.ndimage import label
 
     tolerance, patch = _EVEN * float(np.ptp(gray)), 1 + min(gray.shape) // 25
@@ -254,7 +252,7 @@ def rotation_spectrum(pictures: Floats) -> Complex:
 
 
 def likely_rotations(first: Complex, second: Complex, n: int) -> Floats:
-    """Return (pairs, n) angles, in radians, that rotate the second pictures best onto the first."""
+    """Return (pairs, n) angles, in radians, that best rotate the second pictures onto the first."""
     from scipy.fft import irfft
 
     products = (np.conj(first) * second).sum(axis=1)
@@ -274,8 +272,8 @@ def _described(pictures: Floats) -> Floats:
     n, side = len(pictures), pictures.shape[1]
     inner = disc(side)
     inside = pictures.reshape(n, -1)[:, inner]
-    centerd = (inside - inside.mean(axis=1, keepdims=True)) / np.maximum(inside.std(axis=1, keepdims=True), 1e-6)
-    ranked = np.sort(centerd, axis=1)
+    centered = (inside - inside.mean(axis=1, keepdims=True)) / np.maximum(inside.std(axis=1, keepdims=True), 1e-6)
+    ranked = np.sort(centered, axis=1)
     pictures = pictures / np.maximum(inside.std(axis=1), 1e-6)[:, None, None]
     at = ((np.arange(_N_QUANTILES) + 0.5) / _N_QUANTILES * ranked.shape[1]).astype(int)
     waves = np.abs(rotation_spectrum(pictures))[:, :, :_N_WAVES].reshape(n, -1) / N_ANGLES

@@ -9,7 +9,7 @@ import typer
 from coverslip.cli._options import AsJson, Device, Group, GroupPattern, check_groups, usage_error
 
 if TYPE_CHECKING:
-    from coverslip.datasets import Given
+    from coverslip.datasets import ImageSource
     from coverslip.evaluation.distances import Distances
 
 
@@ -67,7 +67,7 @@ def distance(
         raise usage_error("usage-run-with-model")
     with shown_progress(notes_console()) as emit:
         distances = distance_between(
-            cast("list[Given]", data),
+            cast("list[ImageSource]", data),
             run=run,
             model=model,
             image_size=image_size,

@@ -1,4 +1,4 @@
-"""Preprocessed pixels of a dataset: decoded once, read in any order."""
+"""Preprocessed pixels of a dataset: decoded for one pass, or cached on disk for many passes in any order."""
 
 import sqlite3
 import time
@@ -30,14 +30,14 @@ _AHEAD_PER_THREAD = 4
 
 @dataclass(frozen=True, slots=True)
 class PreprocessedImage:
-    """One preprocessed image, and what it was before preprocessing."""
+    """One preprocessed image, and properties of the original image."""
 
     pixels: Pixels  # (S, S, C)
     width_px: int
     height_px: int
     n_channels: int  # effective: 1 if all are equal
     dtype: str
-    note: str | None  # what was unusual in reading it; equal for equal causes
+    note: str | None  # anomaly in reading the image; equal for equal causes
     pixel_hash: str | None  # before preprocessing; None unless requested
 
 
@@ -56,11 +56,11 @@ def read_preprocessed(
     Memory does not grow with the number of images: only a few are decoded ahead.
 
     Args:
-        records: which images.
+        records: the images.
         preprocessing: how they are preprocessed.
-        hashes: of their pixels, if results are stored by hash. An image with other pixels is unreadable.
-        is_hashed: whether to compute such hashes, to search for duplicates.
-        fields: cache of planes that several boxes are cut out of; None caches them for this pass.
+        hashes: expected hashes of their pixels, if results are stored by hash. An image with other pixels is an error.
+        is_hashed: whether to compute hashes, to search for duplicates.
+        fields: cache of planes with several boxes; None caches them for this pass.
         n_threads: images decoded at the same time; None takes the number of processor cores.
         change: changes (H, W, C) pixels before preprocessing, without changing their shape and type.
     """
@@ -98,8 +98,8 @@ def _read_one(
             array = change(array)
         height, width, _ = array.shape
         n_channels = effective_channels(array).shape[2]
-        square = preprocess(array, preprocessing)
-        return PreprocessedImage(square, width, height, n_channels, array.dtype.name, pixels.note, digest)
+        pixels_square = preprocess(array, preprocessing)
+        return PreprocessedImage(pixels_square, width, height, n_channels, array.dtype.name, pixels.note, digest)
     except UnreadableImage as error:
         return error if error.file else UnreadableImage.of(replace(error.failure, file=str(record.path)))
     except MemoryError:
@@ -151,10 +151,10 @@ class PixelCache:
 
         Args:
             dataset, scan: the images and their content.
-            positions: of the images that will be requested; all readable.
+            positions: of the images that will be requested; all must be readable.
             preprocessing: how they are preprocessed.
             emit: receives progress.
-            stop: checked as often.
+            stop: checked whenever progress is emitted.
 
         Raises:
             Stopped: on request; decoded images stay stored.
@@ -164,19 +164,19 @@ class PixelCache:
         shape = (preprocessing.image_size, preprocessing.image_size, preprocessing.channels)
         made_by = {"preprocessing": preprocessing.model_dump(mode="json"), "pillow": PIL.__version__}
 
-        def say_not_kept(error: OSError | sqlite3.Error) -> None:
+        def note_cache_failure(error: OSError | sqlite3.Error) -> None:
             emit(Noted.of(not_usable(error)))
 
-        self._store = ArrayStore(PREPROCESSED, made_by, shape, preprocessing.depth, say_not_kept)
+        self._store = ArrayStore(PREPROCESSED, made_by, shape, preprocessing.depth, note_cache_failure)
         try:
-            self._places = self._fill(dataset, scan, positions, preprocessing, emit, stop)
+            self._store_positions = self._fill(dataset, scan, positions, preprocessing, emit, stop)
         except BaseException:
             self._store.close()  # the caller has no cache to close yet
             raise
 
     def __call__(self, positions: Sequence[int]) -> Pixels:
         """Return (n, S, S, C) uint8 or uint16 pixels of the images at these positions."""
-        return self._store.read([self._places[int(i)] for i in positions])
+        return self._store.read([self._store_positions[int(i)] for i in positions])
 
     def __enter__(self) -> "PixelCache":
         return self

@@ -1,4 +1,4 @@
-"""Metrics, intervals, calibration, decisions and curves: pure functions of arrays."""
+"""Metrics, intervals, calibration, decisions, curves and OOD scores: pure functions of arrays."""
 
 from coverslip.evaluation.calibration import (
     ReliabilityBin,
@@ -24,26 +24,22 @@ from coverslip.evaluation.comparison import (
     procedure_difference,
     units_to_show,
 )
-from coverslip.evaluation.curves import Curve, macro_roc_curve, micro_pr_curve, micro_roc_curve, pr_curve, roc_curve
 from coverslip.evaluation.decisions import (
     DecideBy,
     DecisionRule,
     OperatingPoint,
-    ThresholdCurve,
     ThresholdNumbers,
     decided_classes,
     learn_decisions,
     operating_points,
     positive_class,
     target_points,
-    threshold_curve,
     threshold_numbers,
     uncertain_share,
     uncertain_threshold,
 )
 from coverslip.evaluation.folds import over_folds, with_folds
-from coverslip.evaluation.influence import Influence
-from coverslip.evaluation.intervals import FEW_GROUPS_FOR_INTERVALS, FEWEST_GROUPS, metric_intervals
+from coverslip.evaluation.intervals import FEW_GROUPS_FOR_INTERVALS, FEWEST_GROUPS, RANGES, Scale
 from coverslip.evaluation.learning import CurvePoint, LearningCurve, extrapolate, no_learning_curve
 from coverslip.evaluation.metrics import (
     ConfusedPair,
@@ -52,7 +48,6 @@ from coverslip.evaluation.metrics import (
     confusion_matrix,
     hardest_classes,
 )
-from coverslip.evaluation.per_class import per_class
 from coverslip.evaluation.prevalence import (
     PredictiveValues,
     at_prevalence,
@@ -61,6 +56,7 @@ from coverslip.evaluation.prevalence import (
     log_ratios,
     predictive_values,
 )
+from coverslip.evaluation.ranking import Curve, macro_roc_curve, micro_pr_curve, micro_roc_curve, pr_curve, roc_curve
 from coverslip.evaluation.results import (
     ClassScores,
     DomainScores,
@@ -71,13 +67,12 @@ from coverslip.evaluation.results import (
     Metric,
     SubgroupScores,
 )
-from coverslip.evaluation.summary import empty_evaluation, evaluate_predictions
+from coverslip.evaluation.summary import empty_evaluation, evaluate_predictions, per_class
 from coverslip.evaluation.table import (
     METRICS,
-    RANGES,
     Better,
     MetricRecord,
-    Scale,
+    metric_intervals,
     metrics_for_choices,
     of_margins,
     of_mean,
@@ -106,7 +101,6 @@ __all__ = [
     "FoldScores",
     "FoldsScores",
     "GroupDecisions",
-    "Influence",
     "LearningCurve",
     "McNemar",
     "Metric",
@@ -118,7 +112,6 @@ __all__ = [
     "ReliabilityBin",
     "Scale",
     "SubgroupScores",
-    "ThresholdCurve",
     "ThresholdNumbers",
     "apply_temperature",
     "as_if_independent",
@@ -163,7 +156,6 @@ __all__ = [
     "score",
     "scored_metrics",
     "target_points",
-    "threshold_curve",
     "threshold_numbers",
     "uncertain_share",
     "uncertain_threshold",

@@ -1,7 +1,8 @@
 """Differences between classifiers: paired by image, unpaired, and between training procedures on the same splits.
 
-What both find easy or hard is the same for both, so the difference is far better known than either number: intervals
-of the two that overlap say nothing about it. Images of one group (patient, slide, well) move together.
+Paired differences are more precise than the two metrics, because both classifiers predict the same images. Overlapping
+intervals of the two metrics therefore say nothing about the difference. Images of one group (patient, slide, well) are
+resampled as a whole.
 """
 
 import math
@@ -10,8 +11,7 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from coverslip.evaluation.influence import Influence
-from coverslip.evaluation.intervals import FEWEST_GROUPS, Units, metric_with_interval, standard_error
+from coverslip.evaluation.intervals import FEWEST_GROUPS, Influence, Units, metric_with_interval, standard_error
 from coverslip.evaluation.metrics import check_arrays
 from coverslip.evaluation.results import LEVEL, Metric
 from coverslip.evaluation.table import METRICS, MetricRecord, scored_metrics
@@ -21,9 +21,9 @@ from coverslip.messages import text
 def independent_difference(
     first: Metric, second: Metric, names: tuple[str, str] = ("first set", "second set")
 ) -> Metric:
-    """Return the second number minus the first, with an interval from both intervals.
+    """Return the second metric minus the first, with an interval from both intervals.
 
-    Each end of the interval combines the distances of both numbers to the ends of their own intervals (Zou and Donner
+    Each end of the interval combines the distances of both values to the ends of their intervals (Zou and Donner
     2008, Construction of confidence limits about effect measures, method MOVER). Two intervals that overlap slightly
     can still have a difference that excludes 0.
 
@@ -32,7 +32,7 @@ def independent_difference(
         names: of the two sets, for the reason of a missing interval.
 
     Returns:
-        `low` and `high` are None, with a reason, if one of the numbers has no interval.
+        `low` and `high` are None, with a reason, if one of the metrics has no interval.
     """
     if first.value is None or second.value is None:
         return Metric(value=None, reason=first.reason or second.reason)
@@ -49,47 +49,47 @@ def independent_difference(
 
 
 SAME_PREDICTIONS = "both give the same predictions"
-_NOTHING = 1e-24  # variance of rounding
+_ROUNDING_VARIANCE = 1e-24
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What one classifier says of some images."""
+    """The predictions of one classifier for some images."""
 
     probability: np.ndarray  # (n, K) float; rows sum to 1
-    predicted: np.ndarray  # (n,) int, the class that was decided
+    predicted: np.ndarray  # (n,) int, the decided class
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairedDifference(Metric):
     """A difference, its interval, and the p-value of the test that this interval inverts."""
 
-    p: float | None = None  # two-sided, of no difference; None where there is no interval
+    p: float | None = None  # two-sided, of no difference; None if there is no interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class McNemar:
-    """The images that only one of two classifiers named rightly, and how likely so unequal counts are by chance."""
+    """The numbers of images that only one of two classifiers predicted correctly, and McNemar's p-value."""
 
     n_first: int
     n_second: int
-    p: float  # exact, two-sided; images counted as independent
+    p: float  # exact, two-sided, for independent images
 
 
-def mcnemar(first_is_right: np.ndarray, second_is_right: np.ndarray) -> McNemar:
-    """McNemar's exact test.
+def mcnemar(first_is_correct: np.ndarray, second_is_correct: np.ndarray) -> McNemar:
+    """Return the result of McNemar's exact test.
 
     Args:
-        first_is_right, second_is_right: (n,) bool, of the same images.
+        first_is_correct, second_is_correct: (n,) bool, of the same images.
 
     Returns:
-        `p` is 1 where both were right and wrong on the same images. It takes images for independent: where groups are
-        known, the interval of the difference tells more.
+        `p` is 1 if both are correct on the same images. The test assumes independent images. If groups are known, use
+        the interval of the difference instead.
     """
     from scipy.special import bdtr
 
-    n_first = int((first_is_right & ~second_is_right).sum())
-    n_second = int((second_is_right & ~first_is_right).sum())
+    n_first = int((first_is_correct & ~second_is_correct).sum())
+    n_second = int((second_is_correct & ~first_is_correct).sum())
     n = n_first + n_second
     p = min(2 * float(bdtr(min(n_first, n_second), n, 0.5)), 1.0)
     return McNemar(n_first=n_first, n_second=n_second, p=p)
@@ -105,32 +105,32 @@ def paired_differences(
 ) -> dict[str, PairedDifference]:
     """Return each metric of the second classifier minus that of the first, with an interval.
 
-    An image's influence on the difference is that on the second's number minus that on the first's (`influence.py`);
-    their sums over groups, or over images where no groups are known, give the standard error, with the corrections and
-    degrees of freedom of all intervals (`intervals.py`): `difference ± t · standard error`. Accuracy without groups has
-    the interval of Bonett and Price (2012, Adjusted Wald confidence interval for a difference of binomial proportions
-    based on paired data), which holds where few images differ because it counts two more. Other metrics of predicted
-    classes get the same share of variance: without it they find differences between equally good classifiers too often
-    where few images differ (benchmarks/paired_differences.py).
+    The influence of an image on the difference is its influence on the second metric minus that on the first. The sums
+    over groups, or over images without groups, give the standard error, with the corrections and degrees of freedom of
+    all intervals (`intervals.py`): `difference ± t · standard error`. Accuracy without groups has the interval of
+    Bonett and Price (2012, Adjusted Wald confidence interval for a difference of binomial proportions based on paired
+    data). It adds two images with different predictions, and is valid with few of them. For other metrics of predicted
+    classes, the variance is increased by the same factor. Without it, differences between equally good classifiers are
+    significant too often if few predictions differ (benchmarks/paired_differences.py).
 
     Args:
-        first, second: what both say of the same images.
+        first, second: predictions for the same images.
         label: (n,) int, the true classes.
-        group: (n,) names; an empty name or None is a group of its own. None for the whole: images are alone.
+        group: (n,) names; each empty name or None is a separate group. None treats images as independent.
         metrics: names out of `METRICS`; None takes all `scored_metrics`.
 
     Returns:
         Metric name to `PairedDifference`, from -1 to 1 (or unbounded). `low`, `high` and `p` are None, with a reason,
-        if both classifiers give the same predictions or all images are of one group. `p` is below 0.05 exactly where
+        if both classifiers give the same predictions or all images are of one group. `p` is below 0.05 exactly if
         the 95% interval excludes 0.
 
     Raises:
-        ValueError: the arrays cannot belong together, or there is no such metric.
+        ValueError: the arrays do not match, or there is no such metric.
     """
     for answers in (first, second):
         check_arrays(answers.probability, label)
     records = [METRICS.find(name) for name in (scored_metrics() if metrics is None else metrics)]
-    # Images by themselves are groups of one: few of them then have Student's t, exactly so for a mean.
+    # Single images are groups of one image, so that Student's t applies with few of them, exactly for a mean.
     units = replace(Units.of(label, group, first.probability.shape[1]), has_groups=True)
     return {record.name: _difference(record, first, second, label, group, units) for record in records}
 
@@ -151,9 +151,9 @@ def _difference(
         reason = text("interval-needs-images", n_needed=FEWEST_GROUPS)
         return PairedDifference(value=value, method=method, reason=reason)
     of_image = record.influence(*of_second).of_image - record.influence(*of_first).of_image
-    if float((of_image**2).sum()) < _NOTHING:
+    if float((of_image**2).sum()) < _ROUNDING_VARIANCE:
         return PairedDifference(value=value, method=method, reason=SAME_PREDICTIONS)
-    if record.is_counted:  # two images more that are predicted differently, as for accuracy: few say little of chance
+    if record.is_counted:  # adds two images with different predictions, as for accuracy
         of_image *= (1 + 2 / np.count_nonzero(first.predicted != second.predicted)) ** 0.5
     influence = Influence(of_image, np.zeros(units.n_classes), value)
     metric = replace(metric_with_interval(value, influence, units, "real"), method=method)
@@ -176,9 +176,9 @@ def _bonett_price(first: Answers, second: Answers, label: np.ndarray) -> PairedD
     from scipy.special import ndtri
 
     n = len(label)
-    first_is_right, second_is_right = first.predicted == label, second.predicted == label
-    n_better = int((second_is_right & ~first_is_right).sum())
-    n_worse = int((first_is_right & ~second_is_right).sum())
+    first_is_correct, second_is_correct = first.predicted == label, second.predicted == label
+    n_better = int((second_is_correct & ~first_is_correct).sum())
+    n_worse = int((first_is_correct & ~second_is_correct).sum())
     better, worse = (n_better + 1) / (n + 2), (n_worse + 1) / (n + 2)
     error = ((better + worse - (better - worse) ** 2) / (n + 2)) ** 0.5
     reach = float(ndtri((1 + LEVEL) / 2)) * error
@@ -193,8 +193,8 @@ def _bonett_price(first: Answers, second: Answers, label: np.ndarray) -> PairedD
 
 
 def _method(group: np.ndarray | None) -> str:
-    over = "images" if group is None else "groups"
-    return f"paired difference, infinitesimal jackknife over {over} (Student's t)"
+    unit = "images" if group is None else "groups"
+    return f"paired difference, infinitesimal jackknife over {unit} (Student's t)"
 
 
 _N_RESAMPLES = 10_000  # as in the chromosome paper (docs/papers/chromosomes_two_step.md)
@@ -202,45 +202,45 @@ _N_RESAMPLES = 10_000  # as in the chromosome paper (docs/papers/chromosomes_two
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcedureDifference:
-    """How much better one way of training is than another, over splits. All in the metric's own unit."""
+    """The difference between two training procedures over splits, in the unit of the metric."""
 
     n_splits: int
     df: int  # degrees of freedom of Student's t
     mean: float  # second minus first
-    low: float | None  # of the 95 % interval; None where splits cannot tell
+    low: float | None  # of the 95 % interval; None if it cannot be estimated
     high: float | None
     p: float | None  # two-sided, of no difference on average
-    p_better: float | None  # probability that the second is better by more than the region of practical equivalence
-    p_equal: float | None  # that both are equivalent
+    p_better: float | None  # probability that the second is better, beyond practical equivalence
+    p_equal: float | None  # probability of practical equivalence
     p_worse: float | None
 
 
 def procedure_difference(
     differences: Sequence[float], *, test_to_train: float, equivalence: float = 0.01, n_units: int | None = None
 ) -> ProcedureDifference:
-    """Return the corrected resampled t test, and what the same distribution says of practical equivalence.
+    """Return the corrected resampled t test, and probabilities of practical equivalence.
 
     Trainings on several splits of the same images share most of their training images, so their differences vary less
-    than those of independent studies would: the variance of their mean is s² (1/J + n_test/n_train) in place of s²/J
-    (Nadeau and Bengio 2003, Inference for the Generalization Error). The probabilities are those of the Bayesian
-    correlated t test (Corani and Benavoli 2015), whose posterior is the same t distribution.
+    than those of independent studies. The variance of their mean is s² (1/J + n_test/n_train) instead of s²/J (Nadeau
+    and Bengio 2003, Inference for the Generalization Error). The probabilities are those of the Bayesian correlated t
+    test (Corani and Benavoli 2015), whose posterior is the same t distribution.
 
-    Splitting the same groups again and again tells no more than the groups do: Student's t has no more degrees of
-    freedom than there are groups, less one. Without that, ten repeats of five folds of ten groups find a difference
-    where there is none in 8 of 100 studies (benchmarks/study_error_rate.py).
+    More splits of the same groups add no information beyond these groups, so the degrees of freedom of Student's t are
+    at most the number of groups minus 1. Without this limit, ten repeats of five folds of ten groups give a significant
+    result in 8 of 100 studies without a difference (benchmarks/study_error_rate.py).
 
     Args:
-        differences: (J,) of the metric, second minus first, one per split; seeds of one split averaged before.
-        test_to_train: test images per image of a split that is not tested. Validation images and those that a cap
-            excludes from training count among the latter: splits share them, too.
+        differences: (J,) of the metric, second minus first, one per split; averaged over the seeds of a split.
+        test_to_train: ratio of test images to all other images of a split. The latter include validation images and
+            images that a cap excludes from training, since splits share them too.
         equivalence: half the width of the region of practical equivalence about 0.
-        n_units: groups that all splits share out; images, where they are alone. None: not known.
+        n_units: number of groups in all splits, or of images without groups. None: unknown.
 
     Returns:
-        Only the mean where there are fewer than two splits, or all differences are alike.
+        Only the mean if there are fewer than two splits, or all differences are equal.
 
     Raises:
-        ValueError: no differences, or no training images.
+        ValueError: there are no differences, or no training images.
     """
     from scipy.special import stdtr, stdtrit
 
@@ -280,29 +280,29 @@ def procedure_difference(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AsIfIndependent:
-    """What usual tests say, which take splits for independent studies and find differences where there are none."""
+    """Results of common tests that treat splits as independent studies, with too many false positives."""
 
     t_p: float  # paired t test over splits, two-sided
-    bootstrap_low: float  # splits drawn with replacement: 95 % of the means lie between, in the metric's unit
+    bootstrap_low: float  # ends of the 95 % percentile interval over resampled splits, in the unit of the metric
     bootstrap_high: float
 
     @property
     def bootstrap_shows(self) -> bool:
-        """Return whether the bootstrap interval excludes zero."""
+        """Whether the bootstrap interval excludes zero."""
         return self.bootstrap_low > 0 or self.bootstrap_high < 0
 
 
 def as_if_independent(differences: Sequence[float]) -> AsIfIndependent | None:
-    """Return the paired t test and the percentile bootstrap over splits, to be shown beside `procedure_difference`.
+    """Return the paired t test and the percentile bootstrap over splits, for comparison with `procedure_difference`.
 
-    Both forget that splits share training images, and a bootstrap of five values is too narrow even where they do not.
-    How often they err: benchmarks/study_error_rate.py.
+    Both ignore that splits share training images, and a bootstrap of five values is too narrow in any case. Error
+    rates: benchmarks/study_error_rate.py.
 
     Args:
         differences: (J,) of the metric, second minus first, one per split.
 
     Returns:
-        None where there are fewer than two splits, or all differences are alike.
+        None if there are fewer than two splits, or all differences are equal.
     """
     from scipy.special import stdtr
 
@@ -310,25 +310,25 @@ def as_if_independent(differences: Sequence[float]) -> AsIfIndependent | None:
     if len(values) < 2 or values.std() < 1e-12:
         return None
     t = values.mean() / math.sqrt(values.var(ddof=1) / len(values))
-    drawn = np.random.default_rng(0).integers(len(values), size=(_N_RESAMPLES, len(values)))
-    low, high = np.quantile(values[drawn].mean(axis=1), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    resampled = np.random.default_rng(0).integers(len(values), size=(_N_RESAMPLES, len(values)))
+    low, high = np.quantile(values[resampled].mean(axis=1), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return AsIfIndependent(
         t_p=float(2 * stdtr(len(values) - 1, -abs(t))), bootstrap_low=float(low), bootstrap_high=float(high)
     )
 
 
 def units_to_show(difference: ProcedureDifference, n_units: int, *, effect: float) -> int | None:
-    """Return how many groups would show a difference of this size in four of five studies.
+    """Return the number of groups with which a difference of this size is significant in four of five studies.
 
-    The standard error falls with the root of their number, as far as it comes from which images there are.
+    The standard error is assumed to decrease with the square root of their number.
 
     Args:
-        difference: of `n_units` groups.
-        n_units: groups, or images where they are alone.
-        effect: the difference to be shown, in the metric's unit.
+        difference: result with `n_units` groups.
+        n_units: number of groups, or of images without groups.
+        effect: the difference to detect, in the unit of the metric.
 
     Returns:
-        None where there is no interval to go by, or no effect.
+        None if there is no interval, or no effect.
     """
     from scipy.special import ndtri, stdtrit
 
@@ -339,7 +339,7 @@ def units_to_show(difference: ProcedureDifference, n_units: int, *, effect: floa
 
 
 def holm(p: Sequence[float | None]) -> list[float | None]:
-    """Return each p adjusted for all tests made together (Holm 1979); None where there is none.
+    """Return each p-value adjusted for all tests together (Holm 1979); None stays None.
 
     Args:
         p: from 0 to 1, in any order.

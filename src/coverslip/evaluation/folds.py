@@ -1,4 +1,4 @@
-"""What several folds say together, and how far it could be off though they share training images."""
+"""Metrics over cross-validation folds, with intervals that include the variance between folds."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -6,35 +6,38 @@ from typing import Protocol
 
 import numpy as np
 
+from coverslip.evaluation.intervals import RANGES, Scale
 from coverslip.evaluation.results import LEVEL, Evaluation, FoldScores, FoldsScores, Metric, SubgroupScores
-from coverslip.evaluation.table import METRICS, RANGES, Scale
+from coverslip.evaluation.table import METRICS
 from coverslip.messages import text
 
 METHOD = "corrected resampled t over folds"
-# Degrees of freedom of what is expected beforehand, the spread by images alone. With two, intervals are as wide and
-# hold the truth less often (`benchmarks/RESULTS.md`, coverage of intervals); with eight, hardly anything changes.
+# Degrees of freedom of the prior for the variance between folds, which is the variance from images alone. With two,
+# intervals are as wide and cover the true value less often (`benchmarks/RESULTS.md`, coverage of intervals). With
+# eight, results hardly change.
 _FREEDOM_OF_IMAGES = 4
-_LEAST_VARIANCE = 1e-24  # of a number, below which its interval is a point
+_LEAST_VARIANCE = 1e-24  # of a metric, below which its interval is not widened
 
 
 def over_folds(evaluations: Sequence[Evaluation], n_train: Sequence[int]) -> FoldsScores:
-    """Return each fold's numbers and their mean.
+    """Return the metrics of each fold, and their mean.
 
     The folds' networks share most of their training images, so their scores vary less than those of independent
-    trainings would. The standard error is corrected for that: s² (1/k + n_test/n_train) in place of s²/k (Nadeau and
-    Bengio 2003, Inference for the Generalization Error).
+    trainings. The standard error is corrected for that: s² (1/k + n_test/n_train) replaces s²/k (Nadeau and Bengio
+    2003, Inference for the Generalization Error).
 
     Args:
-        evaluations: the numbers of the images that each fold tested, in the order of the folds.
-        n_train: images that each fold was trained on.
+        evaluations: the metrics of the images that each fold tested, in the order of the folds.
+        n_train: number of training images of each fold.
     """
     per_fold = tuple(
         FoldScores(fold=k, n=tested.n, n_groups=tested.n_groups, n_train=n, metrics=tested.metrics)
         for k, (tested, n) in enumerate(zip(evaluations, n_train, strict=True), start=1)
     )
-    shared = 1 / len(per_fold) + float(np.mean([fold.n / fold.n_train for fold in per_fold]))
+    variance_factor = 1 / len(per_fold) + float(np.mean([fold.n / fold.n_train for fold in per_fold]))
     mean = {
-        name: _mean(name, [tested[name].value for tested in evaluations], shared) for name in evaluations[0].metrics
+        name: _mean(name, [tested[name].value for tested in evaluations], variance_factor)
+        for name in evaluations[0].metrics
     }
     return FoldsScores(per_fold=per_fold, mean=mean)
 
@@ -42,18 +45,19 @@ def over_folds(evaluations: Sequence[Evaluation], n_train: Sequence[int]) -> Fol
 def with_folds(
     pooled: Evaluation, tested: Sequence[Evaluation], n_train: Sequence[int], *, n_images: int
 ) -> Evaluation:
-    """The pooled numbers, with intervals for what they estimate: classifiers trained on as many images as the folds'.
+    """Return the pooled metrics with wider intervals, which include the variance between trainings.
 
-    Which images were measured is one part of the luck, and which were trained on the other. The interval of pooled
-    predictions knows only the first, the spread of a few folds is itself a matter of luck. So the folds' variance is
-    averaged with what it would be if folds differed by their images alone (as in a moderated t test: Smyth 2004, Linear
-    Models and Empirical Bayes Methods), is corrected as in `over_folds`, and widens the pooled interval to both sides.
-    `benchmarks/interval_coverage.py` measures what that does.
+    The metrics estimate the performance of classifiers trained on as many images as those of the folds. Their variance
+    has two sources: the tested images and the training images. The interval of pooled predictions covers only the
+    first, and the variance of a few folds is imprecise. Therefore the variance between folds is averaged with the
+    variance expected if folds differed by their images alone (as in a moderated t test: Smyth 2004, Linear Models and
+    Empirical Bayes Methods), and corrected as in `over_folds`. The result widens the pooled interval on both sides.
+    `benchmarks/interval_coverage.py` measures the coverage.
 
     Args:
-        pooled: numbers of all images, each as the fold that tested it predicted it.
+        pooled: metrics of all images, each predicted by the fold that tested it.
         tested, n_train: as in `over_folds`.
-        n_images: all that the folds divided.
+        n_images: number of images in all folds.
     """
     widening = _Widening(
         n_folds=len(tested),
@@ -105,14 +109,14 @@ class _HasMetrics(Protocol):
 
 
 def _metrics(of_folds: Iterable[_HasMetrics | None]) -> list[Mapping[str, Metric]]:
-    """Of the folds that tested such images."""
+    """Return the metrics of the folds that tested such images."""
     return [of_fold.metrics for of_fold in of_folds if of_fold is not None]
 
 
 def _widened_metric(
     pooled: Metric | None, of_folds: Sequence[Metric | None], widening: "_Widening", scale: Scale
 ) -> Metric | None:
-    """Return a metric that stands alone."""
+    """Return a single metric with a wider interval."""
     by_fold = [{"metric": of_fold} for of_fold in of_folds if of_fold is not None]
     return pooled and widening({"metric": pooled}, by_fold, scale=scale)["metric"]
 
@@ -130,26 +134,26 @@ def _widened_subgroup(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Widening:
-    """Makes intervals of pooled predictions wider, for the luck of training."""
+    """Widens intervals of pooled predictions by the variance between trainings."""
 
     n_folds: int
-    correction: float  # for training images that folds share: test images by training images of a fold
-    of_what: str
+    correction: float  # for shared training images: mean ratio of test to training images of a fold
+    of_what: str  # what the metrics estimate, for `Metric.method`
 
     def __call__(
         self, pooled: Mapping[str, Metric], of_folds: Sequence[Mapping[str, Metric]], scale: Scale | None = None
     ) -> dict[str, Metric]:
-        """Return each number with a wider interval.
+        """Return each metric with a wider interval.
 
         Args:
-            pooled: of all images.
-            of_folds: the same numbers of each fold that has them.
-            scale: of the numbers; None: as the table of metrics says, and shares where it does not.
+            pooled: the metrics of all images.
+            of_folds: the same metrics of each fold that has them.
+            scale: of the metrics. None takes the scale of the metrics table, or "share" for other metrics.
         """
         return {
             name: self._widened(
                 metric,
-                _known(of_fold[name].value for of_fold in of_folds if name in of_fold),
+                _defined(of_fold[name].value for of_fold in of_folds if name in of_fold),
                 scale or (METRICS[name].scale if name in METRICS else "share"),
             )
             for name, metric in pooled.items()
@@ -163,22 +167,22 @@ class _Widening:
         of_pooled = ((pooled.high - pooled.low) / (2 * float(ndtri((1 + LEVEL) / 2)))) ** 2
         if of_pooled < _LEAST_VARIANCE:
             return replace(pooled, method=f"{pooled.method}; {self.of_what}")
-        n_known = len(values) or self.n_folds
+        n_defined = len(values) or self.n_folds
         squares = float(np.square(values - values.mean()).sum()) if len(values) else 0.0
         freedom = max(len(values) - 1, 0)
-        of_one = (squares + _FREEDOM_OF_IMAGES * n_known * of_pooled) / (freedom + _FREEDOM_OF_IMAGES)
-        wider = max(1.0, float(np.sqrt(of_one * (1 / n_known + self.correction) / of_pooled)))
+        of_one = (squares + _FREEDOM_OF_IMAGES * n_defined * of_pooled) / (freedom + _FREEDOM_OF_IMAGES)
+        wider = max(1.0, float(np.sqrt(of_one * (1 / n_defined + self.correction) / of_pooled)))
         low, high = _stretched(pooled.value, pooled.low, pooled.high, wider, scale)
         method = f"{pooled.method}, wider for the variance between folds; {self.of_what}"
         return replace(pooled, low=low, high=high, method=method)
 
 
-def _known(values: Iterable[float | None]) -> np.ndarray:
+def _defined(values: Iterable[float | None]) -> np.ndarray:
     return np.array([value for value in values if value is not None], dtype=float)
 
 
 def _stretched(value: float, low: float, high: float, by: float, scale: Scale) -> tuple[float, float]:
-    """Both ends so many times as far from the value: of shares by their angles, so that none leaves its range."""
+    """Return the interval widened by a factor; bounded scales are widened as angles, so that ends stay in range."""
     bottom, top = RANGES[scale]
     if np.isinf(top):
         low, high = value - by * (value - low), value + by * (high - value)
@@ -189,10 +193,10 @@ def _stretched(value: float, low: float, high: float, by: float, scale: Scale) -
     return min(low, value), max(high, value)
 
 
-def _mean(name: str, values: Sequence[float | None], shared: float) -> Metric:
+def _mean(name: str, values: Sequence[float | None], variance_factor: float) -> Metric:
     from scipy.special import stdtrit
 
-    numbers = _known(values)
+    numbers = _defined(values)
     if len(numbers) < len(values):
         missing = text("folds-without-value", n_missing=len(values) - len(numbers), n_folds=len(values))
         return Metric(value=None, method=METHOD, reason=missing)
@@ -201,7 +205,7 @@ def _mean(name: str, values: Sequence[float | None], shared: float) -> Metric:
         return Metric(value=value, method=METHOD, reason=METRICS[name].no_interval)
     if numbers.std() < 1e-12:
         return Metric(value=value, method=METHOD, reason=text("folds-of-equal-value"))
-    error = np.sqrt(numbers.var(ddof=1) * shared)
+    error = np.sqrt(numbers.var(ddof=1) * variance_factor)
     reach = float(stdtrit(len(numbers) - 1, (1 + LEVEL) / 2) * error)
     bottom, top = RANGES[METRICS[name].scale]
     return Metric(value=value, low=max(value - reach, bottom), high=min(value + reach, top), method=METHOD)

@@ -1,52 +1,154 @@
-"""How far the numbers could be off: intervals from the influence of each image, summed over groups.
+"""Confidence intervals of metrics, from the influence of each image, summed over groups.
 
-Images of one group (patient, slide, well) resemble each other, so a group moves a number as a whole. The sums of
-influences (`influence.py`) over groups, or over single images where no groups are known, give the standard error. Six
-rules keep few, unequal or perfect cases honest; `benchmarks/interval_coverage.py` measures what they do:
+The influence of an image is the derivative of the metric by the image's weight. Images of one group (patient, slide,
+well) resemble each other, so influences are summed over groups, or over single images if there are no groups. The
+variance of these sums is that of the metric: the infinitesimal jackknife (Efron 1982, The Jackknife, the Bootstrap and
+Other Resampling Plans, chapter 6; for AUROC, it is the method of DeLong, DeLong and Clarke-Pearson 1988). A bootstrap
+over groups converges to it. The jackknife needs one pass over the images, and its results are reproducible.
 
-- A few large groups tell less than many equal ones: the variance is corrected, and Student's t has the degrees of
-  freedom, that the groups' sizes leave where images of a group resemble each other as much as these do (Bell and
-  McCaffrey 2002, Bias Reduction in Standard Errors for Linear Regression with Multi-Stage Samples).
-- A rare class that is all right or all wrong seems certain: each class counts an unseen image, and the variance is
-  never less than that of independent images. Without groups the degrees of freedom are Satterthwaite's for the images
-  that were seen of each class.
-- Near 0 and 1 no symmetric interval fits: a share's interval is Jeffreys' for as many independent images as have its
-  standard error (after Korn and Graubard 1998, Confidence Intervals for Proportions with Small Expected Number of
-  Positive Counts). Groups differ more to the bad side, hence there it is the wider of that and of Student's t on the
-  logit scale. A number without a top has the gamma interval of Fay and Feuer (1997).
-- If a number is 0 or 1, nothing shows how much groups differ. It then has the exact binomial interval (Clopper and
-  Pearson 1934) for groups that are right or wrong as a whole.
-- Few groups may all be alike because the group on which the classifier fails is not among them. Of fewer than twenty
-  groups, the interval reaches at least as low as the number would fall by one more group that is wholly wrong.
-- Fewer than five groups give no interval: it would say next to nothing. The counts are given instead.
+If all images of a class are predicted correctly, or all incorrectly, they have no influence, but the next image may
+have. Therefore each class includes one unseen image, half of it correct and half of it as wrong as possible.
+
+Six rules improve the coverage with few or unequal groups, or without errors (`benchmarks/interval_coverage.py`):
+
+- A few large groups are less informative than many equal groups. The variance is corrected, and the degrees of freedom
+  of Student's t follow from the sizes of groups and the correlation within groups (Bell and McCaffrey 2002, Bias
+  Reduction in Standard Errors for Linear Regression with Multi-Stage Samples).
+- A rare class without errors, or with errors only, has no variance. Therefore each class includes an unseen image, and
+  the variance is at least that of independent images. Without groups, the degrees of freedom are Satterthwaite's for
+  the images of each class, without unseen images.
+- Near 0 and 1, symmetric intervals do not fit. The interval of a share is Jeffreys' interval for the number of
+  independent images with the same standard error (after Korn and Graubard 1998, Confidence Intervals for Proportions
+  with Small Expected Number of Positive Counts). With groups, it is the wider of this interval and of Student's t on
+  the logit scale, since results of groups are skewed. A metric without an upper bound has the gamma interval of Fay and
+  Feuer (1997).
+- A metric of exactly 0 or 1 gives no information about the variance between groups. It has the exact binomial interval
+  (Clopper and Pearson 1934) for groups that are correct or incorrect as a whole.
+- A few groups may agree only because no group on which the classifier fails is among them. With fewer than twenty
+  groups, the interval includes the value that the metric would have with one more group of errors only.
+- With fewer than five groups, there is no interval, since it would not be informative. Counts are reported instead.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
-from coverslip.evaluation.influence import Influence
-from coverslip.evaluation.metrics import check_arrays
+from coverslip.evaluation.metrics import Margins, confusion_matrix, margins_of
 from coverslip.evaluation.results import LEVEL, Metric
-from coverslip.evaluation.table import METRICS, MetricRecord, Scale, scored_metrics
 from coverslip.messages import text
 
+Scale = Literal["share", "correlation", "positive", "real"]
+
+RANGES: Mapping[Scale, tuple[float, float]] = {
+    "share": (0.0, 1.0),
+    "correlation": (-1.0, 1.0),
+    "positive": (0.0, np.inf),
+    "real": (-np.inf, np.inf),
+}
+
+_STEP = 1e-4  # of an image, for derivatives by counts
+
+
+@dataclass(frozen=True, slots=True)
+class Influence:
+    """The influence of images on one metric."""
+
+    of_image: np.ndarray  # (n_images,) derivative by the weight of each; their sum is about 0
+    unseen: np.ndarray  # (K,) variance that the unseen image of each class adds
+    smoothed: float  # the metric including the unseen images
+    is_proportion: bool = False  # the metric is a share of images, so that its variance follows from its value
+
+
+def influence_on_counts(
+    of_margins: Callable[[Margins], np.ndarray], label: np.ndarray, predicted: np.ndarray, n_classes: int
+) -> Influence:
+    """Return the influence on a metric of the margins of a confusion matrix.
+
+    Args:
+        of_margins: (..., K) margins to (...) values.
+        label: (n_images,) int, the true class.
+        predicted: (n_images,) int, the class that was decided.
+        n_classes: K.
+    """
+    confusion = confusion_matrix(label, predicted, n_classes)
+    half = _unseen_images(confusion)
+    slope = _slope_by_cell(of_margins, margins_of(confusion + half))
+    return Influence(
+        of_image=slope[label, predicted],
+        unseen=(half * slope**2).sum(axis=1),
+        smoothed=float(of_margins(margins_of(confusion + half))),
+    )
+
+
+def influence_on_mean(value: np.ndarray, label: np.ndarray, n_classes: int) -> Influence:
+    """Return the influence on a mean over images.
+
+    Args:
+        value: (n_images,) values that are averaged.
+        label: (n_images,) int, the true class.
+        n_classes: K.
+    """
+    mean = float(value.mean())
+    return Influence(of_image=(value - mean) / len(value), unseen=np.zeros(n_classes), smoothed=mean)
+
+
+def influence_on_proportion(
+    is_correct: np.ndarray, is_counted: np.ndarray, label: np.ndarray, n_classes: int
+) -> Influence:
+    """Return the influence on the share of correct images among the counted ones.
+
+    Args:
+        is_correct: (n_images,) bool.
+        is_counted: (n_images,) bool: the denominator, at least one image.
+        label: (n_images,) int, the true class.
+        n_classes: K.
+    """
+    n, right = int(is_counted.sum()), int((is_correct & is_counted).sum())
+    smoothed = (right + 0.5) / (n + 1)
+    # Together they are smoothed * (1 - smoothed) / n, so that single images get Jeffreys' interval for n images.
+    of_image = np.where(is_counted, is_correct - smoothed, 0.0) / np.sqrt(n * (n + 1))
+    unseen = ((1 - smoothed) ** 2 + smoothed**2) / 2 / (n * (n + 1))
+    by_class = np.bincount(label[is_counted], minlength=n_classes) / n
+    return Influence(of_image, unseen * by_class, smoothed, is_proportion=True)
+
+
+def _unseen_images(confusion: np.ndarray) -> np.ndarray:
+    """Return (K, K) counts: for each class that occurs, half a correct image and half an incorrect image."""
+    n_classes = len(confusion)
+    images = np.full((n_classes, n_classes), 0.5 / max(n_classes - 1, 1))
+    np.fill_diagonal(images, 0.5)
+    images[confusion.sum(axis=1) == 0] = 0
+    return images
+
+
+def _slope_by_cell(of_margins: Callable[[Margins], np.ndarray], margins: Margins) -> np.ndarray:
+    """Return (K, K) derivatives by each count, from those by its three margins; 0 for classes without images."""
+    n_classes = len(margins.n_true)
+    steps = _STEP * np.eye(n_classes) * (margins.n_true > 0)
+    steps_predicted = _STEP * np.eye(n_classes)
+    slopes = []
+    for place, step in enumerate((steps, steps, steps_predicted)):
+        above, below = (
+            of_margins(Margins(*(each + sign * step * (place == k) for k, each in enumerate(margins))))
+            for sign in (1, -1)
+        )
+        slopes.append((above - below) / (2 * _STEP))
+    by_right, by_true, by_predicted = slopes
+    by_cell: np.ndarray = by_true[:, None] + by_predicted + np.diag(by_right)
+    return by_cell
+
+
 FEW_GROUPS_FOR_INTERVALS = 30
-FEWEST_GROUPS = 5  # that an interval can rest on
-_ENOUGH_GROUPS = 20  # from here on an unseen group that fails is not counted: good classifiers' intervals would double
+FEWEST_GROUPS = 5  # for an interval
+_ENOUGH_GROUPS = 20  # with more, no unseen group of errors is included, which would double good classifiers' intervals
 _TAIL = (1 - LEVEL) / 2
-
-OnMetrics = Callable[[int, int], None]  # so many are done, of so many
-
-
-def ignore_metrics(done: int, total: int) -> None:
-    """For metrics that nobody watches."""
 
 
 @dataclass(frozen=True, slots=True)
 class Units:
-    """What moves together, and what the images are."""
+    """The units of resampling (groups, or single images) and the class of each image."""
 
     code: np.ndarray  # (n_images,) int: the unit of each image
     n: int
@@ -56,83 +158,34 @@ class Units:
 
     @classmethod
     def of(cls, label: np.ndarray, group: np.ndarray | None, n_classes: int) -> "Units":
-        """Groups where there are any, else single images."""
+        """Return the groups as units; single images without groups."""
         code = np.arange(len(label)) if group is None else group_codes(group)
         return cls(code, int(code.max()) + 1, label, n_classes, group is not None)
 
     def n_groups(self, is_counted: np.ndarray) -> int:
-        """Return the number of units that some of the images are of."""
+        """Return the number of units with any of the counted images."""
         return len(np.unique(self.code[is_counted]))
 
     @property
     def method(self) -> str:
-        """What the intervals are, in words that go into `metrics.json`."""
+        """The method of the intervals, for `metrics.json`."""
         if not self.has_groups:
             return "infinitesimal jackknife over images (Jeffreys' interval)"
         method = "infinitesimal jackknife over groups (Student's t, logit scale)"
         return method if self.n >= FEW_GROUPS_FOR_INTERVALS else f"{method}; only {self.n} groups: approximate"
 
 
-def metric_intervals(
-    probability: np.ndarray,
-    label: np.ndarray,
-    group: np.ndarray | None,
-    *,
-    predicted: np.ndarray | None = None,
-    metrics: Sequence[str] | None = None,
-    on_progress: OnMetrics = ignore_metrics,
-) -> dict[str, Metric]:
-    """Return each metric with an interval that allows for the choice of groups (or images) in hand.
-
-    Args:
-        probability: (n_images, n_classes) float; rows sum to 1.
-        label: (n_images,) int in [0, n_classes).
-        group: (n_images,) names of groups; all images of a group move together. An empty name or None is a group of its
-            own. None for the whole: images are alone. Classes are not held at fixed counts: how many images of each
-            class there are is part of the luck of the draw.
-        predicted: (n_images,) int, the class that was decided; None: that of highest probability.
-        metrics: names out of `METRICS`; None takes all `scored_metrics`.
-        on_progress: called with the number of metrics that are done.
-
-    Returns:
-        Metric name to `Metric`; `value`, `low` and `high` are None, with a reason, where they cannot be estimated.
-
-    Raises:
-        ValueError: as in `score`, or there is no such metric.
-    """
-    check_arrays(probability, label)
-    records = [METRICS.find(name) for name in (scored_metrics() if metrics is None else metrics)]
-    units = Units.of(label, group, probability.shape[1])
-    if predicted is None:
-        predicted = probability.argmax(axis=1)
-    results = {}
-    for done, record in enumerate(records, start=1):
-        results[record.name] = _metric(record, probability, predicted, units)
-        on_progress(done, len(records))
-    return results
-
-
-def _metric(record: MetricRecord, probability: np.ndarray, predicted: np.ndarray, units: Units) -> Metric:
-    value = record.value(probability, units.label, predicted)
-    if np.isnan(value):
-        return Metric(value=None, method=units.method, reason=record.undefined)
-    if record.influence is None:
-        return Metric(value=value, reason=record.no_interval)
-    influence = record.influence(probability, units.label, predicted)
-    return metric_with_interval(value, influence, units, record.scale)
-
-
 def metric_with_interval(
     value: float, influence: Influence, units: Units, scale: Scale, *, n_groups: int | None = None
 ) -> Metric:
-    """Return a number with its interval, from how much each image moves it.
+    """Return a metric with its interval, computed from the influence of each image.
 
     Args:
-        value: the number.
-        influence: of each image on it.
-        units: the images.
-        scale: its range.
-        n_groups: groups that it rests on; default: all whose images count in it.
+        value: of the metric.
+        influence: of each image on the metric.
+        units: groups or images.
+        scale: range of the metric.
+        n_groups: number of groups that the metric is computed from; default: all with counted images.
     """
     counted = influence.of_image != 0 if influence.is_proportion else np.ones(len(units.code), dtype=bool)
     if n_groups is None:
@@ -159,28 +212,38 @@ def metric_with_interval(
     return replace(metric, low=min(low, value), high=max(high, value))
 
 
+def difference_with_interval(
+    value: float, influence: Influence, units: Units, *, n_groups: int | None = None
+) -> Metric:
+    """Return a difference of two shares with its interval, within [-1, 1]. Args as of `metric_with_interval`."""
+    metric = metric_with_interval(value, influence, units, "real", n_groups=n_groups)
+    if metric.low is None or metric.high is None:
+        return metric
+    return replace(metric, low=max(metric.low, -1.0), high=min(metric.high, 1.0))
+
+
 def standard_error(influence: Influence, units: Units) -> tuple[float, float]:
-    """Return the standard error of a number and its degrees of freedom (infinite: normal distribution)."""
+    """Return the standard error of a metric and its degrees of freedom (infinite: normal distribution)."""
     variance, freedom = _variance(influence, units)
     return variance**0.5, freedom
 
 
 def group_codes(group: np.ndarray) -> np.ndarray:
-    """Return (n_images,) int from 0: equal names, equal numbers; an empty name or None is a group of its own."""
+    """Return (n_images,) group numbers from 0. Each empty name or None is a separate group."""
     codes: dict[object, int] = {}
     named = [("alone", i) if name is None or name == "" else name for i, name in enumerate(group)]
     return np.array([codes.setdefault(name, len(codes)) for name in named], dtype=int)
 
 
 def _variance(influence: Influence, units: Units) -> tuple[float, float]:
-    """Of the number, and its degrees of freedom."""
+    """Return the variance of a metric, and its degrees of freedom."""
     of_images = np.bincount(units.label, weights=influence.of_image**2, minlength=units.n_classes)
     by_class = of_images + influence.unseen
     n = np.maximum(np.bincount(units.label, minlength=units.n_classes), 1)
     if not by_class.any():
         return 0.0, np.inf
     if not units.has_groups:
-        of_seen = float((of_images**2 / n).sum())  # what is counted for unseen images is no estimate from few
+        of_seen = float((of_images**2 / n).sum())  # the variance of unseen images is not estimated
         freedom = float(by_class.sum() ** 2 / of_seen) if of_seen > 0 and not influence.is_proportion else np.inf
         return float(by_class.sum()), freedom
     sums = np.bincount(units.code, weights=influence.of_image, minlength=units.n)
@@ -193,34 +256,34 @@ def _variance(influence: Influence, units: Units) -> tuple[float, float]:
 def _small_sample(
     counts: np.ndarray, spread: float, of_images: np.ndarray, by_class: np.ndarray, n: np.ndarray
 ) -> tuple[float, float]:
-    """Return what the sum of squares over groups must be multiplied by, and its degrees of freedom.
+    """Return the correction factor of the sum of squares over groups, and its degrees of freedom.
 
-    Both are what they would be if images of one class in one group were all correlated alike, as much as the sum of
-    squares says. Then the groups' sums are independent but for that all of them together are zero.
+    Both assume an equal correlation between images of one class in one group, estimated from the sum of squares. The
+    groups' sums are then independent, except that their total is zero.
 
     Args:
         counts: (n_groups, K) images.
         spread: the sum of squares of the groups' influences.
-        of_images, by_class: (K,) that of single images, without and with the unseen ones.
-        n: (K,) images of each class, 1 where there is none.
+        of_images, by_class: (K,) sums of squares of single images, without and with unseen images.
+        n: (K,) number of images of each class; 1 for a class without images.
     """
     pairs = counts * (counts - 1.0)
     of_pairs = float((pairs @ (of_images / n)).sum())
     correlation = np.clip((spread - of_images.sum()) / of_pairs, 0, 1) if of_pairs > 0 else 0.0
     variance = (counts + correlation * pairs) @ (by_class / n)
-    lever = (counts / n) @ (by_class / by_class.sum())
-    levers, total = float((lever**2).sum()), float(variance.sum())
-    first, second = float(variance @ lever), float(variance @ lever**2)
-    # Trace of A and of A², where A = diag(variance)^½ (1 - lever 1ᵀ)ᵀ (1 - lever 1ᵀ) diag(variance)^½.
-    trace = total * (1 + levers) - 2 * first
+    leverage = (counts / n) @ (by_class / by_class.sum())
+    squared_leverage, total = float((leverage**2).sum()), float(variance.sum())
+    first, second = float(variance @ leverage), float(variance @ leverage**2)
+    # Trace of A and of A², where A = diag(variance)^½ (1 - leverage 1ᵀ)ᵀ (1 - leverage 1ᵀ) diag(variance)^½.
+    trace = total * (1 + squared_leverage) - 2 * first
     of_square = (
-        (levers * total) ** 2
+        (squared_leverage * total) ** 2
         + 2 * total * second
-        - 4 * levers * total * first
+        - 4 * squared_leverage * total * first
         + 2 * first**2
-        + float((variance**2 * (1 + 2 * levers - 4 * lever)).sum())
+        + float((variance**2 * (1 + 2 * squared_leverage - 4 * leverage)).sum())
     )
-    freedom = trace**2 / of_square if of_square > 0 else 1.0  # 0 where a single group holds all that counts
+    freedom = trace**2 / of_square if of_square > 0 else 1.0  # 0 if a single group has all influence
     return max(total / max(trace, total / 2), 1.0), max(freedom, 1.0)
 
 
@@ -229,8 +292,8 @@ def _ends(
 ) -> tuple[float, float]:
     from scipy.special import ndtri, stdtrit
 
-    wider = float(stdtrit(freedom, 1 - _TAIL) / ndtri(1 - _TAIL)) if np.isfinite(freedom) else 1.0
-    variance *= wider**2  # so that the normal distribution's quantiles serve
+    widening = float(stdtrit(freedom, 1 - _TAIL) / ndtri(1 - _TAIL)) if np.isfinite(freedom) else 1.0
+    variance *= widening**2  # so that quantiles of the normal distribution apply
     if scale == "real":
         reach = float(ndtri(1 - _TAIL)) * variance**0.5
         return value - reach, value + reach
@@ -257,11 +320,14 @@ def _share_ends(value: float, smoothed: float, variance: float, units: Units) ->
 
 
 def _gamma_ends(value: float, variance: float, largest: float) -> tuple[float, float]:
-    """Fay and Feuer 1997, Confidence Intervals for Directly Standardized Rates; `largest` is one unit's part."""
+    """Return the gamma interval; `largest` is the largest contribution of a unit.
+
+    Source: Fay and Feuer 1997, Confidence Intervals for Directly Standardized Rates.
+    """
     from scipy.special import gammaincinv
 
     if value <= 0:
         return 0.0, 0.0
-    wider, above = variance + largest**2, value + largest
+    upper_variance, upper_value = variance + largest**2, value + largest
     low = variance / value * gammaincinv(value**2 / variance, _TAIL)
-    return float(low), float(wider / above * gammaincinv(above**2 / wider, 1 - _TAIL))
+    return float(low), float(upper_variance / upper_value * gammaincinv(upper_value**2 / upper_variance, 1 - _TAIL))

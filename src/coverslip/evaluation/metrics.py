@@ -1,8 +1,8 @@
-"""Confusion matrices, and the classes that are confused most often.
+"""Confusion matrices, metrics computed from them, losses of probabilities, and the most frequent confusions.
 
-The prediction is the class that was decided; where none is given, that of highest probability (the first of equals).
-A macro average is taken over the classes that occur in `label`, so that images with some of the classes can be scored
-too; it equals scikit-learn's with `labels=` those classes and `zero_division=0`.
+The prediction is the decided class, by default the class of highest probability (the first of equals). Macro averages
+are over the classes that occur in `label`, so that images of only some classes can be scored. They equal those of
+scikit-learn with `labels=` these classes and `zero_division=0`.
 """
 
 from collections.abc import Sequence
@@ -19,40 +19,40 @@ def confusion_matrix(label: np.ndarray, predicted: np.ndarray, n_classes: int) -
 
 
 class Margins(NamedTuple):
-    """What these metrics need of a confusion matrix, or of many at once: (..., K) each."""
+    """The counts of one or several confusion matrices that metrics need: (..., K) each."""
 
-    right: np.ndarray  # images of a class named rightly
-    n_true: np.ndarray  # images of it
-    n_predicted: np.ndarray  # images named so
+    right: np.ndarray  # correctly predicted images of each class
+    n_true: np.ndarray  # images of each class
+    n_predicted: np.ndarray  # images predicted as each class
 
 
 def margins_of(confusion: np.ndarray) -> Margins:
-    """Of one (K, K) matrix, or many (..., K, K) at once; counts may be fractional."""
+    """Return the margins of (..., K, K) confusion matrices; counts may be fractional."""
     confusion = confusion.astype(np.float64)
     return Margins(np.einsum("...kk->...k", confusion), confusion.sum(axis=-1), confusion.sum(axis=-2))
 
 
 def accuracy(margins: Margins) -> np.ndarray:
-    """Return (...) the share of images named rightly. Margins without any count give NaN; so for those below."""
+    """Return (...) the share of correctly predicted images. Without images, this and the metrics below are NaN."""
     right, n_true, _ = margins
     return _over(right.sum(axis=-1), n_true.sum(axis=-1))
 
 
 def macro_recall(margins: Margins) -> np.ndarray:
-    """Of what is a class, the share that is found: the mean over the classes that occur."""
+    """Return the mean recall (share of images of a class that are predicted as it) over the classes that occur."""
     right, n_true, _ = margins
     return _macro(_over(right, n_true), n_true > 0)
 
 
 def macro_precision(margins: Margins) -> np.ndarray:
-    """Of what is called a class, the share that is it (0 where nothing is): the mean over the classes that occur."""
+    """Return the mean precision over the classes that occur; it is 0 for a class that is never predicted."""
     right, n_true, n_predicted = margins
     precision = np.where(n_predicted > 0, _over(right, n_predicted), 0.0)
     return _macro(precision, n_true > 0)
 
 
 def macro_f1(margins: Margins) -> np.ndarray:
-    """Return the harmonic mean of precision and recall: the mean over the classes that occur."""
+    """Return the mean F1, the harmonic mean of precision and recall, over the classes that occur."""
     right, n_true, n_predicted = margins
     return _macro(_over(2 * right, n_true + n_predicted), n_true > 0)
 
@@ -68,8 +68,9 @@ def _over(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 
 
 def mcc(margins: Margins) -> np.ndarray:
-    """Matthews correlation coefficient of true and predicted classes (Gorodkin 2004): 1 perfect, 0 chance; NaN where
-    all images are of one class or are called one.
+    """Return the Matthews correlation coefficient of true and predicted classes (Gorodkin 2004).
+
+    It is 1 for perfect predictions and 0 by chance; NaN if all images are of one class or are predicted as one.
     """
     right, n_true, n_predicted = margins
     n = n_true.sum(axis=-1)
@@ -79,8 +80,9 @@ def mcc(margins: Margins) -> np.ndarray:
 
 
 def kappa(margins: Margins) -> np.ndarray:
-    """Cohen's kappa: the accuracy beyond that of chance with these shares, as a share of what was left; NaN where
-    all images are of one class and are predicted as it.
+    """Return Cohen's kappa: the gain in accuracy over chance, as a share of the largest possible gain.
+
+    It is NaN if all images are of one class and are predicted as it.
     """
     right, n_true, n_predicted = margins
     n = n_true.sum(axis=-1)
@@ -89,9 +91,9 @@ def kappa(margins: Margins) -> np.ndarray:
 
 
 def one_vs_rest_accuracy(margins: Margins) -> np.ndarray:
-    """Return the accuracy of each class against the rest, mean over the classes that occur: AIMIC's equation 1.
+    """Return the mean accuracy of each class against the rest, over the classes that occur: AIMIC's equation 1.
 
-    Every mistake is counted in two of K classes, and every right image in all of them: a high number for many classes.
+    An error counts in two of K classes, and a correct prediction in all K, so the value is high with many classes.
     """
     right, n_true, n_predicted = margins
     n = n_true.sum(axis=-1)[..., None]
@@ -99,7 +101,10 @@ def one_vs_rest_accuracy(margins: Margins) -> np.ndarray:
 
 
 def image_log_loss(probability: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """(n_images,) minus the natural logarithm of the true class's probability; rows made to sum to 1, 0 kept finite."""
+    """Return (n_images,) log losses: minus the natural logarithm of the true class's probability.
+
+    Rows are normalized to sum to 1. Probabilities of 0 are clipped, so that losses are finite.
+    """
     exact = np.asarray(probability, dtype=np.float64)
     tiny = np.finfo(exact.dtype).eps
     share = exact[np.arange(len(label)), label] / exact.sum(axis=1)
@@ -108,14 +113,14 @@ def image_log_loss(probability: np.ndarray, label: np.ndarray) -> np.ndarray:
 
 
 def image_brier(probability: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """Return (n_images,) squared distance of probabilities from the truth, summed over classes: 0 to 2 (Brier 1950)."""
+    """Return (n_images,) Brier scores: squared errors summed over classes, 0 to 2 (Brier 1950)."""
     of_label = probability[np.arange(len(label)), label]
     distance: np.ndarray = (probability**2).sum(axis=1) - 2 * of_label + 1
     return distance
 
 
 def check_arrays(probability: np.ndarray, label: np.ndarray) -> None:
-    """Raise ValueError where probabilities and labels cannot belong together."""
+    """Raise ValueError if probabilities and labels do not match."""
     if len(label) == 0 or probability.ndim != 2 or probability.shape[:1] != np.shape(label):
         raise ValueError(
             f"probability {probability.shape} and label {np.shape(label)} need the same number of images, > 0"
@@ -128,7 +133,7 @@ def check_arrays(probability: np.ndarray, label: np.ndarray) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ConfusedPair:
-    """Images of one class that were called another."""
+    """Images of one class that were predicted as another class."""
 
     true: int  # number of the class
     predicted: int
@@ -137,11 +142,11 @@ class ConfusedPair:
 
 
 def confused_pairs(matrix: np.ndarray, at_most: int) -> list[ConfusedPair]:
-    """The mistakes that were made most often, most frequent first; of equals those that take more of their class.
+    """Return the most frequent confusions first; of equally frequent ones, those of a larger share of their class.
 
     Args:
         matrix: (K, K) counts; rows are the true class, columns the predicted one.
-        at_most: how many.
+        at_most: largest number of pairs.
     """
     wrong = matrix - np.diag(np.diag(matrix))
     share = wrong / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
@@ -154,11 +159,11 @@ def confused_pairs(matrix: np.ndarray, at_most: int) -> list[ConfusedPair]:
 
 
 def confused_classes(matrix: np.ndarray, at_most: int) -> list[int]:
-    """Classes that are confused with each other most often, neighbors being pairs; filled up with the first others.
+    """Return the most frequently confused classes, both of a pair in sequence, then the first of the other classes.
 
     Args:
         matrix: (K, K) counts.
-        at_most: how many.
+        at_most: largest number of classes.
     """
     both_ways = np.triu(matrix + matrix.T, k=1)
     pairs = np.argsort(-both_ways, axis=None, kind="stable")[: at_most * at_most]
@@ -167,6 +172,6 @@ def confused_classes(matrix: np.ndarray, at_most: int) -> list[int]:
 
 
 def hardest_classes(f1: Sequence[float | None], at_most: int) -> list[int]:
-    """Return numbers of the classes of lowest F1, lowest first; those without one, which have no images, come last."""
+    """Return the numbers of the classes with the lowest F1, lowest first; classes without F1 (no images) come last."""
     order = sorted(range(len(f1)), key=lambda k: 2.0 if (value := f1[k]) is None else value)
     return order[:at_most]

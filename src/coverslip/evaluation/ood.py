@@ -1,16 +1,16 @@
-"""How unlike a classifier's training images a new image is, by what its network sees in it.
+"""Out-of-distribution (OOD) scores: distances of new images to the training images in the features of a network.
 
-The relative Mahalanobis distance (Ren et al. 2021, A Simple Fix to Mahalanobis Distance for Improving Near-OOD
-Detection): the distance to the nearest class, less the distance to all training images together. What differs: it is
-taken in a few directions in which training images vary most and in many random ones, with covariances shrunk towards a
-multiple of the identity, since there are often fewer images than features; and only nine tenths of the second distance
-count. Where classes do not differ both distances grow alike, so that the whole of it hides an image that is far from
-everything.
+The score is the relative Mahalanobis distance (Ren et al. 2021, A Simple Fix to Mahalanobis Distance for Improving
+Near-OOD Detection): the distance to the nearest class minus the distance to all training images. It differs from the
+paper in two points. Features are projected on the main directions of the training images and on random directions, and
+covariances are shrunk towards a multiple of the identity, since there are often fewer images than features. Only nine
+tenths of the second distance are subtracted: along directions in which classes do not differ, both distances increase
+equally, so an image far from all training images would have a small score.
 
-Main directions detect classes that are not in training, but they fit the images that they were computed from: with 128
-of them alone, 14 to 19 % of training images were flagged as unfamiliar, and 3 % of new ones. With random directions
-alone none was flagged, and classes that are not in training were detected less well (400 images of blood_pbc, three
-seeds: AUROC .717, and .771 with main directions alone; with both .767, and 0.4 % of training images).
+Main directions detect classes that are not in training, but they are fitted to the training images. With 128 of them
+alone, 14 to 19 % of training images were flagged as unfamiliar, and 3 % of new images. With random directions alone, no
+training image was flagged, but classes that are not in training were detected less well (400 images of blood_pbc, three
+seeds: AUROC .717; .771 with main directions alone; .767 with both, which flagged 0.4 % of training images).
 """
 
 import math
@@ -23,44 +23,44 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-RATE = 0.03  # of images like those of training, that are called unfamiliar
-FEWEST_IMAGES = 19  # to learn the limit from: with fewer, more than 1 in 20 familiar images would lie beyond it
+RATE = 0.03  # of in-distribution images that are flagged as unfamiliar
+FEWEST_IMAGES = 19  # for the threshold: with fewer, more than 1 in 20 in-distribution images would be beyond it
 _MOST_MAIN = 128
 _N_RANDOM = 256
 MOST_DIRECTIONS = _MOST_MAIN + _N_RANDOM
 _IMAGES_PER_MAIN = 12
-_MOST_FOR_DIRECTIONS = 600  # images: what more of them change costs seconds and gains nothing
-_MOST_TURNS = 5  # each finds directions of its own
+_MOST_FOR_DIRECTIONS = 600  # images: more take seconds longer without a better result
+_MOST_FOLDS = 5  # each with separate directions
 _SHRINKAGE = 0.3
-_SHARE_OF_ALL = 0.9  # of the distance to all images, that counts
+_SHARE_OF_ALL = 0.9  # of the distance to all images that is subtracted
 _SD_FLOOR = 1e-3  # of the median feature's: dead features must not get huge weights
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureStatistics:
-    """Where the training images of each class lie among the features, as float32 arrays.
+    """The distribution of the training images of each class in feature space, as float32 arrays.
 
-    In coordinates in which images of one class vary as much in every direction.
+    In these coordinates, the covariance within classes is the identity.
     """
 
     projection: npt.NDArray[np.float32]  # (d, D) features to coordinates
     offset: npt.NDArray[np.float32]  # (d,)
     centers: npt.NDArray[np.float32]  # (K, d) of the classes
-    background: npt.NDArray[np.float32]  # (d, d) makes all images together vary as much in every direction
+    background: npt.NDArray[np.float32]  # (d, d) whitens the covariance of all images
 
     @staticmethod
     def shapes_fit(shapes: Mapping[str, tuple[int, ...]], n_features: int, n_classes: int) -> bool:
-        """Return whether arrays of such shapes are statistics of so many features and classes."""
+        """Return whether arrays of these shapes are valid for these numbers of features and classes."""
         d = shapes.get("offset", (0,))[0]
-        wanted = {"projection": (d, n_features), "offset": (d,), "centers": (n_classes, d), "background": (d, d)}
-        return 0 < d <= MOST_DIRECTIONS and dict(shapes) == wanted
+        expected = {"projection": (d, n_features), "offset": (d,), "centers": (n_classes, d), "background": (d, d)}
+        return 0 < d <= MOST_DIRECTIONS and dict(shapes) == expected
 
     def arrays(self) -> dict[str, npt.NDArray[np.float32]]:
-        """By name."""
+        """Return the arrays by name."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def distance(self, features: npt.NDArray[np.floating]) -> Floats:
-        """Return (n,) relative distances of (n, D) features; larger is stranger."""
+        """Return (n,) relative distances of (n, D) features; larger is farther from the training images."""
         place = features.astype(np.float64) @ self.projection.astype(np.float64).T + self.offset
         to_class = np.min([np.square(place - center).sum(axis=1) for center in self.centers], axis=0)
         to_all: Floats = np.square(place @ self.background.astype(np.float64)).sum(axis=1)
@@ -69,7 +69,7 @@ class FeatureStatistics:
 
 @dataclass(frozen=True, slots=True)
 class Directions:
-    """Directions among features: (n, D) features to (n, d) coordinates."""
+    """Directions in feature space: an affine map of (n, D) features to (n, d) coordinates."""
 
     projection: Floats  # (d, D)
     offset: Floats  # (d,)
@@ -84,19 +84,19 @@ def n_directions(n: int, n_features: int) -> int:
 
 
 def directions_for(features: npt.NDArray[np.floating], seed: int, n_total: int) -> Directions:
-    """Main and random directions of (n, D) features, `n_total` in all or as many as there are."""
+    """Return up to `n_total` main and random directions of (n, D) features."""
     rng, n_random = np.random.default_rng(seed), min(_N_RANDOM, features.shape[1])
-    some = features[rng.permutation(len(features))[:_MOST_FOR_DIRECTIONS]].astype(np.float64)
-    mean, sd = some.mean(axis=0), some.std(axis=0)
+    sample = features[rng.permutation(len(features))[:_MOST_FOR_DIRECTIONS]].astype(np.float64)
+    mean, sd = sample.mean(axis=0), sample.std(axis=0)
     sd = np.maximum(sd, max(_SD_FLOOR * float(np.median(sd)), 1e-12))
-    main = _main_axes((some - mean) / sd, max(1, n_total - n_random))
-    drawn = np.linalg.qr(rng.standard_normal((features.shape[1], n_random)))[0].T
-    projection = np.concatenate([main, drawn]) / sd
+    main = _main_axes((sample - mean) / sd, max(1, n_total - n_random))
+    random = np.linalg.qr(rng.standard_normal((features.shape[1], n_random)))[0].T
+    projection = np.concatenate([main, random]) / sd
     return Directions(projection, -projection @ mean)
 
 
 def _main_axes(rows: Floats, n_axes: int) -> Floats:
-    """Return (d, D) the first principal components of standardized (n, D) features."""
+    """Return (d, D), the first principal components of standardized (n, D) features."""
     from scipy.linalg import eigh
 
     m, d = len(rows), min(n_axes, *rows.shape)
@@ -109,20 +109,20 @@ def _main_axes(rows: Floats, n_axes: int) -> Floats:
 
 
 def feature_statistics(directions: Directions, features: npt.NDArray[np.floating], label: Ints) -> FeatureStatistics:
-    """Return where the images of each class lie.
+    """Return the distribution of the images of each class.
 
     Args:
-        directions: in which they are looked at.
+        directions: to project features on.
         features: (n, D).
-        label: (n,) in [0, K), each of them somewhere.
+        label: (n,) in [0, K); each class has images.
     """
     place = directions(features)
     classes = np.unique(label)
     centers = np.stack([place[label == k].mean(axis=0) for k in classes])
     centered = place - centers[np.searchsorted(classes, label)]
-    within = _unmaking(centered.T @ centered / max(len(place) - len(classes), 1))
+    within = _whitening(centered.T @ centered / max(len(place) - len(classes), 1))
     whole = place - place.mean(axis=0)
-    background = np.linalg.solve(within, _unmaking(whole.T @ whole / len(place)))
+    background = np.linalg.solve(within, _whitening(whole.T @ whole / len(place)))
     middle = place.mean(axis=0)
     return FeatureStatistics(
         projection=(within.T @ directions.projection).astype(np.float32),
@@ -132,8 +132,8 @@ def feature_statistics(directions: Directions, features: npt.NDArray[np.floating
     )
 
 
-def _unmaking(covariance: Floats) -> Floats:
-    """Return (d, d) root of the inverse of a shrunk covariance: rows times it vary by 1 in every direction."""
+def _whitening(covariance: Floats) -> Floats:
+    """Return (d, d), a root of the inverse of the shrunk covariance, which whitens rows."""
     d = len(covariance)
     shrunk = (1 - _SHRINKAGE) * covariance
     shrunk[np.diag_indices(d)] += max(_SHRINKAGE * float(np.trace(covariance)) / d, 1e-12)
@@ -142,46 +142,47 @@ def _unmaking(covariance: Floats) -> Floats:
 
 
 def held_out_distances(features: npt.NDArray[np.floating], label: Ints, fold: Ints, seed: int) -> Floats:
-    """(m,) distances of the images that are held out, each by directions and statistics of images of other turns.
+    """Return (m,) distances of held-out images, each by directions and statistics of the images of other folds.
 
-    There are as many directions as for all images: distances grow with their number.
+    The number of directions is that for all images, since distances increase with it.
 
     Args:
         features, label: as for `feature_statistics`.
-        fold: (n,) in which each is held out; negative for never. Folds are merged into five.
-        seed: of directions.
+        fold: (n,) in which each image is held out; negative for never. Folds are merged into five.
+        seed: of the random directions.
     """
-    fold = np.where(fold < 0, fold, fold % _MOST_TURNS)
+    fold = np.where(fold < 0, fold, fold % _MOST_FOLDS)
     n_total, distances = n_directions(*features.shape), []
     for k in np.unique(fold[fold >= 0]):
-        others, own_label = features[fold != k], label[fold != k]
-        statistics = feature_statistics(directions_for(others, seed, n_total), others, own_label)
+        train_features, train_label = features[fold != k], label[fold != k]
+        statistics = feature_statistics(directions_for(train_features, seed, n_total), train_features, train_label)
         distances.append(statistics.distance(features[fold == k]))
     return np.concatenate([np.zeros(0), *distances])
 
 
 def limit_of(distance: Floats, rate: float = RATE) -> float:
-    """Return the distance beyond which a share `rate` of images like these lies at most, on average.
+    """Return the distance beyond which at most a share `rate` of similar images are expected.
 
-    A split-conformal quantile (Vovk, Gammerman and Shafer 2005): it holds whatever the distances are like, as long as
-    new images are like these. With too few for that rate the largest distance, beyond which 1 in n + 1 lie.
+    It is a split-conformal quantile (Vovk, Gammerman and Shafer 2005). It is valid for any distribution of distances if
+    new images have the same distribution. With too few images for this rate, it is the largest distance, beyond which 1
+    in n + 1 images are expected.
     """
     n = len(distance)
     return float(np.sort(distance)[min(n, math.ceil((n + 1) * (1 - rate))) - 1])
 
 
-def more_than_expected(n_beyond: int, n: int, known_beyond: int, n_known: int) -> float:
-    """Return the probability of so many images, or more, beyond a limit, were they like those that it was learnt from.
+def more_than_expected(n_beyond: int, n: int, reference_beyond: int, n_reference: int) -> float:
+    """Return the probability of at least this number of images beyond a limit, if images had the original distribution.
 
-    A beta-binomial, not a binomial distribution: how many lie beyond the limit is itself known from a few images only.
+    The distribution is beta-binomial, not binomial, since the expected share beyond the limit is an estimate too.
 
     Args:
-        n_beyond: of the new images.
-        n: new images.
-        known_beyond: of the images that the limit was learnt from.
-        n_known: these images.
+        n_beyond: number of new images beyond the limit.
+        n: number of new images.
+        reference_beyond: number of reference images beyond the limit. The limit was computed from reference images.
+        n_reference: number of reference images.
     """
-    a, b = known_beyond + 1, n_known - known_beyond + 1
+    a, b = reference_beyond + 1, n_reference - reference_beyond + 1
     k = np.arange(n_beyond)
     log_gamma = np.vectorize(math.lgamma, otypes=[float])
     log_choose = math.lgamma(n + 1) - log_gamma(k + 1) - log_gamma(n - k + 1)

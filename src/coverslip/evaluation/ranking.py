@@ -1,7 +1,7 @@
-"""How well probabilities rank images: areas under the ROC curve and average precision, and what moves them.
+"""Ranking metrics: area under the ROC curve and average precision, their influences, and points of the curves.
 
-A class against the rest has an area under the ROC curve (AUROC): the chance that an image of the class scores higher
-than one that is not, ties counting half.
+The area under the ROC curve (AUROC) of a class against the rest is the probability that an image of the class has a
+higher score than another image; ties count half.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,27 +9,29 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coverslip.evaluation.influence import Influence
+from coverslip.evaluation.intervals import Influence
 
-_NEXT_WORST = 0.85  # of what the worst image seen is ranked rightly against, or of the lowest precision seen
+_NEXT_WORST = 0.85  # rank of the unseen image of a class, as a share of the worst observed rank or precision
 
-_STILL_ABOVE = 0.5  # of the images of a class that rank above all others, those above the next one of the others too
+_STILL_ABOVE = 0.5  # share of the images above all others of which an unseen other image ranks below
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranked:
-    """A number about how one score ranks images of a class before others, and what moves it."""
+    """A ranking metric of one score, and the influence of images on it."""
 
-    value: float  # NaN where there are no images of the class, or no others
+    value: float  # NaN if there are no images of the class, or no others
     of_image: np.ndarray  # (n,) derivative by the weight of each image
-    of_worst: tuple[float, float]  # an unseen image of the class ranked too low, and another ranked too high
+    of_worst: tuple[
+        float, float
+    ]  # of an unseen image of the class that ranks low, and of another unseen image that ranks high
 
 
 OfScore = Callable[[np.ndarray, np.ndarray], Ranked]
 
 
 def auroc(score: np.ndarray, is_class: np.ndarray) -> Ranked:
-    """Return area under the ROC curve.
+    """Return the area under the ROC curve.
 
     Args:
         score: (n,) float, high for the class.
@@ -39,7 +41,7 @@ def auroc(score: np.ndarray, is_class: np.ndarray) -> Ranked:
     n_positive, n_negative = len(positive), len(negative)
     if not n_positive or not n_negative:
         return _undefined(len(score))
-    won = np.empty(len(score))  # the share of the other side that each image is ranked rightly against
+    won = np.empty(len(score))  # share of the opposite images that each image ranks correctly against
     won[is_class] = _midrank(negative, score[is_class]) / n_negative
     won[~is_class] = 1 - _midrank(positive, score[~is_class]) / n_positive
     area = float(won[is_class].mean())
@@ -49,20 +51,20 @@ def auroc(score: np.ndarray, is_class: np.ndarray) -> Ranked:
 
 
 def _worst_loss(won: np.ndarray, area: float) -> float:
-    """How far below the average the next image could be: a little further than the worst; all the way if none lost."""
+    """Return how far an unseen image is below the mean: slightly more than the worst, or fully if all rank first."""
     return area - _NEXT_WORST * float(won.min()) if won.min() < 1 else area
 
 
 def average_precision(score: np.ndarray, is_class: np.ndarray) -> Ranked:
-    """Return mean precision over the images of the class, each at its own score. Args as in `auroc`.
+    """Return the mean precision over the images of the class, each at its score. Args as of `auroc`.
 
-    The value equals scikit-learn's `average_precision_score`; there need not be other images.
+    The value equals scikit-learn's `average_precision_score`. Images of other classes are not required.
     """
     n_positive = int(is_class.sum())
     if not n_positive:
         return _undefined(len(score))
     order = np.argsort(-score, kind="stable")
-    last = np.searchsorted(-score[order], -score[order], side="right") - 1  # of those that score the same
+    last = np.searchsorted(-score[order], -score[order], side="right") - 1  # of images with equal scores
     right = np.cumsum(is_class[order])[last].astype(np.float64)
     n = last + 1.0
     precision = right / n
@@ -74,8 +76,8 @@ def average_precision(score: np.ndarray, is_class: np.ndarray) -> Ranked:
     lower_one = np.concatenate([np.cumsum((is_class[order] / n)[::-1])[::-1], [0.0]])[first]
     of_image = np.empty(len(score))
     of_image[order] = (lower + is_class[order] * (lower_one + precision - value)) / n_positive
-    # The next image of another class may rank higher than all of these images. Above half of the images that these
-    # rank below is enough: above all, intervals are twice as wide (benchmarks/RESULTS.md, coverage of intervals).
+    # An unseen image of another class ranks above half of the images that rank above all others. If it ranked above all
+    # of them, intervals would be twice as wide (benchmarks/RESULTS.md, coverage of intervals).
     n_above = int((score[is_class] > score[~is_class].max(initial=-np.inf)).sum())
     n_still_above = 0 if n_above == n_positive else int(_STILL_ABOVE * n_above)
     below = (is_class[order] * by_other)[is_class[order]][n_still_above:]
@@ -88,42 +90,151 @@ def _undefined(n: int) -> Ranked:
 
 
 def _midrank(others: np.ndarray, score: np.ndarray) -> np.ndarray:
-    """Return (n,) how many of the sorted others lie below each score, those equal counting half."""
+    """Return (n,) the number of sorted scores below each score; equal ones count half."""
     middle: np.ndarray = (np.searchsorted(others, score, "left") + np.searchsorted(others, score, "right")) / 2
     return middle
 
 
 def by_class(of_score: OfScore, probability: np.ndarray, label: np.ndarray) -> list[Ranked]:
-    """`auroc` or `average_precision` of each class against the rest."""
+    """Return the `auroc` or `average_precision` of each class against the rest."""
     return [of_score(column, label == k) for k, column in enumerate(probability.T)]
 
 
 def macro_value(ranked: Sequence[Ranked]) -> float:
-    """Return the mean over classes where it is defined; NaN where it is nowhere."""
+    """Return the mean over classes with a defined value; NaN if there are none."""
     defined = [each.value for each in ranked if not np.isnan(each.value)]
     return float(np.mean(defined)) if defined else float("nan")
 
 
 def macro_influence(ranked: Sequence[Ranked], label: np.ndarray) -> Influence:
-    """Of `macro_value`, which must be defined."""
+    """Return the influence on `macro_value`, which must be defined."""
     n_classes, value = len(ranked), macro_value(ranked)
     defined = [each for each in ranked if not np.isnan(each.value)]
     of_image = np.sum([each.of_image for each in defined], axis=0) / len(defined)
     positive, negative = np.array([each.of_worst for each in ranked]).T / len(defined)
-    # An image as wrong as can be comes last in its own class, and first in another.
+    # The worst possible image ranks last in its class and first in another class.
     worst = positive + (negative.sum() - negative) / max(n_classes - 1, 1)
     worst = np.where(np.bincount(label, minlength=n_classes) > 0, worst, 0.0)
     return Influence(of_image, worst**2 / 2, value + float(worst.sum()) / 2)
 
 
 def micro_auroc(probability: np.ndarray, label: np.ndarray) -> Ranked:
-    """The AUROC of all pairs of an image and a class at once: does a right pair score higher than a wrong one?"""
+    """Return the AUROC of all pairs of image and class: correct pairs should have higher scores than incorrect ones."""
     return auroc(probability.ravel(), np.eye(probability.shape[1], dtype=bool)[label].ravel())
 
 
 def micro_influence(probability: np.ndarray, label: np.ndarray) -> Influence:
-    """Of `micro_auroc`."""
+    """Return the influence on `micro_auroc`."""
     n_classes, ranked = probability.shape[1], micro_auroc(probability, label)
     worst = np.where(np.bincount(label, minlength=n_classes) > 0, sum(ranked.of_worst), 0.0)
     of_image = ranked.of_image.reshape(-1, n_classes).sum(axis=1)
     return Influence(of_image, worst**2 / 2, ranked.value + float(worst.sum()) / 2)
+
+
+_MOST_RATES = 2001
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Points of one curve, in drawing order."""
+
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+
+
+def roc_curve(score: np.ndarray, is_class: np.ndarray, *, n_points: int = 200) -> Curve | None:
+    """Return the false positive rate (x) against the true positive rate (y), from (0, 0) to (1, 1).
+
+    Args:
+        score: (n_images,) float, high for the class.
+        is_class: (n_images,) bool.
+        n_points: largest number of points. If there are more corners, points are omitted evenly.
+
+    Returns:
+        The curve, or None if there are no images of the class, or no others.
+    """
+    right, wrong = _cumulated(score, is_class)
+    if right[-1] == 0 or wrong[-1] == 0:
+        return None
+    x, y = np.concatenate([[0.0], wrong / wrong[-1]]), np.concatenate([[0.0], right / right[-1]])
+    return _thinned(x, y, n_points)
+
+
+def pr_curve(score: np.ndarray, is_class: np.ndarray, *, n_points: int = 200) -> Curve | None:
+    """Return recall (x, rising) against precision (y). Args as of `roc_curve`; None without images of the class."""
+    right, wrong = _cumulated(score, is_class)
+    if right[-1] == 0:
+        return None
+    return _thinned(right / right[-1], right / (right + wrong), n_points)
+
+
+def micro_roc_curve(probability: np.ndarray, label: np.ndarray) -> Curve | None:
+    """Return the ROC curve of all pairs of image and class; the area below it is the micro-AUROC.
+
+    Args:
+        probability: (n_images, n_classes) float.
+        label: (n_images,) int in [0, n_classes).
+    """
+    return roc_curve(probability.ravel(), _is_label(probability, label))
+
+
+def macro_roc_curve(probability: np.ndarray, label: np.ndarray) -> Curve | None:
+    """Return the mean of the classes' ROC curves at each false positive rate; the area below it is the macro-AUROC.
+
+    Args as of `micro_roc_curve`; None if no class has a curve. At most 2,001 rates are used.
+    """
+    curves = [roc_curve(probability[:, k], label == k, n_points=_MOST_RATES) for k in range(probability.shape[1])]
+    points = [(np.array(curve.x), np.array(curve.y)) for curve in curves if curve is not None]
+    if not points:
+        return None
+    rates = np.unique(np.concatenate([x for x, _ in points]))
+    if len(rates) > _MOST_RATES:
+        rates = np.linspace(0, 1, _MOST_RATES)
+    ends = np.mean([_both_ends(x, y, rates) for x, y in points], axis=0)  # (2, n_rates): a curve may step up at a rate
+    x, y = np.repeat(rates, 2), ends.T.ravel()
+    is_new = np.append(True, (np.diff(x) != 0) | (np.diff(y) != 0))
+    return _thinned(x[is_new], y[is_new], 200)
+
+
+def micro_pr_curve(probability: np.ndarray, label: np.ndarray) -> Curve | None:
+    """Return the precision-recall curve of all pairs of image and class. Args as of `micro_roc_curve`."""
+    return pr_curve(probability.ravel(), _is_label(probability, label))
+
+
+def _is_label(probability: np.ndarray, label: np.ndarray) -> np.ndarray:
+    is_label = np.zeros(probability.shape, dtype=bool)
+    is_label[np.arange(len(label)), label] = True
+    return is_label.ravel()
+
+
+def _both_ends(x: np.ndarray, y: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Return (2, n): the lowest and highest y of a rising, piecewise linear curve at each x; they differ at steps."""
+    places, first = np.unique(x, return_index=True)
+    last = np.append(first[1:], len(x)) - 1
+    low, high = y[first], y[last]
+    left = np.searchsorted(places, at, side="right") - 1
+    right = np.minimum(left + 1, len(places) - 1)
+    share = (at - places[left]) / np.maximum(places[right] - places[left], 1e-300)
+    between = high[left] + share * (low[right] - high[left])
+    is_place = places[left] == at
+    return np.array([np.where(is_place, low[left], between), np.where(is_place, high[left], between)])
+
+
+def _cumulated(score: np.ndarray, is_class: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the numbers of images of the class, and of others, at or above each distinct score, high to low."""
+    if len(score) == 0:
+        return np.zeros(1), np.zeros(1)
+    order = np.argsort(-score, kind="stable")
+    last_of_equal = np.flatnonzero(np.diff(score[order], append=-np.inf))
+    right = np.cumsum(is_class[order])[last_of_equal].astype(float)
+    return right, last_of_equal + 1 - right
+
+
+def _thinned(x: np.ndarray, y: np.ndarray, n_points: int) -> Curve:
+    # A point on a straight horizontal or vertical run adds nothing to the drawing.
+    inner = (np.diff(x[:-1]) * np.diff(y[1:]) - np.diff(x[1:]) * np.diff(y[:-1])) != 0
+    x, y = (axis[np.concatenate([[True], inner, [True]])] if len(axis) > 2 else axis for axis in (x, y))
+    if len(x) > n_points:
+        indices = np.unique(np.linspace(0, len(x) - 1, n_points).round().astype(int))
+        x, y = x[indices], y[indices]
+    return Curve(tuple(map(float, x)), tuple(map(float, y)))

@@ -1,4 +1,4 @@
-"""What is said about predictions of labeled images: numbers, how far they could be off, and where they come from."""
+"""The results of an evaluation: metrics with intervals, overall and by class, domain, subgroup, group and fold."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -11,23 +11,23 @@ if TYPE_CHECKING:
 
 LEVEL = 0.95  # nominal coverage of every interval
 
-# What the numbers of the positive one of two classes are called, and their names among those of any class.
+# Names of the metrics of the positive class of two, and their names among the metrics of each class.
 OF_POSITIVE = {"sensitivity": "recall", "specificity": "specificity", "ppv": "precision", "npv": "npv"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """A number and how far it could be off."""
+    """A metric with its confidence interval."""
 
-    value: float | None  # None where it is not defined or not known: `reason` says why
-    low: float | None = None  # ends of the interval; None where there is none
+    value: float | None  # None if it is not defined or not known, for the given `reason`
+    low: float | None = None  # ends of the interval; None if there is none
     high: float | None = None
     level: float = LEVEL  # nominal coverage of the interval, in (0, 1)
-    method: str = ""  # how the interval was made
-    reason: str | None = None  # why a number is None
-    n_correct: int | None = None  # of `n_images`, where the number is a proportion of images
+    method: str = ""  # of the interval
+    reason: str | None = None  # why a value is None
+    n_correct: int | None = None  # of `n_images`, if the metric is a share of images
     n_images: int | None = None
-    n_groups: int | None = None  # that these images come from, where groups are known
+    n_groups: int | None = None  # of these images, if groups are known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class ClassScores:
 
     n: int  # images of the class
     metrics: Mapping[str, Metric]  # precision, recall, specificity, f1, auroc
-    reason: str | None = None  # why some of them are not defined
+    reason: str | None = None  # why some metrics are not defined
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,30 +44,30 @@ class DomainScores:
     """The metrics of one domain's images."""
 
     n: int
-    n_groups: int | None  # None where no groups are known
+    n_groups: int | None  # None if no groups are known
     metrics: Mapping[str, Metric]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubgroupScores:
-    """The images that have one value in a column of the dataset's table, and how they differ from all others."""
+    """The metrics of the images with one value in a column of the dataset's table, and their gaps to all others."""
 
     n: int
     n_groups: int | None
-    is_small: bool  # too few images or groups to say much
-    n_missing: int  # classes of the measured images that none of these is of
+    is_small: bool  # too few images or groups for precise metrics
+    n_missing: int  # classes of the evaluated images without an image here
     metrics: Mapping[str, Metric]
-    gaps: Mapping[str, Metric]  # by the same names: these images minus all others
+    gaps: Mapping[str, Metric]  # by metric name: value of these images minus that of all others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupDecisions:
-    """Whole groups (patients, slides) decided by all their images together."""
+    """Metrics of predictions for whole groups (patients, slides), each from all images of the group."""
 
-    n: int  # groups that were decided
-    n_mixed: int  # groups with images of several classes, which have no class of their own
-    n_alone: int = 0  # images without a named group, which are not counted here
-    metrics: Mapping[str, Metric]  # accuracy; sensitivity and the like where there are two classes
+    n: int  # number of predicted groups
+    n_mixed: int  # groups with images of several classes, which are not predicted
+    n_alone: int = 0  # images without a named group, which are excluded
+    metrics: Mapping[str, Metric]  # accuracy; with two classes also sensitivity and the like
     confusion_matrix: tuple[tuple[int, ...], ...]  # of groups
 
 
@@ -78,7 +78,7 @@ class FoldScores:
     fold: int  # 1-based
     n: int
     n_groups: int | None
-    n_train: int  # images that its network was trained on
+    n_train: int  # training images of its network
     metrics: Mapping[str, Metric]
 
 
@@ -92,28 +92,28 @@ class FoldsScores:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """All that is said about one set of predictions. `evaluation["macro_f1"].low` is one number of it."""
+    """All results of one set of predictions. `evaluation["macro_f1"]` is a metric."""
 
-    split: str  # what the images are: "test", "val", "out-of-fold", the name of an evaluation
+    split: str  # which images: "test", "val", "out-of-fold", or the name of an evaluation
     n: int
-    n_groups: int | None  # None where no groups are known
-    primary: str  # the metric that choices were made by
+    n_groups: int | None  # None if no groups are known
+    primary: str  # metric by which choices were made
     metrics: Mapping[str, Metric]
-    per_class: Mapping[str, ClassScores]  # in the order of `classes`; empty where nothing could be measured
-    by_domain: Mapping[str, DomainScores]  # empty unless there are several
+    per_class: Mapping[str, ClassScores]  # in the order of `classes`; empty if no image was evaluated
+    by_domain: Mapping[str, DomainScores]  # empty unless there are several domains
     confusion_matrix: tuple[tuple[int, ...], ...]  # rows are the true class, columns the predicted one
     classes: tuple[str, ...]
     folds: FoldsScores | None = None
-    positive_class: str | None = None  # of two classes the one that is looked for
+    positive_class: str | None = None  # of two classes, the one to detect
     by_column: Mapping[str, Mapping[str, SubgroupScores]] = field(default_factory=dict)  # by column and value
-    of_groups: GroupDecisions | None = None  # None where groups are not known, or are of several classes each
-    group_mean_accuracy: Metric | None = None  # mean over named groups, each of the same weight; None if none are known
-    over_majority_class: Metric | None = None  # accuracy minus that of always predicting the most frequent class
-    n_ungrouped: int = 0  # images without a known group, where others have one: each counts as one of `n_groups`
+    of_groups: GroupDecisions | None = None  # None if groups are unknown, or mostly of several classes
+    group_mean_accuracy: Metric | None = None  # mean over named groups with equal weights; None without groups
+    over_majority_class: Metric | None = None  # accuracy minus that of predicting the most frequent class
+    n_ungrouped: int = 0  # images without a named group, if others have one; each counts in `n_groups`
 
     @property
     def n_named_groups(self) -> int | None:
-        """The groups among `n_groups` that have a name; None where no groups are known."""
+        """Number of named groups among `n_groups`; None if no groups are known."""
         return None if self.n_groups is None else self.n_groups - self.n_ungrouped
 
     @property
@@ -128,7 +128,7 @@ class Evaluation:
 
     @property
     def two_classes(self) -> Mapping[str, Metric]:
-        """Sensitivity, specificity, PPV and NPV of the positive one of two classes; empty where there are others."""
+        """Sensitivity, specificity, PPV and NPV of the positive class of two; empty for more classes."""
         if self.positive_class is None or self.positive_class not in self.per_class:
             return {}
         of_positive = self.per_class[self.positive_class].metrics
@@ -136,7 +136,7 @@ class Evaluation:
 
     @property
     def against_majority_class(self) -> Literal["better", "worse", "not significant"] | None:
-        """Against always predicting the most frequent class; None where `over_majority_class` has no interval."""
+        """Comparison with predicting the most frequent class; None if `over_majority_class` has no interval."""
         over = self.over_majority_class
         if over is None or over.value is None:
             return None
@@ -152,11 +152,11 @@ class Evaluation:
         return self.metrics[name]
 
     def to_pandas(self, table: Literal["metrics", "classes", "confusion"] = "metrics") -> "DataFrame":
-        """Return the numbers as a data frame.
+        """Return results as a data frame.
 
         Args:
-            table: `metrics` has a row for each metric with its interval; `classes` a row for each class with its
-                metrics; `confusion` a row for each true class and a column for each predicted one.
+            table: `metrics` has a row for each metric with its interval, `classes` a row for each class with its
+                metrics, and `confusion` a row for each true class and a column for each predicted class.
 
         Raises:
             CoverslipError: pandas is not installed.
@@ -176,9 +176,9 @@ class Evaluation:
 
     def _repr_html_(self) -> str:
         """Return each metric with its interval, for notebooks."""
-        where = f"Measured on {self.n:,} images ({self.split})"
+        title = f"Measured on {self.n:,} images ({self.split})"
         rows = [(name, metric.value, metric.low, metric.high) for name, metric in self.metrics.items()]
-        return html_table(where, ("metric", "value", f"{LEVEL:.0%} from", "to"), rows)
+        return html_table(title, ("metric", "value", f"{LEVEL:.0%} from", "to"), rows)
 
 
 def _value(scores: ClassScores, name: str) -> float | None:

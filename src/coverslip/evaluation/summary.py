@@ -1,25 +1,44 @@
-"""All numbers of an evaluation: metrics with intervals, for each class and each domain."""
+"""The evaluation of predictions: metrics with intervals overall, by class, domain, group and subgroup.
 
+The gap of a subgroup is its metric minus that of all other images. Images of one group can be on both sides, so the
+interval is computed from the influence of every image on the difference, summed over groups.
+
+The probabilities of a group are computed from the mean log-probabilities of its images. The sum would treat images as
+independent evidence and would be overconfident, since images of a patient resemble each other. With a mean of
+probabilities or a majority vote, many uncertain images would outweigh a few certain ones. A group has only one class,
+so groups with images of several classes are excluded from these predictions.
+"""
+
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from coverslip.evaluation.decisions import positive_class
-from coverslip.evaluation.group_results import group_decisions, group_mean_accuracy, subgroups
-from coverslip.evaluation.influence import Influence, influence_on_proportion
 from coverslip.evaluation.intervals import (
-    OnMetrics,
+    FEWEST_GROUPS,
+    Influence,
     Units,
+    difference_with_interval,
     group_codes,
-    ignore_metrics,
-    metric_intervals,
+    influence_on_counts,
+    influence_on_mean,
+    influence_on_proportion,
     metric_with_interval,
 )
-from coverslip.evaluation.metrics import check_arrays, confusion_matrix
-from coverslip.evaluation.per_class import per_class
-from coverslip.evaluation.results import DomainScores, Evaluation, Metric
-from coverslip.evaluation.table import METRICS, scored_metrics
+from coverslip.evaluation.metrics import Margins, check_arrays, confusion_matrix
+from coverslip.evaluation.ranking import OfScore, auroc, average_precision
+from coverslip.evaluation.results import (
+    OF_POSITIVE,
+    ClassScores,
+    DomainScores,
+    Evaluation,
+    GroupDecisions,
+    Metric,
+    SubgroupScores,
+)
+from coverslip.evaluation.table import METRICS, OnMetrics, ignore_metrics, metric_intervals, scored_metrics
 from coverslip.messages import text
 
 
@@ -38,21 +57,21 @@ def evaluate_predictions(
     columns: Mapping[str, np.ndarray] | None = None,
     on_progress: OnMetrics = ignore_metrics,
 ) -> Evaluation:
-    """Return all metrics with their intervals: no NaN, no NumPy types.
+    """Return all metrics with their intervals, without NaN and NumPy types.
 
     Args:
         probability: (n_images, n_classes) float, calibrated; rows sum to 1.
         label: (n_images,) int in [0, n_classes).
         classes: names, in the order of the columns of `probability`.
-        split: what the images are: "test", "val", the name of an evaluation.
-        primary: the metric that choices were made by, one of `METRICS`.
-        predicted: (n_images,) int, the class that was decided; None: that of highest probability.
-        group: (n_images,) names of groups, or None where none were given; see `metric_intervals`.
-        domain: (n_images,) names of the domains; with more than one, `by_domain` has each one's metrics.
-        probability_uncalibrated: as `probability`, before the temperature.
-        positive: of two classes the one that is looked for; None: see `positive_class`.
+        split: which images: "test", "val", or the name of an evaluation.
+        primary: metric by which choices were made, one of `METRICS`.
+        predicted: (n_images,) int, the decided class; None takes the class of highest probability.
+        group: (n_images,) names of groups, or None without groups; see `metric_intervals`.
+        domain: (n_images,) names of the domains. With several domains, `by_domain` has the metrics of each.
+        probability_uncalibrated: as `probability`, uncalibrated_metrics temperature scaling.
+        positive: of two classes, the one to detect; None: see `positive_class`.
         columns: (n_images,) text by the name of a column of the dataset's table, for subgroups.
-        on_progress: called with the number of metrics that are done.
+        on_progress: called with the number of finished metrics.
 
     Raises:
         ValueError: as in `score`, or the number of classes or the primary metric does not fit.
@@ -65,7 +84,7 @@ def evaluate_predictions(
         predicted = probability.argmax(axis=1)
     names = list(classes)
     positive = positive_class(names, positive)
-    overall = _numbers(probability, label, predicted, group, probability_uncalibrated, on_progress)
+    overall = _domain_scores(probability, label, predicted, group, probability_uncalibrated, on_progress)
     return Evaluation(
         split=split,
         n=overall.n,
@@ -86,7 +105,7 @@ def evaluate_predictions(
 
 
 def empty_evaluation(classes: Sequence[str], *, split: str, primary: str, reason: str) -> Evaluation:
-    """Return an evaluation without numbers, where no image could be measured, and why."""
+    """Return an evaluation without values, and the reason: no image could be evaluated."""
     return Evaluation(
         split=split,
         n=0,
@@ -101,10 +120,10 @@ def empty_evaluation(classes: Sequence[str], *, split: str, primary: str, reason
 
 
 def _over_majority_class(label: np.ndarray, predicted: np.ndarray, group: np.ndarray | None, n_classes: int) -> Metric:
-    """Return how much higher the accuracy is than that of always predicting the most frequent class.
+    """Return the accuracy minus that of always predicting the most frequent class.
 
-    Both at the class proportions of these images, so that only how well each class is recognized is left to chance. On
-    other images the accuracy of predicting one class is whatever share that class has there.
+    Both accuracies use the class proportions of these images, so the interval includes only the variance of the recall
+    of each class.
     """
     share = np.bincount(label, minlength=n_classes) / len(label)
     influence = Influence(np.zeros(len(label)), np.zeros(n_classes), -float(share.max()))
@@ -116,17 +135,14 @@ def _over_majority_class(label: np.ndarray, predicted: np.ndarray, group: np.nda
             smoothed=influence.smoothed + float(share[k]) * of_class.smoothed,
         )
     value = float((predicted == label).mean() - share.max())
-    metric = metric_with_interval(value, influence, Units.of(label, group, n_classes), "real")
-    if metric.low is None or metric.high is None:
-        return metric
-    return replace(metric, low=max(metric.low, -1.0), high=min(metric.high, 1.0))
+    return difference_with_interval(value, influence, Units.of(label, group, n_classes))
 
 
 def _whole_numbers(counts: np.ndarray) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(row) for row in counts.tolist())
 
 
-def _numbers(
+def _domain_scores(
     probability: np.ndarray,
     label: np.ndarray,
     predicted: np.ndarray,
@@ -138,10 +154,10 @@ def _numbers(
     names = [name for name in METRICS if name not in scored_metrics()]
     if uncalibrated is None:
         reason = text("no-uncalibrated-probabilities")
-        before = dict.fromkeys(names, Metric(value=None, reason=reason))
+        uncalibrated_metrics = dict.fromkeys(names, Metric(value=None, reason=reason))
     else:
-        before = metric_intervals(uncalibrated, label, group, metrics=names)
-    metrics = {**intervals, **before}
+        uncalibrated_metrics = metric_intervals(uncalibrated, label, group, metrics=names)
+    metrics = {**intervals, **uncalibrated_metrics}
     return DomainScores(
         n=len(label),
         n_groups=None if group is None else int(group_codes(group).max()) + 1,
@@ -162,7 +178,7 @@ def _by_domain(
         return {}
     rows_of = {name: np.array([str(image_domain) == name for image_domain in domain]) for name in names}
     return {
-        name: _numbers(
+        name: _domain_scores(
             probability[rows],
             label[rows],
             predicted[rows],
@@ -171,3 +187,238 @@ def _by_domain(
         )
         for name, rows in rows_of.items()
     }
+
+
+def per_class(
+    probability: np.ndarray, label: np.ndarray, predicted: np.ndarray | None = None, group: np.ndarray | None = None
+) -> list[ClassScores]:
+    """Return the scores of each class, in the order of columns.
+
+    They are `precision` (PPV), `recall` (sensitivity), `specificity`, `npv` (negative predictive value), `f1`, `auroc`
+    and `average_precision`. An undefined value is None, with a `reason`.
+    Args and errors as of `metric_intervals`.
+    """
+    check_arrays(probability, label)
+    if predicted is None:
+        predicted = probability.argmax(axis=1)
+    units = Units.of((label == 0).astype(int), group, 2)
+    return [_class_scores(probability[:, k], label == k, predicted == k, units) for k in range(probability.shape[1])]
+
+
+def _class_scores(score: np.ndarray, is_class: np.ndarray, is_predicted: np.ndarray, units: Units) -> ClassScores:
+    units = Units(units.code, units.n, is_class.astype(int), 2, units.has_groups)
+    n, n_predicted, n_images = int(is_class.sum()), int(is_predicted.sum()), len(is_class)
+    no_images = text("class-without-images") if n == 0 else None
+    no_predictions = text("class-never-predicted") if n_predicted == 0 else None
+    of_all = text("class-of-all-images") if n == n_images else None
+    all_predicted = text("class-always-predicted") if n_predicted == n_images else None
+    missing = [reason for reason in (no_images, no_predictions, of_all) if reason]
+    return ClassScores(
+        n=n,
+        metrics={
+            "precision": _share(is_class, is_predicted, units, no_predictions),
+            "recall": _share(is_predicted, is_class, units, no_images),
+            "specificity": _share(~is_predicted, ~is_class, units, of_all),
+            "npv": _share(~is_class, ~is_predicted, units, all_predicted),
+            "f1": _f1(is_class, is_predicted, units, no_images),
+            "auroc": _of_ranking(auroc, score, is_class, units, no_images or of_all),
+            "average_precision": _of_ranking(average_precision, score, is_class, units, no_images),
+        },
+        reason="; ".join(missing) or None,
+    )
+
+
+def _share(is_right: np.ndarray, is_counted: np.ndarray, units: Units, missing: str | None) -> Metric:
+    if missing:
+        return Metric(value=None, method=units.method, reason=missing)
+    influence = influence_on_proportion(is_right, is_counted, units.label, 2)
+    return metric_with_interval(float(is_right[is_counted].mean()), influence, units, "share")
+
+
+def _f1(is_class: np.ndarray, is_predicted: np.ndarray, units: Units, missing: str | None) -> Metric:
+    if missing:
+        return Metric(value=None, method=units.method, reason=missing)
+    influence = influence_on_counts(_f1_of_margins, is_class.astype(int), is_predicted.astype(int), 2)
+    value = 2 * int((is_class & is_predicted).sum()) / int(is_class.sum() + is_predicted.sum())
+    return metric_with_interval(value, influence, units, "share", n_groups=units.n_groups(is_class | is_predicted))
+
+
+def _f1_of_margins(margins: Margins) -> np.ndarray:
+    """Return the F1 of the second of two classes."""
+    right, n_true, n_predicted = (each[..., 1] for each in margins)
+    f1: np.ndarray = 2 * right / (n_true + n_predicted)
+    return f1
+
+
+def _of_ranking(
+    of_score: OfScore, score: np.ndarray, is_class: np.ndarray, units: Units, missing: str | None
+) -> Metric:
+    if missing:
+        return Metric(value=None, method=units.method, reason=missing)
+    ranked = of_score(score, is_class)
+    positive, negative = ranked.of_worst
+    influence = Influence(
+        ranked.of_image, np.array([negative, positive]) ** 2 / 2, ranked.value + (positive + negative) / 2
+    )
+    n_groups = units.n_groups(is_class) if is_class.all() else min(map(units.n_groups, (is_class, ~is_class)))
+    return metric_with_interval(ranked.value, influence, units, "share", n_groups=n_groups)
+
+
+_LEAST = 1e-6  # smallest probability of a class, as in predictions.csv, so that one image cannot exclude a class
+_FEWEST = 2  # groups
+
+
+def group_decisions(
+    probability: np.ndarray, label: np.ndarray, group: np.ndarray | None, positive: int | None
+) -> GroupDecisions | None:
+    """Return metrics of predictions for whole groups; each group is one unit of the intervals.
+
+    Args:
+        probability: (n_images, n_classes) float; rows sum to 1.
+        label: (n_images,) int in [0, n_classes).
+        group: (n_images,) names; images with an empty name are excluded. None if groups are unknown.
+        positive: number of the positive class of two; None for more classes.
+
+    Returns:
+        None if groups are unknown, all are single images, or most have images of several classes.
+    """
+    if group is None:
+        return None
+    is_named = _has_group_name(group)
+    probability, label, group = probability[is_named], label[is_named], group[is_named]
+    if not len(group):
+        return None
+    code = group_codes(group)
+    n_groups, n_classes = int(code.max()) + 1, probability.shape[1]
+    counts = np.bincount(code * n_classes + label, minlength=n_groups * n_classes).reshape(n_groups, n_classes)
+    is_pure = (counts > 0).sum(axis=1) == 1
+    n_mixed = int((~is_pure).sum())
+    if n_groups == len(label) or n_groups - n_mixed < max(_FEWEST, n_mixed):
+        return None
+    log = np.zeros((n_groups, n_classes))
+    np.add.at(log, code, np.log(np.maximum(probability, _LEAST)))
+    mean = (log / counts.sum(axis=1, keepdims=True))[is_pure]
+    group_probability = np.exp(mean - mean.max(axis=1, keepdims=True))
+    group_probability /= group_probability.sum(axis=1, keepdims=True)
+    true_class, predicted_class = counts[is_pure].argmax(axis=1), group_probability.argmax(axis=1)
+    metrics = metric_intervals(
+        group_probability, true_class, None, predicted=predicted_class, metrics=["accuracy", "balanced_accuracy"]
+    )
+    if positive is not None:
+        of_positive = per_class(group_probability, true_class, predicted_class)[positive].metrics
+        metrics |= {name: of_positive[of_class] for name, of_class in OF_POSITIVE.items()}
+    matrix = confusion_matrix(true_class, predicted_class, n_classes)
+    return GroupDecisions(
+        n=len(true_class),
+        n_mixed=n_mixed,
+        n_alone=int((~is_named).sum()),
+        metrics=metrics,
+        confusion_matrix=tuple(map(tuple, matrix.tolist())),
+    )
+
+
+def group_mean_accuracy(is_right: np.ndarray, group: np.ndarray | None) -> Metric | None:
+    """Return the mean accuracy of groups; each group has the same weight and is one unit of the interval.
+
+    Args:
+        is_right: (n_images,) bool.
+        group: (n_images,) names; images with an empty name are excluded. None if groups are unknown.
+
+    Returns:
+        None if no group is named.
+    """
+    if group is None or not (is_named := _has_group_name(group)).any():
+        return None
+    code = group_codes(group[is_named])
+    accuracy = np.bincount(code, weights=is_right[is_named]) / np.bincount(code)
+    no_class = np.zeros(len(accuracy), dtype=int)
+    units = Units.of(no_class, np.arange(len(accuracy)), 1)
+    metric = metric_with_interval(float(accuracy.mean()), influence_on_mean(accuracy, no_class, 1), units, "share")
+    return replace(metric, n_groups=len(accuracy))
+
+
+def _has_group_name(group: np.ndarray) -> np.ndarray:
+    return np.array([name not in ("", None) for name in group.tolist()], dtype=bool)
+
+
+SUBGROUP_METRICS = ("accuracy", "macro_f1")
+_MOST_VALUES = 12  # columns with more are numbers or names, not subgroups
+_MOST_COLUMNS = 8
+_FEW_IMAGES = 20
+
+
+def subgroups(
+    probability: np.ndarray,
+    label: np.ndarray,
+    predicted: np.ndarray,
+    group: np.ndarray | None,
+    columns: Mapping[str, np.ndarray],
+) -> dict[str, dict[str, SubgroupScores]]:
+    """Return metrics of the images with each value of each column.
+
+    Up to 8 columns are used. Columns with one value or more than 12, or with a single class per value, are excluded.
+
+    Args:
+        probability: (n_images, n_classes) float; rows sum to 1.
+        label, predicted: (n_images,) int in [0, n_classes).
+        group: (n_images,) names of groups, or None.
+        columns: (n_images,) text by name of the column; an empty text is a value too.
+    """
+    text_columns = {name: np.array([str(v) for v in values]) for name, values in columns.items()}
+    text_columns = {name: values for name, values in text_columns.items() if _makes_subgroups(values, label)}
+    return {
+        name: {
+            value: _subgroup(probability, label, predicted, group, values == value)
+            for value in sorted(set(values.tolist()), key=lambda value: -int((values == value).sum()))
+        }
+        for name, values in list(text_columns.items())[:_MOST_COLUMNS]
+    }
+
+
+def _makes_subgroups(values: np.ndarray, label: np.ndarray) -> bool:
+    n_values = len(set(values.tolist()))
+    pairs = Counter(zip(values.tolist(), label.tolist(), strict=True))
+    is_within_classes = len(pairs) == n_values  # each value occurs in one class only
+    return 1 < n_values <= _MOST_VALUES and not is_within_classes
+
+
+def _subgroup(
+    probability: np.ndarray, label: np.ndarray, predicted: np.ndarray, group: np.ndarray | None, is_in: np.ndarray
+) -> SubgroupScores:
+    subgroup_group = None if group is None else group[is_in]
+    n_groups = None if subgroup_group is None else int(group_codes(subgroup_group).max()) + 1
+    return SubgroupScores(
+        n=int(is_in.sum()),
+        n_groups=n_groups,
+        is_small=bool(is_in.sum() < _FEW_IMAGES or (n_groups is not None and n_groups < FEWEST_GROUPS)),
+        n_missing=len(set(label.tolist()) - set(label[is_in].tolist())),
+        metrics=metric_intervals(
+            probability[is_in], label[is_in], subgroup_group, predicted=predicted[is_in], metrics=SUBGROUP_METRICS
+        ),
+        gaps={name: _gap(name, probability, label, predicted, group, is_in) for name in SUBGROUP_METRICS},
+    )
+
+
+def _gap(
+    name: str,
+    probability: np.ndarray,
+    label: np.ndarray,
+    predicted: np.ndarray,
+    group: np.ndarray | None,
+    is_in: np.ndarray,
+) -> Metric:
+    if name != "accuracy" and set(label[is_in].tolist()) != set(label[~is_in].tolist()):
+        return Metric(value=None, reason=text("other-images-of-other-classes"))
+    record, units = METRICS[name], Units.of(label, group, probability.shape[1])
+    assert record.influence is not None, "subgroups are compared by metrics with intervals"
+    of_image, unseen, values = np.zeros(len(label)), np.zeros(units.n_classes), []
+    for sign, rows in ((1, is_in), (-1, ~is_in)):
+        part = (probability[rows], label[rows], predicted[rows])
+        influence = record.influence(*part)
+        of_image[rows] = sign * influence.of_image
+        unseen += influence.unseen
+        values.append(record.value(*part))
+    difference = float(values[0] - values[1])
+    n_groups = min(units.n_groups(is_in), units.n_groups(~is_in))
+    influence = Influence(of_image, unseen, difference)
+    return difference_with_interval(difference, influence, units, n_groups=n_groups)

@@ -1,6 +1,6 @@
-"""The table of metrics: what each is called, what it means, how it is computed, and what moves it."""
+"""The table of metrics (names, meanings, functions for values and influences), and their values with intervals."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,18 +12,21 @@ from coverslip.evaluation.calibration import (
     expected_calibration_error,
     expected_error_of_calibrated,
 )
-from coverslip.evaluation.influence import Influence, influence_on_counts, influence_on_mean, influence_on_proportion
+from coverslip.evaluation.intervals import (
+    Influence,
+    Scale,
+    Units,
+    influence_on_counts,
+    influence_on_mean,
+    influence_on_proportion,
+    metric_with_interval,
+)
+from coverslip.evaluation.metrics import check_arrays
+from coverslip.evaluation.results import Metric
 from coverslip.tables import Table
 
 Better = Literal["higher", "lower", "near 0", "near 1"]
-Scale = Literal["share", "correlation", "positive", "real"]
 
-RANGES: Mapping[Scale, tuple[float, float]] = {
-    "share": (0.0, 1.0),
-    "correlation": (-1.0, 1.0),
-    "positive": (0.0, np.inf),
-    "real": (-np.inf, np.inf),
-}
 N_BINS = 15  # of the expected calibration error
 
 
@@ -33,26 +36,28 @@ class MetricRecord:
 
     name: str
     title: str
-    meaning: str  # in plain words, for pages and reports
-    value: Callable[[np.ndarray, np.ndarray, np.ndarray], float]  # of (n, K) probability, (n,) label, (n,) predicted
-    influence: Callable[[np.ndarray, np.ndarray, np.ndarray], Influence] | None = None  # of the same; for the interval
+    meaning: str  # plain text for the app and reports
+    value: Callable[[np.ndarray, np.ndarray, np.ndarray], float]  # from (n, K) probability, (n,) label, (n,) predicted
+    influence: Callable[[np.ndarray, np.ndarray, np.ndarray], Influence] | None = (
+        None  # same arguments; for the interval
+    )
     better: Better = "higher"
     scale: Scale = "share"
-    undefined: str = "it is not defined for these images"  # why `value` is NaN where it is
-    no_interval: str = "no interval is known for it"  # why, where there is no `influence`
-    is_headline: bool = True  # shown where there is room for a few
-    is_for_choices: bool = True  # networks may be chosen by it
-    is_counted: bool = False  # from predicted classes alone, whatever their probabilities
-    is_before_calibration: bool = False  # of the probabilities before the temperature was applied
-    needs_calibration: bool = False  # networks are compared by it only after calibration, which all of them get
+    undefined: str = "it is not defined for these images"  # why `value` can be NaN
+    no_interval: str = "no interval is known for it"  # reason if `influence` is None
+    is_headline: bool = True  # shown if space is limited to a few metrics
+    is_for_choices: bool = True  # networks may be selected by it
+    is_counted: bool = False  # computed from predicted classes only, not from probabilities
+    is_before_calibration: bool = False  # of probabilities before temperature scaling
+    needs_calibration: bool = False  # networks are compared by it only after calibration
 
     @property
     def is_compared(self) -> bool:
-        """Whether a difference of it between two results is worth a row."""
+        """Whether comparisons of two results include a difference of this metric."""
         return self.is_headline and self.is_for_choices
 
     def as_higher_is_better(self, value: float) -> float:
-        """A value as choices are made by it: turned round where lower is better; the least where it is not defined."""
+        """Return a value in which higher is better, for choices; minus infinity if it is not defined."""
         if not np.isfinite(value):
             return float("-inf")
         match self.better:
@@ -69,7 +74,7 @@ class MetricRecord:
 def of_margins(
     function: Callable[[metrics.Margins], np.ndarray],
 ) -> tuple[Callable[..., float], Callable[..., Influence]]:
-    """`value` and `influence` of a metric of confusion matrices: (..., K) margins to (...) numbers, fractions too."""
+    """Return `value` and `influence` of a metric of margins: (..., K) counts, also fractional, to (...) values."""
 
     def value(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray) -> float:
         counts = metrics.confusion_matrix(label, predicted, probability.shape[1])
@@ -84,7 +89,7 @@ def of_margins(
 def of_mean(
     function: Callable[[np.ndarray, np.ndarray], np.ndarray],
 ) -> tuple[Callable[..., float], Callable[..., Influence]]:
-    """`value` and `influence` of a mean over images: (n, K) probability and (n,) label to (n,) numbers."""
+    """Return `value` and `influence` of a mean over images: (n, K) probability and (n,) label to (n,) values."""
 
     def value(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray) -> float:
         return float(function(probability, label).mean())
@@ -174,14 +179,14 @@ def _error_of_calibrated(probability: np.ndarray, label: np.ndarray, predicted: 
     return expected_error_of_calibrated(probability, n_bins=N_BINS)
 
 
-def _line(place: int) -> tuple[Callable[..., float], Callable[..., Influence]]:
-    """Of the calibration intercept (0) or slope (1)."""
+def _line(position: int) -> tuple[Callable[..., float], Callable[..., Influence]]:
+    """Return `value` and `influence` of the calibration intercept (position 0) or slope (position 1)."""
 
     def value(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray) -> float:
-        return calibration_line(probability, label)[place].value
+        return calibration_line(probability, label)[position].value
 
     def influence(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray) -> Influence:
-        number = calibration_line(probability, label)[place]
+        number = calibration_line(probability, label)[position]
         return Influence(number.of_image, np.zeros(probability.shape[1]), number.value)
 
     return value, influence
@@ -338,16 +343,16 @@ def score(
     Args:
         probability: (n_images, n_classes) float; rows sum to 1.
         label: (n_images,) int in [0, n_classes).
-        predicted: (n_images,) int, the class that was decided; None: that of highest probability.
+        predicted: (n_images,) int, the decided class; None takes the class of highest probability.
         names: of the metrics; None takes all `scored_metrics`.
 
     Returns:
-        Metric name to value; NaN where it is not defined (`macro_auroc` when all images are of one class).
+        Metric name to value; NaN if it is not defined (`macro_auroc` if all images are of one class).
 
     Raises:
         ValueError: there are no images, the shapes disagree, or a label is outside [0, n_classes).
     """
-    metrics.check_arrays(probability, label)
+    check_arrays(probability, label)
     if predicted is None:
         predicted = probability.argmax(axis=1)
     metric_names = scored_metrics() if names is None else names
@@ -355,19 +360,74 @@ def score(
 
 
 def scored_metrics() -> tuple[str, ...]:
-    """Return names of the metrics that one set of probabilities is enough for."""
+    """Return the names of the metrics that do not need uncalibrated probabilities."""
     return tuple(name for name, record in METRICS.items() if not record.is_before_calibration)
 
 
 def metrics_for_choices() -> tuple[str, ...]:
-    """Return names of the metrics that networks may be chosen by."""
+    """Return the names of the metrics by which networks may be selected."""
     return tuple(name for name, record in METRICS.items() if record.is_for_choices)
 
 
 def row_metrics(primary: str) -> tuple[str, ...]:
-    """Return names of those that a row for a part of the images (a fold, a domain) has room for.
+    """Return the names of the metrics in a table row for a fold or domain.
 
     Args:
-        primary: the metric that choices were made by.
+        primary: metric by which choices were made.
     """
     return tuple(dict.fromkeys(["accuracy", "macro_f1", primary]))
+
+
+OnMetrics = Callable[[int, int], None]  # number of finished metrics, and of all
+
+
+def ignore_metrics(done: int, total: int) -> None:
+    """Ignore the progress of metrics."""
+
+
+def metric_intervals(
+    probability: np.ndarray,
+    label: np.ndarray,
+    group: np.ndarray | None,
+    *,
+    predicted: np.ndarray | None = None,
+    metrics: Sequence[str] | None = None,
+    on_progress: OnMetrics = ignore_metrics,
+) -> dict[str, Metric]:
+    """Return each metric with an interval for the sampling error of groups, or of images without groups.
+
+    Args:
+        probability: (n_images, n_classes) float; rows sum to 1.
+        label: (n_images,) int in [0, n_classes).
+        group: (n_images,) names of groups, which are resampled as a whole. Each empty name or None is a separate group.
+            None instead of an array treats images as independent. The class frequencies are random, not fixed.
+        predicted: (n_images,) int, the decided class; None takes the class of highest probability.
+        metrics: names out of `METRICS`; None takes all `scored_metrics`.
+        on_progress: called with the number of metrics that are done.
+
+    Returns:
+        Metric name to `Metric`; `value`, `low` and `high` are None, with a reason, if they cannot be estimated.
+
+    Raises:
+        ValueError: as in `score`, or there is no such metric.
+    """
+    check_arrays(probability, label)
+    records = [METRICS.find(name) for name in (scored_metrics() if metrics is None else metrics)]
+    units = Units.of(label, group, probability.shape[1])
+    if predicted is None:
+        predicted = probability.argmax(axis=1)
+    results = {}
+    for done, record in enumerate(records, start=1):
+        results[record.name] = _metric(record, probability, predicted, units)
+        on_progress(done, len(records))
+    return results
+
+
+def _metric(record: MetricRecord, probability: np.ndarray, predicted: np.ndarray, units: Units) -> Metric:
+    value = record.value(probability, units.label, predicted)
+    if np.isnan(value):
+        return Metric(value=None, method=units.method, reason=record.undefined)
+    if record.influence is None:
+        return Metric(value=value, reason=record.no_interval)
+    influence = record.influence(probability, units.label, predicted)
+    return metric_with_interval(value, influence, units, record.scale)

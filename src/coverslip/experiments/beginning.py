@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from coverslip.audit import (
-    SeenWhileScanning,
+    ScanCollector,
     cached_leakage_audit,
     inspect_with_leakage_audit,
-    with_known_quality,
+    with_cached_quality,
     with_near_duplicates,
     with_recorded_near_duplicates,
 )
@@ -22,13 +22,13 @@ from coverslip.datasets import (
     check_classes,
     check_groups,
     check_no_split,
-    kept_together,
     open_dataset,
-    read_as,
-    regrouped,
     scan_images,
     shared_class_notes,
+    undivided_clusters,
     with_classes,
+    with_groups,
+    with_plan,
 )
 from coverslip.errors import BadDataset, BadRecipe, OutOfTime
 from coverslip.events import Noted
@@ -80,12 +80,12 @@ def apply_recipe(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
     if recipe.channel_files is None:
         changes["channel_files"] = opening.plan.channel_files
     recipe = recipe.model_copy(update=changes)
-    return with_classes(read_as(data, plan_of(recipe)), recipe.classes), recipe
+    return with_classes(with_plan(data, plan_of(recipe)), recipe.classes), recipe
 
 
 def assign_groups(data: Dataset, recipe: Recipe) -> Dataset:
     """The images in the recipe's groups, where none were chosen when they were opened."""
-    return data if recipe.group is None or data.opening.is_grouped else regrouped(data, recipe.group)
+    return data if recipe.group is None or data.opening.is_grouped else with_groups(data, recipe.group)
 
 
 def validated(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
@@ -236,10 +236,10 @@ def look_at_images(data: Dataset, recipe: Recipe, context: RunContext) -> tuple[
     """
     _look_ahead(data, context)
     keep_content_hashes(context.run, data, emit=context.emit, stop=context.stop)
-    seen = SeenWhileScanning(with_quality=False) if _is_searched(recipe, context) else None
+    seen = ScanCollector(with_quality=False) if _is_searched(recipe, context) else None
     scan = scan_images(data, emit=context.emit, stop=context.stop, on_pixels=seen)
     scan, recipe = _with_near_duplicates(data, scan, seen, recipe, context)
-    inspection = inspect_with_leakage_audit(data, with_known_quality(scan), cached_leakage_audit(data, scan))
+    inspection = inspect_with_leakage_audit(data, with_cached_quality(scan), cached_leakage_audit(data, scan))
     write_inspection(context.run.inspection_file, inspection)
     notes = [*data.notes, *shared_class_notes(data), *_few_images_notes(data)]
     if recipe.sampling == "domains" and len({record.domain for record in data.records}) < 2:
@@ -262,7 +262,7 @@ def _is_searched(recipe: Recipe, context: RunContext) -> bool:
 
 
 def _with_near_duplicates(
-    data: Dataset, scan: Scan, seen: SeenWhileScanning | None, recipe: Recipe, context: RunContext
+    data: Dataset, scan: Scan, seen: ScanCollector | None, recipe: Recipe, context: RunContext
 ) -> tuple[Scan, Recipe]:
     """The scan with the clusters that the split keeps together, and the recipe, as `look_at_images` gives it."""
     if recipe.split.near_duplicates == "ignore":
@@ -277,7 +277,7 @@ def _with_near_duplicates(
         scan = with_near_duplicates(data, scan, seen, emit=context.emit, stop=stop)
     except OutOfTime:
         return scan, _without_search(recipe, context, _SEARCH_SHARE * left)
-    clusters = kept_together(data, scan)
+    clusters = undivided_clusters(data, scan)
     if clusters:
         n = sum(map(len, clusters))
         context.emit(Noted.of(note("near-duplicates", n_clusters=len(clusters), n_images=n)))
@@ -302,6 +302,6 @@ def _look_ahead(data: Dataset, context: RunContext) -> None:
     if len(taking_part) < 2 * _LOOKED_AT:
         return
     some = taking_part[:: len(taking_part) // _LOOKED_AT][:_LOOKED_AT]
-    facts = [fact for fact in scan_images(data.chosen(some), stop=context.stop).facts if isinstance(fact, ImageFacts)]
+    facts = [fact for fact in scan_images(data.subset(some), stop=context.stop).facts if isinstance(fact, ImageFacts)]
     times = Counter(fact.n_channels for fact in facts)
     check_channels([fact for fact in facts if times[fact.n_channels] > 1], n_checked=len(some))

@@ -175,8 +175,8 @@ class Watch:
             self._embedded_after = self._deadline.clock() - self._stage_began
         if event.stage == COMPUTING_FEATURES and event.per_second:
             self.embedding_seconds = 1 / event.per_second
-        is_telling = seconds >= _TELLING_SECONDS or event.done >= _TELLING_SHARE * event.total
-        if is_telling and event.seconds_left is not None:
+        is_significant = seconds >= _TELLING_SECONDS or event.done >= _TELLING_SHARE * event.total
+        if is_significant and event.seconds_left is not None:
             self.foreseen = event.seconds_left + self._n_later_loadings * (self._loading or 0.0)
 
 

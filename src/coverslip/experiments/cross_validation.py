@@ -87,7 +87,7 @@ def cross_validate(
     recipe = with_epochs_of_folds(data, scan, folds, recipe)
     _train_folds(data, scan, folds, recipe, environment, context)
     tested = [i for i, fold in enumerate(folds.fold_of) if fold is not None]
-    evaluation = pooled(run, data.chosen(tested), [folds.fold_of[i] or 0 for i in tested], recipe, context)
+    evaluation = pooled(run, data.subset(tested), [folds.fold_of[i] or 0 for i in tested], recipe, context)
     _fit_on_all(data, scan, folds, recipe, context)
     write_report(context.folder, context.emit)
     return evaluation
@@ -105,7 +105,7 @@ def measure_folds(run: Run, data: Dataset, context: RunContext) -> Evaluation:
     folds = [fold_of[record.image_id] for record in data.records]
     for k in sorted(set(folds)):
         fold_run = run.fold(k)
-        tested = data.chosen(i for i, fold in enumerate(folds) if fold == k)
+        tested = data.subset(i for i, fold in enumerate(folds) if fold == k)
         classifier = load_classifier(fold_run.folder, context.device)
         fold_context = context.telling(_as_fold(context.emit, k))
         measure(fold_run, tested, classifier, fold_run.recipe, fold_context, may_be_empty=True)

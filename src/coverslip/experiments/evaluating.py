@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from coverslip.datasets import Dataset, one_line, read_as, scan_images, some, with_classes
+from coverslip.datasets import Dataset, one_line, scan_images, some, with_classes, with_plan
 from coverslip.errors import BadDataset, BadRun, Stopped
 from coverslip.events import Emit, Noted
 from coverslip.experiments.beginning import assign_groups
@@ -85,7 +85,7 @@ def measured_images(evaluation: Run) -> Dataset:
     run, image_ids = evaluation.whole, {row.image_id for row in evaluation.predictions}
     assert run.card is not None, "it was measured with this classifier"
     data = _as_measured(evaluated_images_of(evaluation), run, run.card)
-    data = data.chosen(i for i, record in enumerate(data.records) if record.image_id in image_ids)
+    data = data.subset(i for i, record in enumerate(data.records) if record.image_id in image_ids)
     before = evaluation.evaluated_images
     if before is None or before.fingerprints != images_opened(data).fingerprints:
         raise BadRun("evaluated-images-changed", file=data.root)
@@ -126,7 +126,7 @@ def _in_the_runs_groups(data: Dataset, run: Run, emit: Emit) -> Dataset:
 
 def _as_measured(data: Dataset, run: Run, card: ClassifierCard) -> Dataset:
     """The images read as the classifier does, labeled by its names."""
-    return with_classes(read_as(data, card.preprocessing.plan), run.recipe.classes, known=card.classes)
+    return with_classes(with_plan(data, card.preprocessing.plan), run.recipe.classes, known=card.classes)
 
 
 def _count_seen(run: Run, data: Dataset, context: RunContext) -> int:

@@ -143,7 +143,7 @@ def _sources(
         if image.shape[2] != n_channels:  # gray among color
             image = np.repeat(image[:, :, :1], n_channels, axis=2)
         record = data.records[position]
-        return border_features(image), background_features(image), {} if record.given else file_tags(record.path)
+        return border_features(image), background_features(image), {} if record.in_memory else file_tags(record.path)
 
     with ThreadPoolExecutor(n_cores(), thread_name_prefix="leakage-audit") as pool:
         tell, numbers = telling(emit, "looking at borders and backgrounds", "images"), []
@@ -164,7 +164,9 @@ def _sources(
 def _names_and_labels(data: Dataset, positions: Sequence[int]) -> tuple[list[str], list[str]]:
     """Names without suffix, empty of images that were given without a file."""
     records = [data.records[i] for i in positions]
-    return ["" if record.given else record.path.stem for record in records], [record.label or "" for record in records]
+    return ["" if record.in_memory else record.path.stem for record in records], [
+        record.label or "" for record in records
+    ]
 
 
 def _one_hot(tags: Sequence[Mapping[str, str]]) -> Singles:

@@ -112,7 +112,7 @@ def train_one_split(
     # From here on the classifier is used as anybody would use it: read back from what was packaged.
     classifier = load_classifier(context.run.classifier_folder, context.device)
     keep_validation(split_data, fitted, classifier, context.run)
-    test_images = data.chosen(split_data.test)
+    test_images = data.subset(split_data.test)
     evaluation = measure(context.run, test_images, classifier, recipe, context, may_be_empty=may_be_empty)
     if with_report:
         write_report(context.folder, context.emit)

@@ -161,7 +161,7 @@ def rethreshold(
     if run.is_cross_validated:
         folds = [fold_of[record.image_id] for record in data.records]
         for k, each_run in enumerate(run.folds, start=1):
-            tested = data.chosen(i for i, fold in enumerate(folds) if fold == k)
+            tested = data.subset(i for i, fold in enumerate(folds) if fold == k)
             _decide_rows(each_run, tested, recipe, Run(each_run.folder).card)
         pooled(Run(run.folder), data, folds, recipe, context.telling(ignore))
     else:

@@ -17,14 +17,14 @@ from coverslip.datasets import (
     UNREADABLE,
     Axes,
     Dataset,
-    Given,
     ImageRecord,
+    ImageSource,
     PreprocessedImage,
     counted,
     name_as_text,
     open_dataset,
-    read_as,
     read_preprocessed,
+    with_plan,
 )
 from coverslip.errors import BadClassifier, UnreadableImage
 from coverslip.evaluation import apply_temperature, decided_classes, log_ratios
@@ -181,7 +181,7 @@ class Classifier:
         other.card = self.card.model_copy(update={"prior": shares, "operating_points": None})
         return other
 
-    def open_images(self, sources: Dataset | Given, axes: Axes = "HWC") -> Dataset:
+    def open_images(self, sources: Dataset | ImageSource, axes: Axes = "HWC") -> Dataset:
         """Images to be read as those of training were.
 
         Args:
@@ -193,11 +193,11 @@ class Classifier:
         """
         plan = self.card.preprocessing.plan
         if isinstance(sources, Dataset):
-            return read_as(sources, plan)
+            return with_plan(sources, plan)
         depths = self.card.trained_on.dtypes
         return open_dataset(sources, plan=plan, labeled=False, axes=axes, depth=depths[0] if len(depths) == 1 else None)
 
-    def predict(self, sources: Dataset | Given, *, axes: Axes = "HWC", emit: Emit = ignore) -> Predictions:
+    def predict(self, sources: Dataset | ImageSource, *, axes: Axes = "HWC", emit: Emit = ignore) -> Predictions:
         """One row per image, in the order given, its path absolute; arguments as of `open_images`.
 
         Raises:
@@ -206,7 +206,7 @@ class Classifier:
         """
         return Predictions(self.predict_images(self.open_images(sources, axes), emit=emit), self.classes)
 
-    def predict_proba(self, sources: Dataset | Given, *, axes: Axes = "HWC", emit: Emit = ignore) -> np.ndarray:
+    def predict_proba(self, sources: Dataset | ImageSource, *, axes: Axes = "HWC", emit: Emit = ignore) -> np.ndarray:
         """(n, K) calibrated probabilities in the order of `classes`, a row per image; NaN where one cannot be read.
 
         Raises:

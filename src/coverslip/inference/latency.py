@@ -69,7 +69,7 @@ def classifier_latency(classifier: "Classifier", files: Sequence[Path | str], *,
     """
     card = classifier.card
     dataset = classifier.open_images([str(file) for file in files[:MANY]])
-    first = dataset.chosen([0])
+    first = dataset.subset([0])
     return _latency(
         classifier.network,
         _pixels(dataset.records, card.preprocessing),

@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from coverslip.datasets import UNREADABLE, Axes, Dataset, Given, PreprocessedImage, one_line
+from coverslip.datasets import UNREADABLE, Axes, Dataset, ImageSource, PreprocessedImage, one_line
 from coverslip.errors import UnreadableImage
 from coverslip.evaluation import Metric
 from coverslip.events import Emit, Noted
@@ -68,7 +68,7 @@ class Summary:
 
 def predict(
     run: Run | Path | str,
-    sources: Dataset | Given,
+    sources: Dataset | ImageSource,
     *,
     out: Path | str,
     axes: Axes = "HWC",

@@ -17,9 +17,9 @@ from coverslip.datasets import (
     ImageRecord,
     Opening,
     name_as_text,
-    open_again,
     open_dataset,
     plain_name,
+    reopen_dataset,
     some,
     with_classes,
 )
@@ -47,7 +47,7 @@ class ContentHashes:
 
     def of(self, data: Dataset, *, emit: Emit, stop: Stop = BY_SIGNAL) -> dict[str, str]:
         """The hashes of all files of each image, by its id; empty for a file that is not there."""
-        files = {record.image_id: record.plan.files(record.path) for record in data.records if record.given is None}
+        files = {record.image_id: record.plan.files(record.path) for record in data.records if record.in_memory is None}
         unknown = list(dict.fromkeys(file for each in files.values() for file in each if file not in self._known))
         tell = telling(emit, "hashing files", "files")
         for n, (file, digest) in enumerate(zip(unknown, _hashed(unknown), strict=True), start=1):
@@ -170,8 +170,8 @@ def _row(record: ImageRecord, group: str | None, folder: Path) -> dict[str, str]
     """What is known of an image, by the names of columns; its pixels are written if there is no file of them yet."""
     plan, path = record.plan, name_as_text(str(record.path))
     row = {"image_id": record.image_id, "path": path, "label": record.label or ""}
-    if record.given is not None:
-        row["path"] = _write_once(record, record.given, folder)
+    if record.in_memory is not None:
+        row["path"] = _write_once(record, record.in_memory, folder)
     if group is not None:
         row[group] = record.group or ""
     values: Mapping[str, object] = {"split": record.predefined_split, "domain": record.domain}
@@ -222,7 +222,7 @@ def images_of(run: Run) -> Dataset:
     """The images of a run as they are now; later ones do not belong to it."""
     opened = run.environment.opened
     stored_sources = kept_sources(run)
-    data = open_again(_opening(opened, stored_sources, run.recipe, opened.domains))
+    data = reopen_dataset(_opening(opened, stored_sources, run.recipe, opened.domains))
     data = with_classes(with_note(data, run) if stored_sources else data, run.recipe.classes)
     return _chosen(data, {row.image_id for row in run.split}) if run.split else data
 
@@ -238,7 +238,7 @@ def evaluated_images_of(evaluation: Run) -> Dataset:
     if images is None:
         raise BadRun("evaluation-without-metrics", file=evaluation.folder)
     recipe = evaluation.whole.recipe
-    return open_again(_opening(images.opened, kept_sources(evaluation), recipe, ()))
+    return reopen_dataset(_opening(images.opened, kept_sources(evaluation), recipe, ()))
 
 
 def _opening(
@@ -310,7 +310,7 @@ def refuse_other_images(evaluation: Run, data: Dataset) -> None:
 
 def _chosen(data: Dataset, image_ids: Iterable[str]) -> Dataset:
     chosen_ids = frozenset(image_ids)
-    return data.chosen(i for i, record in enumerate(data.records) if record.image_id in chosen_ids)
+    return data.subset(i for i, record in enumerate(data.records) if record.image_id in chosen_ids)
 
 
 _Pixels = tuple[str, ReadPlan, tuple[int, int] | None]  # a file, which of its pixels a table states, and its point
@@ -374,7 +374,7 @@ def _found_again(run: Run, rows: dict[str, SplitRow]) -> tuple[dict[_Pixels, Spl
     """Rows by their pixels, and by their id those whose file is not where it was: its folder may have been moved."""
     records: tuple[ImageRecord, ...] = ()
     with suppress(CoverslipError):
-        records = tuple(record for record in images_of(run).records if record.is_there)
+        records = tuple(record for record in images_of(run).records if record.exists)
     there = {record.image_id for record in records}
     by_pixels: dict[_Pixels, SplitRow] = {}
     for record in records:

@@ -54,7 +54,7 @@ class ImageLookup:
         if self._data is None:
             return {}
         wanted_ids = set(image_ids)
-        data = self._data.chosen(i for i, record in enumerate(self._data.records) if record.image_id in wanted_ids)
+        data = self._data.subset(i for i, record in enumerate(self._data.records) if record.image_id in wanted_ids)
         return {
             record.image_id: facts.pixel_hash
             for record, facts in zip(data.records, scan_images(data).facts, strict=True)

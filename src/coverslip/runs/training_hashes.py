@@ -41,7 +41,7 @@ class TrainingHashes:
         """
         copies: set[int] = set()
         for plan, hashes in self.by_plan.items():
-            other = data.chosen(positions).read_with(plan)
+            other = data.subset(positions).read_with(plan)
             is_same = [record.plan for record in other.records] == [data.records[i].plan for i in positions]
             facts = [scan.facts[i] for i in positions] if is_same else scan_images(other, emit=emit, stop=stop).facts
             is_copy = (isinstance(fact, ImageFacts) and fact.pixel_hash in hashes for fact in facts)

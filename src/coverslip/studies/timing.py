@@ -73,7 +73,7 @@ def _as_timed(recipe: Recipe) -> Recipe:
 def _timed(cells: Sequence[Cell]) -> dict[str, float | None]:
     recipe = _as_timed(cells[0].recipe)
     data = open_dataset(list(cells[0].dataset.path))
-    sample = data.chosen(_evenly(data))
+    sample = data.subset(_evenly(data))
     scan = scan_images(sample)
     with TemporaryDirectory() as folder:
         context = RunContext(Path(folder), chosen_device(recipe.device))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from coverslip.augmentation import AUGMENTATIONS
-from coverslip.datasets import what_to_do_about_channels
+from coverslip.datasets import channel_advice
 from coverslip.errors import BadDataset, BadRecipe
 from coverslip.images import ImageFacts, Preprocessing, learn_scaling
 from coverslip.messages import Note, Set, note
@@ -76,7 +76,7 @@ def check_channels(facts: Sequence[ImageFacts], *, n_checked: int = 0) -> None:
     n_by_channels = Counter(fact.n_channels for fact in facts)
     several = sorted(set(n_by_channels) - {1})
     if len(several) > 1:
-        advice, remedies = what_to_do_about_channels(n_by_channels)
+        advice, remedies = channel_advice(n_by_channels)
         counts = ", ".join(f"{n_by_channels[n]:,} have {n}" for n in several)
         raise BadDataset("different-channels", remedies=remedies, n_checked=n_checked, counts=counts, advice=advice)
 

@@ -96,7 +96,7 @@ def _candidates(
             example = grouped_records[0][1] if grouped_records else ""
             if (n := _n_groups([group for _, group in grouped_records])) and not has_image_suffix(example):
                 candidate = by_column.get(column)
-                p, is_supported = (None, False) if candidate is None else (candidate.p, candidate.is_telling)
+                p, is_supported = (None, False) if candidate is None else (candidate.p, candidate.is_significant)
                 if not is_supported and _is_serial(grouped_records):
                     continue
                 columns.append((GroupSuggestion(column, None, n, example, p, is_supported), groups))
@@ -105,7 +105,7 @@ def _candidates(
         if not candidate.is_class and candidate.column is None:
             records, _ = grouped_by_pattern(data.records, data.root, candidate.pattern)
             suggestion = GroupSuggestion(
-                None, candidate.pattern, candidate.n_groups, candidate.example, candidate.p, candidate.is_telling
+                None, candidate.pattern, candidate.n_groups, candidate.example, candidate.p, candidate.is_significant
             )
             yield suggestion, [record.group for record in records]
 

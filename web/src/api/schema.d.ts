@@ -2297,7 +2297,7 @@ export interface components {
         };
         /**
          * AsIfIndependent
-         * @description What usual tests say, which take splits for independent studies and find differences where there are none.
+         * @description Results of common tests that treat splits as independent studies, with too many false positives.
          */
         AsIfIndependent: {
             /** T P */
@@ -2901,7 +2901,7 @@ export interface components {
         };
         /**
          * CurvePoint
-         * @description The score of networks trained on so many images.
+         * @description The score of classifiers trained on a number of images.
          */
         CurvePoint: {
             /** N Images */
@@ -3035,17 +3035,17 @@ export interface components {
             };
             /**
              * Notes
-             * @description What was ignored, and how the data were interpreted.
+             * @description Ignored files and columns, and interpretations of the data.
              */
             notes: components["schemas"]["Note"][];
             /**
              * Are Copies Known
-             * @description Whether near-duplicates were searched for: images that show the same with other pixels.
+             * @description Whether near-duplicates (the same content with different pixels) were searched for.
              */
             are_copies_known: boolean;
             /**
              * Findings
-             * @description What is wrong or could be better, the most severe first.
+             * @description Problems and possible improvements, the most severe first.
              */
             findings: components["schemas"]["Finding"][];
             /**
@@ -3286,7 +3286,7 @@ export interface components {
         };
         /**
          * Distances
-         * @description How far apart datasets are.
+         * @description Distances between all pairs of datasets.
          */
         Distances: {
             /** Network */
@@ -3706,17 +3706,17 @@ export interface components {
         };
         /**
          * Finding
-         * @description A property of the images that matters for training. Further fields depend on the code.
+         * @description A property of the dataset that matters for training. Further fields depend on the code.
          */
         Finding: {
             /**
              * Code
-             * @description What kind of finding it is. `leakage` (error): In several sets of the predefined split; `no-labels` (error): No labels; `one-class` (error): A single class; `unlike-channels` (error): Different numbers of channels; `confounded-groups` (error): Each class in a single group; `missing-files` (warning): Not found; `unreadable` (warning): Cannot be read; `conflicting-labels` (warning): Same pixels, different classes; `duplicates` (warning): Same pixels, same class; `class-not-in-training` (warning): No training images of a class; `small-class` (warning): Small classes; `near-duplicates` (warning): Near-duplicates; `hidden-groups` (warning): Groups in names; `no-groups` (warning): No groups; `class-in-few-groups` (warning): Classes of few groups; `few-groups` (warning): Few groups; `channel-files` (warning): Files that are channels; `groups-divide-copies` (warning): Duplicates in different groups; `group-is-class` (warning): One class in each group; `no-signal` (warning): Images do not predict the labels; `shortcut` (warning): Labels predicted without the object; `mixed-bit-depths` (warning): Mixed bit depths; `slight-shortcut` (advice): Labels partly predicted without the object; `unlabeled` (advice): Images without a label; `cut-off` (advice): Objects cut off by the edge; `blurred` (advice): Blurred images; `saturated` (advice): Too bright to show detail; `imbalance` (advice): Unequal classes; `similar-class-names` (advice): Similar class names; `mixed-channels` (advice): Mixed channels; `boxes-beyond-edge` (advice): Crops beyond the edge; `several-planes` (advice): Several planes.
+             * @description Kind of the finding. `leakage` (error): In several sets of the predefined split; `no-labels` (error): No labels; `one-class` (error): A single class; `unlike-channels` (error): Different numbers of channels; `confounded-groups` (error): Each class in a single group; `missing-files` (warning): Not found; `unreadable` (warning): Cannot be read; `conflicting-labels` (warning): Same pixels, different classes; `duplicates` (warning): Same pixels, same class; `class-not-in-training` (warning): No training images of a class; `small-class` (warning): Small classes; `near-duplicates` (warning): Near-duplicates; `hidden-groups` (warning): Groups in names; `no-groups` (warning): No groups; `class-in-few-groups` (warning): Classes of few groups; `few-groups` (warning): Few groups; `channel-files` (warning): Files that are channels; `groups-divide-copies` (warning): Duplicates in different groups; `group-is-class` (warning): One class in each group; `no-signal` (warning): Images do not predict the labels; `shortcut` (warning): Labels predicted without the object; `mixed-bit-depths` (warning): Mixed bit depths; `slight-shortcut` (advice): Labels partly predicted without the object; `unlabeled` (advice): Images without a label; `cut-off` (advice): Objects cut off by the edge; `blurred` (advice): Blurred images; `saturated` (advice): Too bright to show detail; `imbalance` (advice): Unequal classes; `similar-class-names` (advice): Similar class names; `mixed-channels` (advice): Mixed channels; `boxes-beyond-edge` (advice): Crops beyond the edge; `several-planes` (advice): Several planes.
              */
             code: string;
             /**
              * Severity
-             * @description error: a training refuses it, or its numbers would be false; warning: images are excluded, or numbers are doubtful; advice: nothing is wrong, but something can be done better.
+             * @description error: training is refused, or its metrics would be invalid; warning: images are excluded, or metrics may be unreliable; advice: a possible improvement.
              * @enum {string}
              */
             severity: "error" | "warning" | "advice";
@@ -3727,35 +3727,35 @@ export interface components {
             title: string;
             /**
              * Text
-             * @description What was found.
+             * @description Description of the finding.
              */
             text: string;
             /**
              * Do
-             * @description What to do about it.
+             * @description Recommended action.
              */
             do: string;
             /**
              * Remedies
-             * @description The same as data, where it is one of the known ones.
+             * @description Recommended action as data, if it is a supported one.
              * @default []
              */
             remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["TrustCluster"])[];
             /**
              * Images
-             * @description The image_ids of the images concerned, a list per cluster.
+             * @description The image_ids of the affected images, a list per cluster.
              * @default []
              */
             images: string[][];
             /**
              * Notes
-             * @description For each image its label, group, set or fault; empty if there is none.
+             * @description For each image its label, group, set or error; empty if not applicable.
              * @default []
              */
             notes: string[][];
             /**
              * Limit
-             * @description What it means for the numbers of a training on these images, if the report should say so.
+             * @description Consequence for metrics of a training on these images, for the report; may be empty.
              * @default
              */
             limit: string;
@@ -4658,7 +4658,7 @@ export interface components {
         };
         /**
          * LearningCurve
-         * @description How good classifiers are that were trained on part of the images, and where that leads.
+         * @description Scores of classifiers trained on parts of the images, and the extrapolation to more images.
          */
         LearningCurve: {
             /** N Images */
@@ -4719,7 +4719,7 @@ export interface components {
         };
         /**
          * McNemar
-         * @description The images that only one of two classifiers named rightly, and how likely so unequal counts are by chance.
+         * @description The numbers of images that only one of two classifiers predicted correctly, and McNemar's p-value.
          */
         McNemar: {
             /** N First */
@@ -4798,7 +4798,7 @@ export interface components {
         };
         /**
          * Metric
-         * @description A number and how far it could be off.
+         * @description A metric with its confidence interval.
          */
         Metric: {
             /** Value */
@@ -5507,7 +5507,7 @@ export interface components {
         };
         /**
          * PairDistance
-         * @description Two of the datasets.
+         * @description Distances between two datasets.
          */
         PairDistance: {
             /** A */
@@ -5771,7 +5771,7 @@ export interface components {
         };
         /**
          * ProcedureDifference
-         * @description How much better one way of training is than another, over splits. All in the metric's own unit.
+         * @description The difference between two training procedures over splits, in the unit of the metric.
          */
         ProcedureDifference: {
             /** N Splits */
@@ -6508,7 +6508,7 @@ export interface components {
         };
         /**
          * SetFacts
-         * @description One of the datasets.
+         * @description Name and size of one dataset.
          */
         SetFacts: {
             /** Name */
@@ -6534,7 +6534,7 @@ export interface components {
         };
         /**
          * Signal
-         * @description How well each source, and the whole image, predicts the labels.
+         * @description The scores of probes that predict labels from the whole image and from other sources.
          */
         Signal: {
             /** Chance */
@@ -6705,7 +6705,7 @@ export interface components {
         };
         /**
          * Spread
-         * @description Smallest, middle and largest of some numbers.
+         * @description Minimum, median and maximum of some numbers.
          */
         Spread: {
             /** Min */

@@ -1,12 +1,28 @@
-"""The images of a dataset, and what names and tables state about them, without decoding."""
+"""The images of a dataset with their labels, groups and sets from names and tables, without decoding."""
 
-from coverslip.datasets.index.boxes import gives_boxes
-from coverslip.datasets.index.channel_files import ChannelNames, channel_names, read_as
+from coverslip.datasets.index.boxes import has_box_columns
+from coverslip.datasets.index.channel_files import channel_names, with_plan
 from coverslip.datasets.index.classes import ClassPlan, Name, check_classes, shared_class_notes, with_classes
-from coverslip.datasets.index.folders import has_image_suffix
 from coverslip.datasets.index.in_memory import Axes
-from coverslip.datasets.index.opening import Given, open_again, open_dataset, regrouped
-from coverslip.datasets.index.patterns import grouped_by_pattern
+from coverslip.datasets.index.names import (
+    clean_label,
+    counted,
+    has_image_suffix,
+    name_as_text,
+    name_from_text,
+    natural_key,
+    one_line,
+    printable,
+    some,
+)
+from coverslip.datasets.index.opening import (
+    ImageSource,
+    grouped_by_pattern,
+    open_dataset,
+    open_image_file,
+    reopen_dataset,
+    with_groups,
+)
 from coverslip.datasets.index.records import (
     DECISIONS,
     SIDES,
@@ -19,21 +35,10 @@ from coverslip.datasets.index.records import (
     Origin,
     Part,
     Side,
-    Source,
-    clean_label,
-    counted,
-    name_as_text,
-    name_from_text,
-    natural_key,
-    one_line,
-    printable,
-    some,
 )
-from coverslip.datasets.index.table import ALIASES, TABLE_NAMES, plain_name
+from coverslip.datasets.index.table import ALIASES, PLAIN_TABLE_SUFFIXES, TABLE_NAMES, is_table, plain_name, read_table
 from coverslip.datasets.index.table_columns import TableContent, describe_table, with_mapping
-from coverslip.datasets.index.table_files import PLAIN_TABLE_SUFFIXES, is_table, read_table
-from coverslip.datasets.index.tables import EXCLUDED_BY_HAND
-from coverslip.datasets.index.unlabeled import open_image_file
+from coverslip.datasets.index.table_rows import EXCLUDED_BY_HAND
 
 __all__ = [
     "ALIASES",
@@ -46,41 +51,39 @@ __all__ = [
     "UNFAMILIAR",
     "UNREADABLE",
     "Axes",
-    "ChannelNames",
     "ClassPlan",
     "Dataset",
-    "Given",
     "ImageRecord",
+    "ImageSource",
     "Name",
     "Opening",
     "Origin",
     "Part",
     "Side",
-    "Source",
     "TableContent",
     "channel_names",
     "check_classes",
     "clean_label",
     "counted",
     "describe_table",
-    "gives_boxes",
     "grouped_by_pattern",
+    "has_box_columns",
     "has_image_suffix",
     "is_table",
     "name_as_text",
     "name_from_text",
     "natural_key",
     "one_line",
-    "open_again",
     "open_dataset",
     "open_image_file",
     "plain_name",
     "printable",
-    "read_as",
     "read_table",
-    "regrouped",
+    "reopen_dataset",
     "shared_class_notes",
     "some",
     "with_classes",
+    "with_groups",
     "with_mapping",
+    "with_plan",
 ]

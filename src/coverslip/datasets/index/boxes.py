@@ -1,4 +1,4 @@
-"""Boxes and points in a table: corner and size, center and size, two corners, or a point with a crop size for all."""
+"""Boxes and points in a table: corner and size, center and size, two corners, or points with one crop size."""
 
 import math
 import re
@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from coverslip.datasets.index.records import one_line
+from coverslip.datasets.index.names import one_line
 from coverslip.datasets.index.table import PIXELS, RELATIVE, CellFault, Table, plain_name
 from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.images import describe_image, square_around
@@ -28,9 +28,9 @@ _LAYOUTS: tuple[tuple[Layout, tuple[str, ...]], ...] = (
 )
 _POINTS = (("x_center", "y_center"), ("x", "y"))
 _MICROMETERS = re.compile(r"(?:^|_)([xy])(?:_.*)?_?[(\[]?(?:[µμu]m|microns?)[)\]]?$")
-_MOST = 2**31  # pixels; no image is as large
-_UNKNOWN: Size = (10_000, 10_000)  # of a file that cannot be read, so that the boxes of its rows still differ
-_MOST_FILES, _MOST_POINTS = 50, 1_000  # that the suggested crop size is computed from
+_MOST = 2**31  # pixels, more than any image has
+_UNKNOWN_SIZE: Size = (10_000, 10_000)  # for unreadable files, so that the boxes of their rows differ
+_MOST_FILES, _MOST_POINTS = 50, 1_000  # for the suggested crop size
 _SUGGESTED_SIDES = (16, 512)
 
 
@@ -46,7 +46,7 @@ class BoxColumns:
 
     @property
     def are_points(self) -> bool:
-        """Whether rows give only points, so that one crop size is used for all of them."""
+        """Whether rows contain only points, so that all crops have the same size."""
         return self.layout == "point"
 
 
@@ -62,24 +62,24 @@ def find_box_columns(table: Table) -> BoxColumns | None:
     for suffixes in (PIXELS, RELATIVE):
         for layout, names in _LAYOUTS:
             at = [table.index(name, suffixes) for name in names]
-            whole = tuple(column for column in at if column is not None)
-            if len(set(whole)) == len(names):
-                return BoxColumns(whole, _names(table, whole), names, layout, suffixes is RELATIVE)
-            if len(set(whole)) == len(names) - 1:
+            present = tuple(column for column in at if column is not None)
+            if len(set(present)) == len(names):
+                return BoxColumns(present, _names(table, present), names, layout, suffixes is RELATIVE)
+            if len(set(present)) == len(names) - 1:
                 missing += [f"{name}{suffixes[0]}" for name, column in zip(names, at, strict=True) if column is None]
     if missing:
         raise BadDataset("missing-box-column", file=table.file, column=missing[0])
     for suffixes in (PIXELS, RELATIVE):
         for names in _POINTS:
             at = [table.index(name, suffixes) for name in names]
-            whole = tuple(column for column in at if column is not None)
-            if len(whole) == len(names):
-                return BoxColumns(whole, _names(table, whole), names, "point", suffixes is RELATIVE)
+            present = tuple(column for column in at if column is not None)
+            if len(present) == len(names):
+                return BoxColumns(present, _names(table, present), names, "point", suffixes is RELATIVE)
     return None
 
 
-def gives_boxes(table: Table) -> bool:
-    """Return whether the columns of a table give boxes, even if one of them is missing."""
+def has_box_columns(table: Table) -> bool:
+    """Return whether a table has columns of boxes, even if one of them is missing."""
     try:
         columns = find_box_columns(table)
     except BadDataset:
@@ -170,8 +170,8 @@ def box_of(
         return None
     numbers = [_number(cell, name) for cell, name in zip(cells, columns.names, strict=True)]
     if columns.is_relative:
-        across, down = size() or _UNKNOWN
-        numbers = [number * side for number, side in zip(numbers, (across, down) * 2, strict=False)]
+        image_width, image_height = size() or _UNKNOWN_SIZE
+        numbers = [number * side for number, side in zip(numbers, (image_width, image_height) * 2, strict=False)]
     if columns.are_points:
         assert crop_size is not None
         return square_around((_rounded(numbers[0]), _rounded(numbers[1])), crop_size)

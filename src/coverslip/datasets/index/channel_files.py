@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from coverslip.datasets.index.records import Dataset, ImageRecord, one_line
+from coverslip.datasets.index.names import one_line
+from coverslip.datasets.index.records import Dataset, ImageRecord
 from coverslip.images import MOST_CHANNEL_FILES, ReadPlan
 from coverslip.messages import Note, note
 
@@ -17,8 +18,8 @@ _USUAL_MARK = re.compile(
 _LEAST_SHARE = 0.8  # of images that have all their files, for marks to count as those of channels
 
 
-def read_as(data: Dataset, plan: ReadPlan) -> Dataset:
-    """Return the same images by another plan. If it names channel files, the files of an image are joined."""
+def with_plan(data: Dataset, plan: ReadPlan) -> Dataset:
+    """Return the same images with another plan. If it names channel files, the files of an image are joined."""
     return with_channel_files(data, plan).read_with(plan)
 
 
@@ -31,32 +32,34 @@ def with_channel_files(data: Dataset, plan: ReadPlan) -> Dataset:
 
     Args:
         data: images.
-        plan: names the marks of channel files, if there are any.
+        plan: contains the marks of channel files, if there are any.
     """
     if plan.channel_files is None:
         return data
-    joining = _ChannelJoiner(plan.channel_files)
-    records = joining.of(data.records)
-    return replace(data, records=tuple(records), notes=(*data.notes, *joining.notes()))
+    joiner = _ChannelJoiner(plan.channel_files)
+    records = joiner.records_of(data.records)
+    return replace(data, records=tuple(records), notes=(*data.notes, *joiner.notes()))
 
 
 class _ChannelJoiner:
-    """Joins the files of each image and counts what to note."""
+    """Joins the channel files of each image, and counts cases for notes."""
 
     def __init__(self, marks: Sequence[str]) -> None:
         self._marks = marks
         longest_first = sorted(marks, key=len, reverse=True)
         self._any = re.compile(f"(?:{'|'.join(map(re.escape, longest_first))})(?![A-Za-z0-9])")
-        self._n_files = self._n_images = self._n_unlike = 0
-        self._without: list[str] = []
+        self._n_files = self._n_images = self._n_different = 0
+        self._ids_without_mark: list[str] = []
 
-    def of(self, records: Iterable[ImageRecord]) -> list[ImageRecord]:
+    def records_of(self, records: Iterable[ImageRecord]) -> list[ImageRecord]:
         """Return one record for each image."""
         images: dict[object, list[tuple[int, ImageRecord]]] = {}
         for record in records:
-            mark = None if record.given is not None or record.plan.other_files else self._last_mark(record.path.name)
+            mark = (
+                None if record.in_memory is not None or record.plan.other_files else self._last_mark(record.path.name)
+            )
             if mark is None:
-                self._without += [] if record.plan.other_files else [record.image_id]
+                self._ids_without_mark += [] if record.plan.other_files else [record.image_id]
                 images[record] = [(0, record)]
             else:
                 name = _with_mark(record.path.name, mark, "")
@@ -67,11 +70,11 @@ class _ChannelJoiner:
     def _image(self, files: list[tuple[int, ImageRecord]]) -> ImageRecord:
         channel, first = min(files, key=lambda file: file[0])
         mark = self._last_mark(first.path.name)
-        if mark is None or first.plan.other_files or first.given is not None:
+        if mark is None or first.plan.other_files or first.in_memory is not None:
             return first
         self._n_files += len(files)
         self._n_images += 1
-        self._n_unlike += len({record.label for _, record in files}) > 1
+        self._n_different += len({record.label for _, record in files}) > 1
         names = [_with_mark(first.path.name, mark, each) for each in self._marks]
         changed = replace(first, plan=first.plan.model_copy(update={"other_files": tuple(names[1:])}))
         if channel == 0:
@@ -87,11 +90,13 @@ class _ChannelJoiner:
         """Return notes on the joined files, and on files that may not be joined as intended."""
         marks = ", ".join(f"'{one_line(mark, 40)}'" for mark in self._marks)
         notes = [note("channel-files", n_files=self._n_files, n_images=self._n_images, marks=marks)]
-        if self._without:
-            example = one_line(self._without[0], 80)
-            notes.append(note("no-channel-mark", level="warning", n_images=len(self._without), example=example))
-        if self._n_unlike:
-            notes.append(note("unlike-channel-labels", level="warning", n_images=self._n_unlike))
+        if self._ids_without_mark:
+            example = one_line(self._ids_without_mark[0], 80)
+            notes.append(
+                note("no-channel-mark", level="warning", n_images=len(self._ids_without_mark), example=example)
+            )
+        if self._n_different:
+            notes.append(note("unlike-channel-labels", level="warning", n_images=self._n_different))
         return notes
 
 
@@ -109,7 +114,7 @@ def channel_names(records: Sequence[ImageRecord]) -> ChannelNames | None:
     """Return the marks by which the files of most images differ, if all but a few names have one; else None."""
     marks_of: dict[tuple[Path, str], dict[str, str]] = defaultdict(dict)
     for record in records:
-        if record.given is None and not record.plan.other_files:
+        if record.in_memory is None and not record.plan.other_files:
             last_mark = next(iter(reversed(list(_USUAL_MARK.finditer(record.path.name)))), None)
             if last_mark is not None:
                 key = (record.path.parent, _with_mark(record.path.name, last_mark, "\0"))

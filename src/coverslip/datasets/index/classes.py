@@ -1,9 +1,9 @@
-"""Changes of the classes that folders or a table name: merge, exclude, rename and order them.
+"""Class plans: merge, exclude, rename and order the classes of a dataset.
 
-Each label is changed once, and no new name is itself changed again. So labels that already have their new names stay
-as they are, and images labeled either way can be measured with one run.
+Each label is changed at most once. Labels that already have their new names are unchanged, so that images with old or
+new labels can be evaluated with one run.
 
-Domains of one dataset may have classes with the same name. `<domain>/<class>` names the class of one domain.
+Domains of one dataset may have classes with the same name. `<domain>/<class>` is the class of one domain.
 """
 
 import datetime
@@ -15,7 +15,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from coverslip.datasets.index.records import Dataset, ImageRecord, clean_label, natural_key, one_line, some
+from coverslip.datasets.index.names import clean_label, natural_key, one_line, some
+from coverslip.datasets.index.records import Dataset, ImageRecord
 from coverslip.errors import BadRecipe
 from coverslip.keys import Key
 from coverslip.messages import Note, Set, note, text
@@ -37,7 +38,7 @@ Names = Annotated[tuple[Name, ...], BeforeValidator(_as_names)]
 
 
 class ClassPlan(BaseModel):
-    """The classes to train on, made from those that the images are labeled with."""
+    """The classes to train on, derived from the labels of the images."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -79,7 +80,7 @@ class ClassPlan(BaseModel):
 
     @model_validator(mode="after")
     def _changes_each_class_once(self) -> "ClassPlan":
-        faults = [*self._named_twice(), *self._joined_by_rename(), *self._changed_again(), *self._misordered()]
+        faults = [*self._named_twice(), *self._joined_by_rename(), *self._changed_twice_by_name(), *self._misordered()]
         if faults:
             raise ValueError("; ".join(faults))
         return self
@@ -108,7 +109,7 @@ class ClassPlan(BaseModel):
                 merge = f"merge: {{{new}: [{', '.join(olds)}]}}"
                 yield text("several-renamed", labels=some(olds), name=new, merge=merge)
 
-    def _changed_again(self) -> Iterator[str]:
+    def _changed_twice_by_name(self) -> Iterator[str]:
         new_names = self.new_names()
         for new in dict.fromkeys(new_names.values()):
             if new in self.drop:
@@ -130,12 +131,12 @@ class ClassPlan(BaseModel):
 def with_classes(dataset: Dataset, plan: ClassPlan, known: Iterable[str] = ()) -> Dataset:
     """Return the images with changed labels. A label that the plan does not name stays, and so does a new name.
 
-    Excluded images keep their records and labels, so that the split shows what happened to them.
+    Excluded images keep their records and labels, so that the split lists them.
 
     Args:
         dataset: images with their original labels.
-        plan: what to change.
-        known: the classes after the change, if they are known. Labels that are among them stay.
+        plan: the changes.
+        known: the classes after the change, if they are known. Labels among them are unchanged.
     """
     changes, known = plan.changes(), frozenset(known)
 
@@ -156,7 +157,7 @@ def with_classes(dataset: Dataset, plan: ClassPlan, known: Iterable[str] = ()) -
 
 
 def _named(dataset: Dataset, record: ImageRecord, plan: ClassPlan, changes: Container[str]) -> str | None:
-    """Return the name by which the plan changes an image's class; that of a domain's own class takes precedence."""
+    """Return the name by which the plan changes an image's class; `<domain>/<class>` takes precedence."""
     if record.label is None:
         return None
     class_in_domain = class_of_domain(dataset, record)
@@ -171,7 +172,7 @@ def class_of_domain(dataset: Dataset, record: ImageRecord) -> str:
 
 
 def shared_class_notes(dataset: Dataset) -> list[Note]:
-    """Return a note on classes with the same name in several domains, unless the recipe states what they are."""
+    """Return a note on classes with the same name in several domains, unless the recipe defines them."""
     domains_of: dict[str, set[str]] = defaultdict(set)
     for record in dataset.records:
         if record.label is not None and dataset.has_class(record):
@@ -192,7 +193,7 @@ def shared_class_notes(dataset: Dataset) -> list[Note]:
 
 
 def check_classes(dataset: Dataset, plan: ClassPlan) -> None:
-    """Refuse, before any work, a plan that does not fit the classes that images are labeled with.
+    """Refuse a plan that does not match the labels of the images.
 
     Raises:
         BadRecipe: all faults at once: names that do not exist, with the nearest that do, and new names that classes
@@ -209,7 +210,7 @@ def check_classes(dataset: Dataset, plan: ClassPlan) -> None:
             "no-image-of-class",
             key=f"classes.{key}",
             name=one_line(name, 60),
-            hint=_nearest(name, existing, classes_of_domains),
+            hint=_spelling_hint(name, existing, classes_of_domains),
         )
         for key, names in changed.items()
         for name in names
@@ -217,14 +218,14 @@ def check_classes(dataset: Dataset, plan: ClassPlan) -> None:
     ]
     changes, new_names = plan.changes(), plan.new_names()
     unnamed = (i for i, record in enumerate(dataset.records) if _named(dataset, record, plan, changes) is None)
-    stay = with_classes(dataset.chosen(unnamed), plan).classes
+    unchanged = with_classes(dataset.subset(unnamed), plan).classes
     for new in dict.fromkeys(new_names.values()):
-        if new in stay:
+        if new in unchanged:
             olds = ", ".join([new, *(old for old, name in new_names.items() if name == new)])
             faults.append(text("class-exists", name=one_line(new, 60), merge=f"classes.merge: {{{new}: [{olds}]}}"))
     after = with_classes(dataset, plan).classes
     faults += [
-        text("order-names-no-class", name=one_line(name, 60), hint=_nearest(name, after))
+        text("order-names-no-class", name=one_line(name, 60), hint=_spelling_hint(name, after))
         for name in plan.order
         if name not in after
     ]
@@ -237,8 +238,8 @@ def check_classes(dataset: Dataset, plan: ClassPlan) -> None:
         )
 
 
-def _nearest(name: str, names: Iterable[str], names_of_domains: Iterable[str] = ()) -> str:
-    """Return a hint at the name that was probably meant: one of these names, or a class of the domain that it names."""
+def _spelling_hint(name: str, names: Iterable[str], names_of_domains: Iterable[str] = ()) -> str:
+    """Return a hint with the most similar of these names, or of the classes of the domain in `name`."""
     candidates = [*names, *names_of_domains] if "/" in name else list(names)
     plain = {candidate.casefold(): candidate for candidate in candidates}
     near = [candidate for candidate in candidates if candidate.endswith(f"/{name}")]

@@ -6,20 +6,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from coverslip.datasets.index.records import (
-    ImageRecord,
-    Side,
-    Source,
+from coverslip.datasets.index.names import (
     clean_label,
+    has_image_suffix,
     name_as_text,
     natural_key,
     one_line,
     printable,
-    side_named,
     some,
+    suffix_of,
 )
+from coverslip.datasets.index.records import ImageRecord, Side, Source, side_named
 from coverslip.errors import BadDataset
-from coverslip.images import ReadPlan, image_suffixes, unread_formats
+from coverslip.images import ReadPlan, unread_formats
 from coverslip.messages import Note, note
 
 _ARCHIVE_LITTER = "__MACOSX"  # resource forks that macOS puts into zip files
@@ -33,11 +32,11 @@ class Listing:
     folders: list[tuple[str, ...]] = field(default_factory=list)
     n_hidden: int = 0
     other: Counter[str] = field(default_factory=Counter)  # suffix -> number of files that are not images
-    n_circular: int = 0  # links to folders that are already listed
+    n_circular: int = 0  # links to folders that are listed already
     closed: list[str] = field(default_factory=list)  # folders that could not be opened
 
     def notes(self) -> list[Note]:
-        """Return notes on what is ignored."""
+        """Return notes on ignored files and folders."""
         notes = []
         for unread in unread_formats(path_parts[-1] for path_parts in self.images):
             notes.append(
@@ -53,11 +52,6 @@ class Listing:
             folders = some(self.closed)
             notes.append(note("closed-folders", level="warning", n_folders=len(self.closed), folders=folders))
         return notes
-
-
-def has_image_suffix(name: str) -> bool:
-    """Return whether a file name has the suffix of an image, in upper or lower case."""
-    return _suffix(name) in image_suffixes()
 
 
 def list_images(root: Path) -> Listing:
@@ -93,7 +87,7 @@ def list_images(root: Path) -> Listing:
             elif has_image_suffix(entry.name):
                 listing.images.append((*below, entry.name))
             else:
-                listing.other[_suffix(entry.name) or "no suffix"] += 1
+                listing.other[suffix_of(entry.name) or "no suffix"] += 1
     listing.images.sort(key=_natural_path)
     listing.folders.sort(key=_natural_path)
     return listing
@@ -105,7 +99,7 @@ def open_folder(root: Path, plan: ReadPlan) -> tuple[Source, list[ImageRecord], 
     The first folder level is the class; deeper levels are ignored. Images beside the class folders have no label.
 
     Raises:
-        BadDataset: there are no images, or no class folders. The message says what there is.
+        BadDataset: there are no images, or no class folders. The message lists the content.
     """
     listing = list_images(root)
     if not listing.images:
@@ -120,7 +114,7 @@ def open_folder(root: Path, plan: ReadPlan) -> tuple[Source, list[ImageRecord], 
 
 
 def no_images(folder: Path, listing: Listing) -> BadDataset:
-    """Return the error for a folder without images, which says what it contains instead."""
+    """Return the error for a folder without images, with its other content."""
     if listing.other:
         content = "other-files"
     elif listing.folders:
@@ -183,7 +177,7 @@ def _read_layout(root: Path, images: Sequence[tuple[str, ...]]) -> _Layout:
             return _Layout(prefix, "split folders")
         if divides:
             raise BadDataset("split-folders-without-classes", file=root, folders=some(tops))
-        # An unpacked archive often has one folder around everything. As a class, it would be the only one.
+        # An unpacked archive often has one enclosing folder, which would be the only class.
         depth = _n_shared_folders(inner)
         if not depth or any(len(path_parts) == depth + 1 for path_parts in inner):
             return _Layout(prefix, "folders")
@@ -213,11 +207,6 @@ def _leads_back(link: str, folder: Path, real_root: str, top: str, followed: set
         return True
     followed.add((top, target))
     return False
-
-
-def _suffix(name: str) -> str:
-    dot = name.rfind(".")
-    return name[dot:].lower() if dot > 0 else ""
 
 
 def _natural_path(names: Iterable[str]) -> list[tuple[tuple[str | tuple[int, str], ...], str]]:

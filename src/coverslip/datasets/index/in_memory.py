@@ -1,6 +1,6 @@
 """Sources in memory: tables of other libraries, arrays, Pillow images and iterables.
 
-They become tables, as if read from a file, so that the rules for tables apply.
+They are converted to tables, so that the rules for tables apply.
 """
 
 import os
@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
-from coverslip.datasets.index.records import some
+from coverslip.datasets.index.names import some
 from coverslip.datasets.index.table import ALIASES, Table, plain_name
 from coverslip.errors import BadDataset
 from coverslip.images import Decoded, Depth, decode_pillow
@@ -21,7 +21,7 @@ from coverslip.messages import text
 
 Axes = Literal["HWC", "CHW"]
 
-_PLAIN_CHANNELS = 4  # number that an image of any size may have
+_USUAL_CHANNELS = 4  # largest number that is not compared with the size of the image
 
 
 def is_image(candidate: object) -> bool:
@@ -37,10 +37,10 @@ def n_axes(array: object) -> int | None:
 
 
 def image_in_memory(image: Any, name: str, axes: Axes = "HWC") -> Decoded:  # Any: whatever becomes an array
-    """Return an image as if read from a lossless file of these pixels. Arrays are not copied.
+    """Return an image with the properties of a lossless file of these pixels. Arrays are not copied.
 
     Args:
-        image: an image, see `is_image`. Booleans are black and white.
+        image: an image, see `is_image`. Booleans become black and white.
         name: of the image, for errors.
         axes: of an array with three axes: channels last or first. An array with two axes is gray.
 
@@ -62,7 +62,7 @@ def image_in_memory(image: Any, name: str, axes: Axes = "HWC") -> Decoded:  # An
 
 def _of_pillow(image: Image.Image, name: str) -> Decoded:
     try:
-        return decode_pillow(image)  # it may be open but not read yet
+        return decode_pillow(image)  # its file may be open but not read yet
     except (OSError, ValueError, SyntaxError) as error:
         raise BadDataset("not-decoded", name=name, reason=str(error)) from error
 
@@ -70,7 +70,7 @@ def _of_pillow(image: Image.Image, name: str) -> Decoded:
 def _check_shape(array: np.ndarray, name: str, axes: Axes) -> None:
     if 0 in array.shape:
         raise BadDataset("no-pixels", name=name, shape=str(array.shape))
-    if array.ndim == 3 and array.shape[2] > _PLAIN_CHANNELS and array.shape[2] >= min(array.shape[:2]):
+    if array.ndim == 3 and array.shape[2] > _USUAL_CHANNELS and array.shape[2] >= min(array.shape[:2]):
         other_axes = "CHW" if axes == "HWC" else "HWC"
         height, width, n_channels = array.shape
         raise BadDataset("wrong-axes", name=name, n_channels=n_channels, height=height, width=width, axes=other_axes)
@@ -79,11 +79,11 @@ def _check_shape(array: np.ndarray, name: str, axes: Axes) -> None:
 def with_pixel_depth(tables: Sequence[Mapping[str, Decoded]], depth: Depth | None) -> list[dict[str, Decoded]]:
     """Convert arrays of 32-bit and 64-bit integers, in which NumPy often stores 8-bit and 16-bit pixels.
 
-    All of them get the same depth, so that dark and bright images of the same microscope stay comparable.
+    All images get the same depth, so that dark and bright images of one microscope stay comparable.
 
     Args:
         tables: the images of each table, by name.
-        depth: of all of them. None stands for uint8 if every value fits, else uint16.
+        depth: of all images. None takes uint8 if all values fit, else uint16.
 
     Raises:
         BadDataset: a value is below 0 or too large for the depth.
@@ -117,7 +117,7 @@ def _check_range(array: np.ndarray, name: str, depth: Depth) -> None:
 
 
 def as_sources(source: object, axes: Axes, depth: Depth | None = None) -> list[str | Path | Table]:
-    """Return the sources that a program gives, one or several, as paths and tables.
+    """Return one or several sources from Python as paths and tables.
 
     Args:
         source: a path; a table; an image; a stack of images as an array of four axes; a tuple `(X, y)` of images and
@@ -130,8 +130,8 @@ def as_sources(source: object, axes: Axes, depth: Depth | None = None) -> list[s
     """
     sources = _sources_of(source, axes)
     tables = [table for table in sources if isinstance(table, Table)]
-    converted = iter(with_pixel_depth([table.given for table in tables], depth))
-    return [replace(each, given=next(converted)) if isinstance(each, Table) else each for each in sources]
+    converted = iter(with_pixel_depth([table.images for table in tables], depth))
+    return [replace(each, images=next(converted)) if isinstance(each, Table) else each for each in sources]
 
 
 def _sources_of(source: object, axes: Axes) -> list[str | Path | Table]:
@@ -170,7 +170,7 @@ def _source(item: object, k: int, n_items: int, axes: Axes) -> str | Path | Tabl
 
 
 def _is_labels(candidate: object) -> bool:
-    """Return whether it is the `y` of `(X, y)`: a list or an array of one axis, which no source of images is."""
+    """Return whether it is the `y` of `(X, y)`: a list or an array of one axis, unlike any source of images."""
     return isinstance(candidate, list) or n_axes(candidate) == 1
 
 
@@ -190,7 +190,7 @@ def _labeled(images: Any, labels: Any) -> dict[str, list[Any]]:  # Any: each lib
 
 
 def _is_image(candidate: object) -> bool:
-    """Return whether it is one image, and not a data frame, which becomes an array of two axes too."""
+    """Return whether it is one image. Data frames also convert to arrays of two axes, but are no images."""
     return is_image(candidate) and not _is_table(candidate)
 
 
@@ -199,7 +199,7 @@ def _is_table(candidate: object) -> bool:
     return isinstance(candidate, Mapping) or (hasattr(candidate, "columns") and hasattr(candidate, "__getitem__"))
 
 
-def _table_of(frame: Any, word: str, axes: Axes) -> Table:  # Any: each library's own
+def _table_of(frame: Any, name_prefix: str, axes: Axes) -> Table:  # Any: each library's own
     names = list(frame if isinstance(frame, Mapping) else getattr(frame, "column_names", frame.columns))
     if len(set(names)) < len(names):
         raise BadDataset("equal-table-columns", columns=some(map(str, names), 12))
@@ -210,7 +210,7 @@ def _table_of(frame: Any, word: str, axes: Axes) -> Table:  # Any: each library'
         raise BadDataset("unequal-columns", columns=sizes)
     if lengths in (set(), {0}):
         raise BadDataset("no-table-rows")
-    texts, images = _texts_and_images(columns, word, axes)
+    texts, images = _texts_and_images(columns, name_prefix, axes)
     return _table(tuple(columns), list(zip(*texts, strict=True)), images)
 
 
@@ -220,10 +220,10 @@ def _cells(column: Any) -> list[Any]:  # Any: each library's own
 
 def _texts_and_images(
     columns: Mapping[str, list[Any]],
-    word: str,
+    name_prefix: str,
     axes: Axes,  # Any: whatever stands in a data frame
 ) -> tuple[list[list[str]], dict[str, Decoded]]:
-    """Return each column as text, and the images by name. Names of `word` and row number replace images."""
+    """Return each column as text, and the images by name. In the text, `word` and row number replace images."""
     of_paths = [name for name in columns if plain_name(name) in ALIASES["path"]]
     of_images = [name for name in of_paths if any(map(is_image, columns[name]))]
     if of_images and len(of_paths) > 1:
@@ -232,7 +232,7 @@ def _texts_and_images(
     texts = []
     for column, cells in columns.items():
         if column in of_images:
-            cell_of_name = {f"{word} {k}": cell for k, cell in enumerate(cells)}
+            cell_of_name = {f"{name_prefix} {k}": cell for k, cell in enumerate(cells)}
             images = {name: image_in_memory(cell, name, axes) for name, cell in cell_of_name.items() if is_image(cell)}
             texts.append([name if name in images else _text(cell) for name, cell in cell_of_name.items()])
         else:
@@ -260,5 +260,5 @@ def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], images: Ma
         lines=tuple(range(len(rows))),
         notes=(),
         is_in_memory=True,
-        given=dict(images),
+        images=dict(images),
     )

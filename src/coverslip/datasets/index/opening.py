@@ -1,5 +1,9 @@
-"""Open a dataset from names alone, without decoding any image."""
+"""Open datasets without decoding images: labeled and unlabeled sources, domains, and groups by a pattern."""
 
+import difflib
+import glob
+import os
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -7,47 +11,37 @@ from pathlib import Path
 from typing import Any
 
 from coverslip.datasets.index.channel_files import with_channel_files
-from coverslip.datasets.index.folders import has_image_suffix, open_folder
+from coverslip.datasets.index.folders import list_images, no_images, open_folder
 from coverslip.datasets.index.in_memory import Axes, as_sources
-from coverslip.datasets.index.patterns import (
-    check_pattern,
-    common_root,
-    folder_has_no_columns,
-    grouped_by_pattern,
-    nearest_spelling,
-    refuse_closed,
-)
-from coverslip.datasets.index.records import (
-    Dataset,
-    ImageRecord,
-    Opening,
-    Origin,
-    Source,
+from coverslip.datasets.index.names import (
     absolute_path,
+    has_image_suffix,
     name_as_text,
+    natural_key,
     one_line,
     posix_below,
+    printable,
     some,
     source_name,
 )
-from coverslip.datasets.index.table import Table
+from coverslip.datasets.index.records import Dataset, ImageRecord, Opening, Origin, Source
+from coverslip.datasets.index.table import PLAIN_TABLE_SUFFIXES, SHEET_SUFFIXES, Table, is_table, read_table
 from coverslip.datasets.index.table_columns import with_mapping
-from coverslip.datasets.index.table_files import PLAIN_TABLE_SUFFIXES, SHEET_SUFFIXES, is_table, read_table
-from coverslip.datasets.index.tables import open_table
-from coverslip.datasets.index.unlabeled import open_unlabeled
+from coverslip.datasets.index.table_rows import open_table
 from coverslip.errors import BadDataset
+from coverslip.files import closed_because
 from coverslip.images import Depth, ReadPlan, middle_of
-from coverslip.messages import Note, note
+from coverslip.messages import GroupBy, Note, note, text
 
 # A path, an array, a Pillow image, a table, or an iterable of these; see `as_sources`.
-Given = Any  # no type covers every object that becomes an array or has columns
+ImageSource = Any  # no type covers every object that becomes an array or has columns
 
 _WHOLE_FIRST_PLANE = ReadPlan()
 _MOST_BYTES = 100_000_000  # of a table that is searched for beside images
 
 
 def open_dataset(
-    source: Given,
+    source: ImageSource,
     *,
     group: str | None = None,
     group_pattern: str | None = None,
@@ -63,28 +57,26 @@ def open_dataset(
     """List the images of a folder, a table, or several of them, without decoding any.
 
     Args:
-        source: a folder of class folders (optionally under train / val / test) or a table with the columns path and
-            label: a CSV or TSV file, or in memory a dictionary of columns or a data frame, of which a column `image`
-            may hold arrays or Pillow's images. Or a tuple `(X, y)` of images and their labels. Several become one
-            dataset, each its own domain. With
-            `labeled=False` also images, as files or in memory, plain folders and patterns such as `new/*.tif`, in the
-            order given.
-        group: column of the table that names what a split must not divide (patient, slide, well).
-        group_pattern: regular expression that finds the group in each path relative to the folder or table; the part
-            named `group`, else the first part in parentheses, else the whole match.
-        columns: the column of each meaning, if the names of the columns do not show it: `{"path": "File", "label":
-            "Class"}`. Keys are path, label, group, split, image_id, domain, x, y, width, height and the like. An empty
-            name states that the table has no such column.
-        crop_size: side in pixels of the square that is cut out around each point (x, y) of a table.
-        plan: which pixels of which files make an image, where a table's row does not say so itself.
+        source: a folder of class folders (optionally under train / val / test), or a table with the columns path and
+            label (a CSV or TSV file, or in memory a dictionary of columns or a data frame, whose column `image` may
+            contain arrays or Pillow images), or a tuple `(X, y)` of images and their labels. Several sources become one
+            dataset, each a domain. With `labeled=False`, sources can also be images (files or in memory), folders
+            without classes, and patterns such as `new/*.tif`.
+        group: column of the table with the groups that a split must not divide (patient, slide, well).
+        group_pattern: regular expression for the group in each path relative to the folder or table: the part named
+            `group`, else the first part in parentheses, else the whole match.
+        columns: the column of each meaning, if it does not have an accepted name: `{"path": "File", "label": "Class"}`.
+            Keys are path, label, group, split, image_id, domain, x, y, width, height and the like. An empty name means
+            that the table has no such column.
+        crop_size: side in pixels of the square that is cropped around each point (x, y) of a table.
+        plan: the pixels and files to read for each image, unless a row of the table states them.
         labeled: False for images to predict. Labels then come from a table's label column only.
-        domains: a name for each source's domain. None stands for the name of its folder. Sources with the same name
+        domains: the name of each source's domain. None takes the name of its folder. Sources with the same name
             form one domain. A column of the table takes precedence.
-        axes: of arrays of color images: channels last or first. Arrays are not copied: later changes to them count.
-        depth: pixel depth of arrays of 32-bit and 64-bit integers. None stands for uint8 if all their values fit, else
-            uint16.
-        may_read: returns whether a file may be opened for its width and height, if boxes are relative to these. None
-            stands for all files.
+        axes: of arrays of color images: channels last or first. Arrays are not copied, so do not change them.
+        depth: pixel depth of arrays of 32-bit and 64-bit integers. None takes uint8 if all values fit, else uint16.
+        may_read: returns whether a file may be opened for its width and height, if boxes are relative to them. None
+            allows all files.
 
     Raises:
         BadDataset: there are no images, no class folders, a column or the crop size of points is missing, a pattern
@@ -117,7 +109,7 @@ def open_dataset(
     names = tuple(domains) if domains is not None and any(domains) else ()
     if names and len(names) != len(sources):
         raise BadDataset("unequal-domains", n_domains=len(names), n_sources=len(sources))
-    opening = Opening(tuple(map(_as_opened, sources)), group, group_pattern, plan, names, columns)
+    opening = Opening(tuple(map(_recorded_source, sources)), group, group_pattern, plan, names, columns)
     if labeled:
         opened = [_open_labeled(each, opening, may_read) for each in sources]
     else:
@@ -125,17 +117,17 @@ def open_dataset(
         opened = [open_unlabeled(together, opening, may_read) for together in each_alone]
     if group_pattern is not None:
         check_pattern(opened, group_pattern)
-    dataset = with_channel_files(_in_domains(opened, names), plan)
+    dataset = with_channel_files(_with_domains(opened, names), plan)
     records, notes = _with_unique_ids(dataset)
     return replace(dataset, records=tuple(records), notes=(*dataset.notes, *notes), opening=opening)
 
 
-def _as_opened(source: str | Path | Table) -> str | Table:
+def _recorded_source(source: str | Path | Table) -> str | Table:
     return source if isinstance(source, Table) else str(absolute_path(source))
 
 
-def open_again(opening: Opening) -> Dataset:
-    """Open the labeled images of an earlier `open_dataset` again, as they are now.
+def reopen_dataset(opening: Opening) -> Dataset:
+    """Open the sources of an earlier `open_dataset` again, with their current content.
 
     Raises:
         BadDataset: as `open_dataset`.
@@ -150,7 +142,7 @@ def open_again(opening: Opening) -> Dataset:
     )
 
 
-def regrouped(dataset: Dataset, group: str) -> Dataset:
+def with_groups(dataset: Dataset, group: str) -> Dataset:
     """Return the same images in other groups: by a column if all sources are tables, else by a pattern on the path.
 
     Images that were removed from the dataset since it was opened stay removed.
@@ -159,7 +151,7 @@ def regrouped(dataset: Dataset, group: str) -> Dataset:
         BadDataset: as `open_dataset`.
     """
     column, pattern = (group, None) if dataset.opening.are_tables else (None, group)
-    reopened = open_again(replace(dataset.opening, group=column, group_pattern=pattern))
+    reopened = reopen_dataset(replace(dataset.opening, group=column, group_pattern=pattern))
     group_of = {record.image_id: record.group for record in reopened.records}
     records = tuple(replace(r, group=group_of.get(r.image_id, r.image_id)) for r in dataset.records)
     return replace(reopened, records=records)
@@ -176,11 +168,11 @@ def _open_labeled(origin: str | Path | Table, opening: Opening, may_read: Callab
         raise BadDataset("spreadsheet", file=path)
     if path.is_dir():
         if opening.group is not None:
-            having = (table.path.name for table in _tables_beside(path) if opening.group in table.columns)
-            raise folder_has_no_columns(path, opening.group, table=next(having, None))
+            with_column = (table.path.name for table in _tables_beside(path) if opening.group in table.columns)
+            raise folder_has_no_columns(path, opening.group, table=next(with_column, None))
         source, records, notes = open_folder(path, opening.plan_of_each.model_copy(update={"crop_size": None}))
         notes += [_unused(table) for table in _tables_beside(path)]
-        return _opened(path, source, records, notes, str(path), opening.group_pattern)
+        return _dataset_of(path, source, records, notes, str(path), opening.group_pattern)
     if is_table(path) and path.is_file():
         return _open_table(read_table(path), opening, may_read)
     if has_image_suffix(path.name):
@@ -198,55 +190,55 @@ def _open_table(table: Table, opening: Opening, may_read: Callable[[Path], bool]
         labeled=True,
         may_read=may_read,
     )
-    return _opened(table.path.parent, "table", records, notes, str(table), pattern)
+    return _dataset_of(table.path.parent, "table", records, notes, str(table), pattern)
 
 
-def _opened(
+def _dataset_of(
     root: Path, kind: Source, records: list[ImageRecord], notes: list[Note], source: str, pattern: str | None
 ) -> Dataset:
     """Return the images of one source, in their groups, as a dataset."""
     if pattern is not None:
-        records, more = grouped_by_pattern(records, root, pattern)
-        notes = [*notes, *more]
+        records, more_notes = grouped_by_pattern(records, root, pattern)
+        notes = [*notes, *more_notes]
     domains = dict.fromkeys(record.domain for record in records)
     origins = tuple(Origin(domain, root, (source,)) for domain in domains)
     return Dataset(root, kind, tuple(records), tuple(notes), origins=origins)
 
 
-def _in_domains(opened: Sequence[Dataset], names: Sequence[str | None]) -> Dataset:
+def _with_domains(opened: Sequence[Dataset], names: Sequence[str | None]) -> Dataset:
     """Return the opened sources as one dataset, in domains with these names, else with the names of the folders."""
     if len(opened) > 1:
         names_or_none = names or [None] * len(opened)
-        return _joined(
+        return _join(
             opened, [name or folder_name for name, folder_name in zip(names_or_none, _domains(opened), strict=True)]
         )
     (dataset,) = opened
-    return _in_domain(dataset, names[0]) if names and names[0] else dataset
+    return _with_domain(dataset, names[0]) if names and names[0] else dataset
 
 
-def _in_domain(dataset: Dataset, name: str) -> Dataset:
+def _with_domain(dataset: Dataset, name: str) -> Dataset:
     """Return the images of the only source in a domain of this name, unless its table names their domain."""
     records = tuple(replace(record, domain=record.domain or name) for record in dataset.records)
     origins = tuple(replace(origin, domain=origin.domain or name) for origin in dataset.origins)
     return replace(dataset, records=records, origins=origins)
 
 
-def _joined(opened: Sequence[Dataset], domains: Sequence[str]) -> Dataset:
+def _join(opened: Sequence[Dataset], domains: Sequence[str]) -> Dataset:
     """Return several sources as one dataset.
 
     Groups with the same name in several sources are one group, since dividing a patient would be the worse error. Crops
-    of one field are one group too, whichever sources they come from.
+    of one field from several sources are also one group.
     """
     records: list[ImageRecord] = []
     notes: list[Note] = []
     origins: dict[str, list[Origin]] = {}
     keys: set[tuple[object, ...]] = set()
-    n_twice = 0
+    n_repeated = 0
     field_groups: dict[Path, str] = {}
     for dataset, domain in zip(opened, domains, strict=True):
         for record in dataset.records:
             key = (record.path, record.plan, record.label, record.predefined_split)
-            n_twice += key in keys
+            n_repeated += key in keys
             if key not in keys:
                 keys.add(key)
                 identity = f"{domain}/{record.image_id}"
@@ -261,8 +253,8 @@ def _joined(opened: Sequence[Dataset], domains: Sequence[str]) -> Dataset:
         notes += [replace(each, text=f"{domain}: {each.text}") for each in dataset.notes]
         for origin in dataset.origins:
             origins.setdefault(origin.domain or domain, []).append(origin)
-    if n_twice:
-        notes.append(note("named-twice", n_images=n_twice))
+    if n_repeated:
+        notes.append(note("named-twice", n_images=n_repeated))
     shared = _groups_in_several_domains(records)
     if shared:
         notes.append(note("shared-groups", groups=some(shared)))
@@ -291,17 +283,17 @@ def _with_unique_ids(dataset: Dataset) -> tuple[list[ImageRecord], list[Note]]:
     used_ids, unique = set(records_of_name), []
     n_of_name: Counter[str] = Counter()
     for record in dataset.records:
-        name = own_name = record.image_id
+        name = distinct_name = record.image_id
         if len(images[name]) > 1:
-            own_name = f"{name} ({_image_of(record, dataset.root)})"
-        n_of_name[own_name] += 1
-        n = n_of_name[own_name]
-        identity = own_name if n == 1 else f"{own_name} ({n})"
-        while identity in used_ids and (n > 1 or own_name != name):
+            distinct_name = f"{name} ({_image_of(record, dataset.root)})"
+        n_of_name[distinct_name] += 1
+        n = n_of_name[distinct_name]
+        identity = distinct_name if n == 1 else f"{distinct_name} ({n})"
+        while identity in used_ids and (n > 1 or distinct_name != name):
             n += 1
-            identity = f"{own_name} ({n})"
+            identity = f"{distinct_name} ({n})"
         used_ids.add(identity)
-        unique.append(replace(record, image_id=identity, group=own_name if record.group == name else record.group))
+        unique.append(replace(record, image_id=identity, group=distinct_name if record.group == name else record.group))
     repeated = [name for name, rows in records_of_name.items() if len(rows) > 1]
     return unique, [note("repeated-names", n_names=len(repeated), names=some(repeated, 3))]
 
@@ -327,17 +319,17 @@ def _tables_beside(folder: Path) -> Iterator[Table]:
         if path.suffix.lower() not in PLAIN_TABLE_SUFFIXES or not path.is_file():
             continue
         if path.stat().st_size > _MOST_BYTES:
-            continue  # most likely measurements: lists of images are shorter
+            continue  # probably measurements, since lists of images are smaller
         try:
             table = read_table(path)
         except BadDataset:
-            continue  # some other table that the user did not name
+            continue  # another table, which the user did not select
         if table.index("path") is not None and table.index("label") is not None:
             yield table
 
 
 def _unused(table: Table) -> Note:
-    """Return a note about a table beside the images: it may name groups that the folders do not show."""
+    """Return a note on an unused table in the image folder, which may name groups."""
     return note("table-beside", table=one_line(table.path.name), columns=", ".join(table.columns))
 
 
@@ -358,3 +350,191 @@ def _groups_in_several_domains(records: Sequence[ImageRecord]) -> list[str]:
         if record.group is not None:
             domains.setdefault(record.group, set()).add(record.domain)
     return [group for group, domains_of_group in domains.items() if len(domains_of_group) > 1]
+
+
+def open_unlabeled(
+    sources: Sequence[str | Path | Table], opening: Opening, may_read: Callable[[Path], bool] | None = None
+) -> Dataset:
+    """Return the images of these sources as one dataset without domains. Repeated images are used once.
+
+    Args:
+        sources: paths and tables.
+        opening: options of `open_dataset`.
+        may_read: as of `open_dataset`.
+
+    Raises:
+        BadDataset: there are none, or a table or pattern is invalid.
+    """
+    group, pattern = opening.group, opening.group_pattern
+    plan = opening.plan_of_each.model_copy(update={"crop_size": None})
+    records: list[ImageRecord] = []
+    notes: list[Note] = []
+    roots: list[Path] = []
+    n_tables = 0
+    for source in sources:
+        path = source.path if isinstance(source, Table) else absolute_path(source)
+        if not isinstance(source, Table):
+            refuse_closed(path)
+        if isinstance(source, Table) or (is_table(path) and path.is_file()):
+            table = source if isinstance(source, Table) else read_table(path)
+            rows, more_notes = open_table(
+                with_mapping(table, opening.columns),
+                opening.plan_of_each,
+                group=group,
+                wants_groups=False,
+                labeled=False,
+                may_read=may_read,
+            )
+            records += rows
+            notes += more_notes
+            roots.append(path.parent)
+            n_tables += 1
+        elif path.is_dir():
+            listing = list_images(path)
+            if not listing.images:
+                raise no_images(path, listing)
+            start = "" if len(sources) == 1 else f"{os.fspath(source).rstrip(os.sep)}/"
+            records += [
+                ImageRecord(name_as_text(start + "/".join(p)), path.joinpath(*p), None, None, "", None, plan)
+                for p in listing.images
+            ]
+            notes += listing.notes()
+            roots.append(path)
+        elif os.path.lexists(path) or (has_image_suffix(path.name) and not glob.has_magic(os.fspath(source))):
+            records.append(_one_file(os.fspath(source), path, plan))
+            roots.append(path.parent)
+        else:
+            matched = _matching_files(os.fspath(source), path)
+            records += [_one_file(name, absolute_path(name), plan) for name in matched]
+            roots += [absolute_path(name).parent for name in matched]
+    if group is not None and not n_tables:
+        raise folder_has_no_columns(roots[0], group)
+    if not any(record.exists for record in records):
+        path = records[0].path
+        raise BadDataset("no-image-exists", file=path, n_images=len(records), advice=nearest_spelling(path))
+    distinct = list(dict.fromkeys(records))
+    if len(distinct) < len(records):
+        notes.append(note("given-twice", n_images=len(records) - len(distinct)))
+    root = common_root(roots)
+    if pattern is not None:
+        distinct, more_notes = grouped_by_pattern(distinct, root, pattern)
+        notes += more_notes
+    kind: Source = "table" if n_tables == len(sources) else "files"
+    return Dataset(root, kind, tuple(distinct), tuple(notes))
+
+
+def open_image_file(path: Path) -> Dataset:
+    """Return one image without a label, whatever its suffix: a file named `.csv` is not read as a table."""
+    record = _one_file(os.fspath(path), path, ReadPlan())
+    return Dataset(path.parent, "files", (record,), ())
+
+
+def _one_file(name: str, path: Path, plan: ReadPlan) -> ImageRecord:
+    return ImageRecord(name_as_text(name.replace(os.sep, "/")), path, None, None, "", None, plan)
+
+
+def _matching_files(pattern: str, path: Path) -> list[str]:
+    """Return the files that match a pattern such as `new/*.tif`, in natural order, with the images of folders."""
+    if not glob.has_magic(pattern):
+        raise BadDataset("no-such-file-or-folder", file=path, advice=nearest_spelling(path))
+    images: list[str] = []
+    expanded = os.path.expanduser(pattern)  # noqa: PTH111 - Path.expanduser raises on a file named ~cell.tif
+    names = glob.glob(expanded, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute patterns
+    for name in sorted(names, key=natural_key):
+        if Path(name).is_dir():
+            images += [os.fspath(Path(name, *names_below)) for names_below in list_images(absolute_path(name)).images]
+        elif has_image_suffix(name):
+            images.append(name)
+    if not images:
+        raise BadDataset("no-match", pattern=one_line(pattern))
+    return list(dict.fromkeys(images))
+
+
+def common_root(roots: Sequence[Path]) -> Path:
+    """Return the folder that encloses all of these; the first of them if they are on several drives."""
+    try:
+        return Path(os.path.commonpath(roots))
+    except ValueError:  # two drives of Windows
+        return roots[0]
+
+
+def folder_has_no_columns(path: Path, group: str, *, table: str | None = None) -> BadDataset:
+    """Return the error for a group column of a folder. `table` is in the folder and has that column."""
+    return BadDataset(
+        "folder-has-no-columns",
+        file=path,
+        remedies=(GroupBy(),),
+        group=one_line(group, 60),
+        has_table=table is not None,
+        table=one_line(table or ""),
+    )
+
+
+def refuse_closed(path: Path) -> None:
+    """Refuse a path that cannot be opened.
+
+    Raises:
+        BadDataset: it cannot be opened.
+    """
+    if (reason := closed_because(path)) is not None:
+        raise BadDataset("path-not-opened", file=path, reason=reason)
+
+
+def nearest_spelling(path: Path) -> str:
+    """Return advice for a name that does not exist: the nearest name that does."""
+    try:
+        names = [entry.name for entry in path.parent.iterdir()]
+    except OSError:
+        return text("folder-does-not-exist", folder=one_line(posix_below(path.parent, path.parent.parent)))
+    near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.6)
+    return text("did-you-mean-file", name=one_line(near[0])) if near else text("check-spelling")
+
+
+_EXAMPLES = 5  # names of images that do not match
+
+
+def grouped_by_pattern(
+    records: Sequence[ImageRecord], root: Path, pattern: str
+) -> tuple[list[ImageRecord], list[Note]]:
+    """Return records with the group that `pattern` finds in each path relative to `root`, and notes.
+
+    The group is the part named `group`, else the first part in parentheses, else the whole match. An image whose path
+    does not match is a separate group.
+
+    Raises:
+        BadDataset: the pattern is not a regular expression.
+    """
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise BadDataset("invalid-pattern", pattern=one_line(pattern), reason=str(error)) from error
+    group_index = "group" if "group" in compiled.groupindex else min(1, compiled.groups)
+    grouped, unmatched = list[ImageRecord](), list[str]()
+    for record in records:
+        match = compiled.search(posix_below(record.path, root))
+        group = match[group_index] if match else None
+        if not group:
+            unmatched.append(record.image_id)
+        grouped.append(replace(record, group=printable(group) if group else record.image_id))
+    notes = []
+    if unmatched:
+        names = some(unmatched, _EXAMPLES)
+        notes.append(note("pattern-misses", n_images=len(unmatched), names=names, examples=unmatched[:_EXAMPLES]))
+    return grouped, notes
+
+
+def check_pattern(opened: Sequence[Dataset], pattern: str) -> None:
+    """Refuse a pattern that matches no path of any source. Added images may have other names.
+
+    Raises:
+        BadDataset: it matches none.
+    """
+    n_images = sum(map(len, opened))
+    n_unmatched = sum(
+        note.parameters["n_images"] for dataset in opened for note in dataset.notes if note.code == "pattern-misses"
+    )
+    if n_unmatched < n_images:
+        return
+    root, first = opened[0].root, opened[0].records[0]
+    path = one_line(posix_below(first.path, root))
+    raise BadDataset("pattern-matches-nothing", file=root, pattern=one_line(pattern), n_paths=n_images, path=path)

@@ -1,8 +1,6 @@
 """Datasets: one record per image, in a fixed order, with its origin."""
 
 import os
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -10,7 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from coverslip.control_characters import escape_controls
+from coverslip.datasets.index.names import (
+    counted,
+    name_as_text,
+    natural_key,
+    posix_below,
+    source_name,
+)
 from coverslip.datasets.index.table import Table
 from coverslip.images import Decoded, Fields, Pixels, ReadPlan, middle_of, pixels_in_memory, read_pixels, square_around
 from coverslip.messages import Note, text
@@ -25,8 +29,6 @@ Source = Literal["folders", "split folders", "table", "files"]
 
 SIDES: tuple[Side, Side, Side] = ("train", "val", "test")
 
-_BYTE = re.compile(r"\\x([89a-f][0-9a-f]|5c)")  # what `name_as_text` writes
-_LIKE_BYTE = re.compile(r"\\(?=x(?:[89a-f][0-9a-f]|5c))")
 _SIDES: dict[str, Side] = {
     "train": "train",
     "training": "train",
@@ -45,37 +47,37 @@ DECISIONS = frozenset({UNCERTAIN, UNFAMILIAR, UNREADABLE})
 
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
-    """One image: which pixels of which file, and what is known without opening it."""
+    """One image: its file and the pixels to read, and its label, group and set."""
 
     image_id: str  # unique in its dataset; printable, "/" between folders
-    path: Path  # absolute; the name of an image that was given in memory
+    path: Path  # absolute; the name of an image in memory
     label: str | None  # None: unknown
-    group: str | None  # images that must stay in the same set; None: no groups are defined
-    domain: str  # its source if there are several; "" for a single one
+    group: str | None  # images of a group stay in the same set; None: no groups are defined
+    domain: str  # its source if there are several sources, else ""
     predefined_split: Side | None
     plan: ReadPlan
     stated: frozenset[str] = frozenset()  # fields of the plan that its table row states; or "point"
-    given: Decoded | None = field(default=None, compare=False)  # in memory: there is no file, `path` is only a name
-    about: tuple[tuple[str, str], ...] = field(default=(), compare=False)  # columns of its table without a meaning here
+    in_memory: Decoded | None = field(default=None, compare=False)  # pixels without a file; `path` is then only a name
+    about: tuple[tuple[str, str], ...] = field(default=(), compare=False)  # other columns of its table
 
     @property
     def named_group(self) -> str | None:
-        """The group; None if the image is a group of its own because no group was named for it."""
+        """The group; None if no group is named for the image, so that it is a separate group."""
         return None if self.group == self.image_id else self.group
 
     @property
-    def is_there(self) -> bool:
+    def exists(self) -> bool:
         """Whether the file exists, or the image is in memory. Whether it can be read is not checked."""
-        return self.given is not None or os.path.lexists(self.path)
+        return self.in_memory is not None or os.path.lexists(self.path)
 
     def read(self, fields: Fields | None = None) -> Pixels:
         """Return the pixels of the image by its plan; `fields` caches planes that contain several boxes.
 
         Raises:
-            UnreadableImage: it cannot be read, for whatever reason.
+            UnreadableImage: it cannot be read.
         """
-        if self.given is not None:
-            return pixels_in_memory(self.path, self.given, self.plan)
+        if self.in_memory is not None:
+            return pixels_in_memory(self.path, self.in_memory, self.plan)
         return read_pixels(self.path, self.plan, fields=fields)
 
 
@@ -89,7 +91,7 @@ class Opening:
     plan: ReadPlan = field(default_factory=ReadPlan)
     domains: tuple[str | None, ...] = ()  # one per source; empty: named after their folders
     columns: Mapping[str, str] = field(default_factory=dict)  # meaning to column of the tables, as chosen
-    column_pattern: str | None = None  # found the contents of the group column in earlier paths
+    column_pattern: str | None = None  # pattern that found the values of the group column in paths
 
     @property
     def is_grouped(self) -> bool:
@@ -190,8 +192,8 @@ class Dataset:
         n_of = Counter(record.label for record in self.records)
         return html_table(title, ("class", "images"), [(name, n_of[name]) for name in self.classes])
 
-    def chosen(self, positions: Iterable[int]) -> "Dataset":
-        """Return the images at these positions as a dataset."""
+    def subset(self, positions: Iterable[int]) -> "Dataset":
+        """Return a dataset of the images at these positions."""
         return replace(self, records=tuple(self.records[int(i)] for i in positions))
 
     def relative_path(self, record: ImageRecord) -> str:
@@ -214,7 +216,7 @@ class Dataset:
         return replace(self, records=tuple(map(planned, self.records)), opening=replace(self.opening, plan=plan))
 
     def domain_of(self, record: ImageRecord) -> str:
-        """Return the name of an image's domain. A single source has the name that it would have among several."""
+        """Return the name of an image's domain. A single source has the name of its folder."""
         return record.domain or source_name(self.root)
 
     @cached_property
@@ -222,83 +224,6 @@ class Dataset:
         return {origin.domain: origin.root for origin in self.origins}
 
 
-def source_name(root: Path) -> str:
-    """Return a short name for a source: that of its folder, or of the folder of its table."""
-    return printable(root.name) or "root"
-
-
 def side_named(text: str) -> Side | None:
     """Return the set that a folder or a cell names (`Validation` is `val`), or None."""
     return _SIDES.get(text.strip().casefold())
-
-
-def posix_below(path: Path, root: Path) -> str:
-    """Return `path` relative to `root` with "/" between folders; absolute if it is not below `root`."""
-    whole, start = os.fspath(path), os.fspath(root).rstrip(os.sep) + os.sep
-    text = whole[len(start) :] if whole.startswith(start) else whole
-    return text.replace(os.sep, "/")
-
-
-def absolute_path(path: str | Path, start: Path | None = None) -> Path:
-    """Return `path` from `start` (else the current folder) without ".."; links stay, and `~` is the home folder."""
-    home = os.path.expanduser(path)  # noqa: PTH111 - Path.expanduser raises on a file named ~cell.tif
-    return Path(os.path.normpath((start or Path.cwd()) / home))
-
-
-def printable(text: str) -> str:
-    """Return `text` as valid UTF-8: other bytes of a file name become `\\xff`."""
-    return text if text.isascii() else os.fsencode(text).decode("utf-8", "backslashreplace")
-
-
-def name_as_text(name: str) -> str:
-    """Return a file name or path for hashes, ids, tables, SQLite and JSON; `name_from_text` is the inverse.
-
-    Bytes that are not UTF-8 become `\\xff`, as in `printable`. If a name contains such characters itself, its backslash
-    becomes `\\x5c`, so that no two files have the same text. On Windows, where backslashes separate folders, there are
-    no such bytes.
-    """
-    return printable(name if os.sep == "\\" else _LIKE_BYTE.sub(r"\\x5c", name))
-
-
-def name_from_text(text: str) -> str:
-    """Return the name of which `name_as_text` made this text."""
-    if os.sep == "\\":
-        return text
-    return _BYTE.sub(lambda match: os.fsdecode(bytes.fromhex(match[1])), text)
-
-
-def one_line(text: str, longest: int = 120) -> str:
-    """Return `text` for a message: control characters and line ends are escaped, and a long text is shortened."""
-    escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in printable(text))
-    half = longest // 2 - 2
-    return escaped if len(escaped) <= longest else f"{escaped[:half]} … {escaped[-half:]}"
-
-
-def clean_label(text: str) -> str:
-    """Return a label in the form in which labels are compared: stripped, and with composed accents.
-
-    macOS stores accents decomposed. Control characters become readable escapes, so that every table, drawing and
-    terminal shows the same class.
-    """
-    return escape_controls(unicodedata.normalize("NFC", printable(text)).strip())
-
-
-def natural_key(text: str) -> tuple[tuple[str | tuple[int, str], ...], str]:
-    """Return a key that sorts names naturally: "cell 2" before "cell 10", upper and lower case together."""
-    pieces = re.split(r"([0-9]+)", text.casefold())
-    numbers = (piece.lstrip("0") for piece in pieces[1::2])
-    ordered: list[str | tuple[int, str]] = list(pieces)
-    ordered[1::2] = [(len(number), number) for number in numbers]
-    return tuple(ordered), text
-
-
-def some(names: Iterable[str], n: int = 5) -> str:
-    """Return the first names for a message, and the number of the others."""
-    all_names = list(names)
-    listed = ", ".join(f"'{one_line(name, 60)}'" for name in all_names[:n])
-    return listed if len(all_names) <= n else f"{listed} and {len(all_names) - n:,} more"
-
-
-def counted(n: int, singular: str, plural: str | None = None) -> str:
-    """Return a number with its noun: "1 image", "2,000 images"."""
-    return f"{n:,} {singular if n == 1 else plural or singular + 's'}"

@@ -1,12 +1,20 @@
-"""A table of images as text, from a file or from a program, and the accepted names of its columns."""
+"""Tables of images as text: accepted names of columns, and reading of table files (CSV, TSV, semicolons)."""
 
-from collections.abc import Mapping
+import codecs
+import csv
+import io
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from coverslip.datasets.index.names import has_image_suffix, one_line
+from coverslip.errors import BadDataset
+from coverslip.files import plain_cell
 from coverslip.images import MOST_CHANNEL_FILES, Decoded
-from coverslip.messages import Note, text
+from coverslip.messages import Note, note, text
 
 # Accepted names of columns, best first. `image` is the path only if there is no better name: in tables of crops it
 # often names the field of view.
@@ -20,7 +28,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "group": ("group",),
     "channel": ("channel",),
     "plane": ("plane",),
-    # The corner of a box goes first: a column `x` beside it holds the center.
+    # The corner of a box precedes `x`, which may be the center if both exist.
     **{
         axis: (
             *(f"bbox_{axis}", f"box_{axis}", axis, f"{axis}_position", f"position_{axis}", f"pos_{axis}"),
@@ -60,33 +68,35 @@ class Table:
     path: Path  # of the file; relative paths start from its folder
     columns: tuple[str, ...]  # as written
     rows: tuple[tuple[str, ...], ...]  # as many cells as columns, spaces around them removed
-    lines: tuple[int, ...]  # as an editor numbers them; rows from 0 where there is no file
+    lines: tuple[int, ...]  # line numbers in the file; row numbers from 0 without a file
     notes: tuple[Note, ...]
-    is_in_memory: bool = False  # there is no such file
-    given: Mapping[str, Decoded] = field(default_factory=dict, compare=False)  # images in memory, by the cell of a path
-    mapping: Mapping[str, str] = field(default_factory=dict, compare=False)  # meaning to column, as chosen; "": none
+    is_in_memory: bool = False  # `path` does not exist
+    images: Mapping[str, Decoded] = field(default_factory=dict, compare=False)  # in memory, by cell of the path
+    mapping: Mapping[str, str] = field(
+        default_factory=dict, compare=False
+    )  # from meaning to column, by the user; "": no column
 
     def __str__(self) -> str:
         return "given in memory" if self.is_in_memory else str(self.path)
 
     @property
     def file(self) -> Path | None:
-        """The file, for messages; None in memory."""
+        """The file, for messages; None for a table in memory."""
         return None if self.is_in_memory else self.path
 
     def place(self, line: int) -> str:
-        """Return the number of a row, for messages."""
+        """Return the line or row number as text, for messages."""
         return text("table-row", row=line) if self.is_in_memory else text("table-line", line=line)
 
     def index(self, meaning: str, suffixes: tuple[str, ...] = ("",)) -> int | None:
-        """Return the column of a meaning (path, label, ...): the chosen one, else that with the best accepted name.
+        """Return the index of the column of a meaning (path, label, ...): by the user's mapping, else by the best name.
 
         Args:
             meaning: a key of `ALIASES`.
             suffixes: endings of the accepted names.
         """
-        if (chosen_column := self.mapping.get(meaning)) is not None:
-            return self.columns.index(chosen_column) if chosen_column else None
+        if (mapped_column := self.mapping.get(meaning)) is not None:
+            return self.columns.index(mapped_column) if mapped_column else None
         mapped = set(self.mapping.values())
         plain_names = ["" if column in mapped else plain_name(column) for column in self.columns]
         names = (f"{alias}{suffix}" for alias in ALIASES[meaning] for suffix in suffixes)
@@ -94,9 +104,9 @@ class Table:
 
 
 class CellFault(ValueError):
-    """A cell that is not valid.
+    """An invalid cell.
 
-    Its text is rendered when it is shown: of many invalid rows, only the first are.
+    Its text is rendered on display, since only the first of many invalid rows are displayed.
 
     Args:
         code, parameters: of the message, as of `messages.text`.
@@ -113,3 +123,167 @@ class CellFault(ValueError):
 def plain_name(column: str) -> str:
     """Return a column's name in the form in which names are compared."""
     return "_".join(column.casefold().replace("-", " ").replace("_", " ").split())
+
+
+TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".txt"})
+PLAIN_TABLE_SUFFIXES = frozenset({".csv", ".tsv"})  # searched for in image folders; most other text files are notes
+# 5 million rows of 200 bytes. A row takes about 500 bytes of memory.
+_MOST_BYTES = 2**30
+_LONGEST_ROW = 2**20  # characters
+SHEET_SUFFIXES = frozenset({".xlsx", ".xls", ".ods", ".numbers"})
+
+
+def is_table(path: Path) -> bool:
+    """Return whether a file name has a suffix of tables that can be read."""
+    return path.suffix.lower() in TABLE_SUFFIXES
+
+
+def read_table(path: Path) -> Table:
+    """Read a table whose first line names the columns; separators , ; or tab, quoted cells, any UTF or Windows-1252.
+
+    Raises:
+        BadDataset: it cannot be opened, is not text, is too large, or has no rows or rows with too many cells.
+    """
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise BadDataset("table-too-large", file=path, limit_gib=_MOST_BYTES // 2**30)
+        data = path.read_bytes()
+    except OSError as error:
+        raise BadDataset("table-not-read", file=path, reason=error.strerror or str(error)) from error
+    content, notes = _decode(data, path)
+    content = content.removeprefix("\ufeff")
+    first_line = 1
+    declared_separator = None
+    if content[:4].casefold() == "sep=":  # the first line of files from Excel may define the separator
+        declared_separator, (_, _, content), first_line = content[4:5], content.partition("\n"), 2
+    separator = declared_separator or max(",;\t", key=lambda mark: _header_quality(content[:_LONGEST_ROW], mark))
+    rows: list[tuple[str, ...]] = []
+    lines: list[int] = []
+    columns: tuple[str, ...] = ()
+    long_rows: list[int] = []
+    for line, cells in _rows(content, separator, first_line, path):
+        stripped = [plain_cell(cell.strip()) for cell in cells]
+        if any(stripped):
+            if not columns:
+                columns = tuple(stripped)
+            else:
+                if any(stripped[len(columns) :]):
+                    long_rows.append(line)
+                rows.append((*stripped, *[""] * len(columns))[: len(columns)])
+                lines.append(line)
+    if long_rows:
+        raise BadDataset("rows-too-long", file=path, n_rows=len(long_rows), line=long_rows[0])
+    if columns and _is_without_header(columns, path.parent):
+        rows.insert(0, columns)
+        lines.insert(0, first_line)
+        columns = tuple(f"column {k}" for k in range(1, len(columns) + 1))
+        notes.append(note("no-header", table=one_line(path.name)))
+    if not rows:
+        raise BadDataset("no-table-rows" if columns else "empty-table", file=path)
+    return Table(path, columns, tuple(rows), tuple(lines), tuple(notes))
+
+
+def _is_without_header(columns: Sequence[str], folder: Path) -> bool:
+    """Return whether the first line is a row: it has no accepted column name, and names a file."""
+    if any(plain_name(column) in TABLE_NAMES for column in columns):
+        return False
+    return any(has_image_suffix(cell) and (folder / cell).is_file() for cell in columns)
+
+
+def _rows(content: str, separator: str, first_line: int, path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield the line in which each row begins, and its cells.
+
+    Raises:
+        BadDataset: a row cannot be parsed.
+    """
+    lines, well_formed = _LinesOfRow(content), _well_formed(separator)
+    reader = csv.reader(lines, delimiter=separator, strict=True)
+    line, n_columns = first_line, 0
+    try:
+        for cells in reader:
+            row = lines.take_row()
+            n_columns = n_columns or (len(cells) if any(cells) else 0)
+            if '"' in row and not well_formed.fullmatch(row):
+                raise csv.Error(text("unquoted-quotation-mark"))
+            if '"' in row and _has_swallowed_row(row, separator, n_columns, path.parent):
+                raise csv.Error(text("row-in-quoted-cell"))
+            yield line, cells
+            line = first_line + reader.line_num
+    except csv.Error as error:
+        reason = _fault_in_row(error, n_lines=first_line + reader.line_num - line)
+        raise BadDataset("invalid-table-line", file=path, line=line, reason=reason) from error
+
+
+def _well_formed(separator: str) -> re.Pattern[str]:
+    """Return the pattern of a row with quotation marks only around cells, or doubled within quoted cells.
+
+    The module csv would accept other quotation marks as text.
+    """
+    mark = re.escape(separator)
+    cell = rf'(?:"(?:[^"]|"")*"|[^"{mark}]*)'
+    return re.compile(rf"{cell}(?:{mark}{cell})*[\r\n]*")
+
+
+def _has_swallowed_row(row: str, separator: str, n_columns: int, folder: Path) -> bool:
+    """Return whether a quoted cell contains further rows: lines with enough cells, one of which names an image."""
+    first, *further = ([cell.strip(' "') for cell in line.split(separator)] for line in row.splitlines() or [""])
+    return len(first) >= n_columns and any(
+        len(cells) >= n_columns and any(has_image_suffix(cell) or os.path.isfile(folder / cell) for cell in cells)  # noqa: PTH113  any text
+        for cells in further
+    )
+
+
+def _fault_in_row(error: csv.Error, n_lines: int) -> str:
+    """Return the reason why a row is invalid. In a row of several lines, a quotation mark is probably not closed."""
+    reason = str(error)
+    if "unexpected end" in reason or ("expected after" in reason and n_lines > 1):
+        return text("unclosed-quotation-mark")
+    if "expected after" in reason:
+        return text("text-after-quotation-mark")
+    return text("perhaps-unclosed-quotation-mark", reason=reason) if n_lines > 1 else reason
+
+
+class _LinesOfRow:
+    """An iterator over the lines of a table, which stores the lines of the current row and limits its length."""
+
+    def __init__(self, content: str) -> None:
+        self._row, self._n_letters = list[str](), 0  # of the current row
+        self._lines = io.StringIO(content, newline="")
+
+    def __iter__(self) -> "_LinesOfRow":
+        return self
+
+    def __next__(self) -> str:
+        line = self._lines.readline(_LONGEST_ROW + 1)
+        self._n_letters += len(line)
+        if self._n_letters > _LONGEST_ROW:
+            raise csv.Error(text("row-too-long", n_characters=_LONGEST_ROW))
+        if not line:
+            raise StopIteration
+        self._row.append(line)
+        return line
+
+    def take_row(self) -> str:
+        """Return the text of the current row, and start the next row."""
+        row, self._row, self._n_letters = "".join(self._row), [], 0
+        return row
+
+
+def _decode(data: bytes, path: Path) -> tuple[str, list[Note]]:
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", errors="replace"), []
+    if b"\0" in data[:4096]:
+        raise BadDataset("not-a-text-table", file=path)
+    try:
+        return data.decode("utf-8"), []
+    except UnicodeDecodeError:
+        return data.decode("cp1252", errors="replace"), [note("not-utf-8", table=one_line(path.name))]
+
+
+def _header_quality(content: str, separator: str) -> tuple[int, int]:
+    """Return the quality of a separator for the first line: the numbers of accepted names and of columns."""
+    try:
+        header = next(csv.reader(io.StringIO(content, newline=""), delimiter=separator), [])
+    except csv.Error:
+        return 0, 0
+    return sum(plain_name(column) in TABLE_NAMES for column in header), len(header)

@@ -7,20 +7,19 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from coverslip.datasets.index.boxes import BoxColumns, Layout, find_box_columns, suggested_crop_size, used_box_columns
-from coverslip.datasets.index.folders import has_image_suffix
-from coverslip.datasets.index.records import one_line, some
+from coverslip.datasets.index.names import has_image_suffix, one_line, some
 from coverslip.datasets.index.table import ALIASES, PIXELS, POSITIONS, RELATIVE, TABLE_NAMES, Table, plain_name
 from coverslip.errors import BadDataset
 from coverslip.images import MOST_CHANNEL_FILES
 from coverslip.messages import GroupBy, MapColumn, Note, note, text
 
-_MAYBE_GROUPS = (
+_LIKELY_GROUPS = (
     *("patient", "subject", "donor", "case", "slide", "plate", "well", "experiment", "movie", "image"),
     *("field", "cell", "sample", "animal", "batch"),
 )
-_OF_PREDICTIONS = {"predicted", "decision"}
+_PREDICTION_COLUMNS = {"predicted", "decision"}
 _ENDINGS = (*PIXELS, *RELATIVE)
-_N_FIRST_ROWS = 20  # rows
+_N_FIRST_ROWS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,7 @@ class Columns:
 
 
 def with_mapping(table: Table, mapping: Mapping[str, str]) -> Table:
-    """Return the table with columns chosen for some meanings: `{"path": "File", "label": "Class", "split": ""}`.
+    """Return the table with the columns of some meanings: `{"path": "File", "label": "Class", "split": ""}`.
 
     Args:
         table: as it was read.
@@ -56,7 +55,7 @@ def with_mapping(table: Table, mapping: Mapping[str, str]) -> Table:
             raise BadDataset(
                 "unknown-meaning",
                 meaning=one_line(meaning, 40),
-                hint=_near(meaning, list(ALIASES)),
+                hint=_spelling_hint(meaning, list(ALIASES)),
                 meanings=", ".join(name for name in ALIASES if not name.startswith("channel_")),
             )
         column = name if name in table.columns else columns_by_plain_name.get(plain_name(name))
@@ -65,7 +64,7 @@ def with_mapping(table: Table, mapping: Mapping[str, str]) -> Table:
                 "unknown-column",
                 file=table.file,
                 column=one_line(name, 60),
-                hint=_near(name, table.columns),
+                hint=_spelling_hint(name, table.columns),
                 columns=some(table.columns, 12),
             )
         column_of_meaning[meaning] = column or ""
@@ -73,7 +72,7 @@ def with_mapping(table: Table, mapping: Mapping[str, str]) -> Table:
 
 
 def path_column(table: Table) -> int | None:
-    """Return the column of the images' paths, by its name, else the first whose cells have image suffixes."""
+    """Return the index of the path column, by its name, else the first column whose cells have image suffixes."""
     at = table.index("path")
     if at is not None or "path" in table.mapping:
         return at
@@ -102,8 +101,8 @@ def find_columns(
 
     Args:
         table: with its columns' names.
-        group: the column that names groups; without it a column named `group` is used.
-        wants_groups: False if groups do not come from the table, so that it needs no advice about columns.
+        group: the column that names groups; None takes a column named `group`.
+        wants_groups: False if groups do not come from the table, so that no notes on group columns are needed.
         labeled: whether there must be a label column.
         crop_size: side of the square around a point, in pixels; None: unknown.
         notes: notes on the table are added here.
@@ -111,7 +110,7 @@ def find_columns(
     Raises:
         BadDataset: a column is missing, unknown, or duplicated.
     """
-    _refuse_twins(table, group)
+    _refuse_duplicate_columns(table, group)
     at_path = path_column(table)
     if at_path is None:
         raise _no_column(table, "path")
@@ -119,7 +118,7 @@ def find_columns(
         notes.append(note("path-column", column=one_line(table.columns[at_path], 60)))
     at_label = table.index("label")
     has_labels = at_label is not None and any(row[at_label] for row in table.rows)
-    if labeled and not has_labels and set(map(plain_name, table.columns)) >= _OF_PREDICTIONS:
+    if labeled and not has_labels and set(map(plain_name, table.columns)) >= _PREDICTION_COLUMNS:
         raise BadDataset("predictions-without-labels", file=table.file)
     if at_label is None and labeled:
         raise _no_column(table, "label")
@@ -151,7 +150,7 @@ def _other_files(table: Table, notes: list[Note]) -> tuple[int, ...]:
 
 
 def other_columns(table: Table, columns: Columns) -> list[int]:
-    """Return the columns without a meaning here, such as sex, stain, operator or day."""
+    """Return the indices of the other columns, such as sex, stain, operator or day."""
     positions = {f"{name}{suffix}" for meaning in POSITIONS for name in ALIASES[meaning] for suffix in _ENDINGS}
     used_columns = {columns.path, columns.group, *map(table.index, ALIASES)}
     return [
@@ -172,7 +171,7 @@ def _group_column(
             "unknown-group-column",
             file=table.file,
             column=one_line(group, 60),
-            hint=_near(group, table.columns),
+            hint=_spelling_hint(group, table.columns),
             columns=", ".join(table.columns),
         )
     if not wants_groups:
@@ -180,7 +179,7 @@ def _group_column(
     used = table.index("group")
     candidates = []
     for at, column in enumerate(table.columns):
-        if at in used_columns or at == used or plain_name(column).removesuffix("_id") not in _MAYBE_GROUPS:
+        if at in used_columns or at == used or plain_name(column).removesuffix("_id") not in _LIKELY_GROUPS:
             continue
         n_values = len({row[at] for row in table.rows if row[at]})
         if 1 < n_values < len(table.rows):
@@ -194,7 +193,7 @@ def _group_column(
     return used
 
 
-def _refuse_twins(table: Table, group: str | None) -> None:
+def _refuse_duplicate_columns(table: Table, group: str | None) -> None:
     """Refuse two columns with the same name, since it would be unclear which of them is used.
 
     Raises:
@@ -203,10 +202,10 @@ def _refuse_twins(table: Table, group: str | None) -> None:
     positions = {f"{name}{suffix}" for meaning in POSITIONS for name in ALIASES[meaning] for suffix in _ENDINGS}
     read = TABLE_NAMES | positions | ({plain_name(group)} if group else set())
     times = Counter(plain_name(column) for column in table.columns)
-    twins = [column for column in table.columns if times[plain_name(column)] > 1 and plain_name(column) in read]
-    if twins:
-        n_columns = times[plain_name(twins[0])]
-        raise BadDataset("duplicate-column", file=table.file, n_columns=n_columns, column=one_line(twins[0], 60))
+    duplicates = [column for column in table.columns if times[plain_name(column)] > 1 and plain_name(column) in read]
+    if duplicates:
+        n_columns = times[plain_name(duplicates[0])]
+        raise BadDataset("duplicate-column", file=table.file, n_columns=n_columns, column=one_line(duplicates[0], 60))
 
 
 def _no_column(table: Table, meaning: Literal["path", "label"]) -> BadDataset:
@@ -230,22 +229,22 @@ def _no_column(table: Table, meaning: Literal["path", "label"]) -> BadDataset:
 
 @dataclass(frozen=True, slots=True)
 class TableContent:
-    """The content of a table, before it is opened."""
+    """The columns, first rows and inferred meanings of a table."""
 
     columns: tuple[str, ...]
     first_rows: tuple[tuple[str, ...], ...]
     n_rows: int
-    n_files: int  # that its rows name; 0 without a column of paths
-    mapping: Mapping[str, str]  # meaning to column: path, label, group, split, and positions
-    layout: Layout | None  # how positions are given; None: each row is a whole image
+    n_files: int  # number of distinct files in its rows; 0 without a path column
+    mapping: Mapping[str, str]  # from meaning to column: path, label, group, split, and positions
+    layout: Layout | None  # of boxes or points; None: each row is a whole image
     suggested_crop_size: int | None
 
 
 def describe_table(table: Table, *, n_rows: int = 5) -> TableContent:
-    """Return the columns of a table and their meanings, without checking them.
+    """Return the columns of a table and their inferred meanings, without checks.
 
     Args:
-        table: as it was read, with or without columns that were chosen.
+        table: as read, optionally with a mapping.
         n_rows: number of first rows to return.
     """
     at_path = path_column(table)
@@ -253,8 +252,8 @@ def describe_table(table: Table, *, n_rows: int = 5) -> TableContent:
         box = find_box_columns(table)
     except BadDataset:
         box = None
-    columns_found = {meaning: table.index(meaning) for meaning in ("label", "group", "split")} | {"path": at_path}
-    mapping = {meaning: table.columns[at] for meaning, at in columns_found.items() if at is not None}
+    column_indices = {meaning: table.index(meaning) for meaning in ("label", "group", "split")} | {"path": at_path}
+    mapping = {meaning: table.columns[at] for meaning, at in column_indices.items() if at is not None}
     paths = set() if at_path is None else {row[at_path] for row in table.rows}
     are_positions = box is not None and (
         not box.are_points or len(paths) < len(table.rows) or set(box.meanings) <= table.mapping.keys()
@@ -273,8 +272,8 @@ def describe_table(table: Table, *, n_rows: int = 5) -> TableContent:
     )
 
 
-def _near(name: str, names: Sequence[str]) -> str:
-    """Return a hint at the name that was probably meant, or nothing."""
+def _spelling_hint(name: str, names: Sequence[str]) -> str:
+    """Return a hint with the most similar name, or "" if there is none."""
     names_by_plain_name = {plain_name(each): each for each in names}
     near = difflib.get_close_matches(plain_name(name), names_by_plain_name, n=1, cutoff=0.5)
     return f" {text('did-you-mean', name=one_line(names_by_plain_name[near[0]], 60))}" if near else ""

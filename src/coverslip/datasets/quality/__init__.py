@@ -1,24 +1,41 @@
-"""Scans of datasets, images that belong together, and findings."""
+"""Quality of datasets: scans, connected images, data leakage, groups in names, and findings."""
 
-from coverslip.datasets.quality.components import connected_components, kept_together, labels_of
 from coverslip.datasets.quality.facts import FEW_GROUPS_FOR_ONE_SPLIT, SOME_GROUPS, GroupFacts, Spread, single_groups
-from coverslip.datasets.quality.finders.images import what_to_do_about_channels
 from coverslip.datasets.quality.finding import (
     Finder,
     Finding,
-    Found,
+    FindingCase,
     Severity,
-    forget_finder,
     list_finders,
     register_finder,
+    unregister_finder,
 )
-from coverslip.datasets.quality.image_quality import ImageQuality
+from coverslip.datasets.quality.image_findings import channel_advice
 from coverslip.datasets.quality.inspecting import Inspection, inspect_dataset
-from coverslip.datasets.quality.leaks import Leak, LeakKind, predefined_split_leaks
 from coverslip.datasets.quality.name_groups import NameGroups, groups_in_names
-from coverslip.datasets.quality.scanning import Scan, Unreadable, by_field, scan_images
-from coverslip.datasets.quality.signal import ColumnProbe, ProbeScore, Signal, SignalSource
-from coverslip.datasets.quality.usable import ON_REQUEST, dropped_notes, exclusion_notes, exclusion_reasons
+from coverslip.datasets.quality.scanning import (
+    ColumnProbe,
+    ImageQuality,
+    ProbeScore,
+    Scan,
+    Signal,
+    SignalSource,
+    Unreadable,
+    by_field,
+    scan_images,
+)
+from coverslip.datasets.quality.units import (
+    ON_REQUEST,
+    Leak,
+    LeakKind,
+    connected_components,
+    dropped_notes,
+    exclusion_notes,
+    exclusion_reasons,
+    labels_of,
+    predefined_split_leaks,
+    undivided_clusters,
+)
 
 __all__ = [
     "FEW_GROUPS_FOR_ONE_SPLIT",
@@ -27,7 +44,7 @@ __all__ = [
     "ColumnProbe",
     "Finder",
     "Finding",
-    "Found",
+    "FindingCase",
     "GroupFacts",
     "ImageQuality",
     "Inspection",
@@ -42,19 +59,19 @@ __all__ = [
     "Spread",
     "Unreadable",
     "by_field",
+    "channel_advice",
     "connected_components",
     "dropped_notes",
     "exclusion_notes",
     "exclusion_reasons",
-    "forget_finder",
     "groups_in_names",
     "inspect_dataset",
-    "kept_together",
     "labels_of",
     "list_finders",
     "predefined_split_leaks",
     "register_finder",
     "scan_images",
     "single_groups",
-    "what_to_do_about_channels",
+    "undivided_clusters",
+    "unregister_finder",
 ]

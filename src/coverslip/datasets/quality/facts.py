@@ -1,4 +1,4 @@
-"""Numbers of a dataset: sizes, classes, groups."""
+"""Facts about a dataset: class sizes, the distribution of groups, and frequencies of values."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -10,12 +10,14 @@ from coverslip.datasets.index import Dataset, natural_key
 from coverslip.datasets.quality.scanning import Scan
 from coverslip.images import ImageFacts
 
-FEW_GROUPS_FOR_ONE_SPLIT = 10  # with fewer, one split tests on a patient or two: folds are the default
-SOME_GROUPS = 30  # with fewer, folds are advised
+FEW_GROUPS_FOR_ONE_SPLIT = (
+    10  # with fewer, a single split tests on one or two patients, so cross-validation is the default
+)
+SOME_GROUPS = 30  # with fewer, cross-validation is recommended
 
 
 class Spread(BaseModel):
-    """Smallest, middle and largest of some numbers."""
+    """Minimum, median and maximum of some numbers."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -77,9 +79,9 @@ def group_facts(dataset: Dataset) -> GroupFacts | None:
 
 
 def single_groups(dataset: Dataset) -> list[str]:
-    """Return the groups if each class is in only one of them, so that no split has a class in two sets; else none.
+    """Return the groups if each class is in only one group, so that no split has a class in two sets; else nothing.
 
-    With a predefined split, there are none.
+    With a predefined split, the result is empty.
     """
     groups_of: dict[str, set[str]] = defaultdict(set)
     for record in dataset.records:

@@ -1,4 +1,4 @@
-"""Findings, and the registry of finders: one record per kind."""
+"""Findings about a dataset, and the registry of finders, one for each kind of finding."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,34 +19,36 @@ Cluster = tuple[str, ...]
 
 def _describe_codes(schema: JsonDict) -> None:
     codes = "; ".join(f"`{finder.code}` ({finder.severity}): {title_of(finder)}" for finder in list_finders())
-    schema["description"] = f"What kind of finding it is. {codes}."
+    schema["description"] = f"Kind of the finding. {codes}."
 
 
 class Finding(BaseModel):
-    """A property of the images that matters for training. Further fields depend on the code."""
+    """A property of the dataset that matters for training. Further fields depend on the code."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
     __pydantic_extra__: dict[str, JsonValue] = Field(init=False)
 
     code: str = Field(json_schema_extra=_describe_codes)
     severity: Severity = Field(
-        description="error: a training refuses it, or its numbers would be false; warning: images are excluded, or "
-        "numbers are doubtful; advice: nothing is wrong, but something can be done better."
+        description="error: training is refused, or its metrics would be invalid; warning: images are excluded, or "
+        "metrics may be unreliable; advice: a possible improvement."
     )
     title: str = Field(description="Heading of findings of this kind.")
-    text: str = Field(description="What was found.")
-    do: str = Field(description="What to do about it.")
-    remedies: tuple[Remedy, ...] = Field(default=(), description="The same as data, where it is one of the known ones.")
+    text: str = Field(description="Description of the finding.")
+    do: str = Field(description="Recommended action.")
+    remedies: tuple[Remedy, ...] = Field(
+        default=(), description="Recommended action as data, if it is a supported one."
+    )
     images: tuple[Cluster, ...] = Field(
-        default=(), description="The image_ids of the images concerned, a list per cluster."
+        default=(), description="The image_ids of the affected images, a list per cluster."
     )
     notes: tuple[Cluster, ...] = Field(
         default=(),
-        description="For each image its label, group, set or fault; empty if there is none.",
+        description="For each image its label, group, set or error; empty if not applicable.",
     )
     limit: str = Field(
         default="",
-        description="What it means for the numbers of a training on these images, if the report should say so.",
+        description="Consequence for metrics of a training on these images, for the report; may be empty.",
     )
 
     @property
@@ -56,7 +58,7 @@ class Finding(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class FindingCase:
     """One case that a finder reports. Code, severity and title are those of the finder."""
 
     text: str
@@ -68,22 +70,22 @@ class Found:
     parameters: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
-def found(
+def finding_case(
     code: str,
     *,
     remedies: Remedies = (),
     images: tuple[Cluster, ...] = (),
     notes: tuple[Cluster, ...] = (),
     **parameters: Any,
-) -> Found:
-    """Return a case whose text, `.do` and, where it has one, `.limit` are those of a message of the catalogue.
+) -> FindingCase:
+    """Return a case with the text, `.do` and optional `.limit` of a message in the catalogue.
 
     Args:
-        code, parameters: as of `messages.text`. The finding has these parameters.
-        remedies, images, notes: as of a finding.
+        code, parameters: as of `messages.text`; the parameters become fields of the finding.
+        remedies, images, notes: as of `Finding`.
     """
     limit = text(f"{code}.limit", **parameters) if has_entry(f"{code}.limit") else ""
-    return Found(
+    return FindingCase(
         text=text(code, **parameters),
         do=text(f"{code}.do", **parameters),
         remedies=remedies,
@@ -98,14 +100,14 @@ def found(
 class Finder:
     """One kind of finding.
 
-    `find` yields no, one or several cases, from the records of the images and the facts of the scan. It reads no files.
+    `find` yields any number of cases from the records of the images and the facts of the scan. It reads no files.
     """
 
     code: str  # in lower case, words joined by "-"
     severity: Severity
     title: str  # a message of the catalogue, or the text itself
-    find: Callable[[Dataset, Scan], Iterable[Found]]
-    unless: str | None = None  # the code of a finding that includes this one
+    find: Callable[[Dataset, Scan], Iterable[FindingCase]]
+    unless: str | None = None  # code of a finding that replaces this one
 
 
 def title_of(finder: Finder) -> str:
@@ -132,6 +134,6 @@ def register_finder(finder: Finder) -> None:
     _FINDERS[finder.code] = finder
 
 
-def forget_finder(code: str) -> None:
+def unregister_finder(code: str) -> None:
     """Remove a kind of finding that `register_finder` added."""
     del _FINDERS[code]

@@ -1,20 +1,22 @@
-"""Facts about a dataset, and findings with advice before training."""
+"""The inspection of a dataset before training: counts, the built-in finders, and all findings."""
 
 from collections import Counter
+from collections.abc import Iterator
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from coverslip.datasets.index import EXCLUDED_BY_HAND, SIDES, Dataset, shared_class_notes
+from coverslip.datasets.quality import image_findings as of_images
+from coverslip.datasets.quality import label_findings as of_labels
 from coverslip.datasets.quality.facts import GroupFacts, Spread, class_sizes, frequencies, group_facts
-from coverslip.datasets.quality.finding import Finding
-from coverslip.datasets.quality.findings import find_all
+from coverslip.datasets.quality.finding import SEVERITIES, Finder, Finding, list_finders, register_finder, title_of
 from coverslip.datasets.quality.scanning import Scan
 from coverslip.images import ImageFacts
 from coverslip.messages import Note
 
 
 class Inspection(BaseModel):
-    """The result of `coverslip inspect`. Counts by format, depth and the like are over readable images."""
+    """The result of `coverslip inspect`. Counts by format, depth and other properties are of readable images."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -37,11 +39,11 @@ class Inspection(BaseModel):
     formats: dict[str, int]
     planes: dict[str, int]
     reading_notes: dict[str, int]
-    notes: tuple[Note, ...] = Field(description="What was ignored, and how the data were interpreted.")
+    notes: tuple[Note, ...] = Field(description="Ignored files and columns, and interpretations of the data.")
     are_copies_known: bool = Field(
-        description="Whether near-duplicates were searched for: images that show the same with other pixels."
+        description="Whether near-duplicates (the same content with different pixels) were searched for."
     )
-    findings: tuple[Finding, ...] = Field(description="What is wrong or could be better, the most severe first.")
+    findings: tuple[Finding, ...] = Field(description="Problems and possible improvements, the most severe first.")
 
     def of(self, code: str) -> tuple[Finding, ...]:
         """Return the findings of one code."""
@@ -49,7 +51,7 @@ class Inspection(BaseModel):
 
     @property
     def n_excluded_by_hand(self) -> int:
-        """Number of images that the app or a table row excludes. No other number counts them."""
+        """Number of images that the app or a table row excludes. All other numbers are without them."""
         return sum(note.parameters.get("n_images", 0) for note in self.notes if note.code == EXCLUDED_BY_HAND)
 
 
@@ -87,3 +89,87 @@ def _predefined_split(dataset: Dataset) -> dict[str, int] | None:
         return None
     images = Counter(record.predefined_split for record in dataset.records)
     return {side: images[side] for side in SIDES}
+
+
+# Within a severity, the most important first: this is the order of findings.
+BUILT_IN = (
+    Finder("leakage", "error", "finding-leakage.title", of_labels.leakage),
+    Finder("no-labels", "error", "finding-no-labels.title", of_labels.no_labels),
+    Finder("one-class", "error", "finding-one-class.title", of_labels.one_class),
+    Finder("unlike-channels", "error", "finding-unlike-channels.title", of_images.unlike_channels),
+    Finder("confounded-groups", "error", "finding-confounded-groups.title", of_labels.confounded_groups),
+    Finder("missing-files", "warning", "finding-missing-files.title", of_images.missing_files),
+    Finder("unreadable", "warning", "finding-unreadable.title", of_images.damaged_files),
+    Finder("conflicting-labels", "warning", "finding-conflicting-labels.title", of_labels.conflicting_labels),
+    Finder("duplicates", "warning", "finding-duplicates.title", of_labels.exact_duplicates),
+    Finder("class-not-in-training", "warning", "finding-class-not-in-training.title", of_labels.classes_not_trained),
+    Finder("small-class", "warning", "finding-small-class.title", of_labels.small_classes),
+    Finder("near-duplicates", "warning", "finding-near-duplicates.title", of_labels.near_duplicates),
+    Finder("hidden-groups", "warning", "finding-hidden-groups.title", of_labels.hidden_groups),
+    Finder("no-groups", "warning", "finding-no-groups.title", of_labels.no_groups, unless="hidden-groups"),
+    Finder(
+        "class-in-few-groups",
+        "warning",
+        "finding-class-in-few-groups.title",
+        of_labels.classes_in_few_groups,
+        unless="confounded-groups",
+    ),
+    Finder("few-groups", "warning", "finding-few-groups.title", of_labels.few_groups, unless="confounded-groups"),
+    Finder("channel-files", "warning", "finding-channel-files.title", of_labels.channel_files),
+    Finder(
+        "groups-divide-copies",
+        "warning",
+        "finding-groups-divide-copies.title",
+        of_labels.duplicates_in_several_groups,
+    ),
+    Finder(
+        "group-is-class",
+        "warning",
+        "finding-group-is-class.title",
+        of_labels.group_is_class,
+        unless="confounded-groups",
+    ),
+    Finder("no-signal", "warning", "finding-no-signal.title", of_images.no_signal),
+    Finder("shortcut", "warning", "finding-shortcut.title", of_images.shortcuts),
+    Finder("mixed-bit-depths", "warning", "finding-mixed-bit-depths.title", of_images.mixed_bit_depths),
+    Finder("slight-shortcut", "advice", "finding-slight-shortcut.title", of_images.slight_shortcuts),
+    Finder("unlabeled", "advice", "finding-unlabeled.title", of_labels.unlabeled),
+    Finder("cut-off", "advice", "finding-cut-off.title", of_images.cut_off),
+    Finder("blurred", "advice", "finding-blurred.title", of_images.blurred),
+    Finder("saturated", "advice", "finding-saturated.title", of_images.saturated),
+    Finder("imbalance", "advice", "finding-imbalance.title", of_labels.imbalance),
+    Finder("similar-class-names", "advice", "finding-similar-class-names.title", of_labels.similar_class_names),
+    Finder("mixed-channels", "advice", "finding-mixed-channels.title", of_images.mixed_channels),
+    Finder("boxes-beyond-edge", "advice", "finding-boxes-beyond-edge.title", of_images.boxes_beyond_edge),
+    Finder("several-planes", "advice", "finding-several-planes.title", of_images.several_planes),
+)
+
+
+for _finder in BUILT_IN:
+    register_finder(_finder)
+
+
+def find_all(dataset: Dataset, scan: Scan) -> tuple[Finding, ...]:
+    """Return the findings about the images, the most severe first."""
+    findings_of = {finder: tuple(_findings_of(finder, dataset, scan)) for finder in list_finders()}
+    codes = {finder.code for finder, findings in findings_of.items() if findings}
+    relevant = [
+        finding for finder, findings in findings_of.items() if finder.unless not in codes for finding in findings
+    ]
+    return tuple(sorted(relevant, key=lambda finding: SEVERITIES.index(finding.severity)))
+
+
+def _findings_of(finder: Finder, dataset: Dataset, scan: Scan) -> Iterator[Finding]:
+    for case in finder.find(dataset, scan):
+        yield Finding(
+            code=finder.code,
+            severity=finder.severity,
+            title=title_of(finder),
+            text=case.text,
+            do=case.do,
+            remedies=case.remedies,
+            images=case.images,
+            notes=case.notes,
+            limit=case.limit,
+            **case.parameters,
+        )

@@ -1,4 +1,4 @@
-"""Groups in names: parts of file and folder names that images which belong together share.
+"""Groups in names: parts of file and folder names that related images share, and columns of tables.
 
 A name such as `C100P61_20150918_cell_12.png` is divided at `_`, `-` and spaces. Tokens at the same positions in many
 names are candidate groups. So are folders, and numbers without their last digits, since images that were cut from one
@@ -28,15 +28,17 @@ _FEWEST_MATCHES = 0.9  # of the images in which a pattern must find a group
 _FEWEST_VALUES = 0.5  # of the images that must have a value in a column: added images may have none
 _SMALLEST = 1.5  # images of a group, on average
 _N_PERMUTATIONS = 49
-_LEAST_SHARE = 0.03  # of what images share beyond chance, that groups must explain
+_LEAST_SHARE = 0.03  # of the variance beyond chance that groups must explain
 _HIGHEST_P = 0.001  # all patterns together
 _IS_CLASS = 0.9  # of the information in groups, or in classes, that both share
-_MOST_PARTS = 3  # groups of a class, if each contains only one class: kinds of that class rather than slides
-_NEARLY_AS_STRONG = 0.75  # then the coarser groups come first: a patient before the slides
+_MOST_SUBTYPES = 3  # groups per class, if each contains one class: these are subtypes of classes rather than slides
+_NEARLY_AS_STRONG = (
+    0.75  # of the largest strength, from which coarser groups precede finer ones: patients before slides
+)
 _MOST_IMAGES = 10_000
 _N_SLICES = 10
 _ONE_CLASS = 0.99  # correlation of labels if each group contains one class
-_STRETCH = r"(?:^|/)([^/]*\d)"  # a number without its last digits
+_NUMBER_RANGE = r"(?:^|/)([^/]*\d)"  # a number without its last digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class NameGroups:
     is_confounded: bool = False  # each class is in only one group, so that no split can keep groups together
 
     @property
-    def is_telling(self) -> bool:
+    def is_significant(self) -> bool:
         """Whether images of a group share more than expected by chance."""
         return not self.is_class and self.p <= _HIGHEST_P and self.strength >= _LEAST_SHARE
 
@@ -81,15 +83,15 @@ def groups_in_names(dataset: Dataset, scan: Scan) -> tuple[NameGroups, ...]:
     for column, pattern, names in (*_columns([record for record, _ in labeled]), *by_pattern):
         if names is not None:
             candidates.setdefault(np.unique(names, return_inverse=True)[1].tobytes(), (column, pattern, names))
-    candidates_tested = [
-        replace(_tested(pattern, names, label, appearance, len(candidates)), column=column)
+    tested_candidates = [
+        replace(_test_candidate(pattern, names, label, appearance, len(candidates)), column=column)
         for column, pattern, names in candidates.values()
     ]
-    return _ranked(candidates_tested)
+    return _ranked(tested_candidates)
 
 
 def _columns(records: Sequence[ImageRecord]) -> Iterator[tuple[str, str, list[str]]]:
-    """Yield columns of the table that may name groups, with the value of each image; decimal numbers are measures."""
+    """Yield columns of the table that may name groups, with the value of each image; decimal numbers are excluded."""
     cells = [dict(record.about) for record in records]
     for column in dict.fromkeys(name for about in cells for name in about):
         values = [about.get(column, "") for about in cells]
@@ -110,29 +112,29 @@ def _is_measure(value: str) -> bool:
 
 
 def _ranked(candidates: Sequence[NameGroups]) -> tuple[NameGroups, ...]:
-    """Return groups that share much, coarse ones first; then finer ones, ranges of numbers, and unrelated groups.
+    """Return strong groups first, coarse ones before fine ones; then weaker ones, number ranges and unrelated groups.
 
-    Columns come before patterns, since a person has written them.
+    Columns precede patterns, since a person has written them.
     """
-    plain = [groups for groups in candidates if groups.is_telling and not _is_minor(groups)]
-    strongest = max((groups.strength for groups in plain), default=0.0)
+    major = [groups for groups in candidates if groups.is_significant and not _is_minor(groups)]
+    strongest = max((groups.strength for groups in major), default=0.0)
 
-    def place(groups: NameGroups) -> tuple[bool, bool, bool, bool, float]:
+    def sort_key(groups: NameGroups) -> tuple[bool, bool, bool, bool, float]:
         is_strong = groups.strength >= _NEARLY_AS_STRONG * strongest and groups.n_groups >= FEW_GROUPS_FOR_ONE_SPLIT
         return (
-            not groups.is_telling,
+            not groups.is_significant,
             groups.column is None,
             _is_minor(groups),
             not is_strong,
             groups.n_groups if is_strong and not _is_minor(groups) else -groups.strength,
         )
 
-    return tuple(sorted(candidates, key=place))
+    return tuple(sorted(candidates, key=sort_key))
 
 
 def _is_minor(groups: NameGroups) -> bool:
     """Return whether other patterns take precedence: ranges of numbers, and names that contain the class."""
-    return groups.pattern.startswith(_STRETCH) or groups.labels > _ONE_CLASS
+    return groups.pattern.startswith(_NUMBER_RANGE) or groups.labels > _ONE_CLASS
 
 
 def _slices(items: list[tuple[ImageRecord, ImageFacts]]) -> list[tuple[ImageRecord, ImageFacts]]:
@@ -156,7 +158,7 @@ def _patterns(paths: Sequence[str]) -> Iterator[str]:
             more = rf"(?:{gap}{token}){{{n - 1}}}" if n > 1 else ""
             yield rf"(?:^|/){before}({token}{more}){gap}[^/]*$"
     for n_digits in (1, 2):
-        yield rf"{_STRETCH}\d{{{n_digits}}}\.[^./]+$"
+        yield rf"{_NUMBER_RANGE}\d{{{n_digits}}}\.[^./]+$"
 
 
 def _names(pattern: str, paths: Sequence[str]) -> list[str] | None:
@@ -169,17 +171,17 @@ def _names(pattern: str, paths: Sequence[str]) -> list[str] | None:
     return names if _can_be_groups(names) else None
 
 
-def _tested(pattern: str, names: list[str], label: Ints, appearance: Doubles, n_candidates: int) -> NameGroups:
-    """Test what groups of these names share; images without a name are excluded."""
+def _test_candidate(pattern: str, names: list[str], label: Ints, appearance: Doubles, n_candidates: int) -> NameGroups:
+    """Test whether images of groups with these names are related; images without a name are excluded."""
     is_named = np.array([bool(name) for name in names])
     names, label, appearance = list(filter(None, names)), label[is_named], appearance[is_named]
     groups, group = np.unique(names, return_inverse=True)
     generator = np.random.default_rng(0)
     one_hot = np.eye(label.max() + 1)[label]
-    by_label, p_labels = _shared(one_hot - one_hot.mean(axis=0), group, np.zeros_like(label), generator)
-    if _holds_class(pattern, names, by_label, label):
+    by_label, p_labels = _intraclass_correlation(one_hot - one_hot.mean(axis=0), group, np.zeros_like(label), generator)
+    if _names_class(pattern, names, by_label, label):
         p_labels = 1.0  # names that contain the class share it for that reason
-    by_appearance, p_appearance = _shared(appearance, group, label, generator)
+    by_appearance, p_appearance = _intraclass_correlation(appearance, group, label, generator)
     return NameGroups(
         pattern=pattern,
         n_groups=len(groups),
@@ -193,10 +195,12 @@ def _tested(pattern: str, names: list[str], label: Ints, appearance: Doubles, n_
     )
 
 
-def _shared(values: Doubles, group: Ints, stratum: Ints, generator: np.random.Generator) -> tuple[float, float]:
-    """Return how much of (n, d) values groups share beyond chance, from 0 to 1, and its p-value.
+def _intraclass_correlation(
+    values: Doubles, group: Ints, stratum: Ints, generator: np.random.Generator
+) -> tuple[float, float]:
+    """Return the intraclass correlation of (n, d) values beyond chance, from 0 to 1, and its p-value.
 
-    Images are permuted within their stratum. The shared part then has an approximately normal distribution.
+    Images are permuted within their stratum. The variance between groups is then approximately normally distributed.
     """
     total = float((values**2).sum())
     n_groups = int(group.max()) + 1
@@ -209,21 +213,21 @@ def _shared(values: Doubles, group: Ints, stratum: Ints, generator: np.random.Ge
         return float((sums**2 / size[:, None]).sum()) / total
 
     by_stratum = np.argsort(stratum, kind="stable")
-    chance = []
+    permuted = []
     for _ in range(_N_PERMUTATIONS):
-        changed = np.empty_like(by_stratum)
-        changed[by_stratum] = np.lexsort((generator.random(len(group)), stratum))
-        chance.append(between(values[changed]))
-    expected, sd = float(np.mean(chance)), max(float(np.std(chance, ddof=1)), 1e-9)
+        permutation = np.empty_like(by_stratum)
+        permutation[by_stratum] = np.lexsort((generator.random(len(group)), stratum))
+        permuted.append(between(values[permutation]))
+    expected, sd = float(np.mean(permuted)), max(float(np.std(permuted, ddof=1)), 1e-9)
     share = (between(values) - expected) / max(1 - expected, 1e-9)
     return max(0.0, share), erfc((between(values) - expected) / sd / sqrt(2)) / 2
 
 
-def _holds_class(pattern: str, names: Sequence[str], labels: float, label: Ints) -> bool:
+def _names_class(pattern: str, names: Sequence[str], labels: float, label: Ints) -> bool:
     """Return whether groups share labels because names contain the class, or are numbered class by class."""
-    if not pattern.startswith(_STRETCH):
+    if not pattern.startswith(_NUMBER_RANGE):
         return labels > _ONE_CLASS
-    if int(np.count_nonzero(np.diff(label))) < _MOST_PARTS * (int(label.max()) + 1):
+    if int(np.count_nonzero(np.diff(label))) < _MOST_SUBTYPES * (int(label.max()) + 1):
         return True
     classes_of: dict[str, set[int]] = {}
     for name, k in zip(names, label.tolist(), strict=True):
@@ -240,7 +244,7 @@ def _is_class(group: Ints, label: Ints) -> bool:
     if shared > _IS_CLASS * max(entropy_of_groups, entropy_of_classes):
         return True
     n_groups, n_classes = joint.shape
-    return n_groups <= _MOST_PARTS * n_classes and shared > _IS_CLASS * entropy_of_classes
+    return n_groups <= _MOST_SUBTYPES * n_classes and shared > _IS_CLASS * entropy_of_classes
 
 
 def _entropy(share: Doubles) -> float:
@@ -257,9 +261,9 @@ def _appearance_of(facts: Sequence[ImageFacts]) -> Doubles:
 def _standardized(appearance: Doubles, label: Ints) -> Doubles:
     """Return ranks, without the differences between classes."""
     ranks = appearance.argsort(axis=0, kind="stable").argsort(axis=0, kind="stable").astype(np.float64)
-    for k in range(appearance.shape[1]):  # equal ones share a rank
-        _, place, n = np.unique(appearance[:, k], return_inverse=True, return_counts=True)
-        ranks[:, k] = (np.bincount(place, ranks[:, k]) / n)[place]
+    for k in range(appearance.shape[1]):  # equal values share a rank
+        _, value, n = np.unique(appearance[:, k], return_inverse=True, return_counts=True)
+        ranks[:, k] = (np.bincount(value, ranks[:, k]) / n)[value]
     n_of = np.bincount(label)
     for k in range(appearance.shape[1]):
         ranks[:, k] -= (np.bincount(label, ranks[:, k]) / n_of)[label]

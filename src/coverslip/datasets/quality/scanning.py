@@ -1,7 +1,6 @@
-"""The scan: decode every image once, remember its facts, and find equal pixels.
+"""The scan of a dataset: facts of each decoded image, equal pixels, image quality, and the signal of labels.
 
-What was found is remembered in the cache folder by file name, size and time of change, so that a second scan of
-100,000 files opens none of them.
+Facts are cached by file name, size and modification time, so that a second scan of 100,000 files opens no file.
 """
 
 import hashlib
@@ -10,16 +9,15 @@ import os
 import sqlite3
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Literal
 
 from coverslip.cache import RECORDS, Kind, RecordStore, not_usable, register
 from coverslip.datasets.index import Dataset, ImageRecord
-from coverslip.datasets.quality.image_quality import ImageQuality
-from coverslip.datasets.quality.signal import Signal
 from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.files import sha256_json
@@ -28,13 +26,13 @@ from coverslip.machine import n_cores
 from coverslip.messages import note, text
 from coverslip.stopping import BY_SIGNAL, Stop
 
-FACTS = register(Kind("facts", "size, depth and hash of every image seen", RECORDS))
-_FACTS_VERSION = 1  # increases when the same file would give other facts
+FACTS = register(Kind("facts", "size, depth and hash of every scanned image", RECORDS))
+_FACTS_VERSION = 1  # increases if equal files would give other facts
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Path, size and time of a file, by which a changed file is recognized."""
+    """Hashed path, size and modification time of a file, to detect changes."""
 
     key: str
     size: int
@@ -42,14 +40,14 @@ class Identity:
 
 
 def identities_of(records: Sequence[ImageRecord]) -> list[Identity | None]:
-    """Return the identity of each image's files: the sum of their sizes, and the last change.
+    """Return the identity of each image's files: the sum of their sizes, and the last modification time.
 
-    None stands for files that do not exist, and for images in memory.
+    It is None for files that do not exist and for images in memory.
     """
     plans: dict[ReadPlan, bytes] = {}
     identities: list[Identity | None] = []
     for record in records:
-        if record.given is not None:
+        if record.in_memory is not None:
             identities.append(None)
             continue
         if record.plan not in plans:
@@ -66,35 +64,35 @@ def identities_of(records: Sequence[ImageRecord]) -> list[Identity | None]:
     return identities
 
 
-class Memory:
-    """Facts of earlier scans, which several processes may read and add to at once.
+class FactsCache:
+    """The cache of facts of earlier scans, for concurrent use by several processes.
 
-    If they cannot be stored (a full disk), a note says so once, and the scan continues without them.
+    If facts cannot be stored (the disk is full), one note is emitted, and the scan continues without the cache.
     """
 
     def __init__(self, emit: Emit) -> None:
         self._emit = emit
         self._new: dict[str, bytes] = {}
-        self._store = RecordStore(FACTS, "images", on_failure=self._say_why_not, is_synced=True)
+        self._store = RecordStore(FACTS, "images", on_failure=self._note_failure, is_synced=True)
 
-    def recall(self, identities: Sequence[Identity | None]) -> list[tuple[int, ImageFacts]]:
-        """Return (position, facts) of the files that have not changed."""
+    def find(self, identities: Sequence[Identity | None]) -> list[tuple[int, ImageFacts]]:
+        """Return (position, facts) of the unchanged files."""
         stored = self._store.find(identity.key for identity in identities if identity)
-        recalled = []
+        unchanged = []
         for i, identity in enumerate(identities):
             if identity is not None and identity.key in stored:
                 facts = _facts_from_json(stored[identity.key], identity)
                 if facts is not None:
-                    recalled.append((i, facts))
-        return recalled
+                    unchanged.append((i, facts))
+        return unchanged
 
-    def remember(self, identity: Identity, facts: ImageFacts) -> None:
-        """Collect facts for the next `save`."""
+    def add(self, identity: Identity, facts: ImageFacts) -> None:
+        """Add facts, which the next `save` writes."""
         record = {"size": identity.size, "mtime_ns": identity.mtime_ns, "facts": asdict(facts)}
         self._new[identity.key] = json.dumps(record).encode()
 
     def save(self) -> None:
-        """Write new facts in one transaction."""
+        """Write the added facts in one transaction."""
         new, self._new = self._new, {}
         self._store.keep(new)
 
@@ -103,12 +101,12 @@ class Memory:
         self.save()
         self._store.close()
 
-    def _say_why_not(self, error: OSError | sqlite3.Error) -> None:
+    def _note_failure(self, error: OSError | sqlite3.Error) -> None:
         self._emit(Noted.of(not_usable(error)))
 
 
 def _facts_from_json(stored: bytes, identity: Identity) -> ImageFacts | None:
-    """Return stored facts; None if the file has changed, or another version wrote other fields."""
+    """Return stored facts; None if the file has changed, or another version stored other fields."""
     try:
         record = json.loads(stored)
         if (record["size"], record["mtime_ns"]) != (identity.size, identity.mtime_ns):
@@ -120,8 +118,8 @@ def _facts_from_json(stored: bytes, identity: Identity) -> ImageFacts | None:
 
 
 _SAVE_EVERY_S = 2.0
-_TELL_EVERY_S = 0.2
-_LOOK_AHEAD = 4  # images in flight per thread
+_PROGRESS_EVERY_S = 0.2
+_AHEAD_PER_THREAD = 4  # images in flight per thread
 
 OnPixels = Callable[[int, Pixels], None]  # position of the image among the records, and its pixels
 
@@ -133,10 +131,10 @@ class Unreadable:
     reason: str
 
 
-def joined_facts(channels: Sequence[ImageFacts | Unreadable]) -> ImageFacts | Unreadable:
-    """Return the facts of an image whose channels are files of these facts.
+def join_facts(channels: Sequence[ImageFacts | Unreadable]) -> ImageFacts | Unreadable:
+    """Return the facts of an image from those of its channel files.
 
-    Its hash is comparable only with hashes of such images.
+    Its hash is comparable only with hashes of images with channel files.
     """
     readable = [facts for facts in channels if isinstance(facts, ImageFacts)]
     if len(readable) < len(channels):
@@ -155,12 +153,78 @@ def joined_facts(channels: Sequence[ImageFacts | Unreadable]) -> ImageFacts | Un
     )
 
 
+@dataclass(frozen=True, slots=True)
+class ImageQuality:
+    """Saturation, sharpness and cut of one image. Saturation and cut are 0 without a measurable problem."""
+
+    saturated: float  # share of the object's pixels with the largest value of the file, in all channels
+    sharpness: float | None  # log ratio of fine to coarse detail; None without detail
+    cut: float  # share of a side of the image along which the central object is cut
+
+
+SignalSource = Literal["border", "background", "size", "format", "metadata", "name"]
+
+NOT_IN_PIXELS: frozenset[SignalSource] = frozenset({"name"})  # not available to networks
+_VISIBLE = 0.5  # visibility from which images are considered to show their plate or day
+HIGHEST_P = 0.05  # significance level
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeScore:
+    """The score of a probe that predicts classes."""
+
+    balanced_accuracy: float  # mean recall over classes, on held-out images
+    p: float  # p-value of a permutation test of the labels
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnProbe:
+    """How well a column of the table, such as plate or day, predicts classes, and whether images show its values."""
+
+    score: ProbeScore  # of classes, predicted from the value alone
+    visibility: float  # accuracy of predicting its values from images of one class: 0 by chance, 1 perfect
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """The scores of probes that predict labels from the whole image and from other sources."""
+
+    chance: float  # balanced accuracy of random predictions
+    whole: ProbeScore
+    by_source: Mapping[SignalSource, ProbeScore]
+    by_column: Mapping[str, ColumnProbe] = field(default_factory=dict)
+
+    @property
+    def is_significant(self) -> bool:
+        """Whether any source in the image predicts the labels significantly better than chance."""
+        visible = (score for source, score in self.by_source.items() if source not in NOT_IN_PIXELS)
+        return min(score.p for score in (self.whole, *visible)) <= HIGHEST_P
+
+    def share(self, source: SignalSource) -> float:
+        """Return the share of the whole image's gain over chance, at most 1; 0 without a significant gain.
+
+        With few images, the probe of the source can be better than that of the whole image.
+        """
+        return self._share(self.by_source[source])
+
+    def share_of_column(self, column: str) -> float:
+        """Return the share for a column whose values are visible in images; 0 for other columns."""
+        by_column = self.by_column[column]
+        return self._share(by_column.score) if by_column.visibility >= _VISIBLE else 0.0
+
+    def _share(self, score: ProbeScore) -> float:
+        gain = score.balanced_accuracy - self.chance
+        if score.p > HIGHEST_P or gain <= 0:
+            return 0.0
+        return gain / max(gain, self.whole.balanced_accuracy - self.chance)
+
+
 @dataclass(frozen=True)
 class Scan:
     """Facts about each image, in the order of the dataset's records."""
 
     facts: tuple[ImageFacts | Unreadable, ...]
-    # Positions of images that show the same, two or more each, equal pixels among them; None: not searched for.
+    # Clusters of positions of near-duplicates, including equal pixels, at least two each; None: not searched for.
     near_duplicates: tuple[tuple[int, ...], ...] | None = None
     quality: tuple[ImageQuality | None, ...] | None = None  # of each image; None: not measured
     signal: Signal | None = None  # None: not measured, or not measurable
@@ -180,9 +244,9 @@ class Scan:
         return tuple(tuple(positions) for positions in members.values() if len(positions) > 1)
 
     def joined(self, positions: Sequence[Sequence[int | None]]) -> "Scan":
-        """Return the scan of images whose channels are the images at these positions; None: the image is unknown."""
+        """Return the scan of images whose channels are the images at these positions; None: not scanned."""
         facts = tuple(
-            joined_facts([_not_reached() if i is None else self.facts[i] for i in files]) for files in positions
+            join_facts([_not_scanned() if i is None else self.facts[i] for i in files]) for files in positions
         )
         if self.near_duplicates is None:
             return Scan(facts)
@@ -202,34 +266,33 @@ def scan_images(
     n_threads: int | None = None,
     on_pixels: OnPixels | None = None,
 ) -> Scan:
-    """Decode every image once, several at a time, and remember the facts for the next scan.
+    """Decode every image once, in parallel, and cache the facts for the next scan.
 
-    Images that cannot be read do not stop the others; they are `Unreadable` and are read again by the next scan. Facts
-    from before an interruption are remembered.
+    Unreadable images are `Unreadable` and do not stop the scan; the next scan reads them again. If the scan is
+    interrupted, facts so far stay cached.
 
     Args:
-        dataset: whose records to read.
+        dataset: the images.
         emit: receives progress at most five times a second, and at the end a note for each kind of problem.
-        stop: checked as often.
+        stop: checked whenever progress is emitted.
         n_threads: images decoded at the same time; None takes the number of processor cores.
-        on_pixels: called with every image that had to be decoded, in the threads that decode. It is not called for
-            images whose facts were remembered.
+        on_pixels: called for every decoded image, in the decoding threads, but not for images with cached facts.
 
     Raises:
         Stopped: on request.
     """
     records = dataset.records
     facts: list[ImageFacts | Unreadable | None] = [None] * len(records)
-    memory = Memory(emit)
+    facts_cache = FactsCache(emit)
     try:
         identities = identities_of(records)
-        for i, remembered in memory.recall(identities):
-            facts[i] = remembered
-        to_decode = by_field(records, [i for i, remembered in enumerate(facts) if remembered is None])
-        _decode(records, to_decode, identities, facts, memory, emit, stop, n_threads or n_cores(), on_pixels)
+        for i, cached_facts in facts_cache.find(identities):
+            facts[i] = cached_facts
+        to_decode = by_field(records, [i for i, cached_facts in enumerate(facts) if cached_facts is None])
+        _decode(records, to_decode, identities, facts, facts_cache, emit, stop, n_threads or n_cores(), on_pixels)
     finally:
-        memory.close()
-    complete = tuple(fact if fact is not None else _not_reached() for fact in facts)
+        facts_cache.close()
+    complete = tuple(fact if fact is not None else _not_scanned() for fact in facts)
     _emit_notes(complete, emit)
     return Scan(complete)
 
@@ -239,37 +302,37 @@ def _decode(
     to_decode: Sequence[int],
     identities: Sequence[Identity | None],
     facts: list[ImageFacts | Unreadable | None],
-    memory: Memory,
+    facts_cache: FactsCache,
     emit: Emit,
     stop: Stop,
     n_threads: int,
     on_pixels: OnPixels | None,
 ) -> None:
     started = reported = saved = time.monotonic()
-    n_remembered = len(records) - len(to_decode)
+    n_cached = len(records) - len(to_decode)
     in_flight: deque[tuple[int, Future[ImageFacts | Unreadable]]] = deque()
     fields = Fields()
     pool = ThreadPoolExecutor(n_threads, thread_name_prefix="read")
     try:
         ahead = iter(to_decode)
         for n_done in range(len(to_decode)):
-            while len(in_flight) < _LOOK_AHEAD * n_threads and (i := next(ahead, None)) is not None:
+            while len(in_flight) < _AHEAD_PER_THREAD * n_threads and (i := next(ahead, None)) is not None:
                 in_flight.append((i, pool.submit(_read, i, records[i], fields, on_pixels)))
             i, future = in_flight.popleft()
-            while not wait([future], _TELL_EVERY_S).done:  # a file may take long, and the user may stop meanwhile
+            while not wait([future], _PROGRESS_EVERY_S).done:  # decoding can take long; the user may cancel
                 stop.check()
-                emit(_progress(n_remembered + n_done, len(records), n_done / (time.monotonic() - started)))
+                emit(_progress(n_cached + n_done, len(records), n_done / (time.monotonic() - started)))
             fact = facts[i] = future.result()
             identity = identities[i]
             if isinstance(fact, ImageFacts) and identity is not None:
-                memory.remember(identity, fact)
+                facts_cache.add(identity, fact)
             now = time.monotonic()
             if now - saved > _SAVE_EVERY_S:
-                memory.save()
+                facts_cache.save()
                 saved = now
-            if now - reported > _TELL_EVERY_S:
+            if now - reported > _PROGRESS_EVERY_S:
                 stop.check()
-                emit(_progress(n_remembered + n_done + 1, len(records), (n_done + 1) / (now - started)))
+                emit(_progress(n_cached + n_done + 1, len(records), (n_done + 1) / (now - started)))
                 reported = now
     finally:
         pool.shutdown(wait=False, cancel_futures=True)  # images in flight are no longer needed
@@ -299,7 +362,7 @@ def _read(i: int, record: ImageRecord, fields: Fields, on_pixels: OnPixels | Non
 
 
 @cache
-def _not_reached() -> Unreadable:
+def _not_scanned() -> Unreadable:
     return Unreadable(text("image-not-reached"))
 
 
@@ -309,7 +372,7 @@ def _progress(done: int, total: int, per_second: float | None) -> Progressed:
 
 
 def _emit_notes(facts: Sequence[ImageFacts | Unreadable], emit: Emit) -> None:
-    """Emit one note per kind of problem, not one per file."""
+    """Emit one note per kind of problem."""
     reasons = Counter(fact.note for fact in facts if isinstance(fact, ImageFacts) and fact.note)
     for reason, n in reasons.most_common(5):
         emit(Noted.of(note("reading", n_images=n, reason=reason)))

@@ -1,4 +1,4 @@
-"""Who trains, who validates, who tests."""
+"""Splits into training, validation and test set, and cross-validation folds."""
 
 from coverslip.datasets.splits.folding import (
     Folds,

@@ -1,4 +1,4 @@
-"""Cross-validation folds, held-out sets, and caps of the training set."""
+"""Caps of the training set, inner folds for heads, and cross-validation folds."""
 
 import hashlib
 from collections import defaultdict
@@ -35,13 +35,13 @@ def is_over_cap(reason: str) -> bool:
 def cap_training(dataset: Dataset, split: Split, n_per_class: int | None, seed: int) -> Split:
     """Limit the training images of each class, drawn at random; the others are excluded, with a reason.
 
-    Validation and test set stay whole. The order of the draw depends only on the seed and the image_id. So the order of
-    records does not matter, and a larger cap includes the images of a smaller one.
+    Validation and test set are unchanged. The random order depends only on the seed and the image_id. So the order of
+    records does not matter, and a larger cap includes the images of a smaller cap.
 
     Args:
-        dataset, split: the images and their sets. Groups stay in their set, and lose images like all others.
+        dataset, split: the images and their sets. Groups stay in their set.
         n_per_class: 1 or more; None uses all images.
-        seed: different seeds draw different images.
+        seed: different seeds select different images.
     """
     if n_per_class is None:
         return split
@@ -50,13 +50,13 @@ def cap_training(dataset: Dataset, split: Split, n_per_class: int | None, seed: 
         if part == "train":
             positions[record.label or ""].append(i)
 
-    def place(i: int) -> bytes:
+    def order_key(i: int) -> bytes:
         return hashlib.sha256(f"{seed} {dataset.records[i].image_id}".encode()).digest()
 
     part_of, reasons = list(split.parts), list(split.reasons)
     n_over = 0
     for label, of_class in positions.items():
-        for i in sorted(of_class, key=place)[n_per_class:]:
+        for i in sorted(of_class, key=order_key)[n_per_class:]:
             part_of[i] = "excluded"
             reasons[i] = f"{_OVER_CAP} {counted(n_per_class, 'other image')} of the class {label}"
             n_over += 1
@@ -66,17 +66,17 @@ def cap_training(dataset: Dataset, split: Split, n_per_class: int | None, seed: 
     return replace(split, parts=tuple(part_of), reasons=tuple(reasons), notes=notes)
 
 
-_MOST_INNER_FOLDS = 10  # the fewer images a head is fitted on, the more overconfident it is on new ones
-# Share of a class. On 1,200 nuclei by movie, 46 of a class's 47 images were in one movie. The predictions of these by
-# a head fitted on one such nucleus outweighed all others: the temperature was 15.0 instead of the best value of 4.8.
-_TOO_MANY = 0.5
+_MOST_INNER_FOLDS = 10  # more folds leave more images for fitting: with fewer, heads are more overconfident
+# Share of a class. On 1,200 nuclei by movie, 46 of a class's 47 images were in one movie. Their predictions by a head
+# fitted on the single other nucleus dominated the temperature: it was 15.0 instead of the best value of 4.8.
+_MOST_OF_CLASS = 0.5
 
 
 def inner_folds(dataset: Dataset, scan: Scan, positions: Sequence[int], *, seed: int) -> Ints:
     """Return the fold in which each image is held out while a head is fitted on the others.
 
     Images that a group or duplicates connect are held out together. Units with half of a class's images or more are
-    never held out, since a head without them says nothing about a head with them.
+    never held out, since a head without them is not comparable with a head with them.
 
     Args:
         dataset, scan: the images.
@@ -97,7 +97,7 @@ def inner_folds(dataset: Dataset, scan: Scan, positions: Sequence[int], *, seed:
 
 
 def inner_folds_of_units(label: Ints, unit: Ints, seed: int, domain: Ints | None = None) -> Ints:
-    """Return the same for arrays: (n,) class numbers from 0, units that stay together, domains."""
+    """Return the inner folds for arrays: (n,) class numbers from 0, units that stay together, domains."""
     n_units = len(set(unit.tolist()))
     if n_units < 2:
         return np.full(len(label), -1, dtype=np.intp)
@@ -105,13 +105,13 @@ def inner_folds_of_units(label: Ints, unit: Ints, seed: int, domain: Ints | None
     n_of_class = np.bincount(label)
     held_out = np.zeros((fold.max() + 1, len(n_of_class)))
     np.add.at(held_out, (fold, label), 1)
-    takes_half = held_out[fold, label] >= _TOO_MANY * n_of_class[label]
+    takes_half = held_out[fold, label] >= _MOST_OF_CLASS * n_of_class[label]
     fold[np.isin(unit, unit[takes_half])] = -1
     return fold
 
 
 FEW_IMAGES = 100  # with fewer images without groups, cross-validation is the default
-_USUAL = 5
+_USUAL_FOLDS = 5
 _FEWEST_UNITS = 3  # one for each set
 _LARGEST_VAL = 0.5  # of the images that a fold does not test
 _ONE_SPLIT = Set("split.folds", 0)
@@ -129,14 +129,14 @@ class Folds:
     @property
     def whole(self) -> Split:
         """All images that are not excluded as test images, as in `split.csv` of the whole run."""
-        return self._everything("test")
+        return self._all_in("test")
 
     @property
     def refit(self) -> Split:
         """All images that are not excluded as training images, as for the run's classifier."""
-        return self._everything("train")
+        return self._all_in("train")
 
-    def _everything(self, part: Part) -> Split:
+    def _all_in(self, part: Part) -> Split:
         parts: tuple[Part, ...] = tuple("excluded" if fold is None else part for fold in self.fold_of)
         return Split(parts, self.reasons, self.notes)
 
@@ -146,8 +146,8 @@ def plan_folds(
 ) -> tuple[Folds | None, Note | None]:
     """Return the folds of a run (None: a single split), and a note about the choice.
 
-    With few groups, or few images without groups, a single split tests on so few that its numbers are unreliable. Then
-    cross-validation is the default.
+    With few groups, or few images without groups, the metrics of a single split are unreliable, and cross-validation is
+    the default.
 
     Args:
         dataset, scan: the images.
@@ -177,16 +177,16 @@ def _default_n_folds(dataset: Dataset, scan: Scan) -> tuple[int, Note | None]:
     """Return the default number of folds for the data (0: a single split), and a note about it."""
     order, unit = _usable(dataset, scan)
     n_units = len(set(unit.tolist()))
-    n_folds = min(_USUAL, n_units)
+    n_folds = min(_USUAL_FOLDS, n_units)
     if n_units < 3:
-        return 0, None  # the error of a single split is clear
+        return 0, None  # a single split raises a clear error
     if not dataset.has_groups:
         return (n_folds, _few_note(len(order), "image", n_folds)) if len(order) < FEW_IMAGES else (0, None)
     if n_units < FEW_GROUPS_FOR_ONE_SPLIT:
         return n_folds, _few_note(n_units, "group", n_folds)
     if n_units < SOME_GROUPS:
-        remedies = (Set("split.folds", _USUAL),)
-        return 0, note("few-groups", n_groups=n_units, factor=_USUAL + 1, remedies=remedies)
+        remedies = (Set("split.folds", _USUAL_FOLDS),)
+        return 0, note("few-groups", n_groups=n_units, factor=_USUAL_FOLDS + 1, remedies=remedies)
     return 0, None
 
 
@@ -195,15 +195,15 @@ def _few_note(n_units: int, unit: Literal["image", "group"], n_folds: int) -> No
 
 
 def fold_images(dataset: Dataset, scan: Scan, *, n_folds: int, val: float, seed: int) -> Folds:
-    """Divide readable, labeled images into folds; each tests its images, and validates on some of the others.
+    """Divide readable, labeled images into folds; each has a test set, a validation set and a training set.
 
     Images that a group or duplicates connect stay in one fold. Images are excluded as by `split_images`. A class in a
-    single group cannot be trained on in the fold that tests it. Its images are still predicted.
+    single group has no training images in the fold that tests it. Its images are still predicted.
 
     Args:
         dataset, scan: the images.
         n_folds: 2 or more.
-        val: share of all images to validate on, in every fold (at most half of the images that it does not test).
+        val: share of all images in the validation set of each fold (at most half of its images that are not tested).
         seed: equal seeds give equal folds.
 
     Raises:
@@ -267,8 +267,8 @@ def fold_domains(dataset: Dataset, scan: Scan, *, val: float, seed: int) -> Fold
 
     Args:
         dataset, scan: the images.
-        val: share of the images that are not tested, to validate on.
-        seed: equal seeds give equal parts.
+        val: share of the validation set in the images that are not tested.
+        seed: equal seeds give equal sets.
 
     Raises:
         BadDataset: there is only one domain, or without a domain there is a single class to train on, or no validation
@@ -285,15 +285,15 @@ def fold_domains(dataset: Dataset, scan: Scan, *, val: float, seed: int) -> Fold
     fold = np.array([names.index(dataset.records[i].domain) for i in order], dtype=np.intp)
     share, splits = min(val, _LARGEST_VAL), []
     for k, name in enumerate(names):
-        own_reasons, is_tested = list(reasons), fold == k
+        fold_reasons, is_tested = list(reasons), fold == k
         is_connected = ~is_tested & np.isin(unit, unit[is_tested])
         for at in np.flatnonzero(is_connected).tolist():
-            own_reasons[order[at]] = f"it belongs together with images of {name}, which this fold tests"
+            fold_reasons[order[at]] = f"it belongs together with images of {name}, which this fold tests"
         rest = ~is_tested & ~is_connected
         part = np.full(len(order), SIDES.index("test"))
         if len(set(unit[rest].tolist())) > 1:
             part[rest] = split_units(label[rest], unit[rest], (1 - share, share, 0.0), seed + k, domain[rest])
-        splits.append(_split(dataset, order, part, own_reasons))
+        splits.append(_split(dataset, order, part, fold_reasons))
         if not _can_be_trained(dataset, splits[-1]):
             raise BadDataset(
                 "domain-not-trainable",

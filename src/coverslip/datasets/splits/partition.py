@@ -1,6 +1,6 @@
 """Divide images into sets without dividing units: a pure function of arrays.
 
-A unit is a collection of images that must stay together (the images of a patient, copies of an image). Units of one
+A unit is a collection of images that must stay together (the images of a patient, duplicates). Units of one
 image are assigned class by class, which is exact and fast. Larger units are assigned by randomized greedy choice and
 local improvement, many times, and one of the near-best results is drawn. scikit-learn's StratifiedGroupKFold with
 shuffling is not used: with few groups it returned the same partition for every seed.
@@ -15,17 +15,17 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
-# The cost of a class that is missing from training, validation or test set; it outweighs any unevenness. A class with
-# two units goes to training and test set, since a class without training or test images is the worse loss.
+# The cost of a class that is missing from training, validation or test set; it exceeds any unevenness. A class with two
+# units is in training and test set, since a class without training or test images is worse.
 _MISSING = np.array([1500.0, 1000.0, 1100.0])
 _MISSING_FROM_FOLD = 1000.0
 _MISSING_CELL = 0.01  # relative to a missing class: a class of one domain that another domain has too
 _EMPTY_PART = 10.0  # relative to a missing class
 _UNITS_WEIGHT = 0.1  # a set should contain its share of units too, or the test set may be a single large patient
 _NEAR = (0.01, 0.02, 0.04)  # largest distances from the best of results that may be drawn, in shares of a class
-_ENOUGH = 8  # near-best results that suffice for a random draw
+_ENOUGH = 8  # near-best results, sufficient for a random choice
 _EXHAUSTIVE = 9  # up to this number of units, every partition is evaluated
-_SWAPS_UP_TO = 400  # units; beyond, single moves alone come close enough
+_SWAPS_UP_TO = 400  # units; with more, single moves are sufficient
 
 
 def split_units(
@@ -84,10 +84,10 @@ def _divide(labels: Ints, unit_of_image: Ints, share: Floats, missing: Floats, s
     n_cells = cell.max() + 1
     rng = np.random.default_rng(seed)
 
-    # Single images can fill any gap, so they come last. A class with fewer of them than sets is part of the search.
+    # Single images can fill any gap, so they are assigned last. Classes with fewer of them than sets are searched.
     is_single = np.bincount(unit)[unit] == 1
-    enough = np.bincount(cell[is_single], minlength=n_cells) >= len(share)
-    is_stratified = is_single & enough[cell]
+    has_enough = np.bincount(cell[is_single], minlength=n_cells) >= len(share)
+    is_stratified = is_single & has_enough[cell]
     part = np.full(len(cell), -1, dtype=np.intp)
     if not is_stratified.all():
         searched_units, searched = np.unique(unit[~is_stratified], return_inverse=True)
@@ -121,15 +121,15 @@ def _assign_single_images(label: Ints, n_assigned: Floats, share: Floats, rng: n
     order = rng.permutation(len(label))
     order = order[np.argsort(label[order], kind="stable")]
     ends = np.cumsum(n_of_class)
-    carry = np.zeros(len(share))  # rounding error so far, which evens out over many small classes
+    carry = np.zeros(len(share))  # cumulative rounding error, which is balanced over many small classes
     for k in rng.permutation(np.flatnonzero(n_of_class)):
         n = n_of_class[k]
-        want = np.clip(share * (n_assigned[k].sum() + n) - n_assigned[k], 0, None)
-        want *= n / want.sum()
-        quota = np.floor(want + 1e-9).astype(np.intp)
-        behind = want - quota + carry + rng.uniform(0, 1e-6, len(share))
-        quota[np.argsort(-behind)[: n - quota.sum()]] += 1
-        carry += want - quota
+        target = np.clip(share * (n_assigned[k].sum() + n) - n_assigned[k], 0, None)
+        target *= n / target.sum()
+        quota = np.floor(target + 1e-9).astype(np.intp)
+        deficit = target - quota + carry + rng.uniform(0, 1e-6, len(share))
+        quota[np.argsort(-deficit)[: n - quota.sum()]] += 1
+        carry += target - quota
         for p in np.flatnonzero(n_assigned[k] + quota == 0):
             quota[np.argmax(np.where(quota > 0, n_assigned[k] + quota, 0))] -= 1
             quota[p] = 1
@@ -175,8 +175,8 @@ class _Problem:
 def _solve(problem: _Problem, rng: np.random.Generator, seed: int) -> Ints:
     n_units, n_parts = len(problem.x), problem.target.shape[1]
     if n_units <= _EXHAUSTIVE and n_parts**n_units * problem.target.size < 2e7:
-        every = np.array(list(product(range(n_parts), repeat=n_units)), dtype=np.intp)
-        membership = np.eye(n_parts)[every]  # (N, S, P)
+        all_partitions = np.array(list(product(range(n_parts), repeat=n_units)), dtype=np.intp)
+        membership = np.eye(n_parts)[all_partitions]  # (N, S, P)
         missing = np.einsum(
             "kp,nkp->n", problem.missing_cost, np.einsum("sk,nsp->nkp", problem.present, membership) == 0
         )
@@ -185,7 +185,7 @@ def _solve(problem: _Problem, rng: np.random.Generator, seed: int) -> Ints:
         near = _near_best(missing, unevenness)
         # A fixed order for all seeds, so that consecutive seeds never draw the same partition.
         near = np.random.default_rng(0).permutation(near)
-        partition: Ints = every[near[seed % len(near)]]
+        partition: Ints = all_partitions[near[seed % len(near)]]
         return partition
     n_starts = int(np.clip(2400 // n_units, 2, 48))
     distinct = {}
@@ -217,13 +217,13 @@ def _greedy(problem: _Problem, rng: np.random.Generator) -> Ints:
     size = problem.x[:, -2]
     noisy_size = np.log(np.maximum(size, 1e-12)) + rng.normal(0, 0.5, n_units)
     part = np.empty(n_units, dtype=np.intp)
-    lack = -problem.target.copy()  # (C, P)
+    excess = -problem.target.copy()  # (C, P)
     absent = problem.missing_cost.copy()
     noise = rng.uniform(0, 1e-9, (n_units, n_parts))
     for u in np.lexsort((-noisy_size, np.minimum(rarity, 10))):
-        cost = 2 * problem.x[u] @ lack - problem.present[u] @ absent + noise[u]
+        cost = 2 * problem.x[u] @ excess - problem.present[u] @ absent + noise[u]
         p = part[u] = np.argmin(cost)
-        lack[:, p] += problem.x[u]
+        excess[:, p] += problem.x[u]
         absent[problem.present[u] > 0, p] = 0
     return part
 
@@ -247,17 +247,17 @@ def _improved(problem: _Problem, part: Ints) -> Ints:
         part[u] = p
 
     for _ in range(4 * n_units + 100):
-        pull = problem.x @ sums  # (S, P)
+        projection = problem.x @ sums  # (S, P)
         lost = problem.present @ ((holders == 1) * problem.missing_cost)
         gained = problem.present @ ((holders == 0) * problem.missing_cost)
-        uneven = 2 * (pull - pull[rows, part][:, None] + self_cost[:, None])
+        uneven = 2 * (projection - projection[rows, part][:, None] + self_cost[:, None])
         change = uneven + lost[rows, part][:, None] - gained
         change[rows, part] = 0
         best = int(np.argmin(change))
         if change.flat[best] < -1e-9:
             move(best // n_parts, best % n_parts)
             continue
-        swap = _best_swap(problem, part, holders, pull, self_cost, gram) if gram is not None else None
+        swap = _best_swap(problem, part, holders, projection, self_cost, gram) if gram is not None else None
         if swap is None:
             break
         u, v = swap
@@ -268,7 +268,7 @@ def _improved(problem: _Problem, part: Ints) -> Ints:
 
 
 def _best_swap(
-    problem: _Problem, part: Ints, holders: Floats, pull: Floats, self_cost: Floats, gram: Floats
+    problem: _Problem, part: Ints, holders: Floats, projection: Floats, self_cost: Floats, gram: Floats
 ) -> tuple[int, int] | None:
     """Return the two units of different sets whose exchange improves most, or None."""
     best, swap = -1e-9, None
@@ -278,8 +278,8 @@ def _best_swap(
             us, vs = np.flatnonzero(part == a), np.flatnonzero(part == b)
             if not len(us) or not len(vs):
                 continue
-            uneven_u = pull[us, b] - pull[us, a] + self_cost[us]
-            uneven_v = pull[vs, a] - pull[vs, b] + self_cost[vs]
+            uneven_u = projection[us, b] - projection[us, a] + self_cost[us]
+            uneven_v = projection[vs, a] - projection[vs, b] + self_cost[vs]
             change = 2 * (uneven_u[:, None] + uneven_v[None, :] - 2 * gram[np.ix_(us, vs)])
             has_u, has_v = problem.present[us], problem.present[vs]
             # A set loses a class if its last unit with it leaves and the unit that replaces it lacks the class.

@@ -1,7 +1,7 @@
-"""Training, validation and test sets: by group and by pixels, never by image alone.
+"""Splits into training, validation and test set by connected images, and checks of classes, groups and splits.
 
-Crops of one slide resemble each other, and copies of an image are equal. A random split of images would test the
-network on cells that are nearly the same as those in the training set.
+Crops of one slide resemble each other, and duplicates are equal. With a random split of images, the network would be
+tested on cells that are nearly the same as those in the training set.
 """
 
 from collections import Counter, defaultdict
@@ -30,9 +30,9 @@ from coverslip.datasets.splits.partition import split_units
 from coverslip.errors import BadDataset, BadRecipe, LeakageFound
 from coverslip.messages import AllowLeakage, GroupBy, Note, Set, note, text
 
-_IGNORE = Set("split.near_duplicates", "ignore")
+_IGNORE_NEAR_DUPLICATES = Set("split.near_duplicates", "ignore")
 _MOST_NOTES = 8  # on classes and domains
-_MOST_LEAKS = 3  # that are shown
+_MOST_LEAKS = 3  # in the message
 
 
 def class_notes(
@@ -61,7 +61,7 @@ def _missing_notes(
 
     Args:
         dataset: the images.
-        subject: what the names belong to.
+        subject: kind of the names.
         names, units, sides: of each image.
     """
     sides_of: dict[str, set[Side]] = defaultdict(set)
@@ -95,6 +95,7 @@ def _missing_notes(
 
 
 def too_few_units(dataset: Dataset, positions: Sequence[int], n_units: int, n_parts: int) -> BadDataset:
+    """Return the error for fewer units than sets."""
     n_images = len(positions)
     if not dataset.has_groups:
         return BadDataset(
@@ -113,6 +114,7 @@ def too_few_units(dataset: Dataset, positions: Sequence[int], n_units: int, n_pa
 
 
 def leakage_error(dataset: Dataset, leaks: Sequence[Leak]) -> LeakageFound:
+    """Return the error for leaks of a predefined split, with examples."""
     examples = []
     for leak in leaks[:_MOST_LEAKS]:
         first, second = (dataset.records[i] for i in leak.images[:2])
@@ -138,7 +140,7 @@ def leakage_error(dataset: Dataset, leaks: Sequence[Leak]) -> LeakageFound:
     return LeakageFound(
         "leaking-split",
         file=dataset.root,
-        remedies=(*([_IGNORE] if set(n_of) == {"near-duplicates"} else []), AllowLeakage()),
+        remedies=(*([_IGNORE_NEAR_DUPLICATES] if set(n_of) == {"near-duplicates"} else []), AllowLeakage()),
         leaks=" and ".join(count(n_of[kind]) for kind, count in counts.items() if n_of[kind]),
         examples="; ".join(examples),
         has_more=len(leaks) > _MOST_LEAKS,
@@ -178,9 +180,9 @@ def split_images(
     since it is unknown which label is right), and images of a class without training images. The order of records does
     not matter.
 
-    A predefined split is kept. Sets that it lacks are taken from its training set; rows without a set join training.
-    Domains without any predefined split are split like a separate dataset. With `keeps_split` the predefined split is
-    that of an earlier run, and no other image becomes a validation or test image: all other images join training too.
+    A predefined split is unchanged. Missing sets are taken from its training set, and rows without a set are added to
+    the training set. Domains without a predefined split are split like a separate dataset. With `keeps_split`, the
+    predefined split is that of an earlier run, and all other images are added to the training set.
 
     Raises:
         BadDataset: no image can be trained on, or all images belong together.
@@ -214,7 +216,7 @@ def split_images(
         )
         if n_free:
             notes.append(note("without-part", n_images=n_free))
-    for selected, has_split in [] if keeps_split else _split_alike(dataset, order):
+    for selected, has_split in [] if keeps_split else _domains_by_split(dataset, order):
         _assign_parts(dataset, order, units, side_of, selected, has_split, (val, test), seed, notes)
     _exclude_untrained(dataset, side_of, reasons, notes)
     notes += class_notes(dataset, order, units, side_of)
@@ -226,12 +228,12 @@ def _predefined_parts(dataset: Dataset, units: NDArray[np.intp], order: Sequence
     """Return the predefined sets. An image without one joins its duplicates and its group, else training."""
     side_of = {i: side for i in order if (side := dataset.records[i].predefined_split) is not None}
     side_of_unit: dict[int, Side] = {}
-    for side in SIDES:  # the last one wins: images that are connected with a test image must not be trained on
+    for side in SIDES:  # test set last: images connected with a test image must not be trained on
         side_of_unit.update({int(u): side for i, u in zip(order, units, strict=True) if side_of.get(i) == side})
     return {i: side_of.get(i) or side_of_unit.get(int(u), "train") for i, u in zip(order, units, strict=True)}
 
 
-def _split_alike(dataset: Dataset, order: Sequence[int]) -> list[tuple[NDArray[np.bool_], bool]]:
+def _domains_by_split(dataset: Dataset, order: Sequence[int]) -> list[tuple[NDArray[np.bool_], bool]]:
     """Return which images of `order` are divided together, and whether they have a predefined split.
 
     These are the images of all domains whose predefined splits have the same sets, and of all domains without one.
@@ -281,26 +283,31 @@ def _assign_parts(
                 domains=some(domains),
             )
         )
-    free = selected & np.array([side_of.get(i, "train") == "train" for i in order], dtype=bool)
-    free &= ~np.isin(units, units[~selected])  # images connected with another domain stay in its set
-    positions = [i for i, is_free in zip(order, free, strict=True) if is_free]
+    is_free = selected & np.array([side_of.get(i, "train") == "train" for i in order], dtype=bool)
+    is_free &= ~np.isin(units, units[~selected])  # images connected with another domain stay in its set
+    positions = [i for i, is_selected in zip(order, is_free, strict=True) if is_selected]
     label, domain = classes_and_domains(dataset, positions)
     shares = (1 - val - test, val, test)
-    n_units, n_parts = len(set(units[free].tolist())), sum(share > 0 for share in shares)
+    n_units, n_parts = len(set(units[is_free].tolist())), sum(share > 0 for share in shares)
     if n_units < n_parts and selected.all():
         raise too_few_units(dataset, positions, n_units, n_parts)
     if n_units < n_parts:
         side_of.update(dict.fromkeys(positions, "train"))
         return
-    assigned = split_units(label, units[free], shares, seed, domain)
+    assigned = split_units(label, units[is_free], shares, seed, domain)
     side_of.update({i: SIDES[side] for i, side in zip(positions, assigned.tolist(), strict=True)})
-    reached = np.bincount(assigned, minlength=3) / len(assigned)
-    if np.abs(reached - shares).max() > _UNEVEN:
+    actual_shares = np.bincount(assigned, minlength=3) / len(assigned)
+    if np.abs(actual_shares - shares).max() > _UNEVEN:
         percent_reached, percent_requested = (
-            ", ".join(f"{100 * share:.0f}" for share in of_sides) for of_sides in (reached, shares)
+            ", ".join(f"{100 * share:.0f}" for share in of_sides) for of_sides in (actual_shares, shares)
         )
         notes.append(
-            note("uneven-parts", has_groups=dataset.has_groups, reached=percent_reached, requested=percent_requested)
+            note(
+                "uneven-parts",
+                has_groups=dataset.has_groups,
+                reached=percent_reached,
+                requested=percent_requested,
+            )
         )
 
 
@@ -315,7 +322,7 @@ def _exclude_untrained(dataset: Dataset, side_of: dict[int, Side], reasons: list
     """Exclude images of classes without training images, which only a predefined split can cause."""
     trained = labels_of(dataset, (i for i, side in side_of.items() if side == "train"))
     if not trained:
-        return  # only a test set, to evaluate on
+        return  # only a test set, for evaluation
     untrained_classes: Counter[str] = Counter()
     for i in side_of:
         label = dataset.records[i].label or ""
@@ -334,7 +341,7 @@ def trained_classes(dataset: Dataset, split: Split) -> tuple[str, ...]:
 
 
 def check_class_names(dataset: Dataset, classes: Sequence[str]) -> None:
-    """Refuse, from names alone, classes on which no classifier can be trained.
+    """Refuse classes on which no classifier can be trained, without decoding images.
 
     Raises:
         BadDataset: there are fewer than two classes, or one has a name with another meaning in predictions.
@@ -354,7 +361,7 @@ def check_class_names(dataset: Dataset, classes: Sequence[str]) -> None:
 
 
 def check_groups(dataset: Dataset) -> None:
-    """Refuse, from names alone, groups with which no class can be tested.
+    """Refuse groups with which no class can be tested, without decoding images.
 
     Raises:
         BadDataset: each class is in a single group, for example because the groups are the classes themselves.
@@ -395,7 +402,7 @@ def check_no_class_is_empty(dataset: Dataset, trained: Container[str]) -> None:
 
 
 def check_trainable(dataset: Dataset, scan: Scan, split: Split) -> None:
-    """Refuse, before any work, a split on which no classifier can be trained.
+    """Refuse a split on which no classifier can be trained.
 
     Raises:
         BadDataset: there are fewer than two classes to train on, one has a name with another meaning in predictions,

@@ -54,7 +54,7 @@ def predict_part(classifier: Packed, part: Part) -> bytes:
 
 def _as_here(record: ImageRecord) -> ImageRecord:
     """The image where it lies on this computer."""
-    if record.given is not None:
+    if record.in_memory is not None:
         return record
     others = tuple(map(place_here, record.plan.other_files))
     plan = record.plan.model_copy(update={"other_files": others})
@@ -63,4 +63,4 @@ def _as_here(record: ImageRecord) -> ImageRecord:
 
 def _on_this_computer(row: Prediction, here: ImageRecord) -> Prediction:
     """Where there is no such file it is said on which computer."""
-    return row if here.is_there else replace(row, reason=f"{row.reason}, on {platform.node()}")
+    return row if here.exists else replace(row, reason=f"{row.reason}, on {platform.node()}")

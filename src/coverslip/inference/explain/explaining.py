@@ -19,7 +19,7 @@ from coverslip.datasets import (
     UNREADABLE,
     Axes,
     Dataset,
-    Given,
+    ImageSource,
     PreprocessedImage,
     one_line,
     open_dataset,
@@ -170,7 +170,7 @@ class Explanations:
 
 def explain(
     runs: Run | Path | str | Sequence[Run | Path | str],
-    sources: Dataset | Given,
+    sources: Dataset | ImageSource,
     *,
     out: Path | str,
     names: Sequence[str] = (),

@@ -122,7 +122,7 @@ def _shown(data: Dataset, run: Run) -> Dataset:
             first.setdefault(row.label, index_of[row.image_id])
     classes = [name for name in data.classes if name in first]
     step = max(1, len(classes) // _N_IMAGES)
-    return data.chosen(first[name] for name in classes[::step][:_N_IMAGES])
+    return data.subset(first[name] for name in classes[::step][:_N_IMAGES])
 
 
 def _heat_maps_of(cell: Cell, explained: "Explanations", folder: Path) -> HeatMaps:

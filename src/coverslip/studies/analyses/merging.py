@@ -7,7 +7,7 @@ import numpy as np
 
 from coverslip.errors import CoverslipError
 from coverslip.evaluation import Metric
-from coverslip.evaluation.per_class import per_class
+from coverslip.evaluation.summary import per_class
 from coverslip.messages import text
 from coverslip.runs import Run
 from coverslip.runs.lookup import ImageLookup

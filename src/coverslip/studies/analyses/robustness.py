@@ -143,7 +143,7 @@ def _measured(plan: StudyPlan, cell: Cell, missing: Sequence[PerturbationPlan], 
     tested: list[tuple[int | None, Run]] = [*enumerate(cell.run.folds, start=1)] or [(None, cell.run)]
     for fold, run in tested:
         classifier = load_classifier(run.folder)
-        images = data.chosen(index_of[row.image_id] for row in run.predictions if row.image_id in index_of)
+        images = data.subset(index_of[row.image_id] for row in run.predictions if row.image_id in index_of)
         for each in missing:
             predictions = classifier.predict_images(images, change=partial(changed, each), stop=stop)
             rows = Predictions(predictions, classifier.classes).measured()

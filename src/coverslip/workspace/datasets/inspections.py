@@ -12,11 +12,11 @@ from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from coverslip.audit import (
-    SeenWhileScanning,
+    ScanCollector,
     cached_leakage_audit,
     inspect_with_leakage_audit,
     with_cached_near_duplicates,
-    with_known_quality,
+    with_cached_quality,
     with_near_duplicates,
     with_quality,
 )
@@ -54,7 +54,7 @@ class DatasetInspection(Inspection):
 def inspect_stored(connection: Connection, dataset_id: str) -> Inspection:
     """Inspect the images by their stored facts, with the classes of trainings."""
     data, scan = load_as_trained(connection, dataset_id), load_scan(connection, dataset_id)
-    scan = with_known_quality(with_cached_near_duplicates(scan))
+    scan = with_cached_quality(with_cached_near_duplicates(scan))
     return inspect_with_leakage_audit(data, scan, cached_leakage_audit(data, scan))
 
 
@@ -230,7 +230,7 @@ def fill_check_cache(workspace: Workspace, dataset_id: str, emit: Emit = ignore)
         if dataset_row(connection, dataset_id).state != "ready":
             return
         data, scan = load_dataset(connection, dataset_id), load_scan(connection, dataset_id)
-    signatures = SeenWhileScanning()
+    signatures = ScanCollector()
     scan = with_near_duplicates(data, scan, signatures, emit=emit)
     with_quality(data, scan, signatures.quality, emit=emit)
 

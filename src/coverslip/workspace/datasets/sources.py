@@ -241,8 +241,8 @@ def groups_of_images(workspace: Workspace, row: AnyRow, grouped: Grouping) -> di
     Raises:
         BadDataset: there is no such column, or the pattern finds nothing or takes too long.
     """
-    regrouped = reopen_sources(workspace, row, grouped.column, grouped.pattern)
-    return {record.image_id: record.group for record in regrouped.records}
+    with_groups = reopen_sources(workspace, row, grouped.column, grouped.pattern)
+    return {record.image_id: record.group for record in with_groups.records}
 
 
 def _source_name(path: Path) -> str:
@@ -286,9 +286,9 @@ def change_dataset(workspace: Workspace, dataset_id: str, changes: Json) -> Data
     if changes.get("sources"):
         _replace_sources(workspace, row, [Source(**source) for source in changes["sources"]], column, pattern)
     elif has_other_groups:
-        regrouped = reopen_sources(workspace, row, column, pattern)
-        _check_grouping(workspace, row, regrouped)
-        _regroup(workspace, row, regrouped, column, pattern)
+        with_groups = reopen_sources(workspace, row, column, pattern)
+        _check_grouping(workspace, row, with_groups)
+        _regroup(workspace, row, with_groups, column, pattern)
     if values:
         with write_transaction(workspace.engine) as connection:
             connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(**values))
@@ -335,15 +335,15 @@ def _groups_after(row: AnyRow, changes: Json) -> tuple[str | None, str | None]:
     return column, pattern
 
 
-def _check_grouping(workspace: Workspace, row: AnyRow, regrouped: Dataset) -> None:
+def _check_grouping(workspace: Workspace, row: AnyRow, with_groups: Dataset) -> None:
     """Raise BadDataset if the groups are identical to the classes, with the current labels."""
     with workspace.engine.connect() as connection:
         current = load_dataset(connection, row.id)
-    by_id = {record.image_id: record.group for record in regrouped.records}
+    by_id = {record.image_id: record.group for record in with_groups.records}
     check_grouping(current, [by_id.get(record.image_id) for record in current.records])
 
 
-def _regroup(workspace: Workspace, row: AnyRow, regrouped: Dataset, column: str | None, pattern: str | None) -> None:
+def _regroup(workspace: Workspace, row: AnyRow, with_groups: Dataset, column: str | None, pattern: str | None) -> None:
     """Replace the groups. If the images are the same, facts about them are kept."""
     with write_transaction(workspace.engine) as connection:
         rows = connection.execute(
@@ -354,15 +354,17 @@ def _regroup(workspace: Workspace, row: AnyRow, regrouped: Dataset, column: str 
         connection.execute(
             update(datasets).where(datasets.c.id == row.id).values(group_column=column, group_pattern=pattern)
         )
-        if [tuple(image) for image in rows] == [(r.image_id, str(r.path), r.label) for r in regrouped.records]:
+        if [tuple(image) for image in rows] == [(r.image_id, str(r.path), r.label) for r in with_groups.records]:
             connection.exec_driver_sql(
                 'UPDATE images SET "group" = ? WHERE dataset_id = ? AND position = ?',
-                [(record.group, row.id, position) for position, record in enumerate(regrouped.records)],
+                [(record.group, row.id, position) for position, record in enumerate(with_groups.records)],
             )
-            connection.execute(update(datasets).where(datasets.c.id == row.id).values(opened=opened_as_json(regrouped)))
+            connection.execute(
+                update(datasets).where(datasets.c.id == row.id).values(opened=opened_as_json(with_groups))
+            )
             update_counts(connection, row.id)
             return
-    _replace(workspace, row.id, regrouped)
+    _replace(workspace, row.id, with_groups)
 
 
 def _replace_sources(

@@ -18,7 +18,7 @@ from pydantic import Field
 from sqlalchemy import Connection, delete, insert, select, update
 
 from coverslip.archives import Entry, Limits, opened_archive, safe_name
-from coverslip.datasets import PLAIN_TABLE_SUFFIXES, describe_table, gives_boxes, one_line, read_table
+from coverslip.datasets import PLAIN_TABLE_SUFFIXES, describe_table, has_box_columns, one_line, read_table
 from coverslip.errors import BadDataset, Conflict, CoverslipError, NotFound, TooLarge
 from coverslip.files import cannot_write
 from coverslip.workspace.datasets import sources
@@ -213,7 +213,7 @@ def _gives_labels(file: Path) -> bool:
 
 def _gives_boxes(file: Path) -> bool:
     table = read_table(file)
-    return table.index("path") is not None and gives_boxes(table)
+    return table.index("path") is not None and has_box_columns(table)
 
 
 def _may_be_labels(file: Path) -> bool:

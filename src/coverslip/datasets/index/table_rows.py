@@ -1,4 +1,4 @@
-"""Images named in a table: one record per row, and errors about invalid rows."""
+"""Records of the images in a table, one per row, and errors about invalid rows."""
 
 import difflib
 import os
@@ -8,10 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from coverslip.datasets.index.boxes import Size, box_of, size_of
-from coverslip.datasets.index.records import (
-    SIDE_WORDS,
-    ImageRecord,
-    Side,
+from coverslip.datasets.index.names import (
     absolute_path,
     clean_label,
     name_as_text,
@@ -19,8 +16,8 @@ from coverslip.datasets.index.records import (
     one_line,
     posix_below,
     printable,
-    side_named,
 )
+from coverslip.datasets.index.records import SIDE_WORDS, ImageRecord, Side, side_named
 from coverslip.datasets.index.table import CellFault, Table
 from coverslip.datasets.index.table_columns import Columns, find_columns, other_columns
 from coverslip.errors import BadDataset
@@ -46,11 +43,10 @@ def open_table(
     """Return the records of a table's rows, and notes. Relative paths start from the table's folder.
 
     Args:
-        table: as it was read.
-        plan: which pixels make an image, unless a row states it; `crop_size` is that of points.
-        group: the column that names groups; without it a column named `group` is used, and for crops of several files
-            the file.
-        wants_groups: False if groups do not come from the table, so that it needs no advice about columns.
+        table: as read.
+        plan: the pixels to read, unless a row states them; `crop_size` applies to points.
+        group: the column that names groups; None takes a column named `group`, or the file for crops of several files.
+        wants_groups: False if groups do not come from the table, so that no notes on group columns are needed.
         labeled: whether there must be a label column.
         may_read: returns whether a file may be opened for its width and height; None: all.
 
@@ -62,7 +58,7 @@ def open_table(
         table, group=group, wants_groups=wants_groups, labeled=labeled, crop_size=plan.crop_size, notes=notes
     )
     records = _records(table, columns, plan, _Sizes(may_read), notes)
-    if not any(record.is_there for record in records):
+    if not any(record.exists for record in records):
         raise _all_missing(table, table.rows[0][columns.path], records[0].path, len(records))
     if wants_groups and columns.group is None and columns.box is not None:
         records = _grouped_by_field(records, table.path.parent, notes)
@@ -84,15 +80,15 @@ def _grouped_by_field(records: list[ImageRecord], root: Path, notes: list[Note])
 def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", notes: list[Note]) -> list[ImageRecord]:
     root = table.path.parent
     crop_size, plan = plan.crop_size, plan.model_copy(update={"crop_size": None})
-    faults: list[tuple[int, ValueError]] = []  # line, and what is wrong with it
+    faults: list[tuple[int, ValueError]] = []  # line, and its error
     line_of_record: dict[ImageRecord, int] = {}
-    further_columns = other_columns(table, columns)
-    n_twice = n_excluded = n_alone = 0
+    about_columns = other_columns(table, columns)
+    n_repeated = n_excluded = n_alone = 0
     for row, line in zip(table.rows, table.lines, strict=True):
         if fault := _cell_fault(table, columns, row):
             faults.append((line, fault))
             continue
-        image_in_memory = table.given.get(row[columns.path])
+        image_in_memory = table.images.get(row[columns.path])
         file = _resolve(row[columns.path], table) if image_in_memory is None else Path(row[columns.path])
         side: Side | None = None
         if columns.split is not None and row[columns.split]:
@@ -102,10 +98,10 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", no
             side = side_named(row[columns.split])
             if side is None:
                 faults.append((line, _unknown_side(row[columns.split])))
-        own_plan, stated, identity = plan, frozenset[str](), name_as_text(posix_below(file, root))
+        row_plan, stated, identity = plan, frozenset[str](), name_as_text(posix_below(file, root))
         try:
-            own_plan, stated, tag = _row_plan(row, columns, plan, crop_size, partial(sizes, file, image_in_memory))
-            own_plan, stated = _with_other_files(own_plan, stated, row, columns, file, table)
+            row_plan, stated, tag = _row_plan(row, columns, plan, crop_size, partial(sizes, file, image_in_memory))
+            row_plan, stated = _with_other_files(row_plan, stated, row, columns, file, table)
             identity += tag
         except ValueError as error:
             faults.append((line, error))
@@ -122,12 +118,12 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", no
             group=group,
             domain=row[columns.domain] if columns.domain is not None else "",
             predefined_split=side,
-            plan=own_plan,
+            plan=row_plan,
             stated=stated,
-            given=image_in_memory,
-            about=tuple((table.columns[at], row[at]) for at in further_columns),
+            in_memory=image_in_memory,
+            about=tuple((table.columns[at], row[at]) for at in about_columns),
         )
-        n_twice += record in line_of_record
+        n_repeated += record in line_of_record
         line_of_record.setdefault(record, line)
     if faults:
         raise BadDataset(
@@ -139,14 +135,14 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", no
             ),
             has_more=len(faults) > 5,
         )
-    notes += _notes_on_rows(table, columns, n_twice=n_twice, n_excluded=n_excluded, n_alone=n_alone)
+    notes += _notes_on_rows(table, columns, n_repeated=n_repeated, n_excluded=n_excluded, n_alone=n_alone)
     if not line_of_record:
         raise BadDataset("all-rows-excluded", file=table.file)
     return list(line_of_record)
 
 
 def _cell_fault(table: Table, columns: Columns, row: Sequence[str]) -> CellFault | None:
-    """Return what is wrong with a row's path or group. A stray quotation mark puts line breaks into them."""
+    """Return the error of a row's path or group, if any. A stray quotation mark causes line breaks in cells."""
     if not row[columns.path]:
         return CellFault("path-empty")
     for at in (columns.path, columns.group):
@@ -155,10 +151,10 @@ def _cell_fault(table: Table, columns: Columns, row: Sequence[str]) -> CellFault
     return None
 
 
-def _notes_on_rows(table: Table, columns: Columns, *, n_twice: int, n_excluded: int, n_alone: int) -> Iterator[Note]:
+def _notes_on_rows(table: Table, columns: Columns, *, n_repeated: int, n_excluded: int, n_alone: int) -> Iterator[Note]:
     """Yield notes on rows that are repeated or excluded, or that name no group."""
-    if n_twice:
-        yield note("repeated-rows", n_rows=n_twice)
+    if n_repeated:
+        yield note("repeated-rows", n_rows=n_repeated)
     if n_excluded:
         yield note(EXCLUDED_BY_HAND, n_images=n_excluded)
     if n_alone and columns.group is not None:
@@ -173,7 +169,7 @@ def _row_plan(
     `size` returns the size of the row's image. It is called only if needed.
 
     Raises:
-        ValueError: a cell is not a number, or a box is incomplete or empty; says which.
+        ValueError: a cell is not a number, or a box is incomplete or empty.
     """
     changes: dict[str, object] = {}
     tag = ""
@@ -194,8 +190,8 @@ def _row_plan(
         numbers = middle_of(box) if columns.box.are_points else box
         stated |= {"point" if columns.box.are_points else "box"}
         tag += f"#{'point' if columns.box.are_points else 'box'}=" + ",".join(map(str, numbers))
-    own_plan = ReadPlan.model_validate({**plan.model_dump(), **changes}) if changes else plan
-    return own_plan, stated, tag
+    row_plan = ReadPlan.model_validate({**plan.model_dump(), **changes}) if changes else plan
+    return row_plan, stated, tag
 
 
 def _with_other_files(
@@ -228,30 +224,30 @@ class _Sizes:
 
     def __init__(self, may_read: Callable[[Path], bool] | None) -> None:
         self._may_read = may_read
-        self._known: dict[Path, Size | None] = {}
+        self._size_of_file: dict[Path, Size | None] = {}
 
     def __call__(self, file: Path, image_in_memory: Decoded | None) -> Size | None:
         if image_in_memory is not None:
             return image_in_memory.array.shape[1], image_in_memory.array.shape[0]
-        if file not in self._known:
-            self._known[file] = size_of(file) if self._may_read is None or self._may_read(file) else None
-        return self._known[file]
+        if file not in self._size_of_file:
+            self._size_of_file[file] = size_of(file) if self._may_read is None or self._may_read(file) else None
+        return self._size_of_file[file]
 
 
 def _plane(cell: str) -> int:
-    if (number := _whole(cell)) is None:
+    if (number := _non_negative_integer(cell)) is None:
         raise CellFault("not-a-plane", value=one_line(cell, 40))
     return number
 
 
 def _channel(cell: str) -> int:
-    if (number := _whole(cell)) is None:
+    if (number := _non_negative_integer(cell)) is None:
         raise CellFault("not-a-channel", value=one_line(cell, 40))
     return number
 
 
-def _whole(cell: str) -> int | None:
-    """Return a whole number of 0 or more, or None."""
+def _non_negative_integer(cell: str) -> int | None:
+    """Return a non-negative integer, or None."""
     try:
         number = float(cell)
     except ValueError:
@@ -260,7 +256,7 @@ def _whole(cell: str) -> int | None:
 
 
 def _resolve(cell: str, table: Table) -> Path:
-    """Return the file of a cell. Tables in files contain names as text, those in memory names as they are."""
+    """Return the file of a cell. Table files contain names as text, tables in memory unchanged names."""
     root = table.path.parent
     if "\\" in cell and os.sep == "/":
         written_on_windows = cell.replace("\\", "/")
@@ -269,13 +265,13 @@ def _resolve(cell: str, table: Table) -> Path:
     return absolute_path(cell, root)
 
 
-def _all_missing(table: Table, cell: str, looked_for: Path, n: int) -> BadDataset:
+def _all_missing(table: Table, cell: str, path: Path, n: int) -> BadDataset:
     return BadDataset(
         "no-file-exists",
         file=table.file,
         n_files=n,
         cell=one_line(cell),
-        path=one_line(os.fspath(looked_for), 200),
+        path=one_line(os.fspath(path), 200),
         is_in_current_folder=os.path.lexists(cell),
     )
 

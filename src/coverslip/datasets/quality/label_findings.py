@@ -7,7 +7,6 @@ from dataclasses import asdict
 from typing import Any
 
 from coverslip.datasets.index import Dataset, ImageRecord, channel_names, one_line, some
-from coverslip.datasets.quality.components import kept_together, labels_of
 from coverslip.datasets.quality.facts import (
     FEW_GROUPS_FOR_ONE_SPLIT,
     SOME_GROUPS,
@@ -15,10 +14,10 @@ from coverslip.datasets.quality.facts import (
     group_facts,
     single_groups,
 )
-from coverslip.datasets.quality.finding import Cluster, Found, found
-from coverslip.datasets.quality.leaks import Leak, predefined_split_leaks
+from coverslip.datasets.quality.finding import Cluster, FindingCase, finding_case
 from coverslip.datasets.quality.name_groups import NameGroups, groups_in_names
 from coverslip.datasets.quality.scanning import Scan
+from coverslip.datasets.quality.units import Leak, labels_of, predefined_split_leaks, undivided_clusters
 from coverslip.images import ImageFacts
 from coverslip.messages import GroupBy, Set, text
 
@@ -27,19 +26,19 @@ _FEW_IMAGES = 20  # of a class: below, its metrics are imprecise
 _IMBALANCED = 5.0
 
 
-def no_labels(dataset: Dataset, _: Scan) -> Iterator[Found]:
+def no_labels(dataset: Dataset, _: Scan) -> Iterator[FindingCase]:
     """Find datasets without labels."""
     if not dataset.classes:
-        yield found("finding-no-labels")
+        yield finding_case("finding-no-labels")
 
 
-def one_class(dataset: Dataset, _: Scan) -> Iterator[Found]:
+def one_class(dataset: Dataset, _: Scan) -> Iterator[FindingCase]:
     """Find datasets with a single class."""
     if len(dataset.classes) == 1:
-        yield found("finding-one-class", class_name=some(dataset.classes))
+        yield finding_case("finding-one-class", class_name=some(dataset.classes))
 
 
-def classes_not_trained(dataset: Dataset, scan: Scan) -> Iterator[Found]:
+def classes_not_trained(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find classes whose usable images are all outside the training set of a predefined split."""
     if "train" not in {record.predefined_split for record in dataset.records}:
         return
@@ -51,36 +50,38 @@ def classes_not_trained(dataset: Dataset, scan: Scan) -> Iterator[Found]:
                 trained.add(record.label)
     missing = [name for name in dataset.classes if name in usable - trained]
     if missing:
-        yield found("finding-class-not-in-training", names=some(missing), classes=list(missing))
+        yield finding_case("finding-class-not-in-training", names=some(missing), classes=list(missing))
 
 
-def unlabeled(dataset: Dataset, _: Scan) -> Iterator[Found]:
+def unlabeled(dataset: Dataset, _: Scan) -> Iterator[FindingCase]:
     """Find images without a label among labeled images."""
     n = sum(record.label is None for record in dataset.records)
     if n and dataset.classes:
-        yield found("finding-unlabeled", n=n)
+        yield finding_case("finding-unlabeled", n=n)
 
 
-def small_classes(dataset: Dataset, scan: Scan) -> Iterator[Found]:
+def small_classes(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find classes that cannot be in every set, and classes whose metrics will be imprecise."""
     sizes = class_sizes(dataset, scan)
     tiny = [label for label, n in sizes.items() if n < _FEWEST_IMAGES]
     few = [label for label, n in sizes.items() if _FEWEST_IMAGES <= n < _FEW_IMAGES]
     if tiny:
-        yield found("finding-small-class-not-in-all-sets", names=some(tiny), n_needed=_FEWEST_IMAGES, classes=tiny)
+        yield finding_case(
+            "finding-small-class-not-in-all-sets", names=some(tiny), n_needed=_FEWEST_IMAGES, classes=tiny
+        )
     if few:
-        yield found("finding-small-class", names=some(few), n_needed=_FEW_IMAGES, classes=few)
+        yield finding_case("finding-small-class", names=some(few), n_needed=_FEW_IMAGES, classes=few)
 
 
-def imbalance(dataset: Dataset, scan: Scan) -> Iterator[Found]:
+def imbalance(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find classes of very different sizes."""
     sizes = [n for n in class_sizes(dataset, scan).values() if n]
     ratio = max(sizes) / min(sizes) if len(sizes) > 1 else 1.0
     if ratio >= _IMBALANCED:
-        yield found("finding-imbalance", remedies=(Set("class_weights", "balanced"),), ratio=ratio)
+        yield finding_case("finding-imbalance", remedies=(Set("class_weights", "balanced"),), ratio=ratio)
 
 
-def similar_class_names(dataset: Dataset, scan: Scan) -> Iterator[Found]:
+def similar_class_names(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find class names that differ only in capitals, spaces or punctuation."""
     sizes = class_sizes(dataset, scan)
     spellings_of: dict[str, list[str]] = defaultdict(list)
@@ -90,7 +91,7 @@ def similar_class_names(dataset: Dataset, scan: Scan) -> Iterator[Found]:
         if len(spellings) > 1:
             name = max(spellings, key=sizes.__getitem__)
             remedies = (Set("classes.merge", {name: spellings}),)
-            yield found(
+            yield finding_case(
                 "finding-similar-class-names", remedies=remedies, names=some(spellings), classes=list(spellings)
             )
 
@@ -99,64 +100,71 @@ _FEWEST_GROUPS = 3  # of a class: one for each set
 _LARGE_GROUP = 10  # images: a slide or patient rather than one field of view
 
 
-def no_groups(dataset: Dataset, _: Scan) -> Iterator[Found]:
+def no_groups(dataset: Dataset, _: Scan) -> Iterator[FindingCase]:
     """Find datasets without groups."""
     if not dataset.has_groups:
-        yield found("finding-no-groups", remedies=(GroupBy(),))
+        yield finding_case("finding-no-groups", remedies=(GroupBy(),))
 
 
-def classes_in_few_groups(dataset: Dataset, _: Scan) -> Iterator[Found]:
+def classes_in_few_groups(dataset: Dataset, _: Scan) -> Iterator[FindingCase]:
     """Find classes that cannot be in every set."""
     groups = group_facts(dataset)
     scarce = [label for label, n in groups.groups_per_class.items() if n < _FEWEST_GROUPS] if groups else []
     if scarce:
-        yield found("finding-class-in-few-groups", names=some(scarce), n_needed=_FEWEST_GROUPS, classes=scarce)
+        yield finding_case("finding-class-in-few-groups", names=some(scarce), n_needed=_FEWEST_GROUPS, classes=scarce)
 
 
-def confounded_groups(dataset: Dataset, _: Scan) -> Iterator[Found]:
+def confounded_groups(dataset: Dataset, _: Scan) -> Iterator[FindingCase]:
     """Find datasets with each class in one group, so that class and group cannot be distinguished."""
     if groups := single_groups(dataset):
-        yield found("finding-confounded-groups", group_names=some(groups, 3), groups=list(groups))
+        yield finding_case("finding-confounded-groups", group_names=some(groups, 3), groups=list(groups))
 
 
-def few_groups(dataset: Dataset, _: Scan) -> Iterator[Found]:
+def few_groups(dataset: Dataset, _: Scan) -> Iterator[FindingCase]:
     """Find so few groups that the choice of test groups determines the result."""
     groups = group_facts(dataset)
     if not groups or groups.n_groups >= SOME_GROUPS:
         return
-    is_for_folds = _FEWEST_GROUPS <= groups.n_groups < FEW_GROUPS_FOR_ONE_SPLIT and not dataset.has_predefined_split
-    are_folds_usual = is_for_folds and min(groups.groups_per_class.values(), default=0) > 1  # else there may be none
-    remedies = () if are_folds_usual else (Set("split.folds", 5),)
-    yield found("finding-few-groups", remedies=remedies, n_groups=groups.n_groups, is_cross_validated=are_folds_usual)
+    needs_folds = _FEWEST_GROUPS <= groups.n_groups < FEW_GROUPS_FOR_ONE_SPLIT and not dataset.has_predefined_split
+    is_cross_validated_by_default = (
+        needs_folds and min(groups.groups_per_class.values(), default=0) > 1
+    )  # else there may be none
+    remedies = () if is_cross_validated_by_default else (Set("split.folds", 5),)
+    yield finding_case(
+        "finding-few-groups",
+        remedies=remedies,
+        n_groups=groups.n_groups,
+        is_cross_validated=is_cross_validated_by_default,
+    )
 
 
-def group_is_class(dataset: Dataset, _: Scan) -> Iterator[Found]:
+def group_is_class(dataset: Dataset, _: Scan) -> Iterator[FindingCase]:
     """Find large groups of one class each: what distinguishes groups also distinguishes classes."""
     groups = group_facts(dataset)
     if not groups or groups.images_per_group.median < _LARGE_GROUP or len(dataset.classes) < 2:
         return
     if groups.classes_per_group.max == 1:
-        yield found("finding-group-is-class")
+        yield finding_case("finding-group-is-class")
 
 
 _MOST_SHOWN = 5  # patterns
-_LEAST_GREY = 0.8  # of images, for their files to count as channels
+_LEAST_GRAY = 0.8  # of images, for their files to count as channels
 
 
-def hidden_groups(dataset: Dataset, scan: Scan) -> Iterator[Found]:
+def hidden_groups(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find images with related names that share labels or appearance beyond chance, if no groups are defined."""
     if dataset.has_groups:
         return
-    telling = [groups for groups in groups_in_names(dataset, scan) if groups.is_telling]
-    if confounded := [groups for groups in telling if groups.is_confounded]:
+    significant = [groups for groups in groups_in_names(dataset, scan) if groups.is_significant]
+    if confounded := [groups for groups in significant if groups.is_confounded]:
         yield _confounded(confounded)
-    if usable := [groups for groups in telling if not groups.is_confounded]:
+    if usable := [groups for groups in significant if not groups.is_confounded]:
         yield _hidden(usable)
 
 
-def _confounded(candidates: Sequence[NameGroups]) -> Found:
+def _confounded(candidates: Sequence[NameGroups]) -> FindingCase:
     first = candidates[0]
-    return found(
+    return finding_case(
         "finding-hidden-groups-confounded",
         is_column=first.column is not None,
         column_name=one_line(first.column or "", 60),
@@ -166,10 +174,10 @@ def _confounded(candidates: Sequence[NameGroups]) -> Found:
     )
 
 
-def _hidden(candidates: Sequence[NameGroups]) -> Found:
+def _hidden(candidates: Sequence[NameGroups]) -> FindingCase:
     first = candidates[0]
     other_columns = [f"'{one_line(each.column, 60)}' ({each.n_groups:,})" for each in candidates[1:] if each.column]
-    return found(
+    return finding_case(
         "finding-hidden-groups" if first.column is None else "finding-hidden-groups-in-column",
         remedies=(GroupBy(first.column),),
         column_name=one_line(first.column or "", 60),
@@ -202,15 +210,15 @@ def _patterns(candidates: Sequence[NameGroups]) -> str:
     )
 
 
-def channel_files(dataset: Dataset, scan: Scan) -> Iterator[Found]:
+def channel_files(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find gray files whose names differ by marks of channels, each read as an image."""
     names = channel_names(dataset.records)
     readable = [fact for fact in scan.facts if isinstance(fact, ImageFacts)]
     n_gray = sum(fact.n_channels == 1 for fact in readable)
-    if names is None or n_gray < _LEAST_GREY * len(readable):
+    if names is None or n_gray < _LEAST_GRAY * len(readable):
         return
     files = ", ".join(f"'{one_line(name, 60)}'" for name in names.example)
-    yield found(
+    yield finding_case(
         "finding-channel-files",
         remedies=(Set("channel_files", list(names.marks)),),
         n_files=names.n_files,
@@ -220,7 +228,7 @@ def channel_files(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     )
 
 
-def leakage(dataset: Dataset, scan: Scan) -> Iterator[Found]:
+def leakage(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find groups and equal pixels in several sets; of a group, show the first image of each set."""
     leaks = predefined_split_leaks(dataset, scan)
     if not leaks:
@@ -229,11 +237,11 @@ def leakage(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     n_equal, n_near, n_chains = (
         sum(leak.kind == kind for leak in leaks) for kind in ("pixels", "near-duplicates", "chain")
     )
-    clusters = [_shown(dataset, leak) for leak in leaks]
-    yield found(
+    clusters = [_shown_images(dataset, leak) for leak in leaks]
+    yield finding_case(
         "finding-leakage",
         images=_image_ids(dataset, clusters),
-        notes=_beside(dataset, clusters, lambda record: record.predefined_split or ""),
+        notes=_describe_images(dataset, clusters, lambda record: record.predefined_split or ""),
         n_groups=len(groups),
         n_equal=n_equal,
         n_near=n_near,
@@ -242,23 +250,23 @@ def leakage(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     )
 
 
-def conflicting_labels(dataset: Dataset, scan: Scan) -> Iterator[Found]:
+def conflicting_labels(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find equal pixels with several labels, with the label of each image."""
     clusters = [members for members in scan.equal_pixels if len(labels_of(dataset, members)) > 1]
     if clusters:
-        yield found(
+        yield finding_case(
             "finding-conflicting-labels",
             images=_image_ids(dataset, clusters),
-            notes=_beside(dataset, clusters, lambda record: record.label or ""),
+            notes=_describe_images(dataset, clusters, lambda record: record.label or ""),
             n=sum(map(len, clusters)),
         )
 
 
-def exact_copies(dataset: Dataset, scan: Scan) -> Iterator[Found]:
+def exact_duplicates(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find equal pixels whose labels do not conflict."""
     clusters = [members for members in _with_labels(dataset, scan.equal_pixels) if len(labels_of(dataset, members)) < 2]
     if clusters:
-        yield found(
+        yield finding_case(
             "finding-duplicates",
             images=_image_ids(dataset, clusters),
             n_clusters=len(clusters),
@@ -266,17 +274,17 @@ def exact_copies(dataset: Dataset, scan: Scan) -> Iterator[Found]:
         )
 
 
-def changed_copies(dataset: Dataset, scan: Scan) -> Iterator[Found]:
+def near_duplicates(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find near-duplicates, with the label of each image."""
     near = _with_labels(dataset, scan.near_duplicates or ())
-    clusters = [members for members in near if _n_pictures(scan, members) > 1]
+    clusters = [members for members in near if _n_distinct(scan, members) > 1]
     if not clusters:
         return
-    n_together = len(set(kept_together(dataset, scan)).intersection(clusters))
-    yield found(
+    n_together = len(set(undivided_clusters(dataset, scan)).intersection(clusters))
+    yield finding_case(
         "finding-near-duplicates",
         images=_image_ids(dataset, clusters),
-        notes=_beside(dataset, clusters, lambda record: record.label or ""),
+        notes=_describe_images(dataset, clusters, lambda record: record.label or ""),
         n_clusters=len(clusters),
         n_images=sum(map(len, clusters)),
         n_clusters_of_several_classes=sum(len(labels_of(dataset, members)) > 1 for members in clusters),
@@ -285,19 +293,19 @@ def changed_copies(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     )
 
 
-def copies_in_several_groups(dataset: Dataset, scan: Scan) -> Iterator[Found]:
+def duplicates_in_several_groups(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find duplicates and near-duplicates in several groups, with the group of each image."""
-    in_changed = {i for members in scan.near_duplicates or () for i in members}
-    equal = (members for members in scan.equal_pixels if in_changed.isdisjoint(members))
+    in_near_duplicates = {i for members in scan.near_duplicates or () for i in members}
+    equal = (members for members in scan.equal_pixels if in_near_duplicates.isdisjoint(members))
     near = scan.near_duplicates or ()
     clusters = [members for members in (*equal, *near) if len({dataset.records[i].group for i in members}) > 1]
     if clusters:
-        yield found(
+        yield finding_case(
             "finding-groups-divide-copies",
             images=_image_ids(dataset, clusters),
-            notes=_beside(dataset, clusters, lambda record: record.group or ""),
+            notes=_describe_images(dataset, clusters, lambda record: record.group or ""),
             n_clusters=len(clusters),
-            are_kept_together=kept_together(dataset, scan) == (scan.near_duplicates or ()),
+            are_kept_together=undivided_clusters(dataset, scan) == (scan.near_duplicates or ()),
         )
 
 
@@ -309,21 +317,21 @@ def _with_labels(dataset: Dataset, clusters: Sequence[tuple[int, ...]]) -> list[
     return [members for members in clusters if sum(has_label[i] for i in members) > 1]
 
 
-def _n_pictures(scan: Scan, members: Sequence[int]) -> int:
+def _n_distinct(scan: Scan, members: Sequence[int]) -> int:
     return len({fact.pixel_hash for i in members if isinstance(fact := scan.facts[i], ImageFacts)})
 
 
-def _shown(dataset: Dataset, leak: Leak) -> Sequence[int]:
+def _shown_images(dataset: Dataset, leak: Leak) -> Sequence[int]:
     if leak.kind != "group":
         return leak.images
     return leak.images[: len({dataset.records[i].predefined_split for i in leak.images})]  # one of each set comes first
 
 
 def _image_ids(dataset: Dataset, clusters: Sequence[Sequence[int]]) -> tuple[Cluster, ...]:
-    return _beside(dataset, clusters, lambda record: record.image_id)
+    return _describe_images(dataset, clusters, lambda record: record.image_id)
 
 
-def _beside(
+def _describe_images(
     dataset: Dataset, clusters: Sequence[Sequence[int]], describe: Callable[[ImageRecord], str]
 ) -> tuple[Cluster, ...]:
     return tuple(tuple(describe(dataset.records[i]) for i in members) for members in clusters)

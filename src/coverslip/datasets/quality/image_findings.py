@@ -8,27 +8,26 @@ import numpy as np
 
 from coverslip.datasets.index import Dataset, one_line
 from coverslip.datasets.quality.facts import frequencies
-from coverslip.datasets.quality.finding import Found, found
-from coverslip.datasets.quality.scanning import Scan, Unreadable
-from coverslip.datasets.quality.signal import UNSEEN, Signal
+from coverslip.datasets.quality.finding import FindingCase, finding_case
+from coverslip.datasets.quality.scanning import NOT_IN_PIXELS, Scan, Signal, Unreadable
 from coverslip.images import BEYOND_EDGE, NO_SUCH_FILE, ImageFacts
 from coverslip.messages import Remedies, Set, text
 
 
-def missing_files(dataset: Dataset, scan: Scan) -> Iterator[Found]:
+def missing_files(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find files that a table names and that do not exist."""
     missing = [image_id for image_id, reason in _unreadable(dataset, scan) if reason == NO_SUCH_FILE]
     if missing:
         images = tuple((image_id,) for image_id in missing)
-        yield found("finding-missing-files", images=images, n=len(missing), first=one_line(missing[0], 80))
+        yield finding_case("finding-missing-files", images=images, n=len(missing), first=one_line(missing[0], 80))
 
 
-def damaged_files(dataset: Dataset, scan: Scan) -> Iterator[Found]:
+def damaged_files(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find files that exist and cannot be read, with the reason of each."""
     damaged = [(image_id, reason) for image_id, reason in _unreadable(dataset, scan) if reason != NO_SUCH_FILE]
     if damaged:
         image_id, reason = damaged[0]
-        yield found(
+        yield finding_case(
             "finding-unreadable",
             images=tuple((image_id,) for image_id, _ in damaged),
             notes=tuple((reason,) for _, reason in damaged),
@@ -47,24 +46,24 @@ def _unreadable(dataset: Dataset, scan: Scan) -> Iterator[tuple[str, str]]:
 _MOST_CHANNELS = 16  # a file with more pages is probably a stack or a movie
 
 
-def mixed_bit_depths(_: Dataset, scan: Scan) -> Iterator[Found]:
+def mixed_bit_depths(_: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find images of several bit depths."""
     depths = frequencies(str(fact.bit_depth) for fact in _readable(scan))
     if len(depths) > 1:
         counts = ", ".join(text("images-of-bit-depth", n_images=n, depth=depth) for depth, n in depths.items())
-        yield found("finding-mixed-bit-depths", counts=counts)
+        yield finding_case("finding-mixed-bit-depths", counts=counts)
 
 
-def unlike_channels(_: Dataset, scan: Scan) -> Iterator[Found]:
+def unlike_channels(_: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find images of several numbers of channels, except gray ones: no network can process them unchanged."""
     n_of = Counter(fact.n_channels for fact in _readable(scan))
     if len(set(n_of) - {1}) > 1:
         counts = ", ".join(text("channels-of-number", n_images=n_of[n], n_channels=n) for n in sorted(n_of))
-        advice, remedies = what_to_do_about_channels(n_of)
-        yield found("finding-unlike-channels", remedies=remedies, counts=counts, advice=advice)
+        advice, remedies = channel_advice(n_of)
+        yield finding_case("finding-unlike-channels", remedies=remedies, counts=counts, advice=advice)
 
 
-def what_to_do_about_channels(n_of: Mapping[int, int]) -> tuple[str, Remedies]:
+def channel_advice(n_of: Mapping[int, int]) -> tuple[str, Remedies]:
     """Return advice for images that differ in channels; `n_of` counts the images of each number of channels."""
     if 1 in n_of:
         return text("channels-of-gray-and-color"), ()
@@ -72,14 +71,14 @@ def what_to_do_about_channels(n_of: Mapping[int, int]) -> tuple[str, Remedies]:
     return text("channels-in-common"), (Set("channels", common),)
 
 
-def mixed_channels(_: Dataset, scan: Scan) -> Iterator[Found]:
+def mixed_channels(_: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find gray images among others."""
     n_of = Counter(fact.n_channels for fact in _readable(scan))
     if 1 in n_of and len(n_of) == 2:
-        yield found("finding-mixed-channels", n_gray=n_of[1], n_color=n_of.total() - n_of[1])
+        yield finding_case("finding-mixed-channels", n_gray=n_of[1], n_color=n_of.total() - n_of[1])
 
 
-def boxes_beyond_edge(dataset: Dataset, scan: Scan) -> Iterator[Found]:
+def boxes_beyond_edge(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find crops, given as boxes or points, that reach beyond the edge of their image."""
     beyond = [
         record.image_id
@@ -88,17 +87,17 @@ def boxes_beyond_edge(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     ]
     if beyond:
         images = tuple((image_id,) for image_id in beyond)
-        yield found("finding-boxes-beyond-edge", images=images, n=len(beyond))
+        yield finding_case("finding-boxes-beyond-edge", images=images, n=len(beyond))
 
 
-def several_planes(_: Dataset, scan: Scan) -> Iterator[Found]:
+def several_planes(_: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find images of which only one plane is used."""
     n_of = Counter(fact.n_planes for fact in _readable(scan))
     n = n_of.total() - n_of[1]
     if n:
         is_one_kind = len(n_of) == 1 and max(n_of) <= _MOST_CHANNELS
         remedies = (Set("plane", "channels"),) if is_one_kind else ()
-        yield found("finding-several-planes", remedies=remedies, n=n, is_one_kind=is_one_kind)
+        yield finding_case("finding-several-planes", remedies=remedies, n=n, is_one_kind=is_one_kind)
 
 
 def _readable(scan: Scan) -> Iterator[ImageFacts]:
@@ -114,15 +113,15 @@ _FEWEST = 20  # images, to estimate what is usual
 _MOST_SHARE = 0.2  # of the images: more indicate a property of the acquisition
 
 
-def cut_off(dataset: Dataset, scan: Scan) -> Iterator[Found]:
+def cut_off(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find images whose object the edge cuts off."""
     shares = {i: quality.cut for i, quality in enumerate(scan.quality or ()) if quality is not None}
     cut = [i for i in sorted(shares, key=lambda i: -shares[i]) if shares[i] >= _CUT]
     if cut and len(cut) <= _MOST_SHARE * len(shares):
-        yield found("finding-cut-off", images=_alone(dataset, cut), n=len(cut))
+        yield finding_case("finding-cut-off", images=_single_images(dataset, cut), n=len(cut))
 
 
-def blurred(dataset: Dataset, scan: Scan) -> Iterator[Found]:
+def blurred(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find images with far less fine detail than is usual in the dataset, and in their class."""
     sharpness = {
         i: quality.sharpness
@@ -132,19 +131,19 @@ def blurred(dataset: Dataset, scan: Scan) -> Iterator[Found]:
     by_class: dict[str | None, dict[int, float]] = {}
     for i, value in sharpness.items():
         by_class.setdefault(dataset.records[i].label, {})[i] = value
-    unlike_others = _unsharp(sharpness)
-    low = sorted(i for of_class in by_class.values() for i in _unsharp(of_class) if i in unlike_others)
+    unsharp_in_dataset = _unsharp(sharpness)
+    low = sorted(i for of_class in by_class.values() for i in _unsharp(of_class) if i in unsharp_in_dataset)
     if low and len(low) <= _MOST_SHARE * len(sharpness):
-        yield found("finding-blurred", images=_alone(dataset, low), n=len(low))
+        yield finding_case("finding-blurred", images=_single_images(dataset, low), n=len(low))
 
 
-def saturated(dataset: Dataset, scan: Scan) -> Iterator[Found]:
+def saturated(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find images whose object has lost its bright detail."""
     full = [
         i for i, quality in enumerate(scan.quality or ()) if quality is not None and quality.saturated >= _SATURATED
     ]
     if full:
-        yield found("finding-saturated", images=_alone(dataset, full), n=len(full))
+        yield finding_case("finding-saturated", images=_single_images(dataset, full), n=len(full))
 
 
 def _unsharp(sharpness: Mapping[int, float]) -> set[int]:
@@ -156,7 +155,7 @@ def _unsharp(sharpness: Mapping[int, float]) -> set[int]:
     return {i for i, value in sharpness.items() if value < middle - max(_DEVIATIONS * deviation, _LESS_SHARP)}
 
 
-def _alone(dataset: Dataset, positions: list[int]) -> tuple[tuple[str, ...], ...]:
+def _single_images(dataset: Dataset, positions: list[int]) -> tuple[tuple[str, ...], ...]:
     return tuple((dataset.records[i].image_id,) for i in positions)
 
 
@@ -164,11 +163,11 @@ WARNING_SHARE = 0.5  # of the whole image's gain over chance
 ADVICE_SHARE = 0.25
 
 
-def no_signal(dataset: Dataset, scan: Scan) -> Iterator[Found]:
+def no_signal(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find labels that whole images do not predict."""
-    if scan.signal is not None and not scan.signal.is_there:
+    if scan.signal is not None and not scan.signal.is_significant:
         whole = scan.signal.whole
-        yield found(
+        yield finding_case(
             "finding-no-signal",
             balanced_accuracy=whole.balanced_accuracy,
             chance=scan.signal.chance,
@@ -176,22 +175,22 @@ def no_signal(dataset: Dataset, scan: Scan) -> Iterator[Found]:
         )
 
 
-def shortcuts(dataset: Dataset, scan: Scan) -> Iterator[Found]:
+def shortcuts(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find sources that reach at least half of the whole image's gain over chance."""
-    return _between(scan.signal, WARNING_SHARE, float("inf"))
+    return _shortcuts_between(scan.signal, WARNING_SHARE, float("inf"))
 
 
-def slight_shortcuts(dataset: Dataset, scan: Scan) -> Iterator[Found]:
+def slight_shortcuts(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find sources that reach a quarter of it; clean images of large cells do too."""
-    return _between(scan.signal, ADVICE_SHARE, WARNING_SHARE)
+    return _shortcuts_between(scan.signal, ADVICE_SHARE, WARNING_SHARE)
 
 
-def _between(signal: Signal | None, least: float, most: float) -> Iterator[Found]:
-    if signal is None or not signal.is_there:
+def _shortcuts_between(signal: Signal | None, least: float, most: float) -> Iterator[FindingCase]:
+    if signal is None or not signal.is_significant:
         return
     yield from _batches_between(signal, least, most)
     for source, score in signal.by_source.items():
-        share = min(signal.share(source), ADVICE_SHARE) if source in UNSEEN else signal.share(source)
+        share = min(signal.share(source), ADVICE_SHARE) if source in NOT_IN_PIXELS else signal.share(source)
         if least <= share < most:
             parameters: dict[str, Any] = {
                 "from": source,
@@ -200,10 +199,10 @@ def _between(signal: Signal | None, least: float, most: float) -> Iterator[Found
                 "chance": signal.chance,
                 "p": score.p,
             }
-            yield found("finding-shortcut", **parameters)
+            yield finding_case("finding-shortcut", **parameters)
 
 
-def _batches_between(signal: Signal, least: float, most: float) -> Iterator[Found]:
+def _batches_between(signal: Signal, least: float, most: float) -> Iterator[FindingCase]:
     for column, by_column in signal.by_column.items():
         if least <= signal.share_of_column(column) < most:
             parameters: dict[str, Any] = {
@@ -215,4 +214,4 @@ def _batches_between(signal: Signal, least: float, most: float) -> Iterator[Foun
                 "p": by_column.score.p,
                 "visibility": by_column.visibility,
             }
-            yield found("finding-shortcut-batch", **parameters)
+            yield finding_case("finding-shortcut-batch", **parameters)
