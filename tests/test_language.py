@@ -16,41 +16,16 @@ TEXTS = [
 ]
 
 # No part of a name, such as `n_aside` or `DoubtfulLabel`.
-NOT_IN_NAMES = frozenset(
-    [
-        "told",
-        "tell",
-        "tells",
-        "anew",
-        "wish",
-        "wished",
-        "careless",
-        "aside",
-        "elsewhere",
-        "luck",
-        "dealt",
-        "heap",
-        "spare",
-        "doubt",
-        "doubts",
-        "doubtful",
-        "forget",
-        "forgotten",
-        "asked",
-        "asking",
-        "looks",
-        "looked",
-        "familiar",
-        "familiarity",
-        "habits",
-        "again",
-    ]
-)
+NOT_IN_NAMES = {
+    *("told", "tell", "tells", "asked", "asking", "anew", "again", "aside", "elsewhere", "wish", "wished", "careless"),
+    *("luck", "dealt", "heap", "spare", "doubt", "doubts", "doubtful", "forget", "forgotten", "looks", "looked"),
+    *("familiar", "familiarity", "habits"),
+}
 # Participles and pronouns that do not say what a variable holds.
-NO_VARIABLES = frozenset(["found", "told", "asked", "said", "one", "known", "own", "kept", "given", "chosen"])
+NO_VARIABLES = {"found", "told", "asked", "said", "one", "known", "own", "kept", "given", "chosen"}
 PHRASES = re.compile(
-    r"\b(told|anew|dealt out|careless|wished|called so|on the mean|kept aside|goes? on with|at all events|taken? in again|"
-    r"spare (copy|copies)|mix-ups?|said to be|looked at|by luck|could be luck)\b",
+    r"\b(told|anew|dealt out|careless|wished|called so|on the mean|kept aside|goes? on with|at all events|"
+    r"taken? in again|spare (copy|copies)|mix-ups?|said to be|looked at|by luck|could be luck)\b",
     re.IGNORECASE,
 )
 
