@@ -29,9 +29,8 @@ from coverslip.events import (
     ignore,
 )
 from coverslip.experiments import SplitData, begin_run, run_training, validated
-from coverslip.experiments.budgeting import Watch, image_sizes, largest_fitting
-from coverslip.experiments.first_steps import first_steps
-from coverslip.experiments.measuring import fit_to_memory
+from coverslip.experiments.budgeting import Watch, first_steps, image_sizes, largest_fitting
+from coverslip.experiments.estimating import fit_to_memory
 from coverslip.experiments.one_split import make_split
 from coverslip.files import sha256_file
 from coverslip.models.complexity import training_memory

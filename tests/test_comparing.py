@@ -15,8 +15,8 @@ from coverslip.reports.comparing.differences import what_differs
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections.limits import limits
 from coverslip.runs import Run, save_recipe, write_split
-from coverslip.runs.log.records import test_set_accesses
-from coverslip.runs.lookup import file_of_each
+from coverslip.runs.folder import test_set_accesses
+from coverslip.runs.images import file_of_each
 
 pytestmark = pytest.mark.slow
 

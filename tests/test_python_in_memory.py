@@ -22,7 +22,7 @@ from coverslip.errors import BadDataset, BadRun, UnreadableImage
 from coverslip.images import ReadPlan, pixel_hash, read_pixels
 from coverslip.messages import text
 from coverslip.runs import Run, create_run_folder, kept_as_files, same_images
-from coverslip.runs.lookup import ImageLookup
+from coverslip.runs.images import ImageLookup
 
 Pixels = npt.NDArray[Any]  # Any: each test's own dtype
 RNG = np.random.default_rng(0)

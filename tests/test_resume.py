@@ -18,7 +18,7 @@ import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import BadRun, Conflict, CoverslipError
 from coverslip.events import EpochEnded, Event, Noted, RunEnded
-from coverslip.experiments.working import working_in
+from coverslip.experiments.run_state import working_in
 from coverslip.files import sha256_file
 from coverslip.runs import Run, RunContext, RunLog, Status, StatusFile
 from coverslip.synthetic_cells import write_sample_images

@@ -17,7 +17,8 @@ import coverslip as cs
 from coverslip.cache import list_stores, trim
 from coverslip.cli import main
 from coverslip.events import Event, Noted
-from coverslip.experiments.beginning import begin_run, look_at_images
+from coverslip.experiments.preparation import look_at_images
+from coverslip.experiments.run_state import begin_run
 from coverslip.runs import Run, RunContext
 from coverslip.stopping import Deadline
 from coverslip.synthetic_cells import write_sample_images

@@ -38,8 +38,8 @@ from coverslip.experiments import (
     run_training,
     validated,
 )
-from coverslip.experiments.estimating import run_is_finished
 from coverslip.experiments.rethreshold import rethreshold
+from coverslip.experiments.run_state import run_is_finished
 from coverslip.files import remove_file, written_whole
 from coverslip.inference import load_classifier
 from coverslip.inference.predicting import Summary, predict, unfinished_note
@@ -65,7 +65,7 @@ from coverslip.runs import (
     same_images,
     work_lock,
 )
-from coverslip.runs.log.records import count_test_set_access
+from coverslip.runs.folder import count_test_set_access
 from coverslip.runs.status import folder_in_use
 from coverslip.stopping import NO_DEADLINE, Deadline, Stop
 from coverslip.training.preprocessing import canvas_notes, learn_preprocessing

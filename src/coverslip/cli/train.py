@@ -169,7 +169,7 @@ def train(
     from coverslip.cli._show import notes_console, print_json, results_console, show_numbers
     from coverslip.cli.progress import shown_progress
     from coverslip.errors import LeakageFound
-    from coverslip.experiments.estimating import request_finish, withdraw_finish
+    from coverslip.experiments.run_state import request_finish, withdraw_finish
     from coverslip.messages import text
     from coverslip.reports.reported import read_run
     from coverslip.reports.sections.training import doubling

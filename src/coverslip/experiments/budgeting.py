@@ -10,9 +10,11 @@ import math
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
-from coverslip.datasets import DecodedPixels
+from coverslip.datasets import Dataset, DecodedPixels, Folds, Scan
 from coverslip.errors import OutOfMemory, OutOfTime, Stopped
 from coverslip.events import (
     COMPUTING_FEATURES,
@@ -24,12 +26,12 @@ from coverslip.events import (
     Progressed,
     StageStarted,
 )
-from coverslip.experiments.measuring import batch_size_within_memory, fit_to_memory
-from coverslip.experiments.split_data import SplitData
+from coverslip.experiments.estimating import SIZE_POWER, batch_size_within_memory, fit_to_memory
+from coverslip.experiments.split_data import SplitData, capped_split_data, fit_network, preprocess, with_epochs_of_folds
 from coverslip.images import Preprocessing
-from coverslip.messages import Note, Remedies, duration, note
+from coverslip.messages import Note, Remedies, Set, duration, note
 from coverslip.models import model_info
-from coverslip.runs import IMAGES_SHOWN, Recipe, RunContext, epochs_called_for, save_recipe
+from coverslip.runs import IMAGES_SHOWN, BudgetRecord, Recipe, Run, RunContext, epochs_called_for, save_recipe
 from coverslip.stopping import Deadline, Stop, TimeLimit
 from coverslip.training.preprocessing import learn_preprocessing
 from coverslip.training.ranking import is_preferred
@@ -46,7 +48,6 @@ _FEWEST_FROM_SCRATCH = 2  # epochs: within one, the learning rate would rise and
 _MORE_EPOCHS = 2.0  # more than that gain nothing
 _SMALLEST_PX, _SMALLEST_SHARE = 64, 0.4  # of the full size: fine-tuned there, most beat their instant classifiers
 _STEP_PX = 32  # networks halve the size five times
-SIZE_POWER = 1.5  # a step on images of half the side takes a third of the time
 _INSTANT_SHARE = 0.8  # of the time left, for the instant classifier at full size: smaller ones are less accurate
 _FORWARD_SHARE = 0.4  # of the time of a step, to predict as many images
 LOADINGS = 5  # times that the network is made ready and run after fine-tuning, the report among them
@@ -474,3 +475,192 @@ def without_stages(emit: Emit) -> Emit:
             emit(event)
 
     return tell
+
+
+@dataclass(frozen=True, slots=True)
+class FirstSteps:
+    """The speed of a training."""
+
+    image_size: int
+    test_seconds: float  # for what comes after training, on few images
+    embedding_seconds: float  # of an image in the instant stage; 0 where all features were there
+    pace: "StepPace | None"  # of fine-tuning; None where there is none
+
+
+def first_steps(split_data: SplitData, recipe: Recipe, context: RunContext, *, n_trainings: float = 0.0) -> FirstSteps:
+    """Train until the speed is known. Pixels and features stay in their caches.
+
+    Args:
+        split_data: the images and their split.
+        recipe: with a number of epochs.
+        context: its folder gets nothing.
+        n_trainings: instant classifiers that must be made ready, tested and reported in time too.
+
+    Raises:
+        OutOfTime: all this is foreseen to end after the context's deadline; the value `seconds` is what it still takes,
+            0 where that is not known.
+        OutOfMemory: fine-tuning takes more than is free.
+        Stopped: on request.
+    """
+    limit = TimeLimit(context.deadline, fewest_epochs=math.inf, most_epochs=0.0)
+    emit = without_stages(context.emit)
+    watch = Watch(context.deadline, emit, limit, n_later_loadings=LOADINGS * n_trainings)
+    stop = Stop(context.stop.file, watch.deadline_after(context.deadline.seconds_left()))
+    # On the disk that the run is on. Its name is that of what a killed process was writing.
+    with TemporaryDirectory(dir=context.folder, prefix=".measuring.", suffix=".part") as folder:
+        inner = replace(context, folder=Path(folder), emit=watch, stop=stop, limit=limit)
+        save_recipe(recipe, inner.run.recipe_file)
+        try:
+            recipe = fit_to_memory(split_data, recipe, inner)
+            preprocessing = preprocess(split_data, recipe, inner)
+            fitted, _ = fit_network(split_data, preprocessing, recipe, inner)
+        except OutOfTime as error:
+            error.parameters["seconds"] = max(0.0, watch.foreseen)
+            raise
+    context.stop.check()  # which fine-tuning takes for its end
+    return FirstSteps(preprocessing.image_size, watch.reserved, watch.embedding_seconds, fitted.pace)
+
+
+_SAFETY = 1.25  # estimates of what cannot be adapted are raised by this factor
+
+
+def fit_folds_to_budget(
+    data: Dataset, scan: Scan, folds: Folds | None, recipe: Recipe, context: RunContext
+) -> tuple[Folds | None, Recipe, RunContext]:
+    """The folds, where they fit into the run's time budget, the recipe that fits, and the context that ends in time.
+
+    All are as they were where the run has no budget or no folds. If time is short, folds that were not asked for are
+    skipped, and those that were asked for keep the instant classifier.
+
+    Raises:
+        OutOfTime: the recipe asks for folds, and not even instant classifiers fit.
+        OutOfMemory: fine-tuning takes more than is free.
+    """
+    record = context.run.budget
+    if record is None or folds is None:
+        return folds, recipe, context
+    if recipe.init == "scratch":  # these folds were not requested (`check_budget`)
+        context.emit(Noted.of(note("no-time-for-folds", is_estimated=False, duration="")))
+        return None, _with_one_split(recipe), context
+    if not record.is_fixed:
+        fitting = _Fitting(data, scan, folds, recipe, context, record).recipe()
+        if fitting is None:
+            return None, _with_one_split(recipe), context
+        recipe = fitting
+        save_recipe(recipe, context.run.recipe_file)
+        record = context.run.budget or record
+    return folds, recipe, context.ending(context.deadline.earlier(record.reserve_seconds))
+
+
+def _with_one_split(recipe: Recipe) -> Recipe:
+    return recipe.model_copy(update={"split": recipe.split.model_copy(update={"folds": 0})})
+
+
+def keeps_instant_classifiers(run: Run) -> bool:
+    """Whether instant classifiers replace folds that run out of time: where the budget has reserved time for that.
+
+    Folds that were begun without a budget took the time that they needed, and are never given up.
+    """
+    return run.budget is not None and run.budget.reserve_seconds > 0
+
+
+def without_finetuning(recipe: Recipe, context: RunContext) -> Recipe:
+    """The recipe of a run whose folds ran out of time, whose folder is made ready to begin them again."""
+    for fold in context.run.folds:
+        fold.status_file.unlink(missing_ok=True)  # first: a fold without it is not done
+        shutil.rmtree(fold.folder)
+    shutil.rmtree(context.run.checkpoint_file("last").parent, ignore_errors=True)
+    context.run.history_file.unlink(missing_ok=True)
+    record = context.run.budget
+    assert record is not None, "only a budget lets time run out"
+    context.emit(Noted.of(note("out-of-time", level="warning")))
+    record.model_copy(update={"ended": "no time to fine-tune folds"}).write(context.run.budget_file)
+    changes = {"stage": "instant", "image_size": record.full_image_size or recipe.image_size}
+    recipe = recipe.model_copy(update=changes)
+    save_recipe(recipe, context.run.recipe_file)
+    return recipe
+
+
+class _Fitting:
+    """What of a cross-validation fits into the time."""
+
+    def __init__(
+        self, data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, context: RunContext, record: BudgetRecord
+    ) -> None:
+        self._recipe, self._context, self._record = recipe, context, record
+        self._settled = with_epochs_of_folds(data, scan, folds, recipe)
+        self._n_folds = len(folds.splits)
+        self._parts = capped_split_data(data, scan, folds.splits[0], recipe)
+
+    def recipe(self) -> Recipe | None:
+        """By which all folds are trained; None where they are skipped."""
+        n_trainings = self._n_folds + 1
+        try:
+            measured = first_steps(self._parts, self._settled, self._context, n_trainings=_SAFETY * n_trainings)
+        except OutOfTime as error:
+            self._skip(error.parameters["seconds"] or self._record.seconds)
+            return None
+        px, each, pace = measured.image_size, measured.test_seconds, measured.pace
+        left = self._context.deadline.seconds_left()
+        instant = _SAFETY * n_trainings * each
+        if instant > left:
+            self._skip(instant)
+            return None
+        if pace is None:
+            return self._resolved(reserve_seconds=0.0)
+        n_steps = self._settled.n_epochs * pace.steps_per_epoch
+        for_training = (left - instant) / (_SAFETY * n_trainings)
+        fitting_px = largest_fitting(image_sizes(self._recipe, px), px, pace, n_steps, lambda _: for_training)
+        if fitting_px is not None:
+            if fitting_px != px:
+                self._context.emit(Noted.of(resized_note(fitting_px, px)))
+            return self._resolved(
+                {} if fitting_px == px else {"image_size": fitting_px},
+                reserve_seconds=instant,
+                epochs=self._settled.n_epochs,
+                image_size=fitting_px,
+                full_image_size=None if fitting_px == px else px,
+            )
+        needed = instant + _SAFETY * n_trainings * pace.seconds(n_steps)
+        if not self._recipe.split.asks_for_folds:
+            self._skip(needed)
+            return None
+        seconds = self._sufficient(needed)
+        no_time = note(
+            "no-time-to-fine-tune-folds", seconds=seconds, duration=duration(seconds), n_networks=n_trainings
+        )
+        self._context.emit(Noted.of(no_time))
+        return self._resolved({"stage": "instant"}, ended="no time to fine-tune folds")
+
+    def _resolved(self, changes: dict[str, object] | None = None, **values: object) -> Recipe:
+        self._record.model_copy(update={"is_fixed": True, **values}).write(self._context.run.budget_file)
+        split = self._recipe.split.resolved(self._n_folds)
+        return self._recipe.model_copy(update={"epochs": self._settled.epochs, "split": split, **(changes or {})})
+
+    def _skip(self, seconds: float) -> None:
+        """Say that there are no folds.
+
+        Raises:
+            OutOfTime: they were asked for.
+        """
+        if self._recipe.split.asks_for_folds:
+            needed = self._record.seconds - self._context.deadline.seconds_left() + seconds
+            remedies = (_without_folds(self._recipe),)
+            raise too_little(self._record.seconds, needed, n_folds=self._n_folds, remedies=remedies)
+        budget = self._sufficient(seconds)
+        skipped = note(
+            "no-time-for-folds",
+            is_estimated=True,
+            seconds=budget,
+            duration=duration(budget),
+            n_networks=self._n_folds + 1,
+        )
+        self._context.emit(Noted.of(skipped))
+
+    def _sufficient(self, seconds: float) -> float:
+        """Return a budget that allows so many seconds more than were used."""
+        return sufficient(self._record.seconds - self._context.deadline.seconds_left() + seconds)
+
+
+def _without_folds(recipe: Recipe) -> Set:
+    return Set("split.by_domain", False) if recipe.split.by_domain else Set("split.folds", 0)

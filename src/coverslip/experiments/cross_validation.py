@@ -20,11 +20,10 @@ from coverslip.errors import BadRun, OutOfTime
 from coverslip.evaluation import Evaluation, apply_temperature, learn_decisions, uncertain_share, with_folds
 from coverslip.evaluation.decisions import set_floors
 from coverslip.events import Emit, Event, FoldEnded, FoldStarted, Noted
-from coverslip.experiments.beginning import write_beginning
-from coverslip.experiments.measuring import drawn_on, evaluated, keep_results, measure
-from coverslip.experiments.one_split import fit_network, package, preprocess, train_one_split, write_training_hashes
-from coverslip.experiments.split_data import capped_split_data, with_epochs_of_folds
-from coverslip.experiments.working import working_in
+from coverslip.experiments.evaluating import evaluated, keep_results, measure
+from coverslip.experiments.one_split import drawn_on, package, train_one_split, write_training_hashes
+from coverslip.experiments.run_state import working_in, write_beginning
+from coverslip.experiments.split_data import capped_split_data, fit_network, preprocess, with_epochs_of_folds
 from coverslip.inference import load_classifier
 from coverslip.messages import Resume, note
 from coverslip.reports import write_report

@@ -1,27 +1,32 @@
-"""Expected time of a training, by the pace of earlier ones, and finishing a training early."""
+"""Estimate the time and memory of a training."""
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coverslip.cache import RECORDS, Kind, RecordStore, register
-from coverslip.errors import BadRun
+from coverslip.errors import OutOfMemory
 from coverslip.events import Event, Noted, Pace, RunEnded, WorkPlanned
-from coverslip.experiments.budgeting import SIZE_POWER
 from coverslip.experiments.split_data import SplitData
-from coverslip.files import remove_file, write_text
-from coverslip.messages import note, rough_duration, text
+from coverslip.machine import free_memory_bytes
+from coverslip.messages import Set, note, rough_duration, text
 from coverslip.models import model_info
-from coverslip.runs import Pretraining, Recipe, Run, RunContext, open_run, save_recipe
+from coverslip.runs import (
+    Recipe,
+    Run,
+    RunContext,
+    save_recipe,
+)
 from coverslip.runs.log import Progress, fold_event
 from coverslip.runs.log.progress import USUAL_CLOSING, training_seconds
+from coverslip.training.preprocessing import learn_preprocessing
 
 if TYPE_CHECKING:
-    from coverslip.training.fitting import Fitted
+    pass
 
+SIZE_POWER = 1.5  # a step on images of half the side takes a third of the time
 PACES = register(Kind("pace", "how long earlier trainings took on this computer", RECORDS, bound_bytes=10**7))
 LONG_SECONDS = 1800.0  # a training that takes longer is worth a warning
 _KEY = "paces"
@@ -243,68 +248,119 @@ def _write(records: list[_PaceRecord]) -> None:
         store.keep({_KEY: json.dumps([asdict(each) for each in records]).encode()})
 
 
-def request_finish(folder: Path) -> bool:
-    """Ask for the end of a training's fine-tuning.
+_SMALLEST_BATCH = 4  # below it gradients are noise
+_SMALLEST_PX = 32
 
-    Returns:
-        Whether a process works on the run, which will do so; else it ends once the run is resumed.
+
+def fit_to_memory(
+    split_data: SplitData, recipe: Recipe, context: RunContext, free: Callable[[str], int] = free_memory_bytes
+) -> Recipe:
+    """The recipe, with smaller batches where fine-tuning would take more memory than is free; the run's own says so.
+
+    Without fine-tuning, and if fine-tuning is resumed, the memory is not checked.
+
+    Args:
+        split_data: the images and their split.
+        recipe: what to do.
+        context: its device has the memory.
+        free: bytes that are free on a device.
 
     Raises:
-        BadRun: there is no run, or nothing to finish now.
+        OutOfMemory: not even small batches fit.
     """
-    run = open_run(folder)
-    status, refusal = run.status, why_not_finished(run)
-    if refusal is not None:
-        raise refusal
-    write_text(run.finish_file, "")
-    return status is not None and status.is_alive
-
-
-def withdraw_finish(folder: Path) -> None:
-    """Withdraw an earlier request if no process is running: a resumed training then runs to its end."""
-    run = open_run(folder)
-    status = run.status
-    if status is None or not status.is_alive:
-        remove_file(run.finish_file)
-
-
-def why_not_finished(run: Run) -> BadRun | None:
-    """Return the error that says why a training cannot be finished now; None if it can."""
-    recipe = run.recipe
-    if run.is_done:
-        return run_is_finished(run)
-    if run.is_cross_validated or recipe.split.asks_for_folds:
-        return BadRun("finish-with-folds", file=run.folder)
-    if isinstance(recipe.init, Pretraining) and not run.pretraining.is_done:
-        return BadRun("finish-in-first-step", file=run.folder)
-    if not recipe.is_finetuned:
-        return BadRun("finish-without-fine-tuning", file=run.folder)
-    if not run.split_file.exists():
-        return BadRun("finish-while-reading", file=run.folder)
-    return None
-
-
-def run_is_finished(run: Run) -> BadRun:
-    """Return the error for a run whose training has ended."""
-    return BadRun("run-is-finished", file=run.folder)
-
-
-def record_finish(fitted: "Fitted", recipe: Recipe, context: RunContext) -> None:
-    """Where fine-tuning was finished early, say in the run's recipe how far it came."""
-    stage = fitted.finetuning
-    if stage is None:
-        is_finished_early = recipe.is_finetuned and not fitted.is_stopped
-    else:
-        is_finished_early = stage.stopped_because == "finished early"
-    if not is_finished_early:
-        if not fitted.is_stopped:  # asked for too late
-            remove_file(context.run.finish_file)
-        return
-    n_run = 0 if stage is None else stage.epochs_run
-    changes: dict[str, object] = {"stage": "instant"}
-    if n_run:
-        # All epochs are run again, and the best one is kept, also where the patience would have ended it before.
-        changes = {"last_epoch": n_run, "checkpoint_selection": "best", "patience": recipe.patience_used}
+    goes_on = any(run.checkpoint_file("last").exists() for run in (context.run, *context.run.folds))
+    if not recipe.is_finetuned or goes_on:
+        return recipe
+    available = free(context.device)
+    batch_size = batch_size_within_memory(split_data, recipe, context.device, lambda _: available)
+    if batch_size == recipe.batch_size:
+        return recipe
+    _, needed_by = _needed(split_data, recipe, context.device)
+    context.emit(_smaller(recipe, batch_size, needed_by(recipe.batch_size), available))
+    changes = {"batch_size": batch_size}
     save_recipe(context.run.recipe.model_copy(update=changes), context.run.recipe_file)
-    remove_file(context.run.finish_file)
-    context.emit(Noted.of(note("finished-early", epochs_run=n_run, epochs=recipe.n_epochs)))
+    return recipe.model_copy(update=changes)
+
+
+def batch_size_within_memory(
+    split_data: SplitData, recipe: Recipe, device: str, free: Callable[[str], int] = free_memory_bytes
+) -> int:
+    """The recipe's size of batches, or the first of its halves by which fine-tuning fits into the memory that is free.
+
+    Raises:
+        OutOfMemory: not even small batches fit.
+    """
+    available = free(device)
+    size, needed_by = _needed(split_data, recipe, device)
+    if needed_by(recipe.batch_size) <= available:
+        return recipe.batch_size
+    batch_size = recipe.batch_size // 2
+    while batch_size >= _SMALLEST_BATCH and needed_by(batch_size) > available:
+        batch_size //= 2
+    if batch_size < _SMALLEST_BATCH:
+        raise _too_much(recipe, size, needed_by(min(_SMALLEST_BATCH, recipe.batch_size)), available)
+    return batch_size
+
+
+def _needed(split_data: SplitData, recipe: Recipe, device: str) -> tuple[int, Callable[[int], int]]:
+    """The image size, and what fine-tuning takes by the size of a batch, in bytes."""
+    from coverslip.models.complexity import training_memory
+
+    preprocessing = learn_preprocessing(split_data.train_facts, recipe)
+
+    def needed_by(batch_size: int) -> int:
+        return training_memory(
+            recipe.model,
+            image_size=preprocessing.image_size,
+            channels=preprocessing.channels,
+            n_classes=len(split_data.classes),
+            images_at_once=_images_at_once(recipe, batch_size, device),
+            head=recipe.head,
+            options=recipe.model_options,
+        )
+
+    return preprocessing.image_size, needed_by
+
+
+def _images_at_once(recipe: Recipe, batch_size: int, device: str) -> int:
+    """Whose activations a step holds at least: a part of the batch, where that gives the same gradient."""
+    from coverslip.training.finetuning import IMAGES_AT_ONCE
+
+    follows_batches = recipe.batch_norm == "learn" or (recipe.batch_norm == "auto" and recipe.init == "scratch")
+    if follows_batches or recipe.regularizer.groups != "none":
+        return batch_size
+    return min(batch_size, IMAGES_AT_ONCE if device == "cpu" else _SMALLEST_BATCH)
+
+
+def _smaller(recipe: Recipe, batch_size: int, needed: int, available: int) -> Noted:
+    return Noted.of(
+        note(
+            "smaller-batches",
+            level="warning",
+            model=recipe.model,
+            batch_size=batch_size,
+            full_batch_size=recipe.batch_size,
+            needed=_gb(needed),
+            free=_gb(available),
+            needed_bytes=needed,
+            free_bytes=available,
+        )
+    )
+
+
+def _too_much(recipe: Recipe, size: int, needed: int, available: int) -> OutOfMemory:
+    smaller = max(_SMALLEST_PX, size // 2)
+    return OutOfMemory(
+        "fine-tuning-out-of-memory",
+        remedies=(Set("image_size", smaller),),
+        model=recipe.model,
+        image_size=size,
+        needed=_gb(needed),
+        free=_gb(available),
+        needed_bytes=needed,
+        free_bytes=available,
+    )
+
+
+def _gb(n_bytes: int) -> str:
+    return f"{n_bytes / 1e9:.1f} GB"

@@ -1,14 +1,27 @@
-"""A finished training measured on other labeled images than its own."""
+"""Measure a classifier on labeled images: its test images, or an external test set."""
 
 import re
+from collections.abc import Collection, Container, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from coverslip.datasets import Dataset, one_line, read_as, scan_images, some, with_classes
+import numpy as np
+
+from coverslip.datasets import (
+    Dataset,
+    ImageRecord,
+    one_line,
+    read_as,
+    scan_images,
+    some,
+    with_classes,
+)
 from coverslip.errors import BadDataset, BadRun, Stopped
-from coverslip.events import Emit, Noted
-from coverslip.experiments.beginning import assign_groups
-from coverslip.experiments.measuring import measure
-from coverslip.experiments.working import working_in
+from coverslip.evaluation import Evaluation, empty_evaluation, evaluate_predictions, without_temperature
+from coverslip.events import Emit, Noted, telling
+from coverslip.experiments.preparation import assign_groups
+from coverslip.experiments.run_state import working_in
 from coverslip.files import remove_file
 from coverslip.inference import Classifier
 from coverslip.messages import note
@@ -16,6 +29,9 @@ from coverslip.reports import write_report
 from coverslip.runs import (
     ClassifierCard,
     EvaluatedImages,
+    Prediction,
+    Predictions,
+    Recipe,
     Run,
     RunContext,
     SplitRow,
@@ -25,9 +41,161 @@ from coverslip.runs import (
     refuse_other_images,
     training_hashes,
     work_lock,
+    write_confusion,
+    write_metrics,
 )
 from coverslip.runs.images import evaluated_images_of
 from coverslip.stopping import Stop, signals_stop
+
+if TYPE_CHECKING:
+    pass
+
+
+def measure(
+    run: Run,
+    data: Dataset,
+    classifier: Classifier,
+    recipe: Recipe,
+    context: RunContext,
+    *,
+    split: str = "test",
+    may_be_empty: bool = False,
+) -> Evaluation:
+    """Predict labeled images, and leave predictions, logits and numbers in a run's folder.
+
+    Args:
+        run: gets `predictions.csv`, `metrics.json` and the logits.
+        data: the images.
+        classifier: what predicts them.
+        recipe: names the primary metric.
+        context: its listener receives notes on images that could not be evaluated.
+        split: name of the set of images in the metrics.
+        may_be_empty: give numbers that are all None, instead of raising, where no image can be measured.
+
+    Raises:
+        BadDataset: no readable image has a label that the classifier knows.
+        Stopped: on request.
+    """
+    predicted = classifier.predict_images(data, emit=context.emit, stop=context.stop)
+    rows = Predictions(_below_root(data, predicted), classifier.classes)
+    temperature = np.full(len(rows), classifier.card.temperature)
+    evaluation = evaluated(rows, data, temperature, recipe, split=split, emit=context.emit, may_be_empty=may_be_empty)
+    run.write_logits("test", rows.logits)
+    keep_results(run, rows, evaluation)
+    return evaluation
+
+
+def _below_root(data: Dataset, rows: Iterable[Prediction]) -> Iterator[Prediction]:
+    """Rows whose paths are relative to the root that the run's `environment.json` states."""
+    for record, row in zip(data.records, rows, strict=True):
+        yield replace(row, path=data.relative_path(record))
+
+
+def keep_results(run: Run, rows: Predictions, evaluation: Evaluation) -> None:
+    """Write predictions, then the numbers: a folder with numbers is whole."""
+    rows.write_csv(run.predictions_file)
+    write_confusion(run.confusion_file, evaluation)
+    write_metrics(run.metrics_file, evaluation)
+
+
+def evaluated(
+    table: Predictions,
+    data: Dataset,
+    temperature: np.ndarray,
+    recipe: Recipe,
+    *,
+    split: str,
+    emit: Emit,
+    unmeasured: Container[int] = (),
+    may_be_empty: bool = False,
+) -> Evaluation:
+    """How good predictions of labeled images are.
+
+    Args:
+        table: one row per record of `data`, in its order.
+        data: the images with labels and groups.
+        temperature: (n_rows,) that made the probabilities; it is taken out again for the uncalibrated numbers.
+        recipe: names the primary metric.
+        split: name of the set of images in the metrics.
+        emit: receives notes on images that could not be evaluated.
+        unmeasured: positions of rows to exclude from the metrics, for a reason that was reported already.
+        may_be_empty: give numbers that are all None, instead of raising, where no image can be measured.
+
+    Raises:
+        BadDataset: no readable image has a label that the classifier knows.
+    """
+    rows, classes = table.rows, table.classes
+    number = {name: k for k, name in enumerate(classes)}
+    measured = [i for i, row in enumerate(rows) if row.probabilities and row.label in number and i not in unmeasured]
+    _note_excluded(rows, number, data.dropped, emit)
+    if not measured and may_be_empty:
+        return empty_evaluation(
+            classes, split=split, primary=recipe.primary_metric, reason="no image could be measured"
+        )
+    if not measured:
+        raise BadDataset("no-known-label", file=data.root, classes=some(classes, 8))
+    probability = np.nan_to_num([rows[i].probabilities for i in measured])  # NaN: a class that its fold did not know
+    records = [data.records[i] for i in measured]
+    return evaluate_predictions(
+        probability,
+        np.array([number[rows[i].label or ""] for i in measured]),
+        classes,
+        split=split,
+        primary=recipe.primary_metric,
+        predicted=np.array([number[rows[i].predicted or ""] for i in measured]),
+        group=_column([record.named_group for record in records]),
+        domain=_column([record.domain or None for record in records]),
+        probability_uncalibrated=without_temperature(probability, temperature[measured]),
+        positive=recipe.positive_class,
+        columns=_columns(records),
+        on_progress=telling(emit, "computing confidence intervals", "metrics"),
+    )
+
+
+def _column(values: Sequence[str | None]) -> np.ndarray | None:
+    return np.array([value or "" for value in values]) if any(values) else None
+
+
+def _columns(records: Sequence[ImageRecord]) -> dict[str, np.ndarray]:
+    """What tables say of these images besides; an empty text where a table does not say it."""
+    about = [dict(record.about) for record in records]
+    names = dict.fromkeys(name for cells in about for name in cells)
+    return {name: np.array([cells.get(name, "") for cells in about]) for name in names}
+
+
+def _note_excluded(rows: Sequence[Prediction], classes: Collection[str], dropped: frozenset[str], emit: Emit) -> None:
+    unreadable = sum(not row.probabilities for row in rows)
+    if unreadable:
+        emit(Noted.of(note("unreadable-not-measured", level="warning", n_images=unreadable)))
+    others = {row.label for row in rows if row.label is not None and row.label not in classes}
+    _tell_nearly_equal(others - dropped, classes, emit)
+    _warn_of_labels(rows, others - dropped, emit, is_dropped=False)
+    _warn_of_labels(rows, others & dropped, emit, is_dropped=True)
+    unlabeled = sum(row.label is None for row in rows)
+    if unlabeled:
+        emit(Noted.of(note("no-label", level="warning", n_images=unlabeled)))
+
+
+def _tell_nearly_equal(labels: set[str], classes: Collection[str], emit: Emit) -> None:
+    """Labels that are a class's name but for capitals and spaces are a slip more often than another class."""
+    plain = {_plain(name): name for name in classes}
+    for label in sorted(labels):
+        if (name := plain.get(_plain(label))) is not None:
+            near = note(
+                "nearly-equal-labels", level="warning", label=one_line(label, 60), class_name=one_line(name, 60)
+            )
+            emit(Noted.of(near))
+
+
+def _plain(name: str) -> str:
+    return "".join(c for c in name.casefold() if c.isalnum()) or name
+
+
+def _warn_of_labels(rows: Sequence[Prediction], labels: set[str], emit: Emit, *, is_dropped: bool) -> None:
+    if labels:
+        n, names = sum(row.label in labels for row in rows), some(sorted(labels))
+        emit(Noted.of(note("other-labels", level="warning", n_images=n, labels=names, is_dropped=is_dropped)))
+
 
 _USUAL_STEMS = frozenset({"annotations", "data", "dataset", "images", "labels", "metadata", "table"})
 

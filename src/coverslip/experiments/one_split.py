@@ -6,32 +6,29 @@ which the last layer is then fitted too.
 """
 
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from coverslip.datasets import (
     Dataset,
-    DecodedPixels,
-    PixelCache,
     Scan,
     Split,
     cap_training,
     check_no_class_is_empty,
     check_trainable,
-    inner_folds,
+    connected_components,
     some,
     split_images,
     trained_classes,
 )
 from coverslip.evaluation import Evaluation, OperatingPoint
-from coverslip.events import Noted, RunStarted
-from coverslip.experiments.beginning import look_at_images
+from coverslip.events import Noted, RunStarted, telling
 from coverslip.experiments.budgeting import Trained, train_within_budget
-from coverslip.experiments.estimating import record_finish
-from coverslip.experiments.measuring import drawn_on, measure
-from coverslip.experiments.split_data import SplitData
+from coverslip.experiments.evaluating import measure
+from coverslip.experiments.preparation import look_at_images
+from coverslip.experiments.run_state import record_finish
+from coverslip.experiments.split_data import SplitData, fit_network, preprocess
 from coverslip.images import ImageFacts, Preprocessing
 from coverslip.inference import Classifier, load_classifier
 from coverslip.messages import Note, note, text
@@ -41,7 +38,7 @@ from coverslip.runs import (
     Calibration,
     ClassifierCard,
     FittedOn,
-    FromRun,
+    LearningCurveRecord,
     OodThreshold,
     Predictions,
     Recipe,
@@ -57,12 +54,14 @@ from coverslip.runs import (
     write_split,
 )
 from coverslip.stopping import work_stopped
-from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
+from coverslip.training.preprocessing import canvas_notes
 
 if TYPE_CHECKING:
-    from coverslip.training.fitting import Choices, Fitted
+    from coverslip.engines import Features
+    from coverslip.training.fitting import Fitted
+    from coverslip.training.heads import Variation
     from coverslip.training.instant_stage import OnFeatures
-    from coverslip.training.ood import FoldDistances, OodDetector
+    from coverslip.training.ood import OodDetector
 
 _USUAL_SHARE = 0.99  # of training images, by their area
 _FEW_VALIDATION_IMAGES = 10  # validation images of a class: an operating point that rests on fewer is worth a note
@@ -175,53 +174,6 @@ def write_training_hashes(split_data: SplitData, recipe: Recipe, run: Run) -> No
     training_hash_record(recipe, split_data.data.opening.plan, train, val).write(run.training_hashes_file)
 
 
-def preprocess(split_data: SplitData, recipe: Recipe, context: RunContext) -> Preprocessing:
-    """How images are preprocessed, learnt from training images."""
-    preprocessing = learn_preprocessing(split_data.train_facts, recipe)
-    for each in canvas_notes(split_data.train_facts, preprocessing):
-        context.emit(Noted.of(each))
-    return preprocessing
-
-
-def fit_network(
-    split_data: SplitData,
-    preprocessing: Preprocessing,
-    recipe: Recipe,
-    context: RunContext,
-    choices: "Choices | None" = None,
-    on_features: "OnFeatures | None" = None,
-    folds: "FoldDistances | None" = None,
-) -> "tuple[Fitted, OodDetector | None]":
-    """Train the network: validation images choose, unless the choices are given; and learn what is familiar to it."""
-    from coverslip.training.fitting import fit, refit
-    from coverslip.training.initialization import initial_classifier
-    from coverslip.training.instant_stage import ignore_features
-    from coverslip.training.ood import fit_ood_detector
-
-    fold_indices_of = partial(inner_folds, split_data.data, split_data.scan, seed=recipe.seed)
-    initial = None
-    if isinstance(recipe.init, FromRun):
-        seen, judging = pretraining_hashes(recipe), split_data.val if choices is None else split_data.train
-        n_known = seen.known(split_data.data, split_data.scan, judging.tolist(), emit=context.emit, stop=context.stop)
-        initial = initial_classifier(recipe.init, split_data.classes, offers_head=seen.is_complete and not n_known)
-    with _preprocessed_pixels(split_data, preprocessing, recipe, context) as pixels:
-        images = split_data.training_images(pixels)
-        look = on_features or ignore_features
-        if choices is not None:
-            fold_index = fold_indices_of(split_data.train.tolist())
-            fitted = refit(
-                images, fold_index, split_data.digests, preprocessing, recipe, choices, context, initial, look
-            )
-        else:
-            is_capped = recipe.split.train_per_class is not None  # it would learn from more images of a class
-            val_fold_index = None if is_capped else fold_indices_of(split_data.val.tolist())
-            fitted = fit(images, val_fold_index, split_data.digests, preprocessing, recipe, context, initial, look)
-        if fitted.is_stopped or fitted.does_not_fit:
-            return fitted, None
-        inputs = (split_data.digests, preprocessing, recipe, context)
-        return fitted, fit_ood_detector(fitted, images, fold_indices_of, *inputs, folds)
-
-
 def package(
     split_data: SplitData,
     preprocessing: Preprocessing,
@@ -259,15 +211,6 @@ def keep_validation(split_data: SplitData, fitted: "Fitted", classifier: Classif
     ]
     Predictions(rows, classifier.classes).write_csv(run.validation_file)
     run.write_logits("validation", fitted.val_logits)
-
-
-def _preprocessed_pixels(
-    split_data: SplitData, preprocessing: Preprocessing, recipe: Recipe, context: RunContext
-) -> PixelCache | DecodedPixels:
-    if recipe.stage == "instant" and recipe.init != "scratch":  # one pass over the images: nothing to keep
-        return DecodedPixels(split_data.data, split_data.scan, preprocessing)
-    needed = [*split_data.train.tolist(), *split_data.val.tolist()]
-    return PixelCache(split_data.data, split_data.scan, needed, preprocessing, emit=context.emit, stop=context.stop)
 
 
 def _complete_weights(recipe: Recipe, run: Run) -> None:
@@ -347,3 +290,65 @@ def operating_notes(classes: Sequence[str], points: Sequence[OperatingPoint]) ->
         note("doubtful-operating-points", level="warning", names=some(names, 8), reason=reason)
         for reason, names in weak.items()
     ]
+
+
+_ROWS_AT_ONCE = 2048
+
+
+def drawn_on(
+    split_data: SplitData, recipe: Recipe, context: RunContext, n_of_fold: int | None = None
+) -> "OnFeatures | None":
+    """What leaves the learning curve in the run folder, once the instant stage has features of the images.
+
+    None where there are no such features, or where they come from an earlier run, which may have learnt from these
+    very images: networks that leave images out would know them all the same.
+    """
+    if recipe.init != "imagenet":
+        return None
+
+    def draw(train: "Features", val: "Features", shrinkage: float | None, variation: "Variation | None") -> None:
+        from coverslip.audit import MOST_IMAGES, learning_curve, nested_order
+        from coverslip.training.heads import is_balanced
+
+        assert shrinkage is not None, "a linear probe was fitted"
+        context.stop.check()
+        positions = np.concatenate([split_data.train, split_data.val])
+        label, unit = (
+            split_data.label[positions],
+            connected_components(split_data.data, split_data.scan, positions.tolist()),
+        )
+        order = nested_order(label, unit, np.random.default_rng(recipe.seed))
+        used = order < MOST_IMAGES / len(positions)
+        learnt = (
+            split_data.train if recipe.split.train_per_class is not None else positions
+        )  # as the last layer is fitted
+        records, has_groups = split_data.data.records, split_data.data.has_groups
+        has_name = np.array([records[i].named_group is not None for i in positions[used].tolist()])
+        curve = learning_curve(
+            _rows((train, val), used),
+            label[used],
+            unit[used],
+            n_images=len(learnt),
+            n_groups=len({records[i].named_group for i in learnt.tolist()} - {None}) if has_groups else None,
+            has_name=has_name if has_groups else None,
+            shrinkage=shrinkage,
+            balanced=is_balanced(recipe),
+            variation=variation.rows if variation else None,
+            n_images_of_fold=n_of_fold,
+            seed=recipe.seed,
+            on_progress=telling(context.emit, "drawing the learning curve", "networks"),
+        )
+        LearningCurveRecord(curve=curve).write(context.run.learning_curve_file)
+
+    return draw
+
+
+def _rows(parts: "Sequence[Features]", used: np.ndarray) -> np.ndarray:
+    """The features of the images that are used, read some at a time."""
+    used_rows, first = [], 0
+    for part in parts:
+        for start in range(0, part.shape[0], _ROWS_AT_ONCE):
+            rows = part[slice(start, start + _ROWS_AT_ONCE)]
+            used_rows.append(rows[used[first : first + len(rows)]])
+            first += len(rows)
+    return np.concatenate(used_rows)

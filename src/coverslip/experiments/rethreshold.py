@@ -27,8 +27,7 @@ from coverslip.evaluation import (
 from coverslip.evaluation.decisions import FEWEST_IMAGES
 from coverslip.events import Noted, ignore
 from coverslip.experiments.cross_validation import pooled, refuse_fold
-from coverslip.experiments.evaluating import measured_images
-from coverslip.experiments.measuring import evaluated, keep_results
+from coverslip.experiments.evaluating import evaluated, keep_results, measured_images
 from coverslip.experiments.one_split import operating_notes
 from coverslip.inference.classifier import decided_row
 from coverslip.messages import note, text

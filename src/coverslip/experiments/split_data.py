@@ -1,19 +1,39 @@
-"""The images of each part of a split, as a training sees them."""
+"""The images of each set of a split, and the fit of a network to them."""
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.datasets import Dataset, Folds, Scan, Split, cap_training, trained_classes
-from coverslip.events import ValidationImagesChosen
-from coverslip.images import ImageFacts
-from coverslip.runs import Recipe
+from coverslip.datasets import (
+    Dataset,
+    DecodedPixels,
+    Folds,
+    PixelCache,
+    Scan,
+    Split,
+    cap_training,
+    inner_folds,
+    trained_classes,
+)
+from coverslip.events import Noted, ValidationImagesChosen
+from coverslip.images import ImageFacts, Preprocessing
+from coverslip.runs import (
+    FromRun,
+    Recipe,
+    RunContext,
+    pretraining_hashes,
+)
+from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
 
 if TYPE_CHECKING:
     from coverslip.training.batches import ChosenImages, PixelsOf, TrainingImages
+    from coverslip.training.fitting import Choices, Fitted
+    from coverslip.training.instant_stage import OnFeatures
+    from coverslip.training.ood import FoldDistances, OodDetector
 
 Ints = npt.NDArray[np.int64]
 N_CHOSEN = 24  # validation images that are watched while they are learnt
@@ -105,3 +125,59 @@ def with_epochs_of_folds(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe
     """The recipe with the most epochs that any of the folds calls for: all are trained alike."""
     settled = (capped_split_data(data, scan, split, recipe).with_epochs(recipe) for split in folds.splits)
     return max(settled, key=lambda each: each.n_epochs)
+
+
+def preprocess(split_data: SplitData, recipe: Recipe, context: RunContext) -> Preprocessing:
+    """How images are preprocessed, learnt from training images."""
+    preprocessing = learn_preprocessing(split_data.train_facts, recipe)
+    for each in canvas_notes(split_data.train_facts, preprocessing):
+        context.emit(Noted.of(each))
+    return preprocessing
+
+
+def fit_network(
+    split_data: SplitData,
+    preprocessing: Preprocessing,
+    recipe: Recipe,
+    context: RunContext,
+    choices: "Choices | None" = None,
+    on_features: "OnFeatures | None" = None,
+    folds: "FoldDistances | None" = None,
+) -> "tuple[Fitted, OodDetector | None]":
+    """Train the network: validation images choose, unless the choices are given; and learn what is familiar to it."""
+    from coverslip.training.fitting import fit, refit
+    from coverslip.training.initialization import initial_classifier
+    from coverslip.training.instant_stage import ignore_features
+    from coverslip.training.ood import fit_ood_detector
+
+    fold_indices_of = partial(inner_folds, split_data.data, split_data.scan, seed=recipe.seed)
+    initial = None
+    if isinstance(recipe.init, FromRun):
+        seen, judging = pretraining_hashes(recipe), split_data.val if choices is None else split_data.train
+        n_known = seen.known(split_data.data, split_data.scan, judging.tolist(), emit=context.emit, stop=context.stop)
+        initial = initial_classifier(recipe.init, split_data.classes, offers_head=seen.is_complete and not n_known)
+    with _preprocessed_pixels(split_data, preprocessing, recipe, context) as pixels:
+        images = split_data.training_images(pixels)
+        look = on_features or ignore_features
+        if choices is not None:
+            fold_index = fold_indices_of(split_data.train.tolist())
+            fitted = refit(
+                images, fold_index, split_data.digests, preprocessing, recipe, choices, context, initial, look
+            )
+        else:
+            is_capped = recipe.split.train_per_class is not None  # it would learn from more images of a class
+            val_fold_index = None if is_capped else fold_indices_of(split_data.val.tolist())
+            fitted = fit(images, val_fold_index, split_data.digests, preprocessing, recipe, context, initial, look)
+        if fitted.is_stopped or fitted.does_not_fit:
+            return fitted, None
+        inputs = (split_data.digests, preprocessing, recipe, context)
+        return fitted, fit_ood_detector(fitted, images, fold_indices_of, *inputs, folds)
+
+
+def _preprocessed_pixels(
+    split_data: SplitData, preprocessing: Preprocessing, recipe: Recipe, context: RunContext
+) -> PixelCache | DecodedPixels:
+    if recipe.stage == "instant" and recipe.init != "scratch":  # one pass over the images: nothing to keep
+        return DecodedPixels(split_data.data, split_data.scan, preprocessing)
+    needed = [*split_data.train.tolist(), *split_data.val.tolist()]
+    return PixelCache(split_data.data, split_data.scan, needed, preprocessing, emit=context.emit, stop=context.stop)

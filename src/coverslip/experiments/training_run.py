@@ -12,14 +12,13 @@ from pathlib import Path
 from coverslip.datasets import Dataset, Scan, one_line, scan_images
 from coverslip.errors import BadRun, LeakageFound, OutOfTime
 from coverslip.events import Emit, Event, Noted
-from coverslip.experiments.beginning import begin_run, look_at_images, open_pretraining
+from coverslip.experiments.budgeting import fit_folds_to_budget, keeps_instant_classifiers, without_finetuning
 from coverslip.experiments.cross_validation import chosen_folds, cross_validate
-from coverslip.experiments.estimating import PaceListener, counts_of, expected_time, plan_work
-from coverslip.experiments.fold_budget import fit_folds_to_budget, keeps_instant_classifiers, without_finetuning
-from coverslip.experiments.measuring import fit_to_memory
+from coverslip.experiments.estimating import PaceListener, counts_of, expected_time, fit_to_memory, plan_work
 from coverslip.experiments.one_split import make_split, train_one_split
+from coverslip.experiments.preparation import look_at_images, open_pretraining
+from coverslip.experiments.run_state import begin_run, working_in
 from coverslip.experiments.split_data import SplitData, capped_split_data, with_epochs_of_folds
-from coverslip.experiments.working import working_in
 from coverslip.images import ImageFacts
 from coverslip.messages import AllowLeakage, note
 from coverslip.runs import (

@@ -23,9 +23,8 @@ from coverslip.runs import (
     TrainingRecord,
     open_run,
 )
-from coverslip.runs.images import earlier_test_labels
+from coverslip.runs.images import ImageLookup, earlier_test_labels
 from coverslip.runs.log import FoldedLog, Progress
-from coverslip.runs.lookup import ImageLookup
 
 Rule = Literal["highest probability", "chosen threshold", "threshold set by hand"]
 

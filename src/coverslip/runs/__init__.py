@@ -13,7 +13,6 @@ from coverslip.runs.classifier import (
     write_card,
     write_classifier,
 )
-from coverslip.runs.context import RunContext, no_folder_after
 from coverslip.runs.environment import (
     Environment,
     EvaluatedImages,
@@ -21,8 +20,15 @@ from coverslip.runs.environment import (
     describe_environment,
     images_opened,
 )
-from coverslip.runs.folder import Run, check_new_folder, create_run_folder, is_run, open_run
-from coverslip.runs.history import Epoch
+from coverslip.runs.folder import (
+    Run,
+    RunContext,
+    check_new_folder,
+    create_run_folder,
+    is_run,
+    no_folder_after,
+    open_run,
+)
 from coverslip.runs.images import (
     ContentHashes,
     held_out_images,
@@ -90,12 +96,21 @@ from coverslip.runs.results import (
     write_inspection,
     write_metrics,
 )
-from coverslip.runs.split import SplitRow, split_rows, write_split
+from coverslip.runs.split import (
+    SplitRow,
+    TrainingHashes,
+    pretraining_hashes,
+    split_rows,
+    training_hash_record,
+    training_hashes,
+    write_split,
+)
 from coverslip.runs.status import WORK_LOCK, Status, StatusFile, work_lock
 from coverslip.runs.training import (
     PRESETS,
     BudgetRecord,
     Calibration,
+    Epoch,
     FinetuneStage,
     FittedOn,
     InstantStage,
@@ -104,7 +119,6 @@ from coverslip.runs.training import (
     TrainingRecord,
     budget_seconds,
 )
-from coverslip.runs.training_hashes import TrainingHashes, pretraining_hashes, training_hash_record, training_hashes
 
 __all__ = [
     "IMAGES_COPIED",

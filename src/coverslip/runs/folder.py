@@ -1,7 +1,10 @@
 """The run folder: where each file of it lies, and all of them read into one typed `Run`."""
 
 import re
-from dataclasses import dataclass
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -10,21 +13,29 @@ from typing import Literal
 import numpy as np
 
 from coverslip.datasets import Inspection
-from coverslip.errors import BadRun
+from coverslip.errors import BadRun, CoverslipError
 from coverslip.evaluation import Evaluation, LearningCurve
+from coverslip.events import Emit, ignore
 from coverslip.files import written_whole
 from coverslip.messages import ChooseOther, Resume, text
 from coverslip.runs.classifier import ClassifierCard, card_of
 from coverslip.runs.documents import check_format, read_object
 from coverslip.runs.environment import Environment, EvaluatedImages
-from coverslip.runs.history import Epoch, read_history
 from coverslip.runs.predictions import Predictions, read_predictions
 from coverslip.runs.recipe import Recipe, load_recipe
-from coverslip.runs.results import LabelErrors, LearningCurveRecord, MapChecks, read_inspection, read_metrics
-from coverslip.runs.split import SplitRow, read_split
+from coverslip.runs.results import (
+    LabelErrors,
+    LearningCurveRecord,
+    MapChecks,
+    Occasion,
+    TestSetAccesses,
+    read_inspection,
+    read_metrics,
+)
+from coverslip.runs.split import SEEN, SplitRow, TrainingHashRecord, read_split
 from coverslip.runs.status import WORK_LOCK, Status, folder_not_created
-from coverslip.runs.training import BudgetRecord, TrainingRecord
-from coverslip.runs.training_hashes import SEEN, TrainingHashRecord
+from coverslip.runs.training import BudgetRecord, Epoch, TrainingRecord, read_history
+from coverslip.stopping import BY_SIGNAL, NO_DEADLINE, Deadline, Stop, TimeLimit
 
 GIVEN_TABLE = "table.csv"  # in the folder of images that were given in memory
 _GIVEN = "in_memory_images"
@@ -444,3 +455,78 @@ def _read_array(file: Path) -> np.ndarray:
     except (OSError, ValueError, EOFError, ArithmeticError, TypeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadRun("unreadable-logits", file=file, reason=reason) from error
+
+
+def test_set_accesses(run: Run) -> TestSetAccesses:
+    """So far; a file that cannot be read counts as none."""
+    with suppress(CoverslipError):
+        return TestSetAccesses.read_if_there(run.test_set_accesses_file) or TestSetAccesses()
+    return TestSetAccesses()
+
+
+def count_test_set_access(run: Run, occasion: Occasion) -> None:
+    """One more."""
+    looks = test_set_accesses(run)
+    _keep(run, looks.model_copy(update={occasion: getattr(looks, occasion) + 1}))
+
+
+def count_comparison(run: Run, others: list[str]) -> None:
+    """Test numbers were set beside those of these runs; each counts once."""
+    looks = test_set_accesses(run)
+    names = tuple(dict.fromkeys((*looks.compared_with, *others)))
+    if names != looks.compared_with:
+        _keep(run, looks.model_copy(update={"compared_with": names}))
+
+
+def _keep(run: Run, looks: TestSetAccesses) -> None:
+    with suppress(CoverslipError, OSError):  # of a folder that may only be read: nothing depends on it
+        looks.write(run.test_set_accesses_file)
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """The surroundings of one training; it can be passed to another process, as far as its listener can."""
+
+    folder: Path  # the run folder
+    device: str = "cpu"  # as PyTorch names it
+    emit: Emit = ignore  # receives all events
+    stop: Stop = BY_SIGNAL  # whether to end
+    deadline: Deadline = NO_DEADLINE  # of all work: fine-tuning without a limit of its own raises there
+    limit: TimeLimit | None = None  # that the number of steps of fine-tuning is adapted to
+
+    @property
+    def run(self) -> Run:
+        """Return the run; its files are read again."""
+        return Run(self.folder)
+
+    @property
+    def is_finish_requested(self) -> bool:
+        """Whether fine-tuning shall end now, with the best epoch so far, and the rest of the training follow."""
+        return self.run.finish_file.exists()
+
+    def telling(self, emit: Emit) -> "RunContext":
+        """The same with another listener."""
+        return replace(self, emit=emit)
+
+    def ending(self, deadline: Deadline) -> "RunContext":
+        """The same with another deadline."""
+        return replace(self, deadline=deadline)
+
+    def inside(self, folder: Path, emit: Emit) -> "RunContext":
+        """For a training inside this one: a fold, or pretraining."""
+        return replace(self, folder=folder, emit=emit)
+
+
+@contextmanager
+def no_folder_after(refusal: type[CoverslipError], run: Run) -> Iterator[None]:
+    """Remove the folder of a run or an evaluation after a refusal, if the folder is new and holds no pretraining."""
+    is_new, is_parent_new = not run.folder.exists(), not run.folder.parent.exists()
+    try:
+        yield
+    except refusal:
+        if is_new and not run.pretraining.folder.exists():
+            shutil.rmtree(run.folder, ignore_errors=True)
+            if is_parent_new:
+                with suppress(OSError):  # it holds other runs
+                    run.folder.parent.rmdir()
+        raise

@@ -24,7 +24,6 @@ from coverslip.files import refuse_to_replace_others, write_json
 from coverslip.runs.documents import FORMAT_VERSION, Document, check_format, first_fault, read_object, write_table
 
 Json = dict[str, Any]  # Any: JSON values
-
 _EVALUATION = TypeAdapter(Evaluation)
 _OPTIONAL = ("reason", "n_correct", "n_images", "n_groups")  # keys of a metric
 
@@ -170,7 +169,6 @@ class MapChecks(Document):
 
 
 CheckedBy = Literal["folds", "linear probes"]
-
 _COLUMNS = ("image_id", "path", "label", "suggested", "score", "set")
 _SETS: dict[Part, str] = {"train": "training", "val": "validation", "test": "test", "excluded": "excluded"}
 
@@ -323,3 +321,19 @@ def read_inspection(file: Path) -> Inspection:
         return inspection_of(values)
     except ValidationError as error:
         raise BadRun("damaged-run-file", file=file, reason=first_fault(error)) from error
+
+
+Occasion = Literal["evaluated", "decided"]
+
+
+class TestSetAccesses(Document):
+    """How often, after the training itself, which is the first time."""
+
+    evaluated: int = Field(default=0, ge=0, description="Measured again.")
+    decided: int = Field(default=0, ge=0, description="Decided by other thresholds.")
+    compared_with: tuple[str, ...] = Field(default=(), description="Names of the runs that it was compared with.")
+
+    @property
+    def n(self) -> int:
+        """In all, the training's own report included."""
+        return 1 + self.evaluated + self.decided + len(self.compared_with)

@@ -8,7 +8,7 @@ from pathlib import Path
 from coverslip.datasets import Dataset, open_dataset
 from coverslip.errors import BadRun, CoverslipError, Stopped
 from coverslip.events import Emit, ignore
-from coverslip.experiments.beginning import apply_recipe, assign_groups
+from coverslip.experiments.preparation import apply_recipe, assign_groups
 from coverslip.files import write_json
 from coverslip.machine import n_cores
 from coverslip.messages import ChooseOther, Resume, text

@@ -36,7 +36,7 @@ from coverslip.reports.content import Measured, measured
 from coverslip.reports.reported import without_results
 from coverslip.reports.tables import estimate
 from coverslip.runs import Run, open_run
-from coverslip.runs.log.records import count_comparison, test_set_accesses
+from coverslip.runs.folder import count_comparison, test_set_accesses
 from coverslip.tables import html_table
 
 Labels = Literal["both", "first", "second"]

@@ -15,7 +15,7 @@ from coverslip.messages import text
 from coverslip.reports.comparing.common import CommonImages
 from coverslip.runs import SET_BY_FINISHING, Run, SplitRow, recipe_keys, values_of
 from coverslip.runs.documents import read_table
-from coverslip.runs.lookup import file_of_each
+from coverslip.runs.images import file_of_each
 from coverslip.tables import no_such
 
 MOST_IMAGES = 200  # listed per kind

@@ -22,9 +22,9 @@ from coverslip.events import (
 from coverslip.files import cannot_write, finite_or_none
 from coverslip.runs.documents import FORMAT_VERSION
 from coverslip.runs.folder import Run
-from coverslip.runs.history import Epoch, read_history, write_history
 from coverslip.runs.log.progress import Progress, fold_event
 from coverslip.runs.status import StatusFile
+from coverslip.runs.training import Epoch, read_history, write_history
 
 _PASSING = frozenset(
     kind.__name__ for kind in (Progressed, StepEnded, CheckpointSaved, ValidationImagesChosen, WorkPlanned)

@@ -27,7 +27,6 @@ from coverslip.events import (
     ValidationImagesChosen,
     WorkPlanned,
 )
-from coverslip.runs.history import Epoch, has_early_dip
 from coverslip.runs.log.records import (
     FoldTestScores,
     InstantScores,
@@ -40,6 +39,7 @@ from coverslip.runs.log.records import (
     Watched,
     Work,
 )
+from coverslip.runs.training import Epoch, has_early_dip
 
 USUAL_CLOSING = 15.0  # seconds for numbers, figures and report, where no training has run before
 TRAINING_BY_EMBEDDING = 3.5  # duration of a training step on an image, in forward passes

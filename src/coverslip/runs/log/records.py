@@ -1,17 +1,11 @@
 """Records of a training's progress."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import Field
-
-from coverslip.errors import CoverslipError
 from coverslip.events import CheckpointSelection
 from coverslip.messages import Note
-from coverslip.runs.documents import Document
-from coverslip.runs.folder import Run
-from coverslip.runs.history import Epoch
+from coverslip.runs.training import Epoch
 
 Stage = Literal["reading", "instant", "finetune", "measuring"]
 
@@ -112,45 +106,3 @@ class StageTime:
     stage: Stage
     seconds: float  # up to the last event
     since: float | None  # when that was (since 1970), of the current stage; None: it has ended
-
-
-Occasion = Literal["evaluated", "decided"]
-
-
-class TestSetAccesses(Document):
-    """How often, after the training itself, which is the first time."""
-
-    evaluated: int = Field(default=0, ge=0, description="Measured again.")
-    decided: int = Field(default=0, ge=0, description="Decided by other thresholds.")
-    compared_with: tuple[str, ...] = Field(default=(), description="Names of the runs that it was compared with.")
-
-    @property
-    def n(self) -> int:
-        """In all, the training's own report included."""
-        return 1 + self.evaluated + self.decided + len(self.compared_with)
-
-
-def test_set_accesses(run: Run) -> TestSetAccesses:
-    """So far; a file that cannot be read counts as none."""
-    with suppress(CoverslipError):
-        return TestSetAccesses.read_if_there(run.test_set_accesses_file) or TestSetAccesses()
-    return TestSetAccesses()
-
-
-def count_test_set_access(run: Run, occasion: Occasion) -> None:
-    """One more."""
-    looks = test_set_accesses(run)
-    _keep(run, looks.model_copy(update={occasion: getattr(looks, occasion) + 1}))
-
-
-def count_comparison(run: Run, others: list[str]) -> None:
-    """Test numbers were set beside those of these runs; each counts once."""
-    looks = test_set_accesses(run)
-    names = tuple(dict.fromkeys((*looks.compared_with, *others)))
-    if names != looks.compared_with:
-        _keep(run, looks.model_copy(update={"compared_with": names}))
-
-
-def _keep(run: Run, looks: TestSetAccesses) -> None:
-    with suppress(CoverslipError, OSError):  # of a folder that may only be read: nothing depends on it
-        looks.write(run.test_set_accesses_file)

@@ -6,7 +6,7 @@ import time
 from sqlalchemy import update
 
 from coverslip.errors import Conflict
-from coverslip.experiments.estimating import request_finish
+from coverslip.experiments.run_state import request_finish
 from coverslip.files import cannot_write, write_text
 from coverslip.runs import is_run
 from coverslip.workspace.jobs.faults import folded_log

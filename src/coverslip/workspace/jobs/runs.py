@@ -177,7 +177,7 @@ def _step(choices: Json, progress: Progress) -> int | None:
 
 def can_finish(job: Job, state: State, progress: Progress) -> bool:
     """Return whether the fine-tuning can be ended now: not after its end, and not in trainings that must be alike."""
-    from coverslip.experiments.estimating import why_not_finished
+    from coverslip.experiments.run_state import why_not_finished
 
     if state not in ("running", "stopped", "interrupted") or not is_run(job.folder):
         return False

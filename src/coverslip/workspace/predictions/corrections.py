@@ -12,7 +12,7 @@ from sqlalchemy import Connection, or_, select
 from coverslip.datasets import ClassPlan, ImageRecord, with_classes
 from coverslip.errors import NotFound
 from coverslip.images import ReadPlan, middle_of
-from coverslip.runs.lookup import ImageSource
+from coverslip.runs.images import ImageSource
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.predictions.rows import reading
 from coverslip.workspace.store.rows import Json, as_dataset, dataset_row, load_records, plan_of

@@ -12,7 +12,7 @@ from coverslip.cache import Kind, Layout, claimed, register, remove_database
 from coverslip.errors import Conflict, NotFound
 from coverslip.files import plain_cell, sha256_json
 from coverslip.runs import Run
-from coverslip.runs.lookup import ImageLookup, ImageSource
+from coverslip.runs.images import ImageLookup, ImageSource
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.predictions.corrections import relabeled_since
 from coverslip.workspace.predictions.rows import FILE, NOT_FOUND, Row, RowsWriter, cells_in, page_in, row_of, source_of

@@ -29,7 +29,7 @@ from coverslip.errors import Conflict, NotFound
 from coverslip.images import ImageFacts, ReadPlan
 from coverslip.messages import note_of, text
 from coverslip.runs import Run, SplitRow
-from coverslip.runs.lookup import file_of_each
+from coverslip.runs.images import file_of_each
 from coverslip.workspace.store.tables import classifiers, confirmed_labels, datasets, image_facts, images, jobs
 
 Json = dict[str, Any]  # Any: JSON values

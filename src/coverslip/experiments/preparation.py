@@ -1,6 +1,5 @@
-"""Before a training: what can be known to be wrong is said, its folder is made a run folder, and images are read."""
+"""Check data and recipe before a training, and scan the images."""
 
-import shutil
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -30,23 +29,16 @@ from coverslip.datasets import (
     shared_class_notes,
     with_classes,
 )
-from coverslip.errors import BadDataset, BadRecipe, OutOfTime
+from coverslip.errors import BadDataset, OutOfTime
 from coverslip.events import Noted
 from coverslip.images import ImageFacts, ReadPlan
-from coverslip.messages import Note, duration, note, text
-from coverslip.models import check_weights, describe_weights, model_info
+from coverslip.messages import Note, duration, note
+from coverslip.models import check_weights, model_info
 from coverslip.runs import (
-    BudgetRecord,
-    Environment,
     FromRun,
     Pretraining,
     Recipe,
-    Run,
     RunContext,
-    Weights,
-    create_run_folder,
-    describe_environment,
-    fingerprint_of,
     keep_content_hashes,
     keeping_split,
     plan_of,
@@ -54,7 +46,7 @@ from coverslip.runs import (
     save_recipe,
     write_inspection,
 )
-from coverslip.stopping import NO_DEADLINE, Deadline
+from coverslip.stopping import NO_DEADLINE
 from coverslip.training.preprocessing import check_channels
 
 _LOOKED_AT = 32  # images, before all of them are read
@@ -117,85 +109,6 @@ def open_pretraining(recipe: Recipe, init: Pretraining) -> tuple[Dataset, Recipe
     """The images and the recipe of pretraining."""
     data, own_recipe = apply_recipe(open_dataset(init.train_on), pretraining_recipe(recipe))
     return data, _with_whole_paths(own_recipe, data.classes)
-
-
-def begin_run(
-    folder: Path, data: Dataset, recipe: Recipe, device: str, *, allow_leakage: bool, budget: float | None = None
-) -> Environment:
-    """Make a new folder a run folder, in which stands what the run is about and how it shall be done.
-
-    Args:
-        folder: new or empty.
-        data, recipe: as they agree.
-        device: that it is done on.
-        allow_leakage: the same pixels or groups may stand on both sides of a predefined split.
-        budget: seconds that it may take; None for as long as it takes.
-
-    Returns:
-        What the run says of itself.
-
-    Raises:
-        BadRun: it exists and is not empty.
-    """
-    run = create_run_folder(folder)
-    environment = describe_environment(
-        data,
-        seed=recipe.seed,
-        device=device,
-        allow_leakage=allow_leakage,
-        initialization=fingerprint_of(recipe.init.run) if isinstance(recipe.init, FromRun) else None,
-        weights=Weights.model_validate(describe_weights(recipe.model)) if recipe.init == "imagenet" else None,
-    )
-    if budget is not None:
-        new_budget(recipe, budget).write(run.budget_file)
-    write_beginning(run, environment, recipe)
-    return environment
-
-
-def check_budget(recipe: Recipe) -> None:
-    """Raises BadRecipe where no time budget can be planned for a recipe."""
-    if isinstance(recipe.init, Pretraining):
-        raise BadRecipe("budget-with-pretraining", faults=[("init", text("budget-with-pretraining.fault"))])
-    if recipe.init == "scratch" and recipe.split.asks_for_folds:
-        fault = text("budget-with-folds-from-scratch.fault")
-        raise BadRecipe("budget-with-folds-from-scratch", faults=[("init", fault)])
-
-
-def rest_of_budget(run: Run, more: float | None) -> Deadline:
-    """What those who worked on a run before have left of its time, or seconds that it is given from now.
-
-    Raises:
-        BadRecipe: it is given time, and does pretraining.
-    """
-    record, status = run.budget, run.status
-    if more is not None:
-        check_budget(run.recipe)
-        record = (record or new_budget(run.recipe, more)).model_copy(update={"seconds": more, "used_seconds": 0.0})
-        if run.is_cross_validated:
-            record = record.model_copy(update={"is_fixed": True})
-        elif record.is_finetuned and not run.recipe.is_finetuned:  # there was no time for it before
-            shutil.rmtree(run.checkpoint_file("last").parent, ignore_errors=True)  # of another image size
-            save_recipe(run.recipe.model_copy(update={"stage": "finetune"}), run.recipe_file)
-    elif record is not None:
-        used = record.used_seconds + (0.0 if status is None else status.seconds_worked)
-        record = record.model_copy(update={"used_seconds": used})
-    if record is None:
-        return NO_DEADLINE
-    if more is not None or not record.is_fixed:
-        record = record.model_copy(update={"ended": None})
-    record.write(run.budget_file)
-    return Deadline.within(record.seconds - record.used_seconds)
-
-
-def new_budget(recipe: Recipe, seconds: float) -> BudgetRecord:
-    """The record of a run that is given so many seconds."""
-    return BudgetRecord(seconds=seconds, adds_epochs=recipe.epochs == "auto", is_finetuned=recipe.is_finetuned)
-
-
-def write_beginning(run: Run, environment: Environment, recipe: Recipe) -> None:
-    """Write the first two files of a run, the recipe last: a folder with a recipe is a run."""
-    environment.write(run.environment_file)
-    save_recipe(recipe, run.recipe_file)
 
 
 def _check_network(recipe: Recipe) -> None:

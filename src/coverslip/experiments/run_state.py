@@ -1,0 +1,291 @@
+"""Begin the folder of a run, record the state of its work and its time budget, and finish or stop it early."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from coverslip.datasets import (
+    Dataset,
+)
+from coverslip.errors import BadRecipe, BadRun, CoverslipError, Stopped
+from coverslip.events import Emit, Event, Noted, RunEnded
+from coverslip.files import remove_file, write_text
+from coverslip.messages import Finish, Resume, note, text
+from coverslip.models import describe_weights
+from coverslip.runs import (
+    BudgetRecord,
+    Environment,
+    FromRun,
+    Pretraining,
+    Recipe,
+    Run,
+    RunContext,
+    RunLog,
+    StatusFile,
+    Weights,
+    create_run_folder,
+    describe_environment,
+    fingerprint_of,
+    open_run,
+    save_recipe,
+)
+from coverslip.stopping import NO_DEADLINE, Deadline
+
+if TYPE_CHECKING:
+    from coverslip.training.fitting import Fitted
+
+
+def begin_run(
+    folder: Path, data: Dataset, recipe: Recipe, device: str, *, allow_leakage: bool, budget: float | None = None
+) -> Environment:
+    """Make a new folder a run folder, in which stands what the run is about and how it shall be done.
+
+    Args:
+        folder: new or empty.
+        data, recipe: as they agree.
+        device: that it is done on.
+        allow_leakage: the same pixels or groups may stand on both sides of a predefined split.
+        budget: seconds that it may take; None for as long as it takes.
+
+    Returns:
+        What the run says of itself.
+
+    Raises:
+        BadRun: it exists and is not empty.
+    """
+    run = create_run_folder(folder)
+    environment = describe_environment(
+        data,
+        seed=recipe.seed,
+        device=device,
+        allow_leakage=allow_leakage,
+        initialization=fingerprint_of(recipe.init.run) if isinstance(recipe.init, FromRun) else None,
+        weights=Weights.model_validate(describe_weights(recipe.model)) if recipe.init == "imagenet" else None,
+    )
+    if budget is not None:
+        new_budget(recipe, budget).write(run.budget_file)
+    write_beginning(run, environment, recipe)
+    return environment
+
+
+def check_budget(recipe: Recipe) -> None:
+    """Raises BadRecipe where no time budget can be planned for a recipe."""
+    if isinstance(recipe.init, Pretraining):
+        raise BadRecipe("budget-with-pretraining", faults=[("init", text("budget-with-pretraining.fault"))])
+    if recipe.init == "scratch" and recipe.split.asks_for_folds:
+        fault = text("budget-with-folds-from-scratch.fault")
+        raise BadRecipe("budget-with-folds-from-scratch", faults=[("init", fault)])
+
+
+def rest_of_budget(run: Run, more: float | None) -> Deadline:
+    """What those who worked on a run before have left of its time, or seconds that it is given from now.
+
+    Raises:
+        BadRecipe: it is given time, and does pretraining.
+    """
+    record, status = run.budget, run.status
+    if more is not None:
+        check_budget(run.recipe)
+        record = (record or new_budget(run.recipe, more)).model_copy(update={"seconds": more, "used_seconds": 0.0})
+        if run.is_cross_validated:
+            record = record.model_copy(update={"is_fixed": True})
+        elif record.is_finetuned and not run.recipe.is_finetuned:  # there was no time for it before
+            shutil.rmtree(run.checkpoint_file("last").parent, ignore_errors=True)  # of another image size
+            save_recipe(run.recipe.model_copy(update={"stage": "finetune"}), run.recipe_file)
+    elif record is not None:
+        used = record.used_seconds + (0.0 if status is None else status.seconds_worked)
+        record = record.model_copy(update={"used_seconds": used})
+    if record is None:
+        return NO_DEADLINE
+    if more is not None or not record.is_fixed:
+        record = record.model_copy(update={"ended": None})
+    record.write(run.budget_file)
+    return Deadline.within(record.seconds - record.used_seconds)
+
+
+def new_budget(recipe: Recipe, seconds: float) -> BudgetRecord:
+    """The record of a run that is given so many seconds."""
+    return BudgetRecord(seconds=seconds, adds_epochs=recipe.epochs == "auto", is_finetuned=recipe.is_finetuned)
+
+
+def write_beginning(run: Run, environment: Environment, recipe: Recipe) -> None:
+    """Write the first two files of a run, the recipe last: a folder with a recipe is a run."""
+    environment.write(run.environment_file)
+    save_recipe(recipe, run.recipe_file)
+
+
+_ONCE = "cache-not-usable"  # a note that every store of the cache gives, and a run passes on once
+
+
+@contextmanager
+def working_in(
+    context: RunContext, *, is_inner: bool = False, stopped: Callable[[Run], Stopped] | None = None
+) -> Iterator[RunContext]:
+    """A context whose events are also written down, for the time of the work.
+
+    Args:
+        context: of the work.
+        is_inner: it is part of another's, whose listener it has.
+        stopped: says what a stop leaves; default: of a training.
+
+    Raises:
+        Stopped: on request, with a remedy to resume.
+    """
+    status = StatusFile(context.run.status_file)
+    status.say("running")
+    with RunLog(context.run, status) as log:
+        tell: Emit = _InnerTelling(log, context.emit) if is_inner else _Telling(log, context)
+        try:
+            yield context.telling(tell)
+            status.say("done")
+        except (Stopped, KeyboardInterrupt) as error:  # the latter: the second Ctrl-C
+            end = (stopped or _stopped_training)(context.run)
+            _tell_the_end(end, "stopped", context, status, (log, context.emit))
+            raise end from error
+        except BaseException as error:
+            _tell_the_end(error, "failed", context, status, (log, context.emit))
+            raise
+        tell(RunEnded(run=str(context.folder), state="done"))
+
+
+class _Telling:
+    """Writes events down and passes them on; no training ends because of who listens to it.
+
+    If a listener raises, the first fault goes into the log, and the listener still receives later events.
+    """
+
+    def __init__(self, log: RunLog, context: RunContext) -> None:
+        self._log, self._context = log, context
+        self._is_fault_told = self._is_stop_told = self._is_cache_told = False
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Noted) and event.code == _ONCE:
+            if self._is_cache_told:
+                return
+            self._is_cache_told = True
+        self._log(event)
+        self._pass_on(event)
+        if self._context.stop.is_requested() and not self._is_stop_told and not isinstance(event, RunEnded):
+            self._is_stop_told = True
+            by_file = self._context.run.stop_file.exists()
+            self(Noted.of(note("stopping", by_file=by_file)))
+
+    def _pass_on(self, event: Event) -> None:
+        try:
+            self._context.emit(event)
+        except Exception as error:  # noqa: BLE001  whatever a listener does wrong is its own affair
+            if not self._is_fault_told:
+                self._is_fault_told = True
+                reason = f"{type(error).__name__}: {error}".splitlines()[0]
+                self._log(Noted.of(note("listener-fault", level="warning", reason=reason)))
+
+
+class _InnerTelling:
+    """Writes events down and passes them to the log of the whole run, whose faults end the work."""
+
+    def __init__(self, log: RunLog, emit: Emit) -> None:
+        self._log, self._emit = log, emit
+
+    def __call__(self, event: Event) -> None:
+        self._log(event)
+        self._emit(event)
+
+
+def _tell_the_end(
+    error: BaseException, state: str, context: RunContext, status: StatusFile, listeners: tuple[Emit, Emit]
+) -> None:
+    """Report an early end as far as possible: on a full disk writing fails, and `error` matters more."""
+    reason = str(error) or type(error).__name__
+    failure = error.failure if isinstance(error, CoverslipError) else None
+    with suppress(CoverslipError, OSError):
+        status.say("stopped" if state == "stopped" else "failed", reason=reason, failure=failure)
+    for listener in listeners:
+        with suppress(Exception):
+            listener(RunEnded(run=str(context.folder), state=state, reason=reason))
+
+
+def _stopped_training(run: Run) -> Stopped:
+    """Return the error of a stopped training: what was saved, and how to resume."""
+    resume = Resume(str(run.folder))
+    if run.has_classifier:
+        can_finish = why_not_finished(run) is None
+        return Stopped(
+            "training-stopped",
+            file=run.classifier_folder,
+            remedies=(resume, Finish(str(run.folder))) if can_finish else (resume,),
+            can_finish=can_finish,
+        )
+    return Stopped(
+        "cross-validation-stopped" if run.is_cross_validated else "training-stopped-early",
+        file=run.folder,
+        remedies=(resume,),
+    )
+
+
+def request_finish(folder: Path) -> bool:
+    """Ask for the end of a training's fine-tuning.
+
+    Returns:
+        Whether a process works on the run, which will do so; else it ends once the run is resumed.
+
+    Raises:
+        BadRun: there is no run, or nothing to finish now.
+    """
+    run = open_run(folder)
+    status, refusal = run.status, why_not_finished(run)
+    if refusal is not None:
+        raise refusal
+    write_text(run.finish_file, "")
+    return status is not None and status.is_alive
+
+
+def withdraw_finish(folder: Path) -> None:
+    """Withdraw an earlier request if no process is running: a resumed training then runs to its end."""
+    run = open_run(folder)
+    status = run.status
+    if status is None or not status.is_alive:
+        remove_file(run.finish_file)
+
+
+def why_not_finished(run: Run) -> BadRun | None:
+    """Return the error that says why a training cannot be finished now; None if it can."""
+    recipe = run.recipe
+    if run.is_done:
+        return run_is_finished(run)
+    if run.is_cross_validated or recipe.split.asks_for_folds:
+        return BadRun("finish-with-folds", file=run.folder)
+    if isinstance(recipe.init, Pretraining) and not run.pretraining.is_done:
+        return BadRun("finish-in-first-step", file=run.folder)
+    if not recipe.is_finetuned:
+        return BadRun("finish-without-fine-tuning", file=run.folder)
+    if not run.split_file.exists():
+        return BadRun("finish-while-reading", file=run.folder)
+    return None
+
+
+def run_is_finished(run: Run) -> BadRun:
+    """Return the error for a run whose training has ended."""
+    return BadRun("run-is-finished", file=run.folder)
+
+
+def record_finish(fitted: "Fitted", recipe: Recipe, context: RunContext) -> None:
+    """Where fine-tuning was finished early, say in the run's recipe how far it came."""
+    stage = fitted.finetuning
+    if stage is None:
+        is_finished_early = recipe.is_finetuned and not fitted.is_stopped
+    else:
+        is_finished_early = stage.stopped_because == "finished early"
+    if not is_finished_early:
+        if not fitted.is_stopped:  # asked for too late
+            remove_file(context.run.finish_file)
+        return
+    n_run = 0 if stage is None else stage.epochs_run
+    changes: dict[str, object] = {"stage": "instant"}
+    if n_run:
+        # All epochs are run again, and the best one is kept, also where the patience would have ended it before.
+        changes = {"last_epoch": n_run, "checkpoint_selection": "best", "patience": recipe.patience_used}
+    save_recipe(context.run.recipe.model_copy(update=changes), context.run.recipe_file)
+    remove_file(context.run.finish_file)
+    context.emit(Noted.of(note("finished-early", epochs_run=n_run, epochs=recipe.n_epochs)))
