@@ -29,7 +29,7 @@ from coverslip.events import (
     ignore,
 )
 from coverslip.experiments import SplitData, begin_run, run_training, validated
-from coverslip.experiments.budgeting import Watch, first_steps, image_sizes, largest_fitting
+from coverslip.experiments.budgeting import Watch, image_sizes, largest_fitting, measure_speed
 from coverslip.experiments.estimating import fit_to_memory
 from coverslip.experiments.one_split import make_split
 from coverslip.files import sha256_file
@@ -630,7 +630,7 @@ print(resident("VmHWM") - before)
 def test_the_speed_of_training_is_measured_without_a_deadline(cells: Path, tmp_path: Path) -> None:
     data, recipe = validated(cs.open_dataset(cells, group_pattern=GROUPS), with_settings(SMALL, ["batch_size=4"]))
     scan = scan_images(data)
-    measured = first_steps(SplitData(data, scan, make_split(data, scan, recipe)), recipe, RunContext(tmp_path))
+    measured = measure_speed(SplitData(data, scan, make_split(data, scan, recipe)), recipe, RunContext(tmp_path))
     assert measured.pace is not None
     assert 0 < measured.pace.step_seconds < 60
     assert 0 < measured.test_seconds < 600

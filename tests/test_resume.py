@@ -18,7 +18,7 @@ import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import BadRun, Conflict, CoverslipError
 from coverslip.events import EpochEnded, Event, Noted, RunEnded
-from coverslip.experiments.run_state import working_in
+from coverslip.experiments.run_state import record_work
 from coverslip.files import sha256_file
 from coverslip.runs import Run, RunContext, RunLog, Status, StatusFile
 from coverslip.synthetic_cells import write_sample_images
@@ -132,7 +132,7 @@ def test_a_run_whose_end_cannot_be_written_down_has_failed(tmp_path: Path) -> No
     context = RunContext(tmp_path, emit=events.append)
 
     def work() -> None:
-        with working_in(context):
+        with record_work(context):
             (tmp_path / "status.json").unlink()
             (tmp_path / "status.json").mkdir()
 

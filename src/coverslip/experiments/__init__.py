@@ -4,7 +4,7 @@ from coverslip.experiments.cross_validation import measure_folds, refuse_fold
 from coverslip.experiments.evaluating import evaluate_on, evaluation_name, measure
 from coverslip.experiments.one_split import train_one_split
 from coverslip.experiments.preparation import apply_recipe, assign_groups, validated
-from coverslip.experiments.run_state import begin_run, check_budget, rest_of_budget
+from coverslip.experiments.run_state import begin_run, check_budget, resume_budget
 from coverslip.experiments.split_data import SplitData
 from coverslip.experiments.training_run import run_training
 
@@ -19,7 +19,7 @@ __all__ = [
     "measure",
     "measure_folds",
     "refuse_fold",
-    "rest_of_budget",
+    "resume_budget",
     "run_training",
     "train_one_split",
     "validated",

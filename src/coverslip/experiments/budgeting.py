@@ -27,7 +27,13 @@ from coverslip.events import (
     StageStarted,
 )
 from coverslip.experiments.estimating import SIZE_POWER, batch_size_within_memory, fit_to_memory
-from coverslip.experiments.split_data import SplitData, capped_split_data, fit_network, preprocess, with_epochs_of_folds
+from coverslip.experiments.split_data import (
+    SplitData,
+    capped_split_data,
+    fit_network,
+    preprocess,
+    with_epochs_for_folds,
+)
 from coverslip.images import Preprocessing
 from coverslip.messages import Note, Remedies, Set, duration, note
 from coverslip.models import model_info
@@ -290,7 +296,7 @@ class _Budgeted:
             share = _INSTANT_SHARE if has_smaller else 1.0
             stop = Stop(stop.file, watch.deadline_after(share * self._left))
         if px < self._full_px and self._record.full_image_size is None:
-            self._reduce(px, resized_note(px, self._full_px))
+            self._reduce(px, smaller_images_note(px, self._full_px))
         recipe = self._sized(px)
         recipe = fit_to_memory(self._parts, recipe, self._context)
         if not self._goes_on:
@@ -421,7 +427,7 @@ class _Budgeted:
         return too_little(self._record.seconds, needed)
 
 
-def resized_note(image_size: int, full_image_size: int) -> Note:
+def smaller_images_note(image_size: int, full_image_size: int) -> Note:
     """Return the note that images are smaller than without a budget."""
     return note(
         "smaller-images",
@@ -478,7 +484,7 @@ def without_stages(emit: Emit) -> Emit:
 
 
 @dataclass(frozen=True, slots=True)
-class FirstSteps:
+class TrainingSpeed:
     """The speed of a training."""
 
     image_size: int
@@ -487,7 +493,9 @@ class FirstSteps:
     pace: "StepPace | None"  # of fine-tuning; None where there is none
 
 
-def first_steps(split_data: SplitData, recipe: Recipe, context: RunContext, *, n_trainings: float = 0.0) -> FirstSteps:
+def measure_speed(
+    split_data: SplitData, recipe: Recipe, context: RunContext, *, n_trainings: float = 0.0
+) -> TrainingSpeed:
     """Train until the speed is known. Pixels and features stay in their caches.
 
     Args:
@@ -518,7 +526,7 @@ def first_steps(split_data: SplitData, recipe: Recipe, context: RunContext, *, n
             error.parameters["seconds"] = max(0.0, watch.foreseen)
             raise
     context.stop.check()  # which fine-tuning takes for its end
-    return FirstSteps(preprocessing.image_size, watch.reserved, watch.embedding_seconds, fitted.pace)
+    return TrainingSpeed(preprocessing.image_size, watch.reserved, watch.embedding_seconds, fitted.pace)
 
 
 _SAFETY = 1.25  # estimates of what cannot be adapted are raised by this factor
@@ -549,14 +557,14 @@ def fit_folds_to_budget(
         recipe = fitting
         save_recipe(recipe, context.run.recipe_file)
         record = context.run.budget or record
-    return folds, recipe, context.ending(context.deadline.earlier(record.reserve_seconds))
+    return folds, recipe, context.with_deadline(context.deadline.earlier(record.reserve_seconds))
 
 
 def _with_one_split(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={"split": recipe.split.model_copy(update={"folds": 0})})
 
 
-def keeps_instant_classifiers(run: Run) -> bool:
+def can_fall_back_to_instant(run: Run) -> bool:
     """Whether instant classifiers replace folds that run out of time: where the budget has reserved time for that.
 
     Folds that were begun without a budget took the time that they needed, and are never given up.
@@ -588,7 +596,7 @@ class _Fitting:
         self, data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, context: RunContext, record: BudgetRecord
     ) -> None:
         self._recipe, self._context, self._record = recipe, context, record
-        self._settled = with_epochs_of_folds(data, scan, folds, recipe)
+        self._settled = with_epochs_for_folds(data, scan, folds, recipe)
         self._n_folds = len(folds.splits)
         self._parts = capped_split_data(data, scan, folds.splits[0], recipe)
 
@@ -596,7 +604,7 @@ class _Fitting:
         """By which all folds are trained; None where they are skipped."""
         n_trainings = self._n_folds + 1
         try:
-            measured = first_steps(self._parts, self._settled, self._context, n_trainings=_SAFETY * n_trainings)
+            measured = measure_speed(self._parts, self._settled, self._context, n_trainings=_SAFETY * n_trainings)
         except OutOfTime as error:
             self._skip(error.parameters["seconds"] or self._record.seconds)
             return None
@@ -613,7 +621,7 @@ class _Fitting:
         fitting_px = largest_fitting(image_sizes(self._recipe, px), px, pace, n_steps, lambda _: for_training)
         if fitting_px is not None:
             if fitting_px != px:
-                self._context.emit(Noted.of(resized_note(fitting_px, px)))
+                self._context.emit(Noted.of(smaller_images_note(fitting_px, px)))
             return self._resolved(
                 {} if fitting_px == px else {"image_size": fitting_px},
                 reserve_seconds=instant,

@@ -20,10 +20,10 @@ from coverslip.errors import BadRun, OutOfTime
 from coverslip.evaluation import Evaluation, apply_temperature, learn_decisions, uncertain_share, with_folds
 from coverslip.evaluation.decisions import set_floors
 from coverslip.events import Emit, Event, FoldEnded, FoldStarted, Noted
-from coverslip.experiments.evaluating import evaluated, keep_results, measure
-from coverslip.experiments.one_split import drawn_on, package, train_one_split, write_training_hashes
-from coverslip.experiments.run_state import working_in, write_beginning
-from coverslip.experiments.split_data import capped_split_data, fit_network, preprocess, with_epochs_of_folds
+from coverslip.experiments.evaluating import evaluated, measure, write_results
+from coverslip.experiments.one_split import learning_curve_hook, package, train_one_split, write_training_hashes
+from coverslip.experiments.run_state import record_work, write_recipe_and_environment
+from coverslip.experiments.split_data import capped_split_data, fit_network, preprocess, with_epochs_for_folds
 from coverslip.inference import load_classifier
 from coverslip.messages import Resume, note
 from coverslip.reports import write_report
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from coverslip.training.ood import FoldDistances
 
 
-def chosen_folds(data: Dataset, scan: Scan, recipe: Recipe, emit: Emit) -> Folds | None:
+def choose_folds(data: Dataset, scan: Scan, recipe: Recipe, emit: Emit) -> Folds | None:
     """The folds that the recipe asks for, or that few groups or images call for; None makes one split."""
     plan = recipe.split
     folds, about_folds = plan_folds(
@@ -83,7 +83,7 @@ def cross_validate(
     write_split(run.split_file, split_rows(data, folds.whole, folds.fold_of))
     for each in folds.notes:
         context.emit(Noted.of(each))
-    recipe = with_epochs_of_folds(data, scan, folds, recipe)
+    recipe = with_epochs_for_folds(data, scan, folds, recipe)
     _train_folds(data, scan, folds, recipe, environment, context)
     tested = [i for i, fold in enumerate(folds.fold_of) if fold is not None]
     evaluation = pooled(run, data.chosen(tested), [folds.fold_of[i] or 0 for i in tested], recipe, context)
@@ -106,7 +106,7 @@ def measure_folds(run: Run, data: Dataset, context: RunContext) -> Evaluation:
         fold_run = run.fold(k)
         tested = data.chosen(i for i, fold in enumerate(folds) if fold == k)
         classifier = load_classifier(fold_run.folder, context.device)
-        fold_context = context.telling(_as_fold(context.emit, k))
+        fold_context = context.with_emit(_as_fold(context.emit, k))
         measure(fold_run, tested, classifier, fold_run.recipe, fold_context, may_be_empty=True)
     return pooled(Run(run.folder), data, folds, run.recipe, context)
 
@@ -126,12 +126,12 @@ def _train_folds(
         fold_run = context.run.fold(k)
         if not is_run(fold_run.folder):
             fold_run.folder.mkdir(parents=True, exist_ok=True)
-            write_beginning(fold_run, environment.model_copy(update={"fold": k}), recipe)
+            write_recipe_and_environment(fold_run, environment.model_copy(update={"fold": k}), recipe)
         if fold_run.is_done:
             evaluation = fold_run.metrics
         else:
             split = cap_training(data, split, recipe.split.train_per_class, recipe.split_seed)
-            with working_in(context.inside(fold_run.folder, _as_fold(context.emit, k)), is_inner=True) as inner:
+            with record_work(context.nested(fold_run.folder, _as_fold(context.emit, k)), is_inner=True) as inner:
                 evaluation = train_one_split(
                     data, recipe, inner, scan=scan, split=split, with_report=False, may_be_empty=True
                 )
@@ -198,7 +198,7 @@ def pooled(run: Run, data: Dataset, fold_of: Sequence[int], recipe: Recipe, cont
     n_train = [card.trained_on.n_images for card in cards]
     evaluation = with_folds(evaluation, [fold.metrics for fold in folds], n_train, n_images=len(data.records))
     run.write_logits("test", table.logits)
-    keep_results(run, table, evaluation)
+    write_results(run, table, evaluation)
     return evaluation
 
 
@@ -234,7 +234,7 @@ def _fit_on_all(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, context
     preprocessing = preprocess(split_data, recipe, context)
     cards = [open_classifier(fold.classifier_folder).card for fold in trained]
     n_of_fold = round(statistics.mean(card.trained_on.n_images for card in cards))
-    look = drawn_on(split_data, recipe, context, n_of_fold)
+    look = learning_curve_hook(split_data, recipe, context, n_of_fold)
     distances = _unseen_distances(trained, choices)
     fitted, familiar = fit_network(split_data, preprocessing, recipe, context, choices, look, distances)
     if fitted.held_out is not None:

@@ -21,7 +21,7 @@ from coverslip.errors import BadDataset, BadRun, Stopped
 from coverslip.evaluation import Evaluation, empty_evaluation, evaluate_predictions, without_temperature
 from coverslip.events import Emit, Noted, telling
 from coverslip.experiments.preparation import assign_groups
-from coverslip.experiments.run_state import working_in
+from coverslip.experiments.run_state import record_work
 from coverslip.files import remove_file
 from coverslip.inference import Classifier
 from coverslip.messages import note
@@ -35,13 +35,13 @@ from coverslip.runs import (
     Run,
     RunContext,
     SplitRow,
+    TrainingHashes,
     images_opened,
-    kept_as_files,
-    no_folder_after,
     refuse_other_images,
-    training_hashes,
+    remove_new_folder_on,
     work_lock,
     write_confusion,
+    write_in_memory_images,
     write_metrics,
 )
 from coverslip.runs.images import evaluated_images_of
@@ -81,7 +81,7 @@ def measure(
     temperature = np.full(len(rows), classifier.card.temperature)
     evaluation = evaluated(rows, data, temperature, recipe, split=split, emit=context.emit, may_be_empty=may_be_empty)
     run.write_logits("test", rows.logits)
-    keep_results(run, rows, evaluation)
+    write_results(run, rows, evaluation)
     return evaluation
 
 
@@ -91,7 +91,7 @@ def _below_root(data: Dataset, rows: Iterable[Prediction]) -> Iterator[Predictio
         yield replace(row, path=data.relative_path(record))
 
 
-def keep_results(run: Run, rows: Predictions, evaluation: Evaluation) -> None:
+def write_results(run: Run, rows: Predictions, evaluation: Evaluation) -> None:
     """Write predictions, then the numbers: a folder with numbers is whole."""
     rows.write_csv(run.predictions_file)
     write_confusion(run.confusion_file, evaluation)
@@ -220,17 +220,17 @@ def evaluate_on(evaluation: Run, data: Dataset, classifier: Classifier, context:
     for each in data.notes:
         if each.code != "not-grouped":  # it warns of groups on both sides of a split, and nothing is split here
             context.emit(Noted.of(each))
-    with no_folder_after(BadDataset, evaluation), work_lock(evaluation.folder):
+    with remove_new_folder_on(BadDataset, evaluation), work_lock(evaluation.folder):
         refuse_other_images(evaluation, _as_measured(data, run, classifier.card))
         return _measured_in(evaluation, data, classifier, context)
 
 
 def _measured_in(evaluation: Run, data: Dataset, classifier: Classifier, context: RunContext) -> Run:
     run = evaluation.whole
-    data = _as_measured(kept_as_files(data, evaluation, emit=context.emit), run, classifier.card)
+    data = _as_measured(write_in_memory_images(data, evaluation, emit=context.emit), run, classifier.card)
     remove_file(evaluation.stop_file)
     evaluation_context = RunContext(evaluation.folder, context.device, context.emit, Stop(evaluation.stop_file))
-    with signals_stop(), working_in(evaluation_context, stopped=_stopped) as inner:
+    with signals_stop(), record_work(evaluation_context, stopped=_stopped) as inner:
         images = EvaluatedImages(
             **images_opened(data).model_dump(),
             n_used_in_training=_count_seen(run, data, inner),
@@ -243,7 +243,7 @@ def _measured_in(evaluation: Run, data: Dataset, classifier: Classifier, context
     return Run(evaluation.folder)
 
 
-def measured_images(evaluation: Run) -> Dataset:
+def images_of_evaluation(evaluation: Run) -> Dataset:
     """The images of an evaluation as they were measured.
 
     Raises:
@@ -300,8 +300,8 @@ def _as_measured(data: Dataset, run: Run, card: ClassifierCard) -> Dataset:
 def _count_seen(run: Run, data: Dataset, context: RunContext) -> int:
     """A classifier looks better than it is on images that it was trained on, or copies of them."""
     scan = scan_images(data, emit=context.emit, stop=context.stop)
-    seen, positions = training_hashes(run.seen), range(len(data.records))
-    n = len(seen.known(data, scan, positions, emit=context.emit, stop=context.stop))
+    hashes, positions = TrainingHashes.of(run.training_hashes), range(len(data.records))
+    n = len(hashes.find_shared(data, scan, positions, emit=context.emit, stop=context.stop))
     if n:
         context.emit(Noted.of(note("seen-in-training", level="warning", n=n)))
     return n

@@ -26,7 +26,7 @@ from coverslip.evaluation import Evaluation, OperatingPoint
 from coverslip.events import Noted, RunStarted, telling
 from coverslip.experiments.budgeting import Trained, train_within_budget
 from coverslip.experiments.evaluating import measure
-from coverslip.experiments.preparation import look_at_images
+from coverslip.experiments.preparation import scan_and_check
 from coverslip.experiments.run_state import record_finish
 from coverslip.experiments.split_data import SplitData, fit_network, preprocess
 from coverslip.images import ImageFacts, Preprocessing
@@ -95,7 +95,7 @@ def train_one_split(
     from coverslip.training.fitting import calibrate
 
     if scan is None:
-        scan, recipe = look_at_images(data, recipe, context)
+        scan, recipe = scan_and_check(data, recipe, context)
     split_data = SplitData(data, scan, split or make_split(data, scan, recipe))
     recipe = split_data.with_epochs(recipe)
     begin(split_data, recipe, context)
@@ -110,7 +110,7 @@ def train_one_split(
         raise work_stopped()
     # From here on the classifier is used as anybody would use it: read back from what was packaged.
     classifier = load_classifier(context.run.classifier_folder, context.device)
-    keep_validation(split_data, fitted, classifier, context.run)
+    write_validation(split_data, fitted, classifier, context.run)
     test_images = data.chosen(split_data.test)
     evaluation = measure(context.run, test_images, classifier, recipe, context, may_be_empty=may_be_empty)
     if with_report:
@@ -123,7 +123,7 @@ def _train_network(split_data: SplitData, recipe: Recipe, context: RunContext, *
 
     def train(recipe: Recipe, context: RunContext) -> Trained:
         preprocessing = preprocess(split_data, recipe, context)
-        on_features = drawn_on(split_data, recipe, context) if with_report else None
+        on_features = learning_curve_hook(split_data, recipe, context) if with_report else None
         fitted, familiar = fit_network(split_data, preprocessing, recipe, context, on_features=on_features)
         return Trained(recipe, preprocessing, fitted, familiar)
 
@@ -170,7 +170,7 @@ def begin(split_data: SplitData, recipe: Recipe, context: RunContext) -> None:
 
 def write_training_hashes(split_data: SplitData, recipe: Recipe, run: Run) -> None:
     """Leave in a run folder which images it learns from and chooses by."""
-    train, val = split_data.digests(split_data.train.tolist()), split_data.digests(split_data.val.tolist())
+    train, val = split_data.pixel_hashes(split_data.train.tolist()), split_data.pixel_hashes(split_data.val.tolist())
     training_hash_record(recipe, split_data.data.opening.plan, train, val).write(run.training_hashes_file)
 
 
@@ -202,7 +202,7 @@ def package(
     write_classifier(context.run.classifier_folder, card, fitted.weights(), statistics)
 
 
-def keep_validation(split_data: SplitData, fitted: "Fitted", classifier: Classifier, run: Run) -> None:
+def write_validation(split_data: SplitData, fitted: "Fitted", classifier: Classifier, run: Run) -> None:
     """Write the predictions for validation images: as a table, and as logits, which are not rounded."""
     records = [split_data.data.records[i] for i in split_data.val.tolist()]
     rows = [
@@ -295,7 +295,7 @@ def operating_notes(classes: Sequence[str], points: Sequence[OperatingPoint]) ->
 _ROWS_AT_ONCE = 2048
 
 
-def drawn_on(
+def learning_curve_hook(
     split_data: SplitData, recipe: Recipe, context: RunContext, n_of_fold: int | None = None
 ) -> "OnFeatures | None":
     """What leaves the learning curve in the run folder, once the instant stage has features of the images.

@@ -39,11 +39,11 @@ from coverslip.runs import (
     Pretraining,
     Recipe,
     RunContext,
-    keep_content_hashes,
-    keeping_split,
+    apply_earlier_split,
     plan_of,
     pretraining_recipe,
     save_recipe,
+    write_content_hashes,
     write_inspection,
 )
 from coverslip.stopping import NO_DEADLINE
@@ -94,7 +94,7 @@ def validated(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
     _check_network(recipe)
     recipe = _with_whole_paths(recipe, data.classes)
     if recipe.split.run is not None:
-        keeping_split(data, recipe)  # it can be kept
+        apply_earlier_split(data, recipe)  # it can be kept
         whole = recipe.split.model_copy(update={"run": str(Path(recipe.split.run).absolute())})
         recipe = recipe.model_copy(update={"split": whole})
     check_class_names(data, data.classes)
@@ -141,14 +141,14 @@ def _with_whole_paths(recipe: Recipe, classes: Sequence[str]) -> Recipe:
     return recipe
 
 
-def look_at_images(data: Dataset, recipe: Recipe, context: RunContext) -> tuple[Scan, Recipe]:
+def scan_and_check(data: Dataset, recipe: Recipe, context: RunContext) -> tuple[Scan, Recipe]:
     """Decode every image once, search for near-duplicates, and write what is wrong to the run folder.
 
     Returns:
         What each image is, and the recipe, which says so where a time budget leaves no time for the search.
     """
     _look_ahead(data, context)
-    keep_content_hashes(context.run, data, emit=context.emit, stop=context.stop)
+    write_content_hashes(context.run, data, emit=context.emit, stop=context.stop)
     seen = SeenWhileScanning(with_quality=False) if _is_searched(recipe, context) else None
     scan = scan_images(data, emit=context.emit, stop=context.stop, on_pixels=seen)
     scan, recipe = _with_near_duplicates(data, scan, seen, recipe, context)
@@ -177,7 +177,7 @@ def _is_searched(recipe: Recipe, context: RunContext) -> bool:
 def _with_near_duplicates(
     data: Dataset, scan: Scan, seen: SeenWhileScanning | None, recipe: Recipe, context: RunContext
 ) -> tuple[Scan, Recipe]:
-    """The scan with the clusters that the split keeps together, and the recipe, as `look_at_images` gives it."""
+    """The scan with the clusters that the split keeps together, and the recipe, as `scan_and_check` gives it."""
     if recipe.split.near_duplicates == "ignore":
         return scan, recipe
     inspection = context.run.inspection

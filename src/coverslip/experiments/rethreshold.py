@@ -27,7 +27,7 @@ from coverslip.evaluation import (
 from coverslip.evaluation.decisions import FEWEST_IMAGES
 from coverslip.events import Noted, ignore
 from coverslip.experiments.cross_validation import pooled, refuse_fold
-from coverslip.experiments.evaluating import evaluated, keep_results, measured_images
+from coverslip.experiments.evaluating import evaluated, images_of_evaluation, write_results
 from coverslip.experiments.one_split import operating_notes
 from coverslip.inference.classifier import decided_row
 from coverslip.messages import note, text
@@ -156,13 +156,13 @@ def rethreshold(
     before = run.card
     fold_of = {row.image_id: row.fold or 0 for row in run.split if row.fold}
     for each_run in (*run.folds, run):
-        _learn_again(each_run, recipe, context if each_run is run else context.telling(ignore))
+        _learn_again(each_run, recipe, context if each_run is run else context.with_emit(ignore))
     if run.is_cross_validated:
         folds = [fold_of[record.image_id] for record in data.records]
         for k, each_run in enumerate(run.folds, start=1):
             tested = data.chosen(i for i, fold in enumerate(folds) if fold == k)
             _decide_rows(each_run, tested, recipe, Run(each_run.folder).card)
-        pooled(Run(run.folder), data, folds, recipe, context.telling(ignore))
+        pooled(Run(run.folder), data, folds, recipe, context.with_emit(ignore))
     else:
         _decide_rows(run, data, recipe, Run(run.folder).card)
     _decide_evaluations(Run(run.folder), recipe, before, context)
@@ -243,7 +243,7 @@ def _decide_rows(run: Run, data: Dataset, recipe: Recipe, card: ClassifierCard |
     temperature = np.full(len(table), card.temperature)
     split = run.metrics.split
     evaluation = evaluated(table, data, temperature, recipe, split=split, emit=ignore, may_be_empty=True)
-    keep_results(now, table, evaluation)
+    write_results(now, table, evaluation)
 
 
 def _state_thresholds(evaluation: Run, card: ClassifierCard | None) -> None:
@@ -263,7 +263,7 @@ def _decide_evaluations(run: Run, recipe: Recipe, before: ClassifierCard, contex
     unchanged = []
     for evaluation in [each for each in run.evaluations if each.is_measured]:
         try:
-            data = measured_images(evaluation)
+            data = images_of_evaluation(evaluation)
             _decide_rows(evaluation, data, recipe, run.card)
             _state_thresholds(evaluation, None)
         except CoverslipError:  # its images or logits are gone

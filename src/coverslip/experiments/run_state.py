@@ -66,7 +66,7 @@ def begin_run(
     )
     if budget is not None:
         new_budget(recipe, budget).write(run.budget_file)
-    write_beginning(run, environment, recipe)
+    write_recipe_and_environment(run, environment, recipe)
     return environment
 
 
@@ -79,7 +79,7 @@ def check_budget(recipe: Recipe) -> None:
         raise BadRecipe("budget-with-folds-from-scratch", faults=[("init", fault)])
 
 
-def rest_of_budget(run: Run, more: float | None) -> Deadline:
+def resume_budget(run: Run, more: float | None) -> Deadline:
     """What those who worked on a run before have left of its time, or seconds that it is given from now.
 
     Raises:
@@ -110,7 +110,7 @@ def new_budget(recipe: Recipe, seconds: float) -> BudgetRecord:
     return BudgetRecord(seconds=seconds, adds_epochs=recipe.epochs == "auto", is_finetuned=recipe.is_finetuned)
 
 
-def write_beginning(run: Run, environment: Environment, recipe: Recipe) -> None:
+def write_recipe_and_environment(run: Run, environment: Environment, recipe: Recipe) -> None:
     """Write the first two files of a run, the recipe last: a folder with a recipe is a run."""
     environment.write(run.environment_file)
     save_recipe(recipe, run.recipe_file)
@@ -120,7 +120,7 @@ _ONCE = "cache-not-usable"  # a note that every store of the cache gives, and a 
 
 
 @contextmanager
-def working_in(
+def record_work(
     context: RunContext, *, is_inner: bool = False, stopped: Callable[[Run], Stopped] | None = None
 ) -> Iterator[RunContext]:
     """A context whose events are also written down, for the time of the work.
@@ -138,7 +138,7 @@ def working_in(
     with RunLog(context.run, status) as log:
         tell: Emit = _InnerTelling(log, context.emit) if is_inner else _Telling(log, context)
         try:
-            yield context.telling(tell)
+            yield context.with_emit(tell)
             status.say("done")
         except (Stopped, KeyboardInterrupt) as error:  # the latter: the second Ctrl-C
             end = (stopped or _stopped_training)(context.run)
@@ -210,7 +210,7 @@ def _stopped_training(run: Run) -> Stopped:
     """Return the error of a stopped training: what was saved, and how to resume."""
     resume = Resume(str(run.folder))
     if run.has_classifier:
-        can_finish = why_not_finished(run) is None
+        can_finish = finish_refusal(run) is None
         return Stopped(
             "training-stopped",
             file=run.classifier_folder,
@@ -234,7 +234,7 @@ def request_finish(folder: Path) -> bool:
         BadRun: there is no run, or nothing to finish now.
     """
     run = open_run(folder)
-    status, refusal = run.status, why_not_finished(run)
+    status, refusal = run.status, finish_refusal(run)
     if refusal is not None:
         raise refusal
     write_text(run.finish_file, "")
@@ -249,11 +249,11 @@ def withdraw_finish(folder: Path) -> None:
         remove_file(run.finish_file)
 
 
-def why_not_finished(run: Run) -> BadRun | None:
+def finish_refusal(run: Run) -> BadRun | None:
     """Return the error that says why a training cannot be finished now; None if it can."""
     recipe = run.recipe
     if run.is_done:
-        return run_is_finished(run)
+        return already_finished(run)
     if run.is_cross_validated or recipe.split.asks_for_folds:
         return BadRun("finish-with-folds", file=run.folder)
     if isinstance(recipe.init, Pretraining) and not run.pretraining.is_done:
@@ -265,7 +265,7 @@ def why_not_finished(run: Run) -> BadRun | None:
     return None
 
 
-def run_is_finished(run: Run) -> BadRun:
+def already_finished(run: Run) -> BadRun:
     """Return the error for a run whose training has ended."""
     return BadRun("run-is-finished", file=run.folder)
 

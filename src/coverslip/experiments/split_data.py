@@ -57,7 +57,7 @@ class SplitData:
         """What is known of each training image."""
         return [self._facts[i] for i in self.train.tolist()]
 
-    def digests(self, positions: Sequence[int]) -> list[str]:
+    def pixel_hashes(self, positions: Sequence[int]) -> list[str]:
         """Return the hashes of the pixels at these positions, which are equal for duplicates."""
         return [self._facts[i].pixel_hash for i in positions]
 
@@ -100,7 +100,7 @@ class SplitData:
         """The recipe with a number of epochs, which `auto` leaves to the images that each of them shows."""
         return recipe.with_epochs(self.n_drawn(recipe))
 
-    def some_training_images(self, n: int, *, seed: int) -> list[int]:
+    def sample_training_images(self, n: int, *, seed: int) -> list[int]:
         """Positions of n training images at random, the classes in turn, ordered by class."""
         positions = self._in_turn(self.train, n, seed=seed)
         return [int(i) for i in positions[np.argsort(self.label[positions], kind="stable")]]
@@ -121,7 +121,7 @@ def capped_split_data(data: Dataset, scan: Scan, split: Split, recipe: Recipe) -
     return SplitData(data, scan, cap_training(data, split, recipe.split.train_per_class, recipe.split_seed))
 
 
-def with_epochs_of_folds(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe) -> Recipe:
+def with_epochs_for_folds(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe) -> Recipe:
     """The recipe with the most epochs that any of the folds calls for: all are trained alike."""
     settled = (capped_split_data(data, scan, split, recipe).with_epochs(recipe) for split in folds.splits)
     return max(settled, key=lambda each: each.n_epochs)
@@ -154,7 +154,9 @@ def fit_network(
     initial = None
     if isinstance(recipe.init, FromRun):
         seen, judging = pretraining_hashes(recipe), split_data.val if choices is None else split_data.train
-        n_known = seen.known(split_data.data, split_data.scan, judging.tolist(), emit=context.emit, stop=context.stop)
+        n_known = seen.find_shared(
+            split_data.data, split_data.scan, judging.tolist(), emit=context.emit, stop=context.stop
+        )
         initial = initial_classifier(recipe.init, split_data.classes, offers_head=seen.is_complete and not n_known)
     with _preprocessed_pixels(split_data, preprocessing, recipe, context) as pixels:
         images = split_data.training_images(pixels)
@@ -162,15 +164,15 @@ def fit_network(
         if choices is not None:
             fold_index = fold_indices_of(split_data.train.tolist())
             fitted = refit(
-                images, fold_index, split_data.digests, preprocessing, recipe, choices, context, initial, look
+                images, fold_index, split_data.pixel_hashes, preprocessing, recipe, choices, context, initial, look
             )
         else:
             is_capped = recipe.split.train_per_class is not None  # it would learn from more images of a class
             val_fold_index = None if is_capped else fold_indices_of(split_data.val.tolist())
-            fitted = fit(images, val_fold_index, split_data.digests, preprocessing, recipe, context, initial, look)
+            fitted = fit(images, val_fold_index, split_data.pixel_hashes, preprocessing, recipe, context, initial, look)
         if fitted.is_stopped or fitted.does_not_fit:
             return fitted, None
-        inputs = (split_data.digests, preprocessing, recipe, context)
+        inputs = (split_data.pixel_hashes, preprocessing, recipe, context)
         return fitted, fit_ood_detector(fitted, images, fold_indices_of, *inputs, folds)
 
 

@@ -12,13 +12,13 @@ from pathlib import Path
 from coverslip.datasets import Dataset, Scan, one_line, scan_images
 from coverslip.errors import BadRun, LeakageFound, OutOfTime
 from coverslip.events import Emit, Event, Noted
-from coverslip.experiments.budgeting import fit_folds_to_budget, keeps_instant_classifiers, without_finetuning
-from coverslip.experiments.cross_validation import chosen_folds, cross_validate
+from coverslip.experiments.budgeting import can_fall_back_to_instant, fit_folds_to_budget, without_finetuning
+from coverslip.experiments.cross_validation import choose_folds, cross_validate
 from coverslip.experiments.estimating import PaceListener, counts_of, expected_time, fit_to_memory, plan_work
 from coverslip.experiments.one_split import make_split, train_one_split
-from coverslip.experiments.preparation import look_at_images, open_pretraining
-from coverslip.experiments.run_state import begin_run, working_in
-from coverslip.experiments.split_data import SplitData, capped_split_data, with_epochs_of_folds
+from coverslip.experiments.preparation import open_pretraining, scan_and_check
+from coverslip.experiments.run_state import begin_run, record_work
+from coverslip.experiments.split_data import SplitData, capped_split_data, with_epochs_for_folds
 from coverslip.images import ImageFacts
 from coverslip.messages import AllowLeakage, note
 from coverslip.runs import (
@@ -29,13 +29,13 @@ from coverslip.runs import (
     Run,
     RunContext,
     TrainingHashes,
+    apply_earlier_split,
     fingerprint_of,
     is_run,
-    keeping_split,
     open_run,
     pretraining_hashes,
-    same_images,
     save_recipe,
+    unchanged_images,
     work_lock,
 )
 from coverslip.stopping import NO_DEADLINE, signals_stop
@@ -54,17 +54,17 @@ def run_training(data: Dataset, recipe: Recipe, environment: Environment, contex
         CoverslipError: one of its kinds, with what to do.
         Stopped: on Ctrl-C, SIGTERM or the run's stop file.
     """
-    listening = context.telling(_both(PaceListener(context), context.emit))
-    with signals_stop(), working_in(listening) as inner:
+    listening = context.with_emit(_both(PaceListener(context), context.emit))
+    with signals_stop(), record_work(listening) as inner:
         _train(data, recipe, environment, inner)
     return Run(context.folder)
 
 
 def _train(data: Dataset, recipe: Recipe, environment: Environment, context: RunContext) -> None:
     """Look at the images, share them out, train on others first if so asked, and train: once, or by folds."""
-    data = keeping_split(data, recipe)
-    scan, recipe = look_at_images(data, recipe, context)
-    folds = chosen_folds(data, scan, recipe, context.emit)
+    data = apply_earlier_split(data, recipe)
+    scan, recipe = scan_and_check(data, recipe, context)
+    folds = choose_folds(data, scan, recipe, context.emit)
     folds, recipe, context = fit_folds_to_budget(data, scan, folds, recipe, context)
     if folds is None:
         split = make_split(data, scan, recipe, allow_leakage=environment.allow_leakage)
@@ -77,7 +77,7 @@ def _train(data: Dataset, recipe: Recipe, environment: Environment, context: Run
         train_one_split(data, recipe, context, scan=scan, split=split)
         return
     first_fold = capped_split_data(data, scan, folds.splits[0], recipe)
-    settled = with_epochs_of_folds(data, scan, folds, recipe)
+    settled = with_epochs_for_folds(data, scan, folds, recipe)
     _tell_work(first_fold, settled, context, n_folds=len(folds.splits))
     tested = [i for i, fold in enumerate(folds.fold_of) if fold]
     started = _with_initial_run(recipe, _Tested(data, scan, tested), environment, context)
@@ -89,10 +89,10 @@ def _train(data: Dataset, recipe: Recipe, environment: Environment, context: Run
     try:
         cross_validate(data, scan, folds, started, environment, context)
     except OutOfTime:
-        if not keeps_instant_classifiers(context.run):
+        if not can_fall_back_to_instant(context.run):
             raise
         started = without_finetuning(started, context)
-        cross_validate(data, scan, folds, started, environment, context.ending(NO_DEADLINE))
+        cross_validate(data, scan, folds, started, environment, context.with_deadline(NO_DEADLINE))
 
 
 def _tell_work(split_data: SplitData, recipe: Recipe, context: RunContext, n_folds: int = 0) -> None:
@@ -134,7 +134,7 @@ class _Tested:
         Raises:
             LeakageFound: there are some, and that is not allowed.
         """
-        n = len(seen.known(self.data, self.scan, self.positions, emit=context.emit, stop=context.stop))
+        n = len(seen.find_shared(self.data, self.scan, self.positions, emit=context.emit, stop=context.stop))
         if n and not is_allowed:
             raise LeakageFound(
                 "images-of-pretraining-tested",
@@ -179,7 +179,7 @@ def _pretrain(recipe: Recipe, init: Pretraining, tested: _Tested, environment: E
             if is_run(pretraining_run.folder):
                 pretraining_run = open_run(pretraining_run.folder)
                 data, own_recipe, own_environment = (
-                    same_images(pretraining_run),
+                    unchanged_images(pretraining_run),
                     pretraining_run.recipe,
                     pretraining_run.environment,
                 )
@@ -189,9 +189,9 @@ def _pretrain(recipe: Recipe, init: Pretraining, tested: _Tested, environment: E
                 own_environment = begin_run(
                     pretraining_run.folder, data, own_recipe, environment.device, allow_leakage=allow
                 )
-            inside = context.inside(pretraining_run.folder, _as_pretraining(context.emit))
+            inside = context.nested(pretraining_run.folder, _as_pretraining(context.emit))
             _check_pretraining(data, init, tested, environment, inside)
-            with working_in(inside, is_inner=True) as inner:
+            with record_work(inside, is_inner=True) as inner:
                 _train(data, own_recipe, own_environment, inner)
     record = Run(pretraining_run.folder).training
     if record is not None and record.chosen == "instant":

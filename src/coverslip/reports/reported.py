@@ -23,7 +23,7 @@ from coverslip.runs import (
     TrainingRecord,
     open_run,
 )
-from coverslip.runs.images import ImageLookup, earlier_test_labels
+from coverslip.runs.images import ImageLookup, previous_test_labels
 from coverslip.runs.log import FoldedLog, Progress
 
 Rule = Literal["highest probability", "chosen threshold", "threshold set by hand"]
@@ -197,7 +197,7 @@ class ReportedRun:
         """Earlier labels of test images that were relabeled since the training that created the split."""
         if self.first_of_split is None or self.evaluation is not None:
             return {}
-        before = earlier_test_labels(self.run, self.first_of_split)
+        before = previous_test_labels(self.run, self.first_of_split)
         return {
             row.image_id: before[row.image_id]
             for row in self.run.split

@@ -32,7 +32,7 @@ from coverslip.runs.results import (
     read_inspection,
     read_metrics,
 )
-from coverslip.runs.split import SEEN, SplitRow, TrainingHashRecord, read_split
+from coverslip.runs.split import TRAINING_HASHES_FILE, SplitRow, TrainingHashRecord, read_split
 from coverslip.runs.status import WORK_LOCK, Status, folder_not_created
 from coverslip.runs.training import BudgetRecord, Epoch, TrainingRecord, read_history
 from coverslip.stopping import BY_SIGNAL, NO_DEADLINE, Deadline, Stop, TimeLimit
@@ -125,7 +125,7 @@ class Run:
 
     @property
     def training_hashes_file(self) -> Path:
-        return self.folder / SEEN
+        return self.folder / TRAINING_HASHES_FILE
 
     @property
     def content_hashes_file(self) -> Path:
@@ -160,7 +160,7 @@ class Run:
         return self.folder / "confusion_matrix.csv"
 
     @property
-    def given_images_folder(self) -> Path:
+    def in_memory_folder(self) -> Path:
         """Images that were given in memory, and their table."""
         return self.folder / _GIVEN
 
@@ -289,7 +289,7 @@ class Run:
         return BudgetRecord.read_if_there(self.budget_file)
 
     @cached_property
-    def seen(self) -> TrainingHashRecord:
+    def training_hashes(self) -> TrainingHashRecord:
         """Which images' pixels its weights and choices come from."""
         return TrainingHashRecord.read(self.training_hashes_file)
 
@@ -504,21 +504,21 @@ class RunContext:
         """Whether fine-tuning shall end now, with the best epoch so far, and the rest of the training follow."""
         return self.run.finish_file.exists()
 
-    def telling(self, emit: Emit) -> "RunContext":
+    def with_emit(self, emit: Emit) -> "RunContext":
         """The same with another listener."""
         return replace(self, emit=emit)
 
-    def ending(self, deadline: Deadline) -> "RunContext":
+    def with_deadline(self, deadline: Deadline) -> "RunContext":
         """The same with another deadline."""
         return replace(self, deadline=deadline)
 
-    def inside(self, folder: Path, emit: Emit) -> "RunContext":
+    def nested(self, folder: Path, emit: Emit) -> "RunContext":
         """For a training inside this one: a fold, or pretraining."""
         return replace(self, folder=folder, emit=emit)
 
 
 @contextmanager
-def no_folder_after(refusal: type[CoverslipError], run: Run) -> Iterator[None]:
+def remove_new_folder_on(refusal: type[CoverslipError], run: Run) -> Iterator[None]:
     """Remove the folder of a run or an evaluation after a refusal, if the folder is new and holds no pretraining."""
     is_new, is_parent_new = not run.folder.exists(), not run.folder.parent.exists()
     try:

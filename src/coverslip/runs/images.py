@@ -60,7 +60,7 @@ class ContentHashes:
         return {image_id: " ".join(self._known[file] for file in each) for image_id, each in files.items()}
 
 
-def keep_content_hashes(run: Run, data: Dataset, *, emit: Emit, stop: Stop) -> None:
+def write_content_hashes(run: Run, data: Dataset, *, emit: Emit, stop: Stop) -> None:
     """Leave in a run folder what the files of its images hold, when it begins."""
     if not run.content_hashes_file.is_file():
         hashes = ContentHashes().of(data, emit=emit, stop=stop)
@@ -117,7 +117,7 @@ def _hash_of(file: Path) -> str:
 _TELL_EVERY_S = 0.2
 
 
-def kept_as_files(data: Dataset, run: Run, *, emit: Emit = ignore) -> Dataset:
+def write_in_memory_images(data: Dataset, run: Run, *, emit: Emit = ignore) -> Dataset:
     """The same images as files and a table in a run's folder, where they or their table were given in memory.
 
     Pixels are those that were given; a file is named after them, so that equal images lie there once. What was given
@@ -137,26 +137,26 @@ def kept_as_files(data: Dataset, run: Run, *, emit: Emit = ignore) -> Dataset:
     rows = []
     last_emitted = time.monotonic()
     for done, record in enumerate(data.records, start=1):
-        rows.append(_row(record, group, run.given_images_folder))
+        rows.append(_row(record, group, run.in_memory_folder))
         if time.monotonic() - last_emitted > _TELL_EVERY_S:
             last_emitted = time.monotonic()
             emit(Progressed(stage="keeping images", done=done, total=len(data.records)))
     names = dict.fromkeys(name for row in rows for name in row)
-    table = run.given_images_folder / GIVEN_TABLE
+    table = run.in_memory_folder / GIVEN_TABLE
     write_table(table, tuple(names), ({name: row.get(name, "") for name in names} for row in rows))
     stored = open_dataset(table, group=group, plan=data.opening.plan)
     return with_note(replace(stored, notes=data.notes), run)
 
 
-def kept_sources(run: Run) -> tuple[str, ...]:
+def stored_sources(run: Run) -> tuple[str, ...]:
     """The table of what a run keeps, wherever its folder lies by now; empty where nothing was given in memory."""
-    table = run.given_images_folder / GIVEN_TABLE
+    table = run.in_memory_folder / GIVEN_TABLE
     return (str(table.absolute()),) if table.is_file() else ()
 
 
 def with_note(data: Dataset, run: Run) -> Dataset:
     """The images of a run that keeps them, with a note that says so."""
-    folder = run.given_images_folder.absolute()
+    folder = run.in_memory_folder.absolute()
     n = sum(record.path.parent == folder for record in data.records)
     return replace(data, notes=(*data.notes, note("given-in-memory", n_images=n, folder=folder.name)))
 
@@ -224,7 +224,7 @@ def plan_of(recipe: Recipe) -> ReadPlan:
 def images_of(run: Run) -> Dataset:
     """The images of a run as they are now; later ones do not belong to it."""
     opened = run.environment.opened
-    stored_sources = kept_sources(run)
+    stored_sources = stored_sources(run)
     data = open_again(_opening(opened, stored_sources, run.recipe, opened.domains))
     data = with_classes(with_note(data, run) if stored_sources else data, run.recipe.classes)
     return _chosen(data, {row.image_id for row in run.split}) if run.split else data
@@ -241,7 +241,7 @@ def evaluated_images_of(evaluation: Run) -> Dataset:
     if images is None:
         raise BadRun("evaluation-without-metrics", file=evaluation.folder)
     recipe = evaluation.whole.recipe
-    return open_again(_opening(images.opened, kept_sources(evaluation), recipe, ()))
+    return open_again(_opening(images.opened, stored_sources(evaluation), recipe, ()))
 
 
 def _opening(
@@ -261,7 +261,7 @@ def _opening(
     )
 
 
-def same_images(run: Run) -> Dataset:
+def unchanged_images(run: Run) -> Dataset:
     """Return the images of a run that is to be resumed.
 
     Raises:
@@ -319,7 +319,7 @@ def _chosen(data: Dataset, image_ids: Iterable[str]) -> Dataset:
 _Pixels = tuple[str, ReadPlan, tuple[int, int] | None]  # a file, which of its pixels a table states, and its point
 
 
-def keeping_split(data: Dataset, recipe: Recipe) -> Dataset:
+def apply_earlier_split(data: Dataset, recipe: Recipe) -> Dataset:
     """The images, each in the part that it took in the run that the recipe's `split.run` names, if it names one.
 
     Images that were excluded then, or were added since, have no set: they join the training set, or the set of their
@@ -343,10 +343,10 @@ def keeping_split(data: Dataset, recipe: Recipe) -> Dataset:
     return replace(data, records=tuple(records))
 
 
-def earlier_test_labels(run: Run, earlier: Run) -> dict[str, str]:
+def previous_test_labels(run: Run, earlier: Run) -> dict[str, str]:
     """What test images of a run were labeled as test images of the run whose split it keeps.
 
-    Images are found again as `keeping_split` finds them: one that another folder was added to has other ids now.
+    Images are found again as `apply_earlier_split` finds them: one that another folder was added to has other ids now.
 
     Returns:
         By the ids of `run`; without images that were no test images then.
@@ -411,7 +411,7 @@ class ImageSource:
     plan: ReadPlan
 
 
-def file_of_each(run: Run) -> dict[str, str]:
+def image_files(run: Run) -> dict[str, str]:
     """Where the file of each image of a run's split lay, by the image's id; nothing is opened for it."""
     domains = run.environment.data if run.environment_file.is_file() else ()
     roots = {domain.domain: Path(domain.root) for domain in domains}

@@ -15,7 +15,7 @@ from coverslip.errors import BadRun, Conflict, CoverslipError, NotFound
 from coverslip.images import ReadPlan
 from coverslip.messages import Failure, text
 from coverslip.reports.comparing import MOST_RUNS, Comparison, compare
-from coverslip.runs import Run, training_hashes
+from coverslip.runs import Run, TrainingHashes
 from coverslip.runs.environment import Opened
 from coverslip.runs.log import TimedNote, Work
 from coverslip.workspace.datasets.reading_images import refuse_unread, refuse_unready
@@ -305,7 +305,7 @@ def _known_labels(run: Run) -> frozenset[str] | None:
 
 
 def _count_seen(connection: Connection, dataset_id: str, run: Run) -> int | None:
-    of_training = training_hashes(run.seen).by_plan
+    of_training = TrainingHashes.of(run.training_hashes).by_plan
     if set(of_training) != {ReadPlan()}:  # the workspace read whole images: other planes have other pixels
         return None
     is_labeled = (images.c.dataset_id == dataset_id) & images.c.label.is_not(None) & ~images.c.is_excluded

@@ -57,7 +57,7 @@ class LogReader:
     def __init__(self, file: Path) -> None:
         self._file, self._offset = file, 0
 
-    def has_begun_anew(self) -> bool:
+    def was_replaced(self) -> bool:
         """Return whether the file was replaced by a shorter one, which is then read from its beginning."""
         try:
             is_shorter = self._file.stat().st_size < self._offset
@@ -100,7 +100,7 @@ class FoldedLog:
     def refresh(self) -> Progress:
         """Take what is new in the log; how far the training is by now."""
         with self._lock:
-            if self._reader.has_begun_anew():
+            if self._reader.was_replaced():
                 self.progress, self.last_event = self._before, 0
             for line in self._reader.new_lines():
                 self.last_event = line.n

@@ -34,7 +34,7 @@ from coverslip.datasets import (
 from coverslip.errors import CoverslipError, LeakageFound
 from coverslip.files import sha256_json
 from coverslip.messages import FAILURE_VARIABLE, Failure, Note, failure_of, note
-from coverslip.runs import Recipe, keeping_split, save_recipe
+from coverslip.runs import Recipe, apply_earlier_split, save_recipe
 from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.datasets.sources import groups_of_images
@@ -133,7 +133,7 @@ def split(
         settled = keeping_split_of(workspace, again_of, dataset_id, settled)
     checked, settled = apply_recipe(data, settled)
     settled.check_decision(checked.classes)
-    checked = keeping_split(checked, settled)
+    checked = apply_earlier_split(checked, settled)
     if settled.split.near_duplicates == "ignore":
         return planned(checked, settled, _scan_of(checked, data, scan), allow_leakage=allow_leakage)
     scan = _scan_of(checked, data, with_cached_near_duplicates(scan))

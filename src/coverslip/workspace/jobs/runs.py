@@ -177,12 +177,12 @@ def _step(choices: Json, progress: Progress) -> int | None:
 
 def can_finish(job: Job, state: State, progress: Progress) -> bool:
     """Return whether the fine-tuning can be ended now: not after its end, and not in trainings that must be alike."""
-    from coverslip.experiments.run_state import why_not_finished
+    from coverslip.experiments.run_state import finish_refusal
 
     if state not in ("running", "stopped", "interrupted") or not is_run(job.folder):
         return False
     try:
-        return why_not_finished(job.run) is None and progress.stage != "measuring"
+        return finish_refusal(job.run) is None and progress.stage != "measuring"
     except CoverslipError:  # its recipe cannot be read
         return False
 

@@ -29,7 +29,7 @@ from coverslip.errors import Conflict, NotFound
 from coverslip.images import ImageFacts, ReadPlan
 from coverslip.messages import note_of, text
 from coverslip.runs import Run, SplitRow
-from coverslip.runs.images import file_of_each
+from coverslip.runs.images import image_files
 from coverslip.workspace.store.tables import classifiers, confirmed_labels, datasets, image_facts, images, jobs
 
 Json = dict[str, Any]  # Any: JSON values
@@ -220,7 +220,7 @@ def ids_in_dataset(rows: Mapping[str, SplitRow]) -> dict[str, str]:
 
 
 def _rows_by_file(run: Run) -> dict[str, list[SplitRow]]:
-    files, rows = file_of_each(run), defaultdict[str, list[SplitRow]](list)
+    files, rows = image_files(run), defaultdict[str, list[SplitRow]](list)
     for row in run.split:
         rows[files[row.image_id]].append(row)
     return rows
