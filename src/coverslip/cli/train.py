@@ -199,9 +199,7 @@ def train(
             if column_pattern is not None:  # the table is from the app
                 dataset = replace(dataset, opening=replace(dataset.opening, column_pattern=column_pattern))
             out = out or _next_free(Path("runs"), Path((data or [""])[0]).absolute().stem)
-            with remove_new_folder_on(
-                LeakageFound, Run(out)
-            ):  # so that the same command with --allow-leakage can use it
+            with remove_new_folder_on(LeakageFound, Run(out)):  # for the same command with --allow-leakage
                 run = pipeline.train(
                     dataset, choices, out=out, emit=emit, allow_leakage=allow_leakage, budget=budget, began=began
                 )

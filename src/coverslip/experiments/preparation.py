@@ -1,4 +1,4 @@
-"""Check data and recipe before a training, and scan the images."""
+"""Prepare a training: apply the recipe to the images, validate both, and scan the images."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -49,15 +49,16 @@ from coverslip.runs import (
 from coverslip.stopping import NO_DEADLINE
 from coverslip.training.preprocessing import check_channels
 
-_LOOKED_AT = 32  # images, before all of them are read
-_FEW_IMAGES = 10  # of a class, on average: numbers from fewer say next to nothing
-_SEARCH_SHARE = 0.25  # of the time that is left, which a search for near-duplicates may take
+_N_CHECKED_FIRST = 32  # images whose channels are checked before all images are read
+_FEW_IMAGES = 10  # per class on average: metrics of fewer images are hardly informative
+_SEARCH_SHARE = 0.25  # share of the remaining time budget that the search for near-duplicates may take
 
 
 def apply_recipe(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
-    """The images read and labeled as the recipe says, and the recipe with what was chosen when the images were opened.
+    """Return the images as the recipe reads and labels them, and the recipe with the options of opening the images.
 
-    Groups are those of the opening, else the recipe's; plane and channels are the recipe's, else those of the opening.
+    Groups chosen when the images were opened take precedence over those of the recipe. Plane and channels of the recipe
+    take precedence over those of opening the images.
     """
     check_classes(data, recipe.classes)
     opening = data.opening
@@ -76,27 +77,27 @@ def apply_recipe(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
 
 
 def assign_groups(data: Dataset, recipe: Recipe) -> Dataset:
-    """The images in the recipe's groups, where none were chosen when they were opened."""
+    """Return the images with the recipe's groups, unless groups were chosen when the images were opened."""
     return data if recipe.group is None or data.opening.is_grouped else regrouped(data, recipe.group)
 
 
 def validated(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
-    """The images and the recipe as they agree, with whole paths to the initialization; no image is opened.
+    """Return images and recipe after `apply_recipe`, with absolute paths, once both are valid. No image is opened.
 
     Raises:
         BadClassifier: the initialization is a run without a classifier.
-        BadDataset: a class has a name that it may not have, or the images of pretraining cannot be used.
-        BadRecipe: it does not fit the network, the images or the initialization.
-        BadRun: the split of an earlier run cannot be kept.
-        WeightsUnavailable: none are known.
+        BadDataset: the name of a class is not allowed, or the images of pretraining cannot be used.
+        BadRecipe: the recipe does not fit the network, the images or the initialization.
+        BadRun: the split of an earlier run cannot be used.
+        WeightsUnavailable: there are no pretrained weights for the network.
     """
     data, recipe = apply_recipe(data, recipe)
     _check_network(recipe)
-    recipe = _with_whole_paths(recipe, data.classes)
+    recipe = _with_absolute_init(recipe, data.classes)
     if recipe.split.run is not None:
-        apply_earlier_split(data, recipe)  # it can be kept
-        whole = recipe.split.model_copy(update={"run": str(Path(recipe.split.run).absolute())})
-        recipe = recipe.model_copy(update={"split": whole})
+        apply_earlier_split(data, recipe)  # only for its errors
+        plan = recipe.split.model_copy(update={"run": str(Path(recipe.split.run).absolute())})
+        recipe = recipe.model_copy(update={"split": plan})
     check_class_names(data, data.classes)
     check_groups(data)
     recipe.check_decision(data.classes)
@@ -106,13 +107,13 @@ def validated(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
 
 
 def open_pretraining(recipe: Recipe, init: Pretraining) -> tuple[Dataset, Recipe]:
-    """The images and the recipe of pretraining."""
-    data, own_recipe = apply_recipe(open_dataset(init.train_on), pretraining_recipe(recipe))
-    return data, _with_whole_paths(own_recipe, data.classes)
+    """Return the images and the recipe of pretraining."""
+    data, inner_recipe = apply_recipe(open_dataset(init.train_on), pretraining_recipe(recipe))
+    return data, _with_absolute_init(inner_recipe, data.classes)
 
 
 def _check_network(recipe: Recipe) -> None:
-    """Whether there is such a network, with such weights, and whether it takes what was chosen."""
+    """Raise if the network or its pretrained weights are unknown, or if it does not support an option of the recipe."""
     from coverslip.models.freezing import check_choices
 
     record = model_info(recipe.model)
@@ -122,8 +123,8 @@ def _check_network(recipe: Recipe) -> None:
     check_choices(recipe.model, recipe.model_options, recipe.head, recipe.freeze_to, recipe.image_size)
 
 
-def _with_whole_paths(recipe: Recipe, classes: Sequence[str]) -> Recipe:
-    """The recipe with whole paths to the initialization of a training on these classes, which is checked."""
+def _with_absolute_init(recipe: Recipe, classes: Sequence[str]) -> Recipe:
+    """Check the initialization of a training on these classes, and return the recipe with absolute paths to it."""
     from coverslip.training.initialization import check_initialization, check_labels
 
     match recipe.init:
@@ -131,27 +132,28 @@ def _with_whole_paths(recipe: Recipe, classes: Sequence[str]) -> Recipe:
             check_initialization(recipe.init, recipe, classes)
             return recipe.model_copy(update={"init": recipe.init.model_copy(update={"run": str(Path(run).absolute())})})
         case Pretraining(train_on=source):
-            data, own_recipe = open_pretraining(recipe, recipe.init)
+            data, inner_recipe = open_pretraining(recipe, recipe.init)
             check_class_names(data, data.classes)
             check_labels(recipe.init.labels, data.classes, classes)
-            whole: dict[str, Any] = {"train_on": str(Path(source).absolute())}  # Any: of each key its own
-            if isinstance(own_recipe.init, FromRun):
-                whole["recipe"] = {**recipe.init.recipe, "init": own_recipe.init.model_dump(mode="json")}
-            return recipe.model_copy(update={"init": recipe.init.model_copy(update=whole)})
+            changes: dict[str, Any] = {"train_on": str(Path(source).absolute())}  # Any: of each key its own
+            if isinstance(inner_recipe.init, FromRun):
+                changes["recipe"] = {**recipe.init.recipe, "init": inner_recipe.init.model_dump(mode="json")}
+            return recipe.model_copy(update={"init": recipe.init.model_copy(update=changes)})
     return recipe
 
 
 def scan_and_check(data: Dataset, recipe: Recipe, context: RunContext) -> tuple[Scan, Recipe]:
-    """Decode every image once, search for near-duplicates, and write what is wrong to the run folder.
+    """Decode every image once, search for near-duplicates, and write the inspection to the run folder.
 
     Returns:
-        What each image is, and the recipe, which says so where a time budget leaves no time for the search.
+        The scan, and the recipe. If a time budget leaves no time for the search, its `split.near_duplicates` is
+        `ignore`.
     """
-    _look_ahead(data, context)
+    _check_some_channels(data, context)
     write_content_hashes(context.run, data, emit=context.emit, stop=context.stop)
-    seen = SeenWhileScanning(with_quality=False) if _is_searched(recipe, context) else None
-    scan = scan_images(data, emit=context.emit, stop=context.stop, on_pixels=seen)
-    scan, recipe = _with_near_duplicates(data, scan, seen, recipe, context)
+    descriptions = SeenWhileScanning(with_quality=False) if _is_searched(recipe, context) else None
+    scan = scan_images(data, emit=context.emit, stop=context.stop, on_pixels=descriptions)
+    scan, recipe = _with_near_duplicates(data, scan, descriptions, recipe, context)
     inspection = inspect_with_leakage_audit(data, with_known_quality(scan), cached_leakage_audit(data, scan))
     write_inspection(context.run.inspection_file, inspection)
     notes = [*data.notes, *shared_class_notes(data), *_few_images_notes(data)]
@@ -170,14 +172,14 @@ def _few_images_notes(data: Dataset) -> list[Note]:
 
 
 def _is_searched(recipe: Recipe, context: RunContext) -> bool:
-    """Whether near-duplicates are searched for; a run that is resumed keeps those that it began with."""
+    """Return whether near-duplicates are searched for. A resumed run uses those of its first session."""
     return recipe.split.near_duplicates == "together" and context.run.inspection is None
 
 
 def _with_near_duplicates(
-    data: Dataset, scan: Scan, seen: SeenWhileScanning | None, recipe: Recipe, context: RunContext
+    data: Dataset, scan: Scan, descriptions: SeenWhileScanning | None, recipe: Recipe, context: RunContext
 ) -> tuple[Scan, Recipe]:
-    """The scan with the clusters that the split keeps together, and the recipe, as `scan_and_check` gives it."""
+    """Return the scan with clusters of near-duplicates, and the recipe, as `scan_and_check` returns them."""
     if recipe.split.near_duplicates == "ignore":
         return scan, recipe
     inspection = context.run.inspection
@@ -187,7 +189,7 @@ def _with_near_duplicates(
     if context.deadline != NO_DEADLINE:
         stop = replace(stop, deadline=context.deadline.earlier((1 - _SEARCH_SHARE) * left))
     try:
-        scan = with_near_duplicates(data, scan, seen, emit=context.emit, stop=stop)
+        scan = with_near_duplicates(data, scan, descriptions, emit=context.emit, stop=stop)
     except OutOfTime:
         return scan, _without_search(recipe, context, _SEARCH_SHARE * left)
     clusters = kept_together(data, scan)
@@ -198,23 +200,23 @@ def _with_near_duplicates(
 
 
 def _without_search(recipe: Recipe, context: RunContext, seconds: float) -> Recipe:
-    """The recipe of a run whose time budget is too short for the search, which its file says from now on."""
+    """Return and write the recipe of a run whose time budget is too short for the search."""
     context.emit(Noted.of(note("near-duplicates-not-searched", level="warning", duration=duration(seconds))))
     split = recipe.split.model_copy(update={"near_duplicates": "ignore"})
     save_recipe(context.run.recipe.model_copy(update={"split": split}), context.run.recipe_file)
     return recipe.model_copy(update={"split": split})
 
 
-def _look_ahead(data: Dataset, context: RunContext) -> None:
-    """Images that cannot be trained on together are refused by a few of them, before minutes are spent on reading all.
+def _check_some_channels(data: Dataset, context: RunContext) -> None:
+    """Check the channels of a sample of images, so that a mismatch is reported before all images are read.
 
     Raises:
-        BadDataset: they have different numbers of channels, and not by a single image.
+        BadDataset: the numbers of channels differ, and more than one image has each.
     """
-    taking_part = [i for i, record in enumerate(data.records) if data.has_class(record)]
-    if len(taking_part) < 2 * _LOOKED_AT:
+    used = [i for i, record in enumerate(data.records) if data.has_class(record)]
+    if len(used) < 2 * _N_CHECKED_FIRST:
         return
-    some = taking_part[:: len(taking_part) // _LOOKED_AT][:_LOOKED_AT]
-    facts = [fact for fact in scan_images(data.chosen(some), stop=context.stop).facts if isinstance(fact, ImageFacts)]
+    sample = used[:: len(used) // _N_CHECKED_FIRST][:_N_CHECKED_FIRST]
+    facts = [fact for fact in scan_images(data.chosen(sample), stop=context.stop).facts if isinstance(fact, ImageFacts)]
     times = Counter(fact.n_channels for fact in facts)
-    check_channels([fact for fact in facts if times[fact.n_channels] > 1], n_checked=len(some))
+    check_channels([fact for fact in facts if times[fact.n_channels] > 1], n_checked=len(sample))

@@ -1,4 +1,4 @@
-"""Begin the folder of a run, record the state of its work and its time budget, and finish or stop it early."""
+"""The state of a run: begin its folder, record its work and time budget, and finish or stop it early."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -40,20 +40,20 @@ if TYPE_CHECKING:
 def begin_run(
     folder: Path, data: Dataset, recipe: Recipe, device: str, *, allow_leakage: bool, budget: float | None = None
 ) -> Environment:
-    """Make a new folder a run folder, in which stands what the run is about and how it shall be done.
+    """Create a run folder with `environment.json`, `recipe.yaml` and, with a time budget, `budget.json`.
 
     Args:
         folder: new or empty.
-        data, recipe: as they agree.
-        device: that it is done on.
-        allow_leakage: the same pixels or groups may stand on both sides of a predefined split.
-        budget: seconds that it may take; None for as long as it takes.
+        data, recipe: after `validated`.
+        device: as PyTorch names it.
+        allow_leakage: whether duplicates or groups may be in several sets of a predefined split.
+        budget: time limit in seconds; None without a time budget.
 
     Returns:
-        What the run says of itself.
+        The environment of the run.
 
     Raises:
-        BadRun: it exists and is not empty.
+        BadRun: the folder exists and is not empty.
     """
     run = create_run_folder(folder)
     environment = describe_environment(
@@ -65,13 +65,13 @@ def begin_run(
         weights=Weights.model_validate(describe_weights(recipe.model)) if recipe.init == "imagenet" else None,
     )
     if budget is not None:
-        new_budget(recipe, budget).write(run.budget_file)
+        _new_budget(recipe, budget).write(run.budget_file)
     write_recipe_and_environment(run, environment, recipe)
     return environment
 
 
 def check_budget(recipe: Recipe) -> None:
-    """Raises BadRecipe where no time budget can be planned for a recipe."""
+    """Raise BadRecipe if a time budget cannot be planned for the recipe."""
     if isinstance(recipe.init, Pretraining):
         raise BadRecipe("budget-with-pretraining", faults=[("init", text("budget-with-pretraining.fault"))])
     if recipe.init == "scratch" and recipe.split.asks_for_folds:
@@ -79,19 +79,24 @@ def check_budget(recipe: Recipe) -> None:
         raise BadRecipe("budget-with-folds-from-scratch", faults=[("init", fault)])
 
 
-def resume_budget(run: Run, more: float | None) -> Deadline:
-    """What those who worked on a run before have left of its time, or seconds that it is given from now.
+def resume_budget(run: Run, seconds: float | None) -> Deadline:
+    """Return the deadline of a run that is resumed, and update its `budget.json`.
+
+    Args:
+        run: to be resumed.
+        seconds: a new time budget, from now; None continues with the rest of the previous one, if there was one.
 
     Raises:
-        BadRecipe: it is given time, and does pretraining.
+        BadRecipe: there is a new time budget, and it cannot be planned for the recipe.
     """
     record, status = run.budget, run.status
-    if more is not None:
+    if seconds is not None:
         check_budget(run.recipe)
-        record = (record or new_budget(run.recipe, more)).model_copy(update={"seconds": more, "used_seconds": 0.0})
+        record = record or _new_budget(run.recipe, seconds)
+        record = record.model_copy(update={"seconds": seconds, "used_seconds": 0.0})
         if run.is_cross_validated:
             record = record.model_copy(update={"is_fixed": True})
-        elif record.is_finetuned and not run.recipe.is_finetuned:  # there was no time for it before
+        elif record.is_finetuned and not run.recipe.is_finetuned:  # the earlier budget left no time to fine-tune
             shutil.rmtree(run.checkpoint_file("last").parent, ignore_errors=True)  # of another image size
             save_recipe(run.recipe.model_copy(update={"stage": "finetune"}), run.recipe_file)
     elif record is not None:
@@ -99,91 +104,94 @@ def resume_budget(run: Run, more: float | None) -> Deadline:
         record = record.model_copy(update={"used_seconds": used})
     if record is None:
         return NO_DEADLINE
-    if more is not None or not record.is_fixed:
+    if seconds is not None or not record.is_fixed:
         record = record.model_copy(update={"ended": None})
     record.write(run.budget_file)
     return Deadline.within(record.seconds - record.used_seconds)
 
 
-def new_budget(recipe: Recipe, seconds: float) -> BudgetRecord:
-    """The record of a run that is given so many seconds."""
+def _new_budget(recipe: Recipe, seconds: float) -> BudgetRecord:
     return BudgetRecord(seconds=seconds, adds_epochs=recipe.epochs == "auto", is_finetuned=recipe.is_finetuned)
 
 
 def write_recipe_and_environment(run: Run, environment: Environment, recipe: Recipe) -> None:
-    """Write the first two files of a run, the recipe last: a folder with a recipe is a run."""
+    """Write the first two files of a run. The recipe is written last, since a folder with a recipe counts as a run."""
     environment.write(run.environment_file)
     save_recipe(recipe, run.recipe_file)
 
 
-_ONCE = "cache-not-usable"  # a note that every store of the cache gives, and a run passes on once
+_ONCE = "cache-not-usable"  # each store of the cache emits this note; a run records the first one only
 
 
 @contextmanager
 def record_work(
     context: RunContext, *, is_inner: bool = False, stopped: Callable[[Run], Stopped] | None = None
 ) -> Iterator[RunContext]:
-    """A context whose events are also written down, for the time of the work.
+    """Record the work of the block in a run folder: its events, its state and, in any case, its end.
 
     Args:
         context: of the work.
-        is_inner: it is part of another's, whose listener it has.
-        stopped: says what a stop leaves; default: of a training.
+        is_inner: whether the work is part of a larger run, whose listener the context has.
+        stopped: returns the error of a stop; default: that of a training.
+
+    Yields:
+        The context with a listener that also writes the events.
 
     Raises:
         Stopped: on request, with a remedy to resume.
     """
     status = StatusFile(context.run.status_file)
-    status.say("running")
+    status.write("running")
     with RunLog(context.run, status) as log:
-        tell: Emit = _InnerTelling(log, context.emit) if is_inner else _Telling(log, context)
+        emit: Emit = _InnerListener(log, context.emit) if is_inner else _RunListener(log, context)
         try:
-            yield context.with_emit(tell)
-            status.say("done")
-        except (Stopped, KeyboardInterrupt) as error:  # the latter: the second Ctrl-C
+            yield context.with_emit(emit)
+            status.write("done")
+        except (Stopped, KeyboardInterrupt) as error:  # KeyboardInterrupt: the second Ctrl-C
             end = (stopped or _stopped_training)(context.run)
-            _tell_the_end(end, "stopped", context, status, (log, context.emit))
+            _report_early_end(end, "stopped", context, status, (log, context.emit))
             raise end from error
         except BaseException as error:
-            _tell_the_end(error, "failed", context, status, (log, context.emit))
+            _report_early_end(error, "failed", context, status, (log, context.emit))
             raise
-        tell(RunEnded(run=str(context.folder), state="done"))
+        emit(RunEnded(run=str(context.folder), state="done"))
 
 
-class _Telling:
-    """Writes events down and passes them on; no training ends because of who listens to it.
+class _RunListener:
+    """Writes events to the log and passes them to the context's listener.
 
-    If a listener raises, the first fault goes into the log, and the listener still receives later events.
+    An error of that listener does not end the training. The first one is logged, and the listener still receives later
+    events.
     """
 
     def __init__(self, log: RunLog, context: RunContext) -> None:
         self._log, self._context = log, context
-        self._is_fault_told = self._is_stop_told = self._is_cache_told = False
+        self._is_fault_logged = self._is_stop_noted = self._is_cache_noted = False
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Noted) and event.code == _ONCE:
-            if self._is_cache_told:
+            if self._is_cache_noted:
                 return
-            self._is_cache_told = True
+            self._is_cache_noted = True
         self._log(event)
         self._pass_on(event)
-        if self._context.stop.is_requested() and not self._is_stop_told and not isinstance(event, RunEnded):
-            self._is_stop_told = True
+        if self._context.stop.is_requested() and not self._is_stop_noted and not isinstance(event, RunEnded):
+            self._is_stop_noted = True
             by_file = self._context.run.stop_file.exists()
             self(Noted.of(note("stopping", by_file=by_file)))
 
     def _pass_on(self, event: Event) -> None:
         try:
             self._context.emit(event)
-        except Exception as error:  # noqa: BLE001  whatever a listener does wrong is its own affair
-            if not self._is_fault_told:
-                self._is_fault_told = True
+        except Exception as error:  # noqa: BLE001  any error of a listener
+            if not self._is_fault_logged:
+                self._is_fault_logged = True
                 reason = f"{type(error).__name__}: {error}".splitlines()[0]
                 self._log(Noted.of(note("listener-fault", level="warning", reason=reason)))
 
 
-class _InnerTelling:
-    """Writes events down and passes them to the log of the whole run, whose faults end the work."""
+class _InnerListener:
+    """Writes events to the log and passes them to the listener of the larger run, whose errors end the work."""
 
     def __init__(self, log: RunLog, emit: Emit) -> None:
         self._log, self._emit = log, emit
@@ -193,21 +201,21 @@ class _InnerTelling:
         self._emit(event)
 
 
-def _tell_the_end(
+def _report_early_end(
     error: BaseException, state: str, context: RunContext, status: StatusFile, listeners: tuple[Emit, Emit]
 ) -> None:
-    """Report an early end as far as possible: on a full disk writing fails, and `error` matters more."""
+    """Write and emit an early end. Errors while doing so, as on a full disk, are ignored: `error` matters more."""
     reason = str(error) or type(error).__name__
     failure = error.failure if isinstance(error, CoverslipError) else None
     with suppress(CoverslipError, OSError):
-        status.say("stopped" if state == "stopped" else "failed", reason=reason, failure=failure)
+        status.write("stopped" if state == "stopped" else "failed", reason=reason, failure=failure)
     for listener in listeners:
         with suppress(Exception):
             listener(RunEnded(run=str(context.folder), state=state, reason=reason))
 
 
 def _stopped_training(run: Run) -> Stopped:
-    """Return the error of a stopped training: what was saved, and how to resume."""
+    """Return the error of a stopped training, with the saved classifier and the remedy to resume."""
     resume = Resume(str(run.folder))
     if run.has_classifier:
         can_finish = finish_refusal(run) is None
@@ -225,13 +233,13 @@ def _stopped_training(run: Run) -> Stopped:
 
 
 def request_finish(folder: Path) -> bool:
-    """Ask for the end of a training's fine-tuning.
+    """Request that a training ends its fine-tuning now.
 
     Returns:
-        Whether a process works on the run, which will do so; else it ends once the run is resumed.
+        Whether a process is working on the run. If not, the request takes effect when the run is resumed.
 
     Raises:
-        BadRun: there is no run, or nothing to finish now.
+        BadRun: there is no run, or its training cannot be finished now.
     """
     run = open_run(folder)
     status, refusal = run.status, finish_refusal(run)
@@ -242,7 +250,7 @@ def request_finish(folder: Path) -> bool:
 
 
 def withdraw_finish(folder: Path) -> None:
-    """Withdraw an earlier request if no process is running: a resumed training then runs to its end."""
+    """Withdraw an earlier request if no process is working on the run, so that a resumed training runs to its end."""
     run = open_run(folder)
     status = run.status
     if status is None or not status.is_alive:
@@ -271,21 +279,21 @@ def already_finished(run: Run) -> BadRun:
 
 
 def record_finish(fitted: "Fitted", recipe: Recipe, context: RunContext) -> None:
-    """Where fine-tuning was finished early, say in the run's recipe how far it came."""
+    """If fine-tuning was finished early, write the number of its epochs to the run's recipe."""
     stage = fitted.finetuning
     if stage is None:
         is_finished_early = recipe.is_finetuned and not fitted.is_stopped
     else:
         is_finished_early = stage.stopped_because == "finished early"
     if not is_finished_early:
-        if not fitted.is_stopped:  # asked for too late
+        if not fitted.is_stopped:  # the request came too late
             remove_file(context.run.finish_file)
         return
-    n_run = 0 if stage is None else stage.epochs_run
+    n_epochs_run = 0 if stage is None else stage.epochs_run
     changes: dict[str, object] = {"stage": "instant"}
-    if n_run:
-        # All epochs are run again, and the best one is kept, also where the patience would have ended it before.
-        changes = {"last_epoch": n_run, "checkpoint_selection": "best", "patience": recipe.patience_used}
+    if n_epochs_run:
+        # A training by this recipe runs all these epochs and selects the best one, whatever the patience.
+        changes = {"last_epoch": n_epochs_run, "checkpoint_selection": "best", "patience": recipe.patience_used}
     save_recipe(context.run.recipe.model_copy(update=changes), context.run.recipe_file)
     remove_file(context.run.finish_file)
-    context.emit(Noted.of(note("finished-early", epochs_run=n_run, epochs=recipe.n_epochs)))
+    context.emit(Noted.of(note("finished-early", epochs_run=n_epochs_run, epochs=recipe.n_epochs)))

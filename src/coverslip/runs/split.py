@@ -124,7 +124,8 @@ class TrainingHashRecord(Document):
 class TrainingHashes:
     """Pixel hashes of the images that weights and choices come from, by the plan that these images were read with.
 
-    Another page or other channels of a file have other pixels. Duplicates are therefore searched for with the same plan.
+    Another page or other channels of a file have other pixels, so duplicates are searched for with
+    the same plan.
     """
 
     by_plan: Mapping[ReadPlan, frozenset[str]] = field(default_factory=dict)
