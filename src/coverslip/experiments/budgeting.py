@@ -137,9 +137,8 @@ class _BudgetedTraining:
         self._epochs = recipe.n_epochs
         self._fewest = _fewest_epochs(recipe, split_data.n_drawn(recipe))
         self._most = _MORE_EPOCHS * self._epochs if record.adds_epochs else float(self._epochs)
-        self._best: TrainedNetwork | None = (
-            None  # result of a stop: the first instant classifier, or the fine-tuned one
-        )
+        # The result of a stop: the first instant classifier, or the fine-tuned one.
+        self._best: TrainedNetwork | None = None
 
     def run(self) -> TrainedNetwork:
         """Train, on smaller images if time is short, and return the better of fine-tuned and instant classifier."""

@@ -19,7 +19,7 @@ from coverslip.datasets import (
 from coverslip.errors import BadRun, OutOfTime
 from coverslip.evaluation import Evaluation, apply_temperature, learn_decisions, uncertain_share, with_folds
 from coverslip.evaluation.decisions import set_floors
-from coverslip.events import Emit, Event, FoldEnded, FoldStarted, Noted
+from coverslip.events import Emit, FoldEnded, FoldStarted, Noted
 from coverslip.experiments.evaluating import evaluate_rows, measure, write_results
 from coverslip.experiments.one_split import learning_curve_hook, package, train_one_split, write_training_hashes
 from coverslip.experiments.run_state import record_work, write_recipe_and_environment
@@ -110,7 +110,7 @@ def measure_folds(run: Run, data: Dataset, context: RunContext) -> Evaluation:
         fold_run = run.fold(k)
         test_data = data.chosen(i for i, fold in enumerate(folds) if fold == k)
         classifier = load_classifier(fold_run.folder, context.device)
-        fold_context = context.with_emit(_as_fold(context.emit, k))
+        fold_context = context.nested(fold_run.folder, fold=k)
         measure(fold_run, test_data, classifier, fold_run.recipe, fold_context, may_be_empty=True)
     return pool_folds(Run(run.folder), data, folds, run.recipe, context)
 
@@ -118,7 +118,7 @@ def measure_folds(run: Run, data: Dataset, context: RunContext) -> Evaluation:
 def refuse_fold(run: Run) -> None:
     """Raise BadRun if the run is a fold, since only whole runs can be resumed."""
     if run.environment.fold is not None:
-        raise BadRun("one-fold", file=run.folder, remedies=(Resume(str(run.whole.folder)),))
+        raise BadRun("one-fold", file=run.folder, remedies=(Resume(str(run.parent_run.folder)),))
 
 
 def _train_folds(
@@ -135,7 +135,7 @@ def _train_folds(
             evaluation = fold_run.metrics
         else:
             split = cap_training(data, split, recipe.split.train_per_class, recipe.split_seed)
-            with record_work(context.nested(fold_run.folder, _as_fold(context.emit, k)), is_inner=True) as inner:
+            with record_work(context.nested(fold_run.folder, fold=k), is_inner=True) as inner:
                 evaluation = train_one_split(
                     data, recipe, inner, scan=scan, split=split, with_report=False, may_be_empty=True
                 )
@@ -156,15 +156,6 @@ def _check_not_out_of_time(fold: Run) -> None:
     training = fold.training
     if training is not None and training.finetune is not None and training.finetune.stopped_because == "out of time":
         raise OutOfTime("no-time-for-all-folds")
-
-
-def _as_fold(emit: Emit, fold: int) -> Emit:
-    """Return a listener that marks events as those of a fold."""
-
-    def emit_marked(event: Event) -> None:
-        emit(replace(event, fold=fold))
-
-    return emit_marked
 
 
 def pool_folds(run: Run, data: Dataset, fold_of: Sequence[int], recipe: Recipe, context: RunContext) -> Evaluation:

@@ -81,11 +81,7 @@ class _PaceRecord:
 
     def is_alike(self, other: "_PaceRecord") -> bool:
         """Return whether both trainings have the same pace."""
-        return _identity(self) == _identity(other)
-
-
-def _identity(record: _PaceRecord) -> tuple[object, ...]:
-    return record.model, record.image_size, record.device, record.tta, record.freeze_to, record.is_scratch
+        return replace(other, at=self.at, pace=self.pace) == self
 
 
 def plan_work(recipe: Recipe, counts: Counts, device: str, limit_seconds: float | None = None) -> WorkPlanned:

@@ -139,9 +139,8 @@ def evaluate_rows(
         )
     if not measured:
         raise BadDataset("no-known-label", file=data.root, classes=some(classes, 8))
-    probability = np.nan_to_num(
-        [rows[i].probabilities for i in measured]
-    )  # NaN: a class without training images in the fold
+    # NaN: a class without training images in the fold.
+    probability = np.nan_to_num([rows[i].probabilities for i in measured])
     records = [data.records[i] for i in measured]
     return evaluate_predictions(
         probability,
@@ -222,7 +221,7 @@ def evaluate_on(evaluation: Run, data: Dataset, classifier: Classifier, context:
         Conflict: another process works in the folder.
         Stopped: on request, or if the evaluation's folder contains a file named `stop`.
     """
-    run = evaluation.whole
+    run = evaluation.parent_run
     data = _with_groups_of_run(data, run, context.emit)
     for each in data.notes:
         if each.code != "not-grouped":  # this note concerns splits
@@ -233,7 +232,7 @@ def evaluate_on(evaluation: Run, data: Dataset, classifier: Classifier, context:
 
 
 def _evaluate_in(evaluation: Run, data: Dataset, classifier: Classifier, context: RunContext) -> Run:
-    run = evaluation.whole
+    run = evaluation.parent_run
     data = _as_measured(write_in_memory_images(data, evaluation, emit=context.emit), run, classifier.card)
     remove_file(evaluation.stop_file)
     evaluation_context = RunContext(evaluation.folder, context.device, context.emit, Stop(evaluation.stop_file))
@@ -255,10 +254,10 @@ def images_of_evaluation(evaluation: Run) -> Dataset:
 
     Raises:
         BadRun: some are missing, or their description changed.
-        CoverslipError: their folder or table is not there.
+        CoverslipError: their folder or table is missing.
     """
-    run, image_ids = evaluation.whole, {row.image_id for row in evaluation.predictions}
-    assert run.card is not None, "it was measured with this classifier"
+    run, image_ids = evaluation.parent_run, {row.image_id for row in evaluation.predictions}
+    assert run.card is not None, "the evaluation has metrics"
     data = _as_measured(evaluated_images_of(evaluation), run, run.card)
     data = data.chosen(i for i, record in enumerate(data.records) if record.image_id in image_ids)
     before = evaluation.evaluated_images

@@ -179,12 +179,9 @@ def _note_replaced_targets(previous: Recipe, recipe: Recipe, context: RunContext
 def _targets(recipe: Recipe) -> list[str]:
     """Return the texts of the targets of a recipe's decision rule; empty for the default rule."""
     targets = []
-    if recipe.decide_by == "roc":
-        targets.append(text("decision-target", decide_by="roc", value=0))
-    elif recipe.decide_by == "threshold":
-        targets.append(text("decision-target", decide_by="threshold", value=recipe.threshold))
-    elif recipe.decide_by != "highest":
-        targets.append(text("decision-target", decide_by=recipe.decide_by, value=recipe.target))
+    if recipe.decide_by != "highest":
+        value = {"roc": 0, "threshold": recipe.threshold}.get(recipe.decide_by, recipe.target)
+        targets.append(text("decision-target", decide_by=recipe.decide_by, value=value))
     if recipe.error_rate is not None:
         targets.append(text("decision-target", decide_by="error_rate", value=recipe.error_rate))
     return targets

@@ -6,12 +6,12 @@ searched for, by their pixels, among the images of an earlier run and of pretrai
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from coverslip.datasets import Dataset, Scan, one_line, scan_images
 from coverslip.errors import BadRun, LeakageFound, OutOfTime
-from coverslip.events import Emit, Event, Noted
+from coverslip.events import Event, Noted
 from coverslip.experiments.budgeting import can_fall_back_to_instant, fit_folds_to_budget, without_finetuning
 from coverslip.experiments.cross_validation import choose_folds, cross_validate
 from coverslip.experiments.estimating import PaceListener, counts_of, expected_time, fit_to_memory, plan_work
@@ -57,8 +57,13 @@ def run_training(data: Dataset, recipe: Recipe, environment: Environment, contex
         CoverslipError: one of its subclasses, with remedies.
         Stopped: on Ctrl-C, SIGTERM or the run's stop file.
     """
-    listening = context.with_emit(_both(PaceListener(context), context.emit))
-    with signals_stop(), record_work(listening) as inner:
+    measure_pace = PaceListener(context)
+
+    def emit(event: Event) -> None:
+        measure_pace(event)
+        context.emit(event)
+
+    with signals_stop(), record_work(context.with_emit(emit)) as inner:
         _train(data, recipe, environment, inner)
     return Run(context.folder)
 
@@ -113,14 +118,6 @@ def _seconds_of_budget(context: RunContext) -> float | None:
     if left == math.inf:
         return None
     return max(0.0, left + (0.0 if budget is None else budget.reserve_seconds))
-
-
-def _both(first: Emit, second: Emit) -> Emit:
-    def tell(event: Event) -> None:
-        first(event)
-        second(event)
-
-    return tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +196,7 @@ def _pretrain(
                 inner_environment = begin_run(
                     pretraining_run.folder, data, inner_recipe, environment.device, allow_leakage=allow
                 )
-            nested = context.nested(pretraining_run.folder, _as_pretraining(context.emit))
+            nested = context.nested(pretraining_run.folder, is_pretraining=True)
             _check_pretraining(data, init, test_images, environment, nested)
             with record_work(nested, is_inner=True) as inner:
                 _train(data, inner_recipe, inner_environment, inner)
@@ -217,12 +214,3 @@ def _check_pretraining(
     hashes = frozenset(facts.pixel_hash for facts in scan.facts if isinstance(facts, ImageFacts))
     hashes_by_plan = TrainingHashes({data.opening.plan: hashes})
     test_images.count_shared(hashes_by_plan, Path(init.train_on), context, is_allowed=environment.allow_leakage)
-
-
-def _as_pretraining(emit: Emit) -> Emit:
-    """Return a listener that marks events as those of pretraining."""
-
-    def tell(event: Event) -> None:
-        emit(replace(event, is_pretraining=True))
-
-    return tell

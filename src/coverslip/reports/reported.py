@@ -249,7 +249,7 @@ def read_evaluation(folder: Path) -> ReportedRun:
         BadRun: not an evaluation of a run, or no metrics in it yet.
     """
     evaluation = Run(folder)
-    run = open_run(evaluation.whole.folder)
+    run = open_run(evaluation.parent_run.folder)
     if not evaluation.is_measured:
         raise BadRun("evaluation-without-results", file=folder)
     return ReportedRun(run, evaluation)

@@ -219,7 +219,7 @@ class TensorFacts:
 class PackedClassifier:
     """A packaged classifier. The header of its weights is checked, and the weights are not read yet."""
 
-    place: Path  # a folder, or a `.coverslip` file
+    path: Path  # a folder, or a `.coverslip` file
     card: ClassifierCard
     tensors: Mapping[str, TensorFacts]
 
@@ -248,29 +248,29 @@ class PackedClassifier:
         """
         if self.card.ood is None:
             return None
-        with _opened(self.place, OOD_FILE) as (stream, size):
-            tensors = _read_header(stream, size, self.place)
+        with _opened(self.path, OOD_FILE) as (stream, size):
+            tensors = _read_header(stream, size, self.path)
         head = self.tensors.get("head.weight", TensorFacts("F32", (0, 0))).shape
         shapes = {name: tensor.shape for name, tensor in tensors.items()}
         if {tensor.dtype for tensor in tensors.values()} != {"F32"} or not FeatureStatistics.shapes_fit(
             shapes, head[-1], len(self.card.classes)
         ):
-            raise BadClassifier("weights-statistics-mismatch", file=self.place)
+            raise BadClassifier("weights-statistics-mismatch", file=self.path)
         return FeatureStatistics(**self._read(OOD_FILE))
 
     def _read(self, file: str) -> Tensors:
         from safetensors import SafetensorError
         from safetensors.numpy import load
 
-        with _opened(self.place, file) as (stream, size):
-            data = _read(stream, size, self.place)
+        with _opened(self.path, file) as (stream, size):
+            data = _read(stream, size, self.path)
         try:
             tensors: Tensors = load(data)
         except (SafetensorError, ValueError, KeyError) as error:
-            raise BadClassifier("weights-not-readable", file=self.place, reason=str(error)) from error
+            raise BadClassifier("weights-not-readable", file=self.path, reason=str(error)) from error
         for name, tensor in tensors.items():
             if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
-                raise BadClassifier("classifier-weights-not-finite", file=self.place, tensor=name)
+                raise BadClassifier("classifier-weights-not-finite", file=self.path, tensor=name)
         return tensors
 
 
@@ -297,46 +297,46 @@ def find_classifier(path: os.PathLike[str] | str) -> Path:
     Raises:
         BadClassifier: there is no classifier.
     """
-    place = Path(path)
-    if (reason := closed_because(place)) is not None:
-        raise BadClassifier("classifier-path-closed", file=place, reason=reason)
-    if (place / "classifier").is_dir():
-        place = place / "classifier"
-    elif (place / "recipe.yaml").exists():
-        raise BadClassifier("run-without-classifier", file=place, remedies=(Resume(str(place)),))
-    if not place.is_file() and not (place / CARD).exists():
-        raise BadClassifier("no-classifier", file=place)
-    return place
+    path = Path(path)
+    if (reason := closed_because(path)) is not None:
+        raise BadClassifier("classifier-path-closed", file=path, reason=reason)
+    if (path / "classifier").is_dir():
+        path = path / "classifier"
+    elif (path / "recipe.yaml").exists():
+        raise BadClassifier("run-without-classifier", file=path, remedies=(Resume(str(path)),))
+    if not path.is_file() and not (path / CARD).exists():
+        raise BadClassifier("no-classifier", file=path)
+    return path
 
 
-def open_classifier(place: Path) -> PackedClassifier:
+def open_classifier(path: Path) -> PackedClassifier:
     """Read the card of a packaged classifier, and the header of its weights. Memory does not depend on their size.
 
     Args:
-        place: from `find_classifier`.
+        path: from `find_classifier`.
 
     Raises:
         BadClassifier: a file is missing, damaged, or of a newer format.
     """
-    card = card_of(place)
-    with _opened(place, WEIGHTS) as (stream, size):
-        return PackedClassifier(place, card, _read_header(stream, size, place))
+    card = card_of(path)
+    with _opened(path, WEIGHTS) as (stream, size):
+        return PackedClassifier(path, card, _read_header(stream, size, path))
 
 
-def card_of(place: Path) -> ClassifierCard:
+def card_of(path: Path) -> ClassifierCard:
     """Read the card of a packaged classifier, without its weights.
 
     Raises:
         BadClassifier: the card is missing, damaged, or of a newer format.
     """
-    with _opened(place, CARD) as (stream, size):
+    with _opened(path, CARD) as (stream, size):
         if size > _LARGEST_CARD:
-            raise BadClassifier("card-too-large", file=place, name=CARD, n_bytes=size)
-        data = _read(stream, size, place)
+            raise BadClassifier("card-too-large", file=path, name=CARD, n_bytes=size)
+        data = _read(stream, size, path)
     try:
         return ClassifierCard.model_validate_json(data)
     except ValidationError as error:
-        raise _bad_card(error, place) from error
+        raise _bad_card(error, path) from error
 
 
 def fingerprint_of(path: os.PathLike[str] | str) -> str:
@@ -351,8 +351,8 @@ def fingerprint_of(path: os.PathLike[str] | str) -> str:
 def stamp_of(path: os.PathLike[str] | str) -> int:
     """Return the time of the last change of a classifier in ns since 1970; 0 if there is none."""
     try:
-        place = find_classifier(path)
-        return (place if place.is_file() else place / CARD).stat().st_mtime_ns
+        path = find_classifier(path)
+        return (path if path.is_file() else path / CARD).stat().st_mtime_ns
     except (BadClassifier, OSError):
         return 0
 
@@ -364,51 +364,51 @@ def export_classifier(path: os.PathLike[str] | str, file: Path) -> None:
         BadClassifier: there is no classifier, or it is damaged.
         CoverslipError: the file cannot be written.
     """
-    place = find_classifier(path)
-    packed = open_classifier(place)
+    path = find_classifier(path)
+    packed = open_classifier(path)
     packed.read_weights()  # a damaged classifier is not exported
     statistics = packed.read_ood_statistics()
     entries = {}
     for name in (CARD, WEIGHTS) if statistics is None else (CARD, WEIGHTS, OOD_FILE):
-        with _opened(place, name) as (stream, size):
-            entries[name] = _read(stream, size, place)
+        with _opened(path, name) as (stream, size):
+            entries[name] = _read(stream, size, path)
     write_archive(file, entries)
 
 
 @contextmanager
-def _opened(place: Path, name: str) -> Iterator[tuple[IO[bytes], int]]:
+def _opened(path: Path, name: str) -> Iterator[tuple[IO[bytes], int]]:
     """Open a file of a packaged classifier, and yield its stream and size in bytes."""
-    if place.is_file():
-        with opened_entry(place, name) as entry:
+    if path.is_file():
+        with opened_entry(path, name) as entry:
             yield entry
         return
-    if not (place / name).is_file():
-        raise BadClassifier("no-classifier-file", file=place / name)
+    if not (path / name).is_file():
+        raise BadClassifier("no-classifier-file", file=path / name)
     try:
-        with (place / name).open("rb") as stream:
+        with (path / name).open("rb") as stream:
             yield stream, os.fstat(stream.fileno()).st_size
     except OSError as error:
-        raise BadClassifier("classifier-file-not-readable", file=place / name, reason=str(error)) from error
+        raise BadClassifier("classifier-file-not-readable", file=path / name, reason=str(error)) from error
 
 
-def _read(stream: IO[bytes], n: int, place: Path) -> bytes:
+def _read(stream: IO[bytes], n: int, path: Path) -> bytes:
     """Read exactly n bytes in chunks, so that a zip entry never unpacks to more."""
     data = bytearray()
     while len(data) < n:
         chunk = stream.read(min(_CHUNK, n - len(data)))
         if not chunk:
-            raise BadClassifier("classifier-truncated", file=place)
+            raise BadClassifier("classifier-truncated", file=path)
         data += chunk
     return bytes(data)
 
 
-def _read_header(stream: IO[bytes], size: int, place: Path) -> dict[str, TensorFacts]:
+def _read_header(stream: IO[bytes], size: int, path: Path) -> dict[str, TensorFacts]:
     """Read the header of the weights, and check that it agrees with their size."""
-    n_header = int.from_bytes(_read(stream, 8, place), "little") if size >= 8 else size
+    n_header = int.from_bytes(_read(stream, 8, path), "little") if size >= 8 else size
     if n_header > min(_LARGEST_HEADER, size - 8):
-        raise BadClassifier("weights-truncated", file=place)
+        raise BadClassifier("weights-truncated", file=path)
     try:
-        listed = json.loads(_read(stream, n_header, place), parse_int=_size_of)
+        listed = json.loads(_read(stream, n_header, path), parse_int=_size_of)
         tensors = {
             name: TensorFacts(str(about["dtype"]), _shape_of(about))
             for name, about in listed.items()
@@ -417,9 +417,9 @@ def _read_header(stream: IO[bytes], size: int, place: Path) -> dict[str, TensorF
         n_bytes = sum(_BYTES_EACH[tensor.dtype] * math.prod(tensor.shape) for tensor in tensors.values())
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         reason = str(error) if type(error) is ValueError else type(error).__name__
-        raise BadClassifier("weights-header-damaged", file=place, reason=reason) from error
+        raise BadClassifier("weights-header-damaged", file=path, reason=reason) from error
     if n_bytes != size - 8 - n_header:
-        raise BadClassifier("weights-size-mismatch", file=place)
+        raise BadClassifier("weights-size-mismatch", file=path)
     return tensors
 
 
@@ -441,6 +441,6 @@ def _bad_card(error: ValidationError, file: Path) -> BadClassifier:
     fault = error.errors()[0]
     if fault["loc"] == ("format_version",):
         return BadClassifier("newer-classifier-format", file=file, version=str(fault["input"]))
-    place = ".".join(str(part) for part in fault["loc"])
-    reason = f"{place}: {fault['msg']}" if place else str(fault["msg"])
+    key = ".".join(str(part) for part in fault["loc"])
+    reason = f"{key}: {fault['msg']}" if key else str(fault["msg"])
     return BadClassifier("damaged-card", file=file, reason=reason)

@@ -23,13 +23,17 @@ _MOST_TABLE_BYTES, _MOST_CELLS = 512 * 2**20, 25_000_000
 _MOST_COLUMNS = 50_000  # one for each class
 
 
-class Document(BaseModel):
-    """A JSON file of a run folder.
+class Record(BaseModel):
+    """An object in a JSON file of a run folder.
 
     Numbers are finite. A value that cannot be computed is null, with a reason in another field.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Document(Record):
+    """A JSON file of a run folder."""
 
     format_version: int = FORMAT_VERSION
 

@@ -7,22 +7,18 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from coverslip._version import __version__
 from coverslip.datasets import SIDES, Dataset, ImageRecord, Side
 from coverslip.files import sha256_json
 from coverslip.machine import Machine, describe_machine
-from coverslip.runs.documents import Document
+from coverslip.runs.documents import Document, Record
 
 _NAMED_PACKAGES = ("torch", "timm", "numpy", "pillow", "tifffile", "scipy", "openvino", "onnxruntime")
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Opened(_Part):
+class Opened(Record):
     """How the images were opened."""
 
     sources: tuple[str, ...]
@@ -39,7 +35,7 @@ class Opened(_Part):
     crop_size: int | None = Field(default=None, description="Side in pixels of the crop around each point of a table.")
 
 
-class DomainImages(_Part):
+class DomainImages(Record):
     """Folder and number of the images of one domain."""
 
     domain: str
@@ -49,7 +45,7 @@ class DomainImages(_Part):
     fingerprint: str = Field(description="Changes if images are added, removed or described differently.")
 
 
-class Weights(_Part):
+class Weights(Record):
     """The pretrained weights of an initialization."""
 
     model: str

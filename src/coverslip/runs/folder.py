@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from coverslip.datasets import Inspection
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.evaluation import Evaluation, LearningCurve
-from coverslip.events import Emit, ignore
+from coverslip.events import Emit, Event, ignore
 from coverslip.files import written_whole
 from coverslip.messages import ChooseOther, Resume, text
 from coverslip.runs.classifier import ClassifierCard, card_of
@@ -42,6 +42,16 @@ _IN_MEMORY = "in_memory_images"
 _MOST_ARRAY_BYTES = 512 * 2**20  # logits of half a million images in 121 classes
 
 
+class _Inside:
+    """A property of `Run`: the path of a file or folder inside the run folder."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, run: "Run", owner: type["Run"]) -> Path:
+        return run.folder / self._name
+
+
 @dataclass(frozen=True)
 class Run:
     """The folder of a training, of one of its folds, or of an evaluation on an external test set.
@@ -59,126 +69,41 @@ class Run:
 
     folder: Path
 
+    recipe_file = _Inside("recipe.yaml")
+    environment_file = _Inside("environment.json")
+    inspection_file = _Inside("data.json")
+    split_file = _Inside("split.csv")
+    status_file = _Inside("status.json")
+    stop_file = _Inside("stop")
+    finish_file = _Inside("finish")
+    events_file = _Inside("events.jsonl")
+    history_file = _Inside("history.csv")
+    training_file = _Inside("training.json")
+    learning_curve_file = _Inside("learning_curve.json")
+    label_errors_file = _Inside("suspected_label_errors.json")
+    map_checks_file = _Inside("map_checks.json")
+    budget_file = _Inside("budget.json")
+    test_set_accesses_file = _Inside("test_set_accesses.json")
+    training_hashes_file = _Inside(TRAINING_HASHES_FILE)
+    content_hashes_file = _Inside("content_hashes.csv")  # hashes of the image files at the start of the run
+    classifier_folder = _Inside("classifier")
+    validation_file = _Inside("validation.csv")  # predictions of validation images
+    predictions_file = _Inside("predictions.csv")  # predictions of test images
+    metrics_file = _Inside("metrics.json")
+    confusion_file = _Inside("confusion_matrix.csv")  # the confusion matrix
+    in_memory_folder = _Inside(_IN_MEMORY)  # copies of images from memory, and their table
+    figures_folder = _Inside("figures")
+    evaluations_folder = _Inside("evaluations")
+    report_file = _Inside("report.html")
+    model_card_file = _Inside("model_card.md")
+
     def __fspath__(self) -> str:
         """The folder's path, so that `Path(run)` and `os.path.join(run, "metrics.json")` work."""
         return str(self.folder)
 
-    @property
-    def recipe_file(self) -> Path:
-        return self.folder / "recipe.yaml"
-
-    @property
-    def environment_file(self) -> Path:
-        return self.folder / "environment.json"
-
-    @property
-    def inspection_file(self) -> Path:
-        return self.folder / "data.json"
-
-    @property
-    def split_file(self) -> Path:
-        return self.folder / "split.csv"
-
-    @property
-    def status_file(self) -> Path:
-        return self.folder / "status.json"
-
-    @property
-    def stop_file(self) -> Path:
-        return self.folder / "stop"
-
-    @property
-    def finish_file(self) -> Path:
-        return self.folder / "finish"
-
-    @property
-    def events_file(self) -> Path:
-        return self.folder / "events.jsonl"
-
-    @property
-    def history_file(self) -> Path:
-        return self.folder / "history.csv"
-
-    @property
-    def training_file(self) -> Path:
-        return self.folder / "training.json"
-
-    @property
-    def learning_curve_file(self) -> Path:
-        return self.folder / "learning_curve.json"
-
-    @property
-    def label_errors_file(self) -> Path:
-        return self.folder / "suspected_label_errors.json"
-
-    @property
-    def map_checks_file(self) -> Path:
-        return self.folder / "map_checks.json"
-
-    @property
-    def budget_file(self) -> Path:
-        return self.folder / "budget.json"
-
-    @property
-    def test_set_accesses_file(self) -> Path:
-        return self.folder / "test_set_accesses.json"
-
-    @property
-    def training_hashes_file(self) -> Path:
-        return self.folder / TRAINING_HASHES_FILE
-
-    @property
-    def content_hashes_file(self) -> Path:
-        """Hashes of the image files at the start of the run."""
-        return self.folder / "content_hashes.csv"
-
     def checkpoint_file(self, which: Literal["best", "last"]) -> Path:
         """The checkpoint of fine-tuning after the best or the last epoch so far."""
         return self.folder / "checkpoints" / f"{which}.safetensors"
-
-    @property
-    def classifier_folder(self) -> Path:
-        return self.folder / "classifier"
-
-    @property
-    def validation_file(self) -> Path:
-        """Predictions of validation images."""
-        return self.folder / "validation.csv"
-
-    @property
-    def predictions_file(self) -> Path:
-        """Predictions of test images."""
-        return self.folder / "predictions.csv"
-
-    @property
-    def metrics_file(self) -> Path:
-        return self.folder / "metrics.json"
-
-    @property
-    def confusion_file(self) -> Path:
-        """The confusion matrix."""
-        return self.folder / "confusion_matrix.csv"
-
-    @property
-    def in_memory_folder(self) -> Path:
-        """Copies of images from memory, and their table."""
-        return self.folder / _IN_MEMORY
-
-    @property
-    def figures_folder(self) -> Path:
-        return self.folder / "figures"
-
-    @property
-    def evaluations_folder(self) -> Path:
-        return self.folder / "evaluations"
-
-    @property
-    def report_file(self) -> Path:
-        return self.folder / "report.html"
-
-    @property
-    def model_card_file(self) -> Path:
-        return self.folder / "model_card.md"
 
     def _repr_html_(self) -> str:
         """Folder, state and metrics, for notebooks."""
@@ -217,7 +142,7 @@ class Run:
         return self.folder.absolute().parent.name == "evaluations" and not self.recipe_file.is_file()
 
     @property
-    def whole(self) -> "Run":
+    def parent_run(self) -> "Run":
         """The run that this fold or evaluation belongs to."""
         return Run(self.folder.absolute().parent.parent)
 
@@ -519,9 +444,13 @@ class RunContext:
         """Return the context with another deadline."""
         return replace(self, deadline=deadline)
 
-    def nested(self, folder: Path, emit: Emit) -> "RunContext":
-        """Return the context of a training inside this one: a fold, or pretraining."""
-        return replace(self, folder=folder, emit=emit)
+    def nested(self, folder: Path, **marks: Any) -> "RunContext":  # Any: values of fields of events
+        """Return the context of a training inside this one, whose events are marked with `fold` or `is_pretraining`."""
+
+        def emit_marked(event: Event) -> None:
+            self.emit(replace(event, **marks))
+
+        return replace(self, folder=folder, emit=emit_marked)
 
 
 @contextmanager

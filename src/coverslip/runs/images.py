@@ -240,7 +240,7 @@ def evaluated_images_of(evaluation: Run) -> Dataset:
     images = evaluation.evaluated_images
     if images is None:
         raise BadRun("evaluation-without-metrics", file=evaluation.folder)
-    recipe = evaluation.whole.recipe
+    recipe = evaluation.parent_run.recipe
     return open_again(_opening(images.opened, in_memory_sources(evaluation), recipe, ()))
 
 

@@ -21,7 +21,15 @@ from coverslip.evaluation import (
     SubgroupScores,
 )
 from coverslip.files import refuse_to_replace_others, write_json
-from coverslip.runs.documents import FORMAT_VERSION, Document, check_format, first_fault, read_object, write_table
+from coverslip.runs.documents import (
+    FORMAT_VERSION,
+    Document,
+    Record,
+    check_format,
+    first_fault,
+    read_object,
+    write_table,
+)
 
 Json = dict[str, Any]  # Any: JSON values
 _EVALUATION = TypeAdapter(Evaluation)
@@ -46,9 +54,8 @@ def write_metrics(file: Path, evaluation: Evaluation) -> None:
 def write_confusion(file: Path, evaluation: Evaluation) -> None:
     """Write the confusion matrix as a table with a row per true class and a column per predicted class."""
     columns = ("true class", *(f"predicted: {name}" for name in evaluation.classes))
-    rows = zip(
-        evaluation.classes, evaluation.confusion_matrix, strict=False
-    )  # there are no rows if no image could be evaluated
+    # The matrix has no rows if no image could be evaluated.
+    rows = zip(evaluation.classes, evaluation.confusion_matrix, strict=False)
     write_table(file, columns, (dict(zip(columns, (name, *counts), strict=True)) for name, counts in rows))
 
 
@@ -145,10 +152,8 @@ MapVerdict = Literal["passed", "failed", "not checked"]
 CheckedOn = Literal["validation", "training", "explained"]
 
 
-class MapCheck(BaseModel):
+class MapCheck(Record):
     """Results of both sanity checks for one kind of map, as means over images."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     method: MapMethod
     similarity: float = Field(ge=0, le=1, description="Absolute rank correlation with maps of random weights.")
@@ -178,10 +183,8 @@ _COLUMNS = ("image_id", "path", "label", "suggested", "score", "set")
 _SETS: dict[Part, str] = {"train": "training", "val": "validation", "test": "test", "excluded": "excluded"}
 
 
-class LabelIssue(BaseModel):
+class LabelIssue(Record):
     """An image for which a classifier that was not trained on it predicts another class than its label."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     image_id: str
     path: str = Field(description="Relative to the root of its domain.")
@@ -193,10 +196,8 @@ class LabelIssue(BaseModel):
     split: Part
 
 
-class CheckedClass(BaseModel):
+class CheckedClass(Record):
     """Number of misclassified images of one class."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     n: int = Field(description="Number of checked images.")

@@ -5,14 +5,12 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_args
 
-from pydantic import BaseModel, ConfigDict
-
 from coverslip.datasets import Dataset, ImageRecord, Part, Scan, Split, scan_images
 from coverslip.errors import BadRun
 from coverslip.events import Emit, ignore
 from coverslip.images import ImageFacts, ReadPlan
 from coverslip.messages import text
-from coverslip.runs.documents import Document, read_table, write_table
+from coverslip.runs.documents import Document, Record, read_table, write_table
 from coverslip.runs.recipe import FromRun, Recipe
 from coverslip.stopping import BY_SIGNAL, Stop
 
@@ -101,10 +99,8 @@ def _row(cells: dict[str, str]) -> SplitRow:
 TRAINING_HASHES_FILE = "training_hashes.json"
 
 
-class _PretrainingHashes(BaseModel):
+class _PretrainingHashes(Record):
     """Pixel hashes of the images of an earlier training, and how these were read."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     plan: ReadPlan
     hashes: tuple[str, ...]

@@ -68,9 +68,7 @@ class Status(Document):
 
         if self.state != "running":
             return False
-        if (
-            self.host != platform.node()
-        ):  # on a shared disk: processes of other computers are only visible by their heartbeat
+        if self.host != platform.node():  # a process of another computer is only visible by its heartbeat
             silent = datetime.now(UTC) - datetime.fromisoformat(self.heartbeat)
             return silent.total_seconds() < _SILENT_SECONDS
         try:

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from coverslip.errors import BadRecipe, BadRun
 from coverslip.evaluation import OperatingPoint
 from coverslip.events import CheckpointSelection, EpochEnded
 from coverslip.messages import duration, text
 from coverslip.runs.classifier import CalibrationImages
-from coverslip.runs.documents import Document, read_table, write_table
+from coverslip.runs.documents import Document, Record, read_table, write_table
 
 StoppedBecause = Literal[
     "all epochs done", "no better epoch", "on request", "finished early", "out of time", "does not fit", "diverged"
@@ -23,11 +23,7 @@ StoppedBecause = Literal[
 FittedOn = Literal["training images", "training and validation images"]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class InstantStage(_Part):
+class InstantStage(Record):
     """The linear probe on frozen features."""
 
     stage: Literal["instant"] = "instant"
@@ -48,7 +44,7 @@ class InstantStage(_Part):
     val_macro_f1: float | None
 
 
-class RefittedHead(_Part):
+class RefittedHead(Record):
     """A linear probe on fine-tuned features, whose calibrated logits are averaged with those of the trained head."""
 
     shrinkage: float
@@ -58,7 +54,7 @@ class RefittedHead(_Part):
     fitted_on: FittedOn = Field(default="training images", description="Images on which the probe was fitted.")
 
 
-class FinetuneStage(_Part):
+class FinetuneStage(Record):
     """Fine-tuning of all layers that are not frozen."""
 
     stage: Literal["finetune"] = "finetune"
@@ -84,7 +80,7 @@ class FinetuneStage(_Part):
 StageRecord = Annotated[InstantStage | FinetuneStage, Field(discriminator="stage")]
 
 
-class Calibration(_Part):
+class Calibration(Record):
     """How logits become probabilities and decisions."""
 
     calibrated_on: CalibrationImages = Field(

@@ -347,7 +347,7 @@ def _row(run: Run, run_id: str, name: str) -> ComparedRun:
 
 def _trained(run: Run) -> Run:
     """Return the training that an evaluation belongs to; else the run itself."""
-    return run.whole if run.is_evaluation else run
+    return run.parent_run if run.is_evaluation else run
 
 
 def _fit(run: Run) -> Fit:

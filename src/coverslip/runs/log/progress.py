@@ -570,9 +570,8 @@ def _share_of_whole(progress: Progress) -> float:
     if progress.at is not None and progress.left is not None:
         left = progress.left.by(progress.at)
         return min(progress.worked / max(progress.worked + left, 1e-9), 0.99)
-    is_before_all = (
-        progress.has_pretraining and not progress.trainings
-    )  # the images of the training after pretraining are scanned
+    # The images of the training are scanned before its pretraining.
+    is_before_all = progress.has_pretraining and not progress.trainings
     if progress.plan is not None or is_before_all:  # its remaining time will be known soon
         return progress.share
     n_before = int(progress.has_pretraining)

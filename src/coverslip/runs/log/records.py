@@ -68,9 +68,7 @@ class Training:
     checkpoint_selection: CheckpointSelection | None  # the rule that selects an epoch of fine-tuning
     best_epoch: int | None  # so far, by the primary metric on validation images
     selected_epoch: int | None  # the best so far, or the last once it has ended, depending on the rule
-    selected_stage: (
-        Literal["instant", "finetune"] | None
-    )  # the stage whose network is selected; None before the selection
+    selected_stage: Literal["instant", "finetune"] | None  # None before the selection
     has_early_dip: bool  # validation results became worse while the learning rate is high
     watched: Watched | None  # None before fine-tuning, and without validation images
     tested: FoldTestScores | None

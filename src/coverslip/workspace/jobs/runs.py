@@ -245,7 +245,7 @@ def evaluation_of(job: Job) -> Evaluation | None:
 
 def headline_of(run: Run) -> Headline | None:
     """Return the primary metric of a training or evaluation; None if it cannot be read."""
-    whole = run.whole if run.is_evaluation else run
+    whole = run.parent_run if run.is_evaluation else run
     files = (run.metrics_file, run.environment_file, whole.training_file)
     return _headline(run.folder, tuple(file.stat().st_mtime_ns for file in files if file.is_file()))
 
@@ -254,7 +254,7 @@ def headline_of(run: Run) -> Headline | None:
 def _headline(folder: Path, versions: tuple[int, ...]) -> Headline | None:
     """Return the primary metric, cached by the versions of its files: pages poll it twice a second."""
     run = Run(folder)
-    reported = ReportedRun(run.whole, run) if run.is_evaluation else ReportedRun(run)
+    reported = ReportedRun(run.parent_run, run) if run.is_evaluation else ReportedRun(run)
     try:
         name = reported.metrics.primary
         metric = reported.metrics.metrics.get(name)
