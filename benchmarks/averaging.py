@@ -91,7 +91,7 @@ def logits_of(parts: SplitData, recipe: Recipe) -> tuple[npt.NDArray[Any], npt.N
     with embed(
         FeatureNetwork(network),
         network.head.in_features,
-        parts.digests(positions),
+        parts.pixel_hashes(positions),
         lambda rows: pixels_of([positions[i] for i in rows]),
         preprocessing=preprocessing.model_dump(mode="json"),
         tta=recipe.tta,

@@ -70,7 +70,7 @@ def embedded(row: Row) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     with embed(
         FeatureNetwork(network),
         network.head.in_features,
-        parts.digests(parts.train.tolist()),
+        parts.pixel_hashes(parts.train.tolist()),
         pixels,
         preprocessing=preprocessing.model_dump(mode="json"),
         tta=recipe.tta,

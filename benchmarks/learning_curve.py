@@ -195,7 +195,7 @@ def _embedded(source: Source) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     with embed(
         FeatureNetwork(network),
         network.head.in_features,
-        parts.digests(used),
+        parts.pixel_hashes(used),
         lambda chosen: pixels([int(used[i]) for i in chosen]),
         preprocessing=preprocessing.model_dump(mode="json"),
         tta=1,

@@ -15,11 +15,10 @@ from coverslip.evaluation import apply_temperature, evaluate_predictions, no_lea
 from coverslip.inference.latency import Latency, Timing
 from coverslip.runs import LearningCurveRecord, Recipe, Run, save_recipe, write_metrics
 from coverslip.runs.environment import DomainImages, Environment, Machine, Opened
-from coverslip.runs.history import Epoch, write_history
 from coverslip.runs.predictions import Prediction, Predictions
 from coverslip.runs.results import write_inspection
 from coverslip.runs.split import SplitRow, write_split
-from coverslip.runs.training import Calibration, FinetuneStage, InstantStage, TrainingRecord
+from coverslip.runs.training import Calibration, Epoch, FinetuneStage, InstantStage, TrainingRecord, write_history
 from coverslip.studies import ResultRow, StudyComparison, StudyPlan, compare_study
 from coverslip.studies.analyses import EpochCurve
 from coverslip.studies.timing import NetworkLatency

@@ -29,9 +29,8 @@ from coverslip.events import (
     ignore,
 )
 from coverslip.experiments import SplitData, begin_run, run_training, validated
-from coverslip.experiments.budgeting import Watch, image_sizes, largest_fitting
-from coverslip.experiments.first_steps import first_steps
-from coverslip.experiments.measuring import fit_to_memory
+from coverslip.experiments.budgeting import image_sizes, largest_fitting
+from coverslip.experiments.estimating import InstantStageTimer, fit_to_memory, measure_speed
 from coverslip.experiments.one_split import make_split
 from coverslip.files import sha256_file
 from coverslip.models.complexity import training_memory
@@ -634,7 +633,7 @@ print(resident("VmHWM") - before)
 def test_the_speed_of_training_is_measured_without_a_deadline(cells: Path, tmp_path: Path) -> None:
     data, recipe = validated(cs.open_dataset(cells, group_pattern=GROUPS), with_settings(SMALL, ["batch_size=4"]))
     scan = scan_images(data)
-    measured = first_steps(SplitData(data, scan, make_split(data, scan, recipe)), recipe, RunContext(tmp_path))
+    measured = measure_speed(SplitData(data, scan, make_split(data, scan, recipe)), recipe, RunContext(tmp_path))
     assert measured.pace is not None
     assert 0 < measured.pace.step_seconds < 60
     assert 0 < measured.test_seconds < 600
@@ -658,11 +657,11 @@ def test_a_forecast_of_the_instant_stage_includes_the_later_trainings_of_folds()
     clock = Clock()
     deadline = Deadline.within(100.0, clock)
     limit = TimeLimit(deadline, fewest_epochs=0.0, most_epochs=1.0)
-    watch = Watch(deadline, ignore, limit, n_later_loadings=20)
-    watch(StageStarted(stage="instant"))
+    timer = InstantStageTimer(deadline, ignore, limit, n_later_loadings=20)
+    timer(StageStarted(stage="instant"))
     clock.now = 4.0  # 3 seconds to make the network ready, 1 second for 10 images
-    watch(Progressed(stage=COMPUTING_FEATURES, done=10, total=100, per_second=10.0, seconds_left=9.0))
-    assert watch.foreseen == 9.0 + 20 * 3.0
+    timer(Progressed(stage=COMPUTING_FEATURES, done=10, total=100, per_second=10.0, seconds_left=9.0))
+    assert timer.seconds_left == 9.0 + 20 * 3.0
 
 
 @pytest.mark.slow
@@ -687,10 +686,10 @@ def test_a_budget_that_is_too_small_for_folds_is_refused_while_features_are_comp
 def test_training_from_scratch_ends_the_forecast_of_the_instant_stage_when_fine_tuning_begins() -> None:
     clock = Clock()
     deadline = Deadline.within(100.0, clock)
-    watch = Watch(deadline, ignore, TimeLimit(deadline, fewest_epochs=0.0, most_epochs=1.0))
-    of_stage = watch.deadline_after(60.0)
-    watch(Progressed(stage="preprocessing images", done=50, total=100, per_second=1.0, seconds_left=50.0))
+    timer = InstantStageTimer(deadline, ignore, TimeLimit(deadline, fewest_epochs=0.0, most_epochs=1.0))
+    of_stage = timer.deadline_after(60.0)
+    timer(Progressed(stage="preprocessing images", done=50, total=100, per_second=1.0, seconds_left=50.0))
     assert of_stage.seconds_left() == 10.0
-    watch(StageStarted(stage="finetune", n_epochs=3))
+    timer(StageStarted(stage="finetune", n_epochs=3))
     clock.now = 99.0
     of_stage.check()

@@ -29,8 +29,8 @@ from coverslip.events import (
     WorkPlanned,
 )
 from coverslip.messages import duration, text
-from coverslip.runs.history import EARLY_DIP
 from coverslip.runs.log import Progress, fold_event
+from coverslip.runs.training import EARLY_DIP
 
 
 def epoch(number: int = 3, *, val_f1: float = 0.954) -> EpochEnded:

@@ -15,8 +15,8 @@ from coverslip.reports.comparing.differences import what_differs
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections.limits import limits
 from coverslip.runs import Run, save_recipe, write_split
-from coverslip.runs.log.records import test_set_accesses
-from coverslip.runs.lookup import file_of_each
+from coverslip.runs.folder import test_set_accesses
+from coverslip.runs.images import image_files
 
 pytestmark = pytest.mark.slow
 
@@ -56,7 +56,7 @@ def test_two_runs_on_one_split_differ_in_a_key_and_by_an_interval(pair: tuple[Ru
 
 
 def test_labels_differ_also_between_a_run_of_one_domain_and_one_of_several(pair: tuple[Run, Run]) -> None:
-    files = file_of_each(pair[1])
+    files = image_files(pair[1])
     rows = [
         replace(row, image_id=f"here/{row.image_id}", path=files[row.image_id], domain="here") for row in pair[1].split
     ]
@@ -164,7 +164,7 @@ def test_evaluations_on_one_dataset_are_compared_by_the_groups_of_its_images(
 
 
 def test_copies_of_files_under_other_names_are_the_same_test_images(pair: tuple[Run, Run], tmp_path: Path) -> None:
-    first, file_of = pair[0], file_of_each(pair[0])
+    first, file_of = pair[0], image_files(pair[0])
     rows = [row for row in first.split if row.split in ("train", "val", "test")]
     lines = ["path,label,split"]
     for k, row in enumerate(rows):

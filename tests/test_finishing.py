@@ -12,7 +12,7 @@ import coverslip as cs
 from coverslip.cli._app import app
 from coverslip.errors import BadRun, Stopped
 from coverslip.events import ClassifierSelected, EpochEnded, Event, InstantClassifierFitted, Noted, Progressed
-from coverslip.experiments.estimating import request_finish, withdraw_finish
+from coverslip.experiments.run_state import request_finish, withdraw_finish
 from coverslip.files import sha256_file
 from coverslip.reports.comparing.differences import what_differs
 from coverslip.reports.reported import read_run

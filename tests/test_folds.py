@@ -42,7 +42,7 @@ from coverslip.evaluation import (
 )
 from coverslip.evaluation.calibration import temperature_loss
 from coverslip.events import Event, FoldEnded, FoldStarted, InstantClassifierFitted, Noted
-from coverslip.experiments.split_data import with_epochs_of_folds
+from coverslip.experiments.split_data import with_epochs_for_folds
 from coverslip.messages import Resume, Set, text
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections.numbers import decided
@@ -614,7 +614,7 @@ def test_folds_of_unlike_size_are_trained_for_as_many_epochs_as_the_smallest_cal
     scan = scan_images(data)
     folds = fold_images(data, scan, n_folds=3, val=0.2, seed=0)
     called_for = [epochs_called_for(split.parts.count("train")) for split in folds.splits]
-    assert with_epochs_of_folds(data, scan, folds, Recipe()).n_epochs == max(called_for)
+    assert with_epochs_for_folds(data, scan, folds, Recipe()).n_epochs == max(called_for)
     capped = Recipe(split=SplitPlan(train_per_class=40))
-    assert with_epochs_of_folds(data, scan, folds, capped).n_epochs == epochs_called_for(120) > max(called_for)
-    assert with_epochs_of_folds(data, scan, folds, Recipe(epochs=3)).n_epochs == 3
+    assert with_epochs_for_folds(data, scan, folds, capped).n_epochs == epochs_called_for(120) > max(called_for)
+    assert with_epochs_for_folds(data, scan, folds, Recipe(epochs=3)).n_epochs == 3

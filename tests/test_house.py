@@ -13,8 +13,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 RUN_FILES = {
     *("classifier.json", "data.json", "environment.json", "events.jsonl", "history.csv", "learning_curve.json"),
-    *("content_hashes.csv", "test_set_accesses.json", "map_checks.json"),
-    *("metrics.json", "pixels.json", "predictions.csv", "split.csv", "status.json", "training.json", "validation.csv"),
+    *("content_hashes.csv", "test_set_accesses.json", "map_checks.json", "training_hashes.json"),
+    *("metrics.json", "predictions.csv", "split.csv", "status.json", "training.json", "validation.csv"),
     *("best.safetensors", "last.safetensors"),
 }
 # A table of predictions that is no run's: of the images that somebody wants to know about.

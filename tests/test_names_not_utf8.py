@@ -93,7 +93,7 @@ def test_a_table_in_memory_names_such_files(tmp_path: Path) -> None:
     given = pd.DataFrame({"path": [str(r.path) for r in records], "label": [r.label for r in records]})
     run = cs.train(given, INSTANT, out=tmp_path / "run")
     assert [row.split for row in run.split].count("excluded") == 0
-    kept = files_named_in(run.given_images_folder / "table.csv")
+    kept = files_named_in(run.in_memory_folder / "table.csv")
     assert sorted(kept.values()) == sorted(r.path.read_bytes() for r in records)
 
 

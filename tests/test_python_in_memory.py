@@ -21,8 +21,8 @@ from coverslip.datasets import ImageRecord, scan_images
 from coverslip.errors import BadDataset, BadRun, UnreadableImage
 from coverslip.images import ReadPlan, pixel_hash, read_pixels
 from coverslip.messages import text
-from coverslip.runs import Run, create_run_folder, kept_as_files, same_images
-from coverslip.runs.lookup import ImageLookup
+from coverslip.runs import Run, create_run_folder, unchanged_images, write_in_memory_images
+from coverslip.runs.images import ImageLookup
 
 Pixels = npt.NDArray[Any]  # Any: each test's own dtype
 RNG = np.random.default_rng(0)
@@ -317,17 +317,17 @@ def test_a_training_on_arrays_is_that_on_their_files_and_its_folder_is_whole(
     first = run.predictions[0]
     source = ImageLookup(run).find(first.image_id)
     assert source is not None
-    assert source.file.parent == run.given_images_folder
+    assert source.file.parent == run.in_memory_folder
     assert cs.evaluate(run.folder, device="cpu").metrics.metrics == run.metrics.metrics
     report = run.report_file.read_text(encoding="utf-8")
     assert "data:image/webp" in report
     assert "90 images were given in memory" in report
     run = Run(run.folder.rename(tmp_path / "moved"))
-    resumed = same_images(run)  # what a resumed training begins with
+    resumed = unchanged_images(run)  # what a resumed training begins with
     assert len(resumed) == 90
     assert [note.text for note in resumed.notes if note.code == "given-in-memory"] == [notes[0]["text"]]
     assert ImageLookup(run).find(first.image_id) is not None
-    run.given_images_folder.rename(tmp_path / "away")
+    run.in_memory_folder.rename(tmp_path / "away")
     with pytest.raises((BadDataset, BadRun)):
         cs.evaluate(run.folder, device="cpu")
 
@@ -360,9 +360,9 @@ def test_copies_in_a_run_are_read_back_exactly_with_all_that_is_known_of_them(tm
         "patient": [1] * 8,
     }
     data = cs.open_dataset(table, group="patient")
-    kept = kept_as_files(data, Run(tmp_path))
+    kept = write_in_memory_images(data, Run(tmp_path))
     assert not kept.is_in_memory
-    assert len(list(Run(tmp_path).given_images_folder.glob("*.tif"))) == 4
+    assert len(list(Run(tmp_path).in_memory_folder.glob("*.tif"))) == 4
     for before, after in zip(data, kept, strict=True):
         assert np.array_equal(before.read().array, after.read().array)
         for field in ("image_id", "label", "domain", "predefined_split", "plan", "stated", "group"):
@@ -379,8 +379,8 @@ def test_functions_take_a_folder_as_it_is(trained: Run, cells: Path, tmp_path: P
 
 def test_a_training_that_was_killed_while_copies_were_made_can_be_begun_again(tmp_path: Path) -> None:
     data = cs.open_dataset({"image": [drawn("uint8", 5, 5)], "label": ["a"]})
-    kept_as_files(data, create_run_folder(tmp_path / "run"))
-    kept_as_files(data, create_run_folder(tmp_path / "run"))
+    write_in_memory_images(data, create_run_folder(tmp_path / "run"))
+    write_in_memory_images(data, create_run_folder(tmp_path / "run"))
     (tmp_path / "run" / "in_memory_images" / "mine.tif").touch()
     with pytest.raises(BadRun) as refused:
         create_run_folder(tmp_path / "run")

@@ -18,7 +18,7 @@ import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import BadRun, Conflict, CoverslipError
 from coverslip.events import EpochEnded, Event, Noted, RunEnded
-from coverslip.experiments.working import working_in
+from coverslip.experiments.run_state import record_work
 from coverslip.files import sha256_file
 from coverslip.runs import Run, RunContext, RunLog, Status, StatusFile
 from coverslip.synthetic_cells import write_sample_images
@@ -132,7 +132,7 @@ def test_a_run_whose_end_cannot_be_written_down_has_failed(tmp_path: Path) -> No
     context = RunContext(tmp_path, emit=events.append)
 
     def work() -> None:
-        with working_in(context):
+        with record_work(context):
             (tmp_path / "status.json").unlink()
             (tmp_path / "status.json").mkdir()
 
@@ -173,7 +173,7 @@ def test_a_torn_last_line_of_the_log_is_ended_and_numbers_go_on(tmp_path: Path) 
 
 
 def test_another_process_with_the_same_number_is_not_the_run(tmp_path: Path) -> None:
-    StatusFile(tmp_path / "status.json").say("running")
+    StatusFile(tmp_path / "status.json").write("running")
     status = status_of(tmp_path)
     assert status.is_alive
     assert not status.model_copy(update={"process_started": status.process_started - 100}).is_alive
@@ -184,7 +184,7 @@ def test_setting_the_clock_makes_no_process_another(tmp_path: Path, monkeypatch:
     import psutil
 
     file = StatusFile(tmp_path / "status.json")
-    file.say("running")
+    file.write("running")
     started = psutil.boot_time()  # it moves with the clock
     monkeypatch.setattr(psutil._psplatform, "boot_time", lambda: started + 3600)
     assert status_of(tmp_path).is_alive

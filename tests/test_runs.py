@@ -168,7 +168,7 @@ def test_the_folder_of_an_unfinished_run_is_refused_with_how_to_go_on(tmp_path: 
     with pytest.raises(BadRun) as caught:
         create_run_folder(tmp_path)
     assert caught.value.remedies == (ChooseOther("output"), Resume(str(tmp_path)))
-    StatusFile(tmp_path / "status.json").say("done")
+    StatusFile(tmp_path / "status.json").write("done")
     with pytest.raises(BadRun) as caught:
         create_run_folder(tmp_path)
     assert caught.value.remedies == (ChooseOther("output"),)
@@ -205,7 +205,7 @@ def test_a_process_that_ended_unasked_for_is_not_alive(tmp_path: Path) -> None:
     import psutil
 
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    StatusFile(tmp_path / "status.json").say("running")
+    StatusFile(tmp_path / "status.json").write("running")
     started = process_started(child.pid)
     status = Run(tmp_path).status
     assert status is not None

@@ -134,7 +134,7 @@ DOCUMENTS = {
     "data.json": "inspection",
     "environment.json": "environment",
     "status.json": "status",
-    "pixels.json": "seen",
+    "training_hashes.json": "training_hashes",
     "classifier/classifier.json": "card",
 }
 TABLES = {"predictions.csv": "predictions", "validation.csv": "validation", "split.csv": "split"}
@@ -146,7 +146,7 @@ CASES = [
     *(("recipe.yaml", "recipe", name, do) for name, do in ANY.items()),
 ]
 # Files that say nothing, and where that is how it is left out.
-HARMLESS = {("recipe.yaml", "no bytes"), ("split.csv", "no bytes"), ("pixels.json", "1e999")}
+HARMLESS = {("recipe.yaml", "no bytes"), ("split.csv", "no bytes"), ("training_hashes.json", "1e999")}
 
 
 @pytest.fixture(scope="module")

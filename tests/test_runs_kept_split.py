@@ -14,7 +14,7 @@ from coverslip.errors import BadRecipe, BadRun
 from coverslip.messages import text
 from coverslip.reports import words
 from coverslip.reports.reported import read_run
-from coverslip.runs import Recipe, Run, SplitPlan, keeping_split, with_settings
+from coverslip.runs import Recipe, Run, SplitPlan, apply_earlier_split, with_settings
 
 pytestmark = pytest.mark.slow
 
@@ -32,18 +32,18 @@ def parts_in(run: Run) -> dict[str, str]:
 
 
 def test_every_image_keeps_its_part_and_new_ones_have_none(cells: Path, trained: Run, tmp_path: Path) -> None:
-    assert parts_of(keeping_split(cs.open_dataset(cells), keeping(trained))) == parts_in(trained)
+    assert parts_of(apply_earlier_split(cs.open_dataset(cells), keeping(trained))) == parts_in(trained)
     moved = Path(shutil.copytree(cells, tmp_path / "moved"))
     new = next(moved.rglob("*.png")).with_name("new.png")
     shutil.copy(next(moved.rglob("*.png")), new)
     elsewhere = cs.open_dataset(moved)
     with pytest.raises(BadRun) as refused:  # a copy of the folder is another folder
-        keeping_split(elsewhere, keeping(trained))
+        apply_earlier_split(elsewhere, keeping(trained))
     assert refused.value.code == "no-image-of-split-run"
     run = Run(Path(shutil.copytree(trained.folder, tmp_path / "run")))
     environment = run.environment_file.read_text().replace(str(cells), str(tmp_path / "gone"))
     run.environment_file.write_text(environment)
-    parts = parts_of(keeping_split(elsewhere, keeping(run)))  # here the folder itself was moved
+    parts = parts_of(apply_earlier_split(elsewhere, keeping(run)))  # here the folder itself was moved
     assert parts.pop(new.relative_to(moved).as_posix()) is None
     assert parts == parts_in(trained)
 
@@ -61,7 +61,7 @@ def test_crops_around_points_keep_their_part_where_tables_state_them_as_boxes_or
     data = cs.open_dataset(points, crop_size=24)
     run = cs.train(data, INSTANT, out=tmp_path / "run")
     for again in (data, cs.open_dataset(points, crop_size=32), cs.open_dataset(boxes)):
-        assert parts_of(keeping_split(again, keeping(run))) == parts_in(run)
+        assert parts_of(apply_earlier_split(again, keeping(run))) == parts_in(run)
 
 
 def test_folds_and_runs_without_a_split_are_refused(cells: Path, tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_folds_and_runs_without_a_split_are_refused(cells: Path, tmp_path: Path)
     assert refused.value.code == "invalid-recipe"
     assert text("split-run-with-folds") in refused.value.parameters["problems"]
     with pytest.raises(BadRun):
-        keeping_split(cs.open_dataset(cells), keeping(Run(tmp_path)))
+        apply_earlier_split(cs.open_dataset(cells), keeping(Run(tmp_path)))
 
 
 def test_the_report_shows_numbers_by_the_old_labels_beside_those_by_corrected_ones(

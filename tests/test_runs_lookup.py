@@ -14,7 +14,7 @@ import coverslip as cs
 from coverslip.datasets import Dataset
 from coverslip.images import thumbnail
 from coverslip.runs import Recipe, Run, SplitPlan, save_recipe
-from coverslip.runs.lookup import ImageLookup
+from coverslip.runs.images import ImageLookup
 
 RECIPE = Recipe(model=SMALL_NETWORK, stage="instant", image_size=32, tta=1, split=SplitPlan(folds=0))
 

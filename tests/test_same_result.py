@@ -17,7 +17,8 @@ import coverslip as cs
 from coverslip.cache import list_stores, trim
 from coverslip.cli import main
 from coverslip.events import Event, Noted
-from coverslip.experiments.beginning import begin_run, look_at_images
+from coverslip.experiments.preparation import scan_and_check
+from coverslip.experiments.run_state import begin_run
 from coverslip.runs import Run, RunContext
 from coverslip.stopping import Deadline
 from coverslip.synthetic_cells import write_sample_images
@@ -232,7 +233,7 @@ def test_a_time_budget_too_short_for_the_search_is_written_into_the_recipe(image
     data, events = cs.open_dataset(images), list[Event]()
     begin_run(tmp_path / "run", data, cs.Recipe(), "cpu", allow_leakage=False, budget=60.0)
     context = RunContext(tmp_path / "run", emit=events.append, deadline=Deadline.within(0.0))
-    scan, recipe = look_at_images(data, cs.Recipe(), context)
+    scan, recipe = scan_and_check(data, cs.Recipe(), context)
     assert scan.near_duplicates is None
     assert recipe.split.near_duplicates == context.run.recipe.split.near_duplicates == "ignore"
     assert "near-duplicates-not-searched" in [event.code for event in events if isinstance(event, Noted)]
@@ -241,5 +242,5 @@ def test_a_time_budget_too_short_for_the_search_is_written_into_the_recipe(image
 def test_few_images_are_warned_of(tmp_path: Path) -> None:
     data, events = cs.open_dataset(write_cells(tmp_path / "cells", 9)), list[Event]()
     begin_run(tmp_path / "run", data, cs.Recipe(), "cpu", allow_leakage=False)
-    look_at_images(data, cs.Recipe(), RunContext(tmp_path / "run", emit=events.append))
+    scan_and_check(data, cs.Recipe(), RunContext(tmp_path / "run", emit=events.append))
     assert "few-images" in [event.code for event in events if isinstance(event, Noted)]

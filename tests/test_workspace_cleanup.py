@@ -45,7 +45,7 @@ def removed(home: Workspace, job_id: str, days: float) -> Path:
     row = {"id": job_id, "kind": "train", "name": job_id, "dataset_name": "", "folder": str(folder), "command": []}
     with home.engine.begin() as connection:
         connection.execute(insert(db.jobs).values(**row, choices={}, state="ended", created=""))
-    StatusFile(Run(folder).status_file).say("done")
+    StatusFile(Run(folder).status_file).write("done")
     remove_job(home, job_id)
     place = home.trash / job_id
     os.utime(place, (time.time() - days * DAY,) * 2)

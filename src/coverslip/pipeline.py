@@ -34,12 +34,12 @@ from coverslip.experiments import (
     measure,
     measure_folds,
     refuse_fold,
-    rest_of_budget,
+    resume_budget,
     run_training,
     validated,
 )
-from coverslip.experiments.estimating import run_is_finished
 from coverslip.experiments.rethreshold import rethreshold
+from coverslip.experiments.run_state import already_finished
 from coverslip.files import remove_file, written_whole
 from coverslip.inference import load_classifier
 from coverslip.inference.predicting import Summary, predict, unfinished_note
@@ -59,13 +59,13 @@ from coverslip.runs import (
     export_classifier,
     held_out_images,
     is_run,
-    kept_as_files,
     open_run,
     refuse_changed_images,
-    same_images,
+    unchanged_images,
     work_lock,
+    write_in_memory_images,
 )
-from coverslip.runs.log.records import count_test_set_access
+from coverslip.runs.folder import count_test_set_access
 from coverslip.runs.status import folder_in_use
 from coverslip.stopping import NO_DEADLINE, Deadline, Stop
 from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
@@ -161,7 +161,7 @@ def preview(
     preprocessing = learn_preprocessing(split_data.train_facts, recipe)
     for note in canvas_notes(split_data.train_facts, preprocessing):
         emit(Noted.of(note))
-    shown = split_data.some_training_images(n, seed=recipe.seed)
+    shown = split_data.sample_training_images(n, seed=recipe.seed)
     sheet = draw_preview(
         DecodedPixels(data, scan, preprocessing)(shown),
         [split_data.classes[k] for k in split_data.label[shown]],
@@ -225,7 +225,7 @@ def train(
     with work_lock(run.folder):
         if opened.is_in_memory:
             create_run_folder(run.folder)
-            data, recipe = apply_recipe(kept_as_files(assign_groups(opened, recipe), run, emit=emit), recipe)
+            data, recipe = apply_recipe(write_in_memory_images(assign_groups(opened, recipe), run, emit=emit), recipe)
         environment = begin_run(run.folder, data, recipe, device, allow_leakage=allow_leakage, budget=seconds)
         return run_training(
             data, recipe, environment, RunContext(run.folder, device, emit, Stop(run.stop_file), deadline)
@@ -263,14 +263,14 @@ def resume(run: Run | Path | str, *, budget: float | str | None = None, emit: Em
 def _resume(begun: Run, seconds: float | None, emit: Emit) -> Run:
     status, device = begun.status, begun.environment.device
     if begun.is_done:
-        raise run_is_finished(begun)
+        raise already_finished(begun)
     if status is not None and status.is_alive:  # on a computer that does not share locks
         raise folder_in_use(begun.folder)
     chosen_device(device)
     data = _unchanged_images(begun, emit)
     if is_run(begun.pretraining.folder) and not begun.pretraining.is_done:
         _unchanged_images(open_run(begun.pretraining), emit)
-    deadline = rest_of_budget(begun, seconds)
+    deadline = resume_budget(begun, seconds)
     remove_file(begun.stop_file)
     for part in list(begun.folder.rglob(".*.part")):  # what a killed process was writing; folders hold others of them
         if part.is_dir():
@@ -447,7 +447,7 @@ def export(run: Run | Path | str, *, to: Literal["zip"] = "zip", out: Path | str
 
 
 def _unchanged_images(run: Run, emit: Emit) -> Dataset:
-    data = same_images(run)
+    data = unchanged_images(run)
     refuse_changed_images(run, data, ContentHashes(), emit=emit)
     return data
 

@@ -29,7 +29,7 @@ from coverslip.runs import (
     RunContext,
     SplitRow,
     open_classifier,
-    same_images,
+    unchanged_images,
 )
 from coverslip.training.batches import TrainingImages
 from coverslip.training.fitting import initial_network
@@ -183,7 +183,7 @@ def _fold_numbers(run: Run) -> set[int]:
 
 def _checked_by_probes(run: Run, context: RunContext) -> tuple[list[SplitRow], tuple[str, ...], Floats]:
     """Return all labeled images of the run, and (n, K) probabilities by linear probes fitted on other images."""
-    data = same_images(run)
+    data = unchanged_images(run)
     scan = scan_images(data, emit=context.emit, stop=context.stop)
     if run.inspection is not None:
         scan = with_recorded_near_duplicates(data, scan, run.inspection)

@@ -84,7 +84,7 @@ def evaluate(
         print_json(metrics_as_json(evaluation.metrics))
     else:
         stdout = results_console()
-        trained_run = evaluation.whole if data else None
+        trained_run = evaluation.parent_run if data else None
         own_test_metrics = trained_run.metrics if trained_run and trained_run.is_measured else None
         warnings = () if data else overestimates(read_run(evaluation.folder))
         show_numbers(stdout, evaluation.metrics, own_test_metrics, overestimates=warnings, all_classes=all_classes)

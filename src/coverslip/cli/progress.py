@@ -25,8 +25,8 @@ from coverslip.events import (
     StepEnded,
 )
 from coverslip.messages import duration, rough_duration, text
-from coverslip.runs.history import EARLY_DIP
 from coverslip.runs.log import Progress, Work, fold_event, seconds_left
+from coverslip.runs.training import EARLY_DIP
 
 SECONDS_BETWEEN_LINES = 10.0
 

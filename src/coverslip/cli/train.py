@@ -169,12 +169,12 @@ def train(
     from coverslip.cli._show import notes_console, print_json, results_console, show_numbers
     from coverslip.cli.progress import shown_progress
     from coverslip.errors import LeakageFound
-    from coverslip.experiments.estimating import request_finish, withdraw_finish
+    from coverslip.experiments.run_state import request_finish, withdraw_finish
     from coverslip.messages import text
     from coverslip.reports.reported import read_run
     from coverslip.reports.sections.training import doubling
     from coverslip.reports.words import overestimates
-    from coverslip.runs import Run, metrics_as_json, no_folder_after
+    from coverslip.runs import Run, metrics_as_json, remove_new_folder_on
 
     if finish is not None:
         if request_finish(finish):
@@ -199,7 +199,7 @@ def train(
             if column_pattern is not None:  # the table is from the app
                 dataset = replace(dataset, opening=replace(dataset.opening, column_pattern=column_pattern))
             out = out or _next_free(Path("runs"), Path((data or [""])[0]).absolute().stem)
-            with no_folder_after(LeakageFound, Run(out)):  # so that the same command with --allow-leakage can use it
+            with remove_new_folder_on(LeakageFound, Run(out)):  # for the same command with --allow-leakage
                 run = pipeline.train(
                     dataset, choices, out=out, emit=emit, allow_leakage=allow_leakage, budget=budget, began=began
                 )

@@ -1,17 +1,10 @@
 """The main job, readable from top to bottom: one split, folds, and training in two steps."""
 
-from coverslip.experiments.beginning import (
-    apply_recipe,
-    assign_groups,
-    begin_run,
-    check_budget,
-    rest_of_budget,
-    validated,
-)
 from coverslip.experiments.cross_validation import measure_folds, refuse_fold
-from coverslip.experiments.evaluating import evaluate_on, evaluation_name
-from coverslip.experiments.measuring import measure
+from coverslip.experiments.evaluating import evaluate_on, evaluation_name, measure
 from coverslip.experiments.one_split import train_one_split
+from coverslip.experiments.preparation import apply_recipe, assign_groups, validated
+from coverslip.experiments.run_state import begin_run, check_budget, resume_budget
 from coverslip.experiments.split_data import SplitData
 from coverslip.experiments.training_run import run_training
 
@@ -26,7 +19,7 @@ __all__ = [
     "measure",
     "measure_folds",
     "refuse_fold",
-    "rest_of_budget",
+    "resume_budget",
     "run_training",
     "train_one_split",
     "validated",

@@ -1,4 +1,4 @@
-"""k trainings whose test parts together are all images, and a classifier trained on everything they were trained on."""
+"""Cross-validation: one training per fold, their pooled metrics, and a classifier trained on all images."""
 
 import statistics
 from collections.abc import Sequence
@@ -19,12 +19,11 @@ from coverslip.datasets import (
 from coverslip.errors import BadRun, OutOfTime
 from coverslip.evaluation import Evaluation, apply_temperature, learn_decisions, uncertain_share, with_folds
 from coverslip.evaluation.decisions import set_floors
-from coverslip.events import Emit, Event, FoldEnded, FoldStarted, Noted
-from coverslip.experiments.beginning import write_beginning
-from coverslip.experiments.measuring import drawn_on, evaluated, keep_results, measure
-from coverslip.experiments.one_split import fit_network, package, preprocess, train_one_split, write_training_hashes
-from coverslip.experiments.split_data import capped_split_data, with_epochs_of_folds
-from coverslip.experiments.working import working_in
+from coverslip.events import Emit, FoldEnded, FoldStarted, Noted
+from coverslip.experiments.evaluating import evaluate_rows, measure, write_results
+from coverslip.experiments.one_split import learning_curve_hook, package, train_one_split, write_training_hashes
+from coverslip.experiments.run_state import record_work, write_recipe_and_environment
+from coverslip.experiments.split_data import capped_split_data, fit_network, preprocess, with_epochs_for_folds
 from coverslip.inference import load_classifier
 from coverslip.messages import Resume, note
 from coverslip.reports import write_report
@@ -50,14 +49,14 @@ if TYPE_CHECKING:
     from coverslip.training.ood import FoldDistances
 
 
-def chosen_folds(data: Dataset, scan: Scan, recipe: Recipe, emit: Emit) -> Folds | None:
-    """The folds that the recipe asks for, or that few groups or images call for; None makes one split."""
+def choose_folds(data: Dataset, scan: Scan, recipe: Recipe, emit: Emit) -> Folds | None:
+    """Return the folds that the recipe states, or that few groups or images require; None for a single split."""
     plan = recipe.split
-    folds, about_folds = plan_folds(
+    folds, folds_note = plan_folds(
         data, scan, n_folds=plan.folds, val=plan.val, seed=recipe.split_seed, by_domain=plan.by_domain
     )
-    if about_folds:
-        emit(Noted.of(about_folds))
+    if folds_note:
+        emit(Noted.of(folds_note))
     if folds is not None:
         check_no_class_is_empty(data, tested_classes(data, folds))
     return folds
@@ -66,56 +65,60 @@ def chosen_folds(data: Dataset, scan: Scan, recipe: Recipe, emit: Emit) -> Folds
 def cross_validate(
     data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, environment: Environment, context: RunContext
 ) -> Evaluation:
-    """Fill a run folder with one training per fold, their pooled numbers, and a classifier trained on all images.
+    """Write one training per fold, their pooled metrics, and a classifier trained on all images to a run folder.
 
     Args:
         data: labeled images, as the recipe reads them.
         scan: of these images.
-        folds: which image is tested in which.
-        recipe: what to do.
-        environment: of the run, which that of each fold repeats.
-        context: its folder gets all of it; a fold that is done is not trained again.
+        folds: the fold that tests each image.
+        recipe: of the training.
+        environment: of the run; each fold has a copy.
+        context: of the run; completed folds in its folder are not trained again.
+
+    Returns:
+        The pooled metrics.
 
     Raises:
-        OutOfTime: the context's deadline came before all fine-tuning was done.
+        OutOfTime: the context's deadline came before the fine-tuning of all folds ended.
         Stopped: on request; completed folds are not trained again when the run is resumed.
     """
     run = context.run
     write_split(run.split_file, split_rows(data, folds.whole, folds.fold_of))
     for each in folds.notes:
         context.emit(Noted.of(each))
-    recipe = with_epochs_of_folds(data, scan, folds, recipe)
+    recipe = with_epochs_for_folds(data, scan, folds, recipe)
     _train_folds(data, scan, folds, recipe, environment, context)
-    tested = [i for i, fold in enumerate(folds.fold_of) if fold is not None]
-    evaluation = pooled(run, data.subset(tested), [folds.fold_of[i] or 0 for i in tested], recipe, context)
+    positions = [i for i, fold in enumerate(folds.fold_of) if fold is not None]
+    fold_of = [folds.fold_of[i] or 0 for i in positions]
+    evaluation = pool_folds(run, data.subset(positions), fold_of, recipe, context)
     _fit_on_all(data, scan, folds, recipe, context)
     write_report(context.folder, context.emit)
     return evaluation
 
 
 def measure_folds(run: Run, data: Dataset, context: RunContext) -> Evaluation:
-    """Measure every fold's classifier on its own test images again, and pool.
+    """Evaluate the classifier of each fold on its test images again, and return the pooled metrics.
 
     Args:
         run: a cross-validated run.
-        data: its images, found again.
-        context: its device runs the classifiers; its listener receives progress.
+        data: its images, as they are now.
+        context: names the device; its listener receives progress.
     """
     fold_of = {row.image_id: row.fold or 0 for row in run.split if row.fold}
     folds = [fold_of[record.image_id] for record in data.records]
     for k in sorted(set(folds)):
         fold_run = run.fold(k)
-        tested = data.subset(i for i, fold in enumerate(folds) if fold == k)
+        test_data = data.subset(i for i, fold in enumerate(folds) if fold == k)
         classifier = load_classifier(fold_run.folder, context.device)
-        fold_context = context.telling(_as_fold(context.emit, k))
-        measure(fold_run, tested, classifier, fold_run.recipe, fold_context, may_be_empty=True)
-    return pooled(Run(run.folder), data, folds, run.recipe, context)
+        fold_context = context.nested(fold_run.folder, fold=k)
+        measure(fold_run, test_data, classifier, fold_run.recipe, fold_context, may_be_empty=True)
+    return pool_folds(Run(run.folder), data, folds, run.recipe, context)
 
 
 def refuse_fold(run: Run) -> None:
-    """Raise BadRun if the folder is a fold of another run, which is resumed as a whole."""
+    """Raise BadRun if the run is a fold, since only whole runs can be resumed."""
     if run.environment.fold is not None:
-        raise BadRun("one-fold", file=run.folder, remedies=(Resume(str(run.whole.folder)),))
+        raise BadRun("one-fold", file=run.folder, remedies=(Resume(str(run.parent_run.folder)),))
 
 
 def _train_folds(
@@ -127,16 +130,16 @@ def _train_folds(
         fold_run = context.run.fold(k)
         if not is_run(fold_run.folder):
             fold_run.folder.mkdir(parents=True, exist_ok=True)
-            write_beginning(fold_run, environment.model_copy(update={"fold": k}), recipe)
+            write_recipe_and_environment(fold_run, environment.model_copy(update={"fold": k}), recipe)
         if fold_run.is_done:
             evaluation = fold_run.metrics
         else:
             split = cap_training(data, split, recipe.split.train_per_class, recipe.split_seed)
-            with working_in(context.inside(fold_run.folder, _as_fold(context.emit, k)), is_inner=True) as inner:
+            with record_work(context.nested(fold_run.folder, fold=k), is_inner=True) as inner:
                 evaluation = train_one_split(
                     data, recipe, inner, scan=scan, split=split, with_report=False, may_be_empty=True
                 )
-            _refuse_cut(fold_run)
+            _check_not_out_of_time(fold_run)
         context.emit(
             FoldEnded(
                 fold=k,
@@ -148,109 +151,100 @@ def _train_folds(
         context.stop.check()
 
 
-def _refuse_cut(fold: Run) -> None:
-    """Raises OutOfTime where a deadline ended a fold's fine-tuning: others would have been trained for longer."""
+def _check_not_out_of_time(fold: Run) -> None:
+    """Raise OutOfTime if a deadline ended the fine-tuning of a fold, since all folds must be trained equally long."""
     training = fold.training
     if training is not None and training.finetune is not None and training.finetune.stopped_because == "out of time":
         raise OutOfTime("no-time-for-all-folds")
 
 
-def _as_fold(emit: Emit, fold: int) -> Emit:
-    """A listener that passes events on as those of a fold."""
-
-    def tell(event: Event) -> None:
-        emit(replace(event, fold=fold))
-
-    return tell
-
-
-def pooled(run: Run, data: Dataset, fold_of: Sequence[int], recipe: Recipe, context: RunContext) -> Evaluation:
-    """Leave predictions and numbers of every image as the fold that tested it predicted it.
+def pool_folds(run: Run, data: Dataset, fold_of: Sequence[int], recipe: Recipe, context: RunContext) -> Evaluation:
+    """Write the predictions of all images by the fold that tested them, and return and write their metrics.
 
     Args:
-        run: the whole run.
-        data: the images that were tested.
-        fold_of: the fold of each, 1-based.
+        run: the run that has the folds.
+        data: the tested images.
+        fold_of: the fold of each image, 1-based.
         recipe: of the run.
-        context: its listener receives notes on images that could not be evaluated.
+        context: its listener receives notes on images that cannot be evaluated.
     """
     folds = [run.fold(k) for k in sorted(set(fold_of))]
     cards = [open_classifier(fold.classifier_folder).card for fold in folds]
     classes = [name for name in data.classes if any(name in card.classes for card in cards)]
     rows: dict[str, Prediction] = {}
-    temperature, unknown = {}, set()
+    temperature, without_class = {}, set()
     for fold, card in zip(folds, cards, strict=True):
         for row, logits in zip(fold.predictions, fold.test_logits, strict=True):
             rows[row.image_id] = _over_all_classes(row, logits, card, classes)
             temperature[row.image_id] = card.temperature
             if row.label not in card.classes:
-                unknown.add(row.image_id)
+                without_class.add(row.image_id)
     ids = [record.image_id for record in data.records]
     table = Predictions([rows[image_id] for image_id in ids], classes)
-    evaluation = evaluated(
+    evaluation = evaluate_rows(
         table,
         data,
         np.array([temperature[image_id] for image_id in ids]),
         recipe,
         split="out-of-fold",
         emit=context.emit,
-        unmeasured={i for i, image_id in enumerate(ids) if image_id in unknown},
+        excluded={i for i, image_id in enumerate(ids) if image_id in without_class},
     )
     n_train = [card.trained_on.n_images for card in cards]
     evaluation = with_folds(evaluation, [fold.metrics for fold in folds], n_train, n_images=len(data.records))
     run.write_logits("test", table.logits)
-    keep_results(run, table, evaluation)
+    write_results(run, table, evaluation)
     return evaluation
 
 
 def _over_all_classes(row: Prediction, logits: np.ndarray, card: ClassifierCard, classes: Sequence[str]) -> Prediction:
-    """A row of a fold's table with unrounded probabilities, over the classes of all folds."""
+    """Return a row of a fold with unrounded probabilities, for the classes of all folds."""
     if row.predicted is None:
         return row
     probability = dict(zip(card.classes, apply_temperature(logits[None], card.temperature)[0].tolist(), strict=True))
-    own_logits = dict(zip(card.classes, logits.tolist(), strict=True))
+    logits_by_class = dict(zip(card.classes, logits.tolist(), strict=True))
     return replace(
         row,
         probability=probability[row.predicted],
         probabilities=tuple(probability.get(name, np.nan) for name in classes),
-        logits=tuple(own_logits.get(name, np.nan) for name in classes),
+        logits=tuple(logits_by_class.get(name, np.nan) for name in classes),
     )
 
 
 def _fit_on_all(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, context: RunContext) -> None:
-    """Train the run's classifier on all images, by the choices that the folds made.
+    """Train the run's classifier on all images, with the hyperparameters of the folds.
 
-    The folds' networks were fitted on fewer images, and are less sure of new ones than a network fitted on all may be.
-    An instant classifier is therefore calibrated by heads fitted on nine tenths of all images (benchmarks/RESULTS.md).
-    Pooling what the folds' networks say of their test images is no way: their shrinkages differ. A fine-tuned network
-    would have to be trained once more.
+    Networks of folds are fitted on fewer images, and are less confident than a network fitted on all images. An instant
+    classifier is therefore calibrated with heads fitted on nine tenths of all images (benchmarks/RESULTS.md). Pooled
+    test predictions of the folds cannot calibrate it, since the shrinkage differs between folds. A fine-tuned network
+    is calibrated on the folds: other calibration images would require another training.
     """
     from coverslip.training.fitting import calibrate
 
     split_data = capped_split_data(data, scan, folds.refit, recipe)
     write_training_hashes(split_data, recipe, context.run)
-    trained = [context.run.fold(k) for k in range(1, len(folds.splits) + 1)]
-    choices = _choices(trained)
+    fold_runs = [context.run.fold(k) for k in range(1, len(folds.splits) + 1)]
+    choices = _choices(fold_runs)
     context.emit(Noted.of(note("refit", n_images=len(split_data.train), n_epochs=choices.epochs)))
     preprocessing = preprocess(split_data, recipe, context)
-    cards = [open_classifier(fold.classifier_folder).card for fold in trained]
+    cards = [open_classifier(fold.classifier_folder).card for fold in fold_runs]
     n_of_fold = round(statistics.mean(card.trained_on.n_images for card in cards))
-    look = drawn_on(split_data, recipe, context, n_of_fold)
-    distances = _unseen_distances(trained, choices)
-    fitted, familiar = fit_network(split_data, preprocessing, recipe, context, choices, look, distances)
+    on_features = learning_curve_hook(split_data, recipe, context, n_of_fold)
+    distances = _test_distances(fold_runs, choices)
+    fitted, ood_detector = fit_network(split_data, preprocessing, recipe, context, choices, on_features, distances)
     if fitted.held_out is not None:
         logits, label = fitted.held_out.logits, fitted.held_out.label
         calibration = calibrate(logits, label, recipe.decision_rule(split_data.classes), "held-out training images")
     else:
-        calibration, logits, label = _calibration_of(trained, split_data.classes, recipe)
+        calibration, logits, label = _calibration_of(fold_runs, split_data.classes, recipe)
     context.run.write_logits("decisions", np.column_stack([logits, label]))
-    package(split_data, preprocessing, fitted, calibration, familiar, recipe, context)
+    package(split_data, preprocessing, fitted, calibration, ood_detector, recipe, context)
 
 
-def _unseen_distances(folds: Sequence[Run], choices: "Choices") -> "FoldDistances":
-    """How far folds' networks saw the images that they tested from those that they were trained on.
+def _test_distances(folds: Sequence[Run], choices: "Choices") -> "FoldDistances":
+    """Return the feature distances of test images to training images in the networks of the folds.
 
-    Of networks that were trained as the last one is now: by fine-tuning, or not.
+    Only folds whose selected network is of the same kind (fine-tuned or instant) as the classifier are included.
     """
     from coverslip.training.ood import FoldDistances
 
@@ -258,16 +252,16 @@ def _unseen_distances(folds: Sequence[Run], choices: "Choices") -> "FoldDistance
     for fold in folds:
         packed, training = open_classifier(fold.classifier_folder), fold.training
         ood, statistics = packed.card.ood, packed.read_ood_statistics()
-        is_alike = training is not None and (training.selected_epoch > 0) == (choices.epochs > 0)
-        if ood is not None and statistics is not None and is_alike:
-            unlike = [row.ood_score for row in fold.predictions if row.ood_score is not None]
-            distances.append(ood.distance(np.array(unlike, dtype=np.float64)))
+        is_same_kind = training is not None and (training.selected_epoch > 0) == (choices.epochs > 0)
+        if ood is not None and statistics is not None and is_same_kind:
+            scores = [row.ood_score for row in fold.predictions if row.ood_score is not None]
+            distances.append(ood.distance(np.array(scores, dtype=np.float64)))
             n_directions.append(len(statistics.offset))
     return FoldDistances(np.concatenate(distances), max(n_directions))
 
 
 def _choices(folds: Sequence[Run]) -> "Choices":
-    """The median of what the folds chose on their validation images."""
+    """Return the median of the hyperparameters that the folds selected on their validation images."""
     from coverslip.training.fitting import Choices
 
     records = [fold.training for fold in folds if fold.training is not None]
@@ -283,7 +277,7 @@ def _choices(folds: Sequence[Run]) -> "Choices":
 
 
 def _refitted(stages: Sequence[FinetuneStage | None]) -> RefittedHead | None:
-    """The median of what folds averaged their trained heads with."""
+    """Return the median of the linear probes that the folds averaged with their trained heads."""
     heads = [stage.refitted for stage in stages if stage is not None and stage.refitted is not None]
     if not heads:
         return None
@@ -298,22 +292,23 @@ def _refitted(stages: Sequence[FinetuneStage | None]) -> RefittedHead | None:
 def _calibration_of(
     folds: Sequence[Run], classes: Sequence[str], recipe: Recipe
 ) -> tuple[Calibration, np.ndarray, np.ndarray]:
-    """The folds' median temperature, and decisions that are learnt from all their validation images together.
+    """Return the median temperature of the folds, with decision thresholds from all their validation images together.
 
-    Beside it (n, K) logits that have these images' probabilities at that temperature, and their (n,) labels.
+    A fold may have only one or two validation images of a rare class, or none. The median of thresholds from so few
+    images would be unreliable.
 
-    A fold may have one or two validation images of a rare class, or none: its ROC curve then has hardly a point to
-    choose, and the median of such choices is no better founded than each.
+    Returns:
+        The calibration, (n, K) logits of the validation images at its temperature, and their (n,) labels.
     """
     records = [fold.training for fold in folds if fold.training is not None]
     is_finetuned = statistics.median_high([record.selected_epoch for record in records]) > 0
-    # Temperatures of trained and of frozen networks differ: only those of the kind that is trained now count.
-    alike = [record for record in records if (record.selected_epoch > 0) == is_finetuned]
-    probability, label = _validated(folds, classes)
+    # Fine-tuned and frozen networks have different temperatures: only folds of the same kind count.
+    same_kind = [record for record in records if (record.selected_epoch > 0) == is_finetuned]
+    probability, label = _validation_probabilities(folds, classes)
     points, uncertain_below = learn_decisions(probability, label, recipe.decision_rule(classes))
     calibration = Calibration(
         calibrated_on="the folds' images",
-        temperature=statistics.median([record.calibration.temperature for record in alike]),
+        temperature=statistics.median([record.calibration.temperature for record in same_kind]),
         set_floors=set_floors(probability, label),
         operating_points=points,
         uncertain_below=uncertain_below,
@@ -322,14 +317,14 @@ def _calibration_of(
     return calibration, calibration.temperature * np.log(np.maximum(probability, 1e-12)), label
 
 
-def _validated(folds: Sequence[Run], classes: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """(n, K) probabilities and (n,) labels of all folds' validation images; 0 for a class that a fold did not know."""
+def _validation_probabilities(folds: Sequence[Run], classes: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return (n, K) probabilities and (n,) labels of all validation images; 0 for a class that is missing in a fold."""
     probabilities, labels = [], []
     for fold in folds:
         card = open_classifier(fold.classifier_folder).card
         probability = np.zeros((len(fold.validation), len(classes)))
-        places = [classes.index(name) for name in card.classes]
-        probability[:, places] = apply_temperature(fold.validation_logits, card.temperature)
+        columns = [classes.index(name) for name in card.classes]
+        probability[:, columns] = apply_temperature(fold.validation_logits, card.temperature)
         probabilities.append(probability)
         labels += [classes.index(row.label or "") for row in fold.validation]
     return np.concatenate(probabilities), np.array(labels)

@@ -1,4 +1,4 @@
-"""The leakage audit, before any training: shortcuts, and the leakage estimate."""
+"""The leakage audit before a training: shortcuts, and the leakage estimate."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,9 +28,9 @@ from coverslip.runs import Recipe
 from coverslip.stopping import BY_SIGNAL, Stop
 from coverslip.training.preprocessing import learn_preprocessing
 
-_MOST_IMAGES = 2000  # in whole units; more would tell the same, later
+_MOST_IMAGES = 2000  # in whole groups; more images take longer and hardly change the result
 _FEWEST_IMAGES = 40
-_MOST_VALUES = 30  # of a tag of files
+_MOST_VALUES = 30  # distinct values of a file tag
 _LARGEST_SIDE = 128  # px: shortcuts are visible at low resolution
 
 Ints = npt.NDArray[np.int64]
@@ -46,12 +46,12 @@ def audit_leakage(
 
     Args:
         data, scan: the images.
-        recipe: names the network; its seed chooses the images.
+        recipe: names the network; its seed selects the images.
         emit: receives progress events.
-        stop: asked as often.
+        stop: checked with each progress event.
 
     Raises:
-        BadDataset, BadRecipe: the images cannot be trained on together.
+        BadDataset, BadRecipe: the images cannot form one training set.
         Stopped: on request.
     """
     audit = _audit(data, scan, recipe, emit, stop)
@@ -65,14 +65,12 @@ def _audit(data: Dataset, scan: Scan, recipe: Recipe, emit: Emit, stop: Stop) ->
         return LeakageAudit(None, None)
     facts = [fact for i in positions if isinstance(fact := scan.facts[i], ImageFacts)]
     features = _features(data, scan, positions, facts, recipe, emit, stop)
-    sources, tell = (
-        _sources(data, positions, facts, emit, stop),
-        telling(emit, "looking for shortcuts", "probes"),
-    )
+    sources = _sources(data, positions, facts, emit, stop)
+    emit_progress = telling(emit, "looking for shortcuts", "probes")
 
     def on_progress(done: int, total: int) -> None:
         stop.check()
-        tell(done, total)
+        emit_progress(done, total)
 
     columns = batch_columns([dict(data.records[i].about) for i in positions], label, unit)
     signal = signal_of(features, sources, label, unit, columns=columns, seed=recipe.seed, on_progress=on_progress)
@@ -81,7 +79,7 @@ def _audit(data: Dataset, scan: Scan, recipe: Recipe, emit: Emit, stop: Stop) ->
 
 
 def _sample(data: Dataset, scan: Scan, seed: int) -> tuple[list[int], Ints, Ints]:
-    """Positions of usable images, class numbers, and numbers of what belongs together."""
+    """Return the positions of a sample of usable images, their class numbers, and the numbers of their groups."""
     reasons = exclusion_reasons(data, scan)
     usable = [i for i, reason in enumerate(reasons) if not reason]
     if not usable:
@@ -102,7 +100,7 @@ def _features(
     emit: Emit,
     stop: Stop,
 ) -> Singles:
-    """(n, D) of the frozen network."""
+    """Return (n, D) features of the frozen network."""
     side = min(recipe.image_size or _LARGEST_SIDE, _LARGEST_SIDE)
     recipe = recipe.model_copy(update={"image_size": side})
     preprocessing = learn_preprocessing(facts, recipe)
@@ -132,7 +130,7 @@ def _features(
 def _sources(
     data: Dataset, positions: Sequence[int], facts: Sequence[ImageFacts], emit: Emit, stop: Stop
 ) -> dict[SignalSource, Singles]:
-    """(n, d) numbers of what should not tell one class from another."""
+    """Return (n, d) features by source that should not predict the class."""
     n_channels = max(fact.n_channels for fact in facts)
 
     def read(position: int) -> tuple[Singles, Singles, dict[str, str]]:
@@ -146,23 +144,23 @@ def _sources(
         return border_features(image), background_features(image), {} if record.in_memory else file_tags(record.path)
 
     with ThreadPoolExecutor(n_cores(), thread_name_prefix="leakage-audit") as pool:
-        tell, numbers = telling(emit, "looking at borders and backgrounds", "images"), []
-        for done, described in enumerate(pool.map(read, positions), start=1):
-            numbers.append(described)
-            tell(done, len(positions))
-    borders, backgrounds, _ = zip(*numbers, strict=True)
+        emit_progress, features = telling(emit, "looking at borders and backgrounds", "images"), []
+        for done, of_image in enumerate(pool.map(read, positions), start=1):
+            features.append(of_image)
+            emit_progress(done, len(positions))
+    borders, backgrounds, tags = zip(*features, strict=True)
     return {
         "border": np.stack(borders),
         "background": np.stack(backgrounds),
         "size": np.log([(fact.width_px, fact.height_px) for fact in facts]).astype(np.float32),
         "format": np.array([(f.bit_depth, f.n_channels, f.n_planes) for f in facts], np.float32),
-        "metadata": _one_hot([tags for *_, tags in numbers]),
+        "metadata": _one_hot(tags),
         "name": name_features(*_names_and_labels(data, positions)),
     }
 
 
 def _names_and_labels(data: Dataset, positions: Sequence[int]) -> tuple[list[str], list[str]]:
-    """Names without suffix, empty of images that were given without a file."""
+    """Return file names without suffix and labels. The name is empty for an image in memory."""
     records = [data.records[i] for i in positions]
     return ["" if record.in_memory else record.path.stem for record in records], [
         record.label or "" for record in records
@@ -170,7 +168,7 @@ def _names_and_labels(data: Dataset, positions: Sequence[int]) -> tuple[list[str
 
 
 def _one_hot(tags: Sequence[Mapping[str, str]]) -> Singles:
-    """(n, d) of the tags that differ between images, but not from image to image."""
+    """Return (n, d) indicators of tag values, for tags with 2 to 30 distinct values."""
     columns = [np.ones(len(tags), np.float32)]
     for name in sorted({name for each in tags for name in each}):
         values = np.array([each.get(name, "") for each in tags])

@@ -1,37 +1,34 @@
-"""One training by one split, from images to a report: this module is the main job.
+"""Train one classifier on one split, from images to a report.
 
-Test images are used once, at the end, by the finished classifier. Scaling is learned from training images;
-shrinkage, early stopping, temperature, operating points and the threshold for `uncertain` from validation images, on
-which the last layer is then fitted too.
+Test images are used once, at the end, by the final classifier. Intensity scaling is fitted on training images.
+Shrinkage, early stopping, temperature, operating points and the threshold for `uncertain` are selected on validation
+images. The last layer is then fitted on validation images too.
 """
 
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from coverslip.datasets import (
     Dataset,
-    DecodedPixels,
-    PixelCache,
     Scan,
     Split,
     cap_training,
     check_no_class_is_empty,
     check_trainable,
-    inner_folds,
+    connected_components,
     some,
     split_images,
     trained_classes,
 )
 from coverslip.evaluation import Evaluation, OperatingPoint
-from coverslip.events import Noted, RunStarted
-from coverslip.experiments.beginning import look_at_images
-from coverslip.experiments.budgeting import Trained, train_within_budget
-from coverslip.experiments.estimating import record_finish
-from coverslip.experiments.measuring import drawn_on, measure
-from coverslip.experiments.split_data import SplitData
+from coverslip.events import Noted, RunStarted, telling
+from coverslip.experiments.budgeting import TrainedNetwork, train_within_budget
+from coverslip.experiments.evaluating import measure
+from coverslip.experiments.preparation import scan_and_check
+from coverslip.experiments.run_state import record_finish
+from coverslip.experiments.split_data import SplitData, fit_network, preprocess
 from coverslip.images import ImageFacts, Preprocessing
 from coverslip.inference import Classifier, load_classifier
 from coverslip.messages import Note, note, text
@@ -41,7 +38,7 @@ from coverslip.runs import (
     Calibration,
     ClassifierCard,
     FittedOn,
-    FromRun,
+    LearningCurveRecord,
     OodThreshold,
     Predictions,
     Recipe,
@@ -57,15 +54,17 @@ from coverslip.runs import (
     write_split,
 )
 from coverslip.stopping import work_stopped
-from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
+from coverslip.training.preprocessing import canvas_notes
 
 if TYPE_CHECKING:
-    from coverslip.training.fitting import Choices, Fitted
+    from coverslip.engines import Features
+    from coverslip.training.fitting import Fitted
+    from coverslip.training.heads import Variation
     from coverslip.training.instant_stage import OnFeatures
-    from coverslip.training.ood import FoldDistances, OodDetector
+    from coverslip.training.ood import OodDetector
 
-_USUAL_SHARE = 0.99  # of training images, by their area
-_FEW_VALIDATION_IMAGES = 10  # validation images of a class: an operating point that rests on fewer is worth a note
+_USUAL_SHARE = 0.99  # quantile of the areas of training images
+_FEW_VALIDATION_IMAGES = 10  # per class: an operating point selected on fewer images emits a warning
 
 
 def train_one_split(
@@ -82,36 +81,39 @@ def train_one_split(
 
     Args:
         data: labeled images, as the recipe reads them.
-        recipe: what to do; pretraining on other images is done by then (`coverslip.experiments.training_run`).
-        context: its folder gets the split, the classifier, its numbers and the report.
-        scan: of the images, if they were scanned already.
-        split: where each image goes; default: as the recipe says.
-        with_report: whether to draw the learning curve and write the report, which costs seconds.
-        may_be_empty: give numbers that are all None, instead of raising, where no test image can be measured.
+        recipe: of the training; `training_run` has done its pretraining before.
+        context: its folder gets the split, the classifier, its metrics and the report.
+        scan: of the images; default: they are scanned.
+        split: the set of each image; default: by the recipe.
+        with_report: whether to compute the learning curve and write the report, which takes seconds.
+        may_be_empty: whether metrics are all None, instead of an error, if no test image can be evaluated.
+
+    Returns:
+        The metrics.
 
     Raises:
-        CoverslipError: one of its kinds, with what to do.
-        Stopped: on request; the best classifier so far is kept.
+        CoverslipError: one of its subclasses, with remedies.
+        Stopped: on request; the best classifier so far is written.
     """
     from coverslip.training.fitting import calibrate
 
     if scan is None:
-        scan, recipe = look_at_images(data, recipe, context)
+        scan, recipe = scan_and_check(data, recipe, context)
     split_data = SplitData(data, scan, split or make_split(data, scan, recipe))
     recipe = split_data.with_epochs(recipe)
-    begin(split_data, recipe, context)
+    _begin_training(split_data, recipe, context)
     trained = _train_network(split_data, recipe, context, with_report=with_report)
-    recipe, preprocessing, fitted, familiar = trained.recipe, trained.preprocessing, trained.fitted, trained.familiar
+    recipe, preprocessing, fitted = trained.recipe, trained.preprocessing, trained.fitted
     record_finish(fitted, recipe, context)
     calibration = calibrate(
         fitted.val_logits, split_data.label[split_data.val], recipe.decision_rule(split_data.classes)
     )
-    package(split_data, preprocessing, fitted, calibration, familiar, recipe, context)
+    package(split_data, preprocessing, fitted, calibration, trained.ood_detector, recipe, context)
     if fitted.is_stopped:
         raise work_stopped()
-    # From here on the classifier is used as anybody would use it: read back from what was packaged.
+    # The packaged classifier is read back, so that the metrics are those of what users get.
     classifier = load_classifier(context.run.classifier_folder, context.device)
-    keep_validation(split_data, fitted, classifier, context.run)
+    _write_validation(split_data, fitted, classifier, context.run)
     test_images = data.subset(split_data.test)
     evaluation = measure(context.run, test_images, classifier, recipe, context, may_be_empty=may_be_empty)
     if with_report:
@@ -119,14 +121,14 @@ def train_one_split(
     return evaluation
 
 
-def _train_network(split_data: SplitData, recipe: Recipe, context: RunContext, *, with_report: bool) -> Trained:
-    """Train within the run's time budget, if it has one."""
+def _train_network(split_data: SplitData, recipe: Recipe, context: RunContext, *, with_report: bool) -> TrainedNetwork:
+    """Train the network, within the time budget if the run has one."""
 
-    def train(recipe: Recipe, context: RunContext) -> Trained:
+    def train(recipe: Recipe, context: RunContext) -> TrainedNetwork:
         preprocessing = preprocess(split_data, recipe, context)
-        on_features = drawn_on(split_data, recipe, context) if with_report else None
-        fitted, familiar = fit_network(split_data, preprocessing, recipe, context, on_features=on_features)
-        return Trained(recipe, preprocessing, fitted, familiar)
+        on_features = learning_curve_hook(split_data, recipe, context) if with_report else None
+        fitted, ood_detector = fit_network(split_data, preprocessing, recipe, context, on_features=on_features)
+        return TrainedNetwork(recipe, preprocessing, fitted, ood_detector)
 
     if context.run.budget is None:
         return train(recipe, context)
@@ -134,7 +136,7 @@ def _train_network(split_data: SplitData, recipe: Recipe, context: RunContext, *
 
 
 def make_split(data: Dataset, scan: Scan, recipe: Recipe, *, allow_leakage: bool = False) -> Split:
-    """Which images train, validate and test: groups and copies stay together."""
+    """Return the split of the recipe. All images of a group, and all duplicates, are in the same set."""
     plan = recipe.split
     split = split_images(
         data,
@@ -151,8 +153,8 @@ def make_split(data: Dataset, scan: Scan, recipe: Recipe, *, allow_leakage: bool
     return split
 
 
-def begin(split_data: SplitData, recipe: Recipe, context: RunContext) -> None:
-    """Write the split and which pixels training sees, and emit that training begins."""
+def _begin_training(split_data: SplitData, recipe: Recipe, context: RunContext) -> None:
+    """Write the split and the pixel hashes of training images, and emit that training begins."""
     check_trainable(split_data.data, split_data.scan, split_data.split)
     write_split(context.run.split_file, split_rows(split_data.data, split_data.split))
     for each in split_data.split.notes:
@@ -170,56 +172,9 @@ def begin(split_data: SplitData, recipe: Recipe, context: RunContext) -> None:
 
 
 def write_training_hashes(split_data: SplitData, recipe: Recipe, run: Run) -> None:
-    """Leave in a run folder which images it learns from and chooses by."""
-    train, val = split_data.digests(split_data.train.tolist()), split_data.digests(split_data.val.tolist())
+    """Write the pixel hashes of training and validation images to the run folder."""
+    train, val = split_data.pixel_hashes(split_data.train.tolist()), split_data.pixel_hashes(split_data.val.tolist())
     training_hash_record(recipe, split_data.data.opening.plan, train, val).write(run.training_hashes_file)
-
-
-def preprocess(split_data: SplitData, recipe: Recipe, context: RunContext) -> Preprocessing:
-    """How images are preprocessed, learnt from training images."""
-    preprocessing = learn_preprocessing(split_data.train_facts, recipe)
-    for each in canvas_notes(split_data.train_facts, preprocessing):
-        context.emit(Noted.of(each))
-    return preprocessing
-
-
-def fit_network(
-    split_data: SplitData,
-    preprocessing: Preprocessing,
-    recipe: Recipe,
-    context: RunContext,
-    choices: "Choices | None" = None,
-    on_features: "OnFeatures | None" = None,
-    folds: "FoldDistances | None" = None,
-) -> "tuple[Fitted, OodDetector | None]":
-    """Train the network: validation images choose, unless the choices are given; and learn what is familiar to it."""
-    from coverslip.training.fitting import fit, refit
-    from coverslip.training.initialization import initial_classifier
-    from coverslip.training.instant_stage import ignore_features
-    from coverslip.training.ood import fit_ood_detector
-
-    fold_indices_of = partial(inner_folds, split_data.data, split_data.scan, seed=recipe.seed)
-    initial = None
-    if isinstance(recipe.init, FromRun):
-        seen, judging = pretraining_hashes(recipe), split_data.val if choices is None else split_data.train
-        n_known = seen.known(split_data.data, split_data.scan, judging.tolist(), emit=context.emit, stop=context.stop)
-        initial = initial_classifier(recipe.init, split_data.classes, offers_head=seen.is_complete and not n_known)
-    with _preprocessed_pixels(split_data, preprocessing, recipe, context) as pixels:
-        images = split_data.training_images(pixels)
-        look = on_features or ignore_features
-        if choices is not None:
-            fold_index = fold_indices_of(split_data.train.tolist())
-            fitted = refit(
-                images, fold_index, split_data.digests, preprocessing, recipe, choices, context, initial, look
-            )
-        else:
-            is_capped = recipe.split.train_per_class is not None  # it would learn from more images of a class
-            val_fold_index = None if is_capped else fold_indices_of(split_data.val.tolist())
-            fitted = fit(images, val_fold_index, split_data.digests, preprocessing, recipe, context, initial, look)
-        if fitted.is_stopped or fitted.does_not_fit:
-            return fitted, None
-        inputs = (split_data.digests, preprocessing, recipe, context)
-        return fitted, fit_ood_detector(fitted, images, fold_indices_of, *inputs, folds)
 
 
 def package(
@@ -227,11 +182,11 @@ def package(
     preprocessing: Preprocessing,
     fitted: "Fitted",
     calibration: Calibration,
-    familiar: "OodDetector | None",
+    ood_detector: "OodDetector | None",
     recipe: Recipe,
     context: RunContext,
 ) -> None:
-    """Leave how the network came about, and the classifier, in the run folder."""
+    """Write the training record and the classifier to the run folder."""
     _complete_weights(recipe, context.run)
     scale_notes = canvas_notes(split_data.train_facts, preprocessing)
     decision_notes = operating_notes(split_data.classes, calibration.operating_points or ())
@@ -244,14 +199,14 @@ def package(
         notes=tuple(each.text for each in (*split_data.split.notes, *scale_notes, *decision_notes)),
         initialization_is_known=pretraining_hashes(recipe).is_complete,
     ).write(context.run.training_file)
-    limits = None if familiar is None else familiar.limits
+    limits = None if ood_detector is None else ood_detector.limits
     card = _card(recipe, preprocessing, split_data, fitted.fitted_on, calibration, limits)
-    statistics = None if familiar is None else familiar.statistics
+    statistics = None if ood_detector is None else ood_detector.statistics
     write_classifier(context.run.classifier_folder, card, fitted.weights(), statistics)
 
 
-def keep_validation(split_data: SplitData, fitted: "Fitted", classifier: Classifier, run: Run) -> None:
-    """Write the predictions for validation images: as a table, and as logits, which are not rounded."""
+def _write_validation(split_data: SplitData, fitted: "Fitted", classifier: Classifier, run: Run) -> None:
+    """Write the predictions of validation images as a table, and their logits without rounding."""
     records = [split_data.data.records[i] for i in split_data.val.tolist()]
     rows = [
         classifier.decide(record, split_data.data.relative_path(record), logits)
@@ -261,17 +216,8 @@ def keep_validation(split_data: SplitData, fitted: "Fitted", classifier: Classif
     run.write_logits("validation", fitted.val_logits)
 
 
-def _preprocessed_pixels(
-    split_data: SplitData, preprocessing: Preprocessing, recipe: Recipe, context: RunContext
-) -> PixelCache | DecodedPixels:
-    if recipe.stage == "instant" and recipe.init != "scratch":  # one pass over the images: nothing to keep
-        return DecodedPixels(split_data.data, split_data.scan, preprocessing)
-    needed = [*split_data.train.tolist(), *split_data.val.tolist()]
-    return PixelCache(split_data.data, split_data.scan, needed, preprocessing, emit=context.emit, stop=context.stop)
-
-
 def _complete_weights(recipe: Recipe, run: Run) -> None:
-    """Add to `environment.json` which weights were fetched, where that was not known when the run began."""
+    """Add the hash of the pretrained weights to `environment.json` if they were downloaded during the run."""
     environment = run.environment
     if recipe.init == "imagenet" and environment.weights is not None and environment.weights.sha256 is None:
         weights = Weights.model_validate(describe_weights(recipe.model))
@@ -288,8 +234,10 @@ def _card(
 ) -> ClassifierCard:
     train_facts = split_data.train_facts
     widths, heights = [facts.width_px for facts in train_facts], [facts.height_px for facts in train_facts]
-    learnt = split_data.train if fitted_on == "training images" else np.concatenate([split_data.train, split_data.val])
-    groups = {split_data.data.records[i].named_group for i in learnt.tolist()} - {None}
+    fitted_images = (
+        split_data.train if fitted_on == "training images" else np.concatenate([split_data.train, split_data.val])
+    )
+    groups = {split_data.data.records[i].named_group for i in fitted_images.tolist()} - {None}
     points = calibration.operating_points
     return ClassifierCard(
         model=recipe.model,
@@ -297,7 +245,7 @@ def _card(
         head=recipe.head,
         tta=recipe.tta,
         classes=split_data.classes,
-        prior=_prior(split_data.label[learnt], len(split_data.classes), recipe),
+        prior=_prior(split_data.label[fitted_images], len(split_data.classes), recipe),
         preprocessing=preprocessing,
         temperature=calibration.temperature,
         operating_points=None if points is None else tuple(point.threshold for point in points),
@@ -305,7 +253,7 @@ def _card(
         set_floors=calibration.set_floors,
         ood=ood,
         trained_on=TrainedOn(
-            n_images=len(learnt),
+            n_images=len(fitted_images),
             n_groups=len(groups) if split_data.data.has_groups else None,
             width_px=(min(widths), max(widths)),
             height_px=(min(heights), max(heights)),
@@ -317,7 +265,7 @@ def _card(
 
 
 def _prior(label: np.ndarray, n_classes: int, recipe: Recipe) -> tuple[float, ...]:
-    """The shares of classes among the images that were learnt from, or equal ones where training made them so."""
+    """Return the class proportions among the images of the fit, or equal ones if training balances classes."""
     from coverslip.training.heads import is_balanced
 
     counts = np.bincount(label, minlength=n_classes)
@@ -327,13 +275,13 @@ def _prior(label: np.ndarray, n_classes: int, recipe: Recipe) -> tuple[float, ..
 
 
 def _usual_area_px(facts: Sequence[ImageFacts]) -> int:
-    """That 99 of 100 images do not exceed: one uncropped field among them must not pass for what is usual."""
+    """Return the 99% quantile of the areas, so that a single uncropped field of view does not count."""
     areas = [fact.width_px * fact.height_px for fact in facts]
     return int(np.quantile(areas, _USUAL_SHARE, method="lower"))
 
 
 def operating_notes(classes: Sequence[str], points: Sequence[OperatingPoint]) -> list[Note]:
-    """Warnings about operating points that rest on little; none where the most probable class is predicted."""
+    """Return warnings on operating points that few images support; empty if there are no operating points."""
     weak: dict[str, list[str]] = {}
     for name, point in zip(classes, points, strict=bool(points)):
         if point.reason:
@@ -347,3 +295,68 @@ def operating_notes(classes: Sequence[str], points: Sequence[OperatingPoint]) ->
         note("doubtful-operating-points", level="warning", names=some(names, 8), reason=reason)
         for reason, names in weak.items()
     ]
+
+
+_ROWS_AT_ONCE = 2048
+
+
+def learning_curve_hook(
+    split_data: SplitData, recipe: Recipe, context: RunContext, n_of_fold: int | None = None
+) -> "OnFeatures | None":
+    """Return a function that writes the learning curve to the run folder from the features of the instant stage.
+
+    Returns None without pretrained weights, and with those of an earlier run: its training may have included these
+    images, so that features would depend on images that the curve excludes.
+
+    Args:
+        split_data: the images and their split.
+        recipe: of the training.
+        context: of the training.
+        n_of_fold: number of images in the training of a fold, with cross-validation.
+    """
+    if recipe.init != "imagenet":
+        return None
+
+    def draw(train: "Features", val: "Features", shrinkage: float | None, variation: "Variation | None") -> None:
+        from coverslip.audit import MOST_IMAGES, learning_curve, nested_order
+        from coverslip.training.heads import is_balanced
+
+        assert shrinkage is not None, "a linear probe was fitted"
+        context.stop.check()
+        positions = np.concatenate([split_data.train, split_data.val])
+        label = split_data.label[positions]
+        unit = connected_components(split_data.data, split_data.scan, positions.tolist())
+        order = nested_order(label, unit, np.random.default_rng(recipe.seed))
+        is_used = order < MOST_IMAGES / len(positions)
+        # The last layer is fitted on these images.
+        fitted_images = split_data.train if recipe.split.train_per_class is not None else positions
+        records, has_groups = split_data.data.records, split_data.data.has_groups
+        has_name = np.array([records[i].named_group is not None for i in positions[is_used].tolist()])
+        curve = learning_curve(
+            _rows((train, val), is_used),
+            label[is_used],
+            unit[is_used],
+            n_images=len(fitted_images),
+            n_groups=len({records[i].named_group for i in fitted_images.tolist()} - {None}) if has_groups else None,
+            has_name=has_name if has_groups else None,
+            shrinkage=shrinkage,
+            balanced=is_balanced(recipe),
+            variation=variation.rows if variation else None,
+            n_images_of_fold=n_of_fold,
+            seed=recipe.seed,
+            on_progress=telling(context.emit, "drawing the learning curve", "networks"),
+        )
+        LearningCurveRecord(curve=curve).write(context.run.learning_curve_file)
+
+    return draw
+
+
+def _rows(features: "Sequence[Features]", is_used: np.ndarray) -> np.ndarray:
+    """Return the features of the used images, read in blocks."""
+    used_rows, first = [], 0
+    for stored in features:
+        for start in range(0, stored.shape[0], _ROWS_AT_ONCE):
+            rows = stored[slice(start, start + _ROWS_AT_ONCE)]
+            used_rows.append(rows[is_used[first : first + len(rows)]])
+            first += len(rows)
+    return np.concatenate(used_rows)

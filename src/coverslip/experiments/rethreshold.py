@@ -1,7 +1,7 @@
-"""Change the decision rule of a run: the network stays, and its thresholds are learned again.
+"""Change the decision rule of a run: its network stays the same, and thresholds are selected again.
 
-They come from the predictions that they came from before, never from those that are measured. A run whose decision was
-changed so is the run that would have been trained with it: recipe, classifiers, rows and numbers all follow.
+Thresholds are selected on the same images as in training, never on test images. The result equals a training with the
+new rule: recipe, classifiers, predictions and metrics are updated.
 """
 
 from collections.abc import Mapping
@@ -26,9 +26,8 @@ from coverslip.evaluation import (
 )
 from coverslip.evaluation.decisions import FEWEST_IMAGES
 from coverslip.events import Noted, ignore
-from coverslip.experiments.cross_validation import pooled, refuse_fold
-from coverslip.experiments.evaluating import measured_images
-from coverslip.experiments.measuring import evaluated, keep_results
+from coverslip.experiments.cross_validation import pool_folds, refuse_fold
+from coverslip.experiments.evaluating import evaluate_rows, images_of_evaluation, write_results
 from coverslip.experiments.one_split import operating_notes
 from coverslip.inference.classifier import decided_row
 from coverslip.messages import note, text
@@ -50,7 +49,7 @@ from coverslip.runs.recipe import check_recipe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThresholdChoice(ThresholdNumbers):
-    """What one threshold would do, and which predictions it would leave uncertain."""
+    """One threshold with its metrics, and the probability below which predictions would be uncertain."""
 
     uncertain_below: Annotated[
         float, Field(description="Less probable predictions would be marked `uncertain`; 0 marks none.")
@@ -59,40 +58,40 @@ class ThresholdChoice(ThresholdNumbers):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
-    """By what threshold one of two classes is decided, and what others would do."""
+    """The threshold in use between two classes, and the metrics of other thresholds."""
 
     positive: str
     negative: str
     decide_by: DecideBy
     target: float
     error_rate: float | None
-    threshold: Annotated[float, Field(description="From this probability on an image is called positive.")]
+    threshold: Annotated[float, Field(description="Smallest probability at which an image is predicted as positive.")]
     uncertain_below: Annotated[
         float, Field(description="Less probable predictions are marked `uncertain`; 0 marks none.")
     ]
     calibrated_on: Annotated[
-        CalibrationImages, Field(description="Images that thresholds are chosen on, as in `training.json`.")
+        CalibrationImages, Field(description="Images on which thresholds are selected, as in `training.json`.")
     ]
-    n_positive: Annotated[int, Field(description="Of these images.")]
+    n_positive: Annotated[int, Field(description="Number of these images in the positive class.")]
     n_negative: int
     choices: Annotated[
         list[ThresholdChoice],
         Field(
-            description="On those images: of all thresholds with one sensitivity the highest, and the one in use; "
-            "sensitivity rises."
+            description="The highest threshold for each sensitivity on these images, and the threshold in use; by "
+            "rising sensitivity."
         ),
     ]
 
 
 def thresholds_of(run: Run) -> Thresholds | None:
-    """Return the thresholds of a run's classifier; None unless it has two classes and 5 images of each to choose by."""
+    """Return the thresholds of a run's classifier; None unless it has two classes with at least 5 images each."""
     card = run.card
     if card is None or len(card.classes) != 2 or not (run.is_cross_validated or run.validation_file.is_file()):
         return None
-    assert run.training is not None, "it has a classifier"
+    assert run.training is not None, "the run has a classifier"
     positive = positive_class(card.classes, run.recipe.positive_class) or ""
     k = card.classes.index(positive)
-    probability, label = _learnt_from(run, card)
+    probability, label = _decision_images(run, card)
     is_positive = label == k
     if min(is_positive.sum(), (~is_positive).sum()) < FEWEST_IMAGES:
         return None
@@ -121,7 +120,7 @@ def thresholds_of(run: Run) -> Thresholds | None:
 def _uncertain_below(
     probability: np.ndarray, label: np.ndarray, positive: int, threshold: float, error_rate: float | None
 ) -> float:
-    """Below which probability predictions are uncertain if one of two classes has this threshold."""
+    """Return the probability below which predictions are uncertain if one of two classes has this threshold."""
     thresholds = [1 - threshold, 1 - threshold]
     thresholds[positive] = threshold
     return uncertain_threshold(probability, label, decided_classes(probability, thresholds), error_rate=error_rate)
@@ -129,22 +128,22 @@ def _uncertain_below(
 
 def rethreshold(
     run: Run,
-    choices: Mapping[str, Any],  # Any: of each key its own
+    choices: Mapping[str, Any],  # Any: each key has its own type
     context: RunContext,
 ) -> Run:
-    """Decide a run's images, and all that come later, by another rule.
+    """Change the decision rule of a run.
 
     Args:
-        run: measured.
-        choices: keys of its recipe about decisions; the others stay what they are.
-        context: its listener receives a note on evaluations on other images that cannot be updated.
+        run: with metrics.
+        choices: recipe keys of the decision rule; other keys keep their values.
+        context: its listener receives a note on evaluations that cannot be updated.
 
     Returns:
-        The run as it is now; its report is to be written.
+        The updated run, whose report the caller writes.
 
     Raises:
         BadRecipe: a choice is not valid, or does not fit the classes.
-        BadRun: it is a fold, it has no numbers yet, or its images are gone.
+        BadRun: the run is a fold or has no metrics, or its images are missing.
     """
     run = open_run(run.folder)
     refuse_fold(run)
@@ -152,47 +151,44 @@ def rethreshold(
         raise BadRun("run-without-metrics", file=run.folder)
     recipe = check_recipe({**run.recipe.model_dump(mode="json"), **choices})
     recipe.check_decision(run.card.classes)
-    _tell_what_is_replaced(run.recipe, recipe, context)
+    _note_replaced_targets(run.recipe, recipe, context)
     data = held_out_images(run)
-    before = run.card
+    previous_card = run.card
     fold_of = {row.image_id: row.fold or 0 for row in run.split if row.fold}
     for each_run in (*run.folds, run):
-        _learn_again(each_run, recipe, context if each_run is run else context.telling(ignore))
+        _select_thresholds(each_run, recipe, context if each_run is run else context.with_emit(ignore))
     if run.is_cross_validated:
         folds = [fold_of[record.image_id] for record in data.records]
         for k, each_run in enumerate(run.folds, start=1):
-            tested = data.subset(i for i, fold in enumerate(folds) if fold == k)
-            _decide_rows(each_run, tested, recipe, Run(each_run.folder).card)
-        pooled(Run(run.folder), data, folds, recipe, context.telling(ignore))
+            test_data = data.subset(i for i, fold in enumerate(folds) if fold == k)
+            _decide_rows(each_run, test_data, recipe, Run(each_run.folder).card)
+        pool_folds(Run(run.folder), data, folds, recipe, context.with_emit(ignore))
     else:
         _decide_rows(run, data, recipe, Run(run.folder).card)
-    _decide_evaluations(Run(run.folder), recipe, before, context)
+    _decide_evaluations(Run(run.folder), recipe, previous_card, context)
     return Run(run.folder)
 
 
-def _tell_what_is_replaced(before: Recipe, now: Recipe, context: RunContext) -> None:
-    """Name the earlier choices that end now: a decision replaces the whole decision rule."""
-    replaced = [target for target in _targets(before) if target not in _targets(now)]
+def _note_replaced_targets(previous: Recipe, recipe: Recipe, context: RunContext) -> None:
+    """Emit a note on earlier targets that no longer apply, since a new decision replaces the whole rule."""
+    replaced = [target for target in _targets(previous) if target not in _targets(recipe)]
     if replaced:
         context.emit(Noted.of(note("decision-replaced", targets=" and ".join(replaced), replaced=replaced)))
 
 
 def _targets(recipe: Recipe) -> list[str]:
-    """What a recipe chooses beside the default decision."""
+    """Return the texts of the targets of a recipe's decision rule; empty for the default rule."""
     targets = []
-    if recipe.decide_by == "roc":
-        targets.append(text("decision-target", decide_by="roc", value=0))
-    elif recipe.decide_by == "threshold":
-        targets.append(text("decision-target", decide_by="threshold", value=recipe.threshold))
-    elif recipe.decide_by != "highest":
-        targets.append(text("decision-target", decide_by=recipe.decide_by, value=recipe.target))
+    if recipe.decide_by != "highest":
+        value = {"roc": 0, "threshold": recipe.threshold}.get(recipe.decide_by, recipe.target)
+        targets.append(text("decision-target", decide_by=recipe.decide_by, value=value))
     if recipe.error_rate is not None:
         targets.append(text("decision-target", decide_by="error_rate", value=recipe.error_rate))
     return targets
 
 
-def _learnt_from(run: Run, card: ClassifierCard) -> tuple[np.ndarray, np.ndarray]:
-    """(n, K) probabilities and (n,) labels of the images that thresholds are learnt from."""
+def _decision_images(run: Run, card: ClassifierCard) -> tuple[np.ndarray, np.ndarray]:
+    """Return (n, K) probabilities and (n,) labels of the images on which thresholds are selected."""
     if run.is_cross_validated:
         logits, label = run.decision_logits[:, :-1], run.decision_logits[:, -1].astype(int)
     else:
@@ -201,12 +197,12 @@ def _learnt_from(run: Run, card: ClassifierCard) -> tuple[np.ndarray, np.ndarray
     return apply_temperature(logits, card.temperature), label
 
 
-def _learn_again(run: Run, recipe: Recipe, context: RunContext) -> None:
-    """Leave the classifier's new thresholds, and in training.json and recipe.yaml how it came by them."""
+def _select_thresholds(run: Run, recipe: Recipe, context: RunContext) -> None:
+    """Select thresholds by the recipe, and write them to the classifier, `training.json` and `recipe.yaml`."""
     card, training = run.card, run.training
-    assert card is not None, "it was measured"
-    assert training is not None, "it was measured"
-    probability, label = _learnt_from(run, card)
+    assert card is not None, "the run has metrics"
+    assert training is not None, "the run has metrics"
+    probability, label = _decision_images(run, card)
     points, uncertain_below = learn_decisions(probability, label, recipe.decision_rule(card.classes))
     thresholds = None if points is None else tuple(point.threshold for point in points)
     card = card.model_copy(update={"operating_points": thresholds, "uncertain_below": uncertain_below})
@@ -220,8 +216,8 @@ def _learn_again(run: Run, recipe: Recipe, context: RunContext) -> None:
     weak_points = operating_notes(card.classes, points or ())
     for each in weak_points:
         context.emit(Noted.of(each))
-    before = {each.text for each in operating_notes(card.classes, training.calibration.operating_points or ())}
-    notes = (*(each for each in training.notes if each not in before), *(each.text for each in weak_points))
+    previous_texts = {each.text for each in operating_notes(card.classes, training.calibration.operating_points or ())}
+    notes = (*(each for each in training.notes if each not in previous_texts), *(each.text for each in weak_points))
     training.model_copy(update={"calibration": calibration, "notes": notes}).write(run.training_file)
     write_card(run.classifier_folder, card)
     save_recipe(recipe, run.recipe_file)
@@ -233,22 +229,22 @@ def _learn_again(run: Run, recipe: Recipe, context: RunContext) -> None:
 
 
 def _decide_rows(run: Run, data: Dataset, recipe: Recipe, card: ClassifierCard | None) -> None:
-    """Leave the predictions and numbers of measured images by the thresholds that the classifier has now."""
-    now = Run(run.folder)
-    assert card is not None, "it was measured"
+    """Write predictions and metrics with the current thresholds of the classifier."""
+    current = Run(run.folder)
+    assert card is not None, "the run has metrics"
     rows = {
         row.image_id: row if row.predicted is None else decided_row(row, card, logits)
-        for row, logits in zip(now.predictions, now.test_logits, strict=True)
+        for row, logits in zip(current.predictions, current.test_logits, strict=True)
     }
     table = Predictions([rows[record.image_id] for record in data.records], card.classes)
     temperature = np.full(len(table), card.temperature)
     split = run.metrics.split
-    evaluation = evaluated(table, data, temperature, recipe, split=split, emit=ignore, may_be_empty=True)
-    keep_results(now, table, evaluation)
+    evaluation = evaluate_rows(table, data, temperature, recipe, split=split, emit=ignore, may_be_empty=True)
+    write_results(current, table, evaluation)
 
 
-def _state_thresholds(evaluation: Run, card: ClassifierCard | None) -> None:
-    """Write with which thresholds an evaluation was measured; None: with those that the classifier has."""
+def _write_thresholds(evaluation: Run, card: ClassifierCard | None) -> None:
+    """Write the thresholds of an evaluation's metrics: those of `card`, or null for the current ones if it is None."""
     images = evaluation.evaluated_images
     if images is None:
         return
@@ -259,16 +255,16 @@ def _state_thresholds(evaluation: Run, card: ClassifierCard | None) -> None:
     images.model_copy(update={"thresholds": thresholds}).write(evaluation.environment_file)
 
 
-def _decide_evaluations(run: Run, recipe: Recipe, before: ClassifierCard, context: RunContext) -> None:
-    """Let evaluations on other images follow; where that is impossible, state the thresholds of their numbers."""
+def _decide_evaluations(run: Run, recipe: Recipe, previous_card: ClassifierCard, context: RunContext) -> None:
+    """Update evaluations on external test sets; if that is impossible, write the thresholds of their metrics."""
     unchanged = []
     for evaluation in [each for each in run.evaluations if each.is_measured]:
         try:
-            data = measured_images(evaluation)
+            data = images_of_evaluation(evaluation)
             _decide_rows(evaluation, data, recipe, run.card)
-            _state_thresholds(evaluation, None)
-        except CoverslipError:  # its images or logits are gone
-            _state_thresholds(evaluation, before)
+            _write_thresholds(evaluation, None)
+        except CoverslipError:  # images or logits are missing
+            _write_thresholds(evaluation, previous_card)
             unchanged.append(evaluation.folder.name)
             continue
         write_report(evaluation.folder, context.emit)

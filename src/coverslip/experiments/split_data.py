@@ -1,26 +1,46 @@
-"""The images of each part of a split, as a training sees them."""
+"""The images of each set of a split, and the fit of a network to them."""
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.datasets import Dataset, Folds, Scan, Split, cap_training, trained_classes
-from coverslip.events import ValidationImagesChosen
-from coverslip.images import ImageFacts
-from coverslip.runs import Recipe
+from coverslip.datasets import (
+    Dataset,
+    DecodedPixels,
+    Folds,
+    PixelCache,
+    Scan,
+    Split,
+    cap_training,
+    inner_folds,
+    trained_classes,
+)
+from coverslip.events import Noted, ValidationImagesChosen
+from coverslip.images import ImageFacts, Preprocessing
+from coverslip.runs import (
+    FromRun,
+    Recipe,
+    RunContext,
+    pretraining_hashes,
+)
+from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
 
 if TYPE_CHECKING:
     from coverslip.training.batches import ChosenImages, PixelsOf, TrainingImages
+    from coverslip.training.fitting import Choices, Fitted
+    from coverslip.training.instant_stage import OnFeatures
+    from coverslip.training.ood import FoldDistances, OodDetector
 
 Ints = npt.NDArray[np.int64]
-N_CHOSEN = 24  # validation images that are watched while they are learnt
+_N_WATCHED = 24  # validation images whose predictions are shown during fine-tuning
 
 
 class SplitData:
-    """Positions in the dataset of each part's images, with labels as class numbers."""
+    """Positions in the dataset of the images of each set, with labels as class numbers."""
 
     def __init__(self, data: Dataset, scan: Scan, split: Split) -> None:
         self.data, self.scan, self.split = data, scan, split
@@ -34,15 +54,19 @@ class SplitData:
 
     @property
     def train_facts(self) -> list[ImageFacts]:
-        """What is known of each training image."""
+        """Format facts of each training image."""
         return [self._facts[i] for i in self.train.tolist()]
 
-    def digests(self, positions: Sequence[int]) -> list[str]:
-        """Return the hashes of the pixels at these positions, which are equal for duplicates."""
+    def pixel_hashes(self, positions: Sequence[int]) -> list[str]:
+        """Return the pixel hashes of the images at these positions."""
         return [self._facts[i].pixel_hash for i in positions]
 
     def training_images(self, pixels_of: "PixelsOf") -> "TrainingImages":
-        """Training and validation images, with whatever gives their pixels."""
+        """Return training and validation images.
+
+        Args:
+            pixels_of: returns the pixels of images by their positions.
+        """
         from coverslip.training.batches import TrainingImages
 
         return TrainingImages(
@@ -53,16 +77,16 @@ class SplitData:
             val_label=self.label[self.val],
             n_classes=len(self.classes),
             train_domain=self.domain[self.train],
-            chosen=self._chosen_images(),
+            chosen=self._watched_images(),
         )
 
-    def _chosen_images(self) -> "ChosenImages | None":
-        """Validation images to be watched while they are learnt; None where there are none."""
+    def _watched_images(self) -> "ChosenImages | None":
+        """Return the validation images that are shown during fine-tuning; None without validation images."""
         from coverslip.training.batches import ChosenImages
 
         if not len(self.val):
             return None
-        watched = np.sort(self._in_turn(self.val, N_CHOSEN, seed=0))
+        watched = np.sort(self._sample_by_class(self.val, _N_WATCHED, seed=0))
         event = ValidationImagesChosen(
             image_ids=tuple(self.data.records[i].image_id for i in watched.tolist()),
             labels=tuple(self.label[watched].tolist()),
@@ -71,22 +95,22 @@ class SplitData:
         return ChosenImages(np.searchsorted(self.val, watched), event)
 
     def n_drawn(self, recipe: Recipe) -> int:
-        """Training images that an epoch shows: more or fewer than there are, where sampling says so."""
+        """Return the number of images per epoch, which sampling can make larger or smaller than the training set."""
         from coverslip.training.batches import n_drawn
 
         return n_drawn(self.label[self.train], self.domain[self.train], recipe)
 
     def with_epochs(self, recipe: Recipe) -> Recipe:
-        """The recipe with a number of epochs, which `auto` leaves to the images that each of them shows."""
+        """Return the recipe with a number of epochs, which for `auto` depends on the number of images per epoch."""
         return recipe.with_epochs(self.n_drawn(recipe))
 
-    def some_training_images(self, n: int, *, seed: int) -> list[int]:
-        """Positions of n training images at random, the classes in turn, ordered by class."""
-        positions = self._in_turn(self.train, n, seed=seed)
+    def sample_training_images(self, n: int, *, seed: int) -> list[int]:
+        """Return positions of n random training images, balanced over classes and ordered by class."""
+        positions = self._sample_by_class(self.train, n, seed=seed)
         return [int(i) for i in positions[np.argsort(self.label[positions], kind="stable")]]
 
-    def _in_turn(self, positions: np.ndarray, n: int, *, seed: int) -> np.ndarray:
-        """At most n of these positions at random, an image of each class in turn."""
+    def _sample_by_class(self, positions: np.ndarray, n: int, *, seed: int) -> np.ndarray:
+        """Return at most n of these positions at random, balanced over classes."""
         order = np.random.default_rng(seed).permutation(positions)
         n_of_class: Counter[int] = Counter()
         rank = []
@@ -97,11 +121,94 @@ class SplitData:
 
 
 def capped_split_data(data: Dataset, scan: Scan, split: Split, recipe: Recipe) -> SplitData:
-    """The parts of a split, with no more training images of a class than the recipe allows."""
+    """Return the sets of a split, with at most as many training images per class as the recipe allows."""
     return SplitData(data, scan, cap_training(data, split, recipe.split.train_per_class, recipe.split_seed))
 
 
-def with_epochs_of_folds(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe) -> Recipe:
-    """The recipe with the most epochs that any of the folds calls for: all are trained alike."""
-    settled = (capped_split_data(data, scan, split, recipe).with_epochs(recipe) for split in folds.splits)
-    return max(settled, key=lambda each: each.n_epochs)
+def with_epochs_for_folds(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe) -> Recipe:
+    """Return the recipe with the largest number of epochs of the folds, since all folds use the same number."""
+    recipes = (capped_split_data(data, scan, split, recipe).with_epochs(recipe) for split in folds.splits)
+    return max(recipes, key=lambda recipe: recipe.n_epochs)
+
+
+def preprocess(split_data: SplitData, recipe: Recipe, context: RunContext) -> Preprocessing:
+    """Return the preprocessing, fitted on training images."""
+    preprocessing = learn_preprocessing(split_data.train_facts, recipe)
+    for each in canvas_notes(split_data.train_facts, preprocessing):
+        context.emit(Noted.of(each))
+    return preprocessing
+
+
+def fit_network(
+    split_data: SplitData,
+    preprocessing: Preprocessing,
+    recipe: Recipe,
+    context: RunContext,
+    choices: "Choices | None" = None,
+    on_features: "OnFeatures | None" = None,
+    folds: "FoldDistances | None" = None,
+) -> "tuple[Fitted, OodDetector | None]":
+    """Train the network, and fit the detector of out-of-distribution images.
+
+    Args:
+        split_data: the images and their split.
+        preprocessing: of the images.
+        recipe: of the training.
+        context: of the training.
+        choices: hyperparameters; default: selected on validation images.
+        on_features: receives the features of the instant stage.
+        folds: distances of test images to training images in the networks of the folds.
+
+    Returns:
+        The network, and the detector; None for the detector if training was stopped or does not fit its time.
+    """
+    from coverslip.training.fitting import fit, refit
+    from coverslip.training.initialization import initial_classifier
+    from coverslip.training.instant_stage import ignore_features
+    from coverslip.training.ood import fit_ood_detector
+
+    fold_indices_of = partial(inner_folds, split_data.data, split_data.scan, seed=recipe.seed)
+    initial = None
+    if isinstance(recipe.init, FromRun):
+        hashes, positions = pretraining_hashes(recipe), split_data.val if choices is None else split_data.train
+        shared = hashes.find_shared(
+            split_data.data, split_data.scan, positions.tolist(), emit=context.emit, stop=context.stop
+        )
+        initial = initial_classifier(recipe.init, split_data.classes, offers_head=hashes.is_complete and not shared)
+    with _preprocessed_pixels(split_data, preprocessing, recipe, context) as pixels:
+        images = split_data.training_images(pixels)
+        on_features = on_features or ignore_features
+        if choices is not None:
+            fold_index = fold_indices_of(split_data.train.tolist())
+            fitted = refit(
+                images,
+                fold_index,
+                split_data.pixel_hashes,
+                preprocessing,
+                recipe,
+                choices,
+                context,
+                initial,
+                on_features,
+            )
+        else:
+            is_capped = (
+                recipe.split.train_per_class is not None
+            )  # the last layer is then not fitted on validation images too
+            val_fold_index = None if is_capped else fold_indices_of(split_data.val.tolist())
+            fitted = fit(
+                images, val_fold_index, split_data.pixel_hashes, preprocessing, recipe, context, initial, on_features
+            )
+        if fitted.is_stopped or fitted.does_not_fit:
+            return fitted, None
+        inputs = (split_data.pixel_hashes, preprocessing, recipe, context)
+        return fitted, fit_ood_detector(fitted, images, fold_indices_of, *inputs, folds)
+
+
+def _preprocessed_pixels(
+    split_data: SplitData, preprocessing: Preprocessing, recipe: Recipe, context: RunContext
+) -> PixelCache | DecodedPixels:
+    if recipe.stage == "instant" and recipe.init != "scratch":  # a single pass over the images needs no cache
+        return DecodedPixels(split_data.data, split_data.scan, preprocessing)
+    needed = [*split_data.train.tolist(), *split_data.val.tolist()]
+    return PixelCache(split_data.data, split_data.scan, needed, preprocessing, emit=context.emit, stop=context.stop)

@@ -355,7 +355,7 @@ def _fingerprint(packed: PackedClassifier) -> str:
     """Equal for classifiers whose networks give the same features of the same pixels."""
     card, preprocessing = packed.card, packed.card.preprocessing
     shape = (preprocessing.channels, preprocessing.image_size, len(card.classes))
-    return sha256_json([fingerprint_of(packed.place), card.model, card.model_options, card.head, shape])
+    return sha256_json([fingerprint_of(packed.path), card.model, card.model_options, card.head, shape])
 
 
 def _in_batches(

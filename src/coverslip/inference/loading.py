@@ -57,7 +57,7 @@ def load_network(packed: PackedClassifier) -> Network:
             )
     except (UnknownModel, BadRecipe, *_SENSELESS) as error:
         reason = error.what if isinstance(error, CoverslipError) else f"{type(error).__name__}: {error}".splitlines()[0]
-        raise BadClassifier("network-build-failed", file=packed.place, reason=reason) from error
+        raise BadClassifier("network-build-failed", file=packed.path, reason=reason) from error
     if _described(network) != {name: (tensor.dtype, tensor.shape) for name, tensor in packed.tensors.items()}:
         raise _do_not_fit(packed)
     weights = {name: torch.from_numpy(array.copy()) for name, array in packed.read_weights().items()}
@@ -106,5 +106,5 @@ def _described(network: nn.Module) -> dict[str, tuple[str, tuple[int, ...]]]:
 def _do_not_fit(packed: PackedClassifier) -> BadClassifier:
     card = packed.card
     return BadClassifier(
-        "classifier-weights-do-not-fit", file=packed.place, model=card.model, n_classes=len(card.classes)
+        "classifier-weights-do-not-fit", file=packed.path, model=card.model, n_classes=len(card.classes)
     )

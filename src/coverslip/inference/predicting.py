@@ -29,7 +29,9 @@ class LearntImages:
         place = classifier.folder if isinstance(classifier, Run) else Path(classifier)
         run = Run(place.parent if place.name == "classifier" else place)
         self._hashes = (
-            frozenset([*run.seen.train, *run.seen.val]) if run.training_hashes_file.is_file() else frozenset[str]()
+            frozenset([*run.training_hashes.train, *run.training_hashes.val])
+            if run.training_hashes_file.is_file()
+            else frozenset[str]()
         )
         self._n = 0
 

@@ -59,7 +59,7 @@ def check_buildable(packed: PackedClassifier) -> None:
             return
         reason = _tried(question)
         if reason is not None:
-            raise BadClassifier("network-build-refused", file=packed.place, reason=reason)
+            raise BadClassifier("network-build-refused", file=packed.path, reason=reason)
         store.keep({key: b""})
 
 

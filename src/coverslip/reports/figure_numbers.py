@@ -7,7 +7,7 @@ import numpy as np
 
 from coverslip.evaluation import Curve, LearningCurve, Metric, pr_curve, reliability_bins, roc_curve
 from coverslip.reports.class_curves import Average
-from coverslip.runs.history import Epoch
+from coverslip.runs.training import Epoch
 
 Cell = str | int | float | None
 

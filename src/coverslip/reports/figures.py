@@ -14,7 +14,7 @@ from coverslip.control_characters import escape_controls_in_lines
 from coverslip.evaluation import LearningCurve, Metric, reliability_bins
 from coverslip.files import write_bytes
 from coverslip.reports.words import number
-from coverslip.runs.history import Epoch
+from coverslip.runs.training import Epoch
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -23,9 +23,8 @@ from coverslip.runs import (
     TrainingRecord,
     open_run,
 )
-from coverslip.runs.images import earlier_test_labels
+from coverslip.runs.images import ImageLookup, previous_test_labels
 from coverslip.runs.log import FoldedLog, Progress
-from coverslip.runs.lookup import ImageLookup
 
 Rule = Literal["highest probability", "chosen threshold", "threshold set by hand"]
 
@@ -198,7 +197,7 @@ class ReportedRun:
         """Earlier labels of test images that were relabeled since the training that created the split."""
         if self.first_of_split is None or self.evaluation is not None:
             return {}
-        before = earlier_test_labels(self.run, self.first_of_split)
+        before = previous_test_labels(self.run, self.first_of_split)
         return {
             row.image_id: before[row.image_id]
             for row in self.run.split
@@ -250,7 +249,7 @@ def read_evaluation(folder: Path) -> ReportedRun:
         BadRun: not an evaluation of a run, or no metrics in it yet.
     """
     evaluation = Run(folder)
-    run = open_run(evaluation.whole.folder)
+    run = open_run(evaluation.parent_run.folder)
     if not evaluation.is_measured:
         raise BadRun("evaluation-without-results", file=folder)
     return ReportedRun(run, evaluation)

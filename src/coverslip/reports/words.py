@@ -7,7 +7,7 @@ from coverslip.evaluation import FEW_GROUPS_FOR_INTERVALS, Evaluation, Metric
 from coverslip.messages import duration, text
 from coverslip.reports.reported import ReportedRun
 from coverslip.runs import Augment, BudgetRecord, CalibrationImages
-from coverslip.runs.log.records import test_set_accesses
+from coverslip.runs.folder import test_set_accesses
 from coverslip.runs.recipe import phrases
 
 N_HARDEST = 12  # number of classes or pairs of classes shown first if there are many

@@ -13,7 +13,6 @@ from coverslip.runs.classifier import (
     write_card,
     write_classifier,
 )
-from coverslip.runs.context import RunContext, no_folder_after
 from coverslip.runs.environment import (
     Environment,
     EvaluatedImages,
@@ -21,18 +20,25 @@ from coverslip.runs.environment import (
     describe_environment,
     images_opened,
 )
-from coverslip.runs.folder import Run, check_new_folder, create_run_folder, is_run, open_run
-from coverslip.runs.history import Epoch
+from coverslip.runs.folder import (
+    Run,
+    RunContext,
+    check_new_folder,
+    create_run_folder,
+    is_run,
+    open_run,
+    remove_new_folder_on,
+)
 from coverslip.runs.images import (
     ContentHashes,
+    apply_earlier_split,
     held_out_images,
-    keep_content_hashes,
-    keeping_split,
-    kept_as_files,
     plan_of,
     refuse_changed_images,
     refuse_other_images,
-    same_images,
+    unchanged_images,
+    write_content_hashes,
+    write_in_memory_images,
 )
 from coverslip.runs.log import RunLog
 from coverslip.runs.predictions import (
@@ -90,12 +96,20 @@ from coverslip.runs.results import (
     write_inspection,
     write_metrics,
 )
-from coverslip.runs.split import SplitRow, split_rows, write_split
+from coverslip.runs.split import (
+    SplitRow,
+    TrainingHashes,
+    pretraining_hashes,
+    split_rows,
+    training_hash_record,
+    write_split,
+)
 from coverslip.runs.status import WORK_LOCK, Status, StatusFile, work_lock
 from coverslip.runs.training import (
     PRESETS,
     BudgetRecord,
     Calibration,
+    Epoch,
     FinetuneStage,
     FittedOn,
     InstantStage,
@@ -104,7 +118,6 @@ from coverslip.runs.training import (
     TrainingRecord,
     budget_seconds,
 )
-from coverslip.runs.training_hashes import TrainingHashes, pretraining_hashes, training_hash_record, training_hashes
 
 __all__ = [
     "IMAGES_COPIED",
@@ -163,6 +176,7 @@ __all__ = [
     "TrainingHashes",
     "TrainingRecord",
     "Weights",
+    "apply_earlier_split",
     "augment_named",
     "budget_seconds",
     "cells_of",
@@ -182,12 +196,8 @@ __all__ = [
     "inspection_as_json",
     "inspection_of",
     "is_run",
-    "keep_content_hashes",
-    "keeping_split",
-    "kept_as_files",
     "load_recipe",
     "metrics_as_json",
-    "no_folder_after",
     "open_classifier",
     "open_run",
     "plan_of",
@@ -197,17 +207,19 @@ __all__ = [
     "recipe_keys",
     "refuse_changed_images",
     "refuse_other_images",
-    "same_images",
+    "remove_new_folder_on",
     "save_recipe",
     "split_rows",
     "training_hash_record",
-    "training_hashes",
+    "unchanged_images",
     "values_of",
     "with_settings",
     "work_lock",
     "write_card",
     "write_classifier",
     "write_confusion",
+    "write_content_hashes",
+    "write_in_memory_images",
     "write_inspection",
     "write_metrics",
     "write_split",

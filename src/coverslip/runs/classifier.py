@@ -1,8 +1,7 @@
-"""`classifier/`, or the same in one file: a trained network with all that is needed to use it.
+"""The packaged classifier: a trained network with its card, as the folder `classifier/` or as one `.coverslip` file.
 
-Nothing in it can run code, and all of it may be untrusted: sizes are checked before anything is read.
-
-Nothing is extracted: entries are read by their exact names, and only as many bytes as the reader asks for.
+A classifier contains no code. It may come from an untrusted source, so that sizes are checked before reading. Zip files
+are not extracted: entries are read by their exact names, and only as many bytes as needed.
 """
 
 import hashlib
@@ -30,40 +29,40 @@ from coverslip.images import Depth, Preprocessing
 from coverslip.keys import bounded_options
 from coverslip.messages import Resume, text
 
-_BEGINNING_OF_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+_EARLIEST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 _PLAIN_FILE = (stat.S_IFREG | 0o644) << 16
-_LARGEST_ZIP = 2**31 - 1  # beyond it zips are of another kind
+_LARGEST_ZIP = 2**31 - 1  # larger files need the zip64 format
 _LIMITS = Limits(
     most_entries=64,
     most_directory_bytes=64 * 1024,
-    largest_ratio=20,  # trained weights hardly shrink
+    largest_ratio=20,  # trained weights compress hardly
     ratio_from=1024 * 1024,
     is_64_bit_taken=False,
 )
 
 
 def write_archive(file: Path, entries: Mapping[str, bytes]) -> None:
-    """Write a zip, whole or not at all; equal entries give equal bytes.
+    """Write a zip, completely or not at all. Equal entries give equal bytes.
 
     Raises:
-        CoverslipError: it would be too large for a zip, or cannot be written.
+        CoverslipError: the entries are too large for a zip, or the file cannot be written.
     """
     if sum(map(len, entries.values())) > _LARGEST_ZIP - _LIMITS.most_directory_bytes:
         raise CoverslipError("classifier-too-large", file=file)
     with written_whole(file) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
         for name, data in sorted(entries.items()):
-            entry = zipfile.ZipInfo(name, _BEGINNING_OF_ZIP_TIME)
-            entry.create_system = 3  # Unix, whatever wrote it
+            entry = zipfile.ZipInfo(name, _EARLIEST_ZIP_TIME)
+            entry.create_system = 3  # Unix, on every system
             entry.external_attr = _PLAIN_FILE
             archive.writestr(entry, data)
 
 
 @contextmanager
 def opened_entry(file: Path, name: str) -> Iterator[tuple[IO[bytes], int]]:
-    """One entry to read from, and how many bytes it says it has. Others with harmless names are ignored.
+    """Open one entry, and yield its stream and stated size in bytes. Other entries with harmless names are ignored.
 
     Raises:
-        BadClassifier: the file is no zip, is damaged, lacks the entry, or holds what no export writes.
+        BadClassifier: the file is not a zip, is damaged, lacks the entry, or contains entries that no export writes.
     """
     try:
         with opened_archive(file, _LIMITS) as (archive, entries):
@@ -88,18 +87,18 @@ CARD, WEIGHTS, OOD_FILE = "classifier.json", "weights.safetensors", "ood.safeten
 
 CalibrationImages = Literal["validation images", "held-out training images", "the folds' images"]
 
-_FARTHEST = 1e6  # for images that make numbers beyond what a computer can hold
-_LARGEST_CARD = 256 * 1024  # bytes; a usual one has 2,000, one with 1,000 classes 30,000
-_LARGEST_HEADER = 2 * 1024 * 1024  # of the weights: room for 20,000 tensors
+_LARGEST_SCORE = 1e6  # for images whose features overflow
+_LARGEST_CARD = 256 * 1024  # bytes; a typical card has 2,000, one with 1,000 classes 30,000
+_LARGEST_HEADER = 2 * 1024 * 1024  # bytes of the weights' header: enough for 20,000 tensors
 _BYTES_EACH = {"F16": 2, "BF16": 2, "F32": 4, "F64": 8, "U8": 1, "I8": 1, "I16": 2, "I32": 4, "I64": 8, "BOOL": 1}
-_MOST_DIGITS = 18  # of a number in that list: no file has more bytes
+_MOST_DIGITS = 18  # of a number in that header: no file has more bytes
 _MOST_AXES = 8  # of a tensor
 _CHUNK = 1024 * 1024
 _BUFFERS = frozenset({"mean", "std", "running_mean", "running_var", "num_batches_tracked"})
 
 
 class TrainedOn(BaseModel):
-    """What the classifier has seen, so that a user can judge what it is good for."""
+    """Number, sizes and formats of the training images, which limit what the classifier can be used for."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -107,20 +106,22 @@ class TrainedOn(BaseModel):
     n_groups: int | None
     width_px: tuple[int, int] = Field(description="Smallest and largest.")
     height_px: tuple[int, int] = Field(description="Smallest and largest.")
-    usual_area_px: int = Field(gt=0, description="Width times height that 99 of 100 training images do not exceed.")
+    usual_area_px: int = Field(gt=0, description="99% quantile of width times height of the training images.")
     dtypes: tuple[Depth, ...]
-    channels: tuple[int, ...] = Field(description="Channels met; an image is gray (1) where all of them are equal.")
+    channels: tuple[int, ...] = Field(
+        description="Numbers of channels; an image with equal channels counts as gray (1)."
+    )
 
 
 class OodThreshold(BaseModel):
-    """How far images like those of training lie from them, by the network's features."""
+    """Reference distances for the out-of-distribution score: how far images like the training images are from these."""
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
-    usual: float = Field(description="The distance that half of such images exceed.")
-    limit: float = Field(description="The distance beyond which an image is called unfamiliar.")
-    n: int = Field(ge=1, description="Images that both come from; the network was not trained on them.")
-    n_beyond: int = Field(ge=0, description="Of these, those beyond the limit.")
+    usual: float = Field(description="Median distance.")
+    limit: float = Field(description="Distance beyond which an image is `unfamiliar`.")
+    n: int = Field(ge=1, description="Number of images of the reference; the network was not trained on them.")
+    n_beyond: int = Field(ge=0, description="Number of these images beyond the limit.")
     calibrated_on: CalibrationImages
 
     @model_validator(mode="after")
@@ -130,17 +131,17 @@ class OodThreshold(BaseModel):
         return self
 
     def ood_score(self, distance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """0 for what is usual, above 1 unfamiliar."""
-        far = (distance - self.usual) / (self.limit - self.usual)
-        return np.clip(np.nan_to_num(far, nan=_FARTHEST), -_FARTHEST, _FARTHEST)
+        """Return the out-of-distribution scores of distances: 0 is typical, above 1 is unfamiliar."""
+        score = (distance - self.usual) / (self.limit - self.usual)
+        return np.clip(np.nan_to_num(score, nan=_LARGEST_SCORE), -_LARGEST_SCORE, _LARGEST_SCORE)
 
     def distance(self, ood_score: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """The inverse."""
+        """Return the distances of out-of-distribution scores, the inverse of `ood_score`."""
         return self.usual + ood_score * (self.limit - self.usual)
 
 
 class ClassifierCard(BaseModel):
-    """`classifier.json`: everything that prediction needs besides the weights."""
+    """`classifier.json`: everything that prediction needs in addition to the weights."""
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
@@ -151,26 +152,27 @@ class ClassifierCard(BaseModel):
     tta: int = Field(ge=1, le=8)
     classes: tuple[str, ...] = Field(min_length=2)
     prior: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
-        description="The share of each class that its probabilities take for granted."
+        description="Class proportions that the probabilities assume."
     )
     preprocessing: Preprocessing
     temperature: float = Field(gt=0, description="Logits are divided by it before the softmax.")
     operating_points: tuple[Annotated[float, Field(gt=0, lt=1)], ...] | None = Field(
         default=None,
-        description="A threshold for each class: the one whose probability is largest in proportion to its threshold "
-        "is predicted. null predicts the most probable class.",
+        description="Threshold of each class. The class with the largest ratio of probability to threshold is "
+        "predicted. null predicts the most probable class.",
     )
     uncertain_below: float = Field(
-        ge=0, le=1, description="Where the predicted class has a lower probability, the decision is `uncertain`."
+        ge=0, le=1, description="If the predicted class has a lower probability, the decision is `uncertain`."
     )
     set_floors: tuple[Annotated[float, Field(ge=0, le=1)], ...] | None = Field(
         default=None,
-        description="The probability from which on each class is in an image's prediction set; 0 (in every set) where "
-        "it had too few images to learn that from, null where all had.",
+        description="Smallest probability at which each class is in the prediction set. 0 (always in the set) for a "
+        "class with too few images to determine it; null if all classes have too few.",
     )
     trained_on: TrainedOn
     ood: OodThreshold | None = Field(
-        default=None, description="What makes an image unfamiliar; null where too few images could tell."
+        default=None,
+        description="Reference for the out-of-distribution score; null if there were too few images for it.",
     )
     must_not_be_used_for: str = (
         "Diagnosis or treatment of patients. Images from another microscope, stain, species or preparation than it "
@@ -179,7 +181,7 @@ class ClassifierCard(BaseModel):
 
     @field_validator("classes")
     @classmethod
-    def _each_class_is_one(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+    def _classes_are_unique(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(classes)) < len(classes):
             raise ValueError(text("equal-class-names"))
         if reserved := DECISIONS.intersection(classes):
@@ -188,13 +190,13 @@ class ClassifierCard(BaseModel):
 
     @field_validator("preprocessing")
     @classmethod
-    def _names_no_files(cls, preprocessing: Preprocessing) -> Preprocessing:
-        if preprocessing.plan.other_files:  # of one image; for all images they would name files of the user
+    def _has_no_file_names(cls, preprocessing: Preprocessing) -> Preprocessing:
+        if preprocessing.plan.other_files:  # they belong to single images, and would disclose file names
             raise ValueError(text("card-names-files"))
         return preprocessing
 
     @model_validator(mode="after")
-    def _a_threshold_for_each_class(self) -> "ClassifierCard":
+    def _fits_classes(self) -> "ClassifierCard":
         n = len(self.classes)
         if self.operating_points is not None and len(self.operating_points) != n:
             raise ValueError(text("operating-points-mismatch", n_points=len(self.operating_points), n_classes=n))
@@ -207,23 +209,23 @@ class ClassifierCard(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class TensorFacts:
-    """What a file of weights says about one tensor."""
+    """Type and shape of one tensor by the header of a weights file."""
 
-    dtype: str  # as safetensors names it: F32, I64
+    dtype: str  # name in safetensors, such as F32 or I64
     shape: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class PackedClassifier:
-    """A packaged classifier whose weights were checked, but not read."""
+    """A packaged classifier. The header of its weights is checked, and the weights are not read yet."""
 
-    place: Path  # a folder, or a `.coverslip` file
+    path: Path  # a folder, or a `.coverslip` file
     card: ClassifierCard
     tensors: Mapping[str, TensorFacts]
 
     @property
     def n_parameters(self) -> int:
-        """The number of the network's parameters; buffers such as the statistics of batch norms are not counted."""
+        """The number of the network's parameters, without buffers such as the statistics of batch normalization."""
         return sum(
             math.prod(tensor.shape)
             for name, tensor in self.tensors.items()
@@ -231,114 +233,114 @@ class PackedClassifier:
         )
 
     def read_weights(self) -> Tensors:
-        """All tensors. They are as large as `tensors` says: see first that the network needs them so.
+        """Read all tensors. They have the sizes in `tensors`, which the caller first compares with the network.
 
         Raises:
-            BadClassifier: they are damaged, or no finite numbers.
+            BadClassifier: the weights are damaged, or not finite.
         """
         return self._read(WEIGHTS)
 
     def read_ood_statistics(self) -> FeatureStatistics | None:
-        """Where training images lie among the network's features; None where that is not known.
+        """Read the feature statistics of training images; None if the card has no out-of-distribution reference.
 
         Raises:
             BadClassifier: the statistics are damaged, or do not fit the network.
         """
         if self.card.ood is None:
             return None
-        with _opened(self.place, OOD_FILE) as (stream, size):
-            tensors = _read_header(stream, size, self.place)
+        with _opened(self.path, OOD_FILE) as (stream, size):
+            tensors = _read_header(stream, size, self.path)
         head = self.tensors.get("head.weight", TensorFacts("F32", (0, 0))).shape
         shapes = {name: tensor.shape for name, tensor in tensors.items()}
         if {tensor.dtype for tensor in tensors.values()} != {"F32"} or not FeatureStatistics.shapes_fit(
             shapes, head[-1], len(self.card.classes)
         ):
-            raise BadClassifier("weights-statistics-mismatch", file=self.place)
+            raise BadClassifier("weights-statistics-mismatch", file=self.path)
         return FeatureStatistics(**self._read(OOD_FILE))
 
     def _read(self, file: str) -> Tensors:
         from safetensors import SafetensorError
         from safetensors.numpy import load
 
-        with _opened(self.place, file) as (stream, size):
-            data = _read(stream, size, self.place)
+        with _opened(self.path, file) as (stream, size):
+            data = _read(stream, size, self.path)
         try:
             tensors: Tensors = load(data)
         except (SafetensorError, ValueError, KeyError) as error:
-            raise BadClassifier("weights-not-readable", file=self.place, reason=str(error)) from error
+            raise BadClassifier("weights-not-readable", file=self.path, reason=str(error)) from error
         for name, tensor in tensors.items():
             if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
-                raise BadClassifier("classifier-weights-not-finite", file=self.place, tensor=name)
+                raise BadClassifier("classifier-weights-not-finite", file=self.path, tensor=name)
         return tensors
 
 
 def write_classifier(
-    folder: Path, card: ClassifierCard, weights: Tensors, familiar: FeatureStatistics | None = None
+    folder: Path, card: ClassifierCard, weights: Tensors, statistics: FeatureStatistics | None = None
 ) -> None:
-    """Write `classifier.json` and the arrays beside it; equal arrays give equal bytes."""
+    """Write the card, the weights and the feature statistics. Equal arrays give equal bytes."""
     from safetensors.numpy import save
 
     write_bytes(folder / WEIGHTS, save(dict(sorted(weights.items()))))
-    if familiar is not None:
-        write_bytes(folder / OOD_FILE, save(dict(sorted(familiar.arrays().items()))))
+    if statistics is not None:
+        write_bytes(folder / OOD_FILE, save(dict(sorted(statistics.arrays().items()))))
     write_card(folder, card)
 
 
 def write_card(folder: Path, card: ClassifierCard) -> None:
-    """Write `classifier.json`; the weights beside it stay what they are."""
+    """Write `classifier.json`. The weights are not changed."""
     write_text(folder / CARD, card.model_dump_json(indent=2) + "\n")
 
 
 def find_classifier(path: os.PathLike[str] | str) -> Path:
-    """Where the classifier lies: the `classifier/` of a run, such a folder itself, or a `.coverslip` file.
+    """Return the path of a classifier: the `classifier/` of a run, such a folder itself, or a `.coverslip` file.
 
     Raises:
-        BadClassifier: there is none.
+        BadClassifier: there is no classifier.
     """
-    place = Path(path)
-    if (reason := closed_because(place)) is not None:
-        raise BadClassifier("classifier-path-closed", file=place, reason=reason)
-    if (place / "classifier").is_dir():
-        place = place / "classifier"
-    elif (place / "recipe.yaml").exists():
-        raise BadClassifier("run-without-classifier", file=place, remedies=(Resume(str(place)),))
-    if not place.is_file() and not (place / CARD).exists():
-        raise BadClassifier("no-classifier", file=place)
-    return place
+    path = Path(path)
+    if (reason := closed_because(path)) is not None:
+        raise BadClassifier("classifier-path-closed", file=path, reason=reason)
+    if (path / "classifier").is_dir():
+        path = path / "classifier"
+    elif (path / "recipe.yaml").exists():
+        raise BadClassifier("run-without-classifier", file=path, remedies=(Resume(str(path)),))
+    if not path.is_file() and not (path / CARD).exists():
+        raise BadClassifier("no-classifier", file=path)
+    return path
 
 
-def open_classifier(place: Path) -> PackedClassifier:
-    """The card of a packaged classifier, and what its weights are like; memory does not grow with their size.
+def open_classifier(path: Path) -> PackedClassifier:
+    """Read the card of a packaged classifier, and the header of its weights. Memory does not depend on their size.
 
     Args:
-        place: as `find_classifier` gives it.
+        path: from `find_classifier`.
 
     Raises:
         BadClassifier: a file is missing, damaged, or of a newer format.
     """
-    card = card_of(place)
-    with _opened(place, WEIGHTS) as (stream, size):
-        return PackedClassifier(place, card, _read_header(stream, size, place))
+    card = card_of(path)
+    with _opened(path, WEIGHTS) as (stream, size):
+        return PackedClassifier(path, card, _read_header(stream, size, path))
 
 
-def card_of(place: Path) -> ClassifierCard:
-    """Return the card of a packaged classifier; its weights are not read.
+def card_of(path: Path) -> ClassifierCard:
+    """Read the card of a packaged classifier, without its weights.
 
     Raises:
         BadClassifier: the card is missing, damaged, or of a newer format.
     """
-    with _opened(place, CARD) as (stream, size):
+    with _opened(path, CARD) as (stream, size):
         if size > _LARGEST_CARD:
-            raise BadClassifier("card-too-large", file=place, name=CARD, n_bytes=size)
-        data = _read(stream, size, place)
+            raise BadClassifier("card-too-large", file=path, name=CARD, n_bytes=size)
+        data = _read(stream, size, path)
     try:
         return ClassifierCard.model_validate_json(data)
     except ValidationError as error:
-        raise _bad_card(error, place) from error
+        raise _bad_card(error, path) from error
 
 
 def fingerprint_of(path: os.PathLike[str] | str) -> str:
-    """Hex SHA-256 of a classifier's weights: equal training, equal fingerprint."""
+    """Return the SHA-256 of a classifier's weights in hexadecimal. Equal trainings have equal fingerprints."""
     with _opened(find_classifier(path), WEIGHTS) as (stream, _):
         digest = hashlib.sha256()
         while chunk := stream.read(_CHUNK):
@@ -347,66 +349,66 @@ def fingerprint_of(path: os.PathLike[str] | str) -> str:
 
 
 def stamp_of(path: os.PathLike[str] | str) -> int:
-    """Changes when another classifier is written there: ns since 1970; 0 where there is none."""
+    """Return the time of the last change of a classifier in ns since 1970; 0 if there is none."""
     try:
-        place = find_classifier(path)
-        return (place if place.is_file() else place / CARD).stat().st_mtime_ns
+        path = find_classifier(path)
+        return (path if path.is_file() else path / CARD).stat().st_mtime_ns
     except (BadClassifier, OSError):
         return 0
 
 
 def export_classifier(path: os.PathLike[str] | str, file: Path) -> None:
-    """Write a classifier as one file; an equal classifier gives equal bytes.
+    """Write a classifier as one file. Equal classifiers give equal bytes.
 
     Raises:
-        BadClassifier: there is none, or it is damaged.
+        BadClassifier: there is no classifier, or it is damaged.
         CoverslipError: the file cannot be written.
     """
-    place = find_classifier(path)
-    packed = open_classifier(place)
+    path = find_classifier(path)
+    packed = open_classifier(path)
     packed.read_weights()  # a damaged classifier is not exported
-    familiar = packed.read_ood_statistics()
+    statistics = packed.read_ood_statistics()
     entries = {}
-    for name in (CARD, WEIGHTS) if familiar is None else (CARD, WEIGHTS, OOD_FILE):
-        with _opened(place, name) as (stream, size):
-            entries[name] = _read(stream, size, place)
+    for name in (CARD, WEIGHTS) if statistics is None else (CARD, WEIGHTS, OOD_FILE):
+        with _opened(path, name) as (stream, size):
+            entries[name] = _read(stream, size, path)
     write_archive(file, entries)
 
 
 @contextmanager
-def _opened(place: Path, name: str) -> Iterator[tuple[IO[bytes], int]]:
-    """A part of a packaged classifier to read from, and its size in bytes."""
-    if place.is_file():
-        with opened_entry(place, name) as entry:
+def _opened(path: Path, name: str) -> Iterator[tuple[IO[bytes], int]]:
+    """Open a file of a packaged classifier, and yield its stream and size in bytes."""
+    if path.is_file():
+        with opened_entry(path, name) as entry:
             yield entry
         return
-    if not (place / name).is_file():
-        raise BadClassifier("no-classifier-file", file=place / name)
+    if not (path / name).is_file():
+        raise BadClassifier("no-classifier-file", file=path / name)
     try:
-        with (place / name).open("rb") as stream:
+        with (path / name).open("rb") as stream:
             yield stream, os.fstat(stream.fileno()).st_size
     except OSError as error:
-        raise BadClassifier("classifier-file-not-readable", file=place / name, reason=str(error)) from error
+        raise BadClassifier("classifier-file-not-readable", file=path / name, reason=str(error)) from error
 
 
-def _read(stream: IO[bytes], n: int, place: Path) -> bytes:
-    """Exactly the next n bytes, by and by: a zip's entry would else be unpacked at once, whatever comes out."""
+def _read(stream: IO[bytes], n: int, path: Path) -> bytes:
+    """Read exactly n bytes in chunks, so that a zip entry never unpacks to more."""
     data = bytearray()
     while len(data) < n:
         chunk = stream.read(min(_CHUNK, n - len(data)))
         if not chunk:
-            raise BadClassifier("classifier-truncated", file=place)
+            raise BadClassifier("classifier-truncated", file=path)
         data += chunk
     return bytes(data)
 
 
-def _read_header(stream: IO[bytes], size: int, place: Path) -> dict[str, TensorFacts]:
-    """What the weights' own list says, once it agrees with their size."""
-    n_header = int.from_bytes(_read(stream, 8, place), "little") if size >= 8 else size
+def _read_header(stream: IO[bytes], size: int, path: Path) -> dict[str, TensorFacts]:
+    """Read the header of the weights, and check that it agrees with their size."""
+    n_header = int.from_bytes(_read(stream, 8, path), "little") if size >= 8 else size
     if n_header > min(_LARGEST_HEADER, size - 8):
-        raise BadClassifier("weights-truncated", file=place)
+        raise BadClassifier("weights-truncated", file=path)
     try:
-        listed = json.loads(_read(stream, n_header, place), parse_int=_size_of)
+        listed = json.loads(_read(stream, n_header, path), parse_int=_size_of)
         tensors = {
             name: TensorFacts(str(about["dtype"]), _shape_of(about))
             for name, about in listed.items()
@@ -415,9 +417,9 @@ def _read_header(stream: IO[bytes], size: int, place: Path) -> dict[str, TensorF
         n_bytes = sum(_BYTES_EACH[tensor.dtype] * math.prod(tensor.shape) for tensor in tensors.values())
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         reason = str(error) if type(error) is ValueError else type(error).__name__
-        raise BadClassifier("weights-header-damaged", file=place, reason=reason) from error
+        raise BadClassifier("weights-header-damaged", file=path, reason=reason) from error
     if n_bytes != size - 8 - n_header:
-        raise BadClassifier("weights-size-mismatch", file=place)
+        raise BadClassifier("weights-size-mismatch", file=path)
     return tensors
 
 
@@ -429,8 +431,8 @@ def _size_of(digits: str) -> int:
 
 def _shape_of(about: Mapping[str, Any]) -> tuple[int, ...]:  # Any: JSON values
     shape = about["shape"]
-    are_sizes = isinstance(shape, list) and all(type(size) is int and size >= 0 for size in shape)
-    if not are_sizes or len(shape) > _MOST_AXES:
+    is_valid = isinstance(shape, list) and all(type(size) is int and size >= 0 for size in shape)
+    if not is_valid or len(shape) > _MOST_AXES:
         raise ValueError(text("not-a-shape", limit=_MOST_AXES))
     return tuple(shape)
 
@@ -439,6 +441,6 @@ def _bad_card(error: ValidationError, file: Path) -> BadClassifier:
     fault = error.errors()[0]
     if fault["loc"] == ("format_version",):
         return BadClassifier("newer-classifier-format", file=file, version=str(fault["input"]))
-    place = ".".join(str(part) for part in fault["loc"])
-    reason = f"{place}: {fault['msg']}" if place else str(fault["msg"])
+    key = ".".join(str(part) for part in fault["loc"])
+    reason = f"{key}: {fault['msg']}" if key else str(fault["msg"])
     return BadClassifier("damaged-card", file=file, reason=reason)

@@ -1,4 +1,4 @@
-"""How the files of a run folder are written and read: JSON objects as frozen models, tables as CSV."""
+"""Read and write the files of a run folder: JSON objects as frozen models, tables as CSV."""
 
 import csv
 import io
@@ -16,29 +16,33 @@ from coverslip.files import CsvWriter, plain_cell, read_bytes, safe_cell, write_
 from coverslip.messages import text
 
 FORMAT_VERSION = 1
-# Of files that may come from strangers: hashes of 400,000 images in 30 MB of JSON, probabilities of 200,000 images in
-# 121 classes. Each value takes some hundred bytes of memory.
+# Limits for files from untrusted sources. They allow hashes of 400,000 images (30 MB of JSON), and probabilities of
+# 200,000 images in 121 classes. Each value takes a few hundred bytes of memory.
 _MOST_BYTES, _MOST_VALUES = 64 * 2**20, 2_000_000
 _MOST_TABLE_BYTES, _MOST_CELLS = 512 * 2**20, 25_000_000
 _MOST_COLUMNS = 50_000  # one for each class
 
 
-class Document(BaseModel):
-    """One JSON file of a run folder.
+class Record(BaseModel):
+    """An object in a JSON file of a run folder.
 
-    Numbers are finite: what could not be computed is null, with the reason beside it.
+    Numbers are finite. A value that cannot be computed is null, with a reason in another field.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Document(Record):
+    """A JSON file of a run folder."""
 
     format_version: int = FORMAT_VERSION
 
     @classmethod
     def read(cls, file: Path) -> Self:
-        """What a file says.
+        """Read a file.
 
         Raises:
-            BadRun: it is missing, damaged, or of a newer format.
+            BadRun: the file is missing, damaged, or of a newer format.
         """
         values = read_object(file)
         check_format(values.get("format_version", FORMAT_VERSION), file)
@@ -49,31 +53,31 @@ class Document(BaseModel):
 
     @classmethod
     def read_if_there(cls, file: Path) -> Self | None:
-        """What a file says; None where a run has not got that far."""
+        """Read a file; None if it does not exist."""
         return cls.read(file) if file.is_file() else None
 
     def write(self, file: Path) -> None:
-        """Write it whole or not at all."""
+        """Write the file, completely or not at all."""
         write_text(file, json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def first_fault(error: ValidationError) -> str:
-    """Where the first of a document's faults lies, and what it is."""
+    """Return the path and the message of the first fault in a document."""
     fault = error.errors(include_url=False, include_input=False)[0]
     return f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
 
 
 def check_format(version: object, file: Path) -> None:
-    """Raises BadRun where a file was written by a newer coverslip."""
+    """Raise BadRun if a newer version of coverslip wrote the file."""
     if version != FORMAT_VERSION:
         raise BadRun("newer-run-format", file=file, version=str(version), supported=FORMAT_VERSION)
 
 
 def read_object(file: Path) -> dict[str, Any]:  # Any: JSON values
-    """A JSON object from a run folder.
+    """Read a JSON object from a run folder.
 
     Raises:
-        BadRun: it is missing or damaged.
+        BadRun: the file is missing or damaged.
     """
     try:
         data = read_bytes(file, _MOST_BYTES)
@@ -97,7 +101,7 @@ def _finite(digits: str) -> float:
 
 
 def write_table(file: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
-    """Write a CSV table that is safe to open in a spreadsheet, whole or not at all."""
+    """Write a CSV table that is safe to open in a spreadsheet, completely or not at all."""
     table = io.StringIO()
     writer = CsvWriter(table)
     writer.writerow(columns)
@@ -108,10 +112,10 @@ def write_table(file: Path, columns: Sequence[str], rows: Iterable[Mapping[str, 
 
 
 def read_table(file: Path) -> Iterator[dict[str, str]]:
-    """Rows of a CSV table of a run folder, one at a time: all of them at once take much more memory than the file.
+    """Yield the rows of a CSV table of a run folder. All rows at once would take much more memory than the file.
 
     Raises:
-        BadRun: it is missing or damaged, or larger than any.
+        BadRun: the table is missing, damaged or too large.
     """
     try:
         if file.exists() and not file.is_file():

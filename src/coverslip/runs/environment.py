@@ -1,4 +1,4 @@
-"""`environment.json`: with what a run was made, and where its images lay."""
+"""`environment.json`: versions, machine and command of a run, and how and where its images were opened."""
 
 import platform
 import sys
@@ -7,43 +7,36 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from coverslip._version import __version__
 from coverslip.datasets import SIDES, Dataset, ImageRecord, Side
 from coverslip.files import sha256_json
 from coverslip.machine import Machine, describe_machine
-from coverslip.runs.documents import Document
+from coverslip.runs.documents import Document, Record
 
 _NAMED_PACKAGES = ("torch", "timm", "numpy", "pillow", "tifffile", "scipy", "openvino", "onnxruntime")
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Opened(_Part):
+class Opened(Record):
     """How the images were opened."""
 
     sources: tuple[str, ...]
     group: str | None
     group_pattern: str | None
     column_pattern: str | None = Field(
-        default=None, description="Regular expression that found the values of the group column in the images' paths."
+        default=None,
+        description="Regular expression that extracted the values of the group column from the images' paths.",
     )
-    domains: tuple[str | None, ...] = Field(
-        default=(), description="Names that the sources' domains were given, one each."
-    )
+    domains: tuple[str | None, ...] = Field(default=(), description="Names of the domains, one per source.")
     columns: dict[str, str] = Field(
-        default_factory=dict, description="Which columns of the tables hold what, where that was chosen."
+        default_factory=dict, description="Columns of the tables by meaning, if the user chose them."
     )
-    crop_size: int | None = Field(
-        default=None, description="Side in pixels of the square around each point of a table."
-    )
+    crop_size: int | None = Field(default=None, description="Side in pixels of the crop around each point of a table.")
 
 
-class DomainImages(_Part):
-    """Where the images of one domain lay."""
+class DomainImages(Record):
+    """Folder and number of the images of one domain."""
 
     domain: str
     root: str
@@ -52,8 +45,8 @@ class DomainImages(_Part):
     fingerprint: str = Field(description="Changes if images are added, removed or described differently.")
 
 
-class Weights(_Part):
-    """The pretrained weights that a training was initialized with."""
+class Weights(Record):
+    """The pretrained weights of an initialization."""
 
     model: str
     kind: str
@@ -63,38 +56,42 @@ class Weights(_Part):
 
 
 class ImagesOpened(Document):
-    """How images were opened and where they lay."""
+    """How and where images were opened."""
 
     opened: Opened
     data: tuple[DomainImages, ...]
 
     @property
     def fingerprints(self) -> tuple[str, ...]:
-        """Of each domain's images."""
+        """The fingerprint of each domain."""
         return tuple(images.fingerprint for images in self.data)
 
 
 class EvaluatedImages(ImagesOpened):
-    """`environment.json` of an evaluation on other images."""
+    """`environment.json` of an evaluation on an external test set."""
 
-    n_used_in_training: int = Field(description="Of these images, how many the training had seen, or copies of them.")
-    n_of_seen_groups: int = Field(description="How many are of groups, by name, that the training learnt from.")
+    n_used_in_training: int = Field(
+        description="Number of images that were used in training, or are duplicates of such images."
+    )
+    n_of_seen_groups: int = Field(
+        description="Number of images whose group has the name of a group with training images."
+    )
     thresholds: tuple[float, ...] | None = Field(
         default=None,
-        description="Of each class, with which they were measured; null: those that the classifier has now.",
+        description="Thresholds of the classes for these metrics; null: the current thresholds of the classifier.",
     )
     is_of_unfinished_training: bool = Field(
-        description="Whether training had not ended: the classifier that was measured is not its last one."
+        description="Whether training had not ended, so that the evaluated classifier is not the final one."
     )
 
     @property
     def is_seen(self) -> bool:
-        """Whether training may have seen some of the images, or others of the same groups."""
+        """Whether some images or groups were used in training."""
         return self.n_used_in_training > 0 or self.n_of_seen_groups > 0
 
 
 class Environment(ImagesOpened):
-    """Versions, machine, seed, how images were opened, and where each domain's lay."""
+    """`environment.json` of a training: versions, machine, seed, and how and where images were opened."""
 
     coverslip: str
     python: str
@@ -105,30 +102,30 @@ class Environment(ImagesOpened):
     seed: int
     allow_leakage: bool
     predefined_sets: tuple[Side, ...] = Field(
-        default=(), description="Sets that images were given in with the data, such as by a column `split`."
+        default=(), description="Sets that the data predefine, such as in a column `split`."
     )
     command: tuple[str, ...] | None
     started: str = Field(description="ISO 8601, UTC.")
     initialization: str | None = Field(
-        default=None, description="SHA-256 of the weights of the run that it is initialized with."
+        default=None, description="SHA-256 of the weights of the run that provides the initial weights."
     )
-    weights: Weights | None = Field(default=None, description="The pretrained weights that it is initialized with.")
+    weights: Weights | None = Field(default=None, description="The pretrained weights of the initialization.")
     fold: int | None = Field(
-        default=None, description="Of the whole run, 1-based, where this is the training of one fold."
+        default=None, description="Number of the fold, 1-based, if this is the training of a fold."
     )
 
 
 def images_opened(data: Dataset) -> ImagesOpened:
-    """How the images of a dataset were opened, and where those of each domain lie."""
+    """Return how the images of a dataset were opened, and the folder of each domain."""
     records_of: dict[str, list[ImageRecord]] = {origin.domain: [] for origin in data.origins}
     for record in data.records:
         records_of.setdefault(record.domain, []).append(record)
     roots = {origin.domain: (origin.root, origin.sources) for origin in data.origins}
     opening = data.opening
-    described = []
+    domain_images = []
     for domain, records in records_of.items():
         root, sources = roots.get(domain, (data.root, opening.sources))
-        described.append(
+        domain_images.append(
             DomainImages(
                 domain=domain,
                 root=str(root),
@@ -146,7 +143,7 @@ def images_opened(data: Dataset) -> ImagesOpened:
         columns=dict(opening.columns),
         crop_size=opening.plan.crop_size,
     )
-    return ImagesOpened(opened=opened, data=tuple(described))
+    return ImagesOpened(opened=opened, data=tuple(domain_images))
 
 
 def describe_environment(
@@ -158,7 +155,7 @@ def describe_environment(
     initialization: str | None = None,
     weights: Weights | None,
 ) -> Environment:
-    """What a run that begins now says of itself."""
+    """Return the environment of a run that begins now."""
     images = images_opened(data)
     return Environment(
         opened=images.opened,

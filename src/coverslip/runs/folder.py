@@ -1,42 +1,63 @@
-"""The run folder: where each file of it lies, and all of them read into one typed `Run`."""
+"""The run folder: paths and contents of its files as a typed `Run`, the context of its training, test set accesses."""
 
 import re
-from dataclasses import dataclass
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from coverslip.datasets import Inspection
-from coverslip.errors import BadRun
+from coverslip.errors import BadRun, CoverslipError
 from coverslip.evaluation import Evaluation, LearningCurve
+from coverslip.events import Emit, Event, ignore
 from coverslip.files import written_whole
 from coverslip.messages import ChooseOther, Resume, text
 from coverslip.runs.classifier import ClassifierCard, card_of
 from coverslip.runs.documents import check_format, read_object
 from coverslip.runs.environment import Environment, EvaluatedImages
-from coverslip.runs.history import Epoch, read_history
 from coverslip.runs.predictions import Predictions, read_predictions
 from coverslip.runs.recipe import Recipe, load_recipe
-from coverslip.runs.results import LabelErrors, LearningCurveRecord, MapChecks, read_inspection, read_metrics
-from coverslip.runs.split import SplitRow, read_split
+from coverslip.runs.results import (
+    LabelErrors,
+    LearningCurveRecord,
+    MapChecks,
+    Occasion,
+    TestSetAccesses,
+    read_inspection,
+    read_metrics,
+)
+from coverslip.runs.split import TRAINING_HASHES_FILE, SplitRow, TrainingHashRecord, read_split
 from coverslip.runs.status import WORK_LOCK, Status, folder_not_created
-from coverslip.runs.training import BudgetRecord, TrainingRecord
-from coverslip.runs.training_hashes import SEEN, TrainingHashRecord
+from coverslip.runs.training import BudgetRecord, Epoch, TrainingRecord, read_history
+from coverslip.stopping import BY_SIGNAL, NO_DEADLINE, Deadline, Stop, TimeLimit
 
-GIVEN_TABLE = "table.csv"  # in the folder of images that were given in memory
-_GIVEN = "in_memory_images"
+IN_MEMORY_TABLE = "table.csv"  # in the folder of images from memory
+_IN_MEMORY = "in_memory_images"
 _MOST_ARRAY_BYTES = 512 * 2**20  # logits of half a million images in 121 classes
+
+
+class _Inside:
+    """A property of `Run`: the path of a file or folder inside the run folder."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, run: "Run", owner: type["Run"]) -> Path:
+        return run.folder / self._name
 
 
 @dataclass(frozen=True)
 class Run:
-    """A folder with what a training, one of its folds, or a measurement on other images left behind.
+    """The folder of a training, of one of its folds, or of an evaluation on an external test set.
 
-    Files are read when they are first asked for. What a run has not reached yet is None or empty where its type says
-    so, and BadRun else. A run may be given wherever the path of its folder may.
+    Files are read at the first access. A file that does not exist yet gives None or an empty value if the type of the
+    property allows it, and raises BadRun otherwise. A run can be used like the path of its folder.
 
     Examples:
         >>> run = cs.open_run("runs/first")
@@ -48,166 +69,81 @@ class Run:
 
     folder: Path
 
+    recipe_file = _Inside("recipe.yaml")
+    environment_file = _Inside("environment.json")
+    inspection_file = _Inside("data.json")
+    split_file = _Inside("split.csv")
+    status_file = _Inside("status.json")
+    stop_file = _Inside("stop")
+    finish_file = _Inside("finish")
+    events_file = _Inside("events.jsonl")
+    history_file = _Inside("history.csv")
+    training_file = _Inside("training.json")
+    learning_curve_file = _Inside("learning_curve.json")
+    label_errors_file = _Inside("suspected_label_errors.json")
+    map_checks_file = _Inside("map_checks.json")
+    budget_file = _Inside("budget.json")
+    test_set_accesses_file = _Inside("test_set_accesses.json")
+    training_hashes_file = _Inside(TRAINING_HASHES_FILE)
+    content_hashes_file = _Inside("content_hashes.csv")  # hashes of the image files at the start of the run
+    classifier_folder = _Inside("classifier")
+    validation_file = _Inside("validation.csv")  # predictions of validation images
+    predictions_file = _Inside("predictions.csv")  # predictions of test images
+    metrics_file = _Inside("metrics.json")
+    confusion_file = _Inside("confusion_matrix.csv")  # the confusion matrix
+    in_memory_folder = _Inside(_IN_MEMORY)  # copies of images from memory, and their table
+    figures_folder = _Inside("figures")
+    evaluations_folder = _Inside("evaluations")
+    report_file = _Inside("report.html")
+    model_card_file = _Inside("model_card.md")
+
     def __fspath__(self) -> str:
         """The folder's path, so that `Path(run)` and `os.path.join(run, "metrics.json")` work."""
         return str(self.folder)
 
-    @property
-    def recipe_file(self) -> Path:
-        return self.folder / "recipe.yaml"
-
-    @property
-    def environment_file(self) -> Path:
-        return self.folder / "environment.json"
-
-    @property
-    def inspection_file(self) -> Path:
-        return self.folder / "data.json"
-
-    @property
-    def split_file(self) -> Path:
-        return self.folder / "split.csv"
-
-    @property
-    def status_file(self) -> Path:
-        return self.folder / "status.json"
-
-    @property
-    def stop_file(self) -> Path:
-        return self.folder / "stop"
-
-    @property
-    def finish_file(self) -> Path:
-        return self.folder / "finish"
-
-    @property
-    def events_file(self) -> Path:
-        return self.folder / "events.jsonl"
-
-    @property
-    def history_file(self) -> Path:
-        return self.folder / "history.csv"
-
-    @property
-    def training_file(self) -> Path:
-        return self.folder / "training.json"
-
-    @property
-    def learning_curve_file(self) -> Path:
-        return self.folder / "learning_curve.json"
-
-    @property
-    def label_errors_file(self) -> Path:
-        return self.folder / "suspected_label_errors.json"
-
-    @property
-    def map_checks_file(self) -> Path:
-        return self.folder / "map_checks.json"
-
-    @property
-    def budget_file(self) -> Path:
-        return self.folder / "budget.json"
-
-    @property
-    def test_set_accesses_file(self) -> Path:
-        return self.folder / "test_set_accesses.json"
-
-    @property
-    def training_hashes_file(self) -> Path:
-        return self.folder / SEEN
-
-    @property
-    def content_hashes_file(self) -> Path:
-        """What the files of its images held when it began."""
-        return self.folder / "content_hashes.csv"
-
     def checkpoint_file(self, which: Literal["best", "last"]) -> Path:
-        """The state of fine-tuning after its best epoch so far, or after its last one."""
+        """The checkpoint of fine-tuning after the best or the last epoch so far."""
         return self.folder / "checkpoints" / f"{which}.safetensors"
 
-    @property
-    def classifier_folder(self) -> Path:
-        return self.folder / "classifier"
-
-    @property
-    def validation_file(self) -> Path:
-        """Predictions of validation images."""
-        return self.folder / "validation.csv"
-
-    @property
-    def predictions_file(self) -> Path:
-        """Predictions of held-out images."""
-        return self.folder / "predictions.csv"
-
-    @property
-    def metrics_file(self) -> Path:
-        return self.folder / "metrics.json"
-
-    @property
-    def confusion_file(self) -> Path:
-        """The confusion matrix."""
-        return self.folder / "confusion_matrix.csv"
-
-    @property
-    def given_images_folder(self) -> Path:
-        """Images that were given in memory, and their table."""
-        return self.folder / _GIVEN
-
-    @property
-    def figures_folder(self) -> Path:
-        return self.folder / "figures"
-
-    @property
-    def evaluations_folder(self) -> Path:
-        return self.folder / "evaluations"
-
-    @property
-    def report_file(self) -> Path:
-        return self.folder / "report.html"
-
-    @property
-    def model_card_file(self) -> Path:
-        return self.folder / "model_card.md"
-
     def _repr_html_(self) -> str:
-        """Where it is, how far it came, and its numbers, for notebooks."""
+        """Folder, state and metrics, for notebooks."""
         status = self.status
         state = "not begun" if status is None else status.state
         numbers = self.metrics._repr_html_() if self.is_measured else ""
         return f"<p>Run <code>{escape(str(self.folder))}</code>: {state}</p>{numbers}"
 
     def fold(self, number: int) -> "Run":
-        """The training of one fold, 1-based."""
+        """Return the training of one fold, 1-based."""
         return Run(self.folder / "folds" / str(number))
 
     def evaluation(self, name: str) -> "Run":
-        """A measurement on other images."""
+        """Return the evaluation of this name, on an external test set."""
         return Run(self.evaluations_folder / name)
 
     @property
     def evaluations(self) -> list["Run"]:
-        """All measurements on other images, by name; some may still be made, or have failed."""
+        """All evaluations on external test sets by name, including unfinished and failed ones."""
         folders = self.evaluations_folder.glob("*/")
         return [Run(folder) for folder in sorted(folders) if Run(folder).status_file.is_file()]
 
     @property
     def pretraining(self) -> "Run":
-        """Pretraining on other images, where the recipe asks for it."""
+        """The pretraining on other images; its folder exists only if the recipe has pretraining."""
         return Run(self.folder / "pretraining")
 
     @property
     def is_pretraining(self) -> bool:
-        """Whether it is the first step of another run."""
+        """Whether this run is the pretraining of another run."""
         return self == Run(self.folder.parent).pretraining and Run(self.folder.parent).recipe_file.is_file()
 
     @property
     def is_evaluation(self) -> bool:
-        """Whether it is a measurement on other images, which has no recipe of its own."""
+        """Whether this is an evaluation on an external test set, which has no recipe."""
         return self.folder.absolute().parent.name == "evaluations" and not self.recipe_file.is_file()
 
     @property
-    def whole(self) -> "Run":
-        """The run that this is a fold of, or an evaluation."""
+    def parent_run(self) -> "Run":
+        """The run that this fold or evaluation belongs to."""
         return Run(self.folder.absolute().parent.parent)
 
     @cached_property
@@ -217,12 +153,12 @@ class Run:
 
     @cached_property
     def environment(self) -> Environment:
-        """With what it was made, and where its images lay."""
+        """Versions, machine, and how and where images were opened."""
         return Environment.read(self.environment_file)
 
     @cached_property
     def evaluated_images(self) -> EvaluatedImages | None:
-        """Of an evaluation on other images: where these lay."""
+        """The images of an evaluation: how and where they were opened, and their overlap with training."""
         return EvaluatedImages.read_if_there(self.environment_file)
 
     @cached_property
@@ -232,17 +168,17 @@ class Run:
 
     @cached_property
     def split(self) -> tuple[SplitRow, ...]:
-        """The part that each image takes; empty before images were shared out."""
+        """The set of each image; empty before the images are split."""
         return read_split(self.split_file) if self.split_file.is_file() else ()
 
     @property
     def status(self) -> Status | None:
-        """The last status of the process that works on the run, read at each access; None before there is one."""
+        """The status of the process that works or worked on the run, read at each access; None before the first."""
         return Status.read_if_there(self.status_file)
 
     @property
     def is_done(self) -> bool:
-        """Whether training came to its end."""
+        """Whether the training is complete."""
         status = self.status
         return status is not None and status.state == "done"
 
@@ -253,58 +189,58 @@ class Run:
 
     @cached_property
     def training(self) -> TrainingRecord | None:
-        """How its network came about."""
+        """The record of the training; None before its end."""
         return TrainingRecord.read_if_there(self.training_file)
 
     @cached_property
     def learning_curve(self) -> LearningCurve | None:
-        """What more images would bring; None where no curve was drawn."""
+        """The learning curve; None if it was not computed."""
         record = LearningCurveRecord.read_if_there(self.learning_curve_file)
         return None if record is None else record.curve
 
     @cached_property
     def label_errors(self) -> LabelErrors | None:
-        """Suspected label errors; None if they were not searched for."""
+        """Suspected label errors; None before a search."""
         return LabelErrors.read_if_there(self.label_errors_file)
 
     @cached_property
     def map_checks(self) -> MapChecks | None:
-        """Sanity checks of heat maps of its classifier; None if none were drawn."""
+        """Sanity checks of heat maps of the classifier; None if no maps were drawn."""
         return MapChecks.read_if_there(self.map_checks_file)
 
     @cached_property
     def budget(self) -> BudgetRecord | None:
-        """What was planned for its time; None where it may take as long as it takes."""
+        """The time budget and its use; None without a time budget."""
         return BudgetRecord.read_if_there(self.budget_file)
 
     @cached_property
-    def seen(self) -> TrainingHashRecord:
-        """Which images' pixels its weights and choices come from."""
+    def training_hashes(self) -> TrainingHashRecord:
+        """Pixel hashes of training, validation and pretraining images."""
         return TrainingHashRecord.read(self.training_hashes_file)
 
     @cached_property
     def card(self) -> ClassifierCard | None:
-        """What its classifier says of itself."""
+        """The card of the classifier; None before there is a classifier."""
         return card_of(self.classifier_folder) if self.has_classifier else None
 
     @property
     def has_classifier(self) -> bool:
-        """Whether there is a classifier. The training may still be running."""
+        """Whether there is a classifier, possibly of a training that is still running."""
         return (self.classifier_folder / "classifier.json").is_file()
 
     @cached_property
     def metrics(self) -> Evaluation:
-        """Numbers of the held-out images: `run.metrics["macro_f1"].low`."""
+        """Metrics of the test images, such as `run.metrics["macro_f1"].low`."""
         return read_metrics(self.metrics_file)
 
     @property
     def is_measured(self) -> bool:
-        """Whether there are numbers."""
+        """Whether there are metrics."""
         return self.metrics_file.is_file()
 
     @cached_property
     def predictions(self) -> Predictions:
-        """Predictions of the held-out images."""
+        """Predictions of the test images."""
         return read_predictions(self.predictions_file)
 
     @cached_property
@@ -324,11 +260,11 @@ class Run:
 
     @cached_property
     def decision_logits(self) -> np.ndarray:
-        """(n, K + 1) of a cross-validated run: logits that its decisions were learnt on, and the class's number."""
+        """(n, K + 1) of a cross-validated run: logits on which thresholds were selected, and class numbers."""
         return _read_array(self._logits_file("decisions"))
 
     def write_logits(self, part: str, logits: np.ndarray) -> None:
-        """Keep logits as they are, since tables round: those of `test` or `validation` images, or `decisions`."""
+        """Write unrounded logits of `test` or `validation` images, or of `decisions`."""
         with written_whole(self._logits_file(part)) as whole, whole.open("wb") as file:
             np.save(file, logits, allow_pickle=False)
 
@@ -337,27 +273,27 @@ class Run:
 
     @property
     def is_cross_validated(self) -> bool:
-        """Whether it was made of folds."""
+        """Whether the run has folds."""
         return (self.folder / "folds").is_dir()
 
     @cached_property
     def folds(self) -> tuple["Run", ...]:
-        """The trainings of its folds, as far as they have begun."""
+        """The trainings of the folds that have begun."""
         numbers = sorted(int(folder.name) for folder in (self.folder / "folds").glob("*") if folder.name.isdecimal())
         return tuple(self.fold(number) for number in numbers)
 
     @cached_property
     def trainings(self) -> tuple[TrainingRecord, ...]:
-        """How the networks that were measured came about: those of the folds, else the run's own."""
+        """The training records of the evaluated networks: those of the folds, or that of the run itself."""
         records = (run.training for run in (self.folds or (self,)))
         return tuple(record for record in records if record is not None)
 
 
 def open_run(folder: Run | Path | str) -> Run:
-    """A run that has been written.
+    """Open a run folder.
 
     Raises:
-        BadRun: there is no run folder, it is of a newer format, or a folder in it that is written to is a link.
+        BadRun: the folder is not a run, is of a newer format, or contains a link in place of a folder for output.
 
     Examples:
         >>> run = cs.open_run("runs/first")
@@ -371,25 +307,25 @@ def open_run(folder: Run | Path | str) -> Run:
         raise BadRun("not-a-run", file=run.folder)
     if run.environment_file.exists():
         check_format(read_object(run.environment_file).get("format_version"), run.folder)
-    for place in (run.figures_folder, run.evaluations_folder):
-        if place.is_symlink():  # of an untrusted run: writing there would replace files outside of it
-            raise BadRun("linked-run-folder", file=place)
+    for folder_inside in (run.figures_folder, run.evaluations_folder):
+        if folder_inside.is_symlink():  # in an untrusted run, output would replace files outside the run
+            raise BadRun("linked-run-folder", file=folder_inside)
     return run
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a training has begun in a folder."""
+    """Return whether the folder is a run."""
     return Run(folder).recipe_file.is_file()
 
 
 def check_new_folder(folder: Path) -> None:
-    """Check that a folder can become that of a run; nothing is written.
+    """Check that a folder can become a run folder. Nothing is written.
 
     Raises:
-        BadRun: it exists and is not empty.
+        BadRun: the folder exists and is not empty.
     """
     run = Run(folder)
-    if folder.exists() and not _never_began(folder):
+    if folder.exists() and not _is_unused(folder):
         can_resume = run.recipe_file.is_file() and not run.is_done
         raise BadRun(
             "run-folder-exists",
@@ -400,10 +336,10 @@ def check_new_folder(folder: Path) -> None:
 
 
 def create_run_folder(folder: Path) -> Run:
-    """Make a new folder for a run, or take one that is locked for it (`work_lock`).
+    """Create a run folder, or use an empty one, which may contain the lock of this process (`work_lock`).
 
     Raises:
-        BadRun: it exists and is not empty.
+        BadRun: the folder exists and is not empty.
     """
     check_new_folder(folder)
     for part in folder.glob(".*.part"):
@@ -415,19 +351,23 @@ def create_run_folder(folder: Path) -> Run:
     return Run(folder)
 
 
-def _never_began(folder: Path) -> bool:
-    """Return whether a run was killed while the first files of its folder were written, so that nothing is lost."""
-    begun = re.compile(
+def _is_unused(folder: Path) -> bool:
+    """Return whether the folder contains at most the first files of a run that was killed before it began."""
+    first_files = re.compile(
         rf"{re.escape(WORK_LOCK)}|(environment|budget)\.json"
         rf"|\.({re.escape(WORK_LOCK)}|environment\.json|budget\.json|recipe\.yaml)\.[0-9a-f]+\.part"
     )
-    return folder.is_dir() and all(begun.fullmatch(file.name) or _holds_copies(file) for file in folder.iterdir())
+    return folder.is_dir() and all(
+        first_files.fullmatch(file.name) or _is_in_memory_folder(file) for file in folder.iterdir()
+    )
 
 
-def _holds_copies(folder: Path) -> bool:
-    """Whether this is a folder of copies of images that were given in memory, and of nothing else."""
-    ours = re.compile(rf"{re.escape(GIVEN_TABLE)}|[0-9a-f]{{32}}\.tif|\..+\.[0-9a-f]+\.part")
-    return folder.name == _GIVEN and folder.is_dir() and all(ours.fullmatch(file.name) for file in folder.iterdir())
+def _is_in_memory_folder(folder: Path) -> bool:
+    """Return whether the folder contains only copies of images from memory."""
+    copies = re.compile(rf"{re.escape(IN_MEMORY_TABLE)}|[0-9a-f]{{32}}\.tif|\..+\.[0-9a-f]+\.part")
+    return (
+        folder.name == _IN_MEMORY and folder.is_dir() and all(copies.fullmatch(file.name) for file in folder.iterdir())
+    )
 
 
 def _read_array(file: Path) -> np.ndarray:
@@ -444,3 +384,85 @@ def _read_array(file: Path) -> np.ndarray:
     except (OSError, ValueError, EOFError, ArithmeticError, TypeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadRun("unreadable-logits", file=file, reason=reason) from error
+
+
+def test_set_accesses(run: Run) -> TestSetAccesses:
+    """Return the accesses to the test set so far; zero if their file cannot be read."""
+    with suppress(CoverslipError):
+        return TestSetAccesses.read_if_there(run.test_set_accesses_file) or TestSetAccesses()
+    return TestSetAccesses()
+
+
+def count_test_set_access(run: Run, occasion: Occasion) -> None:
+    """Count an access to the test set."""
+    accesses = test_set_accesses(run)
+    _write_accesses(run, accesses.model_copy(update={occasion: getattr(accesses, occasion) + 1}))
+
+
+def count_comparison(run: Run, names: list[str]) -> None:
+    """Count a comparison of test metrics with the runs of these names. Each run is counted once."""
+    accesses = test_set_accesses(run)
+    compared_with = tuple(dict.fromkeys((*accesses.compared_with, *names)))
+    if compared_with != accesses.compared_with:
+        _write_accesses(run, accesses.model_copy(update={"compared_with": compared_with}))
+
+
+def _write_accesses(run: Run, accesses: TestSetAccesses) -> None:
+    with suppress(CoverslipError, OSError):  # a read-only folder is no reason to fail
+        accesses.write(run.test_set_accesses_file)
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """The context of one training: folder, device, listener, stop request and deadline.
+
+    It can be passed to another process if its listener can.
+    """
+
+    folder: Path  # the run folder
+    device: str = "cpu"  # as PyTorch names it
+    emit: Emit = ignore  # receives all events
+    stop: Stop = BY_SIGNAL  # the stop request
+    deadline: Deadline = NO_DEADLINE  # of all work; fine-tuning without `limit` raises OutOfTime after it
+    limit: TimeLimit | None = None  # to which the number of steps of fine-tuning is adapted
+
+    @property
+    def run(self) -> Run:
+        """A new `Run` at each access, so that its files are read again."""
+        return Run(self.folder)
+
+    @property
+    def is_finish_requested(self) -> bool:
+        """Whether fine-tuning ends now with its best epoch so far, and the rest of the training follows."""
+        return self.run.finish_file.exists()
+
+    def with_emit(self, emit: Emit) -> "RunContext":
+        """Return the context with another listener."""
+        return replace(self, emit=emit)
+
+    def with_deadline(self, deadline: Deadline) -> "RunContext":
+        """Return the context with another deadline."""
+        return replace(self, deadline=deadline)
+
+    def nested(self, folder: Path, **marks: Any) -> "RunContext":  # Any: values of fields of events
+        """Return the context of a training inside this one, whose events are marked with `fold` or `is_pretraining`."""
+
+        def emit_marked(event: Event) -> None:
+            self.emit(replace(event, **marks))
+
+        return replace(self, folder=folder, emit=emit_marked)
+
+
+@contextmanager
+def remove_new_folder_on(error_type: type[CoverslipError], run: Run) -> Iterator[None]:
+    """Remove the folder of a run or evaluation after such an error, if it is new and contains no pretraining."""
+    is_new, is_parent_new = not run.folder.exists(), not run.folder.parent.exists()
+    try:
+        yield
+    except error_type:
+        if is_new and not run.pretraining.folder.exists():
+            shutil.rmtree(run.folder, ignore_errors=True)
+            if is_parent_new:
+                with suppress(OSError):  # the parent contains other runs
+                    run.folder.parent.rmdir()
+        raise

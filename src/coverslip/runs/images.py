@@ -1,11 +1,12 @@
-"""The images that a run is about, found again where they were."""
+"""The images of a run, opened again: all of them, or the file and pixels of one."""
 
 import hashlib
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,48 +18,50 @@ from coverslip.datasets import (
     ImageRecord,
     Opening,
     name_as_text,
+    name_from_text,
     open_dataset,
     plain_name,
     reopen_dataset,
+    scan_images,
     some,
     with_classes,
 )
 from coverslip.errors import BadRun, CoverslipError, UnreadableImage
 from coverslip.events import Emit, Progressed, ignore, telling
 from coverslip.files import written_whole
-from coverslip.images import Decoded, ReadPlan, middle_of, pixels_in_memory
+from coverslip.images import Decoded, ImageFacts, ReadPlan, middle_of, pixels_in_memory
 from coverslip.messages import ChooseOther, Evaluate, note
 from coverslip.runs.documents import read_table, write_table
 from coverslip.runs.environment import Opened, images_opened
-from coverslip.runs.folder import GIVEN_TABLE, Run, open_run
+from coverslip.runs.folder import IN_MEMORY_TABLE, Run, open_run
 from coverslip.runs.recipe import Recipe
 from coverslip.runs.split import SplitRow
 from coverslip.stopping import BY_SIGNAL, Stop
 
-_THREADS = 8  # more than cores: a network drive answers late
+_THREADS = 8  # more than cores, since network drives have a high latency
 _EXAMPLES = 5
 
 
 class ContentHashes:
-    """Hashes of image files, each read once however many images it holds."""
+    """Computes hashes of image files. Each file is read once, even if it contains several images."""
 
     def __init__(self) -> None:
-        self._known: dict[Path, str] = {}
+        self._hashes: dict[Path, str] = {}
 
     def of(self, data: Dataset, *, emit: Emit, stop: Stop = BY_SIGNAL) -> dict[str, str]:
-        """The hashes of all files of each image, by its id; empty for a file that is not there."""
+        """Return the hashes of the files of each image by its id; empty for a missing file."""
         files = {record.image_id: record.plan.files(record.path) for record in data.records if record.in_memory is None}
-        unknown = list(dict.fromkeys(file for each in files.values() for file in each if file not in self._known))
-        tell = telling(emit, "hashing files", "files")
-        for n, (file, digest) in enumerate(zip(unknown, _hashed(unknown), strict=True), start=1):
-            self._known[file] = digest
-            tell(n, len(unknown))
+        new_files = list(dict.fromkeys(file for each in files.values() for file in each if file not in self._hashes))
+        emit_progress = telling(emit, "hashing files", "files")
+        for n, (file, digest) in enumerate(zip(new_files, _hashed(new_files), strict=True), start=1):
+            self._hashes[file] = digest
+            emit_progress(n, len(new_files))
             stop.check()
-        return {image_id: " ".join(self._known[file] for file in each) for image_id, each in files.items()}
+        return {image_id: " ".join(self._hashes[file] for file in each) for image_id, each in files.items()}
 
 
-def keep_content_hashes(run: Run, data: Dataset, *, emit: Emit, stop: Stop) -> None:
-    """Leave in a run folder what the files of its images hold, when it begins."""
+def write_content_hashes(run: Run, data: Dataset, *, emit: Emit, stop: Stop) -> None:
+    """Write the hashes of the image files to the run folder, unless they were written before."""
     if not run.content_hashes_file.is_file():
         hashes = ContentHashes().of(data, emit=emit, stop=stop)
         rows = ({"image_id": image_id, "blake2b": digest} for image_id, digest in hashes.items())
@@ -66,22 +69,22 @@ def keep_content_hashes(run: Run, data: Dataset, *, emit: Emit, stop: Stop) -> N
 
 
 def refuse_changed_images(run: Run, data: Dataset, hashes: ContentHashes, *, emit: Emit) -> None:
-    """Check that files hold what they held when the run began, where it came so far as to say so.
+    """Check that image files have not changed since the start of the run, if it has hashes of them.
 
     Args:
-        run: that is to be resumed.
-        data: its images as they are now; those that the run does not know do not count.
-        hashes: that may know these files already, of another run.
+        run: to be resumed.
+        data: its images as they are now. Images without a hash are ignored.
+        hashes: shared between runs, so that no file is read twice.
         emit: receives progress events.
 
     Raises:
-        BadRun: some do not.
+        BadRun: files have changed.
     """
     if not run.content_hashes_file.is_file():
         return
     before = {row["image_id"]: row["blake2b"] for row in read_table(run.content_hashes_file)}
-    now = hashes.of(data, emit=emit)
-    changed = [image_id for image_id, digest in now.items() if before.get(image_id, digest) != digest]
+    current = hashes.of(data, emit=emit)
+    changed = [image_id for image_id, digest in current.items() if before.get(image_id, digest) != digest]
     if changed:
         raise BadRun(
             "changed-image-files",
@@ -103,7 +106,7 @@ def _hashed(files: list[Path]) -> Iterator[str]:
 
 def _hash_of(file: Path) -> str:
     try:
-        if not file.is_file():  # a pipe would be waited for
+        if not file.is_file():  # reading a pipe would block
             return ""
         with file.open("rb") as opened:
             return hashlib.file_digest(opened, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
@@ -111,17 +114,17 @@ def _hash_of(file: Path) -> str:
         return ""
 
 
-_TELL_EVERY_S = 0.2
+_SECONDS_BETWEEN_EVENTS = 0.2
 
 
-def kept_as_files(data: Dataset, run: Run, *, emit: Emit = ignore) -> Dataset:
-    """The same images as files and a table in a run's folder, where they or their table were given in memory.
+def write_in_memory_images(data: Dataset, run: Run, *, emit: Emit = ignore) -> Dataset:
+    """Write images and tables from memory to the folder of a run, and return the images opened from there.
 
-    Pixels are those that were given; a file is named after them, so that equal images lie there once. What was given
-    as a path stays where it is.
+    Files are lossless and named after their pixels, so that equal images are written once. Images with a path are not
+    copied.
 
     Args:
-        data: images as they were opened; those of files and folders are given back as they are.
+        data: images as they were opened. Images from files and folders are returned unchanged.
         run: of a training or an evaluation.
         emit: receives progress events.
 
@@ -134,32 +137,32 @@ def kept_as_files(data: Dataset, run: Run, *, emit: Emit = ignore) -> Dataset:
     rows = []
     last_emitted = time.monotonic()
     for done, record in enumerate(data.records, start=1):
-        rows.append(_row(record, group, run.given_images_folder))
-        if time.monotonic() - last_emitted > _TELL_EVERY_S:
+        rows.append(_row(record, group, run.in_memory_folder))
+        if time.monotonic() - last_emitted > _SECONDS_BETWEEN_EVENTS:
             last_emitted = time.monotonic()
             emit(Progressed(stage="keeping images", done=done, total=len(data.records)))
     names = dict.fromkeys(name for row in rows for name in row)
-    table = run.given_images_folder / GIVEN_TABLE
+    table = run.in_memory_folder / IN_MEMORY_TABLE
     write_table(table, tuple(names), ({name: row.get(name, "") for name in names} for row in rows))
     stored = open_dataset(table, group=group, plan=data.opening.plan)
     return with_note(replace(stored, notes=data.notes), run)
 
 
-def kept_sources(run: Run) -> tuple[str, ...]:
-    """The table of what a run keeps, wherever its folder lies by now; empty where nothing was given in memory."""
-    table = run.given_images_folder / GIVEN_TABLE
+def in_memory_sources(run: Run) -> tuple[str, ...]:
+    """Return the path of the table of images from memory at the current place of the run; empty without such images."""
+    table = run.in_memory_folder / IN_MEMORY_TABLE
     return (str(table.absolute()),) if table.is_file() else ()
 
 
 def with_note(data: Dataset, run: Run) -> Dataset:
-    """The images of a run that keeps them, with a note that says so."""
-    folder = run.given_images_folder.absolute()
+    """Return the images of a run with images from memory, with a note on these."""
+    folder = run.in_memory_folder.absolute()
     n = sum(record.path.parent == folder for record in data.records)
     return replace(data, notes=(*data.notes, note("given-in-memory", n_images=n, folder=folder.name)))
 
 
 def _group_column(data: Dataset) -> str | None:
-    """The name of the column of groups, its own unless the table needs it for something else."""
+    """Return the name of the column of groups: that of the dataset, or `group` if that name is reserved."""
     if not data.has_groups:
         return None
     column = data.opening.group
@@ -167,7 +170,7 @@ def _group_column(data: Dataset) -> str | None:
 
 
 def _row(record: ImageRecord, group: str | None, folder: Path) -> dict[str, str]:
-    """What is known of an image, by the names of columns; its pixels are written if there is no file of them yet."""
+    """Return the row of an image by column names. Pixels from memory are written if there is no file of them yet."""
     plan, path = record.plan, name_as_text(str(record.path))
     row = {"image_id": record.image_id, "path": path, "label": record.label or ""}
     if record.in_memory is not None:
@@ -190,13 +193,13 @@ def _row(record: ImageRecord, group: str | None, folder: Path) -> dict[str, str]
 
 
 def _write_once(record: ImageRecord, decoded: Decoded, folder: Path) -> str:
-    """The name of a lossless file of all the image's pixels in the folder."""
+    """Write the pixels to a lossless file in the folder unless it exists, and return the name of the file."""
     from tifffile import imwrite
 
     try:
         array = pixels_in_memory(record.path, decoded).array
     except UnreadableImage:
-        array = decoded.array  # it will be refused again, for the same reason
+        array = decoded.array  # written as it is, to be reported as unreadable when it is read
     array = np.ascontiguousarray(array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array)
     digest = hashlib.sha256(f"{array.dtype} {array.shape}".encode())
     digest.update(array.data)
@@ -209,7 +212,7 @@ def _write_once(record: ImageRecord, decoded: Decoded, folder: Path) -> str:
 
 
 def plan_of(recipe: Recipe) -> ReadPlan:
-    """Which pixels of which files a recipe asks for."""
+    """Return the reading options of a recipe."""
     return ReadPlan(
         plane=recipe.plane,
         channels=recipe.channels,
@@ -219,32 +222,32 @@ def plan_of(recipe: Recipe) -> ReadPlan:
 
 
 def images_of(run: Run) -> Dataset:
-    """The images of a run as they are now; later ones do not belong to it."""
+    """Return the images of a run as they are now, without images that were added later."""
     opened = run.environment.opened
-    stored_sources = kept_sources(run)
+    stored_sources = in_memory_sources(run)
     data = reopen_dataset(_opening(opened, stored_sources, run.recipe, opened.domains))
     data = with_classes(with_note(data, run) if stored_sources else data, run.recipe.classes)
     return _chosen(data, {row.image_id for row in run.split}) if run.split else data
 
 
 def evaluated_images_of(evaluation: Run) -> Dataset:
-    """The images of an evaluation as they are now.
+    """Return the images of an evaluation as they are now.
 
     Raises:
-        BadRun: it was not measured.
-        CoverslipError: their folder or table is not there.
+        BadRun: the evaluation has no metrics.
+        CoverslipError: the folder or table of the images is missing.
     """
     images = evaluation.evaluated_images
     if images is None:
         raise BadRun("evaluation-without-metrics", file=evaluation.folder)
-    recipe = evaluation.whole.recipe
-    return reopen_dataset(_opening(images.opened, kept_sources(evaluation), recipe, ()))
+    recipe = evaluation.parent_run.recipe
+    return reopen_dataset(_opening(images.opened, in_memory_sources(evaluation), recipe, ()))
 
 
 def _opening(
     opened: Opened, stored_sources: tuple[str, ...], recipe: Recipe, domains: tuple[str | None, ...]
 ) -> Opening:
-    """How images are opened again; tables that a run keeps have columns of the usual names."""
+    """Return the options to open images again. Tables that a run has written have standard column names."""
     plan = plan_of(recipe)
     if opened.crop_size is not None:
         plan = plan.model_copy(update={"crop_size": opened.crop_size})
@@ -258,11 +261,11 @@ def _opening(
     )
 
 
-def same_images(run: Run) -> Dataset:
+def unchanged_images(run: Run) -> Dataset:
     """Return the images of a run that is to be resumed.
 
     Raises:
-        BadRun: some are missing, or their description changed.
+        BadRun: images are missing, or their descriptions have changed.
     """
     data = images_of(run)
     if images_opened(data).fingerprints != run.environment.fingerprints:
@@ -274,17 +277,17 @@ def held_out_images(run: Run) -> Dataset:
     """Return the test images of a run.
 
     Raises:
-        BadRun: some are missing, or their description changed.
+        BadRun: images are missing, or their descriptions have changed.
     """
     rows = {row.image_id: row for row in run.split if row.split == "test"}
     data = _chosen(images_of(run), rows)
-    n_gone = len(rows) - len(data.records)
+    n_missing = len(rows) - len(data.records)
     n_changed = sum(not rows[record.image_id].describes(record) for record in data.records)
-    if n_gone or n_changed:
+    if n_missing or n_changed:
         raise BadRun(
-            "test-images-missing" if n_gone else "test-images-changed",
+            "test-images-missing" if n_missing else "test-images-changed",
             file=data.root,
-            n_images=n_gone or n_changed,
+            n_images=n_missing or n_changed,
             n_all=len(rows),
             remedies=(Evaluate(str(run.folder), on_other_images=True),),
         )
@@ -292,17 +295,19 @@ def held_out_images(run: Run) -> Dataset:
 
 
 def refuse_other_images(evaluation: Run, data: Dataset) -> None:
-    """An evaluation is measured again on its own images only; others need a folder of their own.
+    """Raise BadRun if the evaluation has metrics of other images than these.
 
     Args:
-        evaluation: that may have been measured before.
-        data: images as they are measured. Those that were given in memory are known by ids, labels and groups.
+        evaluation: possibly with metrics.
+        data: images to be evaluated. Images from memory are compared by ids, labels and groups, others by sources.
     """
-    before, now = evaluation.evaluated_images, images_opened(data)
+    before, current = evaluation.evaluated_images, images_opened(data)
     if not evaluation.is_measured or before is None:
         return
     is_same = (
-        before.fingerprints == now.fingerprints if data.is_in_memory else before.opened.sources == now.opened.sources
+        before.fingerprints == current.fingerprints
+        if data.is_in_memory
+        else before.opened.sources == current.opened.sources
     )
     if not is_same:
         raise BadRun("evaluation-name-taken", file=evaluation.folder, remedies=(ChooseOther("name"),))
@@ -313,49 +318,49 @@ def _chosen(data: Dataset, image_ids: Iterable[str]) -> Dataset:
     return data.subset(i for i, record in enumerate(data.records) if record.image_id in chosen_ids)
 
 
-_Pixels = tuple[str, ReadPlan, tuple[int, int] | None]  # a file, which of its pixels a table states, and its point
+_PixelKey = tuple[str, ReadPlan, tuple[int, int] | None]  # file, reading options from a table, center of a crop
 
 
-def keeping_split(data: Dataset, recipe: Recipe) -> Dataset:
-    """The images, each in the part that it took in the run that the recipe's `split.run` names, if it names one.
+def apply_earlier_split(data: Dataset, recipe: Recipe) -> Dataset:
+    """Return the images with the sets of the run that the recipe's `split.run` names, if it names one.
 
-    Images that were excluded then, or were added since, have no set: they join the training set, or the set of their
-    group or of an equal image.
+    Images that were excluded or did not exist in that run have no set: they join the set of their group or of their
+    duplicates, or the training set.
 
     Raises:
-        BadRun: there is no such run, it has folds or no split yet, or none of these images were in it.
+        BadRun: the run does not exist, has folds or no split, or has none of these images.
     """
     if recipe.split.run is None:
         return data
     run = open_run(Path(recipe.split.run))
     rows = _rows_of_one_split(run)
-    by_pixels, not_there = _found_again(run, rows)
-    parts = [_row_of(record, by_pixels) or not_there.get(record.image_id) for record in data.records]
-    if not any(parts):
+    by_pixels, by_id = _rows_by_pixels(run, rows)
+    earlier_rows = [_row_of(record, by_pixels) or by_id.get(record.image_id) for record in data.records]
+    if not any(earlier_rows):
         raise BadRun("no-image-of-split-run", file=run.folder)
     records = [
         replace(record, predefined_split=row.split if row is not None and row.split in SIDES else None)
-        for record, row in zip(data.records, parts, strict=True)
+        for record, row in zip(data.records, earlier_rows, strict=True)
     ]
     return replace(data, records=tuple(records))
 
 
-def earlier_test_labels(run: Run, earlier: Run) -> dict[str, str]:
-    """What test images of a run were labeled as test images of the run whose split it keeps.
+def previous_test_labels(run: Run, earlier: Run) -> dict[str, str]:
+    """Return the labels that the test images of a run had as test images of the run whose split it uses.
 
-    Images are found again as `keeping_split` finds them: one that another folder was added to has other ids now.
+    Images are matched as by `apply_earlier_split`, since ids change if another folder is added.
 
     Returns:
-        By the ids of `run`; without images that were no test images then.
+        Labels by the ids of `run`, without images that were not test images of the earlier run.
     """
-    by_pixels, not_there = _found_again(earlier, {row.image_id: row for row in earlier.split})
-    here: dict[str, ImageRecord] = {}
+    by_pixels, by_id = _rows_by_pixels(earlier, {row.image_id: row for row in earlier.split})
+    records: dict[str, ImageRecord] = {}
     with suppress(CoverslipError):
-        here = {record.image_id: record for record in images_of(run).records}
+        records = {record.image_id: record for record in images_of(run).records}
     labels = {}
     for row in run.split:
-        record = here.get(row.image_id)
-        before = (_row_of(record, by_pixels) if record is not None else None) or not_there.get(row.image_id)
+        record = records.get(row.image_id)
+        before = (_row_of(record, by_pixels) if record is not None else None) or by_id.get(row.image_id)
         if before is not None and before.split == row.split == "test":
             labels[row.image_id] = before.label
     return labels
@@ -370,31 +375,92 @@ def _rows_of_one_split(run: Run) -> dict[str, SplitRow]:
     return rows
 
 
-def _found_again(run: Run, rows: dict[str, SplitRow]) -> tuple[dict[_Pixels, SplitRow], dict[str, SplitRow]]:
-    """Rows by their pixels, and by their id those whose file is not where it was: its folder may have been moved."""
+def _rows_by_pixels(run: Run, rows: dict[str, SplitRow]) -> tuple[dict[_PixelKey, SplitRow], dict[str, SplitRow]]:
+    """Return the rows by pixel keys, and by id the rows whose file is missing, as after its folder was moved."""
     records: tuple[ImageRecord, ...] = ()
     with suppress(CoverslipError):
         records = tuple(record for record in images_of(run).records if record.exists)
-    there = {record.image_id for record in records}
-    by_pixels: dict[_Pixels, SplitRow] = {}
+    available = {record.image_id for record in records}
+    by_pixels: dict[_PixelKey, SplitRow] = {}
     for record in records:
-        for pixels in _pixels_of(record) if record.image_id in rows else ():
-            by_pixels.setdefault(pixels, rows[record.image_id])
-    return by_pixels, {image_id: row for image_id, row in rows.items() if image_id not in there}
+        for key in _pixel_keys(record) if record.image_id in rows else ():
+            by_pixels.setdefault(key, rows[record.image_id])
+    return by_pixels, {image_id: row for image_id, row in rows.items() if image_id not in available}
 
 
-def _row_of(record: ImageRecord, by_pixels: Mapping[_Pixels, SplitRow]) -> SplitRow | None:
-    return next((by_pixels[pixels] for pixels in _pixels_of(record) if pixels in by_pixels), None)
+def _row_of(record: ImageRecord, by_pixels: Mapping[_PixelKey, SplitRow]) -> SplitRow | None:
+    return next((by_pixels[key] for key in _pixel_keys(record) if key in by_pixels), None)
 
 
-def _pixels_of(record: ImageRecord) -> list[_Pixels]:
-    """Return the keys that identify an image, also if a recipe reads another plane or channels of it; best first.
+def _pixel_keys(record: ImageRecord) -> list[_PixelKey]:
+    """Return the keys that identify an image independently of the recipe's plane and channels, the most specific first.
 
-    A crop is also known by its center. Tables state the same crops as points, or as boxes beside other boxes.
+    A crop is also identified by its center, since tables state the same crops as points or as boxes.
     """
     values = {name: getattr(record.plan, name) for name in record.stated - {"point"}}
-    pixels: list[_Pixels] = [] if "point" in record.stated else [(str(record.path), ReadPlan(**values), None)]
+    keys: list[_PixelKey] = [] if "point" in record.stated else [(str(record.path), ReadPlan(**values), None)]
     if record.plan.box is not None and record.stated & {"point", "box"}:
         values.pop("box", None)
-        pixels.append((str(record.path), ReadPlan(**values), middle_of(record.plan.box)))
-    return pixels
+        keys.append((str(record.path), ReadPlan(**values), middle_of(record.plan.box)))
+    return keys
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSource:
+    """The file of an image, and how it is read."""
+
+    file: Path
+    plan: ReadPlan
+
+
+def image_files(run: Run) -> dict[str, str]:
+    """Return the path of the file of each image of a run's split by the image's id. No file is opened."""
+    domains = run.environment.data if run.environment_file.is_file() else ()
+    roots = {domain.domain: Path(domain.root) for domain in domains}
+    return {row.image_id: str(roots.get(row.domain, Path()) / name_from_text(row.path)) for row in run.split}
+
+
+class ImageLookup:
+    """The images of a run or an evaluation by their ids. They are opened again at the first access.
+
+    A path does not identify an image, since rows of a table can be boxes, planes or channels of one file.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def find(self, image_id: str) -> ImageSource | None:
+        """Return the file of an image and how it is read; None if the image is no longer available."""
+        record = self._records.get(image_id)
+        return None if record is None else ImageSource(record.path, record.plan)
+
+    def domains(self) -> dict[str, str]:
+        """Return the domain of each image that is still available, by its id."""
+        return {image_id: record.domain for image_id, record in self._records.items()}
+
+    def groups(self) -> dict[str, str]:
+        """Return the group of each image that is still available by its id; empty for an image without one."""
+        return {image_id: record.group or "" for image_id, record in self._records.items()}
+
+    def pixel_hashes(self, image_ids: Iterable[str]) -> dict[str, str]:
+        """Return the hash of the pixels of each of these images that is still available and readable, by its id."""
+        if self._data is None:
+            return {}
+        ids = set(image_ids)
+        data = self._data.subset(i for i, record in enumerate(self._data.records) if record.image_id in ids)
+        return {
+            record.image_id: facts.pixel_hash
+            for record, facts in zip(data.records, scan_images(data).facts, strict=True)
+            if isinstance(facts, ImageFacts)
+        }
+
+    @cached_property
+    def _records(self) -> dict[str, ImageRecord]:
+        return {} if self._data is None else {record.image_id: record for record in self._data.records}
+
+    @cached_property
+    def _data(self) -> Dataset | None:
+        try:
+            return evaluated_images_of(self._run) if self._run.is_evaluation else images_of(self._run)
+        except CoverslipError:  # the folder or table was moved
+            return None

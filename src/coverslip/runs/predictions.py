@@ -1,4 +1,4 @@
-"""`predictions.csv`: predictions as rows and as a table, the file they stream into, and reading it again."""
+"""`predictions.csv`: predictions as rows and as a table, and reading and writing of the file."""
 
 import csv
 import math
@@ -21,7 +21,7 @@ from coverslip.tables import data_frame, html_table
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-_BETWEEN = "; "  # classes of a prediction set
+_SEPARATOR = "; "  # between classes of a prediction set
 _MOST_SHOWN = 10  # rows in a notebook
 
 
@@ -30,20 +30,20 @@ Cell = str | float | tuple[str, ...] | None
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a classifier says about one image."""
+    """The prediction of one image."""
 
     image_id: str
-    path: str  # absolute; in run folders below the root that their `environment.json` states, else absolute
-    label: str | None  # where it is known
+    path: str  # absolute; in run folders, relative to the root of its domain in `environment.json`
+    label: str | None  # None if unknown
     predicted: str | None  # None: unreadable
     probability: float | None  # of the predicted class, 0-1
     decision: str  # the class, `uncertain`, `unfamiliar` or `unreadable`
-    probabilities: tuple[float, ...]  # by class, NaN: not known to the network; empty: unreadable
+    probabilities: tuple[float, ...]  # by class; NaN: not a class of the network; empty: unreadable
     reason: str | None = None  # why it is unreadable, unfamiliar or uncertain
     warning: str | None = None  # how it differs from all training images
-    ood_score: float | None = None  # 0 as training images usually are, above 1 unfamiliar; None: not known
-    prediction_set: tuple[str, ...] | None = None  # classes that hold the true one as often as promised; None: unknown
-    logits: tuple[float, ...] = ()  # by class, as the network gave them; empty where they are not known
+    ood_score: float | None = None  # 0 is typical, above 1 unfamiliar; None: unknown
+    prediction_set: tuple[str, ...] | None = None  # contains the true class with the nominal probability; None: unknown
+    logits: tuple[float, ...] = ()  # by class, before calibration; empty if unknown
 
 
 _COLUMNS = (
@@ -54,10 +54,10 @@ _FIRST_COLUMNS = ",".join(_COLUMNS).encode()
 
 
 class Predictions:
-    """A table with one row per image, in the order in which images were given.
+    """A table with one row per image, in input order.
 
-    `table["decision"]` is a column, `table[0]` a row, `table[:5]` the first rows as such a table. `len(table)` is the
-    number of images, and iterating gives rows.
+    `table["decision"]` is a column, `table[0]` a row, and `table[:5]` a table of the first rows. `len(table)` is the
+    number of images. Iteration yields rows.
     """
 
     def __init__(self, rows: Iterable[Prediction], classes: Sequence[str]) -> None:
@@ -65,7 +65,7 @@ class Predictions:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Names of the columns, those of `predictions.csv`."""
+        """Names of the columns of `predictions.csv`."""
         return columns_for(self.classes)
 
     def __len__(self) -> int:
@@ -75,41 +75,41 @@ class Predictions:
         return iter(self.rows)
 
     @overload
-    def __getitem__(self, wanted: int) -> Prediction: ...
+    def __getitem__(self, key: int) -> Prediction: ...
     @overload
-    def __getitem__(self, wanted: slice) -> "Predictions": ...
+    def __getitem__(self, key: slice) -> "Predictions": ...
     @overload
-    def __getitem__(self, wanted: str) -> list[Cell]: ...
+    def __getitem__(self, key: str) -> list[Cell]: ...
 
-    def __getitem__(self, wanted: int | slice | str) -> "Prediction | Predictions | list[Cell]":
-        if isinstance(wanted, str):
-            return self._column(wanted)
-        return Predictions(self.rows[wanted], self.classes) if isinstance(wanted, slice) else self.rows[wanted]
+    def __getitem__(self, key: int | slice | str) -> "Prediction | Predictions | list[Cell]":
+        if isinstance(key, str):
+            return self._column(key)
+        return Predictions(self.rows[key], self.classes) if isinstance(key, slice) else self.rows[key]
 
     def _column(self, column: str) -> list[Cell]:
         if column.startswith("p:") and column in self.columns:
-            place = self.classes.index(column[2:])
-            return [row.probabilities[place] if row.probabilities else None for row in self.rows]
+            k = self.classes.index(column[2:])
+            return [row.probabilities[k] if row.probabilities else None for row in self.rows]
         if column not in self.columns:
             raise KeyError(f"there is no column '{column}'; there are {', '.join(self.columns)}")
         return [getattr(row, column) for row in self.rows]
 
     @property
     def probabilities(self) -> np.ndarray:
-        """(n, K) float64 probabilities of the rows, in the order of `classes`; NaN where an image could not be read."""
+        """(n, K) float64 probabilities of the rows, in the order of `classes`; NaN for an unreadable image."""
         return self._by_class([row.probabilities for row in self.rows])
 
     @property
     def logits(self) -> np.ndarray:
-        """(n, K) float64 logits of the rows; NaN where an image could not be read."""
+        """(n, K) float64 logits of the rows; NaN for an unreadable image."""
         return self._by_class([row.logits for row in self.rows])
 
     def _by_class(self, numbers: Sequence[tuple[float, ...]]) -> np.ndarray:
-        nothing = (math.nan,) * len(self.classes)
-        return np.array([row or nothing for row in numbers], dtype=np.float64).reshape(-1, len(self.classes))
+        missing = (math.nan,) * len(self.classes)
+        return np.array([row or missing for row in numbers], dtype=np.float64).reshape(-1, len(self.classes))
 
     def to_pandas(self) -> "DataFrame":
-        """The columns of `predictions.csv`, one for each class among them.
+        """Return a data frame with the columns of `predictions.csv`, including one per class.
 
         Raises:
             CoverslipError: pandas is not installed.
@@ -117,7 +117,7 @@ class Predictions:
         return data_frame({name: self[name] for name in self.columns})
 
     def __repr__(self) -> str:
-        """The number of images, and the first rows."""
+        """Return the number of images, and the first rows."""
         shown = [("image_id", "predicted", "probability", "decision")]
         for row in self.rows[:_MOST_SHOWN]:
             probability = "" if row.probability is None else f"{row.probability:.3f}"
@@ -129,7 +129,7 @@ class Predictions:
         return "\n".join([title, *lines, *([f"and {n_more:,} more"] if n_more else [])])
 
     def _repr_html_(self) -> str:
-        """The first rows, for notebooks."""
+        """Return the first rows, for notebooks."""
         title = f"Predictions of {counted(len(self), 'image')}"
         names = [name for name in self.columns if name not in ("image_id", "label")]
         rows = list(zip(*(self[:_MOST_SHOWN][name] for name in names), strict=True))
@@ -137,7 +137,7 @@ class Predictions:
         return html_table(title, names, rows, f"and {n_more:,} more" if n_more else "")
 
     def measured(self) -> "MeasuredPredictions":
-        """The rows of readable images whose label is one of the classes, as arrays."""
+        """Return the rows of readable images whose label is one of the classes, as arrays."""
         number = {name: k for k, name in enumerate(self.classes)}
         rows = [
             row
@@ -153,7 +153,7 @@ class Predictions:
         )
 
     def write_csv(self, file: Path | str) -> None:
-        """Write `predictions.csv`, whole or not at all."""
+        """Write `predictions.csv`, completely or not at all."""
         with PredictionsFile(Path(file), self.classes) as opened:
             for row in self.rows:
                 opened.write(row)
@@ -161,18 +161,18 @@ class Predictions:
 
 @dataclass(frozen=True, slots=True)
 class MeasuredPredictions:
-    """What was predicted of images whose label is known."""
+    """Predictions of images whose label is one of the classes."""
 
     rows: tuple[Prediction, ...]
-    label: np.ndarray  # (n,) int, number of the class
+    label: np.ndarray  # (n,) int, class numbers
     predicted: np.ndarray  # (n,) int
-    probability: np.ndarray  # (n, K) float; 0 for a class that was not known to the network
+    probability: np.ndarray  # (n, K) float; 0 for a class that the network does not have
 
     @property
     def probability_of_predicted(self) -> np.ndarray:
-        """(n,) float: how sure each prediction is; not always the highest, where classes have operating points."""
-        sure: np.ndarray = self.probability[np.arange(len(self.predicted)), self.predicted]
-        return sure
+        """(n,) float probabilities of the predicted classes. With operating points, these need not be the highest."""
+        probability: np.ndarray = self.probability[np.arange(len(self.predicted)), self.predicted]
+        return probability
 
 
 _OTHER_FORMATS = frozenset(
@@ -181,9 +181,9 @@ _OTHER_FORMATS = frozenset(
 
 
 def check_predictions_file(file: Path) -> None:
-    """Raises CoverslipError where a name promises another format, or is that of measured predictions of a run.
+    """Raise CoverslipError if the suffix is that of another format, or the file holds the test predictions of a run.
 
-    These begin as a table of new predictions does, but the run's report and comparisons are made of them.
+    Test predictions have the same columns, but reports and comparisons need them.
     """
     if file.exists() and (file.parent / "metrics.json").exists():
         raise CoverslipError("predictions-of-run", file=file, remedies=(ChooseOther("output"),))
@@ -198,14 +198,14 @@ def check_predictions_file(file: Path) -> None:
 
 
 class PredictionsFile:
-    """A CSV file that grows row by row under a temporary name and gets its own when it is complete."""
+    """A CSV file that is written row by row under a temporary name, and renamed when it is complete."""
 
     def __init__(self, file: Path, classes: Sequence[str]) -> None:
         self._file, self._classes = file, classes
         self._whole = written_whole(file)
 
     def __enter__(self) -> "PredictionsFile":
-        """Raises CoverslipError where the file cannot be written, or what stands there is no table of predictions."""
+        """Open the file. Raises CoverslipError if it cannot be written, or exists and is not a table of predictions."""
         refuse_to_replace_others(self._file, _FIRST_COLUMNS)
         part = self._whole.__enter__()
         try:
@@ -221,12 +221,12 @@ class PredictionsFile:
     ) -> None:
         try:
             self._opened.close()
-        except OSError as closing:  # the disk is full: what was buffered has no place
+        except OSError as closing:  # the disk is full: buffered rows cannot be written
             kind, error, trace = type(closing), closing, closing.__traceback__
         self._whole.__exit__(kind, error, trace)
 
     def write(self, row: Prediction) -> None:
-        """Add one row."""
+        """Write one row."""
         cells = cells_of(row, len(self._classes))
         try:
             self._writer.writerow(cells)
@@ -235,10 +235,10 @@ class PredictionsFile:
 
 
 def read_predictions(file: Path) -> Predictions:
-    """The rows of a table that `PredictionsFile` wrote; probabilities as it shows them.
+    """Read a table that `PredictionsFile` wrote, with rounded probabilities.
 
     Raises:
-        BadRun: it is missing or damaged.
+        BadRun: the table is missing or damaged.
     """
     try:
         rows = read_table(file)
@@ -252,7 +252,7 @@ def read_predictions(file: Path) -> Predictions:
 
 
 def _classes_in(file: Path) -> tuple[str, ...]:
-    """Of a table without rows."""
+    """Return the classes of a table without rows."""
     with file.open(newline="", encoding="utf-8") as opened:
         return _classes_among(plain_cell(cell) for cell in next(csv.reader(opened), []))
 
@@ -282,33 +282,33 @@ def _row(cells: dict[str, str], classes: Sequence[str]) -> Prediction:
 
 
 def cells_of(row: Prediction, n_classes: int) -> list[str]:
-    """The cells of a row in `predictions.csv`, safe for spreadsheets."""
+    """Return the cells of a row of `predictions.csv`, safe for spreadsheets."""
     texts = [row.image_id, row.path, row.label or "", row.predicted or ""]
     numbers = [] if row.probability is None else ["" if math.isnan(p) else f"{p:.6f}" for p in row.probabilities]
     top = "" if row.probability is None else f"{row.probability:.6f}"
     words = [row.decision, row.reason or "", row.warning or ""]
-    unlike = "" if row.ood_score is None else f"{row.ood_score:.6f}"
-    words = [*map(safe_cell, words), unlike, _as_text(row.prediction_set)]
+    ood_score = "" if row.ood_score is None else f"{row.ood_score:.6f}"
+    words = [*map(safe_cell, words), ood_score, _as_text(row.prediction_set)]
     return [*map(safe_cell, texts), top, *words, *(numbers or [""] * n_classes)]
 
 
 def _as_text(classes: tuple[str, ...] | None) -> str:
-    """In braces, since an empty set is not the same as none."""
-    return "" if classes is None else f"{{{_BETWEEN.join(classes)}}}"
+    """Return a prediction set in braces, which distinguish an empty set from an unknown one."""
+    return "" if classes is None else f"{{{_SEPARATOR.join(classes)}}}"
 
 
 def _set_of(cell: str, classes: Sequence[str]) -> tuple[str, ...] | None:
     """Return a prediction set from its cell, in the order of the classes."""
     if not cell:
         return None
-    rest, members = f"{cell[1:-1]}{_BETWEEN}", []
+    rest, members = f"{cell[1:-1]}{_SEPARATOR}", []
     for name in classes:
-        if rest.startswith(name + _BETWEEN):
+        if rest.startswith(name + _SEPARATOR):
             members.append(name)
-            rest = rest[len(name + _BETWEEN) :]
+            rest = rest[len(name + _SEPARATOR) :]
     return tuple(members)
 
 
 def columns_for(classes: Sequence[str]) -> tuple[str, ...]:
-    """The columns of `predictions.csv`."""
+    """Return the columns of `predictions.csv`."""
     return (*_COLUMNS, *(f"p:{name}" for name in classes))

@@ -1,4 +1,4 @@
-"""`data.json`: the inspection of the images of a run."""
+"""Results of a run: metrics, learning curve, checks of maps, label errors, inspection and test set accesses."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -21,38 +21,46 @@ from coverslip.evaluation import (
     SubgroupScores,
 )
 from coverslip.files import refuse_to_replace_others, write_json
-from coverslip.runs.documents import FORMAT_VERSION, Document, check_format, first_fault, read_object, write_table
+from coverslip.runs.documents import (
+    FORMAT_VERSION,
+    Document,
+    Record,
+    check_format,
+    first_fault,
+    read_object,
+    write_table,
+)
 
 Json = dict[str, Any]  # Any: JSON values
-
 _EVALUATION = TypeAdapter(Evaluation)
 _OPTIONAL = ("reason", "n_correct", "n_images", "n_groups")  # keys of a metric
 
 
 class LearningCurveRecord(Document):
-    """How good instant classifiers are that were trained on part of the images, and what more would bring."""
+    """`learning_curve.json`: metrics of instant classifiers trained on part of the images, and the expected gain."""
 
     curve: LearningCurve
 
 
 def write_metrics(file: Path, evaluation: Evaluation) -> None:
-    """Write what was measured, whole or not at all.
+    """Write `metrics.json`, completely or not at all.
 
     Raises:
-        ValueError: a number is NaN or infinite, where it should be None with a reason.
+        ValueError: a number is NaN or infinite instead of None with a reason.
     """
     write_json(file, metrics_as_json(evaluation))
 
 
 def write_confusion(file: Path, evaluation: Evaluation) -> None:
-    """Write the confusion matrix as a table: a row for each true class, a column for each that was predicted."""
+    """Write the confusion matrix as a table with a row per true class and a column per predicted class."""
     columns = ("true class", *(f"predicted: {name}" for name in evaluation.classes))
-    rows = zip(evaluation.classes, evaluation.confusion_matrix, strict=False)  # no rows: nothing could be measured
+    # The matrix has no rows if no image could be evaluated.
+    rows = zip(evaluation.classes, evaluation.confusion_matrix, strict=False)
     write_table(file, columns, (dict(zip(columns, (name, *counts), strict=True)) for name, counts in rows))
 
 
 def read_metrics(file: Path) -> Evaluation:
-    """What was measured.
+    """Read `metrics.json`.
 
     Raises:
         BadRun: the file is missing, damaged or of a newer format.
@@ -68,7 +76,7 @@ def read_metrics(file: Path) -> Evaluation:
 
 
 def metrics_as_json(evaluation: Evaluation) -> Json:
-    """The content of `metrics.json`."""
+    """Return the content of `metrics.json`."""
     content = {
         "format_version": FORMAT_VERSION,
         "split": evaluation.split,
@@ -98,7 +106,7 @@ def metrics_as_json(evaluation: Evaluation) -> Json:
 
 
 def _metrics(metrics: Mapping[str, Metric]) -> Json:
-    """Each number; `reason` and the counts only where there are any."""
+    """Return metrics as JSON values. `reason` and counts are omitted if they are None."""
     return {
         name: {key: value for key, value in asdict(metric).items() if key not in _OPTIONAL or value is not None}
         for name, metric in metrics.items()
@@ -110,7 +118,7 @@ def _of_class(scores: ClassScores) -> Json:
 
 
 def _nested(scores: Json) -> Json:
-    """A class's numbers as `ClassScores` has them; on disk they stand beside `n`."""
+    """Return the values of `ClassScores`. In the file, metrics are beside `n`."""
     metrics = {name: metric for name, metric in scores.items() if name not in ("n", "reason")}
     return {"n": scores["n"], "metrics": metrics, "reason": scores.get("reason")}
 
@@ -144,100 +152,100 @@ MapVerdict = Literal["passed", "failed", "not checked"]
 CheckedOn = Literal["validation", "training", "explained"]
 
 
-class MapCheck(BaseModel):
-    """What both checks gave for one kind of map, as means over images."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+class MapCheck(Record):
+    """Results of both sanity checks for one kind of map, as means over images."""
 
     method: MapMethod
-    similarity: float = Field(ge=0, le=1, description="To maps by random weights: size of the rank correlation.")
-    changes: bool = Field(description="Maps by random weights are others: it shows what was learnt.")
+    similarity: float = Field(ge=0, le=1, description="Absolute rank correlation with maps of random weights.")
+    changes: bool = Field(description="Whether maps change with random weights, so that they depend on the training.")
     gain: float = Field(
-        description="Probability that blurring an image by its map takes away, beyond blurring it from the center on."
+        description="Loss of probability by blurring the image in the order of its map, minus the loss by blurring it "
+        "from the center outwards."
     )
-    gain_low: float = Field(description="Its lower 95 % bound.")
-    beats_center: bool = Field(description="That bound is above 0.")
+    gain_low: float = Field(description="Lower bound of its 95% confidence interval.")
+    beats_center: bool = Field(description="Whether that bound is above 0.")
     passes: bool
 
 
 class MapChecks(Document):
-    """Both checks of the kinds of map that were tried."""
+    """`map_checks.json`: sanity checks of each kind of map."""
 
-    classifier: str = Field(description="Fingerprint of what was checked: another training needs other checks.")
-    checked_on: CheckedOn = Field(description="Images of the run's validation or training, or those to be explained.")
+    classifier: str = Field(description="Fingerprint of the checked classifier.")
+    checked_on: CheckedOn = Field(
+        description="Set of the images of the checks: validation, training, or the explained images."
+    )
     n_images: int
     checks: tuple[MapCheck, ...]
 
 
 CheckedBy = Literal["folds", "linear probes"]
-
 _COLUMNS = ("image_id", "path", "label", "suggested", "score", "set")
 _SETS: dict[Part, str] = {"train": "training", "val": "validation", "test": "test", "excluded": "excluded"}
 
 
-class LabelIssue(BaseModel):
-    """An image that a classifier which never saw it takes for another class."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+class LabelIssue(Record):
+    """An image for which a classifier that was not trained on it predicts another class than its label."""
 
     image_id: str
-    path: str = Field(description="Below the root of its domain.")
+    path: str = Field(description="Relative to the root of its domain.")
     label: str
-    suggested: str = Field(description="The class that is most probable.")
-    score: float = Field(ge=0, le=1, description="1 minus the probability of its label: 1 is the most likely error.")
+    suggested: str = Field(description="The most probable class.")
+    score: float = Field(
+        ge=0, le=1, description="1 minus the probability of the label; 1 is the most likely label error."
+    )
     split: Part
 
 
-class CheckedClass(BaseModel):
-    """How many images of one class are misclassified."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class CheckedClass(Record):
+    """Number of misclassified images of one class."""
 
     name: str
-    n: int = Field(description="Images that could be checked.")
-    n_misclassified: int | None = Field(description="Null: there are too few to tell a wrong label from a rare look.")
+    n: int = Field(description="Number of checked images.")
+    n_misclassified: int | None = Field(
+        description="Null if there are too few images to distinguish a wrong label from a rare appearance."
+    )
 
 
 class LabelErrors(Document):
-    """Misclassified images, most likely label errors first: the first `n_suspected` are suspected."""
+    """Misclassified images, the most likely label errors first. The first `n_suspected` are suspected label errors."""
 
     checked_by: CheckedBy = Field(
-        description="folds: the networks of the run's folds; linear probes: on features of the frozen network."
+        description="folds: networks of the run's folds; linear probes: classifiers on features of the frozen network."
     )
     classes: tuple[CheckedClass, ...]
     n_suspected: int = Field(
-        description="Labels that are probably wrong: images that resemble another class as much as its own images do."
+        description="Suspected label errors: images that resemble another class as much as the images of that class do."
     )
-    n_not_checked: int = Field(description="Images that no classifier without them could check.")
+    n_not_checked: int = Field(description="Images for which there is no classifier that was not trained on them.")
     images: tuple[LabelIssue, ...]
 
     def __repr__(self) -> str:
         n, of_all = len(self.images), f"{self.n_checked:,} labels"
         return f"{self.n_suspected:,} suspected label errors of {of_all}; {n:,} misclassified images"
 
-    __str__ = __repr__  # Pydantic's prints every image
+    __str__ = __repr__  # Pydantic's would print every image
 
     @property
     def n_checked(self) -> int:
-        """Images that were checked."""
+        """Number of checked images."""
         return sum(row.n for row in self.classes if row.n_misclassified is not None)
 
     def without(self, image_ids: Collection[str]) -> Self:
-        """Return a copy without images whose labels were reviewed since. They are removed from the counts too."""
+        """Return a copy without these images, in lists and counts, such as images whose labels were reviewed since."""
         n_suspected = sum(image.image_id not in image_ids for image in self.images[: self.n_suspected])
-        left = tuple(image for image in self.images if image.image_id not in image_ids)
-        gone = Counter(image.label for image in self.images if image.image_id in image_ids)
-        classes = tuple(_without(row, gone[row.name]) for row in self.classes)
-        return self.model_copy(update={"images": left, "n_suspected": n_suspected, "classes": classes})
+        remaining = tuple(image for image in self.images if image.image_id not in image_ids)
+        n_removed = Counter(image.label for image in self.images if image.image_id in image_ids)
+        classes = tuple(_without(row, n_removed[row.name]) for row in self.classes)
+        return self.model_copy(update={"images": remaining, "n_suspected": n_suspected, "classes": classes})
 
     def renamed(self, new_ids: Mapping[str, str]) -> Self:
-        """The same with other ids of the images, without those that have none."""
-        there = self.without({image.image_id for image in self.images if image.image_id not in new_ids})
-        renamed = (image.model_copy(update={"image_id": new_ids[image.image_id]}) for image in there.images)
-        return there.model_copy(update={"images": tuple(renamed)})
+        """Return a copy with new image ids, without images that have no new id."""
+        renamable = self.without({image.image_id for image in self.images if image.image_id not in new_ids})
+        renamed = (image.model_copy(update={"image_id": new_ids[image.image_id]}) for image in renamable.images)
+        return renamable.model_copy(update={"images": tuple(renamed)})
 
     def write_csv(self, file: Path) -> None:
-        """The table, whole or not at all; raises CoverslipError as `check_label_errors_file` does."""
+        """Write the table, completely or not at all. Raises CoverslipError as `check_label_errors_file` does."""
         check_label_errors_file(file)
         rows = (
             {**image.model_dump(exclude={"split"}), "score": f"{image.score:.6f}", "set": _SETS[image.split]}
@@ -246,18 +254,18 @@ class LabelErrors(Document):
         write_table(file, _COLUMNS, rows)
 
 
-def _without(row: CheckedClass, n_gone: int) -> CheckedClass:
-    n_misclassified = None if row.n_misclassified is None else row.n_misclassified - n_gone
-    return row.model_copy(update={"n": row.n - n_gone, "n_misclassified": n_misclassified})
+def _without(row: CheckedClass, n_removed: int) -> CheckedClass:
+    n_misclassified = None if row.n_misclassified is None else row.n_misclassified - n_removed
+    return row.model_copy(update={"n": row.n - n_removed, "n_misclassified": n_misclassified})
 
 
 def check_label_errors_file(file: Path) -> None:
-    """Raises CoverslipError where something else than an earlier table of label errors would be lost."""
+    """Raise CoverslipError if the file exists and is not a table of label errors."""
     refuse_to_replace_others(file, ",".join(_COLUMNS[:-1]).encode())  # earlier tables have no column "set"
 
 
 class SplitComparison(BaseModel):
-    """The same classifier with an image-level split and with a grouped split."""
+    """Metrics of the same classifier with an image-level split and with a grouped split."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -267,52 +275,52 @@ class SplitComparison(BaseModel):
 
 
 class LeakageEstimate(SplitComparison):
-    """What an image-level split would have reported: instant classifiers, each image named by one not fitted on it."""
+    """Metrics that an image-level split would have reported, and those of a grouped split, by instant classifiers."""
 
     metric: str
-    nearest_image: SplitComparison = Field(description="The same with the label of the nearest image.")
+    nearest_image: SplitComparison = Field(description="The same, with the label of the nearest image as prediction.")
     n_images: int
-    n_units: int = Field(description="Groups and copies that the grouped split keeps together; the rest by themselves.")
+    n_units: int = Field(description="Units of the grouped split: groups, clusters of duplicates, and single images.")
 
 
 class InspectionWithLeakageEstimate(Inspection):
-    """An inspection for which images were shown to a network too."""
+    """An inspection that includes the leakage audit by a network."""
 
     leakage_estimate: LeakageEstimate | None = Field(
-        description="None where no groups or copies are known: both splits are the same."
+        description="None without groups and duplicates, since both splits are then the same."
     )
     signal: Signal | None = Field(
         description="How well the whole image predicts the classes, and how well parts without the object do; None "
-        "where there are too few images to tell."
+        "if there are too few images."
     )
 
 
-# Other fields in a file are passed over, so the one that needs more comes first.
+# Unknown fields of a file are ignored, so the type with more required fields comes first.
 _EITHER = Annotated[InspectionWithLeakageEstimate | Inspection, Field(union_mode="left_to_right")]
 _ADAPTER: TypeAdapter[Inspection] = TypeAdapter(_EITHER)
 
 
 def inspection_as_json(inspection: Inspection) -> dict[str, Any]:  # Any: JSON values
-    """An inspection as a JSON object, as `inspect --json` prints it."""
+    """Return an inspection as a JSON object, as `inspect --json` prints it."""
     return {"format_version": FORMAT_VERSION, **inspection.model_dump(mode="json")}
 
 
 def write_inspection(file: Path, inspection: Inspection) -> None:
-    """Write what was found, whole or not at all."""
+    """Write `data.json`, completely or not at all."""
     write_json(file, inspection_as_json(inspection))
 
 
 def inspection_of(values: Any) -> Inspection:  # Any: JSON values
-    """What `inspection_as_json` gave; an `InspectionWithLeakageEstimate` where images were shown to a network.
+    """Return the inspection of a JSON object; an `InspectionWithLeakageEstimate` if it includes the leakage audit.
 
     Raises:
-        ValidationError: these values are none.
+        ValidationError: the values are not an inspection.
     """
     return _ADAPTER.validate_python(values)
 
 
 def read_inspection(file: Path) -> Inspection:
-    """What was found; an `InspectionWithLeakageEstimate` where images were shown to a network.
+    """Read `data.json`; an `InspectionWithLeakageEstimate` if it includes the leakage audit.
 
     Raises:
         BadRun: the file is missing, damaged, or of a newer format.
@@ -323,3 +331,19 @@ def read_inspection(file: Path) -> Inspection:
         return inspection_of(values)
     except ValidationError as error:
         raise BadRun("damaged-run-file", file=file, reason=first_fault(error)) from error
+
+
+Occasion = Literal["evaluated", "decided"]
+
+
+class TestSetAccesses(Document):
+    """`test_set_accesses.json`: uses of the test set after the training itself, which is the first one."""
+
+    evaluated: int = Field(default=0, ge=0, description="Number of repeated evaluations.")
+    decided: int = Field(default=0, ge=0, description="Number of changes of the decision rule.")
+    compared_with: tuple[str, ...] = Field(default=(), description="Names of the runs in comparisons.")
+
+    @property
+    def n(self) -> int:
+        """Number of all accesses, including the training's own report."""
+        return 1 + self.evaluated + self.decided + len(self.compared_with)

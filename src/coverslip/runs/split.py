@@ -1,19 +1,23 @@
-"""`split.csv`: what part each image takes in a run, and why some take none."""
+"""`split.csv` and `training_hashes.json`: the set of each image, and the images that weights and choices come from."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_args
 
-from coverslip.datasets import Dataset, ImageRecord, Part, Split
+from coverslip.datasets import Dataset, ImageRecord, Part, Scan, Split, scan_images
 from coverslip.errors import BadRun
+from coverslip.events import Emit, ignore
+from coverslip.images import ImageFacts, ReadPlan
 from coverslip.messages import text
-from coverslip.runs.documents import read_table, write_table
+from coverslip.runs.documents import Document, Record, read_table, write_table
+from coverslip.runs.recipe import FromRun, Recipe
+from coverslip.stopping import BY_SIGNAL, Stop
 
 
 @dataclass(frozen=True, slots=True)
 class SplitRow:
-    """One image of a run; a text is empty where there is nothing to say."""
+    """One image of a run; a text is empty if there is no value."""
 
     image_id: str
     path: str  # relative to the root of its domain
@@ -21,30 +25,29 @@ class SplitRow:
     group: str
     domain: str
     split: Part
-    fold: int | None  # 1-based, that it is tested in
-    reason: str  # why it is excluded
+    fold: int | None  # 1-based fold that tests the image
+    reason: str  # why the image is excluded
 
     @property
     def named_group(self) -> str:
-        """The group; empty where the image is a group of its own because none was named for it."""
+        """The group; empty for an image without a group, which forms a group of its own."""
         return "" if self.group == self.image_id else self.group
 
     def describes(self, record: ImageRecord) -> bool:
-        """Whether the image is still labeled and grouped as it was."""
-        now = (record.label or "", record.group or "", record.domain)
-        return now == (self.label, self.group, self.domain)
+        """Return whether label, group and domain of the image are unchanged."""
+        return (record.label or "", record.group or "", record.domain) == (self.label, self.group, self.domain)
 
 
 _COLUMNS = tuple(field.name for field in fields(SplitRow))
 
 
 def split_rows(data: Dataset, split: Split, fold_of: Sequence[int | None] = ()) -> tuple[SplitRow, ...]:
-    """A row for each image.
+    """Return a row for each image.
 
     Args:
         data: the images.
-        split: where each of them goes.
-        fold_of: the fold that each is tested in, where there are folds.
+        split: the set of each image.
+        fold_of: the fold that tests each image; empty without cross-validation.
     """
     folds = fold_of or [None] * len(data.records)
     return tuple(
@@ -74,10 +77,10 @@ def write_split(file: Path, rows: Sequence[SplitRow]) -> None:
 
 
 def read_split(file: Path) -> tuple[SplitRow, ...]:
-    """The rows of the table.
+    """Return the rows of the table.
 
     Raises:
-        BadRun: it is missing or damaged.
+        BadRun: the table is missing or damaged.
     """
     try:
         return tuple(_row(cells) for cells in read_table(file))
@@ -88,5 +91,109 @@ def read_split(file: Path) -> tuple[SplitRow, ...]:
 def _row(cells: dict[str, str]) -> SplitRow:
     if cells["split"] not in get_args(Part):
         raise ValueError(text("unknown-set", name=cells["split"][:40]))
-    values: dict[str, Any] = {**cells, "fold": int(cells["fold"]) if cells["fold"] else None}  # Any: of each its own
+    fold = int(cells["fold"]) if cells["fold"] else None
+    values: dict[str, Any] = {**cells, "fold": fold}  # Any: each field has its own type
     return SplitRow(**values)
+
+
+TRAINING_HASHES_FILE = "training_hashes.json"
+
+
+class _PretrainingHashes(Record):
+    """Pixel hashes of the images of an earlier training, and how these were read."""
+
+    plan: ReadPlan
+    hashes: tuple[str, ...]
+
+
+class TrainingHashRecord(Document):
+    """`training_hashes.json`: pixel hashes of training, validation and pretraining images."""
+
+    plan: ReadPlan
+    train: tuple[str, ...]
+    val: tuple[str, ...]
+    pretraining: tuple[_PretrainingHashes, ...]
+    pretraining_is_known: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingHashes:
+    """Pixel hashes of the images that weights and choices come from, by the plan that these images were read with.
+
+    Another page or other channels of a file have other pixels, so duplicates are searched for with
+    the same plan.
+    """
+
+    by_plan: Mapping[ReadPlan, frozenset[str]] = field(default_factory=dict)
+    is_complete: bool = True  # whether the images of all earlier trainings are known
+
+    @classmethod
+    def of(cls, record: TrainingHashRecord) -> "TrainingHashes":
+        """Return the hashes of a run, those of its pretraining included."""
+        by_plan = {before.plan: frozenset(before.hashes) for before in record.pretraining}
+        by_plan[record.plan] = by_plan.get(record.plan, frozenset()).union(record.train, record.val)
+        return cls(by_plan, record.pretraining_is_known)
+
+    def find_shared(
+        self, data: Dataset, scan: Scan, positions: Sequence[int], *, emit: Emit = ignore, stop: Stop = BY_SIGNAL
+    ) -> list[int]:
+        """Return which of the images at these positions have the same pixels as one of the training images.
+
+        Args:
+            data: any images.
+            scan: of these images.
+            positions: of the images to check.
+            emit: receives progress if images are read with another plan.
+            stop: checked while images are read.
+        """
+        shared: set[int] = set()
+        for plan, hashes in self.by_plan.items():
+            replanned = data.subset(positions).read_with(plan)
+            is_same_plan = [record.plan for record in replanned.records] == [data.records[i].plan for i in positions]
+            if is_same_plan:
+                facts = [scan.facts[i] for i in positions]
+            else:
+                facts = list(scan_images(replanned, emit=emit, stop=stop).facts)
+            shared.update(
+                i
+                for i, fact in zip(positions, facts, strict=True)
+                if isinstance(fact, ImageFacts) and fact.pixel_hash in hashes
+            )
+        return sorted(shared)
+
+
+def training_hash_record(
+    recipe: Recipe, plan: ReadPlan, train: Sequence[str], val: Sequence[str]
+) -> TrainingHashRecord:
+    """Return the record of the images that weights and choices come from, those of earlier trainings included.
+
+    Args:
+        recipe: names the initialization.
+        plan: with which the images were read.
+        train, val: hashes of their pixels.
+    """
+    before = pretraining_hashes(recipe)
+    return TrainingHashRecord(
+        plan=_without_box(plan),
+        train=tuple(train),
+        val=tuple(val),
+        pretraining=tuple(
+            _PretrainingHashes(plan=_without_box(plan), hashes=tuple(sorted(hashes)))
+            for plan, hashes in before.by_plan.items()
+        ),
+        pretraining_is_known=before.is_complete,
+    )
+
+
+def pretraining_hashes(recipe: Recipe) -> TrainingHashes:
+    """Return the hashes of the run that provides the initial weights; incomplete for a classifier without its run."""
+    if not isinstance(recipe.init, FromRun):
+        return TrainingHashes()
+    path = Path(recipe.init.run)
+    file = (path.parent if path.name == "classifier" else path) / TRAINING_HASHES_FILE
+    return TrainingHashes.of(TrainingHashRecord.read(file)) if file.is_file() else TrainingHashes(is_complete=False)
+
+
+def _without_box(plan: ReadPlan) -> ReadPlan:
+    """Return the plan without the box, which differs between images."""
+    return plan.model_copy(update={"box": None})

@@ -1,9 +1,9 @@
 """`status.json` with a heartbeat, which shows whether a process is alive, and the lock of a run folder.
 
-The lock is one of the operating system on a file in the folder, which stays there. It ends with its process, so that a
-dead process does not block others. Some network file systems have no locks: there, only the heartbeat of `status.json`
-shows that another process is working. A process must not open its own lock file: closing it again would release the
-lock.
+The lock is a lock of the operating system on a file in the folder. The file stays in the folder, but the lock ends with
+its process, so that a dead process does not block others. Some network file systems have no locks. There, only the
+heartbeat of `status.json` shows that another process is working. A process must not open its own lock file, since
+closing the file would release the lock.
 """
 
 import os
@@ -25,8 +25,8 @@ from coverslip.messages import ChooseOther, Failure, Note, text
 from coverslip.runs.documents import Document
 
 
-def _moment(time_stamp: str) -> str:
-    """ISO 8601 with its offset from UTC."""
+def _validated_time(time_stamp: str) -> str:
+    """Validate a time in ISO 8601 with its offset from UTC."""
     if datetime.fromisoformat(time_stamp).utcoffset() is None:
         raise ValueError(text("time-without-offset"))
     return time_stamp
@@ -34,50 +34,50 @@ def _moment(time_stamp: str) -> str:
 
 State = Literal["running", "done", "stopped", "failed"]
 
-Moment = Annotated[str, AfterValidator(_moment)]
+Moment = Annotated[str, AfterValidator(_validated_time)]
 
-_SILENT_SECONDS = 300.0  # without a heartbeat: long stretches such as decoding one huge image do not beat
+_SILENT_SECONDS = 300.0  # without a heartbeat; decoding one huge image, for example, renews no heartbeat
 
 
 class Status(Document):
-    """What the process that works, or worked, on a folder last said."""
+    """`status.json`: the last status of the process that works or worked on a folder."""
 
     state: State
     host: str
     pid: int = Field(ge=0, lt=2**31)
     process_started: float  # `machine.process_started`: distinguishes a process from a later one with the same number
-    began: Moment  # when it began to work on the folder
+    began: Moment  # start of the work on the folder
     heartbeat: Moment
-    reason: str | None = None  # of an end before its time
-    failure: Failure | None = None  # the same as data, where it is an error of ours
+    reason: str | None = None  # of an early end
+    failure: Failure | None = None  # the reason as data, if it is a CoverslipError
     epoch: int | None = None
     n_epochs: int | None = None
-    n_total: int | None = None  # images of a prediction
+    n_total: int | None = None  # number of images of a prediction
     seconds_left: float | None = None
     notes: tuple[Note, ...] = ()
 
     @property
     def seconds_worked(self) -> float:
-        """From its beginning to its last heartbeat."""
+        """Seconds from the start of the work to its last heartbeat."""
         return (datetime.fromisoformat(self.heartbeat) - datetime.fromisoformat(self.began)).total_seconds()
 
     @property
     def is_alive(self) -> bool:
-        """Whether the process still runs: its number may have gone to another one since."""
+        """Whether the process is still running, and not a later one with the same number."""
         import psutil
 
         if self.state != "running":
             return False
-        if self.host != platform.node():  # a shared disk: only the heartbeat can be seen from here
+        if self.host != platform.node():  # a process of another computer is only visible by its heartbeat
             silent = datetime.now(UTC) - datetime.fromisoformat(self.heartbeat)
             return silent.total_seconds() < _SILENT_SECONDS
         try:
-            if psutil.Process(self.pid).status() == psutil.STATUS_ZOMBIE:  # ended; its exit status was not read yet
+            if psutil.Process(self.pid).status() == psutil.STATUS_ZOMBIE:  # ended, but its exit status was not read yet
                 return False
             return abs(process_started(self.pid) - self.process_started) < 1
         except psutil.NoSuchProcess:
             return False
-        except psutil.AccessDenied:  # another user's, so it is there
+        except psutil.AccessDenied:  # a process of another user, so it exists
             return True
 
 
@@ -88,17 +88,17 @@ class StatusFile:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._values: dict[str, Any] = {}  # Any: of each field its own
+        self._values: dict[str, Any] = {}  # Any: each field has its own type
         self._written = 0.0
         self._began = datetime.now(UTC).isoformat(timespec="seconds")
 
-    def say(self, state: State, **more: object) -> None:
-        """Write the state and whatever belongs to it at once."""
+    def write(self, state: State, **more: object) -> None:
+        """Write the state and further fields immediately."""
         self._values = {**self._values, "state": state, **more}
         self._write()
 
     def beat(self, **more: object) -> None:
-        """Renew the heartbeat, written at most every few seconds."""
+        """Update fields and renew the heartbeat. The file is written at most every few seconds."""
         self._values |= more
         if time.monotonic() - self._written > self._SECONDS_BETWEEN:
             self._write()
@@ -116,7 +116,7 @@ class StatusFile:
 
 
 WORK_LOCK = "work.lock"
-_WAIT_S = 1.0  # two that begin in the same moment may refuse each other at first
+_WAIT_S = 1.0  # processes that start simultaneously may first block each other
 
 
 @contextmanager
@@ -124,7 +124,7 @@ def work_lock(folder: Path) -> Iterator[None]:
     """Lock a folder for this process and thread during the block. The folder is created if there is none.
 
     Raises:
-        BadRun: the folder cannot be made, or no file can be written in it.
+        BadRun: the folder cannot be created, or no file can be written in it.
         Conflict: another process works there.
     """
     try:
@@ -136,7 +136,7 @@ def work_lock(folder: Path) -> Iterator[None]:
     except OSError:
         lock = nullcontext()
     except sqlite3.Error as error:
-        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:  # its higher bits are details
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:  # higher bits are extended codes
             raise BadRun(
                 "folder-not-locked", file=folder, remedies=(ChooseOther("output"),), reason=str(error)
             ) from error

@@ -8,7 +8,7 @@ from pathlib import Path
 from coverslip.datasets import Dataset, open_dataset
 from coverslip.errors import BadRun, CoverslipError, Stopped
 from coverslip.events import Emit, ignore
-from coverslip.experiments.beginning import apply_recipe, assign_groups
+from coverslip.experiments.preparation import apply_recipe, assign_groups
 from coverslip.files import write_json
 from coverslip.machine import n_cores
 from coverslip.messages import ChooseOther, Resume, text
@@ -58,16 +58,16 @@ def working_on(folder: Path) -> Iterator[StatusFile]:
     """
     status = StatusFile(Run(folder).status_file)
     with signals_stop():
-        status.say("running")
+        status.write("running")
         try:
             yield status
-            status.say("done", seconds_left=None)
+            status.write("done", seconds_left=None)
         except BaseException as error:
             is_stop = isinstance(error, Stopped | KeyboardInterrupt)
             failure = error.failure if isinstance(error, CoverslipError) and not is_stop else None
             with suppress(CoverslipError, OSError):  # if the disk is full, `error` is more important
                 reason = str(error) or type(error).__name__
-                status.say("stopped" if is_stop else "failed", reason=reason, failure=failure, seconds_left=None)
+                status.write("stopped" if is_stop else "failed", reason=reason, failure=failure, seconds_left=None)
             raise
 
 

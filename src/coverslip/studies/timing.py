@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from coverslip.datasets import Dataset, open_dataset, scan_images
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.events import Emit, Noted, Progressed, ignore
-from coverslip.experiments.first_steps import FirstSteps, first_steps
+from coverslip.experiments.estimating import TrainingSpeed, measure_speed
 from coverslip.experiments.one_split import make_split
 from coverslip.experiments.split_data import SplitData
 from coverslip.files import write_json
@@ -78,14 +78,14 @@ def _timed(cells: Sequence[Cell]) -> dict[str, float | None]:
     with TemporaryDirectory() as folder:
         context = RunContext(Path(folder), chosen_device(recipe.device))
         split_data = SplitData(sample, scan, make_split(sample, scan, recipe))
-        measured = first_steps(split_data, split_data.with_epochs(recipe), context)
+        measured = measure_speed(split_data, split_data.with_epochs(recipe), context)
     return {
         cell.name: sum(_seconds(work, cell.recipe, measured) for work in _workloads(data, cell.recipe))
         for cell in cells
     }
 
 
-def _seconds(work: _Workload, recipe: Recipe, measured: FirstSteps) -> float:
+def _seconds(work: _Workload, recipe: Recipe, measured: TrainingSpeed) -> float:
     """Return the expected time of one network: instant stage, fine-tuning, and evaluation."""
     seconds = measured.test_seconds + measured.embedding_seconds * (
         work.n_train + recipe.copies_in_images(work.n_train) + 2 * work.n_val + work.n_test

@@ -52,7 +52,7 @@ class InitialClassifier:
         try:
             fitted = {name: _fitted(weights[name], current[name]) for name in current if not name.startswith("head.")}
         except (KeyError, ValueError) as error:
-            raise BadRecipe("weights-of-other-network", file=self.packed.place, reason=str(error)) from error
+            raise BadRecipe("weights-of-other-network", file=self.packed.path, reason=str(error)) from error
         network.load_state_dict({**current, **fitted})
         rows = [number for number in self.class_of if number is not None]
         if self.n_new or not self.offers_head:
@@ -80,7 +80,7 @@ def check_initialization(init: FromRun, recipe: Recipe, classes: Sequence[str]) 
         BadRecipe: it has another network, or `labels` names a class that it or this training does not have.
     """
     packed = open_classifier(find_classifier(init.run))
-    card, place = packed.card, packed.place
+    card, place = packed.card, packed.path
     earlier, current = ({**choices.model_dump(), "model_options": whole_options(choices)} for choices in (card, recipe))
     differing = [key for key in ("model", "model_options", "head") if earlier[key] != current[key]]
     if differing:

@@ -15,7 +15,7 @@ from coverslip.errors import BadRun, Conflict, CoverslipError
 from coverslip.images import ReadPlan
 from coverslip.messages import Failure, text
 from coverslip.reports.comparing import MOST_RUNS, Comparison, compare
-from coverslip.runs import Run, training_hashes
+from coverslip.runs import Run, TrainingHashes
 from coverslip.runs.environment import Opened
 from coverslip.runs.log import TimedNote, Work
 from coverslip.workspace.datasets.reading_images import refuse_unread, refuse_unready
@@ -298,7 +298,7 @@ def _known_labels(run: Run) -> frozenset[str] | None:
 
 
 def _count_used_in_training(connection: Connection, dataset_id: str, run: Run) -> int | None:
-    hashes_by_plan = training_hashes(run.seen).by_plan
+    hashes_by_plan = TrainingHashes.of(run.training_hashes).by_plan
     if set(hashes_by_plan) != {ReadPlan()}:  # the workspace read whole images: other planes have other pixels
         return None
     is_labeled = (images.c.dataset_id == dataset_id) & images.c.label.is_not(None) & ~images.c.is_excluded

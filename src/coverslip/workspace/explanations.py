@@ -110,7 +110,7 @@ class Explanations:
             folder = location_of(self._workspace, job.classifier_id or "").path
         else:
             row, source = row_of_measured(self._workspace, job_id, k), source_of_measured(self._workspace, job_id, k)
-            run = job.run if job.kind == "train" else job.run.whole
+            run = job.run if job.kind == "train" else job.run.parent_run
             fold = _fold_of(run, row.image_id) if job.kind == "train" else None
             folder = run.folder if fold is None else run.fold(fold).folder
             label = row.correction or row.label

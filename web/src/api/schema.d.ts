@@ -2441,19 +2441,19 @@ export interface components {
         };
         /**
          * CheckedClass
-         * @description How many images of one class are misclassified.
+         * @description Number of misclassified images of one class.
          */
         CheckedClass: {
             /** Name */
             name: string;
             /**
              * N
-             * @description Images that could be checked.
+             * @description Number of checked images.
              */
             n: number;
             /**
              * N Misclassified
-             * @description Null: there are too few to tell a wrong label from a rare look.
+             * @description Null if there are too few images to distinguish a wrong label from a rare appearance.
              */
             n_misclassified: number | null;
         };
@@ -3348,7 +3348,7 @@ export interface components {
         };
         /**
          * Epoch
-         * @description How one pass over the training images ended; shares lie in [0, 1], and None stands where nothing was measured.
+         * @description A row of `history.csv`: the results of one epoch. Scores are in [0, 1]; None if not measured.
          */
         Epoch: {
             /** Epoch */
@@ -3850,7 +3850,7 @@ export interface components {
         };
         /**
          * FoldTestScores
-         * @description What a fold reached on its test images, in [0, 1].
+         * @description Scores of a fold on its test images, in [0, 1].
          */
         FoldTestScores: {
             /** Accuracy */
@@ -4288,7 +4288,7 @@ export interface components {
         };
         /**
          * InstantScores
-         * @description What the instant classifier, on frozen features, reached on validation images; scores lie in [0, 1].
+         * @description Validation scores of the instant classifier, in [0, 1], and the duration of its training.
          */
         InstantScores: {
             /** Seconds */
@@ -4511,26 +4511,26 @@ export interface components {
         };
         /**
          * LabelIssue
-         * @description An image that a classifier which never saw it takes for another class.
+         * @description An image for which a classifier that was not trained on it predicts another class than its label.
          */
         LabelIssue: {
             /** Image Id */
             image_id: string;
             /**
              * Path
-             * @description Below the root of its domain.
+             * @description Relative to the root of its domain.
              */
             path: string;
             /** Label */
             label: string;
             /**
              * Suggested
-             * @description The class that is most probable.
+             * @description The most probable class.
              */
             suggested: string;
             /**
              * Score
-             * @description 1 minus the probability of its label: 1 is the most likely error.
+             * @description 1 minus the probability of the label; 1 is the most likely label error.
              */
             score: number;
             /**
@@ -4612,7 +4612,7 @@ export interface components {
         };
         /**
          * LeakageEstimate
-         * @description What an image-level split would have reported: instant classifiers, each image named by one not fitted on it.
+         * @description Metrics that an image-level split would have reported, and those of a grouped split, by instant classifiers.
          */
         LeakageEstimate: {
             image_level: components["schemas"]["Metric"];
@@ -4621,13 +4621,13 @@ export interface components {
             difference: components["schemas"]["Metric"];
             /** Metric */
             metric: string;
-            /** @description The same with the label of the nearest image. */
+            /** @description The same, with the label of the nearest image as prediction. */
             nearest_image: components["schemas"]["SplitComparison"];
             /** N Images */
             n_images: number;
             /**
              * N Units
-             * @description Groups and copies that the grouped split keeps together; the rest by themselves.
+             * @description Units of the grouped split: groups, clusters of duplicates, and single images.
              */
             n_units: number;
         };
@@ -4689,7 +4689,7 @@ export interface components {
         };
         /**
          * LogLine
-         * @description Something that happened; an event as data, which pages put into words.
+         * @description An event in the log, as data.
          */
         LogLine: {
             /** N */
@@ -6616,7 +6616,7 @@ export interface components {
         };
         /**
          * SplitComparison
-         * @description The same classifier with an image-level split and with a grouped split.
+         * @description Metrics of the same classifier with an image-level split and with a grouped split.
          */
         SplitComparison: {
             image_level: components["schemas"]["Metric"];
@@ -6626,7 +6626,7 @@ export interface components {
         };
         /**
          * SplitCounts
-         * @description How many images train, validate and test.
+         * @description Number of training, validation and test images.
          */
         SplitCounts: {
             /** N Train */
@@ -6717,7 +6717,7 @@ export interface components {
         };
         /**
          * StageTime
-         * @description How long a stage took, all sessions of work together.
+         * @description The duration of a stage in all sessions of work.
          */
         StageTime: {
             /**
@@ -6732,7 +6732,7 @@ export interface components {
         };
         /**
          * Step
-         * @description Where within an epoch a training is.
+         * @description The current step of an epoch.
          */
         Step: {
             /** Epoch */
@@ -7250,7 +7250,7 @@ export interface components {
         };
         /**
          * ThresholdChoice
-         * @description What one threshold would do, and which predictions it would leave uncertain.
+         * @description One threshold with its metrics, and the probability below which predictions would be uncertain.
          */
         ThresholdChoice: {
             /** Threshold */
@@ -7271,7 +7271,7 @@ export interface components {
         };
         /**
          * Thresholds
-         * @description By what threshold one of two classes is decided, and what others would do.
+         * @description The threshold in use between two classes, and the metrics of other thresholds.
          */
         Thresholds: {
             /** Positive */
@@ -7289,7 +7289,7 @@ export interface components {
             error_rate: number | null;
             /**
              * Threshold
-             * @description From this probability on an image is called positive.
+             * @description Smallest probability at which an image is predicted as positive.
              */
             threshold: number;
             /**
@@ -7299,20 +7299,20 @@ export interface components {
             uncertain_below: number;
             /**
              * Calibrated On
-             * @description Images that thresholds are chosen on, as in `training.json`.
+             * @description Images on which thresholds are selected, as in `training.json`.
              * @enum {string}
              */
             calibrated_on: "validation images" | "held-out training images" | "the folds' images";
             /**
              * N Positive
-             * @description Of these images.
+             * @description Number of these images in the positive class.
              */
             n_positive: number;
             /** N Negative */
             n_negative: number;
             /**
              * Choices
-             * @description On those images: of all thresholds with one sensitivity the highest, and the one in use; sensitivity rises.
+             * @description The highest threshold for each sensitivity on these images, and the threshold in use; by rising sensitivity.
              */
             choices: components["schemas"]["ThresholdChoice"][];
         };
@@ -7380,7 +7380,7 @@ export interface components {
         };
         /**
          * TimedNote
-         * @description What the training wants known, and when it said so.
+         * @description A note of the training, and its time.
          */
         TimedNote: {
             /** Code */
@@ -7419,7 +7419,7 @@ export interface components {
         };
         /**
          * Training
-         * @description What one training of a run has reached: the run's own, that of a fold, or pretraining on other images.
+         * @description The state of one training of a run: the run's own, that of a fold, or the pretraining.
          */
         Training: {
             /** Fold */
@@ -7575,7 +7575,7 @@ export interface components {
         };
         /**
          * Watched
-         * @description A few validation images, the same in every epoch, and what the last epoch's network calls them.
+         * @description A few validation images, the same in every epoch, and their predictions by the network of the last epoch.
          */
         Watched: {
             /** Image Ids */
@@ -7593,7 +7593,7 @@ export interface components {
         };
         /**
          * Work
-         * @description Work in progress that can be counted.
+         * @description Countable work in progress.
          */
         Work: {
             /** Stage */

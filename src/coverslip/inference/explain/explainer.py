@@ -31,7 +31,7 @@ from coverslip.inference.explain.neighbors import NearestTraining, Neighbor, tra
 from coverslip.messages import note
 from coverslip.models import model_info
 from coverslip.models.networks import Network, create_network
-from coverslip.runs import CheckedOn, MapCheck, MapChecks, Run, RunContext, same_images
+from coverslip.runs import CheckedOn, MapCheck, MapChecks, Run, RunContext, unchanged_images
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -211,7 +211,7 @@ def run_of(place: "Path") -> Run | None:
 
 def _not_tested(run: Run) -> list[ImageRecord]:
     """Validation images of a run, else training images."""
-    data = same_images(run)
+    data = unchanged_images(run)
     for wanted in ({row.image_id for row in run.split if row.split == "val"}, training_ids(run)):
         records = [record for record in data.records if record.image_id in wanted]
         if len(records) >= FEWEST_IMAGES:

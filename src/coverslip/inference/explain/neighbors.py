@@ -11,7 +11,7 @@ from coverslip.datasets import DecodedPixels, ImageRecord, scan_images
 from coverslip.engines import Features, embed
 from coverslip.images import ImageFacts
 from coverslip.models.networks import FeatureNetwork, Network
-from coverslip.runs import ClassifierCard, Run, RunContext, same_images
+from coverslip.runs import ClassifierCard, Run, RunContext, unchanged_images
 
 Floats = npt.NDArray[np.float32]
 
@@ -42,7 +42,7 @@ class NearestTraining:
     """
 
     def __init__(self, run: Run, network: Network, card: ClassifierCard, context: RunContext) -> None:
-        data = same_images(run)
+        data = unchanged_images(run)
         scan = scan_images(data, emit=context.emit, stop=context.stop)
         trained_on = training_ids(run)
         positions, self._digests = [], list[str]()

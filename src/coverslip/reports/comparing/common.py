@@ -8,7 +8,7 @@ import numpy as np
 
 from coverslip.evaluation import Answers
 from coverslip.runs import MeasuredPredictions, Run
-from coverslip.runs.lookup import ImageLookup
+from coverslip.runs.images import ImageLookup
 
 Key = tuple[str, ...]  # identifies an image: its file and region, or its ID if the file is no longer known
 

@@ -36,7 +36,7 @@ from coverslip.reports.content import Measured, measured
 from coverslip.reports.reported import without_results
 from coverslip.reports.tables import estimate
 from coverslip.runs import Run, open_run
-from coverslip.runs.log.records import count_comparison, test_set_accesses
+from coverslip.runs.folder import count_comparison, test_set_accesses
 from coverslip.tables import html_table
 
 Labels = Literal["both", "first", "second"]
@@ -347,7 +347,7 @@ def _row(run: Run, run_id: str, name: str) -> ComparedRun:
 
 def _trained(run: Run) -> Run:
     """Return the training that an evaluation belongs to; else the run itself."""
-    return run.whole if run.is_evaluation else run
+    return run.parent_run if run.is_evaluation else run
 
 
 def _fit(run: Run) -> Fit:

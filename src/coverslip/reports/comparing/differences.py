@@ -15,7 +15,7 @@ from coverslip.messages import text
 from coverslip.reports.comparing.common import CommonImages
 from coverslip.runs import SET_BY_FINISHING, Run, SplitRow, recipe_keys, values_of
 from coverslip.runs.documents import read_table
-from coverslip.runs.lookup import file_of_each
+from coverslip.runs.images import image_files
 from coverslip.tables import no_such
 
 MOST_IMAGES = 200  # listed per kind
@@ -184,7 +184,7 @@ def _unlike_the_first(
 
 def _by_file(run: Run) -> dict[tuple[str, str], SplitRow]:
     """Return the images of a run by file and ID, without the domain prefix that IDs have with several sources."""
-    files = file_of_each(run)
+    files = image_files(run)
     return {(files[row.image_id], row.image_id.removeprefix(f"{row.domain}/")): row for row in run.split}
 
 

@@ -6,8 +6,8 @@ from coverslip.reports.class_curves import Average
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.training import Drawing, Section, SectionText
 from coverslip.reports.words import why_instant
-from coverslip.runs.history import EARLY_DIP, has_early_dip
 from coverslip.runs.recipe import phrases
+from coverslip.runs.training import EARLY_DIP, has_early_dip
 
 
 def _has_curves(run: ReportedRun) -> bool:

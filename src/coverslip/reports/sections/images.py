@@ -22,7 +22,7 @@ from coverslip.reports.sections.training import Drawing, Section, SectionText
 from coverslip.reports.tables import Cell
 from coverslip.reports.words import MANY_CLASSES, count, whole_percent
 from coverslip.runs.environment import DomainImages
-from coverslip.runs.lookup import ImageSource
+from coverslip.runs.images import ImageSource
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,7 @@ from coverslip.messages import text
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.training import Section, SectionText
 from coverslip.reports.words import group_words, listed, unknown_labels
-from coverslip.runs.log.records import test_set_accesses
+from coverslip.runs.folder import test_set_accesses
 
 Limit = tuple[str, str]  # the claim, and what it means
 _FEW_IMAGES, _RARE = 100, 10  # minimum number of test images in total, and per class

@@ -1,4 +1,4 @@
-"""What a training reports: written to its log, read back as it grows, folded into how far it is."""
+"""The event log of a training, and its progress as computed from the events."""
 
 from coverslip.runs.log.event_log import FoldedLog, LogLine, LogReader, RunLog, lasting_lines
 from coverslip.runs.log.progress import Progress, fold_event, seconds_left

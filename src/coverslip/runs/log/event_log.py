@@ -1,4 +1,4 @@
-"""`events.jsonl` and `history.csv`: what training reported, kept as it happens."""
+"""`events.jsonl` and `history.csv`: write and read the events of a training as they happen."""
 
 import json
 import threading
@@ -22,9 +22,9 @@ from coverslip.events import (
 from coverslip.files import cannot_write, finite_or_none
 from coverslip.runs.documents import FORMAT_VERSION
 from coverslip.runs.folder import Run
-from coverslip.runs.history import Epoch, read_history, write_history
 from coverslip.runs.log.progress import Progress, fold_event
 from coverslip.runs.status import StatusFile
+from coverslip.runs.training import Epoch, read_history, write_history
 
 _PASSING = frozenset(
     kind.__name__ for kind in (Progressed, StepEnded, CheckpointSaved, ValidationImagesChosen, WorkPlanned)
@@ -33,32 +33,32 @@ _PASSING = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """Something that happened; an event as data, which pages put into words."""
+    """An event in the log, as data."""
 
     n: int  # 1-based number of the line in the log
     time: float  # seconds since 1970
-    event: str  # its kind
+    event: str  # name of the event class
     values: dict[str, Any]  # Any: JSON values
 
     @property
     def is_lasting(self) -> bool:
-        """Return whether the line is more than progress, so that it is worth reading later."""
+        """Whether the line is more than progress, so that it is of interest later."""
         return self.event not in _PASSING
 
 
 def lasting_lines(file: Path) -> list[LogLine]:
-    """Return the lines of a log, without those that only state progress."""
+    """Return the lines of a log, without mere progress."""
     return [line for line in LogReader(file).new_lines() if line.is_lasting]
 
 
 class LogReader:
-    """Reads one `events.jsonl` as it grows; a last line that is torn waits until it is whole."""
+    """Reads one `events.jsonl` as it grows. An incomplete last line is read once it is complete."""
 
     def __init__(self, file: Path) -> None:
         self._file, self._offset = file, 0
 
-    def has_begun_anew(self) -> bool:
-        """Return whether the file was replaced by a shorter one, which is then read from its beginning."""
+    def was_replaced(self) -> bool:
+        """Return whether a shorter file replaced the log. It is then read from its beginning."""
         try:
             is_shorter = self._file.stat().st_size < self._offset
         except OSError:
@@ -68,16 +68,16 @@ class LogReader:
         return is_shorter
 
     def new_lines(self) -> list[LogLine]:
-        """The lines that were written since it was asked last."""
+        """Return the lines written since the last call."""
         try:
             with self._file.open("rb") as opened:
                 opened.seek(self._offset)
                 data = opened.read()
         except OSError:
             return []
-        whole = data[: data.rfind(b"\n") + 1]
-        self._offset += len(whole)
-        return [line for raw in whole.splitlines() if (line := _line(raw)) is not None]
+        complete = data[: data.rfind(b"\n") + 1]
+        self._offset += len(complete)
+        return [line for raw in complete.splitlines() if (line := _line(raw)) is not None]
 
 
 def _line(raw: bytes) -> LogLine | None:
@@ -91,16 +91,16 @@ def _line(raw: bytes) -> LogLine | None:
 
 
 class FoldedLog:
-    """The progress of a training, kept up with its log."""
+    """The progress of a training, updated from its log."""
 
     def __init__(self, file: Path, before: Progress) -> None:
         self._reader, self._before, self._lock = LogReader(file), before, threading.Lock()
         self.progress, self.last_event = before, 0
 
     def refresh(self) -> Progress:
-        """Take what is new in the log; how far the training is by now."""
+        """Read new lines of the log, and return the current progress."""
         with self._lock:
-            if self._reader.has_begun_anew():
+            if self._reader.was_replaced():
                 self.progress, self.last_event = self._before, 0
             for line in self._reader.new_lines():
                 self.last_event = line.n
@@ -114,10 +114,10 @@ _SECONDS_BETWEEN_STEPS = 1.0
 
 
 class RunLog:
-    """A listener that writes every event to `events.jsonl` (steps thinned), and every epoch to `history.csv`.
+    """A listener that writes events to `events.jsonl` (steps at most once per second), and epochs to `history.csv`.
 
-    The log's first line is its format version; every event has a sequence number. A line that was torn by a crash is
-    the reader's to skip.
+    The first line of the log is its format version. Every event has a sequence number. Readers skip a line that a crash
+    has cut off.
     """
 
     def __init__(self, run: Run, status: StatusFile) -> None:
@@ -131,7 +131,7 @@ class RunLog:
         if not before:
             self._write({"format_version": FORMAT_VERSION})
         elif not before.endswith(b"\n"):
-            self._file.write("\n")  # ends the line that was torn
+            self._file.write("\n")  # ends a line that a crash has cut off
 
     def __enter__(self) -> "RunLog":
         return self
@@ -141,7 +141,7 @@ class RunLog:
     ) -> None:
         try:
             self._file.close()
-        except OSError as closing:  # the disk is full; an earlier error says more
+        except OSError as closing:  # the disk is full; an earlier error is more informative
             if error is None:
                 raise cannot_write(self._run.events_file, closing) from closing
 
@@ -153,8 +153,8 @@ class RunLog:
                 if time.monotonic() - self._last_step < _SECONDS_BETWEEN_STEPS and not is_last:
                     return
                 self._last_step = time.monotonic()
-            case EpochEnded(fold=None, is_pretraining=False):  # other trainings keep a history of their own
-                # An epoch that is repeated after a crash takes the place of the one that was lost.
+            case EpochEnded(fold=None, is_pretraining=False):  # folds and pretraining have their own history
+                # An epoch that is repeated after a crash replaces the lost one.
                 self._epochs[event.epoch] = Epoch.of(event)
                 write_history(self._run.history_file, self._epochs.values())
                 self._status.beat(epoch=event.epoch, n_epochs=event.n_epochs)

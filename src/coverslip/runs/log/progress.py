@@ -1,7 +1,7 @@
-"""Progress and remaining time of a training, from its events: one answer for terminals, server and pages.
+"""Progress and remaining time of a training, computed from its events for terminals, server and pages.
 
-All of the training counts: the instant classifier, every epoch with its validation, folds and the classifier that is
-trained on all images after them, test images and report. What was measured takes the place of what was expected.
+The time includes the whole training: the instant classifier, all epochs with their validation, folds, the classifier
+trained on all images after the folds, test images and report. Measured times replace expected times.
 """
 
 import math
@@ -27,7 +27,6 @@ from coverslip.events import (
     ValidationImagesChosen,
     WorkPlanned,
 )
-from coverslip.runs.history import Epoch, has_early_dip
 from coverslip.runs.log.records import (
     FoldTestScores,
     InstantScores,
@@ -40,27 +39,28 @@ from coverslip.runs.log.records import (
     Watched,
     Work,
 )
+from coverslip.runs.training import Epoch, has_early_dip
 
-USUAL_CLOSING = 15.0  # seconds for numbers, figures and report, where no training has run before
+USUAL_CLOSING = 15.0  # seconds for metrics, figures and report, before a training has measured them
 TRAINING_BY_EMBEDDING = 3.5  # duration of a training step on an image, in forward passes
 _VALIDATION_BY_TRAINING = 1 / 3
-_SHARE_TO_CORRECT = 0.1  # of the time that is left, over which a new estimate takes the place of the one before
+_SHARE_TO_CORRECT = 0.1  # of the remaining time: a new estimate gradually replaces the previous one over this time
 _MIN_SECONDS_TO_CORRECT = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class TimeLeft:
-    """So many seconds were left at a time (since 1970)."""
+    """The seconds left at a time (since 1970)."""
 
     seconds: float
     at: float
 
     def by(self, now: float) -> float:
-        """Seconds left at `now`: time passes between events too."""
+        """Return the seconds left at `now`, since time passes between events too."""
         return max(0.0, self.seconds - max(0.0, now - self.at))
 
     def corrected(self, seconds: float, now: float) -> "TimeLeft":
-        """Closer to a new estimate, the more so the more time has passed: what people read shall not jump."""
+        """Return a time closer to a new estimate by a weight that grows with time: the displayed time does not jump."""
         before = self.by(now)
         slowness = max(_MIN_SECONDS_TO_CORRECT, _SHARE_TO_CORRECT * min(seconds, before))
         weight = 1 - math.exp(-max(0.0, now - self.at) / slowness)
@@ -77,7 +77,7 @@ def measured_pace(pace: Pace, plan: WorkPlanned, event: Event, stage: str | None
             expected = _training(plan, replace(pace, step=None))
             if expected is None:
                 return replace(pace, step=step)
-            # The first steps of an epoch say little of all of it.
+            # The first steps of an epoch are hardly representative.
             done = event.step / max(event.n_steps, 1)
             return replace(pace, step=(1 - done) * expected + done * step)
         case EpochEnded() if event.epoch and plan.n_drawn:
@@ -92,7 +92,7 @@ def measured_pace(pace: Pace, plan: WorkPlanned, event: Event, stage: str | None
 
 
 def training_seconds(plan: WorkPlanned, pace: Pace) -> float | None:
-    """For all of a training; None where too little is known."""
+    """Return the expected seconds of a whole training; None if too little is known."""
     instant, epochs, closing = (of(plan, pace) for of in (_instant_seconds, _epochs_seconds, _closing_seconds))
     if instant is None or epochs is None or closing is None:
         return None
@@ -102,13 +102,13 @@ def training_seconds(plan: WorkPlanned, pace: Pace) -> float | None:
 
 
 def seconds_of_folds(plan: WorkPlanned, pace: Pace, n_folds: int, each: float | None = None) -> float:
-    """For so many more folds, and the training on all images after them.
+    """Return the expected seconds of further folds, and of the training on all images after them.
 
     Args:
         plan: of the first fold.
-        pace: as it is known.
-        n_folds: that have not begun.
-        each: seconds of a fold, where some were measured.
+        pace: so far.
+        n_folds: number of folds that have not begun.
+        each: seconds of a fold, if some were measured.
     """
     epochs, closing = _epochs_seconds(plan, pace) or 0.0, _closing_seconds(plan, pace) or 0.0
     n_images = plan.n_train + plan.n_val + plan.n_test
@@ -124,11 +124,11 @@ def seconds_left_of_training(
     """Return the remaining seconds of the current training after an event; None if too little is known.
 
     Args:
-        plan: of it.
-        pace: as it is known.
-        stage: that it is in.
-        event: that has just happened.
-        n_epochs_done: whole epochs of its fine-tuning.
+        plan: of the training.
+        pace: so far.
+        stage: the current one.
+        event: the latest one.
+        n_epochs_done: complete epochs of the fine-tuning.
         elapsed: seconds since this stage began.
     """
     instant, epochs, closing = (of(plan, pace) for of in (_instant_seconds, _epochs_seconds, _closing_seconds))
@@ -146,12 +146,12 @@ def seconds_left_of_training(
         is_embedding = isinstance(event, Progressed) and event.stage == events.COMPUTING_FEATURES
         return (work_left if is_embedding else instant) + epochs + closing
     if isinstance(event, Progressed) and event.stage == "reading images" and event.per_second:
-        work_left += event.total / event.per_second  # they are read again to be preprocessed
+        work_left += event.total / event.per_second  # images are read again for preprocessing
     return work_left + instant + epochs + closing
 
 
 def _validation_share(plan: WorkPlanned) -> float:
-    """How long validation takes, as a share of an epoch's steps."""
+    """Return the duration of validation, as a share of that of an epoch's steps."""
     return _VALIDATION_BY_TRAINING * plan.n_val / max(plan.n_drawn, 1)
 
 
@@ -204,7 +204,7 @@ _SPANS: dict[bool, dict[Stage, tuple[float, float]]] = {
     False: {"reading": (0.0, 0.4), "instant": (0.4, 0.9), "finetune": (0.9, 0.9), "measuring": (0.9, 1.0)},
     True: {"reading": (0.0, 0.05), "instant": (0.05, 0.15), "finetune": (0.15, 0.95), "measuring": (0.95, 1.0)},
 }
-# Work that is counted within a stage of its own; any other belongs to the current stage.
+# The stage of each kind of work; other work belongs to the current stage.
 _STAGE_OF_WORK: dict[str, Stage] = {
     "reading images": "reading",
     "preprocessing images": "reading",
@@ -217,16 +217,16 @@ _UNKNOWN = Pace()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """A run so far, as its events tell it. `fold_event` gives the next one."""
+    """The progress of a run, as computed from its events by `fold_event`."""
 
-    is_finetuned: bool = True  # as its recipe says, before the first event
+    is_finetuned: bool = True  # by its recipe
     has_pretraining: bool = False  # a training on other images comes before the run's own
     has_begun: bool = False
-    trainings: tuple[Training, ...] = ()  # in the order that they began
+    trainings: tuple[Training, ...] = ()  # in the order of their start
     notes: tuple[TimedNote, ...] = ()
-    n_folds: int = 0  # 0 without folds, or before they are known
+    n_folds: int = 0  # 0 without folds, or before their number is known
     n_folds_done: int = 0
-    fold: int | None = None  # that is being trained, 1-based
+    fold: int | None = None  # in training, 1-based
     is_pretraining: bool = False  # on other images, before the run's own training
     stage: Stage | None = None
     epoch: int | None = None  # last completed epoch of the current training
@@ -239,16 +239,16 @@ class Progress:
     plan_of_pretraining: WorkPlanned | None = None
     pace: Pace = _UNKNOWN
     left: TimeLeft | None = None  # of the whole run
-    ends_by: float | None = None  # when the time budget is over; None: there is no budget
+    ends_by: float | None = None  # end of the time budget; None without a budget
     stages: tuple[StageTime, ...] = ()  # of the current training
     at: float | None = None  # time of the last event; None if no training is running
-    worked: float = 0.0  # seconds, all sessions of work together
+    worked: float = 0.0  # seconds of all sessions of work
     fold_began: float | None = None
-    fold_seconds: tuple[float, ...] = ()  # of those that were trained
+    fold_seconds: tuple[float, ...] = ()  # durations of the folds trained so far
 
 
 def fold_event(progress: Progress, event: Event, at: float) -> Progress:
-    """`progress` after one more event, which happened at `at` (seconds since 1970)."""
+    """Return the progress after one more event at the time `at` (seconds since 1970)."""
     progress = _timed(replace(progress, has_begun=True), event, at)
     match event:
         case Noted():
@@ -276,7 +276,7 @@ def fold_event(progress: Progress, event: Event, at: float) -> Progress:
 
 
 def _timed(progress: Progress, event: Event, at: float) -> Progress:
-    """Return the progress with the time that passed, in the current stage and in all."""
+    """Return the progress with the passed time added to the current stage and to the total."""
     if progress.at is None or _is_resumed(progress, event):
         return replace(progress, stages=_all_ended(progress.stages), at=at)
     progress = replace(progress, worked=progress.worked + max(0.0, at - progress.at))
@@ -298,7 +298,7 @@ def _all_ended(stages: tuple[StageTime, ...]) -> tuple[StageTime, ...]:
 
 
 def _entered(progress: Progress, at: float) -> Progress:
-    """The stage as it stands in the list of stages, each of which stands there once."""
+    """Return the progress with the current stage in its list of stages, which contains each stage once."""
     current = next((stage for stage in progress.stages if stage.since is not None), None)
     if progress.stage is None or (current is not None and current.stage == progress.stage):
         return progress
@@ -310,12 +310,12 @@ def _entered(progress: Progress, at: float) -> Progress:
 
 
 def _estimated(progress: Progress, event: Event, at: float) -> Progress:
-    """What is left of the whole run."""
+    """Return the progress with the remaining time of the whole run."""
     plan = progress.plan_of_pretraining if progress.is_pretraining else progress.plan
     if plan is None:
         return progress
     if progress.n_epochs and plan.n_epochs:
-        plan = replace(plan, n_epochs=progress.n_epochs)  # a time budget may change it on the way
+        plan = replace(plan, n_epochs=progress.n_epochs)  # a time budget can change it
     pace = measured_pace(progress.pace, plan, event, progress.stage)
     progress = replace(progress, pace=pace)
     elapsed = next((stage.seconds for stage in progress.stages if stage.since is not None), 0.0)
@@ -332,7 +332,7 @@ def _estimated(progress: Progress, event: Event, at: float) -> Progress:
         # The report comes after all folds.
         report = USUAL_CLOSING if pace.closing is None else pace.closing
         seconds = max(0.0, seconds - report) + seconds_of_folds(plan, pace, progress.n_folds - progress.fold, each)
-    # Where fine-tuning was finished early, much of what was expected is not done.
+    # If fine-tuning was finished early, much of the expected work is skipped.
     is_new = progress.left is None or isinstance(event, ClassifierSelected)
     left = TimeLeft(seconds, at) if progress.left is None or is_new else progress.left.corrected(seconds, at)
     if progress.ends_by is not None:
@@ -341,7 +341,7 @@ def _estimated(progress: Progress, event: Event, at: float) -> Progress:
 
 
 def _replanned(progress: Progress, event: WorkPlanned, at: float) -> Progress:
-    """Nothing is known yet but what earlier trainings tell, and when the time budget is over."""
+    """Return the progress with the pace of earlier trainings and the end of the time budget."""
     ends_by = None if event.limit_seconds is None else at + event.limit_seconds
     return replace(progress, pace=event.pace, left=None, ends_by=ends_by)
 
@@ -375,7 +375,7 @@ def seconds_left(progress: Progress, now: float) -> float | None:
 
 def _new_training(progress: Progress, event: Event) -> Progress:
     """Return the progress at the beginning of another training."""
-    nothing: dict[str, Any] = dict.fromkeys(("stage", "epoch", "n_epochs", "work", "step"))  # Any: all None
+    missing: dict[str, Any] = dict.fromkeys(("stage", "epoch", "n_epochs", "work", "step"))  # Any: all None
     return replace(
         progress,
         fold=event.fold,
@@ -383,7 +383,7 @@ def _new_training(progress: Progress, event: Event) -> Progress:
         has_pretraining=progress.has_pretraining or event.is_pretraining,
         training_share=0.0,
         stages=(),
-        **nothing,
+        **missing,
     )
 
 
@@ -442,7 +442,7 @@ def _counted(progress: Progress, event: Progressed) -> Progress:
     stage = _STAGE_OF_WORK.get(event.stage, progress.stage)
     if stage is None:
         stage = "reading"
-    if stage == "reading":  # once to scan the images, once to preprocess them
+    if stage == "reading":  # images are read twice: for the scan and for preprocessing
         share = share / 2 if event.stage == "reading images" else 0.5 + share / 2
     work = Work(
         stage=event.stage,
@@ -472,7 +472,7 @@ def _stepped(progress: Progress, event: StepEnded) -> Progress:
 
 def _after_epoch(progress: Progress, event: EpochEnded) -> Progress:
     training = _training_of(progress, event)
-    # One that is repeated after a crash takes the place of the one that was lost, and of all after it.
+    # An epoch that is repeated after a crash replaces the lost one and all epochs after it.
     before = tuple(epoch for epoch in training.epochs if epoch.epoch < event.epoch)
     best = training.best_epoch if any(epoch.epoch == training.best_epoch for epoch in before) else None
     best = event.epoch if event.is_best else best
@@ -480,7 +480,7 @@ def _after_epoch(progress: Progress, event: EpochEnded) -> Progress:
     after = replace(progress, stage="finetune", epoch=event.epoch, n_epochs=event.n_epochs)
     if after.plan is not None and not event.is_pretraining:  # a time budget changes their number
         after = replace(after, plan=replace(after.plan, n_epochs=event.n_epochs))
-    watched = _after_look(training.watched, event, n_before=len(before))
+    watched = _with_predictions(training.watched, event, n_before=len(before))
     epochs = (*before, _epoch(event))
     after = _with_training(
         after,
@@ -510,12 +510,12 @@ def _watched_images(training: Training, event: ValidationImagesChosen) -> Watche
     )
 
 
-def _after_look(watched: Watched | None, event: EpochEnded, n_before: int) -> Watched | None:
+def _with_predictions(watched: Watched | None, event: EpochEnded, n_before: int) -> Watched | None:
     if watched is None or len(event.chosen_predicted) != len(watched.labels):
         return watched
     n_right = sum(a == b for a, b in zip(event.chosen_predicted, watched.labels, strict=True))
-    of_epochs = (*watched.n_right[:n_before], n_right)
-    return replace(watched, epoch=event.epoch, predicted=event.chosen_predicted, n_right=of_epochs)
+    n_right_by_epoch = (*watched.n_right[:n_before], n_right)
+    return replace(watched, epoch=event.epoch, predicted=event.chosen_predicted, n_right=n_right_by_epoch)
 
 
 def _epoch(event: EpochEnded) -> Epoch:
@@ -526,7 +526,7 @@ def _epoch(event: EpochEnded) -> Epoch:
 
 
 def _finite(value: float | None) -> float | None:
-    """The log says null where a loss is NaN or infinite; so do events that never were in one."""
+    """Return None for a value that is NaN or infinite, as in the log."""
     return value if value is not None and math.isfinite(value) else None
 
 
@@ -545,23 +545,23 @@ def _training_of(progress: Progress, event: Event) -> Training:
         "watched",
         "tested",
     )
-    nothing: dict[str, Any] = dict.fromkeys(empty)  # Any: all None
-    return Training(fold=event.fold, is_pretraining=event.is_pretraining, epochs=(), has_early_dip=False, **nothing)
+    missing: dict[str, Any] = dict.fromkeys(empty)  # Any: all None
+    return Training(fold=event.fold, is_pretraining=event.is_pretraining, epochs=(), has_early_dip=False, **missing)
 
 
 def _with_training(progress: Progress, event: Event, **changes: Any) -> Progress:  # Any: each field its own type
-    """The training that the event is about changed; it is added where it is new."""
+    """Return the progress with a change of the event's training, which is added if it is new."""
     before = _training_of(progress, event)
-    is_known = before in progress.trainings
-    if is_known and not changes:
+    is_listed = before in progress.trainings
+    if is_listed and not changes:
         return progress
     after = replace(before, **changes)
-    others = progress.trainings if is_known else (*progress.trainings, before)
+    others = progress.trainings if is_listed else (*progress.trainings, before)
     return replace(progress, trainings=tuple(after if training is before else training for training in others))
 
 
 def _moved(progress: Progress, share: float) -> Progress:
-    """So much of the stage is done."""
+    """Return the progress with this share of the current stage done."""
     low, high = _SPANS[progress.is_finetuned][progress.stage or "reading"]
     return replace(progress, training_share=max(progress.training_share, low + (high - low) * min(share, 1.0)))
 
@@ -570,8 +570,9 @@ def _share_of_whole(progress: Progress) -> float:
     if progress.at is not None and progress.left is not None:
         left = progress.left.by(progress.at)
         return min(progress.worked / max(progress.worked + left, 1e-9), 0.99)
-    is_before_all = progress.has_pretraining and not progress.trainings  # the images of the second step are scanned
-    if progress.plan is not None or is_before_all:  # its time will be known soon
+    # The images of the training are scanned before its pretraining.
+    is_before_all = progress.has_pretraining and not progress.trainings
+    if progress.plan is not None or is_before_all:  # its remaining time will be known soon
         return progress.share
     n_before = int(progress.has_pretraining)
     n_trainings = n_before + (progress.n_folds + 1 if progress.n_folds else 1)

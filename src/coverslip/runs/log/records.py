@@ -1,31 +1,25 @@
-"""Records of a training's progress."""
+"""Parts of a training's progress: notes, scores, watched images, work, steps and stages."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import Field
-
-from coverslip.errors import CoverslipError
 from coverslip.events import CheckpointSelection
 from coverslip.messages import Note
-from coverslip.runs.documents import Document
-from coverslip.runs.folder import Run
-from coverslip.runs.history import Epoch
+from coverslip.runs.training import Epoch
 
 Stage = Literal["reading", "instant", "finetune", "measuring"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimedNote(Note):
-    """What the training wants known, and when it said so."""
+    """A note of the training, and its time."""
 
     time: float  # seconds since 1970
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitCounts:
-    """How many images train, validate and test."""
+    """Number of training, validation and test images."""
 
     n_train: int
     n_val: int
@@ -34,7 +28,7 @@ class SplitCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstantScores:
-    """What the instant classifier, on frozen features, reached on validation images; scores lie in [0, 1]."""
+    """Validation scores of the instant classifier, in [0, 1], and the duration of its training."""
 
     seconds: float
     val_accuracy: float | None
@@ -43,7 +37,7 @@ class InstantScores:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldTestScores:
-    """What a fold reached on its test images, in [0, 1]."""
+    """Scores of a fold on its test images, in [0, 1]."""
 
     accuracy: float | None
     macro_f1: float | None
@@ -51,30 +45,30 @@ class FoldTestScores:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """A few validation images, the same in every epoch, and what the last epoch's network calls them."""
+    """A few validation images, the same in every epoch, and their predictions by the network of the last epoch."""
 
     image_ids: tuple[str, ...]
-    labels: tuple[int, ...]  # numbers of classes, from 0
+    labels: tuple[int, ...]  # class numbers, from 0
     classes: tuple[str, ...]
-    epoch: int | None  # None before the first one
-    predicted: tuple[int, ...]  # empty before it
-    n_right: tuple[int, ...]  # of these images, epoch by epoch
+    epoch: int | None  # None before the first epoch
+    predicted: tuple[int, ...]  # class numbers; empty before the first epoch
+    n_right: tuple[int, ...]  # correctly predicted images in each epoch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Training:
-    """What one training of a run has reached: the run's own, that of a fold, or pretraining on other images."""
+    """The state of one training of a run: the run's own, that of a fold, or the pretraining."""
 
     fold: int | None  # 1-based
     is_pretraining: bool
     parts: SplitCounts | None
     instant: InstantScores | None
-    n_epochs: int | None  # at most, of its fine-tuning
+    n_epochs: int | None  # largest number of epochs of its fine-tuning
     epochs: tuple[Epoch, ...]
-    checkpoint_selection: CheckpointSelection | None  # the rule that keeps an epoch of fine-tuning
+    checkpoint_selection: CheckpointSelection | None  # the rule that selects an epoch of fine-tuning
     best_epoch: int | None  # so far, by the primary metric on validation images
-    selected_epoch: int | None  # where the best is kept, of those so far; where the last is, None until it is there
-    selected_stage: Literal["instant", "finetune"] | None  # whose network is kept; None until that is decided
+    selected_epoch: int | None  # the best so far, or the last once it has ended, depending on the rule
+    selected_stage: Literal["instant", "finetune"] | None  # None before the selection
     has_early_dip: bool  # validation results became worse while the learning rate is high
     watched: Watched | None  # None before fine-tuning, and without validation images
     tested: FoldTestScores | None
@@ -82,19 +76,19 @@ class Training:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """Work in progress that can be counted."""
+    """Countable work in progress."""
 
-    stage: str  # what is being done, for people
+    stage: str  # description for people
     done: int
     total: int
     unit: str
     per_second: float | None
-    seconds_left: float | None  # of this work, when it was counted last
+    seconds_left: float | None  # of this work, at its last event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """Where within an epoch a training is."""
+    """The current step of an epoch."""
 
     epoch: int  # 1-based
     step: int  # 1-based
@@ -102,55 +96,13 @@ class Step:
     loss: float | None
     images_per_second: float
     epoch_seconds_left: float
-    seconds_left: float  # of the whole fine-tuning, if it takes all its epochs
+    seconds_left: float  # of the whole fine-tuning with all its epochs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageTime:
-    """How long a stage took, all sessions of work together."""
+    """The duration of a stage in all sessions of work."""
 
     stage: Stage
     seconds: float  # up to the last event
-    since: float | None  # when that was (since 1970), of the current stage; None: it has ended
-
-
-Occasion = Literal["evaluated", "decided"]
-
-
-class TestSetAccesses(Document):
-    """How often, after the training itself, which is the first time."""
-
-    evaluated: int = Field(default=0, ge=0, description="Measured again.")
-    decided: int = Field(default=0, ge=0, description="Decided by other thresholds.")
-    compared_with: tuple[str, ...] = Field(default=(), description="Names of the runs that it was compared with.")
-
-    @property
-    def n(self) -> int:
-        """In all, the training's own report included."""
-        return 1 + self.evaluated + self.decided + len(self.compared_with)
-
-
-def test_set_accesses(run: Run) -> TestSetAccesses:
-    """So far; a file that cannot be read counts as none."""
-    with suppress(CoverslipError):
-        return TestSetAccesses.read_if_there(run.test_set_accesses_file) or TestSetAccesses()
-    return TestSetAccesses()
-
-
-def count_test_set_access(run: Run, occasion: Occasion) -> None:
-    """One more."""
-    looks = test_set_accesses(run)
-    _keep(run, looks.model_copy(update={occasion: getattr(looks, occasion) + 1}))
-
-
-def count_comparison(run: Run, others: list[str]) -> None:
-    """Test numbers were set beside those of these runs; each counts once."""
-    looks = test_set_accesses(run)
-    names = tuple(dict.fromkeys((*looks.compared_with, *others)))
-    if names != looks.compared_with:
-        _keep(run, looks.model_copy(update={"compared_with": names}))
-
-
-def _keep(run: Run, looks: TestSetAccesses) -> None:
-    with suppress(CoverslipError, OSError):  # of a folder that may only be read: nothing depends on it
-        looks.write(run.test_set_accesses_file)
+    since: float | None  # time of the last event (since 1970) of the current stage; None: the stage has ended

@@ -10,7 +10,7 @@ from coverslip.evaluation import Metric
 from coverslip.evaluation.summary import per_class
 from coverslip.messages import text
 from coverslip.runs import Run
-from coverslip.runs.lookup import ImageLookup
+from coverslip.runs.images import ImageLookup
 from coverslip.studies.cells import Cell
 from coverslip.studies.plan import DatasetPlan, StudyPlan
 from coverslip.studies.running import state_of

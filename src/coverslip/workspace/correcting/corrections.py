@@ -17,7 +17,7 @@ from coverslip.errors import Conflict, NotFound
 from coverslip.files import CsvWriter, safe_cell, write_bytes
 from coverslip.messages import text
 from coverslip.runs import Prediction, cells_of, columns_for
-from coverslip.runs.lookup import ImageSource
+from coverslip.runs.images import ImageSource
 from coverslip.workspace.correcting.history import exclude_by_job
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.labels import add_classes, label_before, label_positions

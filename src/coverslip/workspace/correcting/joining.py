@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 from coverslip.datasets import ALIASES, name_as_text, natural_key, open_dataset, plain_name, scan_images
 from coverslip.errors import Conflict, NotFound
 from coverslip.images import ImageFacts
-from coverslip.runs.lookup import ImageSource
+from coverslip.runs.images import ImageSource
 from coverslip.workspace.correcting.corrections import LabeledImage, is_joined_table_of, joined_table_of, table_of
 from coverslip.workspace.correcting.history import exclude_by_job
 from coverslip.workspace.correcting.trained_images import CurrentImage, ImageChanges, compare_images, current_images

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import select, update
 
 from coverslip.errors import Conflict, CoverslipError, NotFound
-from coverslip.experiments.estimating import request_finish
+from coverslip.experiments.run_state import request_finish
 from coverslip.files import cannot_write, write_text
 from coverslip.models import check_weights, model_info
 from coverslip.runs import budget_seconds, is_run, open_run, save_recipe

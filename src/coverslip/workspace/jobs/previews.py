@@ -34,7 +34,7 @@ from coverslip.datasets import (
 from coverslip.errors import CoverslipError, LeakageFound
 from coverslip.files import sha256_json
 from coverslip.messages import FAILURE_VARIABLE, Failure, Note, failure_of, note
-from coverslip.runs import Recipe, keeping_split, save_recipe
+from coverslip.runs import Recipe, apply_earlier_split, save_recipe
 from coverslip.workspace.datasets.grouping import with_groups
 from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.datasets.snapshots import training_images
@@ -135,7 +135,7 @@ def preview_split(
         full_recipe = keeping_split_of(workspace, again_of, dataset_id, full_recipe)
     images, full_recipe = apply_recipe(data, full_recipe)
     full_recipe.check_decision(images.classes)
-    images = keeping_split(images, full_recipe)
+    images = apply_earlier_split(images, full_recipe)
     if full_recipe.split.near_duplicates == "ignore":
         return preview_of_split(images, full_recipe, _scan_of(images, data, scan), allow_leakage=allow_leakage)
     scan = _scan_of(images, data, with_cached_near_duplicates(scan))

@@ -297,7 +297,7 @@ def _stamp(run: Run) -> str:
         run.environment_file,
     ]
     if run.is_evaluation:  # it is compared with the test set of the run
-        files += [run.whole.metrics_file, run.whole.training_file]
+        files += [run.parent_run.metrics_file, run.parent_run.training_file]
     stats = [file.stat() for file in files if file.is_file()]
     content = [_code_fingerprint(), *SECTIONS, *METRICS, *((stat.st_mtime_ns, stat.st_size) for stat in stats)]
     return hashlib.sha256(repr(content).encode()).hexdigest()[:16]

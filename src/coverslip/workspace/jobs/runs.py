@@ -184,12 +184,12 @@ def _step(choices: Json, progress: Progress) -> int | None:
 
 def can_finish(job: Job, state: State, progress: Progress) -> bool:
     """Return whether the fine-tuning can be ended now: not after its end, and not in trainings that must be alike."""
-    from coverslip.experiments.estimating import why_not_finished
+    from coverslip.experiments.run_state import finish_refusal
 
     if state not in ("running", "stopped", "interrupted") or not is_run(job.folder):
         return False
     try:
-        return why_not_finished(job.run) is None and progress.stage != "measuring"
+        return finish_refusal(job.run) is None and progress.stage != "measuring"
     except CoverslipError:  # its recipe cannot be read
         return False
 
@@ -252,7 +252,7 @@ def evaluation_of(job: Job) -> Evaluation | None:
 
 def headline_of(run: Run) -> Headline | None:
     """Return the primary metric of a training or evaluation; None if it cannot be read."""
-    training = run.whole if run.is_evaluation else run
+    training = run.parent_run if run.is_evaluation else run
     files = (run.metrics_file, run.environment_file, training.training_file)
     return _headline(run.folder, tuple(file.stat().st_mtime_ns for file in files if file.is_file()))
 
@@ -261,7 +261,7 @@ def headline_of(run: Run) -> Headline | None:
 def _headline(folder: Path, versions: tuple[int, ...]) -> Headline | None:
     """Return the primary metric, cached by the versions of its files: pages poll it twice a second."""
     run = Run(folder)
-    reported = ReportedRun(run.whole, run) if run.is_evaluation else ReportedRun(run)
+    reported = ReportedRun(run.parent_run, run) if run.is_evaluation else ReportedRun(run)
     try:
         name = reported.metrics.primary
         metric = reported.metrics.metrics.get(name)

@@ -228,7 +228,7 @@ class TrainingSource:
         state = state_of_run(job, queued_ids(self._workspace, "train"))
         # Read after the state, so that the last lines before the end are included.
         trainings = folded_log(job).progress.trainings
-        self._reader.has_begun_anew()
+        self._reader.was_replaced()
         lines = [_as_message(line) for line in self._reader.new_lines() if line.is_lasting]
         now = {"state": as_text(state), "trainings": self._trainings_as_text(trainings)}
         return JobSnapshot(now, has_ended(state.state), lines)

@@ -21,7 +21,7 @@ from coverslip.errors import Conflict, NotFound
 from coverslip.files import plain_cell, sha256_json
 from coverslip.images import ReadPlan, middle_of
 from coverslip.runs import Run
-from coverslip.runs.lookup import ImageLookup, ImageSource
+from coverslip.runs.images import ImageLookup, ImageSource
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.predictions.rows import (
     FILE,

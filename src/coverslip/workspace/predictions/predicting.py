@@ -39,17 +39,17 @@ def predict_into(folder: Path) -> None:
     run = Run(folder)
     status = StatusFile(run.status_file)
     with signals_stop():
-        status.say("running")
+        status.write("running")
         try:
             _predict(folder, status, Stop(run.stop_file))
-            status.say("done", seconds_left=None)
+            status.write("done", seconds_left=None)
         except BaseException as error:
             state: Literal["stopped", "failed"] = (
                 "stopped" if isinstance(error, Stopped | KeyboardInterrupt) else "failed"
             )
             failure = error.failure if isinstance(error, CoverslipError) else None
             with suppress(CoverslipError, OSError):  # if the disk is full, `error` is more important
-                status.say(state, reason=str(error) or type(error).__name__, failure=failure)
+                status.write(state, reason=str(error) or type(error).__name__, failure=failure)
             raise
 
 
@@ -61,7 +61,7 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
         match event:
             case Noted():
                 notes.append(replace(event.note, text=one_line(event.text, 500)))
-                status.say("running", notes=notes)
+                status.write("running", notes=notes)
             case Progressed():
                 status.beat(seconds_left=event.seconds_left)
             case _:
@@ -86,7 +86,7 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
     _refuse_changed(folder, prediction_input)
     for note in data.notes:
         handle(Noted.of(note))
-    status.say("running", n_total=len(data.records))
+    status.write("running", n_total=len(data.records))
     writer, shares = RowsWriter(folder / FILE), EstimatedShares(classifier.card)
     try:
         with PredictionsFile(Run(folder).predictions_file, classifier.classes) as table:

@@ -19,7 +19,7 @@ from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE
 from coverslip.errors import NotFound
 from coverslip.images import ReadPlan
 from coverslip.runs import Prediction
-from coverslip.runs.lookup import ImageSource
+from coverslip.runs.images import ImageSource
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.store.rows import Page
 from coverslip.workspace.store.tables import corrections

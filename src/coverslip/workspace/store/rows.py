@@ -30,7 +30,7 @@ from coverslip.errors import Conflict, NotFound
 from coverslip.images import ImageFacts, ReadPlan
 from coverslip.messages import note_of, text
 from coverslip.runs import Run, SplitRow
-from coverslip.runs.lookup import file_of_each
+from coverslip.runs.images import image_files
 from coverslip.workspace.store.tables import classifiers, confirmed_labels, datasets, image_facts, images, jobs
 from coverslip.workspace.store.workspace import Workspace
 
@@ -206,7 +206,7 @@ def rows_in_dataset(connection: Connection, dataset_id: str, run: Run) -> dict[s
 
 
 def _rows_by_file(run: Run) -> dict[str, list[SplitRow]]:
-    files, rows = file_of_each(run), defaultdict[str, list[SplitRow]](list)
+    files, rows = image_files(run), defaultdict[str, list[SplitRow]](list)
     for row in run.split:
         rows[files[row.image_id]].append(row)
     return rows

@@ -1,0 +1,222 @@
+"""Prepare a training: apply the recipe to the images, validate both, and scan the images."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from coverslip.audit import (
+    ScanCollector,
+    cached_leakage_audit,
+    inspect_with_leakage_audit,
+    with_cached_quality,
+    with_near_duplicates,
+    with_recorded_near_duplicates,
+)
+from coverslip.datasets import (
+    Dataset,
+    Scan,
+    check_class_names,
+    check_classes,
+    check_groups,
+    check_no_split,
+    open_dataset,
+    scan_images,
+    shared_class_notes,
+    undivided_clusters,
+    with_classes,
+    with_groups,
+    with_plan,
+)
+from coverslip.errors import BadDataset, OutOfTime
+from coverslip.events import Noted
+from coverslip.images import ImageFacts, ReadPlan
+from coverslip.messages import Note, duration, note
+from coverslip.models import check_weights, model_info
+from coverslip.runs import (
+    FromRun,
+    Pretraining,
+    Recipe,
+    RunContext,
+    apply_earlier_split,
+    plan_of,
+    pretraining_recipe,
+    save_recipe,
+    write_content_hashes,
+    write_inspection,
+)
+from coverslip.stopping import NO_DEADLINE
+from coverslip.training.preprocessing import check_channels
+
+_N_CHECKED_FIRST = 32  # images whose channels are checked before all images are read
+_FEW_IMAGES = 10  # per class on average: metrics of fewer images are hardly informative
+_SEARCH_SHARE = 0.25  # share of the remaining time budget that the search for near-duplicates may take
+
+
+def apply_recipe(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
+    """Return the images as the recipe reads and labels them, and the recipe with the options of opening the images.
+
+    Groups chosen when the images were opened take precedence over those of the recipe. Plane and channels of the recipe
+    take precedence over those of opening the images.
+    """
+    check_classes(data, recipe.classes)
+    opening = data.opening
+    if opening.plan.box is not None:
+        raise BadDataset("opened-with-one-box", file=data.root)
+    data = assign_groups(data, recipe)
+    changes: dict[str, object] = {"group": opening.group or opening.group_pattern or recipe.group}
+    if recipe.crop_size is None:
+        changes["crop_size"] = opening.plan.crop_size
+    if plan_of(recipe).model_copy(update={"crop_size": None}) == ReadPlan():
+        changes |= {"plane": opening.plan.plane, "channels": opening.plan.channels}
+    if recipe.channel_files is None:
+        changes["channel_files"] = opening.plan.channel_files
+    recipe = recipe.model_copy(update=changes)
+    return with_classes(with_plan(data, plan_of(recipe)), recipe.classes), recipe
+
+
+def assign_groups(data: Dataset, recipe: Recipe) -> Dataset:
+    """Return the images with the recipe's groups, unless groups were chosen when the images were opened."""
+    return data if recipe.group is None or data.opening.is_grouped else with_groups(data, recipe.group)
+
+
+def validated(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
+    """Return images and recipe after `apply_recipe`, with absolute paths, once both are valid. No image is opened.
+
+    Raises:
+        BadClassifier: the initialization is a run without a classifier.
+        BadDataset: the name of a class is not allowed, or the images of pretraining cannot be used.
+        BadRecipe: the recipe does not fit the network, the images or the initialization.
+        BadRun: the split of an earlier run cannot be used.
+        WeightsUnavailable: there are no pretrained weights for the network.
+    """
+    data, recipe = apply_recipe(data, recipe)
+    _check_network(recipe)
+    recipe = _with_absolute_init(recipe, data.classes)
+    if recipe.split.run is not None:
+        apply_earlier_split(data, recipe)  # only for its errors
+        plan = recipe.split.model_copy(update={"run": str(Path(recipe.split.run).absolute())})
+        recipe = recipe.model_copy(update={"split": plan})
+    check_class_names(data, data.classes)
+    check_groups(data)
+    recipe.check_decision(data.classes)
+    if recipe.split.asks_for_folds:
+        check_no_split(data)
+    return data, recipe
+
+
+def open_pretraining(recipe: Recipe, init: Pretraining) -> tuple[Dataset, Recipe]:
+    """Return the images and the recipe of pretraining."""
+    data, inner_recipe = apply_recipe(open_dataset(init.train_on), pretraining_recipe(recipe))
+    return data, _with_absolute_init(inner_recipe, data.classes)
+
+
+def _check_network(recipe: Recipe) -> None:
+    """Raise if the network or its pretrained weights are unknown, or if it does not support an option of the recipe."""
+    from coverslip.models.freezing import check_choices
+
+    record = model_info(recipe.model)
+    init = pretraining_recipe(recipe).init if isinstance(recipe.init, Pretraining) else recipe.init
+    if init == "imagenet":
+        check_weights(record)
+    check_choices(recipe.model, recipe.model_options, recipe.head, recipe.freeze_to, recipe.image_size)
+
+
+def _with_absolute_init(recipe: Recipe, classes: Sequence[str]) -> Recipe:
+    """Check the initialization of a training on these classes, and return the recipe with absolute paths to it."""
+    from coverslip.training.initialization import check_initialization, check_labels
+
+    match recipe.init:
+        case FromRun(run=run):
+            check_initialization(recipe.init, recipe, classes)
+            return recipe.model_copy(update={"init": recipe.init.model_copy(update={"run": str(Path(run).absolute())})})
+        case Pretraining(train_on=source):
+            data, inner_recipe = open_pretraining(recipe, recipe.init)
+            check_class_names(data, data.classes)
+            check_labels(recipe.init.labels, data.classes, classes)
+            changes: dict[str, Any] = {"train_on": str(Path(source).absolute())}  # Any: of each key its own
+            if isinstance(inner_recipe.init, FromRun):
+                changes["recipe"] = {**recipe.init.recipe, "init": inner_recipe.init.model_dump(mode="json")}
+            return recipe.model_copy(update={"init": recipe.init.model_copy(update=changes)})
+    return recipe
+
+
+def scan_and_check(data: Dataset, recipe: Recipe, context: RunContext) -> tuple[Scan, Recipe]:
+    """Decode every image once, search for near-duplicates, and write the inspection to the run folder.
+
+    Returns:
+        The scan, and the recipe. If a time budget leaves no time for the search, its `split.near_duplicates` is
+        `ignore`.
+    """
+    _check_some_channels(data, context)
+    write_content_hashes(context.run, data, emit=context.emit, stop=context.stop)
+    descriptions = ScanCollector(with_quality=False) if _is_searched(recipe, context) else None
+    scan = scan_images(data, emit=context.emit, stop=context.stop, on_pixels=descriptions)
+    scan, recipe = _with_near_duplicates(data, scan, descriptions, recipe, context)
+    inspection = inspect_with_leakage_audit(data, with_cached_quality(scan), cached_leakage_audit(data, scan))
+    write_inspection(context.run.inspection_file, inspection)
+    notes = [*data.notes, *shared_class_notes(data), *_few_images_notes(data)]
+    if recipe.sampling == "domains" and len({record.domain for record in data.records}) < 2:
+        notes = [*notes, note("one-domain")]
+    for each in notes:
+        context.emit(Noted.of(each))
+    return scan, recipe
+
+
+def _few_images_notes(data: Dataset) -> list[Note]:
+    n = sum(data.has_class(record) for record in data.records)
+    if n >= _FEW_IMAGES * len(data.classes):
+        return []
+    return [note("few-images", level="warning", n_images=n, n_classes=len(data.classes))]
+
+
+def _is_searched(recipe: Recipe, context: RunContext) -> bool:
+    """Return whether near-duplicates are searched for. A resumed run uses those of its first session."""
+    return recipe.split.near_duplicates == "together" and context.run.inspection is None
+
+
+def _with_near_duplicates(
+    data: Dataset, scan: Scan, descriptions: ScanCollector | None, recipe: Recipe, context: RunContext
+) -> tuple[Scan, Recipe]:
+    """Return the scan with clusters of near-duplicates, and the recipe, as `scan_and_check` returns them."""
+    if recipe.split.near_duplicates == "ignore":
+        return scan, recipe
+    inspection = context.run.inspection
+    if inspection is not None:
+        return with_recorded_near_duplicates(data, scan, inspection), recipe
+    left, stop = context.deadline.seconds_left(), context.stop
+    if context.deadline != NO_DEADLINE:
+        stop = replace(stop, deadline=context.deadline.earlier((1 - _SEARCH_SHARE) * left))
+    try:
+        scan = with_near_duplicates(data, scan, descriptions, emit=context.emit, stop=stop)
+    except OutOfTime:
+        return scan, _without_search(recipe, context, _SEARCH_SHARE * left)
+    clusters = undivided_clusters(data, scan)
+    if clusters:
+        n = sum(map(len, clusters))
+        context.emit(Noted.of(note("near-duplicates", n_clusters=len(clusters), n_images=n)))
+    return scan, recipe
+
+
+def _without_search(recipe: Recipe, context: RunContext, seconds: float) -> Recipe:
+    """Return and write the recipe of a run whose time budget is too short for the search."""
+    context.emit(Noted.of(note("near-duplicates-not-searched", level="warning", duration=duration(seconds))))
+    split = recipe.split.model_copy(update={"near_duplicates": "ignore"})
+    save_recipe(context.run.recipe.model_copy(update={"split": split}), context.run.recipe_file)
+    return recipe.model_copy(update={"split": split})
+
+
+def _check_some_channels(data: Dataset, context: RunContext) -> None:
+    """Check the channels of a sample of images, so that a mismatch is reported before all images are read.
+
+    Raises:
+        BadDataset: the numbers of channels differ, and more than one image has each.
+    """
+    used = [i for i, record in enumerate(data.records) if data.has_class(record)]
+    if len(used) < 2 * _N_CHECKED_FIRST:
+        return
+    sample = used[:: len(used) // _N_CHECKED_FIRST][:_N_CHECKED_FIRST]
+    facts = [fact for fact in scan_images(data.subset(sample), stop=context.stop).facts if isinstance(fact, ImageFacts)]
+    times = Counter(fact.n_channels for fact in facts)
+    check_channels([fact for fact in facts if times[fact.n_channels] > 1], n_checked=len(sample))
