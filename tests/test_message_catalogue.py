@@ -11,6 +11,8 @@ from fluent.syntax import ast as fluent
 import coverslip
 from coverslip import errors
 from coverslip.messages import entries, note, text
+from coverslip.runs import Recipe
+from coverslip.runs.recipe.keys import GROUPS, code_of, fields_of, named_values, record_of
 
 SOURCES = Path(coverslip.__file__).parent
 # The functions that take a code and its parameters, besides errors; and those of their arguments that are none.
@@ -113,7 +115,32 @@ def test_every_entry_is_used() -> None:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
-    assert set(entries()) - quoted == set()
+    assert set(entries()) - quoted - set(key_codes()) == set()
+
+
+def key_codes() -> list[str]:
+    """The entries of the groups, keys and choices of a recipe."""
+    codes = [f"key-group-{name}" for name in GROUPS]
+    for key, field in fields_of(Recipe):
+        has_names = record_of(field).choice_name is None
+        codes += [code_of(key), *(code_of(key, value) for value in named_values(field) if has_names)]
+    return codes
+
+
+def test_every_key_and_choice_has_its_texts() -> None:
+    messages = parsed()
+    assert set(key_codes()) == {code for code in messages if code.startswith("key-")}
+    allowed = {"name", "help", "meaning", "unit", "empty", "phrase", "phrase-off"}
+    for code in key_codes():
+        attributes = {each.id.name for each in messages[code].attributes}
+        if "-choice-" in code:
+            assert messages[code].value is not None, code
+            assert attributes <= {"phrase"}, code
+        else:
+            assert {"name", "help"} <= attributes <= allowed, code
+            assert messages[code].value is None, code
+        variables_of = set().union(*(variables(each.value) for each in messages[code].attributes))
+        assert variables_of <= {"value", "n"}, code
 
 
 def test_no_code_has_two_entries() -> None:

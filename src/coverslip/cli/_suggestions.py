@@ -150,9 +150,9 @@ def refuse_bare_settings(data: Sequence[str]) -> None:
 
 
 def _suggested_key(name: str, *, may_be_misspelt: bool = True) -> str | None:
-    from coverslip.runs.recipe import recipe_keys, suggested_key
+    from coverslip.runs.recipe import key_names, suggested_key
 
-    return suggested_key(name, (key.key for key in recipe_keys()), may_be_misspelt=may_be_misspelt)
+    return suggested_key(name, key_names(), may_be_misspelt=may_be_misspelt)
 
 
 def _value(option: str, arguments: Sequence[str]) -> str:

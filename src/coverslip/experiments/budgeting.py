@@ -29,7 +29,7 @@ from coverslip.experiments.split_data import SplitData
 from coverslip.images import Preprocessing
 from coverslip.messages import Note, Remedies, duration, note
 from coverslip.models import model_info
-from coverslip.runs import IMAGES_SHOWN, Recipe, RunContext, epochs_called_for, save_recipe
+from coverslip.runs import IMAGES_SHOWN, Recipe, RunContext, automatic_epochs, save_recipe
 from coverslip.stopping import Deadline, Stop, TimeLimit
 from coverslip.training.preprocessing import learn_preprocessing
 from coverslip.training.ranking import is_preferred
@@ -462,7 +462,7 @@ def _fewest_epochs(recipe: Recipe, n_drawn: int) -> float:
     """Below which fine-tuning is not worth its time: its images count, whatever the size of the dataset."""
     if recipe.init == "scratch":
         return min(_FEWEST_FROM_SCRATCH, recipe.n_epochs)
-    shown = min(IMAGES_SHOWN, epochs_called_for(n_drawn) * n_drawn)
+    shown = min(IMAGES_SHOWN, automatic_epochs(n_drawn) * n_drawn)
     return _FEWEST * min(shown / max(1, n_drawn), recipe.n_epochs)
 
 

@@ -6,11 +6,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from coverslip.evaluation import DecideBy
-from coverslip.runs import recipe_keys
+from coverslip.runs.recipe import key_names
 
 
 def _describe_keys(schema: JsonDict) -> None:
-    keys = ", ".join(f"`{key.key}`" for key in recipe_keys())
+    keys = ", ".join(f"`{key}`" for key in key_names())
     schema["description"] = f"Only what differs from the defaults; nested keys or dotted ones. Keys: {keys}."
 
 

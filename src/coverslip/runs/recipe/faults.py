@@ -11,8 +11,7 @@ from pydantic import BaseModel, ValidationError
 from coverslip.datasets import ClassPlan
 from coverslip.errors import BadRecipe
 from coverslip.messages import text
-from coverslip.runs.recipe.choices import Augment
-from coverslip.runs.recipe.split_plan import SplitPlan
+from coverslip.runs.recipe.sections import Augment, SplitPlan
 from coverslip.runs.recipe.training import FromRun, Pretraining, Regularizer
 
 _ELSEWHERE = {
