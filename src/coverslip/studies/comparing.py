@@ -21,13 +21,22 @@ from coverslip.evaluation import (
 )
 from coverslip.messages import text
 from coverslip.reports.comparing.common import common_images
-from coverslip.studies.analyses import EpochCurve, HeatMaps, MergedClass, StepDistance, Tried
 from coverslip.studies.cells import Cell
+from coverslip.studies.heat_maps import HeatMaps
 from coverslip.studies.plan import StudyPlan
-from coverslip.studies.results import FailedTraining, Overall, ResultRow, failed_trainings, overall
+from coverslip.studies.pretraining_steps import StepDistance, Tried
+from coverslip.studies.results import (
+    FailedTraining,
+    Overall,
+    ResultRow,
+    SizeCurve,
+    failed_trainings,
+    overall,
+    size_curve,
+)
 from coverslip.studies.running import state_of
-from coverslip.studies.sizes import SizeCurve, size_curve
 from coverslip.studies.timing import NetworkLatency
+from coverslip.studies.variants import EpochCurve, MergedClass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,10 +10,9 @@ import numpy as np
 
 from coverslip.messages import text
 from coverslip.reports.figures import CLASS_DASHES, DATA, HAIR, INK, MUTED, draw, new_figure, shortened, sizes_apart
-from coverslip.studies.analyses import EpochCurve
 from coverslip.studies.comparing import DatasetComparison, StudyComparison, VariantDifference, VariantScores
-from coverslip.studies.results import Overall
-from coverslip.studies.sizes import SizeCurve
+from coverslip.studies.results import Overall, SizeCurve
+from coverslip.studies.variants import EpochCurve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

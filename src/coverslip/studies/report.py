@@ -15,8 +15,7 @@ from coverslip.reports.tables import Cell, Estimate, estimate
 from coverslip.reports.words import count, listed, number, signed, spanned
 from coverslip.studies.comparing import DatasetComparison, StudyComparison, VariantDifference, usual_verdict, verdict
 from coverslip.studies.figures import draw_all
-from coverslip.studies.results import training_time
-from coverslip.studies.sizes import SizeCurve
+from coverslip.studies.results import SizeCurve, training_time
 
 _P_HOLM = "p\N{NO-BREAK SPACE}(Holm)"
 
