@@ -30,6 +30,7 @@ class Use:
     code: str
     parameters: frozenset[str] | None  # None: passed as a mapping
     is_error: bool
+    has_value_only: bool  # attributes are not rendered
     has_cause: bool
 
 
@@ -62,7 +63,7 @@ def uses() -> Iterator[Use]:
             for code in codes_in(node.args[0]):
                 if " " not in code:
                     where = f"{file.relative_to(SOURCES)}:{node.lineno}"
-                    yield Use(where, code, parameters, is_error, "cause" in keywords)
+                    yield Use(where, code, parameters, is_error, name == "text", "cause" in keywords)
 
 
 def variables(pattern: fluent.Pattern) -> set[str]:
@@ -100,7 +101,8 @@ def test_every_code_has_an_entry_and_every_variable_a_parameter() -> None:
         attributes = {each.id.name: each.value for each in messages[name].attributes}
         if use.is_error and not use.has_cause and "do" not in attributes:
             faults.append(f"{use.where}: '{name}' does not say what to do")
-        patterns = [attributes.get(attribute)] if attribute else [messages[name].value, *attributes.values()]
+        of_attributes = [] if use.has_value_only else attributes.values()
+        patterns = [attributes.get(attribute)] if attribute else [messages[name].value, *of_attributes]
         needed = set().union(*(variables(pattern) for pattern in patterns if pattern))
         if use.parameters is not None:
             missing = needed - use.parameters - ({"what"} if use.has_cause else set())

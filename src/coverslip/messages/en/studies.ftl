@@ -157,17 +157,34 @@ merged-class-missing = the merged dataset does not have this class
 
 study-dataset = { $dataset }, at most { $n } training images per class
 
+# A heading or a table of a study's report: `.title`, and the `.columns` of its table, separated by ` | `.
+
+study-results =
+    .columns = network | { $metric }, mean | SD over splits | splits | missing | parameters (millions) | multiply-adds at default size (billions) | file (MB) | training (s)
+
+study-title = { $networks } on { $datasets }
+
 study-failures = These trainings ended with an error. The tables above count them as missing.
+    .title = Failed trainings
+    .columns = training | reason
 
 study-differences = Differences are compared on the same splits. Each is followed by its 95% confidence interval (CI). CI and p: { $method }. Splits share training images, so the standard deviation over splits is not a standard error; the correction accounts for this. Two networks are equivalent if they differ by less than { $equivalence }.
+    .title = Differences from the baseline
+    .columns = network | baseline | difference | p{ "\u00A0" }(Holm) | P(better) | P(equivalent) | P(worse) | result
 
 study-usual-tests = The same differences with a paired t test over splits and with a bootstrap over splits. Both treat splits as independent studies. { $error_rates }
+    .title = Tests used in publications
+    .columns = network | baseline | paired t test: p | bootstrap: 95% CI | result
 
 study-overall = Mean over { $datasets }, and mean rank (1 is best). Differences in mean rank below { $critical } are not statistically significant (Nemenyi test at 0.05, which treats datasets as independent).
+    .title = All datasets
+    .columns = network | mean { $metric } | mean rank
 
 study-sizes = Numbers of images are interpolated between the measured sizes.
+    .title = Learning curves
 
 study-target = Training images per class to reach { $metric } { $target }
+    .columns = dataset | network | images per class
 
 study-target-not-reached = not reached on { $n_missed } of { $n_splits ->
         [one] { $n_splits } split
@@ -178,22 +195,39 @@ study-latencies = Measured on { $processor } with { $n_threads ->
         [one] { $n_threads } thread
        *[other] { $n_threads } threads
     }: the median of ten repeats, and below it the shortest and the longest time. “Total” includes reading the file and preprocessing.
+    .title = Prediction time
+    .columns = dataset | network | image size (px) | engine | network, one image (s) | network, batch (s) | total, one image (s) | total, batch (s) | images in batch | ratio batch / one image
 
 study-distances = Distances between the features of both datasets, by networks with ImageNet weights at the training image size. MMD² has a 95% CI; p is the probability of such an MMD² if groups are assigned to the datasets at random. CORAL compares feature covariances. A small distance does not prove that pretraining on these images helps.
+    .title = Distance to the pretraining images
+    .columns = dataset | pretraining images | network | MMD² | p | CORAL
 
 study-heat-maps = Three test images of the first split, from classes spread over the list of classes. Each initialization has a row. A heat map is shown if it passes two sanity checks: it must change if the network has random weights, and blurring the image in the order of the map must lower the predicted probability faster than blurring from the center outward. If no method passes, the first one is drawn with a stamp; it shows nothing about the network.
+    .title = Heat maps
+    .columns = dataset | network | initialization | method | correlation with random weights | gain over center | its 95% lower bound | checks
 
 study-epochs = Mean over splits. The epoch is selected on validation images. Epoch 0 is the classifier that fine-tuning starts from. Of more than six networks, the six best are shown.
+    .title = Training curves
 
 study-robustness = The same classifiers on perturbed test images: blur (sigma in pixels), brightness (factor of every intensity) and scale (factor of the size). The difference is from the unperturbed images of the same split. p (Holm) is adjusted for all rows with the same dataset and number of training images.
+    .title = Robustness
+    .columns = dataset | network | perturbation | { $metric }, mean | difference | p{ "\u00A0" }(Holm)
 
 study-merged = F1 of each class of a dataset, by the network trained on this dataset and by the network trained on several datasets, both on test images of this dataset (first seed, first split or all its folds). The test images can differ, so the two values are not tested against each other.
+    .title = Single and merged datasets
+    .columns = dataset | network | class | test images | F1 | merged dataset | its test images | its F1
 
 study-classifiers = These rows compare trained classifiers, not ways of training: those of the first split and seed, on the same test images. With cross-validation, they are the classifiers of all folds, and each image is a test image of one fold. The 95% CI is over groups, or over images if no groups are known.
+    .title = Comparison of trained classifiers
+    .columns = dataset | network | baseline | images | groups | difference
 
 study-protocols = The same images and networks with the protocol of the publication, as far as it can be reproduced, and with the protocol of this study. The test sets differ, so the two values are not tested against each other.
+    .title = Published protocol
+    .columns = dataset | network | published protocol | this study | difference
 
 study-published = Published values are from other images and protocols, so they are not tested against the values above.
+    .title = Published values
+    .columns = network | published { $metric } | source
 
 study-settings = { $n_ways ->
         [one] { $n_ways } way of training was
@@ -202,20 +236,36 @@ study-settings = { $n_ways ->
         [true] The shrinkage was selected on validation images.
        *[false] The shrinkage and the epoch were selected on validation images.
     }
+    .title = Settings
+    .columns = dataset | network | settings that differ | trained networks | shrinkage | epochs | selected epoch
 
 study-drawn-dataset = { $dataset }, { $n } training images per class
 
 study-scores-drawing = { $metric } of each network on { $dataset }: mean (dot) and standard deviation over splits (line).
+    .x = { $metric }: mean and standard deviation over splits
 
 study-parameters-drawing = Difference in { $metric } from the baseline by number of parameters, { $dataset }. Lines are 95% CIs.
+    .x = parameters (millions)
+    .y = difference in { $metric }
+    .band = equivalent (±{ $equivalence })
 
 study-latency-drawing = { $metric } by prediction time per image, { $dataset }.
+    .x = time per image (ms), total in a batch
+    .front = best metric for the time
 
 study-epochs-drawing = Loss and accuracy by epoch, { $dataset }.
+    .train-loss = Training loss
+    .val-loss = Validation loss
+    .val-accuracy = Validation accuracy
+    .x = epoch
 
 study-ranks-drawing = Mean rank of each network over datasets. Shaded: not significantly different from the best (Nemenyi).
+    .x = mean rank over { $n_datasets } datasets (1 is best)
 
 study-sizes-drawing = { $metric } by number of training images, { $dataset }.
+    .x = training images per class
+    .y = { $metric } (band: ± SD over splits)
+    .target = target ({ $target })
 
 study-method = corrected resampled t (Nadeau and Bengio 2003), Holm over the comparisons of a dataset
 
