@@ -13,10 +13,11 @@ from coverslip import errors
 from coverslip.messages import entries, note, text
 from coverslip.runs import Recipe
 from coverslip.runs.recipe.keys import GROUPS, code_of, fields_of, named_values, record_of
+from coverslip.studies import PRESETS
 
 SOURCES = Path(coverslip.__file__).parent
 # The functions that take a code and its parameters, besides errors; and those of their arguments that are none.
-FUNCTIONS = {"text", "note", "found", "failure", "noted", "limit", "usage_error"}
+FUNCTIONS = {"text", "note", "found", "failure", "noted", "limit", "usage_error", "Deviation"}
 NOT_PARAMETERS = {
     *("file", "remedies", "cause", "faults", "lines", "images", "notes", "level", "kind", "do"),
 }
@@ -117,7 +118,9 @@ def test_every_entry_is_used() -> None:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
-    assert set(entries()) - quoted - set(key_codes()) == set()
+    presets = {f"preset-{name}" for name in PRESETS}
+    assert set(entries()) - quoted - set(key_codes()) - presets == set()
+    assert presets <= set(entries())
 
 
 def key_codes() -> list[str]:

@@ -292,3 +292,73 @@ study-usual-verdict = { $is_shown ->
         [true] significant by { $tests }
        *[false] significant by { $tests }; not by the corrected test
     }
+
+## Presets: studies of publications
+
+preset-aimic = ten networks in five folds, averaged over datasets
+
+preset-efficientnetv2-cell = how much of a network to freeze, and four networks
+
+preset-mobilevit-mn = MobileViT with and without separable convolutions and attention
+
+preset-mobincep = one small network for one dataset or all, with and without its loss
+
+preset-two-step = random weights, ImageNet, and ImageNet with pretraining on the other dataset
+
+preset-small-size = Small size: at most { $n_folds } folds, images of { $side } pixels, { $n_images } training images per class, { $n_epochs } epochs. Networks whose weights are not part of the installation are replaced by others. The results cannot be compared with the publication.
+
+# Deviations of a preset from its publication
+
+deviation-aimic-undersampling = The number of images of frequent classes is reduced in training, with other images in each epoch. The paper removed images before it made the folds.
+
+deviation-aimic-batch-size = The paper does not state the batch size and the input size. In this preset, the batch size is 32, and the input size is the one of the pretrained weights.
+
+deviation-efficientnet-folds = The preset uses ten folds instead of one split with a tenth of the images.
+
+deviation-efficientnet-augmentation = Data augmentation is applied during training. The paper made the split after augmentation, so versions of one image are in several sets.
+
+deviation-efficientnet-nasnet = NASNet-Mobile starts from random weights, because no pretrained weights are available here. The paper does not state its initialization.
+
+deviation-efficientnet-scaling = Intensities are scaled once. In the paper, they may have been scaled twice.
+
+deviation-mobilevit-folds = The preset uses five folds instead of one split.
+
+deviation-mobilevit-augmentation = Data augmentation is applied to all training images when they are drawn. The paper added augmented images of the rare class.
+
+deviation-mobilevit-validation = Validation images are not augmented. The paper augmented them too.
+
+deviation-mobilevit-separable = A dense convolution is replaced by the most similar separable pair. The paper does not state its method.
+
+deviation-mobilevit-attention = The position of attention is inferred from the printed numbers of parameters (`placement: counts`).
+
+deviation-mobilevit-optimizer = The paper does not state the optimizer. In this preset, it is AdamW. VGG-Att, AALNet, MSA-Net and other networks are missing, because the paper does not describe them.
+
+deviation-mobincep-architecture = The paper does not state the widths and the depth of the network or the weights of the loss. coverslip chose them.
+
+deviation-mobincep-epochs = The paper does not state the patience and the maximum number of epochs. In this preset, they are 30 and 300.
+
+deviation-mobincep-normalization = Intensities are scaled by the range of the data type. The paper does not describe its normalization.
+
+deviation-validation-epoch = The epoch is selected on validation images. The reported metrics are from other images, the test images.
+
+deviation-augmentation-ranges = The publication states only the types of data augmentation. coverslip chose their ranges.
+
+deviation-grouped-split = Images of one group (patient, slide, cell) and their duplicates are in the same set of a split.
+
+deviation-instant-start = Fine-tuning from pretrained weights starts with the instant classifier.
+
+deviation-refitted-layer = After fine-tuning, the last layer is averaged with a last layer that is refitted on training and validation images.
+
+deviation-clipped-gradients = Gradients are clipped to a maximum norm.
+
+deviation-near-duplicates-together = Near-duplicates are in the same set of a split.
+
+deviation-duplicates-together = Duplicates are in the same set of a split.
+
+deviation-instant-kept = The instant classifier is kept if fine-tuning is not better on validation images.
+
+deviation-two-step-optimizer = The batch size, the learning rates and the change to SGD are only in a supplement. In this preset, they are 32, 0.0001 and 0.001, and half of the epochs.
+
+deviation-two-step-epoch = The second step starts from the best epoch of the first step on the validation images of the first step, even if it is not better than ImageNet weights there. The paper does not state its epoch.
+
+deviation-two-step-duplicates = The training is refused if images of the first step are duplicates of test images.
