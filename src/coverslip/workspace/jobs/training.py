@@ -68,7 +68,7 @@ def queue_training(
     name = name or unused_name(workspace, "train", dataset.name)
     job_id, folder = new_job_folder(workspace.runs, name)
     recipe_file = requested_recipe(folder)
-    save_recipe(settled, recipe_file, as_asked=True)
+    save_recipe(settled, recipe_file, only_set=True)
     leakage = ["--allow-leakage"] if allow_leakage else []
     options = [*images.options, *leakage, *limit, f"--recipe={recipe_file}", f"--out={folder}"]
     add_job(
