@@ -108,7 +108,7 @@ def validated(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
     check_class_names(data, data.classes)
     check_groups(data)
     recipe.check_decision(data.classes)
-    if recipe.split.asks_for_folds:
+    if recipe.split.sets_folds:
         check_no_split(data)
     return data, recipe
 
@@ -156,7 +156,7 @@ def check_budget(recipe: Recipe) -> None:
     """Raises BadRecipe where no time budget can be planned for a recipe."""
     if isinstance(recipe.init, Pretraining):
         raise BadRecipe("budget-with-pretraining", faults=[("init", text("budget-with-pretraining.fault"))])
-    if recipe.init == "scratch" and recipe.split.asks_for_folds:
+    if recipe.init == "scratch" and recipe.split.sets_folds:
         fault = text("budget-with-folds-from-scratch.fault")
         raise BadRecipe("budget-with-folds-from-scratch", faults=[("init", fault)])
 

@@ -273,7 +273,7 @@ class _Budgeted:
 
     def _limit(self, *, has_smaller: bool) -> TimeLimit:
         n_val, n_test = len(self._parts.val), len(self._parts.test)
-        n_train = self._recipe.n_seen_again(len(self._parts.train))
+        n_train = self._recipe.n_reprocessed(len(self._parts.train))
         n_after = self._recipe.tta * (n_train + 2 * n_val + n_test)
         fewest = _NEARLY_ALL * self._epochs if has_smaller else self._fewest
         return TimeLimit(

@@ -81,7 +81,7 @@ def plan_work(recipe: Recipe, counts: Counts, device: str, limit_seconds: float 
         n_val=counts.n_val,
         n_test=counts.n_test,
         n_drawn=counts.n_drawn,
-        n_again=recipe.n_seen_again(counts.n_train) + 2 * counts.n_val if n_epochs else 0,
+        n_again=recipe.n_reprocessed(counts.n_train) + 2 * counts.n_val if n_epochs else 0,
         n_epochs=n_epochs,
         has_instant=recipe.init != "scratch",
         copies=recipe.copies_in_images(counts.n_train),
@@ -273,7 +273,7 @@ def why_not_finished(run: Run) -> BadRun | None:
     recipe = run.recipe
     if run.is_done:
         return run_is_finished(run)
-    if run.is_cross_validated or recipe.split.asks_for_folds:
+    if run.is_cross_validated or recipe.split.sets_folds:
         return BadRun("finish-with-folds", file=run.folder)
     if isinstance(recipe.init, Pretraining) and not run.pretraining.is_done:
         return BadRun("finish-in-first-step", file=run.folder)

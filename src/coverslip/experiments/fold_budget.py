@@ -117,7 +117,7 @@ class _Fitting:
                 full_image_size=None if fitting_px == px else px,
             )
         needed = instant + _SAFETY * n_trainings * pace.seconds(n_steps)
-        if not self._recipe.split.asks_for_folds:
+        if not self._recipe.split.sets_folds:
             self._skip(needed)
             return None
         seconds = self._sufficient(needed)
@@ -138,7 +138,7 @@ class _Fitting:
         Raises:
             OutOfTime: they were asked for.
         """
-        if self._recipe.split.asks_for_folds:
+        if self._recipe.split.sets_folds:
             needed = self._record.seconds - self._context.deadline.seconds_left() + seconds
             remedies = (_without_folds(self._recipe),)
             raise too_little(self._record.seconds, needed, n_folds=self._n_folds, remedies=remedies)

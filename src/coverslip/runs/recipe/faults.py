@@ -66,19 +66,19 @@ def key_of_other_tool(name: str) -> str | None:
     return _KEYS_OF_OTHER_TOOLS.get(name.rpartition(".")[2].replace("-", "_").casefold())
 
 
-def suggested_key(name: str, keys: Iterable[str], *, may_be_misspelt: bool = True) -> str | None:
+def suggested_key(name: str, keys: Iterable[str], *, allow_similar: bool = True) -> str | None:
     """Return the key that `batch-size`, `folds`, `lr` or `epoch` probably stands for; None if no key is similar.
 
     Args:
         name: the text of the user.
         keys: all dotted keys.
-        may_be_misspelt: also consider similar keys.
+        allow_similar: also consider keys with a similar spelling.
     """
     plain, keys = name.replace("-", "_").casefold(), tuple(keys)
     if plain in keys:
         return plain
     inner = [key for key in keys if key.rpartition(".")[2] == plain]
-    near = difflib.get_close_matches(plain, keys, n=1, cutoff=0.8) if may_be_misspelt else []
+    near = difflib.get_close_matches(plain, keys, n=1, cutoff=0.8) if allow_similar else []
     return next(iter([*inner, *filter(None, [key_of_other_tool(plain)]), *near]), None)
 
 

@@ -105,7 +105,7 @@ class Recipe(DecisionChoices, PreprocessingChoices, FinetuningChoices, NetworkCh
         """Whether fine-tuning begins with the instant classifier, which needs pretrained weights."""
         return self.init != "scratch" and self.head_init == "instant"
 
-    def n_seen_again(self, n_train: int) -> int:
+    def n_reprocessed(self, n_train: int) -> int:
         """Return the number of training images that a fine-tuned network processes again after its last epoch."""
         return min(n_train, IMAGES_REFITTED if self.refit_head else N_OOD_IMAGES)
 

@@ -131,7 +131,7 @@ class SplitPlan(Choices):
 
     @model_validator(mode="after")
     def _is_one_split(self) -> "SplitPlan":
-        if self.run is not None and self.asks_for_folds:
+        if self.run is not None and self.sets_folds:
             raise ValueError(text("split-run-with-folds"))
         if self.by_domain and self.folds is not None:
             raise ValueError(text("domains-with-folds"))
@@ -144,7 +144,7 @@ class SplitPlan(Choices):
         return self
 
     @property
-    def asks_for_folds(self) -> bool:
+    def sets_folds(self) -> bool:
         """Whether the plan sets cross-validation, independent of the images."""
         return bool(self.folds) or self.by_domain
 
