@@ -377,8 +377,9 @@ def write_study_report(comparison: StudyComparison, file: Path) -> None:
         **look(),
         name=file.absolute().parent.name,
         title=_title(comparison),
-        is_instant=is_instant(comparison),
-        metric_title=comparison.metric_title,
+        summary=text("study-summary", metric=comparison.metric_title, is_instant=is_instant(comparison)),
+        notes_title=text("study-notes"),
+        picture_title=text("study-heat-map-picture"),
         sections=study_sections(comparison),
         drawn={name: (title, Markup(svg)) for name, (title, svg) in drawn.items()},  # noqa: S704 - created here; its texts are escaped
         pictures=_pictures(comparison, file.parent),
