@@ -70,11 +70,11 @@ def _classifier_difference(
 ) -> Iterator[ClassifierDifference]:
     dataset, n, name = key
     baseline = plan.baseline_of(cell.model, cell.regime)
-    other = first.get((dataset, n, baseline))
-    if other is None or other is cell:
+    baseline_cell = first.get((dataset, n, baseline))
+    if baseline_cell is None or baseline_cell is cell:
         return
     try:
-        common = common_images(other.run, cell.run)
+        common = common_images(baseline_cell.run, cell.run)
     except (CoverslipError, ValueError):  # a file was changed or removed, or the classes differ
         return
     metric = plan.primary_metric

@@ -121,17 +121,17 @@ def train_on_node(sent: Sent) -> bytes:
     if not folder.exists():
         unpack(sent.begun, work)
     try:
-        sources = _sources_here(sent)
+        sources = _local_sources(sent)
     except CoverslipError as error:
         record_failure(folder, CoverslipError("error-on-computer", cause=error, computer=platform.node()).failure)
     else:
         _train(sent, sources, folder)
-    data = packed(beside(folder), work)
-    remove([*beside(folder), _start(folder)])
+    data = packed(training_files(folder), work)
+    remove([*training_files(folder), _start(folder)])
     return data
 
 
-def beside(folder: Path) -> list[Path]:
+def training_files(folder: Path) -> list[Path]:
     """Return the paths of a run folder and of the files beside it."""
     return [folder, folder.with_name(f"{folder.name}.yaml"), log_file(folder), failure_file(folder)]
 
@@ -186,7 +186,7 @@ def _work_folder(sent: Sent) -> Path:
     return work
 
 
-def _sources_here(sent: Sent) -> tuple[str, ...]:
+def _local_sources(sent: Sent) -> tuple[str, ...]:
     """Return the paths of the images on this computer.
 
     Raises:
@@ -288,7 +288,7 @@ class RayExecutor:
             recipe=order.recipe.model_dump_json(),
             group_pattern=order.group_pattern,
             threads=order.threads,
-            begun=packed(beside(folder), folder.parent),
+            begun=packed(training_files(folder), folder.parent),
             starts_from=None if starts_from is None else packed(starts_from.iterdir(), starts_from),
         )
 
@@ -306,9 +306,9 @@ def install(data: object, order: Order, folder: Path) -> None:
     try:
         if not isinstance(data, bytes):
             raise BadClusterAnswer(text("cluster-answer-no-bytes"))
-        unpack_answer(data, part, {file.name for file in beside(folder)})
+        unpack_answer(data, part, {file.name for file in training_files(folder)})
         _check_run(Run(part / folder.name), order)
-        remove(beside(folder))
+        remove(training_files(folder))
         for new in part.iterdir():
             new.replace(folder.parent / new.name)
     finally:
