@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from coverslip.studies.executors.local import Order
-    from coverslip.studies.executors.ray_worker import Sent
-    from coverslip.studies.running import Place
+    from coverslip.studies.local_executor import Order
+    from coverslip.studies.ray_executor import Sent
+    from coverslip.studies.running import Executor
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 os.environ.setdefault("RAY_raylet_start_wait_time_s", "600")  # a busy computer
@@ -65,28 +65,28 @@ def lost(folder: Path, n: int, raylets: int) -> None:
 
 
 def overhead(folder: Path, n: int, raylets: int) -> None:
-    """What a place takes for trainings whose process ends at once: all but the training."""
+    """Measure the overhead of an executor with trainings whose process ends at once."""
     from coverslip.runs import Recipe
-    from coverslip.studies.executors.local import Here, Order
-    from coverslip.studies.executors.ray import OnRay
+    from coverslip.studies.local_executor import LocalExecutor, Order
+    from coverslip.studies.ray_executor import RayExecutor
 
     order = Order((str(folder / "cells"),), Recipe(), None, 1)
     _train_nothing()
-    here = Here(1)
+    here = LocalExecutor(1)
     seconds = _seconds_each(here, order, folder / "here", n)
     print(f"here: {1000 * seconds:.0f} ms a training, {here.n_parallel} at once", flush=True)
     sys.executable = _PYTHON  # raylets are begun with it
     with cluster_of(raylets) as (cluster, _):
-        place = OnRay(cluster.address, 1, folder, trust_cluster=True)
-        place.task = place.task_of(_nothing_on_node)
-        _seconds_each(place, order, folder / "warm", 3 * raylets)  # workers are begun once
-        seconds = _seconds_each(place, order, folder / "ray", n)
-        print(f"Ray: {1000 * seconds:.0f} ms a training, {place.n_parallel} at once", flush=True)
-        place.close()
+        executor = RayExecutor(cluster.address, 1, folder, trust_cluster=True)
+        executor.task = executor.task_of(_nothing_on_node)
+        _seconds_each(executor, order, folder / "warm", 3 * raylets)  # workers are begun once
+        seconds = _seconds_each(executor, order, folder / "ray", n)
+        print(f"Ray: {1000 * seconds:.0f} ms a training, {executor.n_parallel} at once", flush=True)
+        executor.close()
 
 
 def _nothing_on_node(sent: "Sent") -> bytes:
-    from coverslip.studies.executors.ray_worker import train_on_node
+    from coverslip.studies.ray_executor import train_on_node
 
     _train_nothing()
     return train_on_node(sent)
@@ -96,10 +96,10 @@ def _train_nothing() -> None:
     sys.executable = "/bin/false"
 
 
-def _seconds_each(place: "Place", order: "Order", folder: Path, n: int) -> float:
+def _seconds_each(executor: "Executor", order: "Order", folder: Path, n: int) -> float:
     began = time.monotonic()
-    with ThreadPoolExecutor(place.n_parallel) as pool:
-        list(pool.map(lambda i: place.train(order, folder / f"{folder.name}-{i}", None), range(n)))
+    with ThreadPoolExecutor(executor.n_parallel) as pool:
+        list(pool.map(lambda i: executor.train(order, folder / f"{folder.name}-{i}", None), range(n)))
     seconds = time.monotonic() - began
     assert len(list(folder.glob("*.failure.json"))) == n, "all end with an error, and nothing else"
     return seconds / n

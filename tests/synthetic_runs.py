@@ -20,8 +20,8 @@ from coverslip.runs.results import write_inspection
 from coverslip.runs.split import SplitRow, write_split
 from coverslip.runs.training import Calibration, Epoch, FinetuneStage, InstantStage, TrainingRecord, write_history
 from coverslip.studies import ResultRow, StudyComparison, StudyPlan, compare_study
-from coverslip.studies.analyses import EpochCurve
 from coverslip.studies.timing import NetworkLatency
+from coverslip.studies.variants import EpochCurve
 
 BLOOD = ("basophil", "eosinophil", "erythroblast", "lymphocyte", "monocyte", "neutrophil", "platelet", "immature")
 DOMAINS, STAINS = ("hospital north", "hospital south"), ("May-Grünwald Giemsa", "Wright")

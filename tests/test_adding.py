@@ -21,6 +21,7 @@ from coverslip.cli import main
 from coverslip.datasets import Dataset, Finder, FindingCase, Scan, register_finder, unregister_finder
 from coverslip.evaluation import METRICS, MetricRecord
 from coverslip.keys import Key
+from coverslip.messages import add_entries
 from coverslip.reports.sections import SECTIONS, Section, SectionText
 from coverslip.studies.results import ResultRow, write_results
 
@@ -60,10 +61,16 @@ def _first_image(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
 METRIC = MetricRecord(
     name="lowest_recall", title="Lowest recall", meaning="of the class that is found least", value=_lowest_recall
 )
+add_entries("""
+key-augment-speckle =
+    .name = Speckle
+    .help = A little noise.
+    .meaning = Largest noise as a share of the full range.
+    .phrase = speckle of up to { $value }
+""")
 AUGMENTATION = Augmentation(
     name="speckle",
-    key=Key("Speckle", "augment", "A little noise.", "speckle of up to {:.0%}"),
-    meaning="Largest noise as a share of the full range.",
+    key=Key("augment", is_percentage=True),
     draw=_draw,
     change=_speckled,
     limits={"ge": 0, "lt": 1},

@@ -23,7 +23,7 @@ from coverslip.augmentation.transform import (
 from coverslip.engines import turned
 from coverslip.errors import BadRecipe
 from coverslip.keys import Key
-from coverslip.messages import text
+from coverslip.messages import add_entries, text
 from coverslip.runs import Augment, Recipe, RecipeKey, augment_named, recipe_keys, with_settings
 from coverslip.runs.recipe import phrases
 
@@ -226,6 +226,15 @@ def test_every_change_is_off_at_nothing_and_draws_the_same_for_the_same_seed(nam
     assert not torch.equal(once, x)
 
 
+add_entries("""
+key-augment-speckle =
+    .name = Speckle
+    .help = A little noise.
+    .meaning = Largest noise as a share of the full range.
+    .phrase = speckle of up to { $value }
+""")
+
+
 @pytest.fixture
 def speckle() -> Iterator[Augmentation]:
     """Noise, as a package outside might add it: drawn by a function of its own, applied by another."""
@@ -239,8 +248,7 @@ def speckle() -> Iterator[Augmentation]:
 
     record = Augmentation(
         name="speckle",
-        key=Key("Speckle", "augment", "A little noise.", "speckle of up to {:.0%}"),
-        meaning="Largest noise as a share of the full range.",
+        key=Key("augment", is_percentage=True),
         draw=draw,
         change=change,
         limits={"ge": 0, "lt": 1},
@@ -279,8 +287,7 @@ def test_a_change_that_is_added_is_a_key_and_changes_images(speckle: Augmentatio
 def test_no_two_changes_draw_the_same_part_of_the_transform() -> None:
     record = Augmentation(
         name="spin",
-        key=Key("Spin", "augment", "Turned again."),
-        meaning="Turned again.",
+        key=Key("augment"),
         draw="coverslip.augmentation.drawing:rotation",
     )
     AUGMENTATIONS.add(record)

@@ -47,7 +47,7 @@ from coverslip.messages import Resume, Set, text
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections.numbers import decided
 from coverslip.reports.words import interval_words, percent
-from coverslip.runs import Recipe, Run, SplitPlan, epochs_called_for, open_classifier
+from coverslip.runs import Recipe, Run, SplitPlan, automatic_epochs, open_classifier
 from coverslip.workspace.jobs.previews import preview_of_split
 
 INSTANT = Recipe(model=SMALL_NETWORK, stage="instant", image_size=48, tta=1)
@@ -613,8 +613,8 @@ def test_folds_of_unlike_size_are_trained_for_as_many_epochs_as_the_smallest_cal
     data = cs.open_dataset(save_cells(tmp_path / "cells", ("round", "flat", "long"), n=100))
     scan = scan_images(data)
     folds = fold_images(data, scan, n_folds=3, val=0.2, seed=0)
-    called_for = [epochs_called_for(split.parts.count("train")) for split in folds.splits]
+    called_for = [automatic_epochs(split.parts.count("train")) for split in folds.splits]
     assert with_epochs_for_folds(data, scan, folds, Recipe()).n_epochs == max(called_for)
     capped = Recipe(split=SplitPlan(train_per_class=40))
-    assert with_epochs_for_folds(data, scan, folds, capped).n_epochs == epochs_called_for(120) > max(called_for)
+    assert with_epochs_for_folds(data, scan, folds, capped).n_epochs == automatic_epochs(120) > max(called_for)
     assert with_epochs_for_folds(data, scan, folds, Recipe(epochs=3)).n_epochs == 3

@@ -13,6 +13,7 @@ from coverslip.errors import BadRecipe
 from coverslip.keys import Option
 from coverslip.losses import LOSSES, LossRecord
 from coverslip.losses.functions import ImageLoss, balanced_weight, focal
+from coverslip.messages import add_entries
 from coverslip.runs import Recipe, recipe_keys, with_settings
 from coverslip.runs.recipe import phrases
 
@@ -90,6 +91,12 @@ def test_a_loss_that_there_is_not_is_refused(settings: list[str], complaint: str
         with_settings(Recipe(), settings)
 
 
+add_entries("""
+key-loss-choice-hinge = hinge
+    .phrase = a hinge loss
+""")
+
+
 @pytest.fixture
 def hinge() -> Iterator[LossRecord]:
     def per_image(
@@ -99,9 +106,6 @@ def hinge() -> Iterator[LossRecord]:
 
     record = LossRecord(
         name="hinge",
-        title="hinge",
-        meaning="how far the true class is from a margin above the others",
-        phrase="a hinge loss",
         per_image=per_image,
         options=(Option(name="margin", title="Margin", help="Of logits.", type="number", default=1.0, maximum=9),),
     )
@@ -112,7 +116,7 @@ def hinge() -> Iterator[LossRecord]:
 
 def test_a_loss_that_is_added_can_be_chosen_and_is_told(hinge: LossRecord) -> None:
     key = next(key for key in recipe_keys() if key.key == "loss")
-    assert hinge.title in [choice.title for choice in key.choices or []]
+    assert "hinge" in [choice.title for choice in key.choices or []]
     recipe = with_settings(Recipe(), ["loss=hinge", "loss_options.margin=2"])
     assert (phrases(recipe)["loss"], phrases(recipe)["loss_options"]) == ("a hinge loss", "margin = 2")
     logits, label = batch()

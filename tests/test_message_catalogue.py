@@ -11,10 +11,13 @@ from fluent.syntax import ast as fluent
 import coverslip
 from coverslip import errors
 from coverslip.messages import entries, note, text
+from coverslip.runs import Recipe
+from coverslip.runs.recipe.keys import GROUPS, code_of, fields_of, named_values, record_of
+from coverslip.studies import PRESETS
 
 SOURCES = Path(coverslip.__file__).parent
 # The functions that take a code and its parameters, besides errors; and those of their arguments that are none.
-FUNCTIONS = {"text", "note", "finding_case", "failure", "noted", "limit", "usage_error"}
+FUNCTIONS = {"text", "note", "finding_case", "failure", "noted", "limit", "usage_error", "Deviation"}
 NOT_PARAMETERS = {
     *("file", "remedies", "cause", "faults", "lines", "images", "notes", "level", "kind", "do"),
 }
@@ -28,6 +31,7 @@ class Use:
     code: str
     parameters: frozenset[str] | None  # None: passed as a mapping
     is_error: bool
+    has_value_only: bool  # attributes are not rendered
     has_cause: bool
 
 
@@ -60,7 +64,7 @@ def uses() -> Iterator[Use]:
             for code in codes_in(node.args[0]):
                 if " " not in code:
                     where = f"{file.relative_to(SOURCES)}:{node.lineno}"
-                    yield Use(where, code, parameters, is_error, "cause" in keywords)
+                    yield Use(where, code, parameters, is_error, name == "text", "cause" in keywords)
 
 
 def variables(pattern: fluent.Pattern) -> set[str]:
@@ -98,7 +102,8 @@ def test_every_code_has_an_entry_and_every_variable_a_parameter() -> None:
         attributes = {each.id.name: each.value for each in messages[name].attributes}
         if use.is_error and not use.has_cause and "do" not in attributes:
             faults.append(f"{use.where}: '{name}' does not say what to do")
-        patterns = [attributes.get(attribute)] if attribute else [messages[name].value, *attributes.values()]
+        of_attributes = [] if use.has_value_only else attributes.values()
+        patterns = [attributes.get(attribute)] if attribute else [messages[name].value, *of_attributes]
         needed = set().union(*(variables(pattern) for pattern in patterns if pattern))
         if use.parameters is not None:
             missing = needed - use.parameters - ({"what"} if use.has_cause else set())
@@ -113,7 +118,34 @@ def test_every_entry_is_used() -> None:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
-    assert set(entries()) - quoted == set()
+    presets = {f"preset-{name}" for name in PRESETS}
+    assert set(entries()) - quoted - set(key_codes()) - presets == set()
+    assert presets <= set(entries())
+
+
+def key_codes() -> list[str]:
+    """The entries of the groups, keys and choices of a recipe."""
+    codes = [f"key-group-{name}" for name in GROUPS]
+    for key, field in fields_of(Recipe):
+        has_names = record_of(field).choice_name is None
+        codes += [code_of(key), *(code_of(key, value) for value in named_values(field) if has_names)]
+    return codes
+
+
+def test_every_key_and_choice_has_its_texts() -> None:
+    messages = parsed()
+    assert set(key_codes()) == {code for code in messages if code.startswith("key-")}
+    allowed = {"name", "help", "meaning", "unit", "empty", "phrase", "phrase-off"}
+    for code in key_codes():
+        attributes = {each.id.name for each in messages[code].attributes}
+        if "-choice-" in code:
+            assert messages[code].value is not None, code
+            assert attributes <= {"phrase"}, code
+        else:
+            assert {"name", "help"} <= attributes <= allowed, code
+            assert messages[code].value is None, code
+        variables_of = set().union(*(variables(each.value) for each in messages[code].attributes))
+        assert variables_of <= {"value", "n"}, code
 
 
 def test_no_code_has_two_entries() -> None:

@@ -1,4 +1,4 @@
-"""What is said of a recipe's key stands on its field, and every door shows it."""
+"""Every key of a recipe has its texts in the catalogue, and every interface shows them."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -10,11 +10,13 @@ from test_reports import write_run
 from coverslip.cli import main
 from coverslip.errors import BadRecipe
 from coverslip.evaluation import METRICS, MetricRecord
-from coverslip.keys import Choice, Key
+from coverslip.keys import Key
+from coverslip.messages import add_entries
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections.methods import methods
 from coverslip.runs import Recipe, recipe_keys, save_recipe, with_settings
 from coverslip.runs.recipe import GROUPS, changed_phrases, phrases
+from coverslip.runs.recipe.keys import named_values
 
 # Another value than the default of each key that a methods paragraph tells, and what else must then be chosen.
 OTHER_VALUES = {
@@ -60,10 +62,9 @@ def plain_values(section: dict[str, Any], before: str = "") -> dict[str, Any]:
 def test_every_key_of_a_recipe_is_described_and_its_default_is_valid() -> None:
     keys = {key.key: key for key in recipe_keys()}
     assert {key.key: key.default for key in keys.values()} == plain_values(Recipe().model_dump(mode="json"))
-    groups = {group.name for group in GROUPS}
     for key in keys.values():
         assert "" not in (key.title, key.help, key.meaning, key.allowed), key
-        assert key.group in groups, key
+        assert key.group in GROUPS, key
         assert (key.type == "choice") <= (key.default in [choice.value for choice in key.choices or []]), key
     assert len({key.title for key in keys.values()}) == len(keys), "titles tell keys apart"
     assert (keys["epochs"].minimum, keys["epochs"].maximum, keys["epochs"].type) == (1, 10_000, "integer")
@@ -88,10 +89,7 @@ def all_fields(model: type[BaseModel]) -> list[tuple[str, Any]]:
 
 def test_every_value_that_can_be_chosen_by_name_has_a_title() -> None:
     for name, field in all_fields(Recipe):
-        record = next(item for item in field.metadata if isinstance(item, Key))
-        named = {(type(choice.value), choice.value) for choice in record.named_choices()}
-        assert literals(field.annotation) <= named, name
-        assert all(choice.title for choice in record.named_choices()), name
+        assert literals(field.annotation) <= {(type(value), value) for value in named_values(field)}, name
 
 
 @pytest.fixture(scope="module")
@@ -142,19 +140,35 @@ def test_the_methods_text_tells_each_key_that_is_not_at_its_default(run: Path) -
 
 
 def test_a_key_that_is_new_is_described_and_told_without_more() -> None:
+    add_entries("""
+key-averaging =
+    .name = Average of weights
+    .help = Over epochs.
+    .empty = none
+    .phrase = weights averaged over { $value }
+
+key-order =
+    .name = Order
+    .help = The order.
+
+key-order-choice-random = random
+
+key-order-choice-sorted = sorted
+""")
+
     class Newer(Recipe):
         averaging: Annotated[
             float | None,
-            Key("Average of weights", "training", "Over epochs.", "weights averaged over {:g}", empty="none"),
-        ] = Field(None, gt=0, description="Epochs that weights are averaged over.")
+            Key("training"),
+        ] = Field(None, gt=0)
         order: Annotated[
             Literal["random", "sorted"],
-            Key("Order", "training", "Which order.", choices=(Choice("random", "by chance"), Choice("sorted", "so"))),
+            Key("training"),
         ] = "random"
 
     newest, last = recipe_keys(Newer)[-2:]
     assert (newest.key, newest.title, newest.allowed) == ("averaging", "Average of weights", "above 0 or `null`")
-    assert (last.type, [choice.title for choice in last.choices or []]) == ("choice", ["by chance", "so"])
+    assert (last.type, [choice.title for choice in last.choices or []]) == ("choice", ["random", "sorted"])
     assert changed_phrases(Newer(), "training") == []
     assert changed_phrases(Newer(averaging=1.5), "training") == ["weights averaged over 1.5"]
 

@@ -19,9 +19,16 @@ from coverslip.cluster import ROOTS_VARIABLE
 from coverslip.errors import BadClusterAnswer, BadRun, CoverslipError
 from coverslip.messages import text
 from coverslip.runs import Recipe, Run
-from coverslip.studies.executors.local import Order, why_not_begun
-from coverslip.studies.executors.ray import OnRay, put
-from coverslip.studies.executors.ray_worker import Sent, fingerprint_of_images, packed, train_on_node, unpack
+from coverslip.studies.local_executor import Order, start_failure
+from coverslip.studies.ray_executor import (
+    RayExecutor,
+    Sent,
+    fingerprint_of_images,
+    install,
+    packed,
+    train_on_node,
+    unpack,
+)
 
 HAS_RAY = find_spec("ray") is not None
 SMALL = Recipe.model_validate(
@@ -108,7 +115,7 @@ def test_an_answer_that_no_training_of_ours_gives_leaves_nothing(tmp_path: Path,
     (cells / "other-cell").mkdir(parents=True)
     (cells / "other-cell" / "metrics.json").write_text("mine")
     with pytest.raises(CoverslipError):
-        put(answer, Order((), SMALL, None, 1), cells / "cell")
+        install(answer, Order((), SMALL, None, 1), cells / "cell")
     assert [file.relative_to(cells).as_posix() for file in cells.rglob("*")] == [
         "other-cell",
         "other-cell/metrics.json",
@@ -120,17 +127,17 @@ def test_an_answer_that_no_training_of_ours_gives_leaves_nothing(tmp_path: Path,
 def test_a_run_of_another_recipe_or_with_a_damaged_file_is_refused(trained: Run, tmp_path: Path) -> None:
     shutil.copytree(trained.folder, tmp_path / "there" / "cell")
     order = Order((), trained.recipe, None, 1)
-    put(packed([tmp_path / "there" / "cell"], tmp_path / "there"), order, tmp_path / "here" / "cell")
+    install(packed([tmp_path / "there" / "cell"], tmp_path / "there"), order, tmp_path / "here" / "cell")
     assert Run(tmp_path / "here" / "cell").metrics == trained.metrics
     with pytest.raises(BadClusterAnswer):
-        put(
+        install(
             packed([tmp_path / "there" / "cell"], tmp_path / "there"),
             Order((), SMALL, None, 1),
             tmp_path / "b" / "cell",
         )
     (tmp_path / "there" / "cell" / "metrics.json").write_text("[]")
     with pytest.raises(BadRun):
-        put(packed([tmp_path / "there" / "cell"], tmp_path / "there"), order, tmp_path / "here" / "cell")
+        install(packed([tmp_path / "there" / "cell"], tmp_path / "there"), order, tmp_path / "here" / "cell")
     assert Run(tmp_path / "here" / "cell").metrics == trained.metrics
 
 
@@ -157,9 +164,9 @@ def test_other_images_or_none_are_an_error_that_names_them(sent: Sent, tmp_path:
     (tmp_path / "cells" / "small" / "one more.png").write_bytes(b"")
     unpack(train_on_node(sent), tmp_path / "back")
     different = text("different-images-on-computer", sources=str(tmp_path / "cells"))
-    assert different in (why_not_begun(tmp_path / "back" / "cell") or "")
+    assert different in (start_failure(tmp_path / "back" / "cell") or "")
     unpack(train_on_node(replace(sent, sources=(str(tmp_path / "gone"),))), tmp_path / "back")
-    assert "gone" in (why_not_begun(tmp_path / "back" / "cell") or "")
+    assert "gone" in (start_failure(tmp_path / "back" / "cell") or "")
 
 
 @pytest.mark.slow
@@ -185,4 +192,4 @@ def test_a_study_on_ray_gives_what_it_gives_here(tmp_path: Path) -> None:
 def test_that_ray_is_not_installed_is_said_with_what_to_do(tmp_path: Path) -> None:
     if not HAS_RAY:
         with pytest.raises(CoverslipError, match="extra 'cluster'"):
-            OnRay("ray", 1, tmp_path)
+            RayExecutor("ray", 1, tmp_path)

@@ -16,12 +16,12 @@ from coverslip.errors import BadRecipe, BadRun
 from coverslip.messages import text
 from coverslip.runs import Run
 from coverslip.studies import StudyComparison
-from coverslip.studies.analyses import idle_first_steps
-from coverslip.studies.analyses.robustness import changed
 from coverslip.studies.comparing import compare_study
 from coverslip.studies.plan import PerturbationPlan, StudyPlan, plan_of, save_plan
+from coverslip.studies.pretraining_steps import idle_first_steps
 from coverslip.studies.results import ResultRow, rows_of
 from coverslip.studies.timing import read_latencies
+from coverslip.studies.variants import perturbed_image
 
 CHANGES = [{"blur": 2}, {"scale": 0.5}]
 
@@ -133,22 +133,22 @@ def test_a_first_step_that_changed_nothing_is_said(trained: Run, tmp_path: Path)
 def test_changes_of_an_image_are_what_they_say() -> None:
     image = np.zeros((33, 33, 3), np.uint8)
     image[12:21, 12:21] = 200
-    brighter = changed(PerturbationPlan(brightness=1.5), image)
-    assert (brighter.dtype, brighter.max(), changed(PerturbationPlan(brightness=0.5), image).max()) == (
+    brighter = perturbed_image(PerturbationPlan(brightness=1.5), image)
+    assert (brighter.dtype, brighter.max(), perturbed_image(PerturbationPlan(brightness=0.5), image).max()) == (
         np.uint8,
         255,
         100,
     )
-    blurred = changed(PerturbationPlan(blur=2), image)
+    blurred = perturbed_image(PerturbationPlan(blur=2), image)
     assert blurred.max() < 200
     assert blurred.mean() == pytest.approx(image.mean(), rel=0.01)
     for factor in (0.5, 2):
-        scaled = changed(PerturbationPlan(scale=factor), image)
+        scaled = perturbed_image(PerturbationPlan(scale=factor), image)
         assert scaled.shape == image.shape
         assert (scaled[..., 0] > 100).sum() == pytest.approx(81 * factor**2, rel=0.25)
         assert scaled[16, 16, 0] > 150  # about the middle
     deep = np.full((8, 8, 1), 40_000, np.uint16)
-    assert changed(PerturbationPlan(brightness=2), deep).max() == 65_535
+    assert perturbed_image(PerturbationPlan(brightness=2), deep).max() == 65_535
 
 
 def test_a_change_is_one_key_with_a_number() -> None:

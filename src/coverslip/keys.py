@@ -1,9 +1,10 @@
-"""What every door says of one choice: the record stands on the field itself, in its annotation.
+"""Keys of a recipe and options of networks and losses: how each is grouped, shown and checked.
 
-    epochs: Annotated[int, Key("Maximum epochs", "basic", "In an epoch, …", "at most {} epochs")] = Field(8, ge=1)
+The type, default and range of a key are in its field; its texts are in the catalogue, `messages/en/recipe_keys.ftl`:
 
-The app's form, the command line, the API's document, the documentation and a report's methods paragraph read it there;
-default, range and exact meaning stand in the field beside it.
+    epochs: Annotated[int, Key("training")] = Field(8, ge=1)
+
+The form of the app, the command line, the REST document, the documentation and the methods text of a report use these.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,64 +15,38 @@ from coverslip.messages import text
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """One of the values that a key can be given by name."""
+class Key:
+    """Annotation of a recipe's field: where the key is shown, and what the catalogue does not say."""
 
-    value: str | int | bool
-    title: str
-    phrase: str = ""  # for the methods text; empty where nothing is to be said
+    group: str  # the section of the form and the part of the methods text
+    is_percentage: bool = False  # the methods text shows the value as a percentage
+    choice_name: Callable[[Any], str] | None = None  # the name of a value, if a table has it and not the catalogue
+    # The options of each value of the related key, for a key that holds options by name (`loss` for `loss_options`).
+    options: "Callable[[], Mapping[str, tuple[Option, ...]]] | None" = None
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
-    """How one choice is shown and described."""
+class Choice:
+    """One of the values that a key or an option has by name."""
 
+    value: str | int | bool
     title: str
-    group: str  # the section of the form and the part of the methods text that it belongs to
-    help: str  # one everyday sentence, or two
-    # For the methods text, with the value in place of {}; a function where that is not enough.
-    phrase: str | Callable[[Any], str] = ""  # Any: whatever the key holds
-    choices: tuple[Choice, ...] | Callable[[], tuple[Choice, ...]] = ()  # a function where a table says which
-    unit: str = ""
-    empty: str = ""  # what null means, in a word or two
-    # Of a key that holds values by name, for each value of the key that it belongs to (`loss` of `loss_options`).
-    options: "Callable[[], Mapping[str, tuple[Option, ...]]] | None" = None
-
-    def named_choices(self) -> tuple[Choice, ...]:
-        """Return the values that it can be given by name, as they are now."""
-        return self.choices() if callable(self.choices) else self.choices
-
-    def phrase_for(self, value: object) -> str:
-        """Return what the methods text says of a value; empty where there is nothing to say.
-
-        The phrase of a choice made by name goes first; null has none unless a function gives it.
-        """
-        # By identity of type too: True equals 1, and means something else.
-        selection = next(
-            (choice for choice in self.named_choices() if choice.value == value and type(choice.value) is type(value)),
-            None,
-        )
-        if selection is not None and selection.phrase:
-            return selection.phrase
-        if callable(self.phrase):
-            return self.phrase(value)
-        return "" if value is None else self.phrase.format(value)
 
 
-# Of all options of a network together. No architecture has use for more, and lists are made as long as one says.
+# Limits of all options of a network together. No architecture needs more, and some build lists of a given length.
 _LARGEST_NUMBER, _MOST_VALUES, _LONGEST_TEXT, _DEEPEST = 10_000, 256, 200, 4
 
 
 def bounded_options(options: dict[str, Any]) -> dict[str, Any]:  # Any: the architecture checks them
-    """Return the same options, none of which makes a library build something huge before it can refuse it.
+    """Return the options, checked so that none makes a library build something huge before it can refuse the option.
 
     Raises:
-        ValueError: a number, a text, or the number of values is beyond its limit; which one is said.
+        ValueError: a number, a text, or the number of values exceeds its limit; the message names it.
     """
-    waiting: list[tuple[str, object, int]] = [(name, value, 1) for name, value in options.items()]
+    unchecked: list[tuple[str, object, int]] = [(name, value, 1) for name, value in options.items()]
     n_values = 0
-    while waiting:
-        name, value, depth = waiting.pop()
+    while unchecked:
+        name, value, depth = unchecked.pop()
         n_values += 1
         if n_values > _MOST_VALUES or depth > _DEEPEST:
             raise ValueError(text("options-too-many", limit=_MOST_VALUES, depth=_DEEPEST))
@@ -81,28 +56,28 @@ def bounded_options(options: dict[str, Any]) -> dict[str, Any]:  # Any: the arch
             case int() | float() if not -_LARGEST_NUMBER <= value <= _LARGEST_NUMBER:
                 raise ValueError(text("option-too-large", name=name[:_LONGEST_TEXT], limit=_LARGEST_NUMBER))
             case list() | tuple():
-                waiting += [(name, each, depth + 1) for each in value]
+                unchecked += [(name, item, depth + 1) for item in value]
             case dict():
-                waiting += [(f"{name}.{key}", each, depth + 1) for key, each in value.items()]
+                unchecked += [(f"{name}.{key}", item, depth + 1) for key, item in value.items()]
     return options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """One value that a network or a loss can be given by name (`model_options`, `loss_options`)."""
+    """One option of a network (`model_options`) or a loss (`loss_options`)."""
 
     name: str
     title: str
-    help: str  # one everyday sentence
+    help: str  # one sentence for users
     type: Literal["number", "integer", "boolean", "choice", "integers"]
     default: Any  # Any: of the type
     choices: tuple[Choice, ...] = ()
-    minimum: float | None = None  # of a number, or of each of several
+    minimum: float | None = None  # of a number, or of each number in a list
     maximum: float | None = None
-    length: int | None = None  # of several
+    length: int | None = None  # of a list
 
     def fault_in(self, value: object) -> str | None:
-        """Return what is wrong with a value, as the end of a sentence; None where nothing is."""
+        """Return what is wrong with a value, as the end of a sentence; None if it is valid."""
         match self.type:
             case "boolean":
                 return None if isinstance(value, bool) else text("option-no-boolean")
@@ -110,15 +85,17 @@ class Option:
                 values = [choice.value for choice in self.choices]
                 return None if value in values else text("option-no-choice", choices=", ".join(map(str, values)))
             case "integers":
-                fits = isinstance(value, list | tuple) and len(value) == self.length and all(map(self._is_one, value))
+                fits = (
+                    isinstance(value, list | tuple) and len(value) == self.length and all(map(self._is_number, value))
+                )
                 return None if fits else text("option-no-list", n=self.length or 0, **self._range())
-        if self._is_one(value):
+        if self._is_number(value):
             return None
         return text("option-no-number", is_whole=self.type == "integer", **self._range())
 
-    def _is_one(self, value: object) -> bool:
-        kinds = (int, float) if self.type == "number" else (int,)
-        if isinstance(value, bool) or not isinstance(value, kinds):
+    def _is_number(self, value: object) -> bool:
+        types = (int, float) if self.type == "number" else (int,)
+        if isinstance(value, bool) or not isinstance(value, types):
             return False
         return (self.minimum is None or value >= self.minimum) and (self.maximum is None or value <= self.maximum)
 

@@ -20,18 +20,18 @@ def network_names(incomplete: str) -> list[str]:
 
 def recipe_settings(incomplete: str) -> list[str]:
     """Return the keys with this prefix, each followed by `=`."""
-    from coverslip.runs.recipe import recipe_keys
+    from coverslip.runs.recipe import key_names
 
-    return [f"{key.key}=" for key in recipe_keys() if key.key.startswith(incomplete)]
+    return [f"{key}=" for key in key_names() if key.startswith(incomplete)]
 
 
 def keys_as_text(width: int = 100) -> str:
     """Return every key below the title of its group: its possible values, default and meaning."""
-    from coverslip.runs.recipe import GROUPS, recipe_keys
+    from coverslip.runs.recipe import recipe_groups, recipe_keys
 
     keys = recipe_keys()
     blocks = []
-    for group in GROUPS:
+    for group in recipe_groups():
         rows = [_row(key, width) for key in keys if key.group == group.name]
         blocks.append("\n".join([f"{group.title}: {group.text}", *rows]))
     return "\n\n".join(blocks)

@@ -127,7 +127,7 @@ def set_instead(error: TyperException, arguments: Sequence[str]) -> str | None:
     if option is None or context is None or "settings" not in {parameter.name for parameter in context.command.params}:
         return None
     # A name similar to an option of this command is treated as a misspelling of that option.
-    key = _suggested_key(option.lstrip("-"), may_be_misspelt=not getattr(error, "possibilities", None))
+    key = _suggested_key(option.lstrip("-"), allow_similar=not getattr(error, "possibilities", None))
     if key is None:
         return None
     from coverslip.messages import text
@@ -149,10 +149,10 @@ def refuse_bare_settings(data: Sequence[str]) -> None:
             raise usage_error("usage-bare-setting", source=source, setting=setting)
 
 
-def _suggested_key(name: str, *, may_be_misspelt: bool = True) -> str | None:
-    from coverslip.runs.recipe import recipe_keys, suggested_key
+def _suggested_key(name: str, *, allow_similar: bool = True) -> str | None:
+    from coverslip.runs.recipe import key_names, suggested_key
 
-    return suggested_key(name, (key.key for key in recipe_keys()), may_be_misspelt=may_be_misspelt)
+    return suggested_key(name, key_names(), allow_similar=allow_similar)
 
 
 def _value(option: str, arguments: Sequence[str]) -> str:

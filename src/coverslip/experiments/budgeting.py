@@ -39,7 +39,7 @@ from coverslip.experiments.split_data import (
 from coverslip.images import Preprocessing
 from coverslip.messages import Remedies, Set, duration, note
 from coverslip.models import model_info
-from coverslip.runs import IMAGES_SHOWN, BudgetRecord, Recipe, Run, RunContext, epochs_called_for, save_recipe
+from coverslip.runs import IMAGES_SHOWN, BudgetRecord, Recipe, Run, RunContext, automatic_epochs, save_recipe
 from coverslip.stopping import Stop, TimeLimit
 from coverslip.training.preprocessing import learn_preprocessing
 from coverslip.training.ranking import is_preferred
@@ -215,7 +215,7 @@ class _BudgetedTraining:
 
     def _limit(self, *, has_smaller: bool) -> TimeLimit:
         n_val, n_test = len(self._split_data.val), len(self._split_data.test)
-        n_train = self._recipe.n_seen_again(len(self._split_data.train))
+        n_train = self._recipe.n_reprocessed(len(self._split_data.train))
         n_after = self._recipe.tta * (n_train + 2 * n_val + n_test)
         fewest = _NEARLY_ALL * self._epochs if has_smaller else self._fewest
         return TimeLimit(
@@ -399,7 +399,7 @@ def _fewest_epochs(recipe: Recipe, n_drawn: int) -> float:
     """Return the smallest useful number of epochs, by the number of images shown."""
     if recipe.init == "scratch":
         return min(_FEWEST_FROM_SCRATCH, recipe.n_epochs)
-    shown = min(IMAGES_SHOWN, epochs_called_for(n_drawn) * n_drawn)
+    shown = min(IMAGES_SHOWN, automatic_epochs(n_drawn) * n_drawn)
     return _FEWEST * min(shown / max(1, n_drawn), recipe.n_epochs)
 
 
@@ -501,7 +501,7 @@ class _FoldBudget:
                 full_image_size=None if fitting_px == px else px,
             )
         needed = instant + _SAFETY * n_trainings * pace.seconds(n_steps)
-        if not self._recipe.split.asks_for_folds:
+        if not self._recipe.split.sets_folds:
             self._skip(needed)
             return None
         seconds = self._sufficient(needed)
@@ -524,7 +524,7 @@ class _FoldBudget:
             OutOfTime: the recipe states folds.
         """
         split = self._recipe.split
-        if split.asks_for_folds:
+        if split.sets_folds:
             needed = self._record.seconds - self._context.deadline.seconds_left() + seconds
             remedy = Set("split.by_domain", False) if split.by_domain else Set("split.folds", 0)
             raise _budget_too_short(self._record.seconds, needed, n_folds=self._n_folds, remedies=(remedy,))

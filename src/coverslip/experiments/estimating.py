@@ -103,7 +103,7 @@ def plan_work(recipe: Recipe, counts: Counts, device: str, limit_seconds: float 
         n_val=counts.n_val,
         n_test=counts.n_test,
         n_drawn=counts.n_drawn,
-        n_again=recipe.n_seen_again(counts.n_train) + 2 * counts.n_val if n_epochs else 0,
+        n_again=recipe.n_reprocessed(counts.n_train) + 2 * counts.n_val if n_epochs else 0,
         n_epochs=n_epochs,
         has_instant=recipe.init != "scratch",
         copies=recipe.copies_in_images(counts.n_train),

@@ -101,7 +101,7 @@ def validated(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
     check_class_names(data, data.classes)
     check_groups(data)
     recipe.check_decision(data.classes)
-    if recipe.split.asks_for_folds:
+    if recipe.split.sets_folds:
         check_no_split(data)
     return data, recipe
 

@@ -74,7 +74,7 @@ def check_budget(recipe: Recipe) -> None:
     """Raise BadRecipe if a time budget cannot be planned for the recipe."""
     if isinstance(recipe.init, Pretraining):
         raise BadRecipe("budget-with-pretraining", faults=[("init", text("budget-with-pretraining.fault"))])
-    if recipe.init == "scratch" and recipe.split.asks_for_folds:
+    if recipe.init == "scratch" and recipe.split.sets_folds:
         fault = text("budget-with-folds-from-scratch.fault")
         raise BadRecipe("budget-with-folds-from-scratch", faults=[("init", fault)])
 
@@ -262,7 +262,7 @@ def finish_refusal(run: Run) -> BadRun | None:
     recipe = run.recipe
     if run.is_done:
         return already_finished(run)
-    if run.is_cross_validated or recipe.split.asks_for_folds:
+    if run.is_cross_validated or recipe.split.sets_folds:
         return BadRun("finish-with-folds", file=run.folder)
     if isinstance(recipe.init, Pretraining) and not run.pretraining.is_done:
         return BadRun("finish-in-first-step", file=run.folder)

@@ -26,9 +26,6 @@ class LossRecord:
     """
 
     name: str
-    title: str
-    meaning: str  # in plain words, with its source
-    phrase: str  # for the methods text
     per_image: "str | OfImages"
     summed: "str | OfImages | None" = None  # the sum over images, where it can be had in one go
     options: tuple[Option, ...] = ()
@@ -49,18 +46,11 @@ LOSSES: Table[LossRecord] = Table(
     [
         LossRecord(
             name="cross_entropy",
-            title="cross-entropy",
-            meaning="minus the logarithm of the true class's probability",
-            phrase="cross-entropy",
             per_image="coverslip.losses.functions:cross_entropy",
             summed="coverslip.losses.functions:summed_cross_entropy",
         ),
         LossRecord(
             name="focal",
-            title="focal",
-            meaning="cross-entropy that counts images less the surer the network is of the right class (Lin et al. "
-            "2017); with gamma at 0 it is cross-entropy",
-            phrase="focal loss (Lin et al. 2017)",
             per_image="coverslip.losses.functions:focal",
             options=(
                 Option(
@@ -99,8 +89,6 @@ class Grouping:
     """What the regularizer takes for groups: `groups(features, label, n_classes)` gives (n,) int, no gradient."""
 
     name: str
-    title: str
-    phrase: str  # for the methods text: "the groups …"
     groups: "str | GroupsOf"
 
     def of(self, features: "Tensor", label: "Tensor", n_classes: int) -> "Tensor":
@@ -112,13 +100,9 @@ class Grouping:
 GROUPINGS: Table[Grouping] = Table(
     "way to group features",
     [
-        Grouping(
-            name="labels", title="by class", phrase="of the classes", groups="coverslip.losses.cluster:groups_by_label"
-        ),
+        Grouping(name="labels", groups="coverslip.losses.cluster:groups_by_label"),
         Grouping(
             name="kmeans",
-            title="by likeness (K-means)",
-            phrase="that K-means found in each batch",
             groups="coverslip.losses.cluster:groups_by_kmeans",
         ),
     ],

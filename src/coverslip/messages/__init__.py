@@ -1,6 +1,6 @@
 """Messages that users read: the catalogue, notes, failures and remedies."""
 
-from coverslip.messages.catalogue import duration, entries, has_entry, rough_duration, text
+from coverslip.messages.catalogue import add_entries, duration, entries, has_entry, rough_duration, text
 from coverslip.messages.records import (
     FAILURE_VARIABLE,
     Failure,
@@ -50,6 +50,7 @@ __all__ = [
     "Set",
     "ShowModels",
     "TrustCluster",
+    "add_entries",
     "duration",
     "entries",
     "failure",

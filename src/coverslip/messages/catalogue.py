@@ -49,9 +49,21 @@ def text(code: str, **parameters: Any) -> str:
 def has_entry(code: str) -> bool:
     """Return whether the catalogue has an entry, or with `.do` behind its name, that attribute."""
     name, _, attribute = code.partition(".")
-    if name not in _sources():
+    if _source(name) is None:
         return False
     return not attribute or attribute in _bundle(name).get_message(name).attributes
+
+
+def add_entries(source: str) -> None:
+    """Add entries of another package, such as the texts of a data augmentation that it adds.
+
+    Args:
+        source: entries in Fluent's format.
+    """
+    _added.update(_split(source))
+
+
+_added: dict[str, str] = {}  # the sources of the entries of other packages, by code
 
 
 def entries() -> Mapping[str, str]:
@@ -76,8 +88,17 @@ def _read() -> Iterator[tuple[str, str]]:
     folder = files("coverslip.messages").joinpath(_LANGUAGE)
     for file in folder.iterdir():
         if file.name.endswith(".ftl"):
-            for entry in _ENTRY.split(file.read_text(encoding="utf-8"))[1:]:
-                yield entry.partition("=")[0].strip(), re.sub(r"^#.*\n?", "", entry, flags=re.MULTILINE)
+            yield from _split(file.read_text(encoding="utf-8"))
+
+
+def _split(source: str) -> Iterator[tuple[str, str]]:
+    """Yield the code and the source of every entry of a file."""
+    for entry in _ENTRY.split(source)[1:]:
+        yield entry.partition("=")[0].strip(), re.sub(r"^#.*\n?", "", entry, flags=re.MULTILINE)
+
+
+def _source(name: str) -> str | None:
+    return _sources().get(name) or _added.get(name)
 
 
 @cache
@@ -86,7 +107,9 @@ def _bundle(name: str) -> "FluentBundle":
     from fluent.runtime import FluentBundle, FluentResource  # imports Babel: only where a message is shown
 
     bundle = FluentBundle([_LOCALE], use_isolating=False)
-    bundle.add_resource(FluentResource(_sources()[name]))
+    if (source := _source(name)) is None:
+        raise KeyError(f"there is no message '{name}'")
+    bundle.add_resource(FluentResource(source))
     return bundle
 
 

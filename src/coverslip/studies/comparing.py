@@ -21,13 +21,22 @@ from coverslip.evaluation import (
 )
 from coverslip.messages import text
 from coverslip.reports.comparing.common import common_images
-from coverslip.studies.analyses import EpochCurve, HeatMaps, MergedClass, StepDistance, Tried
 from coverslip.studies.cells import Cell
+from coverslip.studies.heat_maps import HeatMaps
 from coverslip.studies.plan import StudyPlan
-from coverslip.studies.results import FailedTraining, Overall, ResultRow, failed_trainings, overall
+from coverslip.studies.pretraining_steps import StepDistance, Tried
+from coverslip.studies.results import (
+    FailedTraining,
+    Overall,
+    ResultRow,
+    SizeCurve,
+    failed_trainings,
+    overall,
+    size_curve,
+)
 from coverslip.studies.running import state_of
-from coverslip.studies.sizes import SizeCurve, size_curve
 from coverslip.studies.timing import NetworkLatency
+from coverslip.studies.variants import EpochCurve, MergedClass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,11 +70,11 @@ def _classifier_difference(
 ) -> Iterator[ClassifierDifference]:
     dataset, n, name = key
     baseline = plan.baseline_of(cell.model, cell.regime)
-    other = first.get((dataset, n, baseline))
-    if other is None or other is cell:
+    baseline_cell = first.get((dataset, n, baseline))
+    if baseline_cell is None or baseline_cell is cell:
         return
     try:
-        common = common_images(other.run, cell.run)
+        common = common_images(baseline_cell.run, cell.run)
     except (CoverslipError, ValueError):  # a file was changed or removed, or the classes differ
         return
     metric = plan.primary_metric

@@ -10,10 +10,9 @@ import numpy as np
 
 from coverslip.messages import text
 from coverslip.reports.figures import CLASS_DASHES, DATA, HAIR, INK, MUTED, draw, new_figure, shortened, sizes_apart
-from coverslip.studies.analyses import EpochCurve
 from coverslip.studies.comparing import DatasetComparison, StudyComparison, VariantDifference, VariantScores
-from coverslip.studies.results import Overall
-from coverslip.studies.sizes import SizeCurve
+from coverslip.studies.results import Overall, SizeCurve
+from coverslip.studies.variants import EpochCurve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -91,7 +90,7 @@ def _scores(rows: Sequence[VariantScores], title: str) -> "Figure":
             axes.plot([mean - row.sd, mean + row.sd], [y, y], color=DATA, linewidth=1.2)
     _named_rows(axes, [row.name for row in reversed(rows)])
     axes.margins(x=0.05)
-    axes.set_xlabel(f"{title}: mean and standard deviation over splits")
+    axes.set_xlabel(text("study-scores-drawing.x", metric=title))
     return figure
 
 
@@ -114,7 +113,8 @@ def _by_parameters(pairs: Sequence[tuple[VariantDifference, int]], title: str, e
     """Draw differences from the baseline, with confidence intervals, against the size of the network."""
     figure = new_figure(8.6, max(3.2, 0.6 + _LABEL_INCH * len(pairs)))
     axes = figure.subplots()
-    axes.axhspan(-equivalence, equivalence, color=HAIR, alpha=0.5, linewidth=0, label=f"equivalent (±{equivalence:g})")
+    band = text("study-parameters-drawing.band", equivalence=f"{equivalence:g}")
+    axes.axhspan(-equivalence, equivalence, color=HAIR, alpha=0.5, linewidth=0, label=band)
     axes.axhline(0, color=MUTED, linewidth=0.8)
     for each, n_parameters in pairs:
         difference, n = each.difference, n_parameters / 1e6
@@ -123,8 +123,8 @@ def _by_parameters(pairs: Sequence[tuple[VariantDifference, int]], title: str, e
             axes.plot([n, n], [difference.low, difference.high], color=DATA, linewidth=1)
     _ticks_of(axes, [n / 1e6 for _, n in pairs])
     _name_points(axes, [(each.name, n / 1e6, each.difference.mean) for each, n in pairs])
-    axes.set_xlabel("parameters (millions)")
-    axes.set_ylabel(f"difference in {title}")
+    axes.set_xlabel(text("study-parameters-drawing.x"))
+    axes.set_ylabel(text("study-parameters-drawing.y", metric=title))
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False, fontsize=8, borderpad=0)
     return figure
 
@@ -147,11 +147,11 @@ def _by_latency(timed: Sequence[tuple[VariantScores, float]], title: str) -> "Fi
         axes.plot([ms], [row.mean or 0], "o", color=DATA, markersize=4)
     front = pareto_front([(ms, row.mean or 0) for row, ms in timed])
     style: Any = {"color": MUTED, "linewidth": 0.8, "drawstyle": "steps-post", "zorder": 0}
-    axes.plot(*zip(*front, strict=True), label="best metric for the time", **style)
+    axes.plot(*zip(*front, strict=True), label=text("study-latency-drawing.front"), **style)
     axes.margins(y=0.1)
     _ticks_of(axes, [ms for _, ms in timed])
     _name_points(axes, [(row.name, ms, row.mean or 0) for row, ms in timed])
-    axes.set_xlabel("time per image (ms), total in a batch")
+    axes.set_xlabel(text("study-latency-drawing.x"))
     axes.set_ylabel(title)
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False, fontsize=8, borderpad=0)
     return figure
@@ -220,7 +220,7 @@ def _ranks(scores: Overall) -> "Figure":
     axes.plot([row.mean_rank for row in rows], range(len(rows)), "o", color=DATA, markersize=5)
     _named_rows(axes, [row.name for row in rows])
     axes.set_xlim(0.8, len(rows) + 0.2)
-    axes.set_xlabel(f"mean rank over {len(scores.datasets)} datasets (1 is best)")
+    axes.set_xlabel(text("study-ranks-drawing.x", n_datasets=len(scores.datasets)))
     return figure
 
 
@@ -237,11 +237,17 @@ def _sizes(curves: Sequence[SizeCurve], title: str, target: float | None) -> "Fi
         axes.plot(x, y, label=shortened(curve.name, 40), **style)
         axes.fill_between(x, y - sd, y + sd, color=color, alpha=0.12, linewidth=0)
     if target is not None:
-        axes.axhline(target, color=INK, linewidth=0.8, linestyle=(0, (1, 2)), label=f"target ({target:g})")
+        axes.axhline(
+            target,
+            color=INK,
+            linewidth=0.8,
+            linestyle=(0, (1, 2)),
+            label=text("study-sizes-drawing.target", target=f"{target:g}"),
+        )
     axes.set_xscale("log")
     _plain_ticks(axes, sizes_apart(sorted({point.n for curve in curves for point in curve.points})))
-    axes.set_xlabel("training images per class")
-    axes.set_ylabel(f"{title} (band: ± SD over splits)")
+    axes.set_xlabel(text("study-sizes-drawing.x"))
+    axes.set_ylabel(text("study-sizes-drawing.y", metric=title))
     _legend(figure, axes)
     return figure
 
@@ -260,8 +266,7 @@ def _epochs(curves: Sequence[EpochCurve]) -> "Figure":
     figure = new_figure(8.6, 3.2)
     panels = figure.subplots(1, 3)
     columns = ("train_loss", "val_loss", "val_accuracy")
-    titles = ("Training loss", "Validation loss", "Validation accuracy")
-    for axes, column, title in zip(panels, columns, titles, strict=True):
+    for axes, column in zip(panels, columns, strict=True):
         drawn: list[float] = []
         for i, (curve, mark) in enumerate(zip(curves, _MARKS, strict=False)):
             points = [(x, y) for x, y in zip(curve.epochs, getattr(curve, column), strict=True) if y is not None]
@@ -274,8 +279,8 @@ def _epochs(curves: Sequence[EpochCurve]) -> "Figure":
         # On a linear scale, a large loss would hide the others.
         if column != "val_accuracy" and drawn and 0 < _LOG_SCALE_RATIO * min(drawn) < max(drawn):
             axes.set_yscale("log")
-        axes.set_title(title)
-        axes.set_xlabel("epoch")
+        axes.set_title(text(f"study-epochs-drawing.{column.replace('_', '-')}"))
+        axes.set_xlabel(text("study-epochs-drawing.x"))
         axes.xaxis.get_major_locator().set_params(integer=True)
     _legend(figure, panels[1])
     return figure

@@ -49,21 +49,22 @@ def _as_list(value: Any) -> Any:  # Any: a YAML value
 
 
 class DatasetPlan(Choices):
-    """Labeled images; several paths are one dataset of several domains."""
+    """A labeled dataset. Several paths are one dataset with several domains."""
 
     path: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = Field(min_length=1)
     name: str = ""
     group: str | None = None
     group_pattern: str | None = None
-    by_domain: bool = Field(default=False, description="Leave one domain out: a fold for each, whatever `folds` says.")
-    recipe: Changes = Field(default_factory=dict, description="What is other than in the study's recipe.")
+    by_domain: bool = Field(default=False, description="Leave one domain out, independent of `folds`.")
+    recipe: Changes = Field(default_factory=dict, description="Keys that differ from the recipe of the study.")
     as_published_of: str | None = Field(
-        default=None, description="The dataset that this is with a publication's protocol."
+        default=None,
+        description="The same dataset with the protocol of the study.",
     )
 
     @model_validator(mode="before")
     @classmethod
-    def _named_by_its_path(cls, value: Any) -> Any:  # Any: a YAML value
+    def _name_from_path(cls, value: Any) -> Any:  # Any: a YAML value
         if isinstance(value, dict) and not value.get("name") and value.get("path"):
             paths = _as_list(value["path"])
             return {**value, "name": " + ".join(_name_of(Path(str(path))) for path in paths)}
@@ -81,13 +82,13 @@ class RegimePlan(Choices):
     """An initialization, or another compared change of the recipe."""
 
     name: str
-    recipe: Changes = Field(default_factory=dict, description="With `two_step`, of the pretraining.")
-    two_step: str | None = Field(default=None, description="Labeled images to pretrain on; once per network and seed.")
-    run: str | None = Field(default=None, description="An earlier run whose network goes on learning.")
+    recipe: Changes = Field(default_factory=dict, description="Keys of the pretraining, with `two_step`.")
+    two_step: str | None = Field(default=None, description="Labeled images for pretraining, once per network and seed.")
+    run: str | None = Field(default=None, description="An earlier run whose network is trained further.")
     labels: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _starts_once(self) -> "RegimePlan":
+    def _has_one_initialization(self) -> "RegimePlan":
         if self.two_step and self.run:
             raise ValueError(text("plan-two-initializations"))
         return self
@@ -99,11 +100,11 @@ class PerturbationPlan(Choices):
     blur: float | None = Field(
         default=None, gt=0, le=100, description="Sigma of a Gaussian blur, in pixels of the image."
     )
-    brightness: float | None = Field(default=None, gt=0, le=10, description="Every intensity times this.")
-    scale: float | None = Field(default=None, ge=0.1, le=10, description="What is shown drawn so many times as large.")
+    brightness: float | None = Field(default=None, gt=0, le=10, description="Factor of every intensity.")
+    scale: float | None = Field(default=None, ge=0.1, le=10, description="Factor of the size of the content.")
 
     @model_validator(mode="after")
-    def _is_one(self) -> "PerturbationPlan":
+    def _has_one_key(self) -> "PerturbationPlan":
         if sum(value is not None for value in (self.blur, self.brightness, self.scale)) != 1:
             raise ValueError(text("plan-number-of-perturbations"))
         return self
@@ -133,27 +134,29 @@ class StudyPlan(Choices):
     regimes: tuple[Annotated[RegimePlan, BeforeValidator(_as_regime)], ...] = Field(
         default=_DEFAULT_REGIMES, min_length=1
     )
-    folds: int = Field(default=5, ge=0, le=100, description="0: one split of each repeat.")
-    repeats: int = Field(default=1, ge=1, le=1000, description="How many different splits are drawn.")
-    seeds: tuple[int, ...] = Field(default=(0,), min_length=1, description="Of training, on the same splits.")
+    folds: int = Field(default=5, ge=0, le=100, description="Folds of each repeat; 0: one split.")
+    repeats: int = Field(default=1, ge=1, le=1000, description="Number of different splits.")
+    seeds: tuple[int, ...] = Field(default=(0,), min_length=1, description="Seeds of training, on the same splits.")
     train_per_class: tuple[int | None, ...] = Field(default=(None,), min_length=1)
-    recipe: Changes = Field(default_factory=dict, description="Of all trainings, where others do not say otherwise.")
+    recipe: Changes = Field(default_factory=dict, description="Keys of all trainings, unless set elsewhere.")
     perturbations: tuple[PerturbationPlan, ...] = Field(
-        default=(), description="Changes of test images, to see how robust."
+        default=(), description="Perturbations of test images, for robustness."
     )
     primary_metric: Annotated[str, OneOf("metric", scored_metrics)] = "macro_f1"
     baseline: str | None = Field(
-        default=None, description="`MODEL`, `MODEL, REGIME` or `REGIME` (each network with itself); default: the first."
+        default=None,
+        description="`MODEL`, `MODEL, REGIME`, or `REGIME` of each network; default: the first.",
     )
-    equivalence: float = Field(default=0.01, ge=0, description="Differences up to this are of no practical importance.")
+    equivalence: float = Field(default=0.01, ge=0, description="Largest difference without practical importance.")
     target: float | None = Field(
-        default=None, description="Of the primary metric: how many images of each class reach it."
+        default=None,
+        description="Target of the primary metric, for the necessary images per class.",
     )
     threads: int | None = Field(
-        default=None, ge=1, description="Of each training; default: all cores, one after the other."
+        default=None, ge=1, description="Threads of each training; default: all cores, one training at a time."
     )
     published: tuple[PublishedPlan, ...] = ()
-    notes: tuple[str, ...] = Field(default=(), description="What else a reader should know; shown in the report.")
+    notes: tuple[str, ...] = Field(default=(), description="Notes that the report shows.")
     format_version: Literal[1] = 1
 
     @field_validator("datasets", "models", "regimes", "perturbations")
@@ -173,7 +176,7 @@ class StudyPlan(Choices):
         return values
 
     @model_validator(mode="after")
-    def _baseline_is_there(self) -> "StudyPlan":
+    def _baseline_exists(self) -> "StudyPlan":
         baselines = [*self.variant_names, *(regime.name for regime in self.regimes)]
         if self.baseline is not None and self.baseline not in baselines:
             variants = "; ".join(self.variant_names)
@@ -181,7 +184,7 @@ class StudyPlan(Choices):
         return self
 
     @model_validator(mode="after")
-    def _published_datasets_are_there(self) -> "StudyPlan":
+    def _published_datasets_exist(self) -> "StudyPlan":
         names = {dataset.name for dataset in self.datasets}
         for dataset in self.datasets:
             if dataset.as_published_of is not None and dataset.as_published_of not in names:

@@ -2,8 +2,9 @@
 
 import base64
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from coverslip.control_characters import escape_controls_in_lines
 from coverslip.evaluation import Metric, ProcedureDifference
@@ -15,10 +16,7 @@ from coverslip.reports.tables import Cell, Estimate, estimate
 from coverslip.reports.words import count, listed, number, signed, spanned
 from coverslip.studies.comparing import DatasetComparison, StudyComparison, VariantDifference, usual_verdict, verdict
 from coverslip.studies.figures import draw_all
-from coverslip.studies.results import training_time
-from coverslip.studies.sizes import SizeCurve
-
-_P_HOLM = "p\N{NO-BREAK SPACE}(Holm)"
+from coverslip.studies.results import SizeCurve, training_time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +56,7 @@ def _sections(comparison: StudyComparison) -> Iterator[StudySection]:
         yield StudySection(_of_size(part.dataset, part.train_per_class), (), list(_results(part, comparison, i)))
     yield _failures(comparison)
     yield _overall(comparison)
-    yield StudySection("Learning curves", (), list(_sizes(comparison)))
+    yield StudySection(text("study-sizes.title"), (), list(_sizes(comparison)))
     yield _latencies(comparison)
     yield _distances(comparison)
     yield _heat_maps(comparison)
@@ -76,16 +74,13 @@ def _of_size(dataset: str, train_per_class: int | None) -> str:
 
 
 def _failures(comparison: StudyComparison) -> StudySection:
-    words = text("study-failures")
     rows = [(row.name, row.reason) for row in comparison.failures]
-    return _table_section("Failed trainings", words, ("training", "reason"), rows, text_columns=("reason",))
+    return _table_section("study-failures", rows, text_at=(1,))
 
 
 def _results(part: DatasetComparison, comparison: StudyComparison, i: int) -> Iterator[StudyBlock]:
-    title = comparison.metric_title
-    columns = ("network", f"{title}, mean", "SD over splits", "splits", "missing", "parameters (millions)")
     yield StudyBlock(
-        columns=(*columns, "multiply-adds at default size (billions)", "file (MB)", "training (s)"),
+        columns=_columns("study-results", metric=comparison.metric_title),
         rows=[
             (
                 row.name,
@@ -109,18 +104,9 @@ def _results(part: DatasetComparison, comparison: StudyComparison, i: int) -> It
 
 
 def _differences(part: DatasetComparison, comparison: StudyComparison, i: int) -> StudyBlock:
-    columns = (
-        "network",
-        "baseline",
-        "difference",
-        _P_HOLM,
-        "P(better)",
-        "P(equivalent)",
-        "P(worse)",
-        "result",
-    )
+    columns = _columns("study-differences")
     return StudyBlock(
-        heading="Differences from the baseline",
+        heading=text("study-differences.title"),
         columns=columns,
         rows=[
             (
@@ -133,7 +119,7 @@ def _differences(part: DatasetComparison, comparison: StudyComparison, i: int) -
             )
             for row in part.differences
         ],
-        text_columns=("baseline", "result"),
+        text_columns=(columns[1], columns[7]),
         words=[text("study-differences", method=comparison.method, equivalence=f"{comparison.equivalence:g}")],
         drawings=[f"by-parameters-{i}"],
     )
@@ -144,9 +130,10 @@ def _probabilities(row: VariantDifference) -> tuple[float | None, ...]:
 
 
 def _usual_tests(part: DatasetComparison, comparison: StudyComparison) -> StudyBlock:
+    columns = _columns("study-usual-tests")
     return StudyBlock(
-        heading="Tests used in publications",
-        columns=("network", "baseline", "paired t test: p", "bootstrap: 95% CI", "result"),
+        heading=text("study-usual-tests.title"),
+        columns=columns,
         rows=[
             (
                 row.name,
@@ -158,7 +145,7 @@ def _usual_tests(part: DatasetComparison, comparison: StudyComparison) -> StudyB
             for row in part.differences
             if row.usual
         ],
-        text_columns=("baseline", "result"),
+        text_columns=(columns[1], columns[4]),
         words=[text("study-usual-tests", error_rates=comparison.error_rates)],
     )
 
@@ -172,22 +159,24 @@ def difference_cell(difference: ProcedureDifference) -> Estimate:
 def _overall(comparison: StudyComparison) -> StudySection:
     overall = comparison.overall
     if overall is None:
-        return StudySection("All datasets", (), ())
+        return StudySection(text("study-overall.title"), (), ())
     words = text("study-overall", datasets=", ".join(overall.datasets), critical=number(overall.critical_difference, 2))
     rows = [(row.name, number(row.mean), number(row.mean_rank, 2)) for row in overall.scores]
-    columns = ("network", f"mean {comparison.metric_title}", "mean rank")
-    return StudySection("All datasets", [words], [StudyBlock(columns=columns, rows=rows, drawings=["ranks"])])
+    columns = _columns("study-overall", metric=comparison.metric_title)
+    block = StudyBlock(columns=columns, rows=rows, drawings=["ranks"])
+    return StudySection(text("study-overall.title"), [words], [block])
 
 
 def _sizes(comparison: StudyComparison) -> Iterator[StudyBlock]:
     for i, dataset in enumerate(dict.fromkeys(curve.dataset for curve in comparison.sizes), start=1):
         yield StudyBlock(heading=dataset, drawings=[f"sizes-{i}"])
     if comparison.sizes and comparison.target is not None:
+        columns = _columns("study-target")
         yield StudyBlock(
             heading=text("study-target", metric=comparison.metric_title, target=f"{comparison.target:g}"),
-            columns=("dataset", "network", "images per class"),
+            columns=columns,
             rows=[(curve.dataset, curve.name, needed(curve)) for curve in comparison.sizes],
-            text_columns=("network",),
+            text_columns=(columns[1],),
             words=[text("study-sizes")],
         )
 
@@ -215,30 +204,42 @@ def _latencies(comparison: StudyComparison) -> StudySection:
         ]
         for row in comparison.latencies
     ]
-    if not rows:
-        return StudySection("Prediction time", (), ())
-    latency = comparison.latencies[0].latency
-    words = text("study-latencies", processor=latency.processor, n_threads=latency.n_threads)
-    network = ("dataset", "network", "image size (px)", "engine", "network, one image (s)", "network, batch (s)")
-    columns = (*network, "total, one image (s)", "total, batch (s)", "images in batch", "ratio batch / one image")
+    parameters = {}
+    if comparison.latencies:
+        latency = comparison.latencies[0].latency
+        parameters = {"processor": latency.processor, "n_threads": latency.n_threads}
     drawings = [f"by-latency-{i}" for i in range(1, len(comparison.datasets) + 1)]
-    return _table_section(
-        "Prediction time", words, columns, rows, text_columns=("network", "engine"), drawings=drawings
-    )
+    return _table_section("study-latencies", rows, text_at=(1, 3), drawings=drawings, **parameters)
+
+
+def _columns(code: str, **parameters: Any) -> list[str]:  # Any: as of `text`
+    """Return the headings of the table of an entry."""
+    return text(f"{code}.columns", **parameters).split(" | ")
 
 
 def _table_section(
-    title: str,
-    words: str,
-    columns: Sequence[str],
+    code: str,
     rows: Sequence[Sequence[Cell]],
     *,
-    text_columns: Sequence[str],
+    text_at: Sequence[int],
     drawings: Sequence[str] = (),
+    **parameters: Any,  # Any: as of `text`
 ) -> StudySection:
-    """Return a section with one table, or without blocks if there are no rows."""
-    block = StudyBlock(columns=columns, rows=rows, text_columns=text_columns, drawings=drawings)
-    return StudySection(title, [words], [block] if rows else [])
+    """Return a section with one table, or without blocks if there are no rows.
+
+    Args:
+        code: the entry with the explanation, the title and the columns.
+        rows: of the table.
+        text_at: the indices of the columns that hold text.
+        drawings: below the table.
+        parameters: of the entry.
+    """
+    title = text(f"{code}.title")
+    if not rows:
+        return StudySection(title, (), ())
+    columns = _columns(code, **parameters)
+    block = StudyBlock(columns=columns, rows=rows, text_columns=[columns[i] for i in text_at], drawings=drawings)
+    return StudySection(title, [text(code, **parameters)], [block])
 
 
 def _timing(timing: Timing) -> Estimate:
@@ -247,20 +248,14 @@ def _timing(timing: Timing) -> Estimate:
 
 
 def _distances(comparison: StudyComparison) -> StudySection:
-    words = text("study-distances")
     rows = [
         (row.dataset, row.first, row.model, estimate(row.mmd2, digits=4), number(row.p), f"{row.coral.value:.3g}")
         for row in comparison.distances
     ]
-    columns = ("dataset", "pretraining images", "network", "MMD²", "p", "CORAL")
-    return _table_section(
-        "Distance to the pretraining images", words, columns, rows, text_columns=("pretraining images", "network")
-    )
+    return _table_section("study-distances", rows, text_at=(1, 2))
 
 
 def _heat_maps(comparison: StudyComparison) -> StudySection:
-    words = text("study-heat-maps")
-    columns = ("dataset", "network", "initialization", "method", "correlation with random weights", "gain over center")
     rows = [
         (
             drawn.dataset,
@@ -275,27 +270,22 @@ def _heat_maps(comparison: StudyComparison) -> StudySection:
         for drawn in comparison.heat_maps
         for row in drawn.maps
     ]
-    if not rows:
-        return StudySection("Heat maps", (), ())
-    text_columns = ("network", "initialization", "method", "checks")
-    table = StudyBlock(columns=(*columns, "its 95% lower bound", "checks"), rows=rows, text_columns=text_columns)
+    section = _table_section("study-heat-maps", rows, text_at=(1, 2, 3, 7))
     pictures = [
         StudyBlock(heading=f"{drawn.dataset}, {drawn.model}", pictures=drawn.pictures) for drawn in comparison.heat_maps
     ]
-    return StudySection("Heat maps", [words], [table, *pictures])
+    return replace(section, blocks=[*section.blocks, *pictures]) if rows else section
 
 
 def _epochs(comparison: StudyComparison) -> StudySection:
-    words = text("study-epochs")
     blocks = [
         StudyBlock(heading=_of_size(part.dataset, part.train_per_class), drawings=[f"epochs-{i}"])
         for i, part in enumerate(comparison.datasets, start=1)
     ]
-    return StudySection("Training curves", [words], blocks if comparison.curves else [])
+    return StudySection(text("study-epochs.title"), [text("study-epochs")], blocks if comparison.curves else [])
 
 
 def _robustness(comparison: StudyComparison) -> StudySection:
-    words = text("study-robustness")
     rows = [
         (
             _of_size(row.dataset, row.train_per_class),
@@ -307,12 +297,10 @@ def _robustness(comparison: StudyComparison) -> StudySection:
         )
         for row in comparison.robustness
     ]
-    columns = ("dataset", "network", "perturbation", f"{comparison.metric_title}, mean", "difference", _P_HOLM)
-    return _table_section("Robustness", words, columns, rows, text_columns=("network", "perturbation"))
+    return _table_section("study-robustness", rows, text_at=(1, 2), metric=comparison.metric_title)
 
 
 def _merged(comparison: StudyComparison) -> StudySection:
-    words = text("study-merged")
     rows = [
         (
             _of_size(row.dataset, row.train_per_class),
@@ -326,14 +314,10 @@ def _merged(comparison: StudyComparison) -> StudySection:
         )
         for row in comparison.merged
     ]
-    columns = ("dataset", "network", "class", "test images", "F1", "merged dataset", "its test images", "its F1")
-    return _table_section(
-        "Single and merged datasets", words, columns, rows, text_columns=("network", "class", "merged dataset")
-    )
+    return _table_section("study-merged", rows, text_at=(1, 2, 5))
 
 
 def _classifiers(comparison: StudyComparison) -> StudySection:
-    words = text("study-classifiers")
     rows = [
         (
             _of_size(row.dataset, row.train_per_class),
@@ -345,32 +329,23 @@ def _classifiers(comparison: StudyComparison) -> StudySection:
         )
         for row in comparison.classifiers
     ]
-    columns = ("dataset", "network", "baseline", "images", "groups", "difference")
-    return _table_section(
-        "Comparison of trained classifiers", words, columns, rows, text_columns=("network", "baseline")
-    )
+    return _table_section("study-classifiers", rows, text_at=(1, 2))
 
 
 def _gaps(comparison: StudyComparison) -> StudySection:
-    words = text("study-protocols")
     rows = [
         (row.dataset, row.name, number(row.as_published), number(row.own), signed(row.as_published - row.own))
         for row in comparison.gaps
     ]
-    columns = ("dataset", "network", "published protocol", "this study", "difference")
-    return _table_section("Published protocol", words, columns, rows, text_columns=("network",))
+    return _table_section("study-protocols", rows, text_at=(1,))
 
 
 def _published(comparison: StudyComparison) -> StudySection:
-    words = text("study-published")
     rows = [(row.name, number(row.value, 4), row.source) for row in comparison.published]
-    columns = ("network", f"published {comparison.metric_title}", "source")
-    return _table_section("Published values", words, columns, rows, text_columns=("source",))
+    return _table_section("study-published", rows, text_at=(2,), metric=comparison.metric_title)
 
 
 def _settings(comparison: StudyComparison) -> StudySection:
-    n_ways = len({row.name for row in comparison.tried})
-    words = text("study-settings", n_ways=n_ways, is_instant=is_instant(comparison))
     rows = [
         (
             _of_size(row.dataset, row.train_per_class),
@@ -381,16 +356,8 @@ def _settings(comparison: StudyComparison) -> StudySection:
         )
         for row in comparison.tried
     ]
-    columns = (
-        "dataset",
-        "network",
-        "settings that differ",
-        "trained networks",
-        "shrinkage",
-        "epochs",
-        "selected epoch",
-    )
-    return _table_section("Settings", words, columns, rows, text_columns=("network", "settings that differ"))
+    n_ways = len({row.name for row in comparison.tried})
+    return _table_section("study-settings", rows, text_at=(1, 2), n_ways=n_ways, is_instant=is_instant(comparison))
 
 
 def _range(values: Sequence[float]) -> str:
@@ -410,8 +377,9 @@ def write_study_report(comparison: StudyComparison, file: Path) -> None:
         **look(),
         name=file.absolute().parent.name,
         title=_title(comparison),
-        is_instant=is_instant(comparison),
-        metric_title=comparison.metric_title,
+        summary=text("study-summary", metric=comparison.metric_title, is_instant=is_instant(comparison)),
+        notes_title=text("study-notes"),
+        picture_title=text("study-heat-map-picture"),
         sections=study_sections(comparison),
         drawn={name: (title, Markup(svg)) for name, (title, svg) in drawn.items()},  # noqa: S704 - created here; its texts are escaped
         pictures=_pictures(comparison, file.parent),
@@ -424,7 +392,7 @@ def write_study_report(comparison: StudyComparison, file: Path) -> None:
 def _title(comparison: StudyComparison) -> str:
     networks = dict.fromkeys(row.name for part in comparison.datasets for row in part.scores)
     datasets = dict.fromkeys(part.dataset for part in comparison.datasets)
-    return f"{listed([*networks], 4)} on {listed([*datasets], 4)}"
+    return text("study-title", networks=listed([*networks], 4), datasets=listed([*datasets], 4))
 
 
 def _pictures(comparison: StudyComparison, folder: Path) -> dict[str, str]:

@@ -9,19 +9,19 @@ from typing import Literal, Protocol
 
 from coverslip.errors import Stopped
 from coverslip.events import Emit, FoldEnded, Noted, Progressed, StepEnded, from_json, ignore
-from coverslip.messages import Resume, failure, note
+from coverslip.messages import Resume, failure, note, text
 from coverslip.runs import Run, StatusFile
 from coverslip.runs.log import LogReader
 from coverslip.stopping import NO_DEADLINE, Deadline, Stop
 from coverslip.studies.cells import Cell
-from coverslip.studies.executors.local import Order, fail, why_not_begun
+from coverslip.studies.local_executor import Order, record_failure, start_failure
 
 _POLL_SECONDS = 0.2
 
 CellWord = Literal["done", "failed", "running", "stopped", "not begun"]
 
 
-class Place(Protocol):
+class Executor(Protocol):
     """An executor of trainings. Its methods are called from several threads."""
 
     n_parallel: int  # number of parallel trainings
@@ -52,7 +52,7 @@ def state_of(cell: Cell) -> CellState:
     if status is not None and status.state == "failed":
         return CellState("failed", status.reason)
     if status is None:
-        reason = why_not_begun(cell.run.folder)
+        reason = start_failure(cell.run.folder)
         return CellState("not begun") if reason is None else CellState("failed", reason)
     return CellState("running" if status.is_alive else "stopped")
 
@@ -60,7 +60,7 @@ def state_of(cell: Cell) -> CellState:
 def run_cells(
     cells: list[Cell],
     folder: Path,
-    place: Place,
+    executor: Executor,
     *,
     threads: int,
     status: StatusFile,
@@ -73,7 +73,7 @@ def run_cells(
     Args:
         cells: in the order in which they are started.
         folder: of the study.
-        place: the executor.
+        executor: the executor.
         threads: of each training.
         status: receives the state and the remaining time.
         after_each: called after each training, also if it failed.
@@ -83,7 +83,7 @@ def run_cells(
     Raises:
         Stopped: on request. Running trainings stop in order, and resume when the study is resumed.
     """
-    _Runner(cells, folder, place, threads, status, after_each, emit, deadline).run()
+    _Runner(cells, folder, executor, threads, status, after_each, emit, deadline).run()
 
 
 class _Runner:
@@ -91,7 +91,7 @@ class _Runner:
         self,
         cells: list[Cell],
         folder: Path,
-        place: Place,
+        executor: Executor,
         threads: int,
         status: StatusFile,
         after_each: Callable[[], object],
@@ -100,7 +100,7 @@ class _Runner:
     ) -> None:
         self._cells, self._folder, self._emit, self._deadline = cells, folder, emit, deadline
         self._status, self._after_each = status, after_each
-        self._place, self._threads = place, threads
+        self._executor, self._threads = executor, threads
         self._stop = Stop(folder / "stop")
         self._seconds: list[float] = []
         self._ends: float | None = None  # expected end of the study, from the time of finished trainings
@@ -108,7 +108,7 @@ class _Runner:
 
     def run(self) -> None:
         waiting = [cell for cell in self._cells if state_of(cell).state != "done"]
-        n_done, n_parallel = len(self._cells) - len(waiting), self._place.n_parallel
+        n_done, n_parallel = len(self._cells) - len(waiting), self._executor.n_parallel
         running: dict[Future[float], Cell] = {}
         with ThreadPoolExecutor(n_parallel) as pool:
             while waiting or running:
@@ -123,7 +123,7 @@ class _Runner:
                 self._follow(next(iter(running.values())))
                 self._status.beat(seconds_left=None if self._ends is None else max(0.0, self._ends - time.monotonic()))
                 if self._stop.is_requested():
-                    self._place.stop()
+                    self._executor.stop()
                 for future in ended:
                     cell = running.pop(future)
                     n_done += state_of(cell).state in ("done", "failed")
@@ -149,11 +149,11 @@ class _Runner:
         if cell.run.is_done:  # finished by a process that outlived an earlier study
             return time.monotonic() - started_at
         if cell.starts_from is not None and not cell.starts_from.has_classifier:
-            fail(cell.run.folder, failure("pretraining-failed"))
+            record_failure(cell.run.folder, failure("pretraining-failed"))
             return 0.0
         order = Order(cell.dataset.path, cell.recipe, cell.dataset.group_pattern, self._threads)
         if not self._stop.is_requested():
-            self._place.train(order, cell.run.folder, None if cell.starts_from is None else cell.starts_from.folder)
+            self._executor.train(order, cell.run.folder, None if cell.starts_from is None else cell.starts_from.folder)
         return time.monotonic() - started_at
 
     def _follow(self, cell: Cell) -> None:
@@ -175,11 +175,15 @@ class _Runner:
             reason = state.error or ""
             self._emit(Noted.of(note("cell-failed", level="warning", cell=cell.name, reason=reason)))
         mean = sum(self._seconds) / len(self._seconds) if self._seconds else None
-        seconds_left = None if mean is None else mean * n_left / self._place.n_parallel
+        seconds_left = None if mean is None else mean * n_left / self._executor.n_parallel
         self._ends = None if seconds_left is None else time.monotonic() + seconds_left
         self._emit(
             Progressed(
-                stage="training", done=n_done, total=len(self._cells), unit="trainings", seconds_left=seconds_left
+                stage=text("study-stage-trainings"),
+                done=n_done,
+                total=len(self._cells),
+                unit="trainings",
+                seconds_left=seconds_left,
             )
         )
 

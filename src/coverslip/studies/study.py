@@ -25,25 +25,17 @@ from coverslip.runs import (
     work_lock,
 )
 from coverslip.stopping import NO_DEADLINE, Deadline, signals_stop
-from coverslip.studies.analyses import (
-    draw_heat_maps,
-    epoch_curves,
-    idle_first_steps,
-    measure_distances,
-    measure_perturbed,
-    merged_classes,
-    read_distances,
-    read_heat_maps,
-    tried_choices,
-)
 from coverslip.studies.cells import Cell, cells_of
 from coverslip.studies.comparing import StudyComparison, classifier_differences, compare_study
-from coverslip.studies.executors.local import Here
+from coverslip.studies.heat_maps import draw_heat_maps, read_heat_maps
+from coverslip.studies.local_executor import LocalExecutor
 from coverslip.studies.plan import StudyPlan, load_plan, save_plan
+from coverslip.studies.pretraining_steps import idle_first_steps, measure_distances, read_distances, tried_choices
 from coverslip.studies.report import write_study_report
 from coverslip.studies.results import ResultRow, perturbed_rows, rows_of, write_results
-from coverslip.studies.running import Place, run_cells, state_of
+from coverslip.studies.running import Executor, run_cells, state_of
 from coverslip.studies.timing import measure_latencies, read_latencies
+from coverslip.studies.variants import epoch_curves, measure_perturbed, merged_classes
 
 
 @contextmanager
@@ -270,12 +262,12 @@ def _run(
     deadline = NO_DEADLINE if budget is None else Deadline.within(budget_seconds(budget))
     threads = min(plan.threads or n_cores(), n_cores())
     (folder / "stop").unlink(missing_ok=True)
-    with working_on(folder) as status, closing(_place(on, trust_cluster, threads, folder, emit)) as place:
+    with working_on(folder) as status, closing(_executor(on, trust_cluster, threads, folder, emit)) as executor:
         try:
             run_cells(
                 cells,
                 folder,
-                place,
+                executor,
                 threads=threads,
                 status=status,
                 after_each=lambda: _write_rows(plan, cells, folder),  # keeps the table current during the study
@@ -288,12 +280,12 @@ def _run(
     return comparison
 
 
-def _place(on: str, trust_cluster: bool, threads: int, folder: Path, emit: Emit) -> Place:
+def _executor(on: str, trust_cluster: bool, threads: int, folder: Path, emit: Emit) -> Executor:
     if on == "local":
-        return Here(threads)
-    from coverslip.studies.executors.ray import OnRay
+        return LocalExecutor(threads)
+    from coverslip.studies.ray_executor import RayExecutor
 
-    return OnRay(on, threads, folder, trust_cluster=trust_cluster, emit=emit)
+    return RayExecutor(on, threads, folder, trust_cluster=trust_cluster, emit=emit)
 
 
 def _compared(plan: StudyPlan, cells: list[Cell], folder: Path) -> StudyComparison:

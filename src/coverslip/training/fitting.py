@@ -39,7 +39,7 @@ from coverslip.runs import (
     RefittedHead,
     RunContext,
     StageRecord,
-    epochs_called_for,
+    automatic_epochs,
 )
 from coverslip.stopping import work_stopped
 from coverslip.training.batches import TrainingImages, n_drawn
@@ -256,7 +256,7 @@ def keep_finetuned(
         return True
     assert isinstance(stage, FinetuneStage)
     n = n_drawn(images.train_label, images.train_domain, recipe)
-    is_enough = stage.n_steps * min(recipe.batch_size, n) >= _ENOUGH * epochs_called_for(n) * n
+    is_enough = stage.n_steps * min(recipe.batch_size, n) >= _ENOUGH * automatic_epochs(n) * n
     is_complete = stage.stopped_because == "all epochs done" and is_enough
     if is_complete and recipe.begins_with_instant_classifier and recipe.keeps_last_epoch:
         return not is_significantly_worse(finetuned, instant, images.val_label, recipe)

@@ -325,7 +325,7 @@ def keeping_split_of(workspace: Workspace, run_id: str, dataset_id: str, recipe:
         raise Conflict("split-not-kept", cause=error) from error
     if not rows:
         raise Conflict("training-without-split")
-    if recipe.split.asks_for_folds or any(row.fold for row in rows):
+    if recipe.split.sets_folds or any(row.fold for row in rows):
         return recipe
     return recipe.model_copy(update={"split": recipe.split.model_copy(update={"run": str(folder)})})
 

@@ -2483,18 +2483,13 @@ export interface components {
         };
         /**
          * Choice
-         * @description One of the values that a key can be given by name.
+         * @description One of the values that a key or an option has by name.
          */
         Choice: {
             /** Value */
             value: string | number | boolean;
             /** Title */
             title: string;
-            /**
-             * Phrase
-             * @default
-             */
-            phrase: string;
         };
         /**
          * ChoicesOfRecipe
@@ -3902,7 +3897,7 @@ export interface components {
         };
         /**
          * Group
-         * @description Keys that stand together.
+         * @description A group of keys that are shown together.
          */
         Group: {
             /** Name */
@@ -4882,18 +4877,8 @@ export interface components {
             is_headline: boolean;
         };
         /**
-         * NamedChoice
-         * @description A value that a key can be given by name.
-         */
-        NamedChoice: {
-            /** Value */
-            value: string | number | boolean;
-            /** Title */
-            title: string;
-        };
-        /**
          * NamedSet
-         * @description A name that stands for all keys of a section, such as `augment: none`.
+         * @description A name that replaces all keys of a section, such as `augment: none`.
          */
         NamedSet: {
             /** Section */
@@ -5197,7 +5182,7 @@ export interface components {
         };
         /**
          * Option
-         * @description One value that a network or a loss can be given by name (`model_options`, `loss_options`).
+         * @description One option of a network (`model_options`) or a loss (`loss_options`).
          */
         Option: {
             /** Name */
@@ -5854,12 +5839,11 @@ export interface components {
         };
         /**
          * RecipeKey
-         * @description One choice of a recipe. `key` has a dot where it lies in a section.
+         * @description One key of a recipe. A key in a section has a dot: `split.val`.
          *
-         *     `type` says what field of a form can hold it: `integer` with `choices` takes a number or one of these names, and
-         *     `other` is for shapes that no form knows yet. `empty` says what null means, where null is allowed. `options` are
-         *     those of a key such as `loss_options`, by the value of the key that it belongs to (`loss`); those of
-         *     `model_options` stand with the networks.
+         *     `type` is the kind of form field: `integer` with `choices` accepts a number or one of these names, and `other` has
+         *     no form field. `empty` is the meaning of null, if null is allowed. `options` are those of a key such as
+         *     `loss_options`, by the value of the related key (`loss`); the options of `model_options` are part of each network.
          */
         RecipeKey: {
             /** Key */
@@ -5882,7 +5866,7 @@ export interface components {
             /** Allowed */
             allowed: string;
             /** Choices */
-            choices: components["schemas"]["NamedChoice"][] | null;
+            choices: components["schemas"]["Choice"][] | null;
             /** Is Optional */
             is_optional: boolean;
             /** Empty */

@@ -4,7 +4,7 @@ from coverslip._version import __version__
 from coverslip.app.requests import Paged, ServedWorkspace, api_router
 from coverslip.app.schemas.system import ChoicesOfRecipe, RecipeKeys, System, TextOfRecipe, problems
 from coverslip.machine import likely_device, memory_mib, n_cores
-from coverslip.runs.recipe import GROUPS, named_sets, recipe_keys
+from coverslip.runs.recipe import named_sets, recipe_groups, recipe_keys
 from coverslip.workspace import recipes
 from coverslip.workspace.recipes import AdvisedModel, RecipeText, advised_models
 from coverslip.workspace.store.rows import Page, activity_of
@@ -35,7 +35,7 @@ def list_models(paging: Paged) -> Page[AdvisedModel]:
 @router.get("/recipe")
 def get_recipe_keys() -> RecipeKeys:
     """The keys of a recipe, each with title, range, default and description, and their groups."""
-    return RecipeKeys(groups=list(GROUPS), keys=recipe_keys(), sets=named_sets())
+    return RecipeKeys(groups=recipe_groups(), keys=recipe_keys(), sets=named_sets())
 
 
 @router.post("/recipe/read", responses=problems(422))

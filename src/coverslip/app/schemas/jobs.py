@@ -8,13 +8,13 @@ from pydantic.config import JsonDict
 
 from coverslip.evaluation import DecideBy
 from coverslip.messages import text
-from coverslip.runs import recipe_keys
+from coverslip.runs.recipe import key_names
 from coverslip.workspace.correcting.joining import JoinStep
 from coverslip.workspace.predictions.rows import Exclusion, Row
 
 
 def _describe_keys(schema: JsonDict) -> None:
-    keys = ", ".join(f"`{key.key}`" for key in recipe_keys())
+    keys = ", ".join(f"`{key}`" for key in key_names())
     schema["description"] = f"Only what differs from the defaults; nested keys or dotted ones. Keys: {keys}."
 
 

@@ -42,33 +42,11 @@ class ClassPlan(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    merge: Annotated[
-        dict[Name, Annotated[Names, Field(min_length=1)]],
-        Key("Classes merged", "classes", "Classes that count as one, under a new name."),
-    ] = Field(default_factory=dict, description="Classes to merge: the new name, then the list of old ones.")
-    drop: Annotated[Names, Key("Excluded classes", "classes", "Images of these classes are not used.")] = Field(
-        default=(), description="Classes whose images are excluded."
-    )
-    rename: Annotated[dict[Name, Name], Key("Classes renamed", "classes", "Other names for classes.")] = Field(
-        default_factory=dict, description="Other names for classes: old name, new name."
-    )
-    by_domain: Annotated[
-        bool,
-        Key(
-            "Separate classes for each domain",
-            "classes",
-            "Whether images of each domain have separate classes, even if these have the same names.",
-        ),
-    ] = Field(
-        default=False,
-        description="Whether each domain has separate classes, named `<domain>/<class>`; else classes with the same "
-        "name are one class. The other keys can use such a name for a class of one domain in either case.",
-    )
-    order: Annotated[
-        Names, Key("Order of classes", "classes", "Which classes come first in every table and picture.")
-    ] = Field(
-        default=(), description="Classes, by their new names, in the order of all results; the others follow by name."
-    )
+    merge: Annotated[dict[Name, Annotated[Names, Field(min_length=1)]], Key("classes")] = Field(default_factory=dict)
+    drop: Annotated[Names, Key("classes")] = ()
+    rename: Annotated[dict[Name, Name], Key("classes")] = Field(default_factory=dict)
+    by_domain: Annotated[bool, Key("classes")] = False
+    order: Annotated[Names, Key("classes")] = ()
 
     def new_names(self) -> dict[str, str]:
         """Return the new name of each renamed or merged class."""

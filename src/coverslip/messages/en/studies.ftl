@@ -157,17 +157,34 @@ merged-class-missing = the merged dataset does not have this class
 
 study-dataset = { $dataset }, at most { $n } training images per class
 
+# A heading or a table of a study's report: `.title`, and the `.columns` of its table, separated by ` | `.
+
+study-results =
+    .columns = network | { $metric }, mean | SD over splits | splits | missing | parameters (millions) | multiply-adds at default size (billions) | file (MB) | training (s)
+
+study-title = { $networks } on { $datasets }
+
 study-failures = These trainings ended with an error. The tables above count them as missing.
+    .title = Failed trainings
+    .columns = training | reason
 
 study-differences = Differences are compared on the same splits. Each is followed by its 95% confidence interval (CI). CI and p: { $method }. Splits share training images, so the standard deviation over splits is not a standard error; the correction accounts for this. Two networks are equivalent if they differ by less than { $equivalence }.
+    .title = Differences from the baseline
+    .columns = network | baseline | difference | p{ "\u00A0" }(Holm) | P(better) | P(equivalent) | P(worse) | result
 
 study-usual-tests = The same differences with a paired t test over splits and with a bootstrap over splits. Both treat splits as independent studies. { $error_rates }
+    .title = Tests used in publications
+    .columns = network | baseline | paired t test: p | bootstrap: 95% CI | result
 
 study-overall = Mean over { $datasets }, and mean rank (1 is best). Differences in mean rank below { $critical } are not statistically significant (Nemenyi test at 0.05, which treats datasets as independent).
+    .title = All datasets
+    .columns = network | mean { $metric } | mean rank
 
 study-sizes = Numbers of images are interpolated between the measured sizes.
+    .title = Learning curves
 
 study-target = Training images per class to reach { $metric } { $target }
+    .columns = dataset | network | images per class
 
 study-target-not-reached = not reached on { $n_missed } of { $n_splits ->
         [one] { $n_splits } split
@@ -178,22 +195,39 @@ study-latencies = Measured on { $processor } with { $n_threads ->
         [one] { $n_threads } thread
        *[other] { $n_threads } threads
     }: the median of ten repeats, and below it the shortest and the longest time. “Total” includes reading the file and preprocessing.
+    .title = Prediction time
+    .columns = dataset | network | image size (px) | engine | network, one image (s) | network, batch (s) | total, one image (s) | total, batch (s) | images in batch | ratio batch / one image
 
 study-distances = Distances between the features of both datasets, by networks with ImageNet weights at the training image size. MMD² has a 95% CI; p is the probability of such an MMD² if groups are assigned to the datasets at random. CORAL compares feature covariances. A small distance does not prove that pretraining on these images helps.
+    .title = Distance to the pretraining images
+    .columns = dataset | pretraining images | network | MMD² | p | CORAL
 
 study-heat-maps = Three test images of the first split, from classes spread over the list of classes. Each initialization has a row. A heat map is shown if it passes two sanity checks: it must change if the network has random weights, and blurring the image in the order of the map must lower the predicted probability faster than blurring from the center outward. If no method passes, the first one is drawn with a stamp; it shows nothing about the network.
+    .title = Heat maps
+    .columns = dataset | network | initialization | method | correlation with random weights | gain over center | its 95% lower bound | checks
 
 study-epochs = Mean over splits. The epoch is selected on validation images. Epoch 0 is the classifier that fine-tuning starts from. Of more than six networks, the six best are shown.
+    .title = Training curves
 
 study-robustness = The same classifiers on perturbed test images: blur (sigma in pixels), brightness (factor of every intensity) and scale (factor of the size). The difference is from the unperturbed images of the same split. p (Holm) is adjusted for all rows with the same dataset and number of training images.
+    .title = Robustness
+    .columns = dataset | network | perturbation | { $metric }, mean | difference | p{ "\u00A0" }(Holm)
 
 study-merged = F1 of each class of a dataset, by the network trained on this dataset and by the network trained on several datasets, both on test images of this dataset (first seed, first split or all its folds). The test images can differ, so the two values are not tested against each other.
+    .title = Single and merged datasets
+    .columns = dataset | network | class | test images | F1 | merged dataset | its test images | its F1
 
 study-classifiers = These rows compare trained classifiers, not ways of training: those of the first split and seed, on the same test images. With cross-validation, they are the classifiers of all folds, and each image is a test image of one fold. The 95% CI is over groups, or over images if no groups are known.
+    .title = Comparison of trained classifiers
+    .columns = dataset | network | baseline | images | groups | difference
 
 study-protocols = The same images and networks with the protocol of the publication, as far as it can be reproduced, and with the protocol of this study. The test sets differ, so the two values are not tested against each other.
+    .title = Published protocol
+    .columns = dataset | network | published protocol | this study | difference
 
 study-published = Published values are from other images and protocols, so they are not tested against the values above.
+    .title = Published values
+    .columns = network | published { $metric } | source
 
 study-settings = { $n_ways ->
         [one] { $n_ways } way of training was
@@ -202,20 +236,36 @@ study-settings = { $n_ways ->
         [true] The shrinkage was selected on validation images.
        *[false] The shrinkage and the epoch were selected on validation images.
     }
+    .title = Settings
+    .columns = dataset | network | settings that differ | trained networks | shrinkage | epochs | selected epoch
 
 study-drawn-dataset = { $dataset }, { $n } training images per class
 
 study-scores-drawing = { $metric } of each network on { $dataset }: mean (dot) and standard deviation over splits (line).
+    .x = { $metric }: mean and standard deviation over splits
 
 study-parameters-drawing = Difference in { $metric } from the baseline by number of parameters, { $dataset }. Lines are 95% CIs.
+    .x = parameters (millions)
+    .y = difference in { $metric }
+    .band = equivalent (±{ $equivalence })
 
 study-latency-drawing = { $metric } by prediction time per image, { $dataset }.
+    .x = time per image (ms), total in a batch
+    .front = best metric for the time
 
 study-epochs-drawing = Loss and accuracy by epoch, { $dataset }.
+    .train-loss = Training loss
+    .val-loss = Validation loss
+    .val-accuracy = Validation accuracy
+    .x = epoch
 
 study-ranks-drawing = Mean rank of each network over datasets. Shaded: not significantly different from the best (Nemenyi).
+    .x = mean rank over { $n_datasets } datasets (1 is best)
 
 study-sizes-drawing = { $metric } by number of training images, { $dataset }.
+    .x = training images per class
+    .y = { $metric } (band: ± SD over splits)
+    .target = target ({ $target })
 
 study-method = corrected resampled t (Nadeau and Bengio 2003), Holm over the comparisons of a dataset
 
@@ -242,3 +292,98 @@ study-usual-verdict = { $is_shown ->
         [true] significant by { $tests }
        *[false] significant by { $tests }; not by the corrected test
     }
+
+## Stages that are shown with their progress
+
+study-stage-trainings = training
+
+study-stage-perturbations = testing perturbed images
+
+study-stage-heat-maps = drawing heat maps
+
+study-stage-distances = measuring distances between datasets
+
+study-stage-speed = measuring the speed of this computer
+
+study-stage-latencies = measuring prediction times
+
+## The page of a report
+
+study-summary = { $metric } on test images. All networks were tested on the same splits of a dataset.{ $is_instant ->
+        [true] {" "}No network was fine-tuned: each is an instant classifier, a linear classifier on features of the pretrained network.
+       *[false] { "" }
+    }
+
+study-notes = Differences from the publication
+
+study-heat-map-picture = Heat maps of a test image, with a row for each initialization
+
+## Presets: studies of publications
+
+preset-aimic = ten networks in five folds, averaged over datasets
+
+preset-efficientnetv2-cell = how much of a network to freeze, and four networks
+
+preset-mobilevit-mn = MobileViT with and without separable convolutions and attention
+
+preset-mobincep = one small network for one dataset or all, with and without its loss
+
+preset-two-step = random weights, ImageNet, and ImageNet with pretraining on the other dataset
+
+preset-small-size = Small size: at most { $n_folds } folds, images of { $side } pixels, { $n_images } training images per class, { $n_epochs } epochs. Networks whose weights are not part of the installation are replaced by others. The results cannot be compared with the publication.
+
+# Deviations of a preset from its publication
+
+deviation-aimic-undersampling = The number of images of frequent classes is reduced in training, with other images in each epoch. The paper removed images before it made the folds.
+
+deviation-aimic-batch-size = The paper does not state the batch size and the input size. In this preset, the batch size is 32, and the input size is the one of the pretrained weights.
+
+deviation-efficientnet-folds = The preset uses ten folds instead of one split with a tenth of the images.
+
+deviation-efficientnet-augmentation = Data augmentation is applied during training. The paper made the split after augmentation, so versions of one image are in several sets.
+
+deviation-efficientnet-nasnet = NASNet-Mobile starts from random weights, because no pretrained weights are available here. The paper does not state its initialization.
+
+deviation-efficientnet-scaling = Intensities are scaled once. In the paper, they may have been scaled twice.
+
+deviation-mobilevit-folds = The preset uses five folds instead of one split.
+
+deviation-mobilevit-augmentation = Data augmentation is applied to all training images when they are drawn. The paper added augmented images of the rare class.
+
+deviation-mobilevit-validation = Validation images are not augmented. The paper augmented them too.
+
+deviation-mobilevit-separable = A dense convolution is replaced by the most similar separable pair. The paper does not state its method.
+
+deviation-mobilevit-attention = The position of attention is inferred from the printed numbers of parameters (`placement: counts`).
+
+deviation-mobilevit-optimizer = The paper does not state the optimizer. In this preset, it is AdamW. VGG-Att, AALNet, MSA-Net and other networks are missing, because the paper does not describe them.
+
+deviation-mobincep-architecture = The paper does not state the widths and the depth of the network or the weights of the loss. coverslip chose them.
+
+deviation-mobincep-epochs = The paper does not state the patience and the maximum number of epochs. In this preset, they are 30 and 300.
+
+deviation-mobincep-normalization = Intensities are scaled by the range of the data type. The paper does not describe its normalization.
+
+deviation-validation-epoch = The epoch is selected on validation images. The reported metrics are from other images, the test images.
+
+deviation-augmentation-ranges = The publication states only the types of data augmentation. coverslip chose their ranges.
+
+deviation-grouped-split = Images of one group (patient, slide, cell) and their duplicates are in the same set of a split.
+
+deviation-instant-start = Fine-tuning from pretrained weights starts with the instant classifier.
+
+deviation-refitted-layer = After fine-tuning, the last layer is averaged with a last layer that is refitted on training and validation images.
+
+deviation-clipped-gradients = Gradients are clipped to a maximum norm.
+
+deviation-near-duplicates-together = Near-duplicates are in the same set of a split.
+
+deviation-duplicates-together = Duplicates are in the same set of a split.
+
+deviation-instant-kept = The instant classifier is kept if fine-tuning is not better on validation images.
+
+deviation-two-step-optimizer = The batch size, the learning rates and the change to SGD are only in a supplement. In this preset, they are 32, 0.0001 and 0.001, and half of the epochs.
+
+deviation-two-step-epoch = The second step starts from the best epoch of the first step on the validation images of the first step, even if it is not better than ImageNet weights there. The paper does not state its epoch.
+
+deviation-two-step-duplicates = The training is refused if images of the first step are duplicates of test images.

@@ -1,6 +1,5 @@
 """The recipe: its keys, section by section, and recipes as text."""
 
-from coverslip.runs.recipe.choices import Augment, Choices, OneOf, augment_named
 from coverslip.runs.recipe.faults import suggested_key
 from coverslip.runs.recipe.keys import (
     GROUPS,
@@ -9,13 +8,15 @@ from coverslip.runs.recipe.keys import (
     RecipeKey,
     Values,
     changed_phrases,
+    key_names,
     named_sets,
     phrases,
+    recipe_groups,
     recipe_keys,
     values_of,
 )
 from coverslip.runs.recipe.recipe import Recipe
-from coverslip.runs.recipe.split_plan import SplitPlan
+from coverslip.runs.recipe.sections import Augment, Choices, OneOf, SplitPlan, augment_named
 from coverslip.runs.recipe.text import (
     as_yaml,
     check_recipe,
@@ -37,7 +38,7 @@ from coverslip.runs.recipe.training import (
     Pretraining,
     Regularizer,
     Sampling,
-    epochs_called_for,
+    automatic_epochs,
 )
 
 __all__ = [
@@ -62,15 +63,17 @@ __all__ = [
     "Values",
     "as_yaml",
     "augment_named",
+    "automatic_epochs",
     "changed_phrases",
     "check_recipe",
-    "epochs_called_for",
+    "key_names",
     "load_recipe",
     "named_sets",
     "parse_recipe",
     "phrases",
     "pretraining_recipe",
     "read_yaml",
+    "recipe_groups",
     "recipe_keys",
     "save_recipe",
     "suggested_key",

@@ -1,4 +1,4 @@
-"""What is wrong with a recipe, in plain words: the key, what is wanted there, and the nearest valid key."""
+"""Faults of a recipe in words: the key, the allowed values, and the nearest valid key."""
 
 import difflib
 import math
@@ -11,11 +11,10 @@ from pydantic import BaseModel, ValidationError
 from coverslip.datasets import ClassPlan
 from coverslip.errors import BadRecipe
 from coverslip.messages import text
-from coverslip.runs.recipe.choices import Augment
-from coverslip.runs.recipe.split_plan import SplitPlan
+from coverslip.runs.recipe.sections import Augment, SplitPlan
 from coverslip.runs.recipe.training import FromRun, Pretraining, Regularizer
 
-_ELSEWHERE = {
+_KEYS_OF_OTHER_TOOLS = {
     "arch": "model",
     "architecture": "model",
     "aug": "augment",
@@ -63,34 +62,34 @@ _ELSEWHERE = {
 
 
 def key_of_other_tool(name: str) -> str | None:
-    """Our key for what other programs call so, or None."""
-    return _ELSEWHERE.get(name.rpartition(".")[2].replace("-", "_").casefold())
+    """Return the recipe key for a setting of another program; None if there is none."""
+    return _KEYS_OF_OTHER_TOOLS.get(name.rpartition(".")[2].replace("-", "_").casefold())
 
 
-def suggested_key(name: str, keys: Iterable[str], *, may_be_misspelt: bool = True) -> str | None:
+def suggested_key(name: str, keys: Iterable[str], *, allow_similar: bool = True) -> str | None:
     """Return the key that `batch-size`, `folds`, `lr` or `epoch` probably stands for; None if no key is similar.
 
     Args:
-        name: as it was written.
-        keys: all there are, sections with dots.
-        may_be_misspelt: take the nearest key, too.
+        name: the text of the user.
+        keys: all dotted keys.
+        allow_similar: also consider keys with a similar spelling.
     """
     plain, keys = name.replace("-", "_").casefold(), tuple(keys)
     if plain in keys:
         return plain
     inner = [key for key in keys if key.rpartition(".")[2] == plain]
-    near = difflib.get_close_matches(plain, keys, n=1, cutoff=0.8) if may_be_misspelt else []
+    near = difflib.get_close_matches(plain, keys, n=1, cutoff=0.8) if allow_similar else []
     return next(iter([*inner, *filter(None, [key_of_other_tool(plain)]), *near]), None)
 
 
-Fault = tuple[str, str]  # the key, sections with dots, and what is wrong with it
+Fault = tuple[str, str]  # the dotted key, and its fault in words
 _MOST_FAULTS = 20
-_NEAR = 0.75  # of difflib: below it, names are of other things
-_SHOWN = 80  # characters of a value
+_NEAR = 0.75  # similarity of difflib; less similar names are not suggested
+_SHOWN = 80  # maximum characters of a value in a message
 
 
 def invalid_recipe(faults: Sequence[Fault], *, file: Path | None = None, lines: Mapping[str, int]) -> BadRecipe:
-    """The error that names all faults, each with its line where that is known."""
+    """Return the error for all faults, each with its line if it is known."""
     problems = (text("fault-at-line", line=lines[key], fault=fault) if key in lines else fault for key, fault in faults)
     return BadRecipe(
         "invalid-recipe", file=file, faults=faults, lines=lines, problems="; ".join(dict.fromkeys(problems))
@@ -98,37 +97,37 @@ def invalid_recipe(faults: Sequence[Fault], *, file: Path | None = None, lines: 
 
 
 def key_faults(error: ValidationError, recipe: type[BaseModel]) -> list[Fault]:
-    """Every fault of the first ones once, and how many more there are."""
+    """Return the first faults without repetitions, and the number of further faults."""
     details = error.errors()
     unknown = {detail["loc"][:1] for detail in details if detail["type"] == "extra_forbidden"}
-    # A misspelt key is missing too.
+    # A misspelled required key is also missing; it is reported once.
     details = [detail for detail in details if detail["type"] != "missing" or detail["loc"][:1] not in unknown]
-    described = [(".".join(_place(detail)), _describe(detail, recipe)) for detail in details[:_MOST_FAULTS]]
+    described = [(".".join(_path(detail)), _describe(detail, recipe)) for detail in details[:_MOST_FAULTS]]
     n_more = len(details) - len(described)
     return [*dict.fromkeys(described), *([("", text("more-faults", n_more=n_more))] if n_more else [])]
 
 
-def _place(fault: Any) -> list[str]:  # Any: Pydantic's ErrorDetails
-    """The key that a fault is about, and the sections around it."""
-    place = [str(part) for part in fault["loc"]]
-    if place[:1] == ["init"]:
-        del place[1:2]  # which of the ways to start it was read as
-    # Pydantic reports a fault for each way to read these.
+def _path(fault: Any) -> list[str]:  # Any: Pydantic's ErrorDetails
+    """Return the names of the sections and of the key that a fault concerns."""
+    path = [str(name) for name in fault["loc"]]
+    if path[:1] == ["init"]:
+        del path[1:2]  # the kind of initialization
+    # Pydantic reports a fault for each alternative type of these keys.
     for key in ("plane", "channel_files", "channels", "augment.flip", "clip_gradient", "epochs"):
-        if ".".join(place).startswith(f"{key}."):
+        if ".".join(path).startswith(f"{key}."):
             return key.split(".")
-    return place
+    return path
 
 
 def _describe(fault: Any, recipe: type[BaseModel]) -> str:  # Any: Pydantic's ErrorDetails
-    place = _place(fault)
-    if place == ["init", "run"] and fault["type"] == "extra_forbidden":
+    path = _path(fault)
+    if path == ["init", "run"] and fault["type"] == "extra_forbidden":
         return text("init-with-run-and-data")
     if fault["type"] == "extra_forbidden":
-        return unknown_key(".".join(place), place, recipe)
+        return unknown_key(".".join(path), path, recipe)
     if fault["type"] == "missing":
-        return text("missing-recipe-key", key=".".join(place))
-    key, value = ".".join(place), fault["input"]
+        return text("missing-recipe-key", key=".".join(path))
+    key, value = ".".join(path), fault["input"]
     if fault["type"] == "value_error":
         expected = str(fault["ctx"]["error"])
     else:
@@ -136,7 +135,7 @@ def _describe(fault: Any, recipe: type[BaseModel]) -> str:  # Any: Pydantic's Er
     return f"{key}: {expected}" if isinstance(value, dict) else f"{key} = {_as_written(value)}: {expected}"
 
 
-# Keys whose values Pydantic describes in the terms of its types.
+# Keys with separate messages, because Pydantic describes their values by its types.
 _SHAPES = frozenset(
     {
         *("plane", "channel_files", "channels", "epochs", "clip_gradient", "augment.flip", "augment", "init"),
@@ -169,7 +168,7 @@ def _in_plain_words(fault: Any) -> str:  # Any: Pydantic's ErrorDetails
 
 
 def _as_written(value: object) -> str:
-    """A value as a recipe would hold it, cut where it is long."""
+    """Return a value in YAML, shortened if it is long."""
     match value:
         case None:
             return "null"
@@ -186,8 +185,8 @@ def _shortened(value: str) -> str:
     return value if len(value) <= _SHOWN else f"{value[:_SHOWN]}…"
 
 
-def unknown_key(key: str, place: list[str], recipe: type[BaseModel]) -> str:
-    """That there is no such key, with the nearest one that the recipe has; `place` are its parts."""
+def unknown_key(key: str, path: list[str], recipe: type[BaseModel]) -> str:
+    """Return the message for an unknown key, with the nearest key of the recipe; `path` are its sections and name."""
     sections: list[tuple[str, type[BaseModel]]] = [
         ("augment", Augment),
         ("classes", ClassPlan),
@@ -197,8 +196,8 @@ def unknown_key(key: str, place: list[str], recipe: type[BaseModel]) -> str:
         ("split", SplitPlan),
     ]
     inner = [f"{section}.{name}" for section, model in sections for name in model.model_fields]
-    last = place[-1]
-    names = [name for name in inner if name.startswith(f"{place[0]}.")] or [*recipe.model_fields, *inner]
+    last = path[-1]
+    names = [name for name in inner if name.startswith(f"{path[0]}.")] or [*recipe.model_fields, *inner]
     near = [name for name in names if name.split(".")[-1] == last]
     near += [name for name in names if name.split(".")[-1].startswith(last)]
     near += difflib.get_close_matches(key, names, n=1, cutoff=_NEAR)

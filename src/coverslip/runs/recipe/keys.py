@@ -1,23 +1,25 @@
 """All keys of a recipe as data, for the form, the command line, the documentation and the report.
 
-What is said of a key stands on its field; nothing is added here but the order and names of the groups.
+The type, default and range of a key come from its field, its texts from the catalogue (`messages/en/recipe_keys.ftl`).
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from coverslip.augmentation import AUGMENT_SETS
-from coverslip.keys import Key, Option
-from coverslip.runs.recipe.choices import augment_named
+from coverslip.keys import Choice, Key, Option
+from coverslip.messages import has_entry, text
 from coverslip.runs.recipe.recipe import Recipe
+from coverslip.runs.recipe.sections import OneOf, augment_named
 
 Schema = dict[str, Any]  # Any: JSON Schema
-Values = dict[str, Any]  # Any: whatever each dotted key holds, as JSON
-# The last ones: list of numbers, list of names, name by name, names by name, values by name, where weights start.
+Values = dict[str, Any]  # Any: the value of each dotted key, as JSON
+# The types after `text`: list of numbers, list of names, names by name, lists of names by name, values by name, and
+# initial weights.
 KeyType = Literal[
     "number",
     "integer",
@@ -34,67 +36,36 @@ KeyType = Literal[
 ]
 
 
+GROUPS = ("split", "classes", "start", "augment", "balance", "images", "decision", "training", "basic")
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Keys that stand together."""
+    """A group of keys that are shown together."""
 
     name: str
     title: str
     text: str
 
 
-GROUPS = (
-    Group("split", "Split", "which images are used for training, and which for testing"),
-    Group(
-        "classes", "Classes and groups", "which classes the classifier distinguishes, and which images belong together"
-    ),
-    Group(
-        "start", "Initial weights", "of a network pretrained on photographs, random ones, or those of an earlier run"
-    ),
-    Group(
-        "augment",
-        "Data augmentation",
-        "images are rotated, mirrored and shaded during training, so that the network generalizes to new images",
-    ),
-    Group("balance", "Rare classes", "whether they have a larger weight"),
-    Group("images", "Preprocessing", "size, channels, intensities"),
-    Group(
-        "decision",
-        "Decision threshold",
-        "the positive class, target sensitivity or specificity, and when a prediction is uncertain",
-    ),
-    Group("training", "Fine-tuning", "epochs, learning rate, early stopping"),
-    Group("basic", "Other settings", "random seed, and the device that computes"),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class NamedChoice:
-    """A value that a key can be given by name."""
-
-    value: str | int | bool
-    title: str
-
-
 @dataclass(frozen=True, slots=True)
 class RecipeKey:
-    """One choice of a recipe. `key` has a dot where it lies in a section.
+    """One key of a recipe. A key in a section has a dot: `split.val`.
 
-    `type` says what field of a form can hold it: `integer` with `choices` takes a number or one of these names, and
-    `other` is for shapes that no form knows yet. `empty` says what null means, where null is allowed. `options` are
-    those of a key such as `loss_options`, by the value of the key that it belongs to (`loss`); those of
-    `model_options` stand with the networks.
+    `type` is the kind of form field: `integer` with `choices` accepts a number or one of these names, and `other` has
+    no form field. `empty` is the meaning of null, if null is allowed. `options` are those of a key such as
+    `loss_options`, by the value of the related key (`loss`); the options of `model_options` are part of each network.
     """
 
     key: str
     title: str
     group: str
     help: str
-    meaning: str  # the same, exactly
+    meaning: str  # the exact meaning
     type: KeyType
-    default: Any  # Any: whatever the key holds, as JSON
+    default: Any  # Any: the value of the key, as JSON
     allowed: str  # in words
-    choices: list[NamedChoice] | None
+    choices: list[Choice] | None
     is_optional: bool
     empty: str
     minimum: float | None
@@ -105,7 +76,7 @@ class RecipeKey:
 
 @dataclass(frozen=True, slots=True)
 class NamedSet:
-    """A name that stands for all keys of a section, such as `augment: none`."""
+    """A name that replaces all keys of a section, such as `augment: none`."""
 
     section: str
     name: str
@@ -114,15 +85,25 @@ class NamedSet:
 
 
 def recipe_keys(model: type[BaseModel] = Recipe) -> list[RecipeKey]:
-    """Every key, in the order of the recipe."""
+    """Return every key, in the order of the recipe."""
     return [
-        _described(key, field, schema)
-        for (key, field), schema in zip(_fields_of(model), _schemas_of(model), strict=True)
+        _recipe_key(key, field, schema)
+        for (key, field), schema in zip(fields_of(model), _schemas_of(model), strict=True)
     ]
 
 
+def key_names() -> list[str]:
+    """Return every dotted key of a recipe."""
+    return [key for key, _ in fields_of(Recipe)]
+
+
+def recipe_groups() -> list[Group]:
+    """Return the groups of keys, in the order of a form."""
+    return [Group(name, text(f"key-group-{name}.name"), text(f"key-group-{name}.help")) for name in GROUPS]
+
+
 def named_sets() -> list[NamedSet]:
-    """The names that can be given in place of the keys of a section."""
+    """Return the names that can replace the keys of a section."""
     return [
         NamedSet(
             "augment",
@@ -135,33 +116,98 @@ def named_sets() -> list[NamedSet]:
 
 
 def values_of(recipe: BaseModel) -> Values:
-    """The value of every dotted key."""
+    """Return the value of every dotted key."""
     dumped = recipe.model_dump(mode="json")
-    return {key: _value_in(dumped, key) for key, _ in _fields_of(type(recipe))}
+    return {key: _value_in(dumped, key) for key, _ in fields_of(type(recipe))}
 
 
 def phrases(recipe: BaseModel) -> dict[str, str]:
-    """What the methods text says of each key's value; empty where there is nothing to say."""
-    return {key: record_of(field).phrase_for(_value(recipe, key)) for key, field in _fields_of(type(recipe))}
+    """Return what the methods text says of each key's value; empty if it says nothing.
+
+    Args:
+        recipe: a recipe, or one of its sections.
+    """
+    section = _section_name(type(recipe))
+    return {key: _phrase(f"{section}{key}", field, _value(recipe, key)) for key, field in fields_of(type(recipe))}
 
 
 def changed_phrases(recipe: BaseModel, group: str, *, besides: frozenset[str] = frozenset()) -> list[str]:
     """Return the phrases of the methods text for the changed keys of a group, except those in `besides`."""
+    section = _section_name(type(recipe))
     return [
         phrase
-        for key, field in _fields_of(type(recipe))
+        for key, field in fields_of(type(recipe))
         if record_of(field).group == group
         and key not in besides
         and (value := _value(recipe, key)) != field.get_default(call_default_factory=True)
-        and (phrase := record_of(field).phrase_for(value))
+        and (phrase := _phrase(f"{section}{key}", field, value))
     ]
 
 
+def code_of(key: str, choice: str | int | bool | None = None) -> str:
+    """Return the code of the catalogue's entry of a dotted key, or of one of its choices."""
+    code = f"key-{key}" if choice is None else f"key-{key}-choice-{str(choice).lower()}"
+    return code.replace(".", "-").replace("_", "-")
+
+
+def named_values(field: FieldInfo) -> list[str | int | bool]:
+    """Return the values that a key has by name: those of a table, or the literals of its annotation."""
+    for item in field.metadata:
+        if isinstance(item, OneOf):
+            return list(item.names())
+    literals = list(_literals(field.annotation))
+    has_boolean = bool in get_args(field.annotation) and literals
+    return [True, False, *literals] if has_boolean else literals
+
+
+def _literals(annotation: Any) -> Iterator[str | int | bool]:  # Any: an annotation
+    for inner in get_args(annotation):
+        if get_origin(annotation) is Literal:
+            yield inner
+        else:
+            yield from _literals(inner)
+
+
+def _section_name(model: type[BaseModel]) -> str:
+    """Return the section that a model describes, with its dot; empty for a recipe."""
+    return next((f"{name}." for name, field in Recipe.model_fields.items() if field.annotation is model), "")
+
+
+def _attribute(code: str, name: str) -> str:
+    """Return an attribute of an entry; empty if the entry does not have it."""
+    return text(f"{code}.{name}") if has_entry(f"{code}.{name}") else ""
+
+
+def _phrase(key: str, field: FieldInfo, value: Any) -> str:  # Any: the value of the key
+    """Return what the methods text says of a value: the phrase of the choice, else that of the key."""
+    record, code = record_of(field), code_of(key)
+    # The types are compared, too, because True equals 1.
+    if any(value == choice and type(value) is type(choice) for choice in named_values(field)):
+        return record.choice_name(value) if record.choice_name else _attribute(code_of(key, value), "phrase")
+    if value is None or value is False or value in ((), [], {}):
+        return _attribute(code, "phrase-off")
+    if not has_entry(f"{code}.phrase"):
+        return ""
+    number = value if isinstance(value, int | float) else 0
+    return text(f"{code}.phrase", value=f"{value:.0%}" if record.is_percentage else _as_text(value), n=number)
+
+
+def _as_text(value: Any) -> str:  # Any: the value of a key
+    match value:
+        case float():
+            return f"{value:g}"
+        case dict():
+            return ", ".join(f"{name} = {_as_text(item)}" for name, item in value.items())
+        case list() | tuple():
+            return ", ".join(map(_as_text, value))
+    return str(value)
+
+
 def record_of(field: FieldInfo) -> Key:
-    """What the field says of its key.
+    """Return the `Key` in the annotation of a field.
 
     Raises:
-        TypeError: it says nothing, which is a fault of the program.
+        TypeError: there is none, which is a fault of the program.
     """
     record = next((item for item in field.metadata if isinstance(item, Key)), None)
     if record is None:
@@ -169,30 +215,30 @@ def record_of(field: FieldInfo) -> Key:
     return record
 
 
-def _value(recipe: BaseModel, key: str) -> Any:  # Any: whatever the key holds
+def _value(recipe: BaseModel, key: str) -> Any:  # Any: the value of the key
     value: Any = recipe
     for part in key.split("."):
         value = getattr(value, part)
     return value
 
 
-def _value_in(data: Values, key: str) -> Any:  # Any: whatever the key holds
+def _value_in(data: Values, key: str) -> Any:  # Any: the value of the key
     for part in key.split("."):
         data = data[part]
     return data
 
 
-def _fields_of(model: type[BaseModel], section: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    """(dotted key, field) of every key, those of a section at its place."""
+def fields_of(model: type[BaseModel], section: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """Yield (dotted key, field) of every key, with the keys of a section at the position of the section."""
     for name, field in model.model_fields.items():
         if (inner := _section_of(field)) is not None:
-            yield from _fields_of(inner, f"{section}{name}.")
+            yield from fields_of(inner, f"{section}{name}.")
         else:
             yield f"{section}{name}", field
 
 
 def _schemas_of(model: type[BaseModel]) -> Iterator[Schema]:
-    """The JSON Schema of every key, in the order of `_fields_of`; it takes long, and only a form asks for it."""
+    """Yield the JSON Schema of every key, in the order of `fields_of`."""
     properties = model.model_json_schema()["properties"]
     for name, field in model.model_fields.items():
         if (inner := _section_of(field)) is not None:
@@ -202,36 +248,37 @@ def _schemas_of(model: type[BaseModel]) -> Iterator[Schema]:
 
 
 def _section_of(field: FieldInfo) -> type[BaseModel] | None:
-    """The model of a key that is a section of its own, such as `split`."""
+    """Return the model of a section such as `split`; None for a key."""
     is_section = isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
     return field.annotation if is_section else None
 
 
-def _described(key: str, field: FieldInfo, schema: Schema) -> RecipeKey:
-    record, kinds = record_of(field), _kinds(schema)
+def _recipe_key(key: str, field: FieldInfo, schema: Schema) -> RecipeKey:
+    record, code, kinds = record_of(field), code_of(key), _kinds(schema)
+    choice_name = record.choice_name or (lambda value: text(code_of(key, value)))
     return RecipeKey(
         key=key,
-        title=record.title,
+        title=text(f"{code}.name"),
         group=record.group,
-        help=record.help,
-        meaning=field.description or record.help,
+        help=text(f"{code}.help"),
+        meaning=_attribute(code, "meaning") or text(f"{code}.help"),
         type=_type(kinds),
         default=_as_json(field.get_default(call_default_factory=True)),
-        allowed=" or ".join(dict.fromkeys(map(_allowed, kinds))),
-        choices=[NamedChoice(choice.value, choice.title) for choice in record.named_choices()] or None,
+        allowed=_allowed(kinds),
+        choices=[Choice(value, choice_name(value)) for value in named_values(field)] or None,
         is_optional=any(kind.get("type") == "null" for kind in kinds),
-        empty=record.empty,
+        empty=_attribute(code, "empty"),
         minimum=_limit(kinds, "minimum", "exclusiveMinimum"),
         maximum=_limit(kinds, "maximum", "exclusiveMaximum"),
-        unit=record.unit,
+        unit=_attribute(code, "unit"),
         options=dict(record.options()) if record.options else {},
     )
 
 
 def _kinds(schema: Schema) -> list[Schema]:
-    """The ways to give a value; sections among them (`init`) stand for themselves."""
-    ways = schema.get("anyOf") or schema.get("oneOf")
-    return [kind for way in ways for kind in _kinds(way)] if ways else [schema]
+    """Return the alternatives of a schema; those that are models (`init`) are not resolved."""
+    alternatives = schema.get("anyOf") or schema.get("oneOf")
+    return [kind for each in alternatives for kind in _kinds(each)] if alternatives else [schema]
 
 
 def _type(kinds: list[Schema]) -> KeyType:
@@ -248,7 +295,7 @@ def _type(kinds: list[Schema]) -> KeyType:
 
 
 def _type_of(kind: Schema) -> KeyType | None:
-    """What field of a form one way to give a value needs; None for null."""
+    """Return the kind of form field for one alternative of a schema; None for null."""
     if "enum" in kind or "const" in kind:
         return "choice"
     if "$ref" in kind:
@@ -268,7 +315,7 @@ def _type_of(kind: Schema) -> KeyType | None:
             return _LISTS.get(kind["items"].get("type", ""), "other")
         case "object":
             inner = kind.get("additionalProperties")
-            if isinstance(inner, dict) and "exclusiveMinimum" in inner:  # a schedule, not options by name
+            if isinstance(inner, dict) and "exclusiveMinimum" in inner:  # `schedule_changes`
                 return "other"
             return _MAPPINGS.get(str(inner.get("type")), "options") if isinstance(inner, dict) else "options"
     return "other"
@@ -283,12 +330,20 @@ def _limit(kinds: list[Schema], *names: str) -> float | None:
     return (max if names[0] == "minimum" else min)(limits, default=None)
 
 
-def _as_json(value: Any) -> Any:  # Any: whatever the key holds
+def _as_json(value: Any) -> Any:  # Any: the value of the key
     return list(value) if isinstance(value, tuple) else value
 
 
-def _allowed(kind: Schema) -> str:
-    """What a key may hold, in words: `{"type": "integer", "minimum": 1}` is "whole number, 1 or more"."""
+def _allowed(kinds: list[Schema]) -> str:
+    """Return the allowed values in words: `{"type": "integer", "minimum": 1}` is "whole number, 1 or more"."""
+    alternatives = list(dict.fromkeys(map(_allowed_of, kinds)))
+    allowed = alternatives[0]
+    for alternative in alternatives[1:]:
+        allowed = text("values-or", first=allowed, second=alternative)
+    return allowed
+
+
+def _allowed_of(kind: Schema) -> str:
     if "const" in kind or "enum" in kind:
         return ", ".join(f"`{value}`" for value in kind.get("enum", [kind.get("const")]))
     match kind.get("type"):
@@ -297,24 +352,25 @@ def _allowed(kind: Schema) -> str:
         case "boolean":
             return "`true`, `false`"
         case "array":
-            return f"list of {_allowed(kind['items'])}s"
+            return text("values-list", items=_allowed_of(kind["items"]))
         case "integer" | "number" as name:
-            return ", ".join(filter(None, ["whole number" if name == "integer" else "", _range(kind)]))
+            return ", ".join(filter(None, [text("values-whole-number") if name == "integer" else "", _range(kind)]))
         case "string":
-            return "text"
-    return "`key: value` lines"
+            return text("values-text")
+    return text("values-mapping")
 
 
 def _range(kind: Schema) -> str:
     low, above = kind.get("minimum"), kind.get("exclusiveMinimum")
     high, below = kind.get("maximum"), kind.get("exclusiveMaximum")
     is_open = above is not None and (low is None or above >= low)
-    start = f"above {above:g}" if is_open else "" if low is None else f"{low:g}"
-    if high is not None:
-        return f"{start}{', at most' if is_open else ' to'} {_number(high)}"
-    if below is not None:
-        return f"{start}{',' if is_open else ' or more,'} below {_number(below)}"
-    return start if is_open or not start else f"{start} or more"
+    return text(
+        "values-range",
+        low_end="exclusive" if is_open else "none" if low is None else "inclusive",
+        low=f"{above if is_open else low or 0:g}",
+        high_end="inclusive" if high is not None else "none" if below is None else "exclusive",
+        high=_number(high if high is not None else below or 0),
+    )
 
 
 def _number(limit: float) -> str:

@@ -1,7 +1,6 @@
-"""The recipe: every choice that shapes a result, as data. An empty recipe is a good one.
+"""The recipe: every choice that shapes a result, as data. All keys have defaults, so an empty recipe is valid.
 
-A key is one field, with all that is said of it: default, range and exact meaning in its `Field`, and in its `Key` what
-the form, the command line and a report's methods paragraph say.
+A key is one field with its type, default and range. Its texts are in `messages/en/recipe_keys.ftl`.
 """
 
 import datetime
@@ -13,20 +12,30 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 from coverslip.augmentation import AUGMENTATIONS, Copies
 from coverslip.datasets import ClassPlan
 from coverslip.evaluation import METRICS, metrics_for_choices
-from coverslip.keys import Choice, Key
-from coverslip.runs.recipe.choices import Augment, OneOf, augment_named, follow_table
-from coverslip.runs.recipe.deciding import DecisionChoices
+from coverslip.keys import Key
 from coverslip.runs.recipe.faults import invalid_recipe, key_faults
-from coverslip.runs.recipe.network import NetworkChoices
-from coverslip.runs.recipe.preprocessing import PreprocessingChoices
-from coverslip.runs.recipe.split_plan import SplitPlan
-from coverslip.runs.recipe.training import IMAGES_COPIED, IMAGES_REFITTED, N_OOD_IMAGES, FinetuningChoices
+from coverslip.runs.recipe.sections import (
+    Augment,
+    DecisionChoices,
+    OneOf,
+    PreprocessingChoices,
+    SplitPlan,
+    augment_named,
+    update_augment_keys,
+)
+from coverslip.runs.recipe.training import (
+    IMAGES_COPIED,
+    IMAGES_REFITTED,
+    N_OOD_IMAGES,
+    FinetuningChoices,
+    NetworkChoices,
+)
 
 
-def _metric_choices() -> tuple[Choice, ...]:
-    titles = {name: METRICS[name].title for name in metrics_for_choices()}
-    within = {name: title[0].lower() + title[1:] for name, title in titles.items()}  # a sentence
-    return tuple(Choice(name, title, title) for name, title in within.items())
+def _metric_name(name: str) -> str:
+    """Return the title of a metric, for use within a sentence."""
+    title = METRICS[name].title
+    return title[0].lower() + title[1:]
 
 
 # Pydantic puts the keys of the last class first.
@@ -61,58 +70,21 @@ class Recipe(DecisionChoices, PreprocessingChoices, FinetuningChoices, NetworkCh
     augment: Augment = Field(default_factory=Augment)
     classes: ClassPlan = ClassPlan()
     split: SplitPlan = SplitPlan()
-    group: Annotated[
-        str | None,
-        Key(
-            "Groups",
-            "classes",
-            "What images of one patient, slide or well have in common: a column of the table, or a pattern in the "
-            "path.",
-            empty="none",
-        ),
-    ] = Field(
-        default=None,
-        description="Column of a table, or regular expression on the path, that names the group of an image (patient, "
-        "slide, well). All images of a group stay in the same set.",
+    group: Annotated[str | None, Key("classes")] = None
+    primary_metric: Annotated[str, OneOf("metric", metrics_for_choices), Key("training", choice_name=_metric_name)] = (
+        "macro_f1"
     )
-    primary_metric: Annotated[
-        str,
-        OneOf("metric", metrics_for_choices),
-        Key(
-            "Primary metric",
-            "training",
-            "The metric that selects the best epoch on validation images. Macro: each class has the same weight.",
-            choices=_metric_choices,
-        ),
-    ] = Field(default="macro_f1", description="The metric that selects on validation images.")
-    seed: Annotated[
-        int,
-        Key(
-            "Seed",
-            "basic",
-            "The start of all random draws. Another number gives another split and another training.",
-            "seed {}",
-        ),
-    ] = Field(default=0, ge=0, lt=2**32, description="Start of every random draw.")
-    device: Annotated[
-        Literal["auto", "cpu", "cuda", "mps"],
-        Key(
-            "Device",
-            "basic",
-            "Automatic uses a graphics card if there is one.",
-            choices=(
-                Choice("auto", "automatic"),
-                Choice("cpu", "processor (CPU)"),
-                Choice("cuda", "NVIDIA graphics card"),
-                Choice("mps", "Apple graphics"),
-            ),
-        ),
-    ] = Field(default="auto", description="Device for training; auto uses a CUDA GPU if there is one.")
+    seed: Annotated[int, Key("basic")] = Field(default=0, ge=0, lt=2**32)
+    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], Key("basic")] = "auto"
 
-    if not TYPE_CHECKING:  # where the keys and their types are known
+    if not TYPE_CHECKING:  # type checkers use the signature from the fields
 
         def __init__(self, /, **choices: Any) -> None:  # Any: values of the caller
-            """Raises BadRecipe: a key or value is not valid; the nearest valid key is named."""
+            """Check the keys and values.
+
+            Raises:
+                BadRecipe: a key or a value is not valid. The error names the nearest valid key.
+            """
             try:
                 super().__init__(**choices)
             except ValidationError as error:
@@ -120,42 +92,42 @@ class Recipe(DecisionChoices, PreprocessingChoices, FinetuningChoices, NetworkCh
 
     @property
     def split_seed(self) -> int:
-        """What divides the images."""
+        """The seed of the split."""
         return self.seed if self.split.seed is None else self.split.seed
 
     @property
     def is_finetuned(self) -> bool:
-        """Whether the network is fine-tuned; one without initial weights always is."""
+        """Whether the network is fine-tuned; one with random initial weights always is."""
         return self.stage == "finetune" or self.init == "scratch"
 
     @property
     def begins_with_instant_classifier(self) -> bool:
-        """Whether fine-tuning begins with the instant classifier, which needs initial weights."""
+        """Whether fine-tuning begins with the instant classifier, which needs pretrained weights."""
         return self.init != "scratch" and self.head_init == "instant"
 
-    def n_seen_again(self, n_train: int) -> int:
+    def n_reprocessed(self, n_train: int) -> int:
         """Return the number of training images that a fine-tuned network processes again after its last epoch."""
         return min(n_train, IMAGES_REFITTED if self.refit_head else N_OOD_IMAGES)
 
     def copies_in_images(self, n_train: int) -> float:
-        """How many images with test-time augmentation take as long as the copies for the instant classifier."""
+        """Return the cost of the copies for the instant classifier, in images with test-time augmentation."""
         return len(Copies.within(dict(self.augment))) * min(n_train, IMAGES_COPIED) / self.tta
 
     @property
     def keeps_last_epoch(self) -> bool:
-        """Whether fine-tuning keeps its last epoch, whatever validation images say of the others."""
+        """Whether fine-tuning keeps its last epoch, independent of validation results."""
         if self.checkpoint_selection == "auto":
             return self.begins_with_instant_classifier and self.schedule == "cosine"
         return self.checkpoint_selection == "last"
 
     @property
     def patience_used(self) -> int | None:
-        """`patience`; None where the last epoch is kept, whose learning rate has to come down first."""
+        """`patience`; None if the last epoch is kept, because its learning rate must fall to zero first."""
         return None if self.keeps_last_epoch and self.schedule == "cosine" else self.patience
 
     @field_validator("augment", mode="before")
     @classmethod
-    def _augment_may_be_a_name(cls, value: object) -> object:
+    def _resolve_augment_name(cls, value: object) -> object:
         return augment_named(value) if isinstance(value, str) else value
 
     @field_validator("group", mode="before")
@@ -167,7 +139,7 @@ class Recipe(DecisionChoices, PreprocessingChoices, FinetuningChoices, NetworkCh
 
 
 def _short_signature() -> Signature:
-    """Return the keys and their plain defaults; Pydantic's signature also holds all that is said of each key."""
+    """Return the keys with their plain defaults. Pydantic's signature also contains the annotations."""
     return Signature(
         [
             Parameter(name, Parameter.KEYWORD_ONLY, default=... if isinstance(default, BaseModel | dict) else default)
@@ -177,13 +149,11 @@ def _short_signature() -> Signature:
     )
 
 
-def _follow_augmentations() -> None:
-    follow_table()
+def _rebuild_with_augmentations() -> None:
+    update_augment_keys()
     Recipe.model_rebuild(force=True)
     Recipe.__signature__ = _short_signature()
 
 
 Recipe.__signature__ = _short_signature()
-
-
-AUGMENTATIONS.follow(_follow_augmentations)
+AUGMENTATIONS.follow(_rebuild_with_augmentations)

@@ -1,7 +1,7 @@
 """Recipes as text: YAML files and `key=value` settings.
 
-A few hundred bytes of aliases stand for more values than any memory holds, and some thousand brackets for a nesting
-that no program walks through; recipes need neither.
+YAML aliases and deep nesting are refused. Recipes do not need them, and a few hundred bytes of aliases or some thousand
+brackets could exhaust the memory or the stack.
 """
 
 import copy
@@ -19,10 +19,10 @@ from coverslip.runs.recipe.keys import Values, values_of
 from coverslip.runs.recipe.recipe import Recipe
 from coverslip.runs.recipe.training import Pretraining
 
-_LARGEST_TEXT = 128 * 1024  # characters; the largest of a usual kind, with a thousand classes by name, has half as many
-LARGEST_BYTES = 4 * _LARGEST_TEXT  # of a file; a character has four at most
-_LONGEST_VALUE = 3_000  # characters; a path is the longest that any key takes
-_DEEPEST = 12  # sections in each other; init.recipe.classes.merge is the deepest that any key has
+_LARGEST_TEXT = 128 * 1024  # characters; a recipe that names a thousand classes has half as many
+LARGEST_BYTES = 4 * _LARGEST_TEXT  # of a file; a character has at most four bytes
+_LONGEST_VALUE = 3_000  # characters; the longest values are paths
+_DEEPEST = 12  # nested sections; the deepest key is init.recipe.classes.merge
 
 
 class _Unreadable(Exception):
@@ -32,10 +32,10 @@ class _Unreadable(Exception):
 
 
 def read_yaml(source: str, file: Path | None = None) -> tuple[dict[str, Any], dict[str, int]]:  # Any: as YAML gives it
-    """Plain data, and in which line each dotted key of it stands.
+    """Return plain data, and the line of each dotted key.
 
     Raises:
-        BadRecipe: not YAML, or more of it than any recipe holds; with the line.
+        BadRecipe: the source is not YAML, or larger than any recipe; the error has the line.
     """
     try:
         data, node = _read(source)
@@ -56,10 +56,10 @@ def read_yaml(source: str, file: Path | None = None) -> tuple[dict[str, Any], di
 
 
 def read_value(source: str) -> Any:  # Any: as YAML gives it
-    """One value, as it stands behind a key.
+    """Return the value in a YAML text.
 
     Raises:
-        ValueError: it is not YAML, or too much of it.
+        ValueError: the text is not YAML, or too large.
     """
     try:
         return copy.deepcopy(_read(source)[0])
@@ -68,10 +68,10 @@ def read_value(source: str) -> Any:  # Any: as YAML gives it
 
 
 def check_depth(data: object) -> None:
-    """Refuse plain data that are nested more deeply than any recipe.
+    """Check that plain data are not nested more deeply than any recipe.
 
     Raises:
-        BadRecipe: they are.
+        BadRecipe: the nesting is too deep.
     """
     inner: list[object] = [data]
     for _ in range(_DEEPEST):
@@ -94,7 +94,7 @@ def _too_deep() -> str:
     return text("recipe-too-deep", limit=_DEEPEST)
 
 
-@lru_cache(maxsize=32)  # a run's recipe is read again and again, and reading YAML takes longer than all else in it
+@lru_cache(maxsize=32)  # the recipe of a run is read often, and parsing YAML is the slowest part
 def _read(source: str) -> tuple[Any, Any]:  # Any: as YAML gives it, and a node of ruamel.yaml
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -117,7 +117,7 @@ def _read(source: str) -> tuple[Any, Any]:  # Any: as YAML gives it, and a node 
 
 
 def _check_events(events: Iterator[Any]) -> None:  # Any: events of ruamel.yaml
-    """Before anything is built of them, and before the text is read any further than needed."""
+    """Check the events of a YAML text before values are built, reading no more of the text than needed."""
     from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
 
     depth = 0
@@ -132,7 +132,7 @@ def _check_events(events: Iterator[Any]) -> None:  # Any: events of ruamel.yaml
             raise _Unreadable(_too_deep(), line)
 
 
-def _constructed(yaml: Any, node: Any) -> Any:  # Any: ruamel.yaml, a node of it, and what it stands for
+def _constructed(yaml: Any, node: Any) -> Any:  # Any: ruamel.yaml, a node, and its value
     if node is None:
         return None
     try:
@@ -142,7 +142,7 @@ def _constructed(yaml: Any, node: Any) -> Any:  # Any: ruamel.yaml, a node of it
         raise _Unreadable(str(error).splitlines()[0], bad.start_mark.line + 1) from error
 
 
-def _is_valid(yaml: Any, scalar: Any) -> bool:  # Any: ruamel.yaml, and a node of it
+def _is_valid(yaml: Any, scalar: Any) -> bool:  # Any: ruamel.yaml, and a node
     try:
         yaml.constructor.construct_document(scalar)
     except ValueError:
@@ -170,17 +170,17 @@ def _lines(node: Any, section: str = "") -> Iterator[tuple[str, int]]:  # Any: a
 
 
 def line_of(key: str, lines: Mapping[str, int]) -> int | None:
-    """Where a key stands, or else the section that it should lie in."""
-    parts = key.split(".")
-    places = (".".join(parts[:n]) for n in range(len(parts), 0, -1))
-    return next((lines[place] for place in places if place in lines), None)
+    """Return the line of a key, or of the section that should contain it."""
+    names = key.split(".")
+    paths = (".".join(names[:n]) for n in range(len(names), 0, -1))
+    return next((lines[path] for path in paths if path in lines), None)
 
 
 def load_recipe(path: Path | str) -> Recipe:
     """Read a recipe from YAML.
 
     Raises:
-        BadRecipe: not YAML, or a key or value is not valid; the nearest valid key is named.
+        BadRecipe: the file is not YAML, or a key or a value is not valid. The error names the nearest valid key.
 
     Examples:
         >>> recipe = cs.load_recipe("mine.yaml")
@@ -198,12 +198,12 @@ def load_recipe(path: Path | str) -> Recipe:
 
 
 def parse_recipe(source: str, *, file: Path | None = None) -> tuple[Recipe, Values]:
-    """A recipe from YAML, and what is said in the text: the value of every dotted key that stands there.
+    """Return the recipe in a YAML text, and the values of the dotted keys that the text sets.
 
-    A name in place of a section (`augment: none`) says all keys of that section.
+    A name in place of a section (`augment: none`) sets all keys of that section.
 
     Raises:
-        BadRecipe: not YAML, or a key or value is not valid; all faults at once, each with its line.
+        BadRecipe: the text is not YAML, or a key or a value is not valid. The error has all faults with their lines.
     """
     data, lines = read_yaml(source, file)
     recipe = check_recipe(data, file=file, lines=lines)
@@ -211,17 +211,23 @@ def parse_recipe(source: str, *, file: Path | None = None) -> tuple[Recipe, Valu
 
 
 def values_given(recipe: Recipe, data: Mapping[str, Any]) -> Values:  # Any: values as YAML gives them
-    """The values of those dotted keys that the recipe's plain data say."""
-    return {key: value for key, value in values_of(recipe).items() if _stands_in(data, key.split("."))}
+    """Return the values of the dotted keys that plain data set."""
+    return {key: value for key, value in values_of(recipe).items() if _sets(data, key.split("."))}
 
 
-def save_recipe(recipe: Recipe, path: Path, *, as_asked: bool = False) -> None:
-    """Write the resolved recipe as YAML, whole or not at all; or only what was asked for, defaults being left open."""
-    write_text(path, as_yaml({"format_version": 1, **recipe.model_dump(mode="json", exclude_unset=as_asked)}))
+def save_recipe(recipe: Recipe, path: Path, *, only_set: bool = False) -> None:
+    """Write the recipe as YAML, atomically.
+
+    Args:
+        recipe: to write.
+        path: of the file.
+        only_set: write only the keys that were set, so that defaults stay open.
+    """
+    write_text(path, as_yaml({"format_version": 1, **recipe.model_dump(mode="json", exclude_unset=only_set)}))
 
 
 def as_yaml(data: Mapping[str, Any]) -> str:  # Any: JSON values
-    """Plain data as `key: value` lines, in its own order."""
+    """Return plain data as YAML with `key: value` lines, in their order."""
     from ruamel.yaml import YAML
 
     lines = io.StringIO()
@@ -238,15 +244,16 @@ def check_recipe(
     file: Path | None = None,
     lines: Mapping[str, int] | None = None,
 ) -> Recipe:
-    """A recipe from plain data.
+    """Return the recipe of plain data.
 
     Args:
-        data: what differs from the defaults.
-        file: where it was read from, for errors.
-        lines: in which line of it each dotted key stands.
+        data: the keys that differ from the defaults.
+        file: the source, for errors.
+        lines: the line of each dotted key in the file.
 
     Raises:
-        BadRecipe: all faults at once, each with the nearest valid key or the allowed values.
+        BadRecipe: a key or a value is not valid. The error has all faults, each with the nearest valid key or the
+            allowed values.
     """
     data = dict(data)
     version = data.pop("format_version", 1)
@@ -279,28 +286,28 @@ def _lines_of(faults: Sequence[tuple[str, str]], lines: Mapping[str, int]) -> di
     return {key: line for key, _ in faults if (line := line_of(key, lines)) is not None}
 
 
-def _stands_in(data: Any, parts: Sequence[str]) -> bool:  # Any: as YAML gives it
+def _sets(data: Any, parts: Sequence[str]) -> bool:  # Any: as YAML gives it
     if not parts or not isinstance(data, dict):
-        return True  # found, or a name for the whole section
-    return parts[0] in data and _stands_in(data[parts[0]], parts[1:])
+        return True  # the key is set, or a name sets the whole section
+    return parts[0] in data and _sets(data[parts[0]], parts[1:])
 
 
 def pretraining_recipe(recipe: Recipe, *, file: Path | None = None) -> Recipe:
-    """The recipe of pretraining: that of the training after it, but for what describes its images.
+    """Return the recipe of the pretraining: the recipe of the training, without the keys that describe its images.
 
-    Whole networks are trained from ImageNet weights by one split, unless `init.recipe` says otherwise.
+    The whole network is trained from ImageNet weights with one split, unless `init.recipe` sets other values.
 
     Args:
         recipe: with `init: {train_on: DATA, recipe: {...}}`.
-        file: where it was read from, for errors.
+        file: the source, for errors.
 
     Raises:
-        BadRecipe: `init.recipe` is not valid, or would leave the network as it was.
+        BadRecipe: `init.recipe` is not valid, or would not change the network.
     """
     assert isinstance(recipe.init, Pretraining)
     values = recipe.model_dump(mode="json", exclude={"init", "classes", "group", "freeze_to"})
     changes = recipe.init.recipe
-    # A start from many images for few is why one asks, and their split is another one.
+    # Pretraining uses all images of the other dataset, with a separate split.
     split = {**values["split"], "folds": 0, "by_domain": False, "train_per_class": None, "run": None}
     if "split" in changes:
         split = {**split, **changes["split"]} if isinstance(changes["split"], dict) else changes["split"]
@@ -328,12 +335,12 @@ def pretraining_recipe(recipe: Recipe, *, file: Path | None = None) -> Recipe:
 
 
 def with_settings(recipe: Recipe, settings: list[str]) -> Recipe:
-    """The recipe with `key=value` settings applied, dots reaching into sections (`split.val=0.1`).
+    """Return the recipe with `key=value` settings applied. Keys in sections have dots (`split.val=0.1`).
 
-    Its `model_fields_set` names what the recipe and the settings say, as far as keys without dots go.
+    `model_fields_set` of the result has the keys (without dots) that the recipe and the settings set.
 
     Raises:
-        BadRecipe: a setting has no `=`, or names an unknown key or a value that is not valid.
+        BadRecipe: a setting has no `=`, an unknown key or a value that is not valid.
     """
     data: dict[str, Any] = recipe.model_dump(mode="json")
     set_keys = set(recipe.model_fields_set)
@@ -345,18 +352,18 @@ def with_settings(recipe: Recipe, settings: list[str]) -> Recipe:
         set_keys.add((*sections, last)[0])
         if sections[:1] == ["init"] and not isinstance(data["init"], dict):  # such as init.run=runs/first
             data["init"] = {}
-        place = data
+        section_data = data
         for depth, section in enumerate(sections):
-            if depth and sections[:2] in (["init", "recipe"], ["init", "labels"]):  # hold only the given keys
-                place.setdefault(section, {})
-            inner = place.get(section)
+            if depth and sections[:2] in (["init", "recipe"], ["init", "labels"]):  # contain only the keys that are set
+                section_data.setdefault(section, {})
+            inner = section_data.get(section)
             if not isinstance(inner, dict):
                 raise _one_problem(unknown_key(key, sections, Recipe))
-            place = inner
+            section_data = inner
         try:
-            place[last] = read_value(value)
+            section_data[last] = read_value(value)
         except ValueError as error:
             raise BadRecipe("setting-not-readable", setting=setting) from error
-        if key.strip() == "augment":  # a name becomes what it stands for, so that later settings can reach into it
+        if key.strip() == "augment":  # a name is replaced by its keys, so that later settings can change them
             data = check_recipe(data).model_dump(mode="json")
     return Recipe.model_construct(_fields_set=set_keys, **dict(check_recipe(data)))

@@ -6,7 +6,6 @@ _SOURCE = "AIMIC (2022), mean of its four datasets, image-level folds, epoch sel
 
 AIMIC = Preset(
     name="aimic",
-    title="ten networks in five folds, averaged over datasets",
     citation=(
         "Liu, Dai, Wu, Wang, Wan & Liu 2022, AIMIC: Deep Learning for Microscopic Image Classification, "
         "Computer Methods and Programs in Biomedicine, doi 10.1016/j.cmpb.2022.107162"
@@ -49,14 +48,8 @@ AIMIC = Preset(
     deviations=(
         *COMMON,
         EPOCH,
-        Deviation(
-            "Frequent classes are reduced in training, with other images in each epoch. The paper removed images "
-            "before the folds."
-        ),
-        Deviation(
-            "The paper does not state the batch size and the input size. Here they are 32, and the size that each "
-            "network's weights expect."
-        ),
+        Deviation("deviation-aimic-undersampling"),
+        Deviation("deviation-aimic-batch-size"),
     ),
     published=(
         {"name": "ResNeXt-50 32x4d", "metrics": {"accuracy": 0.9683, "macro_f1": 0.9682}, "source": _SOURCE},

@@ -6,7 +6,6 @@ _SOURCE = "EfficientNetV2-B0 paper, 54 images, augmented before the split, one r
 
 EFFICIENTNETV2_CELL = Preset(
     name="efficientnetv2-cell",
-    title="how much of a network to freeze, and four networks",
     citation=(
         "Kakumani & Padma Sree, Deep learning architecture for classification of breast cancer cells in "
         "fluorescence microscopy images"
@@ -51,18 +50,12 @@ EFFICIENTNETV2_CELL = Preset(
     as_published={**BARE, "split": {"near_duplicates": "ignore", "test": 0.1, "folds": 0}},
     deviations=(
         *COMMON,
-        Deviation("The preset uses ten folds instead of one split with a tenth of the images.", is_choice=True),
+        Deviation("deviation-efficientnet-folds", is_choice=True),
         EPOCH,
         AMOUNTS,
-        Deviation(
-            "Data augmentation is applied during training. The paper made the split after augmentation, so versions of "
-            "one image are in several sets."
-        ),
-        Deviation(
-            "NASNet-Mobile starts from random weights, because no pretrained weights are available here. The paper "
-            "does not state its initialization."
-        ),
-        Deviation("Intensities are scaled once. In the paper, they may have been scaled twice."),
+        Deviation("deviation-efficientnet-augmentation"),
+        Deviation("deviation-efficientnet-nasnet"),
+        Deviation("deviation-efficientnet-scaling"),
     ),
     published=(
         {"name": "first 200 of 271 frozen", "metrics": {"accuracy": 0.9815}, "source": _SOURCE},

@@ -49,7 +49,6 @@ _FIGURES = {
 
 MOBILEVIT_MN = Preset(
     name="mobilevit-mn",
-    title="MobileViT with and without separable convolutions and attention",
     citation=(
         "Wei, Cao, Li & Chen 2025, An efficient cell micronucleus classification network based on multi-"
         "layer perception attention mechanism, Scientific Reports"
@@ -85,22 +84,14 @@ MOBILEVIT_MN = Preset(
     as_published={**BARE, "split": {"near_duplicates": "ignore", "test": 0.2, "folds": 0}},
     deviations=(
         *COMMON,
-        Deviation("The preset uses five folds instead of one split.", is_choice=True),
+        Deviation("deviation-mobilevit-folds", is_choice=True),
         EPOCH,
         AMOUNTS,
-        Deviation(
-            "Data augmentation is applied to all training images when they are drawn. The paper added augmented images "
-            "of the rare class."
-        ),
-        Deviation("Validation images are not augmented. The paper augmented them too."),
-        Deviation("A dense convolution becomes the nearest separable pair. The paper does not state its method."),
-        Deviation(
-            "The position of attention is inferred from the printed numbers of parameters (`placement: counts`)."
-        ),
-        Deviation(
-            "The paper does not state the optimizer; here it is AdamW. VGG-Att, AALNet, MSA-Net and others are not "
-            "described."
-        ),
+        Deviation("deviation-mobilevit-augmentation"),
+        Deviation("deviation-mobilevit-validation"),
+        Deviation("deviation-mobilevit-separable"),
+        Deviation("deviation-mobilevit-attention"),
+        Deviation("deviation-mobilevit-optimizer"),
     ),
     published=tuple(
         {"name": name, "metrics": {"balanced_accuracy": value}, "source": _SOURCE} for name, value in _FIGURES.items()

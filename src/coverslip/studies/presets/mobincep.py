@@ -36,7 +36,6 @@ def _share_classes(datasets: Sequence[Dataset]) -> bool:
 
 MOBINCEP = Preset(
     name="mobincep",
-    title="one small network for one dataset or all, with and without its loss",
     citation=("Tran, Meunier & Cheriet, Multi-domain learning CNN model for microscopy image classification"),
     page="papers/mobincep.md",
     models=(
@@ -81,14 +80,9 @@ MOBINCEP = Preset(
     deviations=(
         *COMMON,
         AMOUNTS,
-        Deviation(
-            "The widths and the depth of the network, and the weights of the loss, are not stated. They were "
-            "chosen here."
-        ),
-        Deviation("The patience and the maximum number of epochs are not stated. They are 30 and 300."),
-        Deviation(
-            "Intensities are scaled by the range of the data type. The paper does not describe its normalization."
-        ),
+        Deviation("deviation-mobincep-architecture"),
+        Deviation("deviation-mobincep-epochs"),
+        Deviation("deviation-mobincep-normalization"),
     ),
     published=(
         {"name": "Mobincep", "metrics": {"accuracy": 0.9482}, "source": f"{_SOURCE}, three datasets as one"},

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from coverslip.messages import text
 from coverslip.studies.plan import Changes
 
 Dataset = dict[str, Any]  # Any: a dataset of `study.yaml`
@@ -18,7 +19,7 @@ SMALL_PER_CLASS = 20  # training images per class at the small size
 class Deviation:
     """A deviation from the publication."""
 
-    text: str
+    code: str  # of the message
     is_choice: bool = False  # a safeguard that `as_published` disables
 
 
@@ -27,7 +28,6 @@ class Preset:
     """The study of a publication: networks, initializations, splits and recipe, without datasets."""
 
     name: str
-    title: str
     citation: str
     page: str  # path in the documentation
     models: tuple[str | Changes, ...]
@@ -44,6 +44,11 @@ class Preset:
     deviations: tuple[Deviation, ...]
     published: tuple[Changes, ...] = ()  # published values in the format of `study.yaml`
 
+    @property
+    def title(self) -> str:
+        """The subject of the study, as text."""
+        return text(f"preset-{self.name}")
+
 
 # Settings that the publications use implicitly, as far as recipe keys can express them.
 BARE: Changes = {
@@ -56,20 +61,13 @@ BARE: Changes = {
 }
 
 COMMON = (
-    Deviation(
-        "Images of one group (patient, slide, cell) and their duplicates are in the same set of a split.",
-        is_choice=True,
-    ),
-    Deviation("Fine-tuning from pretrained weights starts with the instant classifier.", is_choice=True),
-    Deviation(
-        "After fine-tuning, the last layer is averaged with a last layer that is refitted on training and validation "
-        "images.",
-        is_choice=True,
-    ),
-    Deviation("Long gradients are clipped.", is_choice=True),
-    Deviation("Near-duplicates are in the same set of a split.", is_choice=True),
-    Deviation("Duplicates are in the same set of a split."),
-    Deviation("The instant classifier is kept if fine-tuning is not better on validation images.", is_choice=True),
+    Deviation("deviation-grouped-split", is_choice=True),
+    Deviation("deviation-instant-start", is_choice=True),
+    Deviation("deviation-refitted-layer", is_choice=True),
+    Deviation("deviation-clipped-gradients", is_choice=True),
+    Deviation("deviation-near-duplicates-together", is_choice=True),
+    Deviation("deviation-duplicates-together"),
+    Deviation("deviation-instant-kept", is_choice=True),
 )
-EPOCH = Deviation("Validation images choose the epoch. They are not among the reported test images.")
-AMOUNTS = Deviation("The ranges of data augmentation were chosen here, because the publication states only the types.")
+EPOCH = Deviation("deviation-validation-epoch")
+AMOUNTS = Deviation("deviation-augmentation-ranges")

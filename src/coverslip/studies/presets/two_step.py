@@ -46,7 +46,6 @@ def _plain(name: str) -> str:
 
 TWO_STEP = Preset(
     name="two-step",
-    title="random weights, ImageNet, and ImageNet with pretraining on the other dataset",
     citation=(
         "Chen, Xie, Zhang et al. 2026, ImageNet pre-training and two-step transfer learning in "
         "chromosome image classification, Scientific Reports 16, 7572"
@@ -94,14 +93,8 @@ TWO_STEP = Preset(
         *COMMON,
         EPOCH,
         AMOUNTS,
-        Deviation(
-            "The batch size, the learning rates and the change to SGD are only in a supplement. Here they are 32, "
-            ".0001 and .001, and half of the epochs."
-        ),
-        Deviation(
-            "The second step starts from the best epoch of the first step, on the first step's own split, even if it "
-            "is not better than ImageNet there. The paper does not state its epoch."
-        ),
-        Deviation("Images of the first step that are duplicates of test images are refused."),
+        Deviation("deviation-two-step-optimizer"),
+        Deviation("deviation-two-step-epoch"),
+        Deviation("deviation-two-step-duplicates"),
     ),
 )

@@ -78,7 +78,7 @@ def queue_training(
     name = name or unused_name(workspace, "train", dataset.name)
     job_id, folder = new_job_folder(workspace.runs, name)
     recipe_file = requested_recipe(folder)
-    save_recipe(full_recipe, recipe_file, as_asked=True)
+    save_recipe(full_recipe, recipe_file, only_set=True)
     leakage_options = ["--allow-leakage"] if allow_leakage else []
     options = [*images.options, *leakage_options, *budget_options, f"--recipe={recipe_file}", f"--out={folder}"]
     add_job(

@@ -1,4 +1,4 @@
-"""Trainings on this computer, in parallel as far as the plan's threads allow."""
+"""Executor of trainings on this computer, in parallel as far as the threads of the plan allow."""
 
 import json
 import os
@@ -30,7 +30,7 @@ class Order:
     threads: int
 
 
-def begin(order: Order, folder: Path) -> "subprocess.Popen[bytes]":
+def start_training(order: Order, folder: Path) -> "subprocess.Popen[bytes]":
     """Start or resume a training in a separate session, so that only the parent process forwards Ctrl-C.
 
     Args:
@@ -60,24 +60,24 @@ def begin(order: Order, folder: Path) -> "subprocess.Popen[bytes]":
         )
 
 
-def settle(process: "subprocess.Popen[bytes]", folder: Path) -> None:
+def wait_for_training(process: "subprocess.Popen[bytes]", folder: Path) -> None:
     """Wait for the end of a training. If it ended without a status, write its last log lines as the reason."""
     code = process.wait()
     if code in (0, _INTERRUPTED) or failure_file(folder).is_file() or Run(folder).status is not None:
         return
     lines = _last_lines(folder).rstrip(".")
     if lines:
-        fail(folder, failure("training-process-failed", last_lines=lines))
+        record_failure(folder, failure("training-process-failed", last_lines=lines))
     else:
-        fail(folder, failure("training-process-ended", exit_code=str(code)))
+        record_failure(folder, failure("training-process-ended", exit_code=str(code)))
 
 
-def fail(folder: Path, reason: Failure) -> None:
+def record_failure(folder: Path, reason: Failure) -> None:
     """Write the reason why a training did not start."""
     write_json(failure_file(folder), asdict(reason))
 
 
-def why_not_begun(folder: Path) -> str | None:
+def start_failure(folder: Path) -> str | None:
     """Return why a training without a run folder failed; None if it did not fail."""
     try:
         reason = failure_of(json.loads(failure_file(folder).read_text(encoding="utf-8")))
@@ -102,7 +102,7 @@ def _last_lines(folder: Path) -> str:
     return " ".join(list(filter(None, lines))[-_N_LOG_LINES:])
 
 
-class Here:
+class LocalExecutor:
     """Executor on this computer."""
 
     def __init__(self, threads: int) -> None:
@@ -117,13 +117,13 @@ class Here:
         with self._guard:
             if self._is_stopped:
                 return
-            child = self._children[folder] = begin(order, folder)
+            child = self._children[folder] = start_training(order, folder)
         cores = self._cores.get()
         try:
             if cores and hasattr(os, "sched_setaffinity"):
                 with suppress(ProcessLookupError):  # the process has already ended
                     os.sched_setaffinity(child.pid, cores)  # the training derives its threads from this
-            settle(child, folder)
+            wait_for_training(child, folder)
         finally:
             self._cores.put(cores)
             with self._guard:

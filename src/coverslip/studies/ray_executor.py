@@ -1,0 +1,335 @@
+"""Executor of trainings on a Ray cluster: a task for each training, its work on a node, and the returned run folder.
+
+The study's computer sends the recipe and existing files of a training. The node trains in a separate process and
+returns an archive of the run folder. The archive is checked before it is installed.
+"""
+
+import io
+import json
+import math
+import os
+import platform
+import shutil
+import tarfile
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from signal import SIGINT
+from typing import Any
+
+from coverslip.archives import safe_name
+from coverslip.cluster import computers_of, joined_cluster, last_words, place_here, task_of
+from coverslip.datasets import open_dataset
+from coverslip.errors import BadClusterAnswer, CoverslipError
+from coverslip.events import Emit, ignore
+from coverslip.files import sha256_json
+from coverslip.inference import load_classifier
+from coverslip.messages import failure, text
+from coverslip.runs import FromRun, Run, check_recipe, images_opened
+from coverslip.studies.local_executor import (
+    Order,
+    failure_file,
+    log_file,
+    record_failure,
+    start_training,
+    wait_for_training,
+)
+
+_MAX_FILES = 200_000
+
+
+def packed(files: Iterable[Path], below: Path) -> bytes:
+    """Return an archive of files and folders, by their paths relative to `below`; missing files are excluded."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:  # uncompressed: weights and images compress poorly
+        for file in files:
+            if file.exists():
+                archive.add(file, file.relative_to(below).as_posix())
+    return buffer.getvalue()
+
+
+def unpack(data: bytes, folder: Path) -> None:
+    """Extract an archive to a folder. Paths outside the folder, links and devices are refused."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        archive.extractall(folder, filter="data")
+
+
+def unpack_answer(data: bytes, folder: Path, names: Collection[str]) -> None:
+    """Check an archive from a computer of the cluster, and extract it to a folder.
+
+    Args:
+        data: the archive of `packed`. It is checked completely before files are written.
+        folder: the destination.
+        names: of the permitted files and folders.
+
+    Raises:
+        BadClusterAnswer: the archive contains other entries than regular files and folders with these names.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
+            for i, member in enumerate(archive):
+                if not (member.isreg() or member.isdir()) or member.issparse():
+                    raise BadClusterAnswer(text("cluster-answer-link"))
+                if i >= _MAX_FILES or safe_name(member.name).parts[0] not in names:
+                    raise BadClusterAnswer(text("cluster-answer-other-files"))
+            archive.extractall(folder, filter="data")
+    except (tarfile.TarError, OSError, ValueError, EOFError) as error:
+        raise BadClusterAnswer(text("cluster-answer-not-unpacked")) from error
+
+
+_SECONDS_TO_STOP = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The data that a training needs from the study's computer, as plain values."""
+
+    study: str  # identifier of the study
+    name: str  # of the run folder
+    sources: tuple[str, ...]
+    fingerprint: str  # of the images on the study's computer
+    recipe: str  # JSON
+    group_pattern: str | None
+    threads: int
+    begun: bytes  # archive of the existing files of the training
+    starts_from: bytes | None  # archive of the initial run
+
+
+def fingerprint_of_images(sources: Sequence[str]) -> str:
+    """Return a hash of images, labels and predefined splits that does not depend on their location.
+
+    Raises:
+        BadDataset: the images cannot be opened.
+    """
+    return sha256_json([dataset.fingerprint for dataset in images_opened(open_dataset(list(sources))).data])
+
+
+def train_on_node(sent: Sent) -> bytes:
+    """Train, and return an archive of the run folder and the files beside it.
+
+    The run folder records how the training ended. A training that an earlier worker or a stopped study started on
+    this computer is resumed. The files of a training that has ended are removed from this computer.
+    """
+    work = _work_folder(sent)
+    folder = work / sent.name
+    if not folder.exists():
+        unpack(sent.begun, work)
+    try:
+        sources = _local_sources(sent)
+    except CoverslipError as error:
+        record_failure(folder, CoverslipError("error-on-computer", cause=error, computer=platform.node()).failure)
+    else:
+        _train(sent, sources, folder)
+    data = packed(training_files(folder), work)
+    remove([*training_files(folder), _start(folder)])
+    return data
+
+
+def training_files(folder: Path) -> list[Path]:
+    """Return the paths of a run folder and of the files beside it."""
+    return [folder, folder.with_name(f"{folder.name}.yaml"), log_file(folder), failure_file(folder)]
+
+
+def remove(files: Iterable[Path]) -> None:
+    """Remove files and folders that exist."""
+    for file in files:
+        if file.is_dir():
+            shutil.rmtree(file)
+        else:
+            file.unlink(missing_ok=True)
+
+
+def _start(folder: Path) -> Path:
+    """Return the folder of the initial run of a training."""
+    return folder.with_name(f"{folder.name}.start")
+
+
+def _train(sent: Sent, sources: tuple[str, ...], folder: Path) -> None:
+    recipe = check_recipe(json.loads(sent.recipe))
+    if sent.starts_from is not None and isinstance(recipe.init, FromRun):
+        unpack(sent.starts_from, start := _start(folder))
+        recipe = recipe.model_copy(update={"init": FromRun(run=str(start), labels=recipe.init.labels)})
+    run = Run(folder)
+    while (status := run.status) is not None and status.is_alive:  # a process that outlived its killed worker
+        time.sleep(0.2)
+    if run.is_done:
+        return
+    process = start_training(Order(sources, recipe, sent.group_pattern, sent.threads), folder)
+    try:
+        wait_for_training(process, folder)
+    except BaseException:  # the study was stopped: progress stays on this computer
+        process.send_signal(SIGINT)
+        with suppress(Exception):
+            process.wait(_SECONDS_TO_STOP)
+        raise
+
+
+def _work_folder(sent: Sent) -> Path:
+    """Return the study's work folder of this user on this computer. A training resumes there if its worker was killed.
+
+    Raises:
+        CoverslipError: another user created a folder of that name, and could read or change its files.
+    """
+    user = os.getuid() if hasattr(os, "getuid") else "user"
+    user_folder = Path(tempfile.gettempdir()) / f"coverslip-{user}"
+    user_folder.mkdir(mode=0o700, exist_ok=True)
+    if user_folder.is_symlink() or (hasattr(os, "getuid") and user_folder.stat().st_uid != user):
+        raise CoverslipError("training-folder-of-other-user", file=user_folder)
+    work = user_folder / sent.study
+    work.mkdir(exist_ok=True)
+    return work
+
+
+def _local_sources(sent: Sent) -> tuple[str, ...]:
+    """Return the paths of the images on this computer.
+
+    Raises:
+        CoverslipError: the images are missing, or differ from those of the study.
+    """
+    sources = tuple(map(place_here, sent.sources))
+    if fingerprint_of_images(sources) != sent.fingerprint:
+        raise CoverslipError("different-images-on-computer", sources=", ".join(sources))
+    return sources
+
+
+class RayExecutor:
+    """Executor on an existing Ray cluster, or on a new cluster of this computer."""
+
+    def __init__(
+        self, address: str, threads: int, study: Path, *, trust_cluster: bool = False, emit: Emit = ignore
+    ) -> None:
+        """Join the cluster.
+
+        Args:
+            address: as in `joined_cluster`.
+            threads: of each training.
+            study: its folder.
+            trust_cluster: join without a token, as in `joined_cluster`.
+            emit: receives a note about the rights of the cluster's computers before a connection.
+
+        Raises:
+            CoverslipError: Ray is not installed, no cluster answers at the address, the cluster is not trusted, or no
+                computer of it is large enough.
+        """
+        self._ray = joined_cluster(address, is_trusted=trust_cluster, emit=emit)
+        self._study = sha256_json(str(study.resolve()))[:16]
+        computers = computers_of(self._ray)
+        has_gpus = any(resources.get("GPU", 0) > 0 for resources in computers)
+        self.n_parallel = sum(
+            int(min(resources.get("CPU", 0) // threads, resources.get("GPU", 0) if has_gpus else math.inf))
+            for resources in computers
+        )
+        if not self.n_parallel:
+            raise CoverslipError("no-computer-for-training", threads=threads, has_gpus=has_gpus)
+        self._cores, self._gpus = threads, int(has_gpus)
+        self.task = self.task_of(train_on_node)
+        self._running: dict[Path, Any] = {}  # Any: Ray's references
+        self._guard = threading.Lock()
+        self._is_stopped = False
+        self._fingerprints: dict[tuple[str, ...], str] = {}
+
+    def task_of(self, work: Callable[[Sent], bytes]) -> Any:  # Any: Ray's
+        """Return the Ray task of a function, with the cores (and the GPU) of one training."""
+        return task_of(self._ray, work, cores=self._cores, gpus=self._gpus)
+
+    def train(self, order: Order, folder: Path, starts_from: Path | None) -> None:
+        """Train on the cluster, and install the returned run folder."""
+        try:
+            sent = self._sent(order, folder, starts_from)
+        except CoverslipError as error:  # the images cannot be opened
+            record_failure(folder, error.failure)
+            return
+        with self._guard:
+            if self._is_stopped:
+                return
+            reference = self._running[folder] = self.task.remote(sent)
+        try:
+            data = self._ray.get(reference)
+        except self._ray.exceptions.TaskCancelledError:
+            return
+        except self._ray.exceptions.RayError as error:
+            if not self._is_stopped:
+                record_failure(folder, failure("cluster-training-failed", reason=last_words(error).rstrip(".")))
+            return
+        finally:
+            with self._guard:
+                self._running.pop(folder, None)
+        try:
+            install(data, order, folder)
+        except CoverslipError as error:
+            record_failure(folder, error.failure)
+
+    def stop(self) -> None:
+        """Cancel all tasks. Their progress stays on their computers, where a resumed study can continue."""
+        with self._guard:
+            self._is_stopped = True
+            for reference in self._running.values():
+                self._ray.cancel(reference)
+
+    def close(self) -> None:
+        """Leave the cluster. A cluster that was started for this study ends."""
+        self._ray.shutdown()
+
+    def _sent(self, order: Order, folder: Path, starts_from: Path | None) -> Sent:
+        with self._guard:
+            if order.sources not in self._fingerprints:
+                self._fingerprints[order.sources] = fingerprint_of_images(order.sources)
+        return Sent(
+            study=self._study,
+            name=folder.name,
+            sources=order.sources,
+            fingerprint=self._fingerprints[order.sources],
+            recipe=order.recipe.model_dump_json(),
+            group_pattern=order.group_pattern,
+            threads=order.threads,
+            begun=packed(training_files(folder), folder.parent),
+            starts_from=None if starts_from is None else packed(starts_from.iterdir(), starts_from),
+        )
+
+
+def install(data: object, order: Order, folder: Path) -> None:
+    """Check a returned training, and install it in its folder.
+
+    Files are first unpacked to a temporary folder, then moved, so that they are never incomplete.
+
+    Raises:
+        CoverslipError: the data is not a valid training; none of it is installed.
+    """
+    part = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        if not isinstance(data, bytes):
+            raise BadClusterAnswer(text("cluster-answer-no-bytes"))
+        unpack_answer(data, part, {file.name for file in training_files(folder)})
+        _check_run(Run(part / folder.name), order)
+        remove(training_files(folder))
+        for new in part.iterdir():
+            new.replace(folder.parent / new.name)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _check_run(run: Run, order: Order) -> None:
+    """Check that a run's files can be read and belong to the requested training.
+
+    Raises:
+        CoverslipError: the files are not valid.
+    """
+    if not run.folder.exists():  # the training did not start
+        return
+    # On the node, the initial run has another path, and the group pattern is an option outside the recipe.
+    expected = {"init": run.recipe.init} | ({"group": order.group_pattern} if order.group_pattern else {})
+    if run.recipe != order.recipe.model_copy(update=expected):
+        raise BadClusterAnswer(text("cluster-answer-other-recipe"))
+    if run.status is None:
+        raise BadClusterAnswer(text("cluster-answer-no-status"))
+    if run.is_done:
+        load_classifier(run, "cpu")
+        for each in (run, *run.folds):
+            _ = (each.history, each.split, *((each.metrics, each.predictions) if each.is_measured else ()))
