@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 from coverslip.augmentation import AUGMENTATIONS, Augmentation, Copies
-from coverslip.augmentation.batch import apply_changes, draw_changes
-from coverslip.augmentation.drawing import Random
+from coverslip.augmentation.table import Random
 from coverslip.augmentation.transform import (
     _STAIN_DENSITIES,
     Changes,
     _color_matrices,
+    apply_changes,
+    draw_changes,
     stain_matrices,
 )
 from coverslip.engines import turned
@@ -281,7 +282,7 @@ def test_no_two_changes_draw_the_same_part_of_the_transform() -> None:
         name="spin",
         key=Key("Spin", "augment", "Turned again."),
         meaning="Turned again.",
-        draw="coverslip.augmentation.drawing:rotation",
+        draw="coverslip.augmentation.transform:rotation",
     )
     AUGMENTATIONS.add(record)
     try:

@@ -21,8 +21,8 @@ from refusing import refusing
 
 from coverslip.errors import Stopped, UnreadableImage
 from coverslip.images import ReadPlan, decoding_apart, read_pixels
-from coverslip.images._decoded import MAX_BYTES
-from coverslip.images.decoding.pool import Decoders, Limits, SharedOrExclusive
+from coverslip.images.decoding_pool import Decoders, Limits, SharedOrExclusive
+from coverslip.images.reader import MAX_BYTES
 from coverslip.images.reading import Pixels, decode
 from coverslip.messages import text
 from coverslip.processes import APART_VARIABLE
@@ -121,7 +121,7 @@ def test_a_process_that_was_killed_from_elsewhere_is_begun_again(
     read(decoders, cell)
     for child in psutil.Process().children():
         with suppress(psutil.NoSuchProcess):  # one that another test began has ended
-            if "coverslip.images.decoding.worker" in child.cmdline():
+            if "coverslip.images.decoding_worker" in child.cmdline():
                 child.kill()
     assert read(decoders, cell).note == text("image-read-alone")
 
@@ -131,7 +131,7 @@ def kill_when_busy(is_over: threading.Event) -> None:
     while not is_over.wait(0.01):
         for child in psutil.Process().children():
             with suppress(psutil.NoSuchProcess, FileNotFoundError):
-                is_worker = "coverslip.images.decoding.worker" in child.cmdline()
+                is_worker = "coverslip.images.decoding_worker" in child.cmdline()
                 if is_worker and Path(f"/proc/{child.pid}/oom_score_adj").read_text().strip() == "1000":
                     child.kill()
 
@@ -203,8 +203,8 @@ _READS = """
 import sys
 from pathlib import Path
 from coverslip.images import ReadPlan
-from coverslip.images.decoding.pool import Decoders
-from coverslip.images.decoding.pool import Limits
+from coverslip.images.decoding_pool import Decoders
+from coverslip.images.decoding_pool import Limits
 decoders = Decoders(Limits(seconds=1))
 decoders.read(Path(sys.argv[1]), ReadPlan(), 1000)
 """

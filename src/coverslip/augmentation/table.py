@@ -1,6 +1,9 @@
-"""The table of data augmentations: their names in a recipe, their allowed amounts, and what they draw.
+"""The tables of data augmentations and of named sets of them.
 
-They draw in this order, used or not, so that switching one on leaves the others as they were. A new one comes last.
+All augmentations draw random numbers in the order of the table, even those that are off, so that switching one on does
+not change the others. Append new ones at the end.
+
+Papers name kinds of augmentation without amounts. The sets have the kinds of the papers; the amounts were chosen here.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,46 +14,68 @@ from coverslip.keys import Choice, Key
 from coverslip.tables import Table, imported
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Generator, Tensor
 
-    from coverslip.augmentation.drawing import Random
-
-    Draw = Callable[[Random, Any], dict[str, Tensor]]  # Any: the amount, of whatever type the record says
+    Draw = Callable[["Random", Any], dict[str, Tensor]]  # Any: the amount, of the type that the record declares
     Change = Callable[[Tensor, dict[str, Tensor]], Tensor]
+
+Amount = float | bool | str
+Amounts = Mapping[str, Amount]  # by the name of the augmentation
+
+
+class Random:
+    """Random numbers for the images of a batch; equal for generators in equal states."""
+
+    def __init__(self, n: int, generator: "Generator") -> None:
+        self.n = n
+        self._generator = generator
+
+    def uniform(self, low: float, high: float) -> "Tensor":
+        """Return (n,) floats in [low, high)."""
+        import torch
+
+        return torch.rand(self.n, generator=self._generator) * (high - low) + low
+
+    def signs(self, rows: int) -> "Tensor":
+        """Return (rows, n) values of -1 or 1."""
+        import torch
+
+        return torch.randint(0, 2, (rows, self.n), generator=self._generator) * 2 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Augmentation:
-    """One random change.
+    """One kind of data augmentation.
 
-    `draw` and `change` are functions, or `module:function`, imported when a batch is drawn. `draw(random, amount)`
-    gives tensors by name, the first axis that of the images: those of `transform.PARTS`, which all go into one
-    resampling and one multiplication; or, with `change`, any that this takes: `change(x, drawn)` gets (B, C, H, W) in
-    [0, 1] after the rest and gives the same.
+    `draw` and `change` are functions or `module:function`, which is imported when a batch is sampled.
+    `draw(random, amount)` returns tensors by name, with the images along the first axis. Without `change` their names
+    are those of `transform.PARTS`: all of these are applied as one resampling and one multiplication. With `change` any
+    names are allowed: `change(x, drawn)` receives (B, C, H, W) floats in [0, 1] after all other augmentations, and
+    returns the same shape.
     """
 
-    name: str  # of the recipe's key
+    name: str  # of the key in the recipe
     key: Key
-    meaning: str  # the same as the key's help, exactly
+    meaning: str  # as the help of the key, in exact terms
     draw: "str | Draw"
     change: "str | Change | None" = None
-    type: Any = float  # Any: an annotation, as Pydantic reads it
+    type: Any = float  # Any: a type annotation for Pydantic
     default: float | bool | str = 0.0
     limits: Mapping[str, float] = field(default_factory=dict)  # ge, gt, le, lt
-    needs_color: bool = False  # red, green and blue
+    needs_color: bool = False  # requires red, green and blue
 
     @property
     def off(self) -> float | bool:
-        """The amount that changes nothing."""
+        """The amount that switches the augmentation off."""
         return False if isinstance(self.default, bool) else 0.0
 
-    def drawn(self, random: "Random", amount: float | bool | str) -> "dict[str, Tensor]":
-        """Return what it draws for a batch."""
+    def sample(self, random: "Random", amount: float | bool | str) -> "dict[str, Tensor]":
+        """Return the tensors of one batch."""
         draw: Draw = imported(self.draw) if isinstance(self.draw, str) else self.draw
         return draw(random, amount)
 
-    def changed(self, x: "Tensor", drawn: "dict[str, Tensor]") -> "Tensor":
-        """Return the batch, changed by a function of its own."""
+    def apply(self, x: "Tensor", drawn: "dict[str, Tensor]") -> "Tensor":
+        """Return the images changed by `change`."""
         assert self.change is not None
         change: Change = imported(self.change) if isinstance(self.change, str) else self.change
         return change(x, drawn)
@@ -60,10 +85,10 @@ def _key(title: str, sentence: str, phrase: str = "", **more: Any) -> Key:  # An
     return Key(title, "augment", sentence, phrase, **more)
 
 
-_DRAWING = "coverslip.augmentation.drawing"
+_TRANSFORM = "coverslip.augmentation.transform"
 
 AUGMENTATIONS: Table[Augmentation] = Table(
-    "random change",
+    "augmentation",
     [
         Augmentation(
             name="rotate_degrees",
@@ -74,7 +99,7 @@ AUGMENTATIONS: Table[Augmentation] = Table(
                 unit="degrees",
             ),
             meaning="Largest rotation either way; 180 allows any angle.",
-            draw=f"{_DRAWING}:rotation",
+            draw=f"{_TRANSFORM}:rotation",
             default=180.0,
             limits={"ge": 0, "le": 180},
         ),
@@ -82,7 +107,7 @@ AUGMENTATIONS: Table[Augmentation] = Table(
             name="zoom",
             key=_key("Zoom", "Larger or smaller by up to this share: 0.1 is a tenth.", "zoom of ±{:.0%}"),
             meaning="Largest relative change of scale: 0.1 draws from 1/1.1 to 1.1.",
-            draw=f"{_DRAWING}:zoom",
+            draw=f"{_TRANSFORM}:zoom",
             default=0.1,
             limits={"ge": 0, "lt": 1},
         ),
@@ -98,7 +123,7 @@ AUGMENTATIONS: Table[Augmentation] = Table(
                 ),
             ),
             meaning="Mirror left-right and top-bottom, each with probability one half; horizontal: left-right only.",
-            draw=f"{_DRAWING}:flip",
+            draw=f"{_TRANSFORM}:flip",
             type=bool | Literal["horizontal"],
             default=True,
         ),
@@ -106,7 +131,7 @@ AUGMENTATIONS: Table[Augmentation] = Table(
             name="shift",
             key=_key("Shift", "Moved by up to this share of the side.", "shift of up to {:.0%}"),
             meaning="Largest shift as a share of the image's side.",
-            draw=f"{_DRAWING}:shift",
+            draw=f"{_TRANSFORM}:shift",
             default=0.05,
             limits={"ge": 0, "lt": 0.5},
         ),
@@ -114,7 +139,7 @@ AUGMENTATIONS: Table[Augmentation] = Table(
             name="contrast",
             key=_key("Contrast", "More or less contrast, by up to this share.", "contrast of ±{:.0%}"),
             meaning="Largest relative change of contrast.",
-            draw=f"{_DRAWING}:contrast",
+            draw=f"{_TRANSFORM}:contrast",
             default=0.1,
             limits={"ge": 0, "lt": 1},
         ),
@@ -124,7 +149,7 @@ AUGMENTATIONS: Table[Augmentation] = Table(
                 "Brightness", "Brighter or darker by up to this share of the whole range.", "brightness of ±{:.0%}"
             ),
             meaning="Largest change of brightness as a share of the full range.",
-            draw=f"{_DRAWING}:brightness",
+            draw=f"{_TRANSFORM}:brightness",
             default=0.1,
             limits={"ge": 0, "lt": 1},
         ),
@@ -137,7 +162,7 @@ AUGMENTATIONS: Table[Augmentation] = Table(
                 unit="degrees",
             ),
             meaning="Largest slant either way, as of italic letters.",
-            draw=f"{_DRAWING}:shear",
+            draw=f"{_TRANSFORM}:shear",
             limits={"ge": 0, "le": 45},
         ),
         Augmentation(
@@ -148,7 +173,7 @@ AUGMENTATIONS: Table[Augmentation] = Table(
                 "cropping of up to {:.0%} of the side",
             ),
             meaning="Largest share of the side cut away; what is left, at any place, fills the image.",
-            draw=f"{_DRAWING}:crop",
+            draw=f"{_TRANSFORM}:crop",
             limits={"ge": 0, "lt": 0.9},
         ),
         Augmentation(
@@ -161,7 +186,7 @@ AUGMENTATIONS: Table[Augmentation] = Table(
             ),
             meaning="Largest change of each stain's strength, relative and in optical density (base e); for "
             "bright-field color images.",
-            draw=f"{_DRAWING}:stain",
+            draw=f"{_TRANSFORM}:stain",
             limits={"ge": 0, "le": 0.5},
             needs_color=True,
         ),
@@ -169,7 +194,7 @@ AUGMENTATIONS: Table[Augmentation] = Table(
             name="saturation",
             key=_key("Saturation", "Colors stronger or paler by up to this share.", "saturation of ±{:.0%}"),
             meaning="Largest relative change of saturation; for color images.",
-            draw=f"{_DRAWING}:saturation",
+            draw=f"{_TRANSFORM}:saturation",
             limits={"ge": 0, "le": 1},
             needs_color=True,
         ),
@@ -182,7 +207,7 @@ AUGMENTATIONS: Table[Augmentation] = Table(
                 unit="degrees",
             ),
             meaning="Largest turn of the color circle either way; for color images.",
-            draw=f"{_DRAWING}:hue",
+            draw=f"{_TRANSFORM}:hue",
             limits={"ge": 0, "le": 180},
             needs_color=True,
         ),
@@ -195,8 +220,54 @@ AUGMENTATIONS: Table[Augmentation] = Table(
                 unit="pixels",
             ),
             meaning="Largest sigma of a Gaussian blur, in pixels of the size that the network sees.",
-            draw=f"{_DRAWING}:blur",
+            draw=f"{_TRANSFORM}:blur",
             limits={"ge": 0, "le": 10},
+        ),
+    ],
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AugmentSet:
+    """A named set of augmentations."""
+
+    name: str
+    amounts: Amounts
+    source: str  # of the kinds of augmentation, one phrase
+    others_are_default: bool = False  # False: augmentations that are not in `amounts` are off
+
+
+AUGMENT_SETS: Table[AugmentSet] = Table(
+    "set",
+    [
+        AugmentSet("default", {}, "what an empty recipe does", others_are_default=True),
+        AugmentSet("none", {}, "images as they are"),
+        AugmentSet(
+            "stain",
+            {"brightness": 0.25, "contrast": 0.25, "saturation": 0.4, "hue_degrees": 20.0, "stain": 0.15},
+            "for stained bright-field images (blood, Pap, histology), to be used on those of other laboratories",
+            others_are_default=True,
+        ),
+        AugmentSet("aimic", {}, "AIMIC states no random changes"),
+        AugmentSet(
+            "mobilevit_mn",
+            {"flip": True, "rotate_degrees": 180.0, "zoom": 0.2},
+            "MobileViT-MN states rotation, flipping and scaling; there only for the rare class and validation images",
+        ),
+        AugmentSet(
+            "mobincep",
+            {"flip": True, "rotate_degrees": 180.0, "crop": 0.2, "shift": 0.1, "zoom": 0.2, "shear_degrees": 10.0},
+            "Mobincep states rotation, flipping, cropping, translation, scaling and shear",
+        ),
+        AugmentSet(
+            "efficientnetv2_b0",
+            {"flip": True, "rotate_degrees": 180.0, "shift": 0.1, "zoom": 0.2, "shear_degrees": 10.0},
+            "the EfficientNetV2-B0 paper states flipping, zoom, shear, shifts in both directions and rotation",
+        ),
+        AugmentSet(
+            "chromosomes",
+            {"flip": True, "blur": 1.0},
+            "the chromosome paper on two-step transfer states flips in both directions and Gaussian blur",
         ),
     ],
 )

@@ -1,9 +1,7 @@
 """Read any microscope file as pixels, describe them, and preprocess them for a network."""
 
-from coverslip.images._decoded import Decoded, check_size, choose_plane
 from coverslip.images._pillow import decode_pillow
 from coverslip.images.confining import open_below, open_image
-from coverslip.images.cutting import BEYOND_EDGE, middle_of, square_around
 from coverslip.images.decoding import (
     WITHIN_VARIABLE,
     Fields,
@@ -12,7 +10,15 @@ from coverslip.images.decoding import (
     interrupt_decoding,
     read_pixels,
 )
-from coverslip.images.facts import Depth, ImageFacts, effective_channels, image_facts, pixel_hash
+from coverslip.images.facts import (
+    Depth,
+    ImageFacts,
+    Scaling,
+    effective_channels,
+    image_facts,
+    learn_scaling,
+    pixel_hash,
+)
 from coverslip.images.formats import (
     UnreadFormat,
     image_suffixes,
@@ -21,12 +27,18 @@ from coverslip.images.formats import (
     unread_formats,
     unread_suffixes,
 )
-from coverslip.images.plan import MOST_CHANNEL_FILES, ChannelFiles, Plane, ReadPlan
-from coverslip.images.preprocessing import LARGEST_SIDE, PadColor, Preprocessing, Resize, preprocess
-from coverslip.images.reader import Reader, Series
-from coverslip.images.reading import NO_SUCH_FILE, Pixels, describe_image, pixels_in_memory
-from coverslip.images.scaling import Scaling, learn_scaling
-from coverslip.images.thumbnails import small_pixels, thumbnail
+from coverslip.images.plan import MOST_CHANNEL_FILES, ChannelFiles, Plane, ReadPlan, box_center, square_around
+from coverslip.images.preprocessing import (
+    LARGEST_SIDE,
+    PadColor,
+    Preprocessing,
+    Resize,
+    preprocess,
+    small_pixels,
+    thumbnail,
+)
+from coverslip.images.reader import Decoded, Reader, Series, check_size, choose_plane
+from coverslip.images.reading import BEYOND_EDGE, NO_SUCH_FILE, Pixels, describe_image, pixels_in_memory
 
 __all__ = [
     "BEYOND_EDGE",
@@ -49,6 +61,7 @@ __all__ = [
     "Scaling",
     "Series",
     "UnreadFormat",
+    "box_center",
     "check_size",
     "choose_plane",
     "decode_pillow",
@@ -60,7 +73,6 @@ __all__ = [
     "image_suffixes",
     "interrupt_decoding",
     "learn_scaling",
-    "middle_of",
     "open_below",
     "open_image",
     "pixel_hash",

@@ -9,20 +9,22 @@ import numpy as np
 from PIL import Image
 
 from coverslip.errors import UnreadableImage
-from coverslip.images._decoded import (
+from coverslip.images._tiff_guard import check_scanned, n_scanned
+from coverslip.images.confining import open_image
+from coverslip.images.plan import ReadPlan
+from coverslip.images.reader import (
     Array,
     Decoded,
+    Reader,
+    Series,
     check_length,
     check_size,
     choose_plane,
     cmyk_to_rgb,
     damaged,
     palette_to_color,
+    starts,
 )
-from coverslip.images._tiff_guard import check_scanned, n_scanned
-from coverslip.images.confining import open_image
-from coverslip.images.plan import ReadPlan
-from coverslip.images.reader import Reader, Series, starts
 from coverslip.messages import text
 
 # Named one by one: Pillow also knows formats that start other programs (EPS) or that are no pictures.

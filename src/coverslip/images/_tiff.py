@@ -21,16 +21,6 @@ import numpy as np
 from PIL import Image
 
 from coverslip.errors import UnreadableImage
-from coverslip.images._decoded import (
-    Array,
-    Decoded,
-    by_rows,
-    check_size,
-    choose_plane,
-    cmyk_to_rgb,
-    damaged,
-    palette_to_color,
-)
 from coverslip.images._pillow import image_to_array, oriented, read_with_pillow
 from coverslip.images._tiff_guard import (
     JPEG,
@@ -44,7 +34,19 @@ from coverslip.images._tiff_guard import (
 )
 from coverslip.images.confining import open_image
 from coverslip.images.plan import ReadPlan
-from coverslip.images.reader import Reader, Series, starts
+from coverslip.images.reader import (
+    Array,
+    Decoded,
+    Reader,
+    Series,
+    by_rows,
+    check_size,
+    choose_plane,
+    cmyk_to_rgb,
+    damaged,
+    palette_to_color,
+    starts,
+)
 from coverslip.messages import text
 
 if TYPE_CHECKING:

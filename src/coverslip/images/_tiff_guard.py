@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 from coverslip.errors import UnreadableImage
-from coverslip.images._decoded import damaged
 from coverslip.images.confining import open_image
+from coverslip.images.reader import damaged
 from coverslip.messages import text
 
 if TYPE_CHECKING:

@@ -1,12 +1,15 @@
 """What is worth remembering about an image once it is decoded: identity, shape, depth and range of intensities."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
 
-from coverslip.images._decoded import Array
+from coverslip.errors import BadDataset, UnreadableImage
+from coverslip.images.reader import Array
 from coverslip.images.reading import Pixels
 
 Depth = Literal["uint8", "uint16", "float32"]
@@ -117,3 +120,117 @@ def _hash(array: Array) -> str:
     digest = hashlib.sha256(f"{depth_of(array)} {array.shape}".encode())  # in hardware on most processors
     digest.update(little.data)
     return digest.hexdigest()[:32]
+
+
+LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow's convert("L")
+
+_FULL = {"uint8": (0.0, 255.0), "uint16": (0.0, 65535.0), "float32": (0.0, 1.0)}
+_IMAGES_LOW, _IMAGES_HIGH = 1, 99  # percentiles over images: one burnt image must not set the range
+_FLOAT_SLACK = 1e-3  # rounding of other programs beyond 0 and 1
+
+
+class Scaling(BaseModel):
+    """The range of intensities that is spread over [0, 1]; what lies outside is clipped."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mode: Literal["full", "training-range", "per-image"] = Field(
+        default="full",
+        description="`full`: all that the depth can hold; `training-range`: what the training images hold; "
+        "`per-image`: what each image holds, which erases differences of intensity between images.",
+    )
+    ranges: dict[str, tuple[tuple[float, float], ...]] = Field(
+        default_factory=dict,
+        description="For `training-range`: depth (uint8, uint16, float32) to one (low, high) per channel. "
+        "A depth that is not listed uses its full range.",
+    )
+
+    @property
+    def is_identity_for_uint8(self) -> bool:
+        """Whether 8-bit pixels pass unchanged."""
+        return self.mode == "full" or (self.mode == "training-range" and "uint8" not in self.ranges)
+
+
+def learn_scaling(
+    facts: Sequence[ImageFacts], mode: Literal["auto", "full", "training-range", "per-image"], n_channels: int
+) -> Scaling:
+    """Choose the scaling from facts of the *training* images only.
+
+    `auto` is `full` where all images are 8-bit, else `training-range` for every depth met, the 8-bit images of a
+    mixed dataset included, so that both depths become comparable. A range goes from the 1st percentile of the images'
+    low ends to the 99th percentile of their high ends; high is always above low. Gray images count for every
+    channel, color images for one channel by luminance; images whose channels fit neither way do not count.
+
+    Raises:
+        BadDataset: `full` is requested, but float images have values outside [0, 1], for which it is not defined.
+    """
+    if mode == "auto":
+        mode = "full" if all(fact.dtype == "uint8" for fact in facts) else "training-range"
+    if mode == "full":
+        _check_floats(facts)
+    if mode != "training-range":
+        return Scaling(mode=mode)
+    ends: dict[str, list[tuple[tuple[float, ...], tuple[float, ...]]]] = {}
+    for fact in facts:
+        low, high = _for_channels(fact.low, n_channels), _for_channels(fact.high, n_channels)
+        if low and high:
+            ends.setdefault(fact.dtype, []).append((low, high))
+    return Scaling(mode=mode, ranges={depth: _range_over_images(ends[depth]) for depth in sorted(ends)})
+
+
+def limits(scaling: Scaling, array: Array, n_channels: int) -> tuple[Array, Array]:
+    """(low, high), each (n_channels,) float32: the values of `array` (H, W, 1 or n_channels) that become 0 and 1.
+
+    Raises:
+        UnreadableImage: a float image of a depth unseen in training holds values outside [0, 1].
+    """
+    depth = depth_of(array)
+    if scaling.mode == "per-image":
+        low, high = (_for_channels(ends, n_channels) for ends in intensity_range(array))
+        pairs = tuple(_apart(a, b) for a, b in zip(low, high, strict=True))
+    elif depth in scaling.ranges and len(scaling.ranges[depth]) == n_channels:
+        pairs = scaling.ranges[depth]
+    else:
+        pairs = (_FULL[depth],) * n_channels
+        if depth == "float32" and (array.min() < -_FLOAT_SLACK or array.max() > 1 + _FLOAT_SLACK):
+            raise UnreadableImage("float-range-unknown")
+    return np.array([a for a, _ in pairs], np.float32), np.array([b for _, b in pairs], np.float32)
+
+
+def within(low: Array, high: Array, values: Array) -> Array:
+    """Where values lie between the two, in [0, 1]: 0 at or below `low`, 1 at or above `high`; all are float32."""
+    values = np.clip(values, low, high)
+    if (high.astype(np.float64) - low).max() > np.finfo(np.float32).max:  # halving is exact for numbers so large
+        low, high, values = low / 2, high / 2, values / 2
+    shares: Array = (values - low) / (high - low)
+    return shares
+
+
+def _range_over_images(ends: list[tuple[tuple[float, ...], tuple[float, ...]]]) -> tuple[tuple[float, float], ...]:
+    low = np.percentile(np.array([low for low, _ in ends]), _IMAGES_LOW, axis=0)
+    high = np.percentile(np.array([high for _, high in ends]), _IMAGES_HIGH, axis=0)
+    return tuple(_apart(float(a), float(b)) for a, b in zip(low, high, strict=True))
+
+
+def _apart(low: float, high: float) -> tuple[float, float]:
+    """Return the pair with high above low, also where an image is of one intensity only."""
+    return (low, high) if np.float32(high) > np.float32(low) else (low, low + max(1.0, abs(low) * 1e-3))
+
+
+def _for_channels(values: tuple[float, ...], n_channels: int) -> tuple[float, ...]:
+    if len(values) == n_channels:
+        return values
+    if len(values) == 1:
+        return values * n_channels
+    if len(values) == 3 and n_channels == 1:
+        return (sum(weight * value for weight, value in zip(LUMINANCE, values, strict=True)),)
+    return ()
+
+
+def _check_floats(facts: Sequence[ImageFacts]) -> None:
+    outside = sum(
+        fact.dtype == "float32" and (min(fact.low) < -_FLOAT_SLACK or max(fact.high) > 1 + _FLOAT_SLACK)
+        for fact in facts
+    )
+    if outside:
+        raise BadDataset("full-scaling-of-floats", n_outside=int(outside), n_images=len(facts))

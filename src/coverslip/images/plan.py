@@ -75,3 +75,13 @@ class ReadPlan(BaseModel):
     def from_json(cls, text: str) -> "ReadPlan":
         """Return the plan that gave `as_json`."""
         return cls.model_validate(json.loads(text))
+
+
+def square_around(point: tuple[int, int], side: int) -> tuple[int, int, int, int]:
+    """Return the box (x, y, width, height) of this side length with a point at its center."""
+    return point[0] - side // 2, point[1] - side // 2, side, side
+
+
+def box_center(box: tuple[int, int, int, int]) -> tuple[int, int]:
+    """Return the point from which `square_around` made a box."""
+    return box[0] + box[2] // 2, box[1] + box[3] // 2

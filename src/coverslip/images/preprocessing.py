@@ -1,5 +1,7 @@
 """From pixels of any size and depth to what a network is shown: the one preprocessing of training and prediction."""
 
+import io
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -7,10 +9,11 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from coverslip.errors import UnreadableImage
-from coverslip.images._decoded import Array
-from coverslip.images.cutting import border_color
+from coverslip.images.decoding import read_pixels
+from coverslip.images.facts import LUMINANCE, Scaling, limits, within
 from coverslip.images.plan import ReadPlan
-from coverslip.images.scaling import LUMINANCE, Scaling, limits, within
+from coverslip.images.reader import Array
+from coverslip.images.reading import WHOLE_IMAGE, border_color
 
 Resize = Literal["pad", "stretch", "crop", "canvas"]
 PadColor = Literal["auto", "black", "white"]
@@ -178,3 +181,35 @@ def _luminance(array: Array) -> Array:
 
 def _repeated(array: Array, n_channels: int) -> Array:
     return array if array.shape[2] == n_channels else np.repeat(array, n_channels, axis=2)
+
+
+def thumbnail(path: Path, side_px: int = 128, *, plan: ReadPlan = WHOLE_IMAGE) -> bytes:
+    """Return the image as WebP bytes, its longer side at most `side_px`; small images keep their size.
+
+    Deeper than 8 bit, each channel is stretched over its own range, to be looked at and not to be measured.
+    Three channels are shown as red, green and blue; of any other number only the first is shown.
+
+    Raises:
+        UnreadableImage: the file cannot be read.
+    """
+    small = small_pixels(read_pixels(path, plan).array, side_px)
+    buffer = io.BytesIO()
+    Image.fromarray(small if small.shape[2] == 3 else small[..., 0]).save(buffer, "WEBP", quality=85)
+    return buffer.getvalue()
+
+
+def small_pixels(array: Array, side_px: int) -> Array:
+    """(height, width, 1 or 3) uint8, the longer side at most `side_px`; as `thumbnail` says, of pixels already read."""
+    if array.shape[2] != 3:
+        array = array[..., :1]
+    scale = min(1.0, side_px / max(array.shape[:2]))
+    height, width = (max(1, round(side * scale)) for side in array.shape[:2])
+    if array.dtype == np.uint8:
+        image = Image.fromarray(array if array.shape[2] == 3 else array[..., 0])
+        # Large ones are shrunk by a whole number first: twice as fast, and no eye sees it in a thumbnail.
+        small: Array = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=1.4))
+        return small if small.ndim == 3 else small[..., np.newaxis]
+    low, high = limits(Scaling(mode="per-image"), array, array.shape[2])
+    deep = resized(array, width, height, as_float=True)
+    stretched: Array = np.rint(within(low, high, deep) * 255).astype(np.uint8)
+    return stretched

@@ -22,16 +22,15 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from coverslip.errors import UnreadableImage
-from coverslip.images._decoded import MAX_BYTES, Array, Decoded, choose_plane, damaged
 from coverslip.images._pillow import unknown_format
 from coverslip.images.confining import open_image
-from coverslip.images.cutting import BEYOND_EDGE, cut_out
 from coverslip.images.formats import reader_of
 from coverslip.images.plan import ReadPlan
-from coverslip.images.reader import HEAD_BYTES, Reader, Series
+from coverslip.images.reader import HEAD_BYTES, MAX_BYTES, Array, Decoded, Reader, Series, choose_plane, damaged
 from coverslip.messages import text
 
 WHOLE_IMAGE = ReadPlan()
+BEYOND_EDGE = "the box reaches beyond the edge of its image, and is filled up with the color of its border"
 # The text of the error "no-such-image", the only reason that does not depend on the content of a file. Datasets store
 # the text of a reason, not its code.
 NO_SUCH_FILE = "There is no such file"
@@ -210,3 +209,54 @@ def _select_channels(path: Path, array: Array, plan: ReadPlan) -> Array:
             "no-such-channels", file=path, channels=channels, has_channels=bool(channels), n_channels=n_channels
         )
     return array[..., list(plan.channels)]
+
+
+def cut_out(path: Path, array: Array, box: tuple[int, int, int, int], max_bytes: int) -> Array:
+    """(height, width, C) of the box. What lies beyond the image's edge takes the median color of the part's border.
+
+    Args:
+        path: of the image, for messages.
+        array: (H, W, C).
+        box: x, y, width, height in pixels; x and y may be negative.
+        max_bytes: a box that takes more is refused.
+
+    Raises:
+        UnreadableImage: the box lies wholly outside, or is too large.
+    """
+    x, y, width, height = box
+    left, top = max(x, 0), max(y, 0)
+    right, bottom = min(x + width, array.shape[1]), min(y + height, array.shape[0])
+    if left >= right or top >= bottom:
+        raise _refused(path, array, box, is_outside=True)
+    if width * height * array.shape[2] * array.itemsize > max_bytes:
+        raise _refused(path, array, box, is_outside=False)
+    part = array[top:bottom, left:right]
+    if part.shape[:2] == (height, width):
+        return part
+    filled = np.empty((height, width, array.shape[2]), array.dtype)
+    filled[:] = border_color(part)
+    filled[top - y : bottom - y, left - x : right - x] = part
+    return filled
+
+
+def border_color(array: Array) -> Array:
+    """(C,) median of the outermost pixels; the lower of two middle values, so that it is one of the image's own."""
+    border = np.concatenate([array[0], array[-1], array[1:-1, 0], array[1:-1, -1]])
+    middle = (len(border) - 1) // 2
+    color: Array = np.partition(border, middle, axis=0)[middle]
+    return color
+
+
+def _refused(path: Path, array: Array, box: tuple[int, int, int, int], *, is_outside: bool) -> UnreadableImage:
+    x, y, width, height = map(str, box)
+    image_height, image_width = array.shape[:2]
+    return UnreadableImage(
+        "box-outside-image" if is_outside else "box-too-large",
+        file=path,
+        x=x,
+        y=y,
+        width=width,
+        height=height,
+        image_width=image_width,
+        image_height=image_height,
+    )

@@ -5,10 +5,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coverslip.control_characters import escape_controls_in_lines
 from coverslip.events import Emit, OnProgress, ignore, telling
 from coverslip.files import write_text
-from coverslip.messages import text
+from coverslip.messages import escape_controls_in_lines, text
 from coverslip.reports import content, figures, words
 from coverslip.reports.figures import draw
 from coverslip.reports.model_card import model_card_text

@@ -26,7 +26,7 @@ from coverslip.datasets import (
 from coverslip.errors import BadRun, CoverslipError, UnreadableImage
 from coverslip.events import Emit, Progressed, ignore, telling
 from coverslip.files import written_whole
-from coverslip.images import Decoded, ReadPlan, middle_of, pixels_in_memory
+from coverslip.images import Decoded, ReadPlan, box_center, pixels_in_memory
 from coverslip.messages import ChooseOther, Evaluate, note
 from coverslip.runs.documents import read_table, write_table
 from coverslip.runs.environment import Opened, images_opened
@@ -185,7 +185,7 @@ def _row(record: ImageRecord, group: str | None, folder: Path) -> dict[str, str]
     if "box" in record.stated and plan.box is not None:
         row |= dict(zip(("x", "y", "width", "height"), map(str, plan.box), strict=True))
     if "point" in record.stated and plan.box is not None:
-        row |= dict(zip(("x", "y"), map(str, middle_of(plan.box)), strict=True))
+        row |= dict(zip(("x", "y"), map(str, box_center(plan.box)), strict=True))
     return row
 
 
@@ -396,5 +396,5 @@ def _pixels_of(record: ImageRecord) -> list[_Pixels]:
     pixels: list[_Pixels] = [] if "point" in record.stated else [(str(record.path), ReadPlan(**values), None)]
     if record.plan.box is not None and record.stated & {"point", "box"}:
         values.pop("box", None)
-        pixels.append((str(record.path), ReadPlan(**values), middle_of(record.plan.box)))
+        pixels.append((str(record.path), ReadPlan(**values), box_center(record.plan.box)))
     return pixels

@@ -19,8 +19,7 @@ from torch import Tensor, nn
 from coverslip.errors import OutOfTime, Stopped
 from coverslip.events import CheckpointSaved, CheckpointSelection, Noted, StepEnded
 from coverslip.files import write_same
-from coverslip.losses.cluster import ClusterLoss
-from coverslip.losses.functions import ImageLoss, balanced_weight
+from coverslip.losses.functions import ClusterLoss, ImageLoss, balanced_weight
 from coverslip.messages import note
 from coverslip.models.freezing import follows_batches, train_mode
 from coverslip.models.networks import Network

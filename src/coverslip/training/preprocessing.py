@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from coverslip.augmentation import AUGMENTATIONS
-from coverslip.augmentation.batch import apply_changes, draw_changes
+from coverslip.augmentation.transform import apply_changes, draw_changes
 from coverslip.datasets import what_to_do_about_channels
 from coverslip.errors import BadDataset, BadRecipe
 from coverslip.images import ImageFacts, Preprocessing, learn_scaling

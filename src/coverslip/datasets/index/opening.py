@@ -36,7 +36,7 @@ from coverslip.datasets.index.table_files import PLAIN_TABLE_SUFFIXES, SHEET_SUF
 from coverslip.datasets.index.tables import open_table
 from coverslip.datasets.index.unlabeled import open_unlabeled
 from coverslip.errors import BadDataset
-from coverslip.images import Depth, ReadPlan, middle_of
+from coverslip.images import Depth, ReadPlan, box_center
 from coverslip.messages import Note, note
 
 # A path, an array, a Pillow image, a table, or an iterable of these; see `as_sources`.
@@ -316,7 +316,7 @@ def _image_of(record: ImageRecord, root: Path) -> str:
         words.append(f"channel={'+'.join(map(str, plan.channels))}")
     if plan.box is not None:
         is_point = "point" in record.stated
-        numbers = middle_of(plan.box) if is_point else plan.box
+        numbers = box_center(plan.box) if is_point else plan.box
         words.append(f"{'point' if is_point else 'box'}={','.join(map(str, numbers))}")
     return "#".join(words)
 

@@ -10,10 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from coverslip.control_characters import escape_controls
 from coverslip.datasets.index.table import Table
-from coverslip.images import Decoded, Fields, Pixels, ReadPlan, middle_of, pixels_in_memory, read_pixels, square_around
-from coverslip.messages import Note, text
+from coverslip.images import Decoded, Fields, Pixels, ReadPlan, box_center, pixels_in_memory, read_pixels, square_around
+from coverslip.messages import Note, escape_controls, text
 from coverslip.tables import data_frame, html_table
 
 if TYPE_CHECKING:
@@ -208,7 +207,7 @@ class Dataset:
         def planned(record: ImageRecord) -> ImageRecord:
             changes = {name: getattr(plan, name) for name in ("plane", "channels") if name not in record.stated}
             if "point" in record.stated and record.plan.box is not None and plan.crop_size is not None:
-                changes["box"] = square_around(middle_of(record.plan.box), plan.crop_size)
+                changes["box"] = square_around(box_center(record.plan.box), plan.crop_size)
             return replace(record, plan=record.plan.model_copy(update=changes))
 
         return replace(self, records=tuple(map(planned, self.records)), opening=replace(self.opening, plan=plan))

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, or_, select
 
 from coverslip.datasets import ClassPlan, ImageRecord, with_classes
 from coverslip.errors import NotFound
-from coverslip.images import ReadPlan, middle_of
+from coverslip.images import ReadPlan, box_center
 from coverslip.runs.lookup import ImageSource
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.predictions.rows import reading
@@ -93,7 +93,7 @@ def index_of_same_pixels(plans: Sequence[ReadPlan], plan: ReadPlan, are_points: 
 
 def _is_same_crop(box: _Box | None, other: _Box | None, *, is_point: bool) -> bool:
     if is_point and box is not None and other is not None:
-        return middle_of(box) == middle_of(other)
+        return box_center(box) == box_center(other)
     return box == other
 
 
@@ -146,4 +146,4 @@ def with_dataset_labels(records: Sequence[ImageRecord], labels: LabelsOfFiles) -
 
 
 def _center(plan: ReadPlan) -> tuple[int, int] | None:
-    return None if plan.box is None else middle_of(plan.box)
+    return None if plan.box is None else box_center(plan.box)

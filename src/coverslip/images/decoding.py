@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from coverslip.errors import UnreadableImage
-from coverslip.images._decoded import MAX_BYTES
 from coverslip.images.confining import confined_to
-from coverslip.images.decoding.pool import Decoders
+from coverslip.images.decoding_pool import Decoders
 from coverslip.images.facts import effective_channels
 from coverslip.images.formats import are_added
 from coverslip.images.plan import ReadPlan
+from coverslip.images.reader import MAX_BYTES
 from coverslip.images.reading import WHOLE_IMAGE, Pixels, cut, decode
 from coverslip.processes import APART_VARIABLE
 

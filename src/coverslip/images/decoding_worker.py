@@ -1,6 +1,6 @@
 """Decodes images for another process, and may be killed over any of them.
 
-Run as `python -m coverslip.images.decoding.worker BYTES SECONDS`: what one file may take.
+Run as `python -m coverslip.images.decoding_worker BYTES SECONDS`: what one file may take.
 
 A question is a message: file, plan, largest plane in bytes, folders that it may read below. So is the answer: what the
 pixels are, followed by their bytes, or why there are none. It ends when the questions do.
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from coverslip.errors import CoverslipError
-from coverslip.images.decoding.choosing import decode_image
+from coverslip.images.decoding import decode_image
 from coverslip.images.plan import ReadPlan
 from coverslip.images.reading import Pixels
 from coverslip.processes import Json, limit_memory, prefer_for_oom_kill, read_message, set_alarm, write_message

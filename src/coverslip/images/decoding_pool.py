@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from coverslip.errors import CoverslipError, Stopped, UnreadableImage
-from coverslip.images._decoded import Array
 from coverslip.images.plan import ReadPlan
+from coverslip.images.reader import Array
 from coverslip.images.reading import Pixels
 from coverslip.messages import failure_of, text
 from coverslip.processes import Json, confined_environment, read_message, write_message
@@ -206,7 +206,7 @@ def _begin(limits: Limits) -> "subprocess.Popen[bytes]":
     """Return a process whose first message says that it is ready."""
     most = [str(limits.memory_bytes), str(round(limits.seconds) + 5)]
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "coverslip.images.decoding.worker", *most],
+        [sys.executable, "-P", "-m", "coverslip.images.decoding_worker", *most],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
