@@ -63,7 +63,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def fill(number: int, *, days_ago: float = 0, kind: Kind = PREPROCESSED) -> Path:
     """A store of about 100 kB whose one record holds its number."""
     with ArrayStore(kind, {"number": number}, (100, 1000), "uint8") as store:
-        if store.places(["image"])[0] < 0:
+        if store.positions(["image"])[0] < 0:
             store.add(["image"], np.full((1, 100, 1000), number, np.uint8))
     last_used = time.time() - days_ago * DAY
     if store.folder.exists():
@@ -95,7 +95,7 @@ def test_opening_and_closing_a_store_keep_the_bound(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("COVERSLIP_CACHE_LIMIT", "150KB")
     with ArrayStore(PREPROCESSED, {"number": 5}, (100, 1000), "uint8") as store:  # making room before it is filled
         assert total_size() <= 150_000
-        assert store.read(store.places(["image"]))[0, 0, 0] == 5, "the one just opened is the last to go"
+        assert store.read(store.positions(["image"]))[0, 0, 0] == 5, "the one just opened is the last to go"
 
 
 def test_a_store_in_use_stays_even_over_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +104,7 @@ def test_a_store_in_use_stays_even_over_the_bound(monkeypatch: pytest.MonkeyPatc
         store.add(["image"], np.full((1, 100, 1000), 7, np.uint8))
         other = fill(1)
         assert not other.exists()
-        assert store.read(store.places(["image"])).min() == 7
+        assert store.read(store.positions(["image"])).min() == 7
         assert store.folder.exists()
     assert not store.folder.exists(), "too large for the bound by itself, it goes when nobody uses it"
 
@@ -281,10 +281,10 @@ def fill_again_and_again(cache: str) -> None:
     for turn in range(40):
         with ArrayStore(PREPROCESSED, {"number": turn % 2}, (4, 4), "uint16") as store:
             names = [str(n) for n in range(turn, turn + 30)]
-            missing = [name for name, place in zip(names, store.places(names), strict=True) if place < 0]
+            missing = [name for name, place in zip(names, store.positions(names), strict=True) if place < 0]
             if missing:
                 store.add(missing, np.stack([np.full((4, 4), int(name), np.uint16) for name in missing]))
-            found = store.read(store.places(names))
+            found = store.read(store.positions(names))
             assert (found == np.arange(turn, turn + 30, dtype=np.uint16)[:, None, None]).all()
 
 

@@ -156,14 +156,14 @@ def test_whoever_reads_alone_has_nobody_beside() -> None:
 
     def reads() -> None:
         for _ in range(50):
-            with room.beside_others():
+            with room.shared():
                 beside[0] += 1
                 time.sleep(0.0005)
                 beside[0] -= 1
 
     def reads_alone() -> None:
         for _ in range(20):
-            with room.alone():
+            with room.exclusive():
                 most_beside.append(beside[0])
 
     threads = [threading.Thread(target=each) for each in (reads, reads, reads_alone, reads_alone)]

@@ -1,6 +1,7 @@
-"""What is kept to save time: stores by kind, within one bound, never removed while in use.
+"""The cache folder: stores of several kinds within one size limit; stores in use are never removed.
 
-A room that caches registers its kind of store here and opens its stores by it; it locks and removes nothing itself.
+A package that caches data registers a kind of store and opens its stores through it. Only this package locks and
+removes stores.
 """
 
 from coverslip.cache.arrays import ARRAYS, ArrayStore

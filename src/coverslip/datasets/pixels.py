@@ -195,7 +195,7 @@ class PixelCache:
     ) -> dict[int, int]:
         """Store the missing pixels, and return the position in the store for each position in the dataset."""
         digests = [_digest(scan, i) for i in positions]
-        positions_in_store = self._store.places(digests)
+        positions_in_store = self._store.positions(digests)
         missing = list(
             {
                 digest: i for digest, i, place in zip(digests, positions, positions_in_store, strict=True) if place < 0
@@ -203,7 +203,7 @@ class PixelCache:
         )
         if missing:
             self._decode(dataset, scan, by_field(dataset.records, missing), preprocessing, emit, stop)
-            positions_in_store = self._store.places(digests)
+            positions_in_store = self._store.positions(digests)
         return dict(zip(positions, positions_in_store.tolist(), strict=True))
 
     def _decode(

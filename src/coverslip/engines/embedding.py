@@ -139,7 +139,7 @@ def embed(
         emit(Noted.of(not_usable(error)))
 
     with ArrayStore(FEATURES, made_by, (n_features,), np.float32, say_not_kept) as store:
-        places = store.places(digests)
+        places = store.positions(digests)
         waiting = [i for i, place in enumerate(places) if place < 0]
         if waiting:
             example = as_input(pixels_of(waiting[:N_CHECKED]))
@@ -150,7 +150,7 @@ def embed(
                 done += len(some)
                 stop.check()
                 emit(_progress(done, len(waiting), time.monotonic() - started))
-            places = store.places(digests)
+            places = store.positions(digests)
         yield Features(store, places), engine
 
 
@@ -166,7 +166,7 @@ def n_missing(
     """How many images `embed` would have to compute: their features are not in the cache. Arguments as of `embed`."""
     made_by = _made_by(network, preprocessing, tta, device)
     with ArrayStore(FEATURES, made_by, (n_features,), np.float32, lambda error: None) as store:
-        return int((store.places(digests) < 0).sum())
+        return int((store.positions(digests) < 0).sum())
 
 
 def _made_by(network: "nn.Module", preprocessing: dict[str, Any], tta: int, device: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Read any microscope file as pixels, describe them, and preprocess them for a network."""
+"""Read microscope images as pixels, describe them, and preprocess them for a network."""
 
 from coverslip.images._pillow import decode_pillow
 from coverslip.images.confining import open_below, open_image

@@ -1,4 +1,10 @@
-"""Whether this process or another decodes an image; joined channels, and whole fields kept for several boxes."""
+"""Read images in this process, or in child processes that can be killed.
+
+`read_pixels` decodes in this process. Inside `decoding_apart` it decodes in a few child processes, which stay alive for
+a while and answer over pipes. Each file has limits of processor time, time and memory, so a file that blocks its reader
+becomes one unreadable image. This module also joins channels of several files, and caches planes from which several
+boxes are cut.
+"""
 
 import atexit
 import json
@@ -17,44 +23,44 @@ from coverslip.errors import UnreadableImage
 from coverslip.images.confining import confined_to
 from coverslip.images.decoding_pool import Decoders
 from coverslip.images.facts import effective_channels
-from coverslip.images.formats import are_added
+from coverslip.images.formats import has_added_readers
 from coverslip.images.plan import ReadPlan
 from coverslip.images.reader import MAX_BYTES
 from coverslip.images.reading import WHOLE_IMAGE, Pixels, cut, decode
 from coverslip.processes import APART_VARIABLE
 
-MOST_BYTES = 128 * 2**20  # of decoded planes; the one that was used last is kept whatever its size
+_MAX_CACHED_BYTES = 128 * 2**20  # of cached planes; the most recently used plane is kept whatever its size
 _Key = tuple[Path, ReadPlan]
 
 
 class Fields:
-    """Decoded planes by file and plan, for one pass over images. Used by several threads, which wait for one another.
+    """A cache of decoded planes by file and plan, for one pass over images. Thread-safe: each plane is decoded once.
 
-    Memory is bounded: planes that were not used for longest go first.
+    Memory is bounded: the least recently used planes are removed first.
     """
 
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
-        self._most_bytes = most_bytes
+    def __init__(self, max_bytes: int = _MAX_CACHED_BYTES) -> None:
+        self._max_bytes = max_bytes
         self._lock = threading.Lock()
-        self._kept: OrderedDict[_Key, Future[Pixels | UnreadableImage]] = OrderedDict()
+        self._planes: OrderedDict[_Key, Future[Pixels | UnreadableImage]] = OrderedDict()
 
     def get(self, path: Path, whole: ReadPlan, decode: Callable[[], Pixels]) -> Pixels:
-        """Return the plane with all its channels by a plan without a box, decoded by whoever asks first.
+        """Return the plane with all channels for a plan without a box; the first caller decodes it.
 
         Raises:
-            UnreadableImage: it cannot be read; nobody tries again.
+            UnreadableImage: the plane cannot be read; later calls do not try again.
         """
         key = (path, whole)
         with self._lock:
-            pending = self._kept.get(key)
-            future = pending or self._kept.setdefault(key, Future())
-            self._kept.move_to_end(key)
+            pending = self._planes.get(key)
+            future = pending or self._planes.setdefault(key, Future())
+            self._planes.move_to_end(key)
         if pending is None:
             self._decode(key, future, decode)
-        field = future.result()
-        if isinstance(field, UnreadableImage):
-            raise UnreadableImage.of(field.failure)
-        return field
+        pixels = future.result()
+        if isinstance(pixels, UnreadableImage):
+            raise UnreadableImage.of(pixels.failure)
+        return pixels
 
     def _decode(self, key: _Key, future: "Future[Pixels | UnreadableImage]", decode: Callable[[], Pixels]) -> None:
         try:
@@ -64,52 +70,54 @@ class Fields:
         except BaseException as error:  # noqa: BLE001 - raised in every waiting thread, this one too
             future.set_exception(error)
             with self._lock:
-                self._kept.pop(key, None)
-        self._let_go()
+                self._planes.pop(key, None)
+        self._evict()
 
-    def _let_go(self) -> None:
+    def _evict(self) -> None:
         with self._lock:
-            n_bytes = sum(map(_n_bytes, self._kept.values()))
-            for key in list(self._kept)[:-1]:
-                if n_bytes <= self._most_bytes:
+            n_bytes = sum(map(_n_bytes, self._planes.values()))
+            for key in list(self._planes)[:-1]:
+                if n_bytes <= self._max_bytes:
                     return
-                if self._kept[key].done():
-                    n_bytes -= _n_bytes(self._kept.pop(key))
+                if self._planes[key].done():
+                    n_bytes -= _n_bytes(self._planes.pop(key))
 
 
 def _n_bytes(future: "Future[Pixels | UnreadableImage]") -> int:
-    field = future.result() if future.done() and future.exception() is None else None
-    return field.array.nbytes if isinstance(field, Pixels) else 0
+    pixels = future.result() if future.done() and future.exception() is None else None
+    return pixels.array.nbytes if isinstance(pixels, Pixels) else 0
 
 
 def decode_image(
     path: Path, plan: ReadPlan, *, max_bytes: int = MAX_BYTES, within: Sequence[Path] | None = None
 ) -> Pixels:
-    """Decode an image of one file, or of a file for each channel: gray that is stored as color is one channel.
+    """Decode an image of one file, or of one file per channel, in this process.
+
+    Gray that is stored as color counts as one channel if the channels are in several files.
 
     Raises:
-        UnreadableImage: a file cannot be read, lies outside the folders `within`, or they differ in size or depth.
+        UnreadableImage: a file cannot be read or lies outside the folders `within`, or files differ in size or depth.
     """
     with confined_to(within):
-        return _decoded(path, plan, max_bytes)
+        return _decode_files(path, plan, max_bytes)
 
 
-def _decoded(path: Path, plan: ReadPlan, max_bytes: int) -> Pixels:
+def _decode_files(path: Path, plan: ReadPlan, max_bytes: int) -> Pixels:
     if not plan.other_files:
         return decode(path, plan, max_bytes=max_bytes)
-    of_each = ReadPlan(plane=plan.plane)
+    file_plan = ReadPlan(plane=plan.plane)
     channels: list[Pixels] = []
     for file in plan.files(path):
         n_bytes = sum(pixels.array.nbytes for pixels in channels)
-        channels.append(_channel(path, file, of_each, max(1, max_bytes - n_bytes)))
+        channels.append(_decode_channel(path, file, file_plan, max(1, max_bytes - n_bytes)))
     arrays = [pixels.array for pixels in channels]
-    _refuse_unlike(plan.files(path), channels)
+    _check_equal_sizes(plan.files(path), channels)
     notes = dict.fromkeys(pixels.note for pixels in channels if pixels.note)
     joined = replace(channels[0], array=np.concatenate(arrays, axis=2), note="; ".join(notes) or None)
     return cut(path, joined, plan, max_bytes)
 
 
-def _channel(path: Path, file: Path, plan: ReadPlan, max_bytes: int) -> Pixels:
+def _decode_channel(path: Path, file: Path, plan: ReadPlan, max_bytes: int) -> Pixels:
     try:
         pixels = decode(file, plan, max_bytes=max_bytes)
     except UnreadableImage as error:
@@ -121,7 +129,7 @@ def _channel(path: Path, file: Path, plan: ReadPlan, max_bytes: int) -> Pixels:
     return replace(pixels, array=effective_channels(pixels.array))
 
 
-def _refuse_unlike(files: tuple[Path, ...], channels: list[Pixels]) -> None:
+def _check_equal_sizes(files: tuple[Path, ...], channels: list[Pixels]) -> None:
     first = channels[0].array
     for file, pixels in zip(files, channels, strict=True):
         if pixels.array.shape[:2] != first.shape[:2] or pixels.array.dtype != first.dtype:
@@ -139,12 +147,11 @@ def _refuse_unlike(files: tuple[Path, ...], channels: list[Pixels]) -> None:
 
 
 WITHIN_VARIABLE = "COVERSLIP_READ_WITHIN"
-"""Where the environment has it, a JSON list of real paths, a process reads no image outside these folders."""
+"""Environment variable with a JSON list of real paths: the process reads images in these folders only."""
 
 _WITHIN = tuple(map(Path, json.loads(os.environ[WITHIN_VARIABLE]))) if WITHIN_VARIABLE in os.environ else None
 _lock = threading.Lock()
-# One for each `decoding_apart` that is open, with its folders. Of the process, since threads that it begins shall read
-# likewise.
+# The folders of each `decoding_apart` that is open. Global, because it applies to all threads of the process.
 _open: list[Sequence[Path] | None] = [_WITHIN] if os.environ.get(APART_VARIABLE) else []
 _decoders = Decoders()
 
@@ -157,21 +164,22 @@ def read_pixels(
     fields: Fields | None = None,
     within: Sequence[Path] | None = None,
 ) -> Pixels:
-    """Decode one image: one file, or a file for each channel where the plan names others.
+    """Decode one image from one file, or from one file per channel if the plan names others. Thread-safe.
 
-    The format is identified by the first bytes, never by the name. Safe to call from several threads.
+    The format is identified by the first bytes, not by the file name.
 
     Args:
-        path: a file.
-        plan: which plane, channels and box to keep.
-        max_bytes: a plane that declares more, over all channels, is refused before it is decoded.
-        fields: where planes are kept that several boxes are cut out of; whole images are never kept.
-        within: real paths of folders; files outside them are refused, also those that links or metadata lead to. None
-            takes those of `decoding_apart` or of the environment, or any.
+        path: the file.
+        plan: the plane, channels and box to read.
+        max_bytes: a plane that declares more bytes, over all channels, is refused before it is decoded.
+        fields: a cache of planes from which several boxes are cut; whole images are not cached.
+        within: real paths of folders; files outside them are refused, including targets of links and metadata. None:
+            the folders of `decoding_apart` or of the environment, or any folder.
 
     Raises:
-        UnreadableImage: for everything that can be wrong with one file; nothing else is raised, but
-            within `decoding_apart`, where it may have been interrupted (Stopped), or no process can be begun.
+        UnreadableImage: for any problem with the file.
+        Stopped: within `decoding_apart` only: decoding was interrupted.
+        CoverslipError: within `decoding_apart` only: no process can be started.
     """
     if fields is None or plan.box is None:
         return _read(path, plan, max_bytes, within)
@@ -180,26 +188,26 @@ def read_pixels(
 
 
 def _read(path: Path, plan: ReadPlan, max_bytes: int, within: Sequence[Path] | None) -> Pixels:
-    within = _readable() if within is None else within
-    if not _open or are_added():  # other processes do not know formats that this one added
+    within = _allowed_folders() if within is None else within
+    if not _open or has_added_readers():  # child processes lack formats that were added in this process
         return decode_image(path, plan, max_bytes=max_bytes, within=within)
     return _decoders.read(path, plan, max_bytes, within)
 
 
-def _readable() -> Sequence[Path] | None:
-    """Return the folders to which reads are confined that name none; of servers of one process, those of each."""
-    each = [*_open] or [_WITHIN]
-    return None if None in each else [folder for folders in each if folders is not None for folder in folders]
+def _allowed_folders() -> Sequence[Path] | None:
+    """Return the folders to which reads without `within` are confined, of all servers in this process together."""
+    allowed = [*_open] or [_WITHIN]
+    return None if None in allowed else [folder for folders in allowed if folders is not None for folder in folders]
 
 
 @contextmanager
 def decoding_apart(within: Sequence[Path] | None = None) -> Iterator[None]:
-    """Let all threads of this process have their images decoded by processes that can be killed.
+    """Decode the images of all threads of this process in child processes that can be killed.
 
-    At the end what is still being read is stopped. Idle processes stay for a while, for whoever opens it again.
+    At the end, decoding that is still in progress is stopped. Idle processes stay alive for a while for reuse.
 
     Args:
-        within: real paths of the folders to which reads are confined that name none.
+        within: real paths of the folders to which reads without `within` are confined.
     """
     with _lock:
         _open.append(within)
@@ -209,19 +217,19 @@ def decoding_apart(within: Sequence[Path] | None = None) -> Iterator[None]:
     finally:
         with _lock:
             _open.remove(within)
-            if _open:  # another server of this process reads on, whatever this one interrupted
+            if _open:  # another server of this process continues to read
                 _decoders.resume()
             else:
                 _decoders.interrupt()
 
 
 def interrupt_decoding() -> None:
-    """Stop whatever is being decoded apart, at once: whoever waits for it gets `Stopped`."""
+    """Stop all decoding in child processes at once; the waiting callers get `Stopped`."""
     _decoders.interrupt()
 
 
 def end_decoding() -> None:
-    """End all processes that decode: of a process that leaves without Python's own end, which would do it."""
+    """End all decoding processes. Needed before `os._exit`, which skips the exit handlers of Python."""
     _decoders.close()
 
 

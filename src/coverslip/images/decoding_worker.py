@@ -1,9 +1,9 @@
-"""Decodes images for another process, and may be killed over any of them.
+"""A process that decodes images for another process, and can be killed at any time.
 
-Run as `python -m coverslip.images.decoding_worker BYTES SECONDS`: what one file may take.
+Run as `python -m coverslip.images.decoding_worker BYTES SECONDS`, with the limits for one file.
 
-A question is a message: file, plan, largest plane in bytes, folders that it may read below. So is the answer: what the
-pixels are, followed by their bytes, or why there are none. It ends when the questions do.
+A request is a message with file, plan, size limit of a plane in bytes, and allowed folders. The answer is a message
+with the properties of the pixels, followed by their bytes, or with an error. The process ends when its stdin is closed.
 """
 
 import os
@@ -18,41 +18,41 @@ from coverslip.images.plan import ReadPlan
 from coverslip.images.reading import Pixels
 from coverslip.processes import Json, limit_memory, prefer_for_oom_kill, read_message, set_alarm, write_message
 
-_BUFFER_BYTES = 2**18  # a small image and what it is in one piece: whoever waits is woken once
+_BUFFER_BYTES = 2**18  # a message and a small image in one write
 
 
-def main(most_bytes: int, most_seconds: int) -> int:
-    """Answer until nobody asks any more."""
-    questions, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb", _BUFFER_BYTES)
-    os.dup2(2, 1)  # what libraries print must not stand among answers
+def main(max_bytes: int, max_seconds: int) -> int:
+    """Answer requests until stdin is closed."""
+    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb", _BUFFER_BYTES)
+    os.dup2(2, 1)  # output of libraries must not mix with answers
     prefer_for_oom_kill()
-    limit_memory(most_bytes)
+    limit_memory(max_bytes)
     write_message(answers, {"ready": True})
-    while (question := read_message(questions)) is not None:
-        set_alarm(most_seconds)
-        _answer(answers, question)
+    while (request := read_message(requests)) is not None:
+        set_alarm(max_seconds)
+        _answer(answers, request)
         set_alarm(0)
     return 0
 
 
-def _answer(answers: IO[bytes], question: Json) -> None:
-    plan, within = ReadPlan.model_validate(question["plan"]), question["within"]
+def _answer(answers: IO[bytes], request: Json) -> None:
+    plan, within = ReadPlan.model_validate(request["plan"]), request["within"]
     roots = None if within is None else tuple(map(Path, within))
     try:
-        pixels = decode_image(Path(question["file"]), plan, max_bytes=question["max_bytes"], within=roots)
+        pixels = decode_image(Path(request["file"]), plan, max_bytes=request["max_bytes"], within=roots)
     except CoverslipError as error:
         if isinstance(error.__cause__, MemoryError):
             write_message(answers, {"out_of_memory": True})
         else:
             write_message(answers, {"error": asdict(error.failure)})
         return
-    except MemoryError:  # even for the message
+    except MemoryError:  # while the error was created
         write_message(answers, {"out_of_memory": True})
         return
-    write_message(answers, _described(pixels), pixels.array.data.cast("B"))
+    write_message(answers, _description(pixels), pixels.array.data.cast("B"))
 
 
-def _described(pixels: Pixels) -> Json:
+def _description(pixels: Pixels) -> Json:
     array = pixels.array
     return {
         "shape": array.shape,

@@ -65,8 +65,8 @@ LOSSES: Table[LossRecord] = Table(
                 Option(
                     name="gamma",
                     title="Gamma",
-                    help="Higher values give images that are classified with confidence less weight. At 0 all weights are "
-                    "equal.",
+                    help="Higher values reduce the weight of images that are classified with confidence. At 0 all "
+                    "weights are equal.",
                     type="number",
                     default=2.0,
                     minimum=0,
