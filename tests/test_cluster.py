@@ -10,7 +10,8 @@ from importlib.util import find_spec
 
 import pytest
 
-from coverslip.cluster import joined_cluster, joining
+from coverslip import cluster
+from coverslip.cluster import joined_cluster
 from coverslip.errors import ClusterUnreachable, UntrustedCluster
 from coverslip.events import Event
 from coverslip.messages import TrustCluster
@@ -60,7 +61,7 @@ def test_an_address_where_nothing_answers_is_an_error_in_time(
     silent: str, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAY_ADDRESS", silent)
-    monkeypatch.setattr(joining, "_SECONDS", 1.0)
+    monkeypatch.setattr(cluster, "_TIMEOUT_S", 1.0)
     began = time.monotonic()
     with pytest.raises(ClusterUnreachable):
         joined_cluster(form.format(silent), is_trusted=True, emit=[].append)
@@ -109,7 +110,7 @@ for _ in range(2):  # a program may begin several, one after the other
 
 JOINED = """
 from ray.cluster_utils import Cluster
-from coverslip.cluster import addresses, joined_cluster
+from coverslip.cluster import joined_cluster
 
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
 events = []

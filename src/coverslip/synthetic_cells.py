@@ -1,4 +1,4 @@
-"""Synthetic images of stained blood cells: something to try coverslip on before there are images.
+"""Synthetic images of stained blood cells, for trying coverslip without own images.
 
 The images are drawn, not photographed. The steps are:
 

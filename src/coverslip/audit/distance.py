@@ -13,7 +13,7 @@ from coverslip.engines import embed
 from coverslip.errors import BadDataset
 from coverslip.evaluation import Metric
 from coverslip.evaluation.distances import Distances, PairDistance, SetFacts, coral, median_distance, mmd
-from coverslip.events import Emit, telling
+from coverslip.events import Emit, progress_reporter
 from coverslip.images import ImageFacts, Preprocessing
 from coverslip.inference import load_classifier
 from coverslip.machine import chosen_device
@@ -208,7 +208,7 @@ def _kernel_width(features: Sequence[Floats]) -> float:
 
 
 def _pair(a: _FeatureSet, b: _FeatureSet, sigma: float, n_resamples: int, emit: Emit) -> PairDistance:
-    report_progress = telling(emit, f"comparing {a.facts.name} with {b.facts.name}", unit="images")
+    report_progress = progress_reporter(emit, f"comparing {a.facts.name} with {b.facts.name}", unit="images")
 
     def tell_unless_stopped(done: int, total: int) -> None:
         BY_SIGNAL.check()

@@ -103,7 +103,7 @@ class ArrayStore:
         self._verified: dict[str, int] = {}
 
     def _n_whole(self) -> int:
-        """Return the number of complete records. Call it after listing records: they are written before they are listed."""
+        """Return the number of complete records in the file; call it after listing, as records are written first."""
         return os.fstat(self._file).st_size // self.n_bytes
 
     def __enter__(self) -> "ArrayStore":

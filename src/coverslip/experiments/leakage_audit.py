@@ -20,7 +20,7 @@ from coverslip.audit import (
 )
 from coverslip.datasets import Dataset, DecodedPixels, Scan, SignalSource, connected_components, exclusion_reasons
 from coverslip.engines import embed
-from coverslip.events import Emit, ignore, telling
+from coverslip.events import Emit, ignore, progress_reporter
 from coverslip.images import ImageFacts, effective_channels
 from coverslip.machine import n_cores
 from coverslip.models.networks import FeatureNetwork, create_network
@@ -67,7 +67,7 @@ def _audit(data: Dataset, scan: Scan, recipe: Recipe, emit: Emit, stop: Stop) ->
     features = _features(data, scan, positions, facts, recipe, emit, stop)
     sources, tell = (
         _sources(data, positions, facts, emit, stop),
-        telling(emit, "looking for shortcuts", "probes"),
+        progress_reporter(emit, "looking for shortcuts", "probes"),
     )
 
     def on_progress(done: int, total: int) -> None:
@@ -146,7 +146,7 @@ def _sources(
         return border_features(image), background_features(image), {} if record.given else file_tags(record.path)
 
     with ThreadPoolExecutor(n_cores(), thread_name_prefix="leakage-audit") as pool:
-        tell, numbers = telling(emit, "looking at borders and backgrounds", "images"), []
+        tell, numbers = progress_reporter(emit, "looking at borders and backgrounds", "images"), []
         for done, described in enumerate(pool.map(read, positions), start=1):
             numbers.append(described)
             tell(done, len(positions))

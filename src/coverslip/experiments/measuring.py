@@ -9,7 +9,7 @@ import numpy as np
 from coverslip.datasets import Dataset, ImageRecord, connected_components, one_line, some
 from coverslip.errors import BadDataset, OutOfMemory
 from coverslip.evaluation import Evaluation, empty_evaluation, evaluate_predictions, without_temperature
-from coverslip.events import Emit, Noted, telling
+from coverslip.events import Emit, Noted, progress_reporter
 from coverslip.experiments.split_data import SplitData
 from coverslip.inference import Classifier
 from coverslip.machine import free_memory_bytes
@@ -130,7 +130,7 @@ def evaluated(
         probability_uncalibrated=without_temperature(probability, temperature[measured]),
         positive=recipe.positive_class,
         columns=_columns(records),
-        on_progress=telling(emit, "computing confidence intervals", "metrics"),
+        on_progress=progress_reporter(emit, "computing confidence intervals", "metrics"),
     )
 
 
@@ -341,7 +341,7 @@ def drawn_on(
             variation=variation.rows if variation else None,
             n_images_of_fold=n_of_fold,
             seed=recipe.seed,
-            on_progress=telling(context.emit, "drawing the learning curve", "networks"),
+            on_progress=progress_reporter(context.emit, "drawing the learning curve", "networks"),
         )
         LearningCurveRecord(curve=curve).write(context.run.learning_curve_file)
 

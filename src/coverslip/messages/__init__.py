@@ -1,4 +1,4 @@
-"""Messages that users read: the catalogue, notes, failures and remedies."""
+"""Messages to users: the catalogue, notes, failures and remedies."""
 
 from coverslip.messages.catalogue import (
     duration,

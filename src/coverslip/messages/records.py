@@ -1,6 +1,7 @@
-"""Remedies: what can be done about an error or a note, as data.
+"""Notes, failures and remedies: messages with code and parameters, as stored in events and files and sent to pages.
 
-The command line turns a remedy into an option or a command, a page into a button.
+A remedy is a possible action after an error or a note, as data. The command line shows it as an option or a command, a
+page as a button.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,31 +13,31 @@ from coverslip.messages.catalogue import has_entry, text
 
 @dataclass(frozen=True, slots=True)
 class Set:
-    """Give a key of the recipe this value."""
+    """Set a key of the recipe to a value."""
 
-    key: str  # sections with dots: split.folds
+    key: str  # with dots: split.folds
     value: Any  # a JSON value
     kind: Literal["set"] = "set"
 
 
 @dataclass(frozen=True, slots=True)
 class AllowLeakage:
-    """Train although the same pixels or groups stand on both sides; the numbers will be too good."""
+    """Train although images or groups are in both the training and the test set, which inflates the metrics."""
 
     kind: Literal["allow-leakage"] = "allow-leakage"
 
 
 @dataclass(frozen=True, slots=True)
 class GroupBy:
-    """Say which images belong together, by a column of the table or by a pattern that is searched in the paths."""
+    """Group images by a column of the table or by a pattern in their paths."""
 
-    column: str | None = None  # None: by a pattern
+    column: str | None = None  # None: group by a pattern
     kind: Literal["group-by"] = "group-by"
 
 
 @dataclass(frozen=True, slots=True)
 class MapColumn:
-    """Say which column of the table holds this."""
+    """Select a column of the table by its meaning."""
 
     meaning: str  # path, label, ...
     kind: Literal["map-column"] = "map-column"
@@ -44,7 +45,7 @@ class MapColumn:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Go on with a run, or a study, that was stopped."""
+    """Resume a stopped run or study."""
 
     run: str  # its folder
     of: Literal["run", "study"] = "run"
@@ -53,16 +54,16 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Evaluate:
-    """Measure a run's classifier."""
+    """Evaluate the classifier of a run."""
 
     run: str  # its folder
-    on_other_images: bool = False  # instead of the test set of the run
+    on_other_images: bool = False  # False: on the test set of the run
     kind: Literal["evaluate"] = "evaluate"
 
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """End a run's fine-tuning with the best epoch so far, then calibrate, test and report."""
+    """Finish a run with the best epoch so far: calibrate, evaluate and report."""
 
     run: str  # its folder
     kind: Literal["finish"] = "finish"
@@ -72,13 +73,13 @@ class Finish:
 class ImportWeights:
     """Import pretrained weights from a file."""
 
-    model: str | None = None  # None: which one is not known where this is said
+    model: str | None = None  # None: any model
     kind: Literal["import-weights"] = "import-weights"
 
 
 @dataclass(frozen=True, slots=True)
 class ShowModels:
-    """Look at the list of networks, or at one of them."""
+    """Show the list of models, or one model."""
 
     model: str | None = None
     kind: Literal["show-models"] = "show-models"
@@ -86,7 +87,7 @@ class ShowModels:
 
 @dataclass(frozen=True, slots=True)
 class CleanCache:
-    """Empty the cache, or one kind of store in it; what is missed is made again."""
+    """Clean the cache, or one kind of store; removed data are recomputed when needed."""
 
     store: str | None = None
     kind: Literal["clean-cache"] = "clean-cache"
@@ -94,7 +95,7 @@ class CleanCache:
 
 @dataclass(frozen=True, slots=True)
 class ChooseOther:
-    """Give another place or name than the one that was given or stands by default."""
+    """Choose another folder, name or host."""
 
     of: Literal["output", "name", "workspace", "root", "host"]
     kind: Literal["choose-other"] = "choose-other"
@@ -102,7 +103,7 @@ class ChooseOther:
 
 @dataclass(frozen=True, slots=True)
 class TrustCluster:
-    """Join a Ray cluster that asks for no token."""
+    """Join a Ray cluster that requires no token."""
 
     kind: Literal["trust-cluster"] = "trust-cluster"
 
@@ -124,7 +125,7 @@ Remedy = (
 Remedies = tuple[Remedy, ...]
 
 
-# What `dataclasses.asdict` made of these, read back. Not by Pydantic, whose import would slow down every command.
+# By `kind`, to read JSON without Pydantic, whose import would slow down every command.
 _REMEDIES: dict[str, type[Remedy]] = {
     "set": Set,
     "allow-leakage": AllowLeakage,
@@ -142,16 +143,16 @@ _REMEDIES: dict[str, type[Remedy]] = {
 
 
 def remedies_of(stored: Iterable[Mapping[str, Any]]) -> Remedies:
-    """Remedies from JSON.
+    """Return remedies from JSON.
 
     Raises:
-        KeyError, TypeError: one is of no known kind, or has other fields.
+        KeyError, TypeError: a remedy has an unknown kind or other fields.
     """
     return tuple(_REMEDIES[remedy["kind"]](**remedy) for remedy in stored)
 
 
-# The environment variable that names the file in which a child process leaves its failure. A process that has it
-# leaves it to the reader of that file to render remedies.
+# Environment variable with the file to which a child process writes its failure. The process that reads the file shows
+# the remedies, not the child process.
 FAILURE_VARIABLE = "COVERSLIP_FAILURE"
 
 Parameters = Mapping[str, Any]  # Any: JSON values
@@ -160,26 +161,26 @@ Level = Literal["info", "warning"]
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something to know about images or a training that needs no action at once."""
+    """Information about images or a training that requires no immediate action."""
 
     code: str  # of the message
     text: str
     _: KW_ONLY
     level: Level = "info"
-    parameters: Parameters = field(default_factory=dict)  # those of the message, and what else programs may use
+    parameters: Parameters = field(default_factory=dict)  # of the message, and further values for programs
     remedies: Remedies = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """An error as files and pages store it."""
+    """An error as data, for files and pages."""
 
     kind: str = "failed"  # the kind of error: "bad-recipe"
     code: str  # of the message
-    what: str  # what happened, one sentence without a full stop
-    do: str = ""  # what to do about it, sentences with their full stop
-    file: str | None = None  # the file or folder that is affected
-    parameters: Parameters = field(default_factory=dict)  # those of the message, and what else programs may use
+    what: str  # what happened: one sentence without a period
+    do: str = ""  # what to do: sentences with periods
+    file: str | None = None  # the affected file or folder
+    parameters: Parameters = field(default_factory=dict)  # of the message, and further values for programs
     remedies: Remedies = ()
 
 
@@ -187,8 +188,8 @@ def note(code: str, *, level: Level = "info", remedies: Remedies = (), **paramet
     """Return the note of a message of the catalogue.
 
     Args:
-        code, parameters: as of `catalogue.text`; further parameters are for programs.
-        level, remedies: as of a note.
+        code, parameters: as for `catalogue.text`; further parameters are for programs.
+        level, remedies: fields of the note.
     """
     return Note(code, text(code, **parameters), level=level, parameters=parameters, remedies=remedies)
 
@@ -196,11 +197,11 @@ def note(code: str, *, level: Level = "info", remedies: Remedies = (), **paramet
 def failure(
     code: str, *, kind: str = "failed", file: str | None = None, remedies: Remedies = (), **parameters: Any
 ) -> Failure:
-    """Return the failure of a message of the catalogue, where no error is raised.
+    """Return the failure of a message of the catalogue without raising an error.
 
     Args:
-        code, parameters: as of `catalogue.text`. Its attribute `.do` may be missing.
-        kind, file, remedies: as of a failure.
+        code, parameters: as for `catalogue.text`. The attribute `.do` is optional.
+        kind, file, remedies: fields of the failure.
     """
     do = text(f"{code}.do", **parameters) if has_entry(f"{code}.do") else ""
     what = text(code, **parameters)
@@ -211,7 +212,7 @@ def note_of(stored: Parameters) -> Note:
     """Return a note from JSON.
 
     Raises:
-        KeyError, TypeError: it has other fields.
+        KeyError, TypeError: the fields are different.
     """
     return Note(**{**stored, "remedies": remedies_of(stored["remedies"])})
 
@@ -220,6 +221,6 @@ def failure_of(stored: Parameters) -> Failure:
     """Return a failure from JSON.
 
     Raises:
-        KeyError, TypeError: it has other fields.
+        KeyError, TypeError: the fields are different.
     """
     return Failure(**{**stored, "remedies": remedies_of(stored["remedies"])})

@@ -24,7 +24,7 @@ from coverslip.datasets import (
     with_classes,
 )
 from coverslip.errors import BadRun, CoverslipError, UnreadableImage
-from coverslip.events import Emit, Progressed, ignore, telling
+from coverslip.events import Emit, Progressed, ignore, progress_reporter
 from coverslip.files import written_whole
 from coverslip.images import Decoded, ReadPlan, box_center, pixels_in_memory
 from coverslip.messages import ChooseOther, Evaluate, note
@@ -49,7 +49,7 @@ class ContentHashes:
         """The hashes of all files of each image, by its id; empty for a file that is not there."""
         files = {record.image_id: record.plan.files(record.path) for record in data.records if record.given is None}
         unknown = list(dict.fromkeys(file for each in files.values() for file in each if file not in self._known))
-        tell = telling(emit, "hashing files", "files")
+        tell = progress_reporter(emit, "hashing files", "files")
         for n, (file, digest) in enumerate(zip(unknown, _hashed(unknown), strict=True), start=1):
             self._known[file] = digest
             tell(n, len(unknown))
