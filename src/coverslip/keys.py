@@ -112,17 +112,13 @@ class Option:
                 values = [choice.value for choice in self.choices]
                 return None if value in values else text("option-no-choice", choices=", ".join(map(str, values)))
             case "integers":
-                is_list = isinstance(value, list | tuple) and len(value) == self.length
-                return (
-                    None
-                    if is_list and all(map(self._is_valid_number, value))
-                    else text("option-no-list", n=self.length or 0, **self._range())
-                )
-        if self._is_valid_number(value):
+                fits = isinstance(value, list | tuple) and len(value) == self.length and all(map(self._is_valid, value))
+                return None if fits else text("option-no-list", n=self.length or 0, **self._range())
+        if self._is_valid(value):
             return None
         return text("option-no-number", is_whole=self.type == "integer", **self._range())
 
-    def _is_valid_number(self, value: object) -> bool:
+    def _is_valid(self, value: object) -> bool:
         kinds = (int, float) if self.type == "number" else (int,)
         if isinstance(value, bool) or not isinstance(value, kinds):
             return False
