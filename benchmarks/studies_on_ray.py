@@ -78,7 +78,7 @@ def overhead(folder: Path, n: int, raylets: int) -> None:
     sys.executable = _PYTHON  # raylets are begun with it
     with cluster_of(raylets) as (cluster, _):
         place = OnRay(cluster.address, 1, folder, trust_cluster=True)
-        place.task = place.task_of(_nothing_on_node)
+        place.task = place.remote_task(_nothing_on_node)
         _seconds_each(place, order, folder / "warm", 3 * raylets)  # workers are begun once
         seconds = _seconds_each(place, order, folder / "ray", n)
         print(f"Ray: {1000 * seconds:.0f} ms a training, {place.n_parallel} at once", flush=True)

@@ -20,12 +20,12 @@ from odd_formats import install, write_odd
 from refusing import refusing
 
 from coverslip.errors import Stopped, UnreadableImage
-from coverslip.images import ReadPlan, decoding_apart, read_pixels
+from coverslip.images import ReadPlan, decode_in_processes, read_pixels
 from coverslip.images.decoding_pool import Decoders, Limits, SharedOrExclusive
 from coverslip.images.reader import MAX_BYTES
 from coverslip.images.reading import Pixels, decode
 from coverslip.messages import text
-from coverslip.processes import APART_VARIABLE
+from coverslip.processes import DECODE_APART_VARIABLE
 
 pytestmark = pytest.mark.slow  # each begins processes
 
@@ -78,7 +78,7 @@ def test_pixels_and_refusals_are_those_of_this_process(tmp_path: Path) -> None:
         (tmp_path / "none.png", ReadPlan()),
         (tmp_path, ReadPlan()),
     ]
-    with decoding_apart():
+    with decode_in_processes():
         for path, plan in asked:
             assert outcome(read_pixels, path, plan) == outcome(decode, path, plan)
 
@@ -176,7 +176,9 @@ def test_whoever_reads_alone_has_nobody_beside() -> None:
 
 def test_a_command_decodes_in_processes_that_can_be_killed() -> None:
     code = "import os, sys; from coverslip.cli import main; main(['cache']); print(os.environ[sys.argv[1]])"
-    done = subprocess.run([sys.executable, "-c", code, APART_VARIABLE], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, DECODE_APART_VARIABLE], capture_output=True, text=True, check=True
+    )
     assert done.stdout.splitlines()[-1] == "1"
 
 

@@ -34,11 +34,11 @@ _DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError
 class Limits:
     """The limits of an archive."""
 
-    most_entries: int
-    most_directory_bytes: int  # of the central directory, which is read as a whole
-    largest_ratio: int  # of unpacked to packed bytes; a larger ratio is an attack
-    ratio_from: int  # unpacked bytes from which the ratio is checked, because small files can be repetitive
-    is_64_bit_taken: bool  # whether more than 4 GB or 65,535 entries are allowed
+    max_entries: int
+    max_directory_bytes: int  # of the central directory, which is read as a whole
+    max_ratio: int  # of unpacked to packed bytes; a larger ratio is an attack
+    min_ratio_bytes: int  # unpacked bytes from which the ratio is checked, because small files can be repetitive
+    allows_zip64: bool  # whether more than 4 GB or 65,535 entries are allowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Entry:
 
 
 @contextmanager
-def opened_archive(file: Path, limits: Limits) -> Iterator[tuple[zipfile.ZipFile, list[Entry]]]:
+def open_archive(file: Path, limits: Limits) -> Iterator[tuple[zipfile.ZipFile, list[Entry]]]:
     """Open and check an archive; yield it with its files.
 
     Raises:
@@ -110,20 +110,20 @@ def _check_end(stream: IO[bytes], limits: Limits) -> None:
         raise _bad(text("archive-no-zip"))
     n_directory_bytes = int.from_bytes(tail[at + 12 : at + 16], "little")
     if tail[: max(0, at - _LOCATOR_64_BYTES) + 4].endswith(_LOCATOR_64):
-        if not limits.is_64_bit_taken:
+        if not limits.allows_zip64:
             raise _bad(text("archive-too-large"))
         record = tail[max(0, at - _LOCATOR_64_BYTES - _END_RECORD_64_BYTES) :][:_END_RECORD_64_BYTES]
         if not record.startswith(_END_RECORD_64):
             raise _bad(text("archive-end-damaged"))
         n_directory_bytes = int.from_bytes(record[40:48], "little")
-    if n_directory_bytes > limits.most_directory_bytes:
+    if n_directory_bytes > limits.max_directory_bytes:
         raise _bad(text("archive-too-large"))
 
 
 def _check_entries(archive: zipfile.ZipFile, n_bytes: int, limits: Limits) -> list[Entry]:
     """Check all entries of an archive, and return its files."""
     infos = archive.infolist()
-    if len(infos) > limits.most_entries:
+    if len(infos) > limits.max_entries:
         raise _bad(text("archive-too-large"))
     entries: dict[PurePosixPath, Entry] = {}
     for info in infos:
@@ -162,7 +162,7 @@ def _fault(info: zipfile.ZipInfo, limits: Limits) -> str | None:
 
 
 def _is_bomb(n_unpacked: int, n_packed: int, limits: Limits) -> bool:
-    return n_unpacked > max(limits.ratio_from, limits.largest_ratio * n_packed)
+    return n_unpacked > max(limits.min_ratio_bytes, limits.max_ratio * n_packed)
 
 
 def _printable(name: str) -> str:

@@ -78,7 +78,7 @@ def _unreachable(address: str, reason: str) -> ClusterUnreachable:
 ROOTS_VARIABLE = "COVERSLIP_ROOTS"  # environment variable of a computer: the local paths of folders
 
 
-def place_here(path: str) -> str:
+def local_path(path: str) -> str:
     """Return the path of a file or folder on this computer.
 
     The value `/data=/mnt/data;…` of the variable means that files in /data on other computers are in /mnt/data on this
@@ -95,7 +95,7 @@ _MAX_RETRIES = 3  # of a task whose computer is lost
 _LOOPBACK = "127.0.0.1"
 
 
-def joined_cluster(address: str, *, is_trusted: bool, emit: Emit) -> Any:  # Any: the module `ray`
+def join_cluster(address: str, *, is_trusted: bool, emit: Emit) -> Any:  # Any: the module `ray`
     """Join a cluster, and return the module `ray`.
 
     Args:
@@ -190,12 +190,12 @@ def _connect(ray: Any, name: str, **options: Any) -> None:  # Any: the module `r
         raise CoverslipError("ray-not-connected", name=name, reason=reason) from error
 
 
-def computers_of(ray: Any) -> list[dict[str, float]]:  # Any: the module `ray`
+def node_resources(ray: Any) -> list[dict[str, float]]:  # Any: the module `ray`
     """Return the resources of each computer in the cluster: `CPU`, `GPU` if it has any, and others."""
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
-def task_of(ray: Any, work: Callable[..., bytes], *, cores: int, gpus: int) -> Any:  # Any: a task of Ray
+def remote_task(ray: Any, work: Callable[..., bytes], *, cores: int, gpus: int) -> Any:  # Any: a task of Ray
     """Return a task for any computer with enough free cores and GPUs; it restarts if that computer is lost.
 
     The task returns bytes, which the caller must validate as untrusted data.
@@ -204,6 +204,6 @@ def task_of(ray: Any, work: Callable[..., bytes], *, cores: int, gpus: int) -> A
     return ray.remote(work).options(num_cpus=cores, num_gpus=gpus, **options)
 
 
-def last_words(error: Exception) -> str:
+def error_summary(error: Exception) -> str:
     """Return the last line of an error of Ray, without its traceback."""
     return str(error).strip().splitlines()[-1]

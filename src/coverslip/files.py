@@ -36,7 +36,7 @@ def weights_folder() -> Path:
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, which is renamed to `path` on success and removed on any error.
 
     Readers see the old file or the new one, never an incomplete one. The first write to a folder removes temporary
@@ -52,7 +52,7 @@ def written_whole(path: Path) -> Iterator[Path]:
         yield part
         part.replace(path)
     except OSError as error:
-        raise cannot_write(path, error) from error
+        raise write_error(path, error) from error
     finally:
         with suppress(OSError):  # the file may not exist
             part.unlink(missing_ok=True)
@@ -82,15 +82,15 @@ def remove_file(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        raise cannot_write(path, error) from error
+        raise write_error(path, error) from error
 
 
-def cannot_write(path: Path, error: OSError) -> CoverslipError:
+def write_error(path: Path, error: OSError) -> CoverslipError:
     """Return the error for a file that cannot be written."""
     return CoverslipError("file-not-written", file=path, reason=error.strerror or str(error))
 
 
-def refuse_to_replace_others(file: Path, begins_with: bytes) -> None:
+def check_replaceable(file: Path, begins_with: bytes) -> None:
     """Check that a table can be written without replacing an unrelated file.
 
     Args:
@@ -111,7 +111,7 @@ def refuse_to_replace_others(file: Path, begins_with: bytes) -> None:
             if start in (b"", begins_with):
                 return
     except OSError as error:
-        raise cannot_write(file, error) from error
+        raise write_error(file, error) from error
     raise CoverslipError("other-file-in-place", file=file)
 
 
@@ -136,24 +136,24 @@ def write_text(path: Path, text: str) -> None:
 
     Bytes of file names that are not UTF-8 become `\\udcff`, which JSON restores.
     """
-    with written_whole(path) as part:
+    with atomic_write(path) as part:
         part.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write bytes atomically."""
-    with written_whole(path) as part:
+    with atomic_write(path) as part:
         part.write_bytes(data)
 
 
-def write_same(path: Path, as_file: Path) -> None:
+def write_link(path: Path, as_file: Path) -> None:
     """Write a copy of a file atomically, as a hard link if the disk supports links.
 
     Args:
         path: the new file.
         as_file: a file on the same disk, which is always replaced as a whole, never changed in place.
     """
-    with written_whole(path) as part:
+    with atomic_write(path) as part:
         try:
             os.link(as_file, part)
         except OSError:  # FAT and some network drives do not support links
@@ -210,7 +210,7 @@ class CsvWriter:
         self._stream.write(line.removesuffix("\r\n") + "\n")
 
 
-def closed_because(path: Path) -> str | None:
+def access_fault(path: Path) -> str | None:
     """Return why a path cannot be accessed, such as an invalid name or missing permission; None: it can."""
     try:
         path.lstat()

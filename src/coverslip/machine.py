@@ -54,7 +54,7 @@ def account_name() -> str:
         return ""
 
 
-def chosen_device(name: str, *, automatic: Sequence[str] = FOR_PREDICTING) -> str:
+def select_device(name: str, *, automatic: Sequence[str] = FOR_PREDICTING) -> str:
     """Return the device for PyTorch: `cpu`, `cuda` or `mps`.
 
     Args:

@@ -40,10 +40,10 @@ from coverslip.experiments import (
 )
 from coverslip.experiments.estimating import run_is_finished
 from coverslip.experiments.rethreshold import rethreshold
-from coverslip.files import remove_file, written_whole
+from coverslip.files import atomic_write, remove_file
 from coverslip.inference import load_classifier
 from coverslip.inference.predicting import Summary, predict, unfinished_note
-from coverslip.machine import FOR_TRAINING, chosen_device
+from coverslip.machine import FOR_TRAINING, select_device
 from coverslip.progress import show
 from coverslip.reports import compare, methods_text, write_report
 from coverslip.runs import (
@@ -168,7 +168,7 @@ def preview(
         recipe.augment,
         seed=recipe.seed,
     )
-    with written_whole(Path(out)) as part:
+    with atomic_write(Path(out)) as part:
         sheet.save(part, "PNG")
     return Path(out)
 
@@ -222,7 +222,7 @@ def train(
     if budget is not None:
         check_budget(recipe)
         recipe = recipe.model_copy(update={"schedule_changes": {}})  # set again by this budget
-    device = chosen_device(recipe.device, automatic=FOR_TRAINING)
+    device = select_device(recipe.device, automatic=FOR_TRAINING)
     run = Run(Path(out))
     check_new_folder(run.folder)
     with work_lock(run.folder):
@@ -269,7 +269,7 @@ def _resume(begun: Run, seconds: float | None, emit: Emit) -> Run:
         raise run_is_finished(begun)
     if status is not None and status.is_alive:  # on another computer that does not share locks
         raise folder_in_use(begun.folder)
-    chosen_device(device)
+    select_device(device)
     data = _unchanged_images(begun, emit)
     if is_run(begun.pretraining.folder) and not begun.pretraining.is_done:
         _unchanged_images(open_run(begun.pretraining), emit)
@@ -322,7 +322,7 @@ def evaluate(
         True
     """
     measured = open_run(run)
-    context = RunContext(measured.folder, chosen_device(device), emit)
+    context = RunContext(measured.folder, select_device(device), emit)
     if (unfinished := unfinished_note(measured)) is not None:
         emit(Noted.of(unfinished))
     if data is None:
@@ -368,7 +368,7 @@ def label_errors(
         check_label_errors_file(Path(out))  # before minutes of work
 
     opened = open_run(run)
-    errors = find_label_errors(opened, RunContext(opened.folder, chosen_device(device), emit))
+    errors = find_label_errors(opened, RunContext(opened.folder, select_device(device), emit))
     if out is not None:
         errors.write_csv(Path(out))
     errors.write(opened.label_errors_file)

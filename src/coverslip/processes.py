@@ -13,7 +13,7 @@ from typing import IO, Any
 # Threads and memory arenas count toward memory limits; processes with limits do not need them.
 _SMALL = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 
-APART_VARIABLE = "COVERSLIP_DECODE_APART"
+DECODE_APART_VARIABLE = "COVERSLIP_DECODE_APART"
 """Environment variable: the process decodes images in child processes, as commands and workers of the app do."""
 
 

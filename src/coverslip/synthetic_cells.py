@@ -25,7 +25,7 @@ import numpy as np
 from PIL import Image
 
 from coverslip.events import Emit, Progressed, ignore
-from coverslip.files import write_bytes, write_text, written_whole
+from coverslip.files import atomic_write, write_bytes, write_text
 
 N_SLIDES = 60  # at most; a fifth of them are test slides, enough for useful intervals
 N_NEW_SLIDES = 2
@@ -124,7 +124,7 @@ def _draw_all(
 
 
 def _save(image: np.ndarray, path: Path) -> None:
-    with written_whole(path) as part:
+    with atomic_write(path) as part:
         Image.fromarray(image).save(part, format="PNG", compress_level=4)
 
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from coverslip.app.streams import ended_by_signals
-from coverslip.images import decoding_apart, interrupt_decoding
+from coverslip.images import decode_in_processes, interrupt_decoding
 from coverslip.workspace import cleanup
 from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.explaining.explanations import Explanations
@@ -38,7 +38,7 @@ def _sources() -> dict[JobKind, NewSource]:
 async def at_work(app: FastAPI) -> AsyncIterator[None]:
     """Run the background work while the server runs. Running jobs continue after the server ends."""
     workspace: Workspace = app.state.workspace
-    with decoding_apart(workspace.readable):  # a file that blocks its reader must not block the server
+    with decode_in_processes(workspace.readable):  # a file that blocks its reader must not block the server
         async with _working(app, workspace):
             yield
 

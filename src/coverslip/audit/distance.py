@@ -16,7 +16,7 @@ from coverslip.evaluation.distances import Distances, PairDistance, SetFacts, co
 from coverslip.events import Emit, progress_reporter
 from coverslip.images import ImageFacts, Preprocessing
 from coverslip.inference import load_classifier
-from coverslip.machine import chosen_device
+from coverslip.machine import select_device
 from coverslip.messages import text
 from coverslip.models.networks import FeatureNetwork, Network, create_network
 from coverslip.progress import show
@@ -83,7 +83,7 @@ def distance(
         raise BadDataset("one-dataset")
     opened = _opened(datasets, group, group_pattern)
     names = _unique_names(names or _names(opened))
-    context = RunContext(Path(), chosen_device(device), emit)
+    context = RunContext(Path(), select_device(device), emit)
     scans = [scan_images(each, emit=emit) for each in opened]
     for name, scan in zip(names, scans, strict=True):
         if scan.n_readable < FEWEST_IMAGES:

@@ -5,7 +5,16 @@ removes stores.
 """
 
 from coverslip.cache.arrays import ARRAYS, ArrayStore
-from coverslip.cache.eviction import chosen_limit, claimed, clean, forget, is_in_use, limit_bytes, sole_lock, trim
+from coverslip.cache.eviction import (
+    claim_store,
+    clean,
+    configured_limit,
+    exclusive_lock,
+    is_in_use,
+    limit_bytes,
+    remove_stores_of,
+    trim,
+)
 from coverslip.cache.records import RECORDS, RecordStore
 from coverslip.cache.stores import (
     FILES,
@@ -14,13 +23,13 @@ from coverslip.cache.stores import (
     Layout,
     Store,
     cache_folder,
-    known_kinds,
+    list_kinds,
     list_stores,
-    look_into,
-    not_usable,
     open_database,
     register,
     remove_database,
+    store_content,
+    unusable_note,
 )
 
 __all__ = [
@@ -34,19 +43,19 @@ __all__ = [
     "RecordStore",
     "Store",
     "cache_folder",
-    "chosen_limit",
-    "claimed",
+    "claim_store",
     "clean",
-    "forget",
+    "configured_limit",
+    "exclusive_lock",
     "is_in_use",
-    "known_kinds",
     "limit_bytes",
+    "list_kinds",
     "list_stores",
-    "look_into",
-    "not_usable",
     "open_database",
     "register",
     "remove_database",
-    "sole_lock",
+    "remove_stores_of",
+    "store_content",
     "trim",
+    "unusable_note",
 ]

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.cache.eviction import Claim, claimed
+from coverslip.cache.eviction import Claim, claim_store
 from coverslip.cache.stores import MADE_BY, Kind, Layout, is_damage, open_database, remove_database
 from coverslip.errors import CoverslipError
 from coverslip.files import sha256_json, write_json
@@ -67,7 +67,7 @@ class ArrayStore:
         self._claim: Claim | None = None
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         try:
-            with claimed(kind, name) as claim:
+            with claim_store(kind, name) as claim:
                 if not (self.folder / MADE_BY).exists():
                     write_json(self.folder / MADE_BY, settings)
                 self._open()

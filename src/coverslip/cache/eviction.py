@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from coverslip.cache.stores import LOCK, Kind, Store, cache_folder, describe, known_kinds, list_stores
+from coverslip.cache.stores import LOCK, Kind, Store, cache_folder, describe, list_kinds, list_stores
 from coverslip.errors import CoverslipError
 
 _FOLDER_LOCK = "cache.lock"
@@ -33,7 +33,7 @@ def exclusive_cache() -> Iterator[None]:
         raise sqlite3.OperationalError("another thread holds the lock of the cache")
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with closing(sole_lock(root / _FOLDER_LOCK)):
+        with closing(exclusive_lock(root / _FOLDER_LOCK)):
             yield
     finally:
         _threads.release()
@@ -49,7 +49,7 @@ def shared_lock(file: Path) -> sqlite3.Connection:
     return _lock(file, "BEGIN", "SELECT 1 FROM sqlite_master", wait_s=_WAIT_S)
 
 
-def sole_lock(file: Path, *, wait_s: float = _WAIT_S) -> sqlite3.Connection:
+def exclusive_lock(file: Path, *, wait_s: float = _WAIT_S) -> sqlite3.Connection:
     """Return an exclusive lock; closing the connection releases it.
 
     Raises:
@@ -118,7 +118,7 @@ def limit_bytes(held: int) -> int:
     Raises:
         CoverslipError: the limit in the environment is not a size.
     """
-    limit = chosen_limit()
+    limit = configured_limit()
     if limit is not None:
         return limit
     folder = cache_folder()
@@ -126,7 +126,7 @@ def limit_bytes(held: int) -> int:
     return min(_DEFAULT_LIMIT, (shutil.disk_usage(existing).free + held) // _DISK_DIVISOR)
 
 
-def chosen_limit() -> int | None:
+def configured_limit() -> int | None:
     """Return the limit of `COVERSLIP_CACHE_LIMIT` in bytes; None if it is not set.
 
     Raises:
@@ -174,7 +174,7 @@ def clean(stores: Iterable[Store]) -> list[Store]:
         raise CoverslipError("cache-not-cleaned", file=cache_folder(), reason=str(error)) from error
 
 
-def forget(owner: str) -> None:
+def remove_stores_of(owner: str) -> None:
     """Remove the stores of all kinds whose name is `owner` or begins with `owner-`.
 
     Stores that are in use or cannot be removed stay until `trim` removes them.
@@ -188,7 +188,7 @@ def forget(owner: str) -> None:
 def is_in_use(store: Store) -> bool:
     """Return whether a process has the store open."""
     try:
-        sole_lock(store.folder / LOCK, wait_s=0).close()
+        exclusive_lock(store.folder / LOCK, wait_s=0).close()
     except (OSError, sqlite3.OperationalError):  # locked, or unknown: do not remove it
         return True
     return False
@@ -219,7 +219,7 @@ def _remove(store: Store) -> bool:
 
 def _sweep() -> None:
     """Remove the rest of stores that killed processes were removing."""
-    for kind in known_kinds():
+    for kind in list_kinds():
         for renamed in kind.folder.glob(f"{_REMOVED}*"):
             shutil.rmtree(renamed, ignore_errors=True)
 
@@ -249,7 +249,7 @@ class Claim:
 
 
 @contextmanager
-def claimed(kind: Kind, name: str, *, will_grow: bool = True) -> Iterator[Claim]:
+def claim_store(kind: Kind, name: str, *, will_grow: bool = True) -> Iterator[Claim]:
     """Claim a store, and create its folder if it does not exist. The claim stays valid after the block if it succeeds.
 
     During the block no other process opens or removes a store, so that files can be created and repaired safely.
@@ -264,7 +264,7 @@ def claimed(kind: Kind, name: str, *, will_grow: bool = True) -> Iterator[Claim]
         CoverslipError: the limit in the environment is not a size.
         OSError, sqlite3.Error: the folder cannot be created or locked.
     """
-    chosen_limit()  # report an invalid limit before the work, not after it
+    configured_limit()  # report an invalid limit before the work, not after it
     with exclusive_cache():
         try:
             describe(kind)

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
-from coverslip.cache.eviction import Claim, claimed
+from coverslip.cache.eviction import Claim, claim_store
 from coverslip.cache.stores import Kind, Layout, is_damage, open_database, remove_database
 
 RECORDS = Layout("records.sqlite", "records")
@@ -41,7 +41,7 @@ class RecordStore:
         self._database: sqlite3.Connection | None = None
         self._has_grown = False
         try:
-            with claimed(kind, name, will_grow=False) as claim:
+            with claim_store(kind, name, will_grow=False) as claim:
                 file = claim.folder / RECORDS.database
                 self._database = open_database(file, _SCHEMA, is_synced=is_synced, wait_s=_WAIT_S)
             self._claim = claim

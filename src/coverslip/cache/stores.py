@@ -140,7 +140,7 @@ def register(kind: Kind) -> Kind:
     return kind
 
 
-def known_kinds() -> list[Kind]:
+def list_kinds() -> list[Kind]:
     """Return all kinds in the cache folder, registered or described by their file only, by name."""
     folders = sorted(file.parent for file in cache_folder().glob(f"*/{_FILE}"))
     return [_REGISTERED.get(folder.name) or _read_kind(folder) for folder in folders]
@@ -172,7 +172,7 @@ def _read_record(folder: Path) -> dict[str, Any]:  # Any: JSON values
     return record if isinstance(record, dict) else {}
 
 
-def not_usable(error: OSError | sqlite3.Error) -> Note:
+def unusable_note(error: OSError | sqlite3.Error) -> Note:
     """Return the note for a cache that is not writable: results are the same, and work takes longer."""
     folder, reason = str(cache_folder()), str(error)
     return note("cache-not-usable", level="warning", remedies=(CleanCache(),), folder=folder, reason=reason)
@@ -204,7 +204,7 @@ class Content:
 def list_stores() -> list[Store]:
     """Return all stores, most recently used first."""
     stores = []
-    for kind in known_kinds():
+    for kind in list_kinds():
         # Only folders with a lock file are stores: the cache folder can contain other files.
         for lock in kind.folder.glob(f"*/{LOCK}"):
             with suppress(FileNotFoundError):  # another process has just removed it
@@ -213,7 +213,7 @@ def list_stores() -> list[Store]:
     return sorted(stores, key=lambda store: (-store.last_used, store.folder))
 
 
-def look_into(store: Store) -> Content:
+def store_content(store: Store) -> Content:
     """Return the content of a store."""
     layout = store.kind.layout
     if not layout.table:

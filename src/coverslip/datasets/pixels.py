@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import PIL
 
-from coverslip.cache import ARRAYS, ArrayStore, Kind, not_usable, register
+from coverslip.cache import ARRAYS, ArrayStore, Kind, register, unusable_note
 from coverslip.datasets.index import Dataset, ImageRecord
 from coverslip.datasets.quality import Scan, Unreadable, by_field
 from coverslip.errors import UnreadableImage
@@ -165,7 +165,7 @@ class PixelCache:
         made_by = {"preprocessing": preprocessing.model_dump(mode="json"), "pillow": PIL.__version__}
 
         def say_not_kept(error: OSError | sqlite3.Error) -> None:
-            emit(Noted.of(not_usable(error)))
+            emit(Noted.of(unusable_note(error)))
 
         self._store = ArrayStore(PREPROCESSED, made_by, shape, preprocessing.depth, say_not_kept)
         try:

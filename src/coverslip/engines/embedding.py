@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.cache import ARRAYS, ArrayStore, Kind, not_usable, register
+from coverslip.cache import ARRAYS, ArrayStore, Kind, register, unusable_note
 from coverslip.engines.running import (
     N_CHECKED,
     Engine,
@@ -140,7 +140,7 @@ def embed(
     engine = None
 
     def report_failure(error: OSError | sqlite3.Error) -> None:
-        emit(Noted.of(not_usable(error)))
+        emit(Noted.of(unusable_note(error)))
 
     with ArrayStore(FEATURES, settings, (n_features,), np.float32, report_failure) as store:
         positions = store.positions(digests)

@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coverslip._version import __version__
-from coverslip.cache import FILES, RECORDS, Kind, RecordStore, claimed, register
+from coverslip.cache import FILES, RECORDS, Kind, RecordStore, claim_store, register
 from coverslip.errors import CoverslipError, has_extra
 from coverslip.events import Emit, Noted, ignore
 from coverslip.files import write_bytes
@@ -164,7 +164,7 @@ def save_engine(key: str, name: EngineName, exported: bytes, example: FloatArray
     digest = np.array(hashlib.sha256(exported).hexdigest())
     np.savez(check, name=np.array(name), example=example[:1], expected=expected[:1], sha256=digest)
     try:
-        with claimed(ENGINES, key) as claim:
+        with claim_store(ENGINES, key) as claim:
             write_bytes(claim.folder / _NETWORK, exported)
             write_bytes(claim.folder / _CHECK, check.getvalue())
         claim.release()
@@ -178,7 +178,7 @@ def load_engine(key: str) -> Engine | None:
     if not has_extra("onnx") or not (ENGINES.folder / key / _CHECK).is_file():
         return None
     try:
-        with claimed(ENGINES, key, will_grow=False) as claim:
+        with claim_store(ENGINES, key, will_grow=False) as claim:
             exported = (claim.folder / _NETWORK).read_bytes()
             with np.load(claim.folder / _CHECK, allow_pickle=False) as check:
                 name, example, expected = _engine_name(str(check["name"])), check["example"], check["expected"]

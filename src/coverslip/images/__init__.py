@@ -5,7 +5,7 @@ from coverslip.images.confining import open_below, open_image
 from coverslip.images.decoding import (
     WITHIN_VARIABLE,
     Fields,
-    decoding_apart,
+    decode_in_processes,
     end_decoding,
     interrupt_decoding,
     read_pixels,
@@ -27,9 +27,9 @@ from coverslip.images.formats import (
     unread_formats,
     unread_suffixes,
 )
-from coverslip.images.plan import MOST_CHANNEL_FILES, ChannelFiles, Plane, ReadPlan, box_center, square_around
+from coverslip.images.plan import MAX_CHANNEL_FILES, ChannelFiles, Plane, ReadPlan, box_center, square_around
 from coverslip.images.preprocessing import (
-    LARGEST_SIDE,
+    MAX_SIDE_PX,
     PadColor,
     Preprocessing,
     Resize,
@@ -42,8 +42,8 @@ from coverslip.images.reading import BEYOND_EDGE, NO_SUCH_FILE, Pixels, describe
 
 __all__ = [
     "BEYOND_EDGE",
-    "LARGEST_SIDE",
-    "MOST_CHANNEL_FILES",
+    "MAX_CHANNEL_FILES",
+    "MAX_SIDE_PX",
     "NO_SUCH_FILE",
     "WITHIN_VARIABLE",
     "ChannelFiles",
@@ -64,8 +64,8 @@ __all__ = [
     "box_center",
     "check_size",
     "choose_plane",
+    "decode_in_processes",
     "decode_pillow",
-    "decoding_apart",
     "describe_image",
     "effective_channels",
     "end_decoding",

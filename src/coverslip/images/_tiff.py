@@ -29,7 +29,7 @@ from coverslip.images._tiff_guard import (
     coded_size,
     declares_its_size,
     n_scanned,
-    opened_tiff,
+    open_tiff,
 )
 from coverslip.images.confining import open_image
 from coverslip.images.plan import ReadPlan
@@ -69,7 +69,7 @@ def describe_tiff(path: Path) -> tuple[Series, ...]:
         Exception: any exception of tifffile for damaged bytes.
     """
     check_pages(path)
-    with opened_tiff(path) as (tiff, _):
+    with open_tiff(path) as (tiff, _):
         check_series(path, tiff)
         return tuple(
             Series(series.axes, tuple(map(int, series.shape)), _pixel_size(tiff, number, series), series.name)
@@ -145,7 +145,7 @@ def read_tiff(path: Path, plan: ReadPlan, max_bytes: int) -> Decoded:
             return read_with_pillow(path, plan, max_bytes)
         except _BAD_TAGS:
             note = text("pillow-failed")  # tifffile refuses the file too if it is damaged
-    with opened_tiff(path) as (tiff, warnings):
+    with open_tiff(path) as (tiff, warnings):
         decoded = _read_series(path, tiff, plan, max_bytes, warnings)
     if note is None and warnings:
         note = text("tifffile-complains", complaint=_summary(warnings[0]))

@@ -201,7 +201,7 @@ def check_series(path: Path, tiff: "TiffFile") -> None:
 
 
 @contextmanager
-def opened_tiff(path: Path) -> "Iterator[tuple[TiffFile, list[str]]]":
+def open_tiff(path: Path) -> "Iterator[tuple[TiffFile, list[str]]]":
     """Open a checked file with tifffile; yield it with the list of warnings, which are not printed.
 
     Raises:

@@ -1,9 +1,9 @@
 """Read images in this process, or in child processes that can be killed.
 
-`read_pixels` decodes in this process. Inside `decoding_apart` it decodes in a few child processes, which stay alive for
-a while and answer over pipes. Each file has limits of processor time, time and memory, so a file that blocks its reader
-becomes one unreadable image. This module also joins channels of several files, and caches planes from which several
-boxes are cut.
+`read_pixels` decodes in this process. Inside `decode_in_processes` it decodes in a few child processes, which stay
+alive for a while and answer over pipes. Each file has limits of processor time, time and memory, so a file that blocks
+its reader becomes one unreadable image. This module also joins channels of several files, and caches planes from which
+several boxes are cut.
 """
 
 import atexit
@@ -27,7 +27,7 @@ from coverslip.images.formats import has_added_readers
 from coverslip.images.plan import ReadPlan
 from coverslip.images.reader import MAX_BYTES
 from coverslip.images.reading import WHOLE_IMAGE, Pixels, cut, decode
-from coverslip.processes import APART_VARIABLE
+from coverslip.processes import DECODE_APART_VARIABLE
 
 _MAX_CACHED_BYTES = 128 * 2**20  # of cached planes; the most recently used plane is kept whatever its size
 _Key = tuple[Path, ReadPlan]
@@ -151,8 +151,8 @@ WITHIN_VARIABLE = "COVERSLIP_READ_WITHIN"
 
 _WITHIN = tuple(map(Path, json.loads(os.environ[WITHIN_VARIABLE]))) if WITHIN_VARIABLE in os.environ else None
 _lock = threading.Lock()
-# The folders of each `decoding_apart` that is open. Global, because it applies to all threads of the process.
-_open: list[Sequence[Path] | None] = [_WITHIN] if os.environ.get(APART_VARIABLE) else []
+# The folders of each `decode_in_processes` that is open. Global, because it applies to all threads of the process.
+_open: list[Sequence[Path] | None] = [_WITHIN] if os.environ.get(DECODE_APART_VARIABLE) else []
 _decoders = Decoders()
 
 
@@ -174,12 +174,12 @@ def read_pixels(
         max_bytes: a plane that declares more bytes, over all channels, is refused before it is decoded.
         fields: a cache of planes from which several boxes are cut; whole images are not cached.
         within: real paths of folders; files outside them are refused, including targets of links and metadata. None:
-            the folders of `decoding_apart` or of the environment, or any folder.
+            the folders of `decode_in_processes` or of the environment, or any folder.
 
     Raises:
         UnreadableImage: for any problem with the file.
-        Stopped: within `decoding_apart` only: decoding was interrupted.
-        CoverslipError: within `decoding_apart` only: no process can be started.
+        Stopped: within `decode_in_processes` only: decoding was interrupted.
+        CoverslipError: within `decode_in_processes` only: no process can be started.
     """
     if fields is None or plan.box is None:
         return _read(path, plan, max_bytes, within)
@@ -201,7 +201,7 @@ def _allowed_folders() -> Sequence[Path] | None:
 
 
 @contextmanager
-def decoding_apart(within: Sequence[Path] | None = None) -> Iterator[None]:
+def decode_in_processes(within: Sequence[Path] | None = None) -> Iterator[None]:
     """Decode the images of all threads of this process in child processes that can be killed.
 
     At the end, decoding that is still in progress is stopped. Idle processes stay alive for a while for reuse.

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-MOST_CHANNEL_FILES = 16
+MAX_CHANNEL_FILES = 16
 
 Plane = Annotated[int, Field(ge=0)] | Literal["max", "mean", "channels"]
 
@@ -21,7 +21,7 @@ def _distinct(marks: tuple[str, ...]) -> tuple[str, ...]:
 # A part of a file name; no separators, so that it cannot lead to another folder.
 _Mark = Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=r"^[^/\\\x00-\x1f]+$")]
 ChannelFiles = Annotated[
-    tuple[_Mark, ...], Field(min_length=2, max_length=MOST_CHANNEL_FILES), AfterValidator(_distinct)
+    tuple[_Mark, ...], Field(min_length=2, max_length=MAX_CHANNEL_FILES), AfterValidator(_distinct)
 ]
 
 

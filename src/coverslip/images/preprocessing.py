@@ -17,7 +17,7 @@ from coverslip.images.reading import WHOLE_IMAGE, border_color
 
 Resize = Literal["pad", "stretch", "crop", "canvas"]
 PadColor = Literal["auto", "black", "white"]
-LARGEST_SIDE = 1024  # of the network input in pixels; one image of 4,096 would need gigabytes
+MAX_SIDE_PX = 1024  # of the network input in pixels; one image of 4,096 would need gigabytes
 _LARGE_PLANE = 2**24  # pixels
 _REACH = 2  # filter radius plus a margin of 1, in source pixels, or in source pixels per target pixel if it shrinks
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
@@ -28,7 +28,7 @@ class Preprocessing(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    image_size: int = Field(gt=0, le=LARGEST_SIDE, description="Side in pixels of the square network input.")
+    image_size: int = Field(gt=0, le=MAX_SIDE_PX, description="Side in pixels of the square network input.")
     channels: int = Field(default=3, gt=0, description="Channels of the network input.")
     resize: Resize = Field(
         default="pad",

@@ -12,7 +12,7 @@ import numpy as np
 from coverslip.datasets import Inspection
 from coverslip.errors import BadRun
 from coverslip.evaluation import Evaluation, LearningCurve
-from coverslip.files import written_whole
+from coverslip.files import atomic_write
 from coverslip.messages import ChooseOther, Resume, text
 from coverslip.runs.classifier import ClassifierCard, card_of
 from coverslip.runs.documents import check_format, read_object
@@ -329,7 +329,7 @@ class Run:
 
     def write_logits(self, part: str, logits: np.ndarray) -> None:
         """Keep logits as they are, since tables round: those of `test` or `validation` images, or `decisions`."""
-        with written_whole(self._logits_file(part)) as whole, whole.open("wb") as file:
+        with atomic_write(self._logits_file(part)) as whole, whole.open("wb") as file:
             np.save(file, logits, allow_pickle=False)
 
     def _logits_file(self, part: str) -> Path:

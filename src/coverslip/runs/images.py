@@ -25,7 +25,7 @@ from coverslip.datasets import (
 )
 from coverslip.errors import BadRun, CoverslipError, UnreadableImage
 from coverslip.events import Emit, Progressed, ignore, progress_reporter
-from coverslip.files import written_whole
+from coverslip.files import atomic_write
 from coverslip.images import Decoded, ReadPlan, box_center, pixels_in_memory
 from coverslip.messages import ChooseOther, Evaluate, note
 from coverslip.runs.documents import read_table, write_table
@@ -203,7 +203,7 @@ def _write_once(record: ImageRecord, decoded: Decoded, folder: Path) -> str:
     file = folder / f"{digest.hexdigest()[:32]}.tif"
     if not file.exists():
         colors = "rgb" if array.ndim == 3 and array.shape[2] == 3 else "minisblack"
-        with written_whole(file) as part:
+        with atomic_write(file) as part:
             imwrite(part, array, photometric=colors, planarconfig="contig" if array.ndim == 3 else None)
     return file.name
 

@@ -20,7 +20,7 @@ from coverslip.evaluation import (
     Metric,
     SubgroupScores,
 )
-from coverslip.files import refuse_to_replace_others, write_json
+from coverslip.files import check_replaceable, write_json
 from coverslip.runs.documents import FORMAT_VERSION, Document, check_format, first_fault, read_object, write_table
 
 Json = dict[str, Any]  # Any: JSON values
@@ -253,7 +253,7 @@ def _without(row: CheckedClass, n_gone: int) -> CheckedClass:
 
 def check_label_errors_file(file: Path) -> None:
     """Raises CoverslipError where something else than an earlier table of label errors would be lost."""
-    refuse_to_replace_others(file, ",".join(_COLUMNS[:-1]).encode())  # earlier tables have no column "set"
+    check_replaceable(file, ",".join(_COLUMNS[:-1]).encode())  # earlier tables have no column "set"
 
 
 class SplitComparison(BaseModel):

@@ -81,7 +81,7 @@ def drop_forgotten(workspace: Workspace, is_over: threading.Event) -> None:
             upload_ids = connection.execute(select(tables.uploads.c.id).where(of_dataset)).scalars().all()
             unused = [upload_id for upload_id in upload_ids if not _is_used(connection, workspace.uploads / upload_id)]
             connection.execute(delete(tables.uploads).where(tables.uploads.c.id.in_(unused)))
-        cache.forget(dataset_id)
+        cache.remove_stores_of(dataset_id)
         for upload_id in unused:
             shutil.rmtree(workspace.uploads / upload_id, ignore_errors=True)
 
@@ -207,4 +207,4 @@ def _empty_trash(workspace: Workspace, is_over: threading.Event) -> None:
                 is_import = (tables.classifiers.c.id == place.name) & tables.classifiers.c.removed.is_not(None)
                 connection.execute(delete(tables.classifiers).where(is_import))
             shutil.rmtree(place, ignore_errors=True)
-            cache.forget(place.name)
+            cache.remove_stores_of(place.name)

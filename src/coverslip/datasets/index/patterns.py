@@ -9,7 +9,7 @@ from pathlib import Path
 
 from coverslip.datasets.index.records import Dataset, ImageRecord, one_line, posix_below, printable, some
 from coverslip.errors import BadDataset
-from coverslip.files import closed_because
+from coverslip.files import access_fault
 from coverslip.messages import GroupBy, Note, note, text
 
 
@@ -39,7 +39,7 @@ def refuse_closed(path: Path) -> None:
     Raises:
         BadDataset: it cannot be opened.
     """
-    if (reason := closed_because(path)) is not None:
+    if (reason := access_fault(path)) is not None:
         raise BadDataset("path-not-opened", file=path, reason=reason)
 
 

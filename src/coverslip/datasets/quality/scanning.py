@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 
-from coverslip.cache import RECORDS, Kind, RecordStore, not_usable, register
+from coverslip.cache import RECORDS, Kind, RecordStore, register, unusable_note
 from coverslip.datasets.index import Dataset, ImageRecord
 from coverslip.datasets.quality.image_quality import ImageQuality
 from coverslip.datasets.quality.signal import Signal
@@ -104,7 +104,7 @@ class Memory:
         self._store.close()
 
     def _say_why_not(self, error: OSError | sqlite3.Error) -> None:
-        self._emit(Noted.of(not_usable(error)))
+        self._emit(Noted.of(unusable_note(error)))
 
 
 def _facts_from_json(stored: bytes, identity: Identity) -> ImageFacts | None:

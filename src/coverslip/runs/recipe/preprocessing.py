@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from coverslip.images import LARGEST_SIDE, ChannelFiles, PadColor, Plane, Resize
+from coverslip.images import MAX_SIDE_PX, ChannelFiles, PadColor, Plane, Resize
 from coverslip.keys import Choice, Key
 from coverslip.runs.recipe.choices import Choices
 
@@ -25,7 +25,7 @@ class PreprocessingChoices(Choices):
     ] = Field(
         default=None,
         ge=16,
-        le=LARGEST_SIDE,
+        le=MAX_SIDE_PX,
         description="Side in pixels that images are resized to; left empty (null), the model's own.",
     )
     resize: Annotated[

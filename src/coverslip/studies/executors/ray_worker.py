@@ -15,7 +15,7 @@ from pathlib import Path
 from signal import SIGINT
 
 from coverslip.archives import safe_name
-from coverslip.cluster import place_here
+from coverslip.cluster import local_path
 from coverslip.datasets import open_dataset
 from coverslip.errors import BadClusterAnswer, CoverslipError
 from coverslip.files import sha256_json
@@ -176,7 +176,7 @@ def _sources_here(sent: Sent) -> tuple[str, ...]:
     Raises:
         CoverslipError: the images are missing, or differ from those of the study.
     """
-    sources = tuple(map(place_here, sent.sources))
+    sources = tuple(map(local_path, sent.sources))
     if fingerprint_of_images(sources) != sent.fingerprint:
         raise CoverslipError("different-images-on-computer", sources=", ".join(sources))
     return sources

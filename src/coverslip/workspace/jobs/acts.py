@@ -7,7 +7,7 @@ from sqlalchemy import update
 
 from coverslip.errors import Conflict
 from coverslip.experiments.estimating import request_finish
-from coverslip.files import cannot_write, write_text
+from coverslip.files import write_error, write_text
 from coverslip.runs import is_run
 from coverslip.workspace.jobs.faults import folded_log
 from coverslip.workspace.jobs.records import (
@@ -129,7 +129,7 @@ def remove(workspace: Workspace, job_id: str) -> None:
             shutil.move(file, place / file.name)
         drop_trainings_of(workspace, job_id)
     except OSError as error:
-        raise cannot_write(place, error) from error
+        raise write_error(place, error) from error
 
 
 def restore(workspace: Workspace, job_id: str) -> None:

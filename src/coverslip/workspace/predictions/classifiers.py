@@ -19,7 +19,7 @@ from coverslip import pipeline
 from coverslip.errors import BadClassifier, Conflict, CoverslipError, NotFound
 from coverslip.events import ignore
 from coverslip.experiments.rethreshold import Thresholds, thresholds_of
-from coverslip.files import cannot_write
+from coverslip.files import write_error
 from coverslip.messages import failure_of
 from coverslip.processes import Json, read_message, write_message
 from coverslip.runs import ClassifierCard, find_classifier, open_classifier
@@ -97,7 +97,7 @@ def remove(workspace: Workspace, classifier_id: str) -> None:
         place.mkdir(parents=True, exist_ok=True)
         shutil.move(classifier.file, place / classifier.file.name)
     except OSError as error:
-        raise cannot_write(place, error) from error
+        raise write_error(place, error) from error
     _set_removed(workspace, classifier.id, now())
 
 

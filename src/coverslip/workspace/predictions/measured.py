@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-from coverslip.cache import Kind, Layout, claimed, register, remove_database
+from coverslip.cache import Kind, Layout, claim_store, register, remove_database
 from coverslip.errors import Conflict, NotFound
 from coverslip.files import plain_cell, sha256_json
 from coverslip.runs import Run
@@ -81,7 +81,7 @@ def _rows_of(workspace: Workspace, job: Job) -> Iterator[tuple[Path, list[str]]]
         raise Conflict("no-measured-images")
     classes = _classes_in(table)
     stat, places = table.stat(), _places_of_dataset(workspace, job)
-    with claimed(ROWS, f"{job.id}-{stat.st_mtime_ns:x}-{stat.st_size:x}-{places}", will_grow=False) as claim:
+    with claim_store(ROWS, f"{job.id}-{stat.st_mtime_ns:x}-{stat.st_size:x}-{places}", will_grow=False) as claim:
         pass
     file, is_new = claim.folder / FILE, False
     try:

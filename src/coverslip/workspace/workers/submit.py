@@ -19,7 +19,7 @@ from coverslip.errors import CoverslipError
 from coverslip.images import WITHIN_VARIABLE
 from coverslip.machine import n_cores
 from coverslip.messages import Failure, failure, failure_of
-from coverslip.processes import APART_VARIABLE, Json, read_message, write_message
+from coverslip.processes import DECODE_APART_VARIABLE, Json, read_message, write_message
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -33,7 +33,12 @@ def child_environment(readable: Sequence[Path]) -> dict[str, str]:
         readable: real paths of the folders in which images may be read.
     """
     within = json.dumps([str(folder) for folder in readable])
-    return {**os.environ, **dict.fromkeys(_THREADS, str(n_cores())), APART_VARIABLE: "1", WITHIN_VARIABLE: within}
+    return {
+        **os.environ,
+        **dict.fromkeys(_THREADS, str(n_cores())),
+        DECODE_APART_VARIABLE: "1",
+        WITHIN_VARIABLE: within,
+    }
 
 
 def _ended_silently() -> Failure:
