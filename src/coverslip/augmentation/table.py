@@ -94,18 +94,18 @@ AUGMENTATIONS: Table[Augmentation] = Table(
             name="rotate_degrees",
             key=_key(
                 "Rotate",
-                "Turned by up to so many degrees either way. 180 allows any angle, as cells on a slide have no upside.",
+                "Rotation by up to this angle in both directions. 180 allows any angle, which suits cells on a slide.",
                 "rotation by up to {:g}°",
                 unit="degrees",
             ),
-            meaning="Largest rotation either way; 180 allows any angle.",
+            meaning="Largest rotation in both directions; 180 allows any angle.",
             draw=f"{_TRANSFORM}:rotation",
             default=180.0,
             limits={"ge": 0, "le": 180},
         ),
         Augmentation(
             name="zoom",
-            key=_key("Zoom", "Larger or smaller by up to this share: 0.1 is a tenth.", "zoom of ±{:.0%}"),
+            key=_key("Zoom", "Enlargement or reduction by up to this fraction: 0.1 is 10%.", "zoom of ±{:.0%}"),
             meaning="Largest relative change of scale: 0.1 draws from 1/1.1 to 1.1.",
             draw=f"{_TRANSFORM}:zoom",
             default=0.1,
@@ -115,29 +115,29 @@ AUGMENTATIONS: Table[Augmentation] = Table(
             name="flip",
             key=_key(
                 "Mirror",
-                "Whether the mirror image is of the same class. Not for letters, or where left and right matter.",
+                "Reflection. Switch it off if a mirror image can be of another class, as for letters.",
                 choices=(
                     Choice(True, "both ways", "mirroring"),
                     Choice(False, "no"),
                     Choice("horizontal", "left and right only", "mirroring left and right"),
                 ),
             ),
-            meaning="Mirror left-right and top-bottom, each with probability one half; horizontal: left-right only.",
+            meaning="Reflect left-right and top-bottom, each with probability 1/2; horizontal: left-right only.",
             draw=f"{_TRANSFORM}:flip",
             type=bool | Literal["horizontal"],
             default=True,
         ),
         Augmentation(
             name="shift",
-            key=_key("Shift", "Moved by up to this share of the side.", "shift of up to {:.0%}"),
-            meaning="Largest shift as a share of the image's side.",
+            key=_key("Shift", "Shift by up to this fraction of the side.", "shift of up to {:.0%}"),
+            meaning="Largest shift as a fraction of the image side.",
             draw=f"{_TRANSFORM}:shift",
             default=0.05,
             limits={"ge": 0, "lt": 0.5},
         ),
         Augmentation(
             name="contrast",
-            key=_key("Contrast", "More or less contrast, by up to this share.", "contrast of ±{:.0%}"),
+            key=_key("Contrast", "Higher or lower contrast by up to this fraction.", "contrast of ±{:.0%}"),
             meaning="Largest relative change of contrast.",
             draw=f"{_TRANSFORM}:contrast",
             default=0.1,
@@ -146,9 +146,11 @@ AUGMENTATIONS: Table[Augmentation] = Table(
         Augmentation(
             name="brightness",
             key=_key(
-                "Brightness", "Brighter or darker by up to this share of the whole range.", "brightness of ±{:.0%}"
+                "Brightness",
+                "Higher or lower brightness by up to this fraction of the range.",
+                "brightness of ±{:.0%}",
             ),
-            meaning="Largest change of brightness as a share of the full range.",
+            meaning="Largest change of brightness as a fraction of the full range.",
             draw=f"{_TRANSFORM}:brightness",
             default=0.1,
             limits={"ge": 0, "lt": 1},
@@ -157,11 +159,11 @@ AUGMENTATIONS: Table[Augmentation] = Table(
             name="shear_degrees",
             key=_key(
                 "Shear",
-                "Slanted by up to so many degrees, as italic letters are.",
+                "Shear by up to this angle, as in italic letters.",
                 "shear by up to {:g}°",
                 unit="degrees",
             ),
-            meaning="Largest slant either way, as of italic letters.",
+            meaning="Largest shear angle in both directions.",
             draw=f"{_TRANSFORM}:shear",
             limits={"ge": 0, "le": 45},
         ),
@@ -169,10 +171,10 @@ AUGMENTATIONS: Table[Augmentation] = Table(
             name="crop",
             key=_key(
                 "Crop",
-                "Up to this share of the side is cut away; the rest fills the image.",
+                "Crop by up to this fraction of the side; the rest is enlarged to the full size.",
                 "cropping of up to {:.0%} of the side",
             ),
-            meaning="Largest share of the side cut away; what is left, at any place, fills the image.",
+            meaning="Largest cropped fraction of the side; the rest, at a random position, is enlarged.",
             draw=f"{_TRANSFORM}:crop",
             limits={"ge": 0, "lt": 0.9},
         ),
@@ -180,11 +182,11 @@ AUGMENTATIONS: Table[Augmentation] = Table(
             name="stain",
             key=_key(
                 "Stain strength",
-                "Each dye stronger or weaker by up to this share, as from one staining to the next. For stained slides "
+                "Higher or lower strength of each dye by up to this fraction, as between stainings. For stained slides "
                 "in bright field.",
                 "strength of stains of ±{:.0%} (by color deconvolution)",
             ),
-            meaning="Largest change of each stain's strength, relative and in optical density (base e); for "
+            meaning="Largest change of the strength of each stain, relative and in optical density (base e); for "
             "bright-field color images.",
             draw=f"{_TRANSFORM}:stain",
             limits={"ge": 0, "le": 0.5},
@@ -192,7 +194,7 @@ AUGMENTATIONS: Table[Augmentation] = Table(
         ),
         Augmentation(
             name="saturation",
-            key=_key("Saturation", "Colors stronger or paler by up to this share.", "saturation of ±{:.0%}"),
+            key=_key("Saturation", "Higher or lower saturation by up to this fraction.", "saturation of ±{:.0%}"),
             meaning="Largest relative change of saturation; for color images.",
             draw=f"{_TRANSFORM}:saturation",
             limits={"ge": 0, "le": 1},
@@ -202,11 +204,11 @@ AUGMENTATIONS: Table[Augmentation] = Table(
             name="hue_degrees",
             key=_key(
                 "Hue",
-                "Colors turned by up to so many degrees of the color circle.",
+                "Rotation of hues by up to this angle on the color circle.",
                 "hue by up to {:g}°",
                 unit="degrees",
             ),
-            meaning="Largest turn of the color circle either way; for color images.",
+            meaning="Largest rotation of hues in both directions; for color images.",
             draw=f"{_TRANSFORM}:hue",
             limits={"ge": 0, "le": 180},
             needs_color=True,
@@ -215,11 +217,11 @@ AUGMENTATIONS: Table[Augmentation] = Table(
             name="blur",
             key=_key(
                 "Blur",
-                "As if out of focus: up to so many pixels.",
+                "Gaussian blur with up to this sigma, as out of focus.",
                 "Gaussian blur of up to σ = {:g} pixels",
                 unit="pixels",
             ),
-            meaning="Largest sigma of a Gaussian blur, in pixels of the size that the network sees.",
+            meaning="Largest sigma of a Gaussian blur, in pixels of the network input.",
             draw=f"{_TRANSFORM}:blur",
             limits={"ge": 0, "le": 10},
         ),
@@ -240,19 +242,19 @@ class AugmentSet:
 AUGMENT_SETS: Table[AugmentSet] = Table(
     "set",
     [
-        AugmentSet("default", {}, "what an empty recipe does", others_are_default=True),
-        AugmentSet("none", {}, "images as they are"),
+        AugmentSet("default", {}, "the default of a recipe", others_are_default=True),
+        AugmentSet("none", {}, "no augmentation"),
         AugmentSet(
             "stain",
             {"brightness": 0.25, "contrast": 0.25, "saturation": 0.4, "hue_degrees": 20.0, "stain": 0.15},
-            "for stained bright-field images (blood, Pap, histology), to be used on those of other laboratories",
+            "for stained bright-field images (blood, Pap, histology) and predictions on images of other laboratories",
             others_are_default=True,
         ),
-        AugmentSet("aimic", {}, "AIMIC states no random changes"),
+        AugmentSet("aimic", {}, "AIMIC states no augmentation"),
         AugmentSet(
             "mobilevit_mn",
             {"flip": True, "rotate_degrees": 180.0, "zoom": 0.2},
-            "MobileViT-MN states rotation, flipping and scaling; there only for the rare class and validation images",
+            "MobileViT-MN states rotation, flipping and scaling, for the rare class and validation images only",
         ),
         AugmentSet(
             "mobincep",
