@@ -118,12 +118,12 @@ def inspect(
         >>> for finding in inspection.findings:
         ...     text = f"{finding.severity}: {finding.text} {finding.do}"
     """
-    data = _opened(data)
+    data = _as_dataset(data)
     if recipe is not None:
         data, _ = apply_recipe(data, recipe)
-    seen = SeenWhileScanning()
-    scan = with_near_duplicates(data, scan_images(data, emit=emit, on_pixels=seen), seen, emit=emit)
-    scan = with_quality(data, scan, seen.quality, emit=emit)
+    observed = SeenWhileScanning()
+    scan = with_near_duplicates(data, scan_images(data, emit=emit, on_pixels=observed), observed, emit=emit)
+    scan = with_quality(data, scan, observed.quality, emit=emit)
     if not estimate_leakage:
         return inspect_dataset(data, scan)
     from coverslip.experiments.leakage_audit import audit_leakage
@@ -152,7 +152,7 @@ def preview(
     """
     from coverslip.training.preprocessing import draw_preview
 
-    data, recipe = apply_recipe(_opened(data), recipe or Recipe())
+    data, recipe = apply_recipe(_as_dataset(data), recipe or Recipe())
     scan = scan_images(data, emit=emit)
     plan = recipe.split
     split = split_images(data, scan, val=plan.val, test=plan.test, seed=recipe.split_seed, allow_leakage=True)
@@ -217,8 +217,8 @@ def train(
     """
     seconds = None if budget is None else budget_seconds(budget)
     deadline = NO_DEADLINE if seconds is None else Deadline((began or time.monotonic()) + seconds)
-    opened = _opened(data)
-    data, recipe = validated(opened, recipe or Recipe())  # report invalid settings before any work
+    dataset = _as_dataset(data)
+    data, recipe = validated(dataset, recipe or Recipe())  # report invalid settings before any work
     if budget is not None:
         check_budget(recipe)
         recipe = recipe.model_copy(update={"schedule_changes": {}})  # set again by this budget
@@ -226,9 +226,9 @@ def train(
     run = Run(Path(out))
     check_new_folder(run.folder)
     with work_lock(run.folder):
-        if opened.is_in_memory:
+        if dataset.is_in_memory:
             create_run_folder(run.folder)
-            data, recipe = apply_recipe(kept_as_files(assign_groups(opened, recipe), run, emit=emit), recipe)
+            data, recipe = apply_recipe(kept_as_files(assign_groups(dataset, recipe), run, emit=emit), recipe)
         environment = begin_run(run.folder, data, recipe, device, allow_leakage=allow_leakage, budget=seconds)
         return run_training(
             data, recipe, environment, RunContext(run.folder, device, emit, Stop(run.stop_file), deadline)
@@ -257,31 +257,31 @@ def resume(run: Run | Path | str, *, budget: float | str | None = None, emit: Em
         >>> if not run.is_done:
         ...     run = cs.resume(run)
     """
-    begun = open_run(run)
-    refuse_fold(begun)
-    with work_lock(begun.folder):
-        return _resume(begun, None if budget is None else budget_seconds(budget), emit)
+    opened = open_run(run)
+    refuse_fold(opened)
+    with work_lock(opened.folder):
+        return _resume(opened, None if budget is None else budget_seconds(budget), emit)
 
 
-def _resume(begun: Run, seconds: float | None, emit: Emit) -> Run:
-    status, device = begun.status, begun.environment.device
-    if begun.is_done:
-        raise run_is_finished(begun)
+def _resume(opened: Run, seconds: float | None, emit: Emit) -> Run:
+    status, device = opened.status, opened.environment.device
+    if opened.is_done:
+        raise run_is_finished(opened)
     if status is not None and status.is_alive:  # on another computer that does not share locks
-        raise folder_in_use(begun.folder)
+        raise folder_in_use(opened.folder)
     select_device(device)
-    data = _unchanged_images(begun, emit)
-    if is_run(begun.pretraining.folder) and not begun.pretraining.is_done:
-        _unchanged_images(open_run(begun.pretraining), emit)
-    deadline = rest_of_budget(begun, seconds)
-    remove_file(begun.stop_file)
-    for part in list(begun.folder.rglob(".*.part")):  # temporary files of a killed process, also in subfolders
+    data = _unchanged_images(opened, emit)
+    if is_run(opened.pretraining.folder) and not opened.pretraining.is_done:
+        _unchanged_images(open_run(opened.pretraining), emit)
+    deadline = rest_of_budget(opened, seconds)
+    remove_file(opened.stop_file)
+    for part in list(opened.folder.rglob(".*.part")):  # temporary files of a killed process, also in subfolders
         if part.is_dir():
             shutil.rmtree(part)
         else:
             part.unlink(missing_ok=True)
-    context = RunContext(begun.folder, device, emit, Stop(begun.stop_file), deadline)
-    return run_training(data, context.run.recipe, begun.environment, context)  # a budget can have changed the recipe
+    context = RunContext(opened.folder, device, emit, Stop(opened.stop_file), deadline)
+    return run_training(data, context.run.recipe, opened.environment, context)  # a budget can have changed the recipe
 
 
 def evaluate(
@@ -321,22 +321,22 @@ def evaluate(
         >>> accuracy.low <= accuracy.value <= accuracy.high
         True
     """
-    measured = open_run(run)
-    context = RunContext(measured.folder, select_device(device), emit)
-    if (unfinished := unfinished_note(measured)) is not None:
+    opened = open_run(run)
+    context = RunContext(opened.folder, select_device(device), emit)
+    if (unfinished := unfinished_note(opened)) is not None:
         emit(Noted.of(unfinished))
     if data is None:
-        data = held_out_images(measured)
-        if measured.is_cross_validated:
-            measure_folds(measured, data, context)
+        data = held_out_images(opened)
+        if opened.is_cross_validated:
+            measure_folds(opened, data, context)
         else:
-            measure(measured, data, load_classifier(measured.folder, context.device), measured.recipe, context)
-        count_test_set_access(measured, "evaluated")
-        write_report(measured.folder, emit)
-        return Run(measured.folder)
-    data = data if isinstance(data, Dataset) else open_dataset(data, crop_size=measured.recipe.crop_size)
-    classifier = load_classifier(measured.folder, context.device)
-    evaluation = measured.evaluation(evaluation_name(data, name))
+            measure(opened, data, load_classifier(opened.folder, context.device), opened.recipe, context)
+        count_test_set_access(opened, "evaluated")
+        write_report(opened.folder, emit)
+        return Run(opened.folder)
+    data = data if isinstance(data, Dataset) else open_dataset(data, crop_size=opened.recipe.crop_size)
+    classifier = load_classifier(opened.folder, context.device)
+    evaluation = opened.evaluation(evaluation_name(data, name))
     return evaluate_on(evaluation, data, classifier, context)
 
 
@@ -456,5 +456,5 @@ def _unchanged_images(run: Run, emit: Emit) -> Dataset:
     return data
 
 
-def _opened(data: Dataset | Given) -> Dataset:
+def _as_dataset(data: Dataset | Given) -> Dataset:
     return data if isinstance(data, Dataset) else open_dataset(data)

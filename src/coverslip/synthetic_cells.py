@@ -259,7 +259,7 @@ def _draw_image(cell: _Kind, slide: _Slide, rng: np.random.Generator) -> np.ndar
     from scipy.ndimage import gaussian_filter
 
     height, width = (slide.side_px + rng.integers(-6, 7, 2)).tolist()
-    y, x = np.mgrid[:height, :width].astype(np.float32) / np.float32(slide.px_per_um)  # (H, W) in micrometres
+    y, x = np.mgrid[:height, :width].astype(np.float32) / np.float32(slide.px_per_um)  # (H, W) in micrometers
     field = _Field(y, x, slide.px_per_um, rng)
 
     amounts = {name: np.zeros((height, width), np.float32) for name in _DYES}  # (H, W) each

@@ -29,7 +29,7 @@ from coverslip.images.reader import MAX_BYTES
 from coverslip.images.reading import WHOLE_IMAGE, Pixels, cut, decode
 from coverslip.processes import DECODE_APART_VARIABLE
 
-_MAX_CACHED_BYTES = 128 * 2**20  # of cached planes; the most recently used plane is kept whatever its size
+_MAX_CACHED_BYTES = 128 * 2**20  # of cached planes; the most recently used plane is never removed
 _Key = tuple[Path, ReadPlan]
 
 
