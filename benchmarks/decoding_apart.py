@@ -4,7 +4,7 @@ Reads small drawn cells with two threads, in this process and apart, in turn; fa
 reads damaged files one after the other, and prints the slowest of them and the peak of the process that decodes. Exit
 code 1 if a damaged file takes over 10 s or 1 GB.
 
-    python benchmarks/decoding_apart.py [--cells N] [--damaged N] [--seed S]
+    python benchmarks/decode_in_processes.py [--cells N] [--damaged N] [--seed S]
 """
 
 import argparse
@@ -21,7 +21,7 @@ from mutated_files import write_mutated
 from PIL import Image
 
 from coverslip.errors import UnreadableImage
-from coverslip.images import decoding_apart, image_facts, read_pixels
+from coverslip.images import decode_in_processes, image_facts, read_pixels
 
 ROUNDS, THREADS, SIDE = 3, 2, 80
 MOST_SECONDS, MOST_MIB = 10.0, 1000.0
@@ -53,7 +53,7 @@ def compare(paths: list[Path]) -> None:
     """Print wall and processor time of both ways, and their ratios."""
     taken: dict[str, list[tuple[float, float]]] = {"here": [], "apart": []}
     for _ in range(ROUNDS):
-        for name, how in (("here", nullcontext()), ("apart", decoding_apart())):
+        for name, how in (("here", nullcontext()), ("apart", decode_in_processes())):
             with how:
                 taken[name].append(timed(paths))
     best = {name: tuple(min(column) for column in zip(*rows, strict=True)) for name, rows in taken.items()}
@@ -87,7 +87,7 @@ def read_damaged(paths: list[Path]) -> tuple[float, float]:
     """Print how many can be read, the slowest, and the peak of the process that decodes; gives the last two."""
     seconds: dict[Path, float] = {}
     n_readable, peak = 0, 0.0
-    with decoding_apart():
+    with decode_in_processes():
         for path in paths:
             began = time.perf_counter()
             try:

@@ -21,8 +21,7 @@ import torch
 from sklearn.metrics import f1_score, log_loss
 
 import coverslip as cs
-from coverslip.augmentation.batch import apply_changes
-from coverslip.augmentation.transform import composed
+from coverslip.augmentation.transform import apply_changes, composed
 from coverslip.datasets import Dataset
 from coverslip.events import ignore
 from coverslip.inference import Classifier

@@ -78,7 +78,7 @@ def overhead(folder: Path, n: int, raylets: int) -> None:
     sys.executable = _PYTHON  # raylets are begun with it
     with cluster_of(raylets) as (cluster, _):
         executor = RayExecutor(cluster.address, 1, folder, trust_cluster=True)
-        executor.task = executor.task_of(_nothing_on_node)
+        executor.task = executor.remote_task(_nothing_on_node)
         _seconds_each(executor, order, folder / "warm", 3 * raylets)  # workers are begun once
         seconds = _seconds_each(executor, order, folder / "ray", n)
         print(f"Ray: {1000 * seconds:.0f} ms a training, {executor.n_parallel} at once", flush=True)

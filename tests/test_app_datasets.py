@@ -17,7 +17,7 @@ from image_sets import App, workspace_in
 from PIL import Image
 from sqlalchemy import select, update
 
-from coverslip.cache import forget
+from coverslip.cache import remove_stores_of
 from coverslip.messages import text
 from coverslip.workspace.cleanup import delete_expired
 from coverslip.workspace.datasets import grouping
@@ -346,7 +346,7 @@ def test_what_cannot_be_read_any_more_says_so_and_stays(app: App, tmp_path: Path
     where = f"datasets/{found['id']}"
     app.label(where, [0], "odd")
     app.home.background.wait_all()
-    forget(found["id"])
+    remove_stores_of(found["id"])
     cells.rename(tmp_path / "moved")
     assert app.refused("POST", f"{where}/refresh")["code"] == "missing-source"
     assert app.get(f"{where}/positions", label="odd")["items"] == [0]

@@ -28,15 +28,15 @@ from coverslip.cache import (
     Kind,
     RecordStore,
     Store,
-    chosen_limit,
-    claimed,
+    claim_store,
     clean,
-    forget,
+    configured_limit,
     is_in_use,
     limit_bytes,
     list_stores,
-    look_into,
     register,
+    remove_stores_of,
+    store_content,
     trim,
 )
 from coverslip.cli import main
@@ -63,7 +63,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def fill(number: int, *, days_ago: float = 0, kind: Kind = PREPROCESSED) -> Path:
     """A store of about 100 kB whose one record holds its number."""
     with ArrayStore(kind, {"number": number}, (100, 1000), "uint8") as store:
-        if store.places(["image"])[0] < 0:
+        if store.positions(["image"])[0] < 0:
             store.add(["image"], np.full((1, 100, 1000), number, np.uint8))
     last_used = time.time() - days_ago * DAY
     if store.folder.exists():
@@ -95,7 +95,7 @@ def test_opening_and_closing_a_store_keep_the_bound(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("COVERSLIP_CACHE_LIMIT", "150KB")
     with ArrayStore(PREPROCESSED, {"number": 5}, (100, 1000), "uint8") as store:  # making room before it is filled
         assert total_size() <= 150_000
-        assert store.read(store.places(["image"]))[0, 0, 0] == 5, "the one just opened is the last to go"
+        assert store.read(store.positions(["image"]))[0, 0, 0] == 5, "the one just opened is the last to go"
 
 
 def test_a_store_in_use_stays_even_over_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +104,7 @@ def test_a_store_in_use_stays_even_over_the_bound(monkeypatch: pytest.MonkeyPatc
         store.add(["image"], np.full((1, 100, 1000), 7, np.uint8))
         other = fill(1)
         assert not other.exists()
-        assert store.read(store.places(["image"])).min() == 7
+        assert store.read(store.positions(["image"])).min() == 7
         assert store.folder.exists()
     assert not store.folder.exists(), "too large for the bound by itself, it goes when nobody uses it"
 
@@ -123,7 +123,7 @@ def test_without_a_setting_the_bound_is_20_gb_or_a_quarter_of_the_free_disk(cach
 )
 def test_a_limit_is_a_number_with_a_unit(text: str, size: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COVERSLIP_CACHE_LIMIT", text)
-    assert chosen_limit() == size
+    assert configured_limit() == size
 
 
 @pytest.mark.parametrize("text", ["much", "-5GB", "5 GiB", "1e9", "5,5GB", "nan"])
@@ -161,12 +161,12 @@ def test_two_kinds_of_one_name_are_refused() -> None:
 
 def test_what_is_kept_about_one_thing_can_be_forgotten() -> None:
     for kind, name in ((TOYS, "set1"), (FILE_TOYS, "set1-v2"), (TOYS, "set12"), (TOYS, "set2")):
-        with claimed(kind, name) as claim:
+        with claim_store(kind, name) as claim:
             (claim.folder / "a").touch()
         claim.release()
-    with claimed(TOYS, "set1-used") as used:
+    with claim_store(TOYS, "set1-used") as used:
         pass
-    forget("set1")
+    remove_stores_of("set1")
     assert sorted(store.folder.name for store in list_stores()) == ["set1-used", "set12", "set2"]
     used.release()
 
@@ -204,13 +204,13 @@ def test_a_record_whose_bytes_or_key_changed_is_as_good_as_missing() -> None:
 
 
 def test_a_kind_whose_description_is_damaged_is_still_bounded_and_cleaned() -> None:
-    with claimed(FILE_TOYS, "box") as claim:
+    with claim_store(FILE_TOYS, "box") as claim:
         (claim.folder / "a").write_bytes(b"x" * 1000)
     claim.release()
     unknown = FILE_TOYS.folder.rename(FILE_TOYS.folder.with_name("unknown"))
     (unknown / "kind.json").write_text("{")
     (store,) = list_stores()
-    assert (store.kind.name, look_into(store).n_records) == ("unknown", 1)
+    assert (store.kind.name, store_content(store).n_records) == ("unknown", 1)
     assert clean([store]) == [store]
 
 
@@ -281,10 +281,10 @@ def fill_again_and_again(cache: str) -> None:
     for turn in range(40):
         with ArrayStore(PREPROCESSED, {"number": turn % 2}, (4, 4), "uint16") as store:
             names = [str(n) for n in range(turn, turn + 30)]
-            missing = [name for name, place in zip(names, store.places(names), strict=True) if place < 0]
+            missing = [name for name, place in zip(names, store.positions(names), strict=True) if place < 0]
             if missing:
                 store.add(missing, np.stack([np.full((4, 4), int(name), np.uint16) for name in missing]))
-            found = store.read(store.places(names))
+            found = store.read(store.positions(names))
             assert (found == np.arange(turn, turn + 30, dtype=np.uint16)[:, None, None]).all()
 
 
@@ -431,7 +431,7 @@ def test_a_store_that_is_written_to_is_not_called_damaged() -> None:
     with sqlite3.connect(folder / "index.sqlite", isolation_level=None) as busy:
         busy.execute("BEGIN EXCLUSIVE")
         (store,) = list_stores()
-        content = look_into(store)
+        content = store_content(store)
         assert (content.n_records, content.is_damaged) == (None, False)
 
 

@@ -37,7 +37,7 @@ def test_what_goes_in_comes_out_in_any_order_and_after_reopening() -> None:
     with ArrayStore(PREPROCESSED, {"size": 4}, (4, 4), "uint16") as store:
         store.add(["a", "b", "c"], np.stack([numbered(1), numbered(2), numbered(3)]))
     with ArrayStore(PREPROCESSED, {"size": 4}, (4, 4), "uint16") as store:
-        places = store.places(["c", "a", "missing", "c"])
+        places = store.positions(["c", "a", "missing", "c"])
         assert places[2] == -1
         assert store.read(places[[0, 1, 3]])[:, 0, 0].tolist() == [3, 1, 3]
 
@@ -47,7 +47,7 @@ def test_the_first_record_of_a_digest_stays() -> None:
     with ArrayStore(PREPROCESSED, {}, (4, 4), "uint16") as store:
         store.add(["a"], numbered(1)[None])
         store.add(["a"], numbered(9)[None])
-        assert store.read(store.places(["a"]))[0, 0, 0] == 1
+        assert store.read(store.positions(["a"]))[0, 0, 0] == 1
 
 
 @pytest.mark.usefixtures("cache")
@@ -55,7 +55,7 @@ def test_other_choices_are_another_store() -> None:
     with ArrayStore(PREPROCESSED, {"size": 4}, (4, 4), "uint16") as one:
         one.add(["a"], numbered(1)[None])
         with ArrayStore(PREPROCESSED, {"size": 5}, (4, 4), "uint16") as other:
-            assert other.places(["a"]).tolist() == [-1]
+            assert other.positions(["a"]).tolist() == [-1]
 
 
 @pytest.mark.usefixtures("cache")
@@ -75,7 +75,7 @@ def test_any_sequence_of_additions_reads_back(
             records = np.stack([numbered(n) for n in numbers]) if numbers else np.empty((0, 4, 4), np.uint16)
             store.add([str(n) for n in numbers], records)
         every = [n for numbers in additions for n in numbers]
-        assert store.read(store.places([str(n) for n in every]))[:, 0, 0].tolist() == every
+        assert store.read(store.positions([str(n) for n in every]))[:, 0, 0].tolist() == every
 
 
 @pytest.mark.usefixtures("cache")
@@ -96,9 +96,9 @@ def test_records_that_another_adds_meanwhile_are_not_taken_for_damaged(
 
         monkeypatch.setattr(os, "fstat", size_just_before_the_addition)
         with opened or ArrayStore(PREPROCESSED, {}, (4, 4), "uint16") as store:
-            store.places(["a"])
+            store.positions(["a"])
             adding.join()
-            assert store.read(store.places(["a"]))[0, 0, 0] == 1
+            assert store.read(store.positions(["a"]))[0, 0, 0] == 1
 
 
 def write_forever(cache: str, offset: int) -> None:
@@ -119,19 +119,19 @@ def test_a_killed_writer_beside_another_leaves_only_whole_and_right_records(cach
     with ArrayStore(PREPROCESSED, {}, (4, 4), "uint16") as store:
         deadline = time.monotonic() + 60
         # 10 comes from the first writer only; either has added more than 200 records once 300 is there.
-        while (store.places(["10", "300"]) < 0).any() and time.monotonic() < deadline:
+        while (store.positions(["10", "300"]) < 0).any() and time.monotonic() < deadline:
             time.sleep(0.05)
         for writer in writers:
             os.kill(writer.pid or 0, signal.SIGKILL)
             writer.join()
         names = [str(n) for n in range(60_000)]
-        places = store.places(names)
+        places = store.positions(names)
         written = np.flatnonzero(places >= 0)
         assert len(written) > 200
         records = store.read(places[written])
         assert (records == written[:, None, None]).all()
         store.add(["after"], numbered(7)[None])  # and it goes on working
-        assert store.read(store.places(["after"]))[0, 0, 0] == 7
+        assert store.read(store.positions(["after"]))[0, 0, 0] == 7
 
 
 def test_a_cut_or_deleted_file_is_noticed_and_filled_again(cache: Path) -> None:
@@ -140,9 +140,9 @@ def test_a_cut_or_deleted_file_is_noticed_and_filled_again(cache: Path) -> None:
     (file,) = cache.rglob("records.bin")
     file.write_bytes(file.read_bytes()[:40])  # all of a, some of b
     with ArrayStore(PREPROCESSED, {}, (4, 4), "uint16") as store:
-        assert (store.places(["a", "b"]) >= 0).tolist() == [True, False]
+        assert (store.positions(["a", "b"]) >= 0).tolist() == [True, False]
         store.add(["b", "c"], np.stack([numbered(2), numbered(3)]))
-        assert store.read(store.places(["a", "b", "c"]))[:, 0, 0].tolist() == [1, 2, 3]
+        assert store.read(store.positions(["a", "b", "c"]))[:, 0, 0].tolist() == [1, 2, 3]
 
 
 def test_a_damaged_index_is_made_anew(cache: Path) -> None:
@@ -151,7 +151,7 @@ def test_a_damaged_index_is_made_anew(cache: Path) -> None:
     (index,) = cache.rglob("index.sqlite")
     index.write_bytes(b"this is no database" * 100)
     with ArrayStore(PREPROCESSED, {}, (4, 4), "uint16") as store:
-        assert store.places(["a"]).tolist() == [-1]
+        assert store.positions(["a"]).tolist() == [-1]
         store.add(["a"], numbered(1)[None])
 
 
@@ -163,9 +163,9 @@ def test_a_damaged_record_is_as_good_as_missing(cache: Path) -> None:
     data[5] ^= 1
     file.write_bytes(data)
     with ArrayStore(PREPROCESSED, {}, (4, 4), "uint16") as store:
-        assert (store.places(["a", "b"]) >= 0).tolist() == [False, True]
+        assert (store.positions(["a", "b"]) >= 0).tolist() == [False, True]
         store.add(["a"], numbered(1)[None])
-        assert store.read(store.places(["a", "b"]))[:, 0, 0].tolist() == [1, 2]
+        assert store.read(store.positions(["a", "b"]))[:, 0, 0].tolist() == [1, 2]
 
 
 def test_records_that_changed_places_are_as_good_as_missing(cache: Path) -> None:
@@ -175,7 +175,7 @@ def test_records_that_changed_places_are_as_good_as_missing(cache: Path) -> None
     with closing(sqlite3.connect(index)) as connection, connection:
         connection.execute("UPDATE records SET place = 1 - place")
     with ArrayStore(PREPROCESSED, {}, (4, 4), "uint16") as store:
-        assert store.places(["a", "b"]).tolist() == [-1, -1]
+        assert store.positions(["a", "b"]).tolist() == [-1, -1]
 
 
 def test_where_the_cache_cannot_be_written_to_a_temporary_folder_takes_its_place(cache: Path) -> None:
@@ -183,7 +183,7 @@ def test_where_the_cache_cannot_be_written_to_a_temporary_folder_takes_its_place
     reasons: list[Exception] = []
     with ArrayStore(PREPROCESSED, {}, (4, 4), "uint16", reasons.append) as store:
         store.add(["a"], numbered(1)[None])
-        assert store.read(store.places(["a"]))[0, 0, 0] == 1
+        assert store.read(store.positions(["a"]))[0, 0, 0] == 1
         folder = store.folder
         assert folder.is_dir()
     assert not folder.exists()
@@ -207,7 +207,7 @@ def test_a_full_disk_is_one_clear_error_and_earlier_records_stay(
             store.add(["a"], np.ones((1, 100, 100), np.uint16))
             with refusing(CoverslipError, "cache-not-written"):
                 store.add([str(n) for n in range(50)], np.ones((50, 100, 100), np.uint16))
-            assert store.read(store.places(["a"])).min() == 1
-            assert (store.places(["0", "49"]) == -1).all()
+            assert store.read(store.positions(["a"])).min() == 1
+            assert (store.positions(["0", "49"]) == -1).all()
     finally:
         subprocess.run(["umount", str(disk)], check=False)

@@ -10,7 +10,8 @@ from importlib.util import find_spec
 
 import pytest
 
-from coverslip.cluster import joined_cluster, joining
+from coverslip import cluster
+from coverslip.cluster import join_cluster
 from coverslip.errors import ClusterUnreachable, UntrustedCluster
 from coverslip.events import Event
 from coverslip.messages import TrustCluster
@@ -38,20 +39,20 @@ def test_a_cluster_without_a_token_is_joined_only_where_the_user_says_so(
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     events: list[Event] = []
     with pytest.raises(UntrustedCluster) as caught:
-        joined_cluster(address, is_trusted=False, emit=events.append)
+        join_cluster(address, is_trusted=False, emit=events.append)
     assert caught.value.remedies == (TrustCluster(),)
     assert events == []
     with pytest.raises(ClusterUnreachable):
-        joined_cluster(address, is_trusted=True, emit=events.append)
+        join_cluster(address, is_trusted=True, emit=events.append)
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     with pytest.raises(ClusterUnreachable):
-        joined_cluster(address, is_trusted=False, emit=events.append)
+        join_cluster(address, is_trusted=False, emit=events.append)
 
 
 @pytest.mark.parametrize("address", ["auto", "nonsense", "ray://host", "http://127.0.0.1:1", "ray://host:port"])
 def test_what_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(ClusterUnreachable):
-        joined_cluster(address, is_trusted=True, emit=[].append)
+        join_cluster(address, is_trusted=True, emit=[].append)
 
 
 @pytest.mark.slow
@@ -60,10 +61,10 @@ def test_an_address_where_nothing_answers_is_an_error_in_time(
     silent: str, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAY_ADDRESS", silent)
-    monkeypatch.setattr(joining, "_SECONDS", 1.0)
+    monkeypatch.setattr(cluster, "_TIMEOUT_S", 1.0)
     began = time.monotonic()
     with pytest.raises(ClusterUnreachable):
-        joined_cluster(form.format(silent), is_trusted=True, emit=[].append)
+        join_cluster(form.format(silent), is_trusted=True, emit=[].append)
     assert time.monotonic() - began < 9
 
 
@@ -78,7 +79,7 @@ def test_a_host_that_drops_packets_is_an_error_in_time() -> None:
             each.connect_ex(listener.getsockname())
         began = time.monotonic()
         with pytest.raises(ClusterUnreachable):
-            joined_cluster("ray://{}:{}".format(*listener.getsockname()), is_trusted=True, emit=[].append)
+            join_cluster("ray://{}:{}".format(*listener.getsockname()), is_trusted=True, emit=[].append)
         assert time.monotonic() - began < 20
         for each in waiting:
             each.close()
@@ -86,14 +87,14 @@ def test_a_host_that_drops_packets_is_an_error_in_time() -> None:
 
 NEW_CLUSTER = """
 import os, psutil
-from coverslip.cluster import joined_cluster, task_of
+from coverslip.cluster import join_cluster, remote_task
 
 def token() -> bytes:
     return os.environ["RAY_AUTH_TOKEN"].encode()
 
 for _ in range(2):  # a program may begin several, one after the other
-    ray = joined_cluster("ray", is_trusted=False, emit=print)
-    assert len(ray.get(task_of(ray, token, cores=1, gpus=0).remote())) == 64
+    ray = join_cluster("ray", is_trusted=False, emit=print)
+    assert len(ray.get(remote_task(ray, token, cores=1, gpus=0).remote())) == 64
     assert "RAY_AUTH_TOKEN" not in os.environ
     own = psutil.Process()
     listening = [
@@ -110,11 +111,11 @@ for _ in range(2):  # a program may begin several, one after the other
 
 JOINED = """
 from ray.cluster_utils import Cluster
-from coverslip.cluster import addresses, joined_cluster
+from coverslip.cluster import join_cluster
 
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
 events = []
-ray = joined_cluster(cluster.address, is_trusted=True, emit=events.append)
+ray = join_cluster(cluster.address, is_trusted=True, emit=events.append)
 assert ray.is_initialized()
 assert [event.code for event in events] == ["joining-cluster"]
 ray.shutdown()

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import coverslip as cs
 from coverslip.cli import app
 from coverslip.datasets import Unreadable, scan_images
-from coverslip.images import ImageFacts, ReadPlan, decoding_apart, read_pixels
+from coverslip.images import ImageFacts, ReadPlan, decode_in_processes, read_pixels
 from coverslip.messages import Set, text
 
 MARKS = ("_w1", "_w2")
@@ -43,7 +43,7 @@ def test_files_of_one_image_are_read_as_its_channels_in_the_order_asked_for(tmp_
     np.testing.assert_array_equal(data[0].read().array, np.concatenate(apart, axis=2))
     box = data[0].plan.model_copy(update={"box": (1, 2, 5, 6), "channels": (1,)})
     np.testing.assert_array_equal(read_pixels(data[0].path, box).array, apart[1][2:8, 1:6])
-    with decoding_apart():
+    with decode_in_processes():
         np.testing.assert_array_equal(data[0].read().array, np.concatenate(apart, axis=2))
     marks = ", ".join(f"'{mark}'" for mark in MARKS[::-1])
     assert note_of(data.notes, "channel-files").parameters == {"n_files": 12, "n_images": 6, "marks": marks}

@@ -259,7 +259,7 @@ def test_an_engine_that_is_kept_serves_other_processes_as_long_as_it_gives_pytor
     assert kept is not None
     assert engine_of("another") is None
     np.testing.assert_array_equal(kept.run(x), engine.run(x))
-    check = running.ENGINES.folder / str(engine.kept_as) / "check.npz"
+    check = running.ENGINES.folder / str(engine.cache_key) / "check.npz"
     with np.load(check) as content:
         changed = {**content, "expected": content["expected"] + 1}
     np.savez(check, **changed)

@@ -15,14 +15,14 @@ from refusing import refusing
 from coverslip.errors import CoverslipError
 from coverslip.files import (
     CsvWriter,
+    atomic_write,
     plain_cell,
     remove_file,
     safe_cell,
     sha256_json,
     write_json,
-    write_same,
+    write_link,
     write_text,
-    written_whole,
 )
 
 
@@ -31,7 +31,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
     write_text(file, "old")
 
     def fail_halfway() -> None:
-        with written_whole(file) as part:
+        with atomic_write(file) as part:
             part.write_text("half of the n")
             raise RuntimeError
 
@@ -52,12 +52,12 @@ def test_two_files_of_the_same_are_replaced_one_by_one(
         monkeypatch.setattr(os, "link", refused)
     best, last = tmp_path / "best", tmp_path / "last"
     write_text(best, "epoch 1")
-    write_same(last, best)
+    write_link(last, best)
     assert last.read_text() == "epoch 1"
     assert last.samefile(best) == knows_links
     write_text(last, "epoch 2")
     assert best.read_text() == "epoch 1"
-    write_same(last, best)
+    write_link(last, best)
     assert last.read_text() == "epoch 1"
     assert sorted(tmp_path.iterdir()) == [best, last]
 

@@ -53,11 +53,11 @@ def test_a_field_is_decoded_once_for_all_who_wait_for_it() -> None:
 
 
 def test_memory_for_fields_is_bounded_and_the_last_one_stays() -> None:
-    fields, decoded = Fields(most_bytes=40), []
+    fields, decoded = Fields(max_bytes=40), []
     for name in ("a", "b", "c", "b", "c", "a", "a"):  # of 16 bytes each: two are kept
         fields.get(Path(name), 0, lambda name=name: decoded.append(name) or field_of(1))  # type: ignore[misc]
     assert decoded == ["a", "b", "c", "a"]
-    tiny = Fields(most_bytes=1)
+    tiny = Fields(max_bytes=1)
     for name in ("d", "d"):
         tiny.get(Path(name), 0, lambda name=name: decoded.append(name) or field_of(1))  # type: ignore[misc]
     assert decoded[4:] == ["d"]

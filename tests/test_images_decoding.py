@@ -20,12 +20,12 @@ from odd_formats import install, write_odd
 from refusing import refusing
 
 from coverslip.errors import Stopped, UnreadableImage
-from coverslip.images import ReadPlan, decoding_apart, read_pixels
-from coverslip.images._decoded import MAX_BYTES
-from coverslip.images.decoding.pool import Decoders, Limits, SharedOrExclusive
+from coverslip.images import ReadPlan, decode_in_processes, read_pixels
+from coverslip.images.decoding_pool import Decoders, Limits, SharedOrExclusive
+from coverslip.images.reader import MAX_BYTES
 from coverslip.images.reading import Pixels, decode
 from coverslip.messages import text
-from coverslip.processes import APART_VARIABLE
+from coverslip.processes import DECODE_APART_VARIABLE
 
 pytestmark = pytest.mark.slow  # each begins processes
 
@@ -78,7 +78,7 @@ def test_pixels_and_refusals_are_those_of_this_process(tmp_path: Path) -> None:
         (tmp_path / "none.png", ReadPlan()),
         (tmp_path, ReadPlan()),
     ]
-    with decoding_apart():
+    with decode_in_processes():
         for path, plan in asked:
             assert outcome(read_pixels, path, plan) == outcome(decode, path, plan)
 
@@ -121,7 +121,7 @@ def test_a_process_that_was_killed_from_elsewhere_is_begun_again(
     read(decoders, cell)
     for child in psutil.Process().children():
         with suppress(psutil.NoSuchProcess):  # one that another test began has ended
-            if "coverslip.images.decoding.worker" in child.cmdline():
+            if "coverslip.images.decoding_worker" in child.cmdline():
                 child.kill()
     assert read(decoders, cell).note == text("image-read-alone")
 
@@ -131,7 +131,7 @@ def kill_when_busy(is_over: threading.Event) -> None:
     while not is_over.wait(0.01):
         for child in psutil.Process().children():
             with suppress(psutil.NoSuchProcess, FileNotFoundError):
-                is_worker = "coverslip.images.decoding.worker" in child.cmdline()
+                is_worker = "coverslip.images.decoding_worker" in child.cmdline()
                 if is_worker and Path(f"/proc/{child.pid}/oom_score_adj").read_text().strip() == "1000":
                     child.kill()
 
@@ -156,14 +156,14 @@ def test_whoever_reads_alone_has_nobody_beside() -> None:
 
     def reads() -> None:
         for _ in range(50):
-            with room.beside_others():
+            with room.shared():
                 beside[0] += 1
                 time.sleep(0.0005)
                 beside[0] -= 1
 
     def reads_alone() -> None:
         for _ in range(20):
-            with room.alone():
+            with room.exclusive():
                 most_beside.append(beside[0])
 
     threads = [threading.Thread(target=each) for each in (reads, reads, reads_alone, reads_alone)]
@@ -176,7 +176,9 @@ def test_whoever_reads_alone_has_nobody_beside() -> None:
 
 def test_a_command_decodes_in_processes_that_can_be_killed() -> None:
     code = "import os, sys; from coverslip.cli import main; main(['cache']); print(os.environ[sys.argv[1]])"
-    done = subprocess.run([sys.executable, "-c", code, APART_VARIABLE], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, DECODE_APART_VARIABLE], capture_output=True, text=True, check=True
+    )
     assert done.stdout.splitlines()[-1] == "1"
 
 
@@ -203,8 +205,8 @@ _READS = """
 import sys
 from pathlib import Path
 from coverslip.images import ReadPlan
-from coverslip.images.decoding.pool import Decoders
-from coverslip.images.decoding.pool import Limits
+from coverslip.images.decoding_pool import Decoders
+from coverslip.images.decoding_pool import Limits
 decoders = Decoders(Limits(seconds=1))
 decoders.read(Path(sys.argv[1]), ReadPlan(), 1000)
 """

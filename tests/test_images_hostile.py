@@ -17,8 +17,8 @@ from refusing import refusing
 
 from coverslip.errors import UnreadableImage
 from coverslip.images import ReadPlan, describe_image, read_pixels
-from coverslip.images._decoded import MAX_BYTES
 from coverslip.images._tiff_guard import coded_size
+from coverslip.images.reader import MAX_BYTES
 from coverslip.messages import text
 
 RNG = np.random.default_rng(0)

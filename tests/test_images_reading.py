@@ -14,7 +14,7 @@ from PIL import Image
 from refusing import refusing
 
 from coverslip.errors import UnreadableImage
-from coverslip.images import NO_SUCH_FILE, ReadPlan, _decoded, _pillow, image_suffixes, pixel_hash, read_pixels
+from coverslip.images import NO_SUCH_FILE, ReadPlan, _pillow, image_suffixes, pixel_hash, read_pixels, reader
 from coverslip.images._pillow import image_to_array
 from coverslip.messages import text
 
@@ -300,8 +300,8 @@ def test_the_size_limit_counts_the_bytes_that_the_declared_pixels_take(tmp_path,
 def test_many_rows_are_the_same_pixels_as_few(mode, monkeypatch):
     image = Image.fromarray(RNG.integers(0, 256, (50, 30, 3), np.uint8)).convert(mode)
     at_once = image_to_array(image)
-    monkeypatch.setattr(_pillow, "_PART_PIXELS", 200)
-    monkeypatch.setattr(_decoded, "_PART_BYTES", 200)
+    monkeypatch.setattr(_pillow, "_BLOCK_PIXELS", 200)
+    monkeypatch.setattr(reader, "_BLOCK_BYTES", 200)
     assert np.array_equal(image_to_array(image), at_once)
     assert image_to_array(image).dtype == at_once.dtype
 

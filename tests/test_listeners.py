@@ -8,7 +8,7 @@ from drawing import write_cells
 from trained import INSTANT
 
 import coverslip as cs
-from coverslip.events import Event, Progressed, telling
+from coverslip.events import Event, Progressed, progress_reporter
 
 
 @pytest.mark.slow
@@ -32,7 +32,7 @@ def test_of_work_that_takes_long_parts_are_told_and_of_short_work_nothing(monkey
     now = 100.0
     monkeypatch.setattr("coverslip.events.time.monotonic", lambda: now)
     told: list[Event] = []
-    tell = telling(told.append, "fitting", "networks")
+    tell = progress_reporter(told.append, "fitting", "networks")
     for done in range(1, 5):  # a fifth of a second each
         now += 0.2
         tell(done, 5)

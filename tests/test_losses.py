@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from refusing import refusing
 from torch import Tensor
 from torch.nn import functional
 
@@ -13,7 +14,7 @@ from coverslip.errors import BadRecipe
 from coverslip.keys import Option
 from coverslip.losses import LOSSES, LossRecord
 from coverslip.losses.functions import ImageLoss, balanced_weight, focal
-from coverslip.messages import add_entries
+from coverslip.messages import add_entries, text
 from coverslip.runs import Recipe, recipe_keys, with_settings
 from coverslip.runs.recipe import phrases
 
@@ -78,17 +79,34 @@ def test_balanced_weights_let_every_class_count_alike() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "complaint"),
+    ("settings", "code", "parameters"),
     [
-        (["loss=focl"], r"loss = 'focl': there is no such loss \(did you mean 'focal'\?\)"),
-        (["loss_options.gamma=1"], "loss_options: the loss cross_entropy has no options"),
-        (["loss=focal", "loss_options.gama=1"], r"no such option of the loss focal \(did you mean 'gamma'\?\)"),
-        (["loss=focal", "loss_options.gamma=11"], "gamma: it must be a number between 0 and 10"),
+        (
+            ["loss=focl"],
+            "no-such-record",
+            {"kind_of_record": "loss", "nearest": "focal", "names": "cross_entropy, focal"},
+        ),
+        (["loss_options.gamma=1"], "loss-without-options", {"name": "cross_entropy"}),
+        (
+            ["loss=focal", "loss_options.gama=1"],
+            "no-such-record",
+            {"kind_of_record": "option of the loss focal", "nearest": "gamma", "names": "gamma"},
+        ),
+        (
+            ["loss=focal", "loss_options.gamma=11"],
+            "option-no-number",
+            {"is_whole": False, "range": "both", "minimum": 0, "maximum": 10},
+        ),
     ],
 )
-def test_a_loss_that_there_is_not_is_refused(settings: list[str], complaint: str) -> None:
-    with pytest.raises(BadRecipe, match=complaint):
+def test_an_unknown_loss_or_invalid_option_is_refused(
+    settings: list[str], code: str, parameters: dict[str, object]
+) -> None:
+    with refusing(BadRecipe, "invalid-recipe") as error:
         with_settings(Recipe(), settings)
+    ((key, fault),) = error.value.faults
+    assert key == settings[-1].split("=")[0].split(".")[0]
+    assert fault.endswith(text(code, has_nearest=True, **parameters))
 
 
 add_entries("""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import Tensor
 
-from coverslip.losses.cluster import ClusterLoss, kmeans, spread_and_scatter
+from coverslip.losses.functions import ClusterLoss, kmeans, spread_and_scatter
 from coverslip.models.networks import create_network
 from coverslip.runs.recipe import Regularizer
 

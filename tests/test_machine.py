@@ -13,12 +13,12 @@ from refusing import refusing
 from coverslip.errors import DeviceUnavailable
 from coverslip.machine import (
     FOR_TRAINING,
-    _named_in,
-    chosen_device,
+    _model_name,
     describe_machine,
     likely_device,
     memory_mib,
     n_cores,
+    select_device,
     usable_devices,
 )
 
@@ -45,21 +45,21 @@ def test_the_processor_is_called_what_its_maker_calls_it() -> None:
 def test_a_processor_without_a_name_has_none(tmp_path: Path) -> None:
     board = tmp_path / "cpuinfo"
     board.write_text("processor\t: 0\nBogoMIPS\t: 243.75\nCPU implementer\t: 0x41\n")
-    assert _named_in(board) == _named_in(tmp_path / "nothing") == ""
+    assert _model_name(board) == _model_name(tmp_path / "nothing") == ""
 
 
 def test_auto_takes_the_first_that_is_here() -> None:
-    assert chosen_device("auto") == next(each for each in ("cuda", "mps", "cpu") if each in usable_devices())
-    assert chosen_device("auto", automatic=("cpu",)) == chosen_device("cpu") == "cpu"
+    assert select_device("auto") == next(each for each in ("cuda", "mps", "cpu") if each in usable_devices())
+    assert select_device("auto", automatic=("cpu",)) == select_device("cpu") == "cpu"
 
 
 def test_what_a_training_will_run_on_is_told_right_without_pytorch() -> None:
-    assert likely_device() == chosen_device("auto", automatic=FOR_TRAINING)
+    assert likely_device() == select_device("auto", automatic=FOR_TRAINING)
 
 
 def test_a_device_that_is_not_here_is_one_clear_error() -> None:
     with refusing(DeviceUnavailable, "device-unavailable", device="tpu") as error:
-        chosen_device("tpu")
+        select_device("tpu")
     assert error.value.parameters["devices"].startswith("cpu")
 
 

@@ -9,8 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coverslip.augmentation.batch import apply_changes, draw_changes
-from coverslip.augmentation.transform import Changes
+from coverslip.augmentation.transform import Changes, apply_changes, draw_changes
 from coverslip.runs import Augment, Sampling
 from coverslip.training.batches import as_tensor, epoch_order, n_batches, plain_batches, training_batches
 

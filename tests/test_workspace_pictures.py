@@ -17,7 +17,7 @@ from PIL import Image
 from sqlalchemy import delete
 
 from coverslip.app.server import create_app
-from coverslip.cache import cache_folder, forget
+from coverslip.cache import cache_folder, remove_stores_of
 from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.tables import image_colors
@@ -169,7 +169,7 @@ def test_a_wall_is_ready_when_its_images_were_read(app: App, tmp_path: Path) -> 
 def test_a_file_of_pictures_that_a_kill_left_empty_is_used(app: App, tmp_path: Path) -> None:
     found = app.open(save_cells(tmp_path / "cells"))
     app.home.background.wait_all()
-    forget(found["id"])
+    remove_stores_of(found["id"])
     file = cache_folder() / "app-thumbnails" / found["id"] / "records.sqlite"
     file.parent.mkdir()
     file.touch()
@@ -184,7 +184,7 @@ def test_pictures_that_reading_did_not_make_are_made_afterwards(app: App, tmp_pa
     whole = colors(app, found["id"])
     with write_transaction(app.home.engine) as connection:  # as after a kill, and with a cache that was emptied
         connection.execute(delete(image_colors).where(image_colors.c.position >= 5))
-    forget(found["id"])
+    remove_stores_of(found["id"])
     reading_images.begin(app.home)
     app.home.background.wait_all()
     assert np.abs(colors(app, found["id"]).astype(int) - whole).max() <= 2
@@ -199,7 +199,7 @@ def test_pictures_that_reading_did_not_make_are_made_afterwards(app: App, tmp_pa
 def test_nobody_is_served_who_has_gone(app: App, tmp_path: Path) -> None:
     found = app.open(save_cells(tmp_path / "cells"))
     app.home.background.wait_all()
-    forget(found["id"])
+    remove_stores_of(found["id"])
     where = f"/api/v1/datasets/{found['id']}/sheet"
     scope = {
         "type": "http",

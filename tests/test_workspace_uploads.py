@@ -248,7 +248,7 @@ def test_an_archive_with_one_entry_that_leads_elsewhere_is_not_unpacked(
 def test_links_bombs_and_damaged_archives_are_refused(
     app: App, tmp_path: Path, png: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uploads, "_LIMITS", replace(uploads._LIMITS, ratio_from=1_000_000))
+    monkeypatch.setattr(uploads, "_LIMITS", replace(uploads._LIMITS, min_ratio_bytes=1_000_000))
     upload = begin(app, max_bytes=4_000_000, max_files=20)
     before = everything_below(tmp_path)
     link = io.BytesIO()

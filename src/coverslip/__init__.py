@@ -1,4 +1,4 @@
-"""Train, trust and use microscope image classifiers.
+"""Train, evaluate and apply microscope image classifiers.
 
     import coverslip as cs
     data = cs.open_dataset("images/")
@@ -6,7 +6,7 @@
     run.metrics["macro_f1"].low
     cs.load_classifier(run).predict(["new/1.tif"])
 
-Names are imported when they are first used, so that `import coverslip` is quick.
+Names are imported on first use, so that `import coverslip` is fast.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     )
     from coverslip.runs import Recipe, Run, load_recipe, open_run
 
-_ROOMS = {
+_MODULES = {
     "CoverslipError": "coverslip.errors",
     "Recipe": "coverslip.runs",
     "Run": "coverslip.runs",
@@ -85,12 +85,12 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:  # Any: whichever public name is asked for
-    if name not in _ROOMS:
+def __getattr__(name: str) -> Any:  # Any: the public name
+    if name not in _MODULES:
         raise AttributeError(f"module 'coverslip' has no attribute '{name}'")
     from importlib import import_module
 
-    return getattr(import_module(_ROOMS[name]), name)
+    return getattr(import_module(_MODULES[name]), name)
 
 
 def __dir__() -> list[str]:

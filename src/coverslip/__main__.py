@@ -1,4 +1,4 @@
-"""Where the command `coverslip` begins; `python -m coverslip` is the same."""
+"""The entry point of the command `coverslip` and of `python -m coverslip`."""
 
 import atexit
 import os
@@ -11,37 +11,37 @@ _INTERRUPTED = 130
 
 
 def main() -> int:
-    """Run one command and give its exit code, also where Ctrl-C comes before its modules are imported.
+    """Run one command and return its exit code, also if Ctrl-C is pressed while modules are imported.
 
-    SIGTERM and the end of the terminal (SIGHUP) interrupt a command as Ctrl-C does, unless they are ignored (`nohup`).
+    SIGTERM and SIGHUP (end of the terminal) interrupt a command like Ctrl-C, unless they are ignored (`nohup`).
     """
-    # The last step of all: while Python takes itself apart, Ctrl-C would otherwise replace the exit code.
+    # The last step: Ctrl-C during the shutdown of Python would replace the exit code.
     atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
     try:
-        _on_signals(signal.default_int_handler)
+        _set_handlers(signal.default_int_handler)
         try:
             from coverslip.cli import main as run
 
             return run()
         finally:
-            _on_signals(_leave_at_once)
+            _set_handlers(_exit_at_once)
     except KeyboardInterrupt:
-        print("Error: Interrupted.", file=sys.stderr)  # noqa: T201  this is the door
+        print("Error: Interrupted.", file=sys.stderr)  # noqa: T201  output of a command
         return _INTERRUPTED
     finally:
-        # An interrupt within `exec`, of which dataclasses are made, has `python -m` end by SIGINT later on, also where
-        # it was caught. The next `exec` takes that back.
-        exec("")  # noqa: S102  of nothing
+        # After an interrupt within `exec`, which `dataclass` uses, `python -m` ends by SIGINT, even if the interrupt
+        # was caught. The next `exec` resets this state.
+        exec("")  # noqa: S102  empty code
 
 
-def _on_signals(handler: Callable[[int, FrameType | None], object]) -> None:
+def _set_handlers(handler: Callable[[int, FrameType | None], object]) -> None:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, handler)
 
 
-def _leave_at_once(number: int, frame: FrameType | None) -> None:
+def _exit_at_once(number: int, frame: FrameType | None) -> None:
     os._exit(_INTERRUPTED)
 
 

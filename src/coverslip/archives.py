@@ -1,7 +1,7 @@
-"""Zip archives from strangers: the whole archive is checked before any entry is read.
+"""Untrusted zip archives: all entries are checked before one is read.
 
-Neither a name nor a size in it decides where anything goes or how much memory it takes. Whoever reads entries reads
-them in pieces; the module that unpacks them ends at the size that was looked at, and compares their check sums.
+Names in an archive cannot lead out of a folder, and declared sizes cannot exhaust memory. Callers read entries in
+chunks; `zipfile` stops at the checked size of an entry and compares its checksum.
 """
 
 import re
@@ -19,12 +19,12 @@ from typing import IO
 from coverslip.errors import BadArchive, CoverslipError
 from coverslip.messages import text
 
-_LONGEST_NAME = 255  # bytes of one part, on all usual file systems
-_LONGEST_PATH = 1_000
-_MOST_FOLDERS = 20
-_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)  # Windows' devices
+_MAX_NAME_BYTES = 255  # of one path component, on all usual file systems
+_MAX_PATH_LENGTH = 1_000
+_MAX_DEPTH = 20
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)  # device names of Windows
 
-_END_RECORD, _END_RECORD_BYTES, _LONGEST_COMMENT = b"PK\x05\x06", 22, 2**16
+_END_RECORD, _END_RECORD_BYTES, _MAX_COMMENT_BYTES = b"PK\x05\x06", 22, 2**16
 _LOCATOR_64, _LOCATOR_64_BYTES = b"PK\x06\x07", 20
 _END_RECORD_64, _END_RECORD_64_BYTES = b"PK\x06\x06", 56
 _DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError)
@@ -32,44 +32,44 @@ _DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What an archive may hold."""
+    """The limits of an archive."""
 
-    most_entries: int
-    most_directory_bytes: int  # of the list of its entries, which is read at once
-    largest_ratio: int  # of unpacked to packed bytes; what unpacks to more was made to do so
-    ratio_from: int  # bytes unpacked: a small file may well be repetitive
-    is_64_bit_taken: bool  # of more than 4 GB or 65,535 entries
+    max_entries: int
+    max_directory_bytes: int  # of the central directory, which is read as a whole
+    max_ratio: int  # of unpacked to packed bytes; a larger ratio is an attack
+    min_ratio_bytes: int  # unpacked bytes from which the ratio is checked, because small files can be repetitive
+    allows_zip64: bool  # whether more than 4 GB or 65,535 entries are allowed
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file in an archive, and its name as a path below whatever folder."""
+    """A file in an archive, and its name as a relative path."""
 
     info: zipfile.ZipInfo
     name: PurePosixPath
 
 
 @contextmanager
-def opened_archive(file: Path, limits: Limits) -> Iterator[tuple[zipfile.ZipFile, list[Entry]]]:
-    """An archive whose entries are all harmless, and those of them that are files.
+def open_archive(file: Path, limits: Limits) -> Iterator[tuple[zipfile.ZipFile, list[Entry]]]:
+    """Open and check an archive; yield it with its files.
 
     Raises:
-        BadArchive: it is no zip, is damaged (said also while it is read in the block), or holds what none should.
+        BadArchive: it is not a zip file, it is damaged (also detected while it is read in the block), or not allowed.
     """
     try:
-        with file.open("rb") as opened:
-            _check_end(opened, limits)
-            with zipfile.ZipFile(opened) as archive:
-                yield archive, _checked(archive, file.stat().st_size, limits)
+        with file.open("rb") as stream:
+            _check_end(stream, limits)
+            with zipfile.ZipFile(stream) as archive:
+                yield archive, _check_entries(archive, file.stat().st_size, limits)
     except _DAMAGED as error:
         raise _bad(text("archive-damaged", reason=_printable(str(error)))) from error
 
 
 def safe_name(name: str) -> PurePosixPath:
-    """`name` as a path below a folder, on any system.
+    """Return `name` as a relative path that is valid on all operating systems.
 
     Raises:
-        CoverslipError: it could lead out of the folder, or not every system can have a file of that name.
+        CoverslipError: the name could lead out of a folder, or is not valid on all operating systems.
     """
     name = unicodedata.normalize("NFC", name)
     if fault := _fault_of_name(name):
@@ -91,43 +91,43 @@ def _fault_of_name(name: str) -> str | None:
         return text("name-ends-in-space-or-dot")
     if any(_RESERVED.fullmatch(part) for part in parts):
         return text("name-of-device")
-    if len(name) > _LONGEST_PATH or len(parts) > _MOST_FOLDERS or _longest_part(parts) > _LONGEST_NAME:
+    if len(name) > _MAX_PATH_LENGTH or len(parts) > _MAX_DEPTH or _longest_component(parts) > _MAX_NAME_BYTES:
         return text("name-too-long")
     return None
 
 
-def _longest_part(parts: list[str]) -> int:
+def _longest_component(parts: list[str]) -> int:
     return max(len(part.encode(errors="replace")) for part in parts)
 
 
-def _check_end(opened: IO[bytes], limits: Limits) -> None:
-    """Look at the end of a zip, where it says how long the list of its entries is, before that list is read."""
-    size = opened.seek(0, 2)
-    opened.seek(max(0, size - _END_RECORD_BYTES - _LONGEST_COMMENT - _LOCATOR_64_BYTES - _END_RECORD_64_BYTES))
-    tail = opened.read()
+def _check_end(stream: IO[bytes], limits: Limits) -> None:
+    """Check the declared size of the central directory, at the end of the file, before it is read."""
+    size = stream.seek(0, 2)
+    stream.seek(max(0, size - _END_RECORD_BYTES - _MAX_COMMENT_BYTES - _LOCATOR_64_BYTES - _END_RECORD_64_BYTES))
+    tail = stream.read()
     at = tail.rfind(_END_RECORD)
     if at < 0 or len(tail) - at < _END_RECORD_BYTES:
         raise _bad(text("archive-no-zip"))
     n_directory_bytes = int.from_bytes(tail[at + 12 : at + 16], "little")
     if tail[: max(0, at - _LOCATOR_64_BYTES) + 4].endswith(_LOCATOR_64):
-        if not limits.is_64_bit_taken:
+        if not limits.allows_zip64:
             raise _bad(text("archive-too-large"))
         record = tail[max(0, at - _LOCATOR_64_BYTES - _END_RECORD_64_BYTES) :][:_END_RECORD_64_BYTES]
         if not record.startswith(_END_RECORD_64):
             raise _bad(text("archive-end-damaged"))
         n_directory_bytes = int.from_bytes(record[40:48], "little")
-    if n_directory_bytes > limits.most_directory_bytes:
+    if n_directory_bytes > limits.max_directory_bytes:
         raise _bad(text("archive-too-large"))
 
 
-def _checked(archive: zipfile.ZipFile, n_bytes: int, limits: Limits) -> list[Entry]:
-    """Return the files of an archive, once nothing about any entry is suspicious."""
+def _check_entries(archive: zipfile.ZipFile, n_bytes: int, limits: Limits) -> list[Entry]:
+    """Check all entries of an archive, and return its files."""
     infos = archive.infolist()
-    if len(infos) > limits.most_entries:
+    if len(infos) > limits.max_entries:
         raise _bad(text("archive-too-large"))
     entries: dict[PurePosixPath, Entry] = {}
     for info in infos:
-        # Names as they stand in the file: the module itself cuts them at a NUL and turns backslashes around.
+        # The original names: `ZipInfo.filename` is cut at a NUL and has backslashes replaced.
         entry_name = unicodedata.normalize("NFC", info.orig_filename)
         fault = _fault_of_name(entry_name.removesuffix("/") if _is_folder(info) else entry_name) or _fault(info, limits)
         if fault:
@@ -145,7 +145,7 @@ def _checked(archive: zipfile.ZipFile, n_bytes: int, limits: Limits) -> list[Ent
 
 
 def _is_folder(info: zipfile.ZipInfo) -> bool:
-    return info.orig_filename.endswith("/")  # the module itself fails where a name is empty
+    return info.orig_filename.endswith("/")  # `ZipInfo.is_dir` fails for an empty name
 
 
 def _fault(info: zipfile.ZipInfo, limits: Limits) -> str | None:
@@ -162,12 +162,12 @@ def _fault(info: zipfile.ZipInfo, limits: Limits) -> str | None:
 
 
 def _is_bomb(n_unpacked: int, n_packed: int, limits: Limits) -> bool:
-    return n_unpacked > max(limits.ratio_from, limits.largest_ratio * n_packed)
+    return n_unpacked > max(limits.min_ratio_bytes, limits.max_ratio * n_packed)
 
 
 def _printable(name: str) -> str:
-    """Return any text on one short line."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name[:80])
+    """Return text as one short line without unprintable characters."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in name[:80])
 
 
 def _bad(why: str) -> BadArchive:

@@ -1,7 +1,7 @@
-"""The errors that coverslip raises on purpose.
+"""The errors of coverslip, and checks for optional extras.
 
-Each is a message of the catalogue: what happened, in which file, and what to do. Commands print it as one line. Any
-other exception that reaches a command or the app is a fault of coverslip and keeps its traceback.
+Each error is a message of the catalogue: what happened, in which file, and what to do. Commands print it as one line.
+Any other exception that reaches a command or the app is a bug in coverslip and keeps its traceback.
 """
 
 import re
@@ -16,19 +16,19 @@ from coverslip.messages import Failure, Parameters, Remedy, has_entry, text
 class CoverslipError(Exception):
     """An error that the user can act on.
 
-    The message `code` of the catalogue says what happened, in one sentence without a full stop. Its attribute `.do`
-    says what to do about it, in words that suit the command line and the app.
+    The message of the catalogue says what happened, in one sentence without a period. Its attribute `.do` says what to
+    do, in words that suit both the command line and the app.
 
     Args:
-        code: the message.
-        file: the file or folder that is affected.
-        remedies: what to do, as data. The command line shows an option or a command for each, a page a button.
-        cause: the error that led to this one. Its text is the parameter `what` of the message. Where this error has no
+        code: the code of the message.
+        file: the affected file or folder.
+        remedies: possible actions as data; the command line shows options or commands, a page buttons.
+        cause: the error that caused this one. Its text is the parameter `what` of the message. If this error has no
             `file`, `remedies` or `.do`, those of the cause are used.
-        parameters: those of the message; further ones are for programs.
+        parameters: the parameters of the message; further ones are for programs.
     """
 
-    kind = "failed"  # of each class its own: "bad-recipe"
+    kind = "failed"  # derived from the class name in subclasses: "bad-recipe"
 
     def __init_subclass__(cls) -> None:
         cls.kind = re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__).lower()
@@ -80,24 +80,24 @@ class CoverslipError(Exception):
 
 
 class UnreadableImage(CoverslipError):
-    """One image file could not be turned into pixels; the others are not affected."""
+    """An image file cannot be read; other images are not affected."""
 
 
 class BadDataset(CoverslipError):
-    """A folder or table of images cannot be used as it is."""
+    """A dataset cannot be used as it is."""
 
 
 class LeakageFound(BadDataset):
-    """The same pixels or the same group stand on both sides of a predefined split."""
+    """A predefined split has data leakage: equal images or a group in both the training and the test set."""
 
 
 class BadRecipe(CoverslipError):
-    """A recipe has a key or value that is not valid.
+    """A recipe has an invalid key or value.
 
     Args:
-        faults: each invalid key, sections with dots, and what is wrong with it.
-        lines: the lines of these keys in the text of the recipe, counted from 1.
-        code, further: as of every error.
+        code, further: as for every error.
+        faults: each invalid key, sections with dots, and its fault.
+        lines: the 1-based lines of these keys in the text of the recipe.
     """
 
     lines: Mapping[str, int] = {}
@@ -117,12 +117,12 @@ class BadRecipe(CoverslipError):
 
     @property
     def faults(self) -> tuple[tuple[str, str], ...]:
-        """Each invalid key and what is wrong with it."""
+        """Each invalid key and its fault."""
         return tuple(self.parameters.get("faults", {}).items())
 
 
 class BadRun(CoverslipError):
-    """A run folder is missing, unfinished, or of a newer format."""
+    """A run folder is missing, incomplete, or of a newer format."""
 
 
 class BadClassifier(CoverslipError):
@@ -130,12 +130,11 @@ class BadClassifier(CoverslipError):
 
 
 class BadArchive(CoverslipError):
-    """A zip is damaged, or has content that could do harm.
+    """A zip file is damaged or has harmful content.
 
     Args:
-        code: as of every error.
-        why: the reason alone, as the end of a sentence. It is a parameter of the message.
-        further: as of every error.
+        code, further: as for every error.
+        why: the reason, as the end of a sentence; a parameter of the message.
     """
 
     def __init__(self, code: str, *, why: str, **further: Any) -> None:
@@ -144,47 +143,47 @@ class BadArchive(CoverslipError):
 
 
 class UnknownModel(CoverslipError):
-    """No model of that name is registered."""
+    """No model of this name is registered."""
 
 
 class WeightsUnavailable(CoverslipError):
-    """Pretrained weights are neither on this machine nor reachable."""
+    """Pretrained weights are not on this computer and cannot be downloaded."""
 
 
 class DeviceUnavailable(CoverslipError):
-    """This computer lacks the device that was asked for, such as a GPU."""
+    """This computer lacks the requested device, such as a GPU."""
 
 
 class Stopped(CoverslipError):
-    """Work was ended on request (Ctrl-C, SIGTERM, a stop file); what was reached is kept."""
+    """Work was stopped on request (Ctrl-C, SIGTERM, a stop file); completed steps are saved."""
 
 
 class OutOfTime(CoverslipError):
-    """Work does not fit into the time that it may take."""
+    """Work does not fit into the time budget."""
 
 
 class OutOfMemory(CoverslipError):
-    """Work does not fit into the memory that is free."""
+    """Work does not fit into the free memory."""
 
 
 class NotFound(CoverslipError):
-    """There is nothing of that id."""
+    """There is no object of this id."""
 
 
 class Conflict(CoverslipError):
-    """It can't be done now: something else is going on."""
+    """The request conflicts with work in progress or with the current state."""
 
 
 class Busy(CoverslipError):
-    """It can be done as soon as another transaction has ended."""
+    """Another transaction is in progress; the request can be repeated after it."""
 
 
 class TooLarge(CoverslipError):
-    """More was sent than is taken."""
+    """A request is larger than the limit."""
 
 
 class UntrustedCluster(CoverslipError):
-    """A Ray cluster asks for no token, and the user did not state to trust it."""
+    """A Ray cluster requires no token, and the user did not confirm to trust it."""
 
 
 class ClusterUnreachable(CoverslipError):
@@ -192,7 +191,7 @@ class ClusterUnreachable(CoverslipError):
 
 
 class BadClusterAnswer(CoverslipError):
-    """A computer of a cluster answered what coverslip cannot have answered there.
+    """A computer of a cluster sent an invalid answer.
 
     Args:
         why: the reason, as the end of a sentence.
@@ -206,7 +205,7 @@ class ExtraNotInstalled(CoverslipError):
     """The work needs packages of an optional extra that is not installed.
 
     Args:
-        what: what needs them, the subject of a sentence.
+        what: the work that needs them, as the subject of a sentence.
         extra: the extra of the package `coverslip`.
     """
 
@@ -214,7 +213,7 @@ class ExtraNotInstalled(CoverslipError):
         super().__init__("extra-not-installed", what=what, extra=extra)
 
 
-# What is imported of each extra's packages.
+# The modules of the packages of each extra.
 EXTRA_MODULES: Mapping[str, tuple[str, ...]] = {
     "app": ("fastapi", "sqlalchemy", "starlette", "uvicorn"),
     "cluster": ("ray",),
@@ -225,7 +224,7 @@ EXTRA_MODULES: Mapping[str, tuple[str, ...]] = {
 
 
 def has_extra(extra: str) -> bool:
-    """Return whether all packages of an extra are installed. They are not imported."""
+    """Return whether all packages of an extra are installed, without importing them."""
     return all(find_spec(module) is not None for module in EXTRA_MODULES[extra])
 
 
@@ -233,7 +232,7 @@ def require_extra(extra: str, what: str) -> None:
     """Check that an extra is installed.
 
     Raises:
-        ExtraNotInstalled: it is not; the error names `what` and how to install the extra.
+        ExtraNotInstalled: it is not installed; the error names `what` and the command to install the extra.
     """
     if not has_extra(extra):
         raise ExtraNotInstalled(what, extra)

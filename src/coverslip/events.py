@@ -1,8 +1,7 @@
-"""What long work reports while it runs: frozen facts in the past tense, handed to one callable.
+"""Events: immutable records that long work passes to one callable while it runs.
 
-Loops know no listener. Progress bars, `events.jsonl` and the app are all an `Emit`. Every event turns into
-plain JSON by `as_json`, with its class name under `event`, and back by `from_json`. `str(event)` is one
-line for people.
+Progress bars, `events.jsonl` and the app all receive events through an `Emit`. `as_json` converts an event to JSON with
+its class name under `event`, `from_json` converts it back. `str(event)` is one line of text for users.
 """
 
 import time
@@ -13,18 +12,18 @@ from typing import Any, Literal
 from coverslip.messages import Level, Note, Parameters, Remedies, duration, remedies_of, rough_duration
 
 CheckpointSelection = Literal["best", "last"]
-"""Which epoch of fine-tuning is kept: the best by the primary metric on validation images, or the last."""
+"""The selected epoch of fine-tuning: the best by the primary metric on validation images, or the last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """Base of all events."""
 
-    fold: int | None = None  # 1-based; of the training that it is about, where a run has several
-    is_pretraining: bool = False  # of the training on other images that comes before the run's own
+    fold: int | None = None  # 1-based fold of the training that emitted the event; None: not in cross-validation
+    is_pretraining: bool = False  # whether it is an event of pretraining on other images
 
     def __str__(self) -> str:
-        """Return one line of text: `print` is a listener."""
+        """Return one line of text."""
         of_fold = "" if self.fold is None else f"Fold {self.fold}: "
         return f"{'Pretraining: ' if self.is_pretraining else ''}{of_fold}{self._text()}"
 
@@ -32,14 +31,14 @@ class Event:
         return repr(self)
 
 
-COMPUTING_FEATURES = "computing features"  # a stage of `Progressed` whose pace is used for estimates
+COMPUTING_FEATURES = "computing features"  # a stage of `Progressed`; its pace is used for estimates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progressed(Event):
     """Progress of a countable stage of work (reading images, embedding, predicting)."""
 
-    stage: str  # what is being done, for people: "reading images"
+    stage: str  # shown to users: "reading images"
     done: int
     total: int
     unit: str = "images"
@@ -54,13 +53,13 @@ class Progressed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noted(Event):
-    """Something the user should know but need not act on at once."""
+    """Information for the user that requires no immediate action."""
 
-    code: str = ""  # what kind of note it is
+    code: str = ""  # of the message
     text: str
     level: Level = "info"
-    parameters: Parameters = field(default_factory=dict)  # those of the message
-    remedies: Remedies = ()  # what can be done about it
+    parameters: Parameters = field(default_factory=dict)  # of the message
+    remedies: Remedies = ()  # possible actions
 
     @classmethod
     def of(cls, note: Note) -> "Noted":
@@ -69,7 +68,7 @@ class Noted(Event):
 
     @property
     def note(self) -> Note:
-        """The note, without the training that it is of."""
+        """The note without fold and pretraining."""
         return Note(self.code, self.text, level=self.level, parameters=self.parameters, remedies=self.remedies)
 
     def _text(self) -> str:
@@ -78,36 +77,36 @@ class Noted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """Seconds for each image; None: not known."""
+    """Measured speeds in seconds per image; None: unknown."""
 
-    reading: float | None = None  # decoded and preprocessed
-    embedding: float | None = None  # forward pass of the network, without training
-    training: float | None = None  # shown in an epoch, its share of validation and checkpoint included
-    closing: float | None = None  # seconds in all for what ends a training: numbers, figures and report
-    step: float | None = None  # as `training`, by the steps of the current epoch
-    n_epochs: int = 0  # that were measured
+    reading: float | None = None  # decoding and preprocessing
+    embedding: float | None = None  # forward pass without training
+    training: float | None = None  # per image of an epoch, including validation and checkpoint
+    closing: float | None = None  # total seconds for the end of a training: metrics, figures and report
+    step: float | None = None  # as `training`, from the steps of the current epoch
+    n_epochs: int = 0  # measured epochs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkPlanned(Event):
-    """How much there is to do, and how quick this computer was at such work before.
+    """The amount of work of a training, and the speed of this computer in earlier trainings.
 
-    With folds the numbers of images are those of the first of them.
+    In cross-validation the numbers of images are those of the first fold.
     """
 
     n_train: int
     n_val: int
     n_test: int
-    n_drawn: int  # images that an epoch shows
-    n_again: int  # images that the trained network processes again, except test images
+    n_drawn: int  # images per epoch
+    n_again: int  # images except test images that the trained network processes after training
     n_epochs: int  # 0: no fine-tuning
     has_instant: bool
-    copies: float = 0.0  # images that take as long as copies of training images in the instant stage
+    copies: float = 0.0  # augmented copies in the instant stage, as the number of images with equal duration
     n_folds: int = 0
     pace: Pace = Pace()
-    basis: str | None = None  # which earlier training the pace is from, for people; None: there was none
-    seconds: float | None = None  # for all of it, where that is known
-    limit_seconds: float | None = None  # that are left of the time budget; None: there is no budget
+    basis: str | None = None  # the earlier training of the pace, shown to users; None: there is none
+    seconds: float | None = None  # expected total; None: unknown
+    limit_seconds: float | None = None  # remaining time budget; None: there is no budget
 
     def _text(self) -> str:
         expected = None if self.seconds is None else f"expected time {rough_duration(self.seconds)}"
@@ -129,7 +128,7 @@ class RunStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldStarted(Event):
-    """Cross-validation turned to the fold named by `fold`."""
+    """The training of a fold of cross-validation started."""
 
     n_folds: int
 
@@ -139,10 +138,10 @@ class FoldStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldEnded(Event):
-    """The fold named by `fold` is trained and tested."""
+    """The training and the test of a fold of cross-validation ended."""
 
     n_folds: int
-    accuracy: float | None  # 0-1, of its test images
+    accuracy: float | None  # 0-1, on the test images of the fold
     macro_f1: float | None  # 0-1
 
     def _text(self) -> str:
@@ -152,7 +151,7 @@ class FoldEnded(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageStarted(Event):
-    """Training entered one of its stages: `instant` or `finetune`."""
+    """A stage of the training started: `instant` or `finetune`."""
 
     stage: str
     n_epochs: int = 0
@@ -168,10 +167,10 @@ class StageStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstantClassifierFitted(Event):
-    """The instant classifier is ready, a linear probe on frozen features: from here on there is one to use."""
+    """The instant classifier, a linear probe on frozen features, is ready to use."""
 
     seconds: float
-    val_accuracy: float | None  # 0-1; None where no images are kept for validation
+    val_accuracy: float | None  # 0-1; None: there are no validation images
     val_macro_f1: float | None  # 0-1
 
     def _text(self) -> str:
@@ -188,7 +187,7 @@ class StepEnded(Event):
     loss: float
     images_per_second: float
     epoch_seconds_left: float
-    seconds_left: float  # of the whole fine-tuning
+    seconds_left: float  # until the end of fine-tuning
 
     def _text(self) -> str:
         pace = f"{self.images_per_second:,.0f} images/s"
@@ -198,40 +197,40 @@ class StepEnded(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValidationImagesChosen(Event):
-    """A few validation images that can be watched as they are learnt: the same ones in every epoch."""
+    """A few validation images were selected whose predictions are reported after every epoch."""
 
     image_ids: tuple[str, ...]
-    labels: tuple[int, ...]  # of each image, its class's number in `classes`
+    labels: tuple[int, ...]  # index in `classes` of each image
     classes: tuple[str, ...]
 
     def _text(self) -> str:
-        return f"{len(self.image_ids)} validation images chosen to watch"
+        return f"{len(self.image_ids)} validation images selected for predictions after every epoch"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochEnded(Event):
-    """One pass over the training images. Scores lie in [0, 1]; precision, recall and F1 are macro averages.
+    """One pass over the training images ended. Scores are in [0, 1]; precision, recall and F1 are macro averages.
 
-    Epoch 0 is the network that fine-tuning starts from, evaluated on validation images.
+    Epoch 0 is the network before fine-tuning, evaluated on validation images.
     """
 
     epoch: int
     n_epochs: int
     seconds: float
     learning_rate: float
-    train_loss: float | None  # all of training: None in epoch 0
+    train_loss: float | None  # training metrics are None in epoch 0
     train_accuracy: float | None
     train_precision: float | None
     train_recall: float | None
     train_f1: float | None
-    val_loss: float | None  # all of validation: None where no images are kept for it
+    val_loss: float | None  # validation metrics are None without validation images
     val_accuracy: float | None
     val_precision: float | None
     val_recall: float | None
     val_f1: float | None
-    is_best: bool  # so far, by the primary metric on validation images; without any, the last epoch is the best
+    is_best: bool  # so far, by the primary metric on validation images; without them the last epoch
     seconds_left: float | None  # None in epoch 0
-    chosen_predicted: tuple[int, ...] = ()  # of `ValidationImagesChosen`: the class's number, of each image
+    chosen_predicted: tuple[int, ...] = ()  # class index of each image of `ValidationImagesChosen`
 
     def _text(self) -> str:
         return _joined(
@@ -256,11 +255,11 @@ class CheckpointSaved(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassifierSelected(Event):
-    """Training ended, and the network of one stage is kept."""
+    """Training ended, and the network of one stage was selected."""
 
     stage: Literal["instant", "finetune"]
     epoch: int | None = None  # of fine-tuning, 1-based
-    checkpoint_selection: CheckpointSelection | None = None  # the rule that keeps this epoch
+    checkpoint_selection: CheckpointSelection | None = None  # the rule that selected this epoch
 
     def _text(self) -> str:
         if self.stage == "instant":
@@ -302,34 +301,34 @@ def ignore(event: Event) -> None:
     """Ignore an event."""
 
 
-OnProgress = Callable[[int, int], None]  # so many parts of a piece of work are done, of so many
+OnProgress = Callable[[int, int], None]  # receives the number of completed steps, and of all steps
 
 
 def ignore_progress(done: int, total: int) -> None:
     """Ignore progress."""
 
 
-def telling(emit: Emit, stage: str, unit: str = "steps") -> OnProgress:
-    """Return a callable that turns progress into events.
+def progress_reporter(emit: Emit, stage: str, unit: str = "steps") -> OnProgress:
+    """Return a callable that emits progress events.
 
     Work of less than a second emits no event. Other work emits two events per second, and one at its end.
     """
     began = last = time.monotonic()
-    is_told = False
+    has_emitted = False
 
-    def tell(done: int, total: int) -> None:
-        nonlocal last, is_told
+    def report(done: int, total: int) -> None:
+        nonlocal last, has_emitted
         now = time.monotonic()
-        if now - last >= (0.5 if is_told else 1.0) or (is_told and done >= total):
+        if now - last >= (0.5 if has_emitted else 1.0) or (has_emitted and done >= total):
             left = (now - began) * (total - done) / max(done, 1)
             emit(Progressed(stage=stage, done=done, total=total, unit=unit, seconds_left=left))
-            last, is_told = now, True
+            last, has_emitted = now, True
 
-    return tell
+    return report
 
 
 def as_json(event: Event) -> dict[str, Any]:  # Any: JSON values
-    """The event as a flat JSON object, its class name under `event`; `fold` and `is_pretraining` only if set."""
+    """Return the event as a flat JSON object with its class name under `event`, without unset base fields."""
     omitted = {name for name in ("fold", "is_pretraining") if not getattr(event, name)}
     values = {name: value for name, value in asdict(event).items() if name not in omitted}
     return {"event": type(event).__name__, **values}
@@ -346,9 +345,9 @@ _EVENTS: dict[str, type[Event]] = {
 
 
 def from_json(line: Mapping[str, Any]) -> Event | None:  # Any: JSON values
-    """The event that `as_json` made such an object of, whatever else stands in it; None where it is none known here.
+    """Return the event from the result of `as_json`; additional keys are ignored. None: the event is unknown.
 
-    What was not finite is None in it, since JSON has no such numbers.
+    Numbers that were not finite are None, because JSON lacks them.
     """
     event_type = _EVENTS.get(str(line.get("event")))
     if event_type is None:
@@ -363,5 +362,5 @@ def from_json(line: Mapping[str, Any]) -> Event | None:  # Any: JSON values
         if "remedies" in values:
             values["remedies"] = remedies_of(values["remedies"])
         return event_type(**values)
-    except (KeyError, TypeError):  # something is missing, or a remedy is of a later version
+    except (KeyError, TypeError):  # a field is missing, or a remedy is of a newer version
         return None

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, their hashes, and where imported weights live."""
+"""Atomic writing of files, file hashes, CSV cells, and the folder of imported weights."""
 
 import csv
 import hashlib
@@ -23,9 +23,9 @@ _cleaned: set[Path] = set()  # folders
 
 
 def weights_folder() -> Path:
-    """Return where imported weights are kept: `COVERSLIP_WEIGHTS`, else the platform's folder for coverslip's data.
+    """Return the folder of imported weights: `COVERSLIP_WEIGHTS`, else the data folder of the platform.
 
-    It is no cache: nothing here can be computed again.
+    It is not a cache: its files cannot be recomputed.
     """
     folder = os.environ.get("COVERSLIP_WEIGHTS")
     if folder:
@@ -36,14 +36,14 @@ def weights_folder() -> Path:
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
-    """Yield a temporary name beside `path`; on success it is renamed to `path`, on any error it is removed.
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`, which is renamed to `path` on success and removed on any error.
 
-    A reader finds the old file or the new one, never half of one. The first writing in a folder removes what killed
-    writers left there, if nothing was written to it for a day.
+    Readers see the old file or the new one, never an incomplete one. The first write to a folder removes temporary
+    files of killed processes that were not changed for a day.
 
     Raises:
-        CoverslipError: the folder cannot be written to, or the disk is full.
+        CoverslipError: the folder is not writable, or the disk is full.
     """
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
@@ -52,16 +52,16 @@ def written_whole(path: Path) -> Iterator[Path]:
         yield part
         part.replace(path)
     except OSError as error:
-        raise cannot_write(path, error) from error
+        raise write_error(path, error) from error
     finally:
-        with suppress(OSError):  # where it could not be made there is nothing to take away
+        with suppress(OSError):  # the file may not exist
             part.unlink(missing_ok=True)
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """Remove temporary files that no living process writes to: they were last changed a day ago or more.
+    """Remove temporary files that were not changed for a day.
 
-    A process does it once for each folder, since folders can hold thousands of files.
+    A process does this once per folder, because folders can hold thousands of files.
     """
     if folder in _cleaned:
         return
@@ -74,31 +74,31 @@ def _remove_abandoned(folder: Path) -> None:
 
 
 def remove_file(path: Path) -> None:
-    """Remove a file, where there is one.
+    """Remove a file if it exists.
 
     Raises:
-        CoverslipError: its folder cannot be written to.
+        CoverslipError: the folder is not writable.
     """
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        raise cannot_write(path, error) from error
+        raise write_error(path, error) from error
 
 
-def cannot_write(path: Path, error: OSError) -> CoverslipError:
-    """Return the one line for a file that could not be written."""
+def write_error(path: Path, error: OSError) -> CoverslipError:
+    """Return the error for a file that cannot be written."""
     return CoverslipError("file-not-written", file=path, reason=error.strerror or str(error))
 
 
-def refuse_to_replace_others(file: Path, begins_with: bytes) -> None:
-    """A slip of the hand in the name of a table must not cost anybody their images or their own table.
+def check_replaceable(file: Path, begins_with: bytes) -> None:
+    """Check that a table can be written without replacing an unrelated file.
 
     Args:
-        file: that is to be written.
-        begins_with: what an earlier one of the same kind begins with, which may be replaced.
+        file: the table to be written.
+        begins_with: the first bytes of tables of the same kind, which may be replaced.
 
     Raises:
-        CoverslipError: it is a folder, or another file than such a table.
+        CoverslipError: the path is a folder, or a file with other first bytes.
     """
     if file.is_dir():
         raise CoverslipError("folder-instead-of-table", file=file)
@@ -111,16 +111,16 @@ def refuse_to_replace_others(file: Path, begins_with: bytes) -> None:
             if start in (b"", begins_with):
                 return
     except OSError as error:
-        raise cannot_write(file, error) from error
+        raise write_error(file, error) from error
     raise CoverslipError("other-file-in-place", file=file)
 
 
 def read_bytes(path: Path, most_bytes: int) -> bytes:
-    """Return all of a file that may come from a stranger.
+    """Return the content of an untrusted file.
 
     Raises:
-        OSError: it is not there, or cannot be read.
-        ValueError: it is larger, or no regular file: a pipe would be waited for, a device may never end.
+        OSError: the file does not exist or cannot be read.
+        ValueError: it is larger than `most_bytes`, or not a regular file, because pipes and devices can block.
     """
     if path.exists() and not path.is_file():
         raise ValueError(text("file-not-regular"))
@@ -132,36 +132,36 @@ def read_bytes(path: Path, most_bytes: int) -> bytes:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text, whole or not at all.
+    """Write UTF-8 text atomically.
 
-    Bytes of a file name that are no UTF-8 become `\\udcff`, which JSON reads back as they were.
+    Bytes of file names that are not UTF-8 become `\\udcff`, which JSON restores.
     """
-    with written_whole(path) as part:
+    with atomic_write(path) as part:
         part.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write bytes, whole or not at all."""
-    with written_whole(path) as part:
+    """Write bytes atomically."""
+    with atomic_write(path) as part:
         part.write_bytes(data)
 
 
-def write_same(path: Path, as_file: Path) -> None:
-    """Write what is in another file, whole or not at all; it takes no room of its own where the disk can do that.
+def write_link(path: Path, as_file: Path) -> None:
+    """Write a copy of a file atomically, as a hard link if the disk supports links.
 
     Args:
-        path: to be written.
-        as_file: on the same disk; only ever replaced as a whole, so that a change of the one leaves the other.
+        path: the new file.
+        as_file: a file on the same disk, which is always replaced as a whole, never changed in place.
     """
-    with written_whole(path) as part:
+    with atomic_write(path) as part:
         try:
             os.link(as_file, part)
-        except OSError:  # FAT, and some network drives, know no links
+        except OSError:  # FAT and some network drives do not support links
             shutil.copyfile(as_file, part)
 
 
 def write_json(path: Path, value: Any) -> None:  # Any: JSON values
-    """Write JSON, whole or not at all.
+    """Write JSON atomically.
 
     Raises:
         ValueError: a number is NaN or infinite; write `null` and a `reason` instead.
@@ -170,31 +170,31 @@ def write_json(path: Path, value: Any) -> None:  # Any: JSON values
 
 
 def finite_or_none(value: float) -> float | None:
-    """`value` for JSON: None where it is NaN or infinite."""
+    """Return a value for JSON: None if it is NaN or infinite."""
     return value if math.isfinite(value) else None
 
 
 def sha256_file(path: Path) -> str:
-    """Return hex SHA-256 of a file's bytes."""
+    """Return the hex SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sha256_json(value: Any) -> str:  # Any: JSON values
-    """Return hex SHA-256 of a JSON value, independent of the order of keys."""
+    """Return the hex SHA-256 of a JSON value, independent of the order of keys."""
     return hashlib.sha256(
         json.dumps(value, sort_keys=True, ensure_ascii=False).encode(errors="backslashreplace")
     ).hexdigest()
 
 
-_FORMULA_STARTS = (*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20")  # the latter in full width, as in Japanese
+_FORMULA_STARTS = (*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20")  # full-width characters too, as in Japanese
 
 
 class CsvWriter:
-    """Rows of CSV that every reader takes for as many; lines end in a line feed.
+    """A CSV writer whose lines end in a line feed, and whose cells never start a new row.
 
-    `csv` puts a cell into quotation marks where it holds a part of the line's end, so that a carriage return within a
-    name would stand bare, and begin a row of its own, where lines end in a line feed alone.
+    `csv` quotes cells that contain a character of its line terminator. With a line feed as terminator, a carriage
+    return in a name would not be quoted, and some readers would start a new row there.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -202,16 +202,16 @@ class CsvWriter:
         self._writer = csv.writer(self, lineterminator="\r\n")
 
     def writerow(self, cells: Iterable[object]) -> None:
-        """Write one row; texts as they are, see `safe_cell`."""
+        """Write one row without escaping formulas; see `safe_cell`."""
         self._writer.writerow(cells)
 
     def write(self, line: str) -> None:
-        """What `csv` calls, once for each row."""
+        """Write one line; called by `csv` once per row."""
         self._stream.write(line.removesuffix("\r\n") + "\n")
 
 
-def closed_because(path: Path) -> str | None:
-    """Return why a path cannot be examined: its name is impossible, or its folder may not be entered. None: it can."""
+def access_fault(path: Path) -> str | None:
+    """Return why a path cannot be accessed, such as an invalid name or missing permission; None: it can."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -224,18 +224,18 @@ def closed_because(path: Path) -> str | None:
 
 
 def safe_cell(text: str) -> str:
-    """Text for a CSV cell that a spreadsheet does not take for a formula: `-neg` becomes `'-neg`.
+    """Return text for a CSV cell that spreadsheets do not interpret as a formula: `-neg` becomes `'-neg`.
 
-    A text in that form already, `'-neg`, gets one more quote, so that every text can be restored.
+    Text that already has this form, `'-neg`, gets one more quote, so that every text can be restored.
     """
     return f"'{text}" if _is_marked(text) or text.startswith(_FORMULA_STARTS) else text
 
 
 def plain_cell(cell: str) -> str:
-    """Return the text that `safe_cell` was given."""
+    """Return the original text from the result of `safe_cell`."""
     return cell[1:] if _is_marked(cell) else cell
 
 
 def _is_marked(cell: str) -> bool:
-    """Return whether a formula's start follows one quote or more."""
+    """Return whether a cell has one or more quotes before the start of a formula."""
     return cell.startswith("'") and cell.lstrip("'").startswith(_FORMULA_STARTS)

@@ -1,4 +1,4 @@
-"""What this computer has to offer."""
+"""The hardware of this computer, its memory, and the identity of processes."""
 
 import getpass
 import os
@@ -15,25 +15,25 @@ from pathlib import Path
 
 from coverslip.errors import DeviceUnavailable
 
-# What `auto` takes the first of that is here. Nobody has compared trainings on Apple's GPUs with others: they run there
-# on request only. What is predicted there is checked against the processor.
+# Devices for `auto`, in order of preference. Trainings on Apple GPUs were not compared with others, so they run there
+# on request only. Predictions on a GPU are compared with the processor.
 FOR_TRAINING = ("cuda", "cpu")
 FOR_PREDICTING = ("cuda", "mps", "cpu")
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What a methods text says about a computer."""
+    """The description of a computer for the methods text."""
 
-    processor: str  # as its maker calls it; its architecture where the system does not tell
-    n_cores: int  # in all; each may run two threads
-    n_threads: int  # side by side, for this process: fewer in a container or a cluster's job
-    memory_gb: float  # in all, in 10^9 bytes
-    gpus: tuple[str, ...]  # that PyTorch can use, by name
+    processor: str  # product name; the architecture if it is unknown
+    n_cores: int  # physical cores; each may run two threads
+    n_threads: int  # available to this process; fewer in a container or a cluster job
+    memory_gb: float  # total, in 10^9 bytes
+    gpus: tuple[str, ...]  # names of the GPUs that PyTorch can use
 
 
 def describe_machine() -> Machine:
-    """This computer. Imports PyTorch, which knows the GPUs."""
+    """Return the description of this computer. Imports PyTorch to list the GPUs."""
     import psutil
 
     n_threads = n_cores()
@@ -47,25 +47,25 @@ def describe_machine() -> Machine:
 
 
 def account_name() -> str:
-    """Return the account that this process runs as; empty where the system does not tell."""
+    """Return the user account of this process; empty if it is unknown."""
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container's number without a name
+    except (KeyError, OSError):  # a user id without a name, as in containers
         return ""
 
 
-def chosen_device(name: str, *, automatic: Sequence[str] = FOR_PREDICTING) -> str:
-    """Return where PyTorch shall run: `cpu`, `cuda` or `mps`.
+def select_device(name: str, *, automatic: Sequence[str] = FOR_PREDICTING) -> str:
+    """Return the device for PyTorch: `cpu`, `cuda` or `mps`.
 
     Args:
         name: one of them, or `auto`.
-        automatic: what `auto` takes the first of that is here.
+        automatic: the devices for `auto`, in order of preference.
 
     Raises:
         DeviceUnavailable: this computer has no such device.
     """
     if name == "cpu" or (name == "auto" and not _may_have_gpu()):
-        return "cpu"  # without importing PyTorch, which takes seconds
+        return "cpu"  # avoids importing PyTorch, which takes seconds
     usable = usable_devices()
     if name == "auto":
         return next(device for device in automatic if device in usable)
@@ -75,7 +75,7 @@ def chosen_device(name: str, *, automatic: Sequence[str] = FOR_PREDICTING) -> st
 
 
 def _may_have_gpu() -> bool:
-    """Return whether a driver is there of a GPU that PyTorch may be able to use."""
+    """Return whether there is a driver of a GPU that PyTorch may support."""
     if sys.platform == "win32":
         return Path(os.environ.get("SYSTEMROOT", "C:/Windows"), "System32", "nvcuda.dll").exists()
     if sys.platform == "darwin":
@@ -84,7 +84,7 @@ def _may_have_gpu() -> bool:
 
 
 def usable_devices() -> list[str]:
-    """Return what PyTorch can run on here."""
+    """Return the devices that PyTorch can use on this computer."""
     import torch
 
     usable = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
@@ -92,44 +92,44 @@ def usable_devices() -> list[str]:
 
 
 def n_cores() -> int:
-    """Return processor cores that this process may use: fewer than there are in a container or a cluster's job."""
+    """Return the number of processor cores available to this process; fewer in a container or a cluster job."""
     if hasattr(os, "sched_getaffinity"):
         return max(1, len(os.sched_getaffinity(0)))
     return os.cpu_count() or 1
 
 
 def limit_thread_spinning() -> None:
-    """Let PyTorch's threads go to sleep soon when they wait for one another. To be called before PyTorch is imported.
+    """Reduce the time that threads of PyTorch spin while waiting. Call this before PyTorch is imported.
 
-    By default GNU OpenMP's threads wait some milliseconds by spinning. Where other programs want the cores too, they
-    keep those threads from running for which they wait, thousands of times in each step of training, which becomes
-    some thirty times slower. Spinning a hundredth of that time costs an idle machine a tenth of its speed and makes a
-    busy one several times as fast (`benchmarks/busy_machine.py`). What the user has chosen stays.
+    By default threads of GNU OpenMP spin for some milliseconds while they wait for others. If other programs use the
+    cores too, spinning threads block the threads for which they wait, thousands of times per training step, which
+    becomes about thirty times slower. Spinning a hundredth of that time makes an idle computer 10% slower and a busy
+    computer several times faster (`benchmarks/busy_machine.py`). Settings of the user take precedence.
     """
     if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & set(os.environ):
-        os.environ["GOMP_SPINCOUNT"] = "3000"  # 1,000 make an idle machine slower by a third
+        os.environ["GOMP_SPINCOUNT"] = "3000"  # 1,000 make an idle computer slower by a third
 
 
 def memory_mib() -> int:
-    """Return all memory of this computer; a container may be allowed less."""
+    """Return the total memory of this computer; a container can have less."""
     import psutil
 
     return int(psutil.virtual_memory().total // 2**20)
 
 
 def free_memory_bytes(device: str = "cpu") -> int:
-    """Return memory that a training may still take: of a GPU its own, else what programs and a container leave."""
+    """Return the free memory of a GPU, or of this computer within the limit of a container."""
     if device == "cuda":
         import torch
 
         return int(torch.cuda.mem_get_info()[0])
     import psutil
 
-    return min([int(psutil.virtual_memory().available), *_left_by_container(Path("/sys/fs/cgroup"))])
+    return min([int(psutil.virtual_memory().available), *_free_in_container(Path("/sys/fs/cgroup"))])
 
 
-def _left_by_container(folder: Path) -> list[int]:
-    """Return what the limit of a container leaves, where there is one (Linux, second version of control groups)."""
+def _free_in_container(folder: Path) -> list[int]:
+    """Return the free memory within the limit of a container, if there is one (Linux, control groups version 2)."""
     try:
         limit, used = ((folder / name).read_text().strip() for name in ("memory.max", "memory.current"))
         cached = re.search(r"^inactive_file (\d+)$", (folder / "memory.stat").read_text(), re.MULTILINE)
@@ -140,14 +140,16 @@ def _left_by_container(folder: Path) -> list[int]:
 
 @cache
 def process_started(pid: int | None = None) -> float:
-    """When a process started, in seconds: tells it from a later process of the same number. None: this process.
+    """Return the start time of a process in seconds, which distinguishes it from a later process with the same id.
 
-    Linux counts them from the start of the computer. The time of day would change for all processes whenever the clock
-    is set.
+    On Linux the time is relative to the start of the computer, because the time of day changes when the clock is set.
+
+    Args:
+        pid: the process id; None: this process.
 
     Raises:
-        psutil.NoSuchProcess: it has ended.
-        psutil.AccessDenied: the system tells other users nothing.
+        psutil.NoSuchProcess: the process has ended.
+        psutil.AccessDenied: the system hides processes of other users.
     """
     import psutil
 
@@ -158,35 +160,35 @@ def process_started(pid: int | None = None) -> float:
         stat = Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise psutil.NoSuchProcess(process.pid) from error
-    after_name = stat.rpartition(")")[2].split()  # the name of a program may hold anything
+    after_name = stat.rpartition(")")[2].split()  # the program name can contain any character
     return int(after_name[19]) / os.sysconf("SC_CLK_TCK")
 
 
 def likely_device() -> str:
-    """Return the device that a training most likely uses, without the time and memory of importing PyTorch."""
+    """Return the device that a training most likely uses, without importing PyTorch."""
     build = version("torch")
     has_gpu = Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
     return "cuda" if has_gpu and not build.endswith("+cpu") else "cpu"
 
 
 def processor_name() -> str:
-    """Return the name of the processor; each system stores it in a different place."""
+    """Return the product name of the processor, from the source of each operating system."""
     if sys.platform == "win32":
         import winreg
 
-        place = r"HARDWARE\DESCRIPTION\System\CentralProcessor\0"
-        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, place) as key:
+        path = r"HARDWARE\DESCRIPTION\System\CentralProcessor\0"
+        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, path) as key:
             name = str(winreg.QueryValueEx(key, "ProcessorNameString")[0])
     elif sys.platform == "darwin":
         command = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
         name = subprocess.run(command, capture_output=True, text=True, check=False).stdout
     else:
-        name = _named_in(Path("/proc/cpuinfo"))
+        name = _model_name(Path("/proc/cpuinfo"))
     return " ".join(name.split()) or platform.processor() or platform.machine()
 
 
-def _named_in(cpuinfo: Path) -> str:
-    """Return the model's name; empty where Linux knows none, as on most ARM boards."""
+def _model_name(cpuinfo: Path) -> str:
+    """Return the processor name from `/proc/cpuinfo`; empty if there is none, as on most ARM boards."""
     if not cpuinfo.is_file():
         return ""
     lines = (line.partition(":") for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines())

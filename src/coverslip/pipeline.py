@@ -1,4 +1,4 @@
-"""The main job: open, inspect, train, evaluate, predict, report. This is the public API; CLI and app call it."""
+"""The public Python functions (open, inspect, train, evaluate, predict, report, ...), also used by CLI and app."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ from coverslip.experiments import (
 )
 from coverslip.experiments.rethreshold import rethreshold
 from coverslip.experiments.run_state import already_finished
-from coverslip.files import remove_file, written_whole
+from coverslip.files import atomic_write, remove_file
 from coverslip.inference import load_classifier
 from coverslip.inference.predicting import Summary, predict, unfinished_note
-from coverslip.machine import FOR_TRAINING, chosen_device
+from coverslip.machine import FOR_TRAINING, select_device
 from coverslip.progress import show
 from coverslip.reports import compare, methods_text, write_report
 from coverslip.runs import (
@@ -94,22 +94,22 @@ _FORMATS: tuple[str, ...] = ("zip",)  # of exported classifiers
 def inspect(
     data: Dataset | ImageSource, recipe: Recipe | None = None, *, estimate_leakage: bool = False, emit: Emit = show
 ) -> Inspection:
-    """What a dataset holds, what is wrong with it, and what to do about it. Decodes every image once.
+    """Inspect a dataset: its content, its problems and suggested actions. Decodes every image once.
 
-    Images that show the same though their pixels differ are looked for, and remembered for trainings on these images.
+    Near-duplicates are searched too, and cached for trainings on these images.
 
     Args:
-        data: images, opened or as `open_dataset` takes them.
-        recipe: which plane, channels, classes and groups a training would take; the default takes what there is.
+        data: a dataset, or images as for `open_dataset`.
+        recipe: the plane, channels, classes and groups of a training; default: those of the dataset.
         estimate_leakage: also compute features of some 2,000 images, to detect shortcuts and to compare an image-level
             split with a grouped split.
         emit: receives progress events.
 
     Returns:
-        With `estimate_leakage` an `InspectionWithLeakageEstimate`.
+        The inspection; with `estimate_leakage` an `InspectionWithLeakageEstimate`.
 
     Raises:
-        BadDataset: with `estimate_leakage`, images that cannot be trained on together.
+        BadDataset: with `estimate_leakage`, the images cannot be used in one training.
 
     Examples:
         >>> inspection = cs.inspect("my_cells/")
@@ -118,12 +118,12 @@ def inspect(
         >>> for finding in inspection.findings:
         ...     text = f"{finding.severity}: {finding.text} {finding.do}"
     """
-    data = _opened(data)
+    data = _as_dataset(data)
     if recipe is not None:
         data, _ = apply_recipe(data, recipe)
-    seen = ScanCollector()
-    scan = with_near_duplicates(data, scan_images(data, emit=emit, on_pixels=seen), seen, emit=emit)
-    scan = with_quality(data, scan, seen.quality, emit=emit)
+    observed = ScanCollector()
+    scan = with_near_duplicates(data, scan_images(data, emit=emit, on_pixels=observed), observed, emit=emit)
+    scan = with_quality(data, scan, observed.quality, emit=emit)
     if not estimate_leakage:
         return inspect_dataset(data, scan)
     from coverslip.experiments.leakage_audit import audit_leakage
@@ -134,13 +134,13 @@ def inspect(
 def preview(
     data: Dataset | ImageSource, recipe: Recipe | None = None, *, out: Path | str, n: int = 6, emit: Emit = show
 ) -> Path:
-    """Draw some training images as a network will see them, as prepared and changed at random, into one PNG file.
+    """Save some training images as network input, preprocessed and with data augmentation, as one PNG file.
 
     Args:
-        data: labeled images, opened or as `open_dataset` takes them.
-        recipe: how they will be preprocessed and changed; its seed chooses the images and the changes.
-        out: the file; it appears when it is complete.
-        n: images, of as many classes as there are.
+        data: labeled images, a dataset or as for `open_dataset`.
+        recipe: the preprocessing and augmentation; its seed determines the images and the augmentation.
+        out: the file, written atomically.
+        n: the number of images, from as many classes as possible.
         emit: receives progress events.
 
     Returns:
@@ -152,7 +152,7 @@ def preview(
     """
     from coverslip.training.preview import draw_preview
 
-    data, recipe = apply_recipe(_opened(data), recipe or Recipe())
+    data, recipe = apply_recipe(_as_dataset(data), recipe or Recipe())
     scan = scan_images(data, emit=emit)
     plan = recipe.split
     split = split_images(data, scan, val=plan.val, test=plan.test, seed=recipe.split_seed, allow_leakage=True)
@@ -161,14 +161,14 @@ def preview(
     preprocessing = learn_preprocessing(split_data.train_facts, recipe)
     for note in canvas_notes(split_data.train_facts, preprocessing):
         emit(Noted.of(note))
-    shown = split_data.sample_training_images(n, seed=recipe.seed)
+    sample = split_data.sample_training_images(n, seed=recipe.seed)
     sheet = draw_preview(
-        DecodedPixels(data, scan, preprocessing)(shown),
-        [split_data.classes[k] for k in split_data.label[shown]],
+        DecodedPixels(data, scan, preprocessing)(sample),
+        [split_data.classes[k] for k in split_data.label[sample]],
         recipe.augment,
         seed=recipe.seed,
     )
-    with written_whole(Path(out)) as part:
+    with atomic_write(Path(out)) as part:
         sheet.save(part, "PNG")
     return Path(out)
 
@@ -183,26 +183,29 @@ def train(
     budget: float | str | None = None,
     began: float | None = None,
 ) -> Run:
-    """Train one classifier and leave a complete run folder at `out`.
+    """Train one classifier, and write a complete run folder to `out`.
 
     Args:
-        data: labeled images, opened or as `open_dataset` takes them: a folder, a table, images in memory. The run's
-            folder keeps copies of what was given in memory.
-        recipe: what to do; the default is a good one.
+        data: labeled images, a dataset or as for `open_dataset`: a folder, a table, or images in memory, of which the
+            run folder stores copies.
+        recipe: the settings of the training; the default suits most datasets.
         out: a new or empty folder.
         emit: receives all events.
-        allow_leakage: accept a predefined split with the same pixels or groups on both sides.
-        budget: how long it may take: seconds, or a text such as `10m`, `quick`, `balanced` or `best`. Fine-tuning is
-            adapted to the time while it runs (image size, number of steps), as far as the recipe leaves that open. The
-            run's `recipe.yaml` holds what was chosen, and gives the same result again without a budget.
-        began: when that time began to run, by `time.monotonic()`; default: now.
+        allow_leakage: accept a predefined split with equal images or groups in training and test set.
+        budget: the time limit: seconds, or a text such as `10m`, `quick`, `balanced` or `best`. Fine-tuning is adapted
+            to the time while it runs (image size, number of steps), unless the recipe specifies these settings. The
+            `recipe.yaml` of the run contains the resulting settings, which reproduce it without a budget.
+        began: the start of the time limit, by `time.monotonic()`; default: now.
+
+    Returns:
+        The run.
 
     Raises:
-        CoverslipError: one of its kinds, with what to do.
+        CoverslipError: any error of coverslip, with suggested actions.
         BadRun: the folder is not empty.
         Conflict: another process works in the folder.
         OutOfTime: not even the instant classifier fits into the budget.
-        Stopped: on Ctrl-C, SIGTERM or a file named `stop` in the run folder; the best checkpoint is kept.
+        Stopped: on Ctrl-C, SIGTERM or a file named `stop` in the run folder; the best checkpoint is saved.
 
     Examples:
         >>> data = cs.open_dataset("my_cells/", group_pattern=r"slide\\d+")
@@ -214,18 +217,18 @@ def train(
     """
     seconds = None if budget is None else budget_seconds(budget)
     deadline = NO_DEADLINE if seconds is None else Deadline((began or time.monotonic()) + seconds)
-    opened = _opened(data)
-    data, recipe = validated(opened, recipe or Recipe())  # what can be known to be wrong is said before any work
+    dataset = _as_dataset(data)
+    data, recipe = validated(dataset, recipe or Recipe())  # report invalid settings before any work
     if budget is not None:
         check_budget(recipe)
-        recipe = recipe.model_copy(update={"schedule_changes": {}})  # which this budget writes
-    device = chosen_device(recipe.device, automatic=FOR_TRAINING)
+        recipe = recipe.model_copy(update={"schedule_changes": {}})  # set again by this budget
+    device = select_device(recipe.device, automatic=FOR_TRAINING)
     run = Run(Path(out))
     check_new_folder(run.folder)
     with work_lock(run.folder):
-        if opened.is_in_memory:
+        if dataset.is_in_memory:
             create_run_folder(run.folder)
-            data, recipe = apply_recipe(write_in_memory_images(assign_groups(opened, recipe), run, emit=emit), recipe)
+            data, recipe = apply_recipe(write_in_memory_images(assign_groups(dataset, recipe), run, emit=emit), recipe)
         environment = begin_run(run.folder, data, recipe, device, allow_leakage=allow_leakage, budget=seconds)
         return run_training(
             data, recipe, environment, RunContext(run.folder, device, emit, Stop(run.stop_file), deadline)
@@ -233,52 +236,52 @@ def train(
 
 
 def resume(run: Run | Path | str, *, budget: float | str | None = None, emit: Emit = show) -> Run:
-    """Go on with a training that was stopped, killed or failed; it ends as if it had not been interrupted.
+    """Resume a training that was stopped, killed or failed; the result is that of an uninterrupted training.
 
     Fine-tuning continues after the last complete epoch. Earlier results are read from caches if they still exist.
 
     Args:
-        run: its folder.
-        budget: time from now, as for `train`; default: what is left of the run's budget, if it has one.
+        run: a run folder.
+        budget: the time limit from now, as for `train`; default: the remaining budget of the run, if it has one.
         emit: receives all events.
 
     Raises:
-        BadRecipe: the budget is no length of time.
-        BadRun: it is finished, or its images are not what they were: removed, relabeled, or files
-            with other content. Nothing is written then.
+        BadRecipe: the budget is not a duration.
+        BadRun: the run is finished, or its images have changed: removed, relabeled, or files with other content.
+            Nothing is written then.
         Conflict: another process works in the folder.
-        DeviceUnavailable: this computer lacks the device that it began on.
+        DeviceUnavailable: this computer lacks the device of the run.
 
     Examples:
         >>> run = cs.open_run("runs/first")
         >>> if not run.is_done:
         ...     run = cs.resume(run)
     """
-    begun = open_run(run)
-    refuse_fold(begun)
-    with work_lock(begun.folder):
-        return _resume(begun, None if budget is None else budget_seconds(budget), emit)
+    opened = open_run(run)
+    refuse_fold(opened)
+    with work_lock(opened.folder):
+        return _resume(opened, None if budget is None else budget_seconds(budget), emit)
 
 
-def _resume(begun: Run, seconds: float | None, emit: Emit) -> Run:
-    status, device = begun.status, begun.environment.device
-    if begun.is_done:
-        raise already_finished(begun)
-    if status is not None and status.is_alive:  # on a computer that does not share locks
-        raise folder_in_use(begun.folder)
-    chosen_device(device)
-    data = _unchanged_images(begun, emit)
-    if is_run(begun.pretraining.folder) and not begun.pretraining.is_done:
-        _unchanged_images(open_run(begun.pretraining), emit)
-    deadline = resume_budget(begun, seconds)
-    remove_file(begun.stop_file)
-    for part in list(begun.folder.rglob(".*.part")):  # what a killed process was writing; folders hold others of them
+def _resume(opened: Run, seconds: float | None, emit: Emit) -> Run:
+    status, device = opened.status, opened.environment.device
+    if opened.is_done:
+        raise already_finished(opened)
+    if status is not None and status.is_alive:  # on another computer that does not share locks
+        raise folder_in_use(opened.folder)
+    select_device(device)
+    data = _unchanged_images(opened, emit)
+    if is_run(opened.pretraining.folder) and not opened.pretraining.is_done:
+        _unchanged_images(open_run(opened.pretraining), emit)
+    deadline = resume_budget(opened, seconds)
+    remove_file(opened.stop_file)
+    for part in list(opened.folder.rglob(".*.part")):  # temporary files of a killed process, also in subfolders
         if part.is_dir():
             shutil.rmtree(part)
         else:
             part.unlink(missing_ok=True)
-    context = RunContext(begun.folder, device, emit, Stop(begun.stop_file), deadline)
-    return run_training(data, context.run.recipe, begun.environment, context)  # a budget may have changed the recipe
+    context = RunContext(opened.folder, device, emit, Stop(opened.stop_file), deadline)
+    return run_training(data, context.run.recipe, opened.environment, context)  # a budget can have changed the recipe
 
 
 def evaluate(
@@ -289,23 +292,23 @@ def evaluate(
     device: str = "auto",
     emit: Emit = show,
 ) -> Run:
-    """Numbers on the run's own held-out images, or on other labeled images.
+    """Evaluate a classifier on the test set of its run, or on other labeled images.
 
     Args:
         run: a run folder.
-        data: other labeled images, by the run's names for classes or by those that its recipe changed into them; None
-            evaluates the test images of the run again and rewrites its report. Opened, or as `open_dataset` takes them.
-        name: of `evaluations/NAME`, where the numbers on other images are kept; default: the name of their folder or
-            table, or `in_memory`.
-        device: what runs the classifier, as of `load_classifier`.
+        data: other labeled images, a dataset or as for `open_dataset`, with class names of the run or names that its
+            recipe maps to them. None: evaluate the test set of the run again, and rewrite its report.
+        name: the name of the folder `evaluations/NAME` for other images; default: the name of their folder or table,
+            or `in_memory`.
+        device: the device of the classifier, as for `load_classifier`.
         emit: receives progress events.
 
     Returns:
-        A `Run` whose folder holds `metrics.json`, `predictions.csv` and `report.html`.
+        A `Run` whose folder contains `metrics.json`, `predictions.csv` and `report.html`.
 
     Raises:
-        BadDataset: no image has a label that the classifier knows.
-        BadRun: the run's own images are no longer what they were, or the name is that of an evaluation on others.
+        BadDataset: no image has a label that is a class of the classifier.
+        BadRun: the images of the run have changed, or the name is that of an evaluation on other images.
         DeviceUnavailable: this computer has no such device.
         Stopped: on Ctrl-C, SIGTERM or a file named `stop` in the evaluation's folder.
 
@@ -318,22 +321,22 @@ def evaluate(
         >>> accuracy.low <= accuracy.value <= accuracy.high
         True
     """
-    measured = open_run(run)
-    context = RunContext(measured.folder, chosen_device(device), emit)
-    if (unfinished := unfinished_note(measured)) is not None:
+    opened = open_run(run)
+    context = RunContext(opened.folder, select_device(device), emit)
+    if (unfinished := unfinished_note(opened)) is not None:
         emit(Noted.of(unfinished))
     if data is None:
-        data = held_out_images(measured)
-        if measured.is_cross_validated:
-            measure_folds(measured, data, context)
+        data = held_out_images(opened)
+        if opened.is_cross_validated:
+            measure_folds(opened, data, context)
         else:
-            measure(measured, data, load_classifier(measured.folder, context.device), measured.recipe, context)
-        count_test_set_access(measured, "evaluated")
-        write_report(measured.folder, emit)
-        return Run(measured.folder)
-    data = data if isinstance(data, Dataset) else open_dataset(data, crop_size=measured.recipe.crop_size)
-    classifier = load_classifier(measured.folder, context.device)
-    evaluation = measured.evaluation(evaluation_name(data, name))
+            measure(opened, data, load_classifier(opened.folder, context.device), opened.recipe, context)
+        count_test_set_access(opened, "evaluated")
+        write_report(opened.folder, emit)
+        return Run(opened.folder)
+    data = data if isinstance(data, Dataset) else open_dataset(data, crop_size=opened.recipe.crop_size)
+    classifier = load_classifier(opened.folder, context.device)
+    evaluation = opened.evaluation(evaluation_name(data, name))
     return evaluate_on(evaluation, data, classifier, context)
 
 
@@ -342,17 +345,17 @@ def label_errors(
 ) -> LabelErrors:
     """Find suspected label errors of a run's images, most likely first.
 
-    No image is checked by a classifier that was trained on it. What was found stays in the run folder
+    Each image is checked by a classifier that was not trained on it. The result is saved in the run folder
     (`suspected_label_errors.json`). No label is changed.
 
     Args:
         run: a run folder.
-        out: a table (CSV) of them besides, whole or not at all; an earlier one is replaced, nothing else is.
-        device: what runs the network, where features of images are not known from training.
+        out: a CSV table, written in addition and atomically; it replaces an earlier table, but no other file.
+        device: the device of the network, used for images whose features are not cached.
         emit: receives progress events.
 
     Raises:
-        BadRun, CoverslipError: the training has not ended, its images have changed, or another file has that name.
+        BadRun, CoverslipError: the training has not ended, its images have changed, or `out` is another file.
         DeviceUnavailable: this computer has no such device.
         Stopped: on Ctrl-C or SIGTERM.
 
@@ -364,11 +367,11 @@ def label_errors(
     if out is not None:
         check_label_errors_file(Path(out))  # before minutes of work
 
-    checked = open_run(run)
-    errors = find_label_errors(checked, RunContext(checked.folder, chosen_device(device), emit))
+    opened = open_run(run)
+    errors = find_label_errors(opened, RunContext(opened.folder, select_device(device), emit))
     if out is not None:
         errors.write_csv(Path(out))
-    errors.write(checked.label_errors_file)
+    errors.write(opened.label_errors_file)
     return errors
 
 
@@ -382,20 +385,21 @@ def decide(
     positive_class: str | None = None,
     emit: Emit = show,
 ) -> Run:
-    """Let a run's classifier decide by other thresholds, without training it again.
+    """Change the decision thresholds of a classifier without training it again.
 
-    They are learnt from validation images, never from test images, and kept in the classifier; predictions and numbers
-    of the test images, evaluations on other images and the reports follow. Without arguments it is the default again.
+    Thresholds are learned from validation images, never from test images, and stored in the classifier. Predictions and
+    metrics of the test set, evaluations on other images and the reports are updated. Without arguments the default is
+    restored.
 
     Args:
         run: a run folder.
-        decide_by, target, threshold, error_rate: as the recipe's keys of these names.
-        positive_class: likewise; None leaves it as it is.
-        emit: receives notes on unreliable thresholds, and on evaluations that cannot be updated.
+        decide_by, target, threshold, error_rate: as the recipe keys of these names.
+        positive_class: as the recipe key; None: unchanged.
+        emit: receives notes about unreliable thresholds, and about evaluations that cannot be updated.
 
     Raises:
-        BadRecipe: a choice is not valid, or does not fit the classes.
-        BadRun: it has no numbers yet, or its images are gone.
+        BadRecipe: a value is invalid, or does not fit the classes.
+        BadRun: the run has no metrics yet, or its images are missing.
 
     Examples:
         >>> run = cs.decide("runs/first", "sensitivity", target=0.9, positive_class="monocyte")
@@ -418,19 +422,19 @@ def decide(
 
 
 def export(run: Run | Path | str, *, to: Literal["zip"] = "zip", out: Path | str | None = None) -> Path:
-    """Write a trained classifier as one file, to pass on; an equal classifier gives equal bytes.
+    """Write a trained classifier as one file for distribution; equal classifiers give equal bytes.
 
     Args:
         run: a run folder or a packaged classifier.
-        to: `zip` is a `.coverslip` file, which `predict` and `load_classifier` take in place of a run.
-        out: the file; default: named after the run, in the current folder.
+        to: `zip` for a `.coverslip` file, which `predict` and `load_classifier` accept in place of a run.
+        out: the file; default: the name of the run, in the current folder.
 
     Returns:
         The file.
 
     Raises:
         BadClassifier: there is no classifier, or it is damaged.
-        CoverslipError: there is no such format, or the file cannot be written.
+        CoverslipError: the format is unknown, or the file cannot be written.
 
     Examples:
         >>> file = cs.export("runs/first", out="cells.coverslip")
@@ -452,5 +456,5 @@ def _unchanged_images(run: Run, emit: Emit) -> Dataset:
     return data
 
 
-def _opened(data: Dataset | ImageSource) -> Dataset:
+def _as_dataset(data: Dataset | ImageSource) -> Dataset:
     return data if isinstance(data, Dataset) else open_dataset(data)

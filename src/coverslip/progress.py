@@ -1,4 +1,4 @@
-"""The default listener of the Python functions: progress on a terminal and in a notebook."""
+"""The default `emit` of the Python functions: show progress on a terminal or in a notebook."""
 
 import shutil
 import sys
@@ -9,13 +9,13 @@ from typing import Any
 
 from coverslip.events import CheckpointSaved, Event, Progressed, StepEnded, ValidationImagesChosen, WorkPlanned
 
-_SECONDS_BETWEEN = 0.1  # updates of the line that moves
+_UPDATE_INTERVAL_S = 0.1  # of the progress line
 _BAR_WIDTH = 20
 
 
 @dataclass
 class _Output:
-    """What stands in the output of a notebook's cell, and when its last line was updated."""
+    """The output of a notebook cell, and the time of the last update."""
 
     cell: int = -1
     handle: Any = None  # Any: IPython's DisplayHandle
@@ -27,29 +27,29 @@ _output = _Output()
 
 
 def show(event: Event) -> None:
-    """Show an event: progress in a line that is updated, other events in a line each.
+    """Show an event: progress in one line that is updated, other events in one line each.
 
-    It writes to stderr if that is a terminal, or into the output of a notebook's cell. To keep a function silent, give
-    it `emit=coverslip.events.ignore`.
+    Writes to stderr if it is a terminal, or to the output of a notebook cell. To run a function without output, pass
+    `emit=coverslip.events.ignore`.
     """
     shell = _notebook()
-    is_terminal = sys.stderr is not None and sys.stderr.isatty()  # a program without a console has none
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()  # None in programs without a console
     if (shell is None and not is_terminal) or isinstance(event, CheckpointSaved | ValidationImagesChosen | WorkPlanned):
         return
-    share = _share(event)
-    if share is not None and share < 1:
-        if time.monotonic() - _output.updated < _SECONDS_BETWEEN:
+    fraction = _fraction(event)
+    if fraction is not None and fraction < 1:
+        if time.monotonic() - _output.updated < _UPDATE_INTERVAL_S:
             return
         _output.updated = time.monotonic()
-    line = str(event) if share is None else f"{_bar(share)} {event}"
+    line = str(event) if fraction is None else f"{_bar(fraction)} {event}"
     if shell is None:
         _write(line, is_lasting=_is_lasting(event))
     else:
         _display(shell.execution_count, line, is_lasting=_is_lasting(event))
 
 
-def _share(event: Event) -> float | None:
-    """Return how much of the work is done, from 0 to 1; None for an event that is no progress."""
+def _fraction(event: Event) -> float | None:
+    """Return the completed fraction of the work, 0-1; None for other events than progress."""
     match event:
         case Progressed():
             return event.done / max(event.total, 1)
@@ -62,20 +62,20 @@ def _is_lasting(event: Event) -> bool:
     return not isinstance(event, StepEnded) and not (isinstance(event, Progressed) and event.done < event.total)
 
 
-def _bar(share: float) -> str:
-    n_full = int(share * _BAR_WIDTH)
-    return f"{share:4.0%} |{'#' * n_full}{'-' * (_BAR_WIDTH - n_full)}|"
+def _bar(fraction: float) -> str:
+    n_full = int(fraction * _BAR_WIDTH)
+    return f"{fraction:4.0%} |{'#' * n_full}{'-' * (_BAR_WIDTH - n_full)}|"
 
 
 def _write(line: str, *, is_lasting: bool) -> None:
-    """Write over the line that moves; a lasting line stays above it."""
+    """Overwrite the progress line; a lasting line stays above it."""
     width = shutil.get_terminal_size().columns - 1
     sys.stderr.write("\r" + (f"{line.ljust(width)}\n" if is_lasting else line[:width].ljust(width)))
     sys.stderr.flush()
 
 
 def _notebook() -> Any:  # Any: IPython's shell
-    """Return the shell of the notebook that runs this process; None if there is none."""
+    """Return the IPython shell of the notebook; None outside of notebooks."""
     ipython = sys.modules.get("IPython")
     shell = None if ipython is None else ipython.get_ipython()
     return shell if hasattr(shell, "kernel") else None

@@ -1,7 +1,7 @@
-"""Ending work in order: Ctrl-C, SIGTERM, SIGHUP, a file that asks for it, or the end of the time that it may take.
+"""Stop requests (Ctrl-C, SIGTERM, SIGHUP, or a stop file) and deadlines for long work.
 
-Long work receives a `Stop` and checks it where it can end without loss: `check` in loops whose work is
-kept as it goes, `is_requested` where there is something left to do first. Nothing else ends work on request.
+Long work receives a `Stop` and checks it where it can end without loss: `check` in loops that save their progress,
+`is_requested` where something must be finished first.
 """
 
 import math
@@ -17,31 +17,31 @@ from types import FrameType
 
 from coverslip.errors import OutOfTime, Stopped
 
-_signalled = threading.Event()  # of this process: signals belong to no object
+_signalled = threading.Event()  # global, because signals apply to the process
 
 
 @dataclass(frozen=True)
 class Deadline:
-    """When work must have ended."""
+    """The time at which work must end."""
 
-    at: float = math.inf  # in seconds of the clock
+    at: float = math.inf  # in seconds of `clock`
     clock: Callable[[], float] = time.monotonic
 
     @classmethod
     def within(cls, seconds: float, clock: Callable[[], float] = time.monotonic) -> "Deadline":
-        """So many seconds from now."""
+        """Return the deadline in `seconds` from now."""
         return cls(clock() + seconds, clock)
 
     def earlier(self, seconds: float) -> "Deadline":
-        """One that leaves so many seconds for what comes after."""
+        """Return a deadline that is earlier by `seconds`, to reserve time for later work."""
         return Deadline(self.at - seconds, self.clock)
 
     def seconds_left(self) -> float:
-        """Negative where it is over; infinite where there is none."""
+        """Return the remaining seconds; negative after the deadline, infinite without one."""
         return self.at - self.clock()
 
     def check(self) -> None:
-        """Raises OutOfTime where it is over."""
+        """Raise OutOfTime after the deadline."""
         if self.seconds_left() <= 0:
             raise OutOfTime("time-over")
 
@@ -51,45 +51,45 @@ NO_DEADLINE = Deadline()
 
 @dataclass
 class TimeLimit:
-    """Until when fine-tuning may continue, and how many epochs are useful."""
+    """The time limit of fine-tuning, and the useful range of epochs."""
 
     deadline: Deadline  # of all work
-    fewest_epochs: float  # where fewer fit by the speed of the first steps, fine-tuning is given up
+    fewest_epochs: float  # if the speed of the first steps allows fewer, fine-tuning is skipped
     most_epochs: float
-    # For what comes after fine-tuning:
-    reserve_steps: float = 0.0  # so many times the seconds of a step,
-    reserve_seconds: float = 0.0  # and seconds at the speed of the first steps, known after the instant stage
+    # Time reserved for the work after fine-tuning: the sum of both.
+    reserve_steps: float = 0.0  # in durations of a step
+    reserve_seconds: float = 0.0  # at the speed of the first steps; known after the instant stage
 
 
 @dataclass(frozen=True)
 class Stop:
-    """Whether work shall end; it can be passed to another process."""
+    """A stop request and a deadline; it can be passed to another process."""
 
-    file: Path | None = None  # asks for an end by being there
-    deadline: Deadline = NO_DEADLINE  # of work that is of no use when it ends later
+    file: Path | None = None  # requests a stop if it exists
+    deadline: Deadline = NO_DEADLINE  # after which the work is useless
 
     def is_requested(self) -> bool:
-        """Whether an end was asked for, by a signal to this process or by the file."""
+        """Return whether a stop was requested, by a signal to this process or by the file."""
         return _signalled.is_set() or (self.file is not None and self.file.exists())
 
     def check(self) -> None:
-        """Raises Stopped where an end was asked for, and OutOfTime after the deadline."""
+        """Raise Stopped if a stop was requested, and OutOfTime after the deadline."""
         if self.is_requested():
             raise work_stopped()
         self.deadline.check()
 
 
 def work_stopped() -> Stopped:
-    """Return the error for work that ends on request."""
+    """Return the error for work that was stopped on request."""
     return Stopped("work-stopped")
 
 
 BY_SIGNAL = Stop()
-"""Ends work on Ctrl-C or SIGTERM alone, where these are let ask (`signals_stop`)."""
+"""A stop request by signals only, within `signals_stop`."""
 
 
 def ending_signals() -> list[signal.Signals]:
-    """Ctrl-C, SIGTERM, and the end of the terminal, unless the process is to outlive it (`nohup`)."""
+    """Return SIGINT (Ctrl-C), SIGTERM, and SIGHUP (end of the terminal) unless it is ignored (`nohup`)."""
     numbers = [signal.SIGINT, signal.SIGTERM]
     if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         numbers.append(signal.SIGHUP)
@@ -98,20 +98,20 @@ def ending_signals() -> list[signal.Signals]:
 
 @contextmanager
 def signals_stop() -> Iterator[None]:
-    """Let the first Ctrl-C, SIGTERM or SIGHUP ask for an end, and a second one interrupt at once.
+    """Turn the first Ctrl-C, SIGTERM or SIGHUP into a stop request, and a second one into an interrupt.
 
-    In a thread other than the main one nothing changes, since signals do not arrive there.
+    In threads other than the main thread this has no effect, because signals do not arrive there.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    def ask(number: int, frame: FrameType | None) -> None:
+    def request_stop(number: int, frame: FrameType | None) -> None:
         if _signalled.is_set():
             raise KeyboardInterrupt
         _signalled.set()
 
-    before = {number: signal.signal(number, ask) for number in ending_signals()}
+    before = {number: signal.signal(number, request_stop) for number in ending_signals()}
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Synthetic images of stained blood cells: something to try coverslip on before there are images.
+"""Synthetic images of stained blood cells, for trying coverslip without own images.
 
 The images are drawn, not photographed. The steps are:
 
@@ -6,8 +6,8 @@ The images are drawn, not photographed. The steps are:
     noise, so that images of one slide resemble each other, as they do under a microscope.
 2.  A *cell* is drawn from its class's table of sizes and dyes (`_KINDS`): a body, a nucleus (a thick curve: a disc
     if it is short, a kidney or a chain of lobes if it is long), chromatin texture, granules, vacuoles. Every property
-    varies, and those of similar classes overlap: about one cell in sixteen is drawn half-way to its most similar
-    class. As with real cells, no classifier should reach 100%.
+    varies, and the properties of similar classes overlap: about one cell in sixteen is drawn half-way to its most
+    similar class. As with real cells, no classifier should reach 100%.
 3.  Red cells are around the cell and partly under it.
 4.  Dyes add up to optical densities per color channel. They attenuate light (Beer-Lambert), which is blurred by the
     slide's focus and recorded with noise.
@@ -25,7 +25,7 @@ import numpy as np
 from PIL import Image
 
 from coverslip.events import Emit, Progressed, ignore
-from coverslip.files import write_bytes, write_text, written_whole
+from coverslip.files import atomic_write, write_bytes, write_text
 
 N_SLIDES = 60  # at most; a fifth of them are test slides, enough for useful intervals
 N_NEW_SLIDES = 2
@@ -61,7 +61,7 @@ def write_sample_images(folder: Path, *, seed: int = 0, n_images: int = 480, emi
     another slide in its name, one in another class), and one file is truncated.
 
     Args:
-        folder: created if need be; files of the same names are replaced.
+        folder: created if it does not exist; files of the same names are replaced.
         seed: equal seeds draw equal pixels.
         n_images: image files in all, at least 60.
 
@@ -89,7 +89,7 @@ def write_new_images(folder: Path, *, seed: int = 0, n_images: int = 24, emit: E
     """Draw unlabeled images of two further slides, as new images to predict; the last file is truncated.
 
     Args:
-        folder: created if need be; files of the same names are replaced.
+        folder: created if it does not exist; files of the same names are replaced.
         seed: that of the training set gives slides that the training set does not contain.
         n_images: image files in all, at least 2.
     """
@@ -124,7 +124,7 @@ def _draw_all(
 
 
 def _save(image: np.ndarray, path: Path) -> None:
-    with written_whole(path) as part:
+    with atomic_write(path) as part:
         Image.fromarray(image).save(part, format="PNG", compress_level=4)
 
 
@@ -166,7 +166,7 @@ class _Kind:
     arc_um: float
     bend: float
     lobes: float
-    off_center: float  # shift of the nucleus as a share of the free room
+    off_center: float  # shift of the nucleus as a fraction of the free space
     chromatin: float  # density of the nucleus
     clumps: float  # contrast of its texture
     blue: float  # basophilic dye of the cytoplasm
@@ -192,13 +192,13 @@ _SIMILAR = {
     "monocyte": "lymphocyte",
     "neutrophil": "eosinophil",
 }
-_SHARE_BETWEEN = 1 / 16  # cells drawn about half-way to the most similar class
+_INTERMEDIATE_FRACTION = 1 / 16  # of cells, drawn about half-way to the most similar class
 
 
 def _sample_cell(name: str, rng: np.random.Generator) -> _Kind:
     """Draw the properties of one cell."""
     mean, similar = _KINDS[name], _KINDS[_SIMILAR[name]]
-    mix = rng.uniform(0.35, 0.6) if rng.random() < _SHARE_BETWEEN else abs(rng.normal(0, 0.08))
+    mix = rng.uniform(0.35, 0.6) if rng.random() < _INTERMEDIATE_FRACTION else abs(rng.normal(0, 0.08))
     properties = {}
     for field in fields(_Kind):
         expected = (1 - mix) * getattr(mean, field.name) + mix * getattr(similar, field.name)
@@ -232,7 +232,7 @@ class _Slide:
 
 def _draw_slide(rng: np.random.Generator) -> _Slide:
     staining = rng.lognormal(0.0, 0.16)  # time in the stain
-    # pH moves the balance of blue and pink dyes; too acid a buffer makes all reddish, too alkaline all bluish.
+    # pH shifts the balance of blue and pink dyes: an acid buffer makes images reddish, an alkaline one bluish.
     ph = rng.normal(0, 0.16)
     balance = {"nuclear": np.exp(0.3 * ph), "blue": np.exp(ph), "pink": np.exp(-ph), "orange": np.exp(-ph)}
     dyes = {
@@ -255,11 +255,11 @@ def _draw_slide(rng: np.random.Generator) -> _Slide:
 
 
 def _draw_image(cell: _Kind, slide: _Slide, rng: np.random.Generator) -> np.ndarray:
-    """Draw an image (H, W, 3) uint8; H and W vary by a few pixels, as those of crops do."""
+    """Draw an image (H, W, 3) uint8; H and W vary by a few pixels, as in crops."""
     from scipy.ndimage import gaussian_filter
 
     height, width = (slide.side_px + rng.integers(-6, 7, 2)).tolist()
-    y, x = np.mgrid[:height, :width].astype(np.float32) / np.float32(slide.px_per_um)  # (H, W) in micrometres
+    y, x = np.mgrid[:height, :width].astype(np.float32) / np.float32(slide.px_per_um)  # (H, W) in micrometers
     field = _Field(y, x, slide.px_per_um, rng)
 
     amounts = {name: np.zeros((height, width), np.float32) for name in _DYES}  # (H, W) each
@@ -278,7 +278,7 @@ def _draw_image(cell: _Kind, slide: _Slide, rng: np.random.Generator) -> np.ndar
 
 
 class _Field:
-    """The plane of an image: coordinates in micrometers, and smooth random patterns on it."""
+    """The image plane: coordinates in micrometers, and smooth random patterns."""
 
     def __init__(self, y: np.ndarray, x: np.ndarray, px_per_um: float, rng: np.random.Generator) -> None:
         self.y, self.x, self.px_per_um, self.rng = y, x, px_per_um, rng
@@ -289,7 +289,7 @@ class _Field:
         step = max(1.0, grain_um * self.px_per_um)
         coarse = self.rng.normal(size=(int(height / step) + 3, int(width / step) + 3)).astype(np.float32)
         smooth = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
-        return np.asarray(smooth, np.float32) * np.float32(1.3)  # interpolation loses some of the spread
+        return np.asarray(smooth, np.float32) * np.float32(1.3)  # compensates the smaller SD after interpolation
 
     def distance(self, center: np.ndarray) -> np.ndarray:
         """Return the (H, W) distance from a point in micrometers."""
@@ -328,7 +328,7 @@ def _add_cell(amounts: dict[str, np.ndarray], field: _Field, cell: _Kind, middle
     wobble = field.noise(3.5)
     body_depth = np.float32(cell.body_um) - field.distance(middle) + np.float32(0.035 * cell.body_um) * wobble
     nucleus_depth = _nucleus_depth(field, cell, middle)
-    # The membrane follows the nucleus, with cytoplasm around it.
+    # The cell encloses the nucleus with some cytoplasm around it.
     body = field.inside(np.maximum(body_depth, nucleus_depth + np.float32(0.25)))
     nucleus = field.inside(nucleus_depth)
     cytoplasm = body * (1 - nucleus)
@@ -361,13 +361,13 @@ def _nucleus_depth(field: _Field, cell: _Kind, middle: np.ndarray) -> np.ndarray
     steps = np.diff(t, prepend=t[0])[:, None] * cell.arc_um
     points = np.cumsum(steps * np.stack([np.sin(heading), np.cos(heading)], axis=1), axis=0)  # (P, 2)
     points -= (points.max(axis=0) + points.min(axis=0)) / 2
-    # Pinched between lobes, by more the more lobes there are; the ends stay round.
+    # The constriction between lobes increases with the number of lobes; the ends stay round.
     waves = 0.5 + 0.5 * np.cos(2 * np.pi * round(cell.lobes) * (t + 0.5))  # 1 between two lobes
     pinch = np.clip(0.62 * (cell.lobes - 1), 0, 0.78) * waves
     radii = cell.nucleus_um * (1 - pinch) * (1 + 0.08 * np.sin(7 * t + rng.uniform(0, 6)))
     reach = float(np.max(np.hypot(points[:, 0], points[:, 1]) + radii))
     limit = 0.96 * cell.body_um
-    if reach > limit:  # shrink it so that it stays in the cell
+    if reach > limit:  # shrink the nucleus to fit into the cell
         points *= max(0.0, (limit - radii.max()) / max(1e-6, reach - radii.max()))
         reach = limit
     shift = rng.normal(0, 0.6, 2) * cell.off_center * max(0.0, cell.body_um - reach)

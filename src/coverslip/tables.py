@@ -1,7 +1,7 @@
-"""Tables of frozen records by name (metrics, losses, augmentations), and tables for notebooks (pandas, HTML).
+"""Tables of immutable records by name (metrics, losses, augmentations), and tables for notebooks (pandas, HTML).
 
-Adding a thing is one record; code that lists, checks or shows such things reads the table at that time. Packages
-outside coverslip call `add`.
+A new metric, loss or augmentation is one record. Code that lists, checks or shows them reads the table at run time.
+Other packages call `add`.
 """
 
 import difflib
@@ -31,41 +31,41 @@ class Table(Mapping[str, Record]):
     """Records by name, in the order in which they were added."""
 
     def __init__(self, kind: str, records: Iterable[Record] = ()) -> None:
-        self._kind = kind  # in words, for errors: "metric"
+        self._kind = kind  # for errors: "metric"
         self._records: dict[str, Record] = {}
         self._followers: list[Callable[[], None]] = []
         for record in records:
             self.add(record)
 
     def add(self, record: Record) -> None:
-        """Take a record in.
+        """Add a record.
 
         Raises:
-            ValueError: there is one of that name already.
+            ValueError: there is a record of this name.
         """
         if record.name in self._records:
             raise ValueError(text("record-twice", kind_of_record=self._kind, name=record.name))
         self._records[record.name] = record
-        self._tell()
+        self._notify()
 
     def remove(self, name: str) -> None:
-        """Take a record out again. Raises KeyError where there is none."""
+        """Remove a record. Raise KeyError if there is none of this name."""
         del self._records[name]
-        self._tell()
+        self._notify()
 
     def follow(self, changed: Callable[[], None]) -> None:
-        """Call a function whenever records are added or removed, so that it can update what depends on them."""
+        """Call a function whenever records are added or removed, to update dependent objects."""
         self._followers.append(changed)
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         for changed in self._followers:
             changed()
 
     def find(self, name: str) -> Record:
-        """Return the record of that name.
+        """Return the record of a name.
 
         Raises:
-            ValueError: there is none; the error gives the nearest name and all names.
+            ValueError: there is none; the error lists the nearest name and all names.
         """
         if name not in self._records:
             raise no_such(self._kind, name, self._records)
@@ -82,7 +82,7 @@ class Table(Mapping[str, Record]):
 
 
 def no_such(kind: str, name: str, names: Iterable[str]) -> ValueError:
-    """Return the error for a name that is not among `names`, with the nearest of them and all names."""
+    """Return the error for an unknown name, with the nearest name and all names."""
     names = list(names)
     nearest = next(iter(difflib.get_close_matches(name, names, n=1)), "")
     return ValueError(
@@ -96,17 +96,17 @@ def no_such(kind: str, name: str, names: Iterable[str]) -> ValueError:
     )
 
 
-def imported(path: str) -> Any:  # Any: whatever is found there
-    """Return what `module:name` stands for, its module imported now."""
+def imported(path: str) -> Any:  # Any: the imported object
+    """Import and return `module:name`."""
     module, _, name = path.partition(":")
     return getattr(import_module(module), name)
 
 
 def data_frame(columns: Mapping[str, Sequence[object]], index: Sequence[object] | None = None) -> "DataFrame":
-    """Return a pandas table of these columns, with numbered rows if no index is given.
+    """Return a pandas data frame of these columns; without an index, rows are numbered.
 
     Raises:
-        ExtraNotInstalled: pandas is not installed; nothing else needs it.
+        ExtraNotInstalled: pandas is not installed; only data frames need it.
     """
     require_extra("pandas", "A data frame")
     from pandas import DataFrame
@@ -115,7 +115,7 @@ def data_frame(columns: Mapping[str, Sequence[object]], index: Sequence[object] 
 
 
 def html_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], below: str = "") -> str:
-    """Return what a notebook shows: a line, a table, and perhaps a line below; names of the user's are no HTML."""
+    """Return an HTML table for notebooks with a title and an optional line below; texts are escaped."""
     head = "".join(f"<th>{escape(column)}</th>" for column in columns)
     body = "".join(f"<tr>{''.join(f'<td>{_cell(cell)}</td>' for cell in row)}</tr>" for row in rows)
     end = f"<p>{escape(below)}</p>" if below else ""

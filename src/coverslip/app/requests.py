@@ -15,7 +15,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from coverslip.app.guard import allow_body, announced
 from coverslip.errors import CoverslipError, TooLarge
-from coverslip.files import cannot_write
+from coverslip.files import write_error
 from coverslip.workspace.explanations import Explanations
 from coverslip.workspace.jobs.queue import Queue
 from coverslip.workspace.leakage_audit import DistanceMeasurements, LeakageEstimates
@@ -100,7 +100,7 @@ def _new_file(folder: Path, suffix: str) -> tuple[RawIOBase, Path]:
         folder.mkdir(parents=True, exist_ok=True)
         number, name = tempfile.mkstemp(dir=folder, suffix=suffix)
     except OSError as error:
-        raise cannot_write(folder, error) from error
+        raise write_error(folder, error) from error
     return os.fdopen(number, "wb", buffering=0), Path(name)  # unbuffered: write errors occur at once, not on close
 
 
@@ -110,7 +110,7 @@ def _write(file: RawIOBase, data: bytes, folder: Path) -> None:
         while remaining:
             remaining = remaining[file.write(remaining) or 0 :]
     except OSError as error:
-        raise cannot_write(folder, error) from error
+        raise write_error(folder, error) from error
 
 
 def _too_large(most_bytes: int) -> TooLarge:

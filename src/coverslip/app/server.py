@@ -21,7 +21,7 @@ from coverslip.app.requests import API, add_routes
 from coverslip.app.routes import ROUTERS
 from coverslip.app.streams import JOB_KINDS, describe_events, ended_by_signals
 from coverslip.errors import CoverslipError
-from coverslip.images import decoding_apart, interrupt_decoding
+from coverslip.images import decode_in_processes, interrupt_decoding
 from coverslip.messages import ChooseOther
 from coverslip.stopping import ending_signals
 from coverslip.workspace import cleanup
@@ -78,7 +78,7 @@ def _add_background(app: FastAPI, workspace: Workspace) -> None:
 async def _at_work(app: FastAPI) -> AsyncIterator[None]:
     """Run the background work while the server runs. Running jobs continue after the server ends."""
     workspace: Workspace = app.state.workspace
-    with decoding_apart(workspace.readable):  # a file that blocks its reader must not block the server
+    with decode_in_processes(workspace.readable):  # a file that blocks its reader must not block the server
         await asyncio.to_thread(cleanup.remove_partial_files, workspace)  # before the first request creates new ones
         workspace.background.start("cleanup", lambda is_over: cleanup.delete_expired(workspace, is_over))
         await asyncio.to_thread(reading_images.begin, workspace)

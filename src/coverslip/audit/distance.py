@@ -13,10 +13,10 @@ from coverslip.engines import embed
 from coverslip.errors import BadDataset
 from coverslip.evaluation import Metric
 from coverslip.evaluation.distances import Distances, PairDistance, SetFacts, coral, median_distance, mmd
-from coverslip.events import Emit, telling
+from coverslip.events import Emit, progress_reporter
 from coverslip.images import ImageFacts, Preprocessing
 from coverslip.inference import load_classifier
-from coverslip.machine import chosen_device
+from coverslip.machine import select_device
 from coverslip.messages import text
 from coverslip.models.networks import FeatureNetwork, Network, create_network
 from coverslip.progress import show
@@ -83,7 +83,7 @@ def distance(
         raise BadDataset("one-dataset")
     opened = _open_all(datasets, group, group_pattern)
     names = _number_equal_names(names or _names(opened))
-    context = RunContext(Path(), chosen_device(device), emit)
+    context = RunContext(Path(), select_device(device), emit)
     scans = [scan_images(each, emit=emit) for each in opened]
     for name, scan in zip(names, scans, strict=True):
         if scan.n_readable < FEWEST_IMAGES:
@@ -208,7 +208,7 @@ def _kernel_width(features: Sequence[Floats]) -> float:
 
 
 def _pair(a: _FeatureSet, b: _FeatureSet, sigma: float, n_resamples: int, emit: Emit) -> PairDistance:
-    report_progress = telling(emit, f"comparing {a.facts.name} with {b.facts.name}", unit="images")
+    report_progress = progress_reporter(emit, f"comparing {a.facts.name} with {b.facts.name}", unit="images")
 
     def report_and_check_stop(done: int, total: int) -> None:
         BY_SIGNAL.check()

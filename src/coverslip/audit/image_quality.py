@@ -15,7 +15,7 @@ from coverslip.audit.shortcuts import reduced_by_rows
 from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.datasets import Dataset, ImageQuality, Scan
 from coverslip.errors import UnreadableImage
-from coverslip.events import Emit, ignore, telling
+from coverslip.events import Emit, ignore, progress_reporter
 from coverslip.images import ImageFacts, effective_channels
 from coverslip.machine import n_cores
 from coverslip.stopping import BY_SIGNAL, Stop
@@ -110,7 +110,7 @@ def with_quality(
         except (UnreadableImage, MemoryError):
             return None
 
-    report_progress = telling(emit, "measuring image quality", "images")
+    report_progress = progress_reporter(emit, "measuring image quality", "images")
     with ThreadPoolExecutor(n_cores()) as pool:
         for start in range(0, len(missing), _AT_ONCE):
             stop.check()

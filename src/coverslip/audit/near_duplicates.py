@@ -27,7 +27,7 @@ from coverslip.audit.small_pictures import describe, disc, floats_of, small_pict
 from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.datasets import Dataset, ImageQuality, Inspection, Scan
 from coverslip.errors import UnreadableImage
-from coverslip.events import Emit, ignore, telling
+from coverslip.events import Emit, ignore, progress_reporter
 from coverslip.images import ImageFacts, Pixels
 from coverslip.machine import n_cores, processor_name
 from coverslip.stopping import BY_SIGNAL, Stop
@@ -73,7 +73,7 @@ def candidate_pairs(
 def _steps(n: int, n_passes: int, emit: Emit, stop: Stop) -> Callable[[], None]:
     """Return a function to call after each block of pictures, in `n_passes` passes through all of them."""
     report_progress, total, done = (
-        telling(emit, "near-duplicates 1 of 3: finding candidates", "images"),
+        progress_reporter(emit, "near-duplicates 1 of 3: finding candidates", "images"),
         -(-n // _AT_ONCE),
         0,
     )
@@ -295,7 +295,7 @@ def _closest(aligned: Sequence[tuple[Pairs, Floats]], n: int) -> Pairs:
 
 def _in_parts(n: int, compute: Callable[[slice], T], stage: str, emit: Emit, stop: Stop) -> Iterator[T]:
     """Yield the results for n pairs, computed in blocks on all cores."""
-    report_progress = telling(emit, stage, "pairs")
+    report_progress = progress_reporter(emit, stage, "pairs")
     starts = range(0, n, AT_ONCE)
     with ThreadPoolExecutor(n_cores()) as pool:
         try:
@@ -332,7 +332,7 @@ def _pictures(
             collector(position, dataset.records[position].read())
 
     missing = [i for i in positions if i not in collector.pictures]
-    report_progress = telling(emit, "reading images for near-duplicates", "images")
+    report_progress = progress_reporter(emit, "reading images for near-duplicates", "images")
     with ThreadPoolExecutor(n_cores()) as pool:
         for start in range(0, len(missing), AT_ONCE):
             stop.check()

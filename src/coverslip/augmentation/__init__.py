@@ -1,7 +1,6 @@
-"""Random changes to training images: what a recipe may name, as records. The functions load torch; this does not."""
+"""Data augmentation: the records that a recipe can name. Importing this package does not import PyTorch."""
 
 from coverslip.augmentation.copies import Copies
-from coverslip.augmentation.sets import AUGMENT_SETS, AugmentSet
-from coverslip.augmentation.table import AUGMENTATIONS, Augmentation
+from coverslip.augmentation.table import AUGMENT_SETS, AUGMENTATIONS, Augmentation
 
-__all__ = ["AUGMENTATIONS", "AUGMENT_SETS", "AugmentSet", "Augmentation", "Copies"]
+__all__ = ["AUGMENTATIONS", "AUGMENT_SETS", "Augmentation", "Copies"]

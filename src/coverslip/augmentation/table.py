@@ -1,6 +1,9 @@
-"""The table of data augmentations: their names in a recipe, their allowed amounts, and what they draw.
+"""The tables of data augmentations and of named sets of them.
 
-They draw in this order, used or not, so that switching one on leaves the others as they were. A new one comes last.
+All augmentations draw random numbers in the order of the table, even those that are off, so that switching one on does
+not change the others. Append new ones at the end.
+
+Papers name kinds of augmentation without amounts. The sets have the kinds of the papers; the amounts were chosen here.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,54 +14,76 @@ from coverslip.keys import Key
 from coverslip.tables import Table, imported
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Generator, Tensor
 
-    from coverslip.augmentation.drawing import Random
-
-    Draw = Callable[[Random, Any], dict[str, Tensor]]  # Any: the amount, of whatever type the record says
+    Draw = Callable[["Random", Any], dict[str, Tensor]]  # Any: the amount, of the type that the record declares
     Change = Callable[[Tensor, dict[str, Tensor]], Tensor]
+
+Amount = float | bool | str
+Amounts = Mapping[str, Amount]  # by the name of the augmentation
+
+
+class Random:
+    """Random numbers for the images of a batch; equal for generators in equal states."""
+
+    def __init__(self, n: int, generator: "Generator") -> None:
+        self.n = n
+        self._generator = generator
+
+    def uniform(self, low: float, high: float) -> "Tensor":
+        """Return (n,) floats in [low, high)."""
+        import torch
+
+        return torch.rand(self.n, generator=self._generator) * (high - low) + low
+
+    def signs(self, rows: int) -> "Tensor":
+        """Return (rows, n) values of -1 or 1."""
+        import torch
+
+        return torch.randint(0, 2, (rows, self.n), generator=self._generator) * 2 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Augmentation:
-    """One random change.
+    """One kind of data augmentation.
 
-    `draw` and `change` are functions, or `module:function`, imported when a batch is drawn. `draw(random, amount)`
-    gives tensors by name, the first axis that of the images: those of `transform.PARTS`, which all go into one
-    resampling and one multiplication; or, with `change`, any that this takes: `change(x, drawn)` gets (B, C, H, W) in
-    [0, 1] after the rest and gives the same.
+    `draw` and `change` are functions or `module:function`, which is imported when a batch is sampled.
+    `draw(random, amount)` returns tensors by name, with the images along the first axis. Without `change` their names
+    are those of `transform.PARTS`: all of these are applied as one resampling and one multiplication. With `change` any
+    names are allowed: `change(x, drawn)` receives (B, C, H, W) floats in [0, 1] after all other augmentations, and
+    returns the same shape.
     """
 
-    name: str  # of the recipe's key
+    name: str  # of the key in the recipe
     key: Key
     draw: "str | Draw"
     change: "str | Change | None" = None
-    type: Any = float  # Any: an annotation, as Pydantic reads it
+    type: Any = float  # Any: a type annotation for Pydantic
     default: float | bool | str = 0.0
     limits: Mapping[str, float] = field(default_factory=dict)  # ge, gt, le, lt
-    needs_color: bool = False  # red, green and blue
+    needs_color: bool = False  # requires red, green and blue
 
     @property
     def off(self) -> float | bool:
-        """The amount that changes nothing."""
+        """The amount that switches the augmentation off."""
         return False if isinstance(self.default, bool) else 0.0
 
-    def drawn(self, random: "Random", amount: float | bool | str) -> "dict[str, Tensor]":
-        """Return what it draws for a batch."""
+    def sample(self, random: "Random", amount: float | bool | str) -> "dict[str, Tensor]":
+        """Return the tensors of one batch."""
         draw: Draw = imported(self.draw) if isinstance(self.draw, str) else self.draw
         return draw(random, amount)
 
-    def changed(self, x: "Tensor", drawn: "dict[str, Tensor]") -> "Tensor":
-        """Return the batch, changed by a function of its own."""
+    def apply(self, x: "Tensor", drawn: "dict[str, Tensor]") -> "Tensor":
+        """Return the images changed by `change`."""
         assert self.change is not None
         change: Change = imported(self.change) if isinstance(self.change, str) else self.change
         return change(x, drawn)
 
 
-_DRAWING = "coverslip.augmentation.drawing"
+_DRAWING = "coverslip.augmentation.transform"
 
 AUGMENTATIONS: Table[Augmentation] = Table(
-    "random change",
+    "augmentation",
     [
         Augmentation(
             name="rotate_degrees",
@@ -140,6 +165,52 @@ AUGMENTATIONS: Table[Augmentation] = Table(
             key=Key("augment"),
             draw=f"{_DRAWING}:blur",
             limits={"ge": 0, "le": 10},
+        ),
+    ],
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AugmentSet:
+    """A named set of augmentations."""
+
+    name: str
+    amounts: Amounts
+    source: str  # of the kinds of augmentation, one phrase
+    others_are_default: bool = False  # False: augmentations that are not in `amounts` are off
+
+
+AUGMENT_SETS: Table[AugmentSet] = Table(
+    "set",
+    [
+        AugmentSet("default", {}, "the default of a recipe", others_are_default=True),
+        AugmentSet("none", {}, "no augmentation"),
+        AugmentSet(
+            "stain",
+            {"brightness": 0.25, "contrast": 0.25, "saturation": 0.4, "hue_degrees": 20.0, "stain": 0.15},
+            "for stained bright-field images (blood, Pap, histology) and predictions on images of other laboratories",
+            others_are_default=True,
+        ),
+        AugmentSet("aimic", {}, "AIMIC states no augmentation"),
+        AugmentSet(
+            "mobilevit_mn",
+            {"flip": True, "rotate_degrees": 180.0, "zoom": 0.2},
+            "MobileViT-MN states rotation, flipping and scaling, for the rare class and validation images only",
+        ),
+        AugmentSet(
+            "mobincep",
+            {"flip": True, "rotate_degrees": 180.0, "crop": 0.2, "shift": 0.1, "zoom": 0.2, "shear_degrees": 10.0},
+            "Mobincep states rotation, flipping, cropping, translation, scaling and shear",
+        ),
+        AugmentSet(
+            "efficientnetv2_b0",
+            {"flip": True, "rotate_degrees": 180.0, "shift": 0.1, "zoom": 0.2, "shear_degrees": 10.0},
+            "the EfficientNetV2-B0 paper states flipping, zoom, shear, shifts in both directions and rotation",
+        ),
+        AugmentSet(
+            "chromosomes",
+            {"flip": True, "blur": 1.0},
+            "the chromosome paper on two-step transfer states flips in both directions and Gaussian blur",
         ),
     ],
 )

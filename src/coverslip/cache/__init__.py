@@ -1,10 +1,20 @@
-"""What is kept to save time: stores by kind, within one bound, never removed while in use.
+"""The cache folder: stores of several kinds within one size limit; stores in use are never removed.
 
-A room that caches registers its kind of store here and opens its stores by it; it locks and removes nothing itself.
+A package that caches data registers a kind of store and opens its stores through it. Only this package locks and
+removes stores.
 """
 
 from coverslip.cache.arrays import ARRAYS, ArrayStore
-from coverslip.cache.eviction import chosen_limit, claimed, clean, forget, is_in_use, limit_bytes, sole_lock, trim
+from coverslip.cache.eviction import (
+    claim_store,
+    clean,
+    configured_limit,
+    exclusive_lock,
+    is_in_use,
+    limit_bytes,
+    remove_stores_of,
+    trim,
+)
 from coverslip.cache.records import RECORDS, RecordStore
 from coverslip.cache.stores import (
     FILES,
@@ -13,13 +23,13 @@ from coverslip.cache.stores import (
     Layout,
     Store,
     cache_folder,
-    known_kinds,
+    list_kinds,
     list_stores,
-    look_into,
-    not_usable,
     open_database,
     register,
     remove_database,
+    store_content,
+    unusable_note,
 )
 
 __all__ = [
@@ -33,19 +43,19 @@ __all__ = [
     "RecordStore",
     "Store",
     "cache_folder",
-    "chosen_limit",
-    "claimed",
+    "claim_store",
     "clean",
-    "forget",
+    "configured_limit",
+    "exclusive_lock",
     "is_in_use",
-    "known_kinds",
     "limit_bytes",
+    "list_kinds",
     "list_stores",
-    "look_into",
-    "not_usable",
     "open_database",
     "register",
     "remove_database",
-    "sole_lock",
+    "remove_stores_of",
+    "store_content",
     "trim",
+    "unusable_note",
 ]

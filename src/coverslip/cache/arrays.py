@@ -1,8 +1,8 @@
-"""Stores of equally sized arrays, found by what they were made from.
+"""Stores of arrays of one shape by content hash.
 
-One folder per kind of record: `records.bin` holds them one after the other, `index.sqlite` says which digest lies in
-which place, with a checksum. Several processes may fill one store at once: places are handed out in a transaction, a
-record is written before the index names it, so a killed process leaves unused places but never half a record.
+A store is a folder: `records.bin` holds the arrays one after another, `index.sqlite` has the position and a checksum
+for each digest. Several processes can fill one store at the same time: positions are allocated in a transaction, and a
+record is written before it is added to the index. A killed process leaves unused positions, but no incomplete record.
 """
 
 import os
@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.cache.eviction import Claim, claimed
+from coverslip.cache.eviction import Claim, claim_store
 from coverslip.cache.stores import MADE_BY, Kind, Layout, is_damage, open_database, remove_database
 from coverslip.errors import CoverslipError
 from coverslip.files import sha256_json, write_json
 from coverslip.messages import CleanCache, text
 
-Array = npt.NDArray[Any]  # Any: the store's own dtype
+Array = npt.NDArray[Any]  # Any: the dtype of the store
 OnFailure = Callable[[OSError | sqlite3.Error], None]
 ARRAYS = Layout("index.sqlite", "records")
 _RECORDS = "records.bin"
@@ -32,23 +32,23 @@ WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS next (place INTEGER NOT NULL)
 """
 _DIGESTS_PER_QUERY = 500
-_BYTES_PER_CHECK = 2**24  # that are read at a time to compare checksums
-_VERSION = 2  # goes up when a store of the same records has other files
+_BYTES_PER_CHECK = 2**24  # read at a time to compare checksums
+_VERSION = 2  # increased when the file format changes
 
 
 class ArrayStore:
     """Arrays of one shape and dtype by digest.
 
-    If the cache folder may not be written to, the store is a temporary folder, which `close` removes.
+    If the cache folder is not writable, the store is a temporary folder, which `close` removes.
 
     Args:
-        kind: a registered one.
-        made_by: all that shapes a record besides its digest, as JSON values; other choices are another store.
+        kind: a registered kind.
+        made_by: all settings that affect a record besides its digest, as JSON values; they identify the store.
         shape, dtype: of every record.
-        on_failure: called with the error if a temporary folder takes the cache's place.
+        on_failure: called with the error if a temporary folder replaces the cache.
 
     Raises:
-        CoverslipError: a temporary folder cannot be written to either.
+        CoverslipError: a temporary folder is not writable either.
     """
 
     def __init__(
@@ -61,15 +61,15 @@ class ArrayStore:
     ) -> None:
         self.shape, self.dtype = shape, np.dtype(dtype)
         self.n_bytes = int(np.prod(shape)) * self.dtype.itemsize
-        described = {**made_by, "shape": list(shape), "dtype": self.dtype.name, "version": _VERSION}
-        name = sha256_json(described)[:24]
+        settings = {**made_by, "shape": list(shape), "dtype": self.dtype.name, "version": _VERSION}
+        name = sha256_json(settings)[:24]
         self.folder = kind.folder / name
         self._claim: Claim | None = None
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         try:
-            with claimed(kind, name) as claim:
+            with claim_store(kind, name) as claim:
                 if not (self.folder / MADE_BY).exists():
-                    write_json(self.folder / MADE_BY, described)
+                    write_json(self.folder / MADE_BY, settings)
                 self._open()
             self._claim = claim
         except (OSError, sqlite3.Error, CoverslipError) as error:
@@ -89,21 +89,21 @@ class ArrayStore:
 
     def _open(self) -> None:
         self._index = open_database(self.folder / ARRAYS.database, _SCHEMA)
-        self._index.execute("BEGIN IMMEDIATE")  # whoever adds records must not do it between what is compared here
+        self._index.execute("BEGIN IMMEDIATE")  # no other process may add records between the following comparisons
         if not self._index.execute("SELECT 1 FROM next").fetchone():
-            # The index is new, perhaps in place of a damaged one by which another process still writes: not into ours.
+            # A new index can replace a damaged one with which another process still writes: start a new file.
             (self.folder / _RECORDS).unlink(missing_ok=True)
             self._index.execute("INSERT INTO next VALUES (0)")
         self._file = os.open(self.folder / _RECORDS, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
-        # Where the file was deleted or cut, later writes would leave holes that read as zeros.
+        # If the file was deleted or truncated, later writes would leave gaps of zeros.
         self._index.execute("DELETE FROM records WHERE place >= ?", (self._n_whole(),))
-        # A damaged counter must not hand out places that are taken.
+        # A damaged counter must not allocate used positions.
         self._index.execute("UPDATE next SET place = max(place, (SELECT coalesce(max(place) + 1, 0) FROM records))")
         self._index.execute("COMMIT")
-        self._checked: dict[str, int] = {}
+        self._verified: dict[str, int] = {}
 
     def _n_whole(self) -> int:
-        """Return how many records the file has. A record is written before it is listed: list first, then count."""
+        """Return the number of complete records in the file; call it after listing, as records are written first."""
         return os.fstat(self._file).st_size // self.n_bytes
 
     def __enter__(self) -> "ArrayStore":
@@ -113,7 +113,7 @@ class ArrayStore:
         self.close()
 
     def close(self) -> None:
-        """Release the files; from now on they may be removed to make room for others."""
+        """Close the files; from now on the store can be removed to free space."""
         self._index.close()
         os.close(self._file)
         if self._claim is not None:
@@ -121,26 +121,26 @@ class ArrayStore:
         if self._temporary is not None:
             self._temporary.cleanup()
 
-    def places(self, digests: Sequence[str]) -> npt.NDArray[np.int64]:
-        """Return (n,) where each digest's record lies; -1 where there is none.
+    def positions(self, digests: Sequence[str]) -> npt.NDArray[np.int64]:
+        """Return the (n,) positions of the records of these digests; -1 for missing ones.
 
-        Each record is read once to compare its checksum. Damaged ones are removed, and so are as good as missing.
+        Each record is read once to compare its checksum. Damaged records are removed, and count as missing.
 
         Raises:
             CoverslipError: the cache cannot be read.
         """
-        unknown = [digest for digest in dict.fromkeys(digests) if digest not in self._checked]
+        unverified = [digest for digest in dict.fromkeys(digests) if digest not in self._verified]
         try:
-            for start in range(0, len(unknown), _DIGESTS_PER_QUERY):
-                self._check(unknown[start : start + _DIGESTS_PER_QUERY])
+            for start in range(0, len(unverified), _DIGESTS_PER_QUERY):
+                self._check(unverified[start : start + _DIGESTS_PER_QUERY])
         except sqlite3.Error as error:
             if not is_damage(error):
                 raise self._cannot_read(str(error)) from error
-            self._make_anew()
-        return np.array([self._checked.get(digest, -1) for digest in digests], dtype=np.int64)
+            self._recreate()
+        return np.array([self._verified.get(digest, -1) for digest in digests], dtype=np.int64)
 
     def _check(self, digests: Sequence[str]) -> None:
-        """Note where these digests' records lie, of those that are as they were written; remove the others."""
+        """Store the positions of undamaged records of these digests; remove damaged ones."""
         query = f"SELECT place, digest, checksum FROM records WHERE digest IN ({','.join('?' * len(digests))})"  # noqa: S608 - only marks and fixed names are put in
         listed = list(self._index.execute(query, digests))
         n_whole = self._n_whole()
@@ -151,12 +151,12 @@ class ArrayStore:
             records = self.read([place for place, _, _ in some])
             for (place, digest, checksum), record in zip(some, records, strict=True):
                 if _checksum(digest, record) == checksum:
-                    self._checked[digest] = place
-        damaged = [(digest, place) for place, digest, _ in listed if digest not in self._checked]
+                    self._verified[digest] = place
+        damaged = [(digest, place) for place, digest, _ in listed if digest not in self._verified]
         self._index.executemany("DELETE FROM records WHERE digest = ? AND place = ?", damaged)
 
-    def _make_anew(self) -> None:
-        """Begin again with an empty index: the old one is damaged."""
+    def _recreate(self) -> None:
+        """Replace a damaged index by an empty one."""
         try:
             self._index.close()
             os.close(self._file)
@@ -166,17 +166,17 @@ class ArrayStore:
             raise _cannot_write(self.folder, error) from error
 
     def add(self, digests: Sequence[str], records: Array) -> None:
-        """Keep (n, *shape) records; one that is there already stays as it was.
+        """Add (n, *shape) records; existing ones are not changed.
 
         Raises:
-            CoverslipError: the disk is full or cannot be written to; what was there before is intact.
+            CoverslipError: the disk is full or not writable; earlier records are intact.
         """
         if records.shape != (len(digests), *self.shape) or records.dtype != self.dtype:
             raise ValueError(f"records {records.shape} {records.dtype} do not fit {self.shape} {self.dtype}")
         if not len(digests):
             return
         try:
-            first = self._take_places(len(digests))
+            first = self._allocate(len(digests))
             self._write(np.ascontiguousarray(records).data.cast("B"), first * self.n_bytes)
             self._index.execute("BEGIN IMMEDIATE")
             rows = [(digest, first + i, _checksum(digest, records[i])) for i, digest in enumerate(digests)]
@@ -187,20 +187,20 @@ class ArrayStore:
                 self._index.execute("ROLLBACK")
             raise _cannot_write(self.folder, error) from error
 
-    def read(self, places: Sequence[int] | npt.NDArray[np.int64]) -> Array:
-        """Return (n, *shape) the records at these places.
+    def read(self, positions: Sequence[int] | npt.NDArray[np.int64]) -> Array:
+        """Return the (n, *shape) records at these positions.
 
-        Read, not mapped: a mapped file counts as the process's memory, and a dataset may be larger than that.
+        The file is read, not mapped: a mapped file counts as memory of the process, and can be larger than the memory.
         """
-        records = np.empty((len(places), *self.shape), self.dtype)
+        records = np.empty((len(positions), *self.shape), self.dtype)
         buffer, done = records.reshape(-1).view(np.uint8).data, 0
-        for run in _runs(np.asarray(places, np.int64)):
+        for run in _runs(np.asarray(positions, np.int64)):
             end = done + len(run) * self.n_bytes
             self._read_into(buffer[done:end], int(run[0]) * self.n_bytes)
             done = end
         return records
 
-    def _take_places(self, n: int) -> int:
+    def _allocate(self, n: int) -> int:
         self._index.execute("BEGIN IMMEDIATE")
         (first,) = self._index.execute("SELECT place FROM next").fetchone()
         self._index.execute("UPDATE next SET place = ?", (first + n,))
@@ -215,7 +215,7 @@ class ArrayStore:
                 os.lseek(self._file, offset, os.SEEK_SET)
                 n = os.write(self._file, data)
             data, offset = data[n:], offset + n
-        os.fsync(self._file)  # the index must not name what a power cut can take back
+        os.fsync(self._file)  # a record must be on disk before it is added to the index
 
     def _read_into(self, buffer: memoryview, offset: int) -> None:
         while buffer:
@@ -239,17 +239,17 @@ class ArrayStore:
         return os.read(self._file, n)
 
 
-def _runs(places: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:
-    """The places in pieces that lie one after the other in the file, to be read at once."""
-    if len(places):
-        yield from np.split(places, np.flatnonzero(np.diff(places) != 1) + 1)
+def _runs(positions: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:
+    """Split positions into runs of consecutive ones, each of which is read at once."""
+    if len(positions):
+        yield from np.split(positions, np.flatnonzero(np.diff(positions) != 1) + 1)
 
 
 def _checksum(digest: str, record: Array) -> int:
-    """Of a record and its digest, so that neither a changed byte nor a mixed-up place goes unnoticed."""
+    """Return the checksum of a record and its digest, which detects changed bytes and wrong positions."""
     return zlib.crc32(np.ascontiguousarray(record).reshape(-1).view(np.uint8).data, zlib.crc32(digest.encode()))
 
 
 def _cannot_write(folder: Path, error: OSError | sqlite3.Error) -> CoverslipError:
-    """Return the error for a cache that cannot be written to."""
+    """Return the error for a cache that is not writable."""
     return CoverslipError("cache-not-written", file=folder, reason=getattr(error, "strerror", None) or str(error))

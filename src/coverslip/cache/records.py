@@ -1,52 +1,52 @@
-"""Records of any size by key, such as pictures or JSON: one SQLite file for each store."""
+"""Stores of records of any size by key, such as pictures or JSON, each in one SQLite file."""
 
 import hashlib
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
-from coverslip.cache.eviction import Claim, claimed
+from coverslip.cache.eviction import Claim, claim_store
 from coverslip.cache.stores import Kind, Layout, is_damage, open_database, remove_database
 
 RECORDS = Layout("records.sqlite", "records")
 _SCHEMA = "CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT"
 _KEYS_PER_QUERY = 500
 _WAIT_S = 30
-_CHECK_BYTES = 8  # in front of each value: a hash of its key and itself
+_CHECK_BYTES = 8  # prefix of each value: a hash of the key and the value
 
 OnFailure = Callable[[OSError | sqlite3.Error], None]
 
 
 class RecordStore:
-    """Bytes by key. Where they cannot be kept (a full disk, a folder that may not be written to) there are none.
+    """Bytes by key. If the cache is not usable (a full disk, a folder that is not writable), the store is empty.
 
-    A value whose hash is wrong is as good as missing: a damaged disk changes no result.
+    A value with a wrong hash counts as missing, so damage on disk cannot change results.
 
-    Several processes may use one store at once. One object serves one thread at a time.
+    Several processes can use one store at the same time. An object must be used by one thread at a time.
     """
 
     def __init__(self, kind: Kind, name: str, *, on_failure: OnFailure | None = None, is_synced: bool = False) -> None:
         """Open a store of a registered kind.
 
         Args:
-            kind, name: which one.
-            on_failure: called at most once, with the reason why nothing is stored.
-            is_synced: whether what is kept outlives a power cut; it is slower.
+            kind, name: of the store.
+            on_failure: called at most once, with the error due to which nothing is stored.
+            is_synced: whether records survive a power failure, which is slower.
 
         Raises:
-            CoverslipError: the limit that the environment gives is not a size.
+            CoverslipError: the size limit in the environment is not valid.
         """
         self._on_failure = on_failure
         self._claim: Claim | None = None
         self._database: sqlite3.Connection | None = None
         self._has_grown = False
         try:
-            with claimed(kind, name, will_grow=False) as claim:
+            with claim_store(kind, name, will_grow=False) as claim:
                 file = claim.folder / RECORDS.database
                 self._database = open_database(file, _SCHEMA, is_synced=is_synced, wait_s=_WAIT_S)
             self._claim = claim
         except (OSError, sqlite3.Error) as error:
-            self._give_up(error)
+            self._disable(error)
 
     def __enter__(self) -> "RecordStore":
         return self
@@ -55,29 +55,29 @@ class RecordStore:
         self.close()
 
     def close(self) -> None:
-        """Let the store go; from now on it may be removed to make room for others."""
+        """Close the store; from now on it can be removed to free space."""
         self._disconnect()
         if self._claim is not None:
             claim, self._claim = self._claim, None
             claim.release(has_grown=self._has_grown)
 
     def find(self, keys: Iterable[str]) -> dict[str, bytes]:
-        """Return those that are kept and undamaged, by key."""
-        wanted, values = list(dict.fromkeys(keys)), dict[str, bytes]()
+        """Return the undamaged records of these keys."""
+        distinct, values = list(dict.fromkeys(keys)), dict[str, bytes]()
         if self._database is None:
             return values
         try:
-            for start in range(0, len(wanted), _KEYS_PER_QUERY):
-                some = wanted[start : start + _KEYS_PER_QUERY]
-                marks = ",".join("?" * len(some))
-                rows = self._database.execute(f"SELECT key, value FROM records WHERE key IN ({marks})", some)  # noqa: S608 - only marks and fixed names are put in
+            for start in range(0, len(distinct), _KEYS_PER_QUERY):
+                batch = distinct[start : start + _KEYS_PER_QUERY]
+                placeholders = ",".join("?" * len(batch))
+                rows = self._database.execute(f"SELECT key, value FROM records WHERE key IN ({placeholders})", batch)  # noqa: S608 - only placeholders and fixed names are inserted
                 values.update((key, value) for key, sealed in rows if (value := _unsealed(key, sealed)) is not None)
         except sqlite3.Error as error:
-            self._give_up(error)
+            self._disable(error)
         return values
 
     def keep(self, records: Mapping[str, bytes]) -> None:
-        """Keep them all, or, where they cannot be kept, none; one of the same key as before takes its place."""
+        """Store all records, or none if an error occurs; existing records of the same keys are replaced."""
         if self._database is None or not records:
             return
         try:
@@ -87,12 +87,12 @@ class RecordStore:
             self._database.execute("COMMIT")
             self._has_grown = True
         except sqlite3.Error as error:
-            self._give_up(error)
+            self._disable(error)
 
-    def _give_up(self, error: OSError | sqlite3.Error) -> None:
+    def _disable(self, error: OSError | sqlite3.Error) -> None:
         self._disconnect()
         if self._claim is not None and is_damage(error):
-            with suppress(OSError):  # the next one to open it begins with an empty file
+            with suppress(OSError):  # the next process creates a new file
                 remove_database(self._claim.folder / RECORDS.database)
         if self._on_failure is not None:
             self._on_failure(error)
@@ -109,7 +109,7 @@ def _check(key: str, value: bytes) -> bytes:
 
 
 def _unsealed(key: object, sealed: object) -> bytes | None:
-    """Return a value without its hash; None where that is wrong."""
+    """Return a value without its hash; None if the hash is wrong."""
     if not isinstance(key, str) or not isinstance(sealed, bytes):
         return None
     value = sealed[_CHECK_BYTES:]

@@ -1,10 +1,10 @@
-"""The stores of the cache folder: their kinds, their database files and their notes.
+"""The stores of the cache folder: their kinds, databases and contents.
 
-A store is a folder `KIND/NAME` that holds a file `used.lock`. Whoever uses a store has a shared lock on that file;
-whoever removes one needs it alone. The file's time says when the store was last used.
+A store is a folder `KIND/NAME` with a file `used.lock`. A process that uses a store holds a shared lock on this file;
+removing a store requires an exclusive lock. The modification time of the file is the time of the last use.
 
-A kind is a folder of the cache folder that holds a folder for each of its stores. `kind.json` in it says what the kind
-is, so a process that knows nothing of a room shows, bounds and cleans that room's stores like its own.
+A kind is a folder with one folder per store. Its file `kind.json` describes the kind, so that every process can show,
+limit and clean stores of kinds that it has not registered.
 """
 
 import json
@@ -20,59 +20,59 @@ from coverslip.messages import CleanCache, Note, note, text
 
 Journal = Literal["DELETE", "WAL"]
 _SYNCED: dict[Journal, str] = {"DELETE": "FULL", "WAL": "NORMAL"}
-_BESIDE = ("-journal", "-wal", "-shm")  # SQLite's own files beside a database
+_SQLITE_SUFFIXES = ("-journal", "-wal", "-shm")  # files of SQLite beside a database
 
 
 def open_database(
     file: Path, schema: str, *, journal: Journal = "DELETE", is_synced: bool = True, wait_s: float = 60
 ) -> sqlite3.Connection:
-    """Return a connection in autocommit mode to a database that has the tables of `schema`.
+    """Return a connection in autocommit mode to a database with the tables of `schema`.
 
     Args:
-        file: in a folder that exists. A file that is not a database is replaced by a new one.
-        schema: statements that change nothing where all is there, such as `CREATE TABLE IF NOT EXISTS`.
-        journal: a write-ahead log lets many read while one writes. It is not safe on network file systems, where
-            home folders often lie, so nothing in the cache folder has one.
-        is_synced: whether what was committed outlives a power cut.
-        wait_s: for others who write.
+        file: the database, in an existing folder. A file that is not a database is replaced by a new one.
+        schema: idempotent statements, such as `CREATE TABLE IF NOT EXISTS`.
+        journal: `WAL` allows reading while another process writes. It is not safe on network file systems, which often
+            hold home folders, so databases in the cache folder do not use it.
+        is_synced: whether committed data survive a power failure.
+        wait_s: how long to wait for other writers, in seconds.
 
     Raises:
-        sqlite3.OperationalError: the disk is full, or the file cannot be written to.
-        sqlite3.DatabaseError: it was made by another program.
+        sqlite3.OperationalError: the disk is full, or the file is not writable.
+        sqlite3.DatabaseError: the database was made by another program.
     """
     try:
-        return _opened(file, schema, journal, is_synced, wait_s)
+        return _open(file, schema, journal, is_synced, wait_s)
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.OperationalError):
             raise
         remove_database(file)
-        return _opened(file, schema, journal, is_synced, wait_s)
+        return _open(file, schema, journal, is_synced, wait_s)
 
 
 def is_damage(error: Exception) -> bool:
-    """Whether an error says that a database is damaged, and not that it is full, locked or may not be written to."""
-    damaged = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in damaged
+    """Return whether an error means that a database is damaged, not full, locked or read-only."""
+    codes = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in codes
 
 
 def remove_database(file: Path) -> None:
-    """Remove a database with what lies beside it."""
-    for name in (file.name, *(f"{file.name}{end}" for end in _BESIDE)):
+    """Remove a database and the files of SQLite beside it."""
+    for name in (file.name, *(f"{file.name}{end}" for end in _SQLITE_SUFFIXES)):
         file.with_name(name).unlink(missing_ok=True)
 
 
 def count_rows(file: Path, table: str) -> int:
-    """Return how many rows a table has.
+    """Return the number of rows of a table.
 
     Raises:
         sqlite3.Error: the number is unknown; SQLITE_BUSY while another process writes.
     """
     with closing(sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True, timeout=0.5)) as database:
-        (n_rows,) = database.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - only marks and fixed names are put in
+        (n_rows,) = database.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - only fixed names are inserted
     return int(n_rows)
 
 
-def _opened(file: Path, schema: str, journal: Journal, is_synced: bool, wait_s: float) -> sqlite3.Connection:
+def _open(file: Path, schema: str, journal: Journal, is_synced: bool, wait_s: float) -> sqlite3.Connection:
     connection = sqlite3.connect(file, timeout=wait_s, isolation_level=None, check_same_thread=False)
     try:
         connection.execute(f"PRAGMA journal_mode = {journal}")
@@ -92,7 +92,7 @@ _FILE = "kind.json"
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where a store of a kind lists what it holds; without a table every file counts as one."""
+    """The database and the table with the records of a store; without a table every file is a record."""
 
     database: str = ""
     table: str = ""
@@ -105,19 +105,19 @@ FILES = Layout()
 class Kind:
     """One kind of store."""
 
-    name: str  # its folder, and what `coverslip cache --kind` takes
-    title: str  # what its stores hold, for people
+    name: str  # the name of its folder, and of the command `coverslip cache --kind`
+    title: str  # the content of its stores, shown to users
     layout: Layout
-    bound_bytes: int | None = None  # all stores of the kind together; None: only what bounds the whole cache
+    bound_bytes: int | None = None  # limit of all stores of the kind together; None: only the limit of the whole cache
 
     @property
     def folder(self) -> Path:
-        """Where its stores lie."""
+        """The folder of its stores."""
         return cache_folder() / self.name
 
 
 def cache_folder() -> Path:
-    """Return where coverslip keeps what it can compute again: `COVERSLIP_CACHE`, else the platform's cache folder."""
+    """Return the cache folder: `COVERSLIP_CACHE`, else the cache folder of the platform."""
     folder = os.environ.get("COVERSLIP_CACHE")
     if folder:
         return Path(folder).expanduser().absolute()
@@ -130,32 +130,32 @@ _REGISTERED: dict[str, Kind] = {}
 
 
 def register(kind: Kind) -> Kind:
-    """Add a kind of store; gives it back.
+    """Register a kind of store, and return it.
 
     Raises:
         ValueError: there is another kind of this name.
     """
     if _REGISTERED.setdefault(kind.name, kind) != kind:
-        raise ValueError(f"there are two kinds of store called '{kind.name}'")
+        raise ValueError(f"there are two kinds of store with the name '{kind.name}'")
     return kind
 
 
-def known_kinds() -> list[Kind]:
-    """Return the registered kinds that have stores, and those of which only the cache folder tells, by name."""
+def list_kinds() -> list[Kind]:
+    """Return all kinds in the cache folder, registered or described by their file only, by name."""
     folders = sorted(file.parent for file in cache_folder().glob(f"*/{_FILE}"))
-    return [_REGISTERED.get(folder.name) or _described(folder) for folder in folders]
+    return [_REGISTERED.get(folder.name) or _read_kind(folder) for folder in folders]
 
 
 def describe(kind: Kind) -> None:
-    """Write down what a kind is, where that is not said yet."""
+    """Write the description of a kind to its folder, unless it is up to date."""
     record = {"format_version": _FORMAT_VERSION, **asdict(kind)}
-    if _read(kind.folder) != record:
+    if _read_record(kind.folder) != record:
         write_json(kind.folder / _FILE, record)
 
 
-def _described(folder: Path) -> Kind:
-    """Return a kind as `kind.json` describes it; one that cannot be read is still bounded and cleaned."""
-    record = _read(folder)
+def _read_kind(folder: Path) -> Kind:
+    """Return a kind from its `kind.json`; a kind without a valid file is still limited and cleaned."""
+    record = _read_record(folder)
     try:
         bound = record["bound_bytes"]
         layout = Layout(str(record["layout"]["database"]), str(record["layout"]["table"]))
@@ -164,7 +164,7 @@ def _described(folder: Path) -> Kind:
         return Kind(folder.name, text("cache-kind-unknown"), FILES)
 
 
-def _read(folder: Path) -> dict[str, Any]:  # Any: JSON values
+def _read_record(folder: Path) -> dict[str, Any]:  # Any: JSON values
     try:
         record = json.loads((folder / _FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -172,19 +172,19 @@ def _read(folder: Path) -> dict[str, Any]:  # Any: JSON values
     return record if isinstance(record, dict) else {}
 
 
-def not_usable(error: OSError | sqlite3.Error) -> Note:
-    """Return the cache cannot be written to: results are the same, and work takes longer."""
+def unusable_note(error: OSError | sqlite3.Error) -> Note:
+    """Return the note for a cache that is not writable: results are the same, and work takes longer."""
     folder, reason = str(cache_folder()), str(error)
     return note("cache-not-usable", level="warning", remedies=(CleanCache(),), folder=folder, reason=reason)
 
 
 LOCK = "used.lock"
-MADE_BY = "made_by.json"  # what shapes the records of a store, if they are arrays
+MADE_BY = "made_by.json"  # the settings of a store of arrays
 
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """One store as it lies on disk."""
+    """One store on disk."""
 
     kind: Kind
     folder: Path
@@ -194,18 +194,18 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a store says about itself."""
+    """The content of a store."""
 
-    n_records: int | None  # None: unknown, because it is damaged or being written to
-    each: str  # what one record is, such as `224 x 224 x 3 uint8`; empty where they differ
+    n_records: int | None  # None: unknown, because the store is damaged or being written
+    each: str  # the format of one record, such as `224 x 224 x 3 uint8`; empty if records differ
     is_damaged: bool
 
 
 def list_stores() -> list[Store]:
     """Return all stores, most recently used first."""
     stores = []
-    for kind in known_kinds():
-        # Only what has a lock is ours: the folder may have been chosen badly, and hold other things.
+    for kind in list_kinds():
+        # Only folders with a lock file are stores: the cache folder can contain other files.
         for lock in kind.folder.glob(f"*/{LOCK}"):
             with suppress(FileNotFoundError):  # another process has just removed it
                 if not lock.parent.name.startswith("."):
@@ -213,8 +213,8 @@ def list_stores() -> list[Store]:
     return sorted(stores, key=lambda store: (-store.last_used, store.folder))
 
 
-def look_into(store: Store) -> Content:
-    """Return what a store holds, or that it is damaged."""
+def store_content(store: Store) -> Content:
+    """Return the content of a store."""
     layout = store.kind.layout
     if not layout.table:
         lock_files = (LOCK, f"{LOCK}-journal")
@@ -232,6 +232,6 @@ def look_into(store: Store) -> Content:
 def _size(folder: Path) -> int:
     total = 0
     for file in folder.rglob("*"):
-        with suppress(FileNotFoundError):  # a journal that has just been closed
+        with suppress(FileNotFoundError):  # a journal that was just closed
             total += file.stat().st_size
     return total

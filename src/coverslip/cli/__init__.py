@@ -20,7 +20,7 @@ from coverslip.errors import CoverslipError, Stopped
 from coverslip.files import write_json
 from coverslip.machine import limit_thread_spinning
 from coverslip.messages import FAILURE_VARIABLE, Failure, failure, text
-from coverslip.processes import APART_VARIABLE
+from coverslip.processes import DECODE_APART_VARIABLE
 
 __all__ = ["main"]
 
@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")
     limit_thread_spinning()
-    os.environ.setdefault(APART_VARIABLE, "1")  # read at the first decoding of an image
+    os.environ.setdefault(DECODE_APART_VARIABLE, "1")  # read at the first decoding of an image
     try:
         # Without standalone mode, the exit code of a command is returned, or None.
         code = app(arguments, prog_name="coverslip", standalone_mode=False)

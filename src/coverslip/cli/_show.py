@@ -13,10 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from coverslip.cli._suggestions import with_remedies
-from coverslip.control_characters import escape_controls_in_lines
 from coverslip.datasets import Finding, GroupFacts, Inspection, Spread, one_line
 from coverslip.evaluation import FEWEST_GROUPS, METRICS, Evaluation, confused_pairs, hardest_classes, row_metrics
-from coverslip.messages import GroupBy, text
+from coverslip.messages import GroupBy, escape_controls_in_lines, text
 from coverslip.reports.sections.leakage_estimate import leakage_estimate_text
 from coverslip.reports.tables import Cell, Estimate, estimate
 from coverslip.reports.words import CI, against_majority_class, group_mean, group_words, interval_words, number, percent

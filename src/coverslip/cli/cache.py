@@ -57,7 +57,7 @@ def cache(
     """
     if not is_to_clean and (kind is not None or older_than is not None):
         raise usage_error("usage-clean-options")
-    from coverslip.cache import clean, is_in_use, known_kinds, list_stores
+    from coverslip.cache import clean, is_in_use, list_kinds, list_stores
     from coverslip.cli._show import print_json, results_console, show_cache, size_in_words
     from coverslip.messages import text
 
@@ -68,7 +68,7 @@ def cache(
         else:
             show_cache(results_console(), listing)
         return
-    kinds = [store_kind.name for store_kind in known_kinds()]
+    kinds = [store_kind.name for store_kind in list_kinds()]
     if kind is not None and kind not in kinds:
         raise usage_error("usage-cache-kind", store=kind, has_kinds=bool(kinds), kinds=", ".join(kinds))
     latest = None if older_than is None else time.time() - older_than * _SECONDS_PER_DAY
@@ -93,12 +93,12 @@ def cache(
 
 
 def _described(stores: "list[Store]") -> dict[str, Any]:  # Any: JSON values
-    from coverslip.cache import cache_folder, is_in_use, limit_bytes, look_into
+    from coverslip.cache import cache_folder, is_in_use, limit_bytes, store_content
 
     size = sum(store.n_bytes for store in stores)
     rows = []
     for store in stores:
-        content = look_into(store)
+        content = store_content(store)
         rows.append(
             {
                 "kind": store.kind.name,

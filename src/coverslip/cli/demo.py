@@ -80,7 +80,7 @@ def _clear(out: Path) -> None:
         CoverslipError: the folder contains other files than a demo's, or cannot be written to.
     """
     from coverslip.errors import CoverslipError
-    from coverslip.files import cannot_write, write_text
+    from coverslip.files import write_error, write_text
     from coverslip.messages import ChooseOther
 
     if out.exists() and not out.is_dir():
@@ -94,4 +94,4 @@ def _clear(out: Path) -> None:
                 shutil.rmtree(out / name)
         (out / "predictions.csv").unlink(missing_ok=True)
     except OSError as error:
-        raise cannot_write(out, error) from error
+        raise write_error(out, error) from error

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from coverslip.cli._options import Columns, CropSize, Data, setting
-from coverslip.control_characters import escape_controls
+from coverslip.messages import escape_controls
 
 
 def preview(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from coverslip.control_characters import escape_controls
+from coverslip.messages import escape_controls
 
 
 def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.", show_default=False)]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import PIL
 
-from coverslip.cache import ARRAYS, ArrayStore, Kind, not_usable, register
+from coverslip.cache import ARRAYS, ArrayStore, Kind, register, unusable_note
 from coverslip.datasets.index import Dataset, ImageRecord
 from coverslip.datasets.quality import Scan, Unreadable, by_field
 from coverslip.errors import UnreadableImage
@@ -165,7 +165,7 @@ class PixelCache:
         made_by = {"preprocessing": preprocessing.model_dump(mode="json"), "pillow": PIL.__version__}
 
         def note_cache_failure(error: OSError | sqlite3.Error) -> None:
-            emit(Noted.of(not_usable(error)))
+            emit(Noted.of(unusable_note(error)))
 
         self._store = ArrayStore(PREPROCESSED, made_by, shape, preprocessing.depth, note_cache_failure)
         try:
@@ -195,7 +195,7 @@ class PixelCache:
     ) -> dict[int, int]:
         """Store the missing pixels, and return the position in the store for each position in the dataset."""
         digests = [_digest(scan, i) for i in positions]
-        positions_in_store = self._store.places(digests)
+        positions_in_store = self._store.positions(digests)
         missing = list(
             {
                 digest: i for digest, i, place in zip(digests, positions, positions_in_store, strict=True) if place < 0
@@ -203,7 +203,7 @@ class PixelCache:
         )
         if missing:
             self._decode(dataset, scan, by_field(dataset.records, missing), preprocessing, emit, stop)
-            positions_in_store = self._store.places(digests)
+            positions_in_store = self._store.positions(digests)
         return dict(zip(positions, positions_in_store.tolist(), strict=True))
 
     def _decode(

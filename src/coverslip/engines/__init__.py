@@ -1,4 +1,4 @@
-"""Running a network fast and equal."""
+"""Run networks fast, with the results of PyTorch; compute and cache features."""
 
 from coverslip.engines.embedding import Features, as_input, embed, n_missing, run_tta, turned
 from coverslip.engines.running import N_CHECKED, Engine, engine_of, fastest_engine, fingerprint, remember_engine

@@ -1,4 +1,4 @@
-"""Frozen features of images, computed once and cached by content."""
+"""Run networks with test-time augmentation, and compute features of a frozen network, cached by image content."""
 
 import sqlite3
 import time
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.cache import ARRAYS, ArrayStore, Kind, not_usable, register
+from coverslip.cache import ARRAYS, ArrayStore, Kind, register, unusable_note
 from coverslip.engines.running import (
     N_CHECKED,
     Engine,
@@ -32,24 +32,25 @@ _Number = TypeVar("_Number", bound=np.generic)
 
 
 def run_tta(engine: Engine, pixels: npt.NDArray[np.unsignedinteger], tta: int) -> FloatArray:
-    """Return the engine's outputs averaged over the copies: (N, D) float32.
+    """Return the outputs of an engine averaged over test-time augmentation (TTA), (N, D) float32.
 
     Args:
-        engine: what to run.
+        engine: the network.
         pixels: (N, S, S, C) uint8 or uint16.
-        tta: 1 the image; 2 and its half turn; 4 and both mirror images; 8 and all of these turned by a quarter.
+        tta: number of copies. 1: the image; 2: also rotated by 180°; 4: also both reflections; 8: also all of these
+            transposed.
     """
     n = images_at_once(pixels.shape[1:])
-    return np.concatenate([_average(engine, pixels[i : i + n], tta) for i in range(0, len(pixels), n)])
+    return np.concatenate([_mean_output(engine, pixels[i : i + n], tta) for i in range(0, len(pixels), n)])
 
 
 def as_input(pixels: npt.NDArray[np.unsignedinteger]) -> FloatArray:
-    """Map (N, S, S, C) integers -> (N, C, S, S) float32 in [0, 1]."""
+    """Convert (N, S, S, C) integers to (N, C, S, S) float32 in [0, 1]."""
     top = np.float32(np.iinfo(pixels.dtype).max)
     return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2), dtype=np.float32) / top
 
 
-def _average(engine: Engine, pixels: npt.NDArray[np.unsignedinteger], tta: int) -> FloatArray:
+def _mean_output(engine: Engine, pixels: npt.NDArray[np.unsignedinteger], tta: int) -> FloatArray:
     x = as_input(pixels)
     total = engine.run(x)
     for copy in range(1, tta):
@@ -58,7 +59,10 @@ def _average(engine: Engine, pixels: npt.NDArray[np.unsignedinteger], tta: int) 
 
 
 def turned(x: npt.NDArray[_Number], copy: int) -> npt.NDArray[_Number]:
-    """(N, C, S, S). Copy 1 is the half turn, 2 and 3 the mirror images, 4 to 7 the same of the transposed image."""
+    """Return (N, C, S, S) images transformed by number.
+
+    0: identity; 1: rotation by 180°; 2 and 3: reflections; 4 to 7: transposition followed by 0 to 3.
+    """
     if copy >= 4:
         x = x.transpose(0, 1, 3, 2)
     match copy % 4:
@@ -74,31 +78,31 @@ def turned(x: npt.NDArray[_Number], copy: int) -> npt.NDArray[_Number]:
 
 Pixels = npt.NDArray[np.unsignedinteger]
 
-FEATURES = register(Kind("features", "what a frozen network sees in images", ARRAYS))
-_FEATURES_VERSION = 1  # goes up when the same network and pixels would give other features
+FEATURES = register(Kind("features", "features of images from frozen networks", ARRAYS))
+_FEATURES_VERSION = 1  # increased when features of the same network and pixels change
 
 
 class Features:
-    """(N, D) float32 rows that stay in the cache, so that they take no memory: a slice is read on access.
+    """(N, D) float32 features that stay in the cache file; slices are read on access.
 
-    The rows of 100,000 images are 1.4 GiB with the default network.
+    The features of 100,000 images need 1.4 GiB with the default network.
     """
 
-    def __init__(self, store: ArrayStore, places: npt.NDArray[np.int64]) -> None:
-        self._store, self._places = store, places
+    def __init__(self, store: ArrayStore, positions: npt.NDArray[np.int64]) -> None:
+        self._store, self._positions = store, positions
 
     @property
     def shape(self) -> tuple[int, int]:
         """N and D."""
-        return len(self._places), self._store.shape[0]
+        return len(self._positions), self._store.shape[0]
 
     def __getitem__(self, rows: slice) -> FloatArray:
-        """Return (n, D), read now."""
-        return self._store.read(self._places[rows])
+        """Read (n, D) features."""
+        return self._store.read(self._positions[rows])
 
     def part(self, rows: slice | npt.NDArray[np.int64]) -> "Features":
-        """Return some of the rows, not read yet."""
-        return Features(self._store, self._places[rows])
+        """Return some of the rows without reading them."""
+        return Features(self._store, self._positions[rows])
 
 
 @contextmanager
@@ -114,44 +118,44 @@ def embed(
     emit: Emit = ignore,
     stop: Stop = BY_SIGNAL,
 ) -> Iterator[tuple[Features, Engine | None]]:
-    """Features of every image, open for reading, and the engine that gave them; None where all were in the cache.
+    """Yield the features of all images, and the engine that computed them; None if all features were cached.
 
-    Features that were computed before, by the same weights on the same pixels, are read from the cache.
+    Features of the same weights and pixels are read from the cache.
 
     Args:
-        network: frozen: (B, C, H, W) in [0, 1] -> (B, D).
+        network: a frozen network, (B, C, H, W) in [0, 1] -> (B, D).
         n_features: D.
-        digests: what tells each image's content apart (its pixel hash).
-        pixels_of: (n, S, S, C) integers of the images at these positions.
-        preprocessing: how the images were preprocessed, as JSON: another way gives other features.
-        tta: mirrored and turned copies to average.
-        device: where to run it.
-        emit: receives progress.
-        stop: checked as often.
+        digests: the pixel hash of each image.
+        pixels_of: returns (n, S, S, C) integers of the images at these positions.
+        preprocessing: the preprocessing of the images as JSON, on which features depend.
+        tta: number of copies for test-time augmentation, as in `run_tta`.
+        device: `cpu`, `cuda` or `mps`.
+        emit: receives progress events after each batch.
+        stop: checked after each batch.
 
     Raises:
-        Stopped: on request; what was computed is kept.
+        Stopped: on request; the features computed so far stay in the cache.
     """
-    made_by = _made_by(network, preprocessing, tta, device)
+    settings = _feature_settings(network, preprocessing, tta, device)
     engine = None
 
-    def say_not_kept(error: OSError | sqlite3.Error) -> None:
-        emit(Noted.of(not_usable(error)))
+    def report_failure(error: OSError | sqlite3.Error) -> None:
+        emit(Noted.of(unusable_note(error)))
 
-    with ArrayStore(FEATURES, made_by, (n_features,), np.float32, say_not_kept) as store:
-        places = store.places(digests)
-        waiting = [i for i, place in enumerate(places) if place < 0]
-        if waiting:
-            example = as_input(pixels_of(waiting[:N_CHECKED]))
+    with ArrayStore(FEATURES, settings, (n_features,), np.float32, report_failure) as store:
+        positions = store.positions(digests)
+        missing = [i for i, position in enumerate(positions) if position < 0]
+        if missing:
+            example = as_input(pixels_of(missing[:N_CHECKED]))
             engine = fastest_engine(network, example, device=device, emit=emit)
             started, done = time.monotonic(), 0
-            for some, pixels in _read_ahead(waiting, pixels_of, images_at_once(example.shape[1:])):
-                store.add([digests[i] for i in some], run_tta(engine, pixels, tta))
-                done += len(some)
+            for chunk, pixels in _read_ahead(missing, pixels_of, images_at_once(example.shape[1:])):
+                store.add([digests[i] for i in chunk], run_tta(engine, pixels, tta))
+                done += len(chunk)
                 stop.check()
-                emit(_progress(done, len(waiting), time.monotonic() - started))
-            places = store.places(digests)
-        yield Features(store, places), engine
+                emit(_progress(done, len(missing), time.monotonic() - started))
+            positions = store.positions(digests)
+        yield Features(store, positions), engine
 
 
 def n_missing(
@@ -163,13 +167,13 @@ def n_missing(
     tta: int,
     device: str = "cpu",
 ) -> int:
-    """How many images `embed` would have to compute: their features are not in the cache. Arguments as of `embed`."""
-    made_by = _made_by(network, preprocessing, tta, device)
-    with ArrayStore(FEATURES, made_by, (n_features,), np.float32, lambda error: None) as store:
-        return int((store.places(digests) < 0).sum())
+    """Return the number of images whose features are not in the cache; arguments as for `embed`."""
+    settings = _feature_settings(network, preprocessing, tta, device)
+    with ArrayStore(FEATURES, settings, (n_features,), np.float32, lambda error: None) as store:
+        return int((store.positions(digests) < 0).sum())
 
 
-def _made_by(network: "nn.Module", preprocessing: dict[str, Any], tta: int, device: str) -> dict[str, Any]:
+def _feature_settings(network: "nn.Module", preprocessing: dict[str, Any], tta: int, device: str) -> dict[str, Any]:
     return {
         "version": _FEATURES_VERSION,
         "software": software(),
@@ -181,10 +185,10 @@ def _made_by(network: "nn.Module", preprocessing: dict[str, Any], tta: int, devi
 
 
 def _read_ahead(
-    waiting: Sequence[int], pixels_of: Callable[[Sequence[int]], Pixels], n_at_once: int
+    positions: Sequence[int], pixels_of: Callable[[Sequence[int]], Pixels], n_at_once: int
 ) -> Iterator[tuple[Sequence[int], Pixels]]:
-    """Chunks of positions with their pixels, the next chunk being read while one is worked on."""
-    chunks = [waiting[start : start + n_at_once] for start in range(0, len(waiting), n_at_once)]
+    """Yield chunks of positions with their pixels, while a thread reads the next chunk."""
+    chunks = [positions[start : start + n_at_once] for start in range(0, len(positions), n_at_once)]
     with ThreadPoolExecutor(1, thread_name_prefix="ahead") as pool:
         in_flight = deque(pool.submit(pixels_of, chunk) for chunk in chunks[:1])
         for chunk, following in zip_longest(chunks, chunks[1:]):

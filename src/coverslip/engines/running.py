@@ -1,8 +1,7 @@
-"""Running a trained or frozen network fast, and only where the result is that of PyTorch on the processor.
+"""Engines: run a network fast, with results that agree with PyTorch on the processor.
 
-On the processor an engine takes one image at a time inside, several side by side: what comes out for an image does not
-depend on which others it is run with, and that is also the fastest way. A GPU takes always as many at once, for the
-same reason.
+On the processor an engine runs single images, several of them in parallel: the output of an image does not depend on
+the other images, and this is also the fastest way. On a GPU the batch size is constant for the same reason.
 """
 
 import copy
@@ -27,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coverslip._version import __version__
-from coverslip.cache import FILES, RECORDS, Kind, RecordStore, claimed, register
+from coverslip.cache import FILES, RECORDS, Kind, RecordStore, claim_store, register
 from coverslip.errors import CoverslipError, has_extra
 from coverslip.events import Emit, Noted, ignore
 from coverslip.files import write_bytes
@@ -41,9 +40,9 @@ FloatArray = npt.NDArray[np.float32]
 EngineName = Literal["openvino", "onnxruntime", "pytorch"]
 Run = Callable[[FloatArray], FloatArray]
 
-LARGEST_DIFFERENCE = 1e-3  # of the outputs' spread; fp32 engines stay near 1e-5, reduced precision is far above
-_BYTES_AT_ONCE = 64 * 2**20  # of floats
-_MOST_AT_ONCE = 64
+LARGEST_DIFFERENCE = 1e-3  # relative to the SD of the outputs; fp32 engines: about 1e-5, reduced precision: far higher
+_MAX_BATCH_BYTES = 64 * 2**20  # as floats
+_MAX_BATCH_IMAGES = 64
 
 
 @dataclass(frozen=True)
@@ -53,17 +52,17 @@ class Engine:
     name: EngineName
     device: str  # `cpu`, `cuda` or `mps`
     run: Run
-    largest_difference: float  # to PyTorch on the images it was checked with, as a share of the outputs' spread
-    kept_as: str | None = None  # the name under which the cache has it for other processes
+    largest_difference: float  # from PyTorch on the images of the comparison, relative to the SD of the outputs
+    cache_key: str | None = None  # its name in the cache; None: not cached
 
 
 def images_at_once(shape: tuple[int, ...]) -> int:
-    """How many images of this shape are turned into floats at a time, so that memory stays small for large ones."""
-    return max(1, min(_MOST_AT_ONCE, _BYTES_AT_ONCE // (4 * math.prod(shape))))
+    """Return the batch size for images of this shape, which limits memory for large images."""
+    return max(1, min(_MAX_BATCH_IMAGES, _MAX_BATCH_BYTES // (4 * math.prod(shape))))
 
 
 def difference(actual: FloatArray, expected: FloatArray) -> float:
-    """Largest deviation as a share of the expected values' standard deviation; infinite where shapes or NaN differ."""
+    """Return the largest deviation relative to the SD of the expected values; infinite if shapes or NaN differ."""
     if actual.shape != expected.shape or not np.isfinite(actual).all():
         return float("inf")
     spread = max(float(expected.std()), 1e-6)
@@ -71,12 +70,12 @@ def difference(actual: FloatArray, expected: FloatArray) -> float:
 
 
 def openvino_engine(exported: bytes) -> Run:
-    """Return a network as ONNX, for one image, run by OpenVINO."""
+    """Return a function that runs an ONNX network for one image with OpenVINO."""
     openvino = _import_openvino()
     core = openvino.Core()
     cores = n_cores()
-    # One image per core side by side beats all cores on one image. The precision is said since bf16 is the default
-    # on processors that have it, and changes labels.
+    # One image per core in parallel is faster than all cores on one image. The precision is explicit, because bf16 is
+    # the default on processors that support it, and changes predictions.
     compiled = core.compile_model(
         core.read_model(exported),
         "CPU",
@@ -84,16 +83,16 @@ def openvino_engine(exported: bytes) -> Run:
     )
     queue = openvino.AsyncInferQueue(compiled, cores)
     n_outputs = int(compiled.output(0).shape[1])
-    one_at_a_time = threading.Lock()  # the queue has one callback
+    lock = threading.Lock()  # the queue has a single callback
 
     def run(images: FloatArray) -> FloatArray:
         outputs = np.empty((len(images), n_outputs), np.float32)
 
-        def keep(request: Any, place: int) -> None:  # Any: OpenVINO's untyped request
-            outputs[place] = request.get_output_tensor(0).data[0]
+        def store_output(request: Any, i: int) -> None:  # Any: OpenVINO's untyped request
+            outputs[i] = request.get_output_tensor(0).data[0]
 
-        with one_at_a_time:
-            queue.set_callback(keep)
+        with lock:
+            queue.set_callback(store_output)
             for i in range(len(images)):
                 queue.start_async({0: images[i : i + 1]}, i)
             queue.wait_all()
@@ -105,17 +104,17 @@ def openvino_engine(exported: bytes) -> Run:
 def _import_openvino() -> Any:  # Any: untyped
     """Import OpenVINO without its telemetry.
 
-    Its import writes a permanent id into the home folder and posts it to an analytics service, unless the package
+    On import OpenVINO writes a permanent id to the home folder and sends it to an analytics service, unless the package
     `openvino_telemetry` cannot be imported.
     """
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # Python's mark of "do not import"
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None prevents the import
     import openvino
 
     return openvino
 
 
 def onnxruntime_engine(exported: bytes) -> Run:
-    """Return a network as ONNX, for one image, run by ONNX Runtime."""
+    """Return a function that runs an ONNX network for one image with ONNX Runtime."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -134,78 +133,78 @@ BUILDERS: dict[EngineName, Callable[[bytes], Run]] = {"openvino": openvino_engin
 """Fastest first (see benchmarks/RESULTS.md)."""
 
 
-ENGINES = register(Kind("engines", "networks made ready to predict", FILES, bound_bytes=2 * 10**9))
-ENGINE_KEYS = register(Kind("engine-keys", "which of them classifiers need", RECORDS))
+ENGINES = register(Kind("engines", "networks prepared for prediction", FILES, bound_bytes=2 * 10**9))
+ENGINE_KEYS = register(Kind("engine-keys", "prepared networks by classifier", RECORDS))
 _NETWORK, _CHECK = "network.onnx", "check.npz"
-_NOT_KEPT = (OSError, sqlite3.Error, CoverslipError)  # a full disk, a cache that cannot be written: done without
+_CACHE_ERRORS = (OSError, sqlite3.Error, CoverslipError)  # a full disk or a read-only cache: work without it
 
 
 def engine_key(fingerprint: str, shape: tuple[int, ...]) -> str:
-    """Return the name of an engine for a network and images of a shape, of these versions, on such a processor."""
-    made_by = [fingerprint, shape, __version__, *software()]
-    return hashlib.sha256(json.dumps(made_by).encode()).hexdigest()[:32]
+    """Return the cache key of an engine for a network, an image shape, the software versions and the processor."""
+    settings = [fingerprint, shape, __version__, *software()]
+    return hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:32]
 
 
 def software() -> list[str]:
-    """The versions of what runs networks, and the processor: with others the last digits of results may differ."""
+    """Return the versions of the inference libraries, and the processor, on which the last digits of results depend."""
     return [*(_version_of(package) for package in ("openvino", "onnxruntime", "torch")), processor_name()]
 
 
-def keep_engine(key: str, name: EngineName, exported: bytes, example: FloatArray, expected: FloatArray) -> bool:
-    """Keep a network as ONNX with what it is to be checked with; whether that could be done.
+def save_engine(key: str, name: EngineName, exported: bytes, example: FloatArray, expected: FloatArray) -> bool:
+    """Save an ONNX network in the cache with reference data; return whether this succeeded.
 
     Args:
-        key: as of `engine_key`.
-        name: what runs it.
-        exported: the network for one image.
-        example: images that it was compared with PyTorch on.
-        expected: what PyTorch gives for them.
+        key: from `engine_key`.
+        name: the library that runs it.
+        exported: the ONNX network for one image.
+        example: the images of the comparison with PyTorch.
+        expected: the outputs of PyTorch for these images.
     """
     check = io.BytesIO()
     digest = np.array(hashlib.sha256(exported).hexdigest())
     np.savez(check, name=np.array(name), example=example[:1], expected=expected[:1], sha256=digest)
     try:
-        with claimed(ENGINES, key) as claim:
+        with claim_store(ENGINES, key) as claim:
             write_bytes(claim.folder / _NETWORK, exported)
             write_bytes(claim.folder / _CHECK, check.getvalue())
         claim.release()
-    except _NOT_KEPT:
+    except _CACHE_ERRORS:
         return False
     return True
 
 
-def kept_engine(key: str) -> Engine | None:
-    """The engine of this name, where it is undamaged and gives what PyTorch gave for the image that is kept with it."""
+def load_engine(key: str) -> Engine | None:
+    """Return an engine from the cache if it is undamaged and reproduces its reference output; else None."""
     if not has_extra("onnx") or not (ENGINES.folder / key / _CHECK).is_file():
         return None
     try:
-        with claimed(ENGINES, key, will_grow=False) as claim:
+        with claim_store(ENGINES, key, will_grow=False) as claim:
             exported = (claim.folder / _NETWORK).read_bytes()
             with np.load(claim.folder / _CHECK, allow_pickle=False) as check:
-                name, example, expected = _named(str(check["name"])), check["example"], check["expected"]
+                name, example, expected = _engine_name(str(check["name"])), check["example"], check["expected"]
                 is_intact = str(check["sha256"]) == hashlib.sha256(exported).hexdigest()
         claim.release(has_grown=False)
-        if not is_intact:  # a changed weight may stay below the difference that is allowed
+        if not is_intact:  # a damaged weight can stay below the largest difference
             return None
         run = BUILDERS[name](exported)
-        far = difference(run(example), expected)
-    except (ImportError, RuntimeError, ValueError, KeyError, EOFError, BadZipFile, *_NOT_KEPT):
+        deviation = difference(run(example), expected)
+    except (ImportError, RuntimeError, ValueError, KeyError, EOFError, BadZipFile, *_CACHE_ERRORS):
         return None
-    return Engine(name, "cpu", run, far, key) if far <= LARGEST_DIFFERENCE else None
+    return Engine(name, "cpu", run, deviation, key) if deviation <= LARGEST_DIFFERENCE else None
 
 
 def remember_engine(classifier: str, engine: Engine) -> None:
-    """Let `engine_of` find an engine that is kept, for a classifier by its fingerprint."""
-    if engine.kept_as is not None:
-        with suppress(*_NOT_KEPT), RecordStore(ENGINE_KEYS, "classifiers") as store:
-            store.keep({_record_key(classifier): engine.kept_as.encode()})
+    """Store which cached engine belongs to a classifier, by the fingerprint of the classifier, for `engine_of`."""
+    if engine.cache_key is not None:
+        with suppress(*_CACHE_ERRORS), RecordStore(ENGINE_KEYS, "classifiers") as store:
+            store.keep({_record_key(classifier): engine.cache_key.encode()})
 
 
 def engine_of(classifier: str) -> Engine | None:
-    """Return the engine that was remembered for a classifier, if it is kept and works here."""
-    with suppress(*_NOT_KEPT), RecordStore(ENGINE_KEYS, "classifiers") as store:
+    """Return the cached engine of a classifier, if there is one and it works on this computer."""
+    with suppress(*_CACHE_ERRORS), RecordStore(ENGINE_KEYS, "classifiers") as store:
         name = store.find([_record_key(classifier)]).get(_record_key(classifier))
-        return None if name is None else kept_engine(name.decode())
+        return None if name is None else load_engine(name.decode())
     return None
 
 
@@ -213,11 +212,11 @@ def _record_key(classifier: str) -> str:
     return engine_key(classifier, ())
 
 
-def _named(name: str) -> EngineName:
+def _engine_name(name: str) -> EngineName:
     return "openvino" if name == "openvino" else "onnxruntime"
 
 
-@cache  # to look up a version takes longer than all else of a key
+@cache  # looking up versions is the slowest part of a key
 def _version_of(package: str) -> str:
     try:
         return version(package)
@@ -225,23 +224,23 @@ def _version_of(package: str) -> str:
         return ""
 
 
-N_CHECKED = 8  # images that an engine is compared with PyTorch on
-_N_KEPT = 2  # engines; of a training, that of the frozen network and that of the fine-tuned one
+N_CHECKED = 8  # images for the comparison of an engine with PyTorch
+_N_IN_MEMORY = 2  # engines: in a training, those of the frozen and the fine-tuned network
 
 
 def fastest_engine(network: "nn.Module", example: FloatArray, *, device: str = "cpu", emit: Emit = ignore) -> Engine:
-    """Return the first that gives on `example` the numbers of PyTorch on the processor.
+    """Return the fastest engine whose outputs for `example` agree with PyTorch on the processor.
 
-    A GPU, if requested, runs PyTorch. On the processor the order is OpenVINO, ONNX Runtime, PyTorch, that of
-    speed (see benchmarks/RESULTS.md); without the extra `onnx` it is PyTorch. A GPU that lacks an operation or memory,
-    or gives other numbers, leaves it to the processor, with a warning.
+    A requested GPU runs PyTorch. On the processor the order is OpenVINO, ONNX Runtime, PyTorch, by speed (see
+    benchmarks/RESULTS.md); without the extra `onnx` it is PyTorch only. If a GPU lacks an operation or memory, or its
+    outputs differ, the processor is used, with a warning.
 
-    The last ones on the processor are kept, in this process and in the cache: for a network of equal weights only the
-    comparison is repeated.
+    The latest engines on the processor are stored in this process and in the cache; for a network of equal weights only
+    the comparison is repeated.
 
     Args:
-        network: (B, C, H, W) -> (B, D), on the processor, where it stays; put into evaluation mode.
-        example: (B, C, H, W) float32 in [0, 1], real images that the engine is checked with.
+        network: (B, C, H, W) -> (B, D), on the processor, where it stays; it is switched to evaluation mode.
+        example: (B, C, H, W) float32 in [0, 1], real images for the comparison.
         device: `cpu`, `cuda` or `mps`.
         emit: receives a note if another device is used.
     """
@@ -253,28 +252,28 @@ def fastest_engine(network: "nn.Module", example: FloatArray, *, device: str = "
             return engine
         emit(Noted.of(note("device-refused", level="warning", device=device)))
     key = engine_key(fingerprint(network), example.shape[1:])
-    with _keeping:
-        stored = _kept.get(key)
-    # The difference for other images must neither be reported for these nor be trusted.
-    if stored is not None and (far := difference(stored.run(example), expected)) <= LARGEST_DIFFERENCE:
-        engine = replace(stored, largest_difference=far)
+    with _engines_lock:
+        stored = _engines.get(key)
+    # Compare again: the stored difference is that of other images.
+    if stored is not None and (deviation := difference(stored.run(example), expected)) <= LARGEST_DIFFERENCE:
+        engine = replace(stored, largest_difference=deviation)
     else:
         engine = _exported(network, key, example, expected) or Engine("pytorch", "cpu", on_processor, 0.0)
-    if engine.name != "pytorch":  # that would follow the network when its weights change
-        with _keeping:
-            _kept[key] = engine
-            _kept.move_to_end(key)
-            while len(_kept) > _N_KEPT:
-                _kept.popitem(last=False)
+    if engine.name != "pytorch":  # a PyTorch engine changes with the weights of the network
+        with _engines_lock:
+            _engines[key] = engine
+            _engines.move_to_end(key)
+            while len(_engines) > _N_IN_MEMORY:
+                _engines.popitem(last=False)
     return engine
 
 
-_kept: OrderedDict[str, Engine] = OrderedDict()  # last used last
-_keeping = threading.Lock()
+_engines: OrderedDict[str, Engine] = OrderedDict()  # by key, most recently used last
+_engines_lock = threading.Lock()
 
 
 def fingerprint(network: "nn.Module") -> str:
-    """Return hex SHA-256 over a network's structure and every tensor: equal networks, equal outputs."""
+    """Return the hex SHA-256 of the structure and all tensors of a network; networks with equal hashes are equal."""
     digest = hashlib.sha256(repr(network).encode())
     for name, tensor in sorted(network.state_dict().items()):
         digest.update(name.encode())
@@ -283,45 +282,45 @@ def fingerprint(network: "nn.Module") -> str:
 
 
 def _exported(network: "nn.Module", key: str, example: FloatArray, expected: FloatArray) -> Engine | None:
-    """Return the first engine other than PyTorch that gives its numbers, which is kept; None where there is none."""
+    """Return the first engine other than PyTorch that agrees with it, from the cache or new; None if there is none."""
     if not has_extra("onnx"):
         return None
-    stored = kept_engine(key)
-    if stored is not None and (far := difference(stored.run(example), expected)) <= LARGEST_DIFFERENCE:
-        return replace(stored, largest_difference=far)
+    stored = load_engine(key)
+    if stored is not None and (deviation := difference(stored.run(example), expected)) <= LARGEST_DIFFERENCE:
+        return replace(stored, largest_difference=deviation)
     try:
         exported = _as_onnx(network, example)
-    except (RuntimeError, ValueError, TypeError):  # an operation that ONNX does not have
+    except (RuntimeError, ValueError, TypeError):  # an operation that ONNX lacks
         return None
     for name, build in BUILDERS.items():
         try:
             run = build(exported)
-            far = difference(run(example), expected)
-        except (ImportError, RuntimeError, ValueError):  # its library cannot be loaded, or the network is beyond it
+            deviation = difference(run(example), expected)
+        except (ImportError, RuntimeError, ValueError):  # the library cannot be loaded, or does not support the network
             continue
-        if far <= LARGEST_DIFFERENCE:
-            is_kept = keep_engine(key, name, exported, example, expected)
-            return Engine(name, "cpu", run, far, key if is_kept else None)
+        if deviation <= LARGEST_DIFFERENCE:
+            is_cached = save_engine(key, name, exported, example, expected)
+            return Engine(name, "cpu", run, deviation, key if is_cached else None)
     return None
 
 
 def _on_gpu(network: "nn.Module", example: FloatArray, expected: FloatArray, device: str) -> Engine | None:
-    """PyTorch there; None where that does not work or gives other numbers."""
+    """Return PyTorch on a GPU; None if it does not work or its outputs differ."""
     try:
         run = pytorch_on_device(network, device, images_at_once(example.shape[1:]))
-        far = difference(run(example), expected)
-    except RuntimeError:  # an operation that PyTorch does not have there, or too little memory
+        deviation = difference(run(example), expected)
+    except RuntimeError:  # an operation is missing on this device, or memory is insufficient
         return None
-    return Engine("pytorch", device, run, far) if far <= LARGEST_DIFFERENCE else None
+    return Engine("pytorch", device, run, deviation) if deviation <= LARGEST_DIFFERENCE else None
 
 
 def _as_onnx(network: "nn.Module", example: FloatArray) -> bytes:
-    """Return the network for one image as ONNX, by tracing: seconds, where the newer exporter takes a minute."""
+    """Export the network for one image to ONNX by tracing, which takes seconds; the newer exporter takes a minute."""
     import torch
 
     buffer = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # the tracer's notices are for PyTorch's own developers
+        warnings.simplefilter("ignore")  # warnings of the tracer concern developers of PyTorch
         torch.onnx.export(
             network,
             (torch.from_numpy(example[:1]),),
@@ -334,7 +333,7 @@ def _as_onnx(network: "nn.Module", example: FloatArray) -> bytes:
 
 
 def pytorch_on_processor(network: "nn.Module") -> Run:
-    """PyTorch as it is, one image at a time."""
+    """Return a function that runs PyTorch on the processor, one image at a time."""
     import torch
 
     network = network.to("cpu", memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the annotation
@@ -349,9 +348,10 @@ def pytorch_on_processor(network: "nn.Module") -> Run:
 
 
 def pytorch_on_device(network: "nn.Module", device: str, n_at_once: int) -> Run:
-    """Return a copy of the network on a device, which is always given `n_at_once` images, black ones behind the last.
+    """Return a function that runs a copy of the network on a device in padded batches of `n_at_once` images.
 
-    With another number of images a GPU adds up in another order, and an image's numbers would depend on the others.
+    The batch size is constant because a GPU adds numbers in an order that depends on it, so that the outputs of an
+    image would depend on the number of other images.
     """
     import torch
 
@@ -360,13 +360,13 @@ def pytorch_on_device(network: "nn.Module", device: str, n_at_once: int) -> Run:
     def run(images: FloatArray) -> FloatArray:
         black = np.zeros((-len(images) % n_at_once, *images.shape[1:]), np.float32)
         padded = torch.from_numpy(np.concatenate([images, black]))
-        # cuDNN's default rounds the factors of convolutions to 10 bits (TF32), and sums in an order that varies.
+        # By default cuDNN rounds the factors of convolutions to 10 bits (TF32), and sums in a varying order.
         with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
-            parts = [
+            batches = [
                 on_device(padded[i : i + n_at_once].to(device, memory_format=torch.channels_last)).float()
                 for i in range(0, len(padded), n_at_once)
             ]
-            outputs: FloatArray = torch.cat(parts).cpu().numpy()
+            outputs: FloatArray = torch.cat(batches).cpu().numpy()
         return outputs[: len(images)]
 
     return run

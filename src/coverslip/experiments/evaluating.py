@@ -19,7 +19,7 @@ from coverslip.datasets import (
 )
 from coverslip.errors import BadDataset, BadRun, Stopped
 from coverslip.evaluation import Evaluation, empty_evaluation, evaluate_predictions, without_temperature
-from coverslip.events import Emit, Noted, telling
+from coverslip.events import Emit, Noted, progress_reporter
 from coverslip.experiments.preparation import assign_groups
 from coverslip.experiments.run_state import record_work
 from coverslip.files import remove_file
@@ -154,7 +154,7 @@ def evaluate_rows(
         probability_uncalibrated=without_temperature(probability, temperature[measured]),
         positive=recipe.positive_class,
         columns=_columns(records),
-        on_progress=telling(emit, "computing confidence intervals", "metrics"),
+        on_progress=progress_reporter(emit, "computing confidence intervals", "metrics"),
     )
 
 

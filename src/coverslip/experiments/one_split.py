@@ -23,7 +23,7 @@ from coverslip.datasets import (
     trained_classes,
 )
 from coverslip.evaluation import Evaluation, OperatingPoint
-from coverslip.events import Noted, RunStarted, telling
+from coverslip.events import Noted, RunStarted, progress_reporter
 from coverslip.experiments.budgeting import TrainedNetwork, train_within_budget
 from coverslip.experiments.evaluating import measure
 from coverslip.experiments.preparation import scan_and_check
@@ -344,7 +344,7 @@ def learning_curve_hook(
             variation=variation.rows if variation else None,
             n_images_of_fold=n_of_fold,
             seed=recipe.seed,
-            on_progress=telling(context.emit, "drawing the learning curve", "networks"),
+            on_progress=progress_reporter(context.emit, "drawing the learning curve", "networks"),
         )
         LearningCurveRecord(curve=curve).write(context.run.learning_curve_file)
 

@@ -1,18 +1,24 @@
-"""Read any microscope file as pixels, describe them, and preprocess them for a network."""
+"""Read microscope images as pixels, describe them, and preprocess them for a network."""
 
-from coverslip.images._decoded import Decoded, check_size, choose_plane
 from coverslip.images._pillow import decode_pillow
 from coverslip.images.confining import open_below, open_image
-from coverslip.images.cutting import BEYOND_EDGE, middle_of, square_around
 from coverslip.images.decoding import (
     WITHIN_VARIABLE,
     Fields,
-    decoding_apart,
+    decode_in_processes,
     end_decoding,
     interrupt_decoding,
     read_pixels,
 )
-from coverslip.images.facts import Depth, ImageFacts, effective_channels, image_facts, pixel_hash
+from coverslip.images.facts import (
+    Depth,
+    ImageFacts,
+    Scaling,
+    effective_channels,
+    image_facts,
+    learn_scaling,
+    pixel_hash,
+)
 from coverslip.images.formats import (
     UnreadFormat,
     image_suffixes,
@@ -21,17 +27,23 @@ from coverslip.images.formats import (
     unread_formats,
     unread_suffixes,
 )
-from coverslip.images.plan import MOST_CHANNEL_FILES, ChannelFiles, Plane, ReadPlan
-from coverslip.images.preprocessing import LARGEST_SIDE, PadColor, Preprocessing, Resize, preprocess
-from coverslip.images.reader import Reader, Series
-from coverslip.images.reading import NO_SUCH_FILE, Pixels, describe_image, pixels_in_memory
-from coverslip.images.scaling import Scaling, learn_scaling
-from coverslip.images.thumbnails import small_pixels, thumbnail
+from coverslip.images.plan import MAX_CHANNEL_FILES, ChannelFiles, Plane, ReadPlan, box_center, square_around
+from coverslip.images.preprocessing import (
+    MAX_SIDE_PX,
+    PadColor,
+    Preprocessing,
+    Resize,
+    preprocess,
+    small_pixels,
+    thumbnail,
+)
+from coverslip.images.reader import Decoded, Reader, Series, check_size, choose_plane
+from coverslip.images.reading import BEYOND_EDGE, NO_SUCH_FILE, Pixels, describe_image, pixels_in_memory
 
 __all__ = [
     "BEYOND_EDGE",
-    "LARGEST_SIDE",
-    "MOST_CHANNEL_FILES",
+    "MAX_CHANNEL_FILES",
+    "MAX_SIDE_PX",
     "NO_SUCH_FILE",
     "WITHIN_VARIABLE",
     "ChannelFiles",
@@ -49,10 +61,11 @@ __all__ = [
     "Scaling",
     "Series",
     "UnreadFormat",
+    "box_center",
     "check_size",
     "choose_plane",
+    "decode_in_processes",
     "decode_pillow",
-    "decoding_apart",
     "describe_image",
     "effective_channels",
     "end_decoding",
@@ -60,7 +73,6 @@ __all__ = [
     "image_suffixes",
     "interrupt_decoding",
     "learn_scaling",
-    "middle_of",
     "open_below",
     "open_image",
     "pixel_hash",

@@ -1,4 +1,4 @@
-"""The common formats, decoded by Pillow."""
+"""Readers of the common formats that Pillow decodes."""
 
 import logging
 import warnings
@@ -9,54 +9,56 @@ import numpy as np
 from PIL import Image
 
 from coverslip.errors import UnreadableImage
-from coverslip.images._decoded import (
+from coverslip.images._tiff_guard import check_scanned, n_scanned
+from coverslip.images.confining import open_image
+from coverslip.images.plan import ReadPlan
+from coverslip.images.reader import (
     Array,
     Decoded,
+    Reader,
+    Series,
     check_length,
     check_size,
     choose_plane,
     cmyk_to_rgb,
     damaged,
     palette_to_color,
+    starts,
 )
-from coverslip.images._tiff_guard import check_scanned, n_scanned
-from coverslip.images.confining import open_image
-from coverslip.images.plan import ReadPlan
-from coverslip.images.reader import Reader, Series, starts
 from coverslip.messages import text
 
-# Named one by one: Pillow also knows formats that start other programs (EPS) or that are no pictures.
+# An explicit list, because Pillow also reads formats that start other programs (EPS) or that are not images.
 FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "WEBP", "JPEG2000", "PPM", "TIFF")
 
-# What Pillow grumbles about (odd metadata, large sizes below its limit) is no news to a person looking at cells,
-# and with thousands of files it would bury what is. `catch_warnings` is not safe between threads, a filter is.
+# Pillow's warnings (unusual metadata, large sizes below its limit) do not concern users, and with thousands of files
+# they would hide other messages. A filter is thread-safe, `catch_warnings` is not.
 warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
-logging.getLogger("PIL").addHandler(logging.NullHandler())  # otherwise it prints its records
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # without a handler, records are printed
 
 _ORIENTATION_TAG = 0x0112
-_LYING = range(5, 9)  # orientations by which width and height change places
-_WIDE_RAW_MODES = {"RGB;16B", "RGBA;16B", "LA;16B"}  # PNG rows that Pillow would narrow to 8 bit
-_JPEG_2000_BYTES = 4  # a sample: its decoder computes with 32 bits
-_PART_PIXELS = 2**20
+_TRANSPOSED = range(5, 9)  # orientations that swap width and height
+_WIDE_RAW_MODES = {"RGB;16B", "RGBA;16B", "LA;16B"}  # of 16-bit PNG files that Pillow converts to 8 bit
+_JPEG_2000_BYTES = 4  # per sample: the decoder uses 32-bit integers
+_BLOCK_PIXELS = 2**20
 _MAX_FRAMES = 100_000
-_PLAIN = {"BMP", "DIB", "PPM"}  # formats that are not compressed and not read whole
-_FRAMED = {"GIF", "WEBP", "PNG"}  # formats whose further frames count as planes
+_UNCOMPRESSED = {"BMP", "DIB", "PPM"}  # formats that are not read as a whole
+_FRAMED = {"GIF", "WEBP", "PNG"}  # formats whose frames are planes
 
 
 def read_with_pillow(path: Path, plan: ReadPlan, max_bytes: int) -> Decoded:
-    """Decode with Pillow; 16-bit color PNG and JPEG 2000, which Pillow narrows to 8 bit, with imagecodecs.
+    """Decode a file with Pillow; 16-bit color PNG and JPEG 2000, which Pillow converts to 8 bit, with imagecodecs.
 
     Raises:
-        UnreadableImage: too large, or no such plane.
-        Exception: whatever the decoder raises on damaged bytes.
+        UnreadableImage: the image is too large, or has no such plane.
+        Exception: any exception of the decoder for damaged bytes.
     """
-    # Of a path, Pillow maps plain pixels, and a map of a file that is cut meanwhile ends the process.
+    # Given a path, Pillow maps uncompressed pixels into memory. If such a file is truncated, the process is killed.
     with open_image(path) as file, Image.open(file, formats=FORMATS) as image:
         depth = _declared_depth(image, path)
-        # before the orientation, for which Pillow may decode a PNG
+        # before reading the orientation, for which Pillow may decode a PNG
         check_size(path, image.width, image.height, max_bytes, bytes_per_pixel=_bytes_per_pixel(image, depth))
         if image.format == "JPEG":
-            check_scanned(path, n_scanned(_whole(path), image.width * image.height * len(image.getbands())))
+            check_scanned(path, n_scanned(_read_all(path), image.width * image.height * len(image.getbands())))
         orientation = int(image.getexif().get(_ORIENTATION_TAG, 1))
         if _is_narrowed_by_pillow(image, depth):
             decoded = Decoded(_decode_wide(path, image.format or ""), depth)
@@ -78,20 +80,20 @@ def _describe_compressed(path: Path) -> tuple[Series, ...]:
 
 
 def describe_with_pillow(path: Path) -> tuple[Series, ...]:
-    """One series; its frames, if there are several, count as T. A file of the formats here tells no pixel size."""
+    """Return one series; several frames are axis T. These formats declare no pixel size."""
     with open_image(path) as file, Image.open(file, formats=FORMATS) as image:
         width, height = image.size
-        if int(image.getexif().get(_ORIENTATION_TAG, 1)) in _LYING:
+        if int(image.getexif().get(_ORIENTATION_TAG, 1)) in _TRANSPOSED:
             width, height = height, width
         n_frames = _n_frames(image)
         frames = [("T", n_frames)] if n_frames > 1 else []
-        samples = [("S", 3)] if n_frames > 1 or not _is_gray(image) else []  # frames are made alike: all color
+        samples = [("S", 3)] if n_frames > 1 or not _is_gray(image) else []  # frames are all converted to color
     sizes = [*frames, ("Y", height), ("X", width), *samples]
     return (Series("".join(axis for axis, _ in sizes), tuple(size for _, size in sizes)),)
 
 
 def oriented(array: Array, orientation: int) -> Array:
-    """Turn (H, W[, C]) pixels upright by the EXIF/TIFF orientation 1-8; other numbers leave them as they are."""
+    """Return (H, W[, C]) pixels upright, by the EXIF/TIFF orientation 1-8; other numbers change nothing."""
     match orientation:
         case 2:
             return array[:, ::-1]
@@ -111,22 +113,22 @@ def oriented(array: Array, orientation: int) -> Array:
 
 
 def image_to_array(image: Image.Image) -> Array:
-    """Return a loaded Pillow image as (H, W) or (H, W, C): palettes, inks and 1-bit resolved, alpha dropped."""
-    n_rows = max(1, _PART_PIXELS // image.width)
+    """Return a loaded Pillow image as (H, W) or (H, W, C), with palette, CMYK and 1 bit converted, without alpha."""
+    n_rows = max(1, _BLOCK_PIXELS // image.width)
     if n_rows >= image.height:
-        return _part_to_array(image)
+        return _block_to_array(image)
 
-    def part(top: int) -> Array:
-        return _part_to_array(image.crop((0, top, image.width, min(top + n_rows, image.height))))
+    def block(top: int) -> Array:
+        return _block_to_array(image.crop((0, top, image.width, min(top + n_rows, image.height))))
 
-    first = part(0)
+    first = block(0)
     array = np.empty((image.height, *first.shape[1:]), first.dtype)
-    for top in range(0, image.height, n_rows):  # some rows at a time: Pillow copies more than once on the way
-        array[top : top + n_rows] = part(top)
+    for top in range(0, image.height, n_rows):  # in blocks of rows, because Pillow makes several copies
+        array[top : top + n_rows] = block(top)
     return array
 
 
-def _part_to_array(image: Image.Image) -> Array:
+def _block_to_array(image: Image.Image) -> Array:
     match image.mode:
         case "L" | "RGB" | "I;16" | "I;16B" | "I;16L" | "I;16N" | "I" | "F":
             return np.asarray(image)
@@ -137,7 +139,7 @@ def _part_to_array(image: Image.Image) -> Array:
         case "RGBA" | "RGBX" | "RGBa":
             return np.asarray(image)[..., :3]
         case "P" | "PA":
-            return _look_up(image)
+            return _apply_palette(image)
         case "CMYK":
             return cmyk_to_rgb(np.asarray(image))
         case _:  # YCbCr, LAB, HSV
@@ -145,10 +147,10 @@ def _part_to_array(image: Image.Image) -> Array:
 
 
 def decode_pillow(image: Image.Image) -> Decoded:
-    """An image that a program opened or made with Pillow, as its file would be read; of several frames the current one.
+    """Return the pixels of a Pillow image as from a file; of several frames the current one.
 
     Raises:
-        OSError, ValueError, SyntaxError: its file was not read yet, and is damaged.
+        OSError, ValueError, SyntaxError: the image is loaded lazily, and its file is damaged.
     """
     depth = {"1": 1, "I": 32, "F": 32}.get(image.mode, 16 if image.mode.startswith("I;16") else 8)
     orientation = int(image.getexif().get(_ORIENTATION_TAG, 1))
@@ -167,8 +169,8 @@ def _decode_frames(path: Path, image: Image.Image, plan: ReadPlan, depth: int) -
         image.load()
         array = image_to_array(image)
         if image.format == "PPM" and array.dtype == np.int32:
-            array = array.astype(np.uint16)  # the format has no more than 16 bit
-        # Frames of one file may be stored in different modes: give them all three channels, so that they compare.
+            array = array.astype(np.uint16)  # the format has at most 16 bit
+        # Frames of one file may have different modes: all get three channels, so that projections are possible.
         return np.repeat(array[..., np.newaxis], 3, axis=2) if n_planes > 1 and array.ndim == 2 else array
 
     array = choose_plane(path, plan.plane, n_planes, frame)
@@ -180,7 +182,7 @@ def _n_frames(image: Image.Image) -> int:
 
 
 def _is_gray(image: Image.Image) -> bool:
-    """Return whether `image_to_array` would give one channel."""
+    """Return whether `image_to_array` returns one channel."""
     if image.mode in ("P", "PA"):
         palette = _palette(image)
         return bool((palette == palette[:, :1]).all())
@@ -191,7 +193,7 @@ def _palette(image: Image.Image) -> Array:
     return np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
 
 
-def _look_up(image: Image.Image) -> Array:
+def _apply_palette(image: Image.Image) -> Array:
     palette = _palette(image)
     index = np.asarray(image)
     return palette_to_color(index if index.ndim == 2 else index[..., 0], palette)
@@ -216,12 +218,12 @@ def _bytes_per_pixel(image: Image.Image, depth: int) -> int:
 
 
 def _is_narrowed_by_pillow(image: Image.Image, depth: int) -> bool:
-    """Return whether Pillow would drop bits (color) or stretch them (gray JPEG 2000 of 9 to 15 bit)."""
+    """Return whether Pillow drops bits (color) or rescales values (gray JPEG 2000 of 9 to 15 bit)."""
     return depth > 8 and (image.format == "JPEG2000" or (image.format == "PNG" and not image.mode.startswith("I")))
 
 
 def _jpeg2000_depth(path: Path) -> int:
-    """Bits per sample as the codestream's SIZ marker declares them."""
+    """Return the bits per sample that the SIZ marker of the codestream declares."""
     with open_image(path) as file:
         head = file.read(65536)
     start = head.find(b"\xff\x4f\xff\x51")
@@ -233,19 +235,19 @@ def _decode_wide(path: Path, file_format: str) -> Array:
     import imagecodecs
 
     decode = imagecodecs.png_decode if file_format == "PNG" else imagecodecs.jpeg2k_decode
-    array: Array = decode(_whole(path))
+    array: Array = decode(_read_all(path))
     if array.ndim == 3 and array.shape[2] in (2, 4):
         array = array[..., :-1]  # alpha
     return array
 
 
-def _whole(path: Path) -> bytes:
+def _read_all(path: Path) -> bytes:
     with open_image(path) as file:
         return file.read()
 
 
 def unknown_format(path: Path, head: bytes) -> UnreadableImage:
-    """Return the refusal of bytes that no reader knows."""
+    """Return the error for bytes of an unknown format."""
     if head.strip(b"\x00") == b"":
         return damaged(path, text("image-of-zeros"))
     is_text = all(byte >= 32 or byte in b"\t\r\n\f" for byte in head[:64])
@@ -258,16 +260,16 @@ def _reader(name: str, title: str, suffixes: str, is_this: Callable[[bytes], boo
         title=title,
         suffixes=tuple(suffixes.split()),
         is_this=is_this,
-        describe=describe_with_pillow if name in _PLAIN else _describe_compressed,
-        read=read_with_pillow if name in _PLAIN else _read_compressed,
+        describe=describe_with_pillow if name in _UNCOMPRESSED else _describe_compressed,
+        read=read_with_pillow if name in _UNCOMPRESSED else _read_compressed,
     )
 
 
 def _is_dib(head: bytes) -> bool:
-    return int.from_bytes(head[:4], "little") in (12, 40, 52, 56, 64, 108, 124)  # the sizes of its header
+    return int.from_bytes(head[:4], "little") in (12, 40, 52, 56, 64, 108, 124)  # header sizes of BMP versions
 
 
-# ProbeScore by what Pillow itself tells them by.
+# Signatures are those that Pillow uses.
 READERS = (
     _reader("PNG", "PNG", ".png .apng", starts(b"\x89PNG\r\n\x1a\n")),
     _reader("JPEG", "JPEG", ".jpg .jpeg .jpe .jfif", starts(b"\xff\xd8\xff")),

@@ -1,7 +1,11 @@
-"""A look over what a TIFF declares, before tifffile believes it.
+"""Checks of the structure of a TIFF before and while tifffile reads it, and of headers inside strips and tiles.
 
-tifffile follows the pages of a file wherever they point, keeps the place of every strip, and makes lists as long as
-the metadata say: a few bytes, by accident or on purpose, keep it busy for ever or fill the memory.
+tifffile follows page links wherever they point, stores the offset of every strip, and creates lists as long as the
+metadata declare. A few bytes, by accident or on purpose, can block it forever or exhaust the memory. Its codecs
+allocate the size that the header of a strip or tile declares, whatever the page declares.
+
+Decoding processes have limits of time and memory, but the Python functions decode in the process of the caller, and
+memory limits inside decoding processes exist on Linux only. These checks therefore apply everywhere.
 """
 
 import logging
@@ -18,69 +22,69 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 from coverslip.errors import UnreadableImage
-from coverslip.images._decoded import damaged
 from coverslip.images.confining import open_image
+from coverslip.images.reader import damaged
 from coverslip.messages import text
 
 if TYPE_CHECKING:
     from tifffile import TiffFile
 
-_MAX_PAGES = 100_000  # also of stacks that are described by text alone
-_MAX_PARTS = 100_000  # strips or tiles of a page: each takes its time, however small
-_MAX_NUMBERS = 10_000_000  # in the tags of all pages: tifffile keeps each in some 40 bytes
-_MAX_TAGS = 4096  # tifffile takes more for damage
+_MAX_PAGES = 100_000  # also of stacks that are declared only by metadata text
+_MAX_SEGMENTS = 100_000  # strips or tiles of a page; each one takes time, however small
+_MAX_NUMBERS = 10_000_000  # in the tags of all pages; tifffile stores each in about 40 bytes
+_MAX_TAGS = 4096  # tifffile treats more as damage
 _DESCRIPTION, _STRIPS, _TILES, _SUB_PAGES = 270, 273, 324, 330
-# What pages must have in common to be one stack: tifffile compares each with every other one where they have not.
+# If pages differ in these tags, they are not one stack, and tifffile compares each page with every other page.
 _MAX_UNLIKE_PAGES = 6_000
-_KIND = {256, 257, 258, 259, 262, 266, 277, 278, 284, 317, 322, 323, 339, 32997, 32998}
-_SWAPPED_42 = 42 << 8  # Pillow reads such files nonetheless
-_BYTES = {1, 2, 6, 7}  # types of tags that are read as they are, not number by number
+_STACK_TAGS = {256, 257, 258, 259, 262, 266, 277, 278, 284, 317, 322, 323, 339, 32997, 32998}
+_SWAPPED_42 = 42 << 8  # wrong byte order; Pillow reads such files
+_BYTE_TYPES = {1, 2, 6, 7}  # tag types that tifffile reads as bytes, not as single numbers
 _OME_COUNTS = re.compile(r"\b(?:Size[ZCT]|First[ZCT]|IFD|PlaneCount)\s*=\s*[\"']\s*(\d+)")
 _OME_FILES = re.compile(r"\bFileName\s*=\s*[\"']([^\"']*)")
 
 
 def check_pages(path: Path) -> None:
-    """Walk all pages, reading nothing but their lists of tags, and those of files that a stack goes on in.
+    """Check all pages by their tags, also in other files that continue the stack.
 
     Raises:
-        UnreadableImage: its pages point in a circle, or it declares more pages, strips or tiles than can be meant.
+        UnreadableImage: the pages form a circle, or the file declares too many pages, strips or tiles.
     """
-    for name in _checked(path):
+    for name in _check_file(path):
         if Path(name).name != name:
             raise damaged(path, text("tiff-file-outside-folder"))
         if (path.parent / name).is_file() and name != path.name:
-            _checked(path.parent / name)
+            _check_file(path.parent / name)
 
 
-def _checked(path: Path) -> set[str]:
-    """Walk one file's pages; gives the files that it says its stack goes on in."""
+def _check_file(path: Path) -> set[str]:
+    """Check the pages of one file; return the names of files that continue its stack."""
     with open_image(path) as file:
         layout = _layout_of(file, is_ndpi=path.suffix.lower() == ".ndpi")
         if layout is None:
             return set()
         try:
             return _walk(path, file, layout)
-        except (struct.error, OverflowError):  # cut short there, where tifffile ends too
+        except (struct.error, OverflowError):  # truncated; tifffile stops here too
             return set()
 
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """How numbers stand in one kind of TIFF, as formats of `struct`."""
+    """The encoding of numbers in one kind of TIFF, as formats of `struct`."""
 
-    count: str  # of a page's tags
-    tag: str  # code, type, count of values, values or where they are
+    count: str  # the number of tags of a page
+    tag: str  # code, type, number of values, values or their offset
     offset: str
 
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    n_numbers: int  # that its tags hold
-    n_parts: int  # strips or tiles
+    n_numbers: int  # in all tags
+    n_segments: int  # strips or tiles
     sub_pages: tuple[int, ...]
-    kind: frozenset[tuple[int, int, bytes]]  # code, count and value of the tags that make a stack
+    kind: frozenset[tuple[int, int, bytes]]  # code, count and value of `_STACK_TAGS`
     description: str
-    next: int
+    next_page: int
 
 
 def _layout_of(file: BinaryIO, *, is_ndpi: bool) -> _Layout | None:
@@ -96,37 +100,37 @@ def _layout_of(file: BinaryIO, *, is_ndpi: bool) -> _Layout | None:
 
 
 def _walk(path: Path, file: BinaryIO, layout: _Layout) -> set[str]:
-    waiting = [(_number(file, layout.offset), True)]  # where a page is, and whether it is no smaller copy of another
-    seen: set[int] = set()
+    pending = [(_number(file, layout.offset), True)]  # offset, and whether it is a main page, no reduced copy
+    visited: set[int] = set()
     kinds: set[frozenset[tuple[int, int, bytes]]] = set()
     file_names: set[str] = set()
     n_numbers = 0
-    while waiting:
-        offset, is_in_chain = waiting.pop()
+    while pending:
+        offset, is_main = pending.pop()
         if offset == 0:
             continue
-        if offset in seen:
+        if offset in visited:
             raise damaged(path, text("tiff-pages-in-circle"))
-        seen.add(offset)
+        visited.add(offset)
         page = _read_page(file, layout, offset)
         n_numbers += page.n_numbers
-        waiting += [(page.next, is_in_chain), *((sub_page, False) for sub_page in page.sub_pages)]
-        if is_in_chain:
+        pending += [(page.next_page, is_main), *((sub_page, False) for sub_page in page.sub_pages)]
+        if is_main:
             kinds.add(page.kind)
-        _check_amounts(path, page, len(seen) + len(waiting), len(kinds), n_numbers)
+        _check_counts(path, page, len(visited) + len(pending), len(kinds), n_numbers)
         file_names.update(_OME_FILES.findall(page.description))
     return file_names
 
 
-def _check_amounts(path: Path, page: _Page, n_pages: int, n_kinds: int, n_numbers: int) -> None:
-    if max(n_pages, _most_planes(page.description)) > _MAX_PAGES:
+def _check_counts(path: Path, page: _Page, n_pages: int, n_kinds: int, n_numbers: int) -> None:
+    if max(n_pages, _declared_planes(page.description)) > _MAX_PAGES:
         raise damaged(path, text("tiff-too-many-pages", limit=_MAX_PAGES))
     if n_kinds > 1 and n_pages > _MAX_UNLIKE_PAGES:
         raise damaged(path, text("tiff-too-many-unlike-pages", limit=_MAX_UNLIKE_PAGES))
     if n_numbers > _MAX_NUMBERS:
         raise damaged(path, text("tiff-too-many-parts-listed"))
-    if page.n_parts > _MAX_PARTS:
-        raise UnreadableImage("tiff-too-many-parts", file=path, n_parts=page.n_parts, limit=_MAX_PARTS)
+    if page.n_segments > _MAX_SEGMENTS:
+        raise UnreadableImage("tiff-too-many-parts", file=path, n_parts=page.n_segments, limit=_MAX_SEGMENTS)
 
 
 def _read_page(file: BinaryIO, layout: _Layout, offset: int) -> _Page:
@@ -136,23 +140,23 @@ def _read_page(file: BinaryIO, layout: _Layout, offset: int) -> _Page:
         raise struct.error
     tags = file.read(n_tags * struct.calcsize(layout.tag))
     next_page = _number(file, layout.offset)
-    n_numbers, n_parts, description = 0, 0, ""
+    n_numbers, n_segments, description = 0, 0, ""
     sub_pages: tuple[int, ...] = ()
     kind = set()
     n_bytes = os.fstat(file.fileno()).st_size
     for code, value_type, count, value in struct.iter_unpack(layout.tag, tags):
-        if count > n_bytes:  # more than there is: tifffile leaves such a tag out
+        if count > n_bytes:  # longer than the file: tifffile ignores such a tag
             continue
-        n_numbers += count // 16 if value_type in _BYTES else count
+        n_numbers += count // 16 if value_type in _BYTE_TYPES else count
         if code in (_STRIPS, _TILES):
-            n_parts = max(n_parts, count)
+            n_segments = max(n_segments, count)
         elif code == _SUB_PAGES:
             sub_pages = _numbers(file, layout, value_type, min(count, _MAX_PAGES + 1), value)
-        elif code in _KIND:
+        elif code in _STACK_TAGS:
             kind.add((code, count, value if count == 1 else b""))
         elif code == _DESCRIPTION:
             description = _text(file, layout, count, value)
-    return _Page(n_numbers, n_parts, sub_pages, frozenset(kind), description, next_page)
+    return _Page(n_numbers, n_segments, sub_pages, frozenset(kind), description, next_page)
 
 
 def _number(file: BinaryIO, number_format: str) -> int:
@@ -161,7 +165,7 @@ def _number(file: BinaryIO, number_format: str) -> int:
 
 
 def _numbers(file: BinaryIO, layout: _Layout, kind: int, count: int, value: bytes) -> tuple[int, ...]:
-    """Return what a tag that points at pages holds: four bytes each, or eight."""
+    """Return the offsets in a tag, of four or eight bytes each."""
     number = f"{layout.tag[0]}{count}{'Q' if kind in (16, 18) else 'I'}"
     return struct.unpack(number, _value(file, layout, struct.calcsize(number), value))
 
@@ -171,25 +175,25 @@ def _text(file: BinaryIO, layout: _Layout, count: int, value: bytes) -> str:
 
 
 def _value(file: BinaryIO, layout: _Layout, size: int, value: bytes) -> bytes:
-    """Return a tag's value: in the tag itself where it has room, else where the tag points."""
+    """Return the value of a tag, from the tag itself if it fits, else from the offset in the tag."""
     if size <= len(value):
         return value[:size]
     file.seek(struct.unpack_from(f"{layout.tag[0]}{'Q' if len(value) == 8 else 'I'}", value)[0])
     return file.read(size)
 
 
-def _most_planes(description: str) -> int:
-    """Return the largest count of planes, or place of one, in OME metadata: as long a list would be made."""
+def _declared_planes(description: str) -> int:
+    """Return the largest number or index of planes in OME metadata; tifffile would create a list of this length."""
     return (
         max((int(count[:20]) for count in _OME_COUNTS.findall(description)), default=0) if "<OME" in description else 0
     )
 
 
 def check_series(path: Path, tiff: "TiffFile") -> None:
-    """Refuse stacks that tifffile takes to be longer than can be meant: of ImageJ's it believes a line of text.
+    """Check the number of planes of each series, which an ImageJ file declares in a line of text.
 
     Raises:
-        UnreadableImage: a series has more pages than any file.
+        UnreadableImage: a series has too many planes.
     """
     for series in tiff.series:
         if prod(size for axis, size in zip(series.axes, series.shape, strict=True) if axis not in "SYX") > _MAX_PAGES:
@@ -197,26 +201,26 @@ def check_series(path: Path, tiff: "TiffFile") -> None:
 
 
 @contextmanager
-def opened_tiff(path: Path) -> "Iterator[tuple[TiffFile, list[str]]]":
-    """tifffile's view of a file whose pages were checked, and what it complains of meanwhile, instead of printing it.
+def open_tiff(path: Path) -> "Iterator[tuple[TiffFile, list[str]]]":
+    """Open a checked file with tifffile; yield it with the list of warnings, which are not printed.
 
     Raises:
-        Exception: whatever tifffile raises on damaged bytes.
+        Exception: any exception of tifffile for damaged bytes.
     """
     from tifffile import TiffFile, tifffile
 
-    # Files that a stack goes on in, too: tifffile opens those that the first one names.
-    tifffile.open = _open_for_tifffile  # type: ignore[attr-defined]  # in place of the builtin, in this module
-    with _complaints() as complaints, TiffFile(path) as tiff:
-        yield tiff, complaints
+    # Also applies to other files that continue the stack, which tifffile opens by their names in the first file.
+    tifffile.open = _open_for_tifffile  # type: ignore[attr-defined]  # replaces the builtin in this module
+    with _collected_warnings() as warnings, TiffFile(path) as tiff:
+        yield tiff, warnings
 
 
-def _open_for_tifffile(file: str, mode: str, **options: Any) -> IO[Any]:  # Any: as of the builtin
+def _open_for_tifffile(file: str, mode: str, **options: Any) -> IO[Any]:  # Any: as for the builtin
     return open_image(Path(file)) if mode == "rb" else Path(file).open(mode, **options)
 
 
-class _Complaints(logging.Filter):
-    """Keeps tifffile's log records of threads that are reading, and lets those of others pass."""
+class _WarningCollector(logging.Filter):
+    """A filter that collects the log records of tifffile in threads that are reading, and passes those of others."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -232,27 +236,27 @@ class _Complaints(logging.Filter):
 
 
 @cache
-def _complaint_filter() -> _Complaints:
-    complaints = _Complaints()
-    logging.getLogger("tifffile").addFilter(complaints)
-    return complaints
+def _warning_collector() -> _WarningCollector:
+    collector = _WarningCollector()
+    logging.getLogger("tifffile").addFilter(collector)
+    return collector
 
 
 @contextmanager
-def _complaints() -> Iterator[list[str]]:
-    """What tifffile logs in this thread meanwhile, instead of printing it."""
-    filter_ = _complaint_filter()
+def _collected_warnings() -> Iterator[list[str]]:
+    """Collect the warnings that tifffile logs in this thread, instead of printing them."""
+    collector = _warning_collector()
     texts: list[str] = []
-    filter_.of_thread.texts = texts
+    collector.of_thread.texts = texts
     try:
         yield texts
     finally:
-        filter_.of_thread.texts = None
+        collector.of_thread.texts = None
 
 
-# Samples that a JPEG's scans go over, though some cost a few bytes only. The largest image in ten scans has a third.
-_MOST_SCANNED = 6_000_000_000
-CodedSize = tuple[int, int]  # pixels, and the most bytes that decoding them may fill
+# Limit of samples over all scans of a JPEG, as a scan can have a few bytes. The largest image in ten scans has a third.
+_MAX_SCANNED = 6_000_000_000
+CodedSize = tuple[int, int]  # pixels, and the maximum bytes of decoded pixels
 JPEG = (6, 7, 33007, 34892)
 _JPEG_2000 = (33003, 33004, 33005, 34712)
 _JPEG_XL = (50002, 52546)
@@ -262,35 +266,35 @@ _WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9), 0xFF}
 
 
 def declares_its_size(compression: int) -> bool:
-    """Return whether strips and tiles of this compression go by a size of their own."""
+    """Return whether strips and tiles of this compression declare their size in a header."""
     return compression in _SIZES
 
 
 def n_scanned(coded: bytes, n_samples: int) -> int:
-    """Return how many samples decoding a JPEG goes over: each scan goes over all of them."""
+    """Return the number of samples that decoding a JPEG processes: every scan processes all samples."""
     return coded.count(b"\xff\xda") * n_samples
 
 
 def check_scanned(path: Path, n: int) -> None:
-    """Refuse a JPEG, or a page of them, whose scans would take minutes.
+    """Check the number of samples over all scans of a JPEG, or of all JPEGs of a page.
 
     Raises:
-        UnreadableImage: they would.
+        UnreadableImage: decoding would take minutes.
     """
-    if n > _MOST_SCANNED:
+    if n > _MAX_SCANNED:
         raise damaged(path, text("jpeg-too-many-scans"))
 
 
 def coded_size(compression: int, coded: bytes) -> CodedSize | None:
-    """Return the numbers of pixels and bytes that `coded` becomes; None if unknown."""
+    """Return the numbers of pixels and bytes that `coded` declares; None if unknown."""
     try:
         sizes = list(_SIZES[compression](coded))
     except (struct.error, IndexError):
         return None
     if not sizes:
         return None
-    every = sum if compression == _LERC else max
-    return every(pixels for pixels, _ in sizes), every(n_bytes for _, n_bytes in sizes)
+    combine = sum if compression == _LERC else max
+    return combine(pixels for pixels, _ in sizes), combine(n_bytes for _, n_bytes in sizes)
 
 
 def _jpeg(coded: bytes) -> Iterator[CodedSize]:
@@ -298,7 +302,7 @@ def _jpeg(coded: bytes) -> Iterator[CodedSize]:
     while at + 10 <= len(coded):
         if coded[at] != 0xFF or coded[at + 1] in _WITHOUT_LENGTH:
             at += 1 if coded[at] != 0xFF or coded[at + 1] == 0xFF else 2
-        elif coded[at + 1] == 0xDA:  # here the pixels begin
+        elif coded[at + 1] == 0xDA:  # start of scan
             return
         else:
             if coded[at + 1] in _FRAMES:
@@ -308,23 +312,23 @@ def _jpeg(coded: bytes) -> Iterator[CodedSize]:
 
 
 def _jpeg_2000(coded: bytes) -> Iterator[CodedSize]:
-    for start in _places(coded, b"\xff\x4f\xff\x51"):
+    for start in _find_all(coded, b"\xff\x4f\xff\x51"):
         right, bottom, left, top = struct.unpack_from(">4I", coded, start + 8)
         (samples,) = struct.unpack_from(">H", coded, start + 40)
         pixels = max(0, right - left) * max(0, bottom - top)
-        yield pixels, pixels * samples * 4  # the decoder computes with 32 bits
+        yield pixels, pixels * samples * 4  # the decoder uses 32-bit integers
 
 
 def _jpeg_xl(coded: bytes) -> Iterator[CodedSize]:
-    for start in [0] if coded.startswith(b"\xff\x0a") else _places(coded, b"\xff\x0a"):
+    for start in [0] if coded.startswith(b"\xff\x0a") else _find_all(coded, b"\xff\x0a"):
         read = _bits_of(coded[start + 2 : start + 18])
-        if read(1):  # sizes in eighths
+        if read(1):  # sizes are multiples of 8
             height = (read(5) + 1) * 8
             width = _ratio(read(3), height) or (read(5) + 1) * 8
         else:
             height = read((9, 13, 18, 30)[read(2)]) + 1
             width = _ratio(read(3), height) or read((9, 13, 18, 30)[read(2)]) + 1
-        yield height * width, height * width * 16  # of four floats at most, further channels apart
+        yield height * width, height * width * 16  # at most four floats; further channels are separate
 
 
 def _ratio(kind: int, height: int) -> int:
@@ -333,25 +337,25 @@ def _ratio(kind: int, height: int) -> int:
 
 
 def _bits_of(data: bytes) -> Callable[[int], int]:
-    """Reads so many bits, the lowest of the first byte first."""
-    rest, n_left = int.from_bytes(data, "little"), 8 * len(data)
+    """Return a function that reads n bits, least significant bit of the first byte first."""
+    bits, n_left = int.from_bytes(data, "little"), 8 * len(data)
 
     def read(n: int) -> int:
-        nonlocal rest, n_left
+        nonlocal bits, n_left
         if n > n_left:
             raise IndexError
-        value, rest, n_left = rest & ((1 << n) - 1), rest >> n, n_left - n
+        value, bits, n_left = bits & ((1 << n) - 1), bits >> n, n_left - n
         return value
 
     return read
 
 
 def _jpeg_xr(coded: bytes) -> Iterator[CodedSize]:
-    for start in _places(coded, b"WMPHOTO\0"):
+    for start in _find_all(coded, b"WMPHOTO\0"):
         is_short = coded[start + 10] & 0x80
         width, height = struct.unpack_from(">HH" if is_short else ">II", coded, start + 12)
         pixels = (width + 1) * (height + 1)
-        yield pixels, pixels * 16  # of four floats at most
+        yield pixels, pixels * 16  # at most four floats
 
 
 def _webp(coded: bytes) -> Iterator[CodedSize]:
@@ -372,18 +376,18 @@ def _png(coded: bytes) -> Iterator[CodedSize]:
 
 
 def _lerc(coded: bytes) -> Iterator[CodedSize]:
-    """One image after the other, a few bytes each where it is constant."""
-    for start in _places(coded, b"Lerc2 "):
+    """Several images can follow each other; a constant image has a few bytes only."""
+    for start in _find_all(coded, b"Lerc2 "):
         (version,) = struct.unpack_from("<i", coded, start + 6)
         rows, columns = struct.unpack_from("<ii", coded, start + (14 if version >= 3 else 10))
         depth = struct.unpack_from("<i", coded, start + 22)[0] if version >= 4 else 1
         yield abs(rows * columns), abs(rows * columns * depth * 8)
-    for start in _places(coded, b"CntZImage "):
+    for start in _find_all(coded, b"CntZImage "):
         rows, columns = struct.unpack_from("<ii", coded, start + 18)
         yield abs(rows * columns), abs(rows * columns * 4)
 
 
-def _places(coded: bytes, mark: bytes) -> Iterator[int]:
+def _find_all(coded: bytes, mark: bytes) -> Iterator[int]:
     start = coded.find(mark)
     while start >= 0:
         yield start

@@ -1,29 +1,37 @@
-"""What is worth remembering about an image once it is decoded: identity, shape, depth and range of intensities."""
+"""Facts of a decoded image (hash, shape, depth, intensity range), and the intensity scaling learned from them.
+
+8-bit images use their full range. Deeper images rarely do, so their range is learned from the training images, per
+channel and depth, and stored with the classifier. Every image is then scaled alike, and intensities (for example the
+amount of DNA) stay comparable. Scaling each image by its own range would lose this information.
+"""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
 
-from coverslip.images._decoded import Array
+from coverslip.errors import BadDataset, UnreadableImage
+from coverslip.images.reader import Array
 from coverslip.images.reading import Pixels
 
 Depth = Literal["uint8", "uint16", "float32"]
 
-_LOW, _HIGH = 0.001, 0.999  # quantiles: a few hot or dead pixels do not set the range
-# Pixels that the quantiles are taken of. Fewer for 8 bit, where they seldom matter and must not slow reading down.
+_LOW, _HIGH = 0.001, 0.999  # quantiles, so that a few hot or dead pixels do not determine the range
+# Pixels from which quantiles are computed. Fewer for 8 bit, which seldom needs quantiles, to keep reading fast.
 _SAMPLE_PX = {"uint8": 4_096, "uint16": 32_768, "float32": 32_768}
 
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """Facts of one decoded image; small, so that those of 100,000 images fit into memory."""
+    """Facts of one decoded image, small enough to hold those of 100,000 images in memory."""
 
     pixel_hash: str
     width_px: int
     height_px: int
-    n_channels: int  # effective: 1 where red, green and blue are equal everywhere
+    n_channels: int  # effective: 1 if red, green and blue are equal in all pixels
     dtype: Depth
     bit_depth: int
     file_format: str
@@ -53,9 +61,9 @@ def image_facts(pixels: Pixels) -> ImageFacts:
 
 
 def pixel_hash(array: Array) -> str:
-    """Return hex digest (128 bit) of the pixels alone: equal for equal pixels, whatever file, format or compression.
+    """Return the hex digest (128 bit) of the pixels, independent of file, format and compression.
 
-    Size, number of channels and depth count. Gray that is stored as RGB hashes as gray.
+    It depends on size, number of channels and depth. Gray that is stored as RGB has the hash of gray.
 
     Args:
         array: (H, W, C) uint8, uint16 or float32.
@@ -64,7 +72,7 @@ def pixel_hash(array: Array) -> str:
 
 
 def effective_channels(array: Array) -> Array:
-    """Return (H, W, 1) where three channels are equal everywhere, else the array itself."""
+    """Return (H, W, 1) if three channels are equal in all pixels, else the array itself."""
     if array.shape[2] != 3:
         return array
     rows = array[:: max(1, array.shape[0] // 8)]  # a few rows identify nearly every color image
@@ -74,7 +82,7 @@ def effective_channels(array: Array) -> Array:
 
 
 def intensity_range(array: Array) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """The 0.1 and 99.9 percentiles of each channel, by the next rank outwards; large images are sampled regularly.
+    """Return the 0.1 and 99.9 percentiles of each channel, by the next outer rank; large images are subsampled.
 
     Args:
         array: (H, W, C).
@@ -93,10 +101,10 @@ def intensity_range(array: Array) -> tuple[tuple[float, ...], tuple[float, ...]]
 
 
 def depth_of(array: Array) -> Depth:
-    """Return the name of one of the three dtypes that pixels have.
+    """Return the name of the dtype of pixels.
 
     Raises:
-        ValueError: the array is of another dtype.
+        ValueError: the dtype is not one of the three.
     """
     match array.dtype.name:
         case "uint8":
@@ -114,6 +122,120 @@ def _is_gray(array: Array) -> bool:
 
 def _hash(array: Array) -> str:
     little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
-    digest = hashlib.sha256(f"{depth_of(array)} {array.shape}".encode())  # in hardware on most processors
+    digest = hashlib.sha256(f"{depth_of(array)} {array.shape}".encode())  # hardware-accelerated on most processors
     digest.update(little.data)
     return digest.hexdigest()[:32]
+
+
+LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow's convert("L")
+
+_FULL_RANGE = {"uint8": (0.0, 255.0), "uint16": (0.0, 65535.0), "float32": (0.0, 1.0)}
+_IMAGES_LOW, _IMAGES_HIGH = 1, 99  # percentiles over images, so that one overexposed image does not determine the range
+_FLOAT_SLACK = 1e-3  # tolerance for rounding by other programs
+
+
+class Scaling(BaseModel):
+    """The range of intensities that is mapped to [0, 1]; values outside are clipped."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mode: Literal["full", "training-range", "per-image"] = Field(
+        default="full",
+        description="`full`: the full range of the depth; `training-range`: the range of the training images; "
+        "`per-image`: the range of each image, which removes differences of intensity between images.",
+    )
+    ranges: dict[str, tuple[tuple[float, float], ...]] = Field(
+        default_factory=dict,
+        description="For `training-range`: one (low, high) per channel by depth (uint8, uint16, float32). "
+        "A depth that is not listed uses its full range.",
+    )
+
+    @property
+    def is_identity_for_uint8(self) -> bool:
+        """Whether 8-bit pixels stay unchanged."""
+        return self.mode == "full" or (self.mode == "training-range" and "uint8" not in self.ranges)
+
+
+def learn_scaling(
+    facts: Sequence[ImageFacts], mode: Literal["auto", "full", "training-range", "per-image"], n_channels: int
+) -> Scaling:
+    """Return the scaling from facts of the training images only.
+
+    `auto` is `full` if all images are 8-bit. Otherwise it is `training-range` for every depth, including the 8-bit
+    images of a mixed dataset, so that the depths are comparable. A range extends from the 1st percentile of the low
+    ends of the images to the 99th percentile of their high ends; high is always above low. Gray images contribute to
+    every channel, color images to one channel by luminance. Images whose channels do not fit are ignored.
+
+    Raises:
+        BadDataset: `full` is requested, but float images have values outside [0, 1], for which it is not defined.
+    """
+    if mode == "auto":
+        mode = "full" if all(fact.dtype == "uint8" for fact in facts) else "training-range"
+    if mode == "full":
+        _check_floats(facts)
+    if mode != "training-range":
+        return Scaling(mode=mode)
+    ends: dict[str, list[tuple[tuple[float, ...], tuple[float, ...]]]] = {}
+    for fact in facts:
+        low, high = _for_channels(fact.low, n_channels), _for_channels(fact.high, n_channels)
+        if low and high:
+            ends.setdefault(fact.dtype, []).append((low, high))
+    return Scaling(mode=mode, ranges={depth: _range_over_images(ends[depth]) for depth in sorted(ends)})
+
+
+def scaling_limits(scaling: Scaling, array: Array, n_channels: int) -> tuple[Array, Array]:
+    """Return (low, high), each (n_channels,) float32: the values of (H, W, 1 or n_channels) mapped to 0 and 1.
+
+    Raises:
+        UnreadableImage: a float image has values outside [0, 1], and training had no float images.
+    """
+    depth = depth_of(array)
+    if scaling.mode == "per-image":
+        low, high = (_for_channels(ends, n_channels) for ends in intensity_range(array))
+        pairs = tuple(_separated(a, b) for a, b in zip(low, high, strict=True))
+    elif depth in scaling.ranges and len(scaling.ranges[depth]) == n_channels:
+        pairs = scaling.ranges[depth]
+    else:
+        pairs = (_FULL_RANGE[depth],) * n_channels
+        if depth == "float32" and (array.min() < -_FLOAT_SLACK or array.max() > 1 + _FLOAT_SLACK):
+            raise UnreadableImage("float-range-unknown")
+    return np.array([a for a, _ in pairs], np.float32), np.array([b for _, b in pairs], np.float32)
+
+
+def rescale(low: Array, high: Array, values: Array) -> Array:
+    """Map float32 values linearly to [0, 1]: `low` and below become 0, `high` and above become 1."""
+    values = np.clip(values, low, high)
+    if (high.astype(np.float64) - low).max() > np.finfo(np.float32).max:  # halving is exact for numbers so large
+        low, high, values = low / 2, high / 2, values / 2
+    rescaled: Array = (values - low) / (high - low)
+    return rescaled
+
+
+def _range_over_images(ends: list[tuple[tuple[float, ...], tuple[float, ...]]]) -> tuple[tuple[float, float], ...]:
+    low = np.percentile(np.array([low for low, _ in ends]), _IMAGES_LOW, axis=0)
+    high = np.percentile(np.array([high for _, high in ends]), _IMAGES_HIGH, axis=0)
+    return tuple(_separated(float(a), float(b)) for a, b in zip(low, high, strict=True))
+
+
+def _separated(low: float, high: float) -> tuple[float, float]:
+    """Return the pair with high above low, even if an image has a single intensity."""
+    return (low, high) if np.float32(high) > np.float32(low) else (low, low + max(1.0, abs(low) * 1e-3))
+
+
+def _for_channels(values: tuple[float, ...], n_channels: int) -> tuple[float, ...]:
+    if len(values) == n_channels:
+        return values
+    if len(values) == 1:
+        return values * n_channels
+    if len(values) == 3 and n_channels == 1:
+        return (sum(weight * value for weight, value in zip(LUMINANCE, values, strict=True)),)
+    return ()
+
+
+def _check_floats(facts: Sequence[ImageFacts]) -> None:
+    n_outside = sum(
+        fact.dtype == "float32" and (min(fact.low) < -_FLOAT_SLACK or max(fact.high) > 1 + _FLOAT_SLACK)
+        for fact in facts
+    )
+    if n_outside:
+        raise BadDataset("full-scaling-of-floats", n_outside=int(n_outside), n_images=len(facts))

@@ -1,4 +1,4 @@
-"""The table of formats: built-in readers, formats that are recognized but not read yet, and readers of plug-ins."""
+"""The table of formats: built-in readers, formats that are recognized but not read, and readers of plug-ins."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from coverslip.images import _pillow, _tiff
 from coverslip.images.reader import Reader, starts
 from coverslip.messages import text
 
-# Asked before TIFF, since DICOM's free first 128 bytes may look like one.
+# Tried before TIFF, because the arbitrary first 128 bytes of a DICOM file can look like TIFF.
 _DICOM = Reader(
     name="DICOM",
     title="DICOM",
@@ -56,7 +56,7 @@ _NOT_READ = (
         is_this=starts(b"\x89HDF\r\n\x1a\n"),
         export=lambda: text("export-ims"),
     ),
-    # Their files are indexes of others beside them, and have no first bytes of their own.
+    # These files are indexes of other files beside them, without a signature.
     Reader(
         name="slides",
         title="slide scanners",
@@ -67,56 +67,56 @@ _NOT_READ = (
 )
 
 ENTRY_POINTS = "coverslip.readers"
-_OURS = (_DICOM, _tiff.TIFF, *_NOT_READ, *_pillow.READERS)
+_BUILT_IN = (_DICOM, _tiff.TIFF, *_NOT_READ, *_pillow.READERS)
 _ADDED: list[Reader] = []
 
 
 def register_reader(reader: Reader) -> Reader:
-    """Add a format in this process alone; gives it back. A package that is installed brings its own: `ENTRY_POINTS`.
+    """Add a format in this process only, and return it. Installed packages add formats by `ENTRY_POINTS`.
 
-    One that has the name of a format that is refused takes its place.
+    A reader with the name of a format that cannot be read replaces that format.
 
     Raises:
-        ValueError: there is a reader of this name, it can read but not describe, or a suffix is not in lower case.
+        ValueError: there is a reader of this name, only one of `read` and `describe` is set, or a suffix is invalid.
     """
-    _check(reader, {other.name for other in readers() if other.read is not None})
+    _check(reader, {each.name for each in readers() if each.read is not None})
     _ADDED.append(reader)
     image_suffixes.cache_clear()
     return reader
 
 
 def readers() -> tuple[Reader, ...]:
-    """Return all formats in the order in which they are tried: added ones, those of installed packages, then ours.
+    """Return all formats in the order in which they are tried: added, installed, then built-in ones.
 
     Raises:
-        CoverslipError: an installed package's reader cannot be loaded.
+        CoverslipError: the reader of an installed package cannot be loaded.
     """
-    return (*_ADDED, *_installed(), *_OURS)
+    return (*_ADDED, *_installed(), *_BUILT_IN)
 
 
 @cache
 def image_suffixes() -> frozenset[str]:
-    """By which endings, in lower case with a dot, a file in a folder counts as an image."""
+    """Return the suffixes, in lower case with a dot, of image files."""
     return frozenset(suffix for reader in readers() for suffix in reader.suffixes)
 
 
 def unread_suffixes() -> frozenset[str]:
-    """Return the endings of formats that are known but cannot be read."""
-    read = {suffix for reader in readers() if reader.read is not None for suffix in reader.suffixes}
-    return image_suffixes() - read
+    """Return the suffixes of formats that are recognized but cannot be read."""
+    readable = {suffix for reader in readers() if reader.read is not None for suffix in reader.suffixes}
+    return image_suffixes() - readable
 
 
 @dataclass(frozen=True, slots=True)
 class UnreadFormat:
-    """Files of a known format that cannot be read."""
+    """Files of a format that is recognized but cannot be read."""
 
     title: str
     n_files: int
-    do: str  # how to get files that can be read
+    do: str  # how to export files that can be read
 
 
 def unread_formats(names: Iterable[str]) -> list[UnreadFormat]:
-    """Return the formats that cannot be read among files of these names, those with the most files first."""
+    """Return the formats that cannot be read among files of these names, the most frequent first."""
     n_of, unread = Counter(Path(name).suffix.lower() for name in names), unread_suffixes()
     formats = [
         UnreadFormat(reader.title, n_files, reader.export_advice)
@@ -126,8 +126,8 @@ def unread_formats(names: Iterable[str]) -> list[UnreadFormat]:
     return sorted(formats, key=lambda each: -each.n_files)
 
 
-def are_added() -> bool:
-    """Return whether this process has formats that others lack."""
+def has_added_readers() -> bool:
+    """Return whether this process has formats that other processes lack."""
     return bool(_ADDED)
 
 
@@ -138,7 +138,7 @@ def reader_of(head: bytes) -> Reader | None:
 
 @cache
 def _installed() -> tuple[Reader, ...]:
-    taken = {reader.name for reader in _OURS if reader.read is not None}
+    taken = {reader.name for reader in _BUILT_IN if reader.read is not None}
     loaded = []
     for entry in entry_points(group=ENTRY_POINTS):
         loaded.append(_load(entry, taken))
@@ -162,9 +162,9 @@ def _load(entry: EntryPoint, taken: set[str]) -> Reader:
 
 def _check(reader: Reader, taken: set[str]) -> None:
     if reader.name in taken:
-        raise ValueError(f"there are two readers called '{reader.name}'")
+        raise ValueError(f"there are two readers with the name '{reader.name}'")
     if (reader.read is None) != (reader.describe is None):
         raise ValueError(f"the reader '{reader.name}' needs both read and describe")
     wrong = [suffix for suffix in reader.suffixes if suffix != Path(f"a{suffix}").suffix.lower()]
     if wrong:
-        raise ValueError(f"suffixes are of lower case and begin with their only dot, not {', '.join(wrong)}")
+        raise ValueError(f"suffixes must be lower case and begin with their only dot, not {', '.join(wrong)}")

@@ -1,4 +1,4 @@
-"""Which pixels of which files make one image."""
+"""Read plans: the files, plane, channels and box of an image."""
 
 import json
 import os
@@ -7,30 +7,30 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-MOST_CHANNEL_FILES = 16
+MAX_CHANNEL_FILES = 16
 
 Plane = Annotated[int, Field(ge=0)] | Literal["max", "mean", "channels"]
 
 
 def _distinct(marks: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(marks)) < len(marks):
-        raise ValueError("each part of a name may stand there once")
+        raise ValueError("each part of a name may occur once")
     return marks
 
 
-# Part of a file's name, which leads to no other folder.
+# A part of a file name; no separators, so that it cannot lead to another folder.
 _Mark = Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=r"^[^/\\\x00-\x1f]+$")]
 ChannelFiles = Annotated[
-    tuple[_Mark, ...], Field(min_length=2, max_length=MOST_CHANNEL_FILES), AfterValidator(_distinct)
+    tuple[_Mark, ...], Field(min_length=2, max_length=MAX_CHANNEL_FILES), AfterValidator(_distinct)
 ]
 
 
 class ReadPlan(BaseModel):
-    """Which pixels of a file make one image; an empty plan reads the whole first plane with all its channels.
+    """The pixels of a file that are read as one image. An empty plan reads the whole first plane with all channels.
 
-    A page of a multi-page file is a *channel* where the file declares it so (axis C of an ImageJ, OME or
-    shaped TIFF); any other page (Z, T, unknown) is a *plane*, of which one is chosen or all are projected, unless
-    `plane` says that all of them are channels. Channels that lie in files of their own follow those of the first file.
+    A page of a multi-page file is a *channel* if the file declares it so (axis C of an ImageJ, OME or shaped TIFF). Any
+    other page (Z, T, unknown) is a *plane*: one plane is selected or all are projected, unless `plane` declares all of
+    them to be channels. Channels in separate files follow those of the first file.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,31 +47,41 @@ class ReadPlan(BaseModel):
     )
     channel_files: ChannelFiles | None = Field(
         default=None,
-        description="What tells the files of one image apart by their names, a file per channel, in this order; a "
-        "dataset is opened by it, and its images then have `other_files`.",
+        description="Parts of file names that distinguish the files of one image, one file per channel, in this order. "
+        "Used when a dataset is opened; its images then have `other_files`.",
     )
     crop_size: int | None = Field(
         default=None,
         ge=4,
         le=10_000,
-        description="Side in pixels of the square around each point of a table; a dataset is opened by it, and its "
+        description="Side in pixels of the square around each point of a table. Used when a dataset is opened; its "
         "images then have a `box`.",
     )
     other_files: tuple[str, ...] = Field(
         default=(),
-        description="Of one image: the files of its further channels, from the folder of its file, or absolute.",
+        description="For one image: the files of further channels, relative to the folder of its file, or absolute.",
     )
 
     def files(self, path: Path) -> tuple[Path, ...]:
-        """Return all files that an image is made of, that of its first channel first."""
-        others = (os.path.normpath(path.parent / name) for name in self.other_files)
-        return (path, *map(Path, others))
+        """Return all files of an image, that of the first channel first."""
+        names = (os.path.normpath(path.parent / name) for name in self.other_files)
+        return (path, *map(Path, names))
 
     def as_json(self) -> str:
-        """What of the plan is not the default, as JSON in ASCII: bytes of a file name that are no UTF-8 are kept."""
+        """Return the non-default values as ASCII JSON, which preserves bytes of file names that are not UTF-8."""
         return json.dumps(self.model_dump(mode="json", exclude_defaults=True))
 
     @classmethod
     def from_json(cls, text: str) -> "ReadPlan":
-        """Return the plan that gave `as_json`."""
+        """Return the plan from the result of `as_json`."""
         return cls.model_validate(json.loads(text))
+
+
+def square_around(point: tuple[int, int], side: int) -> tuple[int, int, int, int]:
+    """Return the box (x, y, width, height) of this side length with a point at its center."""
+    return point[0] - side // 2, point[1] - side // 2, side, side
+
+
+def box_center(box: tuple[int, int, int, int]) -> tuple[int, int]:
+    """Return the point from which `square_around` made a box."""
+    return box[0] + box[2] // 2, box[1] + box[3] // 2

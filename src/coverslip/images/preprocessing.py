@@ -1,5 +1,7 @@
-"""From pixels of any size and depth to what a network is shown: the one preprocessing of training and prediction."""
+"""Preprocessing of pixels for a network, the same in training and prediction; thumbnails for reports and pages."""
 
+import io
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -7,94 +9,98 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from coverslip.errors import UnreadableImage
-from coverslip.images._decoded import Array
-from coverslip.images.cutting import border_color
+from coverslip.images.decoding import read_pixels
+from coverslip.images.facts import LUMINANCE, Scaling, rescale, scaling_limits
 from coverslip.images.plan import ReadPlan
-from coverslip.images.scaling import LUMINANCE, Scaling, limits, within
+from coverslip.images.reader import Array
+from coverslip.images.reading import WHOLE_IMAGE, border_color
 
 Resize = Literal["pad", "stretch", "crop", "canvas"]
 PadColor = Literal["auto", "black", "white"]
-LARGEST_SIDE = 1024  # pixels that networks are given: one image of 4,096 would take gigabytes
+MAX_SIDE_PX = 1024  # of the network input in pixels; one image of 4,096 would need gigabytes
 _LARGE_PLANE = 2**24  # pixels
-_REACH = 2  # pixels, or as many as become one, that the filter reaches to either side, plus a margin of one
+_REACH = 2  # filter radius plus a margin of 1, in source pixels, or in source pixels per target pixel if it shrinks
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 
 
 class Preprocessing(BaseModel):
-    """How images become squares of one size; stored with the classifier, so that prediction does exactly the same."""
+    """How images are resized to squares; stored with the classifier, so that prediction uses the same."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    image_size: int = Field(gt=0, le=LARGEST_SIDE, description="Side in pixels of the square that the network sees.")
-    channels: int = Field(default=3, gt=0, description="Channels that the network sees.")
+    image_size: int = Field(gt=0, le=MAX_SIDE_PX, description="Side in pixels of the square network input.")
+    channels: int = Field(default=3, gt=0, description="Channels of the network input.")
     resize: Resize = Field(
         default="pad",
-        description="`pad` keeps the shape and fills up; `stretch` changes the shape; `crop` keeps the shape and cuts "
-        "off the ends of the longer side; `canvas` is `pad` with one scale for all images.",
+        description="`pad` keeps the aspect ratio and pads; `stretch` changes the aspect ratio; `crop` keeps the "
+        "aspect ratio and crops the longer side; `canvas` is `pad` with one scale for all images.",
     )
     canvas_px: int | None = Field(
         default=None,
         gt=0,
-        description="For `canvas`: pixels of an image that fill the square's side. Larger images are shrunk to fit.",
+        description="For `canvas`: image pixels along the side of the square. Larger images are shrunk to fit.",
     )
     pad_color: PadColor = Field(
         default="auto",
-        description="What `pad` and `canvas` fill up with: the color of the image's border, intensity 0, or 1.",
+        description="Padding of `pad` and `canvas`: the color of the image border, intensity 0, or 1.",
     )
-    scaling: Scaling = Field(default_factory=Scaling, description="Which intensities become 0 and 1.")
-    depth: Literal["uint8", "uint16"] = Field(default="uint8", description="Steps between 0 and 1: 255 or 65,535.")
-    plan: ReadPlan = Field(default_factory=ReadPlan, description="Which pixels of a file are the image.")
+    scaling: Scaling = Field(default_factory=Scaling, description="The intensities that are mapped to 0 and 1.")
+    depth: Literal["uint8", "uint16"] = Field(
+        default="uint8", description="Number of steps between 0 and 1: 255 or 65,535."
+    )
+    plan: ReadPlan = Field(default_factory=ReadPlan, description="The pixels of a file that are read.")
 
     @model_validator(mode="after")
-    def _canvas_has_a_scale(self) -> "Preprocessing":
+    def _check_canvas(self) -> "Preprocessing":
         if (self.resize == "canvas") != (self.canvas_px is not None):
-            raise ValueError("canvas_px goes with resize = canvas, and only with it")
+            raise ValueError("canvas_px is required for resize = canvas, and only allowed with it")
         return self
 
     @model_serializer(mode="wrap")
-    def _without_what_is_not_used(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:  # Any: JSON values
-        """Return what came later stands in cards, and in the keys of caches, only where it changes pixels."""
+    def _omit_unused(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:  # Any: JSON values
+        """Omit newer fields with default values, so that model cards and cache keys of older versions stay the same."""
         saved: dict[str, Any] = handler(self)
         unused = {"canvas_px": None, "pad_color": "auto"}
         return {name: value for name, value in saved.items() if name not in unused or value != unused[name]}
 
     def is_too_large(self, width_px: int, height_px: int) -> bool:
-        """Return whether an image of this size has to be shrunk to fit the canvas, and so loses the common scale."""
+        """Return whether an image of this size must be shrunk to fit the canvas, and loses the common scale."""
         return self.canvas_px is not None and max(width_px, height_px) > self.canvas_px
 
 
 def preprocess(array: Array, preprocessing: Preprocessing) -> Array:
-    """(S, S, channels) of dtype `preprocessing.depth`, writable; value / dtype maximum is the intensity in [0, 1].
+    """Return (S, S, channels) of dtype `preprocessing.depth`, writable; value / dtype maximum is an intensity.
 
-    Gray is repeated over the channels; three channels become one by luminance, exactly where they are equal.
-    Bilinear, averaging over all source pixels where it shrinks (Pillow). Padding takes the median color of the
-    image's outermost pixels, so that no artificial edge appears, or the darkest or brightest level there is.
+    Gray is repeated over the channels. Three channels become one by luminance, exact if they are equal. Resampling is
+    bilinear with antialiasing (Pillow). Padding has the median color of the outermost pixels, which avoids an
+    artificial edge, or the lowest or highest intensity.
 
     Args:
-        array: (H, W, C) uint8, uint16 or float32, as `read_pixels` gives it.
+        array: (H, W, C) uint8, uint16 or float32, from `read_pixels`.
+        preprocessing: size, channels, scaling and depth.
 
     Raises:
-        UnreadableImage: the channels do not fit, or a float image has no range to be scaled by.
+        UnreadableImage: the channels do not fit, or the scaling has no range for a float image.
     """
     array = _fit_channels(array, preprocessing.channels)
     is_quick = (
         array.dtype == np.uint8 and preprocessing.depth == "uint8" and preprocessing.scaling.is_identity_for_uint8
     )
-    # Per-image ranges come from the whole image, before its small structures are averaged away.
-    low, high = (None, None) if is_quick else limits(preprocessing.scaling, array, preprocessing.channels)
+    # Per-image ranges are computed before resizing, which averages small structures.
+    low, high = (None, None) if is_quick else scaling_limits(preprocessing.scaling, array, preprocessing.channels)
     square = _square(array, preprocessing, np.dtype(np.uint8 if is_quick else np.float32))
     square = _repeated(square, preprocessing.channels)
     if low is None or high is None:
         return square
     top = np.float32(np.iinfo(preprocessing.depth).max)
-    levels: Array = np.rint(within(low, high, square) * top).astype(preprocessing.depth)
+    levels: Array = np.rint(rescale(low, high, square) * top).astype(preprocessing.depth)
     return levels
 
 
 def resized(array: Array, width: int, height: int, box: Box | None = None, *, as_float: bool = False) -> Array:
-    """Return (height, width, C) bilinear and antialiased, from `box` of the (H, W, C) array or all of it.
+    """Resize an (H, W, C) array, or a box of it, to (height, width, C), bilinear and antialiased.
 
-    uint8 stays uint8 unless `as_float`; all else becomes float32, one channel and some rows at a time.
+    uint8 stays uint8 unless `as_float`; other dtypes become float32, one channel and block of rows at a time.
     """
     dtype = np.dtype(np.uint8 if array.dtype == np.uint8 and not as_float else np.float32)
     if dtype == np.uint8 and array.shape[2] == 3:
@@ -105,19 +111,21 @@ def resized(array: Array, width: int, height: int, box: Box | None = None, *, as
 
 
 def _resized_plane(plane: Array, width: int, height: int, box: Box, dtype: np.dtype[Any]) -> Array:
-    """(height, width) of `dtype` from `box` of an (H, W) plane; a large one becomes `dtype` some rows at a time."""
+    """Resize a box of an (H, W) plane to (height, width) of `dtype`; a large plane is converted in blocks of rows."""
     left, top, right, bottom = box
-    scale = (bottom - top) / height  # rows of the plane for one of the result
+    scale = (bottom - top) / height  # source rows per target row
     n_rows = height if plane.size <= _LARGE_PLANE else max(1, int(_LARGE_PLANE / 4 / plane.shape[1] / scale))
-    parts = []
+    blocks = []
     for start in range(0, height, n_rows):
         end = min(start + n_rows, height)
         first, last = top + start * scale, bottom if end == height else top + end * scale
-        begun = max(0, int(first - _REACH * max(scale, 1))) if n_rows < height else 0
-        used = plane[begun : int(last + _REACH * max(scale, 1)) + 1] if n_rows < height else plane
-        image = Image.fromarray(np.ascontiguousarray(used, dtype))
-        parts.append(np.asarray(_resize(image, width, end - start, (left, first - begun, right, last - begun))))
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        first_row = max(0, int(first - _REACH * max(scale, 1))) if n_rows < height else 0
+        rows = plane[first_row : int(last + _REACH * max(scale, 1)) + 1] if n_rows < height else plane
+        image = Image.fromarray(np.ascontiguousarray(rows, dtype))
+        blocks.append(
+            np.asarray(_resize(image, width, end - start, (left, first - first_row, right, last - first_row)))
+        )
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
 
 def _resize(image: Image.Image, width: int, height: int, box: Box | None) -> Image.Image:
@@ -147,7 +155,7 @@ def _square(array: Array, preprocessing: Preprocessing, dtype: np.dtype[Any]) ->
 
 
 def _pad_color(array: Array, pad_color: PadColor, dtype: np.dtype[Any]) -> Array:
-    """(C,) in the image's own units. Black and white of floats lie beyond any range, which clips them to its ends."""
+    """Return the (C,) padding color in image units. Float black and white are infinite; scaling clips them."""
     match pad_color:
         case "auto":
             return border_color(array)
@@ -159,7 +167,7 @@ def _pad_color(array: Array, pad_color: PadColor, dtype: np.dtype[Any]) -> Array
 
 
 def _fit_channels(array: Array, n_channels: int) -> Array:
-    """Return the array with `n_channels` channels, or with one that is to be repeated."""
+    """Return the array with `n_channels` channels, or with one channel that must be repeated."""
     n_in_image = array.shape[2]
     if n_in_image in (1, n_channels):
         return array
@@ -171,10 +179,42 @@ def _fit_channels(array: Array, n_channels: int) -> Array:
 def _luminance(array: Array) -> Array:
     if array.dtype == np.uint8:
         return np.asarray(Image.fromarray(array).convert("L"))[..., np.newaxis]
-    red = array[..., :1].astype(np.float64)  # as differences to red: exact where the three are equal
+    red = array[..., :1].astype(np.float64)  # differences to red make the result exact if all three are equal
     light = red + (array[..., 1:2] - red) * LUMINANCE[1] + (array[..., 2:3] - red) * LUMINANCE[2]
     return (np.rint(light) if array.dtype.kind == "u" else light).astype(array.dtype)
 
 
 def _repeated(array: Array, n_channels: int) -> Array:
     return array if array.shape[2] == n_channels else np.repeat(array, n_channels, axis=2)
+
+
+def thumbnail(path: Path, side_px: int = 128, *, plan: ReadPlan = WHOLE_IMAGE) -> bytes:
+    """Return the image as WebP bytes with its longer side at most `side_px`; small images keep their size.
+
+    Images deeper than 8 bit are scaled by the range of each channel, for viewing, not for measurements. Three channels
+    are shown as red, green and blue; otherwise only the first channel is shown.
+
+    Raises:
+        UnreadableImage: the file cannot be read.
+    """
+    small = small_pixels(read_pixels(path, plan).array, side_px)
+    buffer = io.BytesIO()
+    Image.fromarray(small if small.shape[2] == 3 else small[..., 0]).save(buffer, "WEBP", quality=85)
+    return buffer.getvalue()
+
+
+def small_pixels(array: Array, side_px: int) -> Array:
+    """Return (height, width, 1 or 3) uint8 of decoded pixels, as in `thumbnail`."""
+    if array.shape[2] != 3:
+        array = array[..., :1]
+    scale = min(1.0, side_px / max(array.shape[:2]))
+    height, width = (max(1, round(side * scale)) for side in array.shape[:2])
+    if array.dtype == np.uint8:
+        image = Image.fromarray(array if array.shape[2] == 3 else array[..., 0])
+        # `reducing_gap` first shrinks by an integer factor: twice as fast, without a visible difference.
+        small: Array = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=1.4))
+        return small if small.ndim == 3 else small[..., np.newaxis]
+    low, high = scaling_limits(Scaling(mode="per-image"), array, array.shape[2])
+    small_floats = resized(array, width, height, as_float=True)
+    scaled: Array = np.rint(rescale(low, high, small_floats) * 255).astype(np.uint8)
+    return scaled

@@ -1,17 +1,17 @@
-"""Any microscope file to pixels.
+"""Decode any image file into pixels, and cut boxes out of planes.
 
 Rules, the same for every format:
 
-- 8-bit stays uint8; 9 to 16 bit is uint16; int16 without negative values is uint16 too; all other numbers become
-  float32. 1-bit is 0/255 and 2- and 4-bit gray is spread over 0-255. A declared depth is reported as `bit_depth`
-  and does not change the numbers: 12-bit pixels stay 0-4095.
-- A palette is looked up: RGB, or gray if all its entries are gray. CMYK becomes RGB. Alpha is dropped, not
-  blended: what lies under a transparent pixel is still the camera's.
-- Orientation (EXIF or TIFF tag) is applied; boxes count in the upright image.
+- 8-bit stays uint8; 9 to 16 bit becomes uint16; int16 without negative values becomes uint16; all other numbers become
+  float32. 1-bit becomes 0/255, and 2- and 4-bit gray is scaled to 0-255. A declared depth is reported as `bit_depth`
+  and does not change the values: 12-bit pixels stay 0-4095.
+- Palettes are resolved to RGB, or to gray if all entries are gray. CMYK becomes RGB. Alpha is dropped, not blended:
+  transparent pixels keep the values of the camera.
+- Orientation (EXIF or TIFF tag) is applied; boxes refer to the upright image.
 - A page declared as axis C is a channel; other pages, and the frames of a GIF, are planes. See `ReadPlan`.
-- In float images, NaN becomes the lowest finite value and infinities the nearest finite one, with a note.
-- A file is read whole or refused: no picture with a gray lower half.
-- A box that reaches beyond the edge keeps its size; the rest takes the color of its border, with a note.
+- In float images, NaN becomes the lowest finite value and infinities the nearest finite value, with a note.
+- A file is read completely or refused. A truncated file does not give an image with a gray lower half.
+- A box that reaches beyond the edge keeps its size; the rest is filled with the color of its border, with a note.
 """
 
 import stat
@@ -22,73 +22,72 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from coverslip.errors import UnreadableImage
-from coverslip.images._decoded import MAX_BYTES, Array, Decoded, choose_plane, damaged
 from coverslip.images._pillow import unknown_format
 from coverslip.images.confining import open_image
-from coverslip.images.cutting import BEYOND_EDGE, cut_out
 from coverslip.images.formats import reader_of
 from coverslip.images.plan import ReadPlan
-from coverslip.images.reader import HEAD_BYTES, Reader, Series
+from coverslip.images.reader import HEAD_BYTES, MAX_BYTES, Array, Decoded, Reader, Series, choose_plane, damaged
 from coverslip.messages import text
 
 WHOLE_IMAGE = ReadPlan()
+BEYOND_EDGE = "the box reaches beyond the edge of its image, and is filled up with the color of its border"
 # The text of the error "no-such-image", the only reason that does not depend on the content of a file. Datasets store
-# the text of a reason, not its code.
+# the text of the reason, not its code.
 NO_SUCH_FILE = "There is no such file"
 
 
 @dataclass(frozen=True, slots=True)
 class Pixels:
-    """One image as numbers."""
+    """A decoded image."""
 
     array: Array  # (H, W, C) uint8, uint16 or float32, C >= 1, C-contiguous; may be read-only
-    file_format: str  # the name of its reader: "JPEG", "PNG", "TIFF", ...
+    file_format: str  # the name of the reader: "JPEG", "PNG", "TIFF", ...
     bit_depth: int  # as declared: 1, 2, 4, 8, 12, 16, 32, ...
     n_planes: int  # pages along other axes than C; 1 for plain images
-    note: str | None = None  # one short reason, equal for equal causes, so that a caller can count
+    note: str | None = None  # one short reason, equal for equal causes, so that callers can count them
 
 
 def decode(path: Path, plan: ReadPlan = WHOLE_IMAGE, *, max_bytes: int = MAX_BYTES) -> Pixels:
-    """Decode one image file, in this process.
+    """Decode one image file in this process. Thread-safe.
 
-    The format is identified by the first bytes, never by the name. Safe to call from several threads.
+    The format is identified by the first bytes, not by the file name.
 
     Args:
-        path: a file.
-        plan: which plane, channels and box to keep.
-        max_bytes: a plane that declares more, over all channels, is refused before it is decoded.
+        path: the file.
+        plan: the plane, channels and box to read.
+        max_bytes: a plane that declares more bytes, over all channels, is refused before it is decoded.
 
     Raises:
-        UnreadableImage: for everything that can be wrong with one file; nothing else is raised.
+        UnreadableImage: for any problem with the file; no other exception is raised.
     """
     head = _first_bytes(path)
-    reader = _readable(path, head)
-    assert reader.read is not None  # _readable refuses it
+    reader = _find_reader(path, head)
+    assert reader.read is not None  # checked by _find_reader
     try:
-        return _planned(path, reader.read(path, plan, max_bytes), plan, reader.name, max_bytes)
+        return _apply_plan(path, reader.read(path, plan, max_bytes), plan, reader.name, max_bytes)
     except UnreadableImage:
         raise
     except Exception as error:
-        raise _in_words(path, head, error, max_bytes) from error
+        raise _as_unreadable(path, head, error, max_bytes) from error
 
 
 def pixels_in_memory(name: Path, decoded: Decoded, plan: ReadPlan = WHOLE_IMAGE) -> Pixels:
-    """Return an image that was given in memory, by the same rules as a file of these pixels.
+    """Return an image in memory as if it had been read from a file.
 
     Args:
-        name: what stands in place of its path.
-        decoded: all its pixels.
-        plan: which channels and box to keep; the only plane there is is 0.
+        name: a name in place of the path, for errors.
+        decoded: all pixels.
+        plan: the channels and the box to keep; the only plane is 0.
 
     Raises:
-        UnreadableImage: it has no such plane or channels, the box is outside the image, or no pixel has a finite value.
+        UnreadableImage: there is no such plane or channel, the box is outside the image, or no pixel is finite.
     """
     plane = choose_plane(name, plan.plane, 1, lambda _: decoded.array)
-    return _planned(name, replace(decoded, array=plane), plan, "in memory")
+    return _apply_plan(name, replace(decoded, array=plane), plan, "in memory")
 
 
-def _planned(path: Path, decoded: Decoded, plan: ReadPlan, file_format: str, max_bytes: int = MAX_BYTES) -> Pixels:
-    """Return what a reader found, in one of three depths, cut to the channels and the box of the plan."""
+def _apply_plan(path: Path, decoded: Decoded, plan: ReadPlan, file_format: str, max_bytes: int = MAX_BYTES) -> Pixels:
+    """Convert the plane of a reader to one of three depths, and cut it to the channels and the box of the plan."""
     array, note = _to_three_depths(path, decoded.array)
     n_planes = 1 if plan.plane == "channels" else decoded.n_planes
     plane = Pixels(array, file_format, decoded.bit_depth, n_planes, decoded.note or note)
@@ -96,38 +95,40 @@ def _planned(path: Path, decoded: Decoded, plan: ReadPlan, file_format: str, max
 
 
 def cut(path: Path, plane: Pixels, plan: ReadPlan, max_bytes: int = MAX_BYTES) -> Pixels:
-    """Return a plane with all its channels, cut to the channels and the box of a plan.
+    """Return the channels and the box of a plan from a plane with all channels.
 
     Raises:
-        UnreadableImage: it has no such channels, or the box is outside the image or takes more than `max_bytes`.
+        UnreadableImage: there is no such channel, the box is outside the image, or it needs more than `max_bytes`.
     """
     array, note = _select_channels(path, plane.array, plan), plane.note
     if plan.box is not None:
         x, y, width, height = plan.box
         if min(x, y) < 0 or x + width > array.shape[1] or y + height > array.shape[0]:
             note = f"{note}; {BEYOND_EDGE}" if note else BEYOND_EDGE
-        array = cut_out(path, array, plan.box, max_bytes)
+        array = crop_box(path, array, plan.box, max_bytes)
     return replace(plane, array=np.ascontiguousarray(array), note=note)
 
 
 def describe_image(path: Path) -> tuple[Series, ...]:
-    """Return the series that a file declares, with axes and pixel size; `read_pixels` reads the first. Decodes nothing.
+    """Return the series that a file declares, with axes and pixel size, without decoding pixels.
+
+    `read_pixels` reads the first series.
 
     Raises:
-        UnreadableImage: as `read_pixels` does, but for damage that only decoding finds.
+        UnreadableImage: as for `read_pixels`, except for damage that is only detected by decoding.
     """
     head = _first_bytes(path)
-    reader = _readable(path, head)
+    reader = _find_reader(path, head)
     assert reader.describe is not None
     try:
         return reader.describe(path)
     except UnreadableImage:
         raise
     except Exception as error:
-        raise _in_words(path, head, error, MAX_BYTES) from error
+        raise _as_unreadable(path, head, error, MAX_BYTES) from error
 
 
-def _readable(path: Path, head: bytes) -> Reader:
+def _find_reader(path: Path, head: bytes) -> Reader:
     reader = reader_of(head)
     if reader is None:
         raise unknown_format(path, head)
@@ -137,10 +138,10 @@ def _readable(path: Path, head: bytes) -> Reader:
     return reader
 
 
-def _in_words(path: Path, head: bytes, error: Exception, max_bytes: int) -> UnreadableImage:
-    """Whatever a decoder raised: struct.error, zlib.error, codecs' own families, RuntimeError of corrupt tags.
+def _as_unreadable(path: Path, head: bytes, error: Exception, max_bytes: int) -> UnreadableImage:
+    """Convert any exception of a decoder (struct.error, zlib.error, RuntimeError for corrupt tags, ...) to one type.
 
-    One bad file must not stop the other 100,000; the cause stays chained.
+    One damaged file must not stop the reading of 100,000 others.
     """
     match error:
         case UnidentifiedImageError():
@@ -179,7 +180,7 @@ def _no_access(path: Path, error: OSError) -> UnreadableImage:
 
 
 def _to_three_depths(path: Path, array: Array) -> tuple[Array, str | None]:
-    """Return (H, W, C) uint8, uint16 or float32 in native byte order, and a note where values had to be replaced."""
+    """Return (H, W, C) uint8, uint16 or float32 in native byte order, and a note if values were replaced."""
     if array.ndim == 2:
         array = array[..., np.newaxis]
     if array.dtype == np.uint8:
@@ -188,10 +189,10 @@ def _to_three_depths(path: Path, array: Array) -> tuple[Array, str | None]:
         return array.astype(np.uint16, copy=False), None
     if array.dtype.kind == "i" and array.dtype.itemsize <= 2 and array.min() >= 0:
         return array.astype(np.uint8 if array.dtype.itemsize == 1 else np.uint16), None
-    with np.errstate(over="ignore", invalid="ignore"):  # infinities of both signs
+    with np.errstate(over="ignore", invalid="ignore"):  # sums with infinities of both signs
         array = array.astype(np.float32, copy=False)
         total = array.sum(dtype=np.float64)
-    if np.isfinite(total):  # one pass for the usual case
+    if np.isfinite(total):  # one pass in the usual case
         return array, None
     finite = array[np.isfinite(array)]
     if finite.size == 0:
@@ -210,3 +211,54 @@ def _select_channels(path: Path, array: Array, plan: ReadPlan) -> Array:
             "no-such-channels", file=path, channels=channels, has_channels=bool(channels), n_channels=n_channels
         )
     return array[..., list(plan.channels)]
+
+
+def crop_box(path: Path, array: Array, box: tuple[int, int, int, int], max_bytes: int) -> Array:
+    """Return the (height, width, C) pixels of a box, padded with the median border color beyond the image edge.
+
+    Args:
+        path: the path of the image, for errors.
+        array: (H, W, C).
+        box: x, y, width, height in pixels; x and y may be negative.
+        max_bytes: a larger box is refused.
+
+    Raises:
+        UnreadableImage: the box lies entirely outside the image, or is too large.
+    """
+    x, y, width, height = box
+    left, top = max(x, 0), max(y, 0)
+    right, bottom = min(x + width, array.shape[1]), min(y + height, array.shape[0])
+    if left >= right or top >= bottom:
+        raise _box_error(path, array, box, is_outside=True)
+    if width * height * array.shape[2] * array.itemsize > max_bytes:
+        raise _box_error(path, array, box, is_outside=False)
+    part = array[top:bottom, left:right]
+    if part.shape[:2] == (height, width):
+        return part
+    filled = np.empty((height, width, array.shape[2]), array.dtype)
+    filled[:] = border_color(part)
+    filled[top - y : bottom - y, left - x : right - x] = part
+    return filled
+
+
+def border_color(array: Array) -> Array:
+    """Return the (C,) median of the outermost pixels; of two middle values the lower one, which occurs in the image."""
+    border = np.concatenate([array[0], array[-1], array[1:-1, 0], array[1:-1, -1]])
+    middle = (len(border) - 1) // 2
+    color: Array = np.partition(border, middle, axis=0)[middle]
+    return color
+
+
+def _box_error(path: Path, array: Array, box: tuple[int, int, int, int], *, is_outside: bool) -> UnreadableImage:
+    x, y, width, height = map(str, box)
+    image_height, image_width = array.shape[:2]
+    return UnreadableImage(
+        "box-outside-image" if is_outside else "box-too-large",
+        file=path,
+        x=x,
+        y=y,
+        width=width,
+        height=height,
+        image_width=image_width,
+        image_height=image_height,
+    )

@@ -32,7 +32,7 @@ from coverslip.evaluation.decisions import classes_in_sets
 from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.files import sha256_json
 from coverslip.inference.new_images import Differences, stated_shares
-from coverslip.machine import chosen_device
+from coverslip.machine import select_device
 from coverslip.messages import text
 from coverslip.models.heads import linear_logits
 from coverslip.runs import (
@@ -348,7 +348,7 @@ def load_classifier(path: Run | Path | str, device: str = "auto") -> Classifier:
         >>> classifier.predict_proba("new/").shape
         (4, 2)
     """
-    return Classifier(open_classifier(find_classifier(path)), chosen_device(device))
+    return Classifier(open_classifier(find_classifier(path)), select_device(device))
 
 
 def _fingerprint(packed: PackedClassifier) -> str:

@@ -1,4 +1,4 @@
-"""What training makes small: what a recipe may name, as records. The functions load torch; this does not."""
+"""Losses and regularizers: the records that a recipe can name. Importing this package does not import PyTorch."""
 
 from coverslip.losses.table import GROUPINGS, LOSSES, Grouping, LossRecord, check_options
 

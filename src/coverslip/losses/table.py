@@ -1,4 +1,4 @@
-"""The tables of losses, and of the groups that a regularizer draws together."""
+"""The tables of losses, and of groupings for the cluster regularizer."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,33 +11,32 @@ from coverslip.tables import Table, imported, no_such
 if TYPE_CHECKING:
     from torch import Tensor
 
-    OfImages = Callable[..., Tensor]
+    LossFunction = Callable[..., Tensor]
     GroupsOf = Callable[[Tensor, Tensor, int], Tensor]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossRecord:
-    """How much each image adds to what training makes small.
+    """One loss function.
 
-    `per_image` is a function, or `module:function`, imported when training begins:
-    `per_image(logits, label, weight=…, label_smoothing=…, **options)` takes (B, K) logits, (B,) labels, (K,) weights of
-    classes or None, and the share of the label's weight that is spread over all classes, and gives (B,) floats of at
-    least 0.
+    `per_image` is a function or `module:function`, which is imported when training begins.
+    `per_image(logits, label, weight=…, label_smoothing=…, **options)` receives (B, K) logits, (B,) labels, (K,) class
+    weights or None, and the amount of label smoothing in [0, 1). It returns (B,) floats >= 0, the loss of each image.
     """
 
     name: str
-    per_image: "str | OfImages"
-    summed: "str | OfImages | None" = None  # the sum over images, where it can be had in one go
+    per_image: "str | LossFunction"
+    summed: "str | LossFunction | None" = None  # the sum over images as one function, if there is one
     options: tuple[Option, ...] = ()
 
-    def sum_over_images(self) -> "OfImages":
-        """Return a function like `per_image` that gives the sum over images, a scalar."""
-        way = self.summed or self.per_image
-        function: OfImages = imported(way) if isinstance(way, str) else way
+    def sum_over_images(self) -> "LossFunction":
+        """Return a function with the arguments of `per_image` that returns the sum over images, a scalar."""
+        source = self.summed or self.per_image
+        function: LossFunction = imported(source) if isinstance(source, str) else source
         return function if self.summed else lambda *arrays, **options: function(*arrays, **options).sum()
 
     def with_defaults(self, options: Mapping[str, float]) -> dict[str, float]:
-        """Return all options, those that are not given at their default."""
+        """Return all options, with the default of those that are not in `options`."""
         return {option.name: options.get(option.name, option.default) for option in self.options}
 
 
@@ -56,7 +55,8 @@ LOSSES: Table[LossRecord] = Table(
                 Option(
                     name="gamma",
                     title="Gamma",
-                    help="How much less images count that the network is sure of. At 0 all count the same.",
+                    help="Higher values reduce the weight of images that are classified with confidence. At 0 all "
+                    "weights are equal.",
                     type="number",
                     default=2.0,
                     minimum=0,
@@ -69,10 +69,10 @@ LOSSES: Table[LossRecord] = Table(
 
 
 def check_options(name: str, options: Mapping[str, float]) -> None:
-    """Whether a loss takes these.
+    """Check the options of a loss.
 
     Raises:
-        ValueError: it has no such option, or the number is out of its range.
+        ValueError: the loss has no such option, or a number is out of its range.
     """
     by_name = {option.name: option for option in LOSSES.find(name).options}
     for key, value in options.items():
@@ -86,13 +86,13 @@ def check_options(name: str, options: Mapping[str, float]) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grouping:
-    """What the regularizer takes for groups: `groups(features, label, n_classes)` gives (n,) int, no gradient."""
+    """One way to group features: `groups(features, label, n_classes)` returns (n,) int without gradient."""
 
     name: str
     groups: "str | GroupsOf"
 
     def of(self, features: "Tensor", label: "Tensor", n_classes: int) -> "Tensor":
-        """Return (n,) int from (n, D) features and (n,) labels."""
+        """Return the group of each feature, (n,) int, from (n, D) features and (n,) labels."""
         groups: GroupsOf = imported(self.groups) if isinstance(self.groups, str) else self.groups
         return groups(features, label, n_classes)
 
@@ -100,10 +100,10 @@ class Grouping:
 GROUPINGS: Table[Grouping] = Table(
     "way to group features",
     [
-        Grouping(name="labels", groups="coverslip.losses.cluster:groups_by_label"),
+        Grouping(name="labels", groups="coverslip.losses.functions:groups_by_label"),
         Grouping(
             name="kmeans",
-            groups="coverslip.losses.cluster:groups_by_kmeans",
+            groups="coverslip.losses.functions:groups_by_kmeans",
         ),
     ],
 )

@@ -1,32 +1,39 @@
-"""Messages that users read: the catalogue, notes, failures and remedies."""
+"""Messages to users: the catalogue, notes, failures and remedies."""
 
-from coverslip.messages.catalogue import add_entries, duration, entries, has_entry, rough_duration, text
+from coverslip.messages.catalogue import (
+    add_entries,
+    duration,
+    entries,
+    escape_controls,
+    escape_controls_in_lines,
+    has_entry,
+    rough_duration,
+    text,
+)
 from coverslip.messages.records import (
     FAILURE_VARIABLE,
-    Failure,
-    Level,
-    Note,
-    Parameters,
-    failure,
-    failure_of,
-    note,
-    note_of,
-)
-from coverslip.messages.remedies import (
     AllowLeakage,
     ChooseOther,
     CleanCache,
     Evaluate,
+    Failure,
     Finish,
     GroupBy,
     ImportWeights,
+    Level,
     MapColumn,
+    Note,
+    Parameters,
     Remedies,
     Remedy,
     Resume,
     Set,
     ShowModels,
     TrustCluster,
+    failure,
+    failure_of,
+    note,
+    note_of,
     remedies_of,
 )
 
@@ -53,6 +60,8 @@ __all__ = [
     "add_entries",
     "duration",
     "entries",
+    "escape_controls",
+    "escape_controls_in_lines",
     "failure",
     "failure_of",
     "has_entry",

@@ -1,12 +1,12 @@
-"""The catalogue of messages: every sentence that users read, under a stable code.
+"""The catalogue of messages: every sentence shown to users, by a stable code; formats for durations, and escapes.
 
 The entries are in Project Fluent's format (https://projectfluent.org), in `en/*.ftl`, one file for each subject:
 
     no-such-address = This computer has no address '{ $host }'
         .do = Give one of its own addresses, or none.
 
-`what happened` is the value, `.do` says what to do about it. Fluent selects plurals and formats numbers by the rules
-of the language. A translation is a folder with the same files and codes.
+The value says what happened, `.do` what the user can do. Fluent selects plurals and formats numbers by the rules of the
+language. A translation is a folder with the same files and codes.
 """
 
 import math
@@ -29,8 +29,8 @@ def text(code: str, **parameters: Any) -> str:
     """Return the text of a message.
 
     Args:
-        code: the entry; with `.do`, `.title` or another name behind it, that attribute of the entry.
-        parameters: the values of its variables: numbers, texts and paths.
+        code: the code of an entry; followed by `.do`, `.title` or another name, an attribute of the entry.
+        parameters: the values of the variables: numbers, texts and paths.
 
     Raises:
         KeyError: there is no such entry, or a parameter is missing.
@@ -40,14 +40,16 @@ def text(code: str, **parameters: Any) -> str:
     pattern = message.attributes[attribute] if attribute else message.value
     if pattern is None:
         raise KeyError(f"the message '{name}' has attributes only")
-    rendered, errors = _bundle(name).format_pattern(pattern, {key: _plain(each) for key, each in parameters.items()})
+    rendered, errors = _bundle(name).format_pattern(
+        pattern, {key: _fluent_value(each) for key, each in parameters.items()}
+    )
     if errors:
         raise KeyError(f"the message '{code}' cannot be rendered: {errors[0]}")
     return str(rendered)
 
 
 def has_entry(code: str) -> bool:
-    """Return whether the catalogue has an entry, or with `.do` behind its name, that attribute."""
+    """Return whether the catalogue has an entry or, for a code such as `code.do`, an attribute."""
     name, _, attribute = code.partition(".")
     if _source(name) is None:
         return False
@@ -71,8 +73,8 @@ def entries() -> Mapping[str, str]:
     return dict(_sources())
 
 
-def _plain(parameter: Any) -> Any:
-    """Return a parameter in a type that Fluent has."""
+def _fluent_value(parameter: Any) -> Any:
+    """Convert a parameter to a type that Fluent supports."""
     if isinstance(parameter, bool):
         return str(parameter).lower()  # for { $is_grouped -> [true] … *[false] … }
     return str(parameter) if isinstance(parameter, PurePath) else parameter
@@ -80,7 +82,7 @@ def _plain(parameter: Any) -> Any:
 
 @cache
 def _sources() -> dict[str, str]:
-    """Return the source of every entry. Reading an entry takes longer than finding it: each is read when it is used."""
+    """Return the source of every entry. Parsing is slow, so each entry is parsed when it is used."""
     return dict(_read())
 
 
@@ -103,8 +105,8 @@ def _source(name: str) -> str | None:
 
 @cache
 def _bundle(name: str) -> "FluentBundle":
-    """Return the entry, ready to be rendered."""
-    from fluent.runtime import FluentBundle, FluentResource  # imports Babel: only where a message is shown
+    """Return a parsed entry."""
+    from fluent.runtime import FluentBundle, FluentResource  # slow import (Babel), needed only to render a message
 
     bundle = FluentBundle([_LOCALE], use_isolating=False)
     if (source := _source(name)) is None:
@@ -114,7 +116,7 @@ def _bundle(name: str) -> "FluentBundle":
 
 
 def duration(seconds: float) -> str:
-    """Seconds for people: `48 s`, `3 min 05 s`, `2 h 10 min`."""
+    """Return a duration as text: `48 s`, `3 min 05 s`, `2 h 10 min`."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -124,9 +126,28 @@ def duration(seconds: float) -> str:
 
 
 def rough_duration(seconds: float) -> str:
-    """A length of time that is an estimate: `40 s`, `6 min`, `2 h 10 min`."""
+    """Return an estimated duration as rounded text: `40 s`, `6 min`, `2 h 10 min`."""
     if seconds < 55:
         return f"{max(5, 5 * math.ceil(seconds / 5))} s"
     if seconds < 3600:
         return f"{max(1, round(seconds / 60))} min"
     return duration(600 * round(seconds / 600))
+
+
+# Characters that control a terminal, change the direction of text, or are forbidden in XML.
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufffe\uffff]")
+_UNSAFE_IN_LINES = re.compile(r"(?![\n\t])[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufffe\uffff]")
+
+
+def escape_controls(value: str) -> str:
+    r"""Return text with every unsafe character escaped, such as `\x1b`, including line ends and tabs."""
+    return _UNSAFE.sub(_escape, value)
+
+
+def escape_controls_in_lines(value: str) -> str:
+    """Return text with every unsafe character escaped, except line ends and tabs."""
+    return _UNSAFE_IN_LINES.sub(_escape, value)
+
+
+def _escape(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode()

@@ -1,14 +1,158 @@
-"""Notes and failures: messages with their code and parameters, as events, files and pages carry them."""
+"""Notes, failures and remedies: messages with code and parameters, as stored in events and files and sent to pages.
 
-from collections.abc import Mapping
+A remedy is a possible action after an error or a note, as data. The command line shows it as an option or a command, a
+page as a button.
+"""
+
+from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Literal
 
 from coverslip.messages.catalogue import has_entry, text
-from coverslip.messages.remedies import Remedies, remedies_of
 
-# The environment variable that names the file in which a child process leaves its failure. A process that has it
-# leaves it to the reader of that file to render remedies.
+
+@dataclass(frozen=True, slots=True)
+class Set:
+    """Set a key of the recipe to a value."""
+
+    key: str  # with dots: split.folds
+    value: Any  # a JSON value
+    kind: Literal["set"] = "set"
+
+
+@dataclass(frozen=True, slots=True)
+class AllowLeakage:
+    """Train although images or groups are in both the training and the test set, which inflates the metrics."""
+
+    kind: Literal["allow-leakage"] = "allow-leakage"
+
+
+@dataclass(frozen=True, slots=True)
+class GroupBy:
+    """Group images by a column of the table or by a pattern in their paths."""
+
+    column: str | None = None  # None: group by a pattern
+    kind: Literal["group-by"] = "group-by"
+
+
+@dataclass(frozen=True, slots=True)
+class MapColumn:
+    """Select a column of the table by its meaning."""
+
+    meaning: str  # path, label, ...
+    kind: Literal["map-column"] = "map-column"
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Resume a stopped run or study."""
+
+    run: str  # its folder
+    of: Literal["run", "study"] = "run"
+    kind: Literal["resume"] = "resume"
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluate:
+    """Evaluate the classifier of a run."""
+
+    run: str  # its folder
+    on_other_images: bool = False  # False: on the test set of the run
+    kind: Literal["evaluate"] = "evaluate"
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Finish a run with the best epoch so far: calibrate, evaluate and report."""
+
+    run: str  # its folder
+    kind: Literal["finish"] = "finish"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportWeights:
+    """Import pretrained weights from a file."""
+
+    model: str | None = None  # None: any model
+    kind: Literal["import-weights"] = "import-weights"
+
+
+@dataclass(frozen=True, slots=True)
+class ShowModels:
+    """Show the list of models, or one model."""
+
+    model: str | None = None
+    kind: Literal["show-models"] = "show-models"
+
+
+@dataclass(frozen=True, slots=True)
+class CleanCache:
+    """Clean the cache, or one kind of store; removed data are recomputed when needed."""
+
+    store: str | None = None
+    kind: Literal["clean-cache"] = "clean-cache"
+
+
+@dataclass(frozen=True, slots=True)
+class ChooseOther:
+    """Choose another folder, name or host."""
+
+    of: Literal["output", "name", "workspace", "root", "host"]
+    kind: Literal["choose-other"] = "choose-other"
+
+
+@dataclass(frozen=True, slots=True)
+class TrustCluster:
+    """Join a Ray cluster that requires no token."""
+
+    kind: Literal["trust-cluster"] = "trust-cluster"
+
+
+Remedy = (
+    Set
+    | AllowLeakage
+    | GroupBy
+    | MapColumn
+    | Resume
+    | Evaluate
+    | Finish
+    | ImportWeights
+    | ShowModels
+    | CleanCache
+    | ChooseOther
+    | TrustCluster
+)
+Remedies = tuple[Remedy, ...]
+
+
+# By `kind`, to read JSON without Pydantic, whose import would slow down every command.
+_REMEDIES: dict[str, type[Remedy]] = {
+    "set": Set,
+    "allow-leakage": AllowLeakage,
+    "group-by": GroupBy,
+    "map-column": MapColumn,
+    "resume": Resume,
+    "evaluate": Evaluate,
+    "finish": Finish,
+    "import-weights": ImportWeights,
+    "show-models": ShowModels,
+    "clean-cache": CleanCache,
+    "choose-other": ChooseOther,
+    "trust-cluster": TrustCluster,
+}
+
+
+def remedies_of(stored: Iterable[Mapping[str, Any]]) -> Remedies:
+    """Return remedies from JSON.
+
+    Raises:
+        KeyError, TypeError: a remedy has an unknown kind or other fields.
+    """
+    return tuple(_REMEDIES[remedy["kind"]](**remedy) for remedy in stored)
+
+
+# Environment variable with the file to which a child process writes its failure. The process that reads the file shows
+# the remedies, not the child process.
 FAILURE_VARIABLE = "COVERSLIP_FAILURE"
 
 Parameters = Mapping[str, Any]  # Any: JSON values
@@ -17,26 +161,26 @@ Level = Literal["info", "warning"]
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something to know about images or a training that needs no action at once."""
+    """Information about images or a training that requires no immediate action."""
 
     code: str  # of the message
     text: str
     _: KW_ONLY
     level: Level = "info"
-    parameters: Parameters = field(default_factory=dict)  # those of the message, and what else programs may use
+    parameters: Parameters = field(default_factory=dict)  # of the message, and further values for programs
     remedies: Remedies = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """An error as files and pages store it."""
+    """An error as data, for files and pages."""
 
     kind: str = "failed"  # the kind of error: "bad-recipe"
     code: str  # of the message
-    what: str  # what happened, one sentence without a full stop
-    do: str = ""  # what to do about it, sentences with their full stop
-    file: str | None = None  # the file or folder that is affected
-    parameters: Parameters = field(default_factory=dict)  # those of the message, and what else programs may use
+    what: str  # what happened: one sentence without a period
+    do: str = ""  # what to do: sentences with periods
+    file: str | None = None  # the affected file or folder
+    parameters: Parameters = field(default_factory=dict)  # of the message, and further values for programs
     remedies: Remedies = ()
 
 
@@ -44,8 +188,8 @@ def note(code: str, *, level: Level = "info", remedies: Remedies = (), **paramet
     """Return the note of a message of the catalogue.
 
     Args:
-        code, parameters: as of `catalogue.text`; further parameters are for programs.
-        level, remedies: as of a note.
+        code, parameters: as for `catalogue.text`; further parameters are for programs.
+        level, remedies: fields of the note.
     """
     return Note(code, text(code, **parameters), level=level, parameters=parameters, remedies=remedies)
 
@@ -53,11 +197,11 @@ def note(code: str, *, level: Level = "info", remedies: Remedies = (), **paramet
 def failure(
     code: str, *, kind: str = "failed", file: str | None = None, remedies: Remedies = (), **parameters: Any
 ) -> Failure:
-    """Return the failure of a message of the catalogue, where no error is raised.
+    """Return the failure of a message of the catalogue without raising an error.
 
     Args:
-        code, parameters: as of `catalogue.text`. Its attribute `.do` may be missing.
-        kind, file, remedies: as of a failure.
+        code, parameters: as for `catalogue.text`. The attribute `.do` is optional.
+        kind, file, remedies: fields of the failure.
     """
     do = text(f"{code}.do", **parameters) if has_entry(f"{code}.do") else ""
     what = text(code, **parameters)
@@ -68,7 +212,7 @@ def note_of(stored: Parameters) -> Note:
     """Return a note from JSON.
 
     Raises:
-        KeyError, TypeError: it has other fields.
+        KeyError, TypeError: the fields are different.
     """
     return Note(**{**stored, "remedies": remedies_of(stored["remedies"])})
 
@@ -77,6 +221,6 @@ def failure_of(stored: Parameters) -> Failure:
     """Return a failure from JSON.
 
     Raises:
-        KeyError, TypeError: it has other fields.
+        KeyError, TypeError: the fields are different.
     """
     return Failure(**{**stored, "remedies": remedies_of(stored["remedies"])})

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coverslip.control_characters import escape_controls_in_lines
 from coverslip.evaluation import LearningCurve, Metric, reliability_bins
 from coverslip.files import write_bytes
+from coverslip.messages import escape_controls_in_lines
 from coverslip.reports.words import number
 from coverslip.runs.training import Epoch
 

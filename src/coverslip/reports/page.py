@@ -5,10 +5,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coverslip.control_characters import escape_controls_in_lines
-from coverslip.events import Emit, OnProgress, ignore, telling
+from coverslip.events import Emit, OnProgress, ignore, progress_reporter
 from coverslip.files import write_text
-from coverslip.messages import text
+from coverslip.messages import escape_controls_in_lines, text
 from coverslip.reports import content, figures, words
 from coverslip.reports.figures import draw
 from coverslip.reports.model_card import model_card_text
@@ -61,7 +60,7 @@ def write_report(run: Run | Path | str, emit: Emit = ignore) -> Path:
         'report.html'
     """
     reported_run = _read(Path(run))
-    sections = _parts(reported_run, telling(emit, "writing the report", "sections"))
+    sections = _parts(reported_run, progress_reporter(emit, "writing the report", "sections"))
     page = template(Path(__file__).with_name("report.html")).render(
         **look(),
         name=_name(reported_run),

@@ -20,11 +20,11 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from coverslip.archives import Limits, opened_archive
+from coverslip.archives import Limits, open_archive
 from coverslip.datasets import DECISIONS
 from coverslip.errors import BadArchive, BadClassifier, CoverslipError
 from coverslip.evaluation.ood import FeatureStatistics
-from coverslip.files import closed_because, write_bytes, write_text, written_whole
+from coverslip.files import access_fault, atomic_write, write_bytes, write_text
 from coverslip.images import Depth, Preprocessing
 from coverslip.keys import bounded_options
 from coverslip.messages import Resume, text
@@ -33,11 +33,11 @@ _EARLIEST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 _PLAIN_FILE = (stat.S_IFREG | 0o644) << 16
 _LARGEST_ZIP = 2**31 - 1  # larger files need the zip64 format
 _LIMITS = Limits(
-    most_entries=64,
-    most_directory_bytes=64 * 1024,
-    largest_ratio=20,  # trained weights compress hardly
-    ratio_from=1024 * 1024,
-    is_64_bit_taken=False,
+    max_entries=64,
+    max_directory_bytes=64 * 1024,
+    max_ratio=20,  # trained weights compress hardly
+    min_ratio_bytes=1024 * 1024,
+    allows_zip64=False,
 )
 
 
@@ -47,9 +47,9 @@ def write_archive(file: Path, entries: Mapping[str, bytes]) -> None:
     Raises:
         CoverslipError: the entries are too large for a zip, or the file cannot be written.
     """
-    if sum(map(len, entries.values())) > _LARGEST_ZIP - _LIMITS.most_directory_bytes:
+    if sum(map(len, entries.values())) > _LARGEST_ZIP - _LIMITS.max_directory_bytes:
         raise CoverslipError("classifier-too-large", file=file)
-    with written_whole(file) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
+    with atomic_write(file) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
         for name, data in sorted(entries.items()):
             entry = zipfile.ZipInfo(name, _EARLIEST_ZIP_TIME)
             entry.create_system = 3  # Unix, on every system
@@ -65,7 +65,7 @@ def opened_entry(file: Path, name: str) -> Iterator[tuple[IO[bytes], int]]:
         BadClassifier: the file is not a zip, is damaged, lacks the entry, or contains entries that no export writes.
     """
     try:
-        with opened_archive(file, _LIMITS) as (archive, entries):
+        with open_archive(file, _LIMITS) as (archive, entries):
             info = next((entry.info for entry in entries if str(entry.name) == name), None)
             if info is None:
                 raise _bad(text("archive-without-entry", name=name), file)
@@ -298,7 +298,7 @@ def find_classifier(path: os.PathLike[str] | str) -> Path:
         BadClassifier: there is no classifier.
     """
     path = Path(path)
-    if (reason := closed_because(path)) is not None:
+    if (reason := access_fault(path)) is not None:
         raise BadClassifier("classifier-path-closed", file=path, reason=reason)
     if (path / "classifier").is_dir():
         path = path / "classifier"

@@ -16,7 +16,7 @@ from coverslip.datasets import Inspection
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.evaluation import Evaluation, LearningCurve
 from coverslip.events import Emit, Event, ignore
-from coverslip.files import written_whole
+from coverslip.files import atomic_write
 from coverslip.messages import ChooseOther, Resume, text
 from coverslip.runs.classifier import ClassifierCard, card_of
 from coverslip.runs.documents import check_format, read_object
@@ -265,7 +265,7 @@ class Run:
 
     def write_logits(self, part: str, logits: np.ndarray) -> None:
         """Write unrounded logits of `test` or `validation` images, or of `decisions`."""
-        with written_whole(self._logits_file(part)) as whole, whole.open("wb") as file:
+        with atomic_write(self._logits_file(part)) as whole, whole.open("wb") as file:
             np.save(file, logits, allow_pickle=False)
 
     def _logits_file(self, part: str) -> Path:

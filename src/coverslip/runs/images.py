@@ -27,9 +27,9 @@ from coverslip.datasets import (
     with_classes,
 )
 from coverslip.errors import BadRun, CoverslipError, UnreadableImage
-from coverslip.events import Emit, Progressed, ignore, telling
-from coverslip.files import written_whole
-from coverslip.images import Decoded, ImageFacts, ReadPlan, middle_of, pixels_in_memory
+from coverslip.events import Emit, Progressed, ignore, progress_reporter
+from coverslip.files import atomic_write
+from coverslip.images import Decoded, ImageFacts, ReadPlan, box_center, pixels_in_memory
 from coverslip.messages import ChooseOther, Evaluate, note
 from coverslip.runs.documents import read_table, write_table
 from coverslip.runs.environment import Opened, images_opened
@@ -52,7 +52,7 @@ class ContentHashes:
         """Return the hashes of the files of each image by its id; empty for a missing file."""
         files = {record.image_id: record.plan.files(record.path) for record in data.records if record.in_memory is None}
         new_files = list(dict.fromkeys(file for each in files.values() for file in each if file not in self._hashes))
-        emit_progress = telling(emit, "hashing files", "files")
+        emit_progress = progress_reporter(emit, "hashing files", "files")
         for n, (file, digest) in enumerate(zip(new_files, _hashed(new_files), strict=True), start=1):
             self._hashes[file] = digest
             emit_progress(n, len(new_files))
@@ -188,7 +188,7 @@ def _row(record: ImageRecord, group: str | None, folder: Path) -> dict[str, str]
     if "box" in record.stated and plan.box is not None:
         row |= dict(zip(("x", "y", "width", "height"), map(str, plan.box), strict=True))
     if "point" in record.stated and plan.box is not None:
-        row |= dict(zip(("x", "y"), map(str, middle_of(plan.box)), strict=True))
+        row |= dict(zip(("x", "y"), map(str, box_center(plan.box)), strict=True))
     return row
 
 
@@ -206,7 +206,7 @@ def _write_once(record: ImageRecord, decoded: Decoded, folder: Path) -> str:
     file = folder / f"{digest.hexdigest()[:32]}.tif"
     if not file.exists():
         colors = "rgb" if array.ndim == 3 and array.shape[2] == 3 else "minisblack"
-        with written_whole(file) as part:
+        with atomic_write(file) as part:
             imwrite(part, array, photometric=colors, planarconfig="contig" if array.ndim == 3 else None)
     return file.name
 
@@ -401,7 +401,7 @@ def _pixel_keys(record: ImageRecord) -> list[_PixelKey]:
     keys: list[_PixelKey] = [] if "point" in record.stated else [(str(record.path), ReadPlan(**values), None)]
     if record.plan.box is not None and record.stated & {"point", "box"}:
         values.pop("box", None)
-        keys.append((str(record.path), ReadPlan(**values), middle_of(record.plan.box)))
+        keys.append((str(record.path), ReadPlan(**values), box_center(record.plan.box)))
     return keys
 
 

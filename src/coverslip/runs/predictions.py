@@ -13,7 +13,7 @@ import numpy as np
 
 from coverslip.datasets import counted
 from coverslip.errors import BadRun, CoverslipError
-from coverslip.files import CsvWriter, cannot_write, plain_cell, refuse_to_replace_others, safe_cell, written_whole
+from coverslip.files import CsvWriter, atomic_write, check_replaceable, plain_cell, safe_cell, write_error
 from coverslip.messages import ChooseOther, text
 from coverslip.runs.documents import read_table
 from coverslip.tables import data_frame, html_table
@@ -202,18 +202,18 @@ class PredictionsFile:
 
     def __init__(self, file: Path, classes: Sequence[str]) -> None:
         self._file, self._classes = file, classes
-        self._whole = written_whole(file)
+        self._whole = atomic_write(file)
 
     def __enter__(self) -> "PredictionsFile":
         """Open the file. Raises CoverslipError if it cannot be written, or exists and is not a table of predictions."""
-        refuse_to_replace_others(self._file, _FIRST_COLUMNS)
+        check_replaceable(self._file, _FIRST_COLUMNS)
         part = self._whole.__enter__()
         try:
             self._opened = part.open("w", newline="", encoding="utf-8")
             self._writer = CsvWriter(self._opened)
             self._writer.writerow([safe_cell(name) for name in columns_for(self._classes)])
         except OSError as error:
-            raise cannot_write(self._file, error) from error
+            raise write_error(self._file, error) from error
         return self
 
     def __exit__(
@@ -231,7 +231,7 @@ class PredictionsFile:
         try:
             self._writer.writerow(cells)
         except OSError as error:
-            raise cannot_write(self._file, error) from error
+            raise write_error(self._file, error) from error
 
 
 def read_predictions(file: Path) -> Predictions:

@@ -20,7 +20,7 @@ from coverslip.evaluation import (
     Metric,
     SubgroupScores,
 )
-from coverslip.files import refuse_to_replace_others, write_json
+from coverslip.files import check_replaceable, write_json
 from coverslip.runs.documents import (
     FORMAT_VERSION,
     Document,
@@ -261,7 +261,7 @@ def _without(row: CheckedClass, n_removed: int) -> CheckedClass:
 
 def check_label_errors_file(file: Path) -> None:
     """Raise CoverslipError if the file exists and is not a table of label errors."""
-    refuse_to_replace_others(file, ",".join(_COLUMNS[:-1]).encode())  # earlier tables have no column "set"
+    check_replaceable(file, ",".join(_COLUMNS[:-1]).encode())  # earlier tables have no column "set"
 
 
 class SplitComparison(BaseModel):

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from coverslip.cache import sole_lock
+from coverslip.cache import exclusive_lock
 from coverslip.errors import BadRun, Conflict
 from coverslip.machine import process_started
 from coverslip.messages import ChooseOther, Failure, Note, text
@@ -132,7 +132,7 @@ def work_lock(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise folder_not_created(folder, error) from error
     try:
-        lock: AbstractContextManager[object] = closing(sole_lock(folder / WORK_LOCK, wait_s=_WAIT_S))
+        lock: AbstractContextManager[object] = closing(exclusive_lock(folder / WORK_LOCK, wait_s=_WAIT_S))
     except OSError:
         lock = nullcontext()
     except sqlite3.Error as error:

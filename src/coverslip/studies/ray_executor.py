@@ -22,7 +22,7 @@ from signal import SIGINT
 from typing import Any
 
 from coverslip.archives import safe_name
-from coverslip.cluster import computers_of, joined_cluster, last_words, place_here, task_of
+from coverslip.cluster import error_summary, join_cluster, local_path, node_resources, remote_task
 from coverslip.datasets import open_dataset
 from coverslip.errors import BadClusterAnswer, CoverslipError
 from coverslip.events import Emit, ignore
@@ -192,7 +192,7 @@ def _local_sources(sent: Sent) -> tuple[str, ...]:
     Raises:
         CoverslipError: the images are missing, or differ from those of the study.
     """
-    sources = tuple(map(place_here, sent.sources))
+    sources = tuple(map(local_path, sent.sources))
     if fingerprint_of_images(sources) != sent.fingerprint:
         raise CoverslipError("different-images-on-computer", sources=", ".join(sources))
     return sources
@@ -207,19 +207,19 @@ class RayExecutor:
         """Join the cluster.
 
         Args:
-            address: as in `joined_cluster`.
+            address: as in `join_cluster`.
             threads: of each training.
             study: its folder.
-            trust_cluster: join without a token, as in `joined_cluster`.
+            trust_cluster: join without a token, as in `join_cluster`.
             emit: receives a note about the rights of the cluster's computers before a connection.
 
         Raises:
             CoverslipError: Ray is not installed, no cluster answers at the address, the cluster is not trusted, or no
                 computer of it is large enough.
         """
-        self._ray = joined_cluster(address, is_trusted=trust_cluster, emit=emit)
+        self._ray = join_cluster(address, is_trusted=trust_cluster, emit=emit)
         self._study = sha256_json(str(study.resolve()))[:16]
-        computers = computers_of(self._ray)
+        computers = node_resources(self._ray)
         has_gpus = any(resources.get("GPU", 0) > 0 for resources in computers)
         self.n_parallel = sum(
             int(min(resources.get("CPU", 0) // threads, resources.get("GPU", 0) if has_gpus else math.inf))
@@ -228,15 +228,15 @@ class RayExecutor:
         if not self.n_parallel:
             raise CoverslipError("no-computer-for-training", threads=threads, has_gpus=has_gpus)
         self._cores, self._gpus = threads, int(has_gpus)
-        self.task = self.task_of(train_on_node)
+        self.task = self.remote_task(train_on_node)
         self._running: dict[Path, Any] = {}  # Any: Ray's references
         self._guard = threading.Lock()
         self._is_stopped = False
         self._fingerprints: dict[tuple[str, ...], str] = {}
 
-    def task_of(self, work: Callable[[Sent], bytes]) -> Any:  # Any: Ray's
+    def remote_task(self, work: Callable[[Sent], bytes]) -> Any:  # Any: Ray's
         """Return the Ray task of a function, with the cores (and the GPU) of one training."""
-        return task_of(self._ray, work, cores=self._cores, gpus=self._gpus)
+        return remote_task(self._ray, work, cores=self._cores, gpus=self._gpus)
 
     def train(self, order: Order, folder: Path, starts_from: Path | None) -> None:
         """Train on the cluster, and install the returned run folder."""
@@ -255,7 +255,7 @@ class RayExecutor:
             return
         except self._ray.exceptions.RayError as error:
             if not self._is_stopped:
-                record_failure(folder, failure("cluster-training-failed", reason=last_words(error).rstrip(".")))
+                record_failure(folder, failure("cluster-training-failed", reason=error_summary(error).rstrip(".")))
             return
         finally:
             with self._guard:

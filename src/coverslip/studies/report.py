@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from coverslip.control_characters import escape_controls_in_lines
 from coverslip.evaluation import Metric, ProcedureDifference
 from coverslip.files import write_text
 from coverslip.inference.latency import Timing
-from coverslip.messages import text
+from coverslip.messages import escape_controls_in_lines, text
 from coverslip.reports import look, template
 from coverslip.reports.tables import Cell, Estimate, estimate
 from coverslip.reports.words import count, listed, number, signed, spanned

@@ -16,7 +16,7 @@ import numpy as np
 from coverslip.datasets import is_over_cap
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.evaluation import METRICS, Evaluation, procedure_difference
-from coverslip.files import CsvWriter, written_whole
+from coverslip.files import CsvWriter, atomic_write
 from coverslip.models import model_info
 from coverslip.runs import Run, TrainingRecord
 from coverslip.studies.cells import Cell
@@ -88,7 +88,7 @@ def write_results(rows: Iterable[ResultRow], file: Path) -> None:
     """Write the table atomically."""
     metrics = tuple(METRICS)
     columns = [name for each in fields(ResultRow) for name in (metrics if each.name == "metrics" else (each.name,))]
-    with written_whole(file) as part, part.open("w", newline="", encoding="utf-8") as stream:
+    with atomic_write(file) as part, part.open("w", newline="", encoding="utf-8") as stream:
         writer = CsvWriter(stream)
         writer.writerow(columns)
         for row in rows:

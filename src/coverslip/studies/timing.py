@@ -17,7 +17,7 @@ from coverslip.experiments.split_data import SplitData
 from coverslip.files import write_json
 from coverslip.inference import load_classifier
 from coverslip.inference.latency import MANY, Latency, classifier_latency
-from coverslip.machine import chosen_device
+from coverslip.machine import select_device
 from coverslip.messages import note, text
 from coverslip.runs import Recipe, RunContext, SplitPlan
 from coverslip.runs.documents import check_format, first_fault, read_object
@@ -76,7 +76,7 @@ def _timed(cells: Sequence[Cell]) -> dict[str, float | None]:
     sample = data.subset(_evenly(data))
     scan = scan_images(sample)
     with TemporaryDirectory() as folder:
-        context = RunContext(Path(folder), chosen_device(recipe.device))
+        context = RunContext(Path(folder), select_device(recipe.device))
         split_data = SplitData(sample, scan, make_split(sample, scan, recipe))
         measured = measure_speed(split_data, split_data.with_epochs(recipe), context)
     return {

@@ -15,14 +15,13 @@ from pydantic import BaseModel, ConfigDict
 
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.evaluation import METRICS, Metric, scored_metrics
-from coverslip.evaluation.per_class import per_class
+from coverslip.evaluation.summary import per_class
 from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.inference import load_classifier
 from coverslip.messages import note, text
 from coverslip.runs import Predictions, Run
 from coverslip.runs.documents import Document
-from coverslip.runs.images import images_of
-from coverslip.runs.lookup import ImageLookup
+from coverslip.runs.images import ImageLookup, images_of
 from coverslip.stopping import NO_DEADLINE, Deadline, Stop
 from coverslip.studies.cells import Cell
 from coverslip.studies.plan import DatasetPlan, PerturbationPlan, StudyPlan

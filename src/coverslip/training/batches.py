@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from coverslip.augmentation.batch import apply_changes, draw_changes
+from coverslip.augmentation.transform import apply_changes, draw_changes
 from coverslip.events import ValidationImagesChosen
 from coverslip.runs import Augment, Recipe, Sampling
 

@@ -18,9 +18,8 @@ from torch import Tensor, nn
 
 from coverslip.errors import OutOfTime, Stopped
 from coverslip.events import CheckpointSaved, CheckpointSelection, Noted, StepEnded
-from coverslip.files import write_same
-from coverslip.losses.cluster import ClusterLoss
-from coverslip.losses.functions import ImageLoss, balanced_weight
+from coverslip.files import write_link
+from coverslip.losses.functions import ClusterLoss, ImageLoss, balanced_weight
 from coverslip.messages import note
 from coverslip.models.freezing import follows_batches, train_mode
 from coverslip.models.networks import Network
@@ -311,7 +310,7 @@ def _one_epoch(
     best, last = (context.run.checkpoint_file(which) for which in ("best", "last"))
     save_checkpoint(best if is_best else last, network, stepper.optimizer, progress.as_json())
     if is_best:
-        write_same(last, best)
+        write_link(last, best)
     for file in (best, last)[not is_best :]:
         path = file.relative_to(context.folder).as_posix()
         context.emit(CheckpointSaved(path=path, epoch=epoch, is_best=file is best))

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from coverslip.augmentation import Copies
 from coverslip.engines import N_CHECKED, Engine, Features, as_input, embed, fastest_engine, n_missing, run_tta, turned
 from coverslip.evaluation import fit_temperature
-from coverslip.events import Emit, telling
+from coverslip.events import Emit, progress_reporter
 from coverslip.images import Preprocessing
 from coverslip.models.networks import FeatureNetwork, Network
 from coverslip.runs import IMAGES_COPIED, IMAGES_REFITTED, FittedOn, Recipe, RefittedHead, RunContext
@@ -284,7 +284,7 @@ class HeadFitter:
     def _fit(
         self, features: Features, label: Ints, val: Features, val_label: Ints, shrinkages: Sequence[float]
     ) -> LinearHead:
-        tell = telling(self.context.emit, "fitting the classifier")
+        tell = progress_reporter(self.context.emit, "fitting the classifier")
 
         def tell_unless_stopped(done: int, total: int) -> None:
             self.context.stop.check()

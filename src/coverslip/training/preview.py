@@ -9,7 +9,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from coverslip.augmentation.batch import apply_changes, draw_changes
+from coverslip.augmentation.transform import apply_changes, draw_changes
 from coverslip.runs import Augment
 from coverslip.training.batches import as_tensor
 

@@ -22,8 +22,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from coverslip.errors import OutOfMemory
 from coverslip.events import Emit, Noted
-from coverslip.losses.cluster import ClusterLoss
-from coverslip.losses.functions import ImageLoss
+from coverslip.losses.functions import ClusterLoss, ImageLoss
 from coverslip.messages import Set, note
 from coverslip.models.freezing import train_mode
 from coverslip.models.networks import Network

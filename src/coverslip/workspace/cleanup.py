@@ -85,7 +85,7 @@ def delete_removed_datasets(workspace: Workspace, is_over: threading.Event) -> N
             upload_ids = connection.execute(select(tables.uploads.c.id).where(is_of_dataset)).scalars().all()
             unused = [upload_id for upload_id in upload_ids if not _is_used(connection, workspace.uploads / upload_id)]
             connection.execute(delete(tables.uploads).where(tables.uploads.c.id.in_(unused)))
-        cache.forget(dataset_id)
+        cache.remove_stores_of(dataset_id)
         for upload_id in unused:
             shutil.rmtree(workspace.uploads / upload_id, ignore_errors=True)
 
@@ -203,4 +203,4 @@ def _empty_trash(workspace: Workspace, is_over: threading.Event) -> None:
                 is_import = (tables.classifiers.c.id == folder.name) & tables.classifiers.c.removed.is_not(None)
                 connection.execute(delete(tables.classifiers).where(is_import))
             shutil.rmtree(folder, ignore_errors=True)
-            cache.forget(folder.name)
+            cache.remove_stores_of(folder.name)

@@ -13,7 +13,7 @@ from coverslip.datasets import ClassPlan, natural_key
 from coverslip.errors import BadRecipe, BadRun, Conflict, CoverslipError, NotFound, WeightsUnavailable
 from coverslip.experiments.estimating import LONG_SECONDS, Counts, plan_work
 from coverslip.keys import Option
-from coverslip.machine import FOR_TRAINING, chosen_device
+from coverslip.machine import FOR_TRAINING, select_device
 from coverslip.messages import text
 from coverslip.models import ModelRecord, check_declared, has_weights, list_models, model_info, starting_weights
 from coverslip.runs import Pretraining, Recipe, Run
@@ -290,7 +290,7 @@ def expected_time(workspace: Workspace, dataset_id: str, recipe: Mapping[str, An
     with workspace.engine.connect() as connection:
         row = refuse_unready(connection, dataset_id)
     full_recipe = recipe_of_dataset(workspace, row, {key: value for key, value in recipe.items() if key != "group"})
-    plan = plan_work(full_recipe, counts, chosen_device(full_recipe.device, automatic=FOR_TRAINING))
+    plan = plan_work(full_recipe, counts, select_device(full_recipe.device, automatic=FOR_TRAINING))
     n_trainings = counts.n_folds + 1 if counts.n_folds else 1
     is_long = n_trainings > _MANY_TRAININGS if plan.seconds is None else plan.seconds > LONG_SECONDS
     return TimePreview(

@@ -23,7 +23,7 @@ from coverslip.events import Emit, Event, Progressed
 from coverslip.images import WITHIN_VARIABLE
 from coverslip.machine import n_cores
 from coverslip.messages import Failure, failure, failure_of
-from coverslip.processes import APART_VARIABLE, Json, read_message, write_message
+from coverslip.processes import DECODE_APART_VARIABLE, Json, read_message, write_message
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -43,7 +43,12 @@ def child_environment(readable: Sequence[Path]) -> dict[str, str]:
         readable: real paths of the folders in which images may be read.
     """
     within = json.dumps([str(folder) for folder in readable])
-    return {**os.environ, **dict.fromkeys(_THREADS, str(n_cores())), APART_VARIABLE: "1", WITHIN_VARIABLE: within}
+    return {
+        **os.environ,
+        **dict.fromkeys(_THREADS, str(n_cores())),
+        DECODE_APART_VARIABLE: "1",
+        WITHIN_VARIABLE: within,
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -2275,7 +2275,7 @@ export interface components {
         };
         /**
          * AllowLeakage
-         * @description Train although the same pixels or groups stand on both sides; the numbers will be too good.
+         * @description Train although images or groups are in both the training and the test set, which inflates the metrics.
          */
         AllowLeakage: {
             /**
@@ -2512,7 +2512,7 @@ export interface components {
         };
         /**
          * ChooseOther
-         * @description Give another place or name than the one that was given or stands by default.
+         * @description Choose another folder, name or host.
          */
         ChooseOther: {
             /**
@@ -2739,7 +2739,7 @@ export interface components {
         };
         /**
          * CleanCache
-         * @description Empty the cache, or one kind of store in it; what is missed is made again.
+         * @description Clean the cache, or one kind of store; removed data are recomputed when needed.
          */
         CleanCache: {
             /** Store */
@@ -3395,7 +3395,7 @@ export interface components {
         };
         /**
          * Evaluate
-         * @description Measure a run's classifier.
+         * @description Evaluate the classifier of a run.
          */
         Evaluate: {
             /** Run */
@@ -3642,7 +3642,7 @@ export interface components {
         };
         /**
          * Failure
-         * @description An error as files and pages store it.
+         * @description An error as data, for files and pages.
          */
         Failure: {
             /**
@@ -3759,7 +3759,7 @@ export interface components {
         };
         /**
          * Finish
-         * @description End a run's fine-tuning with the best epoch so far, then calibrate, test and report.
+         * @description Finish a run with the best epoch so far: calibrate, evaluate and report.
          */
         Finish: {
             /** Run */
@@ -3909,7 +3909,7 @@ export interface components {
         };
         /**
          * GroupBy
-         * @description Say which images belong together, by a column of the table or by a pattern that is searched in the paths.
+         * @description Group images by a column of the table or by a pattern in their paths.
          */
         GroupBy: {
             /** Column */
@@ -4700,7 +4700,7 @@ export interface components {
         };
         /**
          * MapColumn
-         * @description Say which column of the table holds this.
+         * @description Select a column of the table by its meaning.
          */
         MapColumn: {
             /** Meaning */
@@ -5141,7 +5141,7 @@ export interface components {
         };
         /**
          * Note
-         * @description Something to know about images or a training that needs no action at once.
+         * @description Information about images or a training that requires no immediate action.
          */
         Note: {
             /** Code */
@@ -6078,7 +6078,7 @@ export interface components {
         };
         /**
          * Resume
-         * @description Go on with a run, or a study, that was stopped.
+         * @description Resume a stopped run or study.
          */
         Resume: {
             /** Run */
@@ -6476,7 +6476,7 @@ export interface components {
         };
         /**
          * Set
-         * @description Give a key of the recipe this value.
+         * @description Set a key of the recipe to a value.
          */
         Set: {
             /** Key */
@@ -6504,7 +6504,7 @@ export interface components {
         };
         /**
          * ShowModels
-         * @description Look at the list of networks, or at one of them.
+         * @description Show the list of models, or one model.
          */
         ShowModels: {
             /** Model */
@@ -7453,7 +7453,7 @@ export interface components {
         };
         /**
          * TrustCluster
-         * @description Join a Ray cluster that asks for no token.
+         * @description Join a Ray cluster that requires no token.
          */
         TrustCluster: {
             /**
@@ -7465,7 +7465,7 @@ export interface components {
         };
         /**
          * UnreadFormat
-         * @description Files of a known format that cannot be read.
+         * @description Files of a format that is recognized but cannot be read.
          */
         UnreadFormat: {
             /** Title */

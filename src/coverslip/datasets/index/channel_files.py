@@ -8,7 +8,7 @@ from pathlib import Path
 
 from coverslip.datasets.index.names import one_line
 from coverslip.datasets.index.records import Dataset, ImageRecord
-from coverslip.images import MOST_CHANNEL_FILES, ReadPlan
+from coverslip.images import MAX_CHANNEL_FILES, ReadPlan
 from coverslip.messages import Note, note
 
 # Marks that acquisition programs write: _w1, _w2DAPI, _ch00, _C0, -ch1, _channel1.
@@ -124,7 +124,7 @@ def channel_names(records: Sequence[ImageRecord]) -> ChannelNames | None:
     times = Counter(frozenset(marks) for marks in marks_of.values())
     marks, n_images = max(times.items(), key=lambda item: (item[1] * len(item[0]), sorted(item[0])))
     n_files = n_images * len(marks)
-    if not 2 <= len(marks) <= MOST_CHANNEL_FILES or n_images < _LEAST_SHARE * len(marks_of):
+    if not 2 <= len(marks) <= MAX_CHANNEL_FILES or n_images < _LEAST_SHARE * len(marks_of):
         return None
     if n_files < _LEAST_SHARE * len(records):
         return None

@@ -6,8 +6,8 @@ import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
-from coverslip.control_characters import escape_controls
 from coverslip.images import image_suffixes
+from coverslip.messages import escape_controls
 
 _BYTE = re.compile(r"\\x([89a-f][0-9a-f]|5c)")  # what `name_as_text` writes
 _LIKE_BYTE = re.compile(r"\\(?=x(?:[89a-f][0-9a-f]|5c))")

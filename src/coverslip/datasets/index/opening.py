@@ -29,8 +29,8 @@ from coverslip.datasets.index.table import PLAIN_TABLE_SUFFIXES, SHEET_SUFFIXES,
 from coverslip.datasets.index.table_columns import with_mapping
 from coverslip.datasets.index.table_rows import open_table
 from coverslip.errors import BadDataset
-from coverslip.files import closed_because
-from coverslip.images import Depth, ReadPlan, middle_of
+from coverslip.files import access_fault
+from coverslip.images import Depth, ReadPlan, box_center
 from coverslip.messages import GroupBy, Note, note, text
 
 # A path, an array, a Pillow image, a table, or an iterable of these; see `as_sources`.
@@ -308,7 +308,7 @@ def _image_of(record: ImageRecord, root: Path) -> str:
         words.append(f"channel={'+'.join(map(str, plan.channels))}")
     if plan.box is not None:
         is_point = "point" in record.stated
-        numbers = middle_of(plan.box) if is_point else plan.box
+        numbers = box_center(plan.box) if is_point else plan.box
         words.append(f"{'point' if is_point else 'box'}={','.join(map(str, numbers))}")
     return "#".join(words)
 
@@ -476,7 +476,7 @@ def refuse_closed(path: Path) -> None:
     Raises:
         BadDataset: it cannot be opened.
     """
-    if (reason := closed_because(path)) is not None:
+    if (reason := access_fault(path)) is not None:
         raise BadDataset("path-not-opened", file=path, reason=reason)
 
 

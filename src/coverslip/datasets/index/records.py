@@ -16,7 +16,7 @@ from coverslip.datasets.index.names import (
     source_name,
 )
 from coverslip.datasets.index.table import Table
-from coverslip.images import Decoded, Fields, Pixels, ReadPlan, middle_of, pixels_in_memory, read_pixels, square_around
+from coverslip.images import Decoded, Fields, Pixels, ReadPlan, box_center, pixels_in_memory, read_pixels, square_around
 from coverslip.messages import Note, text
 from coverslip.tables import data_frame, html_table
 
@@ -210,7 +210,7 @@ class Dataset:
         def planned(record: ImageRecord) -> ImageRecord:
             changes = {name: getattr(plan, name) for name in ("plane", "channels") if name not in record.stated}
             if "point" in record.stated and record.plan.box is not None and plan.crop_size is not None:
-                changes["box"] = square_around(middle_of(record.plan.box), plan.crop_size)
+                changes["box"] = square_around(box_center(record.plan.box), plan.crop_size)
             return replace(record, plan=record.plan.model_copy(update=changes))
 
         return replace(self, records=tuple(map(planned, self.records)), opening=replace(self.opening, plan=plan))

@@ -13,14 +13,14 @@ from typing import Any
 from coverslip.datasets.index.names import has_image_suffix, one_line
 from coverslip.errors import BadDataset
 from coverslip.files import plain_cell
-from coverslip.images import MOST_CHANNEL_FILES, Decoded
+from coverslip.images import MAX_CHANNEL_FILES, Decoded
 from coverslip.messages import Note, note, text
 
 # Accepted names of columns, best first. `image` is the path only if there is no better name: in tables of crops it
 # often names the field of view.
 ALIASES: dict[str, tuple[str, ...]] = {
     "path": ("path", "filepath", "file_path", "image_path", "filename", "file_name", "file", "image", "channel_1"),
-    **{f"channel_{n}": (f"channel_{n}",) for n in range(2, MOST_CHANNEL_FILES + 1)},  # the files of further channels
+    **{f"channel_{n}": (f"channel_{n}",) for n in range(2, MAX_CHANNEL_FILES + 1)},  # the files of further channels
     "label": ("label", "class", "target", "class_name", "category"),
     "image_id": ("image_id",),
     "split": ("split",),

@@ -10,7 +10,7 @@ from coverslip.datasets.index.boxes import BoxColumns, Layout, find_box_columns,
 from coverslip.datasets.index.names import has_image_suffix, one_line, some
 from coverslip.datasets.index.table import ALIASES, PIXELS, POSITIONS, RELATIVE, TABLE_NAMES, Table, plain_name
 from coverslip.errors import BadDataset
-from coverslip.images import MOST_CHANNEL_FILES
+from coverslip.images import MAX_CHANNEL_FILES
 from coverslip.messages import GroupBy, MapColumn, Note, note, text
 
 _LIKELY_GROUPS = (
@@ -138,7 +138,7 @@ def find_columns(
 
 def _other_files(table: Table, notes: list[Note]) -> tuple[int, ...]:
     """Return the columns `channel_2`, `channel_3`, ..., which name files unless there are `path` and `channel_1`."""
-    columns = [table.index(f"channel_{n}") for n in range(2, MOST_CHANNEL_FILES + 1)]
+    columns = [table.index(f"channel_{n}") for n in range(2, MAX_CHANNEL_FILES + 1)]
     numbered = [column for column in columns if column is not None]
     plain_names = [plain_name(column) for column in table.columns]
     if numbered and "channel_1" in plain_names and any(name in plain_names for name in ALIASES["path"][:-1]):

@@ -21,7 +21,7 @@ from coverslip.datasets.index.records import SIDE_WORDS, ImageRecord, Side, side
 from coverslip.datasets.index.table import CellFault, Table
 from coverslip.datasets.index.table_columns import Columns, find_columns, other_columns
 from coverslip.errors import BadDataset
-from coverslip.images import Decoded, ReadPlan, middle_of
+from coverslip.images import Decoded, ReadPlan, box_center
 from coverslip.messages import Note, note, text
 
 EXCLUDED_BY_HAND = "excluded-rows"  # the code of the note that counts them
@@ -187,7 +187,7 @@ def _row_plan(
     stated = frozenset(changes)
     if box is not None and columns.box is not None:
         changes["box"] = box
-        numbers = middle_of(box) if columns.box.are_points else box
+        numbers = box_center(box) if columns.box.are_points else box
         stated |= {"point" if columns.box.are_points else "box"}
         tag += f"#{'point' if columns.box.are_points else 'box'}=" + ",".join(map(str, numbers))
     row_plan = ReadPlan.model_validate({**plan.model_dump(), **changes}) if changes else plan

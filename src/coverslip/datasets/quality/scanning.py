@@ -16,7 +16,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Literal
 
-from coverslip.cache import RECORDS, Kind, RecordStore, not_usable, register
+from coverslip.cache import RECORDS, Kind, RecordStore, register, unusable_note
 from coverslip.datasets.index import Dataset, ImageRecord
 from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, Noted, Progressed, ignore
@@ -102,7 +102,7 @@ class FactsCache:
         self._store.close()
 
     def _note_failure(self, error: OSError | sqlite3.Error) -> None:
-        self._emit(Noted.of(not_usable(error)))
+        self._emit(Noted.of(unusable_note(error)))
 
 
 def _facts_from_json(stored: bytes, identity: Identity) -> ImageFacts | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from coverslip.cluster import computers_of, joined_cluster, last_words, task_of
+from coverslip.cluster import error_summary, join_cluster, node_resources, remote_task
 from coverslip.datasets import Dataset, PreprocessedImage
 from coverslip.errors import CoverslipError
 from coverslip.events import Emit, Noted, Progressed, ignore
@@ -53,12 +53,12 @@ def predict_on_ray(
     with one of its GPUs. It reads the images itself. A part whose computer is lost is done by another.
 
     Args:
-        address: of the cluster, as of `joined_cluster`.
+        address: of the cluster, as of `join_cluster`.
         run: the classifier, as of `load_classifier`.
         card: its card.
         data: images, opened for it.
         options: how they are predicted.
-        trust_cluster: join it without a token, as of `joined_cluster`.
+        trust_cluster: join it without a token, as of `join_cluster`.
         emit: receives progress, and notes on images unlike the training images.
 
     Raises:
@@ -66,10 +66,10 @@ def predict_on_ray(
             or answered what it cannot have found.
     """
     packed = _packed(run)
-    ray = joined_cluster(address, is_trusted=trust_cluster, emit=emit)
+    ray = join_cluster(address, is_trusted=trust_cluster, emit=emit)
     try:
-        n_parallel, cores, gpus = _needed(computers_of(ray), options.device)
-        task, sent = task_of(ray, predict_part, cores=cores, gpus=gpus), ray.put(packed)
+        n_parallel, cores, gpus = _needed(node_resources(ray), options.device)
+        task, sent = remote_task(ray, predict_part, cores=cores, gpus=gpus), ray.put(packed)
         differences = Differences(card)
         parts, n_ahead = _parts(data, n_parallel, options), _AHEAD_EACH * n_parallel
         with closing(_in_order(ray, lambda part: task.remote(sent, part), parts, card.classes, n_ahead, emit)) as done:
@@ -82,7 +82,7 @@ def predict_on_ray(
         for note in differences.notes():
             emit(Noted.of(note))
     except (ray.exceptions.RayError, ConnectionError) as error:
-        raise CoverslipError("cluster-prediction-failed", reason=last_words(error)) from error
+        raise CoverslipError("cluster-prediction-failed", reason=error_summary(error)) from error
     finally:
         ray.shutdown()  # which ends a cluster that was begun for this alone
 

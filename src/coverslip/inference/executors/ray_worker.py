@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.cluster import place_here
+from coverslip.cluster import local_path
 from coverslip.datasets import ImageRecord, PreprocessedImage
 from coverslip.errors import CoverslipError
 from coverslip.inference.classifier import load_classifier
@@ -33,7 +33,7 @@ class Part:
 def predict_part(classifier: Packed, part: Part) -> bytes:
     """What the classifier says of each image, in their order; or why it cannot be used: as `rows_of` reads it.
 
-    An image is read where this computer has it (`place_here`).
+    An image is read where this computer has it (`local_path`).
     """
     with tempfile.TemporaryDirectory(prefix="coverslip-") as folder:
         file = Path(folder, "classifier.coverslip")
@@ -56,9 +56,9 @@ def _as_here(record: ImageRecord) -> ImageRecord:
     """The image where it lies on this computer."""
     if record.in_memory is not None:
         return record
-    others = tuple(map(place_here, record.plan.other_files))
+    others = tuple(map(local_path, record.plan.other_files))
     plan = record.plan.model_copy(update={"other_files": others})
-    return replace(record, path=Path(place_here(str(record.path))), plan=plan)
+    return replace(record, path=Path(local_path(str(record.path))), plan=plan)
 
 
 def _on_this_computer(row: Prediction, here: ImageRecord) -> Prediction:

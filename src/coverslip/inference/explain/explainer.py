@@ -14,7 +14,7 @@ from torch import Tensor
 from coverslip.datasets import Dataset, ImageRecord, PreprocessedImage, read_preprocessed
 from coverslip.engines import as_input
 from coverslip.errors import CoverslipError, Stopped
-from coverslip.events import Noted, telling
+from coverslip.events import Noted, progress_reporter
 from coverslip.inference.classifier import Classifier
 from coverslip.inference.explain.maps import (
     FEWEST_IMAGES,
@@ -152,7 +152,7 @@ class Explainer:
     def _checked(self, method: Method, x: Tensor, randomized: list[Network], of: tuple[int, int]) -> MapCheck:
         place, most = of  # the kinds after one that passes are not checked
         which = method if most == 1 else f"{method}, {place} of up to {most}"
-        tell = telling(self._context.emit, f"checking heat maps ({which})", unit="images")
+        tell = progress_reporter(self._context.emit, f"checking heat maps ({which})", unit="images")
 
         def tell_unless_stopped(done: int, total: int) -> None:
             self._context.stop.check()

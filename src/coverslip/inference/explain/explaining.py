@@ -27,12 +27,12 @@ from coverslip.datasets import (
 )
 from coverslip.errors import CoverslipError, UnreadableImage
 from coverslip.events import Emit, Noted, Progressed, ignore
-from coverslip.files import CsvWriter, safe_cell, written_whole
+from coverslip.files import CsvWriter, atomic_write, safe_cell
 from coverslip.inference.classifier import load_classifier
 from coverslip.inference.explain.explainer import Explainer, run_of
 from coverslip.inference.explain.maps import Method
 from coverslip.inference.explain.neighbors import Neighbor
-from coverslip.machine import chosen_device
+from coverslip.machine import select_device
 from coverslip.messages import ChooseOther, note
 from coverslip.progress import show
 from coverslip.runs import CheckedOn, MapCheck, MapVerdict, Prediction, Run, RunContext, fingerprint_of
@@ -216,7 +216,7 @@ def explain(
     folder = _new_folder(Path(out))
     places = [Path(runs)] if isinstance(runs, Run | Path | str) else [Path(run) for run in runs]
     data = sources if isinstance(sources, Dataset) else open_dataset(sources, labeled=False, axes=axes)
-    explainers = _explainers(places, names or _names(places), chosen_device(device), emit)
+    explainers = _explainers(places, names or _names(places), select_device(device), emit)
     drawn: list[Explanation] = []
     try:
         checked = [_checks(each, place, method, data) for each, place in zip(explainers, places, strict=True)]
@@ -225,7 +225,7 @@ def explain(
         try:
             for sheet in _all_images(explainers, checked, data, choice, emit):
                 if sheet.tiles:
-                    with written_whole(folder / sheet.name) as part:
+                    with atomic_write(folder / sheet.name) as part:
                         draw_sheet(sheet.tiles, tiles_per_row).save(part, "PNG")
                 else:
                     path = sheet.explanations[0].path
@@ -259,7 +259,7 @@ def explanation_of(
         BadClassifier, BadRun: something is not there, or damaged.
         CoverslipError: the image cannot be read.
     """
-    explainers = _explainers([Path(run)], _names([Path(run)]), chosen_device(device), emit)
+    explainers = _explainers([Path(run)], _names([Path(run)]), select_device(device), emit)
     try:
         checked = [_checks(each, Path(run), None, image) for each in explainers]
         choice = _Choice("viridis", show_failed=False, n_nearest=n_nearest)
@@ -410,7 +410,7 @@ def _new_folder(folder: Path) -> Path:
 
 
 def _write_table(file: Path, images: Sequence[Explanation]) -> None:
-    with written_whole(file) as part, part.open("w", encoding="utf-8", newline="") as stream:
+    with atomic_write(file) as part, part.open("w", encoding="utf-8", newline="") as stream:
         writer = CsvWriter(stream)
         writer.writerow(_COLUMNS)
         for image in images:

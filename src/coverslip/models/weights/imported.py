@@ -12,7 +12,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from coverslip.errors import WeightsUnavailable
-from coverslip.files import cannot_write, sha256_file, weights_folder, write_json, written_whole
+from coverslip.files import atomic_write, sha256_file, weights_folder, write_error, write_json
 from coverslip.messages import ImportWeights
 from coverslip.models.records import Normalization
 from coverslip.models.weights.source import LocalWeights, Tensors, WeightsSource
@@ -121,7 +121,7 @@ def store_imported(weights: LocalWeights, *, license: str | None, normalization:
     folder, source_sha256 = _folder(weights.model), sha256_file(weights.file)
     file = folder / f"{source_sha256[:16]}.safetensors"
     plain: Tensors = {name: tensor.detach().contiguous().clone() for name, tensor in weights.tensors.items()}
-    with written_whole(file) as part:
+    with atomic_write(file) as part:
         safetensors.torch.save_file(plain, part)
     about = About(
         model=weights.model,
@@ -161,7 +161,7 @@ def remove_imported(name: str) -> None:
         for file in folder.glob("*.safetensors"):
             file.unlink()
     except OSError as error:
-        raise cannot_write(folder, error) from error
+        raise write_error(folder, error) from error
     with suppress(OSError):  # other models below it, or a file of the user's
         folder.rmdir()
 

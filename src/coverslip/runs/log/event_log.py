@@ -19,7 +19,7 @@ from coverslip.events import (
     as_json,
     from_json,
 )
-from coverslip.files import cannot_write, finite_or_none
+from coverslip.files import finite_or_none, write_error
 from coverslip.runs.documents import FORMAT_VERSION
 from coverslip.runs.folder import Run
 from coverslip.runs.log.progress import Progress, fold_event
@@ -143,7 +143,7 @@ class RunLog:
             self._file.close()
         except OSError as closing:  # the disk is full; an earlier error is more informative
             if error is None:
-                raise cannot_write(self._run.events_file, closing) from closing
+                raise write_error(self._run.events_file, closing) from closing
 
     def __call__(self, event: Event) -> None:
         match event:
@@ -169,4 +169,4 @@ class RunLog:
             self._file.write(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")
             self._file.flush()
         except OSError as error:
-            raise cannot_write(self._run.events_file, error) from error
+            raise write_error(self._run.events_file, error) from error

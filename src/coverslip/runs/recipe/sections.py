@@ -24,7 +24,7 @@ from pydantic_core import CoreSchema, core_schema
 from coverslip.augmentation import AUGMENT_SETS, AUGMENTATIONS, Augmentation
 from coverslip.errors import BadRecipe
 from coverslip.evaluation import DecideBy, DecisionRule, positive_class
-from coverslip.images import LARGEST_SIDE, ChannelFiles, PadColor, Plane, Resize
+from coverslip.images import MAX_SIDE_PX, ChannelFiles, PadColor, Plane, Resize
 from coverslip.keys import Key
 from coverslip.messages import text
 from coverslip.tables import no_such
@@ -156,7 +156,7 @@ class SplitPlan(Choices):
 class PreprocessingChoices(Choices):
     """How images are read and preprocessed."""
 
-    image_size: Annotated[int | None, Key("images")] = Field(default=None, ge=16, le=LARGEST_SIDE)
+    image_size: Annotated[int | None, Key("images")] = Field(default=None, ge=16, le=MAX_SIDE_PX)
     resize: Annotated[Resize, Key("images")] = "pad"
     pad_color: Annotated[PadColor, Key("images")] = "auto"
     scaling: Annotated[Literal["auto", "full", "training-range", "per-image"], Key("images")] = "auto"

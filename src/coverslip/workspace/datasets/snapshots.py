@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, func, select
 from coverslip.datasets import TABLE_NAMES, ImageRecord, name_as_text, plain_name
 from coverslip.errors import BadDataset
 from coverslip.files import CsvWriter, safe_cell, write_bytes
-from coverslip.images import middle_of
+from coverslip.images import box_center
 from coverslip.workspace.datasets.sources import Grouping, groups_of_images
 from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.rows import (
@@ -218,7 +218,7 @@ def _cell(record: ImageRecord, column: str, *, is_excluded: bool, are_points: bo
             return " ".join(map(str, record.plan.channels or ())) if "channels" in record.stated else ""
         case "x" | "y" | "width" | "height":
             box = record.plan.box
-            numbers = () if box is None else middle_of(box) if are_points else box
+            numbers = () if box is None else box_center(box) if are_points else box
             return str(numbers[_BOX.index(column)]) if numbers else ""
     if column.startswith(_CHANNEL):
         files = record.plan.files(record.path)

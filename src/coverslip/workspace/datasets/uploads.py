@@ -17,10 +17,10 @@ from typing import Annotated, BinaryIO
 from pydantic import Field
 from sqlalchemy import Connection, delete, insert, select, update
 
-from coverslip.archives import Entry, Limits, opened_archive, safe_name
+from coverslip.archives import Entry, Limits, open_archive, safe_name
 from coverslip.datasets import PLAIN_TABLE_SUFFIXES, describe_table, has_box_columns, one_line, read_table
 from coverslip.errors import BadDataset, Conflict, CoverslipError, NotFound, TooLarge
-from coverslip.files import cannot_write
+from coverslip.files import write_error
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.state import DatasetState
 from coverslip.workspace.store.database import write_transaction
@@ -67,7 +67,7 @@ def start_upload(
         (folder / "files").mkdir(parents=True)
         free = shutil.disk_usage(folder).free
     except OSError as error:
-        raise cannot_write(folder, error) from error
+        raise write_error(folder, error) from error
     with write_transaction(workspace.engine) as connection:
         connection.execute(
             insert(uploads).values(
@@ -250,11 +250,11 @@ def open_row(connection: Connection, upload_id: str) -> AnyRow:
 
 _CHUNK = 1 << 20
 _LIMITS = Limits(
-    most_entries=2 * MAX_FILES,  # including folders
-    most_directory_bytes=100 * 10**6,
-    largest_ratio=300,  # blank 16-bit images compress a hundredfold; a zip bomb compresses a thousandfold
-    ratio_from=100 * 10**6,
-    is_64_bit_taken=True,
+    max_entries=2 * MAX_FILES,  # including folders
+    max_directory_bytes=100 * 10**6,
+    max_ratio=300,  # blank 16-bit images compress a hundredfold; a zip bomb compresses a thousandfold
+    min_ratio_bytes=100 * 10**6,
+    allows_zip64=True,
 )
 _COUNTING = threading.Lock()  # sizes of replaced files and counts must be consistent
 
@@ -299,7 +299,7 @@ class Sink(ABC):
         try:
             self._file: BinaryIO = self.part.open("xb")
         except OSError as error:
-            raise cannot_write(self.part, error) from error
+            raise write_error(self.part, error) from error
 
     def write(self, data: bytes) -> None:
         """Write further bytes.
@@ -314,7 +314,7 @@ class Sink(ABC):
         try:
             self._file.write(data)
         except OSError as error:
-            raise cannot_write(self.part, error) from error
+            raise write_error(self.part, error) from error
 
     def finish(self, data: bytes) -> Upload:
         """Write the last bytes, and move the content to its place."""
@@ -323,7 +323,7 @@ class Sink(ABC):
             self._file.close()
             self._move_to_place()
         except OSError as error:
-            raise cannot_write(self.folder, error) from error
+            raise write_error(self.folder, error) from error
         return upload_state(self.workspace, self.upload_id)
 
     def close(self) -> None:
@@ -401,7 +401,7 @@ class _ArchiveSink(Sink):
 
     def _unpack(self, out: Path) -> tuple[int, int]:
         """Unpack into a new folder; return the number of files and bytes."""
-        with opened_archive(self.part, _LIMITS) as (archive, entries):
+        with open_archive(self.part, _LIMITS) as (archive, entries):
             accepted = [entry for entry in entries if not _is_metadata(entry.name)]
             self._refuse_too_much(accepted)
             out.mkdir()

@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 
 from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.experiments.run_state import request_finish
-from coverslip.files import cannot_write, write_text
+from coverslip.files import write_error, write_text
 from coverslip.models import check_weights, model_info
 from coverslip.runs import budget_seconds, is_run, open_run, save_recipe
 from coverslip.workspace.datasets.reading_images import refuse_unready
@@ -229,7 +229,7 @@ def remove_job(workspace: Workspace, job_id: str) -> None:
             shutil.move(file, trash_folder / file.name)
         remove_trainings_of(workspace, job_id)
     except OSError as error:
-        raise cannot_write(trash_folder, error) from error
+        raise write_error(trash_folder, error) from error
 
 
 def restore_job(workspace: Workspace, job_id: str) -> None:

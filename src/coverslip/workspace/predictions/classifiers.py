@@ -18,7 +18,7 @@ from coverslip import pipeline
 from coverslip.errors import BadClassifier, Conflict, CoverslipError, NotFound
 from coverslip.events import ignore
 from coverslip.experiments.rethreshold import Thresholds, thresholds_of
-from coverslip.files import cannot_write
+from coverslip.files import write_error
 from coverslip.messages import Failure
 from coverslip.processes import Json
 from coverslip.runs import ClassifierCard, find_classifier, open_classifier
@@ -96,7 +96,7 @@ def remove(workspace: Workspace, classifier_id: str) -> None:
         trash_folder.mkdir(parents=True, exist_ok=True)
         shutil.move(classifier.file, trash_folder / classifier.file.name)
     except OSError as error:
-        raise cannot_write(trash_folder, error) from error
+        raise write_error(trash_folder, error) from error
     _set_removed(workspace, classifier.id, now())
 
 

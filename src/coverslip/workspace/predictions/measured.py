@@ -15,11 +15,11 @@ from pathlib import Path
 
 from sqlalchemy import Connection, or_, select
 
-from coverslip.cache import Kind, Layout, claimed, register, remove_database
+from coverslip.cache import Kind, Layout, claim_store, register, remove_database
 from coverslip.datasets import ClassPlan, ImageRecord, with_classes
 from coverslip.errors import Conflict, NotFound
 from coverslip.files import plain_cell, sha256_json
-from coverslip.images import ReadPlan, middle_of
+from coverslip.images import ReadPlan, box_center
 from coverslip.runs import Run
 from coverslip.runs.images import ImageLookup, ImageSource
 from coverslip.workspace.jobs.records import Job, find_job
@@ -113,7 +113,7 @@ def index_of_same_pixels(plans: Sequence[ReadPlan], plan: ReadPlan, are_points: 
 
 def _is_same_crop(box: _Box | None, other_box: _Box | None, *, is_point: bool) -> bool:
     if is_point and box is not None and other_box is not None:
-        return middle_of(box) == middle_of(other_box)
+        return box_center(box) == box_center(other_box)
     return box == other_box
 
 
@@ -172,7 +172,7 @@ def with_dataset_labels(records: Sequence[ImageRecord], labels: LabelsOfFiles) -
 
 
 def _center(plan: ReadPlan) -> tuple[int, int] | None:
-    return None if plan.box is None else middle_of(plan.box)
+    return None if plan.box is None else box_center(plan.box)
 
 
 ROWS = register(Kind("app-rows", "lists of measured images in the app", Layout(FILE, "rows"), bound_bytes=2 * 10**9))
@@ -236,7 +236,7 @@ def _rows_of(workspace: Workspace, job: Job) -> Iterator[tuple[Path, list[str]]]
         raise Conflict("no-measured-images")
     classes = _classes_in(table)
     stat, dataset_key = table.stat(), _dataset_key(workspace, job)
-    with claimed(ROWS, f"{job.id}-{stat.st_mtime_ns:x}-{stat.st_size:x}-{dataset_key}", will_grow=False) as claim:
+    with claim_store(ROWS, f"{job.id}-{stat.st_mtime_ns:x}-{stat.st_size:x}-{dataset_key}", will_grow=False) as claim:
         pass
     file, is_new = claim.folder / FILE, False
     try:

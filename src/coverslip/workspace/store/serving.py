@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
-from coverslip.cache import sole_lock
+from coverslip.cache import exclusive_lock
 from coverslip.errors import CoverslipError
 from coverslip.files import write_json
 from coverslip.messages import ChooseOther, text
@@ -33,7 +33,7 @@ def only_server(workspace: Workspace) -> Iterator[None]:
     file = workspace.folder / "server.lock"
     with ExitStack() as stack:
         try:
-            stack.enter_context(closing(sole_lock(file, wait_s=0)))
+            stack.enter_context(closing(exclusive_lock(file, wait_s=0)))
         except (OSError, sqlite3.Error) as error:
             if isinstance(error, OSError) or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                 reason = error.strerror if isinstance(error, OSError) else error

@@ -1,7 +1,7 @@
-"""Joining a Ray cluster, what its computers have, and work for them.
+"""Join a Ray cluster, list the resources of its computers, and create tasks.
 
-Ray places tasks and begins those again whose computer is lost; there is no scheduler of ours. Ray's own protocol
-unpickles what a cluster sends: whoever controls a computer of it can run any code here.
+Ray schedules tasks and restarts those of lost computers. The protocol of Ray unpickles data from the cluster: everyone
+who controls one of its computers can run any code here.
 """
 
 import functools
@@ -22,19 +22,19 @@ from coverslip.events import Emit, Noted
 from coverslip.machine import n_cores
 from coverslip.messages import TrustCluster, note, text
 
-_SECONDS = 10.0
-# What a client of HTTP/2, which Ray speaks, begins with; the second is an empty frame of settings.
+_TIMEOUT_S = 10.0
+# The first bytes of a client of HTTP/2, the protocol of Ray: the preface and an empty settings frame.
 _GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 _HEADER_BYTES = 9
-_SETTINGS = 4  # the kind of frame that every server answers with, in the fourth byte
-_TLS_ALERT = 0x15  # the first byte of what a server answers that expects TLS
+_SETTINGS = 4  # the type of the first frame of every server, in the fourth byte
+_TLS_ALERT = 0x15  # the first byte of the answer of a server that requires TLS
 
 
 def check_reachable(address: str) -> None:
-    """Check that something that may be Ray listens at `ray://HOST:PORT` or `HOST:PORT`, and answers.
+    """Check that a server that can be Ray answers at `ray://HOST:PORT` or `HOST:PORT`.
 
     Raises:
-        ClusterUnreachable: it is no such address, or nothing answers there in time.
+        ClusterUnreachable: the address is invalid, or there is no valid answer in time.
     """
     host, port = _host_and_port(address)
     try:
@@ -57,9 +57,9 @@ def _host_and_port(address: str) -> tuple[str, int]:
 
 
 def _answer(host: str, port: int) -> bytes:
-    """Return the first bytes that a server sends; fewer if it closes the connection before."""
-    deadline = time.monotonic() + _SECONDS
-    with socket.create_connection((host, port), timeout=_SECONDS / 2) as connection:
+    """Return the first bytes from a server; fewer if it closes the connection."""
+    deadline = time.monotonic() + _TIMEOUT_S
+    with socket.create_connection((host, port), timeout=_TIMEOUT_S / 2) as connection:
         connection.sendall(_GREETING)
         answer = b""
         while len(answer) < _HEADER_BYTES:
@@ -75,13 +75,14 @@ def _unreachable(address: str, reason: str) -> ClusterUnreachable:
     return ClusterUnreachable("cluster-unreachable", address=address, reason=reason)
 
 
-ROOTS_VARIABLE = "COVERSLIP_ROOTS"  # of a computer: where folders lie that are called otherwise here
+ROOTS_VARIABLE = "COVERSLIP_ROOTS"  # environment variable of a computer: the local paths of folders
 
 
-def place_here(path: str) -> str:
-    """Return where a file or folder lies on this computer.
+def local_path(path: str) -> str:
+    """Return the path of a file or folder on this computer.
 
-    `/data=/mnt/data;…` in the variable says that files below /data on other computers are below /mnt/data on this one.
+    The value `/data=/mnt/data;…` of the variable means that files in /data on other computers are in /mnt/data on this
+    computer.
     """
     for pair in filter(None, os.environ.get(ROOTS_VARIABLE, "").split(";")):
         original, _, local = pair.partition("=")
@@ -90,18 +91,18 @@ def place_here(path: str) -> str:
     return path
 
 
-_TRIES = 3  # of a task whose computer is lost
+_MAX_RETRIES = 3  # of a task whose computer is lost
 _LOOPBACK = "127.0.0.1"
 
 
-def joined_cluster(address: str, *, is_trusted: bool, emit: Emit) -> Any:  # Any: Ray's own module
-    """Return Ray, as part of a cluster.
+def join_cluster(address: str, *, is_trusted: bool, emit: Emit) -> Any:  # Any: the module `ray`
+    """Join a cluster, and return the module `ray`.
 
     Args:
-        address: `ray` for the cluster that the environment variable `RAY_ADDRESS` names; where it names none, for a new
-            one of this computer alone. Else `ray://HOST:PORT` or `HOST:PORT`.
-        is_trusted: whether the user trusts all computers of a cluster that does not ask for a token.
-        emit: receives a warning about the computers of an existing cluster before it is joined.
+        address: `ray` for the cluster in the environment variable `RAY_ADDRESS` or, without it, for a new cluster of
+            this computer only. Otherwise `ray://HOST:PORT` or `HOST:PORT`.
+        is_trusted: whether the user trusts all computers of a cluster that requires no token.
+        emit: receives a warning before an existing cluster is joined.
 
     Raises:
         CoverslipError: no cluster answers at the address, or it is neither trusted nor protected by a token.
@@ -114,7 +115,7 @@ def joined_cluster(address: str, *, is_trusted: bool, emit: Emit) -> Any:  # Any
         check_reachable(existing)
     require_extra("cluster", "Work on a Ray cluster")
     if existing is None:
-        return _begin_cluster()
+        return _start_cluster()
     emit(Noted.of(note("joining-cluster", level="warning", address=existing)))
     import ray
 
@@ -123,7 +124,7 @@ def joined_cluster(address: str, *, is_trusted: bool, emit: Emit) -> Any:  # Any
 
 
 def _existing_cluster(address: str) -> str | None:
-    """Return the address of the cluster to join; None: a new one is begun."""
+    """Return the address of the cluster to join; None: start a new one."""
     named = os.environ.get("RAY_ADDRESS", "") if address == "ray" else address
     return None if address == "ray" and named in ("", "local") else named
 
@@ -134,14 +135,14 @@ def _check_trust(address: str, is_trusted: bool) -> None:
     raise UntrustedCluster("cluster-not-trusted", remedies=(TrustCluster(),), address=address)
 
 
-def _begin_cluster() -> Any:  # Any: Ray's own module
-    """Begin a cluster that listens to this computer alone, and to those alone who have a token of this process."""
+def _start_cluster() -> Any:  # Any: the module `ray`
+    """Start a cluster that accepts connections from this computer only, with a token of this process."""
     with _environment(
         RAY_AUTH_MODE="token",
-        RAY_AUTH_TOKEN=_own_token(),  # Ray's own would lie in a file that every user of the computer can read
-        RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0",  # by which Ray listens on the loopback interface on Linux too
+        RAY_AUTH_TOKEN=_token(),  # the default token of Ray is in a file that all users of the computer can read
+        RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0",  # makes Ray listen on the loopback interface on Linux too
     ):
-        ray = _ray_of_this_computer()
+        ray = _import_ray()
         options = {"num_cpus": n_cores(), "include_dashboard": False, "_node_ip_address": _LOOPBACK}
         _connect(ray, text("ray-of-this-computer"), address="local", **options)
     if ray.util.get_node_ip_address() != _LOOPBACK:
@@ -151,8 +152,8 @@ def _begin_cluster() -> Any:  # Any: Ray's own module
 
 
 @functools.cache
-def _ray_of_this_computer() -> Any:  # Any: Ray's own module
-    """Ray, imported with the variables that it reads then."""
+def _import_ray() -> Any:  # Any: the module `ray`
+    """Import Ray, which reads environment variables on import."""
     if "ray" in sys.modules:
         raise CoverslipError("ray-imported-before")
     import ray
@@ -161,14 +162,14 @@ def _ray_of_this_computer() -> Any:  # Any: Ray's own module
 
 
 @functools.cache
-def _own_token() -> str:
-    """Return one for all clusters that this process begins: Ray reads it once."""
+def _token() -> str:
+    """Return the token of all clusters that this process starts; Ray reads it once."""
     return secrets.token_hex(32)
 
 
 @contextmanager
 def _environment(**variables: str) -> Iterator[None]:
-    """Variables for the processes that are begun meanwhile."""
+    """Set environment variables during the block, for processes that are started in it."""
     before: Mapping[str, str | None] = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:
@@ -181,28 +182,28 @@ def _environment(**variables: str) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _connect(ray: Any, name: str, **options: Any) -> None:  # Any: Ray's own module; each option its own
+def _connect(ray: Any, name: str, **options: Any) -> None:  # Any: the module `ray`; options of any type
     try:
         ray.init(logging_level=logging.ERROR, log_to_driver=False, **options)
-    except Exception as error:  # Ray raises plain ones too
+    except Exception as error:  # Ray raises plain exceptions too
         reason = str(error).strip().splitlines()[0]
         raise CoverslipError("ray-not-connected", name=name, reason=reason) from error
 
 
-def computers_of(ray: Any) -> list[dict[str, float]]:  # Any: Ray's own module
-    """Return what Ray may use of each computer that is there: `CPU`, `GPU` where it has some, and more."""
+def node_resources(ray: Any) -> list[dict[str, float]]:  # Any: the module `ray`
+    """Return the resources of each computer in the cluster: `CPU`, `GPU` if it has any, and others."""
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
-def task_of(ray: Any, work: Callable[..., bytes], *, cores: int, gpus: int) -> Any:  # Any: Ray's
-    """Work to be done on any computer with so much free; begun again where that computer is lost.
+def remote_task(ray: Any, work: Callable[..., bytes], *, cores: int, gpus: int) -> Any:  # Any: a task of Ray
+    """Return a task for any computer with enough free cores and GPUs; it restarts if that computer is lost.
 
-    It gives bytes, which whoever takes them checks as those of a stranger.
+    The task returns bytes, which the caller must validate as untrusted data.
     """
-    spread = {"max_retries": _TRIES, "scheduling_strategy": "SPREAD"}
-    return ray.remote(work).options(num_cpus=cores, num_gpus=gpus, **spread)
+    options = {"max_retries": _MAX_RETRIES, "scheduling_strategy": "SPREAD"}
+    return ray.remote(work).options(num_cpus=cores, num_gpus=gpus, **options)
 
 
-def last_words(error: Exception) -> str:
-    """Return what Ray says of an error, without the traces above it."""
+def error_summary(error: Exception) -> str:
+    """Return the last line of an error of Ray, without its traceback."""
     return str(error).strip().splitlines()[-1]

@@ -1,0 +1,236 @@
+"""Read images in this process, or in child processes that can be killed.
+
+`read_pixels` decodes in this process. Inside `decode_in_processes` it decodes in a few child processes, which stay
+alive for a while and answer over pipes. Each file has limits of processor time, time and memory, so a file that blocks
+its reader becomes one unreadable image. This module also joins channels of several files, and caches planes from which
+several boxes are cut.
+"""
+
+import atexit
+import json
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from coverslip.errors import UnreadableImage
+from coverslip.images.confining import confined_to
+from coverslip.images.decoding_pool import Decoders
+from coverslip.images.facts import effective_channels
+from coverslip.images.formats import has_added_readers
+from coverslip.images.plan import ReadPlan
+from coverslip.images.reader import MAX_BYTES
+from coverslip.images.reading import WHOLE_IMAGE, Pixels, cut, decode
+from coverslip.processes import DECODE_APART_VARIABLE
+
+_MAX_CACHED_BYTES = 128 * 2**20  # of cached planes; the most recently used plane is never removed
+_Key = tuple[Path, ReadPlan]
+
+
+class Fields:
+    """A cache of decoded planes by file and plan, for one pass over images. Thread-safe: each plane is decoded once.
+
+    Memory is bounded: the least recently used planes are removed first.
+    """
+
+    def __init__(self, max_bytes: int = _MAX_CACHED_BYTES) -> None:
+        self._max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._planes: OrderedDict[_Key, Future[Pixels | UnreadableImage]] = OrderedDict()
+
+    def get(self, path: Path, whole: ReadPlan, decode: Callable[[], Pixels]) -> Pixels:
+        """Return the plane with all channels for a plan without a box; the first caller decodes it.
+
+        Raises:
+            UnreadableImage: the plane cannot be read; later calls do not try again.
+        """
+        key = (path, whole)
+        with self._lock:
+            pending = self._planes.get(key)
+            future = pending or self._planes.setdefault(key, Future())
+            self._planes.move_to_end(key)
+        if pending is None:
+            self._decode(key, future, decode)
+        pixels = future.result()
+        if isinstance(pixels, UnreadableImage):
+            raise UnreadableImage.of(pixels.failure)
+        return pixels
+
+    def _decode(self, key: _Key, future: "Future[Pixels | UnreadableImage]", decode: Callable[[], Pixels]) -> None:
+        try:
+            future.set_result(decode())
+        except UnreadableImage as error:
+            future.set_result(error)
+        except BaseException as error:  # noqa: BLE001 - raised in every waiting thread, this one too
+            future.set_exception(error)
+            with self._lock:
+                self._planes.pop(key, None)
+        self._evict()
+
+    def _evict(self) -> None:
+        with self._lock:
+            n_bytes = sum(map(_n_bytes, self._planes.values()))
+            for key in list(self._planes)[:-1]:
+                if n_bytes <= self._max_bytes:
+                    return
+                if self._planes[key].done():
+                    n_bytes -= _n_bytes(self._planes.pop(key))
+
+
+def _n_bytes(future: "Future[Pixels | UnreadableImage]") -> int:
+    pixels = future.result() if future.done() and future.exception() is None else None
+    return pixels.array.nbytes if isinstance(pixels, Pixels) else 0
+
+
+def decode_image(
+    path: Path, plan: ReadPlan, *, max_bytes: int = MAX_BYTES, within: Sequence[Path] | None = None
+) -> Pixels:
+    """Decode an image of one file, or of one file per channel, in this process.
+
+    Gray that is stored as color counts as one channel if the channels are in several files.
+
+    Raises:
+        UnreadableImage: a file cannot be read or lies outside the folders `within`, or files differ in size or depth.
+    """
+    with confined_to(within):
+        return _decode_files(path, plan, max_bytes)
+
+
+def _decode_files(path: Path, plan: ReadPlan, max_bytes: int) -> Pixels:
+    if not plan.other_files:
+        return decode(path, plan, max_bytes=max_bytes)
+    file_plan = ReadPlan(plane=plan.plane)
+    channels: list[Pixels] = []
+    for file in plan.files(path):
+        n_bytes = sum(pixels.array.nbytes for pixels in channels)
+        channels.append(_decode_channel(path, file, file_plan, max(1, max_bytes - n_bytes)))
+    arrays = [pixels.array for pixels in channels]
+    _check_equal_sizes(plan.files(path), channels)
+    notes = dict.fromkeys(pixels.note for pixels in channels if pixels.note)
+    joined = replace(channels[0], array=np.concatenate(arrays, axis=2), note="; ".join(notes) or None)
+    return cut(path, joined, plan, max_bytes)
+
+
+def _decode_channel(path: Path, file: Path, plan: ReadPlan, max_bytes: int) -> Pixels:
+    try:
+        pixels = decode(file, plan, max_bytes=max_bytes)
+    except UnreadableImage as error:
+        if file == path:
+            raise
+        if error.code == "no-such-image":
+            raise UnreadableImage("channel-file-missing", file=file, name=file.name) from error
+        raise UnreadableImage("channel-file-unreadable", cause=error, file=file, name=file.name) from error
+    return replace(pixels, array=effective_channels(pixels.array))
+
+
+def _check_equal_sizes(files: tuple[Path, ...], channels: list[Pixels]) -> None:
+    first = channels[0].array
+    for file, pixels in zip(files, channels, strict=True):
+        if pixels.array.shape[:2] != first.shape[:2] or pixels.array.dtype != first.dtype:
+            (height, width), (other_height, other_width) = first.shape[:2], pixels.array.shape[:2]
+            raise UnreadableImage(
+                "channel-files-differ",
+                file=file,
+                width=width,
+                height=height,
+                dtype=str(first.dtype),
+                other_width=other_width,
+                other_height=other_height,
+                other_dtype=str(pixels.array.dtype),
+            )
+
+
+WITHIN_VARIABLE = "COVERSLIP_READ_WITHIN"
+"""Environment variable with a JSON list of real paths: the process reads images in these folders only."""
+
+_WITHIN = tuple(map(Path, json.loads(os.environ[WITHIN_VARIABLE]))) if WITHIN_VARIABLE in os.environ else None
+_lock = threading.Lock()
+# The folders of each `decode_in_processes` that is open. Global, because it applies to all threads of the process.
+_open: list[Sequence[Path] | None] = [_WITHIN] if os.environ.get(DECODE_APART_VARIABLE) else []
+_decoders = Decoders()
+
+
+def read_pixels(
+    path: Path,
+    plan: ReadPlan = WHOLE_IMAGE,
+    *,
+    max_bytes: int = MAX_BYTES,
+    fields: Fields | None = None,
+    within: Sequence[Path] | None = None,
+) -> Pixels:
+    """Decode one image from one file, or from one file per channel if the plan names others. Thread-safe.
+
+    The format is identified by the first bytes, not by the file name.
+
+    Args:
+        path: the file.
+        plan: the plane, channels and box to read.
+        max_bytes: a plane that declares more bytes, over all channels, is refused before it is decoded.
+        fields: a cache of planes from which several boxes are cut; whole images are not cached.
+        within: real paths of folders; files outside them are refused, including targets of links and metadata. None:
+            the folders of `decode_in_processes` or of the environment, or any folder.
+
+    Raises:
+        UnreadableImage: for any problem with the file.
+        Stopped: within `decode_in_processes` only: decoding was interrupted.
+        CoverslipError: within `decode_in_processes` only: no process can be started.
+    """
+    if fields is None or plan.box is None:
+        return _read(path, plan, max_bytes, within)
+    whole = plan.model_copy(update={"box": None, "channels": None})
+    return cut(path, fields.get(path, whole, lambda: _read(path, whole, max_bytes, within)), plan, max_bytes)
+
+
+def _read(path: Path, plan: ReadPlan, max_bytes: int, within: Sequence[Path] | None) -> Pixels:
+    within = _allowed_folders() if within is None else within
+    if not _open or has_added_readers():  # child processes lack formats that were added in this process
+        return decode_image(path, plan, max_bytes=max_bytes, within=within)
+    return _decoders.read(path, plan, max_bytes, within)
+
+
+def _allowed_folders() -> Sequence[Path] | None:
+    """Return the folders to which reads without `within` are confined, of all servers in this process together."""
+    allowed = [*_open] or [_WITHIN]
+    return None if None in allowed else [folder for folders in allowed if folders is not None for folder in folders]
+
+
+@contextmanager
+def decode_in_processes(within: Sequence[Path] | None = None) -> Iterator[None]:
+    """Decode the images of all threads of this process in child processes that can be killed.
+
+    At the end, decoding that is still in progress is stopped. Idle processes stay alive for a while for reuse.
+
+    Args:
+        within: real paths of the folders to which reads without `within` are confined.
+    """
+    with _lock:
+        _open.append(within)
+        _decoders.resume()
+    try:
+        yield
+    finally:
+        with _lock:
+            _open.remove(within)
+            if _open:  # another server of this process continues to read
+                _decoders.resume()
+            else:
+                _decoders.interrupt()
+
+
+def interrupt_decoding() -> None:
+    """Stop all decoding in child processes at once; the waiting callers get `Stopped`."""
+    _decoders.interrupt()
+
+
+def end_decoding() -> None:
+    """End all decoding processes. Needed before `os._exit`, which skips the exit handlers of Python."""
+    _decoders.close()
+
+
+atexit.register(end_decoding)
