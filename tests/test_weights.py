@@ -26,16 +26,16 @@ from coverslip.cli import main
 from coverslip.errors import CoverslipError, UnknownModel, WeightsUnavailable
 from coverslip.messages import text
 from coverslip.models import has_weights, list_models, model_info
-from coverslip.models.architectures.timm_backbones import build_timm
+from coverslip.models.architectures.library_backbones import build_timm
 from coverslip.models.building import build_body
 from coverslip.models.importing import import_weights
 from coverslip.models.networks import create_network
-from coverslip.models.table import registered_models
+from coverslip.models.records import LocalWeights, Tensors
 from coverslip.models.weights import available_weights, local_weights, packaged_weights, remove_imported, weights_source
 from coverslip.models.weights.fitting import load_exactly, timm_network, with_network_names
 from coverslip.models.weights.hub import fetch_weights, hub_weights
 from coverslip.models.weights.packaged import PACKAGED_MODELS
-from coverslip.models.weights.source import LocalWeights, Tensors
+from coverslip.models.zoo import registered_models
 from coverslip.runs import FromRun, Recipe, SplitPlan
 
 SMALL = "timm/test_efficientnet"  # timm's own network for tests, 0.4 million parameters
@@ -180,7 +180,7 @@ def test_weights_that_are_imported_anew_take_the_place_of_the_first(tmp_path: Pa
         import_weights(save(network.state_dict(), tmp_path / f"{seed}.safetensors"), SMALL)
         torch.manual_seed(0)
         ours = create_network(SMALL, n_classes=2, head="native")
-        assert torch.equal(ours.part("conv_stem").weight, network.get_submodule("conv_stem").weight)
+        assert torch.equal(ours.body_module("conv_stem").weight, network.get_submodule("conv_stem").weight)
 
 
 def test_imported_weights_that_are_gone_are_told_as_such(tmp_path: Path) -> None:

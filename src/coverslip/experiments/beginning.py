@@ -200,7 +200,7 @@ def write_beginning(run: Run, environment: Environment, recipe: Recipe) -> None:
 
 def _check_network(recipe: Recipe) -> None:
     """Whether there is such a network, with such weights, and whether it takes what was chosen."""
-    from coverslip.models.freezing import check_choices
+    from coverslip.models.networks import check_choices
 
     record = model_info(recipe.model)
     init = pretraining_recipe(recipe).init if isinstance(recipe.init, Pretraining) else recipe.init

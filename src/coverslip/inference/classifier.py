@@ -34,7 +34,7 @@ from coverslip.files import sha256_json
 from coverslip.inference.new_images import Differences, stated_shares
 from coverslip.machine import chosen_device
 from coverslip.messages import text
-from coverslip.models.heads import linear_logits
+from coverslip.models.records import linear_logits
 from coverslip.runs import (
     ClassifierCard,
     PackedClassifier,

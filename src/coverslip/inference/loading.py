@@ -17,7 +17,7 @@ from coverslip.errors import BadClassifier, BadRecipe, CoverslipError, UnknownMo
 from coverslip.files import sha256_json
 from coverslip.messages import text
 from coverslip.models import model_info
-from coverslip.models.kept import same_random_numbers
+from coverslip.models.building import same_random_numbers
 from coverslip.models.networks import Network, create_network
 from coverslip.processes import (
     Json,
@@ -97,8 +97,8 @@ def _why_not(question: Json) -> str | None:
     prefer_for_oom_kill()
     limit_memory(_BYTES)
     limit_processor_time(_SECONDS)
+    from coverslip.models._libraries import shapes_only
     from coverslip.models.networks import create_network
-    from coverslip.models.shapes import shapes_only
 
     try:
         with shapes_only():

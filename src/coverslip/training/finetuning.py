@@ -22,8 +22,7 @@ from coverslip.files import write_same
 from coverslip.losses.cluster import ClusterLoss
 from coverslip.losses.functions import ImageLoss, balanced_weight
 from coverslip.messages import note
-from coverslip.models.freezing import follows_batches, train_mode
-from coverslip.models.networks import Network
+from coverslip.models.networks import Network, follows_batches, train_mode
 from coverslip.runs import Recipe, RunContext
 from coverslip.runs.training import StoppedBecause
 from coverslip.training.batches import (

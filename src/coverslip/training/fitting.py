@@ -27,8 +27,7 @@ from coverslip.evaluation.decisions import set_floors
 from coverslip.events import CheckpointSelection, ClassifierSelected, Noted, StageStarted
 from coverslip.images import Preprocessing
 from coverslip.messages import Set, note
-from coverslip.models.freezing import freeze_to
-from coverslip.models.networks import Network, create_network
+from coverslip.models.networks import Network, create_network, freeze_to
 from coverslip.runs import (
     Calibration,
     CalibrationImages,

@@ -14,7 +14,7 @@ from coverslip.datasets import some
 from coverslip.errors import BadRecipe
 from coverslip.messages import Set, text
 from coverslip.models import IMAGENET, model_info
-from coverslip.models.building import own_options
+from coverslip.models.building import default_options
 from coverslip.models.networks import Network
 from coverslip.runs import ClassifierCard, FromRun, PackedClassifier, Recipe, find_classifier, open_classifier
 from coverslip.training.linear_probe import LinearHead
@@ -111,7 +111,7 @@ def check_labels(labels: Mapping[str, str], earlier: Sequence[str], classes: Seq
 
 def whole_options(choices: Recipe | ClassifierCard) -> dict[str, Any]:  # Any: each option's own type
     """The options of a network, those included that were not chosen."""
-    return {**own_options(model_info(choices.model)), **choices.model_options}
+    return {**default_options(model_info(choices.model)), **choices.model_options}
 
 
 def _fitted(weight: Tensor, target: Tensor) -> Tensor:

@@ -25,8 +25,7 @@ from coverslip.events import Emit, Noted
 from coverslip.losses.cluster import ClusterLoss
 from coverslip.losses.functions import ImageLoss
 from coverslip.messages import Set, note
-from coverslip.models.freezing import train_mode
-from coverslip.models.networks import Network
+from coverslip.models.networks import Network, train_mode
 from coverslip.runs import Recipe
 from coverslip.training.batches import plain_batches
 

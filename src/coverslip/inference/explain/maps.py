@@ -153,7 +153,7 @@ def _activation_and_slope(network: Network, x: Tensor, classes: Tensor) -> tuple
     def see(module: nn.Module, inputs: object, output: Tensor) -> None:
         seen.append(output)
 
-    hook = network.part(network.record.heatmap_layer).register_forward_hook(see)
+    hook = network.body_module(network.record.heatmap_layer).register_forward_hook(see)
     try:
         with torch.enable_grad():
             # From the pixels on, so that there is a slope where every weight is frozen.

@@ -35,8 +35,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from coverslip.errors import BadRecipe, WeightsUnavailable
-from coverslip.models._libraries import import_timm
-from coverslip.models.shapes import shapes_only
+from coverslip.models._libraries import import_timm, shapes_only
 
 Attention = Literal["none", "se", "nam"]
 Placement = Literal["text", "counts"]

@@ -1,10 +1,11 @@
-"""Weights of Keras, among them those of NASNet, as tensors of our networks.
+"""Reading of Keras weights (HDF5), and translation of NASNet-Mobile and EfficientNetV2 to the networks of coverslip.
 
-Keras keeps a kernel as (height, width, in, out), that of a depthwise convolution as (height, width, channels, 1), and
-a dense layer's as (in, out). The names of its layers identify the network of a file: those of Keras's applications
-are fixed.
+Keras stores a kernel as (height, width, in, out), the kernel of a depthwise convolution as (height, width, channels,
+1), and the kernel of a dense layer as (in, out). The layer names identify the network of a file: the names of Keras's
+applications are fixed.
 
-Both hold the weights that TensorFlow trained; their cells are numbered with gaps, ours in a row.
+Weights of NASNet-Mobile exist as Keras's file and as a port to PyTorch. Both contain the weights that TensorFlow
+trained. Their cells are numbered with gaps, the cells of coverslip's network without.
 """
 
 import re
@@ -21,44 +22,44 @@ from numpy.typing import NDArray
 
 from coverslip.errors import WeightsUnavailable, require_extra
 from coverslip.messages import failure_of, text
-from coverslip.models.weights.source import Tensors
+from coverslip.models.records import Tensors
 from coverslip.processes import answer_in, write_answer
 
 if TYPE_CHECKING:
     import torch
 
 Layers = dict[str, dict[str, "torch.Tensor"]]
-"""Layer -> name of a variable, as Keras 2 calls it without `:0`, -> its numbers, as they lie in the file."""
+"""Layer -> name of a variable (as in Keras 2, without `:0`) -> its numbers, with the axes of the file."""
 
 Arrays = dict[str, dict[str, NDArray[np.float32]]]
-"""The same, before PyTorch has them."""
+"""As `Layers`, before the conversion to PyTorch."""
 
-_TRAINING_ONLY = ("optimizer", "optimizer_weights", "seed_generator")  # what training needs to go on, at any depth
+_TRAINING_ONLY = ("optimizer", "optimizer_weights", "seed_generator")  # groups for resuming training, at any depth
 _MODEL = "model_weights"
-_VARIABLES = "vars"  # of one layer, in Keras 3
-_IN_ORDER = {
+_VARIABLES = "vars"  # group of one layer's variables in Keras 3
+_VARIABLE_NAMES = {  # in the order of their numbers
     "batch_normalization": ("gamma", "beta", "moving_mean", "moving_variance"),
     "conv2d": ("kernel", "bias"),
     "dense": ("kernel", "bias"),
     "depthwise_conv2d": ("kernel", "bias"),
     "separable_conv2d": ("depthwise_kernel", "pointwise_kernel", "bias"),
 }
-_MOST_PARTS, _DEEPEST, _LONGEST_NAME = 20_000, 20, 1_000
+_MAX_OBJECTS, _MAX_DEPTH, _MAX_NAME_BYTES = 20_000, 20, 1_000
 
-_LONGEST_S = 60.0
-_MOST_MEMORY = 4 << 30  # address space, most of it libraries; the file's size comes on top, twice
-_REFUSED = 3  # exit code of the process that reads
-_BETWEEN = "\t"  # layer and variable
+_TIME_LIMIT_S = 60.0
+_MEMORY_LIMIT = 4 << 30  # bytes of address space, most of it for libraries, in addition to twice the file size
+_REFUSED = 3  # exit code of the reading process
+_SEPARATOR = "\t"  # between layer and variable
 
 _Path = tuple[str, ...]
 
 
 def read_layers(file: Path) -> Layers:
-    """Return the layers of a file that Keras wrote, read by a process of its own.
+    """Return the layers of a Keras file, read in a separate process.
 
     Raises:
         ExtraNotInstalled: h5py is not installed.
-        WeightsUnavailable: it is damaged or no such file, or holds what a file of weights has no need of.
+        WeightsUnavailable: the file is damaged, is no Keras file, or has contents that weights do not need.
     """
     require_extra("keras", "Reading a file of Keras weights")
     import safetensors.torch
@@ -67,7 +68,7 @@ def read_layers(file: Path) -> Layers:
         out = Path(folder) / "layers.safetensors"
         command = [sys.executable, "-m", __name__, str(file.resolve()), str(out)]
         try:
-            done = subprocess.run(command, capture_output=True, timeout=_LONGEST_S, check=False)
+            done = subprocess.run(command, capture_output=True, timeout=_TIME_LIMIT_S, check=False)
         except subprocess.TimeoutExpired as error:
             raise _damaged(text("hdf5-reading-endless"), file) from error
         if done.returncode == _REFUSED:
@@ -77,16 +78,16 @@ def read_layers(file: Path) -> Layers:
             raise _damaged(text("hdf5-reader-failed", exit_code=str(done.returncode)), file)
         layers: Layers = {}
         for name, tensor in safetensors.torch.load_file(out).items():
-            layer, _, variable = name.partition(_BETWEEN)
+            layer, _, variable = name.partition(_SEPARATOR)
             layers.setdefault(layer, {})[variable] = tensor
         return layers
 
 
 def read_arrays(file: Path) -> Arrays:
-    """Return what `read_layers` gives, read in this process.
+    """Return the same as `read_layers`, as arrays, read in this process.
 
     Raises:
-        WeightsUnavailable: as there.
+        WeightsUnavailable: as of `read_layers`.
     """
     import h5py
 
@@ -95,7 +96,7 @@ def read_arrays(file: Path) -> Arrays:
             return _layers(opened, file)
     except WeightsUnavailable:
         raise
-    except Exception as error:  # h5py raises errors of many kinds for what its C library meets
+    except Exception as error:  # h5py raises errors of many types for faults in its C library
         raise _damaged(str(error).splitlines()[0] if str(error) else type(error).__name__, file) from error
 
 
@@ -114,10 +115,10 @@ def _layers(opened: Any, file: Path) -> Arrays:  # Any: h5py has no types
 
 
 def _datasets(group: Any, path: _Path, file: Path) -> Iterator[tuple[_Path, Any]]:  # Any: h5py's objects
-    """Path and dataset of all that is needed, each checked; nothing is read."""
+    """Yield path and dataset of all variables. Each is checked, none is read."""
     import h5py
 
-    if len(path) > _DEEPEST or len(group) > _MOST_PARTS:
+    if len(path) > _MAX_DEPTH or len(group) > _MAX_OBJECTS:
         raise _refused(text("hdf5-too-many-parts"), file)
     for name in group:
         inner = (*path, name)
@@ -125,35 +126,35 @@ def _datasets(group: Any, path: _Path, file: Path) -> Iterator[tuple[_Path, Any]
             continue
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
             raise _refused(text("hdf5-link", name="/".join(inner)), file)
-        part = group[name]
-        if isinstance(part, h5py.Group):
-            yield from _datasets(part, inner, file)
+        item = group[name]
+        if isinstance(item, h5py.Group):
+            yield from _datasets(item, inner, file)
         else:
-            _check(part, "/".join(inner), file)
-            yield inner, part
+            _check_dataset(item, "/".join(inner), file)
+            yield inner, item
 
 
-def _check(part: Any, name: str, file: Path) -> None:  # Any: h5py's objects
+def _check_dataset(item: Any, name: str, file: Path) -> None:  # Any: h5py's objects
     import h5py
 
-    if not isinstance(part, h5py.Dataset) or part.shape is None:
+    if not isinstance(item, h5py.Dataset) or item.shape is None:
         raise _refused(text("hdf5-no-numbers", name=name), file)
-    if part.dtype.kind != "f" or part.dtype.itemsize > 8:
-        raise _refused(text("hdf5-no-fractions", name=name, dtype=str(part.dtype)), file)
-    if part.is_virtual or part.external:
+    if item.dtype.kind != "f" or item.dtype.itemsize > 8:
+        raise _refused(text("hdf5-no-fractions", name=name, dtype=str(item.dtype)), file)
+    if item.is_virtual or item.external:
         raise _refused(text("hdf5-in-other-file", name=name), file)
-    if part.id.get_create_plist().get_nfilters():
+    if item.id.get_create_plist().get_nfilters():
         raise _refused(text("hdf5-compressed", name=name), file)
 
 
 def _check_size(datasets: dict[_Path, Any], file: Path) -> None:  # Any: h5py's objects
     n_bytes = sum(int(dataset.size) * dataset.dtype.itemsize for dataset in datasets.values())
-    if len(datasets) > _MOST_PARTS or n_bytes > file.stat().st_size:
+    if len(datasets) > _MAX_OBJECTS or n_bytes > file.stat().st_size:
         raise _refused(text("hdf5-too-many-numbers"), file)
 
 
 def _single_layers(paths: Iterable[_Path]) -> set[_Path]:
-    """Return the outermost groups that hold one layer's variables, and not all layers of a network inside another."""
+    """Return the outermost groups with the variables of one layer, without groups of a nested network with layers."""
     groups: dict[_Path, set[_Path]] = {}
     for path in paths:
         groups.setdefault(_outermost(path), set()).add(path[:-1])
@@ -165,29 +166,29 @@ def _outermost(path: _Path) -> _Path:
 
 
 def _names(opened: Any, path: _Path, single: set[_Path], file: Path) -> tuple[str, str]:  # Any: h5py's objects
-    """Of layer and variable."""
+    """Return the names of layer and variable."""
     if len(path) < 2:
         raise _refused(text("keras-variable-without-layer", name=path[0]), file)
     if path[-2] == _VARIABLES and len(path) > 2:
-        return _noted_name(opened["/".join(path[:-1])], file), _in_order(path[-3], path[-1])
+        return _recorded_name(opened["/".join(path[:-1])], file), _variable_name(path[-3], path[-1])
     top = _outermost(path)
     return top[-1] if top in single else path[-2], path[-1].removesuffix(":0")
 
 
-def _noted_name(variables: Any, file: Path) -> str:  # Any: h5py's objects
-    """Return the layer's name, which newer versions of Keras 3 note."""
+def _recorded_name(variables: Any, file: Path) -> str:  # Any: h5py's objects
+    """Return the name of the layer, which newer versions of Keras 3 record."""
     import h5py
 
     if "name" not in variables.attrs:
         raise WeightsUnavailable("keras-layers-unnamed", file=file)
-    if h5py.h5a.open(variables.id, b"name").get_storage_size() > _LONGEST_NAME:
+    if h5py.h5a.open(variables.id, b"name").get_storage_size() > _MAX_NAME_BYTES:
         raise _refused(text("keras-layer-name-too-long"), file)
     return str(variables.attrs["name"])
 
 
-def _in_order(kind: str, number: str) -> str:
-    """Return a variable's name by its number; where the kind of layer is not known, the number."""
-    names = dict(enumerate(_IN_ORDER.get(re.sub(r"_\d+$", "", kind), ())))
+def _variable_name(kind: str, number: str) -> str:
+    """Return the name of a variable by its number, or the number if the kind of layer is not known."""
+    names = dict(enumerate(_VARIABLE_NAMES.get(re.sub(r"_\d+$", "", kind), ())))
     return names.get(int(number), number) if number.isdecimal() else number
 
 
@@ -200,17 +201,17 @@ def _damaged(reason: str, file: Path) -> WeightsUnavailable:
 
 
 def _limit_memory(file: Path) -> None:
-    """Of this process, where the system can."""
+    """Limit the memory of this process, if the system supports it."""
     try:
         import resource
     except ImportError:  # Windows
         return
-    most = _MOST_MEMORY + 2 * file.stat().st_size
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    limit = _MEMORY_LIMIT + 2 * file.stat().st_size
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
 def _main(file: Path, out: Path) -> int:
-    """Read a file and write its numbers; a refusal goes to stdout as JSON."""
+    """Read a file and write its numbers; print the reason of a refusal as JSON."""
     import safetensors.numpy
 
     _limit_memory(file)
@@ -219,17 +220,13 @@ def _main(file: Path, out: Path) -> int:
     except WeightsUnavailable as error:
         write_answer(asdict(error.failure))
         return _REFUSED
-    named = {
-        f"{layer}{_BETWEEN}{name}": numbers
+    arrays = {
+        f"{layer}{_SEPARATOR}{name}": numbers
         for layer, variables in layers.items()
         for name, numbers in variables.items()
     }
-    safetensors.numpy.save_file(named, out)
+    safetensors.numpy.save_file(arrays, out)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(_main(Path(sys.argv[1]), Path(sys.argv[2])))
 
 
 _PORTED_CELLS = (
@@ -265,57 +262,57 @@ _KERAS_INPUTS = {
 }
 _KERAS_LAYER = re.compile(r"(.+?)_(stem_\d|reduce_\d|\d+)")
 _KERAS_OPERATION = re.compile(r"separable_conv_(\d)_(bn_)?(normal|reduction)_(left|right)(\d)")
-_KERAS_FOURTH_IS_FIFTH = ("reduction", "left", "4")  # Keras counts the sums that have a convolution on the left
+_KERAS_FOURTH_IS_FIFTH = ("reduction", "left", "4")  # Keras numbers only the sums with a convolution on the left
 
-# Where in our separable convolutions, which are applied twice, the parts of the first time stand.
-_DEPTHWISE, _POINTWISE, _NORM, _TIMES = 1, 2, 3, 4
+# Positions in the separable convolutions of coverslip, which apply four modules twice.
+_DEPTHWISE, _POINTWISE, _NORM, _MODULES_PER_PASS = 1, 2, 3, 4
 
 
 def is_ported_nasnet(tensors: Tensors) -> bool:
-    """Return whether tensors have the port's names."""
+    """Return whether tensors have the names of the port to PyTorch."""
     return "cell_stem_0.conv_1x1.conv.weight" in tensors
 
 
 def ported_name(name: str) -> str:
-    """Our name of a tensor of the port; one that it does not have stays as it is."""
+    """Return coverslip's name of a tensor of the port; unknown names are unchanged."""
     module, _, tensor = name.rpartition(".")
     if module in _PORTED_ENDS:
         return f"{_PORTED_ENDS[module]}.{tensor}"
-    cell, _, part = module.partition(".")
-    inside = _PORTED_INPUTS.get(part) or _ported_operation(part)
-    return f"cells.{_PORTED_CELLS.index(cell)}.{inside}.{tensor}" if cell in _PORTED_CELLS and inside else name
+    cell, _, inner = module.partition(".")
+    target = _PORTED_INPUTS.get(inner) or _ported_operation(inner)
+    return f"cells.{_PORTED_CELLS.index(cell)}.{target}.{tensor}" if cell in _PORTED_CELLS and target else name
 
 
 def keras_layer(layer: str) -> tuple[str, ...]:
-    """Our modules for a layer of Keras: two for a separable convolution, none where NASNet has no such layer."""
+    """Return coverslip's modules for a Keras layer: two for a separable convolution, none for an unknown layer."""
     if layer in _KERAS_ENDS:
         return (_KERAS_ENDS[layer],)
     if (match := _KERAS_LAYER.fullmatch(layer)) is None or match[2] not in _KERAS_CELLS:
         return ()
-    inside = (_KERAS_INPUTS[match[1]],) if match[1] in _KERAS_INPUTS else _keras_operation(match[1])
-    return tuple(f"cells.{_KERAS_CELLS.index(match[2])}.{part}" for part in inside)
+    targets = (_KERAS_INPUTS[match[1]],) if match[1] in _KERAS_INPUTS else _keras_operation(match[1])
+    return tuple(f"cells.{_KERAS_CELLS.index(match[2])}.{target}" for target in targets)
 
 
-def _ported_operation(part: str) -> str | None:
-    if (match := _PORTED_OPERATION.fullmatch(part)) is None:
+def _ported_operation(name: str) -> str | None:
+    if (match := _PORTED_OPERATION.fullmatch(name)) is None:
         return None
-    total, side, kind, time, width = match.groups()
-    place = _NORM if kind == "bn_sep" else _DEPTHWISE if width == "depth" else _POINTWISE
-    return _operation(int(total), side, int(time), place)
+    total, side, kind, repetition, width = match.groups()
+    position = _NORM if kind == "bn_sep" else _DEPTHWISE if width == "depth" else _POINTWISE
+    return _operation(int(total), side, int(repetition), position)
 
 
-def _keras_operation(part: str) -> tuple[str, ...]:
-    if (match := _KERAS_OPERATION.fullmatch(part)) is None:
+def _keras_operation(name: str) -> tuple[str, ...]:
+    if (match := _KERAS_OPERATION.fullmatch(name)) is None:
         return ()
-    time, norm, kind, side, number = match.groups()
+    repetition, norm, kind, side, number = match.groups()
     total = 4 if (kind, side, number) == _KERAS_FOURTH_IS_FIFTH else int(number) - 1
-    places = (_NORM,) if norm else (_DEPTHWISE, _POINTWISE)
-    return tuple(_operation(total, side, int(time), place) for place in places)
+    positions = (_NORM,) if norm else (_DEPTHWISE, _POINTWISE)
+    return tuple(_operation(total, side, int(repetition), position) for position in positions)
 
 
-def _operation(total: int, side: str, time: int, place: int) -> str:
-    """Return where an operation stands in a cell: each of its sums has one on the left and one on the right."""
-    return f"operations.{2 * total + (side == 'right')}.{_TIMES * (time - 1) + place}"
+def _operation(total: int, side: str, repetition: int, position: int) -> str:
+    """Return the path of an operation in a cell. Each sum of a cell has a left and a right operation."""
+    return f"operations.{2 * total + (side == 'right')}.{_MODULES_PER_PASS * (repetition - 1) + position}"
 
 
 _EFFICIENTNET_ENDS = {
@@ -351,12 +348,12 @@ _TENSORS = {
 
 
 def read_keras(file: Path) -> Tensors:
-    """Return the tensors of NASNet-Mobile or of an EfficientNetV2 in a file of Keras, under the names of our networks.
+    """Return the tensors of NASNet-Mobile or an EfficientNetV2 in a Keras file, under coverslip's names.
 
-    What these networks do not have keeps Keras's name, so that whoever compares names finds it.
+    Tensors without a counterpart keep Keras's name, so that the comparison with the network reports them.
 
     Raises:
-        WeightsUnavailable: the file cannot be read safely, or is of another network.
+        WeightsUnavailable: the file cannot be read safely, or belongs to another network.
     """
     layers = read_layers(file)
     modules_of = _scheme(layers, file)
@@ -380,10 +377,10 @@ def _as_pytorch(numbers: "torch.Tensor", is_depthwise: bool) -> "torch.Tensor":
 
 
 def _scheme(layers: Layers, file: Path) -> Callable[[str], tuple[str, ...]]:
-    """Return what gives our modules for a layer of this file.
+    """Return the function from a layer of this file to coverslip's modules.
 
     Raises:
-        WeightsUnavailable: it is of neither network.
+        WeightsUnavailable: the file belongs to neither network.
     """
     if "stem_conv1" in layers and "adjust_bn_stem_2" in layers:
         return keras_layer
@@ -394,13 +391,19 @@ def _scheme(layers: Layers, file: Path) -> Callable[[str], tuple[str, ...]]:
 
 
 def _efficientnet_layer(layer: str, layers: Layers) -> tuple[str, ...]:
-    """Our module for a layer of an EfficientNetV2; none where it has no such layer."""
+    """Return coverslip's module for a layer of an EfficientNetV2; none for an unknown layer."""
     if layer in _EFFICIENTNET_ENDS:
         return (_EFFICIENTNET_ENDS[layer],)
     if (match := _EFFICIENTNET_LAYER.fullmatch(layer)) is None:
         return ()
-    stage, block, part = match.groups()
+    stage, block, layer_in_block = match.groups()
     names = _FIRST_BLOCK
     if f"block{stage}{block}_expand_conv" in layers:
         names = _BLOCK if f"block{stage}{block}_dwconv2" in layers else _FUSED_BLOCK
-    return (f"blocks.{int(stage) - 1}.{ord(block) - ord('a')}.{names[part]}",) if part in names else ()
+    return (
+        (f"blocks.{int(stage) - 1}.{ord(block) - ord('a')}.{names[layer_in_block]}",) if layer_in_block in names else ()
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(_main(Path(sys.argv[1]), Path(sys.argv[2])))
