@@ -193,6 +193,7 @@ def fit_network(
     folds: "FoldDistances | None" = None,
 ) -> "tuple[Fitted, OodDetector | None]":
     """Train the network: validation images choose, unless the choices are given; and learn what is familiar to it."""
+    from coverslip.training.batches import TrainingTask
     from coverslip.training.fitting import fit, refit
     from coverslip.training.initialization import initial_classifier
     from coverslip.training.instant_stage import ignore_features
@@ -205,21 +206,18 @@ def fit_network(
         n_known = seen.known(split_data.data, split_data.scan, judging.tolist(), emit=context.emit, stop=context.stop)
         initial = initial_classifier(recipe.init, split_data.classes, offers_head=seen.is_complete and not n_known)
     with _preprocessed_pixels(split_data, preprocessing, recipe, context) as pixels:
-        images = split_data.training_images(pixels)
+        task = TrainingTask(split_data.training_images(pixels), split_data.digests, preprocessing, recipe, context)
         look = on_features or ignore_features
         if choices is not None:
             fold_index = fold_indices_of(split_data.train.tolist())
-            fitted = refit(
-                images, fold_index, split_data.digests, preprocessing, recipe, choices, context, initial, look
-            )
+            fitted = refit(task, fold_index, choices, initial, look)
         else:
             is_capped = recipe.split.train_per_class is not None  # it would learn from more images of a class
             val_fold_index = None if is_capped else fold_indices_of(split_data.val.tolist())
-            fitted = fit(images, val_fold_index, split_data.digests, preprocessing, recipe, context, initial, look)
+            fitted = fit(task, val_fold_index, initial, look)
         if fitted.is_stopped or fitted.does_not_fit:
             return fitted, None
-        inputs = (split_data.digests, preprocessing, recipe, context)
-        return fitted, fit_ood_detector(fitted, images, fold_indices_of, *inputs, folds)
+        return fitted, fit_ood_detector(fitted, task, fold_indices_of, folds)
 
 
 def package(
