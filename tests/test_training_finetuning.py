@@ -28,7 +28,7 @@ from coverslip.training.pacing import (
     new_optimizer,
     set_learning_rate,
 )
-from coverslip.training.ranking import StepsSeen
+from coverslip.training.ranking import StepResults
 from coverslip.training.step import Precision, Stepper, accumulate_gradients, begin_batch_statistics, standardized_head
 
 GENTLE = Augment(rotate_degrees=0, zoom=0, shift=0, brightness=0, contrast=0)
@@ -498,7 +498,7 @@ def test_a_step_reads_nothing_back_from_the_device(images: TrainingImages) -> No
     precision = Precision("meta", torch.float32)
     stepper = Stepper(network, optimizer, 8, is_divisible=True, precision=precision, emit=lambda event: None)
     order = {"batch_size": 8, "augment": Augment(), "seed": 0, "epoch": 1}
-    seen = StepsSeen()
+    seen = StepResults()
     # `meta` has no numbers to give: whoever asks for one gets an error.
     for x, label in training_batches(images.pixels_of, images.train, images.train_label, device="meta", **order):
         loss, logits = stepper.step(loss_of, x, label, max_gradient_norm=1.0)

@@ -1,4 +1,4 @@
-"""How images are preprocessed, by the recipe and the training images."""
+"""Preprocessing by the recipe and the training images, and the preview of data augmentation."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -20,15 +20,15 @@ from coverslip.models import model_info
 from coverslip.runs import Augment, Recipe, plan_of
 from coverslip.training.batches import as_tensor
 
-_CANVAS_SHARE = 0.99  # of training images that fit: one uncropped field must not make all others tiny
+_CANVAS_SHARE = 0.99  # of training images that fit; a single uncropped field of view must not make all cells tiny
 
 
 def learn_preprocessing(facts: Sequence[ImageFacts], recipe: Recipe) -> Preprocessing:
-    """The preprocessing for training and prediction, from the facts of *training* images.
+    """Return the preprocessing for training and prediction, by the facts of *training* images.
 
     Raises:
-        BadDataset: images with different numbers of channels cannot be trained on together.
-        BadRecipe: changes of color are asked for, but the images are not in color.
+        BadDataset: the images have different numbers of channels.
+        BadRecipe: the recipe has changes of color, but the images are not in color.
     """
     channels = _channels(facts)
     _check_color_changes(channels, recipe)
@@ -47,7 +47,7 @@ def learn_preprocessing(facts: Sequence[ImageFacts], recipe: Recipe) -> Preproce
 
 
 def canvas_notes(facts: Sequence[ImageFacts], preprocessing: Preprocessing) -> list[Note]:
-    """What the common scale of these images is, and how many it does not hold for; nothing without a canvas."""
+    """Return a note on the size of the canvas and the number of larger images; no note without a canvas."""
     if preprocessing.canvas_px is None:
         return []
     n = sum(preprocessing.is_too_large(fact.width_px, fact.height_px) for fact in facts)
@@ -55,7 +55,7 @@ def canvas_notes(facts: Sequence[ImageFacts], preprocessing: Preprocessing) -> l
 
 
 def _canvas_px(facts: Sequence[ImageFacts]) -> int:
-    """The longer side that 99 of 100 images do not exceed; the largest one's, where there are at most 100."""
+    """Return the 99% quantile of the longer sides; of at most 100 images the maximum."""
     return int(np.quantile([max(fact.width_px, fact.height_px) for fact in facts], _CANVAS_SHARE, method="higher"))
 
 
@@ -71,14 +71,14 @@ def _check_color_changes(channels: int, recipe: Recipe) -> None:
 
 
 def check_channels(facts: Sequence[ImageFacts], *, n_checked: int = 0) -> None:
-    """Check that images have equal numbers of channels. Gray images fit to any others, since they are repeated.
+    """Check that images have equal numbers of channels. Gray images fit all others, because they are repeated.
 
     Args:
         facts: of the images.
-        n_checked: how many images these are a sample of; 0: they are all.
+        n_checked: size of the sample; 0 if these are all images.
 
     Raises:
-        BadDataset: they have different numbers of channels.
+        BadDataset: the images have different numbers of channels.
     """
     n_by_channels = Counter(fact.n_channels for fact in facts)
     several = sorted(set(n_by_channels) - {1})
@@ -89,29 +89,29 @@ def check_channels(facts: Sequence[ImageFacts], *, n_checked: int = 0) -> None:
 
 
 def _channels(facts: Sequence[ImageFacts]) -> int:
-    """That the network will see: of all but the gray ones."""
+    """Return the number of channels of the network: that of all images that are not gray."""
     check_channels(facts)
     return max((fact.n_channels for fact in facts), default=1)
 
 
-VARIANTS = 5  # columns of changed images
+VARIANTS = 5  # columns of augmented images
 SMALLEST_TILE_PX, LARGEST_TILE_PX = 96, 224
 GAP_PX, LABEL_PX, HEADER_PX = 4, 150, 26
-_INK, _PAPER = (29, 37, 41), (225, 230, 230)  # gray, so that white and black backgrounds end visibly
+_INK, _PAPER = (29, 37, 41), (225, 230, 230)  # gray, so that the borders of white and black backgrounds are visible
 
 
 def draw_preview(
     pixels: npt.NDArray[np.unsignedinteger], labels: Sequence[str], augment: Augment, *, seed: int
 ) -> Image.Image:
-    """One row per image: its class, the image as prepared, and the image changed in five ways.
+    """Draw a row per image: its class, the preprocessed image, and five augmented images.
 
-    Three channels are shown as red, green and blue; of any other number only the first is shown.
+    Three channels are shown as red, green and blue. For other numbers only the first channel is shown.
 
     Args:
-        pixels: (n, S, S, C) uint8 or uint16, as `preprocess` gives them.
+        pixels: (n, S, S, C) uint8 or uint16, preprocessed.
         labels: n classes.
-        augment: what training would change.
-        seed: of the changes.
+        augment: data augmentation of the training.
+        seed: of the random changes.
     """
     plain = as_tensor(pixels)
     copies = plain.repeat_interleave(VARIANTS, dim=0)
@@ -133,21 +133,21 @@ def draw_preview(
 
 
 def _picture(image: Tensor, side_px: int) -> Image.Image:
-    """(C, S, S) in [0, 1] as a picture of the sheet's size."""
+    """Convert (C, S, S) in [0, 1] to a picture of the size on the sheet."""
     shown = image if len(image) == 3 else image[:1].expand(3, -1, -1)
     levels = (shown * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
     return Image.fromarray(np.ascontiguousarray(levels)).resize((side_px, side_px), Image.Resampling.BILINEAR)
 
 
 def _font() -> ImageFont.FreeTypeFont:
-    """DejaVu Sans as Matplotlib brings it, which has more alphabets than Pillow's own."""
+    """Return DejaVu Sans of Matplotlib, which has more alphabets than Pillow's font."""
     import matplotlib
 
     return ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), 13)
 
 
 def _shortened(text: str, font: ImageFont.FreeTypeFont) -> str:
-    """The text, its end replaced by an ellipsis where the column is too narrow."""
+    """Return the text, shortened with an ellipsis if the column is too narrow."""
     if font.getlength(text) <= LABEL_PX - 2 * GAP_PX:
         return text
     while text and font.getlength(f"{text}…") > LABEL_PX - 2 * GAP_PX:

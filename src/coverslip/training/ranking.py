@@ -1,4 +1,4 @@
-"""Which of two classifiers validation images prefer."""
+"""Scores of epochs, and comparison of two classifiers by validation images."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ Ints = npt.NDArray[np.int64]
 
 
 class Diverged(Exception):
-    """The loss is no longer a number."""
+    """The loss or a logit is not a finite number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +28,14 @@ class EpochScores:
     recall: float
     f1: float
     primary: float  # higher is better
-    chosen_predicted: tuple[int, ...] = ()  # of validation images that people watch: see `ChosenImages`
+    chosen_predicted: tuple[int, ...] = ()  # classes of the `ChosenImages`
 
 
 def epoch_scores(logits: Tensor, label: Ints, recipe: Recipe, loss: float) -> EpochScores:
-    """The scores of (n, K) logits for (n,) labels.
+    """Return the scores of (n, K) logits for (n,) labels.
 
     Raises:
-        Diverged: the loss or a logit is no number.
+        Diverged: the loss or a logit is not finite.
     """
     if not (np.isfinite(loss) and logits.isfinite().all()):
         raise Diverged
@@ -63,7 +63,7 @@ def epoch_ended(
     is_best: bool = False,
     seconds_left: float | None = None,
 ) -> EpochEnded:
-    """The event of an epoch with these scores of training and validation images."""
+    """Return the event of an epoch with these scores of training and validation images."""
     return EpochEnded(
         epoch=epoch,
         n_epochs=n_epochs,
@@ -85,8 +85,8 @@ def epoch_ended(
     )
 
 
-class StepsSeen:
-    """What the steps of an epoch gave. It stays on the device: to fetch it would be to wait for it in every step."""
+class StepResults:
+    """Losses and logits of the steps of an epoch, kept on the device: copying them would block every step."""
 
     def __init__(self) -> None:
         self._losses: list[Tensor] = []
@@ -104,14 +104,14 @@ class StepsSeen:
 
 
 _N_RESAMPLES = 60
-_NOISE_SHARE = 0.5  # of a standard error: a smaller difference is mostly chance
-_ERRORS_TO_SHOW = 2.0  # standard errors: the usual sign of a difference that is not chance
+_NOISE_SHARE = 0.5  # of a standard error: smaller differences are mostly chance
+_SIGNIFICANT_ERRORS = 2.0  # standard errors of a significant difference
 
 Floats = npt.NDArray[np.float64]
 
 
 def rank(logits: Floats, label: Ints, recipe: Recipe) -> tuple[float, float]:
-    """The primary metric, then the calibrated log loss where that is equal; higher is better.
+    """Return the primary metric and the negative calibrated log loss, which breaks ties; higher is better.
 
     Args:
         logits: (n_val, K).
@@ -122,26 +122,26 @@ def rank(logits: Floats, label: Ints, recipe: Recipe) -> tuple[float, float]:
 
 
 def calibrated_log_loss(logits: Floats, label: Ints) -> float:
-    """The log loss of (n, K) logits at the temperature that is best for them."""
+    """Return the log loss of (n, K) logits at their best temperature."""
     return _value("log_loss", apply_temperature(logits, fit_temperature(logits, label)), label)
 
 
 def is_preferred(challenger: Floats, incumbent: Floats, label: Ints, recipe: Recipe) -> bool:
-    """Whether validation images prefer one classifier to another.
+    """Return whether a classifier is better than another on validation images.
 
-    The primary metric decides where it differs by more than half of the standard error of that difference. Where it
-    does not, the difference is mostly chance: two images of a rare class turn it round. Then the calibrated log loss
-    decides, to which every image contributes by the probability of its class.
+    The primary metric decides if it differs by more than half of the standard error of the difference. A smaller
+    difference is mostly chance: two images of a rare class can reverse it. Then the calibrated log loss decides, to
+    which every image contributes by the probability of its class.
 
     Args:
         challenger: (n_val, K) logits.
-        incumbent: (n_val, K) logits of what is kept where neither is preferred.
+        incumbent: (n_val, K) logits of the classifier that is kept if neither is better.
         label: (n_val,) int in [0, K).
         recipe: names the primary metric; its seed draws the resampled images.
     """
     new, old = rank(challenger, label, recipe), rank(incumbent, label, recipe)
     difference = new[0] - old[0]
-    if not np.isfinite(difference):  # it is not defined for one of them, or for both
+    if not np.isfinite(difference):  # not defined for at least one of them
         return new > old
     if abs(difference) > _NOISE_SHARE * _difference_error(challenger, incumbent, label, recipe):
         return difference > 0
@@ -149,11 +149,12 @@ def is_preferred(challenger: Floats, incumbent: Floats, label: Ints, recipe: Rec
 
 
 def is_significantly_worse(challenger: Floats, incumbent: Floats, label: Ints, recipe: Recipe) -> bool:
-    """Whether validation images show a classifier to be worse that was expected to be better.
+    """Return whether a classifier is significantly worse than another on validation images.
 
-    They do where the primary metric is lower by more than two standard errors of the difference; where that is not
-    defined, the calibrated log loss decides. Some fifty validation images err by about as much as fine-tuning
-    usually gains, and against it: they have chosen the shrinkage of the instant classifier (benchmarks/RESULTS.md).
+    It is if the primary metric is lower by more than two standard errors of the difference. If the metric is not
+    defined, the calibrated log loss decides. With about fifty validation images, the error is about as large as the
+    usual gain by fine-tuning, and favors the instant classifier, whose shrinkage was selected on these images
+    (benchmarks/RESULTS.md).
 
     Args:
         challenger, incumbent, label, recipe: as for `is_preferred`.
@@ -161,11 +162,11 @@ def is_significantly_worse(challenger: Floats, incumbent: Floats, label: Ints, r
     new, old = rank(challenger, label, recipe), rank(incumbent, label, recipe)
     if not np.isfinite(new[0] - old[0]):
         return new < old
-    return old[0] - new[0] > _ERRORS_TO_SHOW * _difference_error(challenger, incumbent, label, recipe)
+    return old[0] - new[0] > _SIGNIFICANT_ERRORS * _difference_error(challenger, incumbent, label, recipe)
 
 
 def _difference_error(challenger: Floats, incumbent: Floats, label: Ints, recipe: Recipe) -> float:
-    """Standard error of how much two classifiers differ in the primary metric, over images drawn again and again."""
+    """Return the bootstrap standard error of the difference of two classifiers in the primary metric."""
     metric, generator = METRICS[recipe.primary_metric], np.random.default_rng(recipe.seed)
     pair = [
         apply_temperature(logits, fit_temperature(logits, label) if metric.needs_calibration else 1.0)
@@ -181,12 +182,12 @@ def _difference_error(challenger: Floats, incumbent: Floats, label: Ints, recipe
 
 
 def primary_score(logits: Floats, label: Ints, recipe: Recipe) -> float:
-    """The primary metric, higher is better."""
+    """Return the primary metric with the sign for which higher is better."""
     return METRICS[recipe.primary_metric].as_higher_is_better(primary_value(logits, label, recipe))
 
 
 def primary_value(logits: Floats, label: Ints, recipe: Recipe) -> float:
-    """The primary metric as it is shown."""
+    """Return the primary metric as displayed."""
     metric = METRICS[recipe.primary_metric]
     if metric.needs_calibration:
         logits = logits / fit_temperature(logits, label)
@@ -194,5 +195,5 @@ def primary_value(logits: Floats, label: Ints, recipe: Recipe) -> float:
 
 
 def _value(metric: str, probability: Floats, label: Ints) -> float:
-    """One metric alone: of many classes AUROC takes longer than all others."""
+    """Return a single metric: with many classes, AUROC takes longer than all other metrics."""
     return METRICS[metric].value(probability, label, probability.argmax(axis=1))
