@@ -1,4 +1,4 @@
-"""A packaged classifier's card and weights become a network again."""
+"""Building of the network of a packaged classifier within limits of time and memory."""
 
 import json
 import math
@@ -17,7 +17,7 @@ from coverslip.errors import BadClassifier, BadRecipe, CoverslipError, UnknownMo
 from coverslip.files import sha256_json
 from coverslip.messages import text
 from coverslip.models import model_info
-from coverslip.models.building import same_random_numbers
+from coverslip.models.building import is_library_builder, same_random_numbers
 from coverslip.models.networks import Network, create_network
 from coverslip.processes import (
     Json,
@@ -33,22 +33,22 @@ from coverslip.runs import PackedClassifier
 TRIALS = register(Kind("network-trials", "classifiers' networks that were built within limits", RECORDS, 10**7))
 
 _SECONDS, _BYTES = 60, 2_000_000_000
-_PATIENCE = 10  # times as long, by the clock: other programs may need the processor
+_WALL_CLOCK_FACTOR = 10  # wall-clock limit per second of processor time: other programs may need the processor
 
 
 def check_buildable(packed: PackedClassifier) -> None:
-    """Build the network's shapes in a process of its own; what could be built once is not tried again.
+    """Build the network on the meta device in a separate process; successes are recorded and not repeated.
 
     Raises:
-        BadClassifier: it cannot be built, or takes more time or memory than it may.
+        BadClassifier: the network cannot be built, or exceeds the limits of time or memory.
     """
     card = packed.card
     if not card.model_options:
         return
     record = model_info(card.model)
-    if not record.builder.startswith(("timm:", "torchvision:", "coverslip.")):
-        return  # networks that this process registered itself are not known to others
-    question = {
+    if not is_library_builder(record.builder):
+        return  # another process does not have the networks that this process registered
+    parameters = {
         "model": card.model,
         "n_classes": len(card.classes),
         "head": card.head,
@@ -56,44 +56,44 @@ def check_buildable(packed: PackedClassifier) -> None:
         "options": card.model_options,
         "image_size": card.preprocessing.image_size if record.is_sized else None,
     }
-    key = sha256_json([question, __version__])
+    key = sha256_json([parameters, __version__])
     with RecordStore(TRIALS, "all") as store:
         if key in store.find([key]):
             return
-        reason = _tried(question)
+        reason = _build_in_process(parameters)
         if reason is not None:
             raise BadClassifier("network-build-refused", file=packed.place, reason=reason)
         store.keep({key: b""})
 
 
-def _tried(question: Json) -> str | None:
-    """Why it cannot be built; None where it can."""
+def _build_in_process(parameters: Json) -> str | None:
+    """Return the reason why the network cannot be built, or None."""
     gigabytes = _BYTES / 1e9
     try:
         done = subprocess.run(
             [sys.executable, "-P", "-m", __name__],
-            input=json.dumps(question).encode(),
+            input=json.dumps(parameters).encode(),
             capture_output=True,
-            timeout=_PATIENCE * _SECONDS,
+            timeout=_WALL_CLOCK_FACTOR * _SECONDS,
             env=confined_environment(),
             check=False,
         )
     except subprocess.TimeoutExpired:
         return text("network-build-too-slow", seconds=_SECONDS, gigabytes=gigabytes)
     try:
-        why: str | None = answer_in(done.stdout)["why"]
+        reason: str | None = answer_in(done.stdout)["reason"]
     except (ValueError, TypeError, KeyError):
         return text("network-build-ended", exit_code=str(done.returncode), seconds=_SECONDS, gigabytes=gigabytes)
-    return why
+    return reason
 
 
 def main() -> int:
-    """Try it, and say what came of it."""
-    write_answer({"why": _why_not(json.load(sys.stdin))})
+    """Build the network with the parameters on stdin, and print the reason of a failure."""
+    write_answer({"reason": _failure_reason(json.load(sys.stdin))})
     return 0
 
 
-def _why_not(question: Json) -> str | None:
+def _failure_reason(parameters: Json) -> str | None:
     prefer_for_oom_kill()
     limit_memory(_BYTES)
     limit_processor_time(_SECONDS)
@@ -102,7 +102,7 @@ def _why_not(question: Json) -> str | None:
 
     try:
         with shapes_only():
-            create_network(question.pop("model"), pretrained=False, **question)
+            create_network(parameters.pop("model"), pretrained=False, **parameters)
     except CoverslipError as error:
         return error.what
     except Exception as error:  # noqa: BLE001 - another library's code, run with unchecked values
@@ -116,11 +116,11 @@ if __name__ == "__main__":
 
 _NAMES = {torch.float32: "F32", torch.int64: "I64", torch.int32: "I32", torch.uint8: "U8", torch.bool: "BOOL"}
 
-# What an architecture may have while it is built beyond what is kept of it: ImageNet's classes, late blocks. Of AlexNet
-# and VGG the classifier is most, so up to 200 million numbers a network may be as large as it is known to be.
-_FACTOR, _MORE_PARAMETERS, _MORE_NUMBERS, _MOST_KNOWN = 4, 1_000, 50_000_000, 200_000_000
-# What options that make no sense to an architecture end in, besides the errors that are ours.
-_SENSELESS = (
+# Limits of a network while it is built, when it also has ImageNet's classifier and late blocks. The classifier is the
+# largest part of AlexNet and VGG, so the limit includes the record's number of parameters, up to 200 million.
+_FACTOR, _MORE_PARAMETERS, _MORE_NUMBERS, _MAX_RECORDED = 4, 1_000, 50_000_000, 200_000_000
+# Errors of architectures for invalid options, in addition to the errors of coverslip.
+_BUILD_ERRORS = (
     ArithmeticError,
     AssertionError,
     AttributeError,
@@ -133,12 +133,12 @@ _SENSELESS = (
 
 
 def load_network(packed: PackedClassifier) -> Network:
-    """The network with its weights, in evaluation mode.
+    """Return the network with its weights, in evaluation mode.
 
-    The weights are read once they are known to be what the architecture needs: no more memory is taken than that.
+    To limit the memory, weights are read only after their names and shapes were compared with the architecture.
 
     Raises:
-        BadClassifier: the architecture is unknown here, or the weights do not fit it.
+        BadClassifier: the architecture is unknown, or the weights do not fit it.
     """
     card = packed.card
     _check_ends(packed)
@@ -154,10 +154,10 @@ def load_network(packed: PackedClassifier) -> Network:
                 options=card.model_options,
                 image_size=card.preprocessing.image_size if model_info(card.model).is_sized else None,
             )
-    except (UnknownModel, BadRecipe, *_SENSELESS) as error:
+    except (UnknownModel, BadRecipe, *_BUILD_ERRORS) as error:
         reason = error.what if isinstance(error, CoverslipError) else f"{type(error).__name__}: {error}".splitlines()[0]
         raise BadClassifier("network-build-failed", file=packed.place, reason=reason) from error
-    if _described(network) != {name: (tensor.dtype, tensor.shape) for name, tensor in packed.tensors.items()}:
+    if _dtypes_and_shapes(network) != {name: (tensor.dtype, tensor.shape) for name, tensor in packed.tensors.items()}:
         raise _do_not_fit(packed)
     weights = {name: torch.from_numpy(array.copy()) for name, array in packed.read_weights().items()}
     try:
@@ -169,21 +169,21 @@ def load_network(packed: PackedClassifier) -> Network:
 
 @contextmanager
 def _no_larger_than(packed: PackedClassifier) -> Iterator[None]:
-    """Ends the building of a network that outgrows the weights: options can make one of any size."""
-    most_parameters = _FACTOR * len(packed.tensors) + _MORE_PARAMETERS
-    n_kept = sum(math.prod(tensor.shape) for tensor in packed.tensors.values())
-    n_known = min(model_info(packed.card.model).parameters, _MOST_KNOWN)
-    most_numbers = _FACTOR * n_kept + max(n_known, _MORE_NUMBERS)
+    """Abort the building of a network that is much larger than the weights: options can make it arbitrarily large."""
+    max_parameters = _FACTOR * len(packed.tensors) + _MORE_PARAMETERS
+    n_packed = sum(math.prod(tensor.shape) for tensor in packed.tensors.values())
+    n_recorded = min(model_info(packed.card.model).parameters, _MAX_RECORDED)
+    max_numbers = _FACTOR * n_packed + max(n_recorded, _MORE_NUMBERS)
     n_parameters = n_numbers = 0
 
     def count(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
         nonlocal n_parameters, n_numbers
         n_parameters += 1
         n_numbers += 0 if parameter is None else parameter.numel()
-        if n_parameters > most_parameters or n_numbers > most_numbers:
+        if n_parameters > max_parameters or n_numbers > max_numbers:
             raise _do_not_fit(packed)
 
-    # Called before a parameter gets its first values, so that of a huge one no memory is touched.
+    # Called before a parameter is initialized, so that no memory is written for a huge parameter.
     handle = register_module_parameter_registration_hook(count)
     try:
         yield
@@ -192,13 +192,13 @@ def _no_larger_than(packed: PackedClassifier) -> Iterator[None]:
 
 
 def _check_ends(packed: PackedClassifier) -> None:
-    """Before a network is built: many classes or channels in the card would make it huge."""
+    """Check channels and classes before the network is built: large numbers in the card would make it huge."""
     ends = {name: packed.tensors[name].shape for name in ("mean", "head.bias") if name in packed.tensors}
     if ends != {"mean": (1, packed.card.preprocessing.channels, 1, 1), "head.bias": (len(packed.card.classes),)}:
         raise _do_not_fit(packed)
 
 
-def _described(network: nn.Module) -> dict[str, tuple[str, tuple[int, ...]]]:
+def _dtypes_and_shapes(network: nn.Module) -> dict[str, tuple[str, tuple[int, ...]]]:
     return {name: (_NAMES[tensor.dtype], tuple(tensor.shape)) for name, tensor in network.state_dict().items()}
 
 
