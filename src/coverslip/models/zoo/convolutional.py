@@ -37,26 +37,26 @@ _MOBINCEP = Layout(
     heatmap="stack.9",
     taps=("buffer", "inception", "stack.*"),
 )
-_NASNET = Layout(  # the ends of the runs of cells of one width
+_NASNET = Layout(  # the last cell of each width
     boundaries=("stem", "cells.1", "cells.5", "cells.10", "cells.15"), heatmap="cells.15", taps=("stem", "cells.*")
 )
 _ATTENTION_CHOICES = (
     Choice("none", "none"),
     Choice("se", "squeeze and excitation (SE)"),
-    Choice("nam", "by the norms' weights (NAM)"),
+    Choice("nam", "by weights of batch norms (NAM)"),
 )
 _MOBILEVIT_MN_OPTIONS = (
     Option(
         name="dsc",
         title="Separable convolutions",
-        help="Large convolutions become pairs of small ones, as the paper proposes.",
+        help="Replace 3x3 convolutions by pairs of smaller ones, as the paper proposes.",
         type="boolean",
         default=True,
     ),
     Option(
         name="mv2_attention",
         title="Attention between blocks",
-        help="How channels are weighed in the parts that come from MobileNet-v2.",
+        help="Channel attention in the blocks of MobileNet-v2.",
         type="choice",
         default="se",
         choices=_ATTENTION_CHOICES,
@@ -64,7 +64,7 @@ _MOBILEVIT_MN_OPTIONS = (
     Option(
         name="mobilevit_attention",
         title="Attention within MobileViT blocks",
-        help="How channels are weighed in the parts with transformers.",
+        help="Channel attention in the blocks with transformers.",
         type="choice",
         default="nam",
         choices=_ATTENTION_CHOICES,
@@ -72,7 +72,7 @@ _MOBILEVIT_MN_OPTIONS = (
     Option(
         name="depths",
         title="Encoders per block",
-        help="How many transformer encoders each of the three MobileViT blocks has; more are slower.",
+        help="Number of transformer encoders in each of the three MobileViT blocks. More are slower.",
         type="integers",
         default=(2, 4, 3),
         minimum=1,
@@ -81,16 +81,16 @@ _MOBILEVIT_MN_OPTIONS = (
     ),
     Option(
         name="placement",
-        title="Where attention sits",
-        help="The paper’s sentences and its printed counts of weights disagree.",
+        title="Placement of attention",
+        help="The text of the paper and its printed parameter counts differ.",
         type="choice",
         default="text",
-        choices=(Choice("text", "as the paper says"), Choice("counts", "as its counts of weights imply")),
+        choices=(Choice("text", "by the text of the paper"), Choice("counts", "by its parameter counts")),
     ),
     Option(
         name="neutral_start",
-        title="New attention starts neutral",
-        help="So that it does not disturb pretrained weights; an addition to the paper.",
+        title="Neutral initialization of attention",
+        help="New attention does not disturb pretrained weights at first. Not in the paper.",
         type="boolean",
         default=False,
     ),
