@@ -371,7 +371,7 @@ class _Budgeted:
                 return self._ended(instant, "larger instant classifier", trained)
         recipe = recipe.model_copy(update={"schedule_changes": fitted.schedule_changes})
         save_recipe(self._saved(recipe), context.run.recipe_file)
-        ended: Ended = "fine-tuned" if fitted.chosen == "finetune" else "instant classifier"
+        ended: Ended = "fine-tuned" if fitted.selected_stage == "finetune" else "instant classifier"
         return self._ended(replace(trained, recipe=recipe), ended, trained)
 
     def _is_kept(self, trained: Trained, instant: Trained) -> bool:
@@ -384,7 +384,7 @@ class _Budgeted:
         images = self._parts.training_images(DecodedPixels(self._parts.data, self._parts.scan, trained.preprocessing))
         logits, others = trained.fitted.val_logits, instant.fitted.val_logits
         is_large = trained.preprocessing.image_size >= instant.preprocessing.image_size / 2
-        if trained.fitted.chosen == "finetune" and is_large:
+        if trained.fitted.selected_stage == "finetune" and is_large:
             return keep_finetuned(logits, others, images, trained.recipe, trained.fitted.stages[-1])
         return is_preferred(logits, others, images.val_label, trained.recipe)
 

@@ -83,7 +83,7 @@ class Fitted:
     network: Network
     val_logits: Floats  # (n_val, K), averaged over test-time augmentation
     stages: tuple[StageRecord, ...]
-    chosen: Literal["instant", "finetune"]  # the stage whose network is selected
+    selected_stage: Literal["instant", "finetune"]
     is_stopped: bool  # on request, before the end
     held_out: HeldOut | None = None  # after `refit`: training images by heads fitted without them; None: not available
     does_not_fit: bool = False  # fine-tuning ended after its first steps because of the time limit
@@ -93,8 +93,8 @@ class Fitted:
     @property
     def fitted_on(self) -> FittedOn:
         """The images that the last layer was fitted on."""
-        refitted = self.finetuning.refitted if self.chosen == "finetune" and self.finetuning else None
-        if self.chosen == "finetune":
+        refitted = self.finetuning.refitted if self.selected_stage == "finetune" and self.finetuning else None
+        if self.selected_stage == "finetune":
             return refitted.fitted_on if refitted is not None and refitted.share else "training images"
         return next(stage.fitted_on for stage in self.stages if isinstance(stage, InstantStage))
 
@@ -315,10 +315,10 @@ def refit(
         if choices.refitted is not None:
             refit_head_as_chosen(network, task, choices.refitted)
         stages.append(_finetune_stage(finetuned, recipe, choices.refitted))
-    chosen: Literal["instant", "finetune"] = "finetune" if choices.epochs else "instant"
-    context.emit(_selected(chosen, finetuned))
+    selected: Literal["instant", "finetune"] = "finetune" if choices.epochs else "instant"
+    context.emit(_selected(selected, finetuned))
     val_logits = np.zeros((0, images.n_classes))
-    return Fitted(network, val_logits, tuple(stages), chosen, is_stopped=False, held_out=held_out)
+    return Fitted(network, val_logits, tuple(stages), selected, is_stopped=False, held_out=held_out)
 
 
 def calibrate(
@@ -360,7 +360,7 @@ def initial_network(
         options=recipe.model_options,
         image_size=preprocessing.image_size,
     )
-    earlier_head = initial.take_over(network) if initial else None
+    earlier_head = initial.load_into(network) if initial else None
     set_normalization(network, recipe, images.pixels_of, images.train)
     freeze_to(network, recipe.freeze_to)
     begin_batch_statistics(network, recipe, images.pixels_of, images.train)

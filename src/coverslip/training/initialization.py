@@ -35,7 +35,7 @@ class InitialClassifier:
         """Number of classes of this run that the earlier run did not have."""
         return self.class_of.count(None)
 
-    def take_over(self, network: Network) -> LinearHead | None:
+    def load_into(self, network: Network) -> LinearHead | None:
         """Load the weights into the network, except the head, and return the earlier head for the classes of this run.
 
         If the number of channels differs, the first layer is adapted. If all channels are normalized alike, its output
@@ -85,13 +85,13 @@ def check_initialization(init: FromRun, recipe: Recipe, classes: Sequence[str]) 
         BadRecipe: the earlier run has another network, or a class of `labels` does not exist in one of the trainings.
     """
     packed = open_classifier(find_classifier(init.run))
-    card, place = packed.card, packed.place
+    card = packed.card
     earlier, current = ({**choices.model_dump(), "model_options": whole_options(choices)} for choices in (card, recipe))
     differing = [key for key in ("model", "model_options", "head") if earlier[key] != current[key]]
     if differing:
         raise BadRecipe(
             "initial-network-differs",
-            file=place,
+            file=packed.place,
             remedies=[Set(key, earlier[key]) for key in differing],
         )
     check_labels(init.labels, card.classes, classes)

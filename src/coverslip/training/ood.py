@@ -69,7 +69,7 @@ def fit_ood_detector(
         folds: distances by the networks of the folds; None without folds.
     """
     images, recipe = task.images, task.recipe
-    is_frozen = fitted.chosen == "instant" and recipe.init == "imagenet"
+    is_frozen = fitted.selected_stage == "instant" and recipe.init == "imagenet"
     train, train_label = some_of_training(images, recipe.seed, _MOST_FROZEN if is_frozen else N_OOD_IMAGES)
     positions = np.concatenate([train, images.val])
     with features_of(fitted.network, task, positions) as (features, _):
