@@ -365,7 +365,7 @@ def test_a_refusal_comes_back_from_the_process_that_reads(tmp_path: Path) -> Non
 
 
 def test_a_file_that_is_read_for_ever_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keras, "_LONGEST_S", 0.01)
+    monkeypatch.setattr(keras, "_TIME_LIMIT_S", 0.01)
     with refusing(WeightsUnavailable, "hdf5-damaged", reason=text("hdf5-reading-endless")):
         read_keras(keras_2(tmp_path / "mine.h5", {"stem_conv": {"kernel": np.ones((3, 3, 3, 32), np.float32)}}))
 
