@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def predict_on_ray(
         task, sent = task_of(ray, predict_batch, cores=cores, gpus=gpus), ray.put(packed)
         differences = Differences(card)
         batches, n_ahead = _batches(data, n_parallel, options), _MAX_AHEAD * n_parallel
-        begin = lambda batch: task.remote(sent, batch)  # noqa: E731
+        begin = partial(task.remote, sent)
         with closing(_in_order(ray, begin, batches, card.classes, n_ahead, emit)) as finished:
             for batch, results in finished:
                 for record, (row, image) in zip(batch.records, results, strict=True):
