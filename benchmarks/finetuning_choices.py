@@ -23,7 +23,7 @@ from coverslip.evaluation import apply_temperature, fit_temperature, score
 from coverslip.images import Preprocessing, image_facts, preprocess
 from coverslip.images.reading import decode
 from coverslip.runs import Recipe, RunContext
-from coverslip.training.batches import TrainingImages
+from coverslip.training.batches import TrainingImages, TrainingTask
 from coverslip.training.fitting import Fitted, fit
 from coverslip.training.preprocessing import learn_preprocessing
 
@@ -120,7 +120,7 @@ class Loaded:
             context = RunContext(Path(folder), emit=note)
             (Path(folder) / "checkpoints").mkdir()
             digests_of = lambda positions: [self.digests[i] for i in positions]  # noqa: E731
-            return fit(images, None, digests_of, self.preprocessing, recipe, context)
+            return fit(TrainingTask(images, digests_of, self.preprocessing, recipe, context), None)
 
 
 def row(loaded: Loaded, seed: int, way: str, n: int) -> tuple[float, float]:

@@ -80,8 +80,7 @@ def measure(variant: str, model: str, images: Path, n_steps: int, device: str) -
     import torch
 
     from coverslip.losses.functions import ImageLoss
-    from coverslip.models.freezing import train_mode
-    from coverslip.models.networks import create_network
+    from coverslip.models.networks import create_network, train_mode
     from coverslip.training.finetuning import IMAGES_AT_ONCE
     from coverslip.training.processor import faster_convolutions, keep_freed_memory
     from coverslip.training.step import Precision, Stepper

@@ -11,7 +11,7 @@ from image_sets import App, workspace_in
 from trained import can_have_weights
 
 from coverslip.models import check_declared, list_models, model_info
-from coverslip.models.building import own_options
+from coverslip.models.building import default_options
 from coverslip.runs import Pretraining, Recipe, load_recipe, recipe_keys
 from coverslip.runs.recipe import named_sets
 from coverslip.workspace.jobs.records import find_job, requested_recipe
@@ -132,11 +132,11 @@ def test_the_form_is_told_options_and_named_sets(app: App) -> None:
     assert models["efficientnetv2_b0"]["parts"][-1] == "backbone"
 
 
-@pytest.mark.parametrize("name", [model.name for model in list_models() if own_options(model)])
+@pytest.mark.parametrize("name", [model.name for model in list_models() if default_options(model)])
 def test_the_record_of_a_network_tells_the_options_that_its_class_has(name: str) -> None:
     record = model_info(name)
-    assert {option.name: option.default for option in record.options} == own_options(record)
-    check_declared(record, own_options(record))
+    assert {option.name: option.default for option in record.options} == default_options(record)
+    check_declared(record, default_options(record))
 
 
 @pytest.mark.parametrize(

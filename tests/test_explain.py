@@ -24,7 +24,7 @@ from coverslip.events import Event, Progressed, ignore
 from coverslip.images import pixel_hash
 from coverslip.inference.explain.explaining import TILE_PX, overlay, strength
 from coverslip.inference.explain.maps import (
-    Checked,
+    CheckResult,
     _shares_of_taps,
     averaged,
     check_maps,
@@ -144,7 +144,7 @@ def test_a_map_that_shows_the_image_itself_fails_and_one_of_what_was_learnt_pass
 
 
 def test_too_few_images_pass_no_check() -> None:
-    assert not Checked(n_images=7, similarity=0.0, gain=0.5, gain_low=0.4).passes
+    assert not CheckResult(n_images=7, similarity=0.0, gain=0.5, gain_low=0.4).passes
 
 
 @pytest.mark.slow
@@ -168,12 +168,12 @@ def seeded() -> torch.Generator:
 
 def test_a_map_is_shown_from_nothing_to_its_strongest_place() -> None:
     drawn = np.array([[-1.0, 1.0], [3.0, 0.0]], np.float32)
-    np.testing.assert_allclose(strength(drawn, centerd=False), [[0, 1 / 3], [1, 0]])
-    np.testing.assert_allclose(strength(drawn, centerd=True), [[0, 1 / 9], [1, 0]], atol=0.02)
-    assert not strength(-np.ones((2, 2), np.float32), centerd=False).any()
+    np.testing.assert_allclose(strength(drawn, is_centered=False), [[0, 1 / 3], [1, 0]])
+    np.testing.assert_allclose(strength(drawn, is_centered=True), [[0, 1 / 9], [1, 0]], atol=0.02)
+    assert not strength(-np.ones((2, 2), np.float32), is_centered=False).any()
     gray = np.full((4, 4, 1), 128, np.uint8)
-    assert overlay(gray, strength(drawn, centerd=False), "jet").getpixel((5, 190)) != overlay(
-        gray, strength(drawn, centerd=False)
+    assert overlay(gray, strength(drawn, is_centered=False), "jet").getpixel((5, 190)) != overlay(
+        gray, strength(drawn, is_centered=False)
     ).getpixel((5, 190))
 
 

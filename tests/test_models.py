@@ -11,9 +11,8 @@ from refusing import refusing
 from coverslip.errors import BadRecipe, UnknownModel, WeightsUnavailable
 from coverslip.messages import Set
 from coverslip.models import model_info, models_with_weights
-from coverslip.models.freezing import freeze_to, train_mode
-from coverslip.models.networks import Head, Network, create_network
-from coverslip.models.shapes import shapes_only
+from coverslip.models._libraries import shapes_only
+from coverslip.models.networks import Head, Network, create_network, freeze_to, train_mode
 
 SHAPES = """
 import sys
@@ -108,7 +107,7 @@ def test_packaged_weights_know_what_is_in_a_photograph() -> None:
     """Known answer of the whole mapping: a wrong key or padding still runs, but sees nothing."""
     import timm
 
-    from coverslip.models.architectures.timm_backbones import build_timm
+    from coverslip.models.architectures.library_backbones import build_timm
 
     network = build_timm(model_info("efficientnet_lite0"), channels=3, pretrained=True, options={}).eval()
     assert timm.create_model("tf_efficientnet_lite0").state_dict().keys() == network.state_dict().keys()

@@ -14,6 +14,7 @@ from torch import nn
 
 import coverslip.models._libraries  # noqa: F401 - before timm
 from coverslip.errors import BadRecipe, WeightsUnavailable
+from coverslip.models._libraries import shapes_only
 from coverslip.models.architectures.mobilevit_mn import (
     MobileViTMN,
     NormalizationAttention,
@@ -22,7 +23,6 @@ from coverslip.models.architectures.mobilevit_mn import (
     nearest_separable,
     transfer_mobilevit,
 )
-from coverslip.models.shapes import shapes_only
 
 Options = dict[str, Any]
 PLAIN: Options = {"dsc": False, "mv2_attention": "none", "mobilevit_attention": "none"}

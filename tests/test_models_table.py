@@ -86,12 +86,12 @@ sys.path.insert(0, "docs")
 from make_reference import models_table
 print(next(line for line in models_table().splitlines() if "labnet" in line))
 import torch
-from coverslip.models.building import own_options
+from coverslip.models.building import default_options
 from coverslip.models.networks import create_network
 for head in ("native", "multi_layer"):
     network = create_network("labnet", n_classes=2, head=head, pretrained=False, options={"width": 4})
     assert network(torch.rand(2, 3, 32, 32)).shape == (2, 2)
-print(network.mean.flatten().tolist(), own_options(network.record))
+print(network.mean.flatten().tolist(), default_options(network.record))
 """
 
 

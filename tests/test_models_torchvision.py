@@ -10,10 +10,10 @@ from torch import Tensor
 
 from coverslip.errors import BadRecipe, WeightsUnavailable
 from coverslip.models import model_info
-from coverslip.models.adapting import take_channels
-from coverslip.models.architectures.torchvision_backbones import _load
+from coverslip.models.architectures.library_backbones import _load_torchvision
 from coverslip.models.building import build_body
 from coverslip.models.networks import create_network
+from coverslip.models.weights.fitting import adapt_channels
 
 
 def saved(state: dict[str, Tensor], folder: Path) -> Path:
@@ -30,7 +30,7 @@ def test_published_googlenet_weights_fit_without_their_auxiliary_heads(tmp_path:
     published = torchvision.models.googlenet(aux_logits=True, init_weights=False)
     record = model_info("googlenet")
     network = build_body(record, channels=3, pretrained=False, options={}, image_size=224)
-    _load(network, saved(published.state_dict(), tmp_path), record)
+    _load_torchvision(network, saved(published.state_dict(), tmp_path), record)
     x = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         assert torch.equal(network.eval()(x), published.eval()(x))
@@ -63,10 +63,10 @@ def test_a_trained_first_layer_is_adapted_to_other_channels() -> None:
     gray = torch.rand(1, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     color, filters = layer(gray.repeat(1, 3, 1, 1)), layer.weight.detach().clone()
     network = torch.nn.Sequential(layer)
-    take_channels(network, 1, is_trained=True)
+    adapt_channels(network, 1, is_trained=True)
     torch.testing.assert_close(network(gray), color)
     layer.weight = torch.nn.Parameter(filters)
-    take_channels(network, 5, is_trained=True)
+    adapt_channels(network, 5, is_trained=True)
     torch.testing.assert_close(layer.weight, filters[:, [0, 1, 2, 0, 1]] * 3 / 5)
     assert network(gray.repeat(1, 5, 1, 1)).shape == color.shape
 

@@ -16,12 +16,11 @@ from coverslip.images import Preprocessing
 from coverslip.inference.loading import load_network
 from coverslip.messages import Set
 from coverslip.models import PAPERS, has_weights, list_models, model_info, select_models
+from coverslip.models._libraries import shapes_only
 from coverslip.models.building import build_body
 from coverslip.models.complexity import cost_of, cost_of_model
-from coverslip.models.freezing import follows_batches, freeze_to, train_mode
 from coverslip.models.importing import import_weights
-from coverslip.models.networks import Head, Network, create_network
-from coverslip.models.shapes import shapes_only
+from coverslip.models.networks import Head, Network, create_network, follows_batches, freeze_to, train_mode
 from coverslip.runs import ClassifierCard, TrainedOn, open_classifier, write_classifier
 
 RECORDS = list_models()
@@ -187,7 +186,7 @@ def test_a_boundary_freezes_all_that_its_output_depends_on_and_nothing_else(name
             def keep(_: object, __: object, output: Tensor, boundary: str = boundary) -> None:
                 outputs[boundary] = output.clone()  # before an in-place ReLU
 
-            (network.part(part) if part else network.backbone).register_forward_hook(keep)
+            (network.body_module(part) if part else network.backbone).register_forward_hook(keep)
         assert network.eval()(torch.zeros(1, 5, side, side)).shape == (1, 2)
         parameters = dict(network.backbone.named_parameters())
         n_frozen: list[int] = []
@@ -265,7 +264,9 @@ def test_frozen_batch_norms_stay_on_their_moving_statistics(network: Network) ->
 def test_the_heat_map_layer_is_a_map_on_whose_places_the_answer_depends(network: Network) -> None:
     seen: list[Tensor] = []
     side = small_side(network.record.name)
-    hook = network.part(network.record.heatmap_layer).register_forward_hook(lambda _, __, output: seen.append(output))
+    hook = network.body_module(network.record.heatmap_layer).register_forward_hook(
+        lambda _, __, output: seen.append(output)
+    )
     logits = network.eval()(pixels(1, side=side))
     hook.remove()
     (output,) = seen

@@ -18,9 +18,8 @@ from coverslip.datasets import Dataset
 from coverslip.errors import BadClusterAnswer, CoverslipError
 from coverslip.events import Event, Noted, Progressed
 from coverslip.inference import Classifier
-from coverslip.inference.executors.answers import rows_of
-from coverslip.inference.executors.ray import _needed
-from coverslip.inference.executors.ray_worker import Packed, Part, predict_part
+from coverslip.inference.ray_executor import _task_resources
+from coverslip.inference.ray_worker import ImageBatch, Packed, predict_batch, rows_of
 from coverslip.runs import Prediction, Run
 
 HAS_RAY = find_spec("ray") is not None
@@ -37,16 +36,16 @@ def packed(trained: Run, tmp_path: Path) -> Packed:
     return np.fromfile(cs.export(trained.folder, out=tmp_path / "small.coverslip"), np.uint8)
 
 
-def rows_of_part(packed: Packed, data: Dataset, prevalence: Mapping[str, float] | None = None) -> list[Prediction]:
-    answer = predict_part(packed, Part(data.records, 64, "cpu", prevalence or {}, is_hashed=True))
+def rows_of_batch(packed: Packed, data: Dataset, prevalence: Mapping[str, float] | None = None) -> list[Prediction]:
+    answer = predict_batch(packed, ImageBatch(data.records, 64, "cpu", prevalence or {}, is_hashed=True))
     return [row for row, _ in rows_of(answer, data.records, CLASSES)]
 
 
 def test_a_part_has_the_rows_that_are_predicted_here(classifier: Classifier, packed: Packed, cells: Path) -> None:
     data = classifier.open_images([str(file) for file in sorted(cells.rglob("*.png"))[:5]])
-    assert rows_of_part(packed, data) == list(classifier.predict_images(data))
+    assert rows_of_batch(packed, data) == list(classifier.predict_images(data))
     shares = {classifier.classes[0]: 0.01}
-    assert rows_of_part(packed, data, shares) == list(classifier.at_prevalence(shares).predict_images(data))
+    assert rows_of_batch(packed, data, shares) == list(classifier.at_prevalence(shares).predict_images(data))
 
 
 def test_images_may_lie_elsewhere_and_what_a_computer_cannot_read_is_told_in_the_row(
@@ -62,7 +61,7 @@ def test_images_may_lie_elsewhere_and_what_a_computer_cannot_read_is_told_in_the
     here = list(classifier.predict_images(data))
     (tmp_path / "new").rename(tmp_path / "mounted")
     monkeypatch.setenv(ROOTS_VARIABLE, f"/elsewhere=/nowhere;{tmp_path / 'new'}={tmp_path / 'mounted'}")
-    good, cut, gone = rows_of_part(packed, data)
+    good, cut, gone = rows_of_batch(packed, data)
     assert [good, cut] == here[:2]
     assert gone.path == here[2].path
     assert (gone.decision, gone.reason) == ("unreadable", f"There is no such file, on {platform.node()}")
@@ -70,25 +69,25 @@ def test_images_may_lie_elsewhere_and_what_a_computer_cannot_read_is_told_in_the
 
 def test_a_classifier_that_cannot_be_used_there_is_told_with_the_computer_s_name(packed: Packed) -> None:
     with pytest.raises(CoverslipError) as caught:
-        rows_of(predict_part(packed[:100], Part((), 64, "cpu", {}, is_hashed=False)), (), CLASSES)
+        rows_of(predict_batch(packed[:100], ImageBatch((), 64, "cpu", {}, is_hashed=False)), (), CLASSES)
     assert caught.value.code == "refused-by-computer"
     assert caught.value.parameters["computer"] == platform.node()
 
 
 def changed(answer: bytes, **values: object) -> bytes:
     """An answer with other values for its first image."""
-    told = json.loads(answer)
-    told["seen"][0] |= values
-    return json.dumps(told).encode()
+    values_of_answer = json.loads(answer)
+    values_of_answer["results"][0] |= values
+    return json.dumps(values_of_answer).encode()
 
 
 def test_an_answer_that_no_classifier_of_ours_gives_is_refused(
     classifier: Classifier, packed: Packed, cells: Path
 ) -> None:
     data = classifier.open_images([str(file) for file in sorted(cells.rglob("*.png"))[:2]])
-    answer = predict_part(packed, Part(data.records, 64, "cpu", {}, is_hashed=False))
+    answer = predict_batch(packed, ImageBatch(data.records, 64, "cpu", {}, is_hashed=False))
     assert len(rows_of(answer, data.records, CLASSES)) == 2
-    first = json.loads(answer)["seen"][0]
+    first = json.loads(answer)["results"][0]
     for bad in (
         pickle.dumps([1, 2]),
         [Prediction("", "", None, None, None, "unreadable", ())] * 2,  # an object, as Ray unpickles any
@@ -121,14 +120,14 @@ def test_an_answer_that_no_classifier_of_ours_gives_is_refused(
 def test_a_part_takes_a_computer_or_one_of_the_gpus(
     computers: Sequence[Mapping[str, float]], device: str, needed: tuple[int, int, int]
 ) -> None:
-    assert _needed(computers, device) == needed
+    assert _task_resources(computers, device) == needed
 
 
 def test_a_cluster_without_cores_and_ray_that_is_not_installed_are_errors(
     trained: Run, cells: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(CoverslipError) as refused:
-        _needed([{"CPU": 0}], "auto")
+        _task_resources([{"CPU": 0}], "auto")
     assert refused.value.code == "cluster-without-cores"
     if not HAS_RAY:
         with pytest.raises(CoverslipError, match="extra 'cluster'"):

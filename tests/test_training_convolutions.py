@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from coverslip.models.freezing import train_mode
-from coverslip.models.networks import create_network
+from coverslip.models.networks import create_network, train_mode
 from coverslip.training.processor import faster_convolutions
 
 

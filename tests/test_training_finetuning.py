@@ -17,7 +17,7 @@ from coverslip.runs import Augment, Recipe, RunContext
 from coverslip.stopping import Stop
 from coverslip.training.batches import ChosenImages, TrainingImages, training_batches
 from coverslip.training.checkpoints import load_checkpoint, plain_state, save_checkpoint
-from coverslip.training.epoch_scores import StepsSeen
+from coverslip.training.epoch_scores import StepResults
 from coverslip.training.finetuning import (
     Finetuned,
     finetune,
@@ -498,7 +498,7 @@ def test_a_step_reads_nothing_back_from_the_device(images: TrainingImages) -> No
     precision = Precision("meta", torch.float32)
     stepper = Stepper(network, optimizer, 8, is_divisible=True, precision=precision, emit=lambda event: None)
     order = {"batch_size": 8, "augment": Augment(), "seed": 0, "epoch": 1}
-    seen = StepsSeen()
+    seen = StepResults()
     # `meta` has no numbers to give: whoever asks for one gets an error.
     for x, label in training_batches(images.pixels_of, images.train, images.train_label, device="meta", **order):
         loss, logits = stepper.step(loss_of, x, label, max_gradient_norm=1.0)

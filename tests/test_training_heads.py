@@ -15,7 +15,7 @@ from coverslip.events import COMPUTING_FEATURES, Event, Progressed, ignore
 from coverslip.images import Preprocessing
 from coverslip.models.networks import FeatureNetwork, create_network
 from coverslip.runs import FromRun, Recipe, RefittedHead, RunContext, augment_named
-from coverslip.training.batches import TrainingImages, as_tensor
+from coverslip.training.batches import TrainingImages, TrainingTask, as_tensor
 from coverslip.training.heads import AugmentedCopies, HeadFitter, Variation, refit_head, refit_head_as_chosen
 from coverslip.training.linear_probe import fit_linear_probe
 from coverslip.training.ranking import calibrated_log_loss, primary_score
@@ -127,10 +127,12 @@ def test_a_layer_that_training_left_behind_is_averaged_with_a_refitted_one(
     images, _ = pictures
     network = create_network(SMALL_NETWORK, n_classes=3, pretrained=False, image_size=32)
     preprocessing = Preprocessing.model_validate({"image_size": 32, "channels": 3})
-    common = (lambda places: [f"{i}" for i in places], preprocessing, Recipe(tta=1), RunContext(tmp_path))
+    task = TrainingTask(
+        images, lambda places: [f"{i}" for i in places], preprocessing, Recipe(tta=1), RunContext(tmp_path)
+    )
     trained = network.logits(np.eye(network.head.in_features, dtype=np.float32))
     never = np.full(N_VAL, -1)
-    val_logits, chosen = refit_head(network, images, never, *common)
+    val_logits, chosen = refit_head(network, task, never)
     assert chosen.share > 0  # the layer is random
     guessing = np.zeros_like(val_logits)
     assert calibrated_log_loss(val_logits, images.val_label) < calibrated_log_loss(guessing, images.val_label) - 0.1
@@ -139,7 +141,7 @@ def test_a_layer_that_training_left_behind_is_averaged_with_a_refitted_one(
     again = create_network(SMALL_NETWORK, n_classes=3, pretrained=False, image_size=32)
     again.load_state_dict(network.state_dict())
     kept = RefittedHead(shrinkage=1.0, share=0.0, temperature=2.0, trained_temperature=1.0)
-    refit_head_as_chosen(again, images, *common, kept)
+    refit_head_as_chosen(again, task, kept)
     np.testing.assert_array_equal(again.head.weight.detach().numpy(), network.head.weight.detach().numpy())
 
 
@@ -155,8 +157,9 @@ def test_variation_is_the_covariance_of_what_the_network_sees_in_copies(
     def variation(**augment: object) -> Variation | None:
         amounts = {"brightness": 0, "contrast": 0, "zoom": 0, "rotate_degrees": 0, "flip": False, **augment}
         recipe = Recipe.model_validate({"augment": amounts, "tta": 1})
-        common = (lambda places: [f"{i:03}" for i in places], preprocessing, recipe, RunContext(tmp_path))
-        return AugmentedCopies(network, images, *common).variation(ignore)
+        digest_of = lambda places: [f"{i:03}" for i in places]  # noqa: E731
+        task = TrainingTask(images, digest_of, preprocessing, recipe, RunContext(tmp_path))
+        return AugmentedCopies(network, task).variation(ignore)
 
     assert variation() is None
 

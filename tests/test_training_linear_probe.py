@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from coverslip.training import linear_probe
-from coverslip.training.linear_probe import SHRINKAGES, _discriminants, fit_linear_probe, held_out_logits
+from coverslip.training.linear_probe import (
+    SHRINKAGES,
+    _class_weights,
+    _discriminants,
+    fit_linear_probe,
+    held_out_logits,
+)
 
 Ints = np.ndarray
 
@@ -25,12 +31,10 @@ def clouds(n: int, d: int, k: int, seed: int, spread: float = 1.0) -> tuple[np.n
 def discriminants(
     x: np.ndarray, label: Ints, k: int, *, balanced: bool, variation: np.ndarray | None = None
 ) -> Iterator[tuple[float, np.ndarray, np.ndarray]]:
-    """On features as they are."""
-    d = x.shape[1]
-    within = np.zeros((0, d)) if variation is None else variation
-    return _discriminants(
-        x.astype(np.float64), np.zeros(d), np.ones(d), label, k, SHRINKAGES, balanced=balanced, variation=within
-    )
+    """On features without standardization."""
+    within = np.zeros((0, x.shape[1])) if variation is None else variation
+    share = _class_weights(label, k, balanced=balanced)
+    return _discriminants(x.astype(np.float64).__getitem__, label, share, SHRINKAGES, within)
 
 
 def accuracy(logits: np.ndarray, label: Ints) -> float:

@@ -26,17 +26,17 @@ from coverslip.cli import main
 from coverslip.errors import CoverslipError, UnknownModel, WeightsUnavailable
 from coverslip.messages import text
 from coverslip.models import has_weights, list_models, model_info
-from coverslip.models.architectures.timm_backbones import build_timm
+from coverslip.models.architectures.library_backbones import build_timm
 from coverslip.models.building import build_body
 from coverslip.models.importing import import_weights
 from coverslip.models.networks import create_network
-from coverslip.models.table import registered_models
+from coverslip.models.records import LocalWeights, Tensors
 from coverslip.models.weights import available_weights, local_weights, packaged_weights, remove_imported, weights_source
 from coverslip.models.weights.fitting import load_exactly, timm_network
 from coverslip.models.weights.hub import fetch_weights, hub_weights
 from coverslip.models.weights.names import with_network_names
 from coverslip.models.weights.packaged import PACKAGED_MODELS
-from coverslip.models.weights.source import LocalWeights, Tensors
+from coverslip.models.zoo import registered_models
 from coverslip.runs import FromRun, Recipe, SplitPlan
 
 SMALL = "timm/test_efficientnet"  # timm's own network for tests, 0.4 million parameters
@@ -181,7 +181,7 @@ def test_weights_that_are_imported_anew_take_the_place_of_the_first(tmp_path: Pa
         import_weights(save(network.state_dict(), tmp_path / f"{seed}.safetensors"), SMALL)
         torch.manual_seed(0)
         ours = create_network(SMALL, n_classes=2, head="native")
-        assert torch.equal(ours.part("conv_stem").weight, network.get_submodule("conv_stem").weight)
+        assert torch.equal(ours.body_module("conv_stem").weight, network.get_submodule("conv_stem").weight)
 
 
 def test_imported_weights_that_are_gone_are_told_as_such(tmp_path: Path) -> None:
@@ -541,8 +541,9 @@ def test_networks_of_other_libraries_are_filled_exactly(tmp_path: Path) -> None:
     other = torchvision.models.shufflenet_v2_x0_5(weights=None, num_classes=3)
     load_exactly(other, LocalWeights("shufflenet", state, 7, tmp_path))
     short = {name: tensor for name, tensor in state.items() if name != "stage2.0.branch1.0.weight"}
-    with pytest.raises(WeightsUnavailable, match=r"\(stage2.0.branch1.0.weight\)"):
+    with refusing(WeightsUnavailable, "weights-do-not-fit", model="shufflenet") as error:
         load_exactly(other, LocalWeights("shufflenet", short, 7, tmp_path))
+    assert "stage2.0.branch1.0.weight" in error.value.parameters["misfits"]
     other.fc, theirs.fc = nn.Identity(), nn.Identity()
     assert torch.equal(logits(other.eval()), logits(theirs)), "all but the classifier"
 
@@ -650,7 +651,7 @@ def test_fetched_weights_are_kept_checked_and_used(hub: type[Hub], capsys: pytes
 @pytest.mark.slow
 def test_a_download_that_is_not_what_was_promised_is_not_kept(hub: type[Hub], tmp_path: Path) -> None:
     hub.promised = "0" * 64
-    with pytest.raises(WeightsUnavailable, match="SHA-256 differs"):
+    with refusing(WeightsUnavailable, "hub-download-changed"):
         fetch_weights("test_efficientnet")
     assert weights_source(SMALL) is None
     assert [path for path in (tmp_path / "hub").rglob("*") if path.is_file() and path.stat().st_size > 10_000] == []

@@ -18,7 +18,7 @@ from coverslip.messages import text
 from coverslip.models import model_info
 from coverslip.models.architectures.nasnet_mobile import NASNetMobile
 from coverslip.models.importing import import_weights
-from coverslip.models.weights import hdf5, local_weights
+from coverslip.models.weights import keras, local_weights
 from coverslip.models.weights.fitting import load_exactly, timm_network
 from coverslip.models.weights.hdf5 import read_arrays
 from coverslip.models.weights.keras import keras_layer, read_keras
@@ -253,7 +253,6 @@ def test_layers_inside_a_network_that_is_a_layer_itself_are_found(tmp_path: Path
 
 
 @pytest.mark.slow
-@pytest.mark.exhaustive
 def test_layers_that_the_network_does_not_have_are_named_and_nothing_is_kept(tmp_path: Path) -> None:
     layers = efficientnet_layers() | {"dense_7": {"kernel": np.ones((5, 2), np.float32)}}
     with pytest.raises(WeightsUnavailable) as error:
@@ -263,7 +262,6 @@ def test_layers_that_the_network_does_not_have_are_named_and_nothing_is_kept(tmp
 
 
 @pytest.mark.slow
-@pytest.mark.exhaustive
 def test_another_network_of_keras_is_refused_by_its_layers(tmp_path: Path) -> None:
     layers = {"conv1_conv": {"kernel": np.ones((7, 7, 3, 64), np.float32)}}
     with refusing(WeightsUnavailable, "keras-network-not-read", layers="conv1_conv"):
@@ -271,7 +269,6 @@ def test_another_network_of_keras_is_refused_by_its_layers(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.exhaustive
 def test_a_file_of_an_early_keras_3_is_refused_with_what_to_do(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "early.weights.h5", "w") as opened:
         opened["layers/conv2d/vars/0"] = np.ones((3, 3, 3, 8), np.float32)
@@ -358,7 +355,6 @@ def test_a_harmful_file_is_refused_in_one_line(how: str, tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.exhaustive
 def test_a_refusal_comes_back_from_the_process_that_reads(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "bad.h5", "w") as opened:
         spoil(opened, "huge")
@@ -370,7 +366,7 @@ def test_a_refusal_comes_back_from_the_process_that_reads(tmp_path: Path) -> Non
 
 
 def test_a_file_that_is_read_for_ever_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hdf5, "_LONGEST_S", 0.01)
+    monkeypatch.setattr(keras, "_TIME_LIMIT_S", 0.01)
     with refusing(WeightsUnavailable, "hdf5-damaged", reason=text("hdf5-reading-endless")):
         read_keras(keras_2(tmp_path / "mine.h5", {"stem_conv": {"kernel": np.ones((3, 3, 3, 32), np.float32)}}))
 
@@ -384,7 +380,6 @@ def test_a_cut_file_is_refused(share: float, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.exhaustive
 def test_infinity_is_refused_as_in_other_files(tmp_path: Path) -> None:
     layers: dict[str, Any] = efficientnet_layers()
     layers["stem_bn"]["gamma"][3] = np.inf

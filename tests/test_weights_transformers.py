@@ -16,7 +16,7 @@ from coverslip.models.building import build_body
 from coverslip.models.importing import import_weights
 from coverslip.models.networks import create_network
 from coverslip.models.weights import weights_source
-from coverslip.models.weights.foreign import read_checkpoint
+from coverslip.models.weights.files import read_checkpoint
 
 
 @pytest.fixture(autouse=True)

@@ -148,7 +148,7 @@ def _describe(name: str, n_classes: int, channels: int, settings: list[str]) -> 
     if wrong := [setting for setting in settings if "=" not in setting]:
         raise usage_error("usage-model-option", option=wrong[0])
     from coverslip.models import model_info
-    from coverslip.models.building import own_options
+    from coverslip.models.building import default_options
     from coverslip.models.complexity import cost_of_model
     from coverslip.runs import Recipe, with_settings
 
@@ -162,7 +162,7 @@ def _describe(name: str, n_classes: int, channels: int, settings: list[str]) -> 
         "n_classes": n_classes,
         "channels": channels,
         "options": options,
-        "known_options": own_options(record),
+        "known_options": default_options(record),
     }
 
 

@@ -111,9 +111,9 @@ def fetch(
       coverslip weights fetch resnet50
     """
     from coverslip.cli._show import print_json, results_console, show_record
-    from coverslip.models.importing import fetch_for
+    from coverslip.models.importing import fetch_model_weights
 
-    source = _described(fetch_for(model))
+    source = _described(fetch_model_weights(model))
     if as_json:
         print_json(source)
     else:

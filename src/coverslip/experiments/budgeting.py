@@ -302,7 +302,7 @@ class _BudgetedTraining:
                 return self._finish(instant, "larger instant classifier", trained)
         recipe = trained.recipe.model_copy(update={"schedule_changes": fitted.schedule_changes})
         self._save(recipe)
-        outcome: Outcome = "fine-tuned" if fitted.chosen == "finetune" else "instant classifier"
+        outcome: Outcome = "fine-tuned" if fitted.selected_stage == "finetune" else "instant classifier"
         return self._finish(replace(trained, recipe=recipe), outcome, trained)
 
     def _is_better_than_instant(self, trained: TrainedNetwork, instant: TrainedNetwork) -> bool:
@@ -317,7 +317,7 @@ class _BudgetedTraining:
         images = self._split_data.training_images(DecodedPixels(data, scan, trained.preprocessing))
         logits, instant_logits = trained.fitted.val_logits, instant.fitted.val_logits
         is_large = trained.preprocessing.image_size >= instant.preprocessing.image_size / 2
-        if trained.fitted.chosen == "finetune" and is_large:
+        if trained.fitted.selected_stage == "finetune" and is_large:
             return keep_finetuned(logits, instant_logits, images, trained.recipe, trained.fitted.stages[-1])
         return is_preferred(logits, instant_logits, images.val_label, trained.recipe)
 

@@ -194,7 +194,7 @@ def package(
         context.emit(Noted.of(each))
     TrainingRecord(
         stages=fitted.stages,
-        chosen=fitted.chosen,
+        chosen=fitted.selected_stage,
         calibration=calibration,
         notes=tuple(each.text for each in (*split_data.split.notes, *scale_notes, *decision_notes)),
         initialization_is_known=pretraining_hashes(recipe).is_complete,

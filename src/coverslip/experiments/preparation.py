@@ -114,7 +114,7 @@ def open_pretraining(recipe: Recipe, init: Pretraining) -> tuple[Dataset, Recipe
 
 def _check_network(recipe: Recipe) -> None:
     """Raise if the network or its pretrained weights are unknown, or if it does not support an option of the recipe."""
-    from coverslip.models.freezing import check_choices
+    from coverslip.models.networks import check_choices
 
     record = model_info(recipe.model)
     init = pretraining_recipe(recipe).init if isinstance(recipe.init, Pretraining) else recipe.init

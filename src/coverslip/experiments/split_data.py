@@ -162,6 +162,7 @@ def fit_network(
     Returns:
         The network, and the detector; None for the detector if training was stopped or does not fit its time.
     """
+    from coverslip.training.batches import TrainingTask
     from coverslip.training.fitting import fit, refit
     from coverslip.training.initialization import initial_classifier
     from coverslip.training.instant_stage import ignore_features
@@ -176,33 +177,19 @@ def fit_network(
         )
         initial = initial_classifier(recipe.init, split_data.classes, offers_head=hashes.is_complete and not shared)
     with _preprocessed_pixels(split_data, preprocessing, recipe, context) as pixels:
-        images = split_data.training_images(pixels)
+        task = TrainingTask(split_data.training_images(pixels), split_data.pixel_hashes, preprocessing, recipe, context)
         on_features = on_features or ignore_features
         if choices is not None:
             fold_index = fold_indices_of(split_data.train.tolist())
-            fitted = refit(
-                images,
-                fold_index,
-                split_data.pixel_hashes,
-                preprocessing,
-                recipe,
-                choices,
-                context,
-                initial,
-                on_features,
-            )
+            fitted = refit(task, fold_index, choices, initial, on_features)
         else:
-            is_capped = (
-                recipe.split.train_per_class is not None
-            )  # the last layer is then not fitted on validation images too
+            # With a cap on the training images, the last layer is not fitted on validation images too.
+            is_capped = recipe.split.train_per_class is not None
             val_fold_index = None if is_capped else fold_indices_of(split_data.val.tolist())
-            fitted = fit(
-                images, val_fold_index, split_data.pixel_hashes, preprocessing, recipe, context, initial, on_features
-            )
+            fitted = fit(task, val_fold_index, initial, on_features)
         if fitted.is_stopped or fitted.does_not_fit:
             return fitted, None
-        inputs = (split_data.pixel_hashes, preprocessing, recipe, context)
-        return fitted, fit_ood_detector(fitted, images, fold_indices_of, *inputs, folds)
+        return fitted, fit_ood_detector(fitted, task, fold_indices_of, folds)
 
 
 def _preprocessed_pixels(

@@ -1,4 +1,4 @@
-"""The packaged classifier at work: loading it and predicting."""
+"""Loading of packaged classifiers and prediction of new images."""
 
 from coverslip.inference.classifier import BATCH_SIZE, Classifier, load_classifier
 

@@ -1,4 +1,4 @@
-"""The packaged classifier: images in, one row per image out, with the decision."""
+"""The packaged classifier, which predicts one row with a decision per image."""
 
 import copy
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -34,7 +34,7 @@ from coverslip.files import sha256_json
 from coverslip.inference.new_images import Differences, stated_shares
 from coverslip.machine import select_device
 from coverslip.messages import text
-from coverslip.models.heads import linear_logits
+from coverslip.models.records import linear_logits
 from coverslip.runs import (
     ClassifierCard,
     PackedClassifier,
@@ -56,33 +56,33 @@ if TYPE_CHECKING:
 def decided_row(
     row: Prediction, card: ClassifierCard, logits: np.ndarray, shift: np.ndarray | float = 0.0
 ) -> Prediction:
-    """The row of an image whose (K,) logits are known, decided as the card says.
+    """Return the row of an image with the decision for its logits, by the thresholds of the card.
 
     Args:
-        row: what is known of the image.
+        row: of the image, without a prediction.
         card: of the classifier.
-        logits: of the image.
-        shift: what was added to them because classes have other shares; prediction sets do not depend on them,
-            but for the predicted class, which is always a member.
+        logits: (K,) of the image.
+        shift: (K,) added to the logits for other class proportions. Prediction sets do not depend on it, except that
+            they always contain the predicted class.
 
     Raises:
-        BadClassifier: its numbers leave what a computer can hold, so that nothing can be said of any image.
+        BadClassifier: a probability is not finite.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         probability = apply_temperature(logits[None], card.temperature)[0]
     if not np.isfinite(probability).all():
         raise BadClassifier("classifier-not-finite")
     k = int(decided_classes(probability[None], card.operating_points)[0])
-    predicted, its_probability = card.classes[k], float(probability[k])
+    predicted, top_probability = card.classes[k], float(probability[k])
     decision, reason = predicted, None
     if row.ood_score is not None and row.ood_score > 1:
         decision, reason = UNFAMILIAR, text("reason-unfamiliar")
-    elif its_probability < card.uncertain_below:
+    elif top_probability < card.uncertain_below:
         decision, reason = UNCERTAIN, text("reason-uncertain", threshold=card.uncertain_below)
     return replace(
         row,
         predicted=predicted,
-        probability=its_probability,
+        probability=top_probability,
         decision=decision,
         reason=reason,
         probabilities=tuple(probability.tolist()),
@@ -96,29 +96,27 @@ def _prediction_set(card: ClassifierCard, logits: np.ndarray, predicted: int) ->
         return None
     probability = apply_temperature(logits[None], card.temperature)[0]
     (is_in_set,) = classes_in_sets(probability[None], card.set_floors)
-    is_in_set[predicted] = True  # more classes only raise the coverage
+    is_in_set[predicted] = True  # an additional class can only increase the coverage
     return tuple(name for name, is_in in zip(card.classes, is_in_set, strict=True) if is_in)
 
 
 BATCH_SIZE = 64
-_MOST_BYTES = 128 * 2**20  # of preprocessed pixels in a batch
+_MAX_BYTES = 128 * 2**20  # of preprocessed pixels in a batch
 _SECONDS_BETWEEN_EVENTS = 0.2
 
 
 class Classifier:
     """A trained classifier, ready to predict.
 
-    New images are preprocessed exactly as training images were; it decides by the thresholds that validation
-    images set.
-
-    Where the cache has an engine for it, neither its network nor PyTorch is needed for predicting.
+    New images are preprocessed exactly like training images, and decisions use the thresholds that validation images
+    set. If the cache has an engine of the classifier, prediction needs neither the network nor PyTorch.
 
     Args:
         packed: card and weights.
-        device: what runs it: `cpu`, `cuda` or `mps`.
+        device: `cpu`, `cuda` or `mps`.
 
     Raises:
-        BadClassifier: its weights are damaged, or do not fit its network.
+        BadClassifier: the weights are damaged, or do not fit the network.
     """
 
     def __init__(self, packed: PackedClassifier, device: str = "cpu") -> None:
@@ -126,13 +124,13 @@ class Classifier:
 
         self.card, self.device = packed.card, device
         self._packed, self._fingerprint = packed, _fingerprint(packed)
-        self._shift = np.zeros(len(self.card.classes))  # of logits, for other shares of the classes
+        self._shift = np.zeros(len(self.card.classes))  # of logits, for other class proportions
         self._engine: Engine | None = engine_of(self._fingerprint) if device == "cpu" else None
         if self._engine is None:
-            _ = self.network  # what is wrong with it is said before images are read
+            _ = self.network  # raises errors before images are read
 
     def __repr__(self) -> str:
-        """The network, its size, the classes, and what it was trained on."""
+        """Return the network, its size, the classes, and the number of training images."""
         card, trained_on = self.card, self.card.trained_on
         groups = "" if trained_on.n_groups is None else f" of {counted(trained_on.n_groups, 'group')}"
         return (
@@ -143,14 +141,14 @@ class Classifier:
 
     @cached_property
     def network(self) -> "Network":
-        """The network as a PyTorch module in evaluation mode, on the processor."""
+        """The network as a PyTorch module in evaluation mode, on the CPU."""
         from coverslip.inference.loading import load_network
 
         return load_network(self._packed)
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """In the order of the probability columns."""
+        """The classes in the order of the probability columns."""
         return self.card.classes
 
     @cached_property
@@ -163,33 +161,33 @@ class Classifier:
         return weights["head.weight"], weights["head.bias"]
 
     def at_prevalence(self, prevalence: Mapping[str, float]) -> "Classifier":
-        """The same for images among which classes have other shares than among the training images.
+        """Return the classifier for images with other class proportions than the training images.
 
-        Probabilities are multiplied by the ratio of the shares, and the most probable class is predicted: operating
-        points were chosen for the shares of the validation images. True only where images of a class look as those of
-        training do.
+        Probabilities are multiplied by the ratio of the proportions, and the most probable class is predicted, because
+        operating points were selected for the proportions of the validation images. This is valid only if the images
+        of each class are distributed as in training.
 
         Args:
-            prevalence: share of each class that is known; the others divide the rest as among the training images.
+            prevalence: known proportions of classes; the other classes divide the rest as in training.
 
         Raises:
-            CoverslipError: a class is not the classifier's, or the shares make no whole.
+            CoverslipError: a class does not exist, or the proportions do not fit into 1.
         """
         shares = stated_shares(self.card, prevalence)
-        other = copy.copy(self)
-        other._shift = self._shift + self.card.temperature * log_ratios(self.card.prior, shares)
-        other.card = self.card.model_copy(update={"prior": shares, "operating_points": None})
-        return other
+        adapted = copy.copy(self)
+        adapted._shift = self._shift + self.card.temperature * log_ratios(self.card.prior, shares)
+        adapted.card = self.card.model_copy(update={"prior": shares, "operating_points": None})
+        return adapted
 
     def open_images(self, sources: Dataset | ImageSource, axes: Axes = "HWC") -> Dataset:
-        """Images to be read as those of training were.
+        """Open images, to be read like the training images.
 
         Args:
-            sources: files, folders, globs, tables, arrays, Pillow's images, data frames, or several of these in a list.
+            sources: files, folders, globs, tables, arrays, Pillow images, data frames, or several of these in a list.
             axes: of arrays of color images: channels last or first.
 
         Raises:
-            BadDataset: nothing is there.
+            BadDataset: there are no images.
         """
         plan = self.card.preprocessing.plan
         if isinstance(sources, Dataset):
@@ -198,19 +196,21 @@ class Classifier:
         return open_dataset(sources, plan=plan, labeled=False, axes=axes, depth=depths[0] if len(depths) == 1 else None)
 
     def predict(self, sources: Dataset | ImageSource, *, axes: Axes = "HWC", emit: Emit = ignore) -> Predictions:
-        """One row per image, in the order given, its path absolute; arguments as of `open_images`.
+        """Return one row per image, in their order, with absolute paths; arguments as of `open_images`.
+
+        An image that cannot be read is no error: its row gives the reason.
 
         Raises:
-            BadDataset: nothing is there. An image that cannot be read is not an error: it keeps its row.
-            BadClassifier: its numbers leave what a computer can hold.
+            BadDataset: there are no images.
+            BadClassifier: a probability is not finite.
         """
         return Predictions(self.predict_images(self.open_images(sources, axes), emit=emit), self.classes)
 
     def predict_proba(self, sources: Dataset | ImageSource, *, axes: Axes = "HWC", emit: Emit = ignore) -> np.ndarray:
-        """(n, K) calibrated probabilities in the order of `classes`, a row per image; NaN where one cannot be read.
+        """Return (n, K) calibrated probabilities in the order of `classes`; NaN for images that cannot be read.
 
         Raises:
-            BadDataset: nothing is there.
+            BadDataset: there are no images.
         """
         return self.predict(sources, axes=axes, emit=emit).probabilities
 
@@ -223,13 +223,20 @@ class Classifier:
         emit: Emit = ignore,
         stop: Stop = BY_SIGNAL,
     ) -> Generator[Prediction]:
-        """One row per image of a dataset, in its order, as they come, its path absolute.
+        """Yield one row per image of a dataset, in its order, with absolute paths.
 
-        Memory does not grow with their number. `change` is done to (H, W, C) pixels before they are preprocessed.
+        Memory does not grow with the number of images.
+
+        Args:
+            dataset: the images.
+            batch_size: images at a time.
+            change: applied to (H, W, C) pixels before preprocessing.
+            emit: receives progress and notes.
+            stop: checked between images.
 
         Raises:
             Stopped: on request.
-            BadClassifier: its numbers leave what a computer can hold.
+            BadClassifier: a probability is not finite.
         """
         records = dataset.records
         for row, _ in self.predict_with_pixels(records, batch_size=batch_size, change=change, emit=emit, stop=stop):
@@ -245,16 +252,16 @@ class Classifier:
         emit: Emit = ignore,
         stop: Stop = BY_SIGNAL,
     ) -> Iterator[tuple[Prediction, PreprocessedImage | UnreadableImage]]:
-        """The rows of `predict_images`, each with the image that was decoded for it, and its hash where asked for."""
+        """Yield the rows of `predict_images`, each with its decoded image, with the hash of pixels if `is_hashed`."""
         differences = Differences(self.card)
         n = len(records)
-        emit(Progressed(stage="predicting", done=0, total=n))  # making the engine ready may take seconds
+        emit(Progressed(stage="predicting", done=0, total=n))  # the preparation of the engine may take seconds
         last_emitted, first_row_at = monotonic(), None
         rows = self._rows(records, batch_size, differences, emit, is_hashed=is_hashed, change=change)
         for done, row in enumerate(rows, start=1):
             yield row
             now = monotonic()
-            first_row_at = first_row_at or now  # before it the engine was made ready: no part of the pace
+            first_row_at = first_row_at or now  # the pace excludes the preparation of the engine
             if now - last_emitted > _SECONDS_BETWEEN_EVENTS or done == n:
                 last_emitted = now
                 stop.check()
@@ -276,38 +283,38 @@ class Classifier:
     ) -> Iterator[tuple[Prediction, PreprocessedImage | UnreadableImage]]:
         preprocessing = self.card.preprocessing
         bytes_each = preprocessing.image_size**2 * preprocessing.channels * np.dtype(preprocessing.depth).itemsize
-        batch_size = max(1, min(batch_size, _MOST_BYTES // bytes_each))
+        batch_size = max(1, min(batch_size, _MAX_BYTES // bytes_each))
         images = read_preprocessed(records, preprocessing, is_hashed=is_hashed, change=change)
         for of_batch, batch in _in_batches(records, images, batch_size):
-            seen = zip(of_batch, batch, strict=True)
-            readable = [(record, image) for record, image in seen if isinstance(image, PreprocessedImage)]
+            pairs = zip(of_batch, batch, strict=True)
+            readable = [(record, image) for record, image in pairs if isinstance(image, PreprocessedImage)]
             warnings = iter([differences.count(record, image) for record, image in readable])
             pixels = [image.pixels for _, image in readable]
-            seen_by_network = iter(self._seen(np.stack(pixels), emit) if pixels else ())
+            outputs = iter(self._logits_and_ood_scores(np.stack(pixels), emit) if pixels else ())
             for record, outcome in zip(of_batch, batch, strict=True):
-                path = name_as_text(str(record.path))  # whole: no file beside these rows states a root
+                path = name_as_text(str(record.path))  # absolute, because no file states a root folder for these rows
                 if isinstance(outcome, UnreadableImage):
-                    nothing = (None, None, UNREADABLE, ())
-                    yield Prediction(record.image_id, path, record.label, *nothing, outcome.what), outcome
+                    unreadable = (None, None, UNREADABLE, (), outcome.what)
+                    yield Prediction(record.image_id, path, record.label, *unreadable), outcome
                 else:
-                    row = replace(self.decide(record, path, *next(seen_by_network)), warning=next(warnings))
+                    row = replace(self.decide(record, path, *next(outputs)), warning=next(warnings))
                     differences.count_decided(row)
                     yield row, outcome
 
     def decide(self, record: ImageRecord, path: str, logits: np.ndarray, ood_score: float | None = None) -> Prediction:
-        """The row of an image whose (K,) logits are known, and perhaps how unlike training images it is.
+        """Return the row of an image with the decision for its (K,) logits and its OOD score.
 
         Raises:
-            BadClassifier: its numbers leave what a computer can hold, so that nothing can be said of any image.
+            BadClassifier: a probability is not finite.
         """
         row = Prediction(record.image_id, path, record.label, None, None, UNREADABLE, (), ood_score=ood_score)
         return decided_row(row, self.card, logits, self._shift)
 
-    def _seen(self, pixels: np.ndarray, emit: Emit) -> Iterator[tuple[np.ndarray, float | None]]:
-        """Of each of (n, S, S, C) preprocessed images (K,) logits by test-time augmentation, and its ood_score."""
+    def _logits_and_ood_scores(self, pixels: np.ndarray, emit: Emit) -> Iterator[tuple[np.ndarray, float | None]]:
+        """Return (K,) logits with test-time augmentation and the OOD score of each of (n, S, S, C) images."""
         from coverslip.engines import run_tta
 
-        engine = self._engine = self._engine or self._found_engine(pixels, emit)
+        engine = self._engine = self._engine or self._fastest_engine(pixels, emit)
         features = run_tta(engine, pixels, self.card.tta)
         logits = linear_logits(features, *self._head) + self._shift
         if self._ood_statistics is None or self.card.ood is None:
@@ -316,8 +323,8 @@ class Classifier:
             ood_score = self.card.ood.ood_score(self._ood_statistics.distance(features))
         return zip(logits, ood_score.tolist(), strict=True)
 
-    def _found_engine(self, pixels: np.ndarray, emit: Emit) -> "Engine":
-        """The fastest one, which is remembered for later processes."""
+    def _fastest_engine(self, pixels: np.ndarray, emit: Emit) -> "Engine":
+        """Return the fastest engine, which is stored for later processes."""
         from coverslip.engines import as_input, fastest_engine, remember_engine
         from coverslip.models.networks import FeatureNetwork
 
@@ -328,14 +335,14 @@ class Classifier:
 
 
 def load_classifier(path: Run | Path | str, device: str = "auto") -> Classifier:
-    """A packaged classifier: a run folder, its `classifier/`, or a `.coverslip` file.
+    """Load a packaged classifier.
 
     Args:
-        path: where it lies.
-        device: what shall run it: `cpu`, `cuda`, `mps`, or the first of `cuda`, `mps` and `cpu` that is here (`auto`).
+        path: a run folder, its `classifier/`, or a `.coverslip` file.
+        device: `cpu`, `cuda`, `mps`, or `auto` for the first available one of `cuda`, `mps` and `cpu`.
 
     Raises:
-        BadClassifier: there is none, or it is damaged, or of a newer format.
+        BadClassifier: there is no classifier, or it is damaged or has a newer format.
         DeviceUnavailable: this computer has no such device.
 
     Examples:
@@ -352,7 +359,7 @@ def load_classifier(path: Run | Path | str, device: str = "auto") -> Classifier:
 
 
 def _fingerprint(packed: PackedClassifier) -> str:
-    """Equal for classifiers whose networks give the same features of the same pixels."""
+    """Return a hash that is equal for classifiers whose networks compute equal features."""
     card, preprocessing = packed.card, packed.card.preprocessing
     shape = (preprocessing.channels, preprocessing.image_size, len(card.classes))
     return sha256_json([fingerprint_of(packed.path), card.model, card.model_options, card.head, shape])

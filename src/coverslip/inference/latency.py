@@ -1,6 +1,6 @@
-"""How long one image and a hundred take on this computer: the network alone, and from the files to the answer.
+"""Latency of a network or classifier for one image and for a hundred: the network alone, and from file to result.
 
-Each is measured ten times after one that is not counted, for which the engine is made ready.
+Each measurement is repeated ten times after a warm-up that prepares the engine.
 """
 
 import statistics
@@ -24,44 +24,44 @@ if TYPE_CHECKING:
 
 REPEATS = 10
 MANY = 100
-_DRAWN_PX = 360  # side of the images that a network without a classifier is timed on, as blood cells have
+_DRAWN_PX = 360  # image side for networks without a classifier, as of blood cells
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """Seconds of one piece of work, done several times."""
+    """Seconds of repeated measurements."""
 
     median: float
-    low: float  # the shortest
-    high: float  # the longest
+    low: float  # minimum
+    high: float  # maximum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """What a network or classifier takes for one image and for many, in seconds."""
+    """Seconds of a network or classifier for one image and for many."""
 
     processor: str
     n_threads: int
-    engine: str  # what runs the network, and where
-    image_px: int  # side that the network sees
+    engine: str  # engine and its device
+    image_px: int  # image side of the network's input
     n_many: int
     network_one: Timing  # the network alone, test-time augmentation included
     network_many: Timing
-    whole_one: Timing  # from the file to the answer
+    whole_one: Timing  # from file to result
     whole_many: Timing
 
     @property
     def ratio(self) -> float:
-        """How many times as long the many take as the one, from files to answers."""
+        """Time of many images divided by the time of one image, from files to results."""
         return self.whole_many.median / self.whole_one.median
 
 
 def classifier_latency(classifier: "Classifier", files: Sequence[Path | str], *, repeats: int = REPEATS) -> Latency:
-    """Of a classifier, on a user's own images.
+    """Return the latency of a classifier on a user's images.
 
     Args:
-        classifier: as it was loaded, on its device.
-        files: images; the first `MANY` of them, as many as there are.
+        classifier: loaded, on its device.
+        files: images, of which at most the first `MANY` are used.
         repeats: of each measurement.
 
     Raises:
@@ -81,15 +81,15 @@ def classifier_latency(classifier: "Classifier", files: Sequence[Path | str], *,
 
 
 def model_latency(name: str, *, image_px: int | None = None, repeats: int = REPEATS) -> Latency:
-    """Of a network with random weights and two classes on the processor, on drawn images of 360 pixels.
+    """Return the latency of a network with random weights and two classes on the CPU, on random images of 360 pixels.
 
     Args:
         name: a registered name, or `timm/NAME`.
-        image_px: side that the network sees; None: its own.
+        image_px: image side of the network's input; None: the default.
         repeats: of each measurement.
 
     Raises:
-        UnknownModel: there is none of that name.
+        UnknownModel: no model has this name.
     """
     from coverslip.engines import run_tta
     from coverslip.models import model_info
@@ -99,7 +99,7 @@ def model_latency(name: str, *, image_px: int | None = None, repeats: int = REPE
     preprocessing = Preprocessing(image_size=image_px or record.input_px)
     network = create_network(name, n_classes=2, head="native", pretrained=False, image_size=preprocessing.image_size)
     with tempfile.TemporaryDirectory() as folder:
-        dataset = open_dataset([str(file) for file in _drawn(Path(folder))], labeled=False)
+        dataset = open_dataset([str(file) for file in _random_images(Path(folder))], labeled=False)
         pixels = _pixels(dataset.records, preprocessing)
         engine = _engine(network, pixels, "cpu")
 
@@ -157,12 +157,12 @@ def _pixels(records: Sequence[ImageRecord], preprocessing: Preprocessing) -> np.
     return np.stack([image.pixels for image in images if isinstance(image, PreprocessedImage)])
 
 
-def _drawn(folder: Path) -> list[Path]:
+def _random_images(folder: Path) -> list[Path]:
     from PIL import Image
 
-    draws = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     files = [folder / f"{i:03d}.png" for i in range(MANY)]
     for file in files:
-        coarse = draws.integers(0, 255, (_DRAWN_PX // 8, _DRAWN_PX // 8, 3), dtype=np.uint8)
+        coarse = rng.integers(0, 255, (_DRAWN_PX // 8, _DRAWN_PX // 8, 3), dtype=np.uint8)
         Image.fromarray(coarse).resize((_DRAWN_PX, _DRAWN_PX)).save(file)
     return files

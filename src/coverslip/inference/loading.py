@@ -1,4 +1,4 @@
-"""A packaged classifier's card and weights become a network again."""
+"""Building of the network of a packaged classifier within limits of time and memory."""
 
 import math
 from collections.abc import Iterator
@@ -11,17 +11,17 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from coverslip.errors import BadClassifier, BadRecipe, CoverslipError, UnknownModel
 from coverslip.inference.trial import check_buildable
 from coverslip.models import model_info
-from coverslip.models.kept import same_random_numbers
+from coverslip.models.building import same_random_numbers
 from coverslip.models.networks import Network, create_network
 from coverslip.runs import PackedClassifier
 
 _NAMES = {torch.float32: "F32", torch.int64: "I64", torch.int32: "I32", torch.uint8: "U8", torch.bool: "BOOL"}
 
-# What an architecture may have while it is built beyond what is kept of it: ImageNet's classes, late blocks. Of AlexNet
-# and VGG the classifier is most, so up to 200 million numbers a network may be as large as it is known to be.
-_FACTOR, _MORE_PARAMETERS, _MORE_NUMBERS, _MOST_KNOWN = 4, 1_000, 50_000_000, 200_000_000
-# What options that make no sense to an architecture end in, besides the errors that are ours.
-_SENSELESS = (
+# Limits of a network while it is built, when it also has ImageNet's classifier and late blocks. The classifier is the
+# largest part of AlexNet and VGG, so the limit includes the record's number of parameters, up to 200 million.
+_FACTOR, _MORE_PARAMETERS, _MORE_NUMBERS, _MAX_RECORDED = 4, 1_000, 50_000_000, 200_000_000
+# Errors of architectures for invalid options, in addition to the errors of coverslip.
+_BUILD_ERRORS = (
     ArithmeticError,
     AssertionError,
     AttributeError,
@@ -34,12 +34,12 @@ _SENSELESS = (
 
 
 def load_network(packed: PackedClassifier) -> Network:
-    """The network with its weights, in evaluation mode.
+    """Return the network with its weights, in evaluation mode.
 
-    The weights are read once they are known to be what the architecture needs: no more memory is taken than that.
+    To limit the memory, weights are read only after their names and shapes were compared with the architecture.
 
     Raises:
-        BadClassifier: the architecture is unknown here, or the weights do not fit it.
+        BadClassifier: the architecture is unknown, or the weights do not fit it.
     """
     card = packed.card
     _check_ends(packed)
@@ -55,10 +55,10 @@ def load_network(packed: PackedClassifier) -> Network:
                 options=card.model_options,
                 image_size=card.preprocessing.image_size if model_info(card.model).is_sized else None,
             )
-    except (UnknownModel, BadRecipe, *_SENSELESS) as error:
+    except (UnknownModel, BadRecipe, *_BUILD_ERRORS) as error:
         reason = error.what if isinstance(error, CoverslipError) else f"{type(error).__name__}: {error}".splitlines()[0]
         raise BadClassifier("network-build-failed", file=packed.path, reason=reason) from error
-    if _described(network) != {name: (tensor.dtype, tensor.shape) for name, tensor in packed.tensors.items()}:
+    if _dtypes_and_shapes(network) != {name: (tensor.dtype, tensor.shape) for name, tensor in packed.tensors.items()}:
         raise _do_not_fit(packed)
     weights = {name: torch.from_numpy(array.copy()) for name, array in packed.read_weights().items()}
     try:
@@ -70,21 +70,21 @@ def load_network(packed: PackedClassifier) -> Network:
 
 @contextmanager
 def _no_larger_than(packed: PackedClassifier) -> Iterator[None]:
-    """Ends the building of a network that outgrows the weights: options can make one of any size."""
-    most_parameters = _FACTOR * len(packed.tensors) + _MORE_PARAMETERS
-    n_kept = sum(math.prod(tensor.shape) for tensor in packed.tensors.values())
-    n_known = min(model_info(packed.card.model).parameters, _MOST_KNOWN)
-    most_numbers = _FACTOR * n_kept + max(n_known, _MORE_NUMBERS)
+    """Abort the building of a network that is much larger than the weights: options can make it arbitrarily large."""
+    max_parameters = _FACTOR * len(packed.tensors) + _MORE_PARAMETERS
+    n_packed = sum(math.prod(tensor.shape) for tensor in packed.tensors.values())
+    n_recorded = min(model_info(packed.card.model).parameters, _MAX_RECORDED)
+    max_numbers = _FACTOR * n_packed + max(n_recorded, _MORE_NUMBERS)
     n_parameters = n_numbers = 0
 
     def count(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
         nonlocal n_parameters, n_numbers
         n_parameters += 1
         n_numbers += 0 if parameter is None else parameter.numel()
-        if n_parameters > most_parameters or n_numbers > most_numbers:
+        if n_parameters > max_parameters or n_numbers > max_numbers:
             raise _do_not_fit(packed)
 
-    # Called before a parameter gets its first values, so that of a huge one no memory is touched.
+    # Called before a parameter is initialized, so that no memory is written for a huge parameter.
     handle = register_module_parameter_registration_hook(count)
     try:
         yield
@@ -93,13 +93,13 @@ def _no_larger_than(packed: PackedClassifier) -> Iterator[None]:
 
 
 def _check_ends(packed: PackedClassifier) -> None:
-    """Before a network is built: many classes or channels in the card would make it huge."""
+    """Check channels and classes before the network is built: large numbers in the card would make it huge."""
     ends = {name: packed.tensors[name].shape for name in ("mean", "head.bias") if name in packed.tensors}
     if ends != {"mean": (1, packed.card.preprocessing.channels, 1, 1), "head.bias": (len(packed.card.classes),)}:
         raise _do_not_fit(packed)
 
 
-def _described(network: nn.Module) -> dict[str, tuple[str, tuple[int, ...]]]:
+def _dtypes_and_shapes(network: nn.Module) -> dict[str, tuple[str, tuple[int, ...]]]:
     return {name: (_NAMES[tensor.dtype], tuple(tensor.shape)) for name, tensor in network.state_dict().items()}
 
 

@@ -1,4 +1,4 @@
-"""Class proportions of new images: as given by the user, and as estimated from their probabilities."""
+"""Comparison of new images with the training images: differences, and stated or estimated class proportions."""
 
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
@@ -13,54 +13,54 @@ from coverslip.evaluation.prevalence import FEWEST_IMAGES, METHOD
 from coverslip.messages import Note, note, text
 from coverslip.runs import ClassifierCard, Prediction
 
-_SIZE_FACTOR = 2.0  # so much smaller or larger than any training image is worth a warning
-_FIELD_FACTOR = 9.0  # as large as so many training images may be a whole field of view
-_BY_CHANCE = 0.01  # unfamiliar images that are less probable than this are worth a warning
+_SIZE_FACTOR = 2.0  # warning for images smaller or larger than all training images by this factor
+_FIELD_FACTOR = 9.0  # images with the area of so many training images may be a whole field of view
+_BY_CHANCE = 0.01  # warning for results that are less probable than this by chance
 _FIELD = "field of view"  # the kind of difference of images that may be whole fields
 
 
 class Differences:
-    """Counts images unlike those that the classifier was trained on, for one line per kind of difference."""
+    """Counts images that differ from the training images, for one note per kind of difference."""
 
     def __init__(self, card: ClassifierCard) -> None:
-        self._seen, self._preprocessing = card.trained_on, card.preprocessing
+        self._trained_on, self._preprocessing = card.trained_on, card.preprocessing
         self._counts: Counter[str] = Counter()
-        self._read = Counter[str]()  # what was unusual about reading them
-        self._odd_size: tuple[str, str] | None = None  # the first of them
-        self._familiarity = card.ood
+        self._reading_notes = Counter[str]()  # of images that were read in an unusual way
+        self._odd_size: tuple[str, str] | None = None  # width and height of the first image of unusual size
+        self._ood = card.ood
         self._n_judged = self._n_unfamiliar = 0
 
     def count(self, record: ImageRecord, image: PreprocessedImage) -> str | None:
-        """How one image differs, in words; None: it does not."""
+        """Count the differences of an image and return their description, or None."""
         if image.note:
-            self._read[image.note] += 1
-        differences = list(self._found_in(record, image))
+            self._reading_notes[image.note] += 1
+        differences = list(self._differences_of(record, image))
         self._counts.update(difference for difference, _ in differences)
         return "; ".join(warning for _, warning in differences) or None
 
     def count_decided(self, row: Prediction) -> None:
-        """Take a predicted image into account."""
+        """Count a predicted image."""
         self._n_judged += row.ood_score is not None
         self._n_unfamiliar += row.decision == UNFAMILIAR
 
-    def _found_in(self, record: ImageRecord, image: PreprocessedImage) -> Iterator[tuple[str, str]]:
-        """Each kind of difference as it is counted, and as it stands beside the image."""
-        seen = self._seen
-        if image.dtype not in seen.dtypes:
-            trained = " or ".join(text("bit-depth", dtype=dtype) for dtype in seen.dtypes)
+    def _differences_of(self, record: ImageRecord, image: PreprocessedImage) -> Iterator[tuple[str, str]]:
+        """Yield each difference as a kind for counting, and as a warning for the image."""
+        trained_on = self._trained_on
+        if image.dtype not in trained_on.dtypes:
+            trained = " or ".join(text("bit-depth", dtype=dtype) for dtype in trained_on.dtypes)
             difference = text("bit-depth-differs", depth=text("bit-depth", dtype=image.dtype), trained=trained)
             yield difference, difference
-        if image.n_channels not in seen.channels:
-            trained = " or ".join(text("color-mode", n_channels=n) for n in seen.channels)
+        if image.n_channels not in trained_on.channels:
+            trained = " or ".join(text("color-mode", n_channels=n) for n in trained_on.channels)
             mode = text("color-mode", n_channels=image.n_channels)
             difference = text("channels-differ", channels=mode, trained=trained)
             yield difference, difference
         width, height = str(image.width_px), str(image.height_px)
         if record.plan.box is None and self._is_field(image):
-            n = image.width_px * image.height_px // seen.usual_area_px
+            n = image.width_px * image.height_px // trained_on.usual_area_px
             yield _FIELD, text("image-is-field", width=width, height=height, n_times=n)
-        elif not (_is_near(image.width_px, seen.width_px) and _is_near(image.height_px, seen.height_px)):
-            low, high = (f"{seen.width_px[i]} x {seen.height_px[i]}" for i in (0, 1))
+        elif not (_is_near(image.width_px, trained_on.width_px) and _is_near(image.height_px, trained_on.height_px)):
+            low, high = (f"{trained_on.width_px[i]} x {trained_on.height_px[i]}" for i in (0, 1))
             trained = text("size-of-training-images", low=low, high=high, is_range=low != high)
             self._odd_size = self._odd_size or (width, height)
             first_width, first_height = self._odd_size
@@ -73,21 +73,28 @@ class Differences:
             yield difference, difference
 
     def _is_field(self, image: PreprocessedImage) -> bool:
-        return image.width_px * image.height_px >= _FIELD_FACTOR * self._seen.usual_area_px
+        return image.width_px * image.height_px >= _FIELD_FACTOR * self._trained_on.usual_area_px
 
     def notes(self) -> list[Note]:
-        """One sentence per kind, and what to do about it; then what was unusual about reading the images."""
-        unusual = [
-            note("unusual-images", n_images=n, observation=observation) for observation, n in self._read.most_common()
+        """Return a note per kind of difference, then the notes on the reading of images."""
+        reading_notes = [
+            note("unusual-images", n_images=n, observation=observation)
+            for observation, n in self._reading_notes.most_common()
         ]
-        return [*self._unfamiliar(), *(_note(difference, n) for difference, n in self._counts.most_common()), *unusual]
+        return [
+            *self._unfamiliar(),
+            *(_note(difference, n) for difference, n in self._counts.most_common()),
+            *reading_notes,
+        ]
 
     def _unfamiliar(self) -> Iterator[Note]:
-        """That more images are unfamiliar than would be by chance, were they like those of training."""
-        known, n, n_judged = self._familiarity, self._n_unfamiliar, self._n_judged
-        if known is None or not n or more_than_expected(n, n_judged, known.n_beyond, known.n) > _BY_CHANCE:
+        """Yield a note if more images are unfamiliar than expected by chance for images like the training images."""
+        threshold, n, n_judged = self._ood, self._n_unfamiliar, self._n_judged
+        if threshold is None or not n:
             return
-        expected = n_judged * (known.n_beyond + 1) / (known.n + 1)
+        if more_than_expected(n, n_judged, threshold.n_beyond, threshold.n) > _BY_CHANCE:
+            return
+        expected = n_judged * (threshold.n_beyond + 1) / (threshold.n + 1)
         yield note(
             "unfamiliar-images",
             level="warning",
@@ -103,41 +110,42 @@ def _note(difference: str, n: int) -> Note:
     return note("unlike-training", level="warning", n_images=n, difference=difference)
 
 
-def _is_near(size: int, seen: tuple[int, int]) -> bool:
-    return seen[0] / _SIZE_FACTOR <= size <= seen[1] * _SIZE_FACTOR
+def _is_near(size: int, range_of_training: tuple[int, int]) -> bool:
+    low, high = range_of_training
+    return low / _SIZE_FACTOR <= size <= high * _SIZE_FACTOR
 
 
-_NEARLY_ONE = 1e-6
-_MOST_IMAGES = 20_000  # the last ones, so that memory does not grow with their number
-_MOST_NAMED = 4  # classes in a note
-_MOST_LISTED = 12  # classes in an error
-_MOST_UNFAMILIAR = 0.2  # share of the images: beyond it classes plainly do not look as in training
+_MIN_REST = 1e-6
+_MAX_IMAGES = 20_000  # the last ones, so that memory does not grow with the number of images
+_MAX_NAMED = 4  # classes in a note
+_MAX_LISTED = 12  # classes in an error
+_MAX_UNFAMILIAR = 0.2  # share of unfamiliar images up to which proportions are estimated
 
 
 def stated_shares(card: ClassifierCard, prevalence: Mapping[str, float]) -> tuple[float, ...]:
-    """(K,) of all classes: those that are not named divide the rest as among the training images.
+    """Return (K,) proportions of all classes. Classes without a stated proportion divide the rest as in training.
 
     Raises:
-        CoverslipError: a class is not the classifier's, or the shares make no whole.
+        CoverslipError: a class does not exist, or the proportions do not fit into 1.
     """
     if unknown := [name for name in prevalence if name not in card.classes]:
         raise CoverslipError(
-            "unknown-class-of-prevalence", name=unknown[0], classes=", ".join(card.classes[:_MOST_LISTED])
+            "unknown-class-of-prevalence", name=unknown[0], classes=", ".join(card.classes[:_MAX_LISTED])
         )
     if bad := [name for name, share in prevalence.items() if not 0 < share < 1]:
         raise CoverslipError("prevalence-out-of-range", name=bad[0])
     rest, are_all_named = 1 - sum(prevalence.values()), len(prevalence) == len(card.classes)
-    if rest < _NEARLY_ONE if not are_all_named else abs(rest) > 1e-3:
+    if rest < _MIN_REST if not are_all_named else abs(rest) > 1e-3:
         raise CoverslipError("prevalence-not-one" if are_all_named else "prevalence-leaves-nothing")
-    others = sum(p for name, p in zip(card.classes, card.prior, strict=True) if name not in prevalence)
+    unstated = sum(p for name, p in zip(card.classes, card.prior, strict=True) if name not in prevalence)
     return tuple(
-        prevalence.get(name, rest * p / others if others else p)
+        prevalence.get(name, rest * p / unstated if unstated else p)
         for name, p in zip(card.classes, card.prior, strict=True)
     )
 
 
 def note_on_thresholds(card: ClassifierCard) -> Note | None:
-    """Return the note that given class proportions disable the thresholds; None if the classifier has none."""
+    """Return the note that stated class proportions disable the thresholds; None if the classifier has none."""
     if card.operating_points is None:
         return None
     thresholds = dict(zip(card.classes, card.operating_points, strict=True))
@@ -145,41 +153,43 @@ def note_on_thresholds(card: ClassifierCard) -> Note | None:
 
 
 class EstimatedShares:
-    """How frequent classes seem to be among predicted images.
+    """Estimates the class proportions among predicted images.
 
     Args:
-        card: of the classifier, with the shares that its probabilities take for granted.
+        card: of the classifier, with the proportions that its probabilities assume.
     """
 
     def __init__(self, card: ClassifierCard) -> None:
         self._card = card
-        self._probabilities: deque[tuple[float, ...]] = deque(maxlen=_MOST_IMAGES)
+        self._probabilities: deque[tuple[float, ...]] = deque(maxlen=_MAX_IMAGES)
         self._n = self._n_unfamiliar = 0
 
     def add(self, row: Prediction) -> None:
-        """Take a predicted image into account."""
+        """Count a predicted image."""
         if row.probabilities:
             self._probabilities.append(row.probabilities)
             self._n += 1
             self._n_unfamiliar += row.decision == UNFAMILIAR
 
     def by_class(self) -> dict[str, Metric]:
-        """The share of each class, with an interval; without a value where images are too few, or too strange."""
+        """Return the proportion of each class with its interval; no value for too few or too many unfamiliar images."""
         classes = self._card.classes
-        if self._are_strange:
+        if self._are_unfamiliar:
             reason = text("too-many-unfamiliar-images")
             return dict.fromkeys(classes, Metric(value=None, method=METHOD, reason=reason))
-        return dict(zip(classes, estimated_shares(self._of_all, self._card.prior), strict=True))
+        return dict(zip(classes, estimated_shares(self._all_probabilities, self._card.prior), strict=True))
 
     def note(self) -> Note | None:
-        """That classes seem to be more or less frequent than the probabilities take for granted; None: they do not."""
-        if self._are_strange or len(self._probabilities) < FEWEST_IMAGES:
+        """Return the note that proportions differ significantly from those that the probabilities assume, or None."""
+        if self._are_unfamiliar or len(self._probabilities) < FEWEST_IMAGES:
             return None
-        if chance_of_shares(self._of_all, self._card.prior) > _BY_CHANCE:
+        if chance_of_shares(self._all_probabilities, self._card.prior) > _BY_CHANCE:
             return None
         shares = self.by_class()
         priors = dict(zip(self._card.classes, self._card.prior, strict=True))
-        others = sorted(shares, key=lambda name: -abs((shares[name].value or 0) - priors[name]))[:_MOST_NAMED]
+        largest_differences = sorted(shares, key=lambda name: -abs((shares[name].value or 0) - priors[name]))[
+            :_MAX_NAMED
+        ]
         proportions = [
             text(
                 "class-proportion",
@@ -189,16 +199,16 @@ class EstimatedShares:
                 high=shares[name].high,
                 assumed=priors[name],
             )
-            for name in others
+            for name in largest_differences
         ]
-        values = {name: shares[name].value for name in others}
+        values = {name: shares[name].value for name in largest_differences}
         return note("other-prevalence", proportions="; ".join(proportions), values=values)
 
     @property
-    def _are_strange(self) -> bool:
-        return self._n_unfamiliar > _MOST_UNFAMILIAR * self._n
+    def _are_unfamiliar(self) -> bool:
+        return self._n_unfamiliar > _MAX_UNFAMILIAR * self._n
 
     @property
-    def _of_all(self) -> np.ndarray:
-        """(n, K)."""
+    def _all_probabilities(self) -> np.ndarray:
+        """The (n, K) probabilities."""
         return np.array(self._probabilities, dtype=np.float64).reshape(-1, len(self._card.classes))

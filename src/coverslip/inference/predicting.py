@@ -1,4 +1,4 @@
-"""Predict new images: on this computer, or on a Ray cluster."""
+"""Prediction of new images into a CSV file, on this computer or on a Ray cluster."""
 
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping
@@ -11,23 +11,23 @@ from coverslip.errors import UnreadableImage
 from coverslip.evaluation import Metric
 from coverslip.events import Emit, Noted
 from coverslip.inference.classifier import BATCH_SIZE, Classifier, load_classifier
-from coverslip.inference.executors.ray import PredictionOptions, predict_on_ray
 from coverslip.inference.new_images import EstimatedShares, note_on_thresholds
+from coverslip.inference.ray_executor import PredictionOptions, predict_on_ray
 from coverslip.messages import Note, Resume, note
 from coverslip.progress import show
 from coverslip.runs import Prediction, PredictionsFile, Run, check_predictions_file, is_run
 
 
-class LearntImages:
-    """Counts copies of training and validation images among images that are predicted.
+class TrainingImageCounter:
+    """Counts copies of training and validation images among predicted images.
 
     Args:
-        classifier: a run, or its packaged classifier; one without its run does not tell which images it knows.
+        classifier: a run, or its packaged classifier. Without the run the training images are not known.
     """
 
     def __init__(self, classifier: Run | Path | str) -> None:
-        place = classifier.folder if isinstance(classifier, Run) else Path(classifier)
-        run = Run(place.parent if place.name == "classifier" else place)
+        path = classifier.folder if isinstance(classifier, Run) else Path(classifier)
+        run = Run(path.parent if path.name == "classifier" else path)
         self._hashes = (
             frozenset([*run.training_hashes.train, *run.training_hashes.val])
             if run.training_hashes_file.is_file()
@@ -37,35 +37,35 @@ class LearntImages:
 
     @property
     def is_known(self) -> bool:
-        """Whether it is known which images these are."""
+        """Whether the hashes of the training images are available."""
         return bool(self._hashes)
 
     def rows(
         self, predicted: Iterable[tuple[Prediction, PreprocessedImage | UnreadableImage | None]]
     ) -> Iterator[Prediction]:
-        """The rows of hashed images as they come, counted."""
+        """Yield the rows of predicted images with their hashes, and count training images."""
         for row, image in predicted:
             self._n += isinstance(image, PreprocessedImage) and image.pixel_hash in self._hashes
             yield row
 
     def note(self) -> Note | None:
-        """What is to be said of them; None without any."""
+        """Return the note on training images, or None if there are none."""
         if not self._n:
             return None
         return note("training-images", level="warning", n_images=self._n)
 
 
-_MOST_REASONS = 5  # unreadable images that are named one by one; unfamiliar ones, which any images have, are counted
+_MAX_REASONS = 5  # unreadable images with a note of their own
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What `predict` wrote."""
+    """The results of `predict`."""
 
     file: Path
     decisions: dict[str, int]  # images per decision, most frequent first
-    shares: dict[str, Metric]  # of each class among the images, estimated from their probabilities
-    assumed: dict[str, float]  # the proportion of each class that the probabilities assume: in training, or as stated
+    shares: dict[str, Metric]  # proportion of each class, estimated from the probabilities
+    assumed: dict[str, float]  # proportion of each class that the probabilities assume: of training, or as stated
 
 
 def predict(
@@ -81,26 +81,26 @@ def predict(
     trust_cluster: bool = False,
     emit: Emit = show,
 ) -> Summary:
-    """Predict new images into a CSV file, row by row in the order given; memory does not grow with their number.
+    """Predict new images into a CSV file, row by row in their order. Memory does not grow with the number of images.
 
     Args:
         run: a run folder or a packaged classifier: its `classifier/`, or a `.coverslip` file.
-        sources: files, folders, globs, tables, arrays, Pillow's images, data frames, or several in anything that can be
-            gone through; it is held in memory as it is given.
-        out: the file; it appears when it is complete. Earlier predictions of that name are replaced, nothing else is.
+        sources: files, folders, globs, tables, arrays, Pillow images, data frames, or an iterable of these, which is
+            held in memory.
+        out: the file, which is created when it is complete. Only earlier predictions of this name are replaced.
         axes: of arrays of color images: channels last or first.
-        batch_size: images at a time; changes speed and memory, never results.
-        device: what runs the classifier, as of `load_classifier`.
-        prevalence: the share of each class that is known of these images, as of `Classifier.at_prevalence`.
-        on: `local`, or a Ray cluster whose computers can read the images: `ray` for the one that the environment
-            variable `RAY_ADDRESS` names, or a new one of this computer alone; or `ray://HOST:PORT` or `HOST:PORT`.
-        trust_cluster: join a cluster that asks for no token. Whoever controls one of its computers can run any code
-            here.
+        batch_size: images at a time; affects speed and memory, but not the results.
+        device: as of `load_classifier`.
+        prevalence: known proportions of classes among these images, as of `Classifier.at_prevalence`.
+        on: `local`, or a Ray cluster whose computers can read the images: `ray` for the cluster of the environment
+            variable `RAY_ADDRESS` or a new cluster of this computer; or `ray://HOST:PORT` or `HOST:PORT`.
+        trust_cluster: join a cluster that requires no token. Anyone who controls one of its computers can run any code
+            on this computer.
         emit: receives progress, and notes on images unlike the training images.
 
     Raises:
-        CoverslipError: the name of the file promises another format; Ray is not installed.
-        UntrustedCluster: the cluster asks for no token, and `trust_cluster` is not set.
+        CoverslipError: the suffix of the file is that of another format; Ray is not installed.
+        UntrustedCluster: the cluster requires no token, and `trust_cluster` is not set.
         ClusterUnreachable: no cluster answers at the address.
         DeviceUnavailable: this computer has no such device.
 
@@ -120,13 +120,13 @@ def predict(
     data = classifier.open_images(sources, axes)
     for each in data.notes:
         emit(Noted.of(each))
-    learnt = LearntImages(run)
+    training_images = TrainingImageCounter(run)
     if on == "local":
-        rows = _predicted(classifier, data, learnt, batch_size, emit)
+        rows = _predicted(classifier, data, training_images, batch_size, emit)
     else:
-        options = PredictionOptions(batch_size, device, prevalence or {}, learnt.is_known)
+        options = PredictionOptions(batch_size, device, prevalence or {}, training_images.is_known)
         pairs = predict_on_ray(on, run, classifier.card, data, options, trust_cluster=trust_cluster, emit=emit)
-        rows = _counted(pairs, learnt)
+        rows = _counted(pairs, training_images)
     decisions: Counter[str] = Counter()
     shares = EstimatedShares(classifier.card)
     is_replaced = Path(out).exists()
@@ -135,12 +135,12 @@ def predict(
             file.write(row)
             decisions[row.decision] += 1
             shares.add(row)
-            if row.decision == UNREADABLE and decisions[UNREADABLE] <= _MOST_REASONS:
+            if row.decision == UNREADABLE and decisions[UNREADABLE] <= _MAX_REASONS:
                 image, reason = one_line(row.image_id), one_line(row.reason or "")
                 emit(Noted.of(note("unreadable-image", level="warning", image=image, reason=reason, path=row.path)))
     if is_replaced:
         emit(Noted.of(note("replaced", file_name=one_line(str(out)))))
-    for closing_note in (learnt.note(), shares.note()):
+    for closing_note in (training_images.note(), shares.note()):
         if closing_note is not None:
             emit(Noted.of(closing_note))
     assumed = dict(zip(classifier.classes, classifier.card.prior, strict=True))
@@ -148,21 +148,23 @@ def predict(
 
 
 def _predicted(
-    classifier: Classifier, data: Dataset, learnt: LearntImages, batch_size: int, emit: Emit
+    classifier: Classifier, data: Dataset, training_images: TrainingImageCounter, batch_size: int, emit: Emit
 ) -> Generator[Prediction]:
-    pairs = classifier.predict_with_pixels(data.records, batch_size=batch_size, is_hashed=learnt.is_known, emit=emit)
-    yield from learnt.rows(pairs)
+    pairs = classifier.predict_with_pixels(
+        data.records, batch_size=batch_size, is_hashed=training_images.is_known, emit=emit
+    )
+    yield from training_images.rows(pairs)
 
 
 def _counted(
-    pairs: Generator[tuple[Prediction, PreprocessedImage | None]], learnt: LearntImages
+    pairs: Generator[tuple[Prediction, PreprocessedImage | None]], training_images: TrainingImageCounter
 ) -> Generator[Prediction]:
     with closing(pairs):
-        yield from learnt.rows(pairs)
+        yield from training_images.rows(pairs)
 
 
 def unfinished_note(run: Run) -> Note | None:
-    """Return the note on a classifier whose training has not ended; None if it has, or if that is not known."""
+    """Return the note on a classifier whose training has not ended, or None."""
     if not is_run(run.folder) or run.is_done:
         return None
     return note("unfinished-training", level="warning", remedies=(Resume(str(run.folder)),))

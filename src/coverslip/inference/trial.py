@@ -1,9 +1,7 @@
-"""Whether the network of a classifier can be built with little, tried in a process that may be killed over it.
+"""Check in a process with limits of time and memory whether the network of a classifier can be built.
 
-Options of a network can make libraries compute for minutes, or fill the memory, before they refuse them. A classifier
-without options is built as its library means it, and not tried.
-
-Run as `python -m coverslip.inference.trial`: what is to be built comes by stdin, what came of it goes to stdout.
+Only networks with options are checked: options can make a network of any size. A network that was built once is not
+checked again. Run as `python -m coverslip.inference.trial`, with a request on stdin and the answer on stdout.
 """
 
 import json
@@ -16,6 +14,8 @@ from coverslip.errors import BadClassifier, CoverslipError
 from coverslip.files import sha256_json
 from coverslip.messages import text
 from coverslip.models import model_info
+from coverslip.models.building import is_library_builder
+from coverslip.models.networks import create_network
 from coverslip.processes import (
     Json,
     answer_in,
@@ -30,22 +30,22 @@ from coverslip.runs import PackedClassifier
 TRIALS = register(Kind("network-trials", "classifiers' networks that were built within limits", RECORDS, 10**7))
 
 _SECONDS, _BYTES = 60, 2_000_000_000
-_PATIENCE = 10  # times as long, by the clock: other programs may need the processor
+_WALL_CLOCK_FACTOR = 10  # wall-clock limit per second of processor time: other programs may need the processor
 
 
 def check_buildable(packed: PackedClassifier) -> None:
-    """Build the network's shapes in a process of its own; what could be built once is not tried again.
+    """Build the network on the meta device in a separate process; successes are recorded and not repeated.
 
     Raises:
-        BadClassifier: it cannot be built, or takes more time or memory than it may.
+        BadClassifier: the network cannot be built, or exceeds the limits of time or memory.
     """
     card = packed.card
     if not card.model_options:
         return
     record = model_info(card.model)
-    if not record.builder.startswith(("timm:", "torchvision:", "coverslip.")):
-        return  # networks that this process registered itself are not known to others
-    question = {
+    if not is_library_builder(record.builder):
+        return  # another process does not have the networks that this process registered
+    parameters = {
         "model": card.model,
         "n_classes": len(card.classes),
         "head": card.head,
@@ -53,53 +53,52 @@ def check_buildable(packed: PackedClassifier) -> None:
         "options": card.model_options,
         "image_size": card.preprocessing.image_size if record.is_sized else None,
     }
-    key = sha256_json([question, __version__])
+    key = sha256_json([parameters, __version__])
     with RecordStore(TRIALS, "all") as store:
         if key in store.find([key]):
             return
-        reason = _tried(question)
+        reason = _build_in_process(parameters)
         if reason is not None:
             raise BadClassifier("network-build-refused", file=packed.path, reason=reason)
         store.keep({key: b""})
 
 
-def _tried(question: Json) -> str | None:
-    """Why it cannot be built; None where it can."""
+def _build_in_process(parameters: Json) -> str | None:
+    """Return the reason why the network cannot be built, or None."""
     gigabytes = _BYTES / 1e9
     try:
         done = subprocess.run(
             [sys.executable, "-P", "-m", __name__],
-            input=json.dumps({**question, "seconds": _SECONDS}).encode(),
+            input=json.dumps(parameters).encode(),
             capture_output=True,
-            timeout=_PATIENCE * _SECONDS,
+            timeout=_WALL_CLOCK_FACTOR * _SECONDS,
             env=confined_environment(),
             check=False,
         )
     except subprocess.TimeoutExpired:
         return text("network-build-too-slow", seconds=_SECONDS, gigabytes=gigabytes)
     try:
-        why: str | None = answer_in(done.stdout)["why"]
+        reason: str | None = answer_in(done.stdout)["reason"]
     except (ValueError, TypeError, KeyError):
         return text("network-build-ended", exit_code=str(done.returncode), seconds=_SECONDS, gigabytes=gigabytes)
-    return why
+    return reason
 
 
 def main() -> int:
-    """Try it, and say what came of it."""
-    write_answer({"why": _why_not(json.load(sys.stdin))})
+    """Build the network with the parameters on stdin, and print the reason of a failure."""
+    write_answer({"reason": _failure_reason(json.load(sys.stdin))})
     return 0
 
 
-def _why_not(question: Json) -> str | None:
+def _failure_reason(parameters: Json) -> str | None:
     prefer_for_oom_kill()
     limit_memory(_BYTES)
-    limit_processor_time(question.pop("seconds"))
-    from coverslip.models.networks import create_network
-    from coverslip.models.shapes import shapes_only
+    limit_processor_time(_SECONDS)
+    from coverslip.models._libraries import shapes_only
 
     try:
         with shapes_only():
-            create_network(question.pop("model"), pretrained=False, **question)
+            create_network(parameters.pop("model"), pretrained=False, **parameters)
     except CoverslipError as error:
         return error.what
     except Exception as error:  # noqa: BLE001 - another library's code, run with unchecked values

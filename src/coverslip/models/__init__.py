@@ -1,11 +1,10 @@
-"""Networks: their records, which do not need torch, and the networks themselves on request.
+"""Records of networks and their weights, without importing torch.
 
-Networks are in `coverslip.models.networks` and `coverslip.models.freezing`, which import torch.
+The networks themselves are in `coverslip.models.networks`, which imports torch.
 """
 
 from coverslip.models.catalogue import describe_weights, list_models, model_info, select_models
 from coverslip.models.records import IMAGENET, PAPERS, ModelRecord, Normalization, check_declared
-from coverslip.models.table import register
 from coverslip.models.weights import (
     check_weights,
     has_weights,
@@ -13,6 +12,7 @@ from coverslip.models.weights import (
     starting_weights,
     weights_unavailable,
 )
+from coverslip.models.zoo import register
 
 __all__ = [
     "IMAGENET",

@@ -1,14 +1,14 @@
-"""Looking up networks, by name and by what one needs; what is known of their weights included. No torch."""
+"""Selection of networks by name and by requirements, and description of their weights. Nothing here needs torch."""
 
 from coverslip.errors import UnknownModel
 from coverslip.messages import Set
 from coverslip.models.records import PAPERS, ModelRecord
-from coverslip.models.table import is_registered, registered, registered_models
 from coverslip.models.weights import has_weights, starting_weights
+from coverslip.models.zoo import is_registered, registered, registered_models
 
 
 def list_models() -> tuple[ModelRecord, ...]:
-    """Return all registered models, those with available weights first, then by size."""
+    """Return all registered models, those with weights on this machine first, then by size."""
     return tuple(sorted(registered_models(), key=lambda record: (not has_weights(record), record.parameters)))
 
 
@@ -19,16 +19,16 @@ def select_models(
     max_macs: float | None = None,
     available: bool = False,
 ) -> tuple[ModelRecord, ...]:
-    """Return the registered models that meet every demand, in the order of `list_models`.
+    """Return the registered models that meet all requirements, in the order of `list_models`.
 
     Args:
-        paper: a key of `PAPERS`; models that this paper compares.
-        max_parameters: at most so many, with the 1000-class head.
-        max_macs: at most so many multiply-accumulates for one image of the model's own size.
-        available: pretrained weights are on this machine.
+        paper: a key of `PAPERS`, to select the models that this paper compares.
+        max_parameters: maximum number of parameters, with the 1000-class head.
+        max_macs: maximum number of multiply-accumulates for one image of the model's default size.
+        available: select models whose pretrained weights are on this machine.
 
     Raises:
-        UnknownModel: there is no such paper; the error lists the names.
+        UnknownModel: there is no such paper. The error lists the papers.
     """
     if paper is not None and paper not in PAPERS:
         raise UnknownModel("unknown-paper", name=paper, papers=", ".join(PAPERS))
@@ -43,32 +43,31 @@ def select_models(
 
 
 def model_info(name: str) -> ModelRecord:
-    """Return the record of a registered model, or of any of timm's as `timm/NAME` (this imports timm).
+    """Return the record of a registered model, or of any model of timm as `timm/NAME` (which imports timm).
 
     Raises:
-        UnknownModel: there is none of that name; the nearest is named.
+        UnknownModel: no model has this name. The error gives the nearest name.
     """
     if is_registered(name):
         return registered(name)
-    from coverslip.models.architectures.timm_backbones import is_in_timm, timm_record
+    from coverslip.models.architectures.library_backbones import is_in_timm, timm_record
 
     if name.startswith("timm/"):
         return timm_record(name)
     if not is_in_timm(name):
-        return registered(name)  # which says that there is none
+        return registered(name)  # raises the error
     nearest = f"timm/{name}"
     raise UnknownModel("model-of-timm", remedies=(Set("model", nearest),), name=name, nearest=nearest)
 
 
 def describe_weights(name: str) -> dict[str, str | None]:
-    """For the record of a training: `model`, `kind`, `source`, `license` and `sha256` of the weights it starts from.
+    """Return `model`, `kind`, `source`, `license` and `sha256` of the initial weights, for the record of a training.
 
-    Weights that are still to be fetched have no `sha256` yet, nor have those that torchvision keeps; their kind is
-    `fetched`.
+    Weights that are not downloaded yet, and weights in torchvision's cache, have the kind `fetched` and no `sha256`.
 
     Raises:
-        UnknownModel: there is none of that name.
-        WeightsUnavailable: weights were imported, and what was written about them is damaged.
+        UnknownModel: no model has this name.
+        WeightsUnavailable: the record of imported weights is damaged.
     """
     record = model_info(name)
     source = starting_weights(record)

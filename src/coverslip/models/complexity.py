@@ -1,4 +1,4 @@
-"""Multiply-accumulates, parameters and training memory of a network, counted before it is trained."""
+"""Counts of multiply-accumulates and parameters of a network, and an estimate of its training memory."""
 
 import math
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from coverslip.models._libraries import shapes_only
+from coverslip.models.building import is_library_builder
 from coverslip.models.catalogue import model_info
-from coverslip.models.kept import is_from_a_library
 from coverslip.models.networks import create_network
-from coverslip.models.shapes import shapes_only
 
 _WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 
@@ -22,14 +22,14 @@ class Cost:
 
     parameters: int
     macs: int  # of one image: convolutions, linear layers and products of attention
-    conv_linear_weights_x2: int  # without biases and normalization; depends on no image size
+    conv_linear_weights_x2: int  # without biases and normalization; independent of the image size
 
 
 def cost_of(network: nn.Module, image: Tensor) -> Cost:
-    """Count a network's cost for an input of (1, C, H, W), both on the meta device, where nothing is computed.
+    """Count the cost of a network for an input of (1, C, H, W), both on the meta device, where nothing is computed.
 
-    PyTorch's counter sees every convolution and matrix product, also those of attention that no layer owns; it
-    counts a multiply-accumulate as two operations. It follows gradients, so these stay on.
+    PyTorch's counter includes every convolution and matrix product, also the products of attention outside layers. It
+    counts a multiply-accumulate as two operations. It needs gradients, so they are enabled.
     """
     with torch.enable_grad(), FlopCounterMode(display=False) as counter:
         network.eval()(image)
@@ -43,11 +43,11 @@ def cost_of(network: nn.Module, image: Tensor) -> Cost:
 def cost_of_model(
     model: str, *, n_classes: int = 1000, channels: int = 3, options: dict[str, Any] | None = None
 ) -> Cost:
-    """Return cost of a model with its native head at its own image size; its weights take no memory.
+    """Return the cost of a model with its native head at its default image size. No memory is used for weights.
 
     Raises:
-        UnknownModel: there is none of that name.
-        BadRecipe: the model does not take these options.
+        UnknownModel: no model has this name.
+        BadRecipe: the model does not accept these options.
     """
     side = model_info(model).input_px
     with shapes_only():
@@ -57,12 +57,12 @@ def cost_of_model(
         return cost_of(network, torch.zeros(1, channels, side, side))
 
 
-_COUNTED = 2  # images per pass, so that the memory of one image can be separated from the constant part
-_WORKSPACE = 1.15  # what convolutions and the allocator take besides: measured, see benchmarks/RESULTS.md
-_COPIES = 4  # of each weight: itself, its gradient, and two running means of the optimizer
+_BATCH = 2  # images per pass, so that the memory of one image can be separated from the constant part
+_WORKSPACE = 1.15  # factor for convolutions and the allocator, measured: see benchmarks/RESULTS.md
+_COPIES = 4  # of each weight: the weight, its gradient, and two running means of the optimizer
 
-# Bytes of weights, and of what each image adds, by all that they depend on: a training asks several times for the same,
-# which takes half a second each time.
+# Bytes of weights and bytes per image, by the key of the network: a training needs the same counts several times, and
+# counting takes half a second.
 _counts: dict[str, tuple[int, float]] = {}
 
 
@@ -76,21 +76,21 @@ def training_memory(
     head: Literal["multi_layer", "native"] = "multi_layer",
     options: dict[str, Any] | None = None,
 ) -> int:
-    """Bytes that a step of training takes beside the program itself: weights, gradients, optimizer, and activations.
+    """Return the bytes of a training step without the program itself: weights, gradients, optimizer, activations.
 
-    The network is passed through without computing (PyTorch's meta device), and what it keeps for the way back counted.
+    A forward pass runs on PyTorch's meta device, and the tensors that it stores for the backward pass are counted.
 
     Args:
-        model: by its name.
-        image_size: of a side, in pixels.
+        model: name of the model.
+        image_size: image side in pixels.
         channels: of the images.
         n_classes: of the head.
-        images_at_once: whose activations are held at the same time.
-        head, options: as a recipe has them.
+        images_at_once: number of images whose activations are held at the same time.
+        head, options: as in a recipe.
 
     Raises:
-        UnknownModel: there is none of that name.
-        BadRecipe: the model does not take these options.
+        UnknownModel: no model has this name.
+        BadRecipe: the model does not accept these options.
     """
     record = model_info(model)
     key = repr((record, image_size, channels, n_classes, head, sorted((options or {}).items())))
@@ -107,28 +107,28 @@ def training_memory(
                 image_size=image_size,
             )
             counts = _count(network, torch.zeros(1, channels, image_size, image_size))
-        if is_from_a_library(record.builder):
+        if is_library_builder(record.builder):
             _counts[key] = counts
     weights, per_image = counts
     return math.ceil(_WORKSPACE * (_COPIES * weights + per_image * images_at_once))
 
 
 def _count(network: nn.Module, image: Tensor) -> tuple[int, float]:
-    """Return bytes of the weights, and of what each image adds to them."""
-    few, more = (_kept_bytes(network, image.repeat(n, 1, 1, 1)) for n in (_COUNTED, 2 * _COUNTED))
+    """Return the bytes of the weights and the bytes that each image adds."""
+    smaller, larger = (_stored_bytes(network, image.repeat(n, 1, 1, 1)) for n in (_BATCH, 2 * _BATCH))
     weights = sum(parameter.numel() * parameter.element_size() for parameter in network.parameters())
-    return weights, (more - few) / _COUNTED
+    return weights, (larger - smaller) / _BATCH
 
 
-def _kept_bytes(network: nn.Module, images: Tensor) -> int:
-    """Return what a forward pass keeps for the way back; batch norms hold their statistics, as in fine-tuning."""
-    storages: dict[int, Any] = {}  # Any: storages, held so that none takes the place of another
+def _stored_bytes(network: nn.Module, images: Tensor) -> int:
+    """Return the bytes that a forward pass stores for the backward pass, with fixed statistics as in fine-tuning."""
+    storages: dict[int, Any] = {}  # Any: storages, held so that no identifier is reused
 
-    def keep(tensor: Tensor) -> Tensor:
+    def store(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
-        storages[storage._cdata] = storage  # what tells storages without memory apart
+        storages[storage._cdata] = storage  # identifies a storage without memory
         return tensor
 
-    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(store, lambda tensor: tensor):
         network.eval()(images)
     return sum(int(storage.nbytes()) for storage in storages.values())

@@ -1,4 +1,4 @@
-"""Weights for any model of the zoo: from a user's file, compared with the network and kept; or fetched from the hub."""
+"""Import of weights from a user's file, and download of weights from the hub, for any model."""
 
 import math
 from collections import Counter
@@ -8,49 +8,44 @@ from torch import Tensor, nn
 
 from coverslip.errors import WeightsUnavailable
 from coverslip.messages import ImportWeights
-from coverslip.models._libraries import import_timm
+from coverslip.models._libraries import import_timm, shapes_only
 from coverslip.models.building import build_body
 from coverslip.models.catalogue import model_info
-from coverslip.models.records import ModelRecord
-from coverslip.models.shapes import shapes_only
-from coverslip.models.table import registered_models
+from coverslip.models.records import LocalWeights, ModelRecord, Tensors, WeightsSource
 from coverslip.models.weights import weights_source
-from coverslip.models.weights.fitting import (
-    check_numbers,
-    classifier_of,
-    load_exactly,
-    timm_network,
-)
-from coverslip.models.weights.foreign import read_checkpoint
+from coverslip.models.weights.files import read_checkpoint
+from coverslip.models.weights.fitting import check_numbers, classifier_of, load_exactly, timm_network
 from coverslip.models.weights.hub import fetch_weights, hub_source
 from coverslip.models.weights.imported import store_imported
 from coverslip.models.weights.names import with_network_names
-from coverslip.models.weights.source import LocalWeights, Tensors, WeightsSource
+from coverslip.models.zoo import registered_models
 
-_CANDIDATES = 3  # are built to compare them
-_SHARE = 0.9  # of a network's tensors that must be there
+_N_CANDIDATES = 3  # networks that are built for the comparison
+_MIN_SHARE = 0.9  # of the tensors whose shapes must be equal
 
 
-def nearest_model(tensors: Tensors, *, besides: str) -> str | None:
-    """Return the network with a name here that has nearly all of these tensors' shapes; None: there is none.
+def nearest_model(tensors: Tensors, *, excluded: str) -> str | None:
+    """Return the registered network with nearly the same tensor shapes, or None.
 
-    Names are not compared, since libraries use different names for the same network.
+    Names are not compared, because libraries use different names for the same network.
 
     Args:
         tensors: from a file.
-        besides: the network that was meant, which they do not fit.
+        excluded: name of the network that the tensors do not fit.
     """
     n_numbers = sum(tensor.numel() for tensor in tensors.values())
-    others = [record for record in registered_models() if record.name != besides]
-    candidates = sorted(others, key=lambda record: abs(math.log(record.parameters / max(n_numbers, 1))))[:_CANDIDATES]
+    records = [record for record in registered_models() if record.name != excluded]
+    candidates = sorted(records, key=lambda record: abs(math.log(record.parameters / max(n_numbers, 1))))[
+        :_N_CANDIDATES
+    ]
     shapes_in_file = Counter(tuple(tensor.shape) for tensor in tensors.values())
-    shares = {record.name: _share(record, shapes_in_file) for record in candidates}
+    shares = {record.name: _common_share(record, shapes_in_file) for record in candidates}
     best = max(shares, key=lambda name: shares[name])
-    return best if shares[best] >= _SHARE else None
+    return best if shares[best] >= _MIN_SHARE else None
 
 
-def _share(record: ModelRecord, shapes_in_file: Counter[tuple[int, ...]]) -> float:
-    """Return how much of a network's tensors and of the file's is common to both, at most 1."""
+def _common_share(record: ModelRecord, shapes_in_file: Counter[tuple[int, ...]]) -> float:
+    """Return the share, 0 to 1, of the tensor shapes that a network and a file have in common."""
     with shapes_only():
         network = build_body(record, channels=3, pretrained=False, options={}, image_size=record.input_px)
     shapes = Counter(tuple(tensor.shape) for tensor in network.state_dict().values())
@@ -58,17 +53,16 @@ def _share(record: ModelRecord, shapes_in_file: Counter[tuple[int, ...]]) -> flo
 
 
 def import_weights(file: Path, model: str, *, license: str | None = None) -> WeightsSource:
-    """Keep a file's weights, so that `init: imagenet` of that model takes them.
+    """Store the weights of a file, so that `init: imagenet` of the model uses them.
 
     Args:
         file: safetensors, a PyTorch file of plain tensors, or Keras's HDF5 (`coverslip.models.weights.keras`).
         model: a registered name, or `timm/NAME`.
-        license: of the weights, in the user's words.
+        license: of the weights, as the user states it.
 
     Raises:
-        UnknownModel: there is none of that name.
-        WeightsUnavailable: the file cannot be read safely, holds numbers that no network can start from, or does not
-            fit the network exactly.
+        UnknownModel: no model has this name.
+        WeightsUnavailable: the file cannot be read safely, has invalid numbers, or does not fit the network exactly.
         CoverslipError: the folder for weights cannot be written to.
     """
     record = model_info(model)
@@ -84,19 +78,19 @@ def import_weights(file: Path, model: str, *, license: str | None = None) -> Wei
     return store_imported(weights, license=license, normalization=record.normalization)
 
 
-def fetch_for(model: str) -> WeightsSource:
-    """Return a model's weights: those available, or from the hub into the hub's cache.
+def fetch_model_weights(model: str) -> WeightsSource:
+    """Return the source of a model's weights on this machine. If necessary, download them to the hub's cache.
 
     Raises:
-        UnknownModel: there is none of that name.
-        WeightsUnavailable: there is no network, or none are known.
+        UnknownModel: no model has this name.
+        WeightsUnavailable: there is no connection, or no weights are published.
     """
     record = model_info(model)
     source = weights_source(model)
     if source is not None:
         return source
     if record.weights_of is not None:
-        return fetch_for(record.weights_of)
+        return fetch_model_weights(record.weights_of)
     if record.timm_name is not None and record.weights is not None:
         fetch_weights(record.timm_name)
     source = hub_source(model)
@@ -112,8 +106,8 @@ def fetch_for(model: str) -> WeightsSource:
 
 
 def _with_nearest(error: WeightsUnavailable, tensors: Tensors, model: str) -> WeightsUnavailable:
-    """Return the same error, which also names the network that the weights fit, where there is one."""
-    nearest = nearest_model(tensors, besides=model)
+    """Return the error with the name of the network that the weights fit, if there is one."""
+    nearest = nearest_model(tensors, excluded=model)
     if nearest is None:
         return error
     remedies = (ImportWeights(nearest),)
@@ -121,10 +115,10 @@ def _with_nearest(error: WeightsUnavailable, tensors: Tensors, model: str) -> We
 
 
 def _fitted(record: ModelRecord, tensors: Tensors, file: Path) -> tuple[LocalWeights, nn.Module]:
-    """Return the weights, and the network of torchvision's or our own that they fit.
+    """Return the weights, and the network of torchvision or coverslip that they fit.
 
     Raises:
-        WeightsUnavailable: they do not fit.
+        WeightsUnavailable: the weights do not fit the network.
     """
     network = build_body(record, channels=3, pretrained=False, options={}, image_size=record.input_px)
     classifier = tensors.get(f"{classifier_of(network)}.weight")
@@ -136,10 +130,10 @@ def _fitted(record: ModelRecord, tensors: Tensors, file: Path) -> tuple[LocalWei
 def _fitted_by_timm(
     record: ModelRecord, timm_name: str, tensors: Tensors, file: Path
 ) -> tuple[LocalWeights, nn.Module]:
-    """Return the weights with the number of classes that their classifier has, and timm's network that they fit.
+    """Return the weights with the number of classes of their classifier, and timm's network that they fit.
 
     Raises:
-        WeightsUnavailable: they do not fit with any number of classes; the error describes the first one tried.
+        WeightsUnavailable: the weights fit with no number of classes. The error is that of the first number.
     """
     first: WeightsUnavailable | None = None
     for number in _numbers_of_classes(timm_name, tensors):
@@ -153,7 +147,7 @@ def _fitted_by_timm(
 
 
 def _numbers_of_classes(timm_name: str, tensors: Tensors) -> list[int]:
-    """Return how many classes the classifier among the tensors may have, the likeliest first; 0: there is none."""
+    """Return possible numbers of classes of the classifier among the tensors, the likeliest first; 0: no classifier."""
     timm = import_timm()
 
     config = timm.get_pretrained_cfg(timm_name)
@@ -161,8 +155,8 @@ def _numbers_of_classes(timm_name: str, tensors: Tensors) -> list[int]:
     name = f"{names if isinstance(names, str) else names[0] if names else ''}.weight"
     if n_classes := _n_rows(tensors.get(name)):
         return [n_classes]
-    # Under other names than timm's, as torchvision's VGG has them, any linear layer may be the classifier: most likely
-    # the last one, in the network's order and (as safetensors files keep them) in that of names.
+    # If names differ from timm's, as for torchvision's VGG, any linear layer may be the classifier. Most likely it is
+    # the last one, both in the order of the network and in the order of names (as in safetensors files).
     linear = [tensors[each] for each in reversed(tensors) if _is_linear(each, tensors)]
     return list(dict.fromkeys([0, *map(len, linear)]))
 
@@ -174,5 +168,5 @@ def _is_linear(name: str, tensors: Tensors) -> bool:
 
 
 def _n_rows(weight: Tensor | None) -> int:
-    """Return classes that a classifier's weight tells; 0 where there is none, or one number in its place."""
+    """Return the number of classes by a classifier's weight; 0 if there is no weight or only a single number."""
     return len(weight) if weight is not None and weight.ndim else 0

@@ -1,36 +1,42 @@
-"""Networks as coverslip trains and packs them: normalization, backbone, and a linear head.
+"""Networks as coverslip trains and packs them (normalization, backbone, linear head), and freezing of their layers.
 
-`native` reads the backbone's own pooled last layer. `multi_layer` reads the mean and the standard deviation of
-every tapped block over the image: texture and granules live in the early blocks, shape in the late ones, and a
+A `native` head reads the pooled last layer of the backbone. A `multi_layer` head reads the mean and the standard
+deviation of every tapped block over the image: early blocks represent texture and granules, late blocks shape, and a
 linear head on the last layer alone loses the former.
 """
 
+import difflib
 import fnmatch
-from collections.abc import Collection
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from coverslip.errors import BadRecipe
-from coverslip.messages import Set
-from coverslip.models.architectures.timm_backbones import named_stages
-from coverslip.models.building import build_body, check_options, without_classifier
+from coverslip.messages import Set, ShowModels
+from coverslip.models._libraries import shapes_only
+from coverslip.models.architectures.library_backbones import named_stages
+from coverslip.models.building import (
+    build_body,
+    built_once,
+    check_options,
+    is_untrained,
+    same_random_numbers,
+    without_classifier,
+)
 from coverslip.models.catalogue import model_info
-from coverslip.models.heads import linear_logits
-from coverslip.models.kept import built_once
-from coverslip.models.records import ModelRecord
-from coverslip.models.shapes import shapes_only
+from coverslip.models.records import BACKBONE, ModelRecord, linear_logits
 from coverslip.models.weights import WeightsSource, starting_weights
 
 Head = Literal["native", "multi_layer"]
-VARIANCE_FLOOR = 1e-6  # keeps the slope of the square root finite where a map is flat
+VARIANCE_FLOOR = 1e-6  # keeps the gradient of the square root finite if a map is constant
 
 
 class Network(nn.Module):
-    """(B, C, H, W) float in [0, 1] -> (B, K) logits."""
+    """A classifier network: (B, C, H, W) float in [0, 1] -> (B, K) logits."""
 
     mean: Tensor
     std: Tensor
@@ -46,7 +52,7 @@ class Network(nn.Module):
         self.head = nn.Linear(n_features, n_classes)
 
     def features(self, x: Tensor) -> Tensor:
-        """Map (B, C, H, W) float in [0, 1] -> (B, D), what the head sees."""
+        """Return the (B, D) input of the head for (B, C, H, W) float in [0, 1]."""
         pooled: Tensor = self.backbone((x - self.mean) / self.std)
         return pooled
 
@@ -55,9 +61,10 @@ class Network(nn.Module):
         return logits
 
     def logits(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        """Return (n, K) for (n, D) features of an engine that runs the network without its head (`FeatureNetwork`).
+        """Return (n, K) logits for the (n, D) features of an engine, which runs the network without its head.
 
-        So engines do not depend on the head, and folds on one frozen network share theirs.
+        Engines run a `FeatureNetwork`, so that they do not depend on the head and folds on one frozen network can
+        share an engine.
         """
         weight, bias = (tensor.detach().cpu().numpy() for tensor in (self.head.weight, self.head.bias))
         return linear_logits(features, weight, bias)
@@ -70,20 +77,20 @@ class Network(nn.Module):
 
     @property
     def body(self) -> nn.Module:
-        """The architecture itself, whichever the head."""
+        """The architecture, without the pooling of a `multi_layer` head."""
         return _body(self.backbone)
 
-    def part(self, name: str) -> nn.Module:
-        """A module of the architecture by its own name, such as the record's `heatmap_layer`, whichever the head.
+    def body_module(self, name: str) -> nn.Module:
+        """Return a module of the architecture by its name there, such as the record's `heatmap_layer`.
 
         Raises:
-            AttributeError: there is none.
+            AttributeError: there is no module of this name.
         """
         return self.body.get_submodule(name)
 
 
 class FeatureNetwork(nn.Module):
-    """A network without its head: what its features depend on, and nothing else."""
+    """A network without its head: normalization and backbone."""
 
     mean: Tensor
     std: Tensor
@@ -100,14 +107,14 @@ class FeatureNetwork(nn.Module):
 
 
 class CannotPool(Exception):
-    """A network whose stages give no maps: lists of them, pairs, or nothing at all."""
+    """The stages of a network return no maps, but lists, pairs, or nothing."""
 
 
 class MultiLayerPooling(nn.Module):
     """Mean and standard deviation over the image of every tapped block's output: (B, C, H, W) -> (B, D).
 
     Raises:
-        CannotPool: these are no maps.
+        CannotPool: the outputs are no maps.
     """
 
     def __init__(self, body: nn.Module, taps: list[str]) -> None:
@@ -116,63 +123,47 @@ class MultiLayerPooling(nn.Module):
         self._taps = taps
         self._stops_early = hasattr(body, "forward_intermediates")
         self._is_channels_last = getattr(body, "output_fmt", "NCHW") == "NHWC"
-        self._seen: list[Tensor] = []
-        self._given: Tensor | None = None
-        self._passed_over: Collection[nn.Module] = ()
+        self._outputs: list[Tensor] = []
         for tap in taps:
-            body.get_submodule(tap).register_forward_hook(self._see)
+            body.get_submodule(tap).register_forward_hook(self._record)
 
     def forward(self, x: Tensor) -> Tensor:
         self._run(x)
-        pooled = self.pooled_so_far()
-        self._seen.clear()
-        return torch.cat(pooled if self._given is None else [self._given, *pooled], dim=1)
+        pooled = [moment for output in self._outputs for moment in self._pool(output)]
+        self._outputs.clear()
+        return torch.cat(pooled, dim=1)
 
     def _run(self, x: Tensor) -> None:
-        """Let the taps see what the network makes of images."""
-        self._seen.clear()
+        """Run the network and record the outputs of the taps."""
+        self._outputs.clear()
         try:
-            if self._stops_early:  # most of timm's run the blocks only: pooling and classifier are not needed
+            if self._stops_early:  # most networks of timm can run the blocks without pooling and classifier
                 self.body.forward_intermediates(x, intermediates_only=True)  # type: ignore[operator]  # timm's untyped method
             else:
                 self.body(x)
-        except RuntimeError:  # such as no memory: what is kept here would be in the way of another attempt
-            self._seen.clear()
+        except RuntimeError:  # such as insufficient memory, which another attempt needs
+            self._outputs.clear()
             raise
-        if not self._seen:  # the network uses what is inside the tapped modules without calling them
+        if not self._outputs:  # the network uses the contents of the tapped modules without calling the modules
             raise CannotPool
 
-    def pooled_so_far(self) -> list[Tensor]:
-        """Return (B, C) each: mean and sd of the taps that this pass through the network has reached, in order."""
-        return [part for seen in self._seen for part in self._pool(seen)]
-
-    def begin_with(self, pooled: Tensor | None, of: Collection[nn.Module] = ()) -> None:
-        """Put these features in front in every pass from now on, and pass over the outputs of some modules.
-
-        Args:
-            pooled: (B, D) of taps that are not computed; None: all are computed again.
-            of: modules whose outputs are not computed but given, and were pooled before.
-        """
-        self._given, self._passed_over = pooled, of
-
     def maps(self, x: Tensor) -> list[Tensor]:
-        """Return (B, C, h, w) each: what is pooled, tap by tap; tokens of a transformer are (B, C, tokens, 1)."""
+        """Return the (B, C, h, w) output of each tap before pooling; tokens of a transformer are (B, C, tokens, 1)."""
         self._run(x)
-        maps = [self._as_map(seen) for seen in self._seen]
-        self._seen.clear()
+        maps = [self._as_map(output) for output in self._outputs]
+        self._outputs.clear()
         return maps
 
     def extra_repr(self) -> str:
-        """Part of the network's fingerprint: other taps are other features."""
+        """Return the taps as part of the network's fingerprint, because features depend on them."""
         return f"mean and sd of {', '.join(self._taps)}"
 
-    def _see(self, module: nn.Module, inputs: Any, output: Tensor) -> None:  # Any: PyTorch's hook signature
-        if module not in self._passed_over:
-            self._seen.append(output)
+    def _record(self, module: nn.Module, inputs: Any, output: Tensor) -> None:  # Any: PyTorch's hook signature
+        self._outputs.append(output)
 
     def _pool(self, output: Tensor) -> tuple[Tensor, Tensor]:
         output = self._as_map(output)
-        # torch.var_mean is 15 times slower than this where channels lie together (measured on the processor).
+        # torch.var_mean is 15 times slower for channels-last memory (measured on the CPU).
         mean = output.mean(dim=(2, 3), keepdim=True)
         variance = (output - mean).square().mean(dim=(2, 3))
         return mean.flatten(1), (variance + VARIANCE_FLOOR).sqrt()
@@ -184,7 +175,7 @@ class MultiLayerPooling(nn.Module):
             output = output.transpose(1, 2).unsqueeze(-1)
         elif self._is_channels_last:
             output = output.permute(0, 3, 1, 2)
-        if output.dtype in (torch.float16, torch.bfloat16):  # too few digits for means of many places
+        if output.dtype in (torch.float16, torch.bfloat16):  # too few digits for means over many positions
             output = output.float()
         return output
 
@@ -204,17 +195,16 @@ def create_network(
     Args:
         model: a registered name, or `timm/NAME`.
         n_classes: K.
-        head: what the classes are read from.
+        head: the features that the head reads.
         channels: of the images; the first layer is adapted.
-        pretrained: start from ImageNet weights, else from random ones (seed PyTorch before).
+        pretrained: start from ImageNet weights, otherwise from random weights (seed PyTorch before).
         options: passed to the architecture.
-        image_size: side in pixels that the network must be able to take; None is its own.
+        image_size: image side in pixels; None: the default of the model.
 
     Raises:
-        UnknownModel: there is none of that name.
-        WeightsUnavailable: pretrained weights are neither here nor reachable.
-        BadRecipe: the model does not take these options, gives no block outputs for `multi_layer`, or cannot take
-            images of that size.
+        UnknownModel: no model has this name.
+        WeightsUnavailable: pretrained weights are not on this machine and cannot be downloaded.
+        BadRecipe: the model does not accept the options or the image size, or has no block outputs for `multi_layer`.
     """
     record = model_info(model)
     side = image_size or record.input_px
@@ -226,7 +216,9 @@ def create_network(
         return _backbone(record, head, channels=channels, pretrained=pretrained, options=options or {}, side=side)
 
     weights = starting_weights(record) if pretrained else None
-    if pretrained and (weights is None or not weights.file.is_file()):  # about to be fetched, or gone, which it says
+    if pretrained and (
+        weights is None or not weights.file.is_file()
+    ):  # `build` downloads the file or reports that it is gone
         backbone, n_features = build()
     else:
         key = (repr(record), head, channels, repr(sorted((options or {}).items())), side, _identity(weights))
@@ -244,14 +236,14 @@ def _backbone(
     options: dict[str, Any],  # Any: as in `create_network`
     side: int,
 ) -> tuple[nn.Module, int]:
-    """Return the part of a network before its head, and how many features it gives."""
+    """Return the part of a network before its head, and the number of its features."""
     body = build_body(record, channels=channels, pretrained=pretrained, options=options, image_size=side)
     backbone = without_classifier(body, record) if head == "native" else _multi_layer_pooling(body, record)
     try:
         return backbone, _drop_unused(backbone, (1, channels, side, side))
     except CannotPool as error:
         raise _no_maps(record) from error
-    except (AssertionError, RuntimeError, ValueError) as error:  # each architecture has its own way to refuse
+    except (AssertionError, RuntimeError, ValueError) as error:  # architectures refuse sizes with different errors
         raise BadRecipe(
             "image-size-not-accepted",
             remedies=(Set("image_size", record.input_px),),
@@ -263,18 +255,18 @@ def _backbone(
 
 
 def _identity(weights: WeightsSource | None) -> tuple[object, ...]:
-    """Return what tells these weights from others: files change under the same name."""
+    """Return a key of the weights with time and size of the file, which may change under the same name."""
     if weights is None:
         return ()
-    about = weights.file.stat()
-    return (str(weights.file), about.st_mtime_ns, about.st_size)
+    status = weights.file.stat()
+    return (str(weights.file), status.st_mtime_ns, status.st_size)
 
 
 def _check_patches(record: ModelRecord, side: int) -> None:
-    """Check that a transformer's patches cover an image: it would silently ignore the remaining pixels at two borders.
+    """Check that a transformer's patches cover an image: otherwise pixels at two borders would be ignored silently.
 
     Raises:
-        BadRecipe: they do not; the error gives the nearest sizes.
+        BadRecipe: the patches do not cover it. The error gives the nearest sizes.
     """
     patch = record.side_multiple
     if side % patch == 0:
@@ -313,11 +305,11 @@ def _body(backbone: nn.Module) -> nn.Module:
 
 
 def _drop_unused(backbone: nn.Module, shape: tuple[int, int, int, int]) -> int:
-    """Take out what no feature depends on, so that no parameter is stored that never learns; gives D.
+    """Remove modules on which no feature depends, whose parameters would never be trained, and return D.
 
-    Shapes alone go through the network: for large images the numbers would take minutes and gigabytes.
+    The network runs on the meta device: for large images, real numbers would take minutes and gigabytes.
     """
-    with shapes_only(), torch.enable_grad():  # a caller who only predicts may have turned gradients off
+    with shapes_only(), torch.enable_grad():  # callers that only predict may have disabled gradients
         shadows = {id(p): torch.empty_like(p, device="meta").requires_grad_() for p in backbone.parameters()}
         tensors = {name: shadows[id(p)] for name, p in backbone.named_parameters()}
         tensors |= {name: buffer.to("meta") for name, buffer in backbone.named_buffers()}
@@ -332,7 +324,7 @@ def _drop_unused(backbone: nn.Module, shape: tuple[int, int, int, int]) -> int:
 
 
 def _tapped(body: nn.Module, patterns: tuple[str, ...]) -> list[str]:
-    """Return dotted names of the modules to read, in the order in which the network has them."""
+    """Return the dotted names of the tapped modules, in the order of the network."""
     if not patterns:
         return named_stages(body)
     names = [name for name, _ in body.named_modules()]
@@ -342,8 +334,79 @@ def _tapped(body: nn.Module, patterns: tuple[str, ...]) -> list[str]:
 
 
 def _normalization(record: ModelRecord, channels: int) -> tuple[Tensor, Tensor]:
-    """Return mean and sd that the weights were trained with; for other than three channels their average."""
+    """Return the mean and standard deviation of the weights' training; averaged if there are not three channels."""
     mean, std = (torch.tensor(numbers) for numbers in record.normalization)
     if len(mean) != channels:
         mean, std = mean.mean().repeat(channels), std.mean().repeat(channels)
     return mean, std
+
+
+def freeze_to(network: Network, boundary: str | None) -> None:
+    """Freeze every parameter up to and including a boundary; None freezes no parameter.
+
+    Args:
+        network: as returned by `create_network`.
+        boundary: one of the record's `freeze_boundaries` (`backbone` is everything but the head), or the name of any
+            module that has parameters, such as `blocks.3.1`.
+
+    Raises:
+        BadRecipe: the network has no such module. The error gives the nearest names.
+    """
+    network.requires_grad_(True)
+    if boundary is None:
+        return
+    if boundary == BACKBONE:
+        network.backbone.requires_grad_(False)
+        return
+    boundaries = network.record.freeze_boundaries
+    end = boundaries.get(boundary, boundary)
+    modules = [name for name, module in network.body.named_modules() if name and list(module.parameters())]
+    if end not in modules:
+        similar = difflib.get_close_matches(boundary, boundaries, n=3, cutoff=0.0)
+        remedies = (ShowModels(network.record.name),)
+        raise BadRecipe("unknown-network-part", remedies=remedies, name=boundary, similar=", ".join(similar))
+    has_reached_end = False
+    for name, parameter in network.body.named_parameters():
+        is_in_end = f"{name}.".startswith(f"{end}.")
+        if has_reached_end and not is_in_end:
+            return
+        has_reached_end = has_reached_end or is_in_end
+        parameter.requires_grad_(False)
+
+
+def check_choices(
+    model: str, options: dict[str, Any], head: Head, boundary: str | None, image_size: int | None
+) -> None:  # Any: the architecture checks them
+    """Build a network as training does, to check the choices of a recipe before any work.
+
+    Args:
+        model, options, head, boundary, image_size: as in a recipe.
+
+    Raises:
+        BadRecipe: the network does not accept a choice.
+    """
+    with same_random_numbers():
+        network = create_network(
+            model, n_classes=2, head=head, pretrained=False, options=options, image_size=image_size
+        )
+    freeze_to(network, boundary)
+
+
+def train_mode(network: nn.Module, *, keep_statistics: bool) -> None:
+    """Set training mode; frozen batch norms, or all with `keep_statistics`, keep their moving statistics.
+
+    A batch norm in training mode normalizes by the batch and updates its statistics even if its weights are frozen.
+    Norms without pretrained statistics (`is_untrained`) have none to keep.
+    """
+    network.train()
+    for module in network.modules():
+        if not isinstance(module, _BatchNorm):
+            continue
+        is_pretrained = not is_untrained(module)
+        if (keep_statistics and is_pretrained) or not any(p.requires_grad for p in module.parameters()):
+            module.eval()
+
+
+def follows_batches(network: nn.Module) -> bool:
+    """Return whether any batch norm of the network normalizes by the batch in the current mode."""
+    return any(isinstance(module, _BatchNorm) and module.training for module in network.modules())

@@ -1,4 +1,4 @@
-"""Records of networks and of their options: pure data, no torch.
+"""Types of the records of networks, options and weights, and the logits of a linear head. Nothing here needs torch.
 
 The records themselves are in `coverslip.models.zoo`; `coverslip.models.catalogue` selects among them.
 """
@@ -6,11 +6,18 @@ The records themselves are in `coverslip.models.zoo`; `coverslip.models.catalogu
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from coverslip.errors import BadRecipe
 from coverslip.keys import Option
 from coverslip.messages import text
+
+if TYPE_CHECKING:
+    import torch
 
 PAPERS = {
     "mobilevit_mn": "Wei et al., An efficient cell micronucleus classification network (MobileViT-MN)",
@@ -19,14 +26,14 @@ PAPERS = {
     "efficientnetv2_b0": "Kakumani & Padma Sree, Breast cancer cells in fluorescence images (EfficientNetV2-B0)",
     "chromosomes": "Two-step transfer learning between Q-band and G-band chromosomes",
 }
-"""The papers whose comparisons the zoo covers; named as in `augment: NAME`."""
+"""The papers whose comparisons the zoo covers, with the same names as `augment: NAME` of a recipe."""
 
 BACKBONE = "backbone"
-"""The last boundary of every network: everything but the head is frozen."""
+"""The last freeze boundary of every network: everything but the head is frozen."""
 
 
 class Normalization(NamedTuple):
-    """What images in [0, 1] are normalized by, one number per channel: (x - mean) / std."""
+    """Normalization of images in [0, 1], with one number per channel: (x - mean) / std."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -39,45 +46,47 @@ UNCHANGED = Normalization(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRecord:
-    """One entry of the zoo. Counts are with the 1000-class native head, without auxiliary heads, at `input_px`.
+    """The record of one network. Counts include the 1000-class native head but no auxiliary heads, at `input_px`.
 
-    `builder` is `timm:NAME`, `torchvision:NAME`, or `module:Class` of an architecture of one's own: that class takes
-    `n_classes`, `channels` and its options by name, all with defaults, and its networks have `reset_classifier`, which
-    with 0 leaves pooled features.
+    `builder` is `timm:NAME`, `torchvision:NAME`, or `module:Class` of another architecture. Such a class takes
+    `n_classes`, `channels` and its options as keyword arguments, all with defaults. Its networks have the method
+    `reset_classifier`, which with 0 leaves pooled features.
 
-    `freeze_boundaries` maps what users may pass to `freeze_to`, earliest first, to the last module that stays as it
-    is; the empty path is the whole network without its head.
+    `freeze_boundaries` maps the values of `freeze_to`, earliest first, to the last frozen module. The empty path is the
+    whole network without its head.
 
-    `taps` are the modules whose output the `multi_layer` head reads, as patterns in which `*` is one part of a
-    dotted name; empty takes the ends of the stages that timm names.
+    `taps` are the modules whose output the `multi_layer` head reads, as patterns in which `*` is one part of a dotted
+    name. If empty, the ends of timm's stages are read.
 
     Raises:
-        ValueError: only one of `weights_of` and `transfer` is there.
+        ValueError: only one of `weights_of` and `transfer` is set.
     """
 
     name: str
-    title: str  # as people write it
+    title: str  # as in the literature
     family: str
     paper: str  # of the architecture
-    papers: tuple[str, ...] = ()  # keys of PAPERS: who compares it
+    papers: tuple[str, ...] = ()  # keys of PAPERS: papers that compare the network
     builder: str
-    builder_options: Mapping[str, Any] = field(default_factory=dict, hash=False)  # Any: the builder's; not for recipes
-    options: tuple[Option, ...] = ()  # for recipes (`model_options`), of an architecture of one's own
+    builder_options: Mapping[str, Any] = field(
+        default_factory=dict, hash=False
+    )  # Any: arguments of the builder; recipes cannot set them
+    options: tuple[Option, ...] = ()  # of an architecture of coverslip; in recipes: `model_options`
     input_px: int
-    is_sized: bool = False  # built for one image size; others take what comes
-    side_multiple: int = 1  # what divides the sides of its images: a vision transformer's patches
-    normalization: Normalization  # that the weights were trained with
-    weights: str | None  # where ImageNet weights come from; None: there are none
-    weights_file: str | None = None  # pretrained weights that nothing fetches: what to import, and where it is
-    weights_of: str | None = None  # the model whose weights move in where this one has none of its own
-    transfer: str | None = None  # module:function that moves them: (network, tensors) -> names of tensors left alone
+    is_sized: bool = False  # built for one image size; other networks accept any size
+    side_multiple: int = 1  # divisor of valid image sides: the patch size of a vision transformer
+    normalization: Normalization  # with which the weights were trained
+    weights: str | None  # source of the ImageNet weights; None: there are none
+    weights_file: str | None = None  # weights that must be imported: which file, and where it is
+    weights_of: str | None = None  # the model whose weights are transferred if this model has none
+    transfer: str | None = None  # module:function that transfers them: (network, tensors) -> names of unchanged tensors
     license: str | None  # of the weights
     freeze_boundaries: Mapping[str, str] = field(hash=False)
     heatmap_layer: str
     taps: tuple[str, ...] = ()
     parameters: int
     macs: int | None  # multiply-accumulates of one image: convolutions, linear layers, products of attention
-    conv_linear_weights_x2: int | None  # twice the weights of convolutions and linear layers: some papers' "FLOPs"
+    conv_linear_weights_x2: int | None  # twice the weights of these layers: the "FLOPs" of some papers
 
     def __post_init__(self) -> None:
         if (self.weights_of is None) != (self.transfer is None):
@@ -85,36 +94,36 @@ class ModelRecord:
 
     @property
     def timm_name(self) -> str | None:
-        """What timm calls it, with the tag of its weights; None where timm does not build it."""
+        """The name in timm with the tag of the weights; None if timm does not build the network."""
         return self._name_in("timm")
 
     @property
     def torchvision_name(self) -> str | None:
-        """What torchvision calls it; None where torchvision does not build it."""
+        """The name in torchvision; None if torchvision does not build the network."""
         return self._name_in("torchvision")
 
     def _name_in(self, library: str) -> str | None:
-        kind, _, name = self.builder.partition(":")
-        return name if kind == library else None
+        prefix, _, name = self.builder.partition(":")
+        return name if prefix == library else None
 
 
-def refuse_options(options: dict[str, Any], ours: Collection[str]) -> None:  # Any: the architecture checks them
-    """Raise if options would undo what coverslip decides itself.
+def refuse_options(options: dict[str, Any], reserved: Collection[str]) -> None:  # Any: the architecture checks them
+    """Refuse options that coverslip sets itself.
 
     Raises:
-        BadRecipe: some would.
+        BadRecipe: an option is reserved.
     """
-    if refused := sorted(set(ours) & set(options)):
+    if refused := sorted(set(reserved) & set(options)):
         raise BadRecipe("reserved-model-option", option=", ".join(refused))
 
 
 def check_declared(record: ModelRecord, options: Mapping[str, Any]) -> None:  # Any: checked here
-    """Whether an architecture of one's own takes these, by its record alone: nothing is built and torch not loaded.
+    """Check the options of an architecture of coverslip by its record alone, without building it or loading torch.
 
-    Options of timm's and torchvision's networks are known to those libraries, which refuse what does not fit.
+    timm and torchvision check the options of their networks themselves.
 
     Raises:
-        BadRecipe: there is no such option, or a value does not fit; all faults at once.
+        BadRecipe: an option does not exist or a value is not valid. The error lists all faults.
     """
     if record.timm_name is not None or record.torchvision_name is not None:
         return
@@ -140,8 +149,43 @@ def check_declared(record: ModelRecord, options: Mapping[str, Any]) -> None:  # 
 
 def options_do_not_fit(record: ModelRecord, error: Exception) -> BadRecipe:
     """Return the error for options with which an architecture cannot be built or run."""
-    name = re.search(r"unexpected keyword argument '(\w+)'", str(error))
-    if name is None:
+    option = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+    if option is None:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         return BadRecipe("model-options-not-accepted", model=record.name, reason=reason)
-    return BadRecipe("model-option-not-accepted", model=record.name, option=name[1])
+    return BadRecipe("model-option-not-accepted", model=record.name, option=option[1])
+
+
+def linear_logits(
+    features: npt.NDArray[np.float32], weight: npt.NDArray[np.floating], bias: npt.NDArray[np.floating]
+) -> npt.NDArray[np.float64]:
+    """Return (n, K) logits of (n, D) features by (K, D) weights and (K,) biases, computed in double precision."""
+    logits: npt.NDArray[np.float64] = features.astype(np.float64) @ weight.astype(np.float64).T + bias
+    return logits
+
+
+Tensors = dict[str, "torch.Tensor"]
+SourceKind = Literal["imported", "package", "hub"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightsSource:
+    """The source of a model's pretrained weights on this machine."""
+
+    model: str
+    kind: SourceKind
+    source: str  # package and version, name of the imported file, or repository on the hub
+    license: str | None
+    sha256: str  # of the published file
+    file: Path
+    normalization: Normalization  # that the weights expect
+
+
+@dataclass(frozen=True, slots=True)
+class LocalWeights:
+    """Pretrained weights in memory, for `coverslip.models.weights.fitting`."""
+
+    model: str
+    tensors: Tensors
+    n_classes: int  # of their classifier; 0: there is none
+    file: Path  # for messages

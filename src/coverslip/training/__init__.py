@@ -1,1 +1,1 @@
-"""From preprocessed pixels to a trained network: the linear probe, fine-tuning, checkpoints. Imports torch."""
+"""Training on preprocessed pixels: linear probe, fine-tuning, checkpoints. Most modules import torch."""

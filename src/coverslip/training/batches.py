@@ -1,4 +1,4 @@
-"""Batches of one epoch: which images, in which order, augmented, ready before the step that needs them."""
+"""Images, recipe and context of a training, and the batches of an epoch: their order, augmentation and prefetching."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,23 +11,25 @@ from torch import Tensor, nn
 
 from coverslip.augmentation.transform import apply_changes, draw_changes
 from coverslip.events import ValidationImagesChosen
-from coverslip.runs import Augment, Recipe, Sampling
+from coverslip.images import Preprocessing
+from coverslip.runs import Augment, Recipe, RunContext, Sampling
 
 Ints = npt.NDArray[np.int64]
 PixelsOf = Callable[[Sequence[int]], npt.NDArray[np.unsignedinteger]]
+DigestOf = Callable[[Sequence[int]], list[str]]  # positions -> hashes of the content of images
 
 
 @dataclass(frozen=True, slots=True)
 class ChosenImages:
-    """Some of the validation images, for people to watch: nothing is chosen by them alone."""
+    """Some validation images whose predictions are shown during training; nothing is selected by them alone."""
 
-    places: Ints  # among the validation images
-    event: ValidationImagesChosen  # which images these are
+    places: Ints  # positions among the validation images
+    event: ValidationImagesChosen  # identifies the images
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingImages:
-    """The images to fit on and those to validate on; none of the latter where all choices are made."""
+    """The images to fit on and the images to validate on; there are no validation images after all choices are made."""
 
     pixels_of: PixelsOf  # (n, S, S, C) integers of the images at these positions of the dataset
     train: Ints  # positions
@@ -35,31 +37,43 @@ class TrainingImages:
     val: Ints  # positions
     val_label: Ints
     n_classes: int
-    train_domain: Ints | None = None  # which domain each training image comes from; None where there is one
+    train_domain: Ints | None = None  # domain of each training image; None if there is one domain
     chosen: ChosenImages | None = None
 
     def chosen_predicted(self, logits: Tensor) -> tuple[int, ...]:
-        """The class of largest logit of each chosen image, of (n_val, K) logits."""
+        """Return the class with the largest logit of each chosen image, by (n_val, K) logits."""
         return () if self.chosen is None else tuple(logits[torch.from_numpy(self.chosen.places)].argmax(1).tolist())
 
 
+@dataclass(frozen=True, slots=True)
+class TrainingTask:
+    """What every stage of a training needs."""
+
+    images: TrainingImages  # to fit on and to validate on; test images are not among them
+    digest_of: DigestOf  # features are cached by these hashes
+    preprocessing: Preprocessing  # of the pixels; features are cached by it
+    recipe: Recipe
+    context: RunContext  # checkpoints go into its folder; its stop request is checked before every step
+
+
 def n_drawn(label: Ints, domain: Ints | None, recipe: Recipe) -> int:
-    """How many of the training images an epoch shows: more or fewer than there are, where sampling says so."""
+    """Return the number of training images in an epoch, which depends on the sampling."""
     return len(epoch_order(label, domain, sampling=recipe.sampling, seed=recipe.seed, epoch=1))
 
 
 def epoch_order(label: Ints, domain: Ints | None = None, *, sampling: Sampling, seed: int, epoch: int) -> Ints:
-    """Positions 0..n-1 in the random order of one epoch; drawn from seed and epoch alone, so that it can be repeated.
+    """Return positions 0..n-1 in the random order of one epoch, which depends on seed and epoch only.
 
-    With `oversample` every class is drawn as often as the largest: each image once, then again at random. `domains`
-    does so with domains in place of classes.
-    With `undersample` every class is drawn as often as the smallest: some images in this epoch, the next ones in the
-    following epoch, until all have had their turn. `even` does so with equal shares of n, where a class that is smaller
-    than its share starts again: each image is drawn at most once more than another.
+    With `oversample`, every class is drawn as often as the largest class: each image once, then images at random.
+    `domains` does the same with domains instead of classes.
+
+    With `undersample`, every class is drawn as often as the smallest class: some images in this epoch, the next ones in
+    the following epoch, until all images were drawn. `even` does the same with equal shares of n. A class that is
+    smaller than its share starts again, so that the counts of two images of a class differ by at most one.
 
     Args:
         label: (n_images,) class numbers.
-        domain: (n_images,) numbers of the domains that the images come from; None where there is one.
+        domain: (n_images,) numbers of the images' domains; None if there is one domain.
         sampling: as in the recipe; `all` draws each image once.
         seed: of the run.
         epoch: 1-based.
@@ -75,14 +89,14 @@ def epoch_order(label: Ints, domain: Ints | None = None, *, sampling: Sampling, 
         order = np.concatenate([order, *(rng.choice(images, most - len(images)) for images in images_of)])
     elif sampling in ("undersample", "even"):
         share = min(map(len, images_of)) if sampling == "undersample" else len(label) // len(images_of)
-        rng_of_classes = np.random.default_rng([seed, 2])  # the same in every epoch
+        class_rng = np.random.default_rng([seed, 2])  # the same in every epoch
         places = np.arange((epoch - 1) * share, epoch * share)
-        order = np.concatenate([rng_of_classes.permutation(images).take(places, mode="wrap") for images in images_of])
+        order = np.concatenate([class_rng.permutation(images).take(places, mode="wrap") for images in images_of])
     return rng.permutation(order)
 
 
 def n_batches(n_images: int, batch_size: int) -> int:
-    """Full batches, or one smaller batch where there is no full one.
+    """Return the number of full batches, or 1 for a smaller batch if there is no full one.
 
     A remainder is skipped, because a last batch of one or two images gives noisy statistics to batch norms. The order
     is drawn again in every epoch, so other images are skipped each time.
@@ -101,42 +115,42 @@ def training_batches(
     epoch: int,
     device: str = "cpu",
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """((B, C, S, S) float in [0, 1] channels-last, (B,) labels) on `device`.
+    """Yield ((B, C, S, S) float in [0, 1] channels-last, (B,) labels) on `device`.
 
-    The pixels of the next batch are read while one is used; they are changed on the device. On the processor a second
-    thread that computed would take a core from the step for as long as it runs, and each of the step's parts waits
+    A thread reads the pixels of the next batch during a step. Augmentation is computed on the device, in the main
+    thread: on the CPU, a second computing thread would take a core from the step, whose parallel operations would wait
     for the slower core.
     """
 
-    def chosen_at(step: int) -> Ints:
+    def positions_at(step: int) -> Ints:
         return order[step * batch_size : (step + 1) * batch_size]
 
     with ThreadPoolExecutor(1, thread_name_prefix="batch") as pool:
         steps = n_batches(len(order), batch_size)
-        following = pool.submit(pixels_of, chosen_at(0).tolist())
+        following = pool.submit(pixels_of, positions_at(0).tolist())
         for step in range(steps):
             x = as_tensor(following.result(), device)
             if step + 1 < steps:
-                following = pool.submit(pixels_of, chosen_at(step + 1).tolist())
-            x = changed_at_random(x, augment, [seed, epoch, step], device)
-            yield x, moved(torch.from_numpy(label[chosen_at(step)]), device)
+                following = pool.submit(pixels_of, positions_at(step + 1).tolist())
+            x = augmented(x, augment, [seed, epoch, step], device)
+            yield x, moved(torch.from_numpy(label[positions_at(step)]), device)
 
 
-def changed_at_random(x: Tensor, augment: Augment, drawn_from: Sequence[int], device: str) -> Tensor:
-    """(B, C, S, S) in [0, 1] on `device`, changed by what these numbers draw; channels-last in memory."""
-    generator = torch.Generator().manual_seed(int(np.random.SeedSequence(drawn_from).generate_state(1)[0]))
-    changes = draw_changes(len(x), augment, generator).mapped(lambda drawn: moved(drawn, device))
+def augmented(x: Tensor, augment: Augment, seeds: Sequence[int], device: str) -> Tensor:
+    """Return (B, C, S, S) in [0, 1] on `device`, changed at random by these seeds; channels-last in memory."""
+    generator = torch.Generator().manual_seed(int(np.random.SeedSequence(seeds).generate_state(1)[0]))
+    changes = draw_changes(len(x), augment, generator).mapped(lambda tensor: moved(tensor, device))
     return apply_changes(x, changes).contiguous(memory_format=torch.channels_last)
 
 
 def plain_batches(pixels_of: PixelsOf, positions: Ints, *, batch_size: int, device: str = "cpu") -> Iterator[Tensor]:
-    """(B, C, S, S) float in [0, 1] channels-last on `device`, unchanged and in order."""
+    """Yield (B, C, S, S) float in [0, 1] channels-last on `device`, without augmentation and in order."""
     for start in range(0, len(positions), batch_size):
         yield as_tensor(pixels_of(positions[start : start + batch_size].tolist()), device)
 
 
 def plain_logits(network: nn.Module, images: TrainingImages, batch_size: int, device: str) -> Tensor:
-    """(n_val, K) float32 on the processor, of the validation images as they are."""
+    """Return (n_val, K) float32 logits on the CPU of the validation images without augmentation."""
     network.eval()
     with torch.inference_mode():
         batches = plain_batches(images.pixels_of, images.val, batch_size=batch_size, device=device)
@@ -144,7 +158,7 @@ def plain_logits(network: nn.Module, images: TrainingImages, batch_size: int, de
 
 
 def as_tensor(pixels: npt.NDArray[np.unsignedinteger], device: str = "cpu") -> Tensor:
-    """(B, S, S, C) integers -> (B, C, S, S) float32 in [0, 1] on `device`, channels-last in memory."""
+    """Convert (B, S, S, C) integers to (B, C, S, S) float32 in [0, 1] on `device`, channels-last in memory."""
     top = float(np.iinfo(pixels.dtype).max)
     if pixels.dtype != np.uint8:
         pixels = pixels.astype(np.float32)
@@ -152,5 +166,5 @@ def as_tensor(pixels: npt.NDArray[np.unsignedinteger], device: str = "cpu") -> T
 
 
 def moved(tensor: Tensor, device: str) -> Tensor:
-    """The tensor on `device`. To a CUDA GPU out of pinned memory: other copies wait until all work before is done."""
+    """Return the tensor on `device`. Copies to a CUDA GPU use pinned memory: other copies wait for all queued work."""
     return tensor.pin_memory().to(device, non_blocking=True) if device == "cuda" else tensor.to(device)

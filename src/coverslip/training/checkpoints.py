@@ -1,4 +1,4 @@
-"""Checkpoints without pickle: every tensor of network and optimizer in safetensors, the rest as JSON beside them."""
+"""Checkpoints without pickle: all tensors of network and optimizer as safetensors, with the progress as JSON."""
 
 import json
 from collections.abc import Mapping
@@ -22,19 +22,19 @@ def save_checkpoint(
     optimizer: torch.optim.Optimizer,
     progress: Mapping[str, Any],  # Any: JSON values
 ) -> None:
-    """Write everything that is needed to resume training, whole or not at all."""
+    """Write everything that is needed to resume training, as a whole or not at all."""
     from safetensors.torch import save
 
     tensors = {f"network.{name}": tensor for name, tensor in plain_state(network).items()}
     tensors |= {f"optimizer.{name}": tensor for name, tensor in _optimizer_tensors(optimizer).items()}
-    # As bytes, since safetensors' own writing reports a full disk as an error of its own kind.
+    # As bytes, because safetensors reports a full disk as an error of another type.
     write_bytes(file, save(tensors, metadata={"progress": json.dumps(dict(progress))}))
 
 
 def load_checkpoint(
     file: Path, network: nn.Module, optimizer: torch.optim.Optimizer | None = None
 ) -> dict[str, Any]:  # Any: JSON values
-    """Put the network, and the optimizer if given, back to where they were; gives what was saved as `progress`.
+    """Restore the network and, if passed, the optimizer; return the saved `progress`.
 
     Raises:
         BadRun: the checkpoint is damaged or belongs to another network.
@@ -63,7 +63,7 @@ def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]
 
 
 def plain_state(network: nn.Module) -> dict[str, Tensor]:
-    """The state dict as contiguous tensors of their own on the processor, sorted by name."""
+    """Return the state dict as contiguous copies on the CPU, sorted by name."""
     return {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, tensor in sorted(network.state_dict().items())
@@ -81,12 +81,12 @@ def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 @dataclass(slots=True)
 class Progress:
-    """Where the training loop stands; saved with every checkpoint."""
+    """State of the training loop, saved with every checkpoint."""
 
-    epoch: int = 0  # last whole one
+    epoch: int = 0  # last complete epoch
     best_epoch: int = 0  # by the primary metric on validation images
     epochs_since_better: int = 0
-    best_score: float = float("-inf")  # higher is better; where it is undefined, or equal, the loss decides
+    best_score: float = float("-inf")  # higher is better; if undefined or equal, the loss decides
     loss_of_best: float = float("inf")
     best_val_loss: float = float("inf")
     epochs_since_lower_loss: int = 0
@@ -94,25 +94,25 @@ class Progress:
     seconds: float = 0.0
     images: int = 0
     training_seconds: float = 0.0
-    images_at_once: int | None = None  # since the last epoch: fewer than at first, where memory ran out
+    images_at_once: int | None = None  # in the last epoch; reduced if memory was insufficient
     precision: PrecisionName = "float32"
     loss_scale: tuple[float, int] | None = None  # of float16
     n_steps: int = 0
-    schedule_changes: dict[int, int] = field(default_factory=dict)  # as the recipe's key of this name, in steps
+    schedule_changes: dict[int, int] = field(default_factory=dict)  # as the recipe key of this name, in steps
 
     def as_json(self) -> dict[str, Any]:  # Any: JSON values
-        """What `restored` reads; JSON knows no infinity."""
+        """Return JSON values for `restored`; infinity becomes null."""
         return {name: None if value in (np.inf, -np.inf) else value for name, value in asdict(self).items()}
 
     @classmethod
     def restored(cls, saved: dict[str, Any]) -> "Progress":  # Any: JSON values
-        """As it was saved."""
+        """Return the progress by the result of `as_json`."""
         progress = cls(**{name: value for name, value in saved.items() if value is not None})
         progress.schedule_changes = {int(step): n for step, n in progress.schedule_changes.items()}
         return progress
 
     def follow_plateau(self, recipe: Recipe, val_loss: float) -> None:
-        """Lower the learning rate where the validation loss has stopped falling, if the recipe says so."""
+        """Lower the learning rate if the validation loss stopped falling and the recipe has this schedule."""
         if val_loss < self.best_val_loss:
             self.best_val_loss, self.epochs_since_lower_loss = val_loss, 0
             return

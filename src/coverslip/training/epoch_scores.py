@@ -1,4 +1,4 @@
-"""Scores of an epoch: of training images as its steps processed them, and of validation images."""
+"""Scores of an epoch: on training images from the results of its steps, and on validation images."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ Ints = npt.NDArray[np.int64]
 
 
 class Diverged(Exception):
-    """The loss is no longer a number."""
+    """The loss or a logit is not a finite number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +28,14 @@ class EpochScores:
     recall: float
     f1: float
     primary: float  # higher is better
-    chosen_predicted: tuple[int, ...] = ()  # of validation images that people watch: see `ChosenImages`
+    chosen_predicted: tuple[int, ...] = ()  # classes of the `ChosenImages`
 
 
 def epoch_scores(logits: Tensor, label: Ints, recipe: Recipe, loss: float) -> EpochScores:
-    """The scores of (n, K) logits for (n,) labels.
+    """Return the scores of (n, K) logits for (n,) labels.
 
     Raises:
-        Diverged: the loss or a logit is no number.
+        Diverged: the loss or a logit is not finite.
     """
     if not (np.isfinite(loss) and logits.isfinite().all()):
         raise Diverged
@@ -63,7 +63,7 @@ def epoch_ended(
     is_best: bool = False,
     seconds_left: float | None = None,
 ) -> EpochEnded:
-    """The event of an epoch with these scores of training and validation images."""
+    """Return the event of an epoch with these scores of training and validation images."""
     return EpochEnded(
         epoch=epoch,
         n_epochs=n_epochs,
@@ -85,8 +85,8 @@ def epoch_ended(
     )
 
 
-class StepsSeen:
-    """What the steps of an epoch gave. It stays on the device: to fetch it would be to wait for it in every step."""
+class StepResults:
+    """Losses and logits of the steps of an epoch, kept on the device: copying them would block every step."""
 
     def __init__(self) -> None:
         self._losses: list[Tensor] = []

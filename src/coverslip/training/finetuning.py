@@ -1,8 +1,8 @@
 """The training loop: whole epochs, early stopping on the primary metric, best and last checkpoints.
 
-Everything random is drawn from (seed, epoch, step), and a checkpoint is written after every epoch. A run that was
-killed continues after the last complete epoch and ends with the same weights as an uninterrupted one (on the processor;
-GPUs sum in an order of their own).
+All random numbers depend on (seed, epoch, step), and a checkpoint is written after every epoch. A killed run resumes
+after the last complete epoch and ends with the same weights as an uninterrupted run on the CPU. GPUs sum in a variable
+order.
 """
 
 import time
@@ -21,8 +21,7 @@ from coverslip.events import CheckpointSaved, CheckpointSelection, Noted, StepEn
 from coverslip.files import write_link
 from coverslip.losses.functions import ClusterLoss, ImageLoss, balanced_weight
 from coverslip.messages import note
-from coverslip.models.freezing import follows_batches, train_mode
-from coverslip.models.networks import Network
+from coverslip.models.networks import Network, follows_batches, train_mode
 from coverslip.runs import Recipe, RunContext
 from coverslip.runs.training import StoppedBecause
 from coverslip.training.batches import (
@@ -34,7 +33,7 @@ from coverslip.training.batches import (
     training_batches,
 )
 from coverslip.training.checkpoints import Progress, load_checkpoint, save_checkpoint
-from coverslip.training.epoch_scores import Diverged, EpochScores, StepsSeen, epoch_ended, epoch_scores
+from coverslip.training.epoch_scores import Diverged, EpochScores, StepResults, epoch_ended, epoch_scores
 from coverslip.training.optimization import (
     is_changed_before,
     is_second_phase,
@@ -59,37 +58,37 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 _SECONDS_BETWEEN_STEP_EVENTS = 0.2
-_SECONDS_BETWEEN_WAITS = 1.0  # on a GPU: reading a step's loss waits until all queued work is done
-_N_FOR_MOMENTS = 256  # training images whose features give the head its scale
-IMAGES_AT_ONCE = 16  # whose activations are held at the same time on the processor
+_SECONDS_BETWEEN_WAITS = 1.0  # on a GPU, where reading a loss waits for all queued work
+_N_FOR_MOMENTS = 256  # training images whose features standardize the head
+IMAGES_AT_ONCE = 16  # size of a micro-batch on the CPU
 
 
 @dataclass(frozen=True, slots=True)
 class Finetuned:
-    """How fine-tuning went."""
+    """The result of fine-tuning."""
 
-    selected_epoch: int  # 1-based; 0: none was completed
+    selected_epoch: int  # 1-based; 0: no epoch was completed
     epochs_run: int
     stopped_because: StoppedBecause
     seconds: float
     images_per_second: float  # of training steps
-    precision: PrecisionName  # that the steps were computed in
-    selection: CheckpointSelection  # the rule by which the epoch is kept
-    n_steps: int = 0  # that were taken
-    schedule_changes: dict[float, float] = field(default_factory=dict)  # as the recipe's key of this name
-    pace: StepPace | None = None  # that it was planned by, where there is a time limit
+    precision: PrecisionName  # of the steps
+    selection: CheckpointSelection  # the rule that selected the epoch
+    n_steps: int = 0  # completed
+    schedule_changes: dict[float, float] = field(default_factory=dict)  # as the recipe key of this name
+    pace: StepPace | None = None  # basis of the plan, if there is a time limit
 
 
 class _StopRequested(Exception):
-    """A stop was asked for."""
+    """The user requested a stop."""
 
 
 class _FinishRequested(Exception):
-    """Fine-tuning must end now, and the training continues with the next stage."""
+    """The user requested the end of fine-tuning; the training continues with the next stage."""
 
 
 class _OutOfTime(Exception):
-    """The deadline came before the end of an epoch."""
+    """The deadline passes before the end of the epoch."""
 
 
 def finetune(
@@ -101,31 +100,30 @@ def finetune(
     last_epoch: int | None = None,
     precision: Precision | None = None,
 ) -> Finetuned:
-    """Train `network` in place; at the end it holds the weights of the epoch that is kept.
+    """Train `network` in place; at the end it has the weights of the selected epoch.
 
-    That is the last one or the best by validation images, as the recipe says. Where fine-tuning is stopped, finished
-    early or diverges, it is the best so far. Without validation images the last epoch is the best.
+    The recipe selects the last epoch, or the best epoch by validation images. If fine-tuning is stopped, finished early
+    or diverges, the best epoch is selected. Without validation images, the last epoch counts as the best.
 
     Args:
-        network: (B, C, H, W) in [0, 1] -> (B, K); frozen parameters stay as they are.
+        network: (B, C, H, W) in [0, 1] -> (B, K); frozen parameters do not change.
         images: to fit on and to validate on.
-        recipe: what to do.
-        context: its folder gets checkpoints of the best epoch and of the last, and training continues from the latter
-            if it exists. Its listener receives every epoch and, a few times a second, steps. Its stop request is
-            checked before every step.
-        last_epoch: where to end though the learning rate falls as for the recipe's epochs; None runs them all. The
-            context's deadline may end it before: after the last epoch that was whole by then.
-        precision: that steps compute in; None is what is quickest on the context's device.
+        recipe: of the training.
+        context: its folder gets checkpoints of the best and of the last epoch, and training resumes from the last one
+            if it exists. Its listener receives every epoch and, a few times per second, steps. Its stop request is
+            checked before every step. Its deadline ends fine-tuning after the last complete epoch.
+        last_epoch: after which fine-tuning ends, with the learning rates of the recipe's epochs; None: all epochs.
+        precision: of the steps; None for the fastest of the device.
 
     Raises:
-        OutOfMemory: a step does not fit into memory, however few images are held at a time.
+        OutOfMemory: a step does not fit into memory with any size of micro-batch.
     """
     network.to(context.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the annotation
     with _head_for_training(network, images, recipe, context.device):
         precision = precision or Precision(context.device)
         try:
             return _run_epochs(network, images, recipe, last_epoch, precision, context)
-        except RuntimeError as error:  # outside the steps, which handle it
+        except RuntimeError as error:  # outside the steps, which handle such errors
             if not is_out_of_memory(error):
                 raise
         raise out_of_memory(recipe.batch_size)
@@ -134,7 +132,7 @@ def finetune(
 def _head_for_training(
     network: Network, images: TrainingImages, recipe: Recipe, device: str
 ) -> AbstractContextManager[None]:
-    """Give a trained head standardized features, because its first steps would undo it otherwise."""
+    """Standardize the features of a fitted head, which the first steps would undo otherwise."""
     if not recipe.begins_with_instant_classifier:
         return nullcontext()
     n = len(images.train)
@@ -165,8 +163,8 @@ def _run_epochs(
     stopped: StoppedBecause = "all epochs done"
     train_mode(network, keep_statistics=_keeps_statistics(recipe))
     example = next(plain_batches(images.pixels_of, images.train, batch_size=2, device=context.device))
-    # Batch norms that follow the batch, and groups of features, need the whole of it; else a part at a time gives the
-    # same gradient.
+    # Batch norms that follow the batch, and penalties on groups of features, need the whole batch. Otherwise
+    # micro-batches give the same gradient.
     is_divisible = not follows_batches(network) and recipe.regularizer.groups == "none"
     try:
         with faster_convolutions(network, example) if context.device == "cpu" else nullcontext():
@@ -186,7 +184,7 @@ def _run_epochs(
                 if not plan.is_adaptable and context.deadline.seconds_left() < progress.seconds / max(
                     1, progress.epoch
                 ):
-                    raise _OutOfTime  # another epoch would not be whole
+                    raise _OutOfTime  # another epoch would be incomplete
                 if is_changed_before(recipe, progress.epoch + 1):
                     stepper.optimizer = new_optimizer(network, recipe, progress.epoch + 1)
                 _one_epoch(network, stepper, images, recipe, plan, progress, context)
@@ -222,13 +220,13 @@ def _run_epochs(
 
 
 def _selection(recipe: Recipe, stopped: StoppedBecause) -> CheckpointSelection:
-    """Which epoch is kept. Where the learning rate did not come down as planned, the last one may be a poor one."""
+    """Return the rule for the epoch. If the learning rate did not fall as planned, the last epoch may be poor."""
     is_cut = stopped in ("on request", "finished early", "out of time", "diverged")
     return "last" if recipe.keeps_last_epoch and not is_cut else "best"
 
 
 def _check_requests(recipe: Recipe, progress: Progress, context: RunContext) -> None:
-    """Raises _StopRequested or _FinishRequested; from scratch there is nothing to finish with before an epoch."""
+    """Raise _StopRequested or _FinishRequested. From scratch, there is no network to finish with before an epoch."""
     if context.stop.is_requested():
         raise _StopRequested
     if context.is_finish_requested and (progress.epoch or recipe.init != "scratch"):
@@ -238,7 +236,7 @@ def _check_requests(recipe: Recipe, progress: Progress, context: RunContext) -> 
 def _step_plan(
     images: TrainingImages, recipe: Recipe, progress: Progress, last_epoch: int | None, context: RunContext
 ) -> StepPlan:
-    """Return the plan of the recipe; if training is resumed, as it was changed before."""
+    """Return the plan of the recipe, with the changes of the training before a resume."""
     steps_per_epoch = n_batches(len(_epoch_order(images, recipe, epoch=1)), recipe.batch_size)
     changes = {**changes_in_steps(recipe.schedule_changes, steps_per_epoch), **progress.schedule_changes}
     if context.limit is None:
@@ -250,13 +248,13 @@ def _step_plan(
 def _measure_initial(
     network: nn.Module, images: TrainingImages, recipe: Recipe, n_epochs: int, context: RunContext
 ) -> None:
-    """Emit the validation scores of the network before its first step; it is no epoch that could be kept."""
+    """Emit the validation scores of the network before its first step, which cannot be selected."""
     if context.stop.is_requested():
         raise _StopRequested
     started = time.monotonic()
     try:
         val_scores = _validate(network, images, recipe, context.device)
-    except Diverged:  # training will show
+    except Diverged:  # the training reports it
         return
     seconds = time.monotonic() - started
     context.emit(epoch_ended(None, val_scores, epoch=0, n_epochs=n_epochs, seconds=seconds, learning_rate=0.0))
@@ -304,8 +302,8 @@ def _one_epoch(
             seconds_left=progress.seconds / progress.n_steps * plan.steps_after(epoch),
         )
     )
-    # First the event, then the best one, then the last: killed anywhere between, training repeats the epoch, emits it
-    # again and writes the same files.
+    # First the event, then the best checkpoint, then the last one: if killed in between, training repeats the epoch,
+    # emits the event again and writes the same files.
     began = time.monotonic()
     best, last = (context.run.checkpoint_file(which) for which in ("best", "last"))
     save_checkpoint(best if is_best else last, network, stepper.optimizer, progress.as_json())
@@ -327,7 +325,7 @@ def _train_epoch(
     progress: Progress,
     context: RunContext,
 ) -> EpochScores:
-    """One pass over the training images; its scores are those of the steps as they went, augmented."""
+    """Train one epoch and return the scores of its steps, on augmented images before each update."""
     train_mode(network, keep_statistics=_keeps_statistics(recipe))
     epoch = progress.epoch + 1
     torch.manual_seed(int(np.random.SeedSequence([recipe.seed, epoch]).generate_state(1)[0]))  # dropout
@@ -337,22 +335,22 @@ def _train_epoch(
     penalty_of = None if regularizer.groups == "none" else ClusterLoss(images.n_classes, **regularizer.model_dump())
     seconds_between = _SECONDS_BETWEEN_STEP_EVENTS if context.device == "cpu" else _SECONDS_BETWEEN_WAITS
     started = last_emitted = time.monotonic()
-    seen = StepsSeen()
+    results = StepResults()
 
     batches = _batches(images, order, recipe, epoch, context.device)
-    n_used_in_training, max_norm = 0, max_gradient_norm(recipe, stepper.optimizer)
+    n_used, max_norm = 0, max_gradient_norm(recipe, stepper.optimizer)
     for step, (x, label) in enumerate(batches, start=1):
         _check_requests(recipe, progress, context)
         if not plan.is_adaptable and context.deadline.seconds_left() <= 0:
             raise _OutOfTime
         peak = recipe.sgd_learning_rate if is_second_phase(recipe, epoch) else recipe.learning_rate
-        n_taken = plan.steps_before(epoch) + step
-        share = learning_rate_factor(recipe, plan.progress(n_taken))
+        n_steps_done = plan.steps_before(epoch) + step
+        share = learning_rate_factor(recipe, plan.progress(n_steps_done))
         set_learning_rate(stepper.optimizer, peak * share * progress.plateau_factor)
         loss, logits = stepper.step(loss_of, x, label, penalty_of=penalty_of, max_gradient_norm=max_norm)
-        seen.add(loss, logits, label)
-        n_used_in_training += len(label)
-        plan.after_step(n_taken, loss.item)
+        results.add(loss, logits, label)
+        n_used += len(label)
+        plan.after_step(n_steps_done, loss.item)
         now, n_steps = time.monotonic(), plan.steps_in(epoch)
         if now - last_emitted > seconds_between or step >= n_steps:
             last_emitted = now
@@ -365,21 +363,21 @@ def _train_epoch(
                     step=step,
                     n_steps=n_steps,
                     loss=float(loss),
-                    images_per_second=n_used_in_training / max(now - started, 1e-9),
+                    images_per_second=n_used / max(now - started, 1e-9),
                     epoch_seconds_left=left,
                     seconds_left=left + pace * plan.steps_after(epoch),
                 )
             )
         if step >= n_steps:
             break
-    progress.images += n_used_in_training
-    return seen.scores(recipe)
+    progress.images += n_used
+    return results.scores(recipe)
 
 
 def _batches(
     images: TrainingImages, order: Ints, recipe: Recipe, epoch: int, device: str
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """What the network takes in each step of an epoch, and the labels."""
+    """Yield the input of the network and the labels for each step of an epoch."""
 
     def pixels_of(rows: Any) -> npt.NDArray[np.unsignedinteger]:  # Any: a sequence of int, see PixelsOf
         return images.pixels_of(images.train[rows].tolist())
@@ -398,7 +396,7 @@ def _batches(
 
 def _validate(network: nn.Module, images: TrainingImages, recipe: Recipe, device: str) -> EpochScores:
     logits = plain_logits(network, images, recipe.batch_size, device)
-    # The plain loss: what smoothed labels and weighted classes do to training must not decide which epoch is better.
+    # Without smoothed labels and class weights, which are means of training and must not select the epoch.
     loss = ImageLoss(recipe.loss, recipe.loss_options)(logits, torch.from_numpy(images.val_label)) / len(logits)
     scores = epoch_scores(logits, images.val_label, recipe, float(loss))
     return replace(scores, chosen_predicted=images.chosen_predicted(logits))
@@ -415,7 +413,7 @@ def _epoch_order(images: TrainingImages, recipe: Recipe, epoch: int) -> npt.NDAr
 def _loss(images: TrainingImages, recipe: Recipe) -> ImageLoss:
     weight = None
     if recipe.class_weights == "balanced":
-        # Of images as they are drawn: where sampling makes classes equal, nothing is left to weigh.
+        # Of the images of an epoch: if sampling balances the classes, no weights are necessary.
         drawn = images.train_label[_epoch_order(images, recipe, epoch=1)]
         weight = balanced_weight(torch.from_numpy(np.bincount(drawn, minlength=images.n_classes)))
     return ImageLoss(recipe.loss, recipe.loss_options, weight=weight, label_smoothing=recipe.label_smoothing)

@@ -1,10 +1,10 @@
-"""Training one network by a recipe: `fit` where validation images choose, `refit` where the choices are made.
+"""Training of one network by a recipe: `fit` with validation images, `refit` with choices that folds have made.
 
-The instant stage fits a linear probe on frozen features. Fine-tuning starts with that probe as its head, so that the
-first steps move a network that already knows the classes. Batch norms then keep their pretrained statistics: the head
-was fitted to the features they give, and with the statistics of batches in their place the first loss was 8.7 instead
-of 0.3 (blood_pbc, 112 px). From scratch there are no features worth a head, and training starts at random. The
-head of an earlier run with the same classes is kept if validation images prefer it.
+The instant stage fits a linear probe on frozen features. Fine-tuning starts with this probe as its head, so that the
+first steps change a network that can already classify. Batch norms then keep their pretrained statistics, because the
+head was fitted to the resulting features: with the statistics of batches, the first loss was 8.7 instead of 0.3
+(blood_pbc, 112 px). Training from scratch starts with a random head. The head of an earlier run with the same classes
+is kept if it is not worse on validation images.
 """
 
 from dataclasses import dataclass, field
@@ -27,8 +27,7 @@ from coverslip.evaluation.decisions import set_floors
 from coverslip.events import CheckpointSelection, ClassifierSelected, Noted, StageStarted
 from coverslip.images import Preprocessing
 from coverslip.messages import Set, note
-from coverslip.models.freezing import freeze_to
-from coverslip.models.networks import Network, create_network
+from coverslip.models.networks import Network, create_network, freeze_to
 from coverslip.runs import (
     Calibration,
     CalibrationImages,
@@ -42,14 +41,14 @@ from coverslip.runs import (
     automatic_epochs,
 )
 from coverslip.stopping import work_stopped
-from coverslip.training.batches import TrainingImages, n_drawn
+from coverslip.training.batches import TrainingImages, TrainingTask, n_drawn
 from coverslip.training.checkpoints import plain_state
 from coverslip.training.finetuning import Finetuned, finetune
-from coverslip.training.heads import DigestOf, refit_head, refit_head_as_chosen, trained_logits
+from coverslip.training.heads import refit_head, refit_head_as_chosen, trained_logits
 from coverslip.training.initialization import InitialClassifier, set_normalization
 from coverslip.training.instant_stage import (
+    HeldOut,
     OnFeatures,
-    Unseen,
     head_by_choices,
     head_by_validation,
     ignore_features,
@@ -63,45 +62,45 @@ from coverslip.training.step import begin_batch_statistics
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-_ENOUGH = 0.75  # of the images that fine-tuning calls for: with fewer epochs it loses more often (RESULTS.md)
+_ENOUGH = 0.75  # share of the recommended images of fine-tuning; with fewer it is worse more often (RESULTS.md)
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What validation images chose, so that a last network can be trained on every image."""
+    """Choices made with validation images, for training a final network on every image."""
 
-    shrinkage: float | None  # of the linear probe; None where none is fitted
-    keeps_head: bool  # of the earlier run whose weights are the initialization
-    head_temperature: float  # of the linear probe, where no image can be held out from it
+    shrinkage: float | None  # of the linear probe; None if none is fitted
+    keeps_head: bool  # keep the head of the earlier run whose weights are the initialization
+    head_temperature: float  # of the linear probe if no image can be held out from it
     epochs: int  # of fine-tuning; 0: the instant classifier is kept
-    refitted: RefittedHead | None = None  # that the trained head is averaged with; None: with none
+    refitted: RefittedHead | None = None  # average with the trained head; None: no averaging
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A trained network, and its logits for validation images."""
+    """A trained network, its logits of validation images, and the records of its stages."""
 
     network: Network
     val_logits: Floats  # (n_val, K), averaged over test-time augmentation
     stages: tuple[StageRecord, ...]
-    chosen: Literal["instant", "finetune"]  # the stage whose network is kept
+    selected_stage: Literal["instant", "finetune"]
     is_stopped: bool  # on request, before the end
-    held_out: Unseen | None = None  # after `refit`: training images by heads that did not see them; None: not known
-    does_not_fit: bool = False  # fine-tuning was given up after its first steps, by the context's time limit
-    pace: StepPace | None = None  # of these steps, where there is a limit
-    schedule_changes: dict[float, float] = field(default_factory=dict)  # as the recipe's key of this name
+    held_out: HeldOut | None = None  # after `refit`: training images by heads fitted without them; None: not available
+    does_not_fit: bool = False  # fine-tuning ended after its first steps because of the time limit
+    pace: StepPace | None = None  # of these steps, if there is a limit
+    schedule_changes: dict[float, float] = field(default_factory=dict)  # as the recipe key of this name
 
     @property
     def fitted_on(self) -> FittedOn:
-        """Which images the last layer was fitted on."""
-        refitted = self.finetuning.refitted if self.chosen == "finetune" and self.finetuning else None
-        if self.chosen == "finetune":
+        """The images that the last layer was fitted on."""
+        refitted = self.finetuning.refitted if self.selected_stage == "finetune" and self.finetuning else None
+        if self.selected_stage == "finetune":
             return refitted.fitted_on if refitted is not None and refitted.share else "training images"
         return next(stage.fitted_on for stage in self.stages if isinstance(stage, InstantStage))
 
     @property
     def finetuning(self) -> FinetuneStage | None:
-        """How the second stage went; None where there was none."""
+        """The record of fine-tuning; None if there was none."""
         return next((stage for stage in self.stages if isinstance(stage, FinetuneStage)), None)
 
     def weights(self) -> dict[str, npt.NDArray[Any]]:  # Any: each tensor's own dtype
@@ -111,7 +110,7 @@ class Fitted:
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """A network as a stage left it."""
+    """The network after one stage."""
 
     stage: Literal["instant", "finetune"]
     val_logits: Floats
@@ -119,35 +118,28 @@ class _Candidate:
 
 
 def fit(
-    images: TrainingImages,
+    task: TrainingTask,
     fold_index: Ints | None,
-    digest_of: DigestOf,
-    preprocessing: Preprocessing,
-    recipe: Recipe,
-    context: RunContext,
     initial: InitialClassifier | None = None,
     on_features: OnFeatures = ignore_features,
 ) -> Fitted:
-    """Train one network by both stages and keep the better one by validation images, or the one that the recipe says.
+    """Train one network in both stages and select the better result by validation images, or as the recipe states.
 
     Args:
-        images: to fit on and to validate on; test images are not among them.
-        fold_index: (n_val,) in which each validation image is held out from a linear probe that learns from them too;
-            negative for never: a probe fitted on training images alone then predicts it. None: no probe is fitted on
+        task: images, recipe and context.
+        fold_index: (n_val,) fold in which each validation image is held out from a linear probe that is fitted on
+            validation images too; negative if a probe of the training images predicts it. None: no probe is fitted on
             validation images.
-        digest_of: hashes of the content of images; features are cached by them.
-        preprocessing: how pixels were preprocessed; features are cached by it.
-        recipe: what to do.
-        context: checkpoints go into its folder; it is asked for a stop before every step.
-        initial: the earlier run whose weights are the initialization, if any.
-        on_features: shown the frozen features of training and validation images, where there are any.
+        initial: classifier of the earlier run whose weights are the initialization, if any.
+        on_features: gets the frozen features of training and validation images, if any are computed.
 
     Raises:
         BadRecipe: training diverged before there was a network to keep.
-        OutOfTime: the context's deadline came before there was a network to keep.
+        OutOfTime: the deadline of the context passed before there was a network to keep.
         Stopped: on request, before there was a network to keep.
     """
-    network, kept_head = initial_network(images, preprocessing, recipe, initial)
+    images, recipe, context = task.images, task.recipe, task.context
+    network, earlier_head = initial_network(images, task.preprocessing, recipe, initial)
     random_head = _copied_head(network)
     stages: list[StageRecord] = []
     candidates: list[_Candidate] = []
@@ -156,16 +148,13 @@ def fit(
     changes: dict[float, float] = {}
     finetuned: Finetuned | None = None
     if recipe.init != "scratch":
-        choose = head_by_validation(images, fold_index, recipe, kept_head, context)
-        choice, stage = instant_stage(
-            network, images, digest_of, preprocessing, recipe, context, choose, on_features=on_features
-        )
-        candidates.append(_Candidate("instant", choice.unseen.logits, _copied(network)))
+        choose = head_by_validation(task, fold_index, earlier_head)
+        choice, stage = instant_stage(network, task, choose, on_features=on_features)
+        candidates.append(_Candidate("instant", choice.held_out.logits, _copied(network)))
         stages.append(stage)
         temperature = stage.temperature
-        network.set_head(choice.of_training.weight, choice.of_training.bias)  # validation images judge what comes of it
-    is_wanted = recipe.is_finetuned and not (candidates and _is_finished_before(context))
-    if is_wanted:
+        network.set_head(choice.of_training.weight, choice.of_training.bias)  # not fitted on validation images
+    if recipe.is_finetuned and not (candidates and _is_finished_before(context)):
         _initialize_head(network, recipe, random_head, temperature)
         finetuned = _finetune(network, images, recipe, context, recipe.last_epoch)
         pace, changes = finetuned.pace, finetuned.schedule_changes
@@ -181,9 +170,7 @@ def fit(
         if finetuned.selected_epoch and not does_not_fit:
             if recipe.refit_head and len(images.val) and not is_stopped:
                 try:
-                    val_logits, refitted = refit_head(
-                        network, images, fold_index, digest_of, preprocessing, recipe, context
-                    )
+                    val_logits, refitted = refit_head(network, task, fold_index)
                 except Stopped:
                     is_stopped = True
             if refitted is None:
@@ -192,32 +179,34 @@ def fit(
         if not does_not_fit:
             stages.append(_finetune_stage(finetuned, recipe, refitted))
     if not candidates and does_not_fit:
-        nothing = np.zeros((0, images.n_classes))
-        return Fitted(network, nothing, tuple(stages), "finetune", False, None, does_not_fit, pace)
+        no_logits = np.zeros((0, images.n_classes))
+        return Fitted(network, no_logits, tuple(stages), "finetune", False, None, does_not_fit, pace)
     if not candidates:
         raise work_stopped()
-    best, *others = candidates
-    for other in others:  # fine-tuning, if there is one
-        instant = best
-        if keep_finetuned(other.val_logits, instant.val_logits, images, recipe, stages[-1]):
-            best = other
-        if not is_stopped and len(images.val):  # else the last word is not spoken
-            context.emit(_compared_note(best.stage, other.val_logits, instant.val_logits, images.val_label, recipe))
-    network.load_state_dict(best.weights)
+    selected = candidates[0]
+    if len(candidates) == 2:
+        instant, tuned = candidates
+        if keep_finetuned(tuned.val_logits, instant.val_logits, images, recipe, stages[-1]):
+            selected = tuned
+        if not is_stopped and len(images.val):  # a stopped training may continue and decide otherwise
+            label = images.val_label
+            context.emit(_compared_note(selected.stage, tuned.val_logits, instant.val_logits, label, recipe))
+    network.load_state_dict(selected.weights)
     if not (is_stopped or does_not_fit):
-        context.emit(_selected(best.stage, finetuned))
-    return Fitted(network, best.val_logits, tuple(stages), best.stage, is_stopped, None, does_not_fit, pace, changes)
+        context.emit(_selected(selected.stage, finetuned))
+    val_logits, stage_name = selected.val_logits, selected.stage
+    return Fitted(network, val_logits, tuple(stages), stage_name, is_stopped, None, does_not_fit, pace, changes)
 
 
 def _compared_note(
     selected: Literal["instant", "finetune"], finetuned: Floats, instant: Floats, label: Ints, recipe: Recipe
 ) -> Noted:
-    """Which of the two classifiers is selected, with what validation images say of both."""
+    """Return the note on the selected classifier with the validation results of both."""
     metric = METRICS[recipe.primary_metric]
     values = [primary_value(logits, label, recipe) for logits in (finetuned, instant)]
     has_scores, is_fixed = bool(np.isfinite(values).all()), recipe.stage_selection == "finetune"
     scores = dict(zip(("finetune", "instant"), map(metric.as_higher_is_better, values), strict=True))
-    other = "instant" if selected == "finetune" else "finetune"
+    alternative = "instant" if selected == "finetune" else "finetune"
     compared = note(
         "stages-compared",
         kept=selected,
@@ -226,14 +215,14 @@ def _compared_note(
         metric=metric.title,
         has_scores=has_scores,
         is_augmented=recipe.tta > 1,
-        is_close=has_scores and not is_fixed and scores[selected] <= scores[other],
+        is_close=has_scores and not is_fixed and scores[selected] <= scores[alternative],
         is_fixed=is_fixed,
     )
     return Noted.of(compared)
 
 
 def _is_finished_before(context: RunContext) -> bool:
-    """Whether a training shall end before its first epoch."""
+    """Return whether the user asked to end the training before its first epoch."""
     return context.is_finish_requested and not context.run.checkpoint_file("last").exists()
 
 
@@ -246,11 +235,11 @@ def _selected(stage: Literal["instant", "finetune"], finetuned: Finetuned | None
 def keep_finetuned(
     finetuned: Floats, instant: Floats, images: TrainingImages, recipe: Recipe, stage: StageRecord
 ) -> bool:
-    """Whether the fine-tuned network is kept, by (n_val, K) logits.
+    """Return whether the fine-tuned network is selected, by the (n_val, K) logits of both classifiers.
 
-    Fine-tuning that began with the instant classifier and came to its end, after at least three quarters of the epochs
-    that these images call for, gains nearly always, and is given up where validation images show that it lost. Any
-    other has to be better.
+    Fine-tuning nearly always improves the result if it started with the instant classifier and ran to its end, with at
+    least three quarters of the recommended epochs. Then it is rejected only if it is significantly worse on validation
+    images. In all other cases it must be better.
     """
     if recipe.stage_selection == "finetune":
         return True
@@ -264,7 +253,7 @@ def keep_finetuned(
 
 
 def _lower_rate(recipe: Recipe) -> Set:
-    """A tenth of the learning rate that was too high."""
+    """Return the remedy of a tenth of the learning rate."""
     return Set("learning_rate", float(f"{recipe.learning_rate / 10:g}"))
 
 
@@ -277,75 +266,71 @@ def _diverged_note(epochs_run: int, recipe: Recipe) -> Noted:
 
 
 def refit(
-    images: TrainingImages,
+    task: TrainingTask,
     fold_index: Ints,
-    digest_of: DigestOf,
-    preprocessing: Preprocessing,
-    recipe: Recipe,
     choices: Choices,
-    context: RunContext,
     initial: InitialClassifier | None = None,
     on_features: OnFeatures = ignore_features,
 ) -> Fitted:
-    """Train one network as `fit` would, by choices that are made already: no validation images are needed.
+    """Train one network as `fit` does, but by the choices of folds and without validation images.
 
     Args:
-        images: to fit on; validation images are not used.
-        fold_index: (n_train,) fold in which each image is held out, to predict it by a linear probe that was not fitted
-            on it; negative for never. The final probe is fitted on all of them.
-        digest_of, preprocessing, recipe, context, initial, on_features: as for `fit`.
-        choices: what folds chose on their validation images.
+        task: images, recipe and context; validation images are not used.
+        fold_index: (n_train,) fold in which each image is held out, to predict it by a linear probe that was fitted
+            without it; negative for never. The final probe is fitted on all images.
+        choices: made with the validation images of folds.
+        initial, on_features: as for `fit`.
 
     Raises:
         BadRecipe: training diverged.
-        OutOfTime: the context's deadline came before the last of the chosen epochs.
+        OutOfTime: the deadline of the context passed before the last chosen epoch.
         Stopped: on request.
     """
-    inputs = (digest_of, preprocessing, recipe, context)
-    network, kept_head = initial_network(images, preprocessing, recipe, initial)
+    images, recipe, context = task.images, task.recipe, task.context
+    network, earlier_head = initial_network(images, task.preprocessing, recipe, initial)
     random_head = _copied_head(network)
     stages: list[StageRecord] = []
-    held_out, temperature = None, choices.head_temperature
+    held_out: HeldOut | None = None
+    temperature = choices.head_temperature
     finetuned: Finetuned | None = None
     if recipe.init != "scratch":
         assert choices.shrinkage is not None, "folds with initial weights fit a linear probe"
-        kept_head = kept_head if choices.keeps_head else None
-        choose = head_by_choices(images, recipe, choices.shrinkage, kept_head, fold_index, context)
-        choice, stage = instant_stage(
-            network, images, *inputs, choose, temperature, on_features, with_copies=kept_head is None
-        )
+        earlier_head = earlier_head if choices.keeps_head else None
+        choose = head_by_choices(task, fold_index, choices.shrinkage, earlier_head)
+        choice, stage = instant_stage(network, task, choose, temperature, on_features, with_copies=earlier_head is None)
         stages.append(stage)
-        unseen = choice.unseen
-        held_out, temperature = (unseen if len(unseen.label) else None), stage.temperature
+        temperature = stage.temperature
+        if len(choice.held_out.label):
+            held_out = choice.held_out
     if choices.epochs:
-        held_out = None  # fine-tuning leaves the probe
+        held_out = None  # the probe does not describe the fine-tuned network
         _initialize_head(network, recipe, random_head, temperature)
         finetuned = _finetune(network, images, recipe, context, choices.epochs)
-        if finetuned.stopped_because == "on request":  # part of the epochs that were chosen would make another network
+        if finetuned.stopped_because == "on request":  # with fewer epochs it would be another network
             raise work_stopped()
         if finetuned.stopped_because == "out of time":
             raise OutOfTime("no-time-for-all-images")
         if finetuned.stopped_because == "diverged":
             raise _diverged(recipe)
         if choices.refitted is not None:
-            refit_head_as_chosen(network, images, *inputs, choices.refitted)
+            refit_head_as_chosen(network, task, choices.refitted)
         stages.append(_finetune_stage(finetuned, recipe, choices.refitted))
-    chosen: Literal["instant", "finetune"] = "finetune" if choices.epochs else "instant"
-    context.emit(_selected(chosen, finetuned))
+    selected: Literal["instant", "finetune"] = "finetune" if choices.epochs else "instant"
+    context.emit(_selected(selected, finetuned))
     val_logits = np.zeros((0, images.n_classes))
-    return Fitted(network, val_logits, tuple(stages), chosen, is_stopped=False, held_out=held_out)
+    return Fitted(network, val_logits, tuple(stages), selected, is_stopped=False, held_out=held_out)
 
 
 def calibrate(
     logits: Floats, label: Ints, rule: DecisionRule, calibrated_on: CalibrationImages = "validation images"
 ) -> Calibration:
-    """What images that took no part in fitting set about probabilities and decisions.
+    """Return the calibration of probabilities and decisions by images that were not used for fitting.
 
     Args:
-        logits: (n, K) of the network that is kept, or of some like it.
+        logits: (n, K) of the selected network, or of equivalent networks.
         label: (n,) int in [0, K).
-        rule: how classes are decided.
-        calibrated_on: which images these are.
+        rule: of the decision between classes.
+        calibrated_on: description of the images.
     """
     temperature = fit_temperature(logits, label)
     probability = apply_temperature(logits, temperature)
@@ -363,7 +348,7 @@ def calibrate(
 def initial_network(
     images: TrainingImages, preprocessing: Preprocessing, recipe: Recipe, initial: InitialClassifier | None
 ) -> tuple[Network, LinearHead | None]:
-    """The network as every training begins with it, and the head of an earlier run with the same classes."""
+    """Return the initial network of a training, and the head of an earlier run with the same classes."""
     keep_freed_memory()
     torch.manual_seed(recipe.seed)
     network = create_network(
@@ -375,11 +360,11 @@ def initial_network(
         options=recipe.model_options,
         image_size=preprocessing.image_size,
     )
-    kept_head = initial.take_over(network) if initial else None
+    earlier_head = initial.load_into(network) if initial else None
     set_normalization(network, recipe, images.pixels_of, images.train)
     freeze_to(network, recipe.freeze_to)
     begin_batch_statistics(network, recipe, images.pixels_of, images.train)
-    return network, kept_head
+    return network, earlier_head
 
 
 def _copied_head(network: Network) -> dict[str, torch.Tensor]:
@@ -389,7 +374,7 @@ def _copied_head(network: Network) -> dict[str, torch.Tensor]:
 def _initialize_head(
     network: Network, recipe: Recipe, random_head: dict[str, torch.Tensor], temperature: float
 ) -> None:
-    """The head that fine-tuning begins with: the instant classifier's divided by its temperature, or a random one."""
+    """Set the initial head of fine-tuning: the instant classifier divided by its temperature, or a random head."""
     if recipe.init == "scratch":
         return
     if recipe.head_init == "random":
@@ -413,7 +398,7 @@ def _finetune(
 
 
 def _soften(network: Network, temperature: float) -> None:
-    """Divide the head by its temperature: overconfident logits would make the first steps of fine-tuning violent."""
+    """Divide the head by its temperature: overconfident logits would cause large first steps of fine-tuning."""
     with torch.no_grad():
         network.head.weight.div_(temperature)
         network.head.bias.div_(temperature)

@@ -1,4 +1,4 @@
-"""Initial weights: adaptation of the first layer, and intensity normalization."""
+"""Initial weights of an earlier run, and the normalization of pixels."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ from coverslip.datasets import some
 from coverslip.errors import BadRecipe
 from coverslip.messages import Set, text
 from coverslip.models import IMAGENET, model_info
-from coverslip.models.building import own_options
+from coverslip.models.building import default_options
 from coverslip.models.networks import Network
 from coverslip.runs import ClassifierCard, FromRun, PackedClassifier, Recipe, find_classifier, open_classifier
 from coverslip.training.linear_probe import LinearHead
@@ -24,28 +24,28 @@ _HEAD = ("head.weight", "head.bias")
 
 @dataclass(frozen=True, slots=True)
 class InitialClassifier:
-    """An earlier run's classifier, and which of its classes are which of this run's."""
+    """The classifier of an earlier run, and the correspondence of its classes to those of this run."""
 
     packed: PackedClassifier
-    class_of: tuple[int | None, ...]  # for each class of this run its number there
-    offers_head: bool = True  # False: it knows the validation images, which could not judge it
+    class_of: tuple[int | None, ...]  # for each class of this run, its number in the earlier run
+    offers_head: bool = True  # False: it was trained on validation images, which then cannot evaluate its head
 
     @property
     def n_new(self) -> int:
-        """Classes of this run that the earlier one did not have."""
+        """Number of classes of this run that the earlier run did not have."""
         return self.class_of.count(None)
 
-    def take_over(self, network: Network) -> LinearHead | None:
-        """Put the weights into the network, whose head stays as it is; gives the earlier head's rows for the classes.
+    def load_into(self, network: Network) -> LinearHead | None:
+        """Load the weights into the network, except the head, and return the earlier head for the classes of this run.
 
-        A first layer for other channels answers to an image of equal channels as before, where all channels were
-        normalized alike.
+        If the number of channels differs, the first layer is adapted. If all channels are normalized alike, its output
+        for an image of equal channels does not change.
 
         Returns:
-            The calibrated head; None where a class is new, or where none is offered.
+            The calibrated head; None if a class is new or no head is offered.
 
         Raises:
-            BadRecipe: the network is another one.
+            BadRecipe: the weights belong to another network.
         """
         weights = {name: torch.from_numpy(array.copy()) for name, array in self.packed.read_weights().items()}
         current = network.state_dict()
@@ -62,7 +62,12 @@ class InitialClassifier:
 
 
 def initial_classifier(init: FromRun, classes: Sequence[str], *, offers_head: bool = True) -> InitialClassifier:
-    """What an earlier run gives to a training on these classes, its head included if validation images can judge it.
+    """Return the classifier of an earlier run for a training on these classes.
+
+    Args:
+        init: the earlier run, and the names of its classes in this training.
+        classes: of this training.
+        offers_head: whether its head can be used, because validation images can evaluate it.
 
     Raises:
         BadClassifier: there is no classifier, or it is damaged.
@@ -73,62 +78,62 @@ def initial_classifier(init: FromRun, classes: Sequence[str], *, offers_head: bo
 
 
 def check_initialization(init: FromRun, recipe: Recipe, classes: Sequence[str]) -> None:
-    """Whether an earlier run can be the initialization.
+    """Check that an earlier run can be the initialization.
 
     Raises:
         BadClassifier: there is no classifier, or it is damaged.
-        BadRecipe: it has another network, or `labels` names a class that it or this training does not have.
+        BadRecipe: the earlier run has another network, or a class of `labels` does not exist in one of the trainings.
     """
     packed = open_classifier(find_classifier(init.run))
-    card, place = packed.card, packed.path
+    card = packed.card
     earlier, current = ({**choices.model_dump(), "model_options": whole_options(choices)} for choices in (card, recipe))
     differing = [key for key in ("model", "model_options", "head") if earlier[key] != current[key]]
     if differing:
         raise BadRecipe(
             "initial-network-differs",
-            file=place,
+            file=packed.path,
             remedies=[Set(key, earlier[key]) for key in differing],
         )
     check_labels(init.labels, card.classes, classes)
 
 
 def check_labels(labels: Mapping[str, str], earlier: Sequence[str], classes: Sequence[str]) -> None:
-    """Whether a map of an earlier run's class names to this run's holds only names that there are.
+    """Check the map from class names of an earlier run to class names of this run.
 
     Raises:
-        BadRecipe: it does not, or two classes of the earlier run would be one of this.
+        BadRecipe: a class does not exist, or two classes of the earlier run are mapped to one class of this run.
     """
     if unknown := [name for name in labels if name not in earlier]:
         raise BadRecipe("unknown-class-of-initial-run", name=unknown[0], names=some(earlier, 12))
     if unknown := [name for name in labels.values() if name not in classes]:
         raise BadRecipe("unknown-class-of-images", name=unknown[0], names=some(classes, 12))
-    times = Counter(labels.get(name, name) for name in earlier)
+    counts = Counter(labels.get(name, name) for name in earlier)
     for name in labels.values():
-        if times[name] > 1:
+        if counts[name] > 1:
             merged = [each for each in earlier if labels.get(each, each) == name]
             raise BadRecipe("labels-merge-classes", names=some(merged), name=name)
 
 
 def whole_options(choices: Recipe | ClassifierCard) -> dict[str, Any]:  # Any: each option's own type
-    """The options of a network, those included that were not chosen."""
-    return {**own_options(model_info(choices.model)), **choices.model_options}
+    """Return all options of a network, with the defaults of options that are not set."""
+    return {**default_options(model_info(choices.model)), **choices.model_options}
 
 
 def _fitted(weight: Tensor, target: Tensor) -> Tensor:
-    """The weight, or for a first layer (and its normalization) of other channels the mean over its channels.
+    """Return the weight, adapted to the target if the number of input channels differs.
 
-    A layer for C channels that sees the same in all of them answers by the sum of their weights: spread evenly over
-    the new channels it answers the same.
+    The output of a first layer for equal channels depends on the sum of the weights over channels. The sum is divided
+    evenly among the new channels, so that this output does not change. Normalization is averaged over channels.
 
     Raises:
-        ValueError: the shapes differ in something else.
+        ValueError: the shapes differ in another way.
     """
     if weight.shape == target.shape:
         return weight
     shape, target_shape = list(weight.shape), list(target.shape)
     if len(shape) != 4 or len(target_shape) != 4 or shape[0] != target_shape[0] or shape[2:] != target_shape[2:]:
         raise ValueError(text("weight-shape-differs", shape=str(shape), target_shape=str(target_shape)))
-    if shape[0] == 1 and shape[2:] == [1, 1]:  # mean and standard deviation of the channels
+    if shape[0] == 1 and shape[2:] == [1, 1]:  # mean or standard deviation of the channels
         return weight.mean(1, keepdim=True).expand(target.shape).clone()
     return (weight.sum(1, keepdim=True) / target_shape[1]).expand(target.shape).clone()
 
@@ -136,7 +141,7 @@ def _fitted(weight: Tensor, target: Tensor) -> Tensor:
 Ints = npt.NDArray[np.int64]
 
 _READ_AT_ONCE = 16
-_LEAST_SD = 1e-3  # a channel that is the same everywhere says nothing, and must not become noise
+_MIN_SD = 1e-3  # normalization must not amplify noise of a constant channel
 
 
 def set_normalization(
@@ -145,11 +150,11 @@ def set_normalization(
     pixels_of: Callable[[Sequence[int]], npt.NDArray[np.unsignedinteger]],
     train: Ints,
 ) -> None:
-    """Give the network the mean and standard deviation that the recipe asks for.
+    """Set the mean and standard deviation of the network by the recipe's `normalization`.
 
     Args:
-        network: (B, C, H, W) in [0, 1] -> logits; `weights` leaves it as it is.
-        recipe: its `normalization`.
+        network: (B, C, H, W) in [0, 1] -> logits; not changed for `weights`.
+        recipe: of the training.
         pixels_of: (n, S, S, C) integers of the images at these positions.
         train: positions of the training images; only these are used.
     """
@@ -172,7 +177,7 @@ def set_normalization(
 def _moments(
     pixels_of: Callable[[Sequence[int]], npt.NDArray[np.unsignedinteger]], train: Ints, channels: int
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """(C,) mean and standard deviation over all pixels of the training images, as they are preprocessed, in [0, 1]."""
+    """Return (C,) mean and standard deviation over all pixels of the preprocessed training images, in [0, 1]."""
     total, square, n = np.zeros(channels), np.zeros(channels), 0
     for start in range(0, len(train), _READ_AT_ONCE):
         for pixels in pixels_of(train[start : start + _READ_AT_ONCE].tolist()):
@@ -181,4 +186,4 @@ def _moments(
             square += np.square(values).sum(axis=0)
             n += len(values)
     mean = total / n
-    return mean, np.maximum(np.sqrt(np.maximum(square / n - mean**2, 0)), _LEAST_SD)
+    return mean, np.maximum(np.sqrt(np.maximum(square / n - mean**2, 0)), _MIN_SD)

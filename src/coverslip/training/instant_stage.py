@@ -1,4 +1,4 @@
-"""The instant stage: frozen features of every image, a linear probe on them, and its validation scores."""
+"""The instant stage of a training: a linear probe on frozen features, and its validation scores."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,11 +10,10 @@ import numpy.typing as npt
 from coverslip.engines import Features
 from coverslip.evaluation import apply_temperature, fit_temperature, score
 from coverslip.events import COMPUTING_FEATURES, Emit, Event, InstantClassifierFitted, Progressed, StageStarted
-from coverslip.images import Preprocessing
 from coverslip.models.networks import Network
-from coverslip.runs import IMAGES_COPIED, FittedOn, InstantStage, Recipe, RunContext
-from coverslip.training.batches import TrainingImages
-from coverslip.training.heads import AugmentedCopies, DigestOf, HeadFitter, Variation, features_of
+from coverslip.runs import IMAGES_COPIED, FittedOn, InstantStage
+from coverslip.training.batches import TrainingTask
+from coverslip.training.heads import AugmentedCopies, HeadFitter, Variation, features_of
 from coverslip.training.linear_probe import LinearHead
 from coverslip.training.ranking import rank
 
@@ -23,8 +22,8 @@ Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Unseen:
-    """Logits for images that took no part in fitting: what probabilities are calibrated on."""
+class HeldOut:
+    """Logits of images that were not used for fitting, for calibration."""
 
     logits: Floats  # (n, K)
     label: Ints  # (n,)
@@ -32,88 +31,81 @@ class Unseen:
 
 @dataclass(frozen=True, slots=True)
 class HeadChoice:
-    """The head that goes into the network."""
+    """The head that is selected for the network."""
 
     head: LinearHead
-    of_training: LinearHead  # the same, or one that validation images may still judge
-    shrinkage: float | None  # of the head that was fitted, whether or not it is the one that is taken
-    is_kept: bool  # it is the head of an earlier run
-    unseen: Unseen  # by heads that were not fitted on them; there may be none
+    of_training: LinearHead  # the same head, or a head that validation images can still evaluate
+    shrinkage: float | None  # of the fitted head, even if the head of an earlier run is selected
+    is_earlier: bool  # the head of an earlier run is selected
+    held_out: HeldOut  # by heads that were fitted without these images; may be empty
     fitted_on: FittedOn = "training images"
 
 
-# Of the features of training images, then validation images, and the covariance within images.
 ChooseHead = Callable[[Features, Variation | None], HeadChoice]
-# The same features while they can be read, the shrinkage of the head that was fitted, and the covariance within images.
+"""Selects a head by the features of training images, then validation images, and the covariance within images."""
+
 OnFeatures = Callable[[Features, Features, float | None, Variation | None], None]
+"""Gets the features of training and validation images, the shrinkage of the fitted head, and the covariance."""
 
 
 def ignore_features(train: Features, val: Features, shrinkage: float | None, variation: Variation | None) -> None:
-    """Do nothing with them."""
+    """Do nothing with the features."""
 
 
-def head_by_validation(
-    images: TrainingImages, fold_index: Ints | None, recipe: Recipe, kept_head: LinearHead | None, context: RunContext
-) -> ChooseHead:
-    """Validation images choose the shrinkage, and between the fitted head and that of an earlier run.
+def head_by_validation(task: TrainingTask, fold_index: Ints | None, earlier_head: LinearHead | None) -> ChooseHead:
+    """Return a function that selects the shrinkage, and between the fitted and an earlier head, by validation images.
 
-    Then the head is fitted on them too, unless `fold_index`, in which each is held out, is None.
+    The head is then also fitted on validation images, unless `fold_index` is None. Each image is held out in its fold.
     """
+    images, recipe = task.images, task.recipe
 
     def choose(features: Features, variation: Variation | None) -> HeadChoice:
         label = images.val_label
-        heads = HeadFitter(images.n_classes, recipe, context, variation).fit_by_validation(
-            features, images.train_label, label, fold_index
-        )
+        fitter = HeadFitter(images.n_classes, recipe, task.context, variation)
+        heads = fitter.fit_by_validation(features, images.train_label, label, fold_index)
         shrinkage = heads.of_training.shrinkage
-        if kept_head is not None:
-            val = features.part(slice(len(images.train), None))
-            if rank(kept_head.logits(val), label, recipe) >= rank(heads.val_logits, label, recipe):
-                return HeadChoice(kept_head, kept_head, shrinkage, True, Unseen(kept_head.logits(val), label))
-        unseen = Unseen(heads.val_logits, label)
-        return HeadChoice(heads.head, heads.of_training, shrinkage, False, unseen, heads.fitted_on)
+        if earlier_head is not None:
+            logits = earlier_head.logits(features.part(slice(len(images.train), None)))
+            if rank(logits, label, recipe) >= rank(heads.val_logits, label, recipe):
+                return HeadChoice(earlier_head, earlier_head, shrinkage, True, HeldOut(logits, label))
+        held_out = HeldOut(heads.val_logits, label)
+        return HeadChoice(heads.head, heads.of_training, shrinkage, False, held_out, heads.fitted_on)
 
     return choose
 
 
 def head_by_choices(
-    images: TrainingImages,
-    recipe: Recipe,
-    shrinkage: float,
-    kept_head: LinearHead | None,
-    fold_index: Ints,
-    context: RunContext,
+    task: TrainingTask, fold_index: Ints, shrinkage: float, earlier_head: LinearHead | None
 ) -> ChooseHead:
-    """The shrinkage is settled, and so is whether the head of an earlier run is kept.
+    """Return a function that fits a head with this shrinkage, or takes the head of an earlier run.
 
-    There are no validation images: the training images of each fold (`fold_index`, (n_train,), negative for never) are
+    There are no validation images. The training images of each fold (`fold_index`, (n_train,), negative for never) are
     held out from a head that is fitted on the others.
     """
 
     def choose(features: Features, variation: Variation | None) -> HeadChoice:
-        label = images.train_label
-        if kept_head is not None:
-            return HeadChoice(kept_head, kept_head, shrinkage, True, Unseen(kept_head.logits(features), label))
-        fitter = HeadFitter(images.n_classes, recipe, context, variation)
+        label = task.images.train_label
+        if earlier_head is not None:
+            held_out = HeldOut(earlier_head.logits(features), label)
+            return HeadChoice(earlier_head, earlier_head, shrinkage, True, held_out)
+        fitter = HeadFitter(task.images.n_classes, task.recipe, task.context, variation)
         head = fitter.fit(features, label, shrinkage)
         is_held_out = fold_index >= 0
-        unseen = Unseen(
-            fitter.predict_held_out(features, label, fold_index, shrinkage)[is_held_out], label[is_held_out]
-        )
-        return HeadChoice(head, head, shrinkage, False, unseen)
+        logits = fitter.predict_held_out(features, label, fold_index, shrinkage)
+        return HeadChoice(head, head, shrinkage, False, HeldOut(logits[is_held_out], label[is_held_out]))
 
     return choose
 
 
 @dataclass(slots=True)
 class _Progress:
-    """Tells the progress with features of images and of their copies as one, counted in images.
+    """Combines the progress of the features of images and of their copies, counted in images.
 
-    The pace is that of images alone: of a copy it is another.
+    The pace is that of images only, because a copy takes another time.
     """
 
     emit: Emit
-    copies: float  # how many images take as long as the copies that are not in the cache
+    copies: float  # number of images that take as long as the copies that are not in the cache
     n_done: int = 0  # images
 
     def of_images(self, event: Event) -> None:
@@ -133,51 +125,46 @@ class _Progress:
 
 def instant_stage(
     network: Network,
-    images: TrainingImages,
-    digest_of: DigestOf,
-    preprocessing: Preprocessing,
-    recipe: Recipe,
-    context: RunContext,
+    task: TrainingTask,
     choose: ChooseHead,
     temperature: float = 1.0,
     on_features: OnFeatures = ignore_features,
     *,
     with_copies: bool = True,
 ) -> tuple[HeadChoice, InstantStage]:
-    """Put a head into the network.
+    """Replace the head of the network by a linear probe on its features.
 
     Args:
-        network: whose features are read; its head is replaced.
-        images, digest_of, preprocessing, recipe, context: as for `fit`.
-        choose: fits the head, or takes that of an earlier run.
-        temperature: of the head, where there are no unseen images to fit it on.
-        on_features: shown the features once the head is chosen; its time is not the stage's.
-        with_copies: learn from augmented copies, where the recipe allows them.
+        network: its head is replaced.
+        task: as for `fit`.
+        choose: fits the head, or takes the head of an earlier run.
+        temperature: of the head if there are no held-out images to fit it on.
+        on_features: gets the features after the head is selected; its time does not count as time of the stage.
+        with_copies: use augmented copies if the recipe allows them.
 
     Returns:
-        The head with what it says of unseen images, and the record of the stage.
+        The head with its logits of held-out images, and the record of the stage.
     """
+    images, recipe, context = task.images, task.recipe, task.context
     context.emit(StageStarted(stage="instant"))
     started = monotonic()
     positions, n = np.concatenate([images.train, images.val]), len(images.train)
-    copies = AugmentedCopies(network, images, digest_of, preprocessing, recipe, context) if with_copies else None
+    copies = AugmentedCopies(network, task) if with_copies else None
     progress = _Progress(context.emit, copies.n_missing() / recipe.tta if copies else 0.0)
-    with features_of(
-        network, images, positions, digest_of, preprocessing, recipe, replace(context, emit=progress.of_images)
-    ) as (features, engine):
+    with features_of(network, task, positions, progress.of_images) as (features, engine):
         train, val = features.part(slice(n)), features.part(slice(n, None))
         variation = copies.variation(progress.of_copies) if copies else None
         choice = choose(features, variation)
         seconds = monotonic() - started
         on_features(train, val, choice.shrinkage, variation)
     network.set_head(choice.head.weight, choice.head.bias)
-    unseen = choice.unseen
-    if len(unseen.label):
-        temperature = fit_temperature(unseen.logits, unseen.label)
+    held_out = choice.held_out
+    if len(held_out.label):
+        temperature = fit_temperature(held_out.logits, held_out.label)
     accuracy = macro_f1 = None
     if len(images.val):
-        probability = apply_temperature(unseen.logits, temperature)
-        scores = score(probability, unseen.label, names=("accuracy", "macro_f1"))
+        probability = apply_temperature(held_out.logits, temperature)
+        scores = score(probability, held_out.label, names=("accuracy", "macro_f1"))
         accuracy, macro_f1 = scores["accuracy"], scores["macro_f1"]
     context.emit(InstantClassifierFitted(seconds=seconds, val_accuracy=accuracy, val_macro_f1=macro_f1))
     return choice, InstantStage(
@@ -185,10 +172,10 @@ def instant_stage(
         engine=engine.name if engine else "cache",
         engine_difference=engine.largest_difference if engine else None,
         n_features=features.shape[1],
-        head="kept" if choice.is_kept else "fitted",
+        head="kept" if choice.is_earlier else "fitted",
         shrinkage=choice.shrinkage,
         fitted_on=choice.fitted_on,
-        images_copied=0 if variation is None or choice.is_kept else min(n, IMAGES_COPIED),
+        images_copied=0 if variation is None or choice.is_earlier else min(n, IMAGES_COPIED),
         temperature=temperature,
         val_accuracy=accuracy,
         val_macro_f1=macro_f1,

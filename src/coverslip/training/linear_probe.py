@@ -1,12 +1,17 @@
-"""The linear probe: a linear classifier on frozen features, in seconds.
+"""The linear probe: a linear classifier on frozen features, fitted in seconds.
 
 A regularized linear discriminant (Friedman 1989, Regularized Discriminant Analysis, with a pooled covariance shrunk
-towards the identity): one covariance serves every amount of shrinkage, so that choosing it on validation images costs
-little. The covariance of features within images, over augmented copies of each, can be added to that within classes,
-which reduces the weight of directions that orientation, light and size change.
-On blood cells (1,200 to train on, these features) its mean accuracy over three splits was above that of logistic
-regression at each of three image sizes, in a fraction of the time. Standardization is folded into the weights, so
-that the result is an ordinary linear layer.
+towards the identity). One covariance serves every amount of shrinkage, so that selecting the shrinkage on validation
+images costs little. The covariance of features within images, over augmented copies of each image, can be added to the
+covariance within classes. It reduces the weight of directions that orientation, illumination and size change.
+
+On blood cells (1,200 training images, these features), the mean accuracy over three splits was above that of logistic
+regression at each of three image sizes, in a fraction of the time. Standardization is folded into the weights, so that
+the result is an ordinary linear layer.
+
+`_linear_layer` is the closed form of the discriminant. It needs the class centers and a `_Solve`, which multiplies them
+by the inverse covariance: `_by_covariance` works on features, `_by_rows` on images if there are fewer images than
+features (Woodbury). `fit_linear_probe` and `held_out_logits` both use them.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -34,11 +39,11 @@ SHRINKAGES = (
     100.0,
 )  # added to every direction's variance, in units of its mean
 _ROWS_AT_ONCE = 2048
-_SD_FLOOR = 1e-3  # of the median feature's: dead features must not get huge weights
+_SD_FLOOR = 1e-3  # of the median standard deviation: constant features must not get huge weights
 
 
 class Rows(Protocol):
-    """(n, D) float32 features: an array, or rows on disk of which a slice is read when asked for."""
+    """(n, D) float32 features: an array, or rows on disk that are read slice by slice."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -48,14 +53,14 @@ class Rows(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LinearHead:
-    """logits = features @ weight.T + bias."""
+    """A linear layer: logits = features @ weight.T + bias."""
 
     weight: npt.NDArray[np.float32]  # (K, D)
     bias: npt.NDArray[np.float32]  # (K,)
-    shrinkage: float | None  # that was chosen; None where it was trained otherwise
+    shrinkage: float | None  # None if the layer was trained in another way
 
     def logits(self, features: Rows) -> Floats:
-        """(n, K) for (n, D) features."""
+        """Return (n, K) logits for (n, D) features."""
         return next(_logits_of([self], features))
 
 
@@ -72,36 +77,26 @@ def fit_linear_probe(
     variation: npt.NDArray[np.float32] | None = None,
     on_progress: OnProgress = ignore_progress,
 ) -> LinearHead:
-    """The linear head whose shrinkage is best on validation images.
+    """Return the linear head whose shrinkage is best on validation images.
 
     Args:
         features: (n, D) of the training images.
         label: (n,) in [0, n_classes); every class occurs.
         val_features, val_label: of the validation images.
         n_classes: K.
-        balanced: every class counts the same, however many images it has.
-        better: (n, K) logits and labels -> a score, higher is better; of equal ones the larger shrinkage wins.
-        shrinkages: to choose from, rising; with a single one there is nothing to choose, and no validation images are
-            needed.
-        variation: (R, D) rows whose products with each other are the covariance of features within images, which is
-            added to that within classes; None: it is not known.
-        on_progress: called after each part.
+        balanced: give all classes the same weight, whatever their numbers of images.
+        better: (n, K) logits and labels -> a score, higher is better. The larger shrinkage wins if scores are equal.
+        shrinkages: candidates in ascending order. A single one needs no validation images.
+        variation: (R, D) rows; rows.T @ rows is the covariance of features within images, which is added to the
+            covariance within classes. None: no such covariance.
+        on_progress: called after each slice of rows and after each shrinkage.
     """
     mean, sd = _moments(features)
-    heads = [
-        _unfold(shrinkage, weight, bias, mean, sd)
-        for shrinkage, weight, bias in _discriminants(
-            features,
-            mean,
-            sd,
-            label,
-            n_classes,
-            shrinkages,
-            balanced=balanced,
-            variation=_standardized(variation, sd),
-            on_progress=on_progress,
-        )
-    ]
+    share = _class_weights(label, n_classes, balanced=balanced)
+    layers = _discriminants(
+        lambda rows: (features[rows] - mean) / sd, label, share, shrinkages, _standardized(variation, sd), on_progress
+    )
+    heads = [_unfold(shrinkage, weight, bias, mean, sd) for shrinkage, weight, bias in layers]
     if len(heads) == 1:
         return heads[0]
     scores = [better(logits, val_label) for logits in _logits_of(heads, val_features)]
@@ -120,28 +115,28 @@ def held_out_logits(
     variation: npt.NDArray[np.float32] | None = None,
     fold_of_variation: Ints | None = None,
 ) -> Floats:
-    """What heads say of training images that they were not fitted on, by which another head's probabilities are judged.
+    """Return logits of training images by heads that were fitted without them, to calibrate another head.
 
-    In each fold its images are held out, and a head of that shrinkage is fitted on all others. Only labels are held
-    back: standardization, the classes' shares and what an image of a class counts are those of all images, so that a
-    fold takes one linear system, and not a training of its own. With variation and fewer images than features,
-    shrinkage is in units of the mean variance of all images too.
+    In each fold, its images are held out, and a head with the same shrinkage is fitted on all others. Standardization,
+    class weights and the weight of an image are those of all images, so that a fold needs one linear system instead of
+    a training. With variation and fewer images than features, the shrinkage is in units of the mean variance of all
+    images too.
 
     Args:
         features: (n, D) of the training images, ordered by fold.
         label: (n,) in [0, n_classes).
-        fold_index: (n,) rising; negative where an image is never held out. In no fold all images of a class are.
+        fold_index: (n,) ascending; negative for images that are never held out. No fold holds all images of a class.
         n_classes, balanced, variation: as for `fit_linear_probe`.
         shrinkage: of every head.
-        fold_of_variation: (R,) in which each row of the variation is excluded; negative for never.
+        fold_of_variation: (R,) fold in which each row of the variation is excluded; negative for never.
 
     Returns:
-        (n, K); NaN where an image is never held out.
+        (n, K); NaN for images that are never held out.
     """
     n, d = features.shape
     mean, sd = _moments(features)
-    counts = np.bincount(label, minlength=n_classes)
-    share = _shares(counts, balanced=balanced)
+    share = _class_weights(label, n_classes, balanced=balanced)
+    row_weight = share / np.bincount(label, minlength=n_classes)
     within = _standardized(variation, sd)
     fold_indices = np.unique(fold_index[fold_index >= 0])
     fold_of_rows = np.full(len(within), -1) if fold_of_variation is None else fold_of_variation
@@ -149,14 +144,14 @@ def held_out_logits(
     def standardized(rows: slice) -> Floats:
         return (features[rows] - mean) / sd
 
-    of_all = _Sums.of(standardized, label, share / counts, slice(0, n)) if n > d else None
+    sums_of_all = _Sums.of(standardized, label, row_weight, slice(0, n)) if n > d else None
 
     def prepared(within: Floats) -> tuple[Callable[[slice], Floats], _Sums, Floats, float]:
-        """Rows, their sums, what is added to their covariance, and the remaining shrinkage."""
-        if of_all is not None:
-            return standardized, of_all, within.T @ within, shrinkage
+        """Return rows, their sums, what is added to their covariance, and the remaining shrinkage."""
+        if sums_of_all is not None:
+            return standardized, sums_of_all, within.T @ within, shrinkage
         rows, added, remaining = _fewest_columns(standardized(slice(0, n)), label, share, within, shrinkage)
-        return rows, _Sums.of(rows, label, share / counts, slice(0, n)), added, remaining
+        return rows, _Sums.of(rows, label, row_weight, slice(0, n)), added, remaining
 
     shared = prepared(within) if not np.isin(fold_of_rows, fold_indices).any() else None
     logits = np.full((n, n_classes), np.nan)
@@ -164,46 +159,50 @@ def held_out_logits(
         is_used = fold_of_rows != t
         rows, sums, added, remaining = shared or prepared(within[is_used] / np.sqrt(max(is_used.mean(), 1e-12)))
         held_out = slice(int(np.searchsorted(fold_index, t)), int(np.searchsorted(fold_index, t, side="right")))
-        others = sums.without(_Sums.of(rows, label, share / counts, held_out))
-        weight, bias = others.discriminant(remaining, share, added, d)
+        fitted_on = sums.without(_Sums.of(rows, label, row_weight, held_out))
+        solve = _by_covariance(fitted_on.covariance + added, d)
+        weight, bias = _linear_layer(solve, remaining, fitted_on.centers, share)
         for some in _row_slices(held_out.stop, held_out.start):
             logits[some] = rows(some) @ weight.T + bias
     return logits
 
 
 def _standardized(variation: npt.NDArray[np.float32] | None, sd: Floats) -> Floats:
-    """(R, D); no rows where there is no variation."""
+    """Return (R, D) standardized rows; no rows if there is no variation."""
     return np.zeros((0, len(sd))) if variation is None else variation / sd
 
 
 def _fewest_columns(
     x: Floats, label: Ints, share: Floats, variation: Floats, shrinkage: float
 ) -> tuple[Callable[[slice], Floats], Floats, float]:
-    """Fewer rows than columns, rotated into as many columns; what is added to their covariance; remaining shrinkage.
+    """Rotate n rows with more than n columns into n columns.
 
-    A discriminant depends on inner products of rows alone, and these stay as they were. With variation, rows come in a
-    space where it and the shrinkage are the identity.
+    A discriminant depends on inner products of rows only, and these do not change. With variation, the result is in a
+    space in which the variation and the shrinkage together are the identity.
+
+    Returns:
+        The rows, what is added to their covariance, and the remaining shrinkage.
     """
     n = len(x)
     if not len(variation):
         columns = np.asarray(np.linalg.qr(x.T, mode="r")).T
         return lambda some: columns[some], np.zeros((n, n)), shrinkage
     products = whitened_products(x, label, share, variation, shrinkage)
-    products[np.diag_indices(n)] += 1e-10 * np.trace(products) / n  # rows may depend on each other
+    products[np.diag_indices(n)] += 1e-10 * np.trace(products) / n  # rows may be linearly dependent
     whitened: Floats = np.asarray(np.linalg.cholesky(products), dtype=np.float64)
     return lambda some: whitened[some], np.eye(n), 0.0
 
 
 def whitened_products(rows: _Numbers, label: Ints, share: Floats, variation: _Numbers, shrinkage: float) -> Floats:
-    """(n, n) products of (n, D) rows in a space where the covariance within images and the shrinkage are the identity.
+    """Return (n, n) products of rows in a space in which variation and shrinkage together are the identity.
 
-    By whichever is smaller, the covariance of features or the products of the (R, D) variation (Woodbury).
+    The smaller matrix is factorized: the covariance of features, or the products of the variation (Woodbury).
 
     Args:
-        rows: standardized.
+        rows: (n, D), standardized.
         label: (n,) in [0, K); every class occurs.
-        share: (K,) how much each class counts.
-        variation: (R, D), standardized as the rows are.
+        share: (K,) weight of each class.
+        variation: (R, D), standardized like the rows: rows.T @ rows is the covariance within images.
         shrinkage: in units of the mean variance within classes and images.
     """
     from scipy.linalg import cholesky, solve_triangular
@@ -223,46 +222,54 @@ def whitened_products(rows: _Numbers, label: Ints, share: Floats, variation: _Nu
 
 @dataclass(frozen=True, slots=True)
 class _Sums:
-    """What a discriminant needs of some rows; those of others can be taken away from it."""
+    """Sums over some rows that determine their class centers and covariance; the sums of others can be subtracted."""
 
     squares: Floats  # (D, D) sum over rows of x x', each times the weight of its class
-    totals: Floats  # (K, D) sum over each class's rows
+    totals: Floats  # (K, D) sum over the rows of each class
     counts: Floats  # (K,) rows
-    weight: Floats  # (K,) what a row of the class counts
+    row_weight: Floats  # (K,) weight of a row of each class
 
     @staticmethod
-    def of(rows: Callable[[slice], Floats], label: Ints, weight: Floats, which: slice) -> "_Sums":
-        is_class = np.eye(len(weight))
+    def of(
+        rows: Callable[[slice], Floats],
+        label: Ints,
+        row_weight: Floats,
+        selected: slice,
+        on_slice: Callable[[int], None] | None = None,
+    ) -> "_Sums":
+        """Sum over the selected rows; `on_slice` gets the number of slices that are done."""
+        is_class, root = np.eye(len(row_weight)), np.sqrt(row_weight)
         d = rows(slice(0, 1)).shape[1]
-        squares, totals = np.zeros((d, d)), np.zeros((len(weight), d))
-        for some in _row_slices(which.stop, which.start):
+        squares, totals = np.zeros((d, d)), np.zeros((len(row_weight), d))
+        for done, some in enumerate(_row_slices(selected.stop, selected.start), start=1):
             x = rows(some)
-            squares += (x * weight[label[some]][:, None]).T @ x
             totals += is_class[label[some]].T @ x
-        return _Sums(squares, totals, is_class[label[which]].sum(axis=0), weight)
+            weighted = x * root[label[some]][:, None]
+            squares += weighted.T @ weighted
+            if on_slice is not None:
+                on_slice(done)
+        return _Sums(squares, totals, is_class[label[selected]].sum(axis=0), row_weight)
 
-    def without(self, others: "_Sums") -> "_Sums":
+    def without(self, subset: "_Sums") -> "_Sums":
         return _Sums(
-            self.squares - others.squares, self.totals - others.totals, self.counts - others.counts, self.weight
+            self.squares - subset.squares, self.totals - subset.totals, self.counts - subset.counts, self.row_weight
         )
 
-    def discriminant(self, shrinkage: float, share: Floats, added: Floats, n_features: int) -> tuple[Floats, Floats]:
-        """(K, D) weight and (K,) bias, with (D, D) added to the covariance.
+    @property
+    def centers(self) -> Floats:
+        """(K, D) mean of each class."""
+        return self.totals / self.counts[:, None]
 
-        Of so many features, however many columns hold them.
-        """
-        from scipy.linalg import solve
-
-        centers = self.totals / self.counts[:, None]
-        counted = self.weight * self.counts
-        covariance = (self.squares - (centers * counted[:, None]).T @ centers) / counted.sum() + added
-        covariance[np.diag_indices_from(covariance)] += shrinkage * _unit(np.trace(covariance), n_features)
-        weight: Floats = solve(covariance, centers.T, assume_a="pos").T
-        return weight, np.log(share) - 0.5 * np.einsum("kd,kd->k", centers, weight)
+    @property
+    def covariance(self) -> Floats:
+        """(D, D) within classes."""
+        centers, counted = self.centers, self.row_weight * self.counts
+        covariance: Floats = (self.squares - (centers * counted[:, None]).T @ centers) / counted.sum()
+        return covariance
 
 
 def _logits_of(heads: Sequence[LinearHead], features: Rows) -> Iterator[Floats]:
-    """(n, K) logits of each head; the features are read once for all of them."""
+    """Return the (n, K) logits of each head. The features are read once for all heads."""
     weight = np.concatenate([head.weight for head in heads]).T.astype(np.float64)
     bias = np.concatenate([head.bias for head in heads])
     parts = [features[rows].astype(np.float64) @ weight for rows in _row_slices(features.shape[0])]
@@ -271,7 +278,7 @@ def _logits_of(heads: Sequence[LinearHead], features: Rows) -> Iterator[Floats]:
 
 
 def _moments(features: Rows) -> tuple[Floats, Floats]:
-    """(D,) mean and standard deviation, the latter with a floor."""
+    """Return (D,) mean and standard deviation, the latter with a lower limit."""
     n, d = features.shape
     total, square = np.zeros(d), np.zeros(d)
     for rows in _row_slices(n):
@@ -284,93 +291,88 @@ def _moments(features: Rows) -> tuple[Floats, Floats]:
 
 
 def _discriminants(
-    features: Rows,
-    mean: Floats,
-    sd: Floats,
+    rows: Callable[[slice], Floats],
     label: Ints,
-    n_classes: int,
+    share: Floats,
     shrinkages: Sequence[float],
-    *,
-    balanced: bool,
     variation: Floats,
     on_progress: OnProgress = ignore_progress,
 ) -> Iterator[tuple[float, Floats, Floats]]:
-    """(shrinkage, (K, D) weight, (K,) bias) for every shrinkage, on features standardized by mean and sd.
+    """Yield (shrinkage, (K, D) weight, (K,) bias) for every shrinkage.
 
-    The covariance is that within classes, plus that within images (`variation`).
+    Args:
+        rows: returns (., D) standardized features of a slice of the images.
+        label: (n,) in [0, K).
+        share: (K,) weight of each class.
+        shrinkages, on_progress: as for `fit_linear_probe`.
+        variation: (R, D), standardized like the features.
     """
-    n, d = features.shape
-    counts = np.bincount(label, minlength=n_classes)
-    share = _shares(counts, balanced=balanced)
-    is_class = np.eye(n_classes)[label]  # (n, K)
-    centers = np.zeros((n_classes, d))
-    for rows in _row_slices(n):
-        centers += is_class[rows].T @ ((features[rows] - mean) / sd)
-    centers /= counts[:, None]
-
-    def scatter(rows: slice) -> Floats:
-        """Deviations from the class centers; the cross product of all rows is the pooled covariance."""
-        deviations = (features[rows] - mean) / sd - centers[label[rows]]
-        weighted: Floats = deviations * np.sqrt(share / counts)[label[rows]][:, None]
-        return weighted
-
+    n, d = len(label), variation.shape[1]
+    row_weight = share / np.bincount(label, minlength=len(share))
     n_slices = len(list(_row_slices(n)))
-    n_parts = n_slices + len(shrinkages)
-    solved = (
-        _by_products(scatter, n, d, variation, lambda done: on_progress(done, n_parts))
-        if d <= n + len(variation)
-        else _by_images(np.concatenate([scatter(slice(0, n)), variation]))
-    )
+    n_steps = n_slices + len(shrinkages)
+    if d <= n + len(variation):
+        sums = _Sums.of(rows, label, row_weight, slice(0, n), lambda done: on_progress(done, n_steps))
+        centers, solve = sums.centers, _by_covariance(sums.covariance + variation.T @ variation, d)
+    else:
+        x = rows(slice(0, n))
+        is_class = np.eye(len(share))[label]  # (n, K)
+        centers = is_class.T @ x / is_class.sum(axis=0)[:, None]
+        deviations = (x - centers[label]) * np.sqrt(row_weight[label])[:, None]
+        solve = _by_rows(np.concatenate([deviations, variation]))
     for done, shrinkage in enumerate(shrinkages, start=n_slices + 1):
-        weight = solved(shrinkage, centers)
-        on_progress(done, n_parts)
-        bias = np.log(share) - 0.5 * np.einsum("kd,kd->k", centers, weight)
+        weight, bias = _linear_layer(solve, shrinkage, centers, share)
+        on_progress(done, n_steps)
         yield shrinkage, weight, bias
 
 
-_Solved = Callable[[float, Floats], Floats]  # (shrinkage, (K, D) centers) -> (K, D) centers @ (covariance + shrunk)^-1
+_Solve = Callable[[float, Floats], Floats]
+"""(shrinkage, (K, D) centers) -> (K, D): centers @ inverse of (covariance + shrinkage * mean variance * identity)."""
 
 
-def _by_products(
-    scatter: Callable[[slice], Floats], n: int, d: int, variation: Floats, on_slice: Callable[[int], None]
-) -> _Solved:
-    """By the covariance of the features: a Cholesky factor for each shrinkage.
+def _linear_layer(solve: _Solve, shrinkage: float, centers: Floats, share: Floats) -> tuple[Floats, Floats]:
+    """Return the (K, D) weight and (K,) bias of the discriminant with these (K, D) class centers and class weights."""
+    weight = solve(shrinkage, centers)
+    return weight, np.log(share) - 0.5 * np.einsum("kd,kd->k", centers, weight)
 
-    With thousands of features nine factors take a quarter of the time of the eigenvectors that would serve them all.
+
+def _by_covariance(covariance: Floats, n_features: int) -> _Solve:
+    """Solve with a Cholesky factor of the covariance for each shrinkage; the covariance is changed in place.
+
+    With thousands of features, nine factors take a quarter of the time of the eigenvectors that would serve all
+    shrinkages.
+
+    Args:
+        covariance: (D, D).
+        n_features: over which the variance is averaged; more than D if the features were rotated into fewer columns.
     """
     from scipy.linalg import cho_factor, cho_solve
 
-    covariance = variation.T @ variation
-    for done, rows in enumerate(_row_slices(n), start=1):
-        part = scatter(rows)
-        covariance += part.T @ part
-        on_slice(done)
     variance = covariance.diagonal().copy()
 
-    def solved(shrinkage: float, centers: Floats) -> Floats:
-        np.fill_diagonal(covariance, variance + shrinkage * _unit(variance.sum(), d))
+    def solve(shrinkage: float, centers: Floats) -> Floats:
+        np.fill_diagonal(covariance, variance + shrinkage * _unit(variance.sum(), n_features))
         weight: Floats = cho_solve(cho_factor(covariance, check_finite=False), centers.T, check_finite=False).T
         return weight
 
-    return solved
+    return solve
 
 
-def _by_images(scattered: Floats) -> _Solved:
-    """By the products of the images with each other, where there are fewer of them than features (Woodbury)."""
+def _by_rows(rows: Floats) -> _Solve:
+    """Solve with the products of rows, for fewer rows than features: the covariance is rows.T @ rows (Woodbury)."""
     from scipy.linalg import cho_factor, cho_solve
 
-    products = scattered @ scattered.T
-    variance, d = products.diagonal().copy(), scattered.shape[1]
+    products = rows @ rows.T
+    variance, d = products.diagonal().copy(), rows.shape[1]
 
-    def solved(shrinkage: float, centers: Floats) -> Floats:
+    def solve(shrinkage: float, centers: Floats) -> Floats:
         floor = shrinkage * _unit(variance.sum(), d)
         np.fill_diagonal(products, variance + floor)
-        factor = cho_factor(products, check_finite=False)
-        by_image = cho_solve(factor, scattered @ centers.T, check_finite=False)
-        weight: Floats = (centers - by_image.T @ scattered) / floor
+        by_row = cho_solve(cho_factor(products, check_finite=False), rows @ centers.T, check_finite=False)
+        weight: Floats = (centers - by_row.T @ rows) / floor
         return weight
 
-    return solved
+    return solve
 
 
 def _unit(variance: float, d: int) -> float:
@@ -378,18 +380,18 @@ def _unit(variance: float, d: int) -> float:
     return max(float(variance) / d, 1e-12)
 
 
-def _shares(counts: Ints, *, balanced: bool) -> Floats:
-    """(K,) how much each class counts."""
-    n_classes = len(counts)
+def _class_weights(label: Ints, n_classes: int, *, balanced: bool) -> Floats:
+    """Return (K,) weights that sum to 1: equal, or the proportions of the classes."""
+    counts = np.bincount(label, minlength=n_classes)
     return np.full(n_classes, 1 / n_classes) if balanced else counts / counts.sum()
 
 
 def _row_slices(stop: int, start: int = 0) -> Iterator[slice]:
-    """Rows to hold at a time, in double precision, so that 100,000 images take the memory of some thousand."""
+    """Return slices of rows to hold in double precision, so that 100,000 images take the memory of some thousand."""
     return (slice(first, min(first + _ROWS_AT_ONCE, stop)) for first in range(start, stop, _ROWS_AT_ONCE))
 
 
 def _unfold(shrinkage: float, weight: Floats, bias: Floats, mean: Floats, sd: Floats) -> LinearHead:
-    """The head for raw features: standardization becomes part of weight and bias."""
+    """Return the head for raw features, with the standardization folded into weight and bias."""
     raw = weight / sd
     return LinearHead(raw.astype(np.float32), (bias - raw @ mean).astype(np.float32), shrinkage)

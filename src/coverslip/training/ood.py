@@ -1,12 +1,14 @@
-"""Out-of-distribution detection: statistics of the features of training images.
+"""Out-of-distribution (OOD) detection by the distance of an image's features to those of the training images.
 
-The limit comes from images that were not trained on. While the network is frozen and pretrained on other images, its
-features know nothing of any of them: each is held out in turn. A network that was fine-tuned knows its training images:
-validation images set the limit, although they chose its epoch. Refitted on all images, it has none: its distances are
-held against what folds' networks said of the images that they were not trained on. These learnt from fewer images, and
-so looked in fewer directions; distances grow with the number of directions, so that the last network looks in as many.
-In as many as its images allow, 18 and 14% of new images of the same kind were unfamiliar (240 images of
-blood_pbc, 5 folds, two seeds) instead of 4.6%.
+The limit is set by images that the network was not trained on:
+
+- A frozen network with ImageNet weights was trained on none of the images, so each image is held out in turn.
+- For a fine-tuned network, validation images set the limit, although they selected its epoch.
+- A network that was refitted on all images has no validation images. The limit is set by the distances of the folds'
+  networks for the images of their test folds. These networks used fewer images and therefore fewer directions.
+  Distances grow with the number of directions, so the refitted network uses the same number. With as many directions as
+  its images allow, 18 and 14% of new images of the same kind were unfamiliar instead of 4.6% (240 images of blood_pbc,
+  5 folds, two seeds).
 """
 
 from collections.abc import Callable, Sequence
@@ -26,23 +28,22 @@ from coverslip.evaluation.ood import (
     n_directions,
 )
 from coverslip.events import Noted
-from coverslip.images import Preprocessing
 from coverslip.messages import note
-from coverslip.runs import N_OOD_IMAGES, CalibrationImages, OodThreshold, Recipe, RunContext
-from coverslip.training.batches import TrainingImages
+from coverslip.runs import N_OOD_IMAGES, CalibrationImages, OodThreshold
+from coverslip.training.batches import TrainingTask
 from coverslip.training.fitting import Fitted
-from coverslip.training.heads import DigestOf, features_of, some_of_training
+from coverslip.training.heads import features_of, some_of_training
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-FoldIndicesOf = Callable[[Sequence[int]], Ints]  # positions -> fold in which each is held out; negative for never
+FoldIndicesOf = Callable[[Sequence[int]], Ints]  # positions -> fold in which each image is held out; negative for never
 
 _MOST_FROZEN = 4000
 
 
 @dataclass(frozen=True, slots=True)
 class OodDetector:
-    """Statistics of the training images, and the limit."""
+    """Statistics of the features of training images, and the limit of the distance."""
 
     statistics: FeatureStatistics
     limits: OodThreshold
@@ -50,46 +51,39 @@ class OodDetector:
 
 @dataclass(frozen=True, slots=True)
 class FoldDistances:
-    """How far folds' networks saw the images that they tested from those that they were trained on."""
+    """Distances of test images of all folds to the training images of their fold."""
 
     distance: Floats  # (n,)
-    n_directions: int  # that they looked in
+    n_directions: int  # of the feature space
 
 
 def fit_ood_detector(
-    fitted: Fitted,
-    images: TrainingImages,
-    fold_indices_of: FoldIndicesOf,
-    digest_of: DigestOf,
-    preprocessing: Preprocessing,
-    recipe: Recipe,
-    context: RunContext,
-    folds: FoldDistances | None = None,
+    fitted: Fitted, task: TrainingTask, fold_indices_of: FoldIndicesOf, folds: FoldDistances | None = None
 ) -> OodDetector | None:
-    """What makes an image unfamiliar to this network; None, and a note, where too few images can tell.
+    """Return the OOD detector of a network; emit a note and return None if there are too few images.
 
     Args:
         fitted: the network.
-        images: that it was trained on, and validation images if there are any.
-        fold_indices_of: how images are held out of frozen features.
-        digest_of, preprocessing, recipe, context: as for `fit`; features that are in the cache are read from there.
-        folds: what their networks said, where there are folds.
+        task: of its training. Features are read from the cache if possible.
+        fold_indices_of: folds in which images are held out if the network is frozen.
+        folds: distances by the networks of the folds; None without folds.
     """
-    is_frozen = fitted.chosen == "instant" and recipe.init == "imagenet"
+    images, recipe = task.images, task.recipe
+    is_frozen = fitted.selected_stage == "instant" and recipe.init == "imagenet"
     train, train_label = some_of_training(images, recipe.seed, _MOST_FROZEN if is_frozen else N_OOD_IMAGES)
     positions = np.concatenate([train, images.val])
-    with features_of(fitted.network, images, positions, digest_of, preprocessing, recipe, context) as (features, _):
+    with features_of(fitted.network, task, positions) as (features, _):
         n = len(train)
         features_of_train, val = _read(features, slice(0, n)), _read(features, slice(n, len(positions)))
     label = train_label
-    if is_frozen:  # it knows validation images as little as training images
+    if is_frozen:  # it was trained neither on training images nor on validation images
         features_of_train, label = (
             np.concatenate([features_of_train, val]),
             np.concatenate([train_label, images.val_label]),
         )
-    # In as many as the distances that the limit comes from.
-    wanted = n_directions(*features_of_train.shape) if is_frozen or folds is None else folds.n_directions
-    directions = directions_for(features_of_train, recipe.seed, wanted)
+    # The distances that set the limit have the same number of directions.
+    n_used = n_directions(*features_of_train.shape) if is_frozen or folds is None else folds.n_directions
+    directions = directions_for(features_of_train, recipe.seed, n_used)
     statistics = feature_statistics(directions, features_of_train, label)
     calibrated_on: CalibrationImages = "validation images"
     if is_frozen:
@@ -100,10 +94,10 @@ def fit_ood_detector(
     else:
         distance = statistics.distance(val)
     if len(distance) < FEWEST_IMAGES:
-        context.emit(Noted.of(note("no-ood-detector", n_needed=FEWEST_IMAGES, n_images=len(distance))))
+        task.context.emit(Noted.of(note("no-ood-detector", n_needed=FEWEST_IMAGES, n_images=len(distance))))
         return None
     usual = float(np.median(distance))
-    limit = max(limit_of(distance), usual + 1)  # images that all look the same would leave no room
+    limit = max(limit_of(distance), usual + 1)  # identical images would leave no margin
     return OodDetector(
         statistics,
         OodThreshold(

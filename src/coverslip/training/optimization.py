@@ -1,4 +1,4 @@
-"""Which optimizer takes an epoch's steps, and at which learning rate."""
+"""Optimizers and learning rates of the epochs of fine-tuning."""
 
 import math
 
@@ -7,13 +7,13 @@ from torch import nn
 
 from coverslip.runs import Recipe
 
-_LONGEST = 1.0  # a head on the features of many blocks is steep, and steps without a bound ran away
+_MAX_NORM = 1.0  # gradients of a head on many blocks are large, and training diverged without a limit
 
 
 def new_optimizer(network: nn.Module, recipe: Recipe, epoch: int) -> torch.optim.Optimizer:
-    """A new optimizer as the recipe wants it in this epoch; biases and norms are not pulled towards zero.
+    """Return a new optimizer for this epoch of the recipe. Biases and norms have no weight decay.
 
-    The first group is of the head, and has the whole learning rate; that of each is set by `set_learning_rate`.
+    The first groups are those of the head, with the full learning rate. `set_learning_rate` sets all learning rates.
     """
     groups = []
     for is_head, share in ((True, 1.0), (False, _backbone_share(recipe))):
@@ -37,15 +37,15 @@ def new_optimizer(network: nn.Module, recipe: Recipe, epoch: int) -> torch.optim
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Give the head this learning rate, and other layers their share of it."""
+    """Set the learning rate of the head, and of other layers in proportion."""
     for group in optimizer.param_groups:
         group["lr"] = rate * group["share"]
 
 
 def max_gradient_norm(recipe: Recipe, optimizer: torch.optim.Optimizer) -> float | None:
-    """The length that the gradient of a step is shortened to; None leaves it as it is."""
+    """Return the maximum norm of a gradient; None for no clipping."""
     if recipe.clip_gradient == "auto":
-        return _LONGEST if isinstance(optimizer, torch.optim.SGD) or recipe.begins_with_instant_classifier else None
+        return _MAX_NORM if isinstance(optimizer, torch.optim.SGD) or recipe.begins_with_instant_classifier else None
     return recipe.clip_gradient
 
 
@@ -54,18 +54,18 @@ def _backbone_share(recipe: Recipe) -> float:
 
 
 def is_second_phase(recipe: Recipe, epoch: int) -> bool:
-    """Whether SGD's turn has come: after one epoch of Adam at least, and before the last one is over."""
+    """Return whether SGD is used in this epoch: not in the first epoch, and at the latest in the last."""
     last_of_adam = max(1, min(recipe.n_epochs - 1, round(recipe.sgd_from * recipe.n_epochs)))
     return recipe.optimizer == "adam-then-sgd" and epoch > last_of_adam
 
 
 def is_changed_before(recipe: Recipe, epoch: int) -> bool:
-    """Whether another optimizer begins with this epoch."""
+    """Return whether the optimizer changes at the start of this epoch."""
     return is_second_phase(recipe, epoch) and not is_second_phase(recipe, epoch - 1)
 
 
 def learning_rate_factor(recipe: Recipe, progress: float) -> float:
-    """The share of the peak learning rate by progress in (0, 1]: a linear rise, then the schedule."""
+    """Return the share of the peak learning rate by the progress in (0, 1]: a linear increase, then the schedule."""
     if progress <= recipe.warmup:
         return progress / recipe.warmup
     if recipe.schedule != "cosine":

@@ -1,4 +1,4 @@
-"""How images are preprocessed, by the recipe and the training images."""
+"""Preprocessing by the recipe and the training images, and the preview of data augmentation."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -13,15 +13,15 @@ from coverslip.messages import Note, Set, note
 from coverslip.models import model_info
 from coverslip.runs import Recipe, plan_of
 
-_CANVAS_SHARE = 0.99  # of training images that fit: one uncropped field must not make all others tiny
+_CANVAS_SHARE = 0.99  # of training images that fit; a single uncropped field of view must not make all cells tiny
 
 
 def learn_preprocessing(facts: Sequence[ImageFacts], recipe: Recipe) -> Preprocessing:
-    """The preprocessing for training and prediction, from the facts of *training* images.
+    """Return the preprocessing for training and prediction, by the facts of *training* images.
 
     Raises:
-        BadDataset: images with different numbers of channels cannot be trained on together.
-        BadRecipe: changes of color are asked for, but the images are not in color.
+        BadDataset: the images have different numbers of channels.
+        BadRecipe: the recipe has changes of color, but the images are not in color.
     """
     channels = _channels(facts)
     _check_color_changes(channels, recipe)
@@ -40,7 +40,7 @@ def learn_preprocessing(facts: Sequence[ImageFacts], recipe: Recipe) -> Preproce
 
 
 def canvas_notes(facts: Sequence[ImageFacts], preprocessing: Preprocessing) -> list[Note]:
-    """What the common scale of these images is, and how many it does not hold for; nothing without a canvas."""
+    """Return a note on the size of the canvas and the number of larger images; no note without a canvas."""
     if preprocessing.canvas_px is None:
         return []
     n = sum(preprocessing.is_too_large(fact.width_px, fact.height_px) for fact in facts)
@@ -48,7 +48,7 @@ def canvas_notes(facts: Sequence[ImageFacts], preprocessing: Preprocessing) -> l
 
 
 def _canvas_px(facts: Sequence[ImageFacts]) -> int:
-    """The longer side that 99 of 100 images do not exceed; the largest one's, where there are at most 100."""
+    """Return the 99% quantile of the longer sides; of at most 100 images the maximum."""
     return int(np.quantile([max(fact.width_px, fact.height_px) for fact in facts], _CANVAS_SHARE, method="higher"))
 
 
@@ -64,14 +64,14 @@ def _check_color_changes(channels: int, recipe: Recipe) -> None:
 
 
 def check_channels(facts: Sequence[ImageFacts], *, n_checked: int = 0) -> None:
-    """Check that images have equal numbers of channels. Gray images fit to any others, since they are repeated.
+    """Check that images have equal numbers of channels. Gray images fit all others, because they are repeated.
 
     Args:
         facts: of the images.
-        n_checked: how many images these are a sample of; 0: they are all.
+        n_checked: size of the sample; 0 if these are all images.
 
     Raises:
-        BadDataset: they have different numbers of channels.
+        BadDataset: the images have different numbers of channels.
     """
     n_by_channels = Counter(fact.n_channels for fact in facts)
     several = sorted(set(n_by_channels) - {1})
@@ -82,6 +82,6 @@ def check_channels(facts: Sequence[ImageFacts], *, n_checked: int = 0) -> None:
 
 
 def _channels(facts: Sequence[ImageFacts]) -> int:
-    """That the network will see: of all but the gray ones."""
+    """Return the number of channels of the network: that of all images that are not gray."""
     check_channels(facts)
     return max((fact.n_channels for fact in facts), default=1)

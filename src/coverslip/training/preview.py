@@ -1,4 +1,4 @@
-"""A sheet of training images as a network will see them: as prepared, and changed at random."""
+"""A sheet of training images after preprocessing and data augmentation."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,24 +13,24 @@ from coverslip.augmentation.transform import apply_changes, draw_changes
 from coverslip.runs import Augment
 from coverslip.training.batches import as_tensor
 
-VARIANTS = 5  # columns of changed images
+VARIANTS = 5  # columns of augmented images
 SMALLEST_TILE_PX, LARGEST_TILE_PX = 96, 224
 GAP_PX, LABEL_PX, HEADER_PX = 4, 150, 26
-_INK, _PAPER = (29, 37, 41), (225, 230, 230)  # gray, so that white and black backgrounds end visibly
+_INK, _PAPER = (29, 37, 41), (225, 230, 230)  # gray, so that the borders of white and black backgrounds are visible
 
 
 def draw_preview(
     pixels: npt.NDArray[np.unsignedinteger], labels: Sequence[str], augment: Augment, *, seed: int
 ) -> Image.Image:
-    """One row per image: its class, the image as prepared, and the image changed in five ways.
+    """Draw a row per image: its class, the preprocessed image, and five augmented images.
 
-    Three channels are shown as red, green and blue; of any other number only the first is shown.
+    Three channels are shown as red, green and blue. For other numbers only the first channel is shown.
 
     Args:
-        pixels: (n, S, S, C) uint8 or uint16, as `preprocess` gives them.
+        pixels: (n, S, S, C) uint8 or uint16, preprocessed.
         labels: n classes.
-        augment: what training would change.
-        seed: of the changes.
+        augment: data augmentation of the training.
+        seed: of the random changes.
     """
     plain = as_tensor(pixels)
     copies = plain.repeat_interleave(VARIANTS, dim=0)
@@ -52,21 +52,21 @@ def draw_preview(
 
 
 def _picture(image: Tensor, side_px: int) -> Image.Image:
-    """(C, S, S) in [0, 1] as a picture of the sheet's size."""
+    """Convert (C, S, S) in [0, 1] to a picture of the size on the sheet."""
     shown = image if len(image) == 3 else image[:1].expand(3, -1, -1)
     levels = (shown * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
     return Image.fromarray(np.ascontiguousarray(levels)).resize((side_px, side_px), Image.Resampling.BILINEAR)
 
 
 def _font() -> ImageFont.FreeTypeFont:
-    """DejaVu Sans as Matplotlib brings it, which has more alphabets than Pillow's own."""
+    """Return DejaVu Sans of Matplotlib, which has more alphabets than Pillow's font."""
     import matplotlib
 
     return ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), 13)
 
 
 def _shortened(text: str, font: ImageFont.FreeTypeFont) -> str:
-    """The text, its end replaced by an ellipsis where the column is too narrow."""
+    """Return the text, shortened with an ellipsis if the column is too narrow."""
     if font.getlength(text) <= LABEL_PX - 2 * GAP_PX:
         return text
     while text and font.getlength(f"{text}…") > LABEL_PX - 2 * GAP_PX:

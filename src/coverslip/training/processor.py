@@ -1,13 +1,12 @@
-"""The steps of training on the processor in less time: the same function and gradients, to rounding.
+"""Faster training on the CPU: reuse of freed memory, and faster convolutions with equal results up to rounding.
 
-Two things cost more than they need:
+Two operations of PyTorch can be replaced by faster ones:
 
-- A batch norm that keeps its statistics is one affine map per channel. As such it goes into the weights of the
-  convolution before it, and its own passes over the activations, there and back, fall away, with the memory of its
-  input.
-- oneDNN has a fast gradient of depthwise weights for kernels of at most three columns. Wider ones take its general
-  code, which treats every channel as a group of 16: ten times the time (5 x 5 over 672 channels of 14 x 14). Taken
-  three columns at a time, they are fast too.
+- A batch norm with fixed statistics is one affine map per channel. It can be folded into the weights of the preceding
+  convolution. This saves its passes over the activations, forward and backward, and the memory of its input.
+- oneDNN computes the gradient of depthwise weights fast for kernels of at most three columns. For wider kernels its
+  general code treats every channel as a group of 16, which takes ten times as long (5 x 5 over 672 channels of
+  14 x 14). Computing three columns at a time is fast for wider kernels too.
 """
 
 import ctypes
@@ -23,15 +22,15 @@ from torch.nn import functional
 from torch.utils.hooks import RemovableHandle
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -2, -3, -8  # malloc.h
-_LARGEST = 2**31 - 1
+_MAX_INT = 2**31 - 1
 
 
 def keep_freed_memory() -> bool:
-    """Tell glibc to reuse freed blocks instead of handing them back; True where that was possible.
+    """Configure glibc to reuse freed blocks instead of returning them to the system; return whether it worked.
 
-    Each step of training frees and asks again for the same large blocks. By default glibc returns them to the
-    system, which must clear them every time: measured at 1.5-3.2 times the seconds per step. Peak memory rises;
-    `return_freed_memory` bounds it. Elsewhere than on Linux with glibc this does nothing.
+    Each training step frees and allocates the same large blocks. By default glibc returns them to the system, which
+    clears them every time: steps took 1.5-3.2 times as long. Peak memory increases; `return_freed_memory` limits it.
+    Without Linux and glibc this function does nothing.
     """
     libc = _libc()
     if libc is None:
@@ -40,19 +39,19 @@ def keep_freed_memory() -> bool:
     def set_to(name: int, value: int) -> bool:
         return bool(libc.mallopt(ctypes.c_int(name), ctypes.c_int(value)) == 1)
 
-    # Older ones take no larger threshold than 32 MiB. Without any the rest would make things worse: it ends glibc's
-    # own raising of the threshold.
-    if not (set_to(_MMAP_THRESHOLD, _LARGEST) or set_to(_MMAP_THRESHOLD, 32 * 1024 * 1024)):
+    # Older versions accept at most 32 MiB. Without this setting the others would be harmful: they disable glibc's
+    # dynamic increase of the threshold.
+    if not (set_to(_MMAP_THRESHOLD, _MAX_INT) or set_to(_MMAP_THRESHOLD, 32 * 1024 * 1024)):
         return False
-    # One pool for all threads: what one frees another can use.
-    return all([set_to(_ARENA_MAX, 1), set_to(_TRIM_THRESHOLD, _LARGEST), set_to(_TOP_PAD, 64 * 1024 * 1024)])
+    # One pool for all threads, so that each can reuse the blocks of the others.
+    return all([set_to(_ARENA_MAX, 1), set_to(_TRIM_THRESHOLD, _MAX_INT), set_to(_TOP_PAD, 64 * 1024 * 1024)])
 
 
 def return_freed_memory() -> None:
-    """Hand freed blocks back to the system now.
+    """Return freed blocks to the system now.
 
-    Training and validation ask for blocks of other sizes, and what one frees fits the other badly: memory that is
-    never returned grew from 2.2 to 4.1 GiB within three epochs; emptied after each of both it stayed below 2.
+    Training and validation allocate blocks of different sizes, which rarely fit each other. Without a return, memory
+    grew from 2.2 to 4.1 GiB within three epochs; with a return after both it stayed below 2 GiB.
     """
     libc = _libc()
     if libc is not None:
@@ -60,7 +59,7 @@ def return_freed_memory() -> None:
 
 
 def _libc() -> Any:  # Any: ctypes gives functions by name
-    """glibc, or None where the C library is another."""
+    """Return glibc, or None if there is another C library."""
     if not sys.platform.startswith("linux"):
         return None
     libc = ctypes.CDLL(None)
@@ -68,45 +67,47 @@ def _libc() -> Any:  # Any: ctypes gives functions by name
 
 
 _FAST_COLUMNS = 3
-_SAME = 1e-3  # relative to the largest output
+_TOLERANCE = 1e-3  # relative to the largest output
 
 
 @contextmanager
 def faster_convolutions(network: nn.Module, x: Tensor) -> Iterator[None]:
-    """Within it `network` computes with less work on the processor; its parameters and their names stay as they are.
+    """Accelerate the convolutions of `network` on the CPU inside the context; parameters and names do not change.
 
-    A norm is folded where it is in evaluation mode, now and throughout, and takes the very tensor that a convolution
-    gives, as seen on `x`. Whether the convolution's output is used for nothing else, an output compared with the
-    original decides; where it differs nothing is changed.
+    A norm is folded if it is in evaluation mode, now and throughout, and its input is the output tensor of a
+    convolution, as determined on `x`. The convolution's output could also be used elsewhere. Therefore the output of
+    the network is compared with the original, and nothing is changed if it differs.
 
     Args:
-        network: in the mode in which it is going to train.
-        x: (B, C, H, W), a batch that it takes.
+        network: in the mode in which it will be trained.
+        x: (B, C, H, W), a valid batch.
     """
     mode_of = {module: module.training for module in network.modules()}
-    network.eval()  # no statistic moves and no random number is drawn
-    steps = _steps(network, x, {module for module, is_training in mode_of.items() if not is_training})
+    network.eval()  # no statistics change and no random numbers are drawn
+    convolutions = _faster_convolutions(
+        network, x, {module for module, is_training in mode_of.items() if not is_training}
+    )
     with torch.no_grad():
         before = network(x)
-        for step in steps:
-            step.install()
+        for each in convolutions:
+            each.install()
         difference = (network(x) - before).abs().max()
     for module, is_training in mode_of.items():
         module.training = is_training
-    if not difference <= _SAME * before.abs().max():  # nor where it is no number
-        for step in steps:
-            step.remove()
-        steps = []
+    if not difference <= _TOLERANCE * before.abs().max():  # also if the difference is not a number
+        for each in convolutions:
+            each.remove()
+        convolutions = []
     try:
         yield
     finally:
-        for step in steps:
-            step.remove()
+        for each in convolutions:
+            each.remove()
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
-    """A convolution, with the norm that follows it if that is folded."""
+class _FasterConvolution:
+    """A convolution, and the following norm if it is folded."""
 
     convolution: nn.Conv2d
     norm: nn.BatchNorm2d | None
@@ -140,7 +141,7 @@ class _Step:
         return functional.conv2d(x, weight, bias, stride, before, 1, convolution.groups)
 
     def _after_norm(self, x: Tensor) -> Tensor:
-        """What timm's norms do after normalizing; a plain one does nothing."""
+        """Apply the operations of timm's norms after normalization; a plain norm has none."""
         for name in ("drop", "act"):
             if hasattr(self.norm, name):
                 x = getattr(self.norm, name)(x)
@@ -148,7 +149,7 @@ class _Step:
 
 
 class _WideDepthwise(torch.autograd.Function):
-    """A depthwise convolution whose gradient of the weights is taken three columns at a time."""
+    """A depthwise convolution that computes the gradient of its weights three columns at a time."""
 
     @staticmethod
     def forward(
@@ -174,7 +175,7 @@ class _WideDepthwise(torch.autograd.Function):
         of_x = of_weight = of_bias = None
         if ctx.needs_input_grad[0]:
             of_x = _gradients(gradient, padded, weight, ctx.stride, ctx.padding, of_input=True)
-            if ctx.padding != ctx.before:  # a view is enough: what comes next reads it once
+            if ctx.padding != ctx.before:  # a view is sufficient, because it is read once
                 top, left = ctx.before
                 of_x = of_x[:, :, top : top + ctx.size[0], left : left + ctx.size[1]]
         if ctx.needs_input_grad[1]:
@@ -188,19 +189,19 @@ def _weight_gradient(
     gradient: Tensor, x: Tensor, weight: Tensor, stride: tuple[int, int], padding: tuple[int, int]
 ) -> Tensor:
     columns = weight.shape[3]
-    parts = []
+    gradients = []
     for start in range(0, columns, _FAST_COLUMNS):
-        kernel_part = weight[..., start : start + _FAST_COLUMNS]
-        # The columns of x that these columns of the kernel meet; a negative pad cuts.
-        n_met = (gradient.shape[3] - 1) * stride[1] + kernel_part.shape[3]
+        kernel = weight[..., start : start + _FAST_COLUMNS]
+        # The columns of x that overlap these columns of the kernel; a negative pad crops.
+        n_overlapping = (gradient.shape[3] - 1) * stride[1] + kernel.shape[3]
         left = padding[1] - start
-        right = n_met - left - x.shape[3]
-        if min(left, right) <= -x.shape[3]:  # they meet nothing but padding
-            parts.append(torch.zeros_like(kernel_part))
+        right = n_overlapping - left - x.shape[3]
+        if min(left, right) <= -x.shape[3]:  # they overlap padding only
+            gradients.append(torch.zeros_like(kernel))
             continue
-        met = functional.pad(x, (left, right))
-        parts.append(_gradients(gradient, met, kernel_part, stride, (padding[0], 0), of_input=False))
-    return torch.cat(parts, dim=3)
+        overlapping = functional.pad(x, (left, right))
+        gradients.append(_gradients(gradient, overlapping, kernel, stride, (padding[0], 0), of_input=False))
+    return torch.cat(gradients, dim=3)
 
 
 def _gradients(
@@ -214,22 +215,22 @@ def _gradients(
     return result
 
 
-def _steps(network: nn.Module, x: Tensor, in_evaluation: set[nn.Module]) -> list[_Step]:
-    """Every convolution that can be computed faster; the norms that may be folded are among `in_evaluation`."""
+def _faster_convolutions(network: nn.Module, x: Tensor, in_evaluation: set[nn.Module]) -> list[_FasterConvolution]:
+    """Return the convolutions that can be computed faster. Only norms of `in_evaluation` can be folded."""
     norm_of = {convolution: norm for convolution, norm in _following_norms(network, x) if norm in in_evaluation}
-    steps = []
+    convolutions = []
     for module in network.modules():
         if isinstance(module, nn.Conv2d) and _is_plain(module):
             norm = norm_of.get(module)
             if norm is not None or _is_wide_depthwise(module):
-                steps.append(_Step(module, norm))
-    return steps
+                convolutions.append(_FasterConvolution(module, norm))
+    return convolutions
 
 
 def _following_norms(network: nn.Module, x: Tensor) -> list[tuple[nn.Conv2d, nn.BatchNorm2d]]:
-    """Convolutions, each with the norm that takes its output."""
+    """Return pairs of a convolution and the norm whose input is its output."""
     convolution_of: dict[int, nn.Conv2d] = {}
-    outputs: list[Tensor] = []  # kept alive, so that no two share an id
+    outputs: list[Tensor] = []  # held, so that no identifier is reused
     pairs: list[tuple[nn.Conv2d, nn.BatchNorm2d]] = []
 
     def after_convolution(module: nn.Module, inputs: Any, output: Tensor) -> None:  # Any: PyTorch's hook signature
@@ -268,14 +269,14 @@ def _is_plain(convolution: nn.Conv2d) -> bool:
 
 
 def _is_same_padded(convolution: nn.Conv2d) -> bool:
-    """timm's convolution with TensorFlow's padding, where one side can get one more than the other."""
+    """Return whether this is timm's convolution with TensorFlow's padding, which can differ between two sides."""
     return type(convolution).__name__ == "Conv2dSame"
 
 
 def _padding(convolution: nn.Conv2d, x: Tensor) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Rows and columns of zeros (before, after)."""
+    """Return (rows, columns) of zeros before and after."""
     if not _is_same_padded(convolution):
-        padding: Any = convolution.padding  # Any: mypy does not know that it is no string here
+        padding: Any = convolution.padding  # Any: not a string, which mypy cannot infer
         return padding, padding
     totals = []
     for size, kernel, stride in zip(x.shape[2:], convolution.kernel_size, convolution.stride, strict=True):

@@ -1,13 +1,13 @@
 """One training step: micro-batches, mixed precision, batch-norm statistics and the standardized last layer.
 
-The instant classifier is fitted on features of a network whose batch norms keep the statistics that they have. Those of
-photographs are far from those of, say, chromosomes padded with black: once the norms follow batches, such a head meets
-features that it was not fitted to. MobileNetV2 began at a loss of 96 there, where to guess among 24 classes costs 3.2,
-and fine-tuning was given up for the network that it had begun with.
+Batch-norm statistics: the instant classifier is fitted on features of a network with fixed batch-norm statistics.
+Statistics of photographs differ much from those of, for example, chromosomes padded with black. If the norms follow
+batches, the features no longer fit the head. There MobileNetV2 started at a loss of 96, while guessing among 24 classes
+costs 3.2, and the fine-tuned network was rejected. `begin_batch_statistics` computes the statistics before the fit.
 
-Thousands of features have large means and very different spreads. An optimizer that gives every weight a step of about
-the same length (Adam) then moves all logits together, and what the head knew is lost in the first epoch. On features of
-mean 0 and standard deviation 1 a step changes every logit by about as much.
+Standardized last layer: thousands of features have large means and very different standard deviations. An optimizer
+with steps of about the same length for every weight (Adam) then changes all logits together, which undoes the fitted
+head in the first epoch. On features with mean 0 and standard deviation 1, a step changes every logit by about as much.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,13 +24,12 @@ from coverslip.errors import OutOfMemory
 from coverslip.events import Emit, Noted
 from coverslip.losses.functions import ClusterLoss, ImageLoss
 from coverslip.messages import Set, note
-from coverslip.models.freezing import train_mode
-from coverslip.models.networks import Network
+from coverslip.models.networks import Network, train_mode
 from coverslip.runs import Recipe
 from coverslip.training.batches import plain_batches
 
 Ints = npt.NDArray[np.int64]
-_MOST = 512  # images: means over all places of so many maps hardly change with more
+_MAX_IMAGES = 512  # means over the positions of so many maps hardly change with more images
 
 
 def begin_batch_statistics(
@@ -39,44 +38,44 @@ def begin_batch_statistics(
     pixels_of: Callable[[Sequence[int]], npt.NDArray[np.unsignedinteger]],
     train: Ints,
 ) -> None:
-    """Where the recipe lets pretrained batch norms follow batches, give them the statistics of training images.
+    """Set pretrained batch norms to the statistics of training images, if the recipe lets them follow batches.
 
     Args:
-        network: on the processor, frozen as the recipe says; frozen batch norms stay as they are.
-        recipe: its `batch_norm` and `batch_size`; its seed mixes the images.
+        network: on the CPU, frozen as the recipe states; frozen batch norms do not change.
+        recipe: its `batch_norm` and `batch_size`; its seed shuffles the images.
         pixels_of: (n, S, S, C) integers of the images at these positions.
         train: positions of the training images, of which at most 512 are used.
     """
     if recipe.init == "scratch" or recipe.batch_norm != "learn":
         return
-    mixed = np.random.default_rng(recipe.seed).permutation(np.sort(train))[:_MOST]
+    shuffled = np.random.default_rng(recipe.seed).permutation(np.sort(train))[:_MAX_IMAGES]
     train_mode(network, keep_statistics=False)
     following = [module for module in network.modules() if isinstance(module, _BatchNorm) and module.training]
     network.eval()
-    momentum = [norm.momentum for norm in following]
+    momenta = [norm.momentum for norm in following]
     for norm in following:
         norm.train()
         norm.reset_running_stats()
-        norm.momentum = None  # the plain mean over batches
+        norm.momentum = None  # the mean over batches
     with torch.inference_mode():
-        for x in plain_batches(pixels_of, mixed, batch_size=recipe.batch_size):
-            if len(x) > 1 or len(mixed) == 1:  # a last image by itself is no batch
+        for x in plain_batches(pixels_of, shuffled, batch_size=recipe.batch_size):
+            if len(x) > 1 or len(shuffled) == 1:  # a single last image is no batch
                 network(x)
-    for norm, usual in zip(following, momentum, strict=True):
-        norm.momentum = usual
+    for norm, momentum in zip(following, momenta, strict=True):
+        norm.momentum = momentum
     network.eval()
 
 
-_SD_FLOOR = 1e-3  # of the median feature's: dead features must not get huge weights
+_SD_FLOOR = 1e-3  # of the median standard deviation: constant features must not get huge weights
 
 
 class StandardizedHead(nn.Module):
-    """(B, D) features -> (B, K) logits, the same as those of the linear layer that it is made of.
+    """A linear layer on standardized features, equivalent to a linear layer on raw features: (B, D) -> (B, K) logits.
 
     Args:
-        linear: of raw features.
+        linear: the layer on raw features.
         mean: (D,) of the features.
-        sd: (D,) their standard deviations, above 0.
+        sd: (D,) standard deviations of the features, above 0.
     """
 
     mean: Tensor
@@ -96,7 +95,7 @@ class StandardizedHead(nn.Module):
         return logits
 
     def fold_into(self, linear: nn.Linear) -> None:
-        """Give a linear layer of raw features what was learnt."""
+        """Copy the trained parameters into a linear layer on raw features."""
         with torch.no_grad():
             weight = self.linear.weight / self.sd
             linear.weight.copy_(weight)
@@ -105,11 +104,11 @@ class StandardizedHead(nn.Module):
 
 @contextmanager
 def standardized_head(network: Network, batches: Iterable[Tensor]) -> Iterator[None]:
-    """Let the head of a network see standardized features, by mean and standard deviation of those of some images.
+    """Replace the head of a network by a `StandardizedHead` inside the context.
 
     Args:
-        network: whose head is another one meanwhile.
-        batches: (B, C, H, W) in [0, 1], images that are trained on.
+        network: its features are standardized by their mean and standard deviation over the batches.
+        batches: (B, C, H, W) in [0, 1], training images.
     """
     linear = network.head
     network.eval()
@@ -117,7 +116,7 @@ def standardized_head(network: Network, batches: Iterable[Tensor]) -> Iterator[N
         features = torch.cat([network.features(x) for x in batches]).float()
     mean, sd = features.mean(dim=0), features.std(dim=0, unbiased=False)
     head = StandardizedHead(linear, mean, sd.clamp(min=max(_SD_FLOOR * float(sd.median()), 1e-12)))
-    network.head = head  # type: ignore[assignment]  # for the time of training
+    network.head = head  # type: ignore[assignment]  # during training
     try:
         yield
     finally:
@@ -132,61 +131,62 @@ _NAMES: dict[torch.dtype, PrecisionName] = {
     torch.bfloat16: "bfloat16",
     torch.float16: "float16",
 }
-# PyTorch begins with 65,536 and asks for 2,000 steps before it doubles the scale: small datasets have 100 steps in all,
-# and would lose a part of them to the search.
-_FIRST_SCALE = 1024.0
+# PyTorch starts with 65,536 and doubles the scale after 2,000 steps. Small datasets have 100 steps in all, and would
+# lose some of them to the search for the scale.
+_INITIAL_SCALE = 1024.0
 _STEPS_BEFORE_GROWTH = 200
 
 
 class Precision:
-    """What the backbone computes in during a step; weights, head, losses and the optimizer stay in float32.
+    """The floating-point format of the backbone in a step; weights, head, losses and the optimizer stay in float32.
 
-    On a CUDA GPU that is bfloat16 if the GPU has it, else float16. The losses of the latter are multiplied by a scale
-    that follows the gradients, so that small ones do not become zero (Micikevicius et al. 2018, Mixed precision
-    training).
+    On a CUDA GPU the default is bfloat16 if the GPU supports it, otherwise float16. In float16, losses are multiplied
+    by a scale that follows the gradients, so that small gradients do not become zero (Micikevicius et al. 2018, Mixed
+    precision training).
 
     Args:
-        device: as PyTorch names it.
-        dtype: float32, bfloat16 or float16; None takes what should be quickest on the device.
+        device: name of the device in PyTorch.
+        dtype: float32, bfloat16 or float16; None for the fastest format of the device.
     """
 
     def __init__(self, device: str, dtype: torch.dtype | None = None) -> None:
-        self.device, self.dtype = device, dtype or _quickest(device)
+        self.device, self.dtype = device, dtype or _fastest_dtype(device)
         self._scaler = torch.amp.GradScaler(
             device,
-            init_scale=_FIRST_SCALE,
+            init_scale=_INITIAL_SCALE,
             growth_interval=_STEPS_BEFORE_GROWTH,
             enabled=self.dtype is torch.float16,
         )
 
     @property
     def name(self) -> PrecisionName:
-        """As PyTorch names it."""
+        """The name in PyTorch."""
         return _NAMES[self.dtype]
 
     @property
     def loss_scale(self) -> tuple[float, int] | None:
-        """What losses are multiplied by, and for how many steps it has held; None where they are not."""
+        """The factor of the losses and the number of steps since its last change; None if losses are not scaled."""
         if not self._scaler.is_enabled():
             return None
         state = self._scaler.state_dict()
         return state["scale"], state["_growth_tracker"]
 
     def restore(self, loss_scale: tuple[float, int] | None) -> None:
-        """Go on from a `loss_scale` of before an interruption."""
+        """Resume with the `loss_scale` of a checkpoint."""
         if loss_scale is not None and self._scaler.is_enabled():
             scale, n_steps = loss_scale
             self._scaler.load_state_dict(self._scaler.state_dict() | {"scale": scale, "_growth_tracker": n_steps})
 
     def forward(self) -> AbstractContextManager[object]:
-        """Within it networks compute in this precision."""
+        """Return a context in which networks compute in this precision."""
         return nullcontext() if self.dtype is torch.float32 else torch.autocast(self.device, self.dtype)
 
     def backward(self, loss: Tensor) -> None:
+        """Compute the gradients of the scaled loss."""
         self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]  # PyTorch's
 
     def step(self, optimizer: torch.optim.Optimizer, network: nn.Module, max_gradient_norm: float | None) -> None:
-        """Let the optimizer take its step, unless a gradient overflowed in float16: the scale is lowered then."""
+        """Take an optimizer step. If a gradient overflowed in float16, skip the step and lower the scale."""
         self._scaler.unscale_(optimizer)
         if max_gradient_norm is not None:
             nn.utils.clip_grad_norm_(network.parameters(), max_gradient_norm)
@@ -194,8 +194,8 @@ class Precision:
         self._scaler.update()
 
 
-def _quickest(device: str) -> torch.dtype:
-    """By the GPU's generation: Ampere and later have bfloat16, Volta and later units for float16."""
+def _fastest_dtype(device: str) -> torch.dtype:
+    """Return the fastest format by the generation of the GPU: bfloat16 from Ampere on, float16 from Volta on."""
     if device != "cuda":
         return torch.float32
     capability = torch.cuda.get_device_capability()
@@ -203,19 +203,19 @@ def _quickest(device: str) -> torch.dtype:
 
 
 def other_precision(before: str, now: str) -> Noted:
-    """Return the note for a training that continues in another precision."""
+    """Return the note for a training that resumes in another precision."""
     return Noted.of(note("other-precision", level="warning", before=before, now=now))
 
 
 class Stepper:
-    """Takes the steps of a training; where memory runs out, fewer images at a time are held from then on.
+    """Takes the steps of a training. If memory is insufficient, later steps use smaller micro-batches.
 
     Args:
         network: has `features` of images and a `head` on them.
-        optimizer: of its parameters; another may take its place between steps.
-        images_at_once: whose activations are held, to begin with.
-        is_divisible: whether parts of a batch give the same gradient as the whole.
-        precision: what is computed in.
+        optimizer: of its parameters; can be replaced between steps.
+        images_at_once: initial number of images in a micro-batch.
+        is_divisible: whether micro-batches give the same gradient as the whole batch.
+        precision: of the backbone.
         emit: receives a note if the memory is not sufficient.
     """
 
@@ -241,10 +241,10 @@ class Stepper:
         penalty_of: ClusterLoss | None = None,
         max_gradient_norm: float | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """One step along the gradient of a batch, shortened where it is longer; gives what `accumulate_gradients` does.
+        """Take one step along the clipped gradient of a batch and return the result of `accumulate_gradients`.
 
         Raises:
-            OutOfMemory: the whole batch is needed and does not fit, or not even one image does.
+            OutOfMemory: the batch cannot be divided and does not fit into memory, or a single image does not fit.
         """
         self.optimizer.zero_grad(set_to_none=True)
         loss_and_logits = self._accumulate(loss_of, x, label, penalty_of)
@@ -261,12 +261,12 @@ class Stepper:
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
-            # Out here the error is gone, and what was computed up to it with it.
+            # Outside the handler, the error no longer holds references to the tensors of the failed pass.
             if not self._is_divisible or at_once == 1:
                 raise out_of_memory(at_once)
             self.images_at_once = at_once // 2
             self.optimizer.zero_grad(set_to_none=True)
-            self._emit(_fewer_at_once(self.images_at_once))
+            self._emit(_smaller_batches_note(self.images_at_once))
 
 
 def accumulate_gradients(
@@ -278,16 +278,16 @@ def accumulate_gradients(
     penalty_of: ClusterLoss | None = None,
     precision: Precision | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Gradients of the batch's mean loss, some images at a time so that memory does not grow with the batch.
+    """Accumulate the gradients of the batch's mean loss in micro-batches, so that memory does not grow with the batch.
 
     Args:
         network: has `features` of images and a `head` on them.
         loss_of: summed over images.
         x: (B, C, H, W) in [0, 1].
         label: (B,) in [0, K).
-        images_at_once: of which activations are held; all of them, where there is a penalty.
-        penalty_of: what is added for the features of the batch.
-        precision: what is computed in; None is float32.
+        images_at_once: size of a micro-batch; B if there is a penalty.
+        penalty_of: penalty of the features of the batch, added to the loss.
+        precision: of the backbone; None is float32.
 
     Returns:
         The mean loss with the penalty, and (B, K) logits, in float32.
@@ -299,14 +299,14 @@ def accumulate_gradients(
         rows = slice(start, start + images_at_once)
         with precision.forward():
             features: Tensor = network.features(x[rows])  # type: ignore[operator]  # a Network's method
-        features = features.float()  # the head subtracts means that are large beside what differs
-        part = network.head(features)  # type: ignore[operator]
-        share = loss_of(part, label[rows]) / total
+        features = features.float()  # the head subtracts means that are large compared to the differences
+        batch_logits = network.head(features)  # type: ignore[operator]
+        share = loss_of(batch_logits, label[rows]) / total
         if penalty_of is not None:
             share = share + penalty_of(features, label[rows])
         precision.backward(share)
         loss += share.detach()
-        logits.append(part.detach())
+        logits.append(batch_logits.detach())
     return loss, torch.cat(logits)
 
 
@@ -323,5 +323,5 @@ def out_of_memory(n_images: int) -> OutOfMemory:
     return OutOfMemory("step-out-of-memory", remedies=remedies, images_at_once=n_images)
 
 
-def _fewer_at_once(n_images: int) -> Noted:
+def _smaller_batches_note(n_images: int) -> Noted:
     return Noted.of(note("smaller-parts", level="warning", images_at_once=n_images))

@@ -1,4 +1,4 @@
-"""Where in an image the evidence for a class lies, as far as that can be believed."""
+"""Explanations of predictions: checked heat maps and the nearest training images."""
 
 from coverslip.inference.explain.explaining import ChecksOfRun, Explanation, Explanations, explain, explanation_of
 

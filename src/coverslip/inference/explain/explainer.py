@@ -1,24 +1,25 @@
-"""One classifier and what can be shown of it: the kind of map that passes its checks, and the images it learnt from."""
+"""Explanations of one classifier: the kind of heat map that passes its checks, and the nearest training images."""
 
-from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from coverslip.datasets import Dataset, ImageRecord, PreprocessedImage, read_preprocessed
-from coverslip.engines import as_input
+from coverslip.datasets import Dataset, DecodedPixels, ImageRecord, PreprocessedImage, read_preprocessed, scan_images
+from coverslip.engines import Features, as_input, embed
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.events import Noted, progress_reporter
+from coverslip.images import ImageFacts
 from coverslip.inference.classifier import Classifier
 from coverslip.inference.explain.maps import (
     FEWEST_IMAGES,
-    Checked,
+    CheckResult,
     Method,
     averaged,
     check_maps,
@@ -27,27 +28,124 @@ from coverslip.inference.explain.maps import (
     turned,
     with_random_weights,
 )
-from coverslip.inference.explain.neighbors import NearestTraining, Neighbor, training_ids
 from coverslip.messages import note
 from coverslip.models import model_info
-from coverslip.models.networks import Network, create_network
-from coverslip.runs import CheckedOn, MapCheck, MapChecks, Run, RunContext, unchanged_images
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from coverslip.models.networks import FeatureNetwork, Network, create_network
+from coverslip.runs import CheckedOn, ClassifierCard, MapCheck, MapChecks, Run, RunContext, unchanged_images
 
 Pixels = npt.NDArray[np.unsignedinteger]
+Floats = npt.NDArray[np.float32]
 
-_MOST_CHECKED = 24  # images
+_MAX_CHECKED = 24  # images
+_ROWS_AT_ONCE = 1024
+_MAX_HELD = 256 * 2**20  # bytes of features in memory; larger arrays are read again for each image
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbor:
+    """A training image and the distance of its features."""
+
+    record: ImageRecord
+    distance: float  # root mean square over features, in standard deviations of the training images
+
+
+class NearestTraining:
+    """Nearest-neighbor search among the features of a run's training images, to be closed after use.
+
+    Args:
+        run: its training images are searched.
+        network: of its classifier.
+        card: of its classifier.
+        context: its device computes features that are not in the cache; its listener receives the progress.
+
+    Raises:
+        BadRun: the images of the run have changed.
+        Stopped: on request.
+    """
+
+    def __init__(self, run: Run, network: Network, card: ClassifierCard, context: RunContext) -> None:
+        data = unchanged_images(run)
+        scan = scan_images(data, emit=context.emit, stop=context.stop)
+        trained_on = training_ids(run)
+        positions, self._digests = [], list[str]()
+        for i, (record, facts) in enumerate(zip(data.records, scan.facts, strict=True)):
+            if record.image_id in trained_on and isinstance(facts, ImageFacts):
+                positions.append(i)
+                self._digests.append(facts.pixel_hash)
+        self._records = [data.records[i] for i in positions]
+        decoded = DecodedPixels(data, scan, card.preprocessing)
+        with ExitStack() as opened:
+            self._features, _ = opened.enter_context(
+                embed(
+                    FeatureNetwork(network),
+                    network.head.in_features,
+                    self._digests,
+                    lambda rows: decoded([positions[i] for i in rows]),
+                    preprocessing=card.preprocessing.model_dump(mode="json"),
+                    tta=card.tta,
+                    device=context.device,
+                    emit=context.emit,
+                    stop=context.stop,
+                )
+            )
+            self._mean, self._sd = _mean_and_sd(self._features)
+            n_rows, n_features = self._features.shape
+            self._held = list(_chunks(self._features)) if n_rows * n_features * 4 <= _MAX_HELD else None
+            self._opened = opened.pop_all()
+
+    def close(self) -> None:
+        """Close the features."""
+        self._opened.close()
+
+    def of(self, features: Floats, digest: str, n: int) -> list[Neighbor]:
+        """Return the n nearest training images, the nearest first, without images with the same pixels.
+
+        Args:
+            features: (D,) of the image.
+            digest: the hash of its pixels.
+            n: number of neighbors.
+        """
+        standardized = (features - self._mean) / self._sd
+        chunks = self._held if self._held is not None else _chunks(self._features)
+        distance = np.concatenate(
+            [np.sqrt(np.square((rows - self._mean) / self._sd - standardized).mean(axis=1)) for rows in chunks]
+        )
+        distance[[i for i, each in enumerate(self._digests) if each == digest]] = np.inf
+        nearest = [int(i) for i in np.argsort(distance, kind="stable")[:n] if np.isfinite(distance[i])]
+        return [Neighbor(self._records[i], float(distance[i])) for i in nearest]
+
+
+def training_ids(run: Run) -> set[str]:
+    """Return the ids of the classifier's training images; with folds, all images, because it is refitted on all."""
+    parts: Sequence[str] = ("train", "val", "test") if run.is_cross_validated else ("train",)
+    return {row.image_id for row in run.split if row.split in parts}
+
+
+def _chunks(features: Features) -> Iterator[Floats]:
+    for start in range(0, features.shape[0], _ROWS_AT_ONCE):
+        yield features[start : start + _ROWS_AT_ONCE]
+
+
+def _mean_and_sd(features: Features) -> tuple[Floats, Floats]:
+    """Return (D,) mean and standard deviation; the latter is infinite for constant features, which then are ignored."""
+    n, n_features = features.shape
+    total, squares = np.zeros(n_features), np.zeros(n_features)
+    for rows in _chunks(features):
+        total += rows.sum(axis=0, dtype=np.float64)
+        squares += np.square(rows, dtype=np.float64).sum(axis=0)
+    mean = total / n
+    sd = np.sqrt(np.maximum(squares / n - mean**2, 0))
+    is_constant = sd <= 1e-6 * np.maximum(np.abs(mean), 1e-6)
+    return mean.astype(np.float32), np.where(is_constant, np.inf, sd).astype(np.float32)
 
 
 class Explainer:
-    """A classifier whose predictions are to be explained.
+    """A classifier with its heat maps, their checks, and its nearest training images.
 
     Args:
-        name: to call it by.
+        name: displayed name.
         classifier: ready to predict.
-        run: the training that it comes from; None where only the classifier was passed on.
+        run: its training; None if only the classifier is available.
         context: its device and listener.
     """
 
@@ -59,54 +157,59 @@ class Explainer:
 
     @cached_property
     def network(self) -> Network:
-        """In evaluation mode, on the device."""
+        """The network in evaluation mode, on the device."""
         return self.classifier.network.to(self._context.device).eval()
 
     def choose(self, method: Method | None, fingerprint: str, explained: Dataset) -> Method:
-        """The first kind of map that passes both checks; where none does, the first kind. `method` leaves no choice.
+        """Return the first kind of map that passes both checks, or the first kind if none passes.
 
-        Checks are made on validation images, else on training images, else on those to be explained, and kept in the
-        run folder.
+        Checks use validation images, otherwise training images, otherwise the explained images. The results of the
+        first two are stored in the run folder.
+
+        Args:
+            method: the only kind of map to check; None for all kinds.
+            fingerprint: of the classifier.
+            explained: the images to explain.
 
         Raises:
-            CoverslipError: the network has no such map.
+            CoverslipError: the network does not have this kind of map.
             Stopped: on request.
         """
         possible = methods_of(self.network)
         if method is not None and method not in possible:
             raise CoverslipError("method-not-available", name=self.name, method=method, methods=", ".join(possible))
-        wanted = possible if method is None else (method,)
-        stored_checks = self._known(fingerprint)
-        x: Tensor | None = None  # read where a kind has to be checked
+        candidates = possible if method is None else (method,)
+        stored_checks = self._stored_checks(fingerprint)
+        x: Tensor | None = None  # read if a kind must be checked
         randomized: list[Network] = []
-        for place, each in enumerate(wanted, start=1):
+        for position, each in enumerate(candidates, start=1):
             if each in stored_checks:
                 self.checks[each] = stored_checks[each]
             else:
                 x = self._images_to_check(explained) if x is None else x
                 if len(x) >= FEWEST_IMAGES:
                     randomized = randomized or with_random_weights(self._build, x)
-                    self.checks[each] = self._checked(each, x, randomized, of=(place, len(wanted)))
-                    self._keep(fingerprint, len(x), stored_checks)  # each takes long, and the next may be given up
+                    self.checks[each] = self._check(each, x, randomized, of=(position, len(candidates)))
+                    self._store_checks(fingerprint, len(x), stored_checks)  # at once: the next check may be stopped
             if each in self.checks and self.checks[each].passes:
                 break
-        return next((each for each in wanted if each in self.checks and self.checks[each].passes), wanted[0])
+        return next((each for each in candidates if each in self.checks and self.checks[each].passes), candidates[0])
 
     def map_of(self, method: Method, pixels: Pixels, class_name: str) -> npt.NDArray[np.float32]:
-        """(h, w): what speaks for a class, by place.
+        """Return the (h, w) evidence for a class by position.
 
         Args:
-            method: of `methods_of`.
-            pixels: (S, S, C) as preprocessed.
-            class_name: of the classifier's.
+            method: one of `methods_of`.
+            pixels: (S, S, C), preprocessed.
+            class_name: a class of the classifier.
         """
         x = self._as_input(pixels[None])
         number = torch.tensor([self.classifier.classes.index(class_name)], device=x.device)
-        drawn = averaged(maps_by(method), self.network, x, number, self.classifier.card.tta)
-        return drawn[0].float().cpu().numpy()
+        maps = averaged(maps_by(method), self.network, x, number, self.classifier.card.tta)
+        return maps[0].float().cpu().numpy()
 
     def neighbors(self, pixels: Pixels, digest: str, n: int) -> list[Neighbor]:
-        """The n training images that are most like an image; none where they are not there any more."""
+        """Return the n training images with the most similar features; none if the training images are missing."""
         if self._nearest is None:
             return []
         x = self._as_input(pixels[None])
@@ -116,7 +219,7 @@ class Explainer:
         return self._nearest.of(features, digest, n)
 
     def close(self) -> None:
-        """Let go of what is open."""
+        """Close the training images."""
         if "_nearest" in self.__dict__ and self._nearest is not None:
             self._nearest.close()
 
@@ -149,26 +252,26 @@ class Explainer:
             image_size=card.preprocessing.image_size if model_info(card.model).is_sized else None,
         )
 
-    def _checked(self, method: Method, x: Tensor, randomized: list[Network], of: tuple[int, int]) -> MapCheck:
-        place, most = of  # the kinds after one that passes are not checked
-        which = method if most == 1 else f"{method}, {place} of up to {most}"
-        tell = progress_reporter(self._context.emit, f"checking heat maps ({which})", unit="images")
+    def _check(self, method: Method, x: Tensor, randomized: list[Network], of: tuple[int, int]) -> MapCheck:
+        position, n_kinds = of  # kinds after the first one that passes are not checked
+        description = method if n_kinds == 1 else f"{method}, {position} of up to {n_kinds}"
+        report = progress_reporter(self._context.emit, f"checking heat maps ({description})", unit="images")
 
-        def tell_unless_stopped(done: int, total: int) -> None:
+        def report_unless_stopped(done: int, total: int) -> None:
             self._context.stop.check()
-            tell(done, total)
+            report(done, total)
 
-        return as_record(method, check_maps(self.network, maps_by(method), x, randomized, tell_unless_stopped))
+        return as_record(method, check_maps(self.network, maps_by(method), x, randomized, report_unless_stopped))
 
-    def _known(self, fingerprint: str) -> dict[Method, MapCheck]:
-        """What was found out before, of the same weights."""
+    def _stored_checks(self, fingerprint: str) -> dict[Method, MapCheck]:
+        """Return earlier checks of the same weights, from the run folder."""
         record = None if self.run is None else self.run.map_checks
         if record is None or record.classifier != fingerprint:
             return {}
         self.checked_on = record.checked_on
         return {check.method: check for check in record.checks}
 
-    def _keep(self, fingerprint: str, n_images: int, stored_checks: dict[Method, MapCheck]) -> None:
+    def _store_checks(self, fingerprint: str, n_images: int, stored_checks: dict[Method, MapCheck]) -> None:
         if self.run is None or self.checked_on == "explained":
             return
         record = MapChecks(
@@ -177,14 +280,14 @@ class Explainer:
             n_images=n_images,
             checks=tuple((stored_checks | self.checks).values()),
         )
-        with suppress(CoverslipError):  # a run on a disk that cannot be written to: checked again next time
+        with suppress(CoverslipError):  # the disk is not writable: the check is repeated next time
             record.write(self.run.map_checks_file)
 
     def _images_to_check(self, explained: Dataset) -> Tensor:
-        """(n, C, S, S) of some images of each class, none of them a test image."""
+        """Return (n, C, S, S) images of each class, without test images of the run."""
         records: Sequence[ImageRecord] = ()
         if self.run is not None:
-            with suppress(CoverslipError):  # they were moved away since
+            with suppress(CoverslipError):  # the images were moved or changed
                 records = _some(_not_tested(self.run))
                 is_val = {row.image_id for row in self.run.split if row.split == "val"}
                 self.checked_on = "validation" if records and records[0].image_id in is_val else "training"
@@ -196,35 +299,35 @@ class Explainer:
         return self._as_input(np.stack(pixels)) if pixels else torch.zeros(0, channels, side, side)
 
 
-def as_record(method: Method, checked: Checked) -> MapCheck:
-    """For the run folder."""
-    values = {name: value for name, value in asdict(checked).items() if name != "n_images"}
-    verdicts = {name: getattr(checked, name) for name in ("changes", "beats_center", "passes")}
+def as_record(method: Method, result: CheckResult) -> MapCheck:
+    """Return the record of a check for the run folder."""
+    values = {name: value for name, value in asdict(result).items() if name != "n_images"}
+    verdicts = {name: getattr(result, name) for name in ("changes", "beats_center", "passes")}
     return MapCheck(method=method, **values, **verdicts)
 
 
-def run_of(place: "Path") -> Run | None:
-    """The training that a classifier was given by; None where only the classifier was."""
-    run = Run(place)
+def run_of(folder: Path) -> Run | None:
+    """Return the run of a classifier; None if only the classifier is available."""
+    run = Run(folder)
     return run if run.recipe_file.is_file() and run.split_file.is_file() else None
 
 
 def _not_tested(run: Run) -> list[ImageRecord]:
-    """Validation images of a run, else training images."""
+    """Return the validation images of a run, or its training images if there are too few."""
     data = unchanged_images(run)
-    for wanted in ({row.image_id for row in run.split if row.split == "val"}, training_ids(run)):
-        records = [record for record in data.records if record.image_id in wanted]
+    for image_ids in ({row.image_id for row in run.split if row.split == "val"}, training_ids(run)):
+        records = [record for record in data.records if record.image_id in image_ids]
         if len(records) >= FEWEST_IMAGES:
             return records
     return []
 
 
 def _some(records: Sequence[ImageRecord]) -> list[ImageRecord]:
-    """Up to so many as are checked, every class in turn, spread evenly over its images."""
+    """Return at most `_MAX_CHECKED` records, alternating between classes and spread evenly over their images."""
     by_class: dict[str | None, list[ImageRecord]] = {}
     for record in records:
         by_class.setdefault(record.label, []).append(record)
-    each = -(-_MOST_CHECKED // max(len(by_class), 1))
-    spread = [some[:: max(1, len(some) // each)][:each] for some in by_class.values()]
-    in_turn = [some[i] for i in range(each) for some in spread if i < len(some)]
-    return in_turn[:_MOST_CHECKED]
+    n_each = -(-_MAX_CHECKED // max(len(by_class), 1))
+    spread = [some[:: max(1, len(some) // n_each)][:n_each] for some in by_class.values()]
+    alternating = [some[i] for i in range(n_each) for some in spread if i < len(some)]
+    return alternating[:_MAX_CHECKED]

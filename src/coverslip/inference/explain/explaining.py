@@ -1,4 +1,4 @@
-"""Explanations of predictions, image by image: maps that passed their checks, and training images that look alike."""
+"""Pictures and a table of explanations: heat maps that passed their checks, and the nearest training images."""
 
 import io
 import re
@@ -29,9 +29,8 @@ from coverslip.errors import CoverslipError, UnreadableImage
 from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.files import CsvWriter, atomic_write, safe_cell
 from coverslip.inference.classifier import load_classifier
-from coverslip.inference.explain.explainer import Explainer, run_of
+from coverslip.inference.explain.explainer import Explainer, Neighbor, run_of
 from coverslip.inference.explain.maps import Method
-from coverslip.inference.explain.neighbors import Neighbor
 from coverslip.machine import select_device
 from coverslip.messages import ChooseOther, note
 from coverslip.progress import show
@@ -45,38 +44,38 @@ Map = npt.NDArray[np.float32]
 TILE_PX = 192
 _GAP_PX, _TEXT_PX, _LINES = 8, 16, 3
 _INK, _PAPER, _WITHHELD = (29, 37, 41), (255, 255, 255), (225, 230, 230)
-_OPACITY = 0.55  # of the colors above the image
+_OPACITY = 0.55  # of the colors over the image
 
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A picture of a sheet and what stands above it; without one the reason stands in its place."""
+    """A picture of a sheet with its caption; a gray square replaces a missing picture."""
 
     lines: tuple[str, ...]
     picture: Image.Image | None
 
 
 def as_picture(pixels: Pixels) -> Image.Image:
-    """(S, S, C) integers as shown to people: three channels as red, green and blue, else the first in gray."""
+    """Convert (S, S, C) integers to a picture: three channels as red, green and blue, otherwise the first in gray."""
     levels = pixels.astype(np.float32) / np.iinfo(pixels.dtype).max * 255
     shown = levels if levels.shape[2] == 3 else np.repeat(levels[:, :, :1], 3, axis=2)
     return Image.fromarray(shown.round().astype(np.uint8)).resize((TILE_PX, TILE_PX), Image.Resampling.BILINEAR)
 
 
-def strength(drawn: Map, *, centerd: bool) -> Map:
-    """(h, w) in [0, 1] of a signed map: 0 where nothing speaks for the class, 1 where most does.
+def strength(evidence: Map, *, is_centered: bool) -> Map:
+    """Return the positive evidence of a signed (h, w) map, scaled to [0, 1].
 
     Args:
-        drawn: as `maps` gives it.
-        centerd: places count by what they say beyond the average place: for shares of a whole.
+        evidence: as of `maps`.
+        is_centered: subtract the mean first, for maps of shares of a whole.
     """
-    positive = np.maximum(drawn - drawn.mean() if centerd else drawn, 0)
+    positive = np.maximum(evidence - evidence.mean() if is_centered else evidence, 0)
     top = float(positive.max())
     return (positive / top if top > 0 else positive).astype(np.float32)
 
 
 def overlay(pixels: Pixels, shown: Map, colors: Colors = "viridis") -> Image.Image:
-    """A map in [0, 1] as colors over the image in gray."""
+    """Draw a map in [0, 1] as colors over the gray image."""
     from matplotlib import colormaps
 
     gray = as_picture(pixels).convert("L").convert("RGB")
@@ -86,7 +85,7 @@ def overlay(pixels: Pixels, shown: Map, colors: Colors = "viridis") -> Image.Ima
 
 
 def draw_sheet(rows: Sequence[Sequence[Tile]], tiles_per_row: int | None = None) -> Image.Image:
-    """A row of tiles for each classifier, or several where so many do not fit; words above each tile."""
+    """Draw a row of tiles for each classifier, or several rows of `tiles_per_row`, with a caption above each tile."""
     if tiles_per_row is not None:
         rows = [row[i : i + tiles_per_row] for row in rows for i in range(0, len(row), tiles_per_row)]
     header = _LINES * _TEXT_PX + _GAP_PX
@@ -99,20 +98,20 @@ def draw_sheet(rows: Sequence[Sequence[Tile]], tiles_per_row: int | None = None)
             x, y = _GAP_PX + j * step, _GAP_PX + i * height
             for k, line in enumerate(tile.lines[:_LINES]):
                 pen.text((x, y + k * _TEXT_PX), _shortened(line, font), _INK, font)
-            place = (x, y + header)
-            sheet.paste(tile.picture or Image.new("RGB", (TILE_PX, TILE_PX), _WITHHELD), place)
+            position = (x, y + header)
+            sheet.paste(tile.picture or Image.new("RGB", (TILE_PX, TILE_PX), _WITHHELD), position)
     return sheet
 
 
 def _font() -> ImageFont.FreeTypeFont:
-    """DejaVu Sans as Matplotlib brings it, which has more alphabets than Pillow's own."""
+    """Return DejaVu Sans of Matplotlib, which has more alphabets than Pillow's font."""
     import matplotlib
 
     return ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), 12)
 
 
 def _shortened(text: str, font: ImageFont.FreeTypeFont) -> str:
-    """The text, its end replaced by an ellipsis where the tile is too narrow."""
+    """Return the text, shortened with an ellipsis if the tile is too narrow."""
     if font.getlength(text) <= TILE_PX:
         return text
     while text and font.getlength(f"{text}…") > TILE_PX:
@@ -130,26 +129,26 @@ _SECONDS_BETWEEN_EVENTS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What is shown of one image, one classifier and one class."""
+    """The explanation of one image by one classifier for one class."""
 
     image_id: str
     path: str
-    label: str | None  # where it is known
+    label: str | None  # if known
     run: str
-    predicted: str | None  # None: the image could not be read
+    predicted: str | None  # None if the image could not be read
     probability: float | None
-    decision: str  # the class, or that it is uncertain, unfamiliar or unreadable, as `predict` says
-    explained: str | None  # the class that the map speaks for: the predicted one, or the label
+    decision: str  # the class, or uncertain, unfamiliar or unreadable, as of `predict`
+    explained: str | None  # class of the map: the predicted class, or the label
     method: Method
     check: MapVerdict
-    is_shown: bool  # a map that failed its checks is withheld unless it was asked for
+    is_shown: bool  # maps that failed their checks are shown on request only
     picture: str | None  # a PNG file in the folder
-    nearest: tuple[str, ...]  # classes and ids of the training images that look most like it, the nearest first
+    nearest: tuple[str, ...]  # classes and ids of the nearest training images, the nearest first
 
 
 @dataclass(frozen=True, slots=True)
 class ChecksOfRun:
-    """Which kind of map is drawn of a classifier, and what the checks gave."""
+    """The kind of map of a classifier, and the results of its checks."""
 
     run: str
     method: Method
@@ -160,7 +159,7 @@ class ChecksOfRun:
 
 @dataclass(frozen=True, slots=True)
 class Explanations:
-    """What `explain` wrote."""
+    """The results of `explain`."""
 
     folder: Path
     table: Path
@@ -183,30 +182,31 @@ def explain(
     device: str = "auto",
     emit: Emit = show,
 ) -> Explanations:
-    """Draw where in images the evidence for the predicted class lies, and for the true one where it is known.
+    """Draw heat maps of the evidence for the predicted class and, if known, for the true class.
 
-    Every kind of map is checked first: it must change when the network's weights are random, and blurring an image
-    where it is highest must take the prediction away sooner than blurring from the center does. The first kind that
-    passes is drawn; where none does, maps are withheld. A map shows where the network looked, not whether it is right.
+    Every kind of map is checked first: it must change if the network's weights are random, and blurring an image where
+    the map is highest must lower the probability sooner than blurring from the center. The first kind that passes is
+    drawn. If none passes, maps are withheld. A map shows which positions the prediction depends on, not whether the
+    prediction is correct.
 
     Args:
-        runs: run folders or packaged classifiers, a row each on every sheet.
-        sources: images as `predict` takes them; true classes come from tables.
-        out: a new or empty folder for a picture (PNG) of each image, and a table of them.
-        names: what to call the runs; default: after their folders.
+        runs: run folders or packaged classifiers, with one row each on every sheet.
+        sources: images, as of `predict`; true classes are read from tables.
+        out: a new or empty folder for a picture (PNG) of each image, and their table.
+        names: of the runs; default: names of their folders.
         method: the only kind of map to try; default: the first that passes.
-        show_failed: draw maps that failed their checks too, stamped so.
-        n_nearest: training images beside it with the most similar features; duplicates of the image are excluded.
-        tiles_per_row: of a picture; None: a run's stand in one row.
+        show_failed: also draw maps that failed their checks, with a remark.
+        n_nearest: number of training images with the most similar features; duplicates of the image are excluded.
+        tiles_per_row: of a picture; None: one row per run.
         colors: of the maps.
         axes: of arrays of color images: channels last or first.
-        device: what runs the networks, as of `load_classifier`.
+        device: as of `load_classifier`.
         emit: receives progress events.
 
     Raises:
-        BadClassifier, BadDataset, BadRun: something is not there, or damaged.
-        CoverslipError: the folder is in use, or a network has no such map.
-        Stopped: on Ctrl-C or SIGTERM; the images that were drawn until then are in the folder and its table.
+        BadClassifier, BadDataset, BadRun: a file is missing or damaged.
+        CoverslipError: the folder is in use, or a network does not have this kind of map.
+        Stopped: on Ctrl-C or SIGTERM. The finished pictures are in the folder and its table.
 
     Examples:
         >>> explained = cs.explain("runs/first", ["new/1.tif"], out="maps", device="cpu")
@@ -214,13 +214,13 @@ def explain(
         'explanations.csv'
     """
     folder = _new_folder(Path(out))
-    places = [Path(runs)] if isinstance(runs, Run | Path | str) else [Path(run) for run in runs]
+    paths = [Path(runs)] if isinstance(runs, Run | Path | str) else [Path(run) for run in runs]
     data = sources if isinstance(sources, Dataset) else open_dataset(sources, labeled=False, axes=axes)
-    explainers = _explainers(places, names or _names(places), select_device(device), emit)
+    explainers = _explainers(paths, names or _names(paths), select_device(device), emit)
     drawn: list[Explanation] = []
     try:
-        checked = [_checks(each, place, method, data) for each, place in zip(explainers, places, strict=True)]
-        choice = _Choice(colors, show_failed=show_failed, n_nearest=n_nearest)
+        checked = [_checks(each, path, method, data) for each, path in zip(explainers, paths, strict=True)]
+        choice = _Options(colors, show_failed=show_failed, n_nearest=n_nearest)
         folder.mkdir(parents=True, exist_ok=True)
         try:
             for sheet in _all_images(explainers, checked, data, choice, emit):
@@ -248,21 +248,21 @@ def explanation_of(
     device: str = "auto",
     emit: Emit = ignore,
 ) -> bytes:
-    """The picture that `explain` draws of one image, a PNG, without any file.
+    """Return the picture (PNG) that `explain` draws of one image, without writing a file.
 
     Args:
         run: a run folder or a packaged classifier.
-        image: the first of these.
+        image: a dataset, of which the first image is explained.
         n_nearest, tiles_per_row, device, emit: as of `explain`.
 
     Raises:
-        BadClassifier, BadRun: something is not there, or damaged.
+        BadClassifier, BadRun: a file is missing or damaged.
         CoverslipError: the image cannot be read.
     """
     explainers = _explainers([Path(run)], _names([Path(run)]), select_device(device), emit)
     try:
         checked = [_checks(each, Path(run), None, image) for each in explainers]
-        choice = _Choice("viridis", show_failed=False, n_nearest=n_nearest)
+        choice = _Options("viridis", show_failed=False, n_nearest=n_nearest)
         sheet = next(_all_images(explainers, checked, image, choice, emit))
     finally:
         for each in explainers:
@@ -274,29 +274,29 @@ def explanation_of(
         return png.getvalue()
 
 
-def _names(places: Sequence[Path]) -> list[str]:
-    names = [place.stem if place.is_file() else place.absolute().name for place in places]
-    return names if len(set(names)) == len(names) else [str(place) for place in places]
+def _names(paths: Sequence[Path]) -> list[str]:
+    names = [path.stem if path.is_file() else path.absolute().name for path in paths]
+    return names if len(set(names)) == len(names) else [str(path) for path in paths]
 
 
-def _explainers(places: Sequence[Path], names: Sequence[str], device: str, emit: Emit) -> list[Explainer]:
+def _explainers(paths: Sequence[Path], names: Sequence[str], device: str, emit: Emit) -> list[Explainer]:
     return [
-        Explainer(name, load_classifier(place, device), run_of(place), RunContext(place, device, emit))
-        for name, place in zip(names, places, strict=True)
+        Explainer(name, load_classifier(path, device), run_of(path), RunContext(path, device, emit))
+        for name, path in zip(names, paths, strict=True)
     ]
 
 
-def _checks(explainer: Explainer, place: Path, method: Method | None, data: Dataset) -> ChecksOfRun:
+def _checks(explainer: Explainer, path: Path, method: Method | None, data: Dataset) -> ChecksOfRun:
     explained = explainer.classifier.open_images(data)
-    method_used = explainer.choose(method, fingerprint_of(place), explained)
+    method_used = explainer.choose(method, fingerprint_of(path), explained)
     check = explainer.checks.get(method_used)
     verdict: MapVerdict = "not checked" if check is None else "passed" if check.passes else "failed"
     return ChecksOfRun(explainer.name, method_used, verdict, explainer.checked_on, tuple(explainer.checks.values()))
 
 
 @dataclass(frozen=True, slots=True)
-class _Choice:
-    """What is drawn of an image."""
+class _Options:
+    """Options of the pictures."""
 
     colors: Colors
     show_failed: bool
@@ -305,21 +305,21 @@ class _Choice:
 
 @dataclass(frozen=True, slots=True)
 class _Sheet:
-    """What is shown of one image by all runs."""
+    """The explanations and tiles of one image by all runs."""
 
-    name: str  # of its file
+    name: str  # of the file
     explanations: list[Explanation]
-    tiles: list[list[Tile]]  # a row for each run; none of an unreadable image
+    tiles: list[list[Tile]]  # a row for each run; empty for an unreadable image
 
 
 def _all_images(
-    explainers: Sequence[Explainer], checked: Sequence[ChecksOfRun], data: Dataset, choice: _Choice, emit: Emit
+    explainers: Sequence[Explainer], checked: Sequence[ChecksOfRun], data: Dataset, choice: _Options, emit: Emit
 ) -> Iterator[_Sheet]:
-    """What is shown of each image."""
+    """Yield the sheet of each image."""
     opened = [each.classifier.open_images(data) for each in explainers]
     if len({len(of_run) for of_run in opened}) > 1:
         raise CoverslipError("different-numbers-of-images")
-    # Decoded once for each classifier: hashes tell copies among the training images.
+    # Decoded once for each classifier, with hashes to exclude copies among the training images.
     rows = [
         each.classifier.predict_with_pixels(of_run.records, is_hashed=True)
         for each, of_run in zip(explainers, opened, strict=True)
@@ -346,20 +346,22 @@ def _explained(
     checked: ChecksOfRun,
     row: Prediction,
     image: PreprocessedImage | UnreadableImage,
-    choice: _Choice,
+    choice: _Options,
     name: str,
 ) -> tuple[list[Explanation], list[Tile]]:
-    """What is shown of an image and a classifier, and its row of tiles; none of an unreadable one."""
-    nothing = (None, checked.method, checked.verdict, False, None, ())
+    """Return the explanations of an image by a classifier, and its row of tiles (empty for an unreadable image)."""
+    without_map = (None, checked.method, checked.verdict, False, None, ())
     if row.decision == UNREADABLE or not isinstance(image, PreprocessedImage) or row.predicted is None:
-        return [Explanation(row.image_id, row.path, row.label, explainer.name, None, None, row.decision, *nothing)], []
+        return [
+            Explanation(row.image_id, row.path, row.label, explainer.name, None, None, row.decision, *without_map)
+        ], []
     is_shown = checked.verdict != "failed" or choice.show_failed
-    wanted = dict.fromkeys([row.predicted, *([row.label] if row.label in explainer.classifier.classes else [])])
+    class_names = dict.fromkeys([row.predicted, *([row.label] if row.label in explainer.classifier.classes else [])])
     probability = row.probability or 0.0
-    doubt = f", {row.decision}" if row.decision in (UNCERTAIN, UNFAMILIAR) else ""
-    first = (explainer.name, f"predicted {one_line(row.predicted)}", f"probability {probability:.2f}{doubt}")
+    suffix = f", {row.decision}" if row.decision in (UNCERTAIN, UNFAMILIAR) else ""
+    first = (explainer.name, f"predicted {one_line(row.predicted)}", f"probability {probability:.2f}{suffix}")
     tiles = [Tile(first, as_picture(image.pixels))]
-    for class_name in wanted:
+    for class_name in class_names:
         tiles.append(_map_tile(explainer, checked, image, class_name or "", is_shown, choice.colors))
     nearest = explainer.neighbors(image.pixels, image.pixel_hash or "", choice.n_nearest) if choice.n_nearest else []
     tiles += [_nearest_tile(explainer, neighbor, first=i == 0) for i, neighbor in enumerate(nearest)]
@@ -367,7 +369,7 @@ def _explained(
     of_image = (row.image_id, row.path, row.label, explainer.name, row.predicted, row.probability, row.decision)
     explanations = [
         Explanation(*of_image, class_name, checked.method, checked.verdict, is_shown, name, ids)
-        for class_name in wanted
+        for class_name in class_names
     ]
     return explanations, tiles
 
@@ -384,8 +386,8 @@ def _map_tile(
     lines = (f"speaks for {one_line(class_name)}", checked.method, stamp[checked.verdict])
     if not is_shown:
         return Tile((*lines[:2], "withheld: failed the check"), None)
-    drawn = explainer.map_of(checked.method, image.pixels, class_name)
-    shown = strength(drawn, centerd=checked.method == "contributions")
+    evidence = explainer.map_of(checked.method, image.pixels, class_name)
+    shown = strength(evidence, is_centered=checked.method == "contributions")
     return Tile(lines, overlay(image.pixels, shown, colors))
 
 
@@ -398,12 +400,12 @@ def _nearest_tile(explainer: Explainer, neighbor: Neighbor, *, first: bool) -> T
 
 
 def _plain(name: str) -> str:
-    """What of a name can be a file's."""
+    """Return a name with characters that are valid in file names only."""
     return re.sub(r"[^\w.-]+", "_", name)[:60]
 
 
 def _new_folder(folder: Path) -> Path:
-    """Raises CoverslipError where something is in it."""
+    """Return the folder; raise CoverslipError if it is not empty."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise CoverslipError("explanation-folder-in-use", file=folder, remedies=(ChooseOther("output"),))
     return folder

@@ -1,1 +1,1 @@
-"""Architectures, a file or folder each: libraries' as they are wanted here, and those that no library has."""
+"""Architectures that timm and torchvision build, and architectures that neither library has."""

@@ -1,11 +1,11 @@
-"""A vision transformer that sees each channel of an image by itself: for any number of channels, with the same weights.
+"""A vision transformer that processes each channel of an image separately, for any number of channels.
 
-Source: Agrawal et al. 2025, CHAMMI-75, whose MorphEm is such a ViT-S/16 (Dosovitskiy et al. 2021), trained with DINO on
-single channels of microscope images. As its authors use it: each channel of each image is brought to mean 0 and
-standard deviation 1, goes through the network, and the channels' class tokens are put side by side.
+Source: Agrawal et al. 2025, CHAMMI-75. Its MorphEm is such a ViT-S/16 (Dosovitskiy et al. 2021), trained with DINO on
+single channels of microscope images. As in the publication, each channel of each image is standardized to mean 0 and
+standard deviation 1 and passes through the network, and the class tokens of the channels are concatenated.
 
-What differs: pixels that are saturated get no random noise. Positions for other image sizes than 224 are fitted as timm
-does it.
+Differences: saturated pixels get no random noise. Position embeddings for image sizes other than 224 are resized as in
+timm.
 """
 
 from typing import Any, ClassVar
@@ -16,16 +16,16 @@ from torch import Tensor, nn
 from coverslip.models._libraries import import_timm
 
 _WIDTH = 384
-_EPS = 1e-7  # of the variance, for pixels from 0 to 1
-_TOGETHER = (2, 5, 8, 10, 11)  # after these blocks an image's channels can be seen side by side
+_EPS = 1e-7  # added to the variance, for pixels from 0 to 1
+_TOGETHER = (2, 5, 8, 10, 11)  # blocks after which the concatenated channels are accessible
 
 
 class ChannelwiseViT(nn.Module):
     """(B, channels, H, W) float -> (B, n_classes) logits; H and W multiples of 16, made for 224.
 
     Args:
-        n_classes: 0 gives the channels' class tokens side by side, (B, 384 x channels).
-        channels: of the images; no weight but the classifier's depends on it.
+        n_classes: 0 returns the concatenated class tokens of the channels, (B, 384 x channels).
+        channels: of the images; only the weights of the classifier depend on it.
     """
 
     takes_any_channels: ClassVar[bool] = True
@@ -42,7 +42,7 @@ class ChannelwiseViT(nn.Module):
         self.reset_classifier(n_classes)
 
     def reset_classifier(self, n_classes: int) -> None:
-        """A new last layer; with 0 classes the network gives its features."""
+        """Replace the last layer; with 0 classes the network returns its features."""
         self.classifier = nn.Linear(_WIDTH * self._channels, n_classes) if n_classes else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -52,31 +52,31 @@ class ChannelwiseViT(nn.Module):
         for number, block in enumerate(self.blocks):
             tokens = block(tokens)
             if number in _TOGETHER:
-                side_by_side = self.together[_TOGETHER.index(number)](self._side_by_side(tokens))
-                tokens = self._apart(side_by_side)
+                concatenated = self.together[_TOGETHER.index(number)](self._concatenated(tokens))
+                tokens = self._separated(concatenated)
         features = self.norm(tokens)[:, 0].reshape(len(x), -1)
         logits: Tensor = self.classifier(features)
         return logits
 
     def _with_positions(self, patches: Tensor) -> Tensor:
-        """Map (B, D, rows, columns) -> (B, 1 + rows x columns, D), the class token first."""
-        fitted: Any = import_timm().layers.resample_abs_pos_embed  # Any: untyped; gives them back where they fit
-        positions = fitted(self.pos_embed, new_size=list(patches.shape[2:]), num_prefix_tokens=1)
+        """Convert (B, D, rows, columns) to (B, 1 + rows x columns, D): class token first, positions added."""
+        resized: Any = import_timm().layers.resample_abs_pos_embed  # Any: untyped; does nothing if the size is equal
+        positions = resized(self.pos_embed, new_size=list(patches.shape[2:]), num_prefix_tokens=1)
         tokens = patches.flatten(2).transpose(1, 2)
         with_class: Tensor = torch.cat([self.cls_token.expand(len(tokens), -1, -1), tokens], dim=1) + positions
         return with_class
 
-    def _side_by_side(self, tokens: Tensor) -> Tensor:
-        """Map (B x channels, tokens, D) -> (B, tokens, channels x D)."""
+    def _concatenated(self, tokens: Tensor) -> Tensor:
+        """Convert (B x channels, tokens, D) to (B, tokens, channels x D)."""
         return tokens.reshape(-1, self._channels, *tokens.shape[1:]).transpose(1, 2).flatten(2)
 
-    def _apart(self, tokens: Tensor) -> Tensor:
-        """Map (B, tokens, channels x D) -> (B x channels, tokens, D)."""
+    def _separated(self, tokens: Tensor) -> Tensor:
+        """Convert (B, tokens, channels x D) to (B x channels, tokens, D)."""
         return tokens.reshape(*tokens.shape[:2], self._channels, -1).transpose(1, 2).flatten(0, 1)
 
 
 class _Patches(nn.Module):
-    """(B, 1, H, W) -> (B, D, rows, columns)."""
+    """The patch embedding of timm's network: (B, 1, H, W) -> (B, D, rows, columns)."""
 
     def __init__(self, proj: nn.Conv2d) -> None:
         super().__init__()

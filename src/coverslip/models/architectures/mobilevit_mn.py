@@ -1,28 +1,28 @@
 """MobileViT-MN: MobileViT-XXS with separable convolutions and attention, for cells with micronuclei.
 
 Wei, Cao, Li & Chen 2025, An efficient cell micronucleus classification network based on multi-layer perception
-attention mechanism, Scientific Reports. It changes the extra-extra-small network of Mehta & Rastegari 2022,
-MobileViT: Light-weight, General-purpose, and Mobile-friendly Vision Transformer, in three places:
+attention mechanism, Scientific Reports. Three options modify the extra-extra-small network of Mehta & Rastegari 2022,
+MobileViT: Light-weight, General-purpose, and Mobile-friendly Vision Transformer:
 
-- `dsc`: the two dense 3x3 convolutions of each MobileViT block become a depthwise 3x3 and a pointwise 1x1 with one
-  batch norm behind both (Fig. 4). The text speaks of "1x1 kernels" for the depthwise part; the printed parameter
-  counts need 3x3.
+- `dsc`: the two dense 3x3 convolutions of each MobileViT block are replaced by a depthwise 3x3 and a pointwise 1x1
+  convolution with one batch norm after both (Fig. 4). The text states "1x1 kernels" for the depthwise convolution, but
+  the printed parameter counts require 3x3.
 - `mv2_attention`: attention in the inverted residual blocks of MobileNet-v2 ("MV2-DD", Fig. 3), in the paper SE
   (Hu et al. 2018).
 - `mobilevit_attention`: attention in the MobileViT blocks ("MobileViT block-DD", Fig. 6), in the paper NAM
   (Liu et al. 2021).
 
-The paper contradicts itself on where attention sits, hence `placement`. `text` is what the sections say: 7 modules in
-the MV2 blocks and 3 in the MobileViT blocks. `counts` is inferred from the printed counts and said in no sentence: the
-one rule that gives the parameters and "FLOPs" of all SE rows of Table 2 puts SE behind every convolution that mixes
-channels, 28 modules, and 3 more. See `attention_places`.
+The paper contradicts itself on the positions of attention, hence the option `placement`. `text` follows the text: 7
+modules in the MV2 blocks and 3 in the MobileViT blocks. `counts` is inferred from the printed counts: the only rule
+that gives the parameters and "FLOPs" of all SE rows of Table 2 puts SE after every convolution that mixes channels, 28
+modules, and 3 more. See `attention_places`.
 
 The defaults are the network that the text proposes (Table 3: "trans_DSC_SE_NAM"): 987,672 parameters with 1,000
-classes. The printed 1.37 M (Table 2, MV2_SE_Mb_NAM: 1,373,880) belong to `dsc=False, placement="counts"`, a network
-without the separable convolutions that the paper is about; hence the words are followed, not the number.
+classes. The printed 1.37 M (Table 2, MV2_SE_Mb_NAM: 1,373,880) correspond to `dsc=False, placement="counts"`, a network
+without the separable convolutions that the paper proposes. Therefore the defaults follow the text, not the number.
 
-With everything off this is MobileViT-XXS, parameter names as in timm's `mobilevit_xxs`: its weights fit, and
-`transfer` moves them.
+With all options off, the network is MobileViT-XXS with the parameter names of timm's `mobilevit_xxs`, so that its
+weights fit. `transfer_mobilevit` loads them.
 """
 
 import math
@@ -35,8 +35,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from coverslip.errors import BadRecipe, WeightsUnavailable
-from coverslip.models._libraries import import_timm
-from coverslip.models.shapes import shapes_only
+from coverslip.models._libraries import import_timm, shapes_only
 
 Attention = Literal["none", "se", "nam"]
 Placement = Literal["text", "counts"]
@@ -57,21 +56,21 @@ _SE_RATIO = 4  # of 1, 2, 4, ..., 32 the only one with which any placement gives
 
 
 def attention_places(mv2: Attention, mobilevit: Attention, placement: Placement) -> dict[Place, Attention]:
-    """Return which attention sits behind which kind of convolution; kinds that are not named have none.
+    """Return the attention after each kind of convolution; kinds that are missing have none.
 
-    `text`: MV2 attention behind the depthwise convolution of every MV2 block (7 modules), MobileViT attention behind
+    `text`: MV2 attention after the depthwise convolution of every MV2 block (7 modules), MobileViT attention after
     the local convolution of every MobileViT block (3 modules).
 
     `counts`, inferred from the printed counts of Table 2:
 
-    - SE anywhere puts SE behind every convolution with groups=1: stem, expand, project, local, to tokens, from tokens,
-      fusion, final (28 modules).
-    - Beside SE, MV2 attention moreover sits behind the depthwise convolution of the three residual MV2 blocks (3).
-    - NAM in the MobileViT blocks sits behind the local convolution, in the place of an SE if there is one (3).
-    - MV2 NAM without SE sits behind all convolutions but local and fusion (29). Other placements would give this row's
-      number too; the places of the SE rows would not.
+    - SE in any block puts SE after every convolution with groups=1: stem, expand, project, local, to tokens, from
+      tokens, fusion, final (28 modules).
+    - In addition to SE, MV2 attention follows the depthwise convolution of the three residual MV2 blocks (3).
+    - NAM in the MobileViT blocks follows the local convolution, and replaces an SE there (3).
+    - MV2 NAM without SE follows all convolutions except local and fusion (29). Other placements give the number of this
+      row too, but the placement of the SE rows does not.
 
-    Combinations that the tables do not have follow the same rules.
+    Combinations that are not in the tables follow the same rules.
     """
     if placement == "text":
         return {"depthwise, residual": mv2, "depthwise, strided": mv2, "local": mobilevit}
@@ -88,12 +87,13 @@ def attention_places(mv2: Attention, mobilevit: Attention, placement: Placement)
 
 
 class SqueezeExcite(nn.Module):
-    """Weighs each channel by what the whole map holds: x * sigmoid(W2 silu(W1 mean(x))). Equations 1 and 2.
+    """Weights each channel by the mean of all channels: x * sigmoid(W2 silu(W1 mean(x))). Equations 1 and 2.
 
-    The paper does not name the activation. SiLU is what the rest of the network has; with the ReLU of Hu et al. and no
-    biases all four units behind the stem can be zero for every image, and the gate would never learn.
+    The paper does not name the activation. SiLU is the activation of the other layers. With the ReLU of Hu et al. and
+    no biases, all four units after the stem could be zero for every image, and the weights would never be trained.
 
-    No biases: C * C / 2 weights. A neutral start has W2 = 0 and twice the sigmoid: exactly the identity.
+    There are no biases: C * C / 2 weights. With a neutral start, W2 = 0 and the sigmoid is doubled, which gives exactly
+    the identity.
     """
 
     def __init__(self, n_channels: int, *, neutral_start: bool) -> None:
@@ -117,14 +117,14 @@ class SqueezeExcite(nn.Module):
 
 
 class NormalizationAttention(nn.Module):
-    """Weighs each pixel of each channel by its normalized value: x * sigmoid(share * BN(x)), Liu et al. 2021.
+    """Weights each pixel of each channel by its normalized value: x * sigmoid(share * BN(x)), Liu et al. 2021.
 
-    `share` is |scale| / sum of |scale| of the batch norm: channels that vary count more. Equations 3 to 5 of the paper
-    name two convolutions besides (f_att, f_recon), but its counts have room for the batch norm's 2 C alone; the 1x1
-    that follows does f_recon's work.
+    `share` is |scale| / sum of |scale| of the batch norm: channels with more variation get more weight. Equations 3 to
+    5 of the paper contain two further convolutions (f_att, f_recon), but its counts only allow for the 2 C parameters
+    of the batch norm. The following 1x1 convolution replaces f_recon.
 
-    A neutral start has twice the sigmoid and a small scale. That is nearly the identity, never quite: at scale 0 the
-    shares have no meaning. How near is in proportion to the scale.
+    With a neutral start, the sigmoid is doubled and the scale is small. This is nearly the identity, with a difference
+    proportional to the scale. A scale of 0 is not possible, because the shares would be undefined.
     """
 
     def __init__(self, n_channels: int, *, neutral_start: bool) -> None:
@@ -132,7 +132,7 @@ class NormalizationAttention(nn.Module):
         self.bn = nn.BatchNorm2d(n_channels)
         self._is_neutral = neutral_start
         if neutral_start:
-            nn.init.constant_(self.bn.weight, 0.1)  # small against 1, large against a step of training
+            nn.init.constant_(self.bn.weight, 0.1)  # much smaller than 1, much larger than a training step
 
     def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W) -> same
         scale = self.bn.weight.abs()
@@ -143,13 +143,13 @@ class NormalizationAttention(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class AttentionPlan:
-    """What sits where, and how it starts."""
+    """The positions of attention modules, and their initialization."""
 
     places: Mapping[Place, Attention]
     neutral_start: bool
 
     def behind(self, place: Place, n_channels: int) -> nn.Module:
-        """The attention behind one convolution of that kind with so many outputs; the identity where there is none."""
+        """Return the attention after a convolution of this kind, or the identity if there is none."""
         match self.places.get(place, "none"):
             case "se":
                 return SqueezeExcite(n_channels, neutral_start=self.neutral_start)
@@ -159,12 +159,12 @@ class AttentionPlan:
                 return nn.Identity()
 
 
-_PATCH_PX = 2  # side of the patches within which the transformer attends to pixels at the same position
+_PATCH_PX = 2  # patch side: the transformer attends to pixels at the same position in all patches
 _N_HEADS = 4
 
 
 class Separable(nn.Module):
-    """A 3x3 for each input channel alone, then a 1x1 over channels: 9 I + I O weights instead of 9 I O."""
+    """A depthwise 3x3 and a pointwise 1x1 convolution: 9 I + I O weights instead of 9 I O."""
 
     def __init__(self, n_in: int, n_out: int) -> None:
         super().__init__()
@@ -187,12 +187,12 @@ class ConvLayer(nn.Module):
         self.attention = attention
 
     def forward(self, x: Tensor) -> Tensor:
-        weighed: Tensor = self.attention(self.act(self.bn(self.conv(x))))
-        return weighed
+        weighted: Tensor = self.attention(self.act(self.bn(self.conv(x))))
+        return weighted
 
 
 class MV2Block(nn.Module):
-    """Inverted residual: 1x1 to twice the width, depthwise 3x3, linear 1x1; adds its input where shapes agree."""
+    """Inverted residual: 1x1 to twice the width, depthwise 3x3, linear 1x1; adds its input if shapes are equal."""
 
     def __init__(self, n_in: int, n_out: int, *, stride: int, plan: AttentionPlan) -> None:
         super().__init__()
@@ -224,13 +224,13 @@ class SelfAttention(nn.Module):
         n, length, width = tokens.shape
         split = self.qkv(tokens).reshape(n, length, 3, _N_HEADS, width // _N_HEADS).permute(2, 0, 3, 1, 4)
         query, key, value = split.unbind(0)  # each (B, heads, N, D / heads)
-        seen = F.scaled_dot_product_attention(query, key, value)
-        mixed: Tensor = self.proj(seen.transpose(1, 2).reshape(n, length, width))
+        attended = F.scaled_dot_product_attention(query, key, value)
+        mixed: Tensor = self.proj(attended.transpose(1, 2).reshape(n, length, width))
         return mixed
 
 
 class FeedForward(nn.Module):
-    """Two linear layers on each token, twice the width in between."""
+    """Two linear layers on each token, with twice the width in between."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -243,7 +243,7 @@ class FeedForward(nn.Module):
 
 
 class Encoder(nn.Module):
-    """One transformer encoder, norms first: (B, N, D) -> same."""
+    """A pre-norm transformer encoder: (B, N, D) -> same."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -284,15 +284,15 @@ class MobileViTBlock(nn.Module):
         if is_uneven:
             local = F.interpolate(local, (n_rows * _PATCH_PX, n_columns * _PATCH_PX), mode="bilinear")
         tokens = self.norm(self.transformer(_unfold(local, n_rows, n_columns)))
-        seen = _fold(tokens, n_rows, n_columns)
+        folded = _fold(tokens, n_rows, n_columns)
         if is_uneven:
-            seen = F.interpolate(seen, (height, width), mode="bilinear")
-        fused: Tensor = self.conv_fusion(torch.cat((x, self.conv_proj(seen)), dim=1))
+            folded = F.interpolate(folded, (height, width), mode="bilinear")
+        fused: Tensor = self.conv_fusion(torch.cat((x, self.conv_proj(folded)), dim=1))
         return fused
 
 
 def convolution(n_in: int, n_out: int, side: int) -> nn.Conv2d:
-    """As many rows and columns come out as go in; a batch norm behind it makes a bias superfluous."""
+    """Return a convolution that keeps the size, without a bias because a batch norm follows."""
     return nn.Conv2d(n_in, n_out, side, padding=side // 2, bias=False)
 
 
@@ -301,7 +301,7 @@ def _conv_3x3(n_in: int, n_out: int) -> nn.Module:
 
 
 def _unfold(x: Tensor, n_rows: int, n_columns: int) -> Tensor:
-    """(B, C, H, W) -> (B * 4, N, C): pixels that share a place in their 2x2 patch see one another in all N patches."""
+    """Convert (B, C, H, W) to (B * 4, N, C): a sequence of N patches for each position in the 2x2 patches."""
     n, n_channels = x.shape[:2]
     patches = x.reshape(n * n_channels * n_rows, _PATCH_PX, n_columns, _PATCH_PX).transpose(1, 2)
     by_pixel = patches.reshape(n, n_channels, n_rows * n_columns, _PATCH_PX**2).transpose(1, 3)  # (B, 4, N, C)
@@ -309,7 +309,7 @@ def _unfold(x: Tensor, n_rows: int, n_columns: int) -> Tensor:
 
 
 def _fold(tokens: Tensor, n_rows: int, n_columns: int) -> Tensor:
-    """Return the way back: (B * 4, N, C) -> (B, C, H, W)."""
+    """Convert (B * 4, N, C) back to (B, C, H, W)."""
     n_channels = tokens.shape[2]
     by_pixel = tokens.reshape(-1, _PATCH_PX**2, n_rows * n_columns, n_channels).transpose(1, 3)  # (B, C, N, 4)
     patches = by_pixel.reshape(-1, n_columns, _PATCH_PX, _PATCH_PX).transpose(1, 2)
@@ -337,15 +337,15 @@ class MobileViTMN(nn.Module):
     """(B, C, H, W) float in [0, 1] -> (B, K) logits; sides of 32 pixels and more.
 
     Args:
-        n_classes: K; 0 leaves the pooled 320 features.
+        n_classes: K; 0 returns the pooled 320 features.
         channels: C of the images.
         dsc: separable convolutions in the MobileViT blocks.
         mv2_attention: `none`, `se` or `nam`, in the inverted residual blocks.
         mobilevit_attention: the same, in the MobileViT blocks.
         depths: encoders in each of the three MobileViT blocks; (1, 1, 1) and (3, 3, 3) are the paper's tr1 and tr3.
-        placement: of attention, as the `text` says or as the printed `counts` imply.
-        neutral_start: new attention starts as the identity, so that it does not disturb pretrained weights; an addition
-            to the paper. Otherwise each starts by about halving its input.
+        placement: of attention, by the `text` or by the printed `counts`.
+        neutral_start: new attention starts as the identity, so that it does not disturb pretrained weights. This is not
+            in the paper. Otherwise attention initially about halves its input.
 
     Raises:
         BadRecipe: an option has none of the values above.
@@ -392,28 +392,28 @@ class MobileViTMN(nn.Module):
         return logits
 
     def reset_classifier(self, n_classes: int) -> None:
-        """A new last layer for so many classes; 0 leaves the pooled (B, 320) features."""
+        """Replace the last layer; with 0 classes the network returns the pooled (B, 320) features."""
         self.head.reset(n_classes)
         self.head.apply(_initialize)
 
 
 def _initialize(module: nn.Module) -> None:
-    """Random weights of the sizes that timm gives its mobilevit_xxs, so that the two start on equal terms."""
+    """Draw initial weights with the same distributions as timm's mobilevit_xxs."""
     match module:
         case nn.Conv2d():
             nn.init.kaiming_normal_(module.weight, mode="fan_out")
-            # PyTorch leaves the groups out of the outputs that one input reaches.
+            # PyTorch's fan-out does not take groups into account.
             with torch.no_grad():
                 module.weight.mul_(math.sqrt(module.groups))
         case nn.Linear():
             nn.init.normal_(module.weight, std=0.01)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-        # A module's turn comes after its parts'.
+        # `apply` visits a module after its submodules.
         case SqueezeExcite():
             module.start()
         case MV2Block() if module.adds_input:
-            nn.init.zeros_(module.conv3_1x1.bn.weight)  # the block starts by passing its input on
+            nn.init.zeros_(module.conv3_1x1.bn.weight)  # the block is initially the identity
 
 
 def _check_choice(option: str, value: object, allowed: tuple[str, ...]) -> None:
@@ -432,15 +432,15 @@ def _check_depths(depths: object) -> None:
 
 
 def transfer_mobilevit(network: MobileViTMN, weights: Mapping[str, Tensor]) -> list[str]:
-    """Move the weights of timm's `mobilevit_xxs` into `network` wherever a tensor fits; gives what kept its start.
+    """Load the weights of timm's `mobilevit_xxs` into `network` where tensors fit.
 
-    Equal name and shape: copied. A dense 3x3 where the network has a separable one: the nearest separable pair
-    (`nearest_separable`; an addition to the paper, which does not say how its weights got there). Other than three
-    channels: the first layer is adapted by timm's `adapt_input_conv`.
+    Tensors with equal name and shape are copied. A dense 3x3 kernel is replaced by the nearest separable pair if the
+    network has one (`nearest_separable`; the paper does not state how its weights were transferred). If there are not
+    three channels, timm's `adapt_input_conv` adapts the first layer.
 
     Returns:
-        Names of the network's tensors that were left as they were, in its order: new attention, encoders beyond those
-        of mobilevit_xxs, and the head where it has another number of classes.
+        Names of the unchanged tensors, in the order of the network: new attention, encoders beyond those of
+        mobilevit_xxs, and the head if it has another number of classes.
 
     Raises:
         WeightsUnavailable: these are not the weights of a mobilevit_xxs; the network is unchanged.
@@ -448,25 +448,27 @@ def transfer_mobilevit(network: MobileViTMN, weights: Mapping[str, Tensor]) -> l
     adapt_input_conv = import_timm().models.adapt_input_conv
 
     _check_source(weights)
-    filled: dict[str, Tensor] = {}
+    transferred: dict[str, Tensor] = {}
     state = network.state_dict()
     for name, expected in state.items():
         if name.endswith(".depthwise.weight"):
             dense = name.replace(".depthwise.", ".")
-            filled[name], filled[name.replace(".depthwise.", ".pointwise.")] = nearest_separable(weights[dense])
+            transferred[name], transferred[name.replace(".depthwise.", ".pointwise.")] = nearest_separable(
+                weights[dense]
+            )
         elif name == "stem.conv.weight":
-            filled[name] = adapt_input_conv(expected.shape[1], weights[name])
+            transferred[name] = adapt_input_conv(expected.shape[1], weights[name])
         elif name in weights and weights[name].shape == expected.shape:
-            filled[name] = weights[name]
-    network.load_state_dict(filled, strict=False)
-    return [name for name in state if name not in filled]
+            transferred[name] = weights[name]
+    network.load_state_dict(transferred, strict=False)
+    return [name for name in state if name not in transferred]
 
 
 def nearest_separable(dense: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the depthwise and pointwise kernels whose product is nearest to a dense one in the sum of squares.
+    """Return the depthwise and pointwise kernels whose product is nearest to a dense kernel in the sum of squares.
 
-    An input channel's (O, k * k) slice of the kernel becomes an outer product; the first singular triple is the best
-    there is (Eckart & Young 1936). The singular value is shared evenly by both.
+    The (O, k * k) slice of an input channel is approximated by an outer product, for which the first singular triple is
+    optimal (Eckart & Young 1936). The singular value is divided evenly between both kernels.
 
     Args:
         dense: (O, I, k, k) float.
@@ -484,7 +486,7 @@ def nearest_separable(dense: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _check_source(weights: Mapping[str, Tensor]) -> None:
-    """That every tensor of a MobileViT-XXS is there, but for its head."""
+    """Check that every tensor of a MobileViT-XXS except its head is present."""
     with shapes_only():
         source = MobileViTMN(dsc=False, mv2_attention="none", mobilevit_attention="none")
     faults = [

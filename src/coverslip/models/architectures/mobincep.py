@@ -1,21 +1,21 @@
-"""Mobincep: a small network for several kinds of microscope images at once.
+"""Mobincep: a small network for several types of microscope images.
 
 Source: Tran, Meunier, Cheriet, Multi-domain learning CNN model for microscopy image classification.
 
-What the paper states: the order of the parts (buffer convolution, inception module of four branches with 1 x 1, 3 x 3
+Stated in the paper: the order of the modules (buffer convolution, inception module of four branches with 1 x 1, 3 x 3
 and 5 x 5 kernels and average pooling, a stack of depthwise separable convolutions, average pooling, a linear layer); a
-batch norm and a ReLU after each convolution; the Kaiming uniform start; 4.3 million parameters.
+batch norm and a ReLU after each convolution; Kaiming uniform initialization; 4.3 million parameters.
 
-What was chosen here: every width, every stride and the depth of the stack, which the paper's text does not give. They
-were chosen so that the parameters come to 4.3 million: 4,319,842 with 2 classes, 4,333,167 with 15. So the network is
-one of the family that the paper describes; whether it is identical to the paper's is unknown.
+Not stated in the paper and chosen here: all widths and strides, and the depth of the stack. They were chosen so that
+the network has 4.3 million parameters: 4,319,842 with 2 classes, 4,333,167 with 15. The network matches the paper's
+description, but it is unknown whether it is identical to the paper's network.
 """
 
 import torch
 from torch import Tensor, nn
 
 _BUFFER = 32
-_BRANCHES = (64, (64, 96), (32, 64), 32)  # 1 x 1; reduced for and after 3 x 3; the same for 5 x 5; after pooling
+_BRANCHES = (64, (64, 96), (32, 64), 32)  # widths: 1 x 1; before and after 3 x 3; before and after 5 x 5; after pooling
 _STACK = ((256, 2), (512, 2), (512, 1), (512, 1), (512, 1), (512, 2), (512, 1), (1024, 2), (1024, 1), (1024, 1))
 _FEATURES = _STACK[-1][0]
 
@@ -24,7 +24,7 @@ class Mobincep(nn.Module):
     """(B, channels, H, W) normalized float -> (B, n_classes) logits; any H and W from 32, made for 224.
 
     Args:
-        n_classes: 0 gives the pooled (B, 1024) features.
+        n_classes: 0 returns the pooled (B, 1024) features.
         channels: of the images.
     """
 
@@ -44,7 +44,7 @@ class Mobincep(nn.Module):
         self.reset_classifier(n_classes)
 
     def reset_classifier(self, n_classes: int) -> None:
-        """A new last layer; with 0 classes the network gives pooled features."""
+        """Replace the last layer; with 0 classes the network returns pooled features."""
         if n_classes == 0:
             self.classifier = nn.Identity()
             return

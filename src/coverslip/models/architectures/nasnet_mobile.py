@@ -3,12 +3,12 @@
 Source: Zoph, Vasudevan, Shlens, Le 2018, Learning Transferable Architectures for Scalable Image Recognition: the cells
 of figure 4, the stacking of figure 2; 5.3 million parameters and 564 million multiply-adds at 224 pixels.
 
-Windows are laid over an image as TensorFlow lays them, which trained the published weights: where the image's side is
-even, a window that takes steps of two starts one pixel later than padding on both sides would have it.
+Padding follows TensorFlow, with which the published weights were trained: if the image side is even, windows with
+stride 2 start one pixel later than with padding on both sides.
 
-What differs: no auxiliary head and no scheduled drop path, which only serve training on ImageNet; and the moving
-statistics of batch norms take a tenth of each batch, where the reference's take 0.0003, which would not get anywhere in
-the few thousand steps that microscope images give.
+Differences: there are no auxiliary head and no scheduled drop path, which only serve training on ImageNet. The moving
+statistics of batch norms have a momentum of 0.1 instead of 0.0003, with which they would hardly change in the few
+thousand steps of a training on microscope images.
 """
 
 from typing import Literal, NamedTuple
@@ -26,14 +26,14 @@ Operation = Literal["separable 3", "separable 5", "separable 7", "average", "max
 
 
 class _Cell(NamedTuple):
-    """What a cell computes, as the search wrote it down.
+    """The operations of a cell.
 
-    Maps 0 and 1 are what the cell before the last and the last one gave. Each sum of two operations on earlier maps
-    adds a map: 2, 3, ... In a reduction cell operations on 0 and 1 halve height and width.
+    Maps 0 and 1 are the outputs of the cell before the previous cell and of the previous cell. Each sum of two
+    operations on earlier maps adds a map: 2, 3, ... In a reduction cell, operations on 0 and 1 halve height and width.
     """
 
     sums: tuple[tuple[tuple[int, Operation], tuple[int, Operation]], ...]
-    gives: tuple[int, ...]  # the maps that are put side by side
+    outputs: tuple[int, ...]  # maps that are concatenated
 
 
 _NORMAL = _Cell(
@@ -44,7 +44,7 @@ _NORMAL = _Cell(
         ((0, "average"), (0, "average")),
         ((1, "separable 3"), (1, "identity")),
     ),
-    gives=(0, 2, 3, 4, 5, 6),
+    outputs=(0, 2, 3, 4, 5, 6),
 )
 _REDUCTION = _Cell(
     sums=(
@@ -54,22 +54,22 @@ _REDUCTION = _Cell(
         ((2, "average"), (3, "identity")),
         ((2, "separable 3"), (1, "maximum")),
     ),
-    gives=(3, 4, 5, 6),
+    outputs=(3, 4, 5, 6),
 )
 
-_CELLS = (  # and their width; on ImageNet two narrow reductions come first
+_CELLS = (  # with their widths; networks for ImageNet start with two narrow reduction cells
     *((_REDUCTION, 11), (_REDUCTION, 22)),
     *[(_NORMAL, 44)] * 4,
     *[(_REDUCTION, 88), *[(_NORMAL, 88)] * 4],
     *[(_REDUCTION, 176), *[(_NORMAL, 176)] * 4],
-)  # 4 @ 1056: four normal cells at each width, and 6 x 176 = 1056 channels come out
+)  # 4 @ 1056: four normal cells at each width, and 6 x 176 = 1056 output channels
 
 
 class NASNetMobile(nn.Module):
     """(B, channels, H, W) normalized float -> (B, n_classes) logits; any H and W from 32, made for 224.
 
     Args:
-        n_classes: 0 gives the pooled (B, 1056) features.
+        n_classes: 0 returns the pooled (B, 1056) features.
         channels: of the images.
     """
 
@@ -77,10 +77,10 @@ class NASNetMobile(nn.Module):
         super().__init__()
         self.stem = nn.Sequential(nn.Conv2d(channels, _STEM, 3, stride=2, bias=False), _norm(_STEM))
         cells: list[_CellNetwork] = []
-        n_previous, n_last, is_previous_larger = None, _STEM, False  # the first cell takes the stem for both
+        n_previous, n_last, is_previous_larger = None, _STEM, False  # both inputs of the first cell are the stem
         for cell, width in _CELLS:
             cells.append(_CellNetwork(cell, n_previous, n_last, width, is_previous_larger))
-            n_previous, n_last, is_previous_larger = n_last, width * len(cell.gives), cell is _REDUCTION
+            n_previous, n_last, is_previous_larger = n_last, width * len(cell.outputs), cell is _REDUCTION
         self.cells = nn.ModuleList(cells)
         self._n_features = n_last
         self.classifier: nn.Module = nn.Identity()
@@ -90,7 +90,7 @@ class NASNetMobile(nn.Module):
         self.reset_classifier(n_classes)
 
     def reset_classifier(self, n_classes: int) -> None:
-        """A new last layer; with 0 classes the network gives pooled features."""
+        """Replace the last layer; with 0 classes the network returns pooled features."""
         self.classifier = nn.Linear(self._n_features, n_classes) if n_classes else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -103,7 +103,7 @@ class NASNetMobile(nn.Module):
 
 
 class _CellNetwork(nn.Module):
-    """Two maps in, one of `width` times as many channels as the cell gives maps out."""
+    """A cell: two input maps, and an output with `width` channels for each output map of the cell."""
 
     def __init__(self, cell: _Cell, n_previous: int | None, n_last: int, width: int, is_previous_larger: bool) -> None:
         super().__init__()
@@ -127,11 +127,11 @@ class _CellNetwork(nn.Module):
         for pair in self._cell.sums:
             first, second = (next(operations)(maps[source]) for source, _ in pair)
             maps.append(first + second)
-        return torch.cat([maps[index] for index in self._cell.gives], dim=1)
+        return torch.cat([maps[index] for index in self._cell.outputs], dim=1)
 
 
 class _Narrowed(nn.Module):
-    """As many channels as the cell works with."""
+    """Adapts the number of channels to the width of the cell."""
 
     def __init__(self, n_in: int, n_out: int) -> None:
         super().__init__()
@@ -144,7 +144,7 @@ class _Narrowed(nn.Module):
 
 
 class _Halved(nn.Module):
-    """As `_Narrowed`, at half the height and width: half the channels from even places, half from odd ones."""
+    """As `_Narrowed`, with half the height and width: half the channels from even, half from odd positions."""
 
     def __init__(self, n_in: int, n_out: int) -> None:
         super().__init__()
@@ -173,24 +173,24 @@ def _operation(name: Operation, n_in: int, n_out: int, *, stride: int) -> nn.Mod
 
 
 def _separable(n_in: int, n_out: int, kernel: int, stride: int) -> nn.Sequential:
-    """Return the cells' separable convolution is applied twice; only the first one takes steps."""
-    twice: list[nn.Module] = []
+    """Return two separable convolutions, of which only the first has a stride."""
+    layers: list[nn.Module] = []
     for n_from, step in ((n_in, stride), (n_out, 1)):
-        convolution = nn.Conv2d if step == 1 else import_timm().layers.Conv2dSame  # pads as TensorFlow does
-        twice += [
+        convolution = nn.Conv2d if step == 1 else import_timm().layers.Conv2dSame  # with the padding of TensorFlow
+        layers += [
             nn.ReLU(),
             convolution(n_from, n_from, kernel, step, padding=kernel // 2, groups=n_from, bias=False),
             nn.Conv2d(n_from, n_out, 1, bias=False),
             _norm(n_out),
         ]
-    return nn.Sequential(*twice)
+    return nn.Sequential(*layers)
 
 
 class _HalvingPool(nn.Module):
-    """In steps of two: where a side is even, the first window goes one place further.
+    """Pooling with stride 2 and the padding of TensorFlow: if a side is even, windows start one position later.
 
-    A row or column is put in front, which moves every window back by one, and the window that contains it is removed.
-    Positions outside the image do not count, neither here nor in the pooling.
+    A row or column is prepended, which moves every window back by one, and the window that contains it is removed.
+    Positions outside the image do not count.
     """
 
     def __init__(self, pool: nn.Module) -> None:

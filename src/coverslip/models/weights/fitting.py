@@ -1,4 +1,4 @@
-"""Weights from this machine into networks: every tensor exactly once, nothing missing, nothing left over."""
+"""Loading of weights into networks: every tensor exactly once, with translated names and adapted first layers."""
 
 from typing import Any
 
@@ -8,28 +8,28 @@ from torch import nn
 from coverslip.errors import WeightsUnavailable
 from coverslip.messages import ShowModels, text
 from coverslip.models._libraries import import_timm
-from coverslip.models.weights.source import LocalWeights, Tensors
+from coverslip.models.records import LocalWeights, Tensors
 
-_NAMED = 3  # faults of each kind in a message
-# PyTorch's complaint, and those of timm's translations where they meet names that they were not made for.
+_MAX_NAMES = 3  # faults of each kind in a message
+# Errors of PyTorch for tensors that do not fit, and of timm's translations for unexpected names.
 _MISFITS = (RuntimeError, KeyError, AttributeError, IndexError, ValueError)
 
 
 def timm_network(timm_name: str, weights: LocalWeights, *, channels: int = 3, options: dict[str, Any]) -> nn.Module:
-    """timm's network with these weights and the classifier that is among them.
+    """Return timm's network with these weights, including their classifier.
 
-    timm itself puts them in, as it does with those that it downloads: names that an architecture's authors gave are
-    translated, positions fitted to another image size, the first layer to another number of channels.
+    timm loads the weights as it loads downloaded weights: it translates the names of an architecture's authors, resizes
+    position embeddings to another image size, and adapts the first layer to another number of channels.
 
     Args:
         timm_name: with or without a tag.
-        weights: under timm's names, or those of the architecture's authors where timm knows them.
+        weights: under timm's names, or names of the architecture's authors that timm translates.
         channels: of the images.
         options: passed to timm (Any: timm checks them), such as `img_size`.
 
     Raises:
-        WeightsUnavailable: a tensor is missing, left over or misshapen; the first are named.
-        TypeError: timm knows no such option.
+        WeightsUnavailable: a tensor is missing, unknown, or has another shape. The error names the first ones.
+        TypeError: timm does not have an option.
     """
     timm = import_timm()
 
@@ -39,7 +39,7 @@ def timm_network(timm_name: str, weights: LocalWeights, *, channels: int = 3, op
     except _MISFITS as error:
         plain: nn.Module = timm.create_model(timm_name, **arguments)
         if _is_equal(weights.tensors, plain.state_dict()):
-            raise  # the fault is not the weights'
+            raise  # the weights are not the cause
         raise misfit(weights, plain.state_dict()) from error
     expected = network.state_dict()
     if weights.tensors.keys() != expected.keys() and _is_lenient(timm_name, expected, arguments):
@@ -53,20 +53,20 @@ def _filled(timm_name: str, tensors: Tensors, arguments: dict[str, Any]) -> nn.M
     pretrained_config = timm.get_pretrained_cfg(timm_name)
     config = {
         **(vars(pretrained_config) if pretrained_config else {}),
-        "state_dict": dict(tensors),  # timm takes some out
-        "num_classes": arguments["num_classes"],  # as many as the network has: then timm demands every tensor
+        "state_dict": dict(tensors),  # a copy, because timm removes entries
+        "num_classes": arguments["num_classes"],  # as in the network: then timm requires every tensor
         "label_offset": 0,
         "custom_load": False,
-        "tag": "",  # for the tag of Inception-v3 timm lets tensors be missing
+        "tag": "",  # for the tag of Inception-v3 timm accepts missing tensors
     }
     network: nn.Module = timm.create_model(timm_name, pretrained=True, pretrained_cfg=config, **arguments)
     stored_config: dict[str, Any] = network.pretrained_cfg  # type: ignore[assignment]  # timm's untyped attribute
-    del stored_config["state_dict"]  # else every copy of the network carries them
+    del stored_config["state_dict"]  # otherwise every copy of the network contains the weights
     return network
 
 
 def _is_lenient(timm_name: str, tensors: Tensors, arguments: dict[str, Any]) -> bool:  # Any: timm checks them
-    """Return whether timm ignores tensors that this architecture does not have, as it does for a few, such as DLA."""
+    """Return whether timm ignores unknown tensors, as for a few architectures such as DLA."""
     try:
         _filled(timm_name, {**tensors, "no.such.tensor": torch.zeros(1)}, arguments)
     except RuntimeError:
@@ -75,12 +75,12 @@ def _is_lenient(timm_name: str, tensors: Tensors, arguments: dict[str, Any]) -> 
 
 
 def load_exactly(network: nn.Module, weights: LocalWeights) -> None:
-    """Weights into a network of another library or our own, which must take three channels.
+    """Load weights into a network of torchvision or coverslip with three channels.
 
-    Its classifier is its last linear layer: it is loaded where it has as many classes, else left as it is.
+    The classifier, which is the last linear layer, is loaded only if the number of classes is equal.
 
     Raises:
-        WeightsUnavailable: a tensor is missing, left over or misshapen; the first are named.
+        WeightsUnavailable: a tensor is missing, unknown, or has another shape. The error names the first ones.
     """
     tensors, expected = weights.tensors, network.state_dict()
     head = {name for name in expected if name.startswith(f"{classifier_of(network)}.")}
@@ -89,18 +89,36 @@ def load_exactly(network: nn.Module, weights: LocalWeights) -> None:
         expected = {name: tensor for name, tensor in expected.items() if name not in head}
     if not _is_equal(tensors, expected):
         raise misfit(LocalWeights(weights.model, tensors, weights.n_classes, weights.file), expected)
-    network.load_state_dict(tensors, strict=False)  # all but the classifier was just compared
+    network.load_state_dict(tensors, strict=False)  # all tensors but the classifier were compared above
+
+
+def adapt_channels(network: nn.Module, channels: int, *, is_trained: bool) -> None:
+    """Adapt the first convolution of a network for three channels to another number of channels.
+
+    If it is trained, one channel gets the sum of the three filters, which gives the response to a gray image repeated
+    three times. More channels get the filters in turn, scaled to keep the size of the response (timm's
+    `adapt_input_conv`). Otherwise the weights of every channel are drawn at random.
+    """
+    adapt_input_conv = import_timm().models.adapt_input_conv
+
+    if channels == 3:
+        return
+    first = next(module for module in network.modules() if isinstance(module, nn.Conv2d))
+    first.in_channels = channels
+    first.weight = nn.Parameter(adapt_input_conv(channels, first.weight.detach()))
+    if not is_trained:
+        first.reset_parameters()
 
 
 def check_numbers(weights: LocalWeights, expected: Tensors) -> None:
-    """Whether weights that fit a network are numbers that it can compute with.
+    """Check that a network can compute with the numbers of weights that fit it.
 
-    Names need not be the network's, so a tensor of integers is compared with all of the network's of its kind, such as
-    `bias`: indices and counters are whole numbers there too, or the network has none of that kind.
+    Names may differ from the network's, so a tensor of integers is compared with all tensors of its kind, such as
+    `bias`. Indices and counters are integers in the network too, or the network has no tensor of that kind.
 
     Raises:
-        WeightsUnavailable: there are integers in the place of fractions, or a batch norm's variance is below zero; the
-            first are named.
+        WeightsUnavailable: there are integers instead of fractions, or the variance of a batch norm is negative. The
+            error names the first tensors.
     """
     fractions = {_kind(name) for name, tensor in expected.items() if tensor.is_floating_point()}
     wrong = [
@@ -119,7 +137,7 @@ def check_numbers(weights: LocalWeights, expected: Tensors) -> None:
         )
     variances = {name: tensor for name, tensor in weights.tensors.items() if _kind(name) == "running_var"}
     negative = [name for name, variance in variances.items() if (variance < 0).any()]
-    if negative:  # a network divides by the root, which is no number then
+    if negative:  # the network divides by the square root
         raise WeightsUnavailable(
             "weights-negative-variance",
             file=weights.file,
@@ -141,7 +159,7 @@ def classifier_of(network: nn.Module) -> str:
 
 
 def misfit(weights: LocalWeights, expected: Tensors) -> WeightsUnavailable:
-    """Return the error for weights that do not fit a network whose tensors are `expected`."""
+    """Return the error for weights that do not fit a network with the tensors `expected`."""
     tensors = weights.tensors
     missing = [name for name in expected if name not in tensors]
     unknown = [name for name in tensors if name not in expected]
@@ -167,15 +185,17 @@ def misfit(weights: LocalWeights, expected: Tensors) -> WeightsUnavailable:
 
 
 def _is_of_other_classes(tensors: Tensors, expected: Tensors, n_tensors: int) -> bool:
-    """Whether a classifier's tensors lack one, or differ from the wanted ones in the number of classes and only there.
+    """Return whether a classifier is incomplete or differs from the expected one in the number of classes only.
 
     Args:
-        tensors: the classifier's, as far as they are there.
-        expected: those of the whole network.
-        n_tensors: of the network's classifier.
+        tensors: of the classifier, possibly incomplete.
+        expected: tensors of the whole network.
+        n_tensors: number of tensors of the network's classifier.
     """
-    is_other = len(tensors) < n_tensors or any(tensors[name].shape[:1] != expected[name].shape[:1] for name in tensors)
-    return is_other and all(
+    is_different = len(tensors) < n_tensors or any(
+        tensors[name].shape[:1] != expected[name].shape[:1] for name in tensors
+    )
+    return is_different and all(
         tensors[name].ndim and tensors[name].shape[1:] == expected[name].shape[1:] for name in tensors
     )
 
@@ -185,7 +205,7 @@ def _is_equal(tensors: Tensors, expected: Tensors) -> bool:
 
 
 def _first(names: list[str]) -> str:
-    return ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
+    return ", ".join(names[:_MAX_NAMES]) + (", …" if len(names) > _MAX_NAMES else "")
 
 
 def _shape(tensor: torch.Tensor) -> str:

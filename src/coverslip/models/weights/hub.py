@@ -1,9 +1,9 @@
 """timm's weights from the Hugging Face hub, each pinned to a revision and a hash at its first use.
 
-The hub's client (huggingface_hub) asks the server for a file's size and tag before it downloads, names the cached
-file after the tag (the SHA-256 of large files), checks the size, and renames the file into place when it is whole. It
-does not hash what came over plain HTTP. `fetch_weights` does, and does not keep a file that differs. Which file was
-used first is recorded (`pins`), and no other one is used from then on.
+The client of the hub (huggingface_hub) requests the size and tag of a file before it downloads the file. It names the
+cached file after the tag (the SHA-256 of large files), checks the size, and renames the complete file into place. It
+does not compute the hash of a download. `fetch_weights` does, and deletes a file that differs. The first file that is
+used is recorded (`Pin`), and no other file is used afterwards.
 """
 
 import json
@@ -17,9 +17,8 @@ from urllib.request import getproxies
 from coverslip.errors import WeightsUnavailable
 from coverslip.files import sha256_file, weights_folder, write_json
 from coverslip.messages import ImportWeights, text
-from coverslip.models.records import Normalization
-from coverslip.models.table import registered
-from coverslip.models.weights.source import WeightsSource
+from coverslip.models.records import Normalization, WeightsSource
+from coverslip.models.zoo import registered
 
 _FORMAT_VERSION = 1
 _COMMIT = re.compile("[0-9a-f]{40}")
@@ -28,7 +27,7 @@ _SHA256 = re.compile("[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """A file of a repository on the hub."""
+    """The recorded file of a repository on the hub."""
 
     repository: str
     revision: str  # the commit
@@ -37,14 +36,14 @@ class Pin:
 
 
 def pin_of(repository: str) -> Pin | None:
-    """Return what is recorded about a repository; None: nothing of it was used yet.
+    """Return the record of a repository; None if none of its files was used yet.
 
     Raises:
         WeightsUnavailable: the record is damaged.
     """
-    about = _record_of(repository)
+    record = _record_of(repository)
     try:
-        values = json.loads(about.read_text(encoding="utf-8"))
+        values = json.loads(record.read_text(encoding="utf-8"))
         version = values.pop("format_version")
         pin = Pin(**values)
         is_whole = all(isinstance(value, str) for value in (pin.revision, pin.file, pin.sha256))
@@ -55,20 +54,20 @@ def pin_of(repository: str) -> Pin | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise WeightsUnavailable("hub-record-unreadable", file=about, repository=repository) from error
+        raise WeightsUnavailable("hub-record-unreadable", file=record, repository=repository) from error
     return pin
 
 
 def verified(repository: str, name: str, file: Path) -> Path:
-    """Return a file in the hub's cache, if it is the recorded one; the first file of a repository is recorded.
+    """Return a file in the hub's cache if it is the recorded file. The first file of a repository is recorded.
 
     Raises:
-        WeightsUnavailable: it is another one, or the record is damaged.
-        CoverslipError: it could not be recorded.
+        WeightsUnavailable: the file is not the recorded one, or the record is damaged.
+        CoverslipError: the record cannot be written.
     """
     pin, sha256 = pin_of(repository), sha256_file(file)
     if pin is None:
-        revision = file.parents[name.count("/")].name  # the hub's client names the folder of a snapshot after it
+        revision = file.parents[name.count("/")].name  # the client names the folder of a snapshot after the revision
         write_json(
             _record_of(repository),
             {"format_version": _FORMAT_VERSION, **asdict(Pin(repository, revision, name, sha256))},
@@ -83,13 +82,13 @@ def _record_of(repository: str) -> Path:
     return weights_folder() / "hub" / f"{repository.replace('/', '--')}.json"
 
 
-_FILES = ("model.safetensors", "pytorch_model.bin")  # the first that the repository has
+_FILES = ("model.safetensors", "pytorch_model.bin")  # the first one in the repository is used
 _PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
 class HubWeights:
-    """What timm says about a model's weights on the hub."""
+    """timm's metadata of a model's weights on the hub."""
 
     repository: str
     license: str | None
@@ -97,7 +96,7 @@ class HubWeights:
 
 
 def hub_weights(name: str) -> HubWeights | None:
-    """Return what the hub has for a model, or None. For `timm/NAME` this may import timm."""
+    """Return the metadata of a model's weights on the hub, or None. For `timm/NAME` this may import timm."""
     if name.startswith("timm/"):
         return _timm_weights(name)
     record = registered(name)
@@ -113,7 +112,7 @@ def is_in_hub_cache(name: str) -> bool:
 
 
 def hub_source(name: str) -> WeightsSource | None:
-    """What is known about a model's weights in the hub's cache, or None. For `timm/NAME` this may import timm."""
+    """Return the source of a model's weights in the hub's cache, or None. For `timm/NAME` this may import timm."""
     weights = hub_weights(name)
     file = _cached(weights.repository) if weights else None
     if weights is None or file is None:
@@ -130,7 +129,7 @@ def hub_source(name: str) -> WeightsSource | None:
 
 
 def cached_timm_models() -> tuple[str, ...]:
-    """`timm/NAME` of every repository of timm in the hub's cache."""
+    """Return `timm/NAME` for every repository of timm in the hub's cache."""
     from huggingface_hub import constants
 
     prefix = "models--timm--"
@@ -139,17 +138,15 @@ def cached_timm_models() -> tuple[str, ...]:
 
 
 def fetch_weights(timm_name: str) -> Path | None:
-    """timm's default weights in the hub's cache, downloaded if they are not there and checked by their SHA-256.
+    """Return timm's default weights in the hub's cache. If necessary, download the file and check its SHA-256.
 
-    No server is contacted if they are in the cache.
-
-    Progress is shown by the hub's client, on the error stream of a terminal. None: timm does not
-    keep them on the hub, and downloads and checks them itself.
+    No server is contacted if the file is in the cache. The client of the hub shows the progress on the error stream of
+    a terminal. The result is None if the weights are not on the hub: then timm downloads and checks them itself.
 
     Raises:
-        WeightsUnavailable: there is no network, no such file, or it is not what the hub says it is or what was used
-            first.
-        CoverslipError: what was fetched could not be recorded.
+        WeightsUnavailable: there is no connection or no such file, or the file differs from the hub's hash or from the
+            recorded file.
+        CoverslipError: the record cannot be written.
     """
     from huggingface_hub import constants, hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError
@@ -178,7 +175,7 @@ def fetch_weights(timm_name: str) -> Path | None:
             return verified(repository, name, _checked(repository, name, downloaded))
         except EntryNotFoundError:
             continue
-        except (OSError, RuntimeError, ValueError) as error:  # the client's errors are of these kinds
+        except (OSError, RuntimeError, ValueError) as error:  # the types of errors of the client
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise _unreachable(repository, reason) from error
     raise _unreachable(repository, text("hub-without-files", names=", ".join(names)))
@@ -192,9 +189,9 @@ def can_fetch() -> bool:
 
 
 def is_reachable(url: str) -> bool:
-    """Return whether a host answers at once; the libraries' own clients would retry for a minute."""
+    """Return whether a host answers at once. The clients of the libraries would retry for a minute."""
     if "https" in getproxies():
-        return True  # whether the proxy gets there only the client can find out
+        return True  # only the client can find out whether the proxy reaches the host
     parts = urlsplit(url)
     try:
         socket.create_connection((parts.hostname, parts.port or _PORTS[parts.scheme]), timeout=5).close()
@@ -204,15 +201,15 @@ def is_reachable(url: str) -> bool:
 
 
 def _checked(repository: str, name: str, file: Path) -> Path:
-    """Return the downloaded file, if its bytes are those that the hub's tag promises.
+    """Return the downloaded file if its hash is the hub's tag.
 
     Raises:
-        WeightsUnavailable: they are not; the file is deleted, so that the next attempt downloads it again.
+        WeightsUnavailable: the hash differs. The file is deleted, so that the next attempt downloads it again.
     """
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
     tag = _name_of_blob(file) or get_hf_file_metadata(hf_hub_url(repository, name), token=False).etag or ""
-    if not _SHA256.fullmatch(tag) or sha256_file(file) == tag:  # small files carry git's hash instead
+    if not _SHA256.fullmatch(tag) or sha256_file(file) == tag:  # small files have git's hash as their tag
         return file
     file.resolve().unlink()
     file.unlink(missing_ok=True)
@@ -220,7 +217,7 @@ def _checked(repository: str, name: str, file: Path) -> Path:
 
 
 def _timm_weights(name: str) -> HubWeights | None:
-    """The default weights of `timm/NAME` if the cache holds any of that architecture; only then is timm imported."""
+    """Return the default weights of `timm/NAME`. timm is imported only if the cache has weights of the architecture."""
     if name not in cached_timm_models():
         return None
     from coverslip.models._libraries import import_timm
@@ -234,7 +231,7 @@ def _timm_weights(name: str) -> HubWeights | None:
 
 
 def _cached(repository: str) -> Path | None:
-    """Return the recorded file of a repository in the hub's cache, else the one that lies there."""
+    """Return the recorded file of a repository in the hub's cache, or the cached file if none is recorded."""
     from huggingface_hub import try_to_load_from_cache
 
     pin = pin_of(repository)
@@ -244,7 +241,7 @@ def _cached(repository: str) -> Path | None:
 
 
 def _name_of_blob(file: Path) -> str | None:
-    """The SHA-256 that the client named the cached file after, where the disk has links and the file is large."""
+    """Return the SHA-256 in the name of the cached file, if the disk has links and the file is large."""
     name = file.resolve().name
     return name if _SHA256.fullmatch(name) else None
 

