@@ -11,8 +11,8 @@ from small_workspace import QUICK, new_workspace, open_images, trained_here, wri
 
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections.dataset_flow import flow_of
-from coverslip.reports.sections.limits import limits
 from coverslip.reports.sections.methods import methods
+from coverslip.reports.sections.results import limits
 from coverslip.workspace.correcting.history import exclude
 from coverslip.workspace.datasets import changing, grouping, reading_images, snapshots
 from coverslip.workspace.datasets.inspections import removable_duplicates

@@ -11,9 +11,9 @@ from trained import GROUPS, INSTANT, MadeOnce
 import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import BadRun, CoverslipError
-from coverslip.reports.comparing.differences import what_differs
+from coverslip.reports.differences import what_differs
 from coverslip.reports.reported import read_run
-from coverslip.reports.sections.limits import limits
+from coverslip.reports.sections.results import limits
 from coverslip.runs import Run, save_recipe, write_split
 from coverslip.runs.log.records import test_set_accesses
 from coverslip.runs.lookup import file_of_each

@@ -14,7 +14,7 @@ from coverslip.errors import BadRun, Stopped
 from coverslip.events import ClassifierSelected, EpochEnded, Event, InstantClassifierFitted, Noted, Progressed
 from coverslip.experiments.estimating import request_finish, withdraw_finish
 from coverslip.files import sha256_file
-from coverslip.reports.comparing.differences import what_differs
+from coverslip.reports.differences import what_differs
 from coverslip.reports.reported import read_run
 from coverslip.runs import Run, save_recipe
 from coverslip.synthetic_cells import write_sample_images

@@ -45,7 +45,7 @@ from coverslip.events import Event, FoldEnded, FoldStarted, InstantClassifierFit
 from coverslip.experiments.split_data import with_epochs_of_folds
 from coverslip.messages import Resume, Set, text
 from coverslip.reports.reported import read_run
-from coverslip.reports.sections.numbers import decided
+from coverslip.reports.sections.results import decided
 from coverslip.reports.words import interval_words, percent
 from coverslip.runs import Recipe, Run, SplitPlan, epochs_called_for, open_classifier
 from coverslip.workspace.jobs.previews import planned

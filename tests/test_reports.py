@@ -20,13 +20,14 @@ from coverslip.datasets import inspect_dataset, scan_images
 from coverslip.errors import BadRun
 from coverslip.events import StageStarted, as_json
 from coverslip.messages import duration, text
-from coverslip.reports import class_curves, figures, words, write_report
+from coverslip.reports import figures, words, write_report
 from coverslip.reports.model_card import model_card_text
 from coverslip.reports.reported import ReportedRun, read_run
 from coverslip.reports.sections import SECTIONS, Section, SectionText, sections_of
+from coverslip.reports.sections.curves import average_pr_curves, draw_roc
 from coverslip.reports.sections.dataset_flow import flow_of
 from coverslip.reports.sections.images import Examples, examples_of
-from coverslip.reports.sections.numbers import decided
+from coverslip.reports.sections.results import decided
 from coverslip.runs import (
     BudgetRecord,
     CheckedClass,
@@ -384,12 +385,12 @@ def test_a_class_has_the_color_of_the_app_in_the_drawings() -> None:
     probability = np.random.default_rng(0).dirichlet(np.ones(10), size=60)
     names = [f"class {k}" for k in range(10)]
     aurocs = [0.5 + 0.04 * ((7 * k) % 10) for k in range(10)]
-    macro, micro = class_curves.pr_averages(probability, label, 0.5)
+    macro, micro = average_pr_curves(probability, label, 0.5)
     assert (macro.curve, macro.value) == (None, 0.5)
     assert micro.value == pytest.approx(
         average_precision_score(np.eye(len(names))[label], probability, average="micro")
     )
-    drawn = class_curves.roc(probability, label, names, aurocs)
+    drawn = draw_roc(probability, label, names, aurocs)
     shown = {text.get_text(): text for text in drawn.axes[1].texts}
     keys = [line for line in drawn.axes[1].lines if line.get_color() != figures.MUTED]
     by_height = {round(float(line.get_ydata()[0]), 3): line for line in keys}

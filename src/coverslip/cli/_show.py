@@ -17,7 +17,7 @@ from coverslip.control_characters import escape_controls_in_lines
 from coverslip.datasets import Finding, GroupFacts, Inspection, Spread, one_line
 from coverslip.evaluation import FEWEST_GROUPS, METRICS, Evaluation, confused_pairs, hardest_classes, row_metrics
 from coverslip.messages import GroupBy, text
-from coverslip.reports.sections.leakage_estimate import leakage_estimate_text
+from coverslip.reports.sections.data_quality import leakage_estimate_text
 from coverslip.reports.tables import Cell, Estimate, estimate
 from coverslip.reports.words import CI, against_majority_class, group_mean, group_words, interval_words, number, percent
 from coverslip.runs import InspectionWithLeakageEstimate, LeakageEstimate

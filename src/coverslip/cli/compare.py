@@ -11,7 +11,7 @@ from coverslip.cli._options import AsJson
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from coverslip.reports.comparing import Comparison, NumbersByLabels, Pair
+    from coverslip.reports.comparison import Comparison, NumbersByLabels, Pair
 
 
 def compare(

@@ -53,7 +53,7 @@ def _show(errors: "LabelErrors", out: Path | None) -> None:
     from coverslip.cli._show import filled_table, results_console
     from coverslip.datasets import one_line
     from coverslip.messages import text
-    from coverslip.reports.sections.label_issues import expected_words, listed_errors
+    from coverslip.reports.sections.data_quality import expected_words, listed_errors
     from coverslip.reports.words import number
 
     console = results_console()

@@ -3,7 +3,7 @@
 import io
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,6 +71,17 @@ _STYLE: Any = {  # Any: Matplotlib types its settings by name
     "lines.linewidth": 1.5,
     "lines.solid_capstyle": "round",
 }
+
+
+DataCell = str | int | float | None
+
+
+@dataclass(frozen=True, slots=True)
+class FigureData:
+    """The data of a figure as a table, written as `figures/NAME.csv`; an empty cell is None."""
+
+    columns: tuple[str, ...]
+    rows: Sequence[Sequence[DataCell]]
 
 
 def draw(name: str, figure: Callable[[], "Figure"], folder: Path, *, title: str) -> str:
@@ -453,3 +464,53 @@ def new_figure(width_inch: float, height_inch: float) -> "Figure":
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width_inch, height_inch), layout="constrained")
+
+
+def confusion_data(matrix: np.ndarray, classes: Sequence[str]) -> FigureData:
+    """Return a row per pair of true and predicted class: number of images, and their share of the true class."""
+    whole = np.maximum(matrix.sum(axis=1), 1)
+    rows = [
+        (true, predicted, int(matrix[i, k]), float(matrix[i, k] / whole[i]))
+        for i, true in enumerate(classes)
+        for k, predicted in enumerate(classes)
+    ]
+    return FigureData(("true", "predicted", "images", "share_of_true"), rows)
+
+
+def calibration_data(probability: np.ndarray, label: np.ndarray, before: np.ndarray | None) -> FigureData:
+    """Return the bins of predicted probability, before and after calibration."""
+    stages = (("before", before), ("after", probability))
+    rows = [
+        (name, b.low, b.high, b.n, b.confidence, b.accuracy)
+        for name, values in stages
+        if values is not None
+        for b in reliability_bins(values, label)
+    ]
+    return FigureData(("calibration", "low", "high", "images", "mean_probability", "share_right"), rows)
+
+
+def epochs_data(histories: Sequence[tuple[int | None, Sequence[Epoch]]]) -> FigureData:
+    """Return a row per epoch of each fold; the fold is None for a single split."""
+    names = [field.name for field in fields(Epoch)]
+    rows = [(fold, *(getattr(row, name) for name in names)) for fold, history in histories for row in history]
+    return FigureData(("fold", *names), rows)
+
+
+def learning_data(curve: LearningCurve) -> FigureData:
+    """Return the measured points, and the expected gain of twice as many images."""
+    rows = [("measured", point.n_images, *_ends(point.macro_f1)) for point in curve.points]
+    rows.append(("gain of twice as many", 2 * curve.n_images, *_ends(curve.gain)))
+    return FigureData(("what", "training_images", "macro_f1", "low", "high"), rows)
+
+
+def leakage_estimate_data(names: Sequence[str], image_level: Sequence[Metric], grouped: Sequence[Metric]) -> FigureData:
+    """Return the metric of each classifier for both splits."""
+    splits = (("image_level", image_level), ("grouped", grouped))
+    rows = [
+        (name, split, *_ends(metric)) for split, metrics in splits for name, metric in zip(names, metrics, strict=True)
+    ]
+    return FigureData(("classifier", "split", "value", "low", "high"), rows)
+
+
+def _ends(metric: Metric) -> tuple[DataCell, DataCell, DataCell]:
+    return metric.value, metric.low, metric.high

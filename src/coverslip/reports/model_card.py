@@ -17,9 +17,8 @@ from coverslip.reports import content
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.dataset_flow import flow_of
 from coverslip.reports.sections.images import image_kind
-from coverslip.reports.sections.limits import limits
 from coverslip.reports.sections.methods import methods, prediction_methods, preprocessing_methods, weights_words
-from coverslip.reports.sections.numbers import decided
+from coverslip.reports.sections.results import decided, limits
 from coverslip.reports.tables import estimate
 from coverslip.reports.words import (
     CI,

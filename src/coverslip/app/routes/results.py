@@ -24,7 +24,7 @@ from coverslip.app.schemas.predictions import CorrectedRow, LabelCorrection
 from coverslip.app.schemas.runs import Decision
 from coverslip.app.schemas.system import problems
 from coverslip.experiments.rethreshold import Thresholds
-from coverslip.reports.comparing import Comparison
+from coverslip.reports.comparison import Comparison
 from coverslip.workspace import evaluations
 from coverslip.workspace.correcting.corrections import correct_measured
 from coverslip.workspace.correcting.label_errors import LabelErrorsState, label_errors_state, start_label_check

@@ -15,8 +15,8 @@ from coverslip.evaluation import (
     hardest_classes,
 )
 from coverslip.messages import text
-from coverslip.reports import content, figure_numbers, figures
-from coverslip.reports.figure_numbers import Numbers
+from coverslip.reports import content, figures
+from coverslip.reports.figures import FigureData
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.training import Drawing, Section, SectionText
 from coverslip.reports.tables import Cell, Estimate, below_values, estimate
@@ -45,8 +45,8 @@ def _drawings(run: ReportedRun) -> list[Drawing]:
     is_in_full = _is_in_full(run)
     title = text("report-confusion-matrix", n_classes=len(run.classes), has_numbers=is_in_full and is_numbered(run))
 
-    def numbers() -> Numbers:
-        return figure_numbers.confusion(matrix, run.classes)
+    def numbers() -> FigureData:
+        return figures.confusion_data(matrix, run.classes)
 
     if is_in_full:
         return [Drawing("confusion_matrix", title, lambda: figures.confusion(matrix, run.classes), numbers)]
@@ -58,7 +58,7 @@ def _drawings(run: ReportedRun) -> list[Drawing]:
             "most_confused",
             text("report-most-confused-classes", n_classes=N_HARDEST),
             lambda: figures.confusion(part, names, numbers=class_numbers, n_images=n_images),
-            lambda: figure_numbers.confusion(part, names),
+            lambda: figures.confusion_data(part, names),
         ),
         Drawing("confusion_matrix", title, lambda: figures.whole_confusion(matrix), numbers),
     ]

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from coverslip.messages import text
 from coverslip.reports import figures
-from coverslip.reports.figure_numbers import Numbers
-from coverslip.reports.figures import HAIR, INK, MUTED, PAPER, WASH
+from coverslip.reports.figures import HAIR, INK, MUTED, PAPER, WASH, FigureData
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.training import Drawing, Section, SectionText
 from coverslip.reports.words import count
@@ -94,14 +93,14 @@ def _words(run: ReportedRun) -> list[str]:
     return words
 
 
-def _numbers(flow: Flow) -> Numbers:
+def _numbers(flow: Flow) -> FigureData:
     rows: list[tuple[str, int, int | None]] = [("found", flow.n_found, None)]
     rows += [(f"excluded: {reason}", n, None) for reason, n in flow.left_out.items()]
     rows.append(("included", flow.n_used, None))
     if flow.n_copies is not None:
         rows.append(("included, with duplicates", flow.n_copies, None))
     rows += [(part.title, part.n, part.n_groups or None) for part in flow.parts]
-    return Numbers(("what", "images", "groups"), rows)
+    return FigureData(("what", "images", "groups"), rows)
 
 
 def draw_flow(flow: Flow) -> "Figure":

@@ -15,12 +15,11 @@ from coverslip.errors import CoverslipError
 from coverslip.images import describe_image, read_pixels, small_pixels, thumbnail
 from coverslip.messages import text
 from coverslip.reports import figures
-from coverslip.reports.figure_numbers import Numbers
-from coverslip.reports.figures import INK, MUTED, WASH, shortened
+from coverslip.reports.figures import INK, MUTED, WASH, FigureData, shortened
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.training import Drawing, Section, SectionText
 from coverslip.reports.tables import Cell
-from coverslip.reports.words import MANY_CLASSES, count, whole_percent
+from coverslip.reports.words import MANY_CLASSES, count, number, signed, whole_percent
 from coverslip.runs.environment import DomainImages
 from coverslip.runs.lookup import ImageSource
 
@@ -169,12 +168,12 @@ def _scale_bar(figure: "SubFigure", examples: Examples, n_columns: int) -> None:
     axes[0].text(0, 0.5, f"{examples.bar} {examples.unit}", va="top", color=MUTED, fontsize=7.5)
 
 
-def _numbers(examples: Examples) -> Numbers:
+def _numbers(examples: Examples) -> FigureData:
     rows = [
         (example.label, example.image_id, example.width_px, example.height_px, example.um_per_px)
         for example in examples.every
     ]
-    return Numbers(("class", "image_id", "width_px", "height_px", "um_per_px"), rows)
+    return FigureData(("class", "image_id", "width_px", "height_px", "um_per_px"), rows)
 
 
 def _words(run: ReportedRun) -> list[str]:
@@ -389,4 +388,34 @@ LEAST_CERTAIN = Section(
     applies=lambda run: run.tested is not None,
     shown=lambda run: {"tiles": _unsure(run)},
     template=_TEMPLATE,
+)
+
+
+def _map_checks_text(run: ReportedRun) -> SectionText:
+    map_checks = run.run.map_checks
+    assert map_checks is not None, "the section is there only with them"
+    words = (
+        text("report-map-checks", n_images=map_checks.n_images, checked_on=map_checks.checked_on),
+        text("report-shown-map"),
+    )
+    columns = ("method", "correlation with random weights", "gain over center (95% lower bound)", "checks")
+    rows = [
+        (
+            check.method,
+            number(check.similarity, 2),
+            f"{signed(check.gain)} ({signed(check.gain_low)})",
+            "passed" if check.passes else "failed",
+        )
+        for check in map_checks.checks
+    ]
+    return SectionText(words, columns if rows else (), rows)
+
+
+MAP_CHECKS = Section(
+    name="map_checks",
+    title="Heat-map checks",
+    order=785,
+    is_about_training=True,
+    applies=lambda run: run.run.map_checks is not None,
+    text=_map_checks_text,
 )

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from coverslip.evaluation import LearningCurve
 from coverslip.messages import duration, text
-from coverslip.reports import figure_numbers, figures
-from coverslip.reports.figure_numbers import Numbers
+from coverslip.reports import figures
+from coverslip.reports.figures import FigureData
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.tables import Cell, estimate
 from coverslip.reports.words import CI, listed, time_for_all
@@ -37,7 +37,7 @@ class Drawing:
     name: str
     title: str  # text alternative for screen readers
     figure: Callable[[], "Figure"]
-    numbers: Callable[[], Numbers]
+    numbers: Callable[[], FigureData]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +118,7 @@ def _drawings(run: ReportedRun) -> list[Drawing]:
     if curve is None or not curve.points:
         return []
     title = text("report-learning-curve-drawing")
-    return [Drawing("learning_curve", title, lambda: figures.learning(curve), lambda: figure_numbers.learning(curve))]
+    return [Drawing("learning_curve", title, lambda: figures.learning(curve), lambda: figures.learning_data(curve))]
 
 
 LEARNING = Section(

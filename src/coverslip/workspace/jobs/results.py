@@ -26,15 +26,14 @@ from coverslip.evaluation import (
 )
 from coverslip.messages import text
 from coverslip.reports import content, words
-from coverslip.reports.comparing import Difference
+from coverslip.reports.comparison import Difference
 from coverslip.reports.content import ClassResult, DomainResult, FoldResult, MetricValue
 from coverslip.reports.reported import ReportedRun, read_evaluation, read_run
 from coverslip.reports.sections import SECTIONS, sections_of
 from coverslip.reports.sections.curves import pr_averages, roc_averages
 from coverslip.reports.sections.images import n_mistakes
-from coverslip.reports.sections.limits import limits
 from coverslip.reports.sections.methods import methods
-from coverslip.reports.sections.numbers import decided
+from coverslip.reports.sections.results import decided, limits
 from coverslip.reports.sections.training import Section
 from coverslip.reports.tables import reasons
 from coverslip.runs import LeakageEstimate, Run, metrics_as_json

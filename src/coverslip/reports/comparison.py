@@ -23,16 +23,17 @@ from coverslip.evaluation import (
 )
 from coverslip.messages import text
 from coverslip.reports import words
-from coverslip.reports.comparing.common import CommonImages, common_images
-from coverslip.reports.comparing.differences import (
+from coverslip.reports.content import Measured, measured
+from coverslip.reports.differences import (
     ChangedImages,
+    CommonImages,
     Differing,
     Published,
     changed_images,
+    common_images,
     read_published,
     what_differs,
 )
-from coverslip.reports.content import Measured, measured
 from coverslip.reports.reported import without_results
 from coverslip.reports.tables import estimate
 from coverslip.runs import Run, open_run

@@ -1,7 +1,7 @@
-"""Differences between runs: settings, changed predictions and published figures."""
+"""What two runs have in common and how runs differ: common test images, settings, predictions, published values."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,13 +10,175 @@ import numpy as np
 from pydantic import Field
 
 from coverslip.errors import CoverslipError
-from coverslip.evaluation import METRICS
+from coverslip.evaluation import METRICS, Answers
 from coverslip.messages import text
-from coverslip.reports.comparing.common import CommonImages
-from coverslip.runs import SET_BY_FINISHING, Run, SplitRow, recipe_keys, values_of
+from coverslip.runs import SET_BY_FINISHING, MeasuredPredictions, Run, SplitRow, recipe_keys, values_of
 from coverslip.runs.documents import read_table
-from coverslip.runs.lookup import file_of_each
+from coverslip.runs.lookup import ImageLookup, file_of_each
 from coverslip.tables import no_such
+
+Key = tuple[str, ...]  # identifies an image: its file and region, or its ID if the file is no longer known
+
+
+@dataclass(frozen=True, slots=True)
+class CommonImages:
+    """Images that both runs measured, and their predictions; classes are numbered as in the first run."""
+
+    classes: tuple[str, ...]
+    first: Answers
+    second: Answers
+    first_label: np.ndarray  # (n,) int, labels of the first run
+    second_label: np.ndarray  # (n,) int
+    group: np.ndarray | None  # (n,) names; None where no groups are known
+    image_id: tuple[str, ...]  # (n,) IDs in the second run
+    first_row: np.ndarray  # (n,) int, row of the first run's predictions.csv, from 0
+    second_row: np.ndarray
+    n_only_first: int
+    n_only_second: int
+    n_by_content: int  # of these images, matched by equal pixels because their files are not the same
+
+    @property
+    def n_groups(self) -> int | None:
+        """Number of groups; an image without a group counts as a group."""
+        if self.group is None:
+            return None
+        group_names = {name for name in self.group if name}
+        return len(group_names) + int((self.group == "").sum())
+
+
+def common_images(first: Run, second: Run) -> CommonImages:
+    """Return the images that two runs with the same classes have both measured, with the predictions of each."""
+    of_first, of_second = first.predictions.measured(), second.predictions.measured()
+    by_file = _same_files(first, second, of_first, of_second)
+    by_content = _same_pixels(first, second, of_first, of_second, by_file)
+    pairs = sorted([*by_file, *by_content])
+    at_first, at_second = (
+        np.array(positions, dtype=int) for positions in (zip(*pairs, strict=True) if pairs else ((), ()))
+    )
+    classes = first.predictions.classes
+    first_ids = [of_first.rows[k].image_id for k in at_first]
+    second_ids = [of_second.rows[k].image_id for k in at_second]
+    order = [second.predictions.classes.index(name) for name in classes]
+    return CommonImages(
+        classes=classes,
+        first=_answers(of_first, at_first, list(range(len(classes)))),
+        second=_answers(of_second, at_second, order),
+        first_label=of_first.label[at_first],
+        second_label=_renumbered(of_second.label[at_second], order),
+        group=_groups(second, second_ids, first, first_ids),
+        image_id=tuple(second_ids),
+        first_row=_rows(first, first_ids),
+        second_row=_rows(second, second_ids),
+        n_only_first=len(of_first.rows) - len(pairs),
+        n_only_second=len(of_second.rows) - len(pairs),
+        n_by_content=len(by_content),
+    )
+
+
+Places = list[tuple[int, int]]  # row numbers of the same image in the measured predictions of both runs
+
+
+def _same_files(first: Run, second: Run, of_first: MeasuredPredictions, of_second: MeasuredPredictions) -> Places:
+    first_keys, second_keys = _keys_of_both(first, second)
+    place = {second_keys[row.image_id]: k for k, row in enumerate(of_second.rows)}
+    return [
+        (k, place[first_keys[row.image_id]]) for k, row in enumerate(of_first.rows) if first_keys[row.image_id] in place
+    ]
+
+
+def _same_pixels(
+    first: Run, second: Run, of_first: MeasuredPredictions, of_second: MeasuredPredictions, by_file: Places
+) -> Places:
+    """Return pairs with equal pixels among images that are not matched by file; each image is in at most one pair.
+
+    Of several images with equal pixels, those with equal labels are matched first.
+    """
+    first_rest = _without(range(len(of_first.rows)), [k for k, _ in by_file])
+    second_rest = _without(range(len(of_second.rows)), [k for _, k in by_file])
+    if not first_rest or not second_rest:
+        return []
+    pixels = [_pixels(run, of, at) for run, of, at in ((first, of_first, first_rest), (second, of_second, second_rest))]
+    alike = _equal_ones(
+        *(
+            {k: (pixel_hash, of.rows[k].label) for k, pixel_hash in hashes.items()}
+            for of, hashes in zip((of_first, of_second), pixels, strict=True)
+        )
+    )
+    rest = ({k: hashes[k] for k in _without(hashes, [pair[i] for pair in alike])} for i, hashes in enumerate(pixels))
+    return [*alike, *_equal_ones(*rest)]
+
+
+def _without(positions: Iterable[int], excluded: Iterable[int]) -> list[int]:
+    excluded_positions = set(excluded)
+    return [k for k in positions if k not in excluded_positions]
+
+
+def _pixels(run: Run, predictions: MeasuredPredictions, positions: Sequence[int]) -> dict[int, str]:
+    """Return the pixel hash of the image at each position, without images that are no longer available."""
+    hash_of = ImageLookup(run).pixel_hashes([predictions.rows[k].image_id for k in positions])
+    return {k: hash_of[image_id] for k in positions if (image_id := predictions.rows[k].image_id) in hash_of}
+
+
+def _equal_ones(first: Mapping[int, Hashable], second: Mapping[int, Hashable]) -> Places:
+    """Return pairs of positions with equal keys in their order; each position occurs at most once."""
+    positions_of: dict[Hashable, deque[int]] = defaultdict(deque)
+    for k, key in second.items():
+        positions_of[key].append(k)
+    return [(k, positions_of[key].popleft()) for k, key in first.items() if positions_of[key]]
+
+
+def _keys_of_both(first: Run, second: Run) -> tuple[dict[str, Key], dict[str, Key]]:
+    """Return keys by file and region if all are recorded, else by ID: a relative path is not sufficient."""
+    first_files, second_files = _files(first), _files(second)
+    if first_files is not None and second_files is not None:
+        return first_files, second_files
+    return _ids(first), _ids(second)
+
+
+def _ids(run: Run) -> dict[str, Key]:
+    return {row.image_id: (row.image_id,) for row in run.predictions}
+
+
+def _files(run: Run) -> dict[str, Key] | None:
+    lookup = ImageLookup(run)
+    keys: dict[str, Key] = {}
+    for row in run.predictions:
+        source = lookup.find(row.image_id)
+        if source is None:
+            return None
+        keys[row.image_id] = (str(source.file), source.plan.model_dump_json(include={"box", "plane"}))
+    return keys
+
+
+def _answers(predictions: MeasuredPredictions, positions: np.ndarray, order: Sequence[int]) -> Answers:
+    return Answers(predictions.probability[positions][:, order], _renumbered(predictions.predicted[positions], order))
+
+
+def _renumbered(classes: np.ndarray, order: Sequence[int]) -> np.ndarray:
+    new = np.empty(len(order), dtype=int)
+    new[list(order)] = np.arange(len(order))
+    numbered: np.ndarray = new[classes]
+    return numbered
+
+
+def _rows(run: Run, image_ids: Sequence[str]) -> np.ndarray:
+    """Return row numbers in predictions.csv, which also lists images that were not measured."""
+    row_of = {row.image_id: k for k, row in enumerate(run.predictions)}
+    return np.array([row_of[image_id] for image_id in image_ids], dtype=int)
+
+
+def _groups(second: Run, second_ids: Sequence[str], first: Run, first_ids: Sequence[str]) -> np.ndarray | None:
+    """Return the groups of the second run, or of the first run if the second has none: copied files may lack groups."""
+    for run, image_ids in ((second, second_ids), (first, first_ids)):
+        if run.is_evaluation:  # it has no split; its images are read again for their groups
+            group_of = ImageLookup(run).groups()
+        else:
+            group_of = {row.image_id: row.group for row in run.split}
+        groups = np.array([group_of.get(image_id, "") for image_id in image_ids], dtype=object)
+        if any(groups):
+            return groups
+    return None
+
 
 MOST_IMAGES = 200  # listed per kind
 Change = Literal["to-right", "to-wrong", "other-class"]
@@ -236,10 +398,10 @@ def read_published(file: Path) -> list[Published]:
         raise CoverslipError("unreadable-published-values", file=file, cause=error) from error
     if not rows:
         raise CoverslipError("no-published-values", file=file)
-    return [_row(cells, file) for cells in rows]
+    return [_published_row(cells, file) for cells in rows]
 
 
-def _row(cells: Mapping[str, str], file: Path) -> Published:
+def _published_row(cells: Mapping[str, str], file: Path) -> Published:
     if not cells.get("name", "").strip():
         raise CoverslipError("published-values-without-name", file=file)
     metrics = {}
