@@ -9,7 +9,7 @@ from trained import SMALL_NETWORK
 from typer.testing import CliRunner
 
 import coverslip as cs
-from coverslip.cli._app import app
+from coverslip.cli import app
 from coverslip.errors import BadRun, Stopped
 from coverslip.events import ClassifierSelected, EpochEnded, Event, InstantClassifierFitted, Noted, Progressed
 from coverslip.experiments.estimating import request_finish, withdraw_finish

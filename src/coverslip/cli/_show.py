@@ -12,7 +12,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from coverslip.cli._suggestions import with_remedies
+from coverslip.cli._options import as_setting, with_remedies
 from coverslip.control_characters import escape_controls_in_lines
 from coverslip.datasets import Finding, GroupFacts, Inspection, Spread, one_line
 from coverslip.evaluation import FEWEST_GROUPS, METRICS, Evaluation, confused_pairs, hardest_classes, row_metrics
@@ -483,10 +483,5 @@ def _text(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(str(v) for v in value) or "–"
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}={_as_given(v)}" for key, v in value.items()) or "–"
+        return ", ".join(f"{key}={as_setting(v)}" for key, v in value.items()) or "–"
     return f"{value:,}" if isinstance(value, int) else str(value) or "–"
-
-
-def _as_given(value: object) -> str:
-    """Return a value in the format of a recipe or `--option KEY=VALUE`."""
-    return value if isinstance(value, str) else json.dumps(value)

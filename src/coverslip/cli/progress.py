@@ -9,7 +9,7 @@ import rich.progress
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn
 
-from coverslip.cli._suggestions import with_remedies
+from coverslip.cli._options import with_remedies
 from coverslip.events import (
     ClassifierSelected,
     Emit,

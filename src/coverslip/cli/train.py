@@ -16,12 +16,14 @@ from coverslip.cli._options import (
     GroupPattern,
     check_groups,
     columns_of,
+    for_shell,
+    is_read_on_a_page,
     network_names,
     one_or_all,
+    refuse_bare_settings,
     setting,
     usage_error,
 )
-from coverslip.cli._suggestions import for_shell, is_read_on_a_page, refuse_bare_settings
 
 if TYPE_CHECKING:
     from coverslip.datasets import Dataset
