@@ -154,12 +154,12 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001  the process ends here; --debug shows where it came from
         return _fault(error, debug)
     if code == INTERRUPTED:
-        return _fail("Interrupted.", INTERRUPTED)
+        return _fail(text("command-interrupted"), INTERRUPTED)
     return code if isinstance(code, int) else 0
 
 
 def _fail(line: str, code: int) -> int:
-    return _end(f"Error: {line}", code)
+    return _end(text("command-error", line=line), code)
 
 
 def _end(line: str, code: int) -> int:
@@ -198,4 +198,4 @@ def _one_line(content: str) -> str:
 def _help_of(error: TyperException) -> str:
     """Return the command that shows the help of the command in which the error occurred."""
     context = getattr(error, "ctx", None)
-    return f" See `{context.command_path} --help`." if context is not None else ""
+    return f" {text('command-see-help', command=context.command_path)}" if context is not None else ""

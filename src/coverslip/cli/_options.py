@@ -8,6 +8,7 @@ import re
 import shlex
 import textwrap
 from collections.abc import Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -188,7 +189,8 @@ def with_remedies(sentence: str, remedies: Sequence[Remedy]) -> str:
         return sentence
     settings = [_typed(remedy) for remedy in remedies if isinstance(remedy, Set)]
     other_suggestions = [_typed(remedy) for remedy in remedies if not isinstance(remedy, Set)]
-    suggestion = " or ".join(filter(None, [" ".join(settings), *other_suggestions]))
+    suggestions = filter(None, [" ".join(settings), *other_suggestions])
+    suggestion = reduce(lambda first, second: text("report-or", first=first, second=second), suggestions)
     return f"{sentence.removesuffix('.')} ({suggestion})."
 
 

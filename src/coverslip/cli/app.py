@@ -118,11 +118,11 @@ def _greeting(server: "Server", wanted_port: int) -> str:
     workspace = server.workspace
     address = f"{server.address}{f'?token={server.new_token}' if server.new_token else ''}"
     rows = {
-        "Address": address,
-        "Workspace": str(workspace.folder),
-        "May read": ", ".join(str(root) for root in workspace.roots),
+        "command-app-address": address,
+        "command-app-workspace": str(workspace.folder),
+        "command-app-may-read": ", ".join(str(root) for root in workspace.roots),
     }
-    lines = [f"{title:<11}{value}" for title, value in rows.items()]
+    lines = [f"{text(code):<11}{value}" for code, value in rows.items()]
     if wanted_port not in (0, server.port):
         lines.append(text("command-app-port", wanted=str(wanted_port), port=str(server.port)))
     if server.new_token:

@@ -170,15 +170,17 @@ def _describe(name: str, n_classes: int, channels: int, settings: list[str]) -> 
 
 def _model_row(record: "ModelRecord") -> dict[str, Any]:  # Any: JSON values
     """Return the record of a network, with the pretrained weights that a training on this computer would use."""
+    from coverslip.messages import text
     from coverslip.models import starting_weights
 
     source = starting_weights(record)
     weights, license = record.weights, record.license
     if record.weights_file is not None:
-        weights = f"to import: {record.weights_file}"
+        weights = text("command-weights-to-import", file=record.weights_file)
     if source is not None:
-        how_far = "" if source.model == record.name else ", wherever a tensor fits"
-        weights, license = f"{source.kind}: {source.source}{how_far}", source.license
+        is_partial = source.model != record.name
+        weights = text("command-weights-source", kind=source.kind, source=source.source, is_partial=is_partial)
+        license = source.license
     return {
         "name": record.name,
         "title": record.title,
@@ -273,6 +275,7 @@ def import_file(
       coverslip weights import blood.safetensors --model timm/vit_base_patch14_dinov2
     """
     from coverslip.cli._show import print_json, results_console, show_record
+    from coverslip.messages import text
     from coverslip.models.importing import import_weights
 
     source = _source_row(import_weights(file, model, license=license))
@@ -280,7 +283,7 @@ def import_file(
         print_json(source)
     else:
         show_record(results_console(), source)
-        results_console().print(f"Used by: coverslip train DATA --model {model}", soft_wrap=True)
+        results_console().print(text("command-weights-used-by", model=model), soft_wrap=True)
 
 
 @weights_app.command()
@@ -322,10 +325,11 @@ def remove(
       coverslip weights remove dinobloom_small
     """
     from coverslip.cli._show import results_console
+    from coverslip.messages import text
     from coverslip.models.weights import remove_imported
 
     remove_imported(model)
-    results_console().print(f"Removed   imported weights of {model}", soft_wrap=True)
+    results_console().print(text("command-weights-removed", model=model), soft_wrap=True)
 
 
 def _source_row(source: "WeightsSource") -> dict[str, Any]:  # Any: JSON values

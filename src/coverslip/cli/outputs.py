@@ -72,10 +72,12 @@ def export(
         raise usage_error("usage-export-format", format=one_line(to, 40))
     from coverslip import pipeline
     from coverslip.cli._show import print_json, results_console, size_in_words
+    from coverslip.messages import text
 
     file = pipeline.export(run, out=out)
     size = file.stat().st_size
     if as_json:
         print_json({"file": str(file), "size_bytes": size})
         return
-    results_console().print(f"Classifier  {file} ({size_in_words(size)})", soft_wrap=True)
+    line = text("command-result-classifier", file=file, size=size_in_words(size))
+    results_console().print(line, soft_wrap=True)

@@ -30,12 +30,6 @@ from coverslip.runs.log import Progress, Work, fold_event, seconds_left
 
 SECONDS_BETWEEN_LINES = 10.0
 
-# At most 80 columns, the width of a narrow terminal.
-EPOCH_HEADER = (
-    "   learning loss         accuracy     precision    recall       F1\n"
-    "epoch  rate train val    train val    train val    train val    train val    time"
-)
-
 
 @contextmanager
 def shown_progress(console: Console) -> Iterator[Emit]:
@@ -61,7 +55,7 @@ class Bar:
     beside: str  # text beside the bar
 
 
-_INDETERMINATE = Bar("working", 0, 0, "")  # shown if no countable progress is available
+_INDETERMINATE = "indeterminate"  # name of the bar that is shown if no countable progress is available
 _WHOLE = 1000  # number of steps of the bar for the whole task
 
 
@@ -72,8 +66,9 @@ def bars_of(progress: Progress, now: float) -> list[Bar]:
     if work is not None and work.done < work.total:
         bars.append(Bar(work.stage, work.done, work.total, _pace(work)))
     if step is not None and (progress.epoch is None or progress.epoch < step.epoch):
-        name = f"epoch {step.epoch} of {max(progress.n_epochs or 0, step.epoch)}"
-        beside = f"loss {_five(step.loss)}  {step.images_per_second:.0f} images/s"
+        name = text("progress-epoch", epoch=step.epoch, n_epochs=max(progress.n_epochs or 0, step.epoch))
+        speed = text("progress-images-per-second", n=f"{step.images_per_second:.0f}")
+        beside = f"{text('progress-loss', loss=_five(step.loss))}  {speed}"
         bars.append(Bar(name, step.step, step.n_steps, beside))
     if progress.left is not None:
         bars.append(Bar(_of_all(progress), round(progress.share * _WHOLE), _WHOLE, _left(progress, now)))
@@ -83,10 +78,12 @@ def bars_of(progress: Progress, now: float) -> list[Bar]:
 def _of_all(progress: Progress) -> str:
     """Return the title of the current training, such as its fold."""
     if progress.has_pretraining:
-        return "step 1 of 2" if progress.is_pretraining else "step 2 of 2"
+        return text("progress-step", step=1 if progress.is_pretraining else 2)
     if progress.n_folds:
-        return f"fold {progress.fold} of {progress.n_folds}" if progress.fold else "all folds"
-    return "whole training"
+        if progress.fold:
+            return text("progress-current-fold", fold=progress.fold, n_folds=progress.n_folds)
+        return text("progress-all-folds")
+    return text("progress-whole-training")
 
 
 def _left(progress: Progress, now: float) -> str:
@@ -125,10 +122,10 @@ class _Bars:
             self.drawn.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def _draw(self, bars: list[Bar]) -> None:
-        for name in self.tasks.keys() - {bar.name for bar in bars or (_INDETERMINATE,)}:
+        for name in self.tasks.keys() - {*(bar.name for bar in bars), *(() if bars else (_INDETERMINATE,))}:
             self.drawn.remove_task(self.tasks.pop(name))
-        if not bars and _INDETERMINATE.name not in self.tasks:
-            self.tasks[_INDETERMINATE.name] = self.drawn.add_task(_INDETERMINATE.name, total=None, beside="")
+        if not bars and _INDETERMINATE not in self.tasks:
+            self.tasks[_INDETERMINATE] = self.drawn.add_task(text("progress-working"), total=None, beside="")
         for bar in bars:
             if bar.name not in self.tasks:
                 self.tasks[bar.name] = self.drawn.add_task(bar.name, total=bar.total, beside="")
@@ -147,13 +144,22 @@ class _Lines:
         before, self.progress = self.progress, fold_event(self.progress, event, now)
         match event:
             case StepEnded():
-                where = f"epoch {event.epoch} of {self.progress.n_epochs}, step {event.step} of {event.n_steps}"
-                pace = f"loss {_five(event.loss)}, {event.images_per_second:.0f} images/s"
                 time_left = _left(self.progress, now)
-                self._between(f"{where}: {pace}{time_left and ', '}{time_left}")
+                line = text(
+                    "progress-line-of-step",
+                    epoch=event.epoch,
+                    n_epochs=self.progress.n_epochs or event.epoch,
+                    step=event.step,
+                    n_steps=event.n_steps,
+                    loss=_five(event.loss),
+                    speed=text("progress-images-per-second", n=f"{event.images_per_second:.0f}"),
+                )
+                self._between(f"{line}{time_left and ', '}{time_left}")
             case Progressed() if event.done < event.total:
-                done = f"{event.stage}: {event.done:,} of {event.total:,} {event.unit}  {_pace(event)}"
-                self._between(done.rstrip())
+                done = text(
+                    "progress-done-of", stage=event.stage, n_done=event.done, n_total=event.total, unit=event.unit
+                )
+                self._between(f"{done}  {_pace(event)}".rstrip())
             case _:
                 for line in (*lines_of(event, self.progress, now), *_news(before, self.progress)):
                     self._print(line)
@@ -170,7 +176,7 @@ class _Lines:
 def _news(before: Progress, after: Progress) -> list[str]:
     """Return notes on conditions that occur for the first time in a run."""
     is_dip_new = _has_dip(after) and not _has_dip(before)
-    return [f"Note: {EARLY_DIP}"] if is_dip_new else []
+    return [text("progress-note", note=EARLY_DIP)] if is_dip_new else []
 
 
 def _has_dip(progress: Progress) -> bool:
@@ -181,12 +187,12 @@ def lines_of(event: Event, progress: Progress, now: float) -> list[str]:
     """Return the lines to print permanently for an event; `progress` is the state after the event."""
     match event:
         case Noted():
-            level = "Warning" if event.level == "warning" else "Note"
+            note = text("progress-warning" if event.level == "warning" else "progress-note", note=event.text)
             is_ctrl_c = event.code == "stopping" and not event.parameters["by_file"]
-            line = with_remedies(f"{level}: {event.text}", event.remedies)
+            line = with_remedies(note, event.remedies)
             return [f"{line} {text('progress-after-ctrl-c')}" if is_ctrl_c else line]
         case Progressed() if event.done >= event.total:
-            return [f"{event.stage}: {event.total:,} {event.unit} done"]
+            return [text("progress-done", stage=event.stage, n_total=event.total, unit=event.unit)]
         case RunStarted():
             second_step = "pretraining" if event.is_pretraining else "training"
             return [
@@ -203,8 +209,8 @@ def lines_of(event: Event, progress: Progress, now: float) -> list[str]:
             return ["", text("progress-fold", fold=event.fold, n_folds=event.n_folds)]
         case FoldEnded():
             time_left = _left(progress, now)
-            scores = f"accuracy {_five(event.accuracy)}, macro-F1 {_five(event.macro_f1)}"
-            sentence = text("progress-fold-tested", fold=event.fold, n_folds=event.n_folds, scores=scores)
+            scores = {"accuracy": _five(event.accuracy), "f1": _five(event.macro_f1)}
+            sentence = text("progress-fold-tested", fold=event.fold, n_folds=event.n_folds, **scores)
             return [f"{sentence}{time_left and '; '}{time_left}"]
         case StageStarted(stage="instant"):
             return [text("progress-instant")]
@@ -222,7 +228,7 @@ def lines_of(event: Event, progress: Progress, now: float) -> list[str]:
                 for training in progress.trainings
                 if (training.fold, training.is_pretraining) == training_key
             )
-            return [EPOCH_HEADER, epoch_row(event)] if n_epochs == 1 else [epoch_row(event)]
+            return [text("progress-epoch-header"), epoch_row(event)] if n_epochs == 1 else [epoch_row(event)]
         case ClassifierSelected(stage="finetune", epoch=epoch):
             return [text("progress-selected", epoch=epoch, selection=event.checkpoint_selection or "best")]
         case _:
@@ -230,7 +236,7 @@ def lines_of(event: Event, progress: Progress, now: float) -> list[str]:
 
 
 def epoch_row(e: EpochEnded) -> str:
-    """Return a line of the table under `EPOCH_HEADER`: training and validation values side by side."""
+    """Return a line of the table of epochs: training and validation values side by side."""
     pairs = (
         (e.train_loss, e.val_loss),
         (e.train_accuracy, e.val_accuracy),
@@ -251,7 +257,8 @@ def _five(value: float | None) -> str:
 def _pace(event: Progressed | Work) -> str:
     texts = []
     if event.per_second is not None:
-        texts.append(f"{event.per_second:,.0f} {event.unit}/s")
+        n = f"{event.per_second:,.0f}"
+        texts.append(text("progress-per-second", n=n, unit=event.unit))
     if event.seconds_left is not None:
-        texts.append(f"{duration(event.seconds_left)} left")
+        texts.append(text("progress-time-left", time=duration(event.seconds_left)))
     return "  ".join(texts)

@@ -211,13 +211,12 @@ def train(
     stdout = results_console()
     show_numbers(stdout, run.metrics, overestimates=overestimates(read_run(run.folder)), all_classes=all_classes)
     for finding in run.inspection.of("hidden-groups") if run.inspection is not None else ():
-        stdout.print(f"Doubtful  {finding.limit}", style="bold", soft_wrap=True)
+        stdout.print(text("command-result-doubtful", limit=finding.limit), style="bold", soft_wrap=True)
     if run.learning_curve is not None:
-        stdout.print(f"Images    {doubling(run.learning_curve)}", soft_wrap=True)
-    stdout.print(f"Report    {run.report_file}", soft_wrap=True)
+        stdout.print(text("command-result-images", sentence=doubling(run.learning_curve)), soft_wrap=True)
+    stdout.print(text("command-result-report", file=run.report_file), soft_wrap=True)
     if not is_read_on_a_page():
-        command = f"coverslip predict {for_shell(run.folder)} NEW_IMAGES --out predictions.csv"
-        stdout.print(f"Next      {command}", soft_wrap=True)
+        stdout.print(text("command-result-next", run=for_shell(run.folder)), soft_wrap=True)
 
 
 def images_and_recipe(

@@ -161,7 +161,8 @@ def _of_two(row: Difference, first: str, second: str, pair: Pair) -> str:
         return text("comparison-not-tested", reason=row.reason or "", **parameters)
     # The sign is that of the table: the second run minus the first.
     size = words.signed(row.value or 0)
-    interval = f"{words.CI} {words.signed(row.low)} to {words.signed(row.high)}{_p(row.p)}"
+    ends = words.range_words(words.signed(row.low), words.signed(row.high))
+    interval = f"{text('report-confidence-interval', interval=ends)}{_p(row.p)}"
     if row.is_shown:
         return text(
             "comparison-better", is_second_better=_is_second_better(row), size=size, interval=interval, **parameters
@@ -253,7 +254,7 @@ class Comparison:
         """Return the conclusion, the differing settings and the differences in metrics as HTML, for notebooks."""
         names = [row.name for row in self.rows]
         differed = html_table(
-            "Differences between the runs", ["", *names], [(row.title, *row.values) for row in self.differing]
+            text("comparison-differences"), ["", *names], [(row.title, *row.values) for row in self.differing]
         )
         conclusion, access = (
             f"<p>{escape(sentence)}</p>" if sentence else "" for sentence in (self.conclusion, self.access_note)
@@ -483,7 +484,7 @@ def _pair_as_html(pair: Pair) -> str:
                 by_labels=words.by_labels(numbers.labels),
                 n_images=pair.n,
             ),
-            ["", pair.first, pair.second, f"difference ({words.CI})"],
+            ["", pair.first, pair.second, words.with_interval(text("column-difference"))],
             [(row.title, row.first, row.second, str(estimate(row, is_signed=True))) for row in numbers.differences],
         )
         for numbers in pair.numbers

@@ -126,16 +126,16 @@ def facts(run: ReportedRun) -> list[tuple[str, str]]:
     n_groups = run.n_groups if is_own else run.metrics.n_named_groups
     n_ungrouped = run.n_ungrouped if is_own else run.metrics.n_ungrouped
     rows = [
-        ("images", count(len(run.used) if is_own else run.metrics.n)),
-        ("classes", str(len(run.classes))),
-        ("groups", str(n_groups) if n_groups else "none given"),
-        *([("images without a known group", count(n_ungrouped))] if n_ungrouped else []),
-        ("model", run.recipe.model),
+        (text("column-images"), count(len(run.used) if is_own else run.metrics.n)),
+        (text("column-classes"), str(len(run.classes))),
+        (text("column-groups"), str(n_groups) if n_groups else text("report-no-groups-given")),
+        *([(text("report-ungrouped"), count(n_ungrouped))] if n_ungrouped else []),
+        (text("report-network"), run.recipe.model),
     ]
     if run.domains and is_own:
-        rows.insert(1, ("domains", str(len(run.domains))))
+        rows.insert(1, (text("report-domains"), str(len(run.domains))))
     if seconds and is_own:
-        rows.append(("training", f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"))
+        rows.append((text("report-training-time"), f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"))
     return rows
 
 
@@ -150,7 +150,7 @@ def measured(name: str, metric: Metric) -> Measured:
     return Measured(
         name=name,
         title=record.title,
-        meaning=record.meaning + ("; lower is better" if record.better == "lower" else ""),
+        meaning=text("report-lower-is-better", meaning=record.meaning) if record.better == "lower" else record.meaning,
         better=record.better,
         scale=record.scale,
         value=metric.value,

@@ -283,7 +283,7 @@ def _recipe(runs: Sequence[Run]) -> Iterator[Differing]:
             continue  # no run has a different value set by the user
         yield from _unless_equal("recipe", key.key, key.title, texts)
     if any(early) and len({run.recipe.last_epoch for run in runs}) > 1:
-        yield from _unless_equal("recipe", "finished_early", "Fine-tuning finished early", early)
+        yield from _unless_equal("recipe", "finished_early", text("comparison-fact-finished-early"), early)
 
 
 def _with_plain_words(values: Mapping[str, object]) -> dict[str, object]:
@@ -305,24 +305,28 @@ def _finished_early(run: Run) -> str:
 
 def _images(runs: Sequence[Run]) -> Iterator[Differing]:
     facts: list[tuple[str, str, Callable[[Run], str]]] = [
-        ("sources", "Folders or tables", lambda run: ", ".join(run.environment.opened.sources)),
-        ("classes", "Classes", lambda run: ", ".join(run.metrics.classes)),
-        ("n_images", "Images", lambda run: f"{sum(row.split != 'excluded' for row in run.split):,}"),
+        ("sources", text("comparison-fact-sources"), lambda run: ", ".join(run.environment.opened.sources)),
+        ("classes", text("comparison-fact-classes"), lambda run: ", ".join(run.metrics.classes)),
+        (
+            "n_images",
+            text("comparison-fact-images"),
+            lambda run: f"{sum(row.split != 'excluded' for row in run.split):,}",
+        ),
     ]
     for name, title, of_run in facts:
         yield from _unless_equal("images", name, title, [of_run(run) for run in runs])
-    yield from _unlike_the_first(runs, "labels", "Labels", lambda row: row.label)
-    yield from _unlike_the_first(runs, "groups", "Groups", lambda row: row.group)
+    yield from _unlike_the_first(runs, "labels", text("comparison-fact-labels"), lambda row: row.label)
+    yield from _unlike_the_first(runs, "groups", text("comparison-fact-groups"), lambda row: row.group)
 
 
 def _split(runs: Sequence[Run]) -> Iterator[Differing]:
     counts = [Counter(row.split for row in run.split) for run in runs]
     set_sizes = [", ".join(f"{part} {n[part]:,}" for part in ("train", "val", "test") if n[part]) for n in counts]
-    yield from _unless_equal("split", "parts", "Sets", set_sizes)
+    yield from _unless_equal("split", "parts", text("comparison-fact-sets"), set_sizes)
     if (
         len({any(row.fold for row in run.split) for run in runs}) == 1
     ):  # folds cannot be compared with the sets of a single split
-        yield from _unlike_the_first(runs, "moved", "Images moved", _set_of)
+        yield from _unlike_the_first(runs, "moved", text("comparison-fact-moved"), _set_of)
 
 
 def _set_of(row: SplitRow) -> str:
@@ -352,7 +356,9 @@ def _by_file(run: Run) -> dict[tuple[str, str], SplitRow]:
 
 def _program(runs: Sequence[Run]) -> Iterator[Differing]:
     yield from _unless_equal("program", "coverslip", "coverslip", [run.environment.coverslip for run in runs])
-    yield from _unless_equal("program", "device", "Computed on", [run.environment.device for run in runs])
+    yield from _unless_equal(
+        "program", "device", text("comparison-fact-device"), [run.environment.device for run in runs]
+    )
 
 
 def _unless_equal(what: What, name: str, title: str, values: list[str]) -> Iterator[Differing]:
@@ -366,7 +372,7 @@ def as_text(value: object) -> str:
         case None:
             return "–"
         case bool():
-            return "yes" if value else "no"
+            return text("report-yes") if value else text("report-no")
         case dict():
             return ", ".join(f"{name}: {as_text(item)}" for name, item in value.items()) or "–"
         case list() | tuple():

@@ -13,6 +13,7 @@ import numpy as np
 from coverslip.control_characters import escape_controls_in_lines
 from coverslip.evaluation import LearningCurve, Metric, reliability_bins
 from coverslip.files import write_bytes
+from coverslip.messages import text
 from coverslip.reports.words import number
 from coverslip.runs.history import Epoch
 
@@ -111,9 +112,9 @@ def draw(name: str, figure: Callable[[], "Figure"], folder: Path, *, title: str)
         picture.set(dpi=200, facecolor="white")
         FigureCanvasAgg(picture).print_png(png, pil_kwargs={"compress_level": 1})  # type: ignore[no-untyped-call]
     svg_text = escape_controls_in_lines(svg.getvalue())
-    text = svg_text.replace("'DejaVu Sans'", "Helvetica, Arial, 'DejaVu Sans', sans-serif")
+    portable_svg = svg_text.replace("'DejaVu Sans'", "Helvetica, Arial, 'DejaVu Sans', sans-serif")
     write_bytes(folder / f"{name}.png", png.getvalue())
-    write_bytes(folder / f"{name}.svg", text.encode())
+    write_bytes(folder / f"{name}.svg", portable_svg.encode())
     return _for_page(svg_text, title)
 
 
@@ -145,9 +146,12 @@ def curves(history: Sequence[Epoch], selected_epoch: int | None) -> "Figure":
         selected_epoch: epoch of the classifier's network; None if it is not known.
     """
     figure = new_figure(8.6, 2.8)
-    panels = [(key, title) for key, title in _PANELS if _points(history, f"val_{key}")]
+    panels = [(key, title) for key, title in _panels() if _points(history, f"val_{key}")]
     for axes, (key, title) in zip(np.ravel(figure.subplots(1, max(len(panels), 1))), panels, strict=True):
-        for part, color, words in (("train", MUTED, "training"), ("val", DATA, "validation")):
+        for part, color, words in (
+            ("train", MUTED, text("figure-label-training")),
+            ("val", DATA, text("figure-label-validation")),
+        ):
             points = _points(history, f"{part}_{key}")
             if points:
                 x, y = zip(*points, strict=True)
@@ -156,18 +160,30 @@ def curves(history: Sequence[Epoch], selected_epoch: int | None) -> "Figure":
         selected_points = [point for point in _points(history, f"val_{key}") if point[0] == selected_epoch]
         if selected_points:
             ring: Any = {"marker": "o", "markersize": 7, "markerfacecolor": PAPER, "markeredgewidth": 1.5}
-            axes.plot(*zip(*selected_points, strict=True), color=DATA, linestyle="", label="selected epoch", **ring)
+            axes.plot(
+                *zip(*selected_points, strict=True),
+                color=DATA,
+                linestyle="",
+                label=text("figure-label-selected-epoch"),
+                **ring,
+            )
         _epoch_axis(axes, title)
     _legend_below(figure)
     return figure
 
 
-_PANELS = (("loss", "Loss"), ("f1", "Macro-F1"), ("accuracy", "Accuracy"))
+def _panels() -> tuple[tuple[str, str], ...]:
+    """Return the values of an epoch that have a panel, with their titles."""
+    return (
+        ("loss", text("figure-title-loss")),
+        ("f1", text("figure-title-macro-f1")),
+        ("accuracy", text("figure-title-accuracy")),
+    )
 
 
 def _epoch_axis(axes: "Axes", title: str) -> None:
     axes.set_title(title)
-    axes.set_xlabel("epoch")
+    axes.set_xlabel(text("figure-label-epoch"))
     axes.locator_params(axis="x", integer=True)
     axes.margins(y=0.08)
 
@@ -199,13 +215,14 @@ def _points(history: Sequence[Epoch], column: str) -> list[tuple[int, float]]:
 def fold_curves(histories: Sequence[Sequence[Epoch]]) -> "Figure":
     """Draw validation loss, macro-F1 and accuracy by epoch, with a line per fold."""
     figure = new_figure(8.6, 2.8)
-    for axes, (key, title) in zip(np.ravel(figure.subplots(1, len(_PANELS))), _PANELS, strict=True):
+    panels, label = _panels(), text("figure-label-validation-of-fold")
+    for axes, (key, title) in zip(np.ravel(figure.subplots(1, len(panels))), panels, strict=True):
         for history in histories:
             points = _points(history, f"val_{key}")
             if points:
                 x, y = zip(*points, strict=True)
                 marker = "o" if len(x) < 4 else None
-                axes.plot(x, y, color=DATA, linewidth=1, alpha=0.6, marker=marker, ms=3, label="validation, one fold")
+                axes.plot(x, y, color=DATA, linewidth=1, alpha=0.6, marker=marker, ms=3, label=label)
         _epoch_axis(axes, title)
     _legend_below(figure)
     return figure
@@ -246,10 +263,10 @@ def confusion(
     )
     axes.set_xticks(range(n_classes), names if is_named else labels)
     if is_named and cell * 72 < 5.2 * max(len(name) for name in names):
-        for text in axes.get_xticklabels():
-            text.set(rotation=35, ha="left", rotation_mode="anchor")
-    for text in (*axes.get_xticklabels(), *axes.get_yticklabels()):
-        text.set_fontsize(size)
+        for tick_label in axes.get_xticklabels():
+            tick_label.set(rotation=35, ha="left", rotation_mode="anchor")
+    for tick_label in (*axes.get_xticklabels(), *axes.get_yticklabels()):
+        tick_label.set_fontsize(size)
     return figure
 
 
@@ -276,8 +293,8 @@ def _true_and_predicted(axes: "Axes", n_classes: int) -> None:
     axes.tick_params(length=0, labelcolor=INK, pad=5)
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
-    axes.set_xlabel("predicted class", labelpad=8)
-    axes.set_ylabel("true class", labelpad=8)
+    axes.set_xlabel(text("figure-label-predicted-class"), labelpad=8)
+    axes.set_ylabel(text("figure-label-true-class"), labelpad=8)
 
 
 def _cells(axes: "Axes", matrix: np.ndarray, share: np.ndarray) -> None:
@@ -349,29 +366,38 @@ def calibration(
     """Draw accuracy by predicted probability, before and after calibration, and the number of images per bin."""
     figure = new_figure(8.6, 4.2)
     axes, below = figure.subplots(1, 2, width_ratios=(1.15, 1))
-    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (1, 2)), label="perfect calibration", zorder=1)
+    perfect = text("figure-label-perfect-calibration")
+    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (1, 2)), label=perfect, zorder=1)
     for values, color, words, gap, face in (
-        (before, MUTED, "before calibration", ece_before, PAPER),
-        (probability, DATA, "after calibration", ece, DATA),
+        (before, MUTED, text("figure-label-before-calibration"), ece_before, PAPER),
+        (probability, DATA, text("figure-label-after-calibration"), ece, DATA),
     ):
         if values is None:
             continue
         filled = [b for b in reliability_bins(values, label) if b.confidence is not None]
         size = [14 + 160 * b.n / len(label) for b in filled]
-        text = words if gap is None else f"{words} (error {gap:.3f})"
+        label_of_stage = words if gap is None else text("figure-label-with-error", label=words, error=f"{gap:.3f}")
         x, y = [b.confidence for b in filled], [b.accuracy for b in filled]
         axes.plot(x, y, color=color, linewidth=0.8, alpha=0.6)
         axes.scatter(x, y, s=size, facecolor=face, edgecolor=color, linewidth=1, zorder=3, alpha=0.9)
         dot: Any = {"marker": "o", "markersize": 5, "markerfacecolor": face, "markeredgecolor": color}
-        axes.plot([], [], color=color, linewidth=0.8, label=text, **dot)
-    axes.set(xlabel="predicted probability", ylabel="accuracy", xlim=(-0.02, 1.04), ylim=(-0.02, 1.06))
-    axes.set_title("Accuracy by predicted probability")
+        axes.plot([], [], color=color, linewidth=0.8, label=label_of_stage, **dot)
+    probability_label = text("figure-label-probability")
+    axes.set(xlabel=probability_label, ylabel=text("figure-label-accuracy"), xlim=(-0.02, 1.04), ylim=(-0.02, 1.06))
+    axes.set_title(text("figure-title-accuracy-by-probability"))
     for k, b in enumerate(reliability_bins(probability, label)):
         n_right, middle, width = round(b.n * (b.accuracy or 0.0)), (b.low + b.high) / 2, 0.86 * (b.high - b.low)
-        below.bar(middle, n_right, width, color=DATA, label="correct" if k == 0 else None)
-        below.bar(middle, b.n - n_right, width, bottom=n_right, color=WRONG, label="wrong" if k == 0 else None)
-    below.set(xlabel="predicted probability", ylabel="images", xlim=(0, 1.02))
-    below.set_title("Images by predicted probability")
+        below.bar(middle, n_right, width, color=DATA, label=text("figure-label-correct") if k == 0 else None)
+        below.bar(
+            middle,
+            b.n - n_right,
+            width,
+            bottom=n_right,
+            color=WRONG,
+            label=text("figure-label-wrong") if k == 0 else None,
+        )
+    below.set(xlabel=probability_label, ylabel=text("figure-label-images"), xlim=(0, 1.02))
+    below.set_title(text("figure-title-images-by-probability"))
     below.yaxis.get_major_locator().set_params(integer=True)
     for panel in (axes, below):
         panel.legend(
@@ -388,7 +414,9 @@ def learning(curve: LearningCurve) -> "Figure":
         _error_bar(axes, point.n_images, point.macro_f1, DATA, DATA)
     sizes = [point.n_images for point in curve.points]
     errors = [1 - (point.macro_f1.value or 0) for point in curve.points]
-    axes.plot(sizes, errors, color=DATA, linewidth=1, marker="o", markersize=5, label="measured", zorder=2)
+    axes.plot(
+        sizes, errors, color=DATA, linewidth=1, marker="o", markersize=5, label=text("figure-label-measured"), zorder=2
+    )
     tick_sizes = sizes
     if curve.now is not None and curve.gain.value is not None:
         n, later = curve.n_images, _after(curve.gain, curve.now)
@@ -396,7 +424,7 @@ def learning(curve: LearningCurve) -> "Figure":
         dash: Any = {"color": MUTED, "linestyle": (0, (3, 1.6)), "linewidth": 1, "zorder": 1}
         axes.plot(*ends, **dash)
         face: Any = {"marker": "o", "markersize": 5, "markerfacecolor": PAPER, "markeredgecolor": MUTED}
-        axes.plot([], [], label="extrapolated to twice as many images", **dash, **face)
+        axes.plot([], [], label=text("figure-label-extrapolated"), **dash, **face)
         _error_bar(axes, 2 * n, later, MUTED, PAPER)
         tick_sizes = [*sizes, 2 * n]
     axes.set_xscale("log")
@@ -404,7 +432,7 @@ def learning(curve: LearningCurve) -> "Figure":
     axes.set_xticks(ticks, [f"{n:,}" for n in ticks])
     axes.minorticks_off()
     axes.set_ylim(bottom=0)
-    axes.set(xlabel="training images", ylabel="error (1 − macro-F1)")
+    axes.set(xlabel=text("figure-label-training-images"), ylabel=text("figure-label-error"))
     _legend_below(figure)
     return figure
 
@@ -437,11 +465,10 @@ def leakage_estimate(
 ) -> "Figure":
     """Draw the metric of each classifier for an image-level split, and below it for a grouped split."""
     figure = new_figure(8.6, 1.2 + 0.75 * len(names))
+    split_titles = (text("column-image-level-split"), text("column-grouped-split"))
     axes = figure.subplots()
     for k, pair in enumerate(zip(image_level, grouped, strict=True)):
-        for y, score, color, words in zip(
-            (k - 0.18, k + 0.18), pair, (WRONG, DATA), ("image-level split", "grouped split"), strict=True
-        ):
+        for y, score, color, words in zip((k - 0.18, k + 0.18), pair, (WRONG, DATA), split_titles, strict=True):
             axes.barh(y, score.value or 0, height=0.3, color=color, alpha=0.35, label=words)
             if score.low is not None and score.high is not None:
                 axes.plot([score.low, score.high], [y, y], color=color, linewidth=2.2)

@@ -103,7 +103,7 @@ def template(file: Path) -> "Template":
     from jinja2 import Environment, StrictUndefined
 
     templates = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    templates.globals.update(count=words.count, number=words.number, table=table)
+    templates.globals.update(count=words.count, number=words.number, table=table, text=text)
     return templates.from_string(file.read_text(encoding="utf-8"))
 
 
@@ -118,11 +118,10 @@ def _parts(run: ReportedRun, tell: OnProgress) -> list[_Part]:
 def _part(run: ReportedRun, section: Section) -> _Part:
     from markupsafe import Markup
 
-    text = section.text(run)
     drawings = [_drawn(drawing, run.measured.figures_folder) for drawing in section.drawings(run)]
-    values = {"text": text, "drawings": drawings}
-    body = template(section.template).render({**values, **section.shown(run)})
-    return _Part(section.title, section.subtitle(run), Markup(body))  # noqa: S704 - made here; texts in it are escaped
+    values = {"content": section.text(run), "drawings": drawings, **section.shown(run)}
+    body = template(section.template).render(values)
+    return _Part(section.title(), section.subtitle(run), Markup(body))  # noqa: S704 - made here; texts in it are escaped
 
 
 def _drawn(drawing: Drawing, folder: Path) -> _Drawn:
@@ -137,11 +136,11 @@ def _drawn(drawing: Drawing, folder: Path) -> _Drawn:
 
 def _made_by(run: ReportedRun) -> str:
     environment = run.environment
-    items = [
-        f"coverslip {environment.coverslip}",
-        f"Python {environment.python}",
-        environment.platform,
-        f"device {environment.device}",
-        f"seed {run.recipe.seed}",
-    ]
-    return " · ".join(items)
+    return text(
+        "report-made-by",
+        version=environment.coverslip,
+        python=environment.python,
+        platform=environment.platform,
+        device=environment.device,
+        seed=str(run.recipe.seed),
+    )

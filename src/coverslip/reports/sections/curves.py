@@ -35,7 +35,7 @@ def _has_curves(run: ReportedRun) -> bool:
     return any(fold.history for fold in run.run.folds) if run.n_folds else bool(run.run.history)
 
 
-def _recall_drawings(run: ReportedRun) -> list[Drawing]:
+def _curves_drawings(run: ReportedRun) -> list[Drawing]:
     if run.n_folds:
         histories = [fold.history for fold in run.run.folds]
         title = text("report-fold-curves-drawing")
@@ -59,17 +59,17 @@ def _recall_drawings(run: ReportedRun) -> list[Drawing]:
     ]
 
 
-def _recall_text(run: ReportedRun) -> SectionText:
+def _curves_text(run: ReportedRun) -> SectionText:
     words = []
     histories = [fold.history for fold in run.run.folds] if run.n_folds else [run.run.history]
     if run.recipe.schedule == "cosine" and any(has_early_dip(history, len(history)) for history in histories):
         words.append(EARLY_DIP)
-    if not run.n_folds and (selection_text := _kept(run)) is not None:
+    if not run.n_folds and (selection_text := _selection(run)) is not None:
         words.append(selection_text)
     return SectionText(tuple(words))
 
 
-def _kept(run: ReportedRun) -> str | None:
+def _selection(run: ReportedRun) -> str | None:
     """Return which network is selected, and by which rule."""
     training, stage = run.training, run.finetuning
     if training is None or stage is None or not stage.epochs_run:
@@ -92,13 +92,13 @@ def _without_augmentation(run: ReportedRun) -> str:
 
 CURVES = Section(
     name="curves",
-    title="Training curves",
+    title=lambda: text("report-title-curves"),
     order=1100,
     is_about_training=True,
-    subtitle=lambda run: "by epoch of fine-tuning",
+    subtitle=lambda run: text("report-title-curves.subtitle"),
     applies=_has_curves,
-    text=_recall_text,
-    drawings=_recall_drawings,
+    text=_curves_text,
+    drawings=_curves_drawings,
 )
 
 
@@ -144,9 +144,9 @@ def draw_roc(
 ) -> "Figure":
     """Draw the ROC curve of each class against all others; of many classes, color and name only the hardest."""
     curves = [roc_curve(probability[:, k], label == k) for k in range(len(classes))]
-    figure, axes = _draw_curves(curves, classes, aurocs, averages, "Area under the curve (AUROC)")
+    figure, axes = _draw_curves(curves, classes, aurocs, averages, text("figure-title-auroc"))
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (1, 2)), zorder=0)
-    axes.set(xlabel="false positive rate", ylabel="true positive rate (sensitivity)")
+    axes.set(xlabel=text("figure-label-false-positive-rate"), ylabel=text("figure-label-true-positive-rate"))
     return figure
 
 
@@ -159,8 +159,8 @@ def draw_precision_recall(
 ) -> "Figure":
     """Draw precision against recall for each class."""
     curves = [pr_curve(probability[:, k], label == k) for k in range(len(classes))]
-    figure, axes = _draw_curves(curves, classes, average_precisions, averages, "Average precision")
-    axes.set(xlabel="recall (sensitivity)", ylabel="precision (PPV)")
+    figure, axes = _draw_curves(curves, classes, average_precisions, averages, text("figure-title-average-precision"))
+    axes.set(xlabel=text("figure-label-recall"), ylabel=text("figure-label-precision"))
     return figure
 
 
@@ -169,7 +169,7 @@ def _draw_curves(
     classes: Sequence[str],
     values: Sequence[float | None],
     averages: Sequence[Average],
-    what: str,
+    metric: str,
 ) -> tuple["Figure", "Axes"]:
     figure = new_figure(8.6, 3.7)
     axes, legend = figure.subplots(1, 2, width_ratios=(1.15, 1))
@@ -190,22 +190,25 @@ def _draw_curves(
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.01, 1.02))
     rows: list[_KeyRow] = [(shortened(classes[k]), values[k], *style[k]) for k in colored_indices]
     rows += [
-        (average.name, average.value, INK, _AVERAGE_DASHES[average.name])
-        if average.curve
-        else (f"{average.name} (a mean, no curve)", average.value, INK, None)
+        (
+            text("figure-label-average", average=average.name, has_curve=average.curve is not None),
+            average.value,
+            INK,
+            _AVERAGE_DASHES[average.name] if average.curve else None,
+        )
         for average in averages
     ]
-    _key(legend, rows, what, len(indices_with_value) - len(colored_indices))
+    _key(legend, rows, metric, len(indices_with_value) - len(colored_indices))
     return figure, axes
 
 
 _KeyRow = tuple[str, float | None, str, Any]  # name, value, color, dash (Any: Matplotlib's; None: no line)
 
 
-def _key(axes: "Axes", rows: Sequence[_KeyRow], what: str, n_more: int) -> None:
+def _key(axes: "Axes", rows: Sequence[_KeyRow], metric: str, n_more: int) -> None:
     axes.set_axis_off()
     axes.set(xlim=(0, 1), ylim=(0, 1))
-    axes.set_title(f"{what}, lowest first")
+    axes.set_title(text("figure-title-lowest-first", metric=metric))
     step = 0.088
     for i, (name, value, color, dash) in enumerate(rows):
         y = 0.96 - i * step
@@ -217,7 +220,7 @@ def _key(axes: "Axes", rows: Sequence[_KeyRow], what: str, n_more: int) -> None:
     if n_more:
         y = 0.96 - len(rows) * step
         axes.plot([0.0, 0.09], [y, y], color=MUTED, linewidth=0.8)
-        axes.text(0.13, y, f"{n_more} more classes: see the metrics per class", va="center", fontsize=8, color=MUTED)
+        axes.text(0.13, y, text("figure-label-more-classes", n_more=n_more), va="center", fontsize=8, color=MUTED)
 
 
 def roc_data(
@@ -293,9 +296,9 @@ def _roc_text(run: ReportedRun) -> SectionText:
 
 ROC = Section(
     name="roc",
-    title="ROC and precision-recall curves",
+    title=lambda: text("report-title-roc"),
     order=700,
-    subtitle=lambda run: "each class against all others",
+    subtitle=lambda run: text("report-title-roc.subtitle"),
     applies=lambda run: run.tested is not None and any(auroc is not None for auroc in _aurocs(run)),
     text=_roc_text,
     drawings=_roc_drawings,
@@ -328,9 +331,9 @@ def _calibration_drawings(run: ReportedRun) -> list[Drawing]:
 
 CALIBRATION = Section(
     name="calibration",
-    title="Calibration",
+    title=lambda: text("report-title-calibration"),
     order=600,
-    subtitle=lambda run: "predicted probability against accuracy",
+    subtitle=lambda run: text("report-title-calibration.subtitle"),
     applies=lambda run: run.tested is not None,
     text=_calibration_text,
     drawings=_calibration_drawings,

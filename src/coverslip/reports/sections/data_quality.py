@@ -8,12 +8,11 @@ from coverslip.reports import figures
 from coverslip.reports.comparison import NumbersByLabels, compare
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.training import Drawing, Section, SectionText
-from coverslip.reports.tables import estimate
-from coverslip.reports.words import CI, number, relabeled, unknown_labels
+from coverslip.reports.tables import column_titles, estimate
+from coverslip.reports.words import interval_after, number, relabeled, unknown_labels, with_interval
 from coverslip.runs import LabelErrors, LabelIssue, LeakageEstimate
 
 _MOST_SHOWN = 20
-_COLUMNS = ("image", "set", "label", "suggested class", "score")
 
 
 def expected_words(errors: LabelErrors) -> str:
@@ -29,9 +28,14 @@ def listed_errors(errors: LabelErrors) -> Sequence[LabelIssue]:
     return errors.images[: min(_MOST_SHOWN, errors.n_suspected)]
 
 
+def label_issue_columns() -> tuple[str, ...]:
+    """Return the columns of the table of suspected label errors: name, three texts and a score."""
+    return column_titles("column-image", "column-set", "column-label", "column-suggested-class", "column-score")
+
+
 def _label_errors_text(run: ReportedRun) -> SectionText:
     errors = run.run.label_errors
-    assert errors is not None, "the section is there only with them"
+    assert errors is not None, "the section applies to runs with checked labels"
     words = (
         f"{expected_words(errors)} {text('report-labels-checked-by', checked_by=errors.checked_by)}",
         text("report-label-correction"),
@@ -40,12 +44,13 @@ def _label_errors_text(run: ReportedRun) -> SectionText:
         (image.image_id, image.split, image.label, image.suggested, number(image.score))
         for image in listed_errors(errors)
     ]
-    return SectionText(words, _COLUMNS if rows else (), rows, _COLUMNS[1:4])
+    columns = label_issue_columns()
+    return SectionText(words, columns if rows else (), rows, columns[1:4])
 
 
 LABEL_ERRORS = Section(
     name="label_errors",
-    title="Suspected label errors",
+    title=lambda: text("report-title-label-errors"),
     order=780,
     is_about_training=True,
     applies=lambda run: run.run.label_errors is not None,
@@ -63,12 +68,14 @@ def _relabeled_text(run: ReportedRun) -> SectionText:
     words = [text("report-corrected-labels", n_images=len(run.labels_before))]
     old, new = (_by(pair.numbers, labels) for labels in ("first", "second"))
     rows = [
-        (METRICS[name].title, _shown(old[name][1]), _shown(new[name][1]), _shown(old[name][0]))
+        (METRICS[name].title, number(old[name][1]), number(new[name][1]), number(old[name][0]))
         for name in old
         if METRICS[name].is_headline
     ]
-    columns = ("metric", "earlier labels", "corrected labels", "first training, earlier labels") if rows else ()
-    return SectionText(words, columns, rows)
+    columns = column_titles(
+        "column-metric", "column-earlier-labels", "column-corrected-labels", "column-first-training-earlier-labels"
+    )
+    return SectionText(words, columns if rows else (), rows)
 
 
 def _by(numbers: list[NumbersByLabels], labels: str) -> dict[str, tuple[float | None, float | None]]:
@@ -81,10 +88,6 @@ def _by(numbers: list[NumbersByLabels], labels: str) -> dict[str, tuple[float | 
     }
 
 
-def _shown(value: float | None) -> str:
-    return "–" if value is None else number(value)
-
-
 def _applies(run: ReportedRun) -> bool:
     if run.recipe.split.run is None or run.evaluation is not None:
         return False
@@ -93,16 +96,18 @@ def _applies(run: ReportedRun) -> bool:
 
 RELABELLED = Section(
     name="relabeled",
-    title="Corrected test labels",
+    title=lambda: text("report-title-relabeled"),
     order=95,
-    subtitle=lambda run: "metrics with earlier and with corrected labels",
+    subtitle=lambda run: text("report-title-relabeled.subtitle"),
     is_about_training=True,
     applies=_applies,
     text=_relabeled_text,
 )
 
 
-_CLASSIFIERS = ("instant classifier", "nearest neighbor")
+def _classifiers() -> tuple[str, ...]:
+    """Return the classifiers whose metrics the leakage estimate compares."""
+    return column_titles("report-instant-classifier", "report-nearest-neighbor")
 
 
 def leakage_sentences(leakage: LeakageEstimate) -> list[str]:
@@ -121,7 +126,7 @@ def _meaning(leakage: LeakageEstimate) -> Iterator[str]:
         metric=METRICS[leakage.metric].title,
         image_level=number(leakage.image_level.value),
         grouped=number(leakage.grouped.value),
-        difference=difference.value + (f" ({CI} {difference.interval})" if difference.interval else ""),
+        difference=f"{difference.value}{interval_after(difference.interval)}",
     )
     if gap.low is None or gap.high is None:
         yield text("report-leakage-not-tested", reason=gap.reason or "", has_reason=bool(gap.reason))
@@ -137,9 +142,12 @@ def leakage_estimate_text(leakage: LeakageEstimate) -> SectionText:
     """Return the sentences and the table, also for inspections without a run."""
     rows = [
         (name, estimate(numbers.image_level), estimate(numbers.grouped), estimate(numbers.difference, is_signed=True))
-        for name, numbers in zip(_CLASSIFIERS, (leakage, leakage.nearest_image), strict=True)
+        for name, numbers in zip(_classifiers(), (leakage, leakage.nearest_image), strict=True)
     ]
-    columns = (f"{METRICS[leakage.metric].title} ({CI})", "image-level split", "grouped split", "difference")
+    columns = (
+        with_interval(METRICS[leakage.metric].title),
+        *column_titles("column-image-level-split", "column-grouped-split", "column-difference"),
+    )
     return SectionText(leakage_sentences(leakage), columns, rows)
 
 
@@ -148,23 +156,23 @@ def _drawings(run: ReportedRun) -> list[Drawing]:
     assert leakage is not None
     estimates, metric = (leakage, leakage.nearest_image), METRICS[leakage.metric].title
     image_level, grouped = [numbers.image_level for numbers in estimates], [numbers.grouped for numbers in estimates]
-    title = text("report-leakage-drawing", metric=metric)
+    title, names = text("report-leakage-drawing", metric=metric), _classifiers()
     return [
         Drawing(
             "leakage_estimate",
             title,
-            lambda: figures.leakage_estimate(_CLASSIFIERS, image_level, grouped, metric),
-            lambda: figures.leakage_estimate_data(_CLASSIFIERS, image_level, grouped),
+            lambda: figures.leakage_estimate(names, image_level, grouped, metric),
+            lambda: figures.leakage_estimate_data(names, image_level, grouped),
         )
     ]
 
 
 LEAKAGE_ESTIMATE = Section(
     name="leakage_estimate",
-    title="Leakage estimate",
+    title=lambda: text("report-title-leakage-estimate"),
     order=770,
     is_about_training=True,
-    subtitle=lambda run: "image-level split against grouped split",
+    subtitle=lambda run: text("report-title-leakage-estimate.subtitle"),
     applies=lambda run: run.leakage_estimate is not None,
     text=lambda run: SectionText() if run.leakage_estimate is None else leakage_estimate_text(run.leakage_estimate),
     drawings=_drawings,

@@ -9,23 +9,21 @@ from coverslip.reports import figures
 from coverslip.reports.figures import HAIR, INK, MUTED, PAPER, WASH, FigureData
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.training import Drawing, Section, SectionText
-from coverslip.reports.words import count
+from coverslip.reports.words import count, set_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Prefixes of the reasons for exclusion in split.csv, and their titles in the report.
+# Prefixes of the reasons for exclusion in split.csv, and the messages of their titles in the report.
 _REASONS = {
-    "unreadable:": "unreadable",
-    "no label": "without label",
-    "same pixels": "duplicates with other labels",
-    "on request:": "on request",
-    "no training image": "class not in training set",
+    "unreadable:": "flow-unreadable",
+    "no label": "flow-without-label",
+    "same pixels": "flow-duplicates",
+    "on request:": "flow-on-request",
+    "no training image": "flow-class-not-in-training",
 }
-_BY_HAND = "by hand"
-_OTHER = "other reasons"
-_PARTS = {"train": "training", "val": "validation", "test": "test"}
+_SETS = ("train", "val", "test")
 _COPIES = ("duplicates", "near-duplicates")
 
 
@@ -53,13 +51,14 @@ def flow_of(run: ReportedRun) -> Flow:
     """Return the flow of images, from the run's split and its data inspection."""
     reasons = Counter(_kind(row.reason) for row in run.run.split if row.split == "excluded")
     if run.n_excluded_by_hand:
-        reasons[_BY_HAND] = run.n_excluded_by_hand
+        reasons[text("flow-by-hand")] = run.n_excluded_by_hand
     n_found = len(run.used) + reasons.total()
     return Flow(n_found, dict(reasons.most_common()), len(run.used), _n_copies(run), _parts(run))
 
 
 def _kind(reason: str) -> str:
-    return next((words for start, words in _REASONS.items() if reason.startswith(start)), _OTHER)
+    code = next((code for start, code in _REASONS.items() if reason.startswith(start)), "flow-other-reasons")
+    return text(code)
 
 
 def _n_copies(run: ReportedRun) -> int | None:
@@ -73,10 +72,10 @@ def _n_copies(run: ReportedRun) -> int | None:
 
 def _parts(run: ReportedRun) -> list[FlowPart]:
     if run.n_folds:
-        return [FlowPart(f"{run.n_folds}-fold cross-validation", len(run.used), run.n_groups)]
-    rows_of = {part: [row for row in run.used if row.split == part] for part in _PARTS}
+        return [FlowPart(text("flow-cross-validation", n_folds=run.n_folds), len(run.used), run.n_groups)]
+    rows_of = {part: [row for row in run.used if row.split == part] for part in _SETS}
     return [
-        FlowPart(_PARTS[part], len(rows), len({row.named_group for row in rows if row.named_group}))
+        FlowPart(set_title(part), len(rows), len({row.named_group for row in rows if row.named_group}))
         for part, rows in rows_of.items()
         if rows
     ]
@@ -112,8 +111,8 @@ def draw_flow(flow: Flow) -> "Figure":
     axes.set_axis_off()
     axes.set(xlim=(0, 8.6), ylim=(0, height))
     middle = height - 0.31 * max(len(flow.parts), 1)
-    _box(axes, 0.0, middle, [count(flow.n_found), "images found"], width=1.6)
-    _box(axes, 3.5, middle, [count(flow.n_used), "images included"], width=1.6)
+    _box(axes, 0.0, middle, [count(flow.n_found), text("flow-images-found")], width=1.6)
+    _box(axes, 3.5, middle, [count(flow.n_used), text("flow-images-included")], width=1.6)
     _arrow(axes, (1.6, middle), (3.5, middle))
     for k, part in enumerate(flow.parts):
         y = height - 0.31 - 0.62 * k
@@ -127,9 +126,8 @@ def draw_flow(flow: Flow) -> "Figure":
 def _draw_excluded(axes: "Axes", excluded_counts: dict[str, int], middle: float) -> None:
     top = middle - 0.55
     axes.plot([2.55, 2.55], [middle, top], color=MUTED, linewidth=0.8)
-    axes.text(
-        2.55, top - 0.16, f"{count(sum(excluded_counts.values()))} excluded", ha="center", color=INK, fontsize=8.5
-    )
+    title = text("flow-excluded", n_images=sum(excluded_counts.values()))
+    axes.text(2.55, top - 0.16, title, ha="center", color=INK, fontsize=8.5)
     for k, (reason, n) in enumerate(excluded_counts.items()):
         line = f"{count(n)} {reason}" if len(excluded_counts) > 1 else reason
         axes.text(2.55, top - 0.36 - 0.2 * k, line, ha="center", color=MUTED, fontsize=7.5)
@@ -151,16 +149,16 @@ def _arrow(axes: "Axes", start: tuple[float, float], end: tuple[float, float]) -
 
 def _drawings(run: ReportedRun) -> list[Drawing]:
     flow = flow_of(run)
-    title = "Flow of the images from the dataset to the sets of the split."
+    title = text("report-flow-drawing")
     return [Drawing("flow", title, lambda: draw_flow(flow), lambda: _numbers(flow))]
 
 
 FLOW = Section(
     name="flow",
-    title="Image flow",
+    title=lambda: text("report-title-flow"),
     order=860,
     is_about_training=True,
-    subtitle=lambda run: "found, excluded and included images",
+    subtitle=lambda run: text("report-title-flow.subtitle"),
     text=lambda run: SectionText(_words(run)),
     drawings=_drawings,
 )

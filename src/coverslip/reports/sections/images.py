@@ -1,10 +1,10 @@
-"""Report sections with images: the dataset's classes and sets, and examples of predictions."""
+"""Report sections with images: the dataset's classes and sets, examples of predictions, and heat-map checks."""
 
 import base64
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +18,8 @@ from coverslip.reports import figures
 from coverslip.reports.figures import INK, MUTED, WASH, FigureData, shortened
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.training import Drawing, Section, SectionText
-from coverslip.reports.tables import Cell
-from coverslip.reports.words import MANY_CLASSES, count, number, signed, whole_percent
+from coverslip.reports.tables import Cell, column_titles
+from coverslip.reports.words import MANY_CLASSES, count, number, set_title, signed, whole_percent
 from coverslip.runs.environment import DomainImages
 from coverslip.runs.lookup import ImageSource
 
@@ -148,7 +148,7 @@ def _class_row(axes: "Axes", examples: Examples, name: str | None) -> None:
         axes.imshow(picture, extent=(x, x + width, y, y + height), cmap="gray", vmin=0, vmax=255, interpolation="none")
     if not examples.of_class[name]:
         axes.add_patch(_square(side))
-        axes.text(side / 2, side / 2, "files not\nfound", ha="center", va="center", fontsize=6)
+        axes.text(side / 2, side / 2, text("figure-files-not-found"), ha="center", va="center", fontsize=6)
     axes.set(xlim=(0, N_EXAMPLES * side * 1.04), ylim=(0, side))  # `imshow` changes the limits
 
 
@@ -191,16 +191,13 @@ def _drawings(run: ReportedRun) -> list[Drawing]:
 
 EXAMPLES = Section(
     name="examples",
-    title="Example images",
+    title=lambda: text("report-title-examples"),
     order=870,
     is_about_training=True,
-    subtitle=lambda run: "of each class",
+    subtitle=lambda run: text("report-title-examples.subtitle"),
     text=lambda run: SectionText(_words(run)),
     drawings=_drawings,
 )
-
-
-_PARTS = {"train": "training", "val": "validation", "test": "test", "excluded": "excluded"}
 
 
 def image_kind(run: ReportedRun) -> str:
@@ -215,17 +212,25 @@ def image_kind(run: ReportedRun) -> str:
     is_same = smallest == largest
     size = text("report-image-sizes", is_same=is_same, smallest=smallest, median=median, largest=largest)
     formats, depths, channels = list(inspection.formats), list(inspection.bit_depths), list(inspection.channels)
-    kinds = [", ".join(formats), text("report-bit-depths", depths=" and ".join(depths)) if depths else ""]
+    kinds = [", ".join(formats), text("report-bit-depths", depths=reduce(_and, depths)) if depths else ""]
     if channels:
         n_most = 1 if channels == ["1"] else 2
-        kinds.append(text("report-channels", channels=" or ".join(channels), n_most=n_most))
+        kinds.append(text("report-channels", channels=reduce(_or, channels), n_most=n_most))
     return " · ".join([size, *filter(None, kinds)])
+
+
+def _and(first: str, second: str) -> str:
+    return text("report-and", first=first, second=second)
+
+
+def _or(first: str, second: str) -> str:
+    return text("report-or", first=first, second=second)
 
 
 def _parts(run: ReportedRun) -> dict[str, str]:
     """Return the sets of the split that have images, with their titles."""
-    titles = {**_PARTS, "test": "tested once"} if run.n_folds else _PARTS
-    return {part: title for part, title in titles.items() if run.parts[part]}
+    titles = {part: set_title(part) for part in ("train", "val", "test", "excluded") if run.parts[part]}
+    return titles | {"test": set_title("tested-once")} if run.n_folds and "test" in titles else titles
 
 
 def _row(name: str, counts: Sequence[int]) -> list[Cell]:
@@ -238,31 +243,32 @@ def _text(run: ReportedRun) -> SectionText:
     names = [*run.classes, *sorted({row.label for row in run.run.split} - {*run.classes, ""})]
     if any(row.label == "" for row in run.run.split):
         names.append("")
-    rows = [_row(name or "without label", [by_class[name, part] for part in sets]) for name in names]
-    return SectionText(tuple(filter(None, [image_kind(run)])), ("class", *sets.values(), "total"), rows)
+    rows = [_row(name or text("flow-without-label"), [by_class[name, part] for part in sets]) for name in names]
+    columns = (text("column-class"), *sets.values(), text("column-total"))
+    return SectionText(tuple(filter(None, [image_kind(run)])), columns, rows)
 
 
 def _totals(run: ReportedRun) -> list[list[Cell]]:
     """Return the foot of the table: all images, and their groups."""
     sets = _parts(run)
     n_groups = [len({row.named_group for row in run.used if row.split == part and row.named_group}) for part in sets]
-    rows = [_row("all images", [run.parts[part] for part in sets])]
+    rows = [_row(text("report-all-images"), [run.parts[part] for part in sets])]
     if n := run.n_excluded_by_hand:
-        rows.insert(0, _row("excluded by hand", [n if part == "excluded" else 0 for part in sets]))
+        rows.insert(0, _row(text("report-excluded-by-hand"), [n if part == "excluded" else 0 for part in sets]))
     if any(n_groups):
-        rows.append(["groups", *(count(n) if n else "–" for n in n_groups), count(run.n_groups)])
+        rows.append([text("column-groups"), *(count(n) if n else "–" for n in n_groups), count(run.n_groups)])
     return rows
 
 
 def _shown(run: ReportedRun) -> dict[str, Any]:  # Any: values for the template
-    reasons = Counter(row.reason or "no reason given" for row in run.run.split if row.split == "excluded")
+    reasons = Counter(row.reason or text("report-no-reason") for row in run.run.split if row.split == "excluded")
     if run.n_excluded_by_hand:
-        reasons["by hand"] = run.n_excluded_by_hand
+        reasons[text("flow-by-hand")] = run.n_excluded_by_hand
     inspection, sets = run.run.inspection, _parts(run)
     by_domain: Counter[tuple[str, str]] = Counter((row.domain, row.split) for row in run.run.split)
     reason_rows = [(_shortened(reason), count(n)) for reason, n in reasons.most_common(6)]
     if n_more := sum(reasons.values()) - sum(n for _, n in reasons.most_common(6)):
-        reason_rows.append(("other reasons", count(n_more)))
+        reason_rows.append((text("flow-other-reasons"), count(n_more)))
     return {
         "totals": _totals(run),
         "domains": [_row(name, [by_domain[name, part] for part in sets]) for name in run.domains],
@@ -279,8 +285,10 @@ def _shown(run: ReportedRun) -> dict[str, Any]:  # Any: values for the template
 def _source(images: DomainImages, *, is_named: bool) -> str:
     """Return the location of a domain's images, in a line."""
     name = f"{images.domain or Path(images.root).name}: " if is_named else ""
-    fingerprint = f" · fingerprint {images.fingerprint[:12]}" if images.fingerprint else ""
-    return f"{name}{images.root}{fingerprint}"
+    has_fingerprint = bool(images.fingerprint)
+    fingerprint = (images.fingerprint or "")[:12]
+    source = text("report-source", root=images.root, has_fingerprint=has_fingerprint, fingerprint=fingerprint)
+    return f"{name}{source}"
 
 
 def _shortened(reason: str) -> str:
@@ -289,10 +297,10 @@ def _shortened(reason: str) -> str:
 
 IMAGES = Section(
     name="images",
-    title="Dataset",
+    title=lambda: text("report-title-images"),
     order=900,
     is_about_training=True,
-    subtitle=lambda run: "images of each class in each set",
+    subtitle=lambda run: text("report-title-images.subtitle"),
     text=_text,
     shown=_shown,
     template=Path(__file__).with_name("images.html"),
@@ -373,7 +381,7 @@ def _mistakes_subtitle(run: ReportedRun) -> str:
 _TEMPLATE = Path(__file__).with_name("tiles.html")
 MISTAKES = Section(
     name="misclassified",
-    title="Most confident misclassifications",
+    title=lambda: text("report-title-misclassified"),
     order=400,
     subtitle=_mistakes_subtitle,
     applies=lambda run: n_mistakes(run) > 0,
@@ -382,29 +390,36 @@ MISTAKES = Section(
 )
 LEAST_CERTAIN = Section(
     name="least_certain",
-    title="Least certain predictions",
+    title=lambda: text("report-title-least-certain"),
     order=500,
-    subtitle=lambda run: "correct or wrong, with the lowest probability",
+    subtitle=lambda run: text("report-title-least-certain.subtitle"),
     applies=lambda run: run.tested is not None,
     shown=lambda run: {"tiles": _unsure(run)},
     template=_TEMPLATE,
 )
 
 
+def check_result(passes: bool) -> str:
+    """Return whether a method of heat maps passed its sanity checks, as a cell."""
+    return text("report-passed") if passes else text("report-failed")
+
+
 def _map_checks_text(run: ReportedRun) -> SectionText:
     map_checks = run.run.map_checks
-    assert map_checks is not None, "the section is there only with them"
+    assert map_checks is not None, "the section applies to runs with checks"
     words = (
         text("report-map-checks", n_images=map_checks.n_images, checked_on=map_checks.checked_on),
         text("report-shown-map"),
     )
-    columns = ("method", "correlation with random weights", "gain over center (95% lower bound)", "checks")
+    columns = column_titles(
+        "column-method", "column-correlation-with-random-weights", "column-gain-with-bound", "column-checks"
+    )
     rows = [
         (
             check.method,
             number(check.similarity, 2),
             f"{signed(check.gain)} ({signed(check.gain_low)})",
-            "passed" if check.passes else "failed",
+            check_result(check.passes),
         )
         for check in map_checks.checks
     ]
@@ -413,7 +428,7 @@ def _map_checks_text(run: ReportedRun) -> SectionText:
 
 MAP_CHECKS = Section(
     name="map_checks",
-    title="Heat-map checks",
+    title=lambda: text("report-title-map-checks"),
     order=785,
     is_about_training=True,
     applies=lambda run: run.run.map_checks is not None,

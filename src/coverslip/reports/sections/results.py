@@ -15,7 +15,7 @@ from coverslip.reports import content
 from coverslip.reports.content import DomainResult, FoldResult, Measured, MetricValue
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.training import Section, SectionText
-from coverslip.reports.tables import Cell, estimate, reason_words
+from coverslip.reports.tables import Cell, column_titles, estimate, reason_words
 from coverslip.reports.words import (
     count,
     decision_images,
@@ -79,7 +79,8 @@ def _by_final_classifier(run: ReportedRun) -> str:
 
 def _metrics_text(run: ReportedRun) -> SectionText:
     rows = [(metric.title, estimate(metric), metric.meaning) for metric in content.metrics(run)]
-    return SectionText(tuple(filter(None, [decided(run)])), ("metric", "value", "meaning"), rows, ("meaning",))
+    columns = column_titles("column-metric", "column-value", "column-meaning")
+    return SectionText(tuple(filter(None, [decided(run)])), columns, rows, columns[2:])
 
 
 def _metrics_shown(run: ReportedRun) -> Json:
@@ -116,16 +117,16 @@ def _folds(run: ReportedRun) -> Json | None:
     folds = content.folds(run)
     if folds is None:
         return None
-    counts = ("images", "groups") if folds.has_groups else ("images",)
+    counts = column_titles("column-images", *(["column-groups"] if folds.has_groups else []))
 
     def row(fold: FoldResult) -> list[Cell]:
         numbers = [fold.n, fold.n_groups or 0] if folds.has_groups else [fold.n]
         return [str(fold.fold), *map(count, numbers), *map(estimate, fold.metrics)]
 
     return {
-        "columns": ("fold", *counts, *(metric.title for metric in folds.mean)),
+        "columns": (text("column-fold"), *counts, *(metric.title for metric in folds.mean)),
         "rows": [row(fold) for fold in folds.rows],
-        "mean": ["mean", *("" for _ in counts), *map(estimate, folds.mean)],
+        "mean": [text("report-mean"), *("" for _ in counts), *map(estimate, folds.mean)],
         "units": counts[-1],
         "has_intervals": any(metric.low is not None for fold in folds.rows for metric in fold.metrics),
     }
@@ -137,14 +138,14 @@ def _domains(run: ReportedRun) -> Json | None:
     if not domains:
         return None
     has_groups = bool(domains[0].n_groups)
-    counts = ("images", "groups", "classes") if has_groups else ("images", "classes")
+    counts = column_titles("column-images", *(["column-groups"] if has_groups else []), "column-classes")
 
     def row(domain: DomainResult) -> list[Cell]:
         groups = [domain.n_groups or 0] if has_groups else []
         return [domain.name, *map(count, [domain.n, *groups, domain.n_classes]), *map(estimate, domain.metrics)]
 
     titles = (metric.title for metric in domains[0].metrics)
-    return {"columns": ("domain", *counts, *titles), "rows": [row(domain) for domain in domains]}
+    return {"columns": (text("column-domain"), *counts, *titles), "rows": [row(domain) for domain in domains]}
 
 
 def _strips(metrics: list[MetricValue]) -> Json:
@@ -172,7 +173,7 @@ def _is_good_share(metric: Measured) -> bool:
 
 NUMBERS = Section(
     name="numbers",
-    title="Metrics",
+    title=lambda: text("report-title-numbers"),
     order=100,
     subtitle=lambda run: text("report-measured-on", image_set=split_words(run)),
     text=_metrics_text,
@@ -287,7 +288,7 @@ def _lasting_limits(run: ReportedRun) -> Iterator[Limit]:
 
 LIMITS = Section(
     name="limits",
-    title="Limitations",
+    title=lambda: text("report-title-limits"),
     order=800,
     is_about_training=True,
     text=lambda run: SectionText([f"{claim} {meaning}" for claim, meaning in limits(run)]),

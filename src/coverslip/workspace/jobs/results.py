@@ -46,7 +46,7 @@ Shown = TypeVar("Shown")
 
 
 def _describe_sections(schema: JsonDict) -> None:
-    schema["description"] = "; ".join(f"`{name}`: {record.title}" for name, record in SECTIONS.items())
+    schema["description"] = "; ".join(f"`{name}`: {record.title()}" for name, record in SECTIONS.items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -367,7 +367,7 @@ def _section(run: ReportedRun, section: Section) -> ReportSection:
     content_of_section = section.text(run)
     return ReportSection(
         name=section.name,
-        title=section.title,
+        title=section.title(),
         subtitle=section.subtitle(run),
         words=list(content_of_section.words),
         reasons=reasons(content_of_section.rows),
