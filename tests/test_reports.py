@@ -27,7 +27,7 @@ from coverslip.reports.sections import SECTIONS, Section, SectionText, sections_
 from coverslip.reports.sections.curves import average_pr_curves, draw_roc
 from coverslip.reports.sections.dataset_flow import flow_of
 from coverslip.reports.sections.images import Examples, examples_of
-from coverslip.reports.sections.results import decided
+from coverslip.reports.sections.results import uncertain_words
 from coverslip.runs import (
     BudgetRecord,
     CheckedClass,
@@ -83,10 +83,10 @@ def test_the_numbers_of_every_figure_lie_beside_it_as_a_table(run, page):
 def test_the_flow_of_images_adds_up(run, page):
     flow = flow_of(read_run(run))
     assert flow.n_found == 1003
-    assert flow.left_out == {"unreadable": 3}
-    assert flow.n_used == 1000 == sum(part.n for part in flow.parts)
-    assert [(part.title, part.n) for part in flow.parts] == [("training", 600), ("validation", 200), ("test", 200)]
-    assert flow.n_copies == 1  # the other one of the two is not in the split
+    assert flow.excluded == {"unreadable": 3}
+    assert flow.n_used == 1000 == sum(part.n for part in flow.sets)
+    assert [(part.title, part.n) for part in flow.sets] == [("training", 600), ("validation", 200), ("test", 200)]
+    assert flow.n_duplicates == 1  # the other one of the two is not in the split
     with (run / "figures" / "flow.csv").open(encoding="utf-8", newline="") as file:
         rows = {row["what"]: row["images"] for row in csv.DictReader(file)}
     assert rows["excluded: unreadable"] == "3"
@@ -105,7 +105,7 @@ def test_equal_images_are_counted_in_one_way_by_findings_and_flow(tmp_path):
     write_inspection(Run(folder).inspection_file, inspection)
     (finding,) = inspection.of("duplicates")
     assert finding.parameters == {"n_clusters": 1, "n_images": 3}
-    assert flow_of(read_run(folder)).n_copies == 3
+    assert flow_of(read_run(folder)).n_duplicates == 3
 
 
 def test_figure_one_is_drawn_by_the_seed_and_has_a_bar_in_micrometres_where_files_tell_it(tmp_path):
@@ -398,11 +398,11 @@ def test_a_class_has_the_color_of_the_app_in_the_drawings() -> None:
         if name in shown:
             line = by_height[round(shown[name].get_position()[1], 3)]
             assert line.get_color() == figures.class_color(k)
-            assert (line.get_linestyle() == "-") == (k < figures.N_CLASS_COLOURS)
+            assert (line.get_linestyle() == "-") == (k < figures.N_CLASS_COLORS)
 
 
 def test_a_report_has_the_look_of_the_tokens(page: str) -> None:
-    look = figures.FILE.read_text()
+    look = figures.TOKENS_FILE.read_text()
     assert look in page
     style = page[page.index(look) + len(look) : page.index("</style>")]
     sizes = re.findall(r"font-size: ([^;}]+)", style)
@@ -445,12 +445,12 @@ def test_unfamiliar_images_are_neither_decided_nor_uncertain(own_run: Run) -> No
         decision = ("unfamiliar", "uncertain", row.label)[min(i, 2)]
         rows[i] = replace(row, predicted=wrong if i < 1 else row.label, decision=decision)
     Predictions(rows, card.classes).write_csv(own_run.predictions_file)
-    told = decided(ReportedRun(Run(own_run.folder)))
+    told = uncertain_words(ReportedRun(Run(own_run.folder)))
     assert f"1 of {len(rows)} images" in told
     assert told.count("100%") == 2  # the wrong one is unfamiliar
     assert "1 unfamiliar image" in told
     Predictions([replace(row, decision="uncertain") for row in rows], card.classes).write_csv(own_run.predictions_file)
-    assert f"{len(rows)} of {len(rows)} images are uncertain" in decided(ReportedRun(Run(own_run.folder)))
+    assert f"{len(rows)} of {len(rows)} images are uncertain" in uncertain_words(ReportedRun(Run(own_run.folder)))
 
 
 def test_the_methods_say_which_sets_came_with_the_data(tmp_path):

@@ -57,8 +57,8 @@ app = typer.Typer(
 )
 
 
-def _show_version(is_wanted: bool) -> None:
-    if is_wanted:
+def _show_version(is_requested: bool) -> None:
+    if is_requested:
         from coverslip._version import __version__
 
         typer.echo(f"coverslip {__version__}")
@@ -104,12 +104,11 @@ def _with_whole_examples(function: Callable[..., Any]) -> str:  # Any: whichever
     return "\n\n".join(f"\b\n{text}" if text.startswith("  coverslip ") else text for text in paragraphs)
 
 
-of_weights = models.weights_app
 for info in (
     *app.registered_commands,
     *study.study_app.registered_commands,
-    *of_weights.registered_commands,
-    of_weights.registered_callback,
+    *models.weights_app.registered_commands,
+    models.weights_app.registered_callback,
 ):
     if info is not None and info.callback is not None:
         info.help = _with_whole_examples(info.callback)
@@ -134,7 +133,7 @@ def main(arguments: list[str] | None = None) -> int:
         code = app(arguments, prog_name="coverslip", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:  # `coverslip inspect … | head`: the reader has closed the pipe
-        _drop_answer()
+        _discard_output()
         return 0
     except TyperException as error:
         keep_near_options(error)
@@ -143,16 +142,16 @@ def main(arguments: list[str] | None = None) -> int:
     except CoverslipError as error:
         if debug:
             raise
-        _leave(error.failure)
+        _write_failure(error.failure)
         line = _one_line(error_line(error))
         return _end(line, INTERRUPTED) if isinstance(error, Stopped) else _fail(line, 1)
     except OSError as error:
         if debug or error.errno not in _DISK_IS_FULL:
-            return _fault(error, debug)
-        _drop_answer()
+            return _unexpected_error(error, debug)
+        _discard_output()
         return _fail(text("command-disk-full", reason=error.strerror), 1)
     except Exception as error:  # noqa: BLE001  the process ends here; --debug shows where it came from
-        return _fault(error, debug)
+        return _unexpected_error(error, debug)
     if code == INTERRUPTED:
         return _fail(text("command-interrupted"), INTERRUPTED)
     return code if isinstance(code, int) else 0
@@ -168,15 +167,15 @@ def _end(line: str, code: int) -> int:
     return code
 
 
-def _fault(error: Exception, debug: bool) -> int:
+def _unexpected_error(error: Exception, debug: bool) -> int:
     if debug:
         raise error
     what = _one_line(" ".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", [])])).rstrip(".")
-    _leave(failure("command-fault", kind="fault", what=what))
+    _write_failure(failure("command-fault", kind="fault", what=what))
     return _fail(text("command-fault-report", what=what), 1)
 
 
-def _leave(reason: Failure) -> None:
+def _write_failure(reason: Failure) -> None:
     """Write the reason of the failure to a file, if the program that started the command requests it."""
     file = os.environ.get(FAILURE_VARIABLE)
     if file:
@@ -184,7 +183,7 @@ def _leave(reason: Failure) -> None:
             write_json(Path(file), asdict(reason))
 
 
-def _drop_answer() -> None:
+def _discard_output() -> None:
     """Redirect the rest of stdout to the null device; otherwise Python reports an error at exit."""
     with suppress(OSError, ValueError):  # ValueError: stdout is not a file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

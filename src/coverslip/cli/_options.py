@@ -187,9 +187,9 @@ def with_remedies(sentence: str, remedies: Sequence[Remedy]) -> str:
     """Append the options or commands of remedies to a sentence; a page renders remedies itself."""
     if not remedies or is_read_on_a_page():
         return sentence
-    settings = [_typed(remedy) for remedy in remedies if isinstance(remedy, Set)]
-    other_suggestions = [_typed(remedy) for remedy in remedies if not isinstance(remedy, Set)]
-    suggestions = filter(None, [" ".join(settings), *other_suggestions])
+    settings = [_as_argument(remedy) for remedy in remedies if isinstance(remedy, Set)]
+    other_remedies = [_as_argument(remedy) for remedy in remedies if not isinstance(remedy, Set)]
+    suggestions = filter(None, [" ".join(settings), *other_remedies])
     suggestion = reduce(lambda first, second: text("report-or", first=first, second=second), suggestions)
     return f"{sentence.removesuffix('.')} ({suggestion})."
 
@@ -204,7 +204,7 @@ def error_line(error: CoverslipError) -> str:
     return with_remedies(str(error), error.remedies)
 
 
-def _typed(remedy: Remedy) -> str:
+def _as_argument(remedy: Remedy) -> str:
     match remedy:
         case Set(key="crop_size", value=value):
             return f"--crop-size {value}"

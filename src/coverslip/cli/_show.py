@@ -318,15 +318,15 @@ def show_inspection(console: Console, inspection: Inspection, *, all_classes: bo
             console.print(f"{text(code):<12} {fact}", soft_wrap=True)
 
     for finding in inspection.findings:
-        _show_some(console, finding.title, list(_clusters(finding)))
+        _show_list(console, finding.title, list(_clusters(finding)))
     reading_notes = [
         text("command-reading-note", n_images=n, note=note) for note, n in inspection.reading_notes.items()
     ]
     notes = [with_remedies(note.text, note.remedies) for note in inspection.notes]
-    _show_some(console, text("command-notes"), [*notes, *reading_notes])
+    _show_list(console, text("command-notes"), [*notes, *reading_notes])
     if isinstance(inspection, InspectionWithLeakageEstimate):
         _show_leakage_estimate(console, inspection.leakage_estimate)
-    _show_some(console, text("command-what-to-do"), [_on_what_to_do(finding) for finding in inspection.findings])
+    _show_list(console, text("command-what-to-do"), [_remedy_line(finding) for finding in inspection.findings])
     if not inspection.findings:
         console.print(f"\n{text('command-nothing-to-fix')}", style="bold")
 
@@ -343,7 +343,7 @@ def _show_leakage_estimate(console: Console, leakage_estimate: LeakageEstimate |
         console.print(words, soft_wrap=True)
 
 
-def _on_what_to_do(finding: Finding) -> str:
+def _remedy_line(finding: Finding) -> str:
     return with_remedies(f"{finding.severity}: {finding.text} {finding.do}", finding.remedies)
 
 
@@ -495,7 +495,7 @@ def _counts(counts: Mapping[str, int]) -> str:
     return next(iter(counts)) if len(counts) == 1 else ", ".join(f"{name}: {n:,}" for name, n in counts.items())
 
 
-def _show_some(console: Console, title: str, lines: Sequence[str]) -> None:
+def _show_list(console: Console, title: str, lines: Sequence[str]) -> None:
     if not lines:
         return
     console.print(f"\n{title} ({len(lines):,})", style="bold")

@@ -86,7 +86,7 @@ def decide(
     from coverslip.experiments.rethreshold import thresholds_of
     from coverslip.messages import text
     from coverslip.reports.reported import read_run
-    from coverslip.reports.sections.results import decided as uncertain_words
+    from coverslip.reports.sections.results import uncertain_words
     from coverslip.reports.words import overestimates
     from coverslip.runs import metrics_as_json, open_run
 

@@ -1,4 +1,4 @@
-"""`coverslip inspect` and `coverslip preview`: check a dataset, and show what training makes of its images."""
+"""`coverslip inspect` and `coverslip preview`: check a dataset, and show its images after preprocessing."""
 
 from pathlib import Path
 from typing import Annotated

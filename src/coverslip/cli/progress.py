@@ -68,14 +68,14 @@ def bars_of(progress: Progress, now: float) -> list[Bar]:
     if step is not None and (progress.epoch is None or progress.epoch < step.epoch):
         name = text("progress-epoch", epoch=step.epoch, n_epochs=max(progress.n_epochs or 0, step.epoch))
         speed = text("progress-images-per-second", n=f"{step.images_per_second:.0f}")
-        beside = f"{text('progress-loss', loss=_five(step.loss))}  {speed}"
+        beside = f"{text('progress-loss', loss=_five_characters(step.loss))}  {speed}"
         bars.append(Bar(name, step.step, step.n_steps, beside))
     if progress.left is not None:
-        bars.append(Bar(_of_all(progress), round(progress.share * _WHOLE), _WHOLE, _left(progress, now)))
+        bars.append(Bar(_training_title(progress), round(progress.share * _WHOLE), _WHOLE, _time_left(progress, now)))
     return bars
 
 
-def _of_all(progress: Progress) -> str:
+def _training_title(progress: Progress) -> str:
     """Return the title of the current training, such as its fold."""
     if progress.has_pretraining:
         return text("progress-step", step=1 if progress.is_pretraining else 2)
@@ -86,7 +86,7 @@ def _of_all(progress: Progress) -> str:
     return text("progress-whole-training")
 
 
-def _left(progress: Progress, now: float) -> str:
+def _time_left(progress: Progress, now: float) -> str:
     remaining_seconds = seconds_left(progress, now)
     return text("progress-left", time=rough_duration(remaining_seconds)) if remaining_seconds else ""
 
@@ -95,7 +95,7 @@ class _Bars:
     """Bars at the bottom, finished stages and epochs as lines above them."""
 
     def __init__(self, console: Console) -> None:
-        self.drawn = rich.progress.Progress(
+        self.display = rich.progress.Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=30),
             TextColumn("{task.percentage:>3.0f} %"),
@@ -107,29 +107,29 @@ class _Bars:
         self.progress = Progress()
 
     def __enter__(self) -> "_Bars":
-        self.drawn.start()
+        self.display.start()
         self._draw([])
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.drawn.stop()
+        self.display.stop()
 
     def show(self, event: Event) -> None:
         now = time.time()
         before, self.progress = self.progress, fold_event(self.progress, event, now)
         self._draw(bars_of(self.progress, now))
-        for line in (*lines_of(event, self.progress, now), *_news(before, self.progress)):
-            self.drawn.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        for line in (*lines_of(event, self.progress, now), *_new_notes(before, self.progress)):
+            self.display.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def _draw(self, bars: list[Bar]) -> None:
         for name in self.tasks.keys() - {*(bar.name for bar in bars), *(() if bars else (_INDETERMINATE,))}:
-            self.drawn.remove_task(self.tasks.pop(name))
+            self.display.remove_task(self.tasks.pop(name))
         if not bars and _INDETERMINATE not in self.tasks:
-            self.tasks[_INDETERMINATE] = self.drawn.add_task(text("progress-working"), total=None, beside="")
+            self.tasks[_INDETERMINATE] = self.display.add_task(text("progress-working"), total=None, beside="")
         for bar in bars:
             if bar.name not in self.tasks:
-                self.tasks[bar.name] = self.drawn.add_task(bar.name, total=bar.total, beside="")
-            self.drawn.update(self.tasks[bar.name], completed=bar.done, total=bar.total, beside=bar.beside)
+                self.tasks[bar.name] = self.display.add_task(bar.name, total=bar.total, beside="")
+            self.display.update(self.tasks[bar.name], completed=bar.done, total=bar.total, beside=bar.beside)
 
 
 class _Lines:
@@ -144,14 +144,14 @@ class _Lines:
         before, self.progress = self.progress, fold_event(self.progress, event, now)
         match event:
             case StepEnded():
-                time_left = _left(self.progress, now)
+                time_left = _time_left(self.progress, now)
                 line = text(
                     "progress-line-of-step",
                     epoch=event.epoch,
                     n_epochs=self.progress.n_epochs or event.epoch,
                     step=event.step,
                     n_steps=event.n_steps,
-                    loss=_five(event.loss),
+                    loss=_five_characters(event.loss),
                     speed=text("progress-images-per-second", n=f"{event.images_per_second:.0f}"),
                 )
                 self._between(f"{line}{time_left and ', '}{time_left}")
@@ -161,7 +161,7 @@ class _Lines:
                 )
                 self._between(f"{done}  {_pace(event)}".rstrip())
             case _:
-                for line in (*lines_of(event, self.progress, now), *_news(before, self.progress)):
+                for line in (*lines_of(event, self.progress, now), *_new_notes(before, self.progress)):
                     self._print(line)
 
     def _between(self, line: str) -> None:
@@ -173,7 +173,7 @@ class _Lines:
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _news(before: Progress, after: Progress) -> list[str]:
+def _new_notes(before: Progress, after: Progress) -> list[str]:
     """Return notes on conditions that occur for the first time in a run."""
     is_dip_new = _has_dip(after) and not _has_dip(before)
     return [text("progress-note", note=EARLY_DIP)] if is_dip_new else []
@@ -208,8 +208,8 @@ def lines_of(event: Event, progress: Progress, now: float) -> list[str]:
         case FoldStarted():
             return ["", text("progress-fold", fold=event.fold, n_folds=event.n_folds)]
         case FoldEnded():
-            time_left = _left(progress, now)
-            scores = {"accuracy": _five(event.accuracy), "f1": _five(event.macro_f1)}
+            time_left = _time_left(progress, now)
+            scores = {"accuracy": _five_characters(event.accuracy), "f1": _five_characters(event.macro_f1)}
             sentence = text("progress-fold-tested", fold=event.fold, n_folds=event.n_folds, **scores)
             return [f"{sentence}{time_left and '; '}{time_left}"]
         case StageStarted(stage="instant"):
@@ -244,12 +244,12 @@ def epoch_row(e: EpochEnded) -> str:
         (e.train_recall, e.val_recall),
         (e.train_f1, e.val_f1),
     )
-    values = "  ".join(f"{_five(train)} {_five(val)}" for train, val in pairs)
+    values = "  ".join(f"{_five_characters(train)} {_five_characters(val)}" for train, val in pairs)
     rate = f"{e.learning_rate:.1e}" if e.learning_rate else "0"
     return f"{e.epoch:>3} {rate:>7} {values} {duration(e.seconds)}"
 
 
-def _five(value: float | None) -> str:
+def _five_characters(value: float | None) -> str:
     """Format a number in five characters: 0.412, 12.40."""
     return "  -  " if value is None else f"{value:.3f}"[:5]
 

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from coverslip.runs import Recipe
 
 
-def _show_keys(is_wanted: bool) -> None:
-    if is_wanted:
+def _show_keys(is_requested: bool) -> None:
+    if is_requested:
         from coverslip.cli._options import keys_as_text
 
         typer.echo(keys_as_text())

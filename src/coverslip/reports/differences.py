@@ -75,10 +75,10 @@ def common_images(first: Run, second: Run) -> CommonImages:
     )
 
 
-Places = list[tuple[int, int]]  # row numbers of the same image in the measured predictions of both runs
+RowPairs = list[tuple[int, int]]  # row numbers of the same image in the measured predictions of both runs
 
 
-def _same_files(first: Run, second: Run, of_first: MeasuredPredictions, of_second: MeasuredPredictions) -> Places:
+def _same_files(first: Run, second: Run, of_first: MeasuredPredictions, of_second: MeasuredPredictions) -> RowPairs:
     first_keys, second_keys = _keys_of_both(first, second)
     place = {second_keys[row.image_id]: k for k, row in enumerate(of_second.rows)}
     return [
@@ -87,8 +87,8 @@ def _same_files(first: Run, second: Run, of_first: MeasuredPredictions, of_secon
 
 
 def _same_pixels(
-    first: Run, second: Run, of_first: MeasuredPredictions, of_second: MeasuredPredictions, by_file: Places
-) -> Places:
+    first: Run, second: Run, of_first: MeasuredPredictions, of_second: MeasuredPredictions, by_file: RowPairs
+) -> RowPairs:
     """Return pairs with equal pixels among images that are not matched by file; each image is in at most one pair.
 
     Of several images with equal pixels, those with equal labels are matched first.
@@ -98,14 +98,16 @@ def _same_pixels(
     if not first_rest or not second_rest:
         return []
     pixels = [_pixels(run, of, at) for run, of, at in ((first, of_first, first_rest), (second, of_second, second_rest))]
-    alike = _equal_ones(
+    equal_pairs = _equal_pairs(
         *(
             {k: (pixel_hash, of.rows[k].label) for k, pixel_hash in hashes.items()}
             for of, hashes in zip((of_first, of_second), pixels, strict=True)
         )
     )
-    rest = ({k: hashes[k] for k in _without(hashes, [pair[i] for pair in alike])} for i, hashes in enumerate(pixels))
-    return [*alike, *_equal_ones(*rest)]
+    rest = (
+        {k: hashes[k] for k in _without(hashes, [pair[i] for pair in equal_pairs])} for i, hashes in enumerate(pixels)
+    )
+    return [*equal_pairs, *_equal_pairs(*rest)]
 
 
 def _without(positions: Iterable[int], excluded: Iterable[int]) -> list[int]:
@@ -119,7 +121,7 @@ def _pixels(run: Run, predictions: MeasuredPredictions, positions: Sequence[int]
     return {k: hash_of[image_id] for k in positions if (image_id := predictions.rows[k].image_id) in hash_of}
 
 
-def _equal_ones(first: Mapping[int, Hashable], second: Mapping[int, Hashable]) -> Places:
+def _equal_pairs(first: Mapping[int, Hashable], second: Mapping[int, Hashable]) -> RowPairs:
     """Return pairs of positions with equal keys in their order; each position occurs at most once."""
     positions_of: dict[Hashable, deque[int]] = defaultdict(deque)
     for k, key in second.items():
@@ -199,7 +201,7 @@ class ChangedImage:
     label: Annotated[str, Field(description="True class, as labeled in the first run.")]
     first: Annotated[str, Field(description="Class that the first run predicts.")]
     second: str
-    first_probability: Annotated[float, Field(description="Of the class that the run predicts.")]
+    first_probability: Annotated[float, Field(description="Probability of the class that the first run predicts.")]
     second_probability: float
     first_row: Annotated[int, Field(description="Row of the first run's predictions, from 0.")]
     second_row: int
@@ -223,11 +225,11 @@ def changed_images(common: CommonImages) -> ChangedImages:
         "to-wrong": (first == label) & (second != label),
         "other-class": (first != label) & (second != label) & (first != second),
     }
-    sure = common.second.probability[np.arange(len(label)), second]
+    confidence = common.second.probability[np.arange(len(label)), second]
     images = [
         _image(common, int(i), kind)
-        for kind, is_so in is_kind.items()
-        for i in np.flatnonzero(is_so)[np.argsort(-sure[is_so], kind="stable")][:MOST_IMAGES]
+        for kind, is_changed in is_kind.items()
+        for i in np.flatnonzero(is_changed)[np.argsort(-confidence[is_changed], kind="stable")][:MOST_IMAGES]
     ]
     return ChangedImages(
         n_to_right=int(is_kind["to-right"].sum()),
@@ -257,21 +259,21 @@ What = Literal["recipe", "images", "split", "program"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Differing:
-    """Something that is not the same in all runs."""
+    """A setting or property that is not the same in all runs."""
 
     what: What
-    name: Annotated[str, Field(description="Of a recipe its dotted key.")]
+    name: Annotated[str, Field(description="For a recipe, the dotted key of the setting.")]
     title: str
-    values: Annotated[list[str], Field(description="In words, one for each run, in their order.")]
+    values: Annotated[list[str], Field(description="Texts, one per run, in the order of the runs.")]
 
 
-def what_differs(runs: Sequence[Run]) -> list[Differing]:
+def differences_between(runs: Sequence[Run]) -> list[Differing]:
     """Return all recorded settings and data that differ between the runs."""
     return [*_recipe(runs), *_images(runs), *_split(runs), *_program(runs)]
 
 
 def _recipe(runs: Sequence[Run]) -> Iterator[Differing]:
-    values = [_with_plain_words(values_of(run.recipe)) for run in runs]
+    values = [_recipe_values(values_of(run.recipe)) for run in runs]
     early = [_finished_early(run) for run in runs]
     for key in (key for key in recipe_keys() if key.key != "group"):  # compared per image instead
         texts = [as_text(of_run.get(key.key)) for of_run in values]
@@ -281,12 +283,12 @@ def _recipe(runs: Sequence[Run]) -> Iterator[Differing]:
             and len({value for value, is_set_early in zip(texts, is_set, strict=True) if not is_set_early}) <= 1
         ):
             continue  # no run has a different value set by the user
-        yield from _unless_equal("recipe", key.key, key.title, texts)
+        yield from _if_different("recipe", key.key, key.title, texts)
     if any(early) and len({run.recipe.last_epoch for run in runs}) > 1:
-        yield from _unless_equal("recipe", "finished_early", text("comparison-fact-finished-early"), early)
+        yield from _if_different("recipe", "finished_early", text("comparison-fact-finished-early"), early)
 
 
-def _with_plain_words(values: Mapping[str, object]) -> dict[str, object]:
+def _recipe_values(values: Mapping[str, object]) -> dict[str, object]:
     """Return a recipe's values, without a target that is not used, and in words where numbers would not help."""
     rule = values["decide_by"]
     unused = {} if rule in ("sensitivity", "specificity") else {"target": None}
@@ -314,37 +316,37 @@ def _images(runs: Sequence[Run]) -> Iterator[Differing]:
         ),
     ]
     for name, title, of_run in facts:
-        yield from _unless_equal("images", name, title, [of_run(run) for run in runs])
-    yield from _unlike_the_first(runs, "labels", text("comparison-fact-labels"), lambda row: row.label)
-    yield from _unlike_the_first(runs, "groups", text("comparison-fact-groups"), lambda row: row.group)
+        yield from _if_different("images", name, title, [of_run(run) for run in runs])
+    yield from _differing_images(runs, "labels", text("comparison-fact-labels"), lambda row: row.label)
+    yield from _differing_images(runs, "groups", text("comparison-fact-groups"), lambda row: row.group)
 
 
 def _split(runs: Sequence[Run]) -> Iterator[Differing]:
     counts = [Counter(row.split for row in run.split) for run in runs]
     set_sizes = [", ".join(f"{part} {n[part]:,}" for part in ("train", "val", "test") if n[part]) for n in counts]
-    yield from _unless_equal("split", "parts", text("comparison-fact-sets"), set_sizes)
+    yield from _if_different("split", "parts", text("comparison-fact-sets"), set_sizes)
     if (
         len({any(row.fold for row in run.split) for run in runs}) == 1
     ):  # folds cannot be compared with the sets of a single split
-        yield from _unlike_the_first(runs, "moved", text("comparison-fact-moved"), _set_of)
+        yield from _differing_images(runs, "moved", text("comparison-fact-moved"), _set_of)
 
 
 def _set_of(row: SplitRow) -> str:
     return f"{row.split} {row.fold or ''}"
 
 
-def _unlike_the_first(
+def _differing_images(
     runs: Sequence[Run], name: Literal["labels", "groups", "moved"], title: str, value: Callable[[SplitRow], str]
 ) -> Iterator[Differing]:
     """Yield how many of the first run's images differ in each of the others."""
     first = {row.image_id: value(row) for row in runs[0].split}
     of_file = {key: value(row) for key, row in _by_file(runs[0]).items()}
-    n_other = [
+    n_differing = [
         sum(first.get(row.image_id, of_file.get(key, value(row))) != value(row) for key, row in _by_file(run).items())
         for run in runs[1:]
     ]
-    if any(n_other):
-        values = ["–", *(text("comparison-images-differ", n_images=n, difference=name) for n in n_other)]
+    if any(n_differing):
+        values = ["–", *(text("comparison-images-differ", n_images=n, difference=name) for n in n_differing)]
         yield Differing(what="split" if name == "moved" else "images", name=name, title=title, values=values)
 
 
@@ -355,13 +357,13 @@ def _by_file(run: Run) -> dict[tuple[str, str], SplitRow]:
 
 
 def _program(runs: Sequence[Run]) -> Iterator[Differing]:
-    yield from _unless_equal("program", "coverslip", "coverslip", [run.environment.coverslip for run in runs])
-    yield from _unless_equal(
+    yield from _if_different("program", "coverslip", "coverslip", [run.environment.coverslip for run in runs])
+    yield from _if_different(
         "program", "device", text("comparison-fact-device"), [run.environment.device for run in runs]
     )
 
 
-def _unless_equal(what: What, name: str, title: str, values: list[str]) -> Iterator[Differing]:
+def _if_different(what: What, name: str, title: str, values: list[str]) -> Iterator[Differing]:
     if len(set(values)) > 1:
         yield Differing(what=what, name=name, title=title, values=[value or "–" for value in values])
 
@@ -380,12 +382,12 @@ def as_text(value: object) -> str:
     return str(value)
 
 
-_WORDS = ("name", "source")
+_TEXT_COLUMNS = ("name", "source")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """Figures that somebody else published."""
+    """Published values of metrics."""
 
     name: str
     metrics: Mapping[str, float]  # by metric name
@@ -412,7 +414,7 @@ def _published_row(cells: Mapping[str, str], file: Path) -> Published:
         raise CoverslipError("published-values-without-name", file=file)
     metrics = {}
     for column, cell in cells.items():
-        if column in _WORDS or not cell.strip():
+        if column in _TEXT_COLUMNS or not cell.strip():
             continue
         if column not in METRICS:
             reason = str(no_such("metric", column, METRICS))

@@ -21,21 +21,21 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FILE = Path(__file__).with_name("tokens.css")
+TOKENS_FILE = Path(__file__).with_name("tokens.css")
 
-N_CLASS_COLOURS = 8  # beyond, they repeat with other dashes
+N_CLASS_COLORS = 8  # further classes repeat the colors with other dashes
 
 
 @cache
 def light_colors() -> dict[str, str]:
-    """Each color by its name without dashes in front, as `#rrggbb`, as it is in the light theme."""
-    colors = re.findall(r"--([\w-]+): (?:light-dark\()?(#[0-9a-f]{6})", FILE.read_text(encoding="utf-8"))
+    """Return the colors of the light theme as `#rrggbb`, by their names without leading dashes."""
+    colors = re.findall(r"--([\w-]+): (?:light-dark\()?(#[0-9a-f]{6})", TOKENS_FILE.read_text(encoding="utf-8"))
     return dict(colors)
 
 
 def class_color(index: int) -> str:
-    """The color of class `index` (0-based): the same in the app, the report and every drawing."""
-    return light_colors()[f"class-{index % N_CLASS_COLOURS}"]
+    """Return the color of class `index` (0-based), which is the same in the app and in all figures."""
+    return light_colors()[f"class-{index % N_CLASS_COLORS}"]
 
 
 _LIGHT = light_colors()
@@ -346,11 +346,11 @@ def _shades(matrix: np.ndarray, share: np.ndarray) -> np.ndarray:
     shades = np.zeros((*matrix.shape, 4))
     shades[..., :3] = to_rgb(WRONG)
     np.einsum("kkc->kc", shades)[:, :3] = to_rgb(DATA)
-    shades[..., 3] = np.where(matrix > 0, _strength(share), 0)
+    shades[..., 3] = np.where(matrix > 0, _opacity(share), 0)
     return shades
 
 
-def _strength(share: np.ndarray) -> np.ndarray:
+def _opacity(share: np.ndarray) -> np.ndarray:
     """Return opacity in two ranges with a step at 0.5, so that text has enough contrast in each; as in the pages."""
     return np.where(share < 0.5, 0.12 + 0.66 * share, 0.85 + 0.30 * (share - 0.5))
 
@@ -488,6 +488,7 @@ def shortened(name: str, length: int = 26) -> str:
 
 
 def new_figure(width_inch: float, height_inch: float) -> "Figure":
+    """Return an empty figure of this size."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width_inch, height_inch), layout="constrained")

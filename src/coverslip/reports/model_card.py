@@ -18,7 +18,7 @@ from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.dataset_flow import flow_of
 from coverslip.reports.sections.images import image_kind
 from coverslip.reports.sections.methods import methods, prediction_methods, preprocessing_methods, weights_words
-from coverslip.reports.sections.results import decided, limits
+from coverslip.reports.sections.results import limits, uncertain_words
 from coverslip.reports.tables import column_titles, estimate
 from coverslip.reports.words import (
     count,
@@ -168,9 +168,9 @@ def _size(run: ReportedRun) -> str:
 
 def _missing(run: ReportedRun) -> str:
     flow = flow_of(run)
-    if not flow.left_out:
+    if not flow.excluded:
         return text("card-none-excluded")
-    return text("card-excluded", reasons=listed([f"{count(n)} {reason}" for reason, n in flow.left_out.items()]))
+    return text("card-excluded", reasons=listed([f"{count(n)} {reason}" for reason, n in flow.excluded.items()]))
 
 
 def _clusters(run: ReportedRun) -> str:
@@ -195,7 +195,7 @@ def _fairness(run: ReportedRun) -> str:
 
 
 def _output(run: ReportedRun) -> str:
-    return f"{text('card-output')} {decided(run)}".strip()
+    return f"{text('card-output')} {uncertain_words(run)}".strip()
 
 
 def _differences(run: ReportedRun) -> str:
@@ -216,7 +216,7 @@ def _named(evaluation: Run) -> str:
 
 
 def _groups_of_parts(run: ReportedRun) -> str:
-    sets = flow_of(run).parts
+    sets = flow_of(run).sets
     return text("card-images-of-sets", sets=listed([f"{part.title} {count(part.n)}" for part in sets]))
 
 

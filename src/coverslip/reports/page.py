@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """A section as the template of the page expects it."""
+class _RenderedSection:
+    """A section as HTML, for the template of the page."""
 
     title: str
     subtitle: str
@@ -33,7 +33,7 @@ class _Part:
 
 
 @dataclass(frozen=True, slots=True)
-class _Drawn:
+class _RenderedFigure:
     name: str
     caption: str
     file: str  # without suffix, relative to the report
@@ -61,9 +61,9 @@ def write_report(run: Run | Path | str, emit: Emit = ignore) -> Path:
         'report.html'
     """
     reported_run = _read(Path(run))
-    sections = _parts(reported_run, telling(emit, "writing the report", "sections"))
+    sections = _rendered_sections(reported_run, telling(emit, "writing the report", "sections"))
     page = template(Path(__file__).with_name("report.html")).render(
-        **look(),
+        **page_styles(),
         name=_name(reported_run),
         date="" if reported_run.evaluation else reported_run.environment.started[:10],
         headline=words.headline(reported_run),
@@ -78,11 +78,11 @@ def write_report(run: Run | Path | str, emit: Emit = ignore) -> Path:
     return reported_run.measured.report_file
 
 
-def look() -> "dict[str, Markup]":
-    """Return the styles of a report, as its template expects them."""
+def page_styles() -> "dict[str, Markup]":
+    """Return the CSS of a report, as values for its template: design tokens and styles."""
     from markupsafe import Markup
 
-    files = {"tokens": figures.FILE, "look": Path(__file__).with_name("report.css")}
+    files = {"tokens": figures.TOKENS_FILE, "styles": Path(__file__).with_name("report.css")}
     return {name: Markup(file.read_text(encoding="utf-8")) for name, file in files.items()}  # noqa: S704 - made here; texts in it are escaped
 
 
@@ -107,31 +107,31 @@ def template(file: Path) -> "Template":
     return templates.from_string(file.read_text(encoding="utf-8"))
 
 
-def _parts(run: ReportedRun, tell: OnProgress) -> list[_Part]:
-    sections, rendered_sections = sections_of(run), list[_Part]()
+def _rendered_sections(run: ReportedRun, on_progress: OnProgress) -> list[_RenderedSection]:
+    sections, rendered_sections = sections_of(run), list[_RenderedSection]()
     for section in sections:
-        rendered_sections.append(_part(run, section))
-        tell(len(rendered_sections), len(sections))
+        rendered_sections.append(_rendered_section(run, section))
+        on_progress(len(rendered_sections), len(sections))
     return rendered_sections
 
 
-def _part(run: ReportedRun, section: Section) -> _Part:
+def _rendered_section(run: ReportedRun, section: Section) -> _RenderedSection:
     from markupsafe import Markup
 
-    drawings = [_drawn(drawing, run.measured.figures_folder) for drawing in section.drawings(run)]
+    drawings = [_rendered_figure(drawing, run.measured.figures_folder) for drawing in section.drawings(run)]
     values = {"content": section.text(run), "drawings": drawings, **section.shown(run)}
     body = template(section.template).render(values)
-    return _Part(section.title(), section.subtitle(run), Markup(body))  # noqa: S704 - made here; texts in it are escaped
+    return _RenderedSection(section.title(), section.subtitle(run), Markup(body))  # noqa: S704 - made here; texts in it are escaped
 
 
-def _drawn(drawing: Drawing, folder: Path) -> _Drawn:
+def _rendered_figure(drawing: Drawing, folder: Path) -> _RenderedFigure:
     from markupsafe import Markup
 
     numbers = drawing.numbers()
     rows = (dict(zip(numbers.columns, row, strict=True)) for row in numbers.rows)
     write_table(folder / f"{drawing.name}.csv", numbers.columns, rows)
     svg = draw(drawing.name, drawing.figure, folder, title=drawing.title)
-    return _Drawn(drawing.name, drawing.title, f"{folder.name}/{drawing.name}", Markup(svg))  # noqa: S704 - made here; texts in it are escaped
+    return _RenderedFigure(drawing.name, drawing.title, f"{folder.name}/{drawing.name}", Markup(svg))  # noqa: S704 - made here; texts in it are escaped
 
 
 def _made_by(run: ReportedRun) -> str:

@@ -219,18 +219,18 @@ _FEW_GROUPS = 10
 
 
 def _groups_text(run: ReportedRun) -> SectionText:
-    decided = run.metrics.of_groups
-    assert decided is not None, "the section is there only with them"
-    words = [text("report-group-predictions", n_groups=decided.n)]
-    if decided.n_mixed:
-        words.append(text("report-mixed-groups", n_groups=decided.n_mixed))
-    if decided.n_alone:
-        words.append(text("report-images-without-group", n_images=decided.n_alone))
-    if decided.n < _FEW_GROUPS:
+    scores = run.metrics.of_groups
+    assert scores is not None, "the section applies to runs with predictions of groups"
+    words = [text("report-group-predictions", n_groups=scores.n)]
+    if scores.n_mixed:
+        words.append(text("report-mixed-groups", n_groups=scores.n_mixed))
+    if scores.n_alone:
+        words.append(text("report-images-without-group", n_images=scores.n_alone))
+    if scores.n < _FEW_GROUPS:
         words.append(text("report-few-predicted-groups"))
     rows = [
         (text("report-group-metric", metric=name), estimate(metric), text("report-group-metric.meaning", metric=name))
-        for name, metric in decided.metrics.items()
+        for name, metric in scores.metrics.items()
     ]
     if below := below_values(rows):
         words.append(below)
@@ -249,18 +249,20 @@ GROUPS = Section(
 
 
 def _subgroups_text(run: ReportedRun) -> SectionText:
-    rows = [_row(name, scores) for name, scores in _each(run)]
-    clear = [name for name, scores in _each(run) if not scores.is_small and _is_apart(scores.gaps["accuracy"])]
-    small = [name for name, scores in _each(run) if scores.is_small]
+    rows = [_row(name, scores) for name, scores in _all_subgroups(run)]
+    significant = [
+        name for name, scores in _all_subgroups(run) if not scores.is_small and _is_significant(scores.gaps["accuracy"])
+    ]
+    small = [name for name, scores in _all_subgroups(run) if scores.is_small]
     words = [text("report-subgroups")]
     if any(isinstance(cell, Estimate) and cell.interval for row in rows for cell in row):
         words.append(f"{below_values(rows)} {text('report-difference-includes-zero')}")
-    if clear:
-        words.append(text("report-significant-subgroups", subgroups=listed(clear)))
+    if significant:
+        words.append(text("report-significant-subgroups", subgroups=listed(significant)))
     if small:
         words.append(text("report-small-subgroups", subgroups=listed(small)))
-    if lacking := [name for name, scores in _each(run) if scores.n_missing]:
-        words.append(text("report-subgroups-without-class", subgroups=listed(lacking)))
+    if without_class := [name for name, scores in _all_subgroups(run) if scores.n_missing]:
+        words.append(text("report-subgroups-without-class", subgroups=listed(without_class)))
     words.append(text("report-subgroup-proportions"))
     if len(rows) > 2:
         words.append(text("report-many-subgroups", n_rows=len(rows)))
@@ -276,7 +278,7 @@ def _subgroups_text(run: ReportedRun) -> SectionText:
     return SectionText(words, columns, rows)
 
 
-def _each(run: ReportedRun) -> list[tuple[str, SubgroupScores]]:
+def _all_subgroups(run: ReportedRun) -> list[tuple[str, SubgroupScores]]:
     return [
         (f"{column}: {value or text('report-empty-cell')}", scores)
         for column, by_value in run.metrics.by_column.items()
@@ -298,7 +300,7 @@ def _row(name: str, scores: SubgroupScores) -> list[Cell]:
     return [f"{name} ({', '.join(marks)})" if marks else name, count(scores.n), n_groups, *numbers]
 
 
-def _is_apart(gap: Metric) -> bool:
+def _is_significant(gap: Metric) -> bool:
     return gap.low is not None and gap.high is not None and not gap.low <= 0 <= gap.high
 
 

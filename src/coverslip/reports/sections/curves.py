@@ -14,7 +14,7 @@ from coverslip.reports.figures import (
     CLASS_DASHES,
     INK,
     MUTED,
-    N_CLASS_COLOURS,
+    N_CLASS_COLORS,
     FigureData,
     class_color,
     new_figure,
@@ -175,8 +175,8 @@ def _draw_curves(
     axes, legend = figure.subplots(1, 2, width_ratios=(1.15, 1))
     indices_with_value = [k for k in range(len(classes)) if values[k] is not None]
     hardest = sorted(indices_with_value, key=lambda k: values[k] or 0.0)
-    colored_indices = hardest[:N_CLASS_COLOURS]
-    style = {k: (class_color(k), CLASS_DASHES[k // N_CLASS_COLOURS % len(CLASS_DASHES)]) for k in colored_indices}
+    colored_indices = hardest[:N_CLASS_COLORS]
+    style = {k: (class_color(k), CLASS_DASHES[k // N_CLASS_COLORS % len(CLASS_DASHES)]) for k in colored_indices}
     for k in reversed(hardest):
         curve = curves[k]
         if curve is not None:

@@ -94,7 +94,7 @@ def _applies(run: ReportedRun) -> bool:
     return run.first_of_split is None or bool(run.labels_before)
 
 
-RELABELLED = Section(
+RELABELED = Section(
     name="relabeled",
     title=lambda: text("report-title-relabeled"),
     order=95,

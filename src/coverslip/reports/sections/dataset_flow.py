@@ -24,11 +24,11 @@ _REASONS = {
     "no training image": "flow-class-not-in-training",
 }
 _SETS = ("train", "val", "test")
-_COPIES = ("duplicates", "near-duplicates")
+_DUPLICATES = ("duplicates", "near-duplicates")
 
 
 @dataclass(frozen=True, slots=True)
-class FlowPart:
+class FlowSet:
     """A set of the split."""
 
     title: str
@@ -41,42 +41,42 @@ class Flow:
     """Numbers of images from the dataset to the sets of the split."""
 
     n_found: int
-    left_out: dict[str, int]  # by reason, the most frequent first
+    excluded: dict[str, int]  # by reason, the most frequent first
     n_used: int
-    n_copies: int | None  # used images with a duplicate or near-duplicate; None if not searched
-    parts: list[FlowPart]
+    n_duplicates: int | None  # used images with a duplicate or near-duplicate; None if not searched
+    sets: list[FlowSet]
 
 
 def flow_of(run: ReportedRun) -> Flow:
     """Return the flow of images, from the run's split and its data inspection."""
-    reasons = Counter(_kind(row.reason) for row in run.run.split if row.split == "excluded")
+    reasons = Counter(_reason_title(row.reason) for row in run.run.split if row.split == "excluded")
     if run.n_excluded_by_hand:
         reasons[text("flow-by-hand")] = run.n_excluded_by_hand
     n_found = len(run.used) + reasons.total()
-    return Flow(n_found, dict(reasons.most_common()), len(run.used), _n_copies(run), _parts(run))
+    return Flow(n_found, dict(reasons.most_common()), len(run.used), _n_duplicates(run), _sets(run))
 
 
-def _kind(reason: str) -> str:
+def _reason_title(reason: str) -> str:
     code = next((code for start, code in _REASONS.items() if reason.startswith(start)), "flow-other-reasons")
     return text(code)
 
 
-def _n_copies(run: ReportedRun) -> int | None:
+def _n_duplicates(run: ReportedRun) -> int | None:
     inspection = run.run.inspection
     if inspection is None:
         return None
-    findings = (finding for code in _COPIES for finding in inspection.of(code))
-    copies = {image for finding in findings for cluster in finding.images for image in cluster}
-    return sum(row.image_id in copies for row in run.used)
+    findings = (finding for code in _DUPLICATES for finding in inspection.of(code))
+    duplicates = {image for finding in findings for cluster in finding.images for image in cluster}
+    return sum(row.image_id in duplicates for row in run.used)
 
 
-def _parts(run: ReportedRun) -> list[FlowPart]:
+def _sets(run: ReportedRun) -> list[FlowSet]:
     if run.n_folds:
-        return [FlowPart(text("flow-cross-validation", n_folds=run.n_folds), len(run.used), run.n_groups)]
-    rows_of = {part: [row for row in run.used if row.split == part] for part in _SETS}
+        return [FlowSet(text("flow-cross-validation", n_folds=run.n_folds), len(run.used), run.n_groups)]
+    rows_of = {split: [row for row in run.used if row.split == split] for split in _SETS}
     return [
-        FlowPart(set_title(part), len(rows), len({row.named_group for row in rows if row.named_group}))
-        for part, rows in rows_of.items()
+        FlowSet(set_title(split), len(rows), len({row.named_group for row in rows if row.named_group}))
+        for split, rows in rows_of.items()
         if rows
     ]
 
@@ -84,8 +84,8 @@ def _parts(run: ReportedRun) -> list[FlowPart]:
 def _words(run: ReportedRun) -> list[str]:
     flow = flow_of(run)
     words = []
-    if flow.n_copies:
-        words.append(text("report-duplicates", n_images=flow.n_copies, is_leaky=run.environment.allow_leakage))
+    if flow.n_duplicates:
+        words.append(text("report-duplicates", n_images=flow.n_duplicates, is_leaky=run.environment.allow_leakage))
     inspection = run.run.inspection
     if inspection is not None and not inspection.are_copies_known:
         words.append(text("report-no-near-duplicate-search"))
@@ -94,32 +94,38 @@ def _words(run: ReportedRun) -> list[str]:
 
 def _numbers(flow: Flow) -> FigureData:
     rows: list[tuple[str, int, int | None]] = [("found", flow.n_found, None)]
-    rows += [(f"excluded: {reason}", n, None) for reason, n in flow.left_out.items()]
+    rows += [(f"excluded: {reason}", n, None) for reason, n in flow.excluded.items()]
     rows.append(("included", flow.n_used, None))
-    if flow.n_copies is not None:
-        rows.append(("included, with duplicates", flow.n_copies, None))
-    rows += [(part.title, part.n, part.n_groups or None) for part in flow.parts]
+    if flow.n_duplicates is not None:
+        rows.append(("included, with duplicates", flow.n_duplicates, None))
+    rows += [(image_set.title, image_set.n, image_set.n_groups or None) for image_set in flow.sets]
     return FigureData(("what", "images", "groups"), rows)
 
 
 def draw_flow(flow: Flow) -> "Figure":
     """Draw boxes with numbers from left to right; excluded images are listed below their arrow."""
-    n_rows = max(len(flow.parts), 2 + len(flow.left_out))
+    n_rows = max(len(flow.sets), 2 + len(flow.excluded))
     height = 0.62 * n_rows
     figure = figures.new_figure(8.6, height)
     axes = figure.subplots()
     axes.set_axis_off()
     axes.set(xlim=(0, 8.6), ylim=(0, height))
-    middle = height - 0.31 * max(len(flow.parts), 1)
+    middle = height - 0.31 * max(len(flow.sets), 1)
     _box(axes, 0.0, middle, [count(flow.n_found), text("flow-images-found")], width=1.6)
     _box(axes, 3.5, middle, [count(flow.n_used), text("flow-images-included")], width=1.6)
     _arrow(axes, (1.6, middle), (3.5, middle))
-    for k, part in enumerate(flow.parts):
+    for k, image_set in enumerate(flow.sets):
         y = height - 0.31 - 0.62 * k
-        _box(axes, 5.8, y, [count(part.n), text("report-flow-set", name=part.title, n_groups=part.n_groups)], width=2.8)
+        _box(
+            axes,
+            5.8,
+            y,
+            [count(image_set.n), text("report-flow-set", name=image_set.title, n_groups=image_set.n_groups)],
+            width=2.8,
+        )
         _arrow(axes, (5.1, middle), (5.8, y))
-    if flow.left_out:
-        _draw_excluded(axes, flow.left_out, middle)
+    if flow.excluded:
+        _draw_excluded(axes, flow.excluded, middle)
     return figure
 
 

@@ -103,7 +103,7 @@ _MOST_GROUPS = 12
 
 
 def _prediction_sets_text(run: ReportedRun) -> SectionText:
-    rows = _with_sets(run)
+    rows = _rows_with_sets(run)
     if not rows:
         return SectionText((text("report-no-prediction-sets", target=f"{LEVEL:.0%}", n_needed=images_needed()),))
     whole = _coverage(rows, run.classes)
@@ -139,7 +139,7 @@ def _prediction_sets_text(run: ReportedRun) -> SectionText:
     return SectionText(words, columns, list(_lines(run, rows)))
 
 
-def _with_sets(run: ReportedRun) -> Sequence[Prediction]:
+def _rows_with_sets(run: ReportedRun) -> Sequence[Prediction]:
     return [
         row
         for row in run.measured.predictions.measured().rows
@@ -206,7 +206,7 @@ def _prevalence_text(run: ReportedRun) -> SectionText:
         *([text("report-predictive-ranges")] if has_ranges else []),
     )
     rows: list[list[Cell]] = [
-        [percent(share), *(_with_ends(sensitivity, specificity, share, which) for which in ("ppv", "npv"))]
+        [percent(share), *(_predictive_value(sensitivity, specificity, share, which) for which in ("ppv", "npv"))]
         for share in sorted(
             {test_share, *(prevalence for prevalence in _PREVALENCES if abs(prevalence - test_share) >= _SAME_SHOWN)}
         )
@@ -216,7 +216,7 @@ def _prevalence_text(run: ReportedRun) -> SectionText:
     return SectionText(words, columns, rows)
 
 
-def _with_ends(sensitivity: Metric, specificity: Metric, share: float, which: str) -> Estimate:
+def _predictive_value(sensitivity: Metric, specificity: Metric, share: float, which: str) -> Estimate:
     """Return the predictive value, with an interval from the ends of both intervals."""
 
     def at(sensitive: float | None, specific: float | None) -> float | None:
@@ -244,12 +244,12 @@ _MOST_UNFAMILIAR_GROUPS = 5  # listed by name
 
 
 def _unfamiliar_text(run: ReportedRun) -> SectionText:
-    judged = [row for row in run.measured.predictions if row.ood_score is not None]
-    unlike = sorted(
-        (row for row in judged if row.decision == "unfamiliar"), key=lambda row: row.ood_score or 0, reverse=True
+    scored = [row for row in run.measured.predictions if row.ood_score is not None]
+    unfamiliar = sorted(
+        (row for row in scored if row.decision == "unfamiliar"), key=lambda row: row.ood_score or 0, reverse=True
     )
     detector = run.run.card.ood if run.run.card is not None else None
-    words = [text("report-unfamiliar", n_unfamiliar=len(unlike), n_images=len(judged))]
+    words = [text("report-unfamiliar", n_unfamiliar=len(unfamiliar), n_images=len(scored))]
     if detector is not None:
         has_folds = bool(run.n_folds)
         if has_folds:
@@ -264,9 +264,9 @@ def _unfamiliar_text(run: ReportedRun) -> SectionText:
             )
         )
     words.append(text("report-ood-benchmarks"))
-    if by_group := _by_group(run, {row.image_id for row in judged}, {row.image_id for row in unlike}):
+    if by_group := _by_group(run, {row.image_id for row in scored}, {row.image_id for row in unfamiliar}):
         words.insert(1, by_group)
-    rows = [(row.image_id, row.predicted or "", f"{row.ood_score:.2f}") for row in unlike[:_MOST_SHOWN]]
+    rows = [(row.image_id, row.predicted or "", f"{row.ood_score:.2f}") for row in unfamiliar[:_MOST_SHOWN]]
     columns = column_titles("column-image", "column-predicted-class", "column-ood-score")
     return SectionText(words, columns if rows else (), rows, columns[1:2])
 
@@ -276,15 +276,15 @@ def _by_group(run: ReportedRun, scored_ids: set[str], unfamiliar_ids: set[str]) 
     rows = run.used if run.evaluation is None else ()
     group_of = {row.image_id: row.named_group for row in rows if row.named_group}
     n_of = Counter(group_of[image_id] for image_id in scored_ids if image_id in group_of)
-    n_unlike = Counter(group_of[image_id] for image_id in unfamiliar_ids if image_id in group_of)
+    n_unfamiliar_of = Counter(group_of[image_id] for image_id in unfamiliar_ids if image_id in group_of)
     if not n_of:
         return ""
     many = sorted(
-        (name for name, n in n_unlike.items() if n >= _FEWEST and n > _MANY * n_of[name]),
-        key=lambda name: (-n_unlike[name] / n_of[name], name),
+        (name for name, n in n_unfamiliar_of.items() if n >= _FEWEST and n > _MANY * n_of[name]),
+        key=lambda name: (-n_unfamiliar_of[name] / n_of[name], name),
     )
     group_texts = [
-        text("report-unfamiliar-group", name=name, n_unfamiliar=n_unlike[name], n_images=n_of[name])
+        text("report-unfamiliar-group", name=name, n_unfamiliar=n_unfamiliar_of[name], n_images=n_of[name])
         for name in many[:_MOST_UNFAMILIAR_GROUPS]
     ]
     return text(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 N_EXAMPLES, MOST_CLASSES = 6, 24
 _MOST_SIDE_PX = 96  # maximum side of an image in the figure; printed images are smaller
-_NICE = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+_ROUND_LENGTHS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Examples:
     @property
     def bar(self) -> int:
         """Length of the scale bar in the unit: a round number, at most half a square."""
-        return max((length for length in _NICE if length <= self.side / 2), default=1)
+        return max((length for length in _ROUND_LENGTHS if length <= self.side / 2), default=1)
 
 
 def shown_classes(run: ReportedRun) -> list[str]:
@@ -82,13 +82,13 @@ def shown_classes(run: ReportedRun) -> list[str]:
 
 def examples_of(run: ReportedRun) -> Examples:
     """Return the first readable images of each class, in a random order set by the run's seed."""
-    of_class = {name: _drawn(run, k, name) for k, name in enumerate(run.classes) if name in shown_classes(run)}
+    of_class = {name: _class_examples(run, k, name) for k, name in enumerate(run.classes) if name in shown_classes(run)}
     every = [example for examples in of_class.values() for example in examples]
     is_known = bool(every) and all(example.um_per_px is not None for example in every)
     return Examples(of_class, "µm" if is_known else "px")
 
 
-def _drawn(run: ReportedRun, k: int, name: str) -> list[Example]:
+def _class_examples(run: ReportedRun, k: int, name: str) -> list[Example]:
     rows = sorted(row.image_id for row in run.used if row.label == name)
     order = np.random.default_rng([run.recipe.seed, k]).permutation(len(rows))
     candidates = ((rows[i], run.images.find(rows[i])) for i in order)
@@ -307,7 +307,7 @@ IMAGES = Section(
 )
 
 
-N_MISTAKES, N_UNSURE, THUMBNAIL_PX = 12, 6, 160
+N_MISCLASSIFIED, N_LEAST_CERTAIN, THUMBNAIL_PX = 12, 6, 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,20 +326,20 @@ def n_mistakes(run: ReportedRun) -> int:
     return 0 if run.tested is None else int((run.tested.predicted != run.tested.label).sum())
 
 
-def _mistakes(run: ReportedRun) -> list[_Tile]:
+def _misclassified_tiles(run: ReportedRun) -> list[_Tile]:
     """Return the most confident misclassifications."""
     if run.tested is None:
         return []
-    sure = run.tested.probability_of_predicted
+    confidence = run.tested.probability_of_predicted
     wrong = np.flatnonzero(run.tested.predicted != run.tested.label)
-    return _tiles(run, wrong[np.argsort(-sure[wrong], kind="stable")][:N_MISTAKES])
+    return _tiles(run, wrong[np.argsort(-confidence[wrong], kind="stable")][:N_MISCLASSIFIED])
 
 
-def _unsure(run: ReportedRun) -> list[_Tile]:
+def _least_certain_tiles(run: ReportedRun) -> list[_Tile]:
     """Return the least certain predictions, correct or wrong."""
     if run.tested is None:
         return []
-    return _tiles(run, np.argsort(run.tested.probability_of_predicted, kind="stable")[:N_UNSURE])
+    return _tiles(run, np.argsort(run.tested.probability_of_predicted, kind="stable")[:N_LEAST_CERTAIN])
 
 
 def _tiles(run: ReportedRun, positions: Iterable[int]) -> list[_Tile]:
@@ -351,7 +351,7 @@ def _tile(run: ReportedRun, i: int) -> _Tile:
     assert tested is not None
     image_id = tested.rows[i].image_id
     return _Tile(
-        image=_picture(run.images.find(image_id)),
+        image=_thumbnail_uri(run.images.find(image_id)),
         true=run.classes[tested.label[i]],
         predicted=run.classes[tested.predicted[i]],
         probability=whole_percent(float(tested.probability_of_predicted[i])),
@@ -361,7 +361,7 @@ def _tile(run: ReportedRun, i: int) -> _Tile:
     )
 
 
-def _picture(source: ImageSource | None) -> str:
+def _thumbnail_uri(source: ImageSource | None) -> str:
     """Return a thumbnail as data URI; empty if the image was moved or deleted, which the tile then states."""
     if source is None:
         return ""
@@ -373,19 +373,19 @@ def _picture(source: ImageSource | None) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
 
 
-def _mistakes_subtitle(run: ReportedRun) -> str:
+def _misclassified_subtitle(run: ReportedRun) -> str:
     n = n_mistakes(run)
-    return text("report-misclassifications-shown", n_shown=min(n, N_MISTAKES), n_images=n)
+    return text("report-misclassifications-shown", n_shown=min(n, N_MISCLASSIFIED), n_images=n)
 
 
 _TEMPLATE = Path(__file__).with_name("tiles.html")
-MISTAKES = Section(
+MISCLASSIFIED = Section(
     name="misclassified",
     title=lambda: text("report-title-misclassified"),
     order=400,
-    subtitle=_mistakes_subtitle,
+    subtitle=_misclassified_subtitle,
     applies=lambda run: n_mistakes(run) > 0,
-    shown=lambda run: {"tiles": _mistakes(run)},
+    shown=lambda run: {"tiles": _misclassified_tiles(run)},
     template=_TEMPLATE,
 )
 LEAST_CERTAIN = Section(
@@ -394,7 +394,7 @@ LEAST_CERTAIN = Section(
     order=500,
     subtitle=lambda run: text("report-title-least-certain.subtitle"),
     applies=lambda run: run.tested is not None,
-    shown=lambda run: {"tiles": _unsure(run)},
+    shown=lambda run: {"tiles": _least_certain_tiles(run)},
     template=_TEMPLATE,
 )
 

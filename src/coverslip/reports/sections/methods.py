@@ -137,10 +137,10 @@ def _data_methods(run: ReportedRun) -> str:
 def _excluded(run: ReportedRun) -> str:
     """Return how many images were found, and why some are not used; empty if all are used."""
     flow = flow_of(run)
-    if not flow.left_out:
+    if not flow.excluded:
         return ""
-    reasons = listed([f"{count(n)} {reason}" for reason, n in flow.left_out.items()], len(flow.left_out))
-    n_excluded = sum(flow.left_out.values())
+    reasons = listed([f"{count(n)} {reason}" for reason, n in flow.excluded.items()], len(flow.excluded))
+    n_excluded = sum(flow.excluded.values())
     return text("methods-excluded", n_found=flow.n_found, n_excluded=n_excluded, reasons=reasons)
 
 

@@ -31,7 +31,7 @@ from coverslip.runs.log.records import test_set_accesses
 Json = dict[str, Any]  # Any: JSON values
 
 
-def decided(run: ReportedRun) -> str:
+def uncertain_words(run: ReportedRun) -> str:
     """Return the effect of the `uncertain` threshold on measured images and, after cross-validation, on new images."""
     threshold, tested = run.calibration.uncertain_below, run.tested
     if tested is None:
@@ -80,7 +80,7 @@ def _by_final_classifier(run: ReportedRun) -> str:
 def _metrics_text(run: ReportedRun) -> SectionText:
     rows = [(metric.title, estimate(metric), metric.meaning) for metric in content.metrics(run)]
     columns = column_titles("column-metric", "column-value", "column-meaning")
-    return SectionText(tuple(filter(None, [decided(run)])), columns, rows, columns[2:])
+    return SectionText(tuple(filter(None, [uncertain_words(run)])), columns, rows, columns[2:])
 
 
 def _metrics_shown(run: ReportedRun) -> Json:
@@ -108,7 +108,7 @@ def _notes(run: ReportedRun) -> Iterator[str]:
     for reason, titles in titles_of.items():
         for_some = f" ({listed(titles)})" if len(titles_of) > 1 else ""
         yield f"{reason_words(reason)}{for_some}"
-    if words := decided(run):
+    if words := uncertain_words(run):
         yield words
 
 

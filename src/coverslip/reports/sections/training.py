@@ -93,16 +93,22 @@ def _learning_text(run: ReportedRun) -> SectionText:
     assert curve is not None
     if not curve.points:
         return SectionText((doubling(curve),))
-    return SectionText(tuple(filter(None, (doubling(curve), over_folds(curve), _how(run), _not_shown(curve)))))
+    return SectionText(
+        tuple(
+            filter(
+                None, (doubling(curve), over_folds(curve), _learning_curve_method(run), _learning_curve_limits(curve))
+            )
+        )
+    )
 
 
-def _how(run: ReportedRun) -> str:
+def _learning_curve_method(run: ReportedRun) -> str:
     """Return how the curve was measured."""
     is_finetuned = run.training is not None and run.training.chosen == "finetune"
     return text("report-learning-curve-method", has_folds=bool(run.n_folds), is_finetuned=is_finetuned)
 
 
-def _not_shown(curve: LearningCurve) -> str:
+def _learning_curve_limits(curve: LearningCurve) -> str:
     """Return what the curve does not show."""
     n_groups = curve.n_groups
     groups = (

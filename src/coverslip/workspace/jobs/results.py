@@ -33,7 +33,7 @@ from coverslip.reports.sections import SECTIONS, sections_of
 from coverslip.reports.sections.curves import pr_averages, roc_averages
 from coverslip.reports.sections.images import n_mistakes
 from coverslip.reports.sections.methods import methods
-from coverslip.reports.sections.results import decided, limits
+from coverslip.reports.sections.results import limits, uncertain_words
 from coverslip.reports.sections.training import Section
 from coverslip.reports.tables import reasons
 from coverslip.runs import LeakageEstimate, Run, metrics_as_json
@@ -352,7 +352,7 @@ def _measurement(run: ReportedRun) -> dict[str, Any]:  # Any: each field has its
         ],
         "calibration": _calibration(run),
         "by_domain": content.domains(run),
-        "decided": decided(run),
+        "decided": uncertain_words(run),
         "n_mistakes": n_mistakes(run),
         "sections": _sections(run),
     }
