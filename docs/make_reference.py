@@ -113,7 +113,7 @@ def help_texts() -> str:
     """What `--help` prints, of the program and of every command."""
     import typer
 
-    from coverslip.cli._app import app
+    from coverslip.cli import app
 
     program: Any = typer.main.get_command(app)  # Any: Typer's group, whose annotation has no types
     sizes = {"terminal_width": COLUMNS, "max_content_width": COLUMNS, "resilient_parsing": True}

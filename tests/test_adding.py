@@ -78,7 +78,7 @@ AUGMENTATION = Augmentation(
 FINDING = Finder("first-image", "advice", "First image", _first_image)
 SECTION = Section(
     name="weather",
-    title="The weather",
+    title=lambda: "The weather",
     order=950,
     text=lambda run: SectionText(words=("It was a bright day.",), columns=("hour", "sky"), rows=(("9", "blue"),)),
 )

@@ -11,8 +11,8 @@ from small_workspace import QUICK, new_workspace, open_images, trained_here, wri
 
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections.dataset_flow import flow_of
-from coverslip.reports.sections.limits import limits
 from coverslip.reports.sections.methods import methods
+from coverslip.reports.sections.results import limits
 from coverslip.workspace.correcting.history import exclude
 from coverslip.workspace.datasets import grouping, reading_images, snapshots, sources
 from coverslip.workspace.datasets.inspections import removable_duplicates
@@ -80,8 +80,8 @@ def test_what_is_left_out_is_neither_counted_nor_trained_on_until_it_is_taken_in
     run = trained_here(workspace, dataset_id, QUICK)
     reported = read_run(find_job(workspace, run).folder)
     flow = flow_of(reported)
-    assert (flow.n_found, flow.left_out["by hand"]) == (before.n_images, 3)
-    assert flow.n_used == before.n_images - sum(flow.left_out.values())
+    assert (flow.n_found, flow.excluded["by hand"]) == (before.n_images, 3)
+    assert flow.n_used == before.n_images - sum(flow.excluded.values())
     assert f"Of {before.n_images} images found, " in methods(reported)[0]
     assert "3 images were excluded by hand." in [claim for claim, _ in limits(reported)]
     exported = "".join(snapshots.table_lines(workspace, dataset_id))

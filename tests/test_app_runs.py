@@ -43,7 +43,7 @@ from coverslip.reports import words
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections import sections_of
 from coverslip.reports.sections.images import n_mistakes
-from coverslip.reports.sections.limits import limits
+from coverslip.reports.sections.results import limits
 from coverslip.runs import Recipe, Run, SplitPlan
 from coverslip.runs.documents import read_table
 from coverslip.workspace.store.workspace import Workspace

@@ -22,7 +22,7 @@ from trained import SMALL_NETWORK
 
 import coverslip as cs
 from coverslip.cli import main
-from coverslip.cli._suggestions import for_shell
+from coverslip.cli._options import for_shell
 from coverslip.errors import UnreadableImage
 from coverslip.images import read_pixels
 from coverslip.messages import text

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from coverslip.cli import progress
-from coverslip.cli.progress import EPOCH_HEADER, bars_of, epoch_row, shown_progress
+from coverslip.cli.progress import bars_of, epoch_row, shown_progress
 from coverslip.events import (
     ClassifierSelected,
     EpochEnded,
@@ -101,20 +101,20 @@ def shown(events: list[Event], *, terminal: bool) -> str:
 
 
 def test_a_log_gets_a_few_plain_lines() -> None:
-    text = shown(a_training(), terminal=False)
-    assert text.count("reading images") == 1
-    assert "\x1b" not in text
-    assert "Warning: [odd] names stay as they are" in text
-    assert "288 training images" in text
-    assert EPOCH_HEADER in text
-    assert len(text.splitlines()) < 12
+    printed = shown(a_training(), terminal=False)
+    assert printed.count("reading images") == 1
+    assert "\x1b" not in printed
+    assert "Warning: [odd] names stay as they are" in printed
+    assert "288 training images" in printed
+    assert text("progress-epoch-header") in printed
+    assert len(printed.splitlines()) < 12
 
 
 def test_the_head_of_the_table_of_epochs_waits_for_an_epoch() -> None:
     events = a_training()
     n_before = events.index(start())
-    assert EPOCH_HEADER not in shown(events[:n_before], terminal=False)
-    assert shown(events, terminal=False).count(EPOCH_HEADER) == 1
+    assert text("progress-epoch-header") not in shown(events[:n_before], terminal=False)
+    assert shown(events, terminal=False).count(text("progress-epoch-header")) == 1
 
 
 def test_a_log_says_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,11 +141,11 @@ def test_two_steps_are_numbered() -> None:
 
 
 def test_a_terminal_shows_the_same_lines_and_bars() -> None:
-    text = shown(a_training(), terminal=True)
+    printed = shown(a_training(), terminal=True)
     for line in shown(a_training(), terminal=False).splitlines():
-        assert line.strip() in text
-    assert "\x1b[?25l" in text, "the cursor is hidden while bars move"
-    assert "\x1b[?25h" in text, "and comes back"
+        assert line.strip() in printed
+    assert "\x1b[?25l" in printed, "the cursor is hidden while bars move"
+    assert "\x1b[?25h" in printed, "and comes back"
 
 
 def test_bars_are_what_goes_on() -> None:
@@ -176,7 +176,7 @@ def of_two_steps(events: list[Event]) -> list[Event]:
 def test_an_epochs_row_has_both_sides_under_their_headings() -> None:
     row = epoch_row(epoch())
     values = [0.412, 0.512, 0.871, 0.951, 0.872, 0.952, 0.873, 0.953, 0.874, 0.954]
-    columns = EPOCH_HEADER.splitlines()[1]
+    columns = text("progress-epoch-header").splitlines()[1]
     positions = [i for i in range(len(columns)) if columns.startswith(("train", "val"), i)]
     for position, value in zip(positions, values, strict=True):
         assert row[position : position + 5] == f"{value:.3f}"

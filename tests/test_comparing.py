@@ -11,9 +11,9 @@ from trained import GROUPS, INSTANT, MadeOnce
 import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import BadRun, CoverslipError
-from coverslip.reports.comparing.differences import what_differs
+from coverslip.reports.differences import differences_between
 from coverslip.reports.reported import read_run
-from coverslip.reports.sections.limits import limits
+from coverslip.reports.sections.results import limits
 from coverslip.runs import Run, save_recipe, write_split
 from coverslip.runs.folder import test_set_accesses
 from coverslip.runs.images import image_files
@@ -62,7 +62,7 @@ def test_labels_differ_also_between_a_run_of_one_domain_and_one_of_several(pair:
     ]
     pair[1].split_file.unlink()
     write_split(pair[1].split_file, [replace(rows[0], label="another"), *rows[1:]])
-    (labels,) = (row for row in what_differs([Run(run.folder) for run in pair]) if row.name == "labels")
+    (labels,) = (row for row in differences_between([Run(run.folder) for run in pair]) if row.name == "labels")
     assert labels.values[1].startswith("1 image ")
 
 
@@ -75,7 +75,7 @@ def test_images_of_one_name_in_two_domains_are_told_apart(pair: tuple[Run, Run])
     for run in pair:
         run.split_file.unlink()
         write_split(run.split_file, rows)
-    assert not [row for row in what_differs([Run(run.folder) for run in pair]) if row.name == "labels"]
+    assert not [row for row in differences_between([Run(run.folder) for run in pair]) if row.name == "labels"]
 
 
 def test_runs_with_different_decision_rules_say_so(pair: tuple[Run, Run]) -> None:

@@ -92,7 +92,7 @@ def reference() -> ModuleType:
 def commands() -> dict[str, Any]:  # Any: Typer's commands, whose types its annotations do not tell
     import typer
 
-    from coverslip.cli._app import app
+    from coverslip.cli import app
 
     program: Any = typer.main.get_command(app)
     inner = {

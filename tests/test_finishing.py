@@ -9,12 +9,12 @@ from trained import SMALL_NETWORK
 from typer.testing import CliRunner
 
 import coverslip as cs
-from coverslip.cli._app import app
+from coverslip.cli import app
 from coverslip.errors import BadRun, Stopped
 from coverslip.events import ClassifierSelected, EpochEnded, Event, InstantClassifierFitted, Noted, Progressed
 from coverslip.experiments.run_state import request_finish, withdraw_finish
 from coverslip.files import sha256_file
-from coverslip.reports.comparing.differences import what_differs
+from coverslip.reports.differences import differences_between
 from coverslip.reports.reported import read_run
 from coverslip.runs import Run, save_recipe
 from coverslip.synthetic_cells import write_sample_images
@@ -82,10 +82,10 @@ def test_what_is_finished_early_is_tested_and_its_recipe_gives_the_same_classifi
         settled.model_copy(update={"last_epoch": None, "checkpoint_selection": "auto", "patience": 7}),
         whole.recipe_file,
     )
-    assert [row.name for row in what_differs([run, whole]) if row.what == "recipe"] == ["finished_early"]
-    assert not [row for row in what_differs([run, again]) if row.what == "recipe"]
+    assert [row.name for row in differences_between([run, whole]) if row.what == "recipe"] == ["finished_early"]
+    assert not [row for row in differences_between([run, again]) if row.what == "recipe"]
     save_recipe(settled.model_copy(update={"stage": "instant", "last_epoch": None}), whole.recipe_file)
-    told = what_differs([run, Run(whole.folder)])
+    told = differences_between([run, Run(whole.folder)])
     assert [row.name for row in told if row.what == "recipe"] == ["stage", "finished_early"]
     (compared,) = [event for event in events if isinstance(event, Noted) and event.code == "stages-compared"] or [None]
     assert (compared is None) == (init == "scratch")

@@ -45,7 +45,7 @@ from coverslip.events import Event, FoldEnded, FoldStarted, InstantClassifierFit
 from coverslip.experiments.split_data import with_epochs_for_folds
 from coverslip.messages import Resume, Set, text
 from coverslip.reports.reported import read_run
-from coverslip.reports.sections.numbers import decided
+from coverslip.reports.sections.results import uncertain_words
 from coverslip.reports.words import interval_words, percent
 from coverslip.runs import Recipe, Run, SplitPlan, automatic_epochs, open_classifier
 from coverslip.workspace.jobs.previews import preview_of_split
@@ -164,7 +164,7 @@ def test_the_share_that_the_final_classifier_leaves_uncertain_is_told_beside_tha
         assert run.training is not None
         share = run.training.calibration.uncertain_share
         assert share == np.mean(probability < run.card.uncertain_below)
-        assert f"{run.card.uncertain_below:.2f}" in (words := decided(read_run(run.folder)))
+        assert f"{run.card.uncertain_below:.2f}" in (words := uncertain_words(read_run(run.folder)))
         assert percent(share) in words
 
 

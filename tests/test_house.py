@@ -7,6 +7,9 @@ from pathlib import Path
 
 import grimp
 import pytest
+import typer
+
+from coverslip.cli import app
 
 PACKAGE = Path(__file__).resolve().parent.parent / "src" / "coverslip"
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -63,7 +66,7 @@ def test_only_the_room_of_runs_names_the_files_of_a_run_folder() -> None:
 
 _ARGUMENT = re.compile(r"--[a-z-]+=?")  # given to a process that is begun
 _OPTION = re.compile(r"(?<![\w(-])--[a-z]")  # but not the variable of a style, var(--face)
-_COMMAND = re.compile(rf"\bcoverslip (?:{'|'.join(path.stem for path in (PACKAGE / 'cli').glob('[a-z]*.py'))})\b")
+_COMMAND = re.compile(rf"\bcoverslip (?:{'|'.join(typer.main.get_command(app).commands)})\b")  # type: ignore[attr-defined]  # Typer's group
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """The catalogue of messages: every code has its entry, every entry its use, and every variable its parameter."""
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,10 @@ from coverslip.runs.recipe.keys import GROUPS, code_of, fields_of, named_values,
 from coverslip.studies import PRESETS
 
 SOURCES = Path(coverslip.__file__).parent
+CALL_IN_TEMPLATE = re.compile(r"""\btext\(["']([\w.-]+)["']((?:, *\w+=[^,)]+)*)\)""")
 # The functions that take a code and its parameters, besides errors; and those of their arguments that are none.
 FUNCTIONS = {"text", "note", "finding_case", "failure", "noted", "limit", "usage_error", "Deviation"}
+FUNCTIONS_OF_CODES = {"column_titles"}  # every argument is the code of a message without variables
 NOT_PARAMETERS = {
     *("file", "remedies", "cause", "faults", "lines", "images", "notes", "level", "kind", "do"),
 }
@@ -48,13 +51,24 @@ def codes_in(node: ast.expr) -> list[str]:
     return []
 
 
+def uses_in_templates() -> Iterator[Use]:
+    for file in sorted(SOURCES.rglob("*.html")):
+        for code, arguments in CALL_IN_TEMPLATE.findall(file.read_text(encoding="utf-8")):
+            parameters = frozenset(re.findall(r"(\w+)=", arguments))
+            yield Use(str(file.relative_to(SOURCES)), code, parameters, is_error=False, has_cause=False)
+
+
 def uses() -> Iterator[Use]:
+    yield from uses_in_templates()
     own = {"MissingSource", "ImagesChanged", "ChangedSince"}
     for file in sorted(SOURCES.rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call) or not node.args:
                 continue
             name = ast.unparse(node.func).rpartition(".")[2]
+            if name in FUNCTIONS_OF_CODES:
+                for code in (code for argument in node.args for code in codes_in(argument)):
+                    yield Use(f"{file.relative_to(SOURCES)}:{node.lineno}", code, frozenset(), False, False)
             is_error = is_error_class(name) or name in own or ast.unparse(node.func) == "super().__init__"
             keywords = {keyword.arg for keyword in node.keywords}
             if not (is_error or (name in FUNCTIONS and isinstance(node.func, ast.Name))) or "do" in keywords:
@@ -111,15 +125,26 @@ def test_every_code_has_an_entry_and_every_variable_a_parameter() -> None:
     assert faults == []
 
 
-def test_every_entry_is_used() -> None:
-    quoted = {
+def quoted_strings() -> set[str]:
+    """All strings of the sources, each without the attribute that follows a code."""
+    return {
         node.value.partition(".")[0]
         for file in SOURCES.rglob("*.py")
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
+
+
+def test_every_code_in_a_table_of_codes_has_an_entry() -> None:
+    prefixes = re.compile(r"(column|figure-(label|title)|flow|metrics-reloaded|report-title|tripod)-[a-z0-9-]+")
+    assert {code for code in quoted_strings() if prefixes.fullmatch(code)} - set(entries()) == set()
+
+
+def test_every_entry_is_used() -> None:
+    quoted = quoted_strings()
+    in_templates = {use.code.partition(".")[0] for use in uses_in_templates()}
     presets = {f"preset-{name}" for name in PRESETS}
-    assert set(entries()) - quoted - set(key_codes()) - presets == set()
+    assert set(entries()) - quoted - in_templates - set(key_codes()) - presets == set()
     assert presets <= set(entries())
 
 

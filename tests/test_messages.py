@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from coverslip.cli import main
-from coverslip.cli._suggestions import with_remedies
+from coverslip.cli._options import with_remedies
 from coverslip.errors import BadRecipe, CoverslipError, LeakageFound
 from coverslip.messages import (
     FAILURE_VARIABLE,

@@ -19,7 +19,7 @@ from browser import RunningApp
 from drawing import write_cells
 from trained import GROUPS, SMALL_NETWORK, MadeOnce
 
-from coverslip.cli._app import app
+from coverslip.cli import app
 from coverslip.models._libraries import import_timm
 
 pytestmark = pytest.mark.slow

@@ -22,7 +22,7 @@ from coverslip.experiments.rethreshold import ThresholdChoice, thresholds_of
 from coverslip.reports.content import metrics
 from coverslip.reports.reported import read_evaluation, read_run
 from coverslip.reports.sections.classes import threshold_words
-from coverslip.reports.sections.limits import limits
+from coverslip.reports.sections.results import limits
 from coverslip.reports.words import decision_images, lead
 from coverslip.runs import Recipe, Run, SplitPlan
 

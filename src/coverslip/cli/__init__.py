@@ -8,24 +8,110 @@ import errno
 import io
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
+from inspect import cleandoc
 from pathlib import Path
+from typing import Annotated, Any
 
+import typer
 from typer.exceptions import TyperException
 
-from coverslip.cli._app import app
-from coverslip.cli._suggestions import error_line, keep_near_options, set_instead
+from coverslip.cli import app as app_command
+from coverslip.cli import (
+    cache,
+    compare,
+    decide,
+    demo,
+    distance,
+    evaluate,
+    explain,
+    models,
+    outputs,
+    predict,
+    study,
+    train,
+)
+from coverslip.cli import inspect as inspect_command
+from coverslip.cli import label_errors as label_errors_command
+from coverslip.cli._options import error_line, keep_near_options, set_instead
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.files import write_json
 from coverslip.machine import limit_thread_spinning
 from coverslip.messages import FAILURE_VARIABLE, Failure, failure, text
 from coverslip.processes import DECODE_APART_VARIABLE
 
-__all__ = ["main"]
+__all__ = ["app", "main"]
 
 INTERRUPTED = 130
 _DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+app = typer.Typer(
+    name="coverslip",
+    help="Train, test and use classifiers of microscope images on this computer.",
+    epilog="New here? Try `coverslip demo`. Every command explains itself: `coverslip train --help`.",
+    rich_markup_mode=None,
+    # Help uses the width of the terminal, up to a readable line length.
+    context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 120},
+)
+
+
+def _show_version(is_requested: bool) -> None:
+    if is_requested:
+        from coverslip._version import __version__
+
+        typer.echo(f"coverslip {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="On an error, show the traceback.")] = False,
+) -> None:
+    """Both options act before any command runs: `--version` here, `--debug` in `main`."""
+
+
+for command in (
+    app_command.app,
+    demo.demo,
+    inspect_command.inspect,
+    inspect_command.preview,
+    train.train,
+    evaluate.evaluate,
+    compare.compare,
+    decide.decide,
+    predict.predict,
+    outputs.report,
+):
+    app.command()(command)
+app.command(name="label-errors")(label_errors_command.label_errors)
+app.command(name="explain")(explain.explain)
+app.command(name="distance")(distance.distance)
+app.command(name="export")(outputs.export)
+app.command(name="models")(models.models)
+app.command(name="cache")(cache.cache)
+app.add_typer(study.study_app, name="study")
+app.add_typer(models.weights_app, name="weights")
+
+
+def _with_whole_examples(function: Callable[..., Any]) -> str:  # Any: whichever command
+    """Return a command's help without line breaks in its examples, so that they can be copied."""
+    paragraphs = cleandoc(function.__doc__ or "").split("\n\n")
+    return "\n\n".join(f"\b\n{text}" if text.startswith("  coverslip ") else text for text in paragraphs)
+
+
+for info in (
+    *app.registered_commands,
+    *study.study_app.registered_commands,
+    *models.weights_app.registered_commands,
+    models.weights_app.registered_callback,
+):
+    if info is not None and info.callback is not None:
+        info.help = _with_whole_examples(info.callback)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -47,7 +133,7 @@ def main(arguments: list[str] | None = None) -> int:
         code = app(arguments, prog_name="coverslip", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:  # `coverslip inspect … | head`: the reader has closed the pipe
-        _drop_answer()
+        _discard_output()
         return 0
     except TyperException as error:
         keep_near_options(error)
@@ -56,23 +142,23 @@ def main(arguments: list[str] | None = None) -> int:
     except CoverslipError as error:
         if debug:
             raise
-        _leave(error.failure)
+        _write_failure(error.failure)
         line = _one_line(error_line(error))
         return _end(line, INTERRUPTED) if isinstance(error, Stopped) else _fail(line, 1)
     except OSError as error:
         if debug or error.errno not in _DISK_IS_FULL:
-            return _fault(error, debug)
-        _drop_answer()
+            return _unexpected_error(error, debug)
+        _discard_output()
         return _fail(text("command-disk-full", reason=error.strerror), 1)
     except Exception as error:  # noqa: BLE001  the process ends here; --debug shows where it came from
-        return _fault(error, debug)
+        return _unexpected_error(error, debug)
     if code == INTERRUPTED:
-        return _fail("Interrupted.", INTERRUPTED)
+        return _fail(text("command-interrupted"), INTERRUPTED)
     return code if isinstance(code, int) else 0
 
 
 def _fail(line: str, code: int) -> int:
-    return _end(f"Error: {line}", code)
+    return _end(text("command-error", line=line), code)
 
 
 def _end(line: str, code: int) -> int:
@@ -81,15 +167,15 @@ def _end(line: str, code: int) -> int:
     return code
 
 
-def _fault(error: Exception, debug: bool) -> int:
+def _unexpected_error(error: Exception, debug: bool) -> int:
     if debug:
         raise error
     what = _one_line(" ".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", [])])).rstrip(".")
-    _leave(failure("command-fault", kind="fault", what=what))
+    _write_failure(failure("command-fault", kind="fault", what=what))
     return _fail(text("command-fault-report", what=what), 1)
 
 
-def _leave(reason: Failure) -> None:
+def _write_failure(reason: Failure) -> None:
     """Write the reason of the failure to a file, if the program that started the command requests it."""
     file = os.environ.get(FAILURE_VARIABLE)
     if file:
@@ -97,7 +183,7 @@ def _leave(reason: Failure) -> None:
             write_json(Path(file), asdict(reason))
 
 
-def _drop_answer() -> None:
+def _discard_output() -> None:
     """Redirect the rest of stdout to the null device; otherwise Python reports an error at exit."""
     with suppress(OSError, ValueError):  # ValueError: stdout is not a file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -111,4 +197,4 @@ def _one_line(content: str) -> str:
 def _help_of(error: TyperException) -> str:
     """Return the command that shows the help of the command in which the error occurred."""
     context = getattr(error, "ctx", None)
-    return f" See `{context.command_path} --help`." if context is not None else ""
+    return f" {text('command-see-help', command=context.command_path)}" if context is not None else ""

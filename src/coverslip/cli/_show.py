@@ -12,18 +12,25 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from coverslip.cli._suggestions import with_remedies
+from coverslip.cli._options import as_setting, with_remedies
 from coverslip.datasets import Finding, GroupFacts, Inspection, Spread, one_line
 from coverslip.evaluation import FEWEST_GROUPS, METRICS, Evaluation, confused_pairs, hardest_classes, row_metrics
 from coverslip.messages import GroupBy, escape_controls_in_lines, text
-from coverslip.reports.sections.leakage_estimate import leakage_estimate_text
-from coverslip.reports.tables import Cell, Estimate, estimate
-from coverslip.reports.words import CI, against_majority_class, group_mean, group_words, interval_words, number, percent
+from coverslip.reports.sections.data_quality import leakage_estimate_text
+from coverslip.reports.tables import Cell, Estimate, column_titles, estimate
+from coverslip.reports.words import (
+    against_majority_class,
+    group_mean,
+    group_words,
+    interval_words,
+    number,
+    percent,
+    with_interval,
+)
 from coverslip.runs import InspectionWithLeakageEstimate, LeakageEstimate
 
 if TYPE_CHECKING:
     from coverslip.inference.latency import Latency, Timing
-    from coverslip.reports.tables import Cell
 
 
 def table_of(first: str, *titles: str, text_columns: Collection[str] = ()) -> Table:
@@ -37,7 +44,7 @@ def table_of(first: str, *titles: str, text_columns: Collection[str] = ()) -> Ta
 
 
 def filled_table(
-    columns: Sequence[str], rows: "Iterable[Sequence[Cell]]", *, text_columns: Collection[str] = ()
+    columns: Sequence[str], rows: Iterable[Sequence[Cell]], *, text_columns: Collection[str] = ()
 ) -> Table:
     """Return a table of a report, with confidence intervals after their values."""
     table = table_of(*columns, text_columns=text_columns)
@@ -48,11 +55,17 @@ def filled_table(
 
 def latency_table(name: str, latency: "Latency") -> Table:
     """Return a table of the seconds that a network needs for one image and for many."""
-    n = f"{latency.n_many:,} images"
+    n = latency.n_many
     table = table_of(
-        "network", "image size", "network, 1 image", f"network, {n}", "total, 1 image", f"total, {n}", f"{n} / 1 image"
+        *column_titles("column-network", "column-image-size"),
+        *(
+            text("command-latency-column", part=part, n_images=n_images)
+            for part in ("network", "total")
+            for n_images in (1, n)
+        ),
+        text("command-latency-ratio", n_images=n),
     )
-    table.title = f"{latency.processor}, {latency.n_threads} threads: seconds, median (shortest–longest)"
+    table.title = text("command-latency", processor=latency.processor, n_threads=latency.n_threads)
     table.title_justify = "left"
     times = (latency.network_one, latency.network_many, latency.whole_one, latency.whole_many)
     table.add_row(name, f"{latency.image_px} px", *map(_seconds, times), f"{latency.ratio:.1f}")
@@ -63,37 +76,42 @@ def _seconds(timing: "Timing") -> str:
     return f"{timing.median:.3g} ({timing.low:.2g}–{timing.high:.2g})"
 
 
-_TITLES = {"sensitivity": "sensitivity", "specificity": "specificity", "ppv": "PPV", "npv": "NPV"}
-
-
 def show_subgroups(console: Console, evaluation: Evaluation) -> None:
     """Print a table for each subset."""
     if evaluation.two_classes:
-        positive = f"positive class: {one_line(evaluation.positive_class or '', 60)}"
-        rows = [(_TITLES[name], estimate(metric)) for name, metric in evaluation.two_classes.items()]
-        console.print(filled_table((positive, f"value ({CI})"), rows))
+        positive = text("report-two-classes-subtitle", label=one_line(evaluation.positive_class or "", 60))
+        rows = [
+            (text("command-metric", metric=name), estimate(metric)) for name, metric in evaluation.two_classes.items()
+        ]
+        console.print(filled_table((positive, with_interval(text("column-value"))), rows))
     if evaluation.of_groups is not None:
         _show_groups(console, evaluation)
     for column, by_value in evaluation.by_column.items():
         subgroups = [
             (
-                f"{one_line(value, 60) or '(empty)'}{' (few)' if scores.is_small else ''}",
+                _subgroup_name(value, is_small=scores.is_small),
                 f"{scores.n:,}",
                 estimate(scores.metrics["accuracy"]),
                 estimate(scores.gaps["accuracy"], is_signed=True),
             )
             for value, scores in by_value.items()
         ]
-        columns = (one_line(column, 60), "images", f"accuracy ({CI})", f"difference from all others ({CI})")
+        metrics = map(with_interval, column_titles("column-accuracy", "column-difference-from-others"))
+        columns = (one_line(column, 60), text("column-images"), *metrics)
         console.print(filled_table(columns, subgroups))
+
+
+def _subgroup_name(value: str, *, is_small: bool) -> str:
+    name = one_line(value, 60) or text("report-empty-cell")
+    return text("command-small-subgroup", name=name) if is_small else name
 
 
 def _show_groups(console: Console, evaluation: Evaluation) -> None:
     decided = evaluation.of_groups
     assert decided is not None
-    rows = [(_TITLES.get(name, name.replace("_", " ")), estimate(metric)) for name, metric in decided.metrics.items()]
+    rows = [(text("command-metric", metric=name), estimate(metric)) for name, metric in decided.metrics.items()]
     title = text("command-group-predictions", n_groups=decided.n, n_mixed=decided.n_mixed, n_ungrouped=decided.n_alone)
-    console.print(filled_table((title, f"value ({CI})"), rows))
+    console.print(filled_table((title, with_interval(text("column-value"))), rows))
 
 
 Json = Mapping[str, Any]  # Any: JSON values
@@ -188,7 +206,8 @@ def show_numbers(
         console.print(with_remedies(without_groups, [GroupBy("COLUMN"), GroupBy()]), soft_wrap=True)
     headline = {name: metric for name, metric in evaluation.metrics.items() if name in METRICS}
     headline = {name: metric for name, metric in headline.items() if METRICS[name].is_headline}
-    columns = ("metric", f"value ({CI})", *([f"run's own test set ({CI})"] if test_set else []))
+    values = column_titles("column-value", *(["column-runs-own-test-set"] if test_set else []))
+    columns = (text("column-metric"), *map(with_interval, values))
     rows: list[list[Cell]] = [
         [METRICS[name].title, estimate(metric), *([estimate(test_set.metrics[name])] if test_set else [])]
         for name, metric in headline.items()
@@ -223,7 +242,8 @@ def _show_classes(console: Console, evaluation: Evaluation, *, all_classes: bool
         scores = evaluation.per_class[name]
         recall, precision = (estimate(scores.metrics[key]) for key in ("recall", "precision"))
         rows.append((one_line(name), f"{scores.n:,}", recall, precision, number(scores.metrics["f1"].value)))
-    columns = ("class", "images", f"recall ({CI})", f"precision ({CI})", "F1")
+    metrics = map(with_interval, column_titles("column-recall", "column-precision"))
+    columns = (*column_titles("column-class", "column-images"), *metrics, text("column-f1"))
     console.print(filled_table(columns, rows))
     if any(cell.counts for _, _, *cells, _ in rows for cell in cells if isinstance(cell, Estimate)):
         console.print(text("command-counts-without-interval", n_groups=FEWEST_GROUPS), soft_wrap=True)
@@ -235,19 +255,19 @@ def _show_classes(console: Console, evaluation: Evaluation, *, all_classes: bool
 
 def _show_confused(console: Console, evaluation: Evaluation) -> None:
     """Show the most frequent confusions."""
-    columns = ("class", "predicted as", "images", "share of the class")
+    columns = column_titles("column-class", "column-predicted-as", "column-images", "column-share-of-class")
     rows = []
     for pair in confused_pairs(np.array(evaluation.confusion_matrix), MOST_LINES):
         names = (one_line(evaluation.classes[k]) for k in (pair.true, pair.predicted))
         rows.append((*names, f"{pair.n:,}", f"{pair.share:.0%}"))
     if rows:
-        console.print(filled_table(columns, rows, text_columns=("predicted as",)))
+        console.print(filled_table(columns, rows, text_columns=columns[1:2]))
 
 
 def _by_domain(evaluation: Evaluation) -> Table:
     names = row_metrics(evaluation.primary)
     return filled_table(
-        ("domain", "images", *(f"{METRICS[name].title} ({CI})" for name in names)),
+        (*column_titles("column-domain", "column-images"), *(with_interval(METRICS[name].title) for name in names)),
         [
             (one_line(domain), f"{scores.n:,}", *(estimate(scores.metrics[name]) for name in names))
             for domain, scores in evaluation.by_domain.items()
@@ -269,7 +289,8 @@ def show_inspection(console: Console, inspection: Inspection, *, all_classes: bo
     )
     console.print(f"{counts}\n")
 
-    table = table_of("class", "readable images" if n_unreadable else "images", *(["groups"] if groups else []))
+    images = "column-readable-images" if n_unreadable else "column-images"
+    table = table_of(*column_titles("column-class", images, *(["column-groups"] if groups else [])))
     is_cut = not all_classes and len(inspection.classes) > MANY_CLASSES
     rarest = sorted(inspection.classes, key=lambda name: inspection.classes[name])[:MOST_LINES]
     for name in rarest if is_cut else inspection.classes:
@@ -281,37 +302,37 @@ def show_inspection(console: Console, inspection: Inspection, *, all_classes: bo
         console.print(caption, soft_wrap=True)
 
     facts = {
-        "domains": _counts(inspection.domains) if len(inspection.domains) > 1 else "",
-        "width": _spread(inspection.width_px, "px"),
-        "height": _spread(inspection.height_px, "px"),
-        "format": _counts(inspection.formats),
-        "bit depth": _counts(inspection.bit_depths),
-        "channels": _counts(inspection.channels),
-        "planes": _counts(inspection.planes) if set(inspection.planes) > {"1"} else "",
-        "predefined split": _counts(inspection.predefined_split or {}),
+        "report-domains": _counts(inspection.domains) if len(inspection.domains) > 1 else "",
+        "command-width": _spread(inspection.width_px, "px"),
+        "command-height": _spread(inspection.height_px, "px"),
+        "command-format": _counts(inspection.formats),
+        "command-bit-depth": _counts(inspection.bit_depths),
+        "command-channels": _counts(inspection.channels),
+        "command-planes": _counts(inspection.planes) if set(inspection.planes) > {"1"} else "",
+        "command-predefined-split": _counts(inspection.predefined_split or {}),
     }
     console.print()
-    for name, fact in facts.items():
+    for code, fact in facts.items():
         if fact:
-            console.print(f"{name:<12} {fact}", soft_wrap=True)
+            console.print(f"{text(code):<12} {fact}", soft_wrap=True)
 
     for finding in inspection.findings:
-        _show_some(console, finding.title, list(_clusters(finding)))
+        _show_list(console, finding.title, list(_clusters(finding)))
     reading_notes = [
         text("command-reading-note", n_images=n, note=note) for note, n in inspection.reading_notes.items()
     ]
     notes = [with_remedies(note.text, note.remedies) for note in inspection.notes]
-    _show_some(console, "Notes", [*notes, *reading_notes])
+    _show_list(console, text("command-notes"), [*notes, *reading_notes])
     if isinstance(inspection, InspectionWithLeakageEstimate):
         _show_leakage_estimate(console, inspection.leakage_estimate)
-    _show_some(console, "What to do", [_on_what_to_do(finding) for finding in inspection.findings])
+    _show_list(console, text("command-what-to-do"), [_remedy_line(finding) for finding in inspection.findings])
     if not inspection.findings:
         console.print(f"\n{text('command-nothing-to-fix')}", style="bold")
 
 
 def _show_leakage_estimate(console: Console, leakage_estimate: LeakageEstimate | None) -> None:
     """Print the leakage estimate: metrics of an image-level split and of a grouped split."""
-    console.print("\nLeakage estimate: image-level split against grouped split", style="bold")
+    console.print(f"\n{text('command-leakage-estimate')}", style="bold")
     if leakage_estimate is None:
         console.print(text("command-no-leakage-estimate"))
         return
@@ -321,7 +342,7 @@ def _show_leakage_estimate(console: Console, leakage_estimate: LeakageEstimate |
         console.print(words, soft_wrap=True)
 
 
-def _on_what_to_do(finding: Finding) -> str:
+def _remedy_line(finding: Finding) -> str:
     return with_remedies(f"{finding.severity}: {finding.text} {finding.do}", finding.remedies)
 
 
@@ -340,7 +361,7 @@ def _clusters(finding: Finding) -> Iterator[str]:
 
 def show_decisions(stdout: Console, stderr: Console, decisions: Mapping[str, int]) -> None:
     """Print the number of images per decision, and a warning about unreadable images."""
-    table = table_of("decision", "images")
+    table = table_of(*column_titles("column-decision", "column-images"))
     is_cut = len(decisions) > MANY_CLASSES
     most = sorted(decisions, key=lambda name: -decisions[name])[:MOST_LINES]
     for name in most if is_cut else decisions:
@@ -360,7 +381,10 @@ def show_models(console: Console, records: Sequence[Json]) -> None:
     if not records:
         console.print(text("command-no-network"))
         return
-    table = table_of("name", "family", "parameters", "multiplications", "input", "weights")
+    table = table_of(
+        *column_titles("column-name", "column-family", "column-parameters", "column-multiplications"),
+        *column_titles("column-input", "column-weights"),
+    )
     for record in records:
         table.add_row(
             record["name"],
@@ -368,23 +392,26 @@ def show_models(console: Console, records: Sequence[Json]) -> None:
             f"{record['parameters'] / 1e6:.1f} M",
             f"{record['macs'] / 1e9:.2f} G" if record["macs"] is not None else "–",
             f"{record['input_px']} px",
-            "available" if record["weights_available"] else "to download" if record["weights"] else "–",
+            _weights_state(record),
         )
     console.print(table)
-    console.print("Use one with: coverslip train DATA --model NAME", soft_wrap=True)
+    console.print(text("command-use-network"), soft_wrap=True)
+
+
+def _weights_state(record: Json) -> str:
+    if record["weights_available"]:
+        return text("command-weights-available")
+    return text("command-weights-to-download") if record["weights"] else "–"
 
 
 def show_weights(console: Console, listing: Json) -> None:
     """Print a row per network with pretrained weights on this machine, and the folder of imported weights."""
-    columns = ("model", "source", "license", "normalization", "size")
-    table = table_of(*columns)
-    for name in columns[1:4]:
-        table.columns[columns.index(name)].justify = "left"
-        table.columns[columns.index(name)].no_wrap = False
+    columns = column_titles("column-model", "column-source", "column-license", "column-normalization", "column-size")
+    table = table_of(*columns, text_columns=columns[1:4])
     for row in listing["weights"]:
         source = one_line(f"{row['kind']}: {row['source']}")
         normalization = _normalization(row["mean"], row["std"])
-        license = one_line(row["license"]) if row["license"] else "not stated"
+        license = one_line(row["license"]) if row["license"] else text("command-license-not-stated")
         table.add_row(row["model"], source, license, normalization, size_in_words(row["size_bytes"]))
     console.print(table)
     console.print(text("command-weights-folder", folder=listing["folder"]), soft_wrap=True)
@@ -395,28 +422,33 @@ def _normalization(mean: Sequence[float], std: Sequence[float]) -> str:
         f"{set(values).pop():g}" if len(set(values)) == 1 else " ".join(f"{x:g}" for x in values)
         for values in (mean, std)
     ]
-    return f"mean {numbers[0]}, sd {numbers[1]}"
+    return text("command-normalization", mean=numbers[0], sd=numbers[1])
 
 
 def show_cache(console: Console, listing: Json) -> None:
     """Print the folder, size and limit of the cache, and a row per store."""
-    console.print(f"Folder  {listing['folder']}", soft_wrap=True)
-    console.print(f"Size    {size_in_words(listing['size_bytes'])}")
-    console.print(f"Limit   {text('command-cache-limit', size=size_in_words(listing['limit_bytes']))}")
+    console.print(text("command-cache-folder", folder=listing["folder"]), soft_wrap=True)
+    console.print(text("command-cache-size", size=size_in_words(listing["size_bytes"])))
+    console.print(text("command-cache-limit", size=size_in_words(listing["limit_bytes"])))
     if not listing["stores"]:
         console.print(text("command-cache-empty"))
         return
-    table = table_of("kind", "what for", "records", "size", "last used", "")
-    for name in ("what for", ""):
-        table.columns[("kind", "what for", "records", "size", "last used", "").index(name)].justify = "left"
+    columns = column_titles("column-kind", "column-use", "column-records", "column-size", "column-last-used")
+    table = table_of(*columns, "", text_columns=(columns[1], ""))
     for store in listing["stores"]:
-        state = "damaged" if store["is_damaged"] else "in use" if store["is_in_use"] else ""
+        state = _store_state(store)
         what = f"{store['title']} ({store['each']})" if store["each"] else store["title"]
         n_records = "–" if store["n_records"] is None else f"{store['n_records']:,}"
         last_used = datetime.fromisoformat(store["last_used"]).astimezone().strftime("%Y-%m-%d %H:%M")
         table.add_row(store["kind"], what, n_records, size_in_words(store["size_bytes"]), last_used, state)
     console.print()
     console.print(table)
+
+
+def _store_state(store: Json) -> str:
+    if store["is_damaged"]:
+        return text("command-store-damaged")
+    return text("command-store-in-use") if store["is_in_use"] else ""
 
 
 def size_in_words(n_bytes: int) -> str:
@@ -462,7 +494,7 @@ def _counts(counts: Mapping[str, int]) -> str:
     return next(iter(counts)) if len(counts) == 1 else ", ".join(f"{name}: {n:,}" for name, n in counts.items())
 
 
-def _show_some(console: Console, title: str, lines: Sequence[str]) -> None:
+def _show_list(console: Console, title: str, lines: Sequence[str]) -> None:
     if not lines:
         return
     console.print(f"\n{title} ({len(lines):,})", style="bold")
@@ -478,14 +510,9 @@ def _text(value: object) -> str:
     if value is None:
         return "–"
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return text("report-yes") if value else text("report-no")
     if isinstance(value, (list, tuple)):
         return ", ".join(str(v) for v in value) or "–"
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}={_as_given(v)}" for key, v in value.items()) or "–"
+        return ", ".join(f"{key}={as_setting(v)}" for key, v in value.items()) or "–"
     return f"{value:,}" if isinstance(value, int) else str(value) or "–"
-
-
-def _as_given(value: object) -> str:
-    """Return a value in the format of a recipe or `--option KEY=VALUE`."""
-    return value if isinstance(value, str) else json.dumps(value)

@@ -94,10 +94,10 @@ def app(
         server.run()
     with suppress(OSError):  # the terminal may be closed
         typer.echo(f"\n{text('command-app-ended')}")
-    _leave_at_once()
+    _exit_at_once()
 
 
-def _leave_at_once() -> None:
+def _exit_at_once() -> None:
     """Exit the process immediately; all resources that need closing are closed.
 
     A regular exit of Python waits for threads that can be killed at any time, and unloads all modules of the server,
@@ -112,19 +112,19 @@ def _leave_at_once() -> None:
     os._exit(0)
 
 
-def _greeting(server: "Server", wanted_port: int) -> str:
+def _greeting(server: "Server", requested_port: int) -> str:
     from coverslip.messages import text
 
     workspace = server.workspace
     address = f"{server.address}{f'?token={server.new_token}' if server.new_token else ''}"
     rows = {
-        "Address": address,
-        "Workspace": str(workspace.folder),
-        "May read": ", ".join(str(root) for root in workspace.roots),
+        "command-app-address": address,
+        "command-app-workspace": str(workspace.folder),
+        "command-app-may-read": ", ".join(str(root) for root in workspace.roots),
     }
-    lines = [f"{title:<11}{value}" for title, value in rows.items()]
-    if wanted_port not in (0, server.port):
-        lines.append(text("command-app-port", wanted=str(wanted_port), port=str(server.port)))
+    lines = [f"{text(code):<11}{value}" for code, value in rows.items()]
+    if requested_port not in (0, server.port):
+        lines.append(text("command-app-port", wanted=str(requested_port), port=str(server.port)))
     if server.new_token:
         lines.append(text("command-app-new-token"))
     elif server.door.token_sha256:

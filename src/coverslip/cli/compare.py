@@ -11,7 +11,7 @@ from coverslip.cli._options import AsJson
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from coverslip.reports.comparing import Comparison, NumbersByLabels, Pair
+    from coverslip.reports.comparison import Comparison, NumbersByLabels, Pair
 
 
 def compare(
@@ -93,7 +93,7 @@ def _show(console: "Console", comparison: "Comparison") -> None:
 
     for sentence in filter(None, (comparison.conclusion, *(note for pair in comparison.pairs for note in pair.notes))):
         console.print(sentence, soft_wrap=True)
-    console.print("\nDifferences between the runs", style="bold")
+    console.print(f"\n{text('comparison-differences')}", style="bold")
     names = [row.name for row in comparison.rows]
     differing = [(row.title, *row.values) for row in comparison.differing]
     if differing:
@@ -126,22 +126,25 @@ def _show_published(console: "Console", comparison: "Comparison") -> None:
     for figures in comparison.published:
         source = f" ({one_line(figures.source, 60)})" if figures.source else ""
         values = (number(figures.metrics.get(name)) for name in names)
-        rows.append((f"published: {one_line(figures.name, 60)}{source}", *values))
+        name = text("command-published-name", name=f"{one_line(figures.name, 60)}{source}")
+        rows.append((name, *values))
     console.print(filled_table(("", *(METRICS[name].title for name in names)), rows))
 
 
 def _show_fit(console: "Console", comparison: "Comparison") -> None:
     from coverslip.cli._show import filled_table
+    from coverslip.messages import text
     from coverslip.reports.words import number
 
-    titles = {
-        "train_accuracy": "Accuracy on training images (most probable class)",
-        "train_f1": "F1 on training images (most probable class)",
-        "val_accuracy": "Accuracy on validation images (most probable class)",
-        "val_f1": "F1 on validation images (most probable class)",
+    values = {
+        name: [getattr(row.fit, name) for row in comparison.rows]
+        for name in ("train_accuracy", "train_f1", "val_accuracy", "val_f1")
     }
-    values = {title: [getattr(row.fit, name) for row in comparison.rows] for name, title in titles.items()}
-    rows = [(title, *map(number, fits)) for title, fits in values.items() if any(fit is not None for fit in fits)]
+    rows = [
+        (text("command-fit", metric=name), *map(number, fits))
+        for name, fits in values.items()
+        if any(fit is not None for fit in fits)
+    ]
     if rows:
         console.print(filled_table(("", *(row.name for row in comparison.rows)), rows))
 
@@ -150,7 +153,7 @@ def _show_numbers(console: "Console", pair: "Pair", numbers: "NumbersByLabels") 
     from coverslip.cli._show import filled_table
     from coverslip.messages import text
     from coverslip.reports.tables import estimate
-    from coverslip.reports.words import CI, by_labels, number, p_value
+    from coverslip.reports.words import by_labels, number, p_value, with_interval
 
     by = by_labels(numbers.labels)
     title = text("command-common-images", n_images=pair.n, n_groups=pair.n_groups or 0, by_labels=by)
@@ -159,7 +162,8 @@ def _show_numbers(console: "Console", pair: "Pair", numbers: "NumbersByLabels") 
         (row.title, number(row.first), number(row.second), estimate(row, is_signed=True), p_value(row.p))
         for row in numbers.differences
     ]
-    console.print(filled_table(("metric", pair.first, pair.second, f"difference ({CI})", "p"), rows))
+    difference = with_interval(text("column-difference"))
+    console.print(filled_table((text("column-metric"), pair.first, pair.second, difference, "p"), rows))
     test = numbers.mcnemar
     console.print(
         text(

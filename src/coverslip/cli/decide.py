@@ -86,7 +86,7 @@ def decide(
     from coverslip.experiments.rethreshold import thresholds_of
     from coverslip.messages import text
     from coverslip.reports.reported import read_run
-    from coverslip.reports.sections.numbers import decided as uncertain_words
+    from coverslip.reports.sections.results import uncertain_words
     from coverslip.reports.words import overestimates
     from coverslip.runs import metrics_as_json, open_run
 
@@ -142,6 +142,7 @@ def _show(console: "Console", thresholds: "Thresholds | None", *, is_short: bool
     from coverslip.cli._show import filled_table
     from coverslip.datasets import one_line
     from coverslip.messages import text
+    from coverslip.reports.tables import column_titles
     from coverslip.reports.words import decision_images, number
 
     if thresholds is None:
@@ -159,15 +160,17 @@ def _show(console: "Console", thresholds: "Thresholds | None", *, is_short: bool
     )
     console.print(sentence, soft_wrap=True)
     usual_choices = shown_choices(thresholds.choices, thresholds.threshold)
-    in_use = {thresholds.threshold: " (in use)"}
     rows = [
         (
-            f"{choice.threshold:.3g}{in_use.get(choice.threshold, '')}",
+            text("command-threshold-in-use", threshold=f"{choice.threshold:.3g}")
+            if choice.threshold == thresholds.threshold
+            else f"{choice.threshold:.3g}",
             *map(number, (choice.sensitivity, choice.specificity, choice.ppv, choice.npv)),
         )
         for choice in usual_choices
     ]
-    console.print(filled_table(("threshold", "sensitivity", "specificity", "PPV", "NPV"), rows))
+    columns = column_titles("column-threshold", "column-sensitivity", "column-specificity", "column-ppv", "column-npv")
+    console.print(filled_table(columns, rows))
     if len(usual_choices) < len(thresholds.choices):
         console.print(
             text("command-thresholds-shown", n_shown=len(usual_choices), n_thresholds=len(thresholds.choices))

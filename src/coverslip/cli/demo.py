@@ -51,26 +51,15 @@ def demo(
         write_new_images(out / "new", emit=emit)
         pipeline.predict(out / "run", [out / "new"], out=out / "predictions.csv", emit=emit)
     show_numbers(stdout, run.metrics)
-    stdout.print(_where(out, run.report_file), soft_wrap=True)
-
-
-def _where(out: Path, report: Path) -> str:
-    """Return the locations of the results, and the next commands."""
-    return f"""
-The sample images are synthetic: the metrics show that everything works, not how well it works on real cells.
-
-Results    {report}   the report: open it in a browser
-           {out / "predictions.csv"}   one row for each of the new images
-           {out / "images"}   the labeled images, a folder for each class
-           {out / "new"}   the new images, from two slides that were not used in training
-           {out / "run"}   all files of the training; run/classifier is the part to share
-
-Next       Put your images into one folder for each class, then:
-           coverslip inspect MY_IMAGES
-           coverslip train MY_IMAGES --out runs/first
-           coverslip predict runs/first NEW_IMAGES --out predictions.csv
-           If several images come from one slide or patient, give the part of the file names that identifies it:
-           coverslip train MY_IMAGES --group-pattern 'slide\\d+' --out runs/first"""
+    results = text(
+        "command-demo-results",
+        report=run.report_file,
+        predictions=out / "predictions.csv",
+        images=out / "images",
+        new=out / "new",
+        run=run.folder,
+    )
+    stdout.print(f"\n{results}", soft_wrap=True)
 
 
 def _clear(out: Path) -> None:

@@ -100,7 +100,7 @@ def _show(distances: "Distances") -> None:
     from coverslip.cli._show import filled_table, results_console
     from coverslip.messages import text
     from coverslip.reports.tables import estimate
-    from coverslip.reports.words import CI, number
+    from coverslip.reports.words import number, with_interval
 
     console = results_console()
     title = text("command-distances", n_features=distances.n_features, network=distances.network)
@@ -112,7 +112,7 @@ def _show(distances: "Distances") -> None:
         (f"{pair.a} – {pair.b}", estimate(pair.mmd2, digits=4), number(pair.p), f"{pair.coral.value:.3g}")
         for pair in distances.pairs
     ]
-    console.print(filled_table(("datasets", f"MMD² ({CI})", "p", "CORAL"), rows))
+    console.print(filled_table((text("column-datasets"), with_interval("MMD²"), "p", "CORAL"), rows))
     if any((pair.mmd2.value or 0) < 0 for pair in distances.pairs):
         console.print(text("command-negative-mmd"), soft_wrap=True)
     console.print(distances.advice, soft_wrap=True)

@@ -64,6 +64,7 @@ def evaluate(
     from coverslip import pipeline
     from coverslip.cli._show import notes_console, print_json, results_console, show_numbers
     from coverslip.cli.progress import shown_progress
+    from coverslip.messages import text
     from coverslip.reports.reported import read_evaluation, read_run
     from coverslip.reports.sections.external import against_own_test
     from coverslip.reports.words import overestimates
@@ -89,7 +90,7 @@ def evaluate(
         warnings = () if data else overestimates(read_run(evaluation.folder))
         show_numbers(stdout, evaluation.metrics, own_test_metrics, overestimates=warnings, all_classes=all_classes)
         if data:
-            if text := against_own_test(read_evaluation(evaluation.folder)):
-                stdout.print(text, soft_wrap=True)
-            stdout.print(f"Report    {evaluation.report_file}", soft_wrap=True)
-        stdout.print(f"Details   {evaluation.folder}", soft_wrap=True)
+            if difference := against_own_test(read_evaluation(evaluation.folder)):
+                stdout.print(difference, soft_wrap=True)
+            stdout.print(text("command-result-report", file=evaluation.report_file), soft_wrap=True)
+        stdout.print(text("command-result-details", folder=evaluation.folder), soft_wrap=True)

@@ -29,9 +29,8 @@ def label_errors(
 
     Labels of training, validation and test images are compared with a classifier that was not trained on these images:
     after cross-validation the network that tested the image, otherwise a classifier fitted without the image's group.
-    The headline says
-    how many labels are probably wrong; the table (--out) ranks all misclassified images. No label and no result of the
-    run changes.
+    The headline says how many labels are probably wrong; the table (--out) ranks all misclassified images. No label and
+    no result of the run changes.
 
     Example:
 
@@ -53,7 +52,8 @@ def _show(errors: "LabelErrors", out: Path | None) -> None:
     from coverslip.cli._show import filled_table, results_console
     from coverslip.datasets import one_line
     from coverslip.messages import text
-    from coverslip.reports.sections.label_issues import expected_words, listed_errors
+    from coverslip.reports.sections.data_quality import expected_words, label_issue_columns, listed_errors
+    from coverslip.reports.tables import column_titles
     from coverslip.reports.words import number
 
     console = results_console()
@@ -68,16 +68,16 @@ def _show(errors: "LabelErrors", out: Path | None) -> None:
         )
         for row in errors.classes
     ]
-    console.print(filled_table(("class", "images", "misclassified"), classes))
+    console.print(filled_table(column_titles("column-class", "column-images", "column-misclassified"), classes))
     images = [
         (one_line(image.image_id), image.split, one_line(image.label), one_line(image.suggested), number(image.score))
         for image in listed_errors(errors)
     ]
     if images:
-        columns = ("image", "set", "label", "suggested class", "score")
+        columns = label_issue_columns()
         console.print(filled_table(columns, images, text_columns=columns[1:4]))
         console.print(text("command-check-labels"))
         if any(image.split == "test" for image in errors.images):
             console.print(text("report-label-correction"), soft_wrap=True)
     if out is not None:
-        console.print(f"Table  {out}", soft_wrap=True)
+        console.print(text("command-result-table", file=out), soft_wrap=True)

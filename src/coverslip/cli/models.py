@@ -1,6 +1,7 @@
-"""`coverslip models`: the available networks."""
+"""`coverslip models` and `coverslip weights`: the available networks and their pretrained weights."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,6 +11,7 @@ from coverslip.cli._options import AsJson, usage_error
 if TYPE_CHECKING:
     from coverslip.inference.latency import Latency
     from coverslip.models import ModelRecord
+    from coverslip.models.weights import WeightsSource
 
 _MILLION, _THOUSAND_MILLION = 1e6, 1e9
 _N_CLASSES, _N_CHANNELS = 1000, 3  # defaults of the records' counts
@@ -130,7 +132,7 @@ def models(
         max_macs=None if max_macs is None else max_macs * _THOUSAND_MILLION,
         available=available,
     )
-    rows = [_row(record) for record in records]
+    rows = [_model_row(record) for record in records]
     if as_json:
         print_json({"models": rows})
     else:
@@ -155,7 +157,7 @@ def _describe(name: str, n_classes: int, channels: int, settings: list[str]) -> 
     options = with_settings(Recipe(), [f"model_options.{setting}" for setting in settings]).model_options
     record = model_info(name)
     cost = cost_of_model(name, n_classes=n_classes, channels=channels, options=options)
-    return _row(record) | {
+    return _model_row(record) | {
         "parameters": cost.parameters,
         "conv_linear_weights_x2": cost.conv_linear_weights_x2,
         "macs": cost.macs,
@@ -166,17 +168,19 @@ def _describe(name: str, n_classes: int, channels: int, settings: list[str]) -> 
     }
 
 
-def _row(record: "ModelRecord") -> dict[str, Any]:  # Any: JSON values
+def _model_row(record: "ModelRecord") -> dict[str, Any]:  # Any: JSON values
     """Return the record of a network, with the pretrained weights that a training on this computer would use."""
+    from coverslip.messages import text
     from coverslip.models import starting_weights
 
     source = starting_weights(record)
     weights, license = record.weights, record.license
     if record.weights_file is not None:
-        weights = f"to import: {record.weights_file}"
+        weights = text("command-weights-to-import", file=record.weights_file)
     if source is not None:
-        how_far = "" if source.model == record.name else ", wherever a tensor fits"
-        weights, license = f"{source.kind}: {source.source}{how_far}", source.license
+        is_partial = source.model != record.name
+        weights = text("command-weights-source", kind=source.kind, source=source.source, is_partial=is_partial)
+        license = source.license
     return {
         "name": record.name,
         "title": record.title,
@@ -194,4 +198,149 @@ def _row(record: "ModelRecord") -> dict[str, Any]:  # Any: JSON values
         "std": record.normalization.std,
         "freeze_boundaries": list(record.freeze_boundaries),
         "heatmap_layer": record.heatmap_layer,
+    }
+
+
+weights_app = typer.Typer(rich_markup_mode=None)
+
+
+@weights_app.callback(invoke_without_command=True)
+def weights(context: typer.Context, as_json: AsJson = False) -> None:
+    """List, import or download pretrained weights.
+
+    Training uses pretrained weights unless the recipe has `init: scratch`: first imported weights, then those of
+    installed packages, then downloaded ones.
+
+    Examples:
+
+      coverslip weights
+
+      coverslip weights import DinoBloom-S.pth --model dinobloom_small --license Apache-2.0
+
+      coverslip weights fetch resnet50
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from coverslip.cli._show import print_json, results_console, show_weights
+    from coverslip.files import weights_folder
+    from coverslip.models.weights import available_weights
+
+    listing = {"folder": str(weights_folder()), "weights": [_source_row(source) for source in available_weights()]}
+    if as_json:
+        print_json(listing)
+    else:
+        show_weights(results_console(), listing)
+
+
+@weights_app.command(name="import")
+def import_file(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="Weights as .safetensors, a PyTorch file (.pth, .pt, .bin) of plain tensors, or Keras's .h5 of "
+            "NASNet-Mobile or EfficientNetV2-B0.",
+            show_default=False,
+        ),
+    ],
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model",
+            metavar="NAME",
+            help="The network: a name from `coverslip models`, or timm/NAME for any network of timm.",
+            show_default=False,
+        ),
+    ],
+    license: Annotated[
+        str | None,
+        typer.Option(
+            "--license",
+            metavar="TEXT",
+            help="License of the weights, as stated by their authors. It is shown wherever the weights are used.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Import pretrained weights of a network.
+
+    The file must contain exactly the tensors of the network, in the right shapes. Only the last layer may be missing or
+    have another number of classes. The file is copied, and no code in it is run.
+
+    Examples:
+
+      coverslip weights import resnet50-0676ba61.pth --model resnet50 --license BSD-3-Clause
+
+      coverslip weights import blood.safetensors --model timm/vit_base_patch14_dinov2
+    """
+    from coverslip.cli._show import print_json, results_console, show_record
+    from coverslip.messages import text
+    from coverslip.models.importing import import_weights
+
+    source = _source_row(import_weights(file, model, license=license))
+    if as_json:
+        print_json(source)
+    else:
+        show_record(results_console(), source)
+        results_console().print(text("command-weights-used-by", model=model), soft_wrap=True)
+
+
+@weights_app.command()
+def fetch(
+    model: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="A name from `coverslip models`, or timm/NAME.", show_default=False),
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Download ImageNet weights, to train offline later.
+
+    With an internet connection, training downloads them automatically. They are verified and stored in the hub's cache.
+
+    Examples:
+
+      coverslip weights fetch resnet50
+    """
+    from coverslip.cli._show import print_json, results_console, show_record
+    from coverslip.models.importing import fetch_model_weights
+
+    source = _source_row(fetch_model_weights(model))
+    if as_json:
+        print_json(source)
+    else:
+        show_record(results_console(), source)
+
+
+@weights_app.command()
+def remove(
+    model: Annotated[
+        str, typer.Argument(metavar="NAME", help="The network whose imported weights are removed.", show_default=False)
+    ],
+) -> None:
+    """Remove imported weights of a network. Classifiers trained from them are not changed.
+
+    Examples:
+
+      coverslip weights remove dinobloom_small
+    """
+    from coverslip.cli._show import results_console
+    from coverslip.messages import text
+    from coverslip.models.weights import remove_imported
+
+    remove_imported(model)
+    results_console().print(text("command-weights-removed", model=model), soft_wrap=True)
+
+
+def _source_row(source: "WeightsSource") -> dict[str, Any]:  # Any: JSON values
+    return {
+        "model": source.model,
+        "kind": source.kind,
+        "source": source.source,
+        "license": source.license,
+        "sha256": source.sha256,
+        "mean": source.normalization.mean,
+        "std": source.normalization.std,
+        "size_bytes": source.file.stat().st_size,
+        "file": str(source.file),
     }

@@ -99,6 +99,7 @@ def predict(
     from coverslip import pipeline
     from coverslip.cli._show import notes_console, print_json, results_console, show_decisions
     from coverslip.cli.progress import shown_progress
+    from coverslip.messages import text
     from coverslip.runs import find_classifier, open_classifier
 
     with shown_progress(notes_console()) as emit:
@@ -126,7 +127,7 @@ def predict(
     else:
         show_decisions(results_console(), notes_console(), summary.decisions)
         _show_shares(summary.shares, summary.assumed)
-        results_console().print(f"Predictions  {out}", soft_wrap=True)
+        results_console().print(text("command-result-predictions", file=out), soft_wrap=True)
     if set(summary.decisions) == {"unreadable"}:
         raise CoverslipError("no-image-predicted", file=summary.file)
 
@@ -173,17 +174,24 @@ def _show_shares(shares: "dict[str, Metric]", assumed: dict[str, float]) -> None
     from coverslip.cli._show import results_console, table_of
     from coverslip.datasets import one_line
     from coverslip.messages import text
+    from coverslip.reports.tables import column_titles
+    from coverslip.reports.words import range_words
 
     estimated_shares = {name: share for name, share in shares.items() if share.value is not None}
     if not estimated_shares:
         for reason in dict.fromkeys(share.reason for share in shares.values() if share.reason):
             results_console().print(text("command-no-proportions", reason=reason), soft_wrap=True)
         return
-    table = table_of("class", "assumed", "estimated proportion", "95% range (sampling error only)")
+    table = table_of(
+        *column_titles("column-class", "column-assumed", "column-estimated-proportion", "column-range-of-proportion")
+    )
     for name in sorted(estimated_shares, key=lambda name: -(estimated_shares[name].value or 0))[:_MOST_CLASSES]:
         share = estimated_shares[name]
         table.add_row(
-            one_line(name), f"{assumed[name]:.3f}", f"{share.value:.3f}", f"{share.low:.3f} to {share.high:.3f}"
+            one_line(name),
+            f"{assumed[name]:.3f}",
+            f"{share.value:.3f}",
+            range_words(f"{share.low:.3f}", f"{share.high:.3f}"),
         )
     results_console().print(f"\n{text('command-proportions')}", soft_wrap=True)
     results_console().print(table)

@@ -9,7 +9,7 @@ import rich.progress
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn
 
-from coverslip.cli._suggestions import with_remedies
+from coverslip.cli._options import with_remedies
 from coverslip.events import (
     ClassifierSelected,
     Emit,
@@ -29,12 +29,6 @@ from coverslip.runs.log import Progress, Work, fold_event, seconds_left
 from coverslip.runs.training import EARLY_DIP
 
 SECONDS_BETWEEN_LINES = 10.0
-
-# At most 80 columns, the width of a narrow terminal.
-EPOCH_HEADER = (
-    "   learning loss         accuracy     precision    recall       F1\n"
-    "epoch  rate train val    train val    train val    train val    train val    time"
-)
 
 
 @contextmanager
@@ -61,7 +55,7 @@ class Bar:
     beside: str  # text beside the bar
 
 
-_INDETERMINATE = Bar("working", 0, 0, "")  # shown if no countable progress is available
+_INDETERMINATE = "indeterminate"  # name of the bar that is shown if no countable progress is available
 _WHOLE = 1000  # number of steps of the bar for the whole task
 
 
@@ -72,24 +66,27 @@ def bars_of(progress: Progress, now: float) -> list[Bar]:
     if work is not None and work.done < work.total:
         bars.append(Bar(work.stage, work.done, work.total, _pace(work)))
     if step is not None and (progress.epoch is None or progress.epoch < step.epoch):
-        name = f"epoch {step.epoch} of {max(progress.n_epochs or 0, step.epoch)}"
-        beside = f"loss {_five(step.loss)}  {step.images_per_second:.0f} images/s"
+        name = text("progress-epoch", epoch=step.epoch, n_epochs=max(progress.n_epochs or 0, step.epoch))
+        speed = text("progress-images-per-second", n=f"{step.images_per_second:.0f}")
+        beside = f"{text('progress-loss', loss=_five_characters(step.loss))}  {speed}"
         bars.append(Bar(name, step.step, step.n_steps, beside))
     if progress.left is not None:
-        bars.append(Bar(_of_all(progress), round(progress.share * _WHOLE), _WHOLE, _left(progress, now)))
+        bars.append(Bar(_training_title(progress), round(progress.share * _WHOLE), _WHOLE, _time_left(progress, now)))
     return bars
 
 
-def _of_all(progress: Progress) -> str:
+def _training_title(progress: Progress) -> str:
     """Return the title of the current training, such as its fold."""
     if progress.has_pretraining:
-        return "step 1 of 2" if progress.is_pretraining else "step 2 of 2"
+        return text("progress-step", step=1 if progress.is_pretraining else 2)
     if progress.n_folds:
-        return f"fold {progress.fold} of {progress.n_folds}" if progress.fold else "all folds"
-    return "whole training"
+        if progress.fold:
+            return text("progress-current-fold", fold=progress.fold, n_folds=progress.n_folds)
+        return text("progress-all-folds")
+    return text("progress-whole-training")
 
 
-def _left(progress: Progress, now: float) -> str:
+def _time_left(progress: Progress, now: float) -> str:
     remaining_seconds = seconds_left(progress, now)
     return text("progress-left", time=rough_duration(remaining_seconds)) if remaining_seconds else ""
 
@@ -98,7 +95,7 @@ class _Bars:
     """Bars at the bottom, finished stages and epochs as lines above them."""
 
     def __init__(self, console: Console) -> None:
-        self.drawn = rich.progress.Progress(
+        self.display = rich.progress.Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=30),
             TextColumn("{task.percentage:>3.0f} %"),
@@ -110,29 +107,29 @@ class _Bars:
         self.progress = Progress()
 
     def __enter__(self) -> "_Bars":
-        self.drawn.start()
+        self.display.start()
         self._draw([])
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.drawn.stop()
+        self.display.stop()
 
     def show(self, event: Event) -> None:
         now = time.time()
         before, self.progress = self.progress, fold_event(self.progress, event, now)
         self._draw(bars_of(self.progress, now))
-        for line in (*lines_of(event, self.progress, now), *_news(before, self.progress)):
-            self.drawn.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        for line in (*lines_of(event, self.progress, now), *_new_notes(before, self.progress)):
+            self.display.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def _draw(self, bars: list[Bar]) -> None:
-        for name in self.tasks.keys() - {bar.name for bar in bars or (_INDETERMINATE,)}:
-            self.drawn.remove_task(self.tasks.pop(name))
-        if not bars and _INDETERMINATE.name not in self.tasks:
-            self.tasks[_INDETERMINATE.name] = self.drawn.add_task(_INDETERMINATE.name, total=None, beside="")
+        for name in self.tasks.keys() - {*(bar.name for bar in bars), *(() if bars else (_INDETERMINATE,))}:
+            self.display.remove_task(self.tasks.pop(name))
+        if not bars and _INDETERMINATE not in self.tasks:
+            self.tasks[_INDETERMINATE] = self.display.add_task(text("progress-working"), total=None, beside="")
         for bar in bars:
             if bar.name not in self.tasks:
-                self.tasks[bar.name] = self.drawn.add_task(bar.name, total=bar.total, beside="")
-            self.drawn.update(self.tasks[bar.name], completed=bar.done, total=bar.total, beside=bar.beside)
+                self.tasks[bar.name] = self.display.add_task(bar.name, total=bar.total, beside="")
+            self.display.update(self.tasks[bar.name], completed=bar.done, total=bar.total, beside=bar.beside)
 
 
 class _Lines:
@@ -147,15 +144,24 @@ class _Lines:
         before, self.progress = self.progress, fold_event(self.progress, event, now)
         match event:
             case StepEnded():
-                where = f"epoch {event.epoch} of {self.progress.n_epochs}, step {event.step} of {event.n_steps}"
-                pace = f"loss {_five(event.loss)}, {event.images_per_second:.0f} images/s"
-                time_left = _left(self.progress, now)
-                self._between(f"{where}: {pace}{time_left and ', '}{time_left}")
+                time_left = _time_left(self.progress, now)
+                line = text(
+                    "progress-line-of-step",
+                    epoch=event.epoch,
+                    n_epochs=self.progress.n_epochs or event.epoch,
+                    step=event.step,
+                    n_steps=event.n_steps,
+                    loss=_five_characters(event.loss),
+                    speed=text("progress-images-per-second", n=f"{event.images_per_second:.0f}"),
+                )
+                self._between(f"{line}{time_left and ', '}{time_left}")
             case Progressed() if event.done < event.total:
-                done = f"{event.stage}: {event.done:,} of {event.total:,} {event.unit}  {_pace(event)}"
-                self._between(done.rstrip())
+                done = text(
+                    "progress-done-of", stage=event.stage, n_done=event.done, n_total=event.total, unit=event.unit
+                )
+                self._between(f"{done}  {_pace(event)}".rstrip())
             case _:
-                for line in (*lines_of(event, self.progress, now), *_news(before, self.progress)):
+                for line in (*lines_of(event, self.progress, now), *_new_notes(before, self.progress)):
                     self._print(line)
 
     def _between(self, line: str) -> None:
@@ -167,10 +173,10 @@ class _Lines:
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _news(before: Progress, after: Progress) -> list[str]:
+def _new_notes(before: Progress, after: Progress) -> list[str]:
     """Return notes on conditions that occur for the first time in a run."""
     is_dip_new = _has_dip(after) and not _has_dip(before)
-    return [f"Note: {EARLY_DIP}"] if is_dip_new else []
+    return [text("progress-note", note=EARLY_DIP)] if is_dip_new else []
 
 
 def _has_dip(progress: Progress) -> bool:
@@ -181,12 +187,12 @@ def lines_of(event: Event, progress: Progress, now: float) -> list[str]:
     """Return the lines to print permanently for an event; `progress` is the state after the event."""
     match event:
         case Noted():
-            level = "Warning" if event.level == "warning" else "Note"
+            note = text("progress-warning" if event.level == "warning" else "progress-note", note=event.text)
             is_ctrl_c = event.code == "stopping" and not event.parameters["by_file"]
-            line = with_remedies(f"{level}: {event.text}", event.remedies)
+            line = with_remedies(note, event.remedies)
             return [f"{line} {text('progress-after-ctrl-c')}" if is_ctrl_c else line]
         case Progressed() if event.done >= event.total:
-            return [f"{event.stage}: {event.total:,} {event.unit} done"]
+            return [text("progress-done", stage=event.stage, n_total=event.total, unit=event.unit)]
         case RunStarted():
             second_step = "pretraining" if event.is_pretraining else "training"
             return [
@@ -202,9 +208,9 @@ def lines_of(event: Event, progress: Progress, now: float) -> list[str]:
         case FoldStarted():
             return ["", text("progress-fold", fold=event.fold, n_folds=event.n_folds)]
         case FoldEnded():
-            time_left = _left(progress, now)
-            scores = f"accuracy {_five(event.accuracy)}, macro-F1 {_five(event.macro_f1)}"
-            sentence = text("progress-fold-tested", fold=event.fold, n_folds=event.n_folds, scores=scores)
+            time_left = _time_left(progress, now)
+            scores = {"accuracy": _five_characters(event.accuracy), "f1": _five_characters(event.macro_f1)}
+            sentence = text("progress-fold-tested", fold=event.fold, n_folds=event.n_folds, **scores)
             return [f"{sentence}{time_left and '; '}{time_left}"]
         case StageStarted(stage="instant"):
             return [text("progress-instant")]
@@ -222,7 +228,7 @@ def lines_of(event: Event, progress: Progress, now: float) -> list[str]:
                 for training in progress.trainings
                 if (training.fold, training.is_pretraining) == training_key
             )
-            return [EPOCH_HEADER, epoch_row(event)] if n_epochs == 1 else [epoch_row(event)]
+            return [text("progress-epoch-header"), epoch_row(event)] if n_epochs == 1 else [epoch_row(event)]
         case ClassifierSelected(stage="finetune", epoch=epoch):
             return [text("progress-selected", epoch=epoch, selection=event.checkpoint_selection or "best")]
         case _:
@@ -230,7 +236,7 @@ def lines_of(event: Event, progress: Progress, now: float) -> list[str]:
 
 
 def epoch_row(e: EpochEnded) -> str:
-    """Return a line of the table under `EPOCH_HEADER`: training and validation values side by side."""
+    """Return a line of the table of epochs: training and validation values side by side."""
     pairs = (
         (e.train_loss, e.val_loss),
         (e.train_accuracy, e.val_accuracy),
@@ -238,12 +244,12 @@ def epoch_row(e: EpochEnded) -> str:
         (e.train_recall, e.val_recall),
         (e.train_f1, e.val_f1),
     )
-    values = "  ".join(f"{_five(train)} {_five(val)}" for train, val in pairs)
+    values = "  ".join(f"{_five_characters(train)} {_five_characters(val)}" for train, val in pairs)
     rate = f"{e.learning_rate:.1e}" if e.learning_rate else "0"
     return f"{e.epoch:>3} {rate:>7} {values} {duration(e.seconds)}"
 
 
-def _five(value: float | None) -> str:
+def _five_characters(value: float | None) -> str:
     """Format a number in five characters: 0.412, 12.40."""
     return "  -  " if value is None else f"{value:.3f}"[:5]
 
@@ -251,7 +257,8 @@ def _five(value: float | None) -> str:
 def _pace(event: Progressed | Work) -> str:
     texts = []
     if event.per_second is not None:
-        texts.append(f"{event.per_second:,.0f} {event.unit}/s")
+        n = f"{event.per_second:,.0f}"
+        texts.append(text("progress-per-second", n=n, unit=event.unit))
     if event.seconds_left is not None:
-        texts.append(f"{duration(event.seconds_left)} left")
+        texts.append(text("progress-time-left", time=duration(event.seconds_left)))
     return "  ".join(texts)

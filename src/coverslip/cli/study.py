@@ -180,10 +180,11 @@ def preset(
     from coverslip import studies
     from coverslip.cli._show import results_console, table_of
     from coverslip.messages import text
+    from coverslip.reports.tables import column_titles
 
     console = results_console()
     if name is None:
-        table = table_of("preset", "study", "publication")
+        table = table_of(*column_titles("column-preset", "column-study", "column-publication"))
         for study_preset in studies.PRESETS.values():
             table.add_row(study_preset.name, study_preset.title, study_preset.citation)
         console.print(table)
@@ -193,7 +194,7 @@ def preset(
         raise usage_error("usage-plan-file")
     studies.save_plan(study_plan, out)
     n = len(studies.plan_study(study_plan, out.parent))
-    console.print(f"Plan      {text('command-plan', path=out, n_trainings=n)}", soft_wrap=True)
+    console.print(text("command-plan", path=out, n_trainings=n), soft_wrap=True)
     for note in study_plan.notes:
         console.print(text("command-deviation", note=note), soft_wrap=True)
 
@@ -301,15 +302,18 @@ def _exit_if_failed(comparison: "StudyComparison") -> None:
 def _show_cells(cells: "list[Cell]", seconds: "Mapping[str, float | None]", *, as_json: bool) -> None:
     from coverslip.cli._show import print_json, results_console, table_of
     from coverslip.messages import duration, text
+    from coverslip.reports.tables import column_titles
     from coverslip.studies import state_of
 
     if as_json:
         rows = [{"name": cell.name, "state": state_of(cell).state, "seconds": seconds[cell.name]} for cell in cells]
         print_json({"cells": rows})
         return
-    table = table_of("training", "network", "regime", "state", "about")
+    table = table_of(
+        *column_titles("column-training", "column-network", "column-regime", "column-state", "column-about")
+    )
     for cell in cells:
-        regime = f"pretraining for {cell.regime}" if cell.is_pretraining else cell.regime
+        regime = text("command-pretraining", regime=cell.regime) if cell.is_pretraining else cell.regime
         needed = seconds[cell.name]
         table.add_row(cell.name, cell.model, regime, state_of(cell).state, "–" if needed is None else duration(needed))
     console = results_console()
@@ -345,8 +349,8 @@ def _show(comparison: "StudyComparison", folder: Path, *, as_json: bool) -> None
             for words in block.words:
                 console.print(words, soft_wrap=True)
     for sentence in comparison.idle_first_steps:
-        console.print(f"\nWarning: {sentence}", soft_wrap=True)
-    console.print(f"\nReport    {folder / 'report.html'}", soft_wrap=True)
+        console.print(f"\n{text('progress-warning', note=sentence)}", soft_wrap=True)
+    console.print(f"\n{text('command-result-report', file=folder / 'report.html')}", soft_wrap=True)
     if comparison.failures:
         failed = text("command-failed-trainings", n_trainings=len(comparison.failures))
-        console.print(f"Failed    {failed}", soft_wrap=True)
+        console.print(failed, soft_wrap=True)

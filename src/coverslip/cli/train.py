@@ -16,20 +16,22 @@ from coverslip.cli._options import (
     GroupPattern,
     check_groups,
     columns_of,
+    for_shell,
+    is_read_on_a_page,
     network_names,
     one_or_all,
+    refuse_bare_settings,
     setting,
     usage_error,
 )
-from coverslip.cli._suggestions import for_shell, is_read_on_a_page, refuse_bare_settings
 
 if TYPE_CHECKING:
     from coverslip.datasets import Dataset
     from coverslip.runs import Recipe
 
 
-def _show_keys(is_wanted: bool) -> None:
-    if is_wanted:
+def _show_keys(is_requested: bool) -> None:
+    if is_requested:
         from coverslip.cli._options import keys_as_text
 
         typer.echo(keys_as_text())
@@ -209,13 +211,12 @@ def train(
     stdout = results_console()
     show_numbers(stdout, run.metrics, overestimates=overestimates(read_run(run.folder)), all_classes=all_classes)
     for finding in run.inspection.of("hidden-groups") if run.inspection is not None else ():
-        stdout.print(f"Doubtful  {finding.limit}", style="bold", soft_wrap=True)
+        stdout.print(text("command-result-doubtful", limit=finding.limit), style="bold", soft_wrap=True)
     if run.learning_curve is not None:
-        stdout.print(f"Images    {doubling(run.learning_curve)}", soft_wrap=True)
-    stdout.print(f"Report    {run.report_file}", soft_wrap=True)
+        stdout.print(text("command-result-images", sentence=doubling(run.learning_curve)), soft_wrap=True)
+    stdout.print(text("command-result-report", file=run.report_file), soft_wrap=True)
     if not is_read_on_a_page():
-        command = f"coverslip predict {for_shell(run.folder)} NEW_IMAGES --out predictions.csv"
-        stdout.print(f"Next      {command}", soft_wrap=True)
+        stdout.print(text("command-result-next", run=for_shell(run.folder)), soft_wrap=True)
 
 
 def images_and_recipe(

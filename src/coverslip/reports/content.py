@@ -14,40 +14,43 @@ from coverslip.reports.reported import ReportedRun
 from coverslip.reports.words import count, listed
 
 
-def _tell_metrics(schema: JsonDict) -> None:
+def _describe_metrics(schema: JsonDict) -> None:
     schema["description"] = "; ".join(f"`{name}`: {record.meaning}" for name, record in METRICS.items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """A number with its interval, its plain name and what it means."""
+    """The value of a metric with its confidence interval, title and meaning."""
 
-    name: Annotated[str, Field(json_schema_extra=_tell_metrics)]
+    name: Annotated[str, Field(json_schema_extra=_describe_metrics)]
     title: str
     meaning: str
     better: Better
-    scale: Annotated[Scale, Field(description="`share` is 0 to 1; `positive` is from 0 without a top.")]
+    scale: Annotated[Scale, Field(description="`share`: from 0 to 1; `positive`: 0 or larger, without an upper limit.")]
     value: float | None
     low: float | None
     high: float | None
     level: float
     method: str
     reason: str | None
-    n_correct: Annotated[int | None, Field(description="Of `n_images`, where the number is a proportion of images.")]
+    n_correct: Annotated[
+        int | None,
+        Field(description="Number of the `n_images` images that are counted, if the value is a proportion of images."),
+    ]
     n_images: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricValue(Measured):
-    """A number of the whole run."""
+    """The value of a metric on all measured images of a run."""
 
-    is_primary: Annotated[bool, Field(description="Choices were made by it.")]
-    is_headline: Annotated[bool, Field(description="Shown where there is room for a few.")]
+    is_primary: Annotated[bool, Field(description="Whether training and model selection used this metric.")]
+    is_headline: Annotated[bool, Field(description="Whether the metric is shown first, before the further metrics.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ends:
-    """Of an interval."""
+    """The ends of a confidence interval."""
 
     low: float
     high: float
@@ -55,7 +58,7 @@ class Ends:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """The images that a proportion is of."""
+    """The numbers of images of a proportion."""
 
     n_correct: int
     n_images: int
@@ -63,7 +66,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassResult:
-    """The numbers of one class."""
+    """The metrics of one class."""
 
     number: Annotated[int, Field(description="1-based, as in the confusion matrix.")]
     name: str
@@ -77,22 +80,27 @@ class ClassResult:
     average_precision: float | None
     intervals: Annotated[
         dict[str, Ends],
-        Field(description="Ends of the interval of each of these numbers that has one, by its name."),
+        Field(
+            description="Ends of the confidence intervals, by the name of the metric; only metrics with an interval."
+        ),
     ]
     counts: Annotated[
         dict[str, Counts],
-        Field(description="The same for each proportion without an interval, since its images are of too few groups."),
+        Field(
+            description="Numbers of images, by the name of the metric; only proportions without an interval because "
+            "of too few groups."
+        ),
     ]
     operating_point: float | None
     reason: str | None
 
 
-Row = Annotated[list[Measured], Field(description="Those that a row has room for; the same in every row.")]
+Row = Annotated[list[Measured], Field(description="The metrics of a row; the same in every row.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldResult:
-    """The numbers of the images that one fold tested."""
+    """The metrics of the test images of one fold."""
 
     fold: int
     n: int
@@ -111,12 +119,12 @@ class FoldsResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DomainResult:
-    """The numbers of one domain's images."""
+    """The metrics of the images of one domain."""
 
     name: str
     n: int
     n_groups: int | None
-    n_classes: Annotated[int, Field(description="That it has test images of.")]
+    n_classes: Annotated[int, Field(description="Number of classes with test images in this domain.")]
     metrics: Row
 
 
@@ -126,22 +134,22 @@ def facts(run: ReportedRun) -> list[tuple[str, str]]:
     n_groups = run.n_groups if is_own else run.metrics.n_named_groups
     n_ungrouped = run.n_ungrouped if is_own else run.metrics.n_ungrouped
     rows = [
-        ("images", count(len(run.used) if is_own else run.metrics.n)),
-        ("classes", str(len(run.classes))),
-        ("groups", str(n_groups) if n_groups else "none given"),
-        *([("images without a known group", count(n_ungrouped))] if n_ungrouped else []),
-        ("model", run.recipe.model),
+        (text("column-images"), count(len(run.used) if is_own else run.metrics.n)),
+        (text("column-classes"), str(len(run.classes))),
+        (text("column-groups"), str(n_groups) if n_groups else text("report-no-groups-given")),
+        *([(text("report-ungrouped"), count(n_ungrouped))] if n_ungrouped else []),
+        (text("report-network"), run.recipe.model),
     ]
     if run.domains and is_own:
-        rows.insert(1, ("domains", str(len(run.domains))))
+        rows.insert(1, (text("report-domains"), str(len(run.domains))))
     if seconds and is_own:
-        rows.append(("training", f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"))
+        rows.append((text("report-training-time"), f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"))
     return rows
 
 
-# With two classes, these use the probability of the second class, else of the predicted class: see
-# evaluation/calibration.py.
-_OF_ONE_PROBABILITY = ("calibration_slope", "calibration_intercept")
+# Metrics of a single probability: that of the second class if there are two classes, otherwise that of the predicted
+# class. See evaluation/calibration.py.
+_BY_ONE_PROBABILITY = ("calibration_slope", "calibration_intercept")
 
 
 def measured(name: str, metric: Metric) -> Measured:
@@ -150,7 +158,7 @@ def measured(name: str, metric: Metric) -> Measured:
     return Measured(
         name=name,
         title=record.title,
-        meaning=record.meaning + ("; lower is better" if record.better == "lower" else ""),
+        meaning=text("report-lower-is-better", meaning=record.meaning) if record.better == "lower" else record.meaning,
         better=record.better,
         scale=record.scale,
         value=metric.value,
@@ -166,7 +174,7 @@ def measured(name: str, metric: Metric) -> Measured:
 
 def metrics(run: ReportedRun) -> list[MetricValue]:
     """Return all metrics, in the order of the table of metrics."""
-    return [_of_run(run, name) for name in METRICS if name in run.metrics.metrics]
+    return [_metric_of_run(run, name) for name in METRICS if name in run.metrics.metrics]
 
 
 def interval_methods(run: ReportedRun) -> str:
@@ -186,10 +194,10 @@ def interval_methods(run: ReportedRun) -> str:
     )
 
 
-def _of_run(run: ReportedRun, name: str) -> MetricValue:
+def _metric_of_run(run: ReportedRun, name: str) -> MetricValue:
     metric = measured(name, run.metrics[name])
     values = {field.name: getattr(metric, field.name) for field in fields(metric)}
-    if name in _OF_ONE_PROBABILITY:
+    if name in _BY_ONE_PROBABILITY:
         is_of_two = len(run.classes) == 2
         label = run.classes[1] if is_of_two else ""
         values["meaning"] = text("report-of-one-probability", is_of_two=is_of_two, label=label, meaning=metric.meaning)
@@ -205,10 +213,10 @@ def classes(run: ReportedRun) -> list[ClassResult]:
         if card is None
         else dict(zip(card.classes, run.earlier_thresholds or card.operating_points or (), strict=False))
     )
-    return [_of_class(run, place, name, points.get(name)) for place, name in enumerate(run.classes, start=1)]
+    return [_class_result(run, place, name, points.get(name)) for place, name in enumerate(run.classes, start=1)]
 
 
-def _of_class(run: ReportedRun, place: int, name: str, operating_point: float | None) -> ClassResult:
+def _class_result(run: ReportedRun, place: int, name: str, operating_point: float | None) -> ClassResult:
     scores = run.metrics.per_class.get(name)
     values = {} if scores is None else {key: metric.value for key, metric in scores.metrics.items()}
     return ClassResult(
@@ -255,7 +263,7 @@ def domains(run: ReportedRun) -> list[DomainResult]:
             n=scores.n,
             n_groups=scores.n_groups,
             n_classes=sum(domain == name for domain, _ in domain_labels),
-            metrics=_some(run, scores.metrics),
+            metrics=_row_of(run, scores.metrics),
         )
         for name, scores in run.metrics.by_domain.items()
     ]
@@ -267,13 +275,13 @@ def folds(run: ReportedRun) -> FoldsResult | None:
     if scores is None:
         return None
     rows = [
-        FoldResult(fold=fold.fold, n=fold.n, n_groups=fold.n_groups, metrics=_some(run, fold.metrics))
+        FoldResult(fold=fold.fold, n=fold.n, n_groups=fold.n_groups, metrics=_row_of(run, fold.metrics))
         for fold in scores.per_fold
     ]
-    return FoldsResult(rows=rows, mean=_some(run, scores.mean), has_groups=any(row.n_groups for row in rows))
+    return FoldsResult(rows=rows, mean=_row_of(run, scores.mean), has_groups=any(row.n_groups for row in rows))
 
 
-def _some(run: ReportedRun, numbers: Mapping[str, Metric]) -> list[Measured]:
+def _row_of(run: ReportedRun, numbers: Mapping[str, Metric]) -> list[Measured]:
     """Return the metrics that fit into a row per fold or domain."""
     return [measured(name, numbers[name]) for name in row_metrics(run.metrics.primary)]
 

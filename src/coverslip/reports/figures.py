@@ -3,7 +3,7 @@
 import io
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ import numpy as np
 
 from coverslip.evaluation import LearningCurve, Metric, reliability_bins
 from coverslip.files import write_bytes
-from coverslip.messages import escape_controls_in_lines
+from coverslip.messages import escape_controls_in_lines, text
 from coverslip.reports.words import number
 from coverslip.runs.training import Epoch
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FILE = Path(__file__).with_name("tokens.css")
+TOKENS_FILE = Path(__file__).with_name("tokens.css")
 
-N_CLASS_COLOURS = 8  # beyond, they repeat with other dashes
+N_CLASS_COLORS = 8  # further classes repeat the colors with other dashes
 
 
 @cache
 def light_colors() -> dict[str, str]:
-    """Each color by its name without dashes in front, as `#rrggbb`, as it is in the light theme."""
-    colors = re.findall(r"--([\w-]+): (?:light-dark\()?(#[0-9a-f]{6})", FILE.read_text(encoding="utf-8"))
+    """Return the colors of the light theme as `#rrggbb`, by their names without leading dashes."""
+    colors = re.findall(r"--([\w-]+): (?:light-dark\()?(#[0-9a-f]{6})", TOKENS_FILE.read_text(encoding="utf-8"))
     return dict(colors)
 
 
 def class_color(index: int) -> str:
-    """The color of class `index` (0-based): the same in the app, the report and every drawing."""
-    return light_colors()[f"class-{index % N_CLASS_COLOURS}"]
+    """Return the color of class `index` (0-based), which is the same in the app and in all figures."""
+    return light_colors()[f"class-{index % N_CLASS_COLORS}"]
 
 
 _LIGHT = light_colors()
@@ -73,6 +73,17 @@ _STYLE: Any = {  # Any: Matplotlib types its settings by name
 }
 
 
+DataCell = str | int | float | None
+
+
+@dataclass(frozen=True, slots=True)
+class FigureData:
+    """The data of a figure as a table, written as `figures/NAME.csv`; an empty cell is None."""
+
+    columns: tuple[str, ...]
+    rows: Sequence[Sequence[DataCell]]
+
+
 def draw(name: str, figure: Callable[[], "Figure"], folder: Path, *, title: str) -> str:
     """Write `folder/NAME.png` and `.svg`; return the same figure as SVG text for a page.
 
@@ -100,9 +111,9 @@ def draw(name: str, figure: Callable[[], "Figure"], folder: Path, *, title: str)
         picture.set(dpi=200, facecolor="white")
         FigureCanvasAgg(picture).print_png(png, pil_kwargs={"compress_level": 1})  # type: ignore[no-untyped-call]
     svg_text = escape_controls_in_lines(svg.getvalue())
-    text = svg_text.replace("'DejaVu Sans'", "Helvetica, Arial, 'DejaVu Sans', sans-serif")
+    portable_svg = svg_text.replace("'DejaVu Sans'", "Helvetica, Arial, 'DejaVu Sans', sans-serif")
     write_bytes(folder / f"{name}.png", png.getvalue())
-    write_bytes(folder / f"{name}.svg", text.encode())
+    write_bytes(folder / f"{name}.svg", portable_svg.encode())
     return _for_page(svg_text, title)
 
 
@@ -134,9 +145,12 @@ def curves(history: Sequence[Epoch], selected_epoch: int | None) -> "Figure":
         selected_epoch: epoch of the classifier's network; None if it is not known.
     """
     figure = new_figure(8.6, 2.8)
-    panels = [(key, title) for key, title in _PANELS if _points(history, f"val_{key}")]
+    panels = [(key, title) for key, title in _panels() if _points(history, f"val_{key}")]
     for axes, (key, title) in zip(np.ravel(figure.subplots(1, max(len(panels), 1))), panels, strict=True):
-        for part, color, words in (("train", MUTED, "training"), ("val", DATA, "validation")):
+        for part, color, words in (
+            ("train", MUTED, text("figure-label-training")),
+            ("val", DATA, text("figure-label-validation")),
+        ):
             points = _points(history, f"{part}_{key}")
             if points:
                 x, y = zip(*points, strict=True)
@@ -145,18 +159,30 @@ def curves(history: Sequence[Epoch], selected_epoch: int | None) -> "Figure":
         selected_points = [point for point in _points(history, f"val_{key}") if point[0] == selected_epoch]
         if selected_points:
             ring: Any = {"marker": "o", "markersize": 7, "markerfacecolor": PAPER, "markeredgewidth": 1.5}
-            axes.plot(*zip(*selected_points, strict=True), color=DATA, linestyle="", label="selected epoch", **ring)
+            axes.plot(
+                *zip(*selected_points, strict=True),
+                color=DATA,
+                linestyle="",
+                label=text("figure-label-selected-epoch"),
+                **ring,
+            )
         _epoch_axis(axes, title)
     _legend_below(figure)
     return figure
 
 
-_PANELS = (("loss", "Loss"), ("f1", "Macro-F1"), ("accuracy", "Accuracy"))
+def _panels() -> tuple[tuple[str, str], ...]:
+    """Return the values of an epoch that have a panel, with their titles."""
+    return (
+        ("loss", text("figure-title-loss")),
+        ("f1", text("figure-title-macro-f1")),
+        ("accuracy", text("figure-title-accuracy")),
+    )
 
 
 def _epoch_axis(axes: "Axes", title: str) -> None:
     axes.set_title(title)
-    axes.set_xlabel("epoch")
+    axes.set_xlabel(text("figure-label-epoch"))
     axes.locator_params(axis="x", integer=True)
     axes.margins(y=0.08)
 
@@ -188,13 +214,14 @@ def _points(history: Sequence[Epoch], column: str) -> list[tuple[int, float]]:
 def fold_curves(histories: Sequence[Sequence[Epoch]]) -> "Figure":
     """Draw validation loss, macro-F1 and accuracy by epoch, with a line per fold."""
     figure = new_figure(8.6, 2.8)
-    for axes, (key, title) in zip(np.ravel(figure.subplots(1, len(_PANELS))), _PANELS, strict=True):
+    panels, label = _panels(), text("figure-label-validation-of-fold")
+    for axes, (key, title) in zip(np.ravel(figure.subplots(1, len(panels))), panels, strict=True):
         for history in histories:
             points = _points(history, f"val_{key}")
             if points:
                 x, y = zip(*points, strict=True)
                 marker = "o" if len(x) < 4 else None
-                axes.plot(x, y, color=DATA, linewidth=1, alpha=0.6, marker=marker, ms=3, label="validation, one fold")
+                axes.plot(x, y, color=DATA, linewidth=1, alpha=0.6, marker=marker, ms=3, label=label)
         _epoch_axis(axes, title)
     _legend_below(figure)
     return figure
@@ -235,10 +262,10 @@ def confusion(
     )
     axes.set_xticks(range(n_classes), names if is_named else labels)
     if is_named and cell * 72 < 5.2 * max(len(name) for name in names):
-        for text in axes.get_xticklabels():
-            text.set(rotation=35, ha="left", rotation_mode="anchor")
-    for text in (*axes.get_xticklabels(), *axes.get_yticklabels()):
-        text.set_fontsize(size)
+        for tick_label in axes.get_xticklabels():
+            tick_label.set(rotation=35, ha="left", rotation_mode="anchor")
+    for tick_label in (*axes.get_xticklabels(), *axes.get_yticklabels()):
+        tick_label.set_fontsize(size)
     return figure
 
 
@@ -265,8 +292,8 @@ def _true_and_predicted(axes: "Axes", n_classes: int) -> None:
     axes.tick_params(length=0, labelcolor=INK, pad=5)
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
-    axes.set_xlabel("predicted class", labelpad=8)
-    axes.set_ylabel("true class", labelpad=8)
+    axes.set_xlabel(text("figure-label-predicted-class"), labelpad=8)
+    axes.set_ylabel(text("figure-label-true-class"), labelpad=8)
 
 
 def _cells(axes: "Axes", matrix: np.ndarray, share: np.ndarray) -> None:
@@ -318,11 +345,11 @@ def _shades(matrix: np.ndarray, share: np.ndarray) -> np.ndarray:
     shades = np.zeros((*matrix.shape, 4))
     shades[..., :3] = to_rgb(WRONG)
     np.einsum("kkc->kc", shades)[:, :3] = to_rgb(DATA)
-    shades[..., 3] = np.where(matrix > 0, _strength(share), 0)
+    shades[..., 3] = np.where(matrix > 0, _opacity(share), 0)
     return shades
 
 
-def _strength(share: np.ndarray) -> np.ndarray:
+def _opacity(share: np.ndarray) -> np.ndarray:
     """Return opacity in two ranges with a step at 0.5, so that text has enough contrast in each; as in the pages."""
     return np.where(share < 0.5, 0.12 + 0.66 * share, 0.85 + 0.30 * (share - 0.5))
 
@@ -338,29 +365,38 @@ def calibration(
     """Draw accuracy by predicted probability, before and after calibration, and the number of images per bin."""
     figure = new_figure(8.6, 4.2)
     axes, below = figure.subplots(1, 2, width_ratios=(1.15, 1))
-    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (1, 2)), label="perfect calibration", zorder=1)
+    perfect = text("figure-label-perfect-calibration")
+    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (1, 2)), label=perfect, zorder=1)
     for values, color, words, gap, face in (
-        (before, MUTED, "before calibration", ece_before, PAPER),
-        (probability, DATA, "after calibration", ece, DATA),
+        (before, MUTED, text("figure-label-before-calibration"), ece_before, PAPER),
+        (probability, DATA, text("figure-label-after-calibration"), ece, DATA),
     ):
         if values is None:
             continue
         filled = [b for b in reliability_bins(values, label) if b.confidence is not None]
         size = [14 + 160 * b.n / len(label) for b in filled]
-        text = words if gap is None else f"{words} (error {gap:.3f})"
+        label_of_stage = words if gap is None else text("figure-label-with-error", label=words, error=f"{gap:.3f}")
         x, y = [b.confidence for b in filled], [b.accuracy for b in filled]
         axes.plot(x, y, color=color, linewidth=0.8, alpha=0.6)
         axes.scatter(x, y, s=size, facecolor=face, edgecolor=color, linewidth=1, zorder=3, alpha=0.9)
         dot: Any = {"marker": "o", "markersize": 5, "markerfacecolor": face, "markeredgecolor": color}
-        axes.plot([], [], color=color, linewidth=0.8, label=text, **dot)
-    axes.set(xlabel="predicted probability", ylabel="accuracy", xlim=(-0.02, 1.04), ylim=(-0.02, 1.06))
-    axes.set_title("Accuracy by predicted probability")
+        axes.plot([], [], color=color, linewidth=0.8, label=label_of_stage, **dot)
+    probability_label = text("figure-label-probability")
+    axes.set(xlabel=probability_label, ylabel=text("figure-label-accuracy"), xlim=(-0.02, 1.04), ylim=(-0.02, 1.06))
+    axes.set_title(text("figure-title-accuracy-by-probability"))
     for k, b in enumerate(reliability_bins(probability, label)):
         n_right, middle, width = round(b.n * (b.accuracy or 0.0)), (b.low + b.high) / 2, 0.86 * (b.high - b.low)
-        below.bar(middle, n_right, width, color=DATA, label="correct" if k == 0 else None)
-        below.bar(middle, b.n - n_right, width, bottom=n_right, color=WRONG, label="wrong" if k == 0 else None)
-    below.set(xlabel="predicted probability", ylabel="images", xlim=(0, 1.02))
-    below.set_title("Images by predicted probability")
+        below.bar(middle, n_right, width, color=DATA, label=text("figure-label-correct") if k == 0 else None)
+        below.bar(
+            middle,
+            b.n - n_right,
+            width,
+            bottom=n_right,
+            color=WRONG,
+            label=text("figure-label-wrong") if k == 0 else None,
+        )
+    below.set(xlabel=probability_label, ylabel=text("figure-label-images"), xlim=(0, 1.02))
+    below.set_title(text("figure-title-images-by-probability"))
     below.yaxis.get_major_locator().set_params(integer=True)
     for panel in (axes, below):
         panel.legend(
@@ -377,7 +413,9 @@ def learning(curve: LearningCurve) -> "Figure":
         _error_bar(axes, point.n_images, point.macro_f1, DATA, DATA)
     sizes = [point.n_images for point in curve.points]
     errors = [1 - (point.macro_f1.value or 0) for point in curve.points]
-    axes.plot(sizes, errors, color=DATA, linewidth=1, marker="o", markersize=5, label="measured", zorder=2)
+    axes.plot(
+        sizes, errors, color=DATA, linewidth=1, marker="o", markersize=5, label=text("figure-label-measured"), zorder=2
+    )
     tick_sizes = sizes
     if curve.now is not None and curve.gain.value is not None:
         n, later = curve.n_images, _after(curve.gain, curve.now)
@@ -385,7 +423,7 @@ def learning(curve: LearningCurve) -> "Figure":
         dash: Any = {"color": MUTED, "linestyle": (0, (3, 1.6)), "linewidth": 1, "zorder": 1}
         axes.plot(*ends, **dash)
         face: Any = {"marker": "o", "markersize": 5, "markerfacecolor": PAPER, "markeredgecolor": MUTED}
-        axes.plot([], [], label="extrapolated to twice as many images", **dash, **face)
+        axes.plot([], [], label=text("figure-label-extrapolated"), **dash, **face)
         _error_bar(axes, 2 * n, later, MUTED, PAPER)
         tick_sizes = [*sizes, 2 * n]
     axes.set_xscale("log")
@@ -393,7 +431,7 @@ def learning(curve: LearningCurve) -> "Figure":
     axes.set_xticks(ticks, [f"{n:,}" for n in ticks])
     axes.minorticks_off()
     axes.set_ylim(bottom=0)
-    axes.set(xlabel="training images", ylabel="error (1 − macro-F1)")
+    axes.set(xlabel=text("figure-label-training-images"), ylabel=text("figure-label-error"))
     _legend_below(figure)
     return figure
 
@@ -426,11 +464,10 @@ def leakage_estimate(
 ) -> "Figure":
     """Draw the metric of each classifier for an image-level split, and below it for a grouped split."""
     figure = new_figure(8.6, 1.2 + 0.75 * len(names))
+    split_titles = (text("column-image-level-split"), text("column-grouped-split"))
     axes = figure.subplots()
     for k, pair in enumerate(zip(image_level, grouped, strict=True)):
-        for y, score, color, words in zip(
-            (k - 0.18, k + 0.18), pair, (WRONG, DATA), ("image-level split", "grouped split"), strict=True
-        ):
+        for y, score, color, words in zip((k - 0.18, k + 0.18), pair, (WRONG, DATA), split_titles, strict=True):
             axes.barh(y, score.value or 0, height=0.3, color=color, alpha=0.35, label=words)
             if score.low is not None and score.high is not None:
                 axes.plot([score.low, score.high], [y, y], color=color, linewidth=2.2)
@@ -450,6 +487,57 @@ def shortened(name: str, length: int = 26) -> str:
 
 
 def new_figure(width_inch: float, height_inch: float) -> "Figure":
+    """Return an empty figure of this size."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width_inch, height_inch), layout="constrained")
+
+
+def confusion_data(matrix: np.ndarray, classes: Sequence[str]) -> FigureData:
+    """Return a row per pair of true and predicted class: number of images, and their share of the true class."""
+    whole = np.maximum(matrix.sum(axis=1), 1)
+    rows = [
+        (true, predicted, int(matrix[i, k]), float(matrix[i, k] / whole[i]))
+        for i, true in enumerate(classes)
+        for k, predicted in enumerate(classes)
+    ]
+    return FigureData(("true", "predicted", "images", "share_of_true"), rows)
+
+
+def calibration_data(probability: np.ndarray, label: np.ndarray, before: np.ndarray | None) -> FigureData:
+    """Return the bins of predicted probability, before and after calibration."""
+    stages = (("before", before), ("after", probability))
+    rows = [
+        (name, b.low, b.high, b.n, b.confidence, b.accuracy)
+        for name, values in stages
+        if values is not None
+        for b in reliability_bins(values, label)
+    ]
+    return FigureData(("calibration", "low", "high", "images", "mean_probability", "share_right"), rows)
+
+
+def epochs_data(histories: Sequence[tuple[int | None, Sequence[Epoch]]]) -> FigureData:
+    """Return a row per epoch of each fold; the fold is None for a single split."""
+    names = [field.name for field in fields(Epoch)]
+    rows = [(fold, *(getattr(row, name) for name in names)) for fold, history in histories for row in history]
+    return FigureData(("fold", *names), rows)
+
+
+def learning_data(curve: LearningCurve) -> FigureData:
+    """Return the measured points, and the expected gain of twice as many images."""
+    rows = [("measured", point.n_images, *_ends(point.macro_f1)) for point in curve.points]
+    rows.append(("gain of twice as many", 2 * curve.n_images, *_ends(curve.gain)))
+    return FigureData(("what", "training_images", "macro_f1", "low", "high"), rows)
+
+
+def leakage_estimate_data(names: Sequence[str], image_level: Sequence[Metric], grouped: Sequence[Metric]) -> FigureData:
+    """Return the metric of each classifier for both splits."""
+    splits = (("image_level", image_level), ("grouped", grouped))
+    rows = [
+        (name, split, *_ends(metric)) for split, metrics in splits for name, metric in zip(names, metrics, strict=True)
+    ]
+    return FigureData(("classifier", "split", "value", "low", "high"), rows)
+
+
+def _ends(metric: Metric) -> tuple[DataCell, DataCell, DataCell]:
+    return metric.value, metric.low, metric.high

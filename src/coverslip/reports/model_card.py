@@ -17,15 +17,14 @@ from coverslip.reports import content
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.dataset_flow import flow_of
 from coverslip.reports.sections.images import image_kind
-from coverslip.reports.sections.limits import limits
 from coverslip.reports.sections.methods import methods, prediction_methods, preprocessing_methods, weights_words
-from coverslip.reports.sections.numbers import decided
-from coverslip.reports.tables import estimate
+from coverslip.reports.sections.results import limits, uncertain_words
+from coverslip.reports.tables import column_titles, estimate
 from coverslip.reports.words import (
-    CI,
     count,
     group_words,
     headline,
+    interval_after,
     lead,
     listed,
     number,
@@ -44,9 +43,14 @@ def not_known(run: ReportedRun) -> str:
 class Item:
     """An item of a reporting guideline."""
 
-    number: str  # in the guideline; empty if the item has none
-    subject: str  # paraphrased
+    code: str  # of the message with its subject, which is paraphrased; for TRIPOD+AI, with the number of the item
     answer: Callable[[ReportedRun], str] = not_known
+
+    @property
+    def title(self) -> str:
+        """Number in the guideline, if the item has one, and subject."""
+        number = self.code.removeprefix("tripod-")
+        return text(self.code) if number == self.code else f"{number} {text(self.code)}"
 
 
 _MANY_TIMES = 5  # ratio of the most to the least frequent class from which classes count as imbalanced
@@ -94,28 +98,26 @@ def _values(run: ReportedRun, *names: str) -> str:
 
 
 METRICS_RELOADED = (
-    Item("", "Problem category", lambda run: text("card-problem")),
-    Item("", "Number of classes", lambda run: str(len(run.classes))),
-    Item("", "Are the classes of unequal interest?", _positive),
-    Item("", "Are some confusions graver than others?"),
-    Item("", "Are the classes unequally frequent?", _imbalance),
-    Item("", "Are frequencies in use those of the images measured?"),
-    Item("", "Are there errors in the labels?", _label_errors),
-    Item("", "Are the test cases independent?", _independence),
-    Item("", "Does the classifier give scores for each class?", lambda run: text("card-scores")),
-    Item("", "How is a score made a decision?", _rule),
+    Item("metrics-reloaded-problem", lambda run: text("card-problem")),
+    Item("metrics-reloaded-classes", lambda run: str(len(run.classes))),
+    Item("metrics-reloaded-positive-class", _positive),
+    Item("metrics-reloaded-confusion-costs"),
+    Item("metrics-reloaded-imbalance", _imbalance),
+    Item("metrics-reloaded-prevalence"),
+    Item("metrics-reloaded-label-errors", _label_errors),
+    Item("metrics-reloaded-independence", _independence),
+    Item("metrics-reloaded-scores", lambda run: text("card-scores")),
+    Item("metrics-reloaded-decision", _rule),
     Item(
-        "",
-        "Metrics over all classes, from decisions",
+        "metrics-reloaded-multi-class-metrics",
         lambda run: _values(run, "balanced_accuracy", "macro_f1", "mcc", "kappa", "accuracy"),
     ),
-    Item("", "Metrics of each class", lambda run: text("card-class-metrics")),
+    Item("metrics-reloaded-class-metrics", lambda run: text("card-class-metrics")),
     Item(
-        "",
-        "Metrics over all thresholds",
+        "metrics-reloaded-ranking-metrics",
         lambda run: _values(run, "macro_auroc", "micro_auroc", "average_precision"),
     ),
-    Item("", "Are probabilities right?", lambda run: _values(run, "ece", "calibration_slope", "brier", "log_loss")),
+    Item("metrics-reloaded-calibration", lambda run: _values(run, "ece", "calibration_slope", "brier", "log_loss")),
 )
 
 
@@ -140,7 +142,7 @@ def _quality(run: ReportedRun) -> str:
     )
 
 
-def _part(run: ReportedRun, k: int) -> str:
+def _paragraph_of_methods(run: ReportedRun, k: int) -> str:
     return methods(run)[k]
 
 
@@ -166,9 +168,9 @@ def _size(run: ReportedRun) -> str:
 
 def _missing(run: ReportedRun) -> str:
     flow = flow_of(run)
-    if not flow.left_out:
+    if not flow.excluded:
         return text("card-none-excluded")
-    return text("card-excluded", reasons=listed([f"{count(n)} {reason}" for reason, n in flow.left_out.items()]))
+    return text("card-excluded", reasons=listed([f"{count(n)} {reason}" for reason, n in flow.excluded.items()]))
 
 
 def _clusters(run: ReportedRun) -> str:
@@ -193,7 +195,7 @@ def _fairness(run: ReportedRun) -> str:
 
 
 def _output(run: ReportedRun) -> str:
-    return f"{text('card-output')} {decided(run)}".strip()
+    return f"{text('card-output')} {uncertain_words(run)}".strip()
 
 
 def _differences(run: ReportedRun) -> str:
@@ -214,7 +216,7 @@ def _named(evaluation: Run) -> str:
 
 
 def _groups_of_parts(run: ReportedRun) -> str:
-    sets = flow_of(run).parts
+    sets = flow_of(run).sets
     return text("card-images-of-sets", sets=listed([f"{part.title} {count(part.n)}" for part in sets]))
 
 
@@ -232,11 +234,10 @@ def _performance(run: ReportedRun) -> str:
 
 
 def _interval(metric: content.Measured) -> str:
-    interval = estimate(metric).interval
-    return f" ({CI} {interval})" if interval else ""
+    return interval_after(estimate(metric).interval)
 
 
-def _across(run: ReportedRun) -> str:
+def _differences_between_clusters(run: ReportedRun) -> str:
     if run.metrics.by_domain:
         return text("card-domains", domains=listed(list(run.metrics.by_domain)))
     return text("card-folds") if run.n_folds else not_known(run)
@@ -252,62 +253,66 @@ def _software(run: ReportedRun) -> str:
 
 
 TRIPOD_AI = (
-    Item("1", "Title: that a model is developed or evaluated, for whom, of what"),
-    Item("2", "Abstract"),
-    Item("3a", "Context: why the model is needed, and what there is already"),
-    Item("3b", "Who it is for, and where in their work it is used"),
-    Item("3c", "Known inequalities between groups of people"),
-    Item("4", "Objectives: development, evaluation or both", lambda run: text("card-objective")),
-    Item("5a", "Sources of the data", _sources),
-    Item("5b", "Dates of the data"),
-    Item("6a", "Setting: number and place of centers"),
-    Item("6b", "Who was eligible"),
-    Item("6c", "Treatments received"),
-    Item("7", "Preparation of the data and checks of quality", _quality),
-    Item("8a", "What is predicted, and how it was assessed", _outcome),
-    Item("8b", "Who assessed it, with what training"),
-    Item("8c", "Whether those who assessed it were blinded"),
-    Item("9a", "Choice of what the prediction is made from", _predictors),
-    Item("9b", "How that was measured (microscope, stain, scanner)"),
-    Item("9c", "Who measured it, if that takes judgment"),
-    Item("10", "Size of the sample, and why", _size),
-    Item("11", "Missing data", _missing),
-    Item("12a", "How the data were divided", lambda run: _part(run, 0)),
-    Item("12b", "How inputs were handled", preprocessing_methods),
-    Item("12c", "Kind of model, and how it was built and chosen", lambda run: _part(run, 1)),
-    Item("12d", "Clusters, such as patients and centers", _clusters),
-    Item("12e", "Measures of performance", _measures),
-    Item("12f", "Whether the model was updated after evaluation", lambda run: text("card-not-updated")),
-    Item("12g", "How predictions are calculated", prediction_methods),
-    Item("13", "What was done about unequal classes", _balance),
-    Item("14", "What was done about fairness", _fairness),
-    Item("15", "What the model gives out, and thresholds", _output),
-    Item("16", "How training and evaluation differ", _differences),
-    Item("17", "Ethical approval and consent"),
-    Item("18a", "Funding"),
-    Item("18b", "Conflicts of interest"),
-    Item("18c", "Protocol"),
-    Item("18d", "Registration"),
-    Item("18e", "Where the data are"),
-    Item("18f", "Where the code is", _software),
-    Item("19", "Part that patients and the public had"),
-    Item("20a", "Flow of participants", _missing),
-    Item("20b", "Characteristics of participants"),
-    Item("20c", "How development and evaluation data compare", _groups_of_parts),
-    Item("21", "Numbers in each analysis", _groups_of_parts),
-    Item("22", "The whole model, so that it can be used", _specification),
-    Item("23a", "Performance with intervals", _performance),
-    Item("23b", "Differences between clusters", _across),
-    Item("24", "Results of updating", lambda run: text("card-no-update")),
-    Item("25", "What the results mean"),
-    Item("26", "Limitations", lambda run: text("card-limitations")),
-    Item("27a", "What happens with poor or missing input", _poor_input),
-    Item("27b", "What users must know and do"),
-    Item("27c", "What should be studied next"),
+    Item("tripod-1"),
+    Item("tripod-2"),
+    Item("tripod-3a"),
+    Item("tripod-3b"),
+    Item("tripod-3c"),
+    Item("tripod-4", lambda run: text("card-objective")),
+    Item("tripod-5a", _sources),
+    Item("tripod-5b"),
+    Item("tripod-6a"),
+    Item("tripod-6b"),
+    Item("tripod-6c"),
+    Item("tripod-7", _quality),
+    Item("tripod-8a", _outcome),
+    Item("tripod-8b"),
+    Item("tripod-8c"),
+    Item("tripod-9a", _predictors),
+    Item("tripod-9b"),
+    Item("tripod-9c"),
+    Item("tripod-10", _size),
+    Item("tripod-11", _missing),
+    Item("tripod-12a", lambda run: _paragraph_of_methods(run, 0)),
+    Item("tripod-12b", preprocessing_methods),
+    Item("tripod-12c", lambda run: _paragraph_of_methods(run, 1)),
+    Item("tripod-12d", _clusters),
+    Item("tripod-12e", _measures),
+    Item("tripod-12f", lambda run: text("card-not-updated")),
+    Item("tripod-12g", prediction_methods),
+    Item("tripod-13", _balance),
+    Item("tripod-14", _fairness),
+    Item("tripod-15", _output),
+    Item("tripod-16", _differences),
+    Item("tripod-17"),
+    Item("tripod-18a"),
+    Item("tripod-18b"),
+    Item("tripod-18c"),
+    Item("tripod-18d"),
+    Item("tripod-18e"),
+    Item("tripod-18f", _software),
+    Item("tripod-19"),
+    Item("tripod-20a", _missing),
+    Item("tripod-20b"),
+    Item("tripod-20c", _groups_of_parts),
+    Item("tripod-21", _groups_of_parts),
+    Item("tripod-22", _specification),
+    Item("tripod-23a", _performance),
+    Item("tripod-23b", _differences_between_clusters),
+    Item("tripod-24", lambda run: text("card-no-update")),
+    Item("tripod-25"),
+    Item("tripod-26", lambda run: text("card-limitations")),
+    Item("tripod-27a", _poor_input),
+    Item("tripod-27b"),
+    Item("tripod-27c"),
 )
 
 
-_TO_FILL = "_To be filled in._"
+_INTENDED_USE = ("card-use", "card-users", "card-use-images")
+_CLASS_COLUMNS = (
+    *("column-class", "column-images", "column-precision", "column-recall", "column-specificity", "column-npv"),
+    "column-f1",
+)
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>#|$~])")
 
 
@@ -317,23 +322,18 @@ def model_card_text(run: ReportedRun) -> str:
 
 
 def _lines(run: ReportedRun) -> Iterator[str]:
-    yield from (f"# Model card: {_plain(run.run.folder.resolve().name)}", "", _about(run), "")
+    yield from (f"# {text('card-title', name=_plain(run.run.folder.resolve().name))}", "", _about(run), "")
     yield from _use(run)
-    yield from _section("The classifier", _bullets(_classifier(run)))
-    yield from _section("Results", [_plain(headline(run)), "", _plain(" ".join(lead(run)))])
-    yield from _table(("metric", "value", CI), _metric_rows(run))
-    yield from _table(("class", "images", "precision", "recall", "specificity", "NPV", "F1"), _class_rows(run))
-    yield from _section("Limitations", _bullets(limits(run)))
-    yield from _section("Methods", [line for paragraph in methods(run) for line in (_plain(paragraph), "")])
-    yield from _checklist(
-        "TRIPOD+AI", "What to report of a prediction model (Collins et al. 2024, BMJ 385:e078378).", TRIPOD_AI, run
+    yield from _section(text("card-title-classifier"), _bullets(_classifier(run)))
+    yield from _section(text("card-title-results"), [_plain(headline(run)), "", _plain(" ".join(lead(run)))])
+    yield from _table(column_titles("column-metric", "column-value", "column-interval"), _metric_rows(run))
+    yield from _table(column_titles(*_CLASS_COLUMNS), _class_rows(run))
+    yield from _section(text("report-title-limits"), _bullets(limits(run)))
+    yield from _section(
+        text("report-title-methods"), [line for paragraph in methods(run) for line in (_plain(paragraph), "")]
     )
-    yield from _checklist(
-        "Metrics Reloaded",
-        "Which metrics are informative (Maier-Hein, Reinke et al. 2024, Nature Methods 21:195–212).",
-        METRICS_RELOADED,
-        run,
-    )
+    yield from _checklist("TRIPOD+AI", text("card-tripod"), TRIPOD_AI, run)
+    yield from _checklist("Metrics Reloaded", text("card-metrics-reloaded"), METRICS_RELOADED, run)
 
 
 def _about(run: ReportedRun) -> str:
@@ -343,23 +343,24 @@ def _about(run: ReportedRun) -> str:
 
 def _use(run: ReportedRun) -> Iterator[str]:
     card = run.run.card
-    yield from _section("Intended use", _bullets([("For what", ""), ("By whom", ""), ("On which images", "")]))
+    yield from _section(text("card-title-use"), _bullets([(text(code), "") for code in _INTENDED_USE]))
     if card is not None:
-        yield from (f"**Not for:** {_plain(card.must_not_be_used_for)}", "")
+        yield from (f"**{text('card-not-for')}** {_plain(card.must_not_be_used_for)}", "")
 
 
 def _classifier(run: ReportedRun) -> list[tuple[str, str]]:
     card = run.run.card
     facts = [
-        ("Network", run.recipe.model),
-        ("Initial weights", weights_words(run) or text("card-see-methods")),
-        ("Classes", listed(run.classes, len(run.classes))),
+        (text("card-network"), run.recipe.model),
+        (text("card-initial-weights"), weights_words(run) or text("card-see-methods")),
+        (text("card-classes"), listed(run.classes, len(run.classes))),
     ]
     if card is not None:
         prepared = card.preprocessing
         input_images = text("card-input", size=str(prepared.image_size), resize=prepared.resize)
-        facts.append(("Training images", text("card-training-images", n_images=card.trained_on.n_images)))
-        facts.append(("Input", input_images))
+        n_images = card.trained_on.n_images
+        facts.append((text("card-title-training-images"), text("card-training-images", n_images=n_images)))
+        facts.append((text("card-title-input"), input_images))
     return facts
 
 
@@ -376,8 +377,8 @@ def _class_rows(run: ReportedRun) -> Iterator[tuple[str, ...]]:
 
 def _checklist(title: str, about: str, items: Sequence[Item], run: ReportedRun) -> Iterator[str]:
     yield from _section(title, [_plain(about)])
-    rows = [(f"{item.number} {item.subject}".strip(), item.answer(run)) for item in items]
-    yield from _table(("item", "answer"), rows)
+    rows = [(item.title, item.answer(run)) for item in items]
+    yield from _table(column_titles("column-item", "column-answer"), rows)
 
 
 def _section(title: str, lines: Iterable[str]) -> Iterator[str]:
@@ -385,7 +386,7 @@ def _section(title: str, lines: Iterable[str]) -> Iterator[str]:
 
 
 def _bullets(pairs: Iterable[tuple[str, str]]) -> list[str]:
-    return [f"- **{_plain(title)}** {_plain(answer) or _TO_FILL}" for title, answer in pairs]
+    return [f"- **{_plain(title)}** {_plain(answer) or text('card-to-fill-in')}" for title, answer in pairs]
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """A section as the template of the page expects it."""
+class _RenderedSection:
+    """A section as HTML, for the template of the page."""
 
     title: str
     subtitle: str
@@ -32,7 +32,7 @@ class _Part:
 
 
 @dataclass(frozen=True, slots=True)
-class _Drawn:
+class _RenderedFigure:
     name: str
     caption: str
     file: str  # without suffix, relative to the report
@@ -60,9 +60,9 @@ def write_report(run: Run | Path | str, emit: Emit = ignore) -> Path:
         'report.html'
     """
     reported_run = _read(Path(run))
-    sections = _parts(reported_run, progress_reporter(emit, "writing the report", "sections"))
+    sections = _rendered_sections(reported_run, progress_reporter(emit, "writing the report", "sections"))
     page = template(Path(__file__).with_name("report.html")).render(
-        **look(),
+        **page_styles(),
         name=_name(reported_run),
         date="" if reported_run.evaluation else reported_run.environment.started[:10],
         headline=words.headline(reported_run),
@@ -77,11 +77,11 @@ def write_report(run: Run | Path | str, emit: Emit = ignore) -> Path:
     return reported_run.measured.report_file
 
 
-def look() -> "dict[str, Markup]":
-    """Return the styles of a report, as its template expects them."""
+def page_styles() -> "dict[str, Markup]":
+    """Return the CSS of a report, as values for its template: design tokens and styles."""
     from markupsafe import Markup
 
-    files = {"tokens": figures.FILE, "look": Path(__file__).with_name("report.css")}
+    files = {"tokens": figures.TOKENS_FILE, "styles": Path(__file__).with_name("report.css")}
     return {name: Markup(file.read_text(encoding="utf-8")) for name, file in files.items()}  # noqa: S704 - made here; texts in it are escaped
 
 
@@ -102,45 +102,44 @@ def template(file: Path) -> "Template":
     from jinja2 import Environment, StrictUndefined
 
     templates = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    templates.globals.update(count=words.count, number=words.number, table=table)
+    templates.globals.update(count=words.count, number=words.number, table=table, text=text)
     return templates.from_string(file.read_text(encoding="utf-8"))
 
 
-def _parts(run: ReportedRun, tell: OnProgress) -> list[_Part]:
-    sections, rendered_sections = sections_of(run), list[_Part]()
+def _rendered_sections(run: ReportedRun, on_progress: OnProgress) -> list[_RenderedSection]:
+    sections, rendered_sections = sections_of(run), list[_RenderedSection]()
     for section in sections:
-        rendered_sections.append(_part(run, section))
-        tell(len(rendered_sections), len(sections))
+        rendered_sections.append(_rendered_section(run, section))
+        on_progress(len(rendered_sections), len(sections))
     return rendered_sections
 
 
-def _part(run: ReportedRun, section: Section) -> _Part:
+def _rendered_section(run: ReportedRun, section: Section) -> _RenderedSection:
     from markupsafe import Markup
 
-    text = section.text(run)
-    drawings = [_drawn(drawing, run.measured.figures_folder) for drawing in section.drawings(run)]
-    values = {"text": text, "drawings": drawings}
-    body = template(section.template).render({**values, **section.shown(run)})
-    return _Part(section.title, section.subtitle(run), Markup(body))  # noqa: S704 - made here; texts in it are escaped
+    drawings = [_rendered_figure(drawing, run.measured.figures_folder) for drawing in section.drawings(run)]
+    values = {"content": section.text(run), "drawings": drawings, **section.shown(run)}
+    body = template(section.template).render(values)
+    return _RenderedSection(section.title(), section.subtitle(run), Markup(body))  # noqa: S704 - made here; texts in it are escaped
 
 
-def _drawn(drawing: Drawing, folder: Path) -> _Drawn:
+def _rendered_figure(drawing: Drawing, folder: Path) -> _RenderedFigure:
     from markupsafe import Markup
 
     numbers = drawing.numbers()
     rows = (dict(zip(numbers.columns, row, strict=True)) for row in numbers.rows)
     write_table(folder / f"{drawing.name}.csv", numbers.columns, rows)
     svg = draw(drawing.name, drawing.figure, folder, title=drawing.title)
-    return _Drawn(drawing.name, drawing.title, f"{folder.name}/{drawing.name}", Markup(svg))  # noqa: S704 - made here; texts in it are escaped
+    return _RenderedFigure(drawing.name, drawing.title, f"{folder.name}/{drawing.name}", Markup(svg))  # noqa: S704 - made here; texts in it are escaped
 
 
 def _made_by(run: ReportedRun) -> str:
     environment = run.environment
-    items = [
-        f"coverslip {environment.coverslip}",
-        f"Python {environment.python}",
-        environment.platform,
-        f"device {environment.device}",
-        f"seed {run.recipe.seed}",
-    ]
-    return " · ".join(items)
+    return text(
+        "report-made-by",
+        version=environment.coverslip,
+        python=environment.python,
+        platform=environment.platform,
+        device=environment.device,
+        seed=str(run.recipe.seed),
+    )

@@ -53,10 +53,16 @@ def estimate(
     if metric.value is None:
         return Estimate(shown(None), reason=metric.reason or "", is_strong=is_strong)
     if metric.low is None or metric.high is None:
-        is_counted = metric.n_correct is not None and metric.n_images is not None
-        counts = f"{metric.n_correct:,} of {metric.n_images:,}" if is_counted else ""
+        counts = ""
+        if metric.n_correct is not None and metric.n_images is not None:
+            counts = text("report-counts", n_correct=metric.n_correct, n_images=metric.n_images)
         return Estimate(shown(metric.value), counts=counts, reason=metric.reason or "", is_strong=is_strong)
     return Estimate(shown(metric.value), spanned(metric.low, metric.high, shown), is_strong=is_strong)
+
+
+def column_titles(*codes: str) -> tuple[str, ...]:
+    """Return the titles of columns from the message catalogue."""
+    return tuple(map(text, codes))
 
 
 def table(

@@ -13,8 +13,7 @@ from coverslip.runs.recipe import phrases
 N_HARDEST = 12  # number of classes or pairs of classes shown first if there are many
 MANY_CLASSES = 20  # above it, tables of classes are collapsed
 
-CI = "95%\N{NO-BREAK SPACE}CI"
-_DECISION_IMAGES: dict[CalibrationImages, str] = {
+DECISION_IMAGES: dict[CalibrationImages, str] = {
     "validation images": "validation",
     "held-out training images": "held-out",
     "the folds' images": "folds",
@@ -23,7 +22,7 @@ _DECISION_IMAGES: dict[CalibrationImages, str] = {
 
 def decision_images(calibrated_on: CalibrationImages) -> str:
     """Return on which images thresholds were chosen, as the end of 'chosen on'."""
-    return text("report-decision-images", source=_DECISION_IMAGES[calibrated_on])
+    return text("report-decision-images", source=DECISION_IMAGES[calibrated_on])
 
 
 def unknown_labels() -> tuple[str, str]:
@@ -61,7 +60,22 @@ def signed(value: float | None, digits: int = 3) -> str:
 def spanned(low: float, high: float, shown: Callable[[float], str] = number) -> str:
     """Format the ends of an interval: '0.861–0.953', or '−0.012 to +0.034' if an end has a sign."""
     ends = (shown(low), shown(high))
-    return " to ".join(ends) if any(end[0] in "+−" for end in ends) else "–".join(ends)
+    return range_words(*ends) if any(end[0] in "+−" for end in ends) else "–".join(ends)
+
+
+def range_words(low: str, high: str) -> str:
+    """Return the formatted ends of an interval as words: '−0.012 to +0.034'."""
+    return text("report-range", low=low, high=high)
+
+
+def with_interval(title: str) -> str:
+    """Return the title of a column whose values have confidence intervals: 'recall (95% CI)'."""
+    return text("column-with-interval", title=title)
+
+
+def interval_after(interval: str) -> str:
+    """Return an interval to follow its value: ' (95% CI 0.861–0.953)'; empty if there is no interval."""
+    return f" ({text('report-confidence-interval', interval=interval)})" if interval else ""
 
 
 def p_value(p: float | None) -> str:
@@ -163,7 +177,7 @@ def group_mean(evaluation: Evaluation) -> str:
 def _points(difference: Metric) -> str:
     """Format a difference: '+23.6 percentage points (95% CI 4.1 to 43.1)'."""
     low, high = difference.low, difference.high
-    interval = "" if low is None or high is None else f" ({CI} {_signed(low)} to {_signed(high)})"
+    interval = "" if low is None or high is None else interval_after(range_words(_signed(low), _signed(high)))
     return text("report-percentage-points", difference=_signed(difference.value or 0)) + interval
 
 
@@ -253,7 +267,7 @@ def without_group(run: ReportedRun) -> str:
 def _range(metric: Metric, shown: Callable[[float], str]) -> str:
     if metric.low is None or metric.high is None:
         return ""
-    return f" ({CI} {spanned(metric.low, metric.high, shown)})"
+    return interval_after(spanned(metric.low, metric.high, shown))
 
 
 def interval_words(evaluation: Evaluation) -> str:
@@ -280,8 +294,14 @@ def split_words(run: ReportedRun) -> str:
 
 def listed(names: Sequence[str], at_most: int = 8) -> str:
     """Join names as 'a, b and c', or the first names and the number of the rest; empty for no names."""
-    names = [*names[:at_most], f"{len(names) - at_most} more"] if len(names) > at_most else list(names)
-    return "".join(names) if len(names) < 2 else f"{', '.join(names[:-1])} and {names[-1]}"
+    if len(names) > at_most:
+        names = [*names[:at_most], text("report-more-names", n=len(names) - at_most)]
+    return "".join(names) if len(names) < 2 else text("report-and", first=", ".join(names[:-1]), second=names[-1])
+
+
+def set_title(split: str) -> str:
+    """Return the title of a set of the split: 'training', 'validation', 'test' or 'excluded'."""
+    return text("report-set", split=split)
 
 
 def is_numbered(run: ReportedRun) -> bool:

@@ -20,7 +20,7 @@ from coverslip.evaluation import (
     units_to_show,
 )
 from coverslip.messages import text
-from coverslip.reports.comparing.common import common_images
+from coverslip.reports.differences import common_images
 from coverslip.studies.cells import Cell
 from coverslip.studies.heat_maps import HeatMaps
 from coverslip.studies.plan import StudyPlan

@@ -10,7 +10,7 @@ from coverslip.evaluation import Metric, ProcedureDifference
 from coverslip.files import write_text
 from coverslip.inference.latency import Timing
 from coverslip.messages import escape_controls_in_lines, text
-from coverslip.reports import look, template
+from coverslip.reports import page_styles, template
 from coverslip.reports.tables import Cell, Estimate, estimate
 from coverslip.reports.words import count, listed, number, signed, spanned
 from coverslip.studies.comparing import DatasetComparison, StudyComparison, VariantDifference, usual_verdict, verdict
@@ -373,7 +373,7 @@ def write_study_report(comparison: StudyComparison, file: Path) -> None:
 
     drawn = draw_all(comparison, file.with_name("figures"))
     page = template(Path(__file__).with_name("report.html")).render(
-        **look(),
+        **page_styles(),
         name=file.absolute().parent.name,
         title=_title(comparison),
         summary=text("study-summary", metric=comparison.metric_title, is_instant=is_instant(comparison)),

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, func, select
 from coverslip.errors import BadRun, Conflict, CoverslipError
 from coverslip.images import ReadPlan
 from coverslip.messages import Failure, text
-from coverslip.reports.comparing import MOST_RUNS, Comparison, compare
+from coverslip.reports.comparison import MOST_RUNS, Comparison, compare
 from coverslip.runs import Run, TrainingHashes
 from coverslip.runs.environment import Opened
 from coverslip.runs.log import TimedNote, Work

@@ -2371,7 +2371,7 @@ export interface components {
             second: string;
             /**
              * First Probability
-             * @description Of the class that the run predicts.
+             * @description Probability of the class that the first run predicts.
              */
             first_probability: number;
             /** Second Probability */
@@ -2560,7 +2560,7 @@ export interface components {
         };
         /**
          * ClassResult
-         * @description The numbers of one class.
+         * @description The metrics of one class.
          */
         ClassResult: {
             /**
@@ -2588,14 +2588,14 @@ export interface components {
             average_precision: number | null;
             /**
              * Intervals
-             * @description Ends of the interval of each of these numbers that has one, by its name.
+             * @description Ends of the confidence intervals, by the name of the metric; only metrics with an interval.
              */
             intervals: {
                 [key: string]: components["schemas"]["Ends"];
             };
             /**
              * Counts
-             * @description The same for each proportion without an interval, since its images are of too few groups.
+             * @description Numbers of images, by the name of the metric; only proportions without an interval because of too few groups.
              */
             counts: {
                 [key: string]: components["schemas"]["Counts"];
@@ -2775,7 +2775,7 @@ export interface components {
         };
         /**
          * ComparedRun
-         * @description A run, or an evaluation of one, beside others.
+         * @description A run, or an evaluation of a run, in a comparison.
          */
         ComparedRun: {
             /** Run Id */
@@ -2791,7 +2791,7 @@ export interface components {
             model: string;
             /**
              * N
-             * @description Images that it was measured on.
+             * @description Number of images that the run was measured on.
              */
             n: number;
             /** Classes */
@@ -2807,7 +2807,7 @@ export interface components {
         };
         /**
          * Comparison
-         * @description Runs side by side: what differed, and each against the first.
+         * @description Compared runs: their differences in settings and data, and each run against the first.
          */
         Comparison: {
             /** Rows */
@@ -2818,12 +2818,12 @@ export interface components {
             pairs: components["schemas"]["Pair"][];
             /**
              * Conclusion
-             * @description Which run is better by the primary metric, and by how much; empty if not comparable.
+             * @description Which run has the better primary metric, and by how much; empty if they are not comparable.
              */
             conclusion: string;
             /**
              * Access Note
-             * @description What choosing among runs by their test results costs; empty for evaluations.
+             * @description How selecting a run by test results biases these results; empty for evaluations.
              */
             access_note: string;
             /**
@@ -2833,7 +2833,7 @@ export interface components {
             primary: string;
             /**
              * Published
-             * @description Figures from elsewhere, of other images: not tested against these.
+             * @description Published values, from other images: not tested against those of the runs.
              */
             published: components["schemas"]["Published"][];
         };
@@ -2886,7 +2886,7 @@ export interface components {
         };
         /**
          * Counts
-         * @description The images that a proportion is of.
+         * @description The numbers of images of a proportion.
          */
         Counts: {
             /** N Correct */
@@ -3196,7 +3196,7 @@ export interface components {
         };
         /**
          * Difference
-         * @description A metric of the second run minus that of the first, on the images that both have measured.
+         * @description A metric of the second run minus that of the first run, on their common images.
          */
         Difference: {
             /**
@@ -3215,7 +3215,7 @@ export interface components {
             better: "higher" | "lower" | "near 0" | "near 1";
             /**
              * Scale
-             * @description `share` is 0 to 1; `positive` is from 0 without a top.
+             * @description `share`: from 0 to 1; `positive`: 0 or larger, without an upper limit.
              * @enum {string}
              */
             scale: "share" | "correlation" | "positive" | "real";
@@ -3233,21 +3233,21 @@ export interface components {
             reason: string | null;
             /**
              * N Correct
-             * @description Of `n_images`, where the number is a proportion of images.
+             * @description Number of the `n_images` images that are counted, if the value is a proportion of images.
              */
             n_correct: number | null;
             /** N Images */
             n_images: number | null;
             /**
              * First
-             * @description Of the first run, on these images.
+             * @description Value of the first run on the common images.
              */
             first: number | null;
             /** Second */
             second: number | null;
             /**
              * P
-             * @description Two-sided, of no difference; null without an interval.
+             * @description Two-sided p-value for no difference; null without an interval.
              */
             p: number | null;
             /**
@@ -3258,7 +3258,7 @@ export interface components {
         };
         /**
          * Differing
-         * @description Something that is not the same in all runs.
+         * @description A setting or property that is not the same in all runs.
          */
         Differing: {
             /**
@@ -3268,14 +3268,14 @@ export interface components {
             what: "recipe" | "images" | "split" | "program";
             /**
              * Name
-             * @description Of a recipe its dotted key.
+             * @description For a recipe, the dotted key of the setting.
              */
             name: string;
             /** Title */
             title: string;
             /**
              * Values
-             * @description In words, one for each run, in their order.
+             * @description Texts, one per run, in the order of the runs.
              */
             values: string[];
         };
@@ -3311,7 +3311,7 @@ export interface components {
         };
         /**
          * DomainResult
-         * @description The numbers of one domain's images.
+         * @description The metrics of the images of one domain.
          */
         DomainResult: {
             /** Name */
@@ -3322,18 +3322,18 @@ export interface components {
             n_groups: number | null;
             /**
              * N Classes
-             * @description That it has test images of.
+             * @description Number of classes with test images in this domain.
              */
             n_classes: number;
             /**
              * Metrics
-             * @description Those that a row has room for; the same in every row.
+             * @description The metrics of a row; the same in every row.
              */
             metrics: components["schemas"]["Measured"][];
         };
         /**
          * Ends
-         * @description Of an interval.
+         * @description The ends of a confidence interval.
          */
         Ends: {
             /** Low */
@@ -3792,9 +3792,9 @@ export interface components {
         };
         /**
          * Fit
-         * @description How well the most probable class by the kept network was right on its own training and validation images.
+         * @description Accuracy and F1 of the most probable class on training and validation images, by the selected network.
          *
-         *     None where that was not measured.
+         *     A value is None if it was not measured.
          */
         Fit: {
             /** Train Accuracy */
@@ -3828,7 +3828,7 @@ export interface components {
         };
         /**
          * FoldResult
-         * @description The numbers of the images that one fold tested.
+         * @description The metrics of the test images of one fold.
          */
         FoldResult: {
             /** Fold */
@@ -3839,7 +3839,7 @@ export interface components {
             n_groups: number | null;
             /**
              * Metrics
-             * @description Those that a row has room for; the same in every row.
+             * @description The metrics of a row; the same in every row.
              */
             metrics: components["schemas"]["Measured"][];
         };
@@ -4726,7 +4726,7 @@ export interface components {
         };
         /**
          * Measured
-         * @description A number with its interval, its plain name and what it means.
+         * @description The value of a metric with its confidence interval, title and meaning.
          */
         Measured: {
             /**
@@ -4745,7 +4745,7 @@ export interface components {
             better: "higher" | "lower" | "near 0" | "near 1";
             /**
              * Scale
-             * @description `share` is 0 to 1; `positive` is from 0 without a top.
+             * @description `share`: from 0 to 1; `positive`: 0 or larger, without an upper limit.
              * @enum {string}
              */
             scale: "share" | "correlation" | "positive" | "real";
@@ -4763,7 +4763,7 @@ export interface components {
             reason: string | null;
             /**
              * N Correct
-             * @description Of `n_images`, where the number is a proportion of images.
+             * @description Number of the `n_images` images that are counted, if the value is a proportion of images.
              */
             n_correct: number | null;
             /** N Images */
@@ -4823,7 +4823,7 @@ export interface components {
         };
         /**
          * MetricValue
-         * @description A number of the whole run.
+         * @description The value of a metric on all measured images of a run.
          */
         MetricValue: {
             /**
@@ -4842,7 +4842,7 @@ export interface components {
             better: "higher" | "lower" | "near 0" | "near 1";
             /**
              * Scale
-             * @description `share` is 0 to 1; `positive` is from 0 without a top.
+             * @description `share`: from 0 to 1; `positive`: 0 or larger, without an upper limit.
              * @enum {string}
              */
             scale: "share" | "correlation" | "positive" | "real";
@@ -4860,19 +4860,19 @@ export interface components {
             reason: string | null;
             /**
              * N Correct
-             * @description Of `n_images`, where the number is a proportion of images.
+             * @description Number of the `n_images` images that are counted, if the value is a proportion of images.
              */
             n_correct: number | null;
             /** N Images */
             n_images: number | null;
             /**
              * Is Primary
-             * @description Choices were made by it.
+             * @description Whether training and model selection used this metric.
              */
             is_primary: boolean;
             /**
              * Is Headline
-             * @description Shown where there is room for a few.
+             * @description Whether the metric is shown first, before the further metrics.
              */
             is_headline: boolean;
         };
@@ -5166,18 +5166,18 @@ export interface components {
         };
         /**
          * NumbersByLabels
-         * @description The differences by one set of labels.
+         * @description The differences in metrics, by one set of labels.
          */
         NumbersByLabels: {
             /**
              * Labels
-             * @description `both`: they have the same ones; else those that one of the runs was measured with.
+             * @description `both`: the labels of both runs are the same. `first`, `second`: the labels of that run.
              * @enum {string}
              */
             labels: "both" | "first" | "second";
             /** Differences */
             differences: components["schemas"]["Difference"][];
-            /** @description Images that only one of them named rightly, and the exact test of that. */
+            /** @description Numbers of images that only one run classifies correctly, with the exact McNemar test. */
             mcnemar: components["schemas"]["McNemar"];
         };
         /**
@@ -5444,12 +5444,12 @@ export interface components {
         };
         /**
          * Pair
-         * @description The first run and another one, on the images that both have measured.
+         * @description The first run and another run, on their common images.
          */
         Pair: {
             /**
              * First
-             * @description Its run_id.
+             * @description `run_id` of the first run.
              */
             first: string;
             /** Second */
@@ -5460,29 +5460,29 @@ export interface components {
             n_groups: number | null;
             /**
              * N By Content
-             * @description Of the n images, those matched by equal pixels, because their files are not the same.
+             * @description Number of the n images that were matched by equal pixels, because their files differ.
              */
             n_by_content: number;
             /**
              * N Only First
-             * @description Images that only the first run was measured on.
+             * @description Number of images that only the first run was measured on.
              */
             n_only_first: number;
             /** N Only Second */
             n_only_second: number;
             /**
              * N Relabeled
-             * @description Images that have another label in the second run.
+             * @description Number of images with a different label in the second run.
              */
             n_relabeled: number;
             /**
              * Has Same Rule
-             * @description Both predict classes by the same decision rule; if not, differences come from it as well.
+             * @description Whether both runs use the same decision rule. If not, the rule affects the differences.
              */
             has_same_rule: boolean;
             /**
              * Numbers
-             * @description By the labels of both; where some differ, by the first run's and by the second's.
+             * @description One entry if all labels are the same; otherwise one by the labels of each run.
              */
             numbers: components["schemas"]["NumbersByLabels"][];
             /** @description Null if the runs have no images or no classes in common. */
@@ -5798,7 +5798,7 @@ export interface components {
         };
         /**
          * Published
-         * @description Figures that somebody else published.
+         * @description Published values of metrics.
          */
         Published: {
             /** Name */

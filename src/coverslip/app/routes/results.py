@@ -24,7 +24,7 @@ from coverslip.app.schemas.datasets import FilteredPage
 from coverslip.app.schemas.jobs import CorrectedRow, Decision, LabelCorrection, NewEvaluation
 from coverslip.app.schemas.system import problems
 from coverslip.experiments.rethreshold import Thresholds
-from coverslip.reports.comparing import Comparison
+from coverslip.reports.comparison import Comparison
 from coverslip.workspace import evaluations
 from coverslip.workspace.correcting.corrections import correct_measured
 from coverslip.workspace.correcting.trained_images import (

@@ -182,7 +182,11 @@ command-no-network = No network meets all conditions.
 
 command-weights-folder = Imported weights are in { $folder }
 
-command-cache-limit = { $size }; the least recently used entries are removed first
+command-cache-folder = Folder  { $folder }
+
+command-cache-size = Size    { $size }
+
+command-cache-limit = Limit   { $size }; the least recently used entries are removed first
 
 command-cache-empty = The cache is empty.
 
@@ -267,7 +271,7 @@ command-too-few-images = too few images
 
 command-check-labels = Look at each image before you change its label: not every suspected error is an error.
 
-command-plan = { $path }: { $n_trainings ->
+command-plan = Plan      { $path }: { $n_trainings ->
         [one] { $n_trainings } training
        *[other] { $n_trainings } trainings
     }
@@ -282,7 +286,7 @@ command-study-time = { $n_trainings ->
        *[other] , { $n_unknown } of unknown length
     }
 
-command-failed-trainings = { $n_trainings ->
+command-failed-trainings = Failed    { $n_trainings ->
         [one] { $n_trainings } training; `coverslip study resume` retries it
        *[other] { $n_trainings } trainings; `coverslip study resume` retries them
     }
@@ -331,7 +335,7 @@ progress-started = { $step ->
 
 progress-fold = Fold { $fold } of { $n_folds }
 
-progress-fold-tested = Fold { $fold } of { $n_folds } tested: { $scores }
+progress-fold-tested = Fold { $fold } of { $n_folds } tested: accuracy { $accuracy }, macro-F1 { $f1 }
 
 progress-instant = Stage 1: a linear classifier on features of the pretrained network
 
@@ -350,3 +354,172 @@ progress-selected = Selected: epoch { $epoch }, { $selection ->
     }
 
 progress-left = about { $time } left in all
+
+progress-note = Note: { $note }
+
+progress-warning = Warning: { $note }
+
+progress-working = working
+
+progress-epoch = epoch { $epoch } of { $n_epochs }
+
+progress-loss = loss { $loss }
+
+progress-images-per-second = { $n } images/s
+
+progress-per-second = { $n } { $unit }/s
+
+progress-time-left = { $time } left
+
+progress-step = step { $step } of 2
+
+progress-current-fold = fold { $fold } of { $n_folds }
+
+progress-all-folds = all folds
+
+progress-whole-training = whole training
+
+progress-line-of-step = epoch { $epoch } of { $n_epochs }, step { $step } of { $n_steps }: loss { $loss }, { $speed }
+
+progress-done-of = { $stage }: { $n_done } of { $n_total } { $unit }
+
+progress-done = { $stage }: { $n_total } { $unit } done
+
+# At most 80 columns, the width of a narrow terminal. The rows below have their values in these columns.
+progress-epoch-header =
+    {"   "}learning loss         accuracy     precision    recall       F1
+    epoch  rate train val    train val    train val    train val    train val    time
+
+# Lines of results
+
+command-error = Error: { $line }
+
+command-interrupted = Interrupted.
+
+command-see-help = See `{ $command } --help`.
+
+command-result-report = Report    { $file }
+
+command-result-details = Details   { $folder }
+
+command-result-doubtful = Doubtful  { $limit }
+
+command-result-images = Images    { $sentence }
+
+command-result-next = Next      coverslip predict { $run } NEW_IMAGES --out predictions.csv
+
+command-result-predictions = Predictions  { $file }
+
+command-result-classifier = Classifier  { $file } ({ $size })
+
+command-result-table = Table  { $file }
+
+command-result-pictures = Pictures  { $folder }
+
+command-demo-results =
+    The sample images are synthetic: the metrics show that everything works, not how well it works on real cells.
+
+    Results    { $report }   the report: open it in a browser
+               { $predictions }   one row for each of the new images
+               { $images }   the labeled images, a folder for each class
+               { $new }   the new images, from two slides that were not used in training
+               { $run }   all files of the training; run/classifier is the part to share
+
+    Next       Put your images into one folder for each class, then:
+               coverslip inspect MY_IMAGES
+               coverslip train MY_IMAGES --out runs/first
+               coverslip predict runs/first NEW_IMAGES --out predictions.csv
+               If several images come from one slide or patient, give the part of the file names that identifies it:
+               coverslip train MY_IMAGES --group-pattern 'slide\d+' --out runs/first
+
+command-app-address = Address
+
+command-app-workspace = Workspace
+
+command-app-may-read = May read
+
+# Titles, and cells of tables
+
+command-metric = { $metric ->
+        [accuracy] accuracy
+        [balanced_accuracy] balanced accuracy
+        [sensitivity] sensitivity
+        [specificity] specificity
+        [ppv] PPV
+       *[npv] NPV
+    }
+
+command-fit = { $metric ->
+        [train_accuracy] Accuracy on training images (most probable class)
+        [train_f1] F1 on training images (most probable class)
+        [val_accuracy] Accuracy on validation images (most probable class)
+       *[val_f1] F1 on validation images (most probable class)
+    }
+
+command-small-subgroup = { $name } (few)
+
+command-threshold-in-use = { $threshold } (in use)
+
+command-published-name = published: { $name }
+
+command-latency = { $processor }, { $n_threads ->
+        [one] { $n_threads } thread
+       *[other] { $n_threads } threads
+    }: seconds, median (shortest–longest)
+
+command-latency-column = { $part ->
+        [network] network
+       *[total] total
+    }, { $n_images ->
+        [one] { $n_images } image
+       *[other] { $n_images } images
+    }
+
+command-latency-ratio = { $n_images } images / 1 image
+
+command-notes = Notes
+
+command-what-to-do = What to do
+
+command-leakage-estimate = Leakage estimate: image-level split against grouped split
+
+command-width = width
+
+command-height = height
+
+command-format = format
+
+command-bit-depth = bit depth
+
+command-channels = channels
+
+command-planes = planes
+
+command-predefined-split = predefined split
+
+command-use-network = Use one with: coverslip train DATA --model NAME
+
+command-weights-available = available
+
+command-weights-to-download = to download
+
+command-weights-to-import = to import: { $file }
+
+command-weights-source = { $kind }: { $source }{ $is_partial ->
+        [true] , wherever a tensor fits
+       *[false] {""}
+    }
+
+command-weights-used-by = Used by: coverslip train DATA --model { $model }
+
+command-weights-removed = Removed   imported weights of { $model }
+
+command-license-not-stated = not stated
+
+command-normalization = mean { $mean }, sd { $sd }
+
+command-store-damaged = damaged
+
+command-store-in-use = in use
+
+command-pretraining = pretraining for { $regime }

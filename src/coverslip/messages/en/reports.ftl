@@ -1216,3 +1216,687 @@ card-not-updated = it was not trained further
 card-no-update = none
 
 card-limitations = see “Limitations”
+
+# Titles of sections
+
+report-title-own-test = Comparison with the run's test set
+    .subtitle = same classifier, two test sets
+
+report-title-relabeled = Corrected test labels
+    .subtitle = metrics with earlier and with corrected labels
+
+report-title-numbers = Metrics
+
+report-title-two-classes = Sensitivity and specificity
+
+report-title-confusion = Confusion matrix
+
+report-title-per-class = Metrics per class
+
+report-title-prevalence = Predictive values by class proportion
+
+report-title-unfamiliar = Out-of-distribution images
+
+report-title-groups = Metrics per group
+    .subtitle = one prediction per patient, slide or well
+
+report-title-subgroups = Subgroups
+
+report-subgroup-columns = by { $columns }
+
+report-title-misclassified = Most confident misclassifications
+
+report-title-least-certain = Least certain predictions
+    .subtitle = correct or wrong, with the lowest probability
+
+report-title-calibration = Calibration
+    .subtitle = predicted probability against accuracy
+
+report-title-prediction-sets = Prediction sets
+
+report-title-roc = ROC and precision-recall curves
+    .subtitle = each class against all others
+
+report-title-learning-curve = Learning curve
+    .subtitle = effect of twice as many training images
+
+report-title-leakage-estimate = Leakage estimate
+    .subtitle = image-level split against grouped split
+
+report-title-label-errors = Suspected label errors
+
+report-title-map-checks = Heat-map checks
+
+report-title-limits = Limitations
+
+report-title-flow = Image flow
+    .subtitle = found, excluded and included images
+
+report-title-examples = Example images
+    .subtitle = of each class
+
+report-title-images = Dataset
+    .subtitle = images of each class in each set
+
+report-title-budget = Time budget
+
+report-title-methods = Methods
+    .subtitle = text for the methods section of a paper
+
+report-title-curves = Training curves
+    .subtitle = by epoch of fine-tuning
+
+# Columns of tables
+
+column-about = about
+
+column-accuracy = accuracy
+
+column-answer = answer
+
+column-assumed = assumed
+
+column-auroc = AUROC
+
+column-average-precision = average precision
+
+column-checks = checks
+
+column-class = class
+
+column-class-or-group = class or group
+
+column-classes = classes
+
+column-corrected-labels = corrected labels
+
+column-correlation-with-random-weights = correlation with random weights
+
+column-datasets = datasets
+
+column-decision = decision
+
+column-difference = difference
+
+column-difference-from-others = difference from all others
+
+column-difference-in-accuracy = difference in accuracy
+
+column-difference-in-macro-f1 = difference in macro-F1
+
+column-domain = domain
+
+column-earlier-labels = earlier labels
+
+column-estimated-proportion = estimated proportion
+
+column-external-test-set = external test set
+
+column-f1 = F1
+
+column-family = family
+
+column-first-training-earlier-labels = first training, earlier labels
+
+column-fold = fold
+
+column-gain-over-center = gain over center
+
+column-gain-with-bound = gain over center (95% lower bound)
+
+column-grouped-split = grouped split
+
+column-groups = groups
+
+column-image = image
+
+column-image-level-split = image-level split
+
+column-image-size = image size
+
+column-images = images
+
+column-input = input
+
+column-interval = 95%{"\u00A0"}CI
+
+column-item = item
+
+column-kind = kind
+
+column-label = label
+
+column-last-used = last used
+
+column-license = license
+
+column-lower-bound = 95% lower bound
+
+column-macro-f1 = macro-F1
+
+column-mean-set-size = mean set size
+
+column-meaning = meaning
+
+column-method = method
+
+column-metric = metric
+
+column-misclassified = misclassified
+
+column-model = model
+
+column-multiplications = multiplications
+
+column-name = name
+
+column-network = network
+
+column-normalization = normalization
+
+column-npv = NPV
+
+column-ood-score = OOD score (threshold: 1)
+
+column-operating-point = operating point
+
+column-own-test-set = test set of the run
+
+column-parameters = parameters
+
+column-ppv = PPV
+
+column-precision = precision
+
+column-predicted-as = predicted as
+
+column-predicted-class = predicted class
+
+column-preset = preset
+
+column-proportion = proportion of { $label }
+
+column-publication = publication
+
+column-range-of-proportion = 95% range (sampling error only)
+
+column-readable-images = readable images
+
+column-reason = reason
+
+column-recall = recall
+
+column-records = records
+
+column-regime = regime
+
+column-runs-own-test-set = run's own test set
+
+column-score = score
+
+column-sensitivity = sensitivity
+
+column-set = set
+
+column-share-of-class = share of the class
+
+column-size = size
+
+column-source = source
+
+column-specificity = specificity
+
+column-state = state
+
+column-study = study
+
+column-subgroup = subgroup
+
+column-suggested-class = suggested class
+
+column-threshold = threshold
+
+column-total = total
+
+column-training = training
+
+column-true-class = true class
+
+column-true-class-in-set = true class in the set
+
+column-use = what for
+
+column-value = value
+
+column-weights = weights
+
+column-with-interval = { $title } (95%{"\u00A0"}CI)
+
+# Cells of tables
+
+report-counts = { $n_correct } of { $n_images }
+
+report-confidence-interval = 95%{"\u00A0"}CI { $interval }
+
+report-range = { $low } to { $high }
+
+report-and = { $first } and { $second }
+
+report-or = { $first } or { $second }
+
+report-more-names = { $n } more
+
+report-yes = yes
+
+report-no = no
+
+report-passed = passed
+
+report-failed = failed
+
+report-mean = mean
+
+report-set = { $split ->
+        [train] training
+        [val] validation
+        [test] test
+        [tested-once] tested once
+       *[excluded] excluded
+    }
+
+report-metric-of-two-classes = { $metric ->
+        [sensitivity] Sensitivity
+        [specificity] Specificity
+        [ppv] PPV
+       *[npv] NPV
+    }
+
+report-group-metric = { $metric ->
+        [accuracy] Accuracy
+        [balanced_accuracy] Balanced accuracy
+        [sensitivity] Sensitivity
+        [specificity] Specificity
+        [ppv] PPV
+       *[npv] NPV
+    }
+    .meaning = { $metric ->
+        [accuracy] share of the groups that are classified correctly
+        [balanced_accuracy] mean of that share over classes
+        [sensitivity] share of the positive groups that are predicted as positive
+        [specificity] share of the negative groups that are predicted as negative
+        [ppv] share of the groups predicted as positive that are
+       *[npv] share of the groups predicted as negative that are
+    }
+
+report-lower-is-better = { $meaning }; lower is better
+
+report-empty-cell = (empty)
+
+report-few-images = few
+
+report-group-name = group { $name }
+
+report-unfamiliar-group = { $name } ({ $n_unfamiliar } of { $n_images })
+
+report-instant-classifier = instant classifier
+
+report-nearest-neighbor = nearest neighbor
+
+# The page
+
+report-page-title = { $name } · coverslip report
+
+report-made-by = coverslip { $version } · Python { $python } · { $platform } · device { $device } · seed { $seed }
+
+report-ungrouped = images without a known group
+
+report-no-groups-given = none given
+
+report-network = model
+
+report-domains = domains
+
+report-training-time = training
+
+report-primary-metric = primary
+
+report-further-metrics = Further metrics
+
+report-metrics-per-fold = Metrics per fold
+
+report-fold-metrics-note = Report the CI above this table, which is of all held-out images together. The CI of the mean accounts for the training images that the folds share (corrected resampled t).
+
+report-fold-interval-note = The CI of a row covers only the choice of { $units } in its test set.
+
+report-metrics-per-domain = Metrics per domain
+
+report-domain-metrics-note = Macro-F1 is the mean over the classes that the domain has test images of. The classifier can predict any class.
+
+report-lowest-f1-classes = The { $n_classes } classes with the lowest F1, lowest first.
+
+report-all-classes = All { $n_classes } classes
+
+report-class-count = { $n_classes } classes
+
+report-images-per-domain = Images per domain
+
+report-excluded-images-note = split.csv lists the images that the training excluded, with reasons.
+
+report-all-images = all images
+
+report-excluded-by-hand = excluded by hand
+
+report-no-reason = no reason given
+
+report-source = { $root }{ $has_fingerprint ->
+        [true] {" "}· fingerprint { $fingerprint }
+       *[false] {""}
+    }
+
+report-recipe = Recipe: all settings of this training
+
+report-figure-files = This figure:
+
+report-figure-numbers = numbers (CSV)
+
+report-file-not-found = file not found
+
+report-tile-image = { $label }, predicted { $predicted }
+
+report-tile-correct = correct
+
+report-tile-label = label: { $label }
+
+report-tile-probability = probability { $probability }
+
+# Figures
+
+figure-title-loss = Loss
+
+figure-title-macro-f1 = Macro-F1
+
+figure-title-accuracy = Accuracy
+
+figure-title-accuracy-by-probability = Accuracy by predicted probability
+
+figure-title-images-by-probability = Images by predicted probability
+
+figure-title-auroc = Area under the curve (AUROC)
+
+figure-title-average-precision = Average precision
+
+figure-title-lowest-first = { $metric }, lowest first
+
+figure-label-training = training
+
+figure-label-validation = validation
+
+figure-label-validation-of-fold = validation, one fold
+
+figure-label-selected-epoch = selected epoch
+
+figure-label-epoch = epoch
+
+figure-label-predicted-class = predicted class
+
+figure-label-true-class = true class
+
+figure-label-perfect-calibration = perfect calibration
+
+figure-label-before-calibration = before calibration
+
+figure-label-after-calibration = after calibration
+
+figure-label-with-error = { $label } (error { $error })
+
+figure-label-probability = predicted probability
+
+figure-label-accuracy = accuracy
+
+figure-label-correct = correct
+
+figure-label-wrong = wrong
+
+figure-label-images = images
+
+figure-label-measured = measured
+
+figure-label-extrapolated = extrapolated to twice as many images
+
+figure-label-training-images = training images
+
+figure-label-error = error (1 − macro-F1)
+
+figure-label-false-positive-rate = false positive rate
+
+figure-label-true-positive-rate = true positive rate (sensitivity)
+
+figure-label-recall = recall (sensitivity)
+
+figure-label-precision = precision (PPV)
+
+figure-label-more-classes = { $n_more } more classes: see the metrics per class
+
+figure-label-average = { $average }{ $has_curve ->
+        [true] {""}
+       *[false] {" "}(a mean, no curve)
+    }
+
+figure-files-not-found = files not
+    found
+
+# Flow of images
+
+report-flow-drawing = Flow of the images from the dataset to the sets of the split.
+
+flow-images-found = images found
+
+flow-images-included = images included
+
+flow-excluded = { $n_images } excluded
+
+flow-cross-validation = { $n_folds }-fold cross-validation
+
+flow-unreadable = unreadable
+
+flow-without-label = without label
+
+flow-duplicates = duplicates with other labels
+
+flow-on-request = on request
+
+flow-class-not-in-training = class not in training set
+
+flow-by-hand = by hand
+
+flow-other-reasons = other reasons
+
+# Comparison and methods
+
+comparison-differences = Differences between the runs
+
+comparison-fact-finished-early = Fine-tuning finished early
+
+comparison-fact-sources = Folders or tables
+
+comparison-fact-classes = Classes
+
+comparison-fact-images = Images
+
+comparison-fact-labels = Labels
+
+comparison-fact-groups = Groups
+
+comparison-fact-sets = Sets
+
+comparison-fact-moved = Images moved
+
+comparison-fact-device = Computed on
+
+methods-resized = resized { $size }
+
+# The model card and its checklists
+
+card-title = Model card: { $name }
+
+card-title-use = Intended use
+
+card-use = For what
+
+card-users = By whom
+
+card-use-images = On which images
+
+card-not-for = Not for:
+
+card-title-classifier = The classifier
+
+card-network = Network
+
+card-initial-weights = Initial weights
+
+card-classes = Classes
+
+card-title-training-images = Training images
+
+card-title-input = Input
+
+card-title-results = Results
+
+card-to-fill-in = _To be filled in._
+
+card-tripod = What to report of a prediction model (Collins et al. 2024, BMJ 385:e078378).
+
+card-metrics-reloaded = Which metrics are informative (Maier-Hein, Reinke et al. 2024, Nature Methods 21:195–212).
+
+tripod-1 = Title: development or evaluation of a model, for which population and outcome
+
+tripod-2 = Abstract
+
+tripod-3a = Context: why the model is needed, and which models exist
+
+tripod-3b = Intended users, and place in their work
+
+tripod-3c = Known inequalities between groups of people
+
+tripod-4 = Objectives: development, evaluation or both
+
+tripod-5a = Sources of the data
+
+tripod-5b = Dates of the data
+
+tripod-6a = Setting: number and place of centers
+
+tripod-6b = Eligibility
+
+tripod-6c = Treatments received
+
+tripod-7 = Data preparation and quality checks
+
+tripod-8a = What is predicted, and how it was assessed
+
+tripod-8b = Who assessed it, and their training
+
+tripod-8c = Whether the assessors were blinded
+
+tripod-9a = Choice of the predictors
+
+tripod-9b = How the predictors were measured (microscope, stain, scanner)
+
+tripod-9c = Who measured the predictors, if judgment is needed
+
+tripod-10 = Sample size, and its reason
+
+tripod-11 = Missing data
+
+tripod-12a = How the data were split
+
+tripod-12b = How inputs were preprocessed
+
+tripod-12c = Type of model, and how it was built and selected
+
+tripod-12d = Clusters, such as patients and centers
+
+tripod-12e = Performance measures
+
+tripod-12f = Whether the model was updated after evaluation
+
+tripod-12g = How predictions are calculated
+
+tripod-13 = Handling of class imbalance
+
+tripod-14 = Handling of fairness
+
+tripod-15 = Output of the model, and thresholds
+
+tripod-16 = Differences between training and evaluation data
+
+tripod-17 = Ethical approval and consent
+
+tripod-18a = Funding
+
+tripod-18b = Conflicts of interest
+
+tripod-18c = Protocol
+
+tripod-18d = Registration
+
+tripod-18e = Availability of the data
+
+tripod-18f = Availability of the code
+
+tripod-19 = Involvement of patients and the public
+
+tripod-20a = Flow of participants
+
+tripod-20b = Characteristics of participants
+
+tripod-20c = Comparison of development and evaluation data
+
+tripod-21 = Numbers in each analysis
+
+tripod-22 = The full model, so that it can be used
+
+tripod-23a = Performance with intervals
+
+tripod-23b = Differences between clusters
+
+tripod-24 = Results of updating
+
+tripod-25 = Interpretation of the results
+
+tripod-26 = Limitations
+
+tripod-27a = Handling of poor or missing input
+
+tripod-27b = What users need to know and do
+
+tripod-27c = Next steps for research
+
+metrics-reloaded-problem = Problem category
+
+metrics-reloaded-classes = Number of classes
+
+metrics-reloaded-positive-class = Do the classes differ in importance?
+
+metrics-reloaded-confusion-costs = Are some confusions more serious than others?
+
+metrics-reloaded-imbalance = Do the class frequencies differ?
+
+metrics-reloaded-prevalence = Are the class proportions in use those of the measured images?
+
+metrics-reloaded-label-errors = Are there errors in the labels?
+
+metrics-reloaded-independence = Are the test cases independent?
+
+metrics-reloaded-scores = Does the classifier give scores for each class?
+
+metrics-reloaded-decision = How does a score become a decision?
+
+metrics-reloaded-multi-class-metrics = Metrics over all classes, from decisions
+
+metrics-reloaded-class-metrics = Metrics of each class
+
+metrics-reloaded-ranking-metrics = Metrics over all thresholds
+
+metrics-reloaded-calibration = Are the probabilities calibrated?

@@ -3,15 +3,12 @@
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.classes import CONFUSION, GROUPS, PER_CLASS, SUBGROUPS, TWO_CLASSES
 from coverslip.reports.sections.curves import CALIBRATION, CURVES, ROC
+from coverslip.reports.sections.data_quality import LABEL_ERRORS, LEAKAGE_ESTIMATE, RELABELED, leakage_sentences
 from coverslip.reports.sections.dataset_flow import FLOW
-from coverslip.reports.sections.explanations import MAP_CHECKS
 from coverslip.reports.sections.external import OWN_TEST, PREDICTION_SETS, PREVALENCE, UNFAMILIAR
-from coverslip.reports.sections.images import EXAMPLES, IMAGES, LEAST_CERTAIN, MISTAKES
-from coverslip.reports.sections.label_issues import LABEL_ERRORS, RELABELLED
-from coverslip.reports.sections.leakage_estimate import LEAKAGE_ESTIMATE, leakage_sentences
-from coverslip.reports.sections.limits import LIMITS
+from coverslip.reports.sections.images import EXAMPLES, IMAGES, LEAST_CERTAIN, MAP_CHECKS, MISCLASSIFIED
 from coverslip.reports.sections.methods import METHODS
-from coverslip.reports.sections.numbers import NUMBERS
+from coverslip.reports.sections.results import LIMITS, NUMBERS
 from coverslip.reports.sections.training import BUDGET, LEARNING, Drawing, Section, SectionText
 from coverslip.tables import Table
 
@@ -21,7 +18,7 @@ SECTIONS: Table[Section] = Table(
     "section",
     (
         OWN_TEST,
-        RELABELLED,
+        RELABELED,
         NUMBERS,
         TWO_CLASSES,
         CONFUSION,
@@ -30,7 +27,7 @@ SECTIONS: Table[Section] = Table(
         UNFAMILIAR,
         GROUPS,
         SUBGROUPS,
-        MISTAKES,
+        MISCLASSIFIED,
         LEAST_CERTAIN,
         CALIBRATION,
         PREDICTION_SETS,

@@ -15,12 +15,21 @@ from coverslip.evaluation import (
     hardest_classes,
 )
 from coverslip.messages import text
-from coverslip.reports import content, figure_numbers, figures
-from coverslip.reports.figure_numbers import Numbers
+from coverslip.reports import content, figures
+from coverslip.reports.figures import FigureData
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.training import Drawing, Section, SectionText
-from coverslip.reports.tables import Cell, Estimate, below_values, estimate
-from coverslip.reports.words import CI, MANY_CLASSES, N_HARDEST, count, decision_images, is_numbered, listed, percent
+from coverslip.reports.tables import Cell, Estimate, below_values, column_titles, estimate
+from coverslip.reports.words import (
+    MANY_CLASSES,
+    N_HARDEST,
+    count,
+    decision_images,
+    is_numbered,
+    listed,
+    percent,
+    with_interval,
+)
 
 _MOST_IN_FULL = 30  # maximum number of classes whose names and counts fit into one matrix
 
@@ -36,8 +45,8 @@ def _confusion_text(run: ReportedRun) -> SectionText:
         (run.classes[pair.true], run.classes[pair.predicted], count(pair.n), percent(pair.share))
         for pair in confused_pairs(np.array(run.metrics.confusion_matrix), N_HARDEST)
     ]
-    columns = ("true class", "predicted as", "images", "share of the class")
-    return SectionText((), columns, rows, ("predicted as",))
+    columns = column_titles("column-true-class", "column-predicted-as", "column-images", "column-share-of-class")
+    return SectionText((), columns, rows, columns[1:2])
 
 
 def _drawings(run: ReportedRun) -> list[Drawing]:
@@ -45,8 +54,8 @@ def _drawings(run: ReportedRun) -> list[Drawing]:
     is_in_full = _is_in_full(run)
     title = text("report-confusion-matrix", n_classes=len(run.classes), has_numbers=is_in_full and is_numbered(run))
 
-    def numbers() -> Numbers:
-        return figure_numbers.confusion(matrix, run.classes)
+    def numbers() -> FigureData:
+        return figures.confusion_data(matrix, run.classes)
 
     if is_in_full:
         return [Drawing("confusion_matrix", title, lambda: figures.confusion(matrix, run.classes), numbers)]
@@ -58,7 +67,7 @@ def _drawings(run: ReportedRun) -> list[Drawing]:
             "most_confused",
             text("report-most-confused-classes", n_classes=N_HARDEST),
             lambda: figures.confusion(part, names, numbers=class_numbers, n_images=n_images),
-            lambda: figure_numbers.confusion(part, names),
+            lambda: figures.confusion_data(part, names),
         ),
         Drawing("confusion_matrix", title, lambda: figures.whole_confusion(matrix), numbers),
     ]
@@ -66,14 +75,11 @@ def _drawings(run: ReportedRun) -> list[Drawing]:
 
 CONFUSION = Section(
     name="confusion",
-    title="Confusion matrix",
+    title=lambda: text("report-title-confusion"),
     order=200,
     text=_confusion_text,
     drawings=_drawings,
 )
-
-
-_TITLES_OF_TWO = {"sensitivity": "Sensitivity", "specificity": "Specificity", "ppv": "PPV", "npv": "NPV"}
 
 
 def negative_class(run: ReportedRun) -> str:
@@ -120,21 +126,21 @@ def _two_classes_text(run: ReportedRun) -> SectionText:
     positive, negative = run.metrics.positive_class or "", negative_class(run)
     rows = [
         (
-            _TITLES_OF_TWO[name],
+            text("report-metric-of-two-classes", metric=name),
             estimate(metric),
             text("report-meaning-of-two-classes", metric=name, positive=positive, negative=negative),
         )
         for name, metric in run.metrics.two_classes.items()
     ]
     positive_class = text("report-positive-class", label=positive, is_set=run.recipe.positive_class == positive)
-    return SectionText(
-        (positive_class, threshold_words(run)), ("metric", f"value ({CI})", "meaning"), rows, ("meaning",)
-    )
+    metric, value, meaning = column_titles("column-metric", "column-value", "column-meaning")
+    columns = (metric, with_interval(value), meaning)
+    return SectionText((positive_class, threshold_words(run)), columns, rows, (meaning,))
 
 
 TWO_CLASSES = Section(
     name="two_classes",
-    title="Sensitivity and specificity",
+    title=lambda: text("report-title-two-classes"),
     order=150,
     subtitle=lambda run: text("report-two-classes-subtitle", label=run.metrics.positive_class),
     applies=lambda run: bool(run.metrics.two_classes),
@@ -142,14 +148,14 @@ TWO_CLASSES = Section(
 )
 
 
-_TITLES = {
-    "precision": "precision",
-    "recall": "recall",
-    "specificity": "specificity",
-    "npv": "NPV",
-    "f1": "F1",
-    "auroc": "AUROC",
-    "average_precision": "average precision",
+_CLASS_METRICS = {
+    "precision": "column-precision",
+    "recall": "column-recall",
+    "specificity": "column-specificity",
+    "npv": "column-npv",
+    "f1": "column-f1",
+    "auroc": "column-auroc",
+    "average_precision": "column-average-precision",
 }
 
 
@@ -164,9 +170,9 @@ def operating_point_words(run: ReportedRun) -> str:
 
 
 def _per_class_text(run: ReportedRun) -> SectionText:
-    columns = ("class", "images", *_TITLES.values())
+    columns = column_titles("column-class", "column-images", *_CLASS_METRICS.values())
     if run.recipe.decide_by != "highest":
-        columns = (*columns, "operating point")
+        columns = (*columns, text("column-operating-point"))
     return SectionText(tuple(_words(run)), columns, _rows(run))
 
 
@@ -184,7 +190,7 @@ def _rows(run: ReportedRun) -> list[list[Cell]]:
         scores = run.metrics.per_class.get(row.name)
         numbers = {} if scores is None else scores.metrics
         missing = Metric(value=None, reason=row.reason)
-        cells = [estimate(numbers.get(key, missing), is_strong=key == "f1") for key in _TITLES]
+        cells = [estimate(numbers.get(key, missing), is_strong=key == "f1") for key in _CLASS_METRICS]
         name = f"{row.number}. {row.name}" if is_numbered(run) and row.name != str(row.number) else row.name
         point = "–" if row.operating_point is None else f"{row.operating_point:.3g}"
         points = [] if run.recipe.decide_by == "highest" else [point]
@@ -201,7 +207,7 @@ def _shown(run: ReportedRun) -> dict[str, Any]:  # Any: values for the template
 
 PER_CLASS = Section(
     name="per_class",
-    title="Metrics per class",
+    title=lambda: text("report-title-per-class"),
     order=300,
     text=_per_class_text,
     shown=_shown,
@@ -210,70 +216,71 @@ PER_CLASS = Section(
 
 
 _FEW_GROUPS = 10
-_SUBGROUP_TITLES = {
-    "accuracy": ("Accuracy", "share of the groups that are classified correctly"),
-    "balanced_accuracy": ("Balanced accuracy", "mean of that share over classes"),
-    "sensitivity": ("Sensitivity", "share of the positive groups that are predicted as positive"),
-    "specificity": ("Specificity", "share of the negative groups that are predicted as negative"),
-    "ppv": ("PPV", "share of the groups predicted as positive that are"),
-    "npv": ("NPV", "share of the groups predicted as negative that are"),
-}
 
 
 def _groups_text(run: ReportedRun) -> SectionText:
-    decided = run.metrics.of_groups
-    assert decided is not None, "the section is there only with them"
-    words = [text("report-group-predictions", n_groups=decided.n)]
-    if decided.n_mixed:
-        words.append(text("report-mixed-groups", n_groups=decided.n_mixed))
-    if decided.n_alone:
-        words.append(text("report-images-without-group", n_images=decided.n_alone))
-    if decided.n < _FEW_GROUPS:
+    scores = run.metrics.of_groups
+    assert scores is not None, "the section applies to runs with predictions of groups"
+    words = [text("report-group-predictions", n_groups=scores.n)]
+    if scores.n_mixed:
+        words.append(text("report-mixed-groups", n_groups=scores.n_mixed))
+    if scores.n_alone:
+        words.append(text("report-images-without-group", n_images=scores.n_alone))
+    if scores.n < _FEW_GROUPS:
         words.append(text("report-few-predicted-groups"))
     rows = [
-        (_SUBGROUP_TITLES[name][0], estimate(metric), _SUBGROUP_TITLES[name][1])
-        for name, metric in decided.metrics.items()
+        (text("report-group-metric", metric=name), estimate(metric), text("report-group-metric.meaning", metric=name))
+        for name, metric in scores.metrics.items()
     ]
     if below := below_values(rows):
         words.append(below)
-    return SectionText(words, ("metric", "value", "meaning"), rows, ("meaning",))
+    columns = column_titles("column-metric", "column-value", "column-meaning")
+    return SectionText(words, columns, rows, columns[2:])
 
 
 GROUPS = Section(
     name="groups",
-    title="Metrics per group",
+    title=lambda: text("report-title-groups"),
     order=340,
-    subtitle=lambda run: "one prediction per patient, slide or well",
+    subtitle=lambda run: text("report-title-groups.subtitle"),
     applies=lambda run: run.metrics.of_groups is not None,
     text=_groups_text,
 )
 
 
-_COLUMNS = ("subgroup", "images", "groups", "accuracy", "difference in accuracy", "macro-F1", "difference in macro-F1")
-
-
 def _subgroups_text(run: ReportedRun) -> SectionText:
-    rows = [_row(name, scores) for name, scores in _each(run)]
-    clear = [name for name, scores in _each(run) if not scores.is_small and _is_apart(scores.gaps["accuracy"])]
-    small = [name for name, scores in _each(run) if scores.is_small]
+    rows = [_row(name, scores) for name, scores in _all_subgroups(run)]
+    significant = [
+        name for name, scores in _all_subgroups(run) if not scores.is_small and _is_significant(scores.gaps["accuracy"])
+    ]
+    small = [name for name, scores in _all_subgroups(run) if scores.is_small]
     words = [text("report-subgroups")]
     if any(isinstance(cell, Estimate) and cell.interval for row in rows for cell in row):
         words.append(f"{below_values(rows)} {text('report-difference-includes-zero')}")
-    if clear:
-        words.append(text("report-significant-subgroups", subgroups=listed(clear)))
+    if significant:
+        words.append(text("report-significant-subgroups", subgroups=listed(significant)))
     if small:
         words.append(text("report-small-subgroups", subgroups=listed(small)))
-    if lacking := [name for name, scores in _each(run) if scores.n_missing]:
-        words.append(text("report-subgroups-without-class", subgroups=listed(lacking)))
+    if without_class := [name for name, scores in _all_subgroups(run) if scores.n_missing]:
+        words.append(text("report-subgroups-without-class", subgroups=listed(without_class)))
     words.append(text("report-subgroup-proportions"))
     if len(rows) > 2:
         words.append(text("report-many-subgroups", n_rows=len(rows)))
-    return SectionText(words, _COLUMNS, rows)
+    columns = column_titles(
+        "column-subgroup",
+        "column-images",
+        "column-groups",
+        "column-accuracy",
+        "column-difference-in-accuracy",
+        "column-macro-f1",
+        "column-difference-in-macro-f1",
+    )
+    return SectionText(words, columns, rows)
 
 
-def _each(run: ReportedRun) -> list[tuple[str, SubgroupScores]]:
+def _all_subgroups(run: ReportedRun) -> list[tuple[str, SubgroupScores]]:
     return [
-        (f"{column}: {value or '(empty)'}", scores)
+        (f"{column}: {value or text('report-empty-cell')}", scores)
         for column, by_value in run.metrics.by_column.items()
         for value, scores in by_value.items()
     ]
@@ -287,21 +294,21 @@ def _row(name: str, scores: SubgroupScores) -> list[Cell]:
         for cell in (estimate(scores.metrics[metric]), estimate(scores.gaps[metric], is_signed=True))
     ]
     marks = [
-        *(["few"] if scores.is_small else []),
+        *([text("report-few-images")] if scores.is_small else []),
         *([text("report-subgroup-lacks-classes", n_classes=scores.n_missing)] if scores.n_missing else []),
     ]
     return [f"{name} ({', '.join(marks)})" if marks else name, count(scores.n), n_groups, *numbers]
 
 
-def _is_apart(gap: Metric) -> bool:
+def _is_significant(gap: Metric) -> bool:
     return gap.low is not None and gap.high is not None and not gap.low <= 0 <= gap.high
 
 
 SUBGROUPS = Section(
     name="subgroups",
-    title="Subgroups",
+    title=lambda: text("report-title-subgroups"),
     order=350,
-    subtitle=lambda run: f"by {listed(list(run.metrics.by_column))}",
+    subtitle=lambda run: text("report-subgroup-columns", columns=listed(list(run.metrics.by_column))),
     applies=lambda run: bool(run.metrics.by_column),
     text=_subgroups_text,
 )

@@ -1,20 +1,41 @@
 """Report sections with curves: training and validation, ROC and precision-recall, calibration."""
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from coverslip.evaluation import Curve, macro_roc_curve, micro_pr_curve, micro_roc_curve, pr_curve, roc_curve
+from coverslip.evaluation.ranking import average_precision
 from coverslip.messages import text
-from coverslip.reports import class_curves, content, figure_numbers, figures
-from coverslip.reports.class_curves import Average
+from coverslip.reports import content, figures
+from coverslip.reports.figures import (
+    CLASS_DASHES,
+    INK,
+    MUTED,
+    N_CLASS_COLORS,
+    FigureData,
+    class_color,
+    new_figure,
+    shortened,
+)
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.training import Drawing, Section, SectionText
 from coverslip.reports.words import why_instant
 from coverslip.runs.recipe import phrases
 from coverslip.runs.training import EARLY_DIP, has_early_dip
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 
 def _has_curves(run: ReportedRun) -> bool:
     return any(fold.history for fold in run.run.folds) if run.n_folds else bool(run.run.history)
 
 
-def _recall_drawings(run: ReportedRun) -> list[Drawing]:
+def _curves_drawings(run: ReportedRun) -> list[Drawing]:
     if run.n_folds:
         histories = [fold.history for fold in run.run.folds]
         title = text("report-fold-curves-drawing")
@@ -24,7 +45,7 @@ def _recall_drawings(run: ReportedRun) -> list[Drawing]:
                 "curves",
                 title,
                 lambda: figures.fold_curves(histories),
-                lambda: figure_numbers.epochs(numbered),
+                lambda: figures.epochs_data(numbered),
             )
         ]
     selected_epoch = run.training.selected_epoch if run.training is not None else None
@@ -33,22 +54,22 @@ def _recall_drawings(run: ReportedRun) -> list[Drawing]:
             "curves",
             text("report-curves-drawing"),
             lambda: figures.curves(run.run.history, selected_epoch),
-            lambda: figure_numbers.epochs([(None, run.run.history)]),
+            lambda: figures.epochs_data([(None, run.run.history)]),
         )
     ]
 
 
-def _recall_text(run: ReportedRun) -> SectionText:
+def _curves_text(run: ReportedRun) -> SectionText:
     words = []
     histories = [fold.history for fold in run.run.folds] if run.n_folds else [run.run.history]
     if run.recipe.schedule == "cosine" and any(has_early_dip(history, len(history)) for history in histories):
         words.append(EARLY_DIP)
-    if not run.n_folds and (selection_text := _kept(run)) is not None:
+    if not run.n_folds and (selection_text := _selection(run)) is not None:
         words.append(selection_text)
     return SectionText(tuple(words))
 
 
-def _kept(run: ReportedRun) -> str | None:
+def _selection(run: ReportedRun) -> str | None:
     """Return which network is selected, and by which rule."""
     training, stage = run.training, run.finetuning
     if training is None or stage is None or not stage.epochs_run:
@@ -71,14 +92,159 @@ def _without_augmentation(run: ReportedRun) -> str:
 
 CURVES = Section(
     name="curves",
-    title="Training curves",
+    title=lambda: text("report-title-curves"),
     order=1100,
     is_about_training=True,
-    subtitle=lambda run: "by epoch of fine-tuning",
+    subtitle=lambda run: text("report-title-curves.subtitle"),
     applies=_has_curves,
-    text=_recall_text,
-    drawings=_recall_drawings,
+    text=_curves_text,
+    drawings=_curves_drawings,
 )
+
+
+_AVERAGE_DASHES: Any = {"macro-average": (0, (5, 1.5)), "micro-average": (0, (1, 1))}  # Any: Matplotlib's
+
+
+@dataclass(frozen=True, slots=True)
+class Average:
+    """An average curve over more than two classes; with two classes, both curves hold the same information."""
+
+    name: str
+    curve: Curve | None  # None: only the value is available
+    value: float | None  # area under the curve
+
+
+def average_roc_curves(
+    probability: np.ndarray, label: np.ndarray, macro: float | None, micro: float | None
+) -> list[Average]:
+    """Return the macro- and the micro-average of the ROC curves, with the areas passed in."""
+    if probability.shape[1] < 3:
+        return []
+    return [
+        Average("macro-average", macro_roc_curve(probability, label), macro),
+        Average("micro-average", micro_roc_curve(probability, label), micro),
+    ]
+
+
+def average_pr_curves(probability: np.ndarray, label: np.ndarray, macro: float | None) -> list[Average]:
+    """Return the averages of precision and recall; the macro-average is a number without a curve."""
+    if probability.shape[1] < 3:
+        return []
+    is_true_class = np.eye(probability.shape[1], dtype=bool)[label]
+    micro = float(average_precision(probability.ravel(), is_true_class.ravel()).value)
+    return [Average("macro-average", None, macro), Average("micro-average", micro_pr_curve(probability, label), micro)]
+
+
+def draw_roc(
+    probability: np.ndarray,
+    label: np.ndarray,
+    classes: Sequence[str],
+    aurocs: Sequence[float | None],
+    averages: Sequence[Average] = (),
+) -> "Figure":
+    """Draw the ROC curve of each class against all others; of many classes, color and name only the hardest."""
+    curves = [roc_curve(probability[:, k], label == k) for k in range(len(classes))]
+    figure, axes = _draw_curves(curves, classes, aurocs, averages, text("figure-title-auroc"))
+    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (1, 2)), zorder=0)
+    axes.set(xlabel=text("figure-label-false-positive-rate"), ylabel=text("figure-label-true-positive-rate"))
+    return figure
+
+
+def draw_precision_recall(
+    probability: np.ndarray,
+    label: np.ndarray,
+    classes: Sequence[str],
+    average_precisions: Sequence[float | None],
+    averages: Sequence[Average] = (),
+) -> "Figure":
+    """Draw precision against recall for each class."""
+    curves = [pr_curve(probability[:, k], label == k) for k in range(len(classes))]
+    figure, axes = _draw_curves(curves, classes, average_precisions, averages, text("figure-title-average-precision"))
+    axes.set(xlabel=text("figure-label-recall"), ylabel=text("figure-label-precision"))
+    return figure
+
+
+def _draw_curves(
+    curves: Sequence[Curve | None],
+    classes: Sequence[str],
+    values: Sequence[float | None],
+    averages: Sequence[Average],
+    metric: str,
+) -> tuple["Figure", "Axes"]:
+    figure = new_figure(8.6, 3.7)
+    axes, legend = figure.subplots(1, 2, width_ratios=(1.15, 1))
+    indices_with_value = [k for k in range(len(classes)) if values[k] is not None]
+    hardest = sorted(indices_with_value, key=lambda k: values[k] or 0.0)
+    colored_indices = hardest[:N_CLASS_COLORS]
+    style = {k: (class_color(k), CLASS_DASHES[k // N_CLASS_COLORS % len(CLASS_DASHES)]) for k in colored_indices}
+    for k in reversed(hardest):
+        curve = curves[k]
+        if curve is not None:
+            color, dash = style.get(k, (MUTED, "-"))
+            strength = {"linewidth": 1.5} if k in style else {"linewidth": 0.7, "alpha": 0.4}
+            axes.plot(curve.x, curve.y, color=color, linestyle=dash, **strength)
+    for average in averages:
+        if average.curve is not None:
+            dash = _AVERAGE_DASHES[average.name]
+            axes.plot(average.curve.x, average.curve.y, color=INK, linestyle=dash, linewidth=1.8)
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.01, 1.02))
+    rows: list[_KeyRow] = [(shortened(classes[k]), values[k], *style[k]) for k in colored_indices]
+    rows += [
+        (
+            text("figure-label-average", average=average.name, has_curve=average.curve is not None),
+            average.value,
+            INK,
+            _AVERAGE_DASHES[average.name] if average.curve else None,
+        )
+        for average in averages
+    ]
+    _key(legend, rows, metric, len(indices_with_value) - len(colored_indices))
+    return figure, axes
+
+
+_KeyRow = tuple[str, float | None, str, Any]  # name, value, color, dash (Any: Matplotlib's; None: no line)
+
+
+def _key(axes: "Axes", rows: Sequence[_KeyRow], metric: str, n_more: int) -> None:
+    axes.set_axis_off()
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    axes.set_title(text("figure-title-lowest-first", metric=metric))
+    step = 0.088
+    for i, (name, value, color, dash) in enumerate(rows):
+        y = 0.96 - i * step
+        if dash is not None:
+            axes.plot([0.0, 0.09], [y, y], color=color, linestyle=dash, linewidth=1.6)
+        axes.text(0.13, y, name, va="center", fontsize=8)
+        if value is not None:
+            axes.text(1.0, y, f"{value:.3f}", va="center", ha="right", fontsize=8)
+    if n_more:
+        y = 0.96 - len(rows) * step
+        axes.plot([0.0, 0.09], [y, y], color=MUTED, linewidth=0.8)
+        axes.text(0.13, y, text("figure-label-more-classes", n_more=n_more), va="center", fontsize=8, color=MUTED)
+
+
+def roc_data(
+    probability: np.ndarray, label: np.ndarray, classes: Sequence[str], averages: Sequence[Average] = ()
+) -> FigureData:
+    """Return the points of every ROC curve."""
+    curves = [(name, roc_curve(probability[:, k], label == k)) for k, name in enumerate(classes)]
+    return _points(curves, averages, ("false_positive_rate", "true_positive_rate"))
+
+
+def precision_recall_data(
+    probability: np.ndarray, label: np.ndarray, classes: Sequence[str], averages: Sequence[Average] = ()
+) -> FigureData:
+    """Return the points of every precision-recall curve."""
+    curves = [(name, pr_curve(probability[:, k], label == k)) for k, name in enumerate(classes)]
+    return _points(curves, averages, ("recall", "precision"))
+
+
+def _points(
+    curves: Iterable[tuple[str, Curve | None]], averages: Sequence[Average], axes: tuple[str, str]
+) -> FigureData:
+    every = [*curves, *((average.name, average.curve) for average in averages)]
+    rows = [(name, x, y) for name, curve in every if curve is not None for x, y in zip(curve.x, curve.y, strict=True)]
+    return FigureData(("class", *axes), rows)
 
 
 def roc_averages(run: ReportedRun) -> list[Average]:
@@ -87,14 +253,14 @@ def roc_averages(run: ReportedRun) -> list[Average]:
     if tested is None:
         return []
     macro, micro = metrics["macro_auroc"].value, metrics["micro_auroc"].value
-    return class_curves.roc_averages(tested.probability, tested.label, macro, micro)
+    return average_roc_curves(tested.probability, tested.label, macro, micro)
 
 
 def pr_averages(run: ReportedRun) -> list[Average]:
     """Return the averages of precision and recall; empty for two classes."""
     tested = run.tested
     value = run.metrics["average_precision"].value
-    return [] if tested is None else class_curves.pr_averages(tested.probability, tested.label, value)
+    return [] if tested is None else average_pr_curves(tested.probability, tested.label, value)
 
 
 def _aurocs(run: ReportedRun) -> list[float | None]:
@@ -110,14 +276,14 @@ def _roc_drawings(run: ReportedRun) -> list[Drawing]:
         Drawing(
             "roc",
             text("report-roc-drawing"),
-            lambda: class_curves.roc(*of_run, aurocs, roc_averages(run)),
-            lambda: figure_numbers.roc(*of_run, roc_averages(run)),
+            lambda: draw_roc(*of_run, aurocs, roc_averages(run)),
+            lambda: roc_data(*of_run, roc_averages(run)),
         ),
         Drawing(
             "precision_recall",
             text("report-precision-recall-drawing"),
-            lambda: class_curves.precision_recall(*of_run, precisions, pr_averages(run)),
-            lambda: figure_numbers.precision_recall(*of_run, pr_averages(run)),
+            lambda: draw_precision_recall(*of_run, precisions, pr_averages(run)),
+            lambda: precision_recall_data(*of_run, pr_averages(run)),
         ),
     ]
 
@@ -130,9 +296,9 @@ def _roc_text(run: ReportedRun) -> SectionText:
 
 ROC = Section(
     name="roc",
-    title="ROC and precision-recall curves",
+    title=lambda: text("report-title-roc"),
     order=700,
-    subtitle=lambda run: "each class against all others",
+    subtitle=lambda run: text("report-title-roc.subtitle"),
     applies=lambda run: run.tested is not None and any(auroc is not None for auroc in _aurocs(run)),
     text=_roc_text,
     drawings=_roc_drawings,
@@ -158,16 +324,16 @@ def _calibration_drawings(run: ReportedRun) -> list[Drawing]:
             lambda: figures.calibration(
                 tested.probability, tested.label, before, ece=ece["ece"], ece_before=ece["ece_uncalibrated"]
             ),
-            lambda: figure_numbers.calibration(tested.probability, tested.label, before),
+            lambda: figures.calibration_data(tested.probability, tested.label, before),
         )
     ]
 
 
 CALIBRATION = Section(
     name="calibration",
-    title="Calibration",
+    title=lambda: text("report-title-calibration"),
     order=600,
-    subtitle=lambda run: "predicted probability against accuracy",
+    subtitle=lambda run: text("report-title-calibration.subtitle"),
     applies=lambda run: run.tested is not None,
     text=_calibration_text,
     drawings=_calibration_drawings,

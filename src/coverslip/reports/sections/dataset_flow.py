@@ -6,32 +6,29 @@ from typing import TYPE_CHECKING
 
 from coverslip.messages import text
 from coverslip.reports import figures
-from coverslip.reports.figure_numbers import Numbers
-from coverslip.reports.figures import HAIR, INK, MUTED, PAPER, WASH
+from coverslip.reports.figures import HAIR, INK, MUTED, PAPER, WASH, FigureData
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.training import Drawing, Section, SectionText
-from coverslip.reports.words import count
+from coverslip.reports.words import count, set_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Prefixes of the reasons for exclusion in split.csv, and their titles in the report.
+# Prefixes of the reasons for exclusion in split.csv, and the messages of their titles in the report.
 _REASONS = {
-    "unreadable:": "unreadable",
-    "no label": "without label",
-    "same pixels": "duplicates with other labels",
-    "on request:": "on request",
-    "no training image": "class not in training set",
+    "unreadable:": "flow-unreadable",
+    "no label": "flow-without-label",
+    "same pixels": "flow-duplicates",
+    "on request:": "flow-on-request",
+    "no training image": "flow-class-not-in-training",
 }
-_BY_HAND = "by hand"
-_OTHER = "other reasons"
-_PARTS = {"train": "training", "val": "validation", "test": "test"}
-_COPIES = ("duplicates", "near-duplicates")
+_SETS = ("train", "val", "test")
+_DUPLICATES = ("duplicates", "near-duplicates")
 
 
 @dataclass(frozen=True, slots=True)
-class FlowPart:
+class FlowSet:
     """A set of the split."""
 
     title: str
@@ -44,41 +41,42 @@ class Flow:
     """Numbers of images from the dataset to the sets of the split."""
 
     n_found: int
-    left_out: dict[str, int]  # by reason, the most frequent first
+    excluded: dict[str, int]  # by reason, the most frequent first
     n_used: int
-    n_copies: int | None  # used images with a duplicate or near-duplicate; None if not searched
-    parts: list[FlowPart]
+    n_duplicates: int | None  # used images with a duplicate or near-duplicate; None if not searched
+    sets: list[FlowSet]
 
 
 def flow_of(run: ReportedRun) -> Flow:
     """Return the flow of images, from the run's split and its data inspection."""
-    reasons = Counter(_kind(row.reason) for row in run.run.split if row.split == "excluded")
+    reasons = Counter(_reason_title(row.reason) for row in run.run.split if row.split == "excluded")
     if run.n_excluded_by_hand:
-        reasons[_BY_HAND] = run.n_excluded_by_hand
+        reasons[text("flow-by-hand")] = run.n_excluded_by_hand
     n_found = len(run.used) + reasons.total()
-    return Flow(n_found, dict(reasons.most_common()), len(run.used), _n_copies(run), _parts(run))
+    return Flow(n_found, dict(reasons.most_common()), len(run.used), _n_duplicates(run), _sets(run))
 
 
-def _kind(reason: str) -> str:
-    return next((words for start, words in _REASONS.items() if reason.startswith(start)), _OTHER)
+def _reason_title(reason: str) -> str:
+    code = next((code for start, code in _REASONS.items() if reason.startswith(start)), "flow-other-reasons")
+    return text(code)
 
 
-def _n_copies(run: ReportedRun) -> int | None:
+def _n_duplicates(run: ReportedRun) -> int | None:
     inspection = run.run.inspection
     if inspection is None:
         return None
-    findings = (finding for code in _COPIES for finding in inspection.of(code))
-    copies = {image for finding in findings for cluster in finding.images for image in cluster}
-    return sum(row.image_id in copies for row in run.used)
+    findings = (finding for code in _DUPLICATES for finding in inspection.of(code))
+    duplicates = {image for finding in findings for cluster in finding.images for image in cluster}
+    return sum(row.image_id in duplicates for row in run.used)
 
 
-def _parts(run: ReportedRun) -> list[FlowPart]:
+def _sets(run: ReportedRun) -> list[FlowSet]:
     if run.n_folds:
-        return [FlowPart(f"{run.n_folds}-fold cross-validation", len(run.used), run.n_groups)]
-    rows_of = {part: [row for row in run.used if row.split == part] for part in _PARTS}
+        return [FlowSet(text("flow-cross-validation", n_folds=run.n_folds), len(run.used), run.n_groups)]
+    rows_of = {split: [row for row in run.used if row.split == split] for split in _SETS}
     return [
-        FlowPart(_PARTS[part], len(rows), len({row.named_group for row in rows if row.named_group}))
-        for part, rows in rows_of.items()
+        FlowSet(set_title(split), len(rows), len({row.named_group for row in rows if row.named_group}))
+        for split, rows in rows_of.items()
         if rows
     ]
 
@@ -86,51 +84,56 @@ def _parts(run: ReportedRun) -> list[FlowPart]:
 def _words(run: ReportedRun) -> list[str]:
     flow = flow_of(run)
     words = []
-    if flow.n_copies:
-        words.append(text("report-duplicates", n_images=flow.n_copies, is_leaky=run.environment.allow_leakage))
+    if flow.n_duplicates:
+        words.append(text("report-duplicates", n_images=flow.n_duplicates, is_leaky=run.environment.allow_leakage))
     inspection = run.run.inspection
     if inspection is not None and not inspection.are_copies_known:
         words.append(text("report-no-near-duplicate-search"))
     return words
 
 
-def _numbers(flow: Flow) -> Numbers:
+def _numbers(flow: Flow) -> FigureData:
     rows: list[tuple[str, int, int | None]] = [("found", flow.n_found, None)]
-    rows += [(f"excluded: {reason}", n, None) for reason, n in flow.left_out.items()]
+    rows += [(f"excluded: {reason}", n, None) for reason, n in flow.excluded.items()]
     rows.append(("included", flow.n_used, None))
-    if flow.n_copies is not None:
-        rows.append(("included, with duplicates", flow.n_copies, None))
-    rows += [(part.title, part.n, part.n_groups or None) for part in flow.parts]
-    return Numbers(("what", "images", "groups"), rows)
+    if flow.n_duplicates is not None:
+        rows.append(("included, with duplicates", flow.n_duplicates, None))
+    rows += [(image_set.title, image_set.n, image_set.n_groups or None) for image_set in flow.sets]
+    return FigureData(("what", "images", "groups"), rows)
 
 
 def draw_flow(flow: Flow) -> "Figure":
     """Draw boxes with numbers from left to right; excluded images are listed below their arrow."""
-    n_rows = max(len(flow.parts), 2 + len(flow.left_out))
+    n_rows = max(len(flow.sets), 2 + len(flow.excluded))
     height = 0.62 * n_rows
     figure = figures.new_figure(8.6, height)
     axes = figure.subplots()
     axes.set_axis_off()
     axes.set(xlim=(0, 8.6), ylim=(0, height))
-    middle = height - 0.31 * max(len(flow.parts), 1)
-    _box(axes, 0.0, middle, [count(flow.n_found), "images found"], width=1.6)
-    _box(axes, 3.5, middle, [count(flow.n_used), "images included"], width=1.6)
+    middle = height - 0.31 * max(len(flow.sets), 1)
+    _box(axes, 0.0, middle, [count(flow.n_found), text("flow-images-found")], width=1.6)
+    _box(axes, 3.5, middle, [count(flow.n_used), text("flow-images-included")], width=1.6)
     _arrow(axes, (1.6, middle), (3.5, middle))
-    for k, part in enumerate(flow.parts):
+    for k, image_set in enumerate(flow.sets):
         y = height - 0.31 - 0.62 * k
-        _box(axes, 5.8, y, [count(part.n), text("report-flow-set", name=part.title, n_groups=part.n_groups)], width=2.8)
+        _box(
+            axes,
+            5.8,
+            y,
+            [count(image_set.n), text("report-flow-set", name=image_set.title, n_groups=image_set.n_groups)],
+            width=2.8,
+        )
         _arrow(axes, (5.1, middle), (5.8, y))
-    if flow.left_out:
-        _draw_excluded(axes, flow.left_out, middle)
+    if flow.excluded:
+        _draw_excluded(axes, flow.excluded, middle)
     return figure
 
 
 def _draw_excluded(axes: "Axes", excluded_counts: dict[str, int], middle: float) -> None:
     top = middle - 0.55
     axes.plot([2.55, 2.55], [middle, top], color=MUTED, linewidth=0.8)
-    axes.text(
-        2.55, top - 0.16, f"{count(sum(excluded_counts.values()))} excluded", ha="center", color=INK, fontsize=8.5
-    )
+    title = text("flow-excluded", n_images=sum(excluded_counts.values()))
+    axes.text(2.55, top - 0.16, title, ha="center", color=INK, fontsize=8.5)
     for k, (reason, n) in enumerate(excluded_counts.items()):
         line = f"{count(n)} {reason}" if len(excluded_counts) > 1 else reason
         axes.text(2.55, top - 0.36 - 0.2 * k, line, ha="center", color=MUTED, fontsize=7.5)
@@ -152,16 +155,16 @@ def _arrow(axes: "Axes", start: tuple[float, float], end: tuple[float, float]) -
 
 def _drawings(run: ReportedRun) -> list[Drawing]:
     flow = flow_of(run)
-    title = "Flow of the images from the dataset to the sets of the split."
+    title = text("report-flow-drawing")
     return [Drawing("flow", title, lambda: draw_flow(flow), lambda: _numbers(flow))]
 
 
 FLOW = Section(
     name="flow",
-    title="Image flow",
+    title=lambda: text("report-title-flow"),
     order=860,
     is_about_training=True,
-    subtitle=lambda run: "found, excluded and included images",
+    subtitle=lambda run: text("report-title-flow.subtitle"),
     text=lambda run: SectionText(_words(run)),
     drawings=_drawings,
 )

@@ -11,11 +11,14 @@ from coverslip.messages import text
 from coverslip.reports import content
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.training import Section, SectionText
-from coverslip.reports.tables import Cell, Estimate, below_values, estimate
-from coverslip.reports.words import count, number, percent
-from coverslip.runs import CalibrationImages, Prediction
+from coverslip.reports.tables import Cell, Estimate, below_values, column_titles, estimate
+from coverslip.reports.words import DECISION_IMAGES, count, number, percent
+from coverslip.runs import Prediction
 
-_SETS = ("test set of the run", "external test set")
+
+def _set_titles() -> tuple[str, str]:
+    """Return the titles of both sets whose metrics are compared."""
+    return text("column-own-test-set"), text("column-external-test-set")
 
 
 def _own_test_text(run: ReportedRun) -> SectionText:
@@ -25,7 +28,8 @@ def _own_test_text(run: ReportedRun) -> SectionText:
         for metric in content.metrics(run)
         if metric.name in own_test_metrics and METRICS[metric.name].is_compared
     ]
-    differences = [independent_difference(own_test_metrics[name], run.metrics[name], _SETS) for name in names]
+    sets = _set_titles()
+    differences = [independent_difference(own_test_metrics[name], run.metrics[name], sets) for name in names]
     rows = [
         (
             METRICS[name].title,
@@ -35,10 +39,10 @@ def _own_test_text(run: ReportedRun) -> SectionText:
         )
         for name, difference in zip(names, differences, strict=True)
     ]
-    words = list(_doubts(run))
+    words = list(_caveats(run))
     if any(difference.low is not None for difference in differences):
         words.append(f"{below_values(rows)} {text('report-difference-includes-zero')}")
-    columns = ("metric", *reversed(_SETS), "difference") if rows else ()
+    columns = (text("column-metric"), *reversed(sets), text("column-difference")) if rows else ()
     return SectionText(words, columns, rows)
 
 
@@ -48,7 +52,7 @@ def against_own_test(run: ReportedRun) -> str:
     name = run.metrics.primary
     if name not in own_test_metrics:
         return ""
-    difference = independent_difference(own_test_metrics[name], run.metrics[name], _SETS)
+    difference = independent_difference(own_test_metrics[name], run.metrics[name], _set_titles())
     if difference.value is None or difference.low is None or difference.high is None:
         return ""
     is_worse = (difference.value < 0) == (METRICS[name].better == "higher")
@@ -61,7 +65,7 @@ def against_own_test(run: ReportedRun) -> str:
     )
 
 
-def _doubts(run: ReportedRun) -> Iterator[str]:
+def _caveats(run: ReportedRun) -> Iterator[str]:
     """Yield caveats about the images of both sets that limit the comparison of their metrics."""
     of_own_test = ReportedRun(run.run)
     if of_own_test.run.is_measured and of_own_test.rule == "threshold set by hand":
@@ -87,24 +91,19 @@ def _doubts(run: ReportedRun) -> Iterator[str]:
 
 OWN_TEST = Section(
     name="own-test",
-    title="Comparison with the run's test set",
+    title=lambda: text("report-title-own-test"),
     order=50,
-    subtitle=lambda run: "same classifier, two test sets",
+    subtitle=lambda run: text("report-title-own-test.subtitle"),
     applies=lambda run: run.evaluation is not None,
     text=_own_test_text,
 )
 
 
 _MOST_GROUPS = 12
-_CALIBRATED_ON: dict[CalibrationImages, str] = {
-    "validation images": "validation",
-    "held-out training images": "held-out",
-    "the folds' images": "folds",
-}
 
 
 def _prediction_sets_text(run: ReportedRun) -> SectionText:
-    rows = _with_sets(run)
+    rows = _rows_with_sets(run)
     if not rows:
         return SectionText((text("report-no-prediction-sets", target=f"{LEVEL:.0%}", n_needed=images_needed()),))
     whole = _coverage(rows, run.classes)
@@ -123,7 +122,7 @@ def _prediction_sets_text(run: ReportedRun) -> SectionText:
             text(
                 "report-coverage-guarantee",
                 has_folds=bool(run.n_folds),  # then the table is about the networks of the folds
-                calibrated_on=_CALIBRATED_ON[run.run.training.calibration.calibrated_on],
+                calibrated_on=DECISION_IMAGES[run.run.training.calibration.calibrated_on],
                 is_instant=run.run.training.chosen == "instant",
                 lowest=f"{2 * LEVEL - 1:.0%}",
             )
@@ -134,12 +133,13 @@ def _prediction_sets_text(run: ReportedRun) -> SectionText:
         words.append(text("report-coverage-of-groups"))
     if run.n_folds:
         words.append(text("report-coverage-of-folds"))
-    return SectionText(
-        words, ("class or group", "images", "true class in the set", "mean set size"), list(_lines(run, rows))
+    columns = column_titles(
+        "column-class-or-group", "column-images", "column-true-class-in-set", "column-mean-set-size"
     )
+    return SectionText(words, columns, list(_lines(run, rows)))
 
 
-def _with_sets(run: ReportedRun) -> Sequence[Prediction]:
+def _rows_with_sets(run: ReportedRun) -> Sequence[Prediction]:
     return [
         row
         for row in run.measured.predictions.measured().rows
@@ -166,7 +166,7 @@ def _lines(run: ReportedRun, rows: Sequence[Prediction]) -> Iterator[tuple[str, 
     of_groups = {name: _coverage(group_rows, run.classes) for name, group_rows in by_group.items()}
     worst = sorted(of_groups, key=lambda name: of_groups[name].n_covered / of_groups[name].n)
     for name in worst[:_MOST_GROUPS]:
-        yield _line(f"group {name}", of_groups[name])
+        yield _line(text("report-group-name", name=name), of_groups[name])
 
 
 def _line(name: str, coverage: SetCoverage) -> tuple[str, ...]:
@@ -183,7 +183,7 @@ def _coverage(rows: Sequence[Prediction], classes: Sequence[str]) -> SetCoverage
 
 PREDICTION_SETS = Section(
     name="prediction_sets",
-    title="Prediction sets",
+    title=lambda: text("report-title-prediction-sets"),
     order=650,
     applies=lambda run: run.metrics.n > 0,
     text=_prediction_sets_text,
@@ -206,16 +206,17 @@ def _prevalence_text(run: ReportedRun) -> SectionText:
         *([text("report-predictive-ranges")] if has_ranges else []),
     )
     rows: list[list[Cell]] = [
-        [percent(share), *(_with_ends(sensitivity, specificity, share, which) for which in ("ppv", "npv"))]
+        [percent(share), *(_predictive_value(sensitivity, specificity, share, which) for which in ("ppv", "npv"))]
         for share in sorted(
             {test_share, *(prevalence for prevalence in _PREVALENCES if abs(prevalence - test_share) >= _SAME_SHOWN)}
         )
         if 0 < share < 1
     ]
-    return SectionText(words, (f"proportion of {name}", "PPV", "NPV"), rows)
+    columns = (text("column-proportion", label=name), *column_titles("column-ppv", "column-npv"))
+    return SectionText(words, columns, rows)
 
 
-def _with_ends(sensitivity: Metric, specificity: Metric, share: float, which: str) -> Estimate:
+def _predictive_value(sensitivity: Metric, specificity: Metric, share: float, which: str) -> Estimate:
     """Return the predictive value, with an interval from the ends of both intervals."""
 
     def at(sensitive: float | None, specific: float | None) -> float | None:
@@ -230,7 +231,7 @@ def _with_ends(sensitivity: Metric, specificity: Metric, share: float, which: st
 
 PREVALENCE = Section(
     name="prevalence",
-    title="Predictive values by class proportion",
+    title=lambda: text("report-title-prevalence"),
     order=350,
     applies=lambda run: len(run.classes) == 2 and run.metrics.n > 0,
     text=_prevalence_text,
@@ -240,16 +241,15 @@ PREVALENCE = Section(
 _MOST_SHOWN = 12
 _FEWEST, _MANY = 2, 0.1  # minimum unfamiliar images of a group, and their share: a single image is no evidence
 _MOST_UNFAMILIAR_GROUPS = 5  # listed by name
-_COLUMNS = ("image", "predicted class", "OOD score (threshold: 1)")
 
 
 def _unfamiliar_text(run: ReportedRun) -> SectionText:
-    judged = [row for row in run.measured.predictions if row.ood_score is not None]
-    unlike = sorted(
-        (row for row in judged if row.decision == "unfamiliar"), key=lambda row: row.ood_score or 0, reverse=True
+    scored = [row for row in run.measured.predictions if row.ood_score is not None]
+    unfamiliar = sorted(
+        (row for row in scored if row.decision == "unfamiliar"), key=lambda row: row.ood_score or 0, reverse=True
     )
     detector = run.run.card.ood if run.run.card is not None else None
-    words = [text("report-unfamiliar", n_unfamiliar=len(unlike), n_images=len(judged))]
+    words = [text("report-unfamiliar", n_unfamiliar=len(unfamiliar), n_images=len(scored))]
     if detector is not None:
         has_folds = bool(run.n_folds)
         if has_folds:
@@ -260,14 +260,15 @@ def _unfamiliar_text(run: ReportedRun) -> SectionText:
                 has_folds=has_folds,
                 n_images=detector.n,
                 n_beyond=detector.n_beyond,
-                set_on=_CALIBRATED_ON[detector.calibrated_on],
+                set_on=DECISION_IMAGES[detector.calibrated_on],
             )
         )
     words.append(text("report-ood-benchmarks"))
-    if by_group := _by_group(run, {row.image_id for row in judged}, {row.image_id for row in unlike}):
+    if by_group := _by_group(run, {row.image_id for row in scored}, {row.image_id for row in unfamiliar}):
         words.insert(1, by_group)
-    rows = [(row.image_id, row.predicted or "", f"{row.ood_score:.2f}") for row in unlike[:_MOST_SHOWN]]
-    return SectionText(words, _COLUMNS if rows else (), rows, ("predicted class",))
+    rows = [(row.image_id, row.predicted or "", f"{row.ood_score:.2f}") for row in unfamiliar[:_MOST_SHOWN]]
+    columns = column_titles("column-image", "column-predicted-class", "column-ood-score")
+    return SectionText(words, columns if rows else (), rows, columns[1:2])
 
 
 def _by_group(run: ReportedRun, scored_ids: set[str], unfamiliar_ids: set[str]) -> str:
@@ -275,14 +276,17 @@ def _by_group(run: ReportedRun, scored_ids: set[str], unfamiliar_ids: set[str]) 
     rows = run.used if run.evaluation is None else ()
     group_of = {row.image_id: row.named_group for row in rows if row.named_group}
     n_of = Counter(group_of[image_id] for image_id in scored_ids if image_id in group_of)
-    n_unlike = Counter(group_of[image_id] for image_id in unfamiliar_ids if image_id in group_of)
+    n_unfamiliar_of = Counter(group_of[image_id] for image_id in unfamiliar_ids if image_id in group_of)
     if not n_of:
         return ""
     many = sorted(
-        (name for name, n in n_unlike.items() if n >= _FEWEST and n > _MANY * n_of[name]),
-        key=lambda name: (-n_unlike[name] / n_of[name], name),
+        (name for name, n in n_unfamiliar_of.items() if n >= _FEWEST and n > _MANY * n_of[name]),
+        key=lambda name: (-n_unfamiliar_of[name] / n_of[name], name),
     )
-    group_texts = [f"{name} ({n_unlike[name]} of {n_of[name]})" for name in many[:_MOST_UNFAMILIAR_GROUPS]]
+    group_texts = [
+        text("report-unfamiliar-group", name=name, n_unfamiliar=n_unfamiliar_of[name], n_images=n_of[name])
+        for name in many[:_MOST_UNFAMILIAR_GROUPS]
+    ]
     return text(
         "report-unfamiliar-groups",
         n_many=len(many),
@@ -296,7 +300,7 @@ def _by_group(run: ReportedRun, scored_ids: set[str], unfamiliar_ids: set[str]) 
 
 UNFAMILIAR = Section(
     name="unfamiliar",
-    title="Out-of-distribution images",
+    title=lambda: text("report-title-unfamiliar"),
     order=355,
     applies=lambda run: any(row.ood_score is not None for row in run.measured.predictions),
     text=_unfamiliar_text,

@@ -1,10 +1,10 @@
-"""Report sections with images: the dataset's classes and sets, and examples of predictions."""
+"""Report sections with images: the dataset's classes and sets, examples of predictions, and heat-map checks."""
 
 import base64
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +15,11 @@ from coverslip.errors import CoverslipError
 from coverslip.images import describe_image, read_pixels, small_pixels, thumbnail
 from coverslip.messages import text
 from coverslip.reports import figures
-from coverslip.reports.figure_numbers import Numbers
-from coverslip.reports.figures import INK, MUTED, WASH, shortened
+from coverslip.reports.figures import INK, MUTED, WASH, FigureData, shortened
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.training import Drawing, Section, SectionText
-from coverslip.reports.tables import Cell
-from coverslip.reports.words import MANY_CLASSES, count, whole_percent
+from coverslip.reports.tables import Cell, column_titles
+from coverslip.reports.words import MANY_CLASSES, count, number, set_title, signed, whole_percent
 from coverslip.runs.environment import DomainImages
 from coverslip.runs.images import ImageSource
 
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
 N_EXAMPLES, MOST_CLASSES = 6, 24
 _MOST_SIDE_PX = 96  # maximum side of an image in the figure; printed images are smaller
-_NICE = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+_ROUND_LENGTHS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ class Examples:
     @property
     def bar(self) -> int:
         """Length of the scale bar in the unit: a round number, at most half a square."""
-        return max((length for length in _NICE if length <= self.side / 2), default=1)
+        return max((length for length in _ROUND_LENGTHS if length <= self.side / 2), default=1)
 
 
 def shown_classes(run: ReportedRun) -> list[str]:
@@ -83,13 +82,13 @@ def shown_classes(run: ReportedRun) -> list[str]:
 
 def examples_of(run: ReportedRun) -> Examples:
     """Return the first readable images of each class, in a random order set by the run's seed."""
-    of_class = {name: _drawn(run, k, name) for k, name in enumerate(run.classes) if name in shown_classes(run)}
+    of_class = {name: _class_examples(run, k, name) for k, name in enumerate(run.classes) if name in shown_classes(run)}
     every = [example for examples in of_class.values() for example in examples]
     is_known = bool(every) and all(example.um_per_px is not None for example in every)
     return Examples(of_class, "µm" if is_known else "px")
 
 
-def _drawn(run: ReportedRun, k: int, name: str) -> list[Example]:
+def _class_examples(run: ReportedRun, k: int, name: str) -> list[Example]:
     rows = sorted(row.image_id for row in run.used if row.label == name)
     order = np.random.default_rng([run.recipe.seed, k]).permutation(len(rows))
     candidates = ((rows[i], run.images.find(rows[i])) for i in order)
@@ -149,7 +148,7 @@ def _class_row(axes: "Axes", examples: Examples, name: str | None) -> None:
         axes.imshow(picture, extent=(x, x + width, y, y + height), cmap="gray", vmin=0, vmax=255, interpolation="none")
     if not examples.of_class[name]:
         axes.add_patch(_square(side))
-        axes.text(side / 2, side / 2, "files not\nfound", ha="center", va="center", fontsize=6)
+        axes.text(side / 2, side / 2, text("figure-files-not-found"), ha="center", va="center", fontsize=6)
     axes.set(xlim=(0, N_EXAMPLES * side * 1.04), ylim=(0, side))  # `imshow` changes the limits
 
 
@@ -169,12 +168,12 @@ def _scale_bar(figure: "SubFigure", examples: Examples, n_columns: int) -> None:
     axes[0].text(0, 0.5, f"{examples.bar} {examples.unit}", va="top", color=MUTED, fontsize=7.5)
 
 
-def _numbers(examples: Examples) -> Numbers:
+def _numbers(examples: Examples) -> FigureData:
     rows = [
         (example.label, example.image_id, example.width_px, example.height_px, example.um_per_px)
         for example in examples.every
     ]
-    return Numbers(("class", "image_id", "width_px", "height_px", "um_per_px"), rows)
+    return FigureData(("class", "image_id", "width_px", "height_px", "um_per_px"), rows)
 
 
 def _words(run: ReportedRun) -> list[str]:
@@ -192,16 +191,13 @@ def _drawings(run: ReportedRun) -> list[Drawing]:
 
 EXAMPLES = Section(
     name="examples",
-    title="Example images",
+    title=lambda: text("report-title-examples"),
     order=870,
     is_about_training=True,
-    subtitle=lambda run: "of each class",
+    subtitle=lambda run: text("report-title-examples.subtitle"),
     text=lambda run: SectionText(_words(run)),
     drawings=_drawings,
 )
-
-
-_PARTS = {"train": "training", "val": "validation", "test": "test", "excluded": "excluded"}
 
 
 def image_kind(run: ReportedRun) -> str:
@@ -216,17 +212,25 @@ def image_kind(run: ReportedRun) -> str:
     is_same = smallest == largest
     size = text("report-image-sizes", is_same=is_same, smallest=smallest, median=median, largest=largest)
     formats, depths, channels = list(inspection.formats), list(inspection.bit_depths), list(inspection.channels)
-    kinds = [", ".join(formats), text("report-bit-depths", depths=" and ".join(depths)) if depths else ""]
+    kinds = [", ".join(formats), text("report-bit-depths", depths=reduce(_and, depths)) if depths else ""]
     if channels:
         n_most = 1 if channels == ["1"] else 2
-        kinds.append(text("report-channels", channels=" or ".join(channels), n_most=n_most))
+        kinds.append(text("report-channels", channels=reduce(_or, channels), n_most=n_most))
     return " · ".join([size, *filter(None, kinds)])
+
+
+def _and(first: str, second: str) -> str:
+    return text("report-and", first=first, second=second)
+
+
+def _or(first: str, second: str) -> str:
+    return text("report-or", first=first, second=second)
 
 
 def _parts(run: ReportedRun) -> dict[str, str]:
     """Return the sets of the split that have images, with their titles."""
-    titles = {**_PARTS, "test": "tested once"} if run.n_folds else _PARTS
-    return {part: title for part, title in titles.items() if run.parts[part]}
+    titles = {part: set_title(part) for part in ("train", "val", "test", "excluded") if run.parts[part]}
+    return titles | {"test": set_title("tested-once")} if run.n_folds and "test" in titles else titles
 
 
 def _row(name: str, counts: Sequence[int]) -> list[Cell]:
@@ -239,31 +243,32 @@ def _text(run: ReportedRun) -> SectionText:
     names = [*run.classes, *sorted({row.label for row in run.run.split} - {*run.classes, ""})]
     if any(row.label == "" for row in run.run.split):
         names.append("")
-    rows = [_row(name or "without label", [by_class[name, part] for part in sets]) for name in names]
-    return SectionText(tuple(filter(None, [image_kind(run)])), ("class", *sets.values(), "total"), rows)
+    rows = [_row(name or text("flow-without-label"), [by_class[name, part] for part in sets]) for name in names]
+    columns = (text("column-class"), *sets.values(), text("column-total"))
+    return SectionText(tuple(filter(None, [image_kind(run)])), columns, rows)
 
 
 def _totals(run: ReportedRun) -> list[list[Cell]]:
     """Return the foot of the table: all images, and their groups."""
     sets = _parts(run)
     n_groups = [len({row.named_group for row in run.used if row.split == part and row.named_group}) for part in sets]
-    rows = [_row("all images", [run.parts[part] for part in sets])]
+    rows = [_row(text("report-all-images"), [run.parts[part] for part in sets])]
     if n := run.n_excluded_by_hand:
-        rows.insert(0, _row("excluded by hand", [n if part == "excluded" else 0 for part in sets]))
+        rows.insert(0, _row(text("report-excluded-by-hand"), [n if part == "excluded" else 0 for part in sets]))
     if any(n_groups):
-        rows.append(["groups", *(count(n) if n else "–" for n in n_groups), count(run.n_groups)])
+        rows.append([text("column-groups"), *(count(n) if n else "–" for n in n_groups), count(run.n_groups)])
     return rows
 
 
 def _shown(run: ReportedRun) -> dict[str, Any]:  # Any: values for the template
-    reasons = Counter(row.reason or "no reason given" for row in run.run.split if row.split == "excluded")
+    reasons = Counter(row.reason or text("report-no-reason") for row in run.run.split if row.split == "excluded")
     if run.n_excluded_by_hand:
-        reasons["by hand"] = run.n_excluded_by_hand
+        reasons[text("flow-by-hand")] = run.n_excluded_by_hand
     inspection, sets = run.run.inspection, _parts(run)
     by_domain: Counter[tuple[str, str]] = Counter((row.domain, row.split) for row in run.run.split)
     reason_rows = [(_shortened(reason), count(n)) for reason, n in reasons.most_common(6)]
     if n_more := sum(reasons.values()) - sum(n for _, n in reasons.most_common(6)):
-        reason_rows.append(("other reasons", count(n_more)))
+        reason_rows.append((text("flow-other-reasons"), count(n_more)))
     return {
         "totals": _totals(run),
         "domains": [_row(name, [by_domain[name, part] for part in sets]) for name in run.domains],
@@ -280,8 +285,10 @@ def _shown(run: ReportedRun) -> dict[str, Any]:  # Any: values for the template
 def _source(images: DomainImages, *, is_named: bool) -> str:
     """Return the location of a domain's images, in a line."""
     name = f"{images.domain or Path(images.root).name}: " if is_named else ""
-    fingerprint = f" · fingerprint {images.fingerprint[:12]}" if images.fingerprint else ""
-    return f"{name}{images.root}{fingerprint}"
+    has_fingerprint = bool(images.fingerprint)
+    fingerprint = (images.fingerprint or "")[:12]
+    source = text("report-source", root=images.root, has_fingerprint=has_fingerprint, fingerprint=fingerprint)
+    return f"{name}{source}"
 
 
 def _shortened(reason: str) -> str:
@@ -290,17 +297,17 @@ def _shortened(reason: str) -> str:
 
 IMAGES = Section(
     name="images",
-    title="Dataset",
+    title=lambda: text("report-title-images"),
     order=900,
     is_about_training=True,
-    subtitle=lambda run: "images of each class in each set",
+    subtitle=lambda run: text("report-title-images.subtitle"),
     text=_text,
     shown=_shown,
     template=Path(__file__).with_name("images.html"),
 )
 
 
-N_MISTAKES, N_UNSURE, THUMBNAIL_PX = 12, 6, 160
+N_MISCLASSIFIED, N_LEAST_CERTAIN, THUMBNAIL_PX = 12, 6, 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,20 +326,20 @@ def n_mistakes(run: ReportedRun) -> int:
     return 0 if run.tested is None else int((run.tested.predicted != run.tested.label).sum())
 
 
-def _mistakes(run: ReportedRun) -> list[_Tile]:
+def _misclassified_tiles(run: ReportedRun) -> list[_Tile]:
     """Return the most confident misclassifications."""
     if run.tested is None:
         return []
-    sure = run.tested.probability_of_predicted
+    confidence = run.tested.probability_of_predicted
     wrong = np.flatnonzero(run.tested.predicted != run.tested.label)
-    return _tiles(run, wrong[np.argsort(-sure[wrong], kind="stable")][:N_MISTAKES])
+    return _tiles(run, wrong[np.argsort(-confidence[wrong], kind="stable")][:N_MISCLASSIFIED])
 
 
-def _unsure(run: ReportedRun) -> list[_Tile]:
+def _least_certain_tiles(run: ReportedRun) -> list[_Tile]:
     """Return the least certain predictions, correct or wrong."""
     if run.tested is None:
         return []
-    return _tiles(run, np.argsort(run.tested.probability_of_predicted, kind="stable")[:N_UNSURE])
+    return _tiles(run, np.argsort(run.tested.probability_of_predicted, kind="stable")[:N_LEAST_CERTAIN])
 
 
 def _tiles(run: ReportedRun, positions: Iterable[int]) -> list[_Tile]:
@@ -344,7 +351,7 @@ def _tile(run: ReportedRun, i: int) -> _Tile:
     assert tested is not None
     image_id = tested.rows[i].image_id
     return _Tile(
-        image=_picture(run.images.find(image_id)),
+        image=_thumbnail_uri(run.images.find(image_id)),
         true=run.classes[tested.label[i]],
         predicted=run.classes[tested.predicted[i]],
         probability=whole_percent(float(tested.probability_of_predicted[i])),
@@ -354,7 +361,7 @@ def _tile(run: ReportedRun, i: int) -> _Tile:
     )
 
 
-def _picture(source: ImageSource | None) -> str:
+def _thumbnail_uri(source: ImageSource | None) -> str:
     """Return a thumbnail as data URI; empty if the image was moved or deleted, which the tile then states."""
     if source is None:
         return ""
@@ -366,27 +373,64 @@ def _picture(source: ImageSource | None) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
 
 
-def _mistakes_subtitle(run: ReportedRun) -> str:
+def _misclassified_subtitle(run: ReportedRun) -> str:
     n = n_mistakes(run)
-    return text("report-misclassifications-shown", n_shown=min(n, N_MISTAKES), n_images=n)
+    return text("report-misclassifications-shown", n_shown=min(n, N_MISCLASSIFIED), n_images=n)
 
 
 _TEMPLATE = Path(__file__).with_name("tiles.html")
-MISTAKES = Section(
+MISCLASSIFIED = Section(
     name="misclassified",
-    title="Most confident misclassifications",
+    title=lambda: text("report-title-misclassified"),
     order=400,
-    subtitle=_mistakes_subtitle,
+    subtitle=_misclassified_subtitle,
     applies=lambda run: n_mistakes(run) > 0,
-    shown=lambda run: {"tiles": _mistakes(run)},
+    shown=lambda run: {"tiles": _misclassified_tiles(run)},
     template=_TEMPLATE,
 )
 LEAST_CERTAIN = Section(
     name="least_certain",
-    title="Least certain predictions",
+    title=lambda: text("report-title-least-certain"),
     order=500,
-    subtitle=lambda run: "correct or wrong, with the lowest probability",
+    subtitle=lambda run: text("report-title-least-certain.subtitle"),
     applies=lambda run: run.tested is not None,
-    shown=lambda run: {"tiles": _unsure(run)},
+    shown=lambda run: {"tiles": _least_certain_tiles(run)},
     template=_TEMPLATE,
+)
+
+
+def check_result(passes: bool) -> str:
+    """Return whether a method of heat maps passed its sanity checks, as a cell."""
+    return text("report-passed") if passes else text("report-failed")
+
+
+def _map_checks_text(run: ReportedRun) -> SectionText:
+    map_checks = run.run.map_checks
+    assert map_checks is not None, "the section applies to runs with checks"
+    words = (
+        text("report-map-checks", n_images=map_checks.n_images, checked_on=map_checks.checked_on),
+        text("report-shown-map"),
+    )
+    columns = column_titles(
+        "column-method", "column-correlation-with-random-weights", "column-gain-with-bound", "column-checks"
+    )
+    rows = [
+        (
+            check.method,
+            number(check.similarity, 2),
+            f"{signed(check.gain)} ({signed(check.gain_low)})",
+            check_result(check.passes),
+        )
+        for check in map_checks.checks
+    ]
+    return SectionText(words, columns if rows else (), rows)
+
+
+MAP_CHECKS = Section(
+    name="map_checks",
+    title=lambda: text("report-title-map-checks"),
+    order=785,
+    is_about_training=True,
+    applies=lambda run: run.run.map_checks is not None,
+    text=_map_checks_text,
 )

@@ -15,6 +15,7 @@ from coverslip.reports.words import (
     group_words,
     listed,
     percent,
+    set_title,
     split_words,
     without_group,
 )
@@ -24,7 +25,7 @@ from coverslip.runs.recipe import changed_phrases, phrases
 from coverslip.runs.training import FinetuneStage, InstantStage
 
 _PACKAGES = {"torch": "PyTorch", "timm": "timm", "numpy": "NumPy", "scipy": "SciPy"}
-_PART_WORDS = {"train": "training", "val": "validation", "test": "test"}
+_SETS = ("train", "val", "test")
 # Keys that a sentence has its own place for, or that are no part of what was done to the images or the network. Any
 # other is mentioned at the end of the part of its group, if it is not at its default.
 _PLACED = frozenset(
@@ -136,10 +137,10 @@ def _data_methods(run: ReportedRun) -> str:
 def _excluded(run: ReportedRun) -> str:
     """Return how many images were found, and why some are not used; empty if all are used."""
     flow = flow_of(run)
-    if not flow.left_out:
+    if not flow.excluded:
         return ""
-    reasons = listed([f"{count(n)} {reason}" for reason, n in flow.left_out.items()], len(flow.left_out))
-    n_excluded = sum(flow.left_out.values())
+    reasons = listed([f"{count(n)} {reason}" for reason, n in flow.excluded.items()], len(flow.excluded))
+    n_excluded = sum(flow.excluded.values())
     return text("methods-excluded", n_found=flow.n_found, n_excluded=n_excluded, reasons=reasons)
 
 
@@ -147,14 +148,14 @@ def _divided(run: ReportedRun) -> str:
     """Return how the images were split into sets, and the size of each set."""
     other_settings = _others(run.recipe, "split", before="; ")
     predefined_sets = () if run.n_folds else run.environment.predefined_sets
-    if len(predefined_sets) == len(_PART_WORDS):
+    if len(predefined_sets) == len(_SETS):
         return text(
             "methods-given-division", sets=_shares(run), has_others=bool(other_settings), others=other_settings[2:]
         )
     return text(
         "methods-division",
         has_given=bool(predefined_sets),
-        given=listed([_PART_WORDS[side] for side in predefined_sets], len(predefined_sets)),
+        given=listed([set_title(side) for side in predefined_sets], len(predefined_sets)),
         has_domains=bool(run.domains),
         sets=_shares(run),
         settings=f"{phrases(run.recipe)['seed']}{other_settings}",
@@ -175,7 +176,7 @@ def _group_methods(run: ReportedRun) -> str:
 def _shares(run: ReportedRun) -> str:
     if run.n_folds:
         return text("methods-folds", n_folds=run.n_folds)
-    sets = [f"{words} ({count(run.parts[part])})" for part, words in _PART_WORDS.items() if run.parts[part]]
+    sets = [f"{set_title(part)} ({count(run.parts[part])})" for part in _SETS if run.parts[part]]
     return text("methods-sets", sets=listed(sets))
 
 
@@ -245,7 +246,7 @@ def preprocessing_methods(run: ReportedRun) -> str:
             update={"image_size": recipe.image_size or prepared.image_size, "scaling": prepared.scaling.mode}
         )
     words = phrases(recipe)
-    resized = ", ".join(filter(None, [f"resized {words['image_size']}".strip(), words["resize"]]))
+    resized = ", ".join(filter(None, [text("methods-resized", size=words["image_size"]).strip(), words["resize"]]))
     other_settings = _others(run.recipe, "images", before=", ")
     return text("methods-preprocessing", resized=resized, scaling=words["scaling"], others=other_settings)
 
@@ -362,7 +363,7 @@ def _selected_epoch(run: ReportedRun, stage: FinetuneStage) -> str:
 def _steps(recipe: Recipe, stage: FinetuneStage) -> str:
     words = phrases(recipe)
     second = f"; {words['sgd_from']} {words['sgd_learning_rate']}" if recipe.optimizer == "adam-then-sgd" else ""
-    batches = f"{words['batch_size']} {' and '.join(filter(None, (words['class_weights'], words['sampling'])))}".strip()
+    batches = f"{words['batch_size']} {listed([*filter(None, (words['class_weights'], words['sampling']))])}".strip()
     is_heeded = recipe.patience_used == recipe.patience
     stated = recipe if is_heeded else recipe.model_copy(update={"patience": Recipe().patience})
     if recipe.last_epoch is not None:  # finished early; epochs and selection have separate sentences
@@ -380,13 +381,13 @@ def _regularizer_methods(recipe: Recipe) -> str:
         return ""
     words = phrases(recipe.regularizer)
     other_settings = "".join(
-        f"; {phrase}" for phrase in changed_phrases(recipe.regularizer, "training", besides=_REGULARISED)
+        f"; {phrase}" for phrase in changed_phrases(recipe.regularizer, "training", besides=_REGULARIZER_KEYS)
     )
-    weights = f"{words['spread_weight']} and {words['scatter_weight']}{other_settings}"
+    weights = f"{listed([words['spread_weight'], words['scatter_weight']])}{other_settings}"
     return text("methods-regularizer", groups=words["groups"], weights=weights)
 
 
-_REGULARISED = frozenset({"groups", "spread_weight", "scatter_weight"})
+_REGULARIZER_KEYS = frozenset({"groups", "spread_weight", "scatter_weight"})
 
 
 def _random_changes(augment: Augment) -> list[str]:
@@ -455,16 +456,16 @@ def _last_calibration(run: ReportedRun) -> str:
     return text("methods-calibrated-folds")
 
 
-def _capitalized(text: str) -> str:
-    return text[:1].upper() + text[1:]
+def _capitalized(phrase: str) -> str:
+    return phrase[:1].upper() + phrase[1:]
 
 
 METHODS = Section(
     name="methods",
-    title="Methods",
+    title=lambda: text("report-title-methods"),
     order=1000,
     is_about_training=True,
-    subtitle=lambda run: "text for the methods section of a paper",
+    subtitle=lambda run: text("report-title-methods.subtitle"),
     text=lambda run: SectionText(methods(run)),
     shown=_shown,
     template=Path(__file__).with_name("methods.html"),

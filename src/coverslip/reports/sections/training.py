@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from coverslip.evaluation import LearningCurve
 from coverslip.messages import duration, text
-from coverslip.reports import figure_numbers, figures
-from coverslip.reports.figure_numbers import Numbers
+from coverslip.reports import figures
+from coverslip.reports.figures import FigureData
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.tables import Cell, estimate
-from coverslip.reports.words import CI, listed, time_for_all
+from coverslip.reports.words import interval_after, listed, time_for_all
 from coverslip.runs import BudgetRecord
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Drawing:
     name: str
     title: str  # text alternative for screen readers
     figure: Callable[[], "Figure"]
-    numbers: Callable[[], Numbers]
+    numbers: Callable[[], FigureData]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class Section:
     """A section of the report."""
 
     name: str
-    title: str
+    title: Callable[[], str]
     order: int  # sections are sorted by it
     subtitle: Callable[[ReportedRun], str] = lambda run: ""
     is_about_training: bool = False  # and not about measured images, which may be external
@@ -65,7 +65,7 @@ def doubling(curve: LearningCurve) -> str:
     if gain.value is None:
         return text("report-no-doubling", reason=gain.reason or "")
     gain_estimate = estimate(gain, is_signed=True)
-    change = f"{gain_estimate.value} macro-F1" + (f" ({CI} {gain_estimate.interval})" if gain_estimate.interval else "")
+    change = f"{gain_estimate.value} {text('column-macro-f1')}{interval_after(gain_estimate.interval)}"
     if gain.value < _FLAT:
         return text("report-flat-learning-curve", change=change)
     return text(
@@ -82,7 +82,7 @@ def over_folds(curve: LearningCurve) -> str:
     if curve.over_folds is None or curve.n_images_of_fold is None:
         return ""
     gain_estimate = estimate(curve.over_folds, is_signed=True)
-    change = f"{gain_estimate.value} ({CI} {gain_estimate.interval})"
+    change = f"{gain_estimate.value}{interval_after(gain_estimate.interval)}"
     return text(
         "report-final-classifier-gain", n_of_fold=curve.n_images_of_fold, n_images=curve.n_images, change=change
     )
@@ -93,16 +93,22 @@ def _learning_text(run: ReportedRun) -> SectionText:
     assert curve is not None
     if not curve.points:
         return SectionText((doubling(curve),))
-    return SectionText(tuple(filter(None, (doubling(curve), over_folds(curve), _how(run), _not_shown(curve)))))
+    return SectionText(
+        tuple(
+            filter(
+                None, (doubling(curve), over_folds(curve), _learning_curve_method(run), _learning_curve_limits(curve))
+            )
+        )
+    )
 
 
-def _how(run: ReportedRun) -> str:
+def _learning_curve_method(run: ReportedRun) -> str:
     """Return how the curve was measured."""
     is_finetuned = run.training is not None and run.training.chosen == "finetune"
     return text("report-learning-curve-method", has_folds=bool(run.n_folds), is_finetuned=is_finetuned)
 
 
-def _not_shown(curve: LearningCurve) -> str:
+def _learning_curve_limits(curve: LearningCurve) -> str:
     """Return what the curve does not show."""
     n_groups = curve.n_groups
     groups = (
@@ -118,15 +124,15 @@ def _drawings(run: ReportedRun) -> list[Drawing]:
     if curve is None or not curve.points:
         return []
     title = text("report-learning-curve-drawing")
-    return [Drawing("learning_curve", title, lambda: figures.learning(curve), lambda: figure_numbers.learning(curve))]
+    return [Drawing("learning_curve", title, lambda: figures.learning(curve), lambda: figures.learning_data(curve))]
 
 
 LEARNING = Section(
     name="learning_curve",
-    title="Learning curve",
+    title=lambda: text("report-title-learning-curve"),
     order=750,
     is_about_training=True,
-    subtitle=lambda run: "effect of twice as many training images",
+    subtitle=lambda run: text("report-title-learning-curve.subtitle"),
     applies=lambda run: run.run.learning_curve is not None,
     text=_learning_text,
     drawings=_drawings,
@@ -179,7 +185,7 @@ def _seconds(seconds: float) -> str:
 
 BUDGET = Section(
     name="budget",
-    title="Time budget",
+    title=lambda: text("report-title-budget"),
     order=1050,
     is_about_training=True,
     applies=lambda run: run.run.budget is not None,

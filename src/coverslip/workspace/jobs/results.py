@@ -26,15 +26,14 @@ from coverslip.evaluation import (
 )
 from coverslip.messages import text
 from coverslip.reports import content, words
-from coverslip.reports.comparing import Difference
+from coverslip.reports.comparison import Difference
 from coverslip.reports.content import ClassResult, DomainResult, FoldResult, MetricValue
 from coverslip.reports.reported import ReportedRun, read_evaluation, read_run
 from coverslip.reports.sections import SECTIONS, sections_of
 from coverslip.reports.sections.curves import pr_averages, roc_averages
 from coverslip.reports.sections.images import n_mistakes
-from coverslip.reports.sections.limits import limits
 from coverslip.reports.sections.methods import methods
-from coverslip.reports.sections.numbers import decided
+from coverslip.reports.sections.results import limits, uncertain_words
 from coverslip.reports.sections.training import Section
 from coverslip.reports.tables import reasons
 from coverslip.runs import LeakageEstimate, Run, metrics_as_json
@@ -47,7 +46,7 @@ Result = TypeVar("Result")
 
 
 def _describe_sections(schema: JsonDict) -> None:
-    schema["description"] = "; ".join(f"`{name}`: {record.title}" for name, record in SECTIONS.items())
+    schema["description"] = "; ".join(f"`{name}`: {record.title()}" for name, record in SECTIONS.items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -355,7 +354,7 @@ def _measurement(run: ReportedRun) -> dict[str, Any]:  # Any: each field has its
         ],
         "calibration": _calibration(run),
         "by_domain": content.domains(run),
-        "decided": decided(run),
+        "decided": uncertain_words(run),
         "n_mistakes": n_mistakes(run),
         "sections": _sections(run),
     }
@@ -370,7 +369,7 @@ def _section(run: ReportedRun, section: Section) -> ReportSection:
     content_of_section = section.text(run)
     return ReportSection(
         name=section.name,
-        title=section.title,
+        title=section.title(),
         subtitle=section.subtitle(run),
         words=list(content_of_section.words),
         reasons=reasons(content_of_section.rows),

@@ -1,4 +1,4 @@
-"""`coverslip export`: a trained classifier as one file."""
+"""`coverslip report` and `coverslip export`: rewrite the report of a run, and write its classifier as one file."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,6 +6,29 @@ from typing import Annotated
 import typer
 
 from coverslip.cli._options import AsJson, usage_error
+from coverslip.messages import escape_controls
+
+
+def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.", show_default=False)]) -> None:
+    """Write the report of a run again.
+
+    The report is RUN/report.html, one file that opens in any browser. Its figures are in RUN/figures/ as SVG and PNG,
+    with their numbers as CSV. RUN/model_card.md is the model card. An evaluation on an external test set has its own
+    report.
+
+    Examples:
+
+      coverslip report runs/first
+
+      coverslip report runs/first/evaluations/other_hospital
+    """
+    from coverslip import pipeline
+    from coverslip.cli._show import notes_console
+    from coverslip.cli.progress import shown_progress
+
+    with shown_progress(notes_console()) as emit:
+        file = pipeline.write_report(run, emit)
+    typer.echo(escape_controls(str(file)))
 
 
 def export(
@@ -49,10 +72,12 @@ def export(
         raise usage_error("usage-export-format", format=one_line(to, 40))
     from coverslip import pipeline
     from coverslip.cli._show import print_json, results_console, size_in_words
+    from coverslip.messages import text
 
     file = pipeline.export(run, out=out)
     size = file.stat().st_size
     if as_json:
         print_json({"file": str(file), "size_bytes": size})
         return
-    results_console().print(f"Classifier  {file} ({size_in_words(size)})", soft_wrap=True)
+    line = text("command-result-classifier", file=file, size=size_in_words(size))
+    results_console().print(line, soft_wrap=True)

@@ -23,16 +23,17 @@ from coverslip.evaluation import (
 )
 from coverslip.messages import text
 from coverslip.reports import words
-from coverslip.reports.comparing.common import CommonImages, common_images
-from coverslip.reports.comparing.differences import (
+from coverslip.reports.content import Measured, measured
+from coverslip.reports.differences import (
     ChangedImages,
+    CommonImages,
     Differing,
     Published,
     changed_images,
+    common_images,
+    differences_between,
     read_published,
-    what_differs,
 )
-from coverslip.reports.content import Measured, measured
 from coverslip.reports.reported import without_results
 from coverslip.reports.tables import estimate
 from coverslip.runs import Run, open_run
@@ -44,9 +45,9 @@ Labels = Literal["both", "first", "second"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
-    """How well the most probable class by the kept network was right on its own training and validation images.
+    """Accuracy and F1 of the most probable class on training and validation images, by the selected network.
 
-    None where that was not measured.
+    A value is None if it was not measured.
     """
 
     train_accuracy: float | None
@@ -57,13 +58,13 @@ class Fit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedRun:
-    """A run, or an evaluation of one, beside others."""
+    """A run, or an evaluation of a run, in a comparison."""
 
     run_id: str
     name: str
     is_evaluation: Annotated[bool, Field(description="Measured on an external test set, not on its own test set.")]
     model: str
-    n: Annotated[int, Field(description="Images that it was measured on.")]
+    n: Annotated[int, Field(description="Number of images that the run was measured on.")]
     classes: tuple[str, ...]
     metrics: list[Measured]
     fit: Fit
@@ -74,48 +75,50 @@ class ComparedRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference(Measured):
-    """A metric of the second run minus that of the first, on the images that both have measured."""
+    """A metric of the second run minus that of the first run, on their common images."""
 
-    first: Annotated[float | None, Field(description="Of the first run, on these images.")]
+    first: Annotated[float | None, Field(description="Value of the first run on the common images.")]
     second: float | None
-    p: Annotated[float | None, Field(description="Two-sided, of no difference; null without an interval.")]
+    p: Annotated[float | None, Field(description="Two-sided p-value for no difference; null without an interval.")]
     is_shown: Annotated[bool, Field(description="Statistically significant: the interval excludes 0.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumbersByLabels:
-    """The differences by one set of labels."""
+    """The differences in metrics, by one set of labels."""
 
     labels: Annotated[
-        Labels, Field(description="`both`: they have the same ones; else those that one of the runs was measured with.")
+        Labels,
+        Field(description="`both`: the labels of both runs are the same. `first`, `second`: the labels of that run."),
     ]
     differences: list[Difference]
     mcnemar: Annotated[
-        McNemar, Field(description="Images that only one of them named rightly, and the exact test of that.")
+        McNemar,
+        Field(description="Numbers of images that only one run classifies correctly, with the exact McNemar test."),
     ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """The first run and another one, on the images that both have measured."""
+    """The first run and another run, on their common images."""
 
-    first: Annotated[str, Field(description="Its run_id.")]
+    first: Annotated[str, Field(description="`run_id` of the first run.")]
     second: str
     n: int
     n_groups: int | None
     n_by_content: Annotated[
-        int, Field(description="Of the n images, those matched by equal pixels, because their files are not the same.")
+        int, Field(description="Number of the n images that were matched by equal pixels, because their files differ.")
     ]
-    n_only_first: Annotated[int, Field(description="Images that only the first run was measured on.")]
+    n_only_first: Annotated[int, Field(description="Number of images that only the first run was measured on.")]
     n_only_second: int
-    n_relabeled: Annotated[int, Field(description="Images that have another label in the second run.")]
+    n_relabeled: Annotated[int, Field(description="Number of images with a different label in the second run.")]
     has_same_rule: Annotated[
         bool,
-        Field(description="Both predict classes by the same decision rule; if not, differences come from it as well."),
+        Field(description="Whether both runs use the same decision rule. If not, the rule affects the differences."),
     ]
     numbers: Annotated[
         list[NumbersByLabels],
-        Field(description="By the labels of both; where some differ, by the first run's and by the second's."),
+        Field(description="One entry if all labels are the same; otherwise one by the labels of each run."),
     ]
     changed: Annotated[
         ChangedImages | None, Field(description="Null if the runs have no images or no classes in common.")
@@ -135,16 +138,16 @@ def conclusion(rows: Sequence[ComparedRun], pairs: Sequence[Pair], runs: Sequenc
         A sentence or two for two runs; empty if the runs cannot be compared.
     """
     if len(runs) > 2:
-        return _of_several(runs, [row.name for row in rows], primary)
+        return _conclusion_of_several(runs, [row.name for row in rows], primary)
     numbers = pairs[0].numbers
     row = next((row for row in numbers[0].differences if row.name == primary), None) if numbers else None
     if row is None or row.value is None:
         return ""
-    sentence = _of_two(row, rows[0].name, rows[1].name, pairs[0])
+    sentence = _conclusion_of_two(row, rows[0].name, rows[1].name, pairs[0])
     return sentence if pairs[0].has_same_rule else f"{sentence} {text('comparison-different-rules')}"
 
 
-def _of_two(row: Difference, first: str, second: str, pair: Pair) -> str:
+def _conclusion_of_two(row: Difference, first: str, second: str, pair: Pair) -> str:
     parameters = {
         "n_images": pair.n,
         "by_labels": words.by_labels(pair.numbers[0].labels),
@@ -160,7 +163,8 @@ def _of_two(row: Difference, first: str, second: str, pair: Pair) -> str:
         return text("comparison-not-tested", reason=row.reason or "", **parameters)
     # The sign is that of the table: the second run minus the first.
     size = words.signed(row.value or 0)
-    interval = f"{words.CI} {words.signed(row.low)} to {words.signed(row.high)}{_p(row.p)}"
+    ends = words.range_words(words.signed(row.low), words.signed(row.high))
+    interval = f"{text('report-confidence-interval', interval=ends)}{_p_words(row.p)}"
     if row.is_shown:
         return text(
             "comparison-better", is_second_better=_is_second_better(row), size=size, interval=interval, **parameters
@@ -176,12 +180,12 @@ def _is_second_better(row: Difference) -> bool:
     return (row.value or 0) >= 0 if row.better == "higher" else (row.value or 0) < 0
 
 
-def _p(p: float | None) -> str:
+def _p_words(p: float | None) -> str:
     space = "\N{NO-BREAK SPACE}"
     return "" if p is None else f", p{space}{'' if p < 0.001 else f'={space}'}{words.p_value(p)}"
 
 
-def _of_several(runs: Sequence[Run], names: Sequence[str], primary: str) -> str:
+def _conclusion_of_several(runs: Sequence[Run], names: Sequence[str], primary: str) -> str:
     record = METRICS[primary]
     values = [run.metrics.metrics[record.name].value for run in runs]
     if any(set(run.metrics.classes) != set(runs[0].metrics.classes) for run in runs) or None in values:
@@ -192,12 +196,12 @@ def _of_several(runs: Sequence[Run], names: Sequence[str], primary: str) -> str:
     significant: list[str] = []
     for k, (run, name) in enumerate(zip(runs, names, strict=True)):
         if k != best:
-            difference = _difference_in_words(run, runs[best], record.name)
+            difference = _difference_to_best(run, runs[best], record.name)
             if difference is None:
                 return ""
-            is_apart = difference.low is not None and difference.high is not None
-            is_apart = is_apart and not (difference.low or 0) <= 0 <= (difference.high or 0)
-            (significant if is_apart else not_significant).append(_quoted(name))
+            is_significant = difference.low is not None and difference.high is not None
+            is_significant = is_significant and not (difference.low or 0) <= 0 <= (difference.high or 0)
+            (significant if is_significant else not_significant).append(_quoted(name))
     return text(
         "comparison-of-several",
         best=names[best],
@@ -210,8 +214,8 @@ def _of_several(runs: Sequence[Run], names: Sequence[str], primary: str) -> str:
     )
 
 
-def _difference_in_words(run: Run, best: Run, metric: str) -> Metric | None:
-    """Return the difference in words; None if the runs have no images in common, or labels differ."""
+def _difference_to_best(run: Run, best: Run, metric: str) -> Metric | None:
+    """Return the difference in the metric; None if the runs have no images in common, or labels differ."""
     common = common_images(run, best)
     if not len(common.first_label) or (common.first_label != common.second_label).any():
         return None
@@ -232,27 +236,30 @@ MOST_RUNS = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Runs side by side: what differed, and each against the first."""
+    """Compared runs: their differences in settings and data, and each run against the first."""
 
     rows: list[ComparedRun]
     differing: list[Differing]
     pairs: list[Pair]
     conclusion: Annotated[
-        str, Field(description="Which run is better by the primary metric, and by how much; empty if not comparable.")
+        str,
+        Field(
+            description="Which run has the better primary metric, and by how much; empty if they are not comparable."
+        ),
     ]
     access_note: Annotated[
-        str, Field(description="What choosing among runs by their test results costs; empty for evaluations.")
+        str, Field(description="How selecting a run by test results biases these results; empty for evaluations.")
     ]
     primary: Annotated[str, Field(description="Name of the metric of the conclusion.")]
     published: Annotated[
-        list[Published], Field(description="Figures from elsewhere, of other images: not tested against these.")
+        list[Published], Field(description="Published values, from other images: not tested against those of the runs.")
     ]
 
     def _repr_html_(self) -> str:
         """Return the conclusion, the differing settings and the differences in metrics as HTML, for notebooks."""
         names = [row.name for row in self.rows]
         differed = html_table(
-            "Differences between the runs", ["", *names], [(row.title, *row.values) for row in self.differing]
+            text("comparison-differences"), ["", *names], [(row.title, *row.values) for row in self.differing]
         )
         conclusion, access = (
             f"<p>{escape(sentence)}</p>" if sentence else "" for sentence in (self.conclusion, self.access_note)
@@ -270,12 +277,12 @@ def compare(
 
     Args:
         runs: two or more that have been measured, or their folders; or evaluations on external test sets.
-        names: an id and a name for each; default: the folder's name.
+        names: an ID and a name for each run; default: the name of its folder.
         published: published metrics to show beside the runs, or a table of them (see `read_published`).
 
     Raises:
         BadRun: a folder is not a run, or has no metrics yet.
-        CoverslipError: fewer than two runs, too many, or a run twice; published metrics cannot be parsed.
+        CoverslipError: fewer than two runs, more than `MOST_RUNS`, or a run twice; published metrics cannot be parsed.
 
     Examples:
         >>> comparison = cs.compare(["runs/first", "runs/second"])
@@ -284,7 +291,7 @@ def compare(
         >>> len(comparison.pairs)
         1
     """
-    opened = [_opened(run) for run in runs]
+    opened = [_open(run) for run in runs]
     if not 2 <= len(opened) <= MOST_RUNS:
         raise CoverslipError("number-of-compared-runs", n_runs=len(opened), most=MOST_RUNS)
     for run in opened:
@@ -301,7 +308,7 @@ def compare(
         count_comparison(run, [name for name in folder_names if name != run_name])
     return Comparison(
         rows=rows,
-        differing=what_differs([_trained(run) for run in opened]),
+        differing=differences_between([_training_of(run) for run in opened]),
         pairs=pairs,
         conclusion=conclusion(rows, pairs, opened, primary),
         access_note=access_note([run for run in (opened[0], *shared) if not run.is_evaluation]),
@@ -310,7 +317,7 @@ def compare(
     )
 
 
-def _opened(run: Run | Path | str) -> Run:
+def _open(run: Run | Path | str) -> Run:
     if isinstance(run, Run):
         return run
     opened_run = Run(Path(run))
@@ -332,7 +339,7 @@ def _row(run: Run, run_id: str, name: str) -> ComparedRun:
         run_id=run_id,
         name=name,
         is_evaluation=run.is_evaluation,
-        model=_trained(run).recipe.model,
+        model=_training_of(run).recipe.model,
         n=evaluation.n,
         classes=evaluation.classes,
         metrics=[
@@ -345,7 +352,7 @@ def _row(run: Run, run_id: str, name: str) -> ComparedRun:
     )
 
 
-def _trained(run: Run) -> Run:
+def _training_of(run: Run) -> Run:
     """Return the training that an evaluation belongs to; else the run itself."""
     return run.parent_run if run.is_evaluation else run
 
@@ -421,7 +428,7 @@ def _pair(first: Run, second: Run, first_row: ComparedRun, second_row: ComparedR
 
 def _rule_of(run: Run) -> tuple[object, ...]:
     """Return the rule by which a run predicts a class; a target is included only if the rule uses it."""
-    recipe = _trained(run).recipe
+    recipe = _training_of(run).recipe
     if recipe.decide_by in ("sensitivity", "specificity"):
         return recipe.decide_by, recipe.target, run.metrics.positive_class
     if recipe.decide_by == "threshold":
@@ -482,7 +489,7 @@ def _pair_as_html(pair: Pair) -> str:
                 by_labels=words.by_labels(numbers.labels),
                 n_images=pair.n,
             ),
-            ["", pair.first, pair.second, f"difference ({words.CI})"],
+            ["", pair.first, pair.second, words.with_interval(text("column-difference"))],
             [(row.title, row.first, row.second, str(estimate(row, is_signed=True))) for row in numbers.differences],
         )
         for numbers in pair.numbers

@@ -1,0 +1,179 @@
+"""Report sections on data quality: suspected label errors, corrected test labels, and the leakage estimate."""
+
+from collections.abc import Iterator, Sequence
+
+from coverslip.evaluation import METRICS
+from coverslip.messages import text
+from coverslip.reports import figures
+from coverslip.reports.comparison import NumbersByLabels, compare
+from coverslip.reports.reported import ReportedRun
+from coverslip.reports.sections.training import Drawing, Section, SectionText
+from coverslip.reports.tables import column_titles, estimate
+from coverslip.reports.words import interval_after, number, relabeled, unknown_labels, with_interval
+from coverslip.runs import LabelErrors, LabelIssue, LeakageEstimate
+
+_MOST_SHOWN = 20
+
+
+def expected_words(errors: LabelErrors) -> str:
+    """Return how many labels are probably wrong, and how many images are misclassified."""
+    suspected = text("report-suspected-labels", n_suspected=errors.n_suspected, n_checked=errors.n_checked)
+    if not errors.images:
+        return suspected
+    return f"{suspected} {text('report-misclassified', n_images=len(errors.images))}"
+
+
+def listed_errors(errors: LabelErrors) -> Sequence[LabelIssue]:
+    """Return the images that are shown: as many as labels are probably wrong."""
+    return errors.images[: min(_MOST_SHOWN, errors.n_suspected)]
+
+
+def label_issue_columns() -> tuple[str, ...]:
+    """Return the columns of the table of suspected label errors: name, three texts and a score."""
+    return column_titles("column-image", "column-set", "column-label", "column-suggested-class", "column-score")
+
+
+def _label_errors_text(run: ReportedRun) -> SectionText:
+    errors = run.run.label_errors
+    assert errors is not None, "the section applies to runs with checked labels"
+    words = (
+        f"{expected_words(errors)} {text('report-labels-checked-by', checked_by=errors.checked_by)}",
+        text("report-label-correction"),
+    )
+    rows = [
+        (image.image_id, image.split, image.label, image.suggested, number(image.score))
+        for image in listed_errors(errors)
+    ]
+    columns = label_issue_columns()
+    return SectionText(words, columns if rows else (), rows, columns[1:4])
+
+
+LABEL_ERRORS = Section(
+    name="label_errors",
+    title=lambda: text("report-title-label-errors"),
+    order=780,
+    is_about_training=True,
+    applies=lambda run: run.run.label_errors is not None,
+    text=_label_errors_text,
+)
+
+
+def _relabeled_text(run: ReportedRun) -> SectionText:
+    earlier = run.first_of_split
+    if earlier is None:
+        return SectionText([" ".join(unknown_labels())])
+    if not earlier.is_measured:
+        return SectionText([relabeled(run)])
+    pair = compare([earlier, run.run], [("earlier", "earlier"), ("this", "this")]).pairs[0]
+    words = [text("report-corrected-labels", n_images=len(run.labels_before))]
+    old, new = (_by(pair.numbers, labels) for labels in ("first", "second"))
+    rows = [
+        (METRICS[name].title, number(old[name][1]), number(new[name][1]), number(old[name][0]))
+        for name in old
+        if METRICS[name].is_headline
+    ]
+    columns = column_titles(
+        "column-metric", "column-earlier-labels", "column-corrected-labels", "column-first-training-earlier-labels"
+    )
+    return SectionText(words, columns if rows else (), rows)
+
+
+def _by(numbers: list[NumbersByLabels], labels: str) -> dict[str, tuple[float | None, float | None]]:
+    """Return the values of the earlier and of this training, by metric name."""
+    return {
+        row.name: (row.first, row.second)
+        for numbers_by_labels in numbers
+        if numbers_by_labels.labels == labels
+        for row in numbers_by_labels.differences
+    }
+
+
+def _applies(run: ReportedRun) -> bool:
+    if run.recipe.split.run is None or run.evaluation is not None:
+        return False
+    return run.first_of_split is None or bool(run.labels_before)
+
+
+RELABELED = Section(
+    name="relabeled",
+    title=lambda: text("report-title-relabeled"),
+    order=95,
+    subtitle=lambda run: text("report-title-relabeled.subtitle"),
+    is_about_training=True,
+    applies=_applies,
+    text=_relabeled_text,
+)
+
+
+def _classifiers() -> tuple[str, ...]:
+    """Return the classifiers whose metrics the leakage estimate compares."""
+    return column_titles("report-instant-classifier", "report-nearest-neighbor")
+
+
+def leakage_sentences(leakage: LeakageEstimate) -> list[str]:
+    """Return what was measured and what it means, in sentences."""
+    return [
+        " ".join(_meaning(leakage)),
+        text("report-leakage-estimate-method", n_images=leakage.n_images, n_units=leakage.n_units),
+    ]
+
+
+def _meaning(leakage: LeakageEstimate) -> Iterator[str]:
+    gap = leakage.difference
+    difference = estimate(gap, is_signed=True)
+    yield text(
+        "report-leakage-estimate",
+        metric=METRICS[leakage.metric].title,
+        image_level=number(leakage.image_level.value),
+        grouped=number(leakage.grouped.value),
+        difference=f"{difference.value}{interval_after(difference.interval)}",
+    )
+    if gap.low is None or gap.high is None:
+        yield text("report-leakage-not-tested", reason=gap.reason or "", has_reason=bool(gap.reason))
+    elif gap.low > 0:
+        yield text("report-leakage-overestimates")
+    elif gap.high < 0:
+        yield text("report-leakage-underestimates")
+    else:
+        yield text("report-leakage-not-significant")
+
+
+def leakage_estimate_text(leakage: LeakageEstimate) -> SectionText:
+    """Return the sentences and the table, also for inspections without a run."""
+    rows = [
+        (name, estimate(numbers.image_level), estimate(numbers.grouped), estimate(numbers.difference, is_signed=True))
+        for name, numbers in zip(_classifiers(), (leakage, leakage.nearest_image), strict=True)
+    ]
+    columns = (
+        with_interval(METRICS[leakage.metric].title),
+        *column_titles("column-image-level-split", "column-grouped-split", "column-difference"),
+    )
+    return SectionText(leakage_sentences(leakage), columns, rows)
+
+
+def _drawings(run: ReportedRun) -> list[Drawing]:
+    leakage = run.leakage_estimate
+    assert leakage is not None
+    estimates, metric = (leakage, leakage.nearest_image), METRICS[leakage.metric].title
+    image_level, grouped = [numbers.image_level for numbers in estimates], [numbers.grouped for numbers in estimates]
+    title, names = text("report-leakage-drawing", metric=metric), _classifiers()
+    return [
+        Drawing(
+            "leakage_estimate",
+            title,
+            lambda: figures.leakage_estimate(names, image_level, grouped, metric),
+            lambda: figures.leakage_estimate_data(names, image_level, grouped),
+        )
+    ]
+
+
+LEAKAGE_ESTIMATE = Section(
+    name="leakage_estimate",
+    title=lambda: text("report-title-leakage-estimate"),
+    order=770,
+    is_about_training=True,
+    subtitle=lambda run: text("report-title-leakage-estimate.subtitle"),
+    applies=lambda run: run.leakage_estimate is not None,
+    text=lambda run: SectionText() if run.leakage_estimate is None else leakage_estimate_text(run.leakage_estimate),
+    drawings=_drawings,
+)
