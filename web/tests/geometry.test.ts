@@ -13,7 +13,7 @@ test('a window narrower than one cell still has a column', () => {
 });
 
 test('rows in sight', () => {
-  const wall = layOut(100, 96, 30, 3); // 3 columns of 30, 34 rows, pitch 33
+  const wall = layOut(100, 96, 30, 3); // 3 columns of 30 px, 34 rows, pitch 33 px
   expect(wall.pitch).toBe(33);
   expect(rowsInSight(wall, 0, 66)).toEqual([0, 1]);
   expect(rowsInSight(wall, 33, 67)).toEqual([1, 3]);

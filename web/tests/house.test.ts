@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 
 const ENDINGS = ['', '.ts', '.d.ts', '.svelte', '/index.ts'];
 
-/** What stands further down may be imported by what stands above it, never the other way. */
+/** A folder may import only folders to its right. */
 const ROOMS = [
   ...['main.ts', 'App.svelte', 'routes.ts', 'features', 'charts', 'images', 'ui'],
   ...['state', 'texts', 'api', 'design'],
@@ -17,7 +17,7 @@ const files = Object.keys(texts);
 
 const folderOf = (file: string) => file.split('/').slice(0, -1).join('/');
 
-/** `../state/router.svelte` as seen from `features/start/Start.svelte`: `state/router.svelte`. */
+/** Resolve `../state/router.svelte` in `features/start/Start.svelte` to `state/router.svelte`. */
 function resolved(name: string, file: string): string {
   const url = new URL(name, `file:///${file}`);
   return url.pathname.slice(1);
@@ -39,7 +39,7 @@ const imports = new Map(
   files.filter((file) => !file.endsWith('.css')).map((file) => [file, importsOf(file)] as const),
 );
 
-/** A way that leads from `file` back to a file on the way to it. */
+/** An import cycle that is reachable from `file`. */
 function circleFrom(file: string, way: string[], seen: Set<string>): string[] | null {
   if (way.includes(file)) return [...way, file];
   if (seen.has(file)) return null;

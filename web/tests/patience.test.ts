@@ -3,7 +3,10 @@ import { fetchPatiently } from '../src/api/client';
 
 afterEach(() => void vi.unstubAllGlobals());
 
-/** What comes of a request to a server that is busy so many times, and what the server was sent. */
+/**
+ * Send a request to a server that is busy for the first `nBusy` requests. Return the status and the received
+ * requests.
+ */
 async function sentTo(nBusy: number, headers: Record<string, string>): Promise<[number, string[]]> {
   const sent: string[] = [];
   vi.stubGlobal('fetch', async (request: Request) => {

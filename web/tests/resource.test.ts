@@ -4,7 +4,7 @@ import { Resource } from '../src/state/resource.svelte';
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-/** A server whose answers come when they are told to. */
+/** A server that responds when the test calls `answer` or `refuse`. */
 function server<T>() {
   const requests: { signal: AbortSignal; answer: (value: T) => void; refuse: (why: unknown) => void }[] = [];
   const load = (signal: AbortSignal) =>

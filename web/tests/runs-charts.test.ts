@@ -41,7 +41,7 @@ test('numbers are said as in the report', () => {
   expect(score(null)).toBe('–');
   expect(score(0.97)).toBe('0.970');
   expect([0.5625, 0.1875, 0.0625, 0.5635, 1, 0].map((value) => score(value))).toEqual(
-    // as Python writes them
+    // as Python formats them
     ['0.562', '0.188', '0.062', '0.564', '1.000', '0.000'],
   );
   expect(percent(0.9996)).toBe('99.9%');

@@ -39,7 +39,7 @@ test('an action concerns the chosen, else the focus', () => {
 });
 
 test('after images left the list, the next one that stays in it is chosen', () => {
-  expect(remaining(['10', '11', '12', '13'], 1, ['12', '13'])).toBe(0); // 10 was given another label before, 11 was confirmed
+  expect(remaining(['10', '11', '12', '13'], 1, ['12', '13'])).toBe(0); // 10 was relabeled before, 11 was confirmed
   expect(remaining(['10', '11', '12', '13'], 1, ['10', '12', '13'])).toBe(1);
   expect(remaining(['10', '11', '12', '13'], 1, ['10', '11', '12', '13'])).toBe(1);
   expect(remaining(['10', '11'], 1, ['10'])).toBe(0);

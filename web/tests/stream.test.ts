@@ -4,7 +4,7 @@ import { Stream, type Source } from '../src/state/stream.svelte';
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-/** A browser's end of a stream, spoken into by the test. */
+/** A stream whose events the test sends. */
 class Spoken implements Source {
   readyState = 1;
   readonly #listeners = new Map<string, (event: MessageEvent<string>) => void>();

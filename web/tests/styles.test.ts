@@ -5,7 +5,7 @@ const files = Object.entries(
   import.meta.glob('../src/**/*.{svelte,css}', { query: '?raw', import: 'default', eager: true }),
 ).map(([path, text]) => [path.replace('../src/', ''), String(text)] as const);
 
-/** Where a pattern stands in the pages, as `file: text`. */
+/** Matches of a pattern in the sources, as `file: text`. */
 function found(pattern: RegExp, isWrong: (value: string, text: string) => boolean): string[] {
   return files.flatMap(([file, text]) =>
     [...text.matchAll(pattern)]

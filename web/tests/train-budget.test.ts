@@ -27,7 +27,7 @@ test('a time that was chosen comes back after *Back*, and goes with *Back to the
   const again = new Plan();
   again.restore(plan.kept);
   expect(minutesOf(again.budget)).toBe(7);
-  again.budget = inMinutes(null); // the field was emptied
+  again.budget = inMinutes(null); // the user emptied the field
   expect(again.isTimeMissing).toBe(true);
   again.setBackAll();
   expect([again.budget, again.isTimeMissing, isInMinutes(again.budget)]).toEqual([null, false, false]);

@@ -73,7 +73,7 @@ test('what is typed becomes what the key holds', () => {
   expect(fromText(' 0.5 ', shape, 1)).toBe(0.5);
   expect(fromText('', shape, 1)).toBeNull();
   expect(fromText('', { ...shape, isOptional: false }, 1)).toBe(1);
-  expect(fromText('many', shape, 1)).toBe('many'); // the server says what is wrong with it
+  expect(fromText('many', shape, 1)).toBe('many'); // the server reports the problem
   expect(fromText('7', { ...shape, type: 'text' }, '')).toBe('7');
   expect(fromText('2, 4 3', { ...shape, type: 'integers' }, [])).toEqual([2, 4, 3]);
   expect(asText([2, 4, 3])).toBe('2, 4, 3');

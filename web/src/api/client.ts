@@ -1,11 +1,11 @@
-// The one door to the server. Types come from its OpenAPI document, so a page can ask for nothing that is not there.
+// Client of the REST API. Types come from its OpenAPI document, so the compiler rejects unknown requests.
 import createClient from 'openapi-fetch';
 import type { components, paths } from './schema';
 import { silent, notifyOtherTabs } from './signals';
 
 export const api = createClient<paths>({ baseUrl: '', fetch: fetchPatiently });
 
-const ONLY_ASKED = /-preview$|\/recipe\/|\/classify$|\/explanation$/; // sent as bodies, and change nothing
+const ONLY_ASKED = /-preview$|\/recipe\/|\/classify$|\/explanation$/; // requests with a body that change nothing
 
 api.use({
   onResponse({ request, response }) {
@@ -16,7 +16,10 @@ api.use({
 
 const MOST_REPEATS = 3;
 
-/** Fetch; where the server did nothing and says when to come back, such as while its database is in use, do so. */
+/**
+ * Fetch. If the server did nothing and sends `Retry-After` (for example while its database is in use), repeat
+ * the request after that time.
+ */
 export async function fetchPatiently(request: Request): Promise<Response> {
   for (let n = 0; ; n += 1) {
     const response = await fetch(request.clone());
@@ -27,10 +30,10 @@ export async function fetchPatiently(request: Request): Promise<Response> {
   }
 }
 
-/** What can be done about a message, as data. */
+/** An action that solves the problem of a message, as data. */
 export type Remedy = components['schemas']['Note']['remedies'][number];
 
-/** What went wrong, as the server says it (RFC 9457). Where there was no answer at all, `status` is 0. */
+/** An error of the server (RFC 9457). `status` is 0 if there was no response. */
 export class Problem extends Error {
   constructor(
     readonly status: number,
@@ -44,14 +47,14 @@ export class Problem extends Error {
   }
 }
 
-/** Which part of a request is wrong; sections of a recipe are parted by dots. */
+/** An invalid field of a request. Dots separate the sections of a recipe. */
 export interface FieldError {
   field: string;
   message: string;
-  line?: number | null; // in a text that was sent, from 1
+  line?: number | null; // line of a text in the request, from 1
 }
 
-/** A failure that is part of an answer. */
+/** The problem of a failure that is part of a successful response. */
 export function problemFrom({ what, do: advice, file, remedies }: components['schemas']['Failure']): Problem {
   return new Problem(422, `${what}.`, advice, file ?? '', [], remedies);
 }
@@ -65,7 +68,7 @@ interface ProblemBody {
   remedies?: Remedy[] | null;
 }
 
-/** The problem in the body of an answer, parsed; whoever stands between may send something else. */
+/** The problem in the body of a response, parsed. A proxy may send another kind of body. */
 export function problemOf(status: number, statusText: string, body: unknown): Problem {
   const problem = (typeof body === 'object' ? body : null) as ProblemBody | null;
   return new Problem(
@@ -78,7 +81,9 @@ export function problemOf(status: number, statusText: string, body: unknown): Pr
   );
 }
 
-/** The answer of a call, or its problem thrown. A call given up throws the `AbortError` of its signal. */
+/**
+ * Return the data of a response, or throw its problem. A canceled call throws the `AbortError` of its signal.
+ */
 export async function answer<T>(
   call: Promise<{ data?: T; error?: unknown; response: Response }>,
 ): Promise<T> {
@@ -102,7 +107,7 @@ interface Page<T> {
 
 const MOST_AT_ONCE = 2000;
 
-/** A whole list, fetched page by page. */
+/** Fetch all pages of a list. */
 export async function every<T>(
   call: (query: {
     offset: number;
@@ -118,7 +123,7 @@ export async function every<T>(
   return { items, total: items.length };
 }
 
-/** Send a body and tell how many of its bytes have gone, which fetch can't. */
+/** Send a body and report how many bytes were sent, which `fetch` cannot do. */
 export function send(
   url: string,
   body: Blob,
@@ -145,7 +150,7 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    return null; // not every server in between speaks JSON
+    return null; // a proxy may not send JSON
   }
 }
 

@@ -1,4 +1,4 @@
-// How far datasets are apart, as a network sees them.
+// Requests for distances between the features of datasets.
 import { answer, api } from './client';
 import type { components } from './schema';
 

@@ -2,19 +2,19 @@
 import { answer, api, at } from './client';
 import type { components, operations } from './schema';
 
-/** What results of a run and of an evaluation have in common. */
+/** Results that runs and evaluations have in common. */
 export type Measurement = Omit<
   components['schemas']['EvaluationResults'],
   'against_own_test' | 'test_set' | 'primary' | 'comparable'
 >;
 export type ReportSection = components['schemas']['ReportSection'];
 
-/** Which rows, in which order, and which page of them: as galleries of datasets are asked for. */
+/** Filters, order and page of the rows. */
 export type RowQuery = NonNullable<operations['list_run_rows']['parameters']['query']>;
 
-/** What a page needs to know of a row: of a run, an evaluation or a prediction. */
+/** The fields that a page needs of a row of a run, an evaluation or a prediction. */
 export interface PictureRow {
-  group?: string | null; // that a training's images were split by
+  group?: string | null; // group by which the images of a training were split
   k: number;
   image_id: string;
   path: string;
@@ -24,19 +24,22 @@ export interface PictureRow {
   decision: string;
   probabilities: Record<string, number | null>;
   reason?: string | null;
-  correction?: string | null; // what somebody said that it really shows
+  correction?: string | null; // class that a person assigned
 }
 
-/** Rows with their pictures, wherever they come from. */
+/** Rows of a run or an evaluation, with their pictures. */
 export interface EvaluatedImages {
   list: (query: RowQuery, signal?: AbortSignal) => Promise<{ items: PictureRow[]; total: number }>;
   thumbnail: (k: number, side: number) => string;
   picture: (k: number) => string;
-  job: string; // a training or an evaluation
-  confusionMatrix: string; // as CSV
-  figure: (name: string, kind: 'svg' | 'png' | 'csv') => string; // of the report
-  datasetId: string | null; // where their labels are corrected
-  /** Null takes a correction back. The answer names the change of the dataset's labels, if there was one. */
+  job: string; // id of a training or an evaluation
+  confusionMatrix: string; // address of a CSV file
+  figure: (name: string, kind: 'svg' | 'png' | 'csv') => string; // address of a figure of the report
+  datasetId: string | null; // dataset in which labels are corrected
+  /**
+   * Correct the label of a row; null removes the correction. `change` is the change of the dataset's labels,
+   * if any.
+   */
   correct: (k: number, label: string | null) => Promise<{ row: PictureRow; change: number | null }>;
 }
 

@@ -1,4 +1,4 @@
-// What the pages ask the server about evaluations: finished trainings measured on other labeled images.
+// Requests about evaluations of finished trainings on external test sets.
 import { answer, api } from './client';
 import type { components } from './schema';
 

@@ -1,4 +1,4 @@
-// Why an image was called what it was called: of a training, an evaluation or a prediction, which are all jobs.
+// Requests for explanations (heat maps) of predictions. The job is a training, an evaluation or a prediction.
 import { answer, api, at } from './client';
 import type { components } from './schema';
 
@@ -13,6 +13,6 @@ export const requestExplanation = (job: string, k: number) =>
 export const cancelExplanation = (job: string, k: number) =>
   answer(api.DELETE('/api/v1/jobs/{job_id}/rows/{k}/explanation', of(job, k)));
 
-/** Where the evidence lies, a PNG, once it is drawn. */
+/** Address of the heat map (PNG); valid when the explanation is computed. */
 export const explanationPicture = (job: string, k: number) =>
   at('jobs', job, 'rows', k, 'explanation', 'picture');

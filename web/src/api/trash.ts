@@ -1,4 +1,4 @@
-// What was deleted and can still be restored.
+// Deleted items that can still be restored.
 import { api, every } from './client';
 import { restoreDataset } from './datasets';
 import { restoreJob } from './jobs';

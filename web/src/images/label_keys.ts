@@ -1,11 +1,11 @@
-// What a key does while images are labeled, in the gallery as in the viewer.
+// Keys for labeling in the gallery and in the viewer.
 import { classOfKey } from './classes';
 
 export type LabelAct =
-  | { act: 'give'; classIndex: number | null } // null takes the class away
+  | { act: 'give'; classIndex: number | null } // null removes the label
   | { act: 'undo' | 'redo' | 'help' | 'confirm' };
 
-/** What a key press asks for among `nClasses` classes; null: nothing. */
+/** The action of a key with `nClasses` classes; null if the key has none. */
 export function actionOf(
   event: Pick<KeyboardEvent, 'key' | 'ctrlKey' | 'metaKey' | 'altKey' | 'shiftKey'>,
   nClasses: number,

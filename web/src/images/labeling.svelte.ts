@@ -1,5 +1,5 @@
-// Giving classes to images: shown at once, kept on the server one change after the other, undone and done again.
-// What is undone are changes of this tab; the server refuses to undo one whose images were labeled again since.
+// Labeling of images: labels are shown immediately and saved one after another. Undo and redo apply to the
+// changes of this tab. The server refuses to undo a change if its images were relabeled since.
 import { redoLabels, setLabels, undoLabels, type Dataset } from '../api/datasets';
 import { Problem } from '../api/client';
 import { notices } from '../state/notices.svelte';
@@ -7,36 +7,36 @@ import { texts } from '../texts';
 import type { ImageList } from './gallery/image_list.svelte';
 
 const words = texts.datasets.gallery;
-const MOST_STEPS = 500; // that can be undone
+const MOST_STEPS = 500; // largest number of undo steps
 
-/** Numbers of changes of labels that were made in this tab, the last one last. */
+/** Ids of the label changes of this tab, oldest first. */
 interface LabelHistory {
   done: number[];
   undone: number[];
 }
 
-/** The changes that were kept as a text; none where it is damaged. */
+/** Parse a stored history; empty if it is not valid. */
 function parseHistory(text: string): LabelHistory {
   try {
     const { done, undone } = JSON.parse(text) as LabelHistory;
     if ([done, undone].every((changes) => Array.isArray(changes) && changes.every(Number.isInteger)))
       return { done, undone };
   } catch {
-    // no JSON, or null
+    // not valid JSON, or null
   }
   return { done: [], undone: [] };
 }
 
 export class Labeling {
-  nWaiting = $state(0); // changes that the server does not have yet
+  nWaiting = $state(0); // number of changes that are not saved yet
   #history = $state.raw<LabelHistory>({ done: [], undone: [] });
-  #undoNotice: number | undefined; // the notice whose button takes back the last change
+  #undoNotice: number | undefined; // id of the notice with an undo button for the last change
 
   constructor(
     private readonly listed: ImageList,
     private readonly onchange: (dataset: Dataset) => void,
   ) {
-    const stored = sessionStorage.getItem(this.#key); // the dataset's other pages are left and come back to
+    const stored = sessionStorage.getItem(this.#key); // the history is kept when the user opens another page
     this.#history = parseHistory(stored ?? '');
   }
 
@@ -48,7 +48,9 @@ export class Labeling {
     return this.#history.undone.length > 0;
   }
 
-  /** Give images a class, or take theirs away. It is shown at once, and taken back where it could not be kept. */
+  /**
+   * Label images, or remove their labels. Labels are shown immediately and restored if they cannot be saved.
+   */
   async give(images: string[], label: string | null): Promise<void> {
     this.closeUndoNotice();
     const before = this.listed.relabel(images, label);
@@ -60,7 +62,7 @@ export class Labeling {
         const { change, dataset } = await answer.finally(() => this.listed.settle(images));
         if (change !== null) this.#keep({ done: [...this.#history.done, change], undone: [] });
         this.onchange(dataset);
-        if (images.length > before.length) this.listed.refresh(); // some were not known here yet
+        if (images.length > before.length) this.listed.refresh(); // details of some images were not loaded
       } catch (problem) {
         this.listed.restore(before, label);
         this.#fail(problem);
@@ -70,7 +72,10 @@ export class Labeling {
     });
   }
 
-  /** Take the last change of this tab back, or make it again; gives its images, none where there was nothing. */
+  /**
+   * Undo or redo the last change of this tab. The result is its images, or an empty list if there is no
+   * change.
+   */
   async step(by: 'undo' | 'redo'): Promise<string[]> {
     this.closeUndoNotice();
     const images = await this.listed.sequential(() => this.#stepped(by));
@@ -99,7 +104,7 @@ export class Labeling {
     }
   }
 
-  /** Where something else was changed since, what is shown is old. */
+  /** After a conflict, the displayed labels are outdated. */
   #fail(problem: unknown): void {
     notices.fail(problem);
     if (problem instanceof Problem && problem.status === 409) void this.listed.reload();

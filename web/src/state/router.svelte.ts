@@ -1,4 +1,4 @@
-// Where the reader is: the path and query of the address bar. Pages are looked up by pattern, links are plain <a href>.
+// Router: path and query of the address. Links are plain `<a href>`.
 import { tick } from 'svelte';
 import { notices } from './notices.svelte';
 
@@ -11,19 +11,19 @@ class Place {
     document.addEventListener('click', (event) => this.#follow(event));
   }
 
-  /** Go to an address of the app; `replace` leaves no step for the browser's back button. */
+  /** Go to an address of the app. `replace` adds no step to the browser history. */
   go(address: string, { replace = false } = {}): void {
     if (replace) history.replaceState(null, '', address);
     else history.pushState(null, '', address);
     const before = this.path;
     this.#read();
     if (!replace) window.scrollTo(0, 0);
-    // The link that had the focus is gone: without a new place for it, screen readers say nothing of the new page.
+    // The focused link was removed. Screen readers announce the new page only if it gets the focus.
     if (this.path !== before)
       void tick().then(() => document.getElementById('main')?.focus({ preventScroll: true }));
   }
 
-  /** Change parts of the query, such as a tab or a filter; null takes one away. */
+  /** Change parameters of the query; null removes a parameter. */
   set(changes: Record<string, string | null>, { replace = true } = {}): void {
     const query = new URLSearchParams(this.query);
     for (const [name, value] of Object.entries(changes)) {
@@ -37,7 +37,7 @@ class Place {
     this.#read();
   }
 
-  /** What a page kept with this step of the browser's history, so that *Back* and a reload bring it back. */
+  /** State of a page in this step of the browser history, which the back button and a reload restore. */
   get kept(): unknown {
     return history.state;
   }
@@ -52,7 +52,7 @@ class Place {
     this.query = new URLSearchParams(window.location.search);
   }
 
-  /** A click on a link to another page of the app changes the page without a reload. */
+  /** Change the page without a reload after a click on a link of the app. */
   #follow(event: MouseEvent): void {
     if (
       event.defaultPrevented ||

@@ -1,15 +1,15 @@
-// Whether the server answers, and whether jobs or datasets came, ended or went: then pages reload.
+// Watches the server: whether it responds, and whether jobs or datasets changed, so that pages reload.
 import { api } from '../api/client';
 import { outdated, silent } from '../api/signals';
 
-const LOOK_MS = 2000; // a page that asks for nothing would notice nothing
+const LOOK_MS = 2000; // needed because a page without requests would not notice changes
 
 class Server {
   isGone = $state(false);
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #activity: string | null = null; // as last received
+  #activity: string | null = null; // last value from the server
 
-  /** From now on; gives what ends it. */
+  /** Start watching; the result stops it. */
   watch(): () => void {
     const end = silent.on(() => this.#lost());
     this.#later(0);

@@ -1,4 +1,4 @@
-// Corrections as they are made: which key means which class, the list that is worked through, and the way back.
+// Corrections of predictions: keys, filters and changes of the list.
 import { classOfKey } from '../../images/classes';
 import type { Answer, Exclusion, PredictionRow } from '../../api/predictions';
 
@@ -10,7 +10,7 @@ export interface Correction {
 
 export const NO_ANSWER: Answer = { correction: null, excluded: null };
 
-/** Keys beside those of the classes, which take all letters and digits. */
+/** Keys of exclusions. Letters and digits are the keys of classes. */
 export const EXCLUSION_KEYS: Record<Exclusion, string> = { 'none-of-these': ',', unusable: '.' };
 
 export const hasAnswer = ({ correction, excluded }: Answer) => correction !== null || excluded !== null;
@@ -25,7 +25,7 @@ export type Act =
   | { kind: 'move'; by: number }
   | { kind: 'open' };
 
-/** What a key asks for, or null where it is none of ours. In a gallery up and down go by a line of `nColumns`. */
+/** The action of a key; null if the key has none. In a gallery, up and down move by a row of `nColumns`. */
 export function actionOf(event: KeyboardEvent, classes: readonly string[], nColumns = 1): Act | null {
   const isUndo = event.key.toLowerCase() === 'z' && (event.ctrlKey || event.metaKey) && !event.shiftKey;
   if (isUndo) return { kind: 'undo' };
@@ -54,7 +54,7 @@ export function actionOf(event: KeyboardEvent, classes: readonly string[], nColu
     : { kind: 'correct', answer: { correction: null, excluded: excluded as Exclusion } };
 }
 
-/** The query of the server for what is shown. */
+/** The query of the server for a filter. */
 export function filterOf(
   show: string,
   classes: readonly string[],
@@ -65,13 +65,15 @@ export function filterOf(
   return name ? { decision: name } : {};
 }
 
-/** Whether the server would still list a row among those shown: a correction takes it off one list, or puts it on. */
+/**
+ * Whether the server still lists a row with this filter. A correction can add a row to a list or remove it.
+ */
 export function isListed(row: PredictionRow, show: string): boolean {
   if (show === 'review') return !hasAnswer(row);
   return show !== 'corrected' || hasAnswer(row);
 }
 
-/** A list that was loaded again. The current row keeps its place among its neighbors if the list lacks it. */
+/** Merge a reloaded list. If the current row is not in it, it keeps its place between its neighbors. */
 export function mergeRows(
   before: readonly PredictionRow[],
   fresh: readonly PredictionRow[],

@@ -1,4 +1,4 @@
-// The rows of a prediction as they are worked through: the one under the keys, corrections, and the way back.
+// The rows of a prediction: loading, current row, corrections and undo.
 import { Problem } from '../../api/client';
 import { correctRow, listPredictionRows, type Answer, type PredictionRow } from '../../api/predictions';
 import type { RowQuery } from '../../api/evaluation_images';
@@ -10,9 +10,9 @@ import { actionOf, isListed, isSameAnswer, NO_ANSWER, mergeRows, type Correction
 
 const PAGE = 100;
 const MOST_AT_ONCE = 2000;
-const RENEW_MS = 800; // rows may come by the hundred a second
+const RENEW_MS = 800; // a prediction can write hundreds of rows per second
 
-/** Which rows are asked for, and in which of the page's lists they stand. */
+/** A query, and the filter that it belongs to. */
 export interface RowRequest {
   show: string;
   query: RowQuery;
@@ -20,32 +20,32 @@ export interface RowRequest {
 
 export class PredictionList {
   rows = $state.raw<readonly PredictionRow[]>([]);
-  total = $state<number | null>(null); // null: not known yet
+  total = $state<number | null>(null); // null until loaded
   problem = $state.raw<unknown>(null);
-  currentKey = $state<number | null>(null); // the k of the row under the keys, wherever it comes to stand
-  isOpen = $state(false); // large, in the viewer
+  currentKey = $state<number | null>(null); // `k` of the current row
+  isOpen = $state(false); // whether the viewer is open
   readonly index = $derived(this.rows.findIndex((row) => row.k === this.currentKey));
   readonly row = $derived(this.rows[this.index]);
   readonly hasMore = $derived(this.total !== null && this.rows.length < this.total);
 
-  /** Where the keyboard goes to; the page knows how. */
+  /** Move the focus to a row; set by the page. */
   onfocus: (k: number | null) => void = () => undefined;
-  /** Something was corrected: counts are others now. */
+  /** Called after each correction, because counts change. */
   oncorrected: () => void = () => undefined;
 
   #question: RowRequest = { show: 'all', query: {} };
   #corrections: readonly Correction[] = [];
-  #isBetween = false; // the next row is still being fetched
-  #isStale = false; // rows came while one was looked at
-  #pinnedKey: number | null = null; // the k of a row that stays in the list only because it is under the keys
+  #isBetween = false; // the next rows are loading
+  #isStale = false; // new rows were not loaded because the viewer is open
+  #pinnedKey: number | null = null; // `k` of a row that does not match the filter but is current
   #following: Promise<void> | null = null;
   #reloading: ReturnType<typeof setTimeout> | undefined;
-  // What is asked of the server about rows goes one after the other: no answer can overwrite a later one.
+  // Requests run one after another, so that no response overwrites a later one.
   #enqueue = sequential();
 
   constructor(readonly id: string) {}
 
-  /** Start again with other rows. */
+  /** Load rows with another query. */
   ask(question: RowRequest): void {
     this.#question = question;
     this.rows = [];
@@ -58,7 +58,7 @@ export class PredictionList {
     clearTimeout(this.#reloading);
   }
 
-  /** There are more rows, or others, than when they were asked for: soon they are asked for again. */
+  /** Reload soon, because rows were added or changed. */
   reloadSoon(): void {
     this.#reloading ??= setTimeout(() => {
       this.#reloading = undefined;
@@ -67,7 +67,7 @@ export class PredictionList {
     }, RENEW_MS);
   }
 
-  /** Those that are shown, as they are now. */
+  /** Load the rows on the page. */
   load(): Promise<void> {
     return this.#read(0, Math.min(Math.max(this.rows.length, PAGE), MOST_AT_ONCE), (items) => {
       if (this.isOpen) {
@@ -80,7 +80,7 @@ export class PredictionList {
     });
   }
 
-  /** Those that come next. */
+  /** Load the next rows. */
   more(): Promise<void> {
     this.#following ??= this.#read(null, PAGE, (items) => {
       const shownKeys = new Set(this.rows.map((row) => row.k));
@@ -98,7 +98,7 @@ export class PredictionList {
     return this.#enqueue(async () => {
       const request = this.#question;
       const { show } = request;
-      // The server's list gets shorter as this one is worked through: what left it there is not counted.
+      // Corrected rows leave the list of the server, so the offset does not count them.
       const nListed = this.rows.filter((row) => row.k !== this.#pinnedKey && isListed(row, show)).length;
       try {
         const page = await listPredictionRows(this.id, {
@@ -106,9 +106,9 @@ export class PredictionList {
           offset: offset ?? nListed,
           limit,
         });
-        if (request !== this.#question || !take(page.items)) return; // another question is answered next
+        if (request !== this.#question || !take(page.items)) return; // the query changed; its own request follows
         this.total = page.total + this.rows.filter((row) => !isListed(row, show)).length;
-        if (this.index < 0) this.currentKey = null; // no image is corrected that nobody selected
+        if (this.index < 0) this.currentKey = null; // so that no unselected image is corrected
         this.problem = null;
       } catch (error) {
         if (request === this.#question) this.problem = error;
@@ -138,7 +138,7 @@ export class PredictionList {
     this.isOpen = true;
   }
 
-  /** After the viewer was closed: the row that was looked at has the keyboard, and what came meanwhile is shown. */
+  /** Focus the current row after the viewer closes, and load postponed rows. */
   closed(): void {
     void this.move(0);
     if (!this.#isStale) return;
@@ -146,10 +146,10 @@ export class PredictionList {
     void this.load();
   }
 
-  /** Say what a row really shows, or that it is of no use; `NO_ANSWER` takes that back. */
+  /** Correct a row or exclude it; `NO_ANSWER` removes the correction. */
   correct(row: PredictionRow, answer: Answer): Promise<void> {
     return this.#enqueue(async () => {
-      // As it is by now: another may have been sent since the key was pressed.
+      // The row may have changed since the key was pressed.
       const { correction, excluded } = this.rows.find((other) => other.k === row.k) ?? row;
       const before = { correction, excluded };
       if (isSameAnswer(answer, before)) return;
@@ -172,7 +172,10 @@ export class PredictionList {
     });
   }
 
-  /** Whether it was kept; null: it may be tried again. */
+  /**
+   * Send a correction. The result is false if the row has another correction, and null if the request can be
+   * repeated.
+   */
   async #send(k: number, answer: Answer, undoes: Answer | null = null): Promise<boolean | null> {
     try {
       const after = await correctRow(this.id, k, answer, undoes);
@@ -182,16 +185,19 @@ export class PredictionList {
     } catch (error) {
       notices.fail(error);
       if (!(error instanceof Problem && error.status === 409)) return null;
-      this.reloadSoon(); // somebody else answered
+      this.reloadSoon(); // the row has another correction
       return false;
     }
   }
 
-  /** Do what a key asks for; whether it was one of ours. In a gallery up and down go by a line of `nColumns`. */
+  /**
+   * Run the action of a key; the result is whether there is one. In a gallery, up and down move by a row of
+   * `nColumns`.
+   */
   key(event: KeyboardEvent, classes: readonly string[], nColumns: number): boolean {
     const act = actionOf(event, classes, nColumns);
     if (!act) return false;
-    // Meanwhile a key would mean the next image, which is not here yet.
+    // The key is meant for the next image, which is still loading.
     if (this.#isBetween && (act.kind === 'correct' || act.kind === 'clear')) return true;
     if ((act.kind === 'correct' || act.kind === 'clear') && !this.row) notices.say(texts.predict.selectFirst);
     else if (act.kind === 'correct' && this.row) {

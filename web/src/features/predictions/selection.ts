@@ -1,15 +1,15 @@
-// Which images of a prediction are shown, in which order and form, as the address says it.
+// Filter, order and view of the images of a prediction, as parameters of the address.
 import type { RowQuery } from '../../api/evaluation_images';
 import { filterOf } from './corrections';
 
-/** The least sure first: there the mistakes gather. */
+/** Lowest probability first, because most errors have low probabilities. */
 export const SORTS = ['probability', '-probability', 'position'] as const;
 
 export interface Shown {
-  show: string; // all, review, corrected, warning, unfamiliar, unreadable, class:NAME
+  show: string; // all, review, corrected, warning, unfamiliar, unreadable, or class:NAME
   sort: (typeof SORTS)[number];
   search: string;
-  isList: boolean; // else a gallery
+  isList: boolean; // false: gallery
 }
 
 export function viewOf(query: URLSearchParams): Shown {
@@ -21,12 +21,12 @@ export function viewOf(query: URLSearchParams): Shown {
   };
 }
 
-/** What the server is asked for. */
+/** The query of the server. */
 export function rowQuery({ show, sort, search }: Shown, classes: readonly string[]): RowQuery {
   return { ...filterOf(show, classes), sort, ...(search ? { search } : {}) };
 }
 
-/** The address with other images shown; order, form and search stay. */
+/** The address with another filter. Order, view and search stay. */
 export function addressOf(id: string, query: URLSearchParams, show: string): string {
   const next = new URLSearchParams(query);
   next.set('show', show);

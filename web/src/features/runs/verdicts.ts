@@ -1,4 +1,4 @@
-// The sentence that opens each tab of results: what its numbers say.
+// The sentence at the top of each tab of results.
 import type { Measurement } from '../../api/evaluation_images';
 import type { Results, RunDetail } from '../../api/runs';
 import { confusionPairs } from '../../charts/confusion';
@@ -10,7 +10,7 @@ const words = texts.runs.results.verdicts;
 export const valueOf = (measurement: Measurement, name: string) =>
   measurement.values.find((value) => value.name === name) ?? null;
 
-/** The primary metric with its interval, and the class that is classified worst. */
+/** The primary metric with its interval, and the class with the lowest F1. */
 export function metricsVerdict(measurement: Measurement): string {
   const primary = measurement.values.find((value) => value.is_primary) ?? measurement.values[0];
   if (!primary || primary.value === null) return '';
@@ -28,7 +28,7 @@ export function confusionVerdict({ confusion }: Measurement): string {
   return words.confusion(worst.n, worst.label, worst.predicted, percent(worst.share));
 }
 
-/** All images of a confusion matrix. */
+/** Number of images of a confusion matrix. */
 export const nMeasured = ({ confusion }: Measurement) =>
   confusion.counts.flat().reduce((sum, n) => sum + n, 0);
 
@@ -38,7 +38,7 @@ export function misclassifiedVerdict(measurement: Measurement): string {
   return words.misclassified(measurement.n_mistakes, n, percent(measurement.n_mistakes / Math.max(1, n)));
 }
 
-/** Of two classes what the threshold gives on the test images; of more, how the class is decided. */
+/** With two classes, sensitivity and specificity on the test images; otherwise the decision rule. */
 export function thresholdVerdict(
   measurement: Measurement,
   ofFolds: { way: string; threshold: string } | null,
@@ -67,7 +67,10 @@ export function curvesVerdict(measurement: Measurement): string {
   );
 }
 
-/** No miscalibration is shown where the error is one that chance gives to 95 of 100 perfectly calibrated classifiers. */
+/**
+ * Miscalibration is not significant if the ECE is within the range of 95% of perfectly calibrated
+ * classifiers.
+ */
 export function calibrationVerdict({ calibration }: Measurement): string {
   if (!calibration || calibration.ece === null) return texts.runs.results.calibration.none;
   const { ece, ece_by_chance, ece_by_chance_high, mean_confidence, accuracy } = calibration;

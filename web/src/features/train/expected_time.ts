@@ -1,9 +1,9 @@
-// How long a training is expected to take, in words.
+// Expected time of a training as text.
 import type { TimePreview } from '../../api/datasets';
 import { duration } from '../../texts/numbers';
 import type { train } from '../../texts/train';
 
-/** Empty where nothing can be said, or a time budget says it already. */
+/** Empty without an estimate or with a time limit. */
 export function expectedTime(
   time: TimePreview | null,
   budget: string | null,
@@ -18,7 +18,7 @@ export function expectedTime(
   return parts.join(' ');
 }
 
-/** Rounded up to what an estimate can know. */
+/** Round to the precision of an estimate. */
 function roughly(seconds: number): number {
   const step = seconds < 55 ? 5 : seconds < 3600 ? 60 : 600;
   return Math.max(step, Math.round(seconds / step) * step);

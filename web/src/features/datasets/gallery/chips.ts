@@ -1,15 +1,15 @@
-// The filters that are set, each as something to read and to take away.
+// The active filters as texts with a button that removes them.
 import type { Filters } from '../../../api/datasets';
 import { texts } from '../../../texts';
 
 export interface Chip {
   text: string;
-  without: Filters; // the changes that take it away
+  without: Filters; // changes that remove this filter
 }
 
 const words = texts.datasets.gallery;
 
-/** `runName` is that of the training whose split is looked at. */
+/** Return the active filters. `runName` returns the name of a training by its id. */
 export function chipsOf(filters: Filters, runName: (id: string) => string): Chip[] {
   const chips: Chip[] = [];
   const add = (field: string, value: string | null | undefined, without: Filters) => {

@@ -1,4 +1,4 @@
-// Which images of a dataset are looked at: kept in the address, so that a view can be gone back to and passed on.
+// Filters of the gallery. They are part of the address, so that links and the back button restore them.
 import type { Filters } from '../../../api/datasets';
 
 const ONLY = [
@@ -16,13 +16,13 @@ const ONLY = [
 const PARTS = ['train', 'val', 'test', 'excluded'] as const;
 const SORTS = ['position', 'label', 'group', 'label-quality', 'near-duplicates'] as const;
 
-/** Whether a filter lists what a training says of the labels. */
+/** Whether a filter lists images whose labels a training questions. */
 export const isByRun = (only: Filters['only']) => only === 'questioned' || only === 'suspected';
 
-/** The suspected label errors of a training, from which its gallery is opened. */
+/** Address of the suspected label errors of a training. */
 export const labelErrorsOf = (run: string) => `/runs/${encodeURIComponent(run)}?tab=label-errors`;
 
-/** The word for images without a label: an empty value would vanish from the address. */
+/** The value for images without a label. An empty value would be removed from the address. */
 const UNLABELLED = '(none)';
 
 function oneOf<T extends string>(value: string | null, allowed: readonly T[]): T | undefined {
@@ -54,7 +54,7 @@ export function filtersOf(query: URLSearchParams): Filters {
   return filters;
 }
 
-/** What to change in the address for these filters; null takes a word away. */
+/** The parameters of the address for these filters; null removes a parameter. */
 export function queryOf(filters: Filters): Record<string, string | null> {
   return {
     class: filters.label === undefined || filters.label === null ? null : filters.label || UNLABELLED,
@@ -74,7 +74,7 @@ export function galleryAddress(id: string, filters: Filters): string {
   return `/datasets/${encodeURIComponent(id)}?${query.toString()}`;
 }
 
-/** Whether anything narrows the gallery; the order does not. */
+/** Whether a filter is active. The order does not count. */
 export function isNarrowed(filters: Filters): boolean {
   return Object.entries(filters).some(
     ([name, value]) => name !== 'sort' && value !== undefined && value !== null,

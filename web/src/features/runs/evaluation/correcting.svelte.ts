@@ -1,4 +1,4 @@
-// Labels corrected where a mistake is seen: they join the dataset at once, and can be taken back.
+// Correction of labels in the results. Corrections change the dataset immediately and can be undone.
 import { Problem } from '../../../api/client';
 import { undoLabels } from '../../../api/datasets';
 import type { EvaluatedImages, PictureRow } from '../../../api/evaluation_images';
@@ -7,11 +7,13 @@ import { notices } from '../../../state/notices.svelte';
 import { sequential } from '../../../state/queue';
 import { texts } from '../../../texts';
 
-/** The number of corrections since the page was opened. Components that show their effects reload. */
+/**
+ * Number of corrections since the page was opened. Components that show their effects reload when it changes.
+ */
 export const corrections = $state({ n: 0 });
 
 export class Correcting {
-  #made: { row: PictureRow; change: number }[] = []; // rows as they were before
+  #made: { row: PictureRow; change: number }[] = []; // rows before their corrections
   #enqueue = sequential();
 
   constructor(
@@ -19,7 +21,7 @@ export class Correcting {
     private readonly onchange: (row: PictureRow) => void,
   ) {}
 
-  /** Say what an image really shows; null takes that back. */
+  /** Correct the label of an image; null removes the correction. */
   correct(row: PictureRow, label: string | null): Promise<void> {
     const before = row.correction ?? null;
     const wanted = label === row.label ? null : label;
@@ -45,13 +47,13 @@ export class Correcting {
         notices.say(texts.predict.correctionRemoved);
       } catch (error) {
         notices.fail(error);
-        if (!(error instanceof Problem && error.status === 409)) return; // it can be tried again
+        if (!(error instanceof Problem && error.status === 409)) return; // the undo can be repeated
       }
       this.#made.pop();
     });
   }
 
-  /** Do what a key asks for; whether it was one of ours. */
+  /** Run the action of a key; the result is whether there is one. */
   key(event: KeyboardEvent, row: PictureRow, classes: readonly string[]): boolean {
     const isLocked = event.ctrlKey || event.metaKey;
     if (isLocked && event.key.toLowerCase() === 'z' && !event.shiftKey) {

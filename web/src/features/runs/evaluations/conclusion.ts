@@ -1,4 +1,4 @@
-// The conclusion of an evaluation: how the primary metric differs from the run's own test set.
+// The conclusion of an evaluation: the difference of the primary metric from the test set of the run.
 import type { EvaluationResults } from '../../../api/evaluations';
 import { texts } from '../../../texts';
 import { marksOf } from '../headline';

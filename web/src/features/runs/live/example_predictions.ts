@@ -6,12 +6,12 @@ interface WatchedImage {
   isRight: boolean;
 }
 export interface PredictedClass {
-  k: number; // the class's number
+  k: number; // index of the class
   name: string;
-  images: WatchedImage[]; // with this predicted class; correct ones first
+  images: WatchedImage[]; // images with this predicted class, correct ones first
 }
 
-/** The watched images in the classes that they are called, those without any left out. */
+/** The example images grouped by predicted class, without empty classes. */
 export function byPrediction(watched: NonNullable<Training['watched']>): PredictedClass[] {
   const { image_ids, labels, predicted, classes } = watched;
   const images = image_ids.map((id, i) => ({

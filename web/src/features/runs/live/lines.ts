@@ -23,7 +23,7 @@ function textOf(line: LogLine): string {
     case 'StageStarted':
       return line.values.stage === 'finetune' ? words.finetune(number('n_epochs')) : words.instant;
     case 'InstantClassifierFitted':
-      if (line.values.val_accuracy == null) return words.instantReady; // without validation images
+      if (line.values.val_accuracy == null) return words.instantReady; // there are no validation images
       return words.instantReady + words.instantScores(value('val_accuracy'), value('val_macro_f1'));
     case 'EpochEnded':
       if (line.values.epoch === 0) return words.start(value('val_f1'));
@@ -41,6 +41,6 @@ function textOf(line: LogLine): string {
       if (line.values.state === 'done') return line.values.fold ? words.foldDone(number('fold')) : words.done;
       return line.values.state === 'stopped' ? words.stopped : words.failed(String(line.values.reason ?? ''));
     default:
-      return line.event; // new kinds of events may come
+      return line.event; // later versions may have other events
   }
 }

@@ -1,9 +1,9 @@
-// The lines of a run's log that are worth reading, as they come or read at once.
+// The log of a run: lines from the event stream, or all lines at once.
 import { type LogLine, readRunLog } from '../../../api/runs';
 
 export const MOST_LINES = 2000;
 
-/** The lines with those that are new; lines that come twice, as after a lost connection, stand there once. */
+/** Add new lines. Lines that are received twice, for example after a lost connection, are added once. */
 export function joined(lines: readonly LogLine[], more: readonly LogLine[]): readonly LogLine[] {
   const last = lines.at(-1)?.n ?? 0;
   const fresh = more.filter((line) => line.n > last);
@@ -20,7 +20,7 @@ export class RunLog {
     this.lines = joined(this.lines, [line]);
   }
 
-  /** Of a run whose events have ended. */
+  /** Load the log of a run whose event stream has ended. */
   async read(): Promise<void> {
     try {
       const lines = await readRunLog(this.id, MOST_LINES);

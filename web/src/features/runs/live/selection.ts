@@ -1,17 +1,19 @@
-// Which epoch of fine-tuning is kept, and by which rule.
+// The selected epoch of fine-tuning and the rule of its selection.
 import type { Training } from '../../../api/runs';
 import { texts } from '../../../texts';
 
 type Marked = { epoch: number; word: string } | null;
 
-/** The one epoch to mark; none while the last one is still to come, or where the instant classifier is kept. */
+/**
+ * The epoch to mark in the curves; null if it is not selected yet, or if the instant classifier is selected.
+ */
 export function markedEpoch(training: Training): Marked {
   const words = texts.runs.live;
   if (!training.selected_epoch || training.selected_stage === 'instant') return null;
   return { epoch: training.selected_epoch, word: training.selected_stage ? words.selected : words.best };
 }
 
-/** The rule in a sentence; empty before fine-tuning. */
+/** The selection in a sentence; empty before fine-tuning. */
 export function selectionText(training: Training): string {
   const words = texts.runs.live.selection;
   const { selected_epoch, selected_stage, checkpoint_selection, n_epochs } = training;

@@ -1,11 +1,11 @@
 import type { RunDetail, Training } from '../../../api/runs';
 
-/** Tells the trainings of one run apart: folds, its own, a first one on other images. */
+/** A key that is unique among the trainings of a run: folds, the final training, and pretraining. */
 export function keyOf(training: Training): string {
   return `${training.is_pretraining ? 'first' : 'own'}-${training.fold ?? 'all'}`;
 }
 
-/** The training of the final classifier on all images, once all folds are trained; none without folds. */
+/** The training of the final classifier on all images after cross-validation; undefined without folds. */
 export function finalOf({
   n_folds,
   trainings,
@@ -13,7 +13,7 @@ export function finalOf({
   return n_folds ? trainings.find(({ fold, is_pretraining }) => fold === null && !is_pretraining) : undefined;
 }
 
-/** The latest instant classifier: of a fold, until the final classifier is trained. */
+/** The latest instant classifier. With cross-validation, it is that of a fold until the final training. */
 export function instantOf(run: Pick<RunDetail, 'n_folds' | 'trainings'>): Training['instant'] {
   const final = finalOf(run);
   if (final) return final.instant;

@@ -1,11 +1,13 @@
-// How often answers are right where a class is rarer or more frequent than among the images that were measured.
+// Predictive values at another prevalence.
 
 export interface Found {
   sensitivity: number;
   specificity: number;
 }
 
-/** PPV and NPV where that share of images, 0 to 1, is of the class (Bayes' theorem); null if no image is predicted as the class. */
+/**
+ * PPV and NPV at this prevalence from 0 to 1 (Bayes’ theorem); null if no image is predicted as the class.
+ */
 export function predictiveValues(share: number, { sensitivity, specificity }: Found) {
   const positive = sensitivity * share + (1 - specificity) * (1 - share);
   return {
