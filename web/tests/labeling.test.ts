@@ -1,8 +1,7 @@
 import { afterEach, expect, test, vi } from 'vitest';
-import { chipsOf } from '../src/features/datasets/gallery/chips';
+import { chipsOf } from '../src/features/datasets/gallery/filters';
 import { ImageList } from '../src/images/gallery/image_list.svelte';
-import { actionOf } from '../src/images/label_keys';
-import { Labeling } from '../src/images/labeling.svelte';
+import { actionOf, Labeling } from '../src/images/labeling.svelte';
 
 afterEach(() => void vi.unstubAllGlobals());
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { predictiveValues } from '../src/features/runs/results/prevalence';
+import { predictiveValues } from '../src/charts/confusion';
 
 test('PPV and NPV are those of the report, at the share that is stated', () => {
   const values = predictiveValues(0.01, { sensitivity: 0.9, specificity: 0.9 });

@@ -2,8 +2,7 @@ import { expect, test } from 'vitest';
 import { problemOf } from '../src/api/client';
 import type { RecipeKey } from '../src/api/runs';
 import { recipeKeys } from '../src/state/recipe_keys.svelte';
-import { problemText } from '../src/texts/problems';
-import { remedyText, remedies } from '../src/texts/remedies';
+import { problemText, remedyText, remedies } from '../src/texts/problems';
 
 const named = (key: string, title: string, choices: [string, string][] = []) =>
   ({ key, title, choices: choices.map(([value, title]) => ({ value, title })) }) as RecipeKey;

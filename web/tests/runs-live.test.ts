@@ -1,9 +1,13 @@
 import { expect, test } from 'vitest';
-import { sentence } from '../src/features/runs/live/lines';
-import { joined, MOST_LINES } from '../src/features/runs/live/log.svelte';
-import { markedEpoch, selectionText } from '../src/features/runs/live/selection';
-import { finalOf, instantOf, keyOf } from '../src/features/runs/live/trainings';
-import { byPrediction } from '../src/features/runs/live/example_predictions';
+import { sentence, joined, MOST_LINES } from '../src/features/runs/live/log.svelte';
+import {
+  markedEpoch,
+  selectionText,
+  finalOf,
+  instantOf,
+  keyOf,
+  byPrediction,
+} from '../src/features/runs/live/trainings';
 import type { LogLine, Training } from '../src/api/runs';
 
 function line(n: number, event = 'Noted', values: Record<string, unknown> = {}): LogLine {

@@ -1,9 +1,12 @@
 import { expect, test } from 'vitest';
-import type { EvaluationResults } from '../src/api/evaluations';
-import type { Measurement } from '../src/api/evaluation_images';
-import { testSetConclusion } from '../src/features/runs/evaluations/conclusion';
+import type { EvaluationResults, Measurement } from '../src/api/evaluations';
+import {
+  testSetConclusion,
+  calibrationVerdict,
+  confusionVerdict,
+  misclassifiedVerdict,
+} from '../src/features/runs/verdicts';
 import { headlineText, marksOf, type Headline } from '../src/features/runs/headline';
-import { calibrationVerdict, confusionVerdict, misclassifiedVerdict } from '../src/features/runs/verdicts';
 import { texts } from '../src/texts';
 
 const words = texts.runs.results.verdicts;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { Problem } from '../src/api/client';
-import { expectedTime } from '../src/features/train/expected_time';
+import { expectedTime } from '../src/features/train/budget';
 import { Plan } from '../src/features/train/plan.svelte';
 import { train } from '../src/texts/train';
 

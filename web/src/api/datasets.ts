@@ -10,11 +10,11 @@ export type ImageFacts = Schemas['ImageFacts'];
 export type Inspection = Schemas['DatasetInspection'];
 export type Finding = Schemas['Finding'];
 export type LeakageEstimateState = Schemas['LeakageEstimateState'];
-export type GroupPreview = Schemas['GroupPreview'];
 export type GroupSuggestion = Schemas['GroupSuggestion'];
 export type NewSource = Schemas['NewSource'];
 export type Folder = Schemas['FolderContent'];
 export type SplitPreview = Schemas['SplitPreview'];
+export type DatasetDistances = Schemas['DatasetDistances'];
 
 /** Filters and order of the images of a dataset. */
 export type Filters = NonNullable<operations['list_positions']['parameters']['query']>;
@@ -222,3 +222,19 @@ export const pictureUrl = (
   view: { channel: number | null; plane: number | null; low: number | null; high: number | null },
   version?: string,
 ) => address(id, `images/${i}/picture`, { ...view, v: version });
+
+const DISTANCES = '/api/v1/datasets/{dataset_id}/distances';
+
+const between = (dataset_id: string, other: string[]) => ({
+  params: { path: { dataset_id }, query: { other } },
+});
+
+/** Distances between the features of this dataset and of others. */
+export const readDistances = (id: string, otherIds: string[], signal?: AbortSignal) =>
+  answer(api.GET(DISTANCES, { ...between(id, otherIds), signal }));
+
+export const requestDistances = (id: string, otherIds: string[]) =>
+  answer(api.POST(DISTANCES, between(id, otherIds)));
+
+export const cancelDistances = (id: string, otherIds: string[]) =>
+  answer(api.DELETE(DISTANCES, between(id, otherIds)));

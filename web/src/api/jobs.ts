@@ -19,3 +19,21 @@ export const removeJob = (id: string) => answer(api.DELETE('/api/v1/jobs/{job_id
 export const restoreJob = (id: string) => answer(api.POST('/api/v1/jobs/{job_id}/restore', at(id)));
 
 export const eventsOfJob = (id: string) => address('jobs', id, 'events');
+
+export type ExplanationState = Schemas['ExplanationState'];
+
+const EXPLANATION = '/api/v1/jobs/{job_id}/rows/{k}/explanation';
+
+const ofRow = (job_id: string, k: number) => ({ params: { path: { job_id, k } } });
+
+/** Explanation (heat map) of the prediction in a row of a training, an evaluation or a prediction. */
+export const readExplanation = (job: string, k: number, signal?: AbortSignal) =>
+  answer(api.GET(EXPLANATION, { ...ofRow(job, k), signal }));
+
+export const requestExplanation = (job: string, k: number) => answer(api.POST(EXPLANATION, ofRow(job, k)));
+
+export const cancelExplanation = (job: string, k: number) => answer(api.DELETE(EXPLANATION, ofRow(job, k)));
+
+/** Address of the heat map (PNG); valid when the explanation is computed. */
+export const explanationPicture = (job: string, k: number) =>
+  address('jobs', job, 'rows', k, 'explanation', 'picture');

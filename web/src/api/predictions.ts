@@ -1,6 +1,6 @@
 // Requests about predictions and classifiers.
 import { answer, api, every } from './client';
-import type { RowQuery } from './evaluation_images';
+import type { RowQuery } from './evaluations';
 import type { components } from './schema';
 
 type Schemas = components['schemas'];

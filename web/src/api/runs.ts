@@ -17,7 +17,6 @@ export type RecipeKey = Schemas['RecipeKey'];
 export type KeyGroup = Schemas['Group'];
 export type NamedSet = Schemas['NamedSet'];
 export type KeyOption = Schemas['Option'];
-export type RecipeText = Schemas['RecipeText'];
 
 const at = (run_id: string) => ({ params: { path: { run_id } } });
 

@@ -6,11 +6,8 @@ type Schemas = components['schemas'];
 export type Study = Schemas['StudyState'];
 export type StudyDetail = Schemas['StudyStory'];
 export type StudyTraining = Schemas['StudyTraining'];
-export type PlannedTraining = Schemas['PlannedTraining'];
-export type StudyPreset = Schemas['StudyPreset'];
 export type StudyRequest = Schemas['StudyRequest'];
 export type StudyOutlook = Schemas['StudyOutlook'];
-export type NetworkFinding = Schemas['NetworkFinding'];
 export type StudyResults = Schemas['StudyResults'];
 
 const at = (study_id: string) => ({ params: { path: { study_id } } });

@@ -60,3 +60,17 @@ export function neighbor(key: string, row: number, column: number, n: number): [
       return null;
   }
 }
+
+/**
+ * PPV and NPV at this prevalence from 0 to 1 (Bayes’ theorem); null if no image is predicted as the class.
+ */
+export function predictiveValues(
+  share: number,
+  { sensitivity, specificity }: { sensitivity: number; specificity: number },
+) {
+  const positive = sensitivity * share + (1 - specificity) * (1 - share);
+  return {
+    ppv: positive > 0 ? (sensitivity * share) / positive : null,
+    npv: positive < 1 ? (specificity * (1 - share)) / (1 - positive) : null,
+  };
+}

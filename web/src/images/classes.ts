@@ -20,3 +20,8 @@ export function colorOf(index: number): string {
 export function textColorOf(index: number): string {
   return `var(--class-${index % 8}-text)`;
 }
+
+/** Dash pattern of the line of a class, because there are only eight colors. */
+export function classDash(index: number): string {
+  return ['', '6 3', '2 3', '8 3 2 3', '1 2'][Math.floor(index / 8) % 5] ?? '';
+}

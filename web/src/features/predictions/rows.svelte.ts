@@ -1,7 +1,7 @@
 // The rows of a prediction: loading, current row, corrections and undo.
 import { Problem } from '../../api/client';
 import { correctRow, listPredictionRows, type Answer, type PredictionRow } from '../../api/predictions';
-import type { RowQuery } from '../../api/evaluation_images';
+import type { RowQuery } from '../../api/evaluations';
 import { advancing } from '../../state/advancing.svelte';
 import { notices } from '../../state/notices.svelte';
 import { sequential } from '../../state/queue';

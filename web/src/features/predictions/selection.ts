@@ -1,5 +1,5 @@
 // Filter, order and view of the images of a prediction, as parameters of the address.
-import type { RowQuery } from '../../api/evaluation_images';
+import type { RowQuery } from '../../api/evaluations';
 import { filterOf } from './corrections';
 
 /** Lowest probability first, because most errors have low probabilities. */

@@ -1,9 +1,10 @@
 // The sentence at the top of each tab of results.
-import type { Measurement } from '../../api/evaluation_images';
+import type { EvaluationResults, Measurement } from '../../api/evaluations';
 import type { Results, RunDetail } from '../../api/runs';
 import { confusionPairs } from '../../charts/confusion';
 import { texts } from '../../texts';
 import { percent, score, withInterval } from '../../texts/numbers';
+import { marksOf } from './headline';
 
 const words = texts.runs.results.verdicts;
 
@@ -103,3 +104,20 @@ export function trainingVerdict(run: RunDetail): string {
 
 export const detailsVerdict = (run: RunDetail) =>
   words.warnings(run.notes.filter(({ level }) => level === 'warning').length);
+
+/** The conclusion of an evaluation: the difference of the primary metric from the test set of the run. */
+export function testSetConclusion({ against_own_test, test_set, primary }: EvaluationResults): string {
+  const row = against_own_test.find(({ name }) => name === primary);
+  if (!row || row.value === null) return '';
+  const conclusions = texts.runs.evaluations;
+  const marks = test_set ? marksOf(test_set).map(({ text }) => text) : [];
+  const [external, runScore] = [score(row.second), score(row.first)];
+  const internal = marks.length ? `${runScore} (${marks.join('; ')})` : runScore;
+  if (row.low === null) return conclusions.noInterval(row.title, external, internal, row.reason ?? '');
+  const conclusion = !row.is_shown
+    ? conclusions.same
+    : row.value < 0
+      ? conclusions.lower
+      : conclusions.higher;
+  return conclusion(row.title, external, internal, withInterval(row.value, row.low, row.high));
+}

@@ -1,7 +1,7 @@
 // Correction of labels in the results. Corrections change the dataset immediately and can be undone.
 import { Problem } from '../../../api/client';
 import { undoLabels } from '../../../api/datasets';
-import type { EvaluatedImages, PictureRow } from '../../../api/evaluation_images';
+import type { EvaluatedImages, PictureRow } from '../../../api/evaluations';
 import { classOfKey } from '../../../images/classes';
 import { notices } from '../../../state/notices.svelte';
 import { sequential } from '../../../state/queue';

@@ -1,5 +1,5 @@
 // Rows that are loaded page by page.
-import type { PictureRow } from '../../../api/evaluation_images';
+import type { PictureRow } from '../../../api/evaluations';
 
 const PAGE = 120;
 

@@ -1,5 +1,5 @@
 // The tab of the results for each section of the report.
-import type { ReportSection } from '../../../api/evaluation_images';
+import type { ReportSection } from '../../../api/evaluations';
 
 export type SectionTab = 'metrics' | 'calibration' | 'data' | 'training' | 'details';
 
