@@ -51,12 +51,12 @@ function circleFrom(file: string, way: string[], seen: Set<string>): string[] | 
   return null;
 }
 
-test('no module imports itself by way of others, types included', () => {
+test('there are no import cycles, including type imports', () => {
   const seen = new Set<string>();
   expect(files.map((file) => circleFrom(file, [], seen)).filter(Boolean)).toEqual([]);
 });
 
-test('a room imports what stands below it', () => {
+test('folders import only lower folders', () => {
   const room = (file: string) => ROOMS.indexOf(file.split('/')[0]!);
   const upwards = [...imports].flatMap(([file, others]) =>
     others.filter((other) => room(other) < room(file)).map((other) => `${file} imports ${other}`),
@@ -65,7 +65,7 @@ test('a room imports what stands below it', () => {
   expect(files.filter((file) => room(file) < 0)).toEqual([]);
 });
 
-test('a folder holds no more files than one takes in at a glance', () => {
+test('a folder has at most 16 files', () => {
   const folders = [...new Set(files.map(folderOf))];
   const full = folders.filter((folder) => files.filter((file) => folderOf(file) === folder).length > 16);
   expect(full).toEqual([]);

@@ -13,7 +13,7 @@ recipeKeys.set(
 );
 const nameOf = (key: string, value: unknown) => recipeKeys.named(key, value);
 
-test('a setting is called as on the training page', () => {
+test('settings have the names of the training page', () => {
   expect(remedies.apply(...values('split.folds', 5))).toBe('Set “Folds” to “5”');
   expect(remedyText({ kind: 'set', key: 'class_weights', value: 'balanced' }, nameOf)).toBe(
     'On the training page, set “Rare classes” to “count more”.',
@@ -22,12 +22,12 @@ test('a setting is called as on the training page', () => {
   expect(values('channels', [0, 1])).toEqual(['Channels', '[0,1]']);
 });
 
-test('what is for the command line alone is not said', () => {
+test('remedies of the command line have no text', () => {
   expect(remedyText({ kind: 'choose-other', of: 'output' }, nameOf)).toBe('');
   expect(remedyText({ kind: 'resume', run: 'runs/a', of: 'run' }, nameOf)).toBe('');
 });
 
-test('a problem brings its remedies', () => {
+test('a problem has its remedies', () => {
   const body = { title: 'It leaks.', do: 'Keep it.', remedies: [{ kind: 'allow-leakage' }] };
   expect(problemText(problemOf(422, '', body)).remedies).toEqual([{ kind: 'allow-leakage' }]);
 });

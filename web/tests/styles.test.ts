@@ -14,7 +14,7 @@ function found(pattern: RegExp, isWrong: (value: string, text: string) => boolea
   );
 }
 
-test('every variable that a page uses is there', () => {
+test('every CSS variable is defined', () => {
   const set = new Set(
     [tokens, ...files.map(([, text]) => text)].flatMap((text) =>
       [...text.matchAll(/(--[\w-]+)\s*[:=]/g)].map((match) => match[1]!),
@@ -37,7 +37,7 @@ test('type has the six sizes and the two weights of the tokens', () => {
   );
 });
 
-test('the colors of classes are used by their index alone, and the accent colors no data', () => {
+test('class colors are used by index, and charts do not use the accent color', () => {
   const isForClasses = (file: string) => file.startsWith('images/') || file.startsWith('features/start/');
   const named = found(/var\((--class-\d)/g, () => true).filter((place) => !isForClasses(place));
   expect(named).toEqual([]);

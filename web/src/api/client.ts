@@ -1,30 +1,30 @@
 // Client of the REST API. Types come from its OpenAPI document, so the compiler rejects unknown requests.
 import createClient from 'openapi-fetch';
 import type { components, paths } from './schema';
-import { silent, notifyOtherTabs } from './signals';
+import { noResponse, notifyOtherTabs } from './signals';
 
-export const api = createClient<paths>({ baseUrl: '', fetch: fetchPatiently });
+export const api = createClient<paths>({ baseUrl: '', fetch: fetchWithRetry });
 
-const ONLY_ASKED = /-preview$|\/recipe\/|\/classify$|\/explanation$/; // requests with a body that change nothing
+const READ_ONLY = /-preview$|\/recipe\/|\/classify$|\/explanation$/; // requests with a body that change nothing
 
 api.use({
   onResponse({ request, response }) {
     const isChange = request.method !== 'GET' && response.ok;
-    if (isChange && !ONLY_ASKED.test(new URL(request.url).pathname)) notifyOtherTabs();
+    if (isChange && !READ_ONLY.test(new URL(request.url).pathname)) notifyOtherTabs();
   },
 });
 
-const MOST_REPEATS = 3;
+const MAX_RETRIES = 3;
 
 /**
  * Fetch. If the server did nothing and sends `Retry-After` (for example while its database is in use), repeat
  * the request after that time.
  */
-export async function fetchPatiently(request: Request): Promise<Response> {
+export async function fetchWithRetry(request: Request): Promise<Response> {
   for (let n = 0; ; n += 1) {
     const response = await fetch(request.clone());
     const seconds = response.headers.get('Retry-After');
-    if (response.status !== 503 || seconds === null || n === MOST_REPEATS) return response;
+    if (response.status !== 503 || seconds === null || n === MAX_RETRIES) return response;
     await response.body?.cancel();
     await new Promise((resolve) => setTimeout(resolve, Number(seconds) * 1000));
   }
@@ -92,7 +92,7 @@ export async function answer<T>(
     result = await call;
   } catch (error) {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
-    silent.tell();
+    noResponse.emit();
     throw new Problem(0);
   }
   const { response } = result;
@@ -105,7 +105,7 @@ interface Page<T> {
   total: number;
 }
 
-const MOST_AT_ONCE = 2000;
+const MAX_PAGE = 2000;
 
 /** Fetch all pages of a list. */
 export async function every<T>(
@@ -117,7 +117,7 @@ export async function every<T>(
   const items: T[] = [];
   let page: Page<T>;
   do {
-    page = await answer(call({ offset: items.length, limit: MOST_AT_ONCE }));
+    page = await answer(call({ offset: items.length, limit: MAX_PAGE }));
     items.push(...page.items);
   } while (page.items.length && items.length < page.total);
   return { items, total: items.length };
@@ -137,7 +137,7 @@ export function send(
     request.upload.onprogress = (event) => onbytes(event.loaded);
     request.onload = () => {
       if (request.status < 300) resolve();
-      else reject(problemOf(request.status, request.statusText, parsed(request.responseText)));
+      else reject(problemOf(request.status, request.statusText, parseJson(request.responseText)));
     };
     request.onerror = () => reject(new Problem(0));
     request.onabort = () => reject(new DOMException('', 'AbortError'));
@@ -146,7 +146,7 @@ export function send(
   });
 }
 
-function parsed(text: string): unknown {
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

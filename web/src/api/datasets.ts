@@ -26,7 +26,7 @@ export const listDatasets = (signal?: AbortSignal) =>
   every((query) => api.GET('/api/v1/datasets', { params: { query }, signal }));
 export const readDataset = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/datasets/{dataset_id}', { ...at(id), signal }));
-export const drawSamples = () => answer(api.POST('/api/v1/samples'));
+export const createSamples = () => answer(api.POST('/api/v1/samples'));
 
 /** How to read tables whose headers are not recognized. */
 export interface TableChoices {
@@ -59,7 +59,8 @@ export const changeDataset = (id: string, changes: DatasetChanges) =>
 export const removeDataset = (id: string) => answer(api.DELETE('/api/v1/datasets/{dataset_id}', at(id)));
 export const restoreDataset = (id: string) =>
   answer(api.POST('/api/v1/datasets/{dataset_id}/restore', at(id)));
-export const readAgain = (id: string) => answer(api.POST('/api/v1/datasets/{dataset_id}/refresh', at(id)));
+export const rescanDataset = (id: string) =>
+  answer(api.POST('/api/v1/datasets/{dataset_id}/refresh', at(id)));
 export const inspection = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/datasets/{dataset_id}/inspection', { ...at(id), signal }));
 const LEAKAGE_ESTIMATE = '/api/v1/datasets/{dataset_id}/leakage-estimate';
@@ -137,7 +138,7 @@ export const setLabels = (id: string, images: string[], label: string | null) =>
 export const exclude = (id: string, images: string[], is_excluded: boolean) =>
   answer(api.POST('/api/v1/datasets/{dataset_id}/exclusions', { ...at(id), body: { images, is_excluded } }));
 /** Undo a change that `exclude` returned. */
-export const undoLeaveOut = (id: string, change: string) =>
+export const undoExclusion = (id: string, change: string) =>
   answer(api.POST('/api/v1/datasets/{dataset_id}/exclusions/undo', { ...at(id), body: { change } }));
 
 /** Confirm labels, so that their images are not suspected label errors, or remove the confirmation. */
@@ -180,7 +181,7 @@ export const previewTime = (
 ) => answer(api.POST('/api/v1/datasets/{dataset_id}/time-preview', { ...at(id), body, signal }));
 
 /** Example images as the network receives them, as a PNG. */
-export const previewChanges = (id: string, recipe: Recipe, signal?: AbortSignal) =>
+export const previewAugmentation = (id: string, recipe: Recipe, signal?: AbortSignal) =>
   answer(
     api.POST('/api/v1/datasets/{dataset_id}/augmentation-preview', {
       ...at(id),

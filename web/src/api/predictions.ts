@@ -13,7 +13,7 @@ export type JoinPreview = Schemas['JoinPreview'];
 export type PredictionRow = Schemas['Row'];
 export type Exclusion = Schemas['Exclusion'];
 /** The correction of a person: a class, or a reason for exclusion. Both are null if there is none. */
-export type Answer = Pick<PredictionRow, 'correction' | 'excluded'>;
+export type Review = Pick<PredictionRow, 'correction' | 'excluded'>;
 
 const at = (prediction_id: string) => ({ params: { path: { prediction_id } } });
 
@@ -60,8 +60,8 @@ export const listPredictionRows = (id: string, query: RowQuery, signal?: AbortSi
 export const correctRow = (
   id: string,
   k: number,
-  { correction, excluded }: Answer,
-  undoes: Answer | null = null,
+  { correction, excluded }: Review,
+  undoes: Review | null = null,
 ) =>
   answer(
     api.PUT('/api/v1/predictions/{prediction_id}/rows/{k}/correction', {

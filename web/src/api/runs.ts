@@ -66,6 +66,6 @@ export const writeRecipe = (recipe: Record<string, unknown>, signal?: AbortSigna
   answer(api.POST('/api/v1/recipe/write', { body: { recipe, is_complete: false }, signal }));
 
 /** Whether a job is in progress, so that its page reloads it. */
-export function isGoing(state: RunState): boolean {
+export function isInProgress(state: RunState): boolean {
   return state === 'queued' || state === 'starting' || state === 'running' || state === 'stopping';
 }

@@ -2,7 +2,7 @@
 
 type Listener = () => void;
 
-const REST_MS = 500; // labels are often assigned in quick succession
+const DELAY_MS = 500; // labels are often assigned in quick succession
 
 /** A list of listeners that are called together. */
 class Signal {
@@ -14,7 +14,7 @@ class Signal {
     return () => void this.#listeners.delete(listener);
   }
 
-  tell(): void {
+  emit(): void {
     for (const listener of [...this.#listeners]) listener();
   }
 }
@@ -25,29 +25,29 @@ class Signal {
  */
 export const outdated = new Signal();
 /** A request received no response. */
-export const silent = new Signal();
+export const noResponse = new Signal();
 
-const others =
+const channel =
   'BroadcastChannel' in globalThis && 'document' in globalThis ? new BroadcastChannel('coverslip') : null;
-let isDue = false; // data changed while this tab was hidden
-let resting: ReturnType<typeof setTimeout> | undefined;
+let isOutdated = false; // data changed while this tab was hidden
+let timer: ReturnType<typeof setTimeout> | undefined;
 
 /** Notify the other tabs that this tab changed data. */
 export function notifyOtherTabs(): void {
-  others?.postMessage('changed');
+  channel?.postMessage('changed');
 }
 
-function soon(): void {
-  clearTimeout(resting);
-  resting = setTimeout(() => {
-    if (document.visibilityState === 'hidden') isDue = true;
-    else outdated.tell();
-  }, REST_MS);
+function emitSoon(): void {
+  clearTimeout(timer);
+  timer = setTimeout(() => {
+    if (document.visibilityState === 'hidden') isOutdated = true;
+    else outdated.emit();
+  }, DELAY_MS);
 }
 
-others?.addEventListener('message', soon);
+channel?.addEventListener('message', emitSoon);
 globalThis.document?.addEventListener('visibilitychange', () => {
   if (document.visibilityState === 'hidden') return;
-  if (isDue) outdated.tell();
-  isDue = false;
+  if (isOutdated) outdated.emit();
+  isOutdated = false;
 });

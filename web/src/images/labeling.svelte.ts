@@ -8,7 +8,7 @@ import type { ImageList } from './gallery/image_list.svelte';
 import { classOfKey } from './classes';
 
 export type LabelAct =
-  | { act: 'give'; classIndex: number | null } // null removes the label
+  | { act: 'assign'; classIndex: number | null } // null removes the label
   | { act: 'undo' | 'redo' | 'help' | 'confirm' };
 
 /** The action of a key with `nClasses` classes; null if the key has none. */
@@ -24,9 +24,9 @@ export function actionOf(
   if (event.altKey) return null;
   if (event.key === '?') return { act: 'help' };
   if (event.key === ';') return { act: 'confirm' };
-  if (event.key === 'Delete' || event.key === 'Backspace') return { act: 'give', classIndex: null };
+  if (event.key === 'Delete' || event.key === 'Backspace') return { act: 'assign', classIndex: null };
   const classIndex = classOfKey(event.key, nClasses);
-  return classIndex === null ? null : { act: 'give', classIndex };
+  return classIndex === null ? null : { act: 'assign', classIndex };
 }
 
 const words = texts.datasets.gallery;
@@ -74,7 +74,7 @@ export class Labeling {
   /**
    * Label images, or remove their labels. Labels are shown immediately and restored if they cannot be saved.
    */
-  async give(images: string[], label: string | null): Promise<void> {
+  async assign(images: string[], label: string | null): Promise<void> {
     this.closeUndoNotice();
     const before = this.listed.relabel(images, label);
     if (images.length > 1) this.#offerUndo(images.length, label);
@@ -83,7 +83,7 @@ export class Labeling {
       try {
         const answer = setLabels(this.listed.id, images, label);
         const { change, dataset } = await answer.finally(() => this.listed.settle(images));
-        if (change !== null) this.#keep({ done: [...this.#history.done, change], undone: [] });
+        if (change !== null) this.#store({ done: [...this.#history.done, change], undone: [] });
         this.onchange(dataset);
         if (images.length > before.length) this.listed.refresh(); // details of some images were not loaded
       } catch (problem) {
@@ -101,25 +101,25 @@ export class Labeling {
    */
   async step(by: 'undo' | 'redo'): Promise<string[]> {
     this.closeUndoNotice();
-    const images = await this.listed.sequential(() => this.#stepped(by));
-    if (images.length) notices.say(words[by === 'undo' ? 'undone' : 'redone'](images.length));
+    const images = await this.listed.sequential(() => this.#apply(by));
+    if (images.length) notices.show(words[by === 'undo' ? 'undone' : 'redone'](images.length));
     return images;
   }
 
-  async #stepped(by: 'undo' | 'redo'): Promise<string[]> {
+  async #apply(by: 'undo' | 'redo'): Promise<string[]> {
     const { done, undone } = this.#history;
     const change = (by === 'undo' ? done : undone).at(-1);
     if (change === undefined) return [];
     try {
       const { images, dataset } = await (by === 'undo' ? undoLabels : redoLabels)(this.listed.id, change);
-      if (by === 'undo') this.#keep({ done: done.slice(0, -1), undone: [...undone, change] });
-      else this.#keep({ done: [...done, change], undone: undone.slice(0, -1) });
+      if (by === 'undo') this.#store({ done: done.slice(0, -1), undone: [...undone, change] });
+      else this.#store({ done: [...done, change], undone: undone.slice(0, -1) });
       this.onchange(dataset);
       this.listed.changed(images);
       return images;
     } catch (problem) {
       if (problem instanceof Problem && problem.status === 409)
-        this.#keep(
+        this.#store(
           by === 'undo' ? { done: done.slice(0, -1), undone } : { done, undone: undone.slice(0, -1) },
         );
       this.#fail(problem);
@@ -129,7 +129,7 @@ export class Labeling {
 
   /** After a conflict, the displayed labels are outdated. */
   #fail(problem: unknown): void {
-    notices.fail(problem);
+    notices.showProblem(problem);
     if (problem instanceof Problem && problem.status === 409) void this.listed.reload();
   }
 
@@ -137,13 +137,13 @@ export class Labeling {
     return `coverslip.labels.${this.listed.id}`;
   }
 
-  #keep({ done, undone }: LabelHistory): void {
+  #store({ done, undone }: LabelHistory): void {
     this.#history = { done: done.slice(-MOST_STEPS), undone };
     sessionStorage.setItem(this.#key, JSON.stringify(this.#history));
   }
 
   #offerUndo(n: number, label: string | null): void {
-    this.#undoNotice = notices.say(words.labeled(n, label ?? words.noClass), {
+    this.#undoNotice = notices.show(words.labeled(n, label ?? words.noClass), {
       title: texts.general.undo,
       run: () => void this.step('undo'),
       isOfPage: true,

@@ -13,12 +13,12 @@ export async function deleteWithUndo(
   try {
     await remove(item);
     ondeleted();
-    notices.say(message, {
+    notices.show(message, {
       title: texts.general.undo,
-      run: () => void restore(item).then(onrestored, (problem: unknown) => notices.fail(problem)),
+      run: () => void restore(item).then(onrestored, (problem: unknown) => notices.showProblem(problem)),
       restores: item.id,
     });
   } catch (problem) {
-    notices.fail(problem);
+    notices.showProblem(problem);
   }
 }

@@ -20,12 +20,12 @@ class Notices {
   #next = 0;
 
   /** Show a notice. The result is the id for `close`. */
-  say(text: string, action?: Notice['action']): number {
+  show(text: string, action?: Notice['action']): number {
     return this.#add({ text, isBad: false, action });
   }
 
   /** Show a problem. It stays until the user closes it. */
-  fail(problem: unknown): void {
+  showProblem(problem: unknown): void {
     this.#add({ text: problemLine(problem), isBad: true });
   }
 
@@ -44,8 +44,8 @@ class Notices {
   #add(notice: Omit<Notice, 'id'>): number {
     const id = this.#next++;
     // A new notice replaces the last one, except problems.
-    const kept = this.list.filter((other) => other.isBad && other.text !== notice.text);
-    this.list = [...kept, { ...notice, id }].slice(-3);
+    const problems = this.list.filter(({ isBad, text }) => isBad && text !== notice.text);
+    this.list = [...problems, { ...notice, id }].slice(-3);
     // Notices with an action stay too, so that nobody has to hurry.
     if (!notice.isBad && !notice.action) setTimeout(() => this.close(id), SHOWN_MS);
     return id;

@@ -6,18 +6,18 @@ class RecipeKeys {
   keys = $state.raw<readonly RecipeKey[]>([]);
   sets = $state.raw<readonly NamedSet[]>([]); // presets of sections
   #byName = $derived(new Map(this.keys.map((key) => [key.key, key])));
-  #answer: Promise<void> | null = null;
+  #request: Promise<void> | null = null;
 
   /** Load the keys once. After a failure, load them again. */
   load(): Promise<void> {
-    this.#answer ??= readRecipeKeys().then(
+    this.#request ??= readRecipeKeys().then(
       ({ groups, keys, sets }) => this.set(groups, keys, sets),
       (error: unknown) => {
-        this.#answer = null;
+        this.#request = null;
         throw error;
       },
     );
-    return this.#answer;
+    return this.#request;
   }
 
   set(groups: readonly KeyGroup[], keys: readonly RecipeKey[], sets: readonly NamedSet[] = []): void {
@@ -40,7 +40,8 @@ class RecipeKeys {
   /** Title of a value, or the value itself. */
   titleOf(name: string, value: unknown): string {
     return (
-      this.get(name)?.choices?.find((one) => String(one.value) === String(value))?.title ?? String(value)
+      this.get(name)?.choices?.find((choice) => String(choice.value) === String(value))?.title ??
+      String(value)
     );
   }
 }

@@ -6,7 +6,7 @@ const RETRY_MS = 4000;
 
 export interface ResourceOptions<T> {
   /** Milliseconds until the next reload, for example while images are being read; null for no reload. */
-  again?: (value: T) => number | null;
+  pollMs?: (value: T) => number | null;
 }
 
 export class Resource<T> {
@@ -40,7 +40,7 @@ export class Resource<T> {
     this.abort();
     this.value = value;
     this.error = null;
-    const wait = this.options.again?.(value) ?? null;
+    const wait = this.options.pollMs?.(value) ?? null;
     if (wait !== null) this.#later(wait);
   }
 
@@ -55,7 +55,7 @@ export class Resource<T> {
   #failed(error: unknown): void {
     this.abort();
     this.error = error;
-    if (this.options.again) this.#later(RETRY_MS);
+    if (this.options.pollMs) this.#later(RETRY_MS);
   }
 
   #later(wait: number): void {
@@ -76,11 +76,11 @@ export function resource<T>(
   load: (signal: AbortSignal) => Promise<T>,
   options: ResourceOptions<T> = {},
 ): Resource<T> {
-  const made = new Resource<T>(load, options);
+  const created = new Resource<T>(load, options);
   $effect(() => {
-    void made.reload();
-    return () => made.abort();
+    void created.reload();
+    return () => created.abort();
   });
-  $effect(() => outdated.on(() => void made.reload()));
-  return made;
+  $effect(() => outdated.on(() => void created.reload()));
+  return created;
 }

@@ -2,13 +2,13 @@
 import { tick } from 'svelte';
 import { notices } from './notices.svelte';
 
-class Place {
+class Router {
   path = $state(window.location.pathname);
   query = $state.raw(new URLSearchParams(window.location.search));
 
   constructor() {
     window.addEventListener('popstate', () => this.#read());
-    document.addEventListener('click', (event) => this.#follow(event));
+    document.addEventListener('click', (event) => this.#onClick(event));
   }
 
   /** Go to an address of the app. `replace` adds no step to the browser history. */
@@ -38,11 +38,11 @@ class Place {
   }
 
   /** State of a page in this step of the browser history, which the back button and a reload restore. */
-  get kept(): unknown {
+  get pageState(): unknown {
     return history.state;
   }
 
-  keep(value: unknown): void {
+  setPageState(value: unknown): void {
     history.replaceState(value, '');
   }
 
@@ -53,7 +53,7 @@ class Place {
   }
 
   /** Change the page without a reload after a click on a link of the app. */
-  #follow(event: MouseEvent): void {
+  #onClick(event: MouseEvent): void {
     if (
       event.defaultPrevented ||
       event.button !== 0 ||
@@ -72,4 +72,4 @@ class Place {
   }
 }
 
-export const place = new Place();
+export const router = new Router();

@@ -57,11 +57,11 @@ export class Stream<Events> {
       this.#nTries = 0;
     });
     for (const kind of Object.keys(this.handlers) as (keyof Events & string)[])
-      source.addEventListener(kind, (event) => this.#heard(kind, event));
+      source.addEventListener(kind, (event) => this.#receive(kind, event));
     source.addEventListener('error', () => this.#lost(source, address));
   }
 
-  #heard<Kind extends keyof Events & string>(kind: Kind, event: MessageEvent<string>): void {
+  #receive<Kind extends keyof Events & string>(kind: Kind, event: MessageEvent<string>): void {
     if (event.lastEventId) this.#lastId = event.lastEventId;
     this.#waiting.push(() => this.handlers[kind](JSON.parse(event.data) as Events[Kind]));
     this.#flushing ??= setTimeout(() => this.#flush(), FLUSH_MS);
@@ -93,12 +93,12 @@ export class Stream<Events> {
 
 /** The stream of a component. It connects to `address()`, which may change; null closes it. */
 export function stream<Events>(address: () => string | null, handlers: Handlers<Events>): Stream<Events> {
-  const made = new Stream<Events>(handlers);
+  const created = new Stream<Events>(handlers);
   const current = $derived(address());
   $effect(() => {
     if (current === null) return;
-    made.connect(current);
-    return () => made.close();
+    created.connect(current);
+    return () => created.close();
   });
-  return made;
+  return created;
 }

@@ -1,25 +1,25 @@
 // Corrections of predictions: keys, filters and changes of the list.
 import { classOfKey } from '../../images/classes';
-import type { Answer, Exclusion, PredictionRow } from '../../api/predictions';
+import type { Review, Exclusion, PredictionRow } from '../../api/predictions';
 
 export interface Correction {
   k: number;
-  before: Answer;
-  answer: Answer;
+  before: Review;
+  review: Review;
 }
 
-export const NO_ANSWER: Answer = { correction: null, excluded: null };
+export const NO_REVIEW: Review = { correction: null, excluded: null };
 
 /** Keys of exclusions. Letters and digits are the keys of classes. */
 export const EXCLUSION_KEYS: Record<Exclusion, string> = { 'none-of-these': ',', unusable: '.' };
 
-export const hasAnswer = ({ correction, excluded }: Answer) => correction !== null || excluded !== null;
+export const isReviewed = ({ correction, excluded }: Review) => correction !== null || excluded !== null;
 
-export const isSameAnswer = (a: Answer, b: Answer) =>
+export const isSameReview = (a: Review, b: Review) =>
   a.correction === b.correction && a.excluded === b.excluded;
 
 export type Act =
-  | { kind: 'correct'; answer: Answer }
+  | { kind: 'correct'; review: Review }
   | { kind: 'clear' }
   | { kind: 'undo' }
   | { kind: 'move'; by: number }
@@ -47,11 +47,11 @@ export function actionOf(event: KeyboardEvent, classes: readonly string[], nColu
   }
   const index = classOfKey(event.key, classes.length);
   const label = index === null ? undefined : classes[index];
-  if (label !== undefined) return { kind: 'correct', answer: { correction: label, excluded: null } };
+  if (label !== undefined) return { kind: 'correct', review: { correction: label, excluded: null } };
   const [excluded] = Object.entries(EXCLUSION_KEYS).find(([, key]) => key === event.key) ?? [];
   return excluded === undefined
     ? null
-    : { kind: 'correct', answer: { correction: null, excluded: excluded as Exclusion } };
+    : { kind: 'correct', review: { correction: null, excluded: excluded as Exclusion } };
 }
 
 /** The query of the server for a filter. */
@@ -69,18 +69,18 @@ export function filterOf(
  * Whether the server still lists a row with this filter. A correction can add a row to a list or remove it.
  */
 export function isListed(row: PredictionRow, show: string): boolean {
-  if (show === 'review') return !hasAnswer(row);
-  return show !== 'corrected' || hasAnswer(row);
+  if (show === 'review') return !isReviewed(row);
+  return show !== 'corrected' || isReviewed(row);
 }
 
 /** Merge a reloaded list. If the current row is not in it, it keeps its place between its neighbors. */
 export function mergeRows(
   before: readonly PredictionRow[],
   fresh: readonly PredictionRow[],
-  here: number | null,
+  currentKey: number | null,
 ): PredictionRow[] {
-  const index = before.findIndex((row) => row.k === here);
-  if (index < 0 || fresh.some((row) => row.k === here)) return [...fresh];
+  const index = before.findIndex((row) => row.k === currentKey);
+  if (index < 0 || fresh.some((row) => row.k === currentKey)) return [...fresh];
   const after = new Set(before.slice(index + 1).map((row) => row.k));
   const place = fresh.findIndex((row) => after.has(row.k));
   const end = place < 0 ? fresh.length : place;

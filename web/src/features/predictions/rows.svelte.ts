@@ -1,16 +1,16 @@
 // The rows of a prediction: loading, current row, corrections and undo.
 import { Problem } from '../../api/client';
-import { correctRow, listPredictionRows, type Answer, type PredictionRow } from '../../api/predictions';
+import { correctRow, listPredictionRows, type Review, type PredictionRow } from '../../api/predictions';
 import type { RowQuery } from '../../api/evaluations';
-import { advancing } from '../../state/advancing.svelte';
+import { autoAdvance } from '../../state/auto_advance.svelte';
 import { notices } from '../../state/notices.svelte';
 import { sequential } from '../../state/queue';
 import { texts } from '../../texts';
-import { actionOf, isListed, isSameAnswer, NO_ANSWER, mergeRows, type Correction } from './corrections';
+import { actionOf, isListed, isSameReview, NO_REVIEW, mergeRows, type Correction } from './corrections';
 
 const PAGE = 100;
-const MOST_AT_ONCE = 2000;
-const RENEW_MS = 800; // a prediction can write hundreds of rows per second
+const MAX_PAGE = 2000;
+const RELOAD_MS = 800; // a prediction can write hundreds of rows per second
 
 /** A query, and the filter that it belongs to. */
 export interface RowRequest {
@@ -33,21 +33,21 @@ export class PredictionList {
   /** Called after each correction, because counts change. */
   oncorrected: () => void = () => undefined;
 
-  #question: RowRequest = { show: 'all', query: {} };
+  #request: RowRequest = { show: 'all', query: {} };
   #corrections: readonly Correction[] = [];
-  #isBetween = false; // the next rows are loading
+  #isLoadingNext = false; // the next rows are loading
   #isStale = false; // new rows were not loaded because the viewer is open
   #pinnedKey: number | null = null; // `k` of a row that does not match the filter but is current
-  #following: Promise<void> | null = null;
-  #reloading: ReturnType<typeof setTimeout> | undefined;
+  #nextPage: Promise<void> | null = null;
+  #reloadTimer: ReturnType<typeof setTimeout> | undefined;
   // Requests run one after another, so that no response overwrites a later one.
   #enqueue = sequential();
 
   constructor(readonly id: string) {}
 
   /** Load rows with another query. */
-  ask(question: RowRequest): void {
-    this.#question = question;
+  request(query: RowRequest): void {
+    this.#request = query;
     this.rows = [];
     this.total = this.currentKey = null;
     this.isOpen = false;
@@ -55,21 +55,21 @@ export class PredictionList {
   }
 
   close(): void {
-    clearTimeout(this.#reloading);
+    clearTimeout(this.#reloadTimer);
   }
 
   /** Reload soon, because rows were added or changed. */
   reloadSoon(): void {
-    this.#reloading ??= setTimeout(() => {
-      this.#reloading = undefined;
+    this.#reloadTimer ??= setTimeout(() => {
+      this.#reloadTimer = undefined;
       if (this.isOpen) this.#isStale = true;
-      else void (this.rows.length >= MOST_AT_ONCE ? this.more() : this.load());
-    }, RENEW_MS);
+      else void (this.rows.length >= MAX_PAGE ? this.more() : this.load());
+    }, RELOAD_MS);
   }
 
   /** Load the rows on the page. */
   load(): Promise<void> {
-    return this.#read(0, Math.min(Math.max(this.rows.length, PAGE), MOST_AT_ONCE), (items) => {
+    return this.#read(0, Math.min(Math.max(this.rows.length, PAGE), MAX_PAGE), (items) => {
       if (this.isOpen) {
         this.#isStale = true;
         return false;
@@ -82,12 +82,12 @@ export class PredictionList {
 
   /** Load the next rows. */
   more(): Promise<void> {
-    this.#following ??= this.#read(null, PAGE, (items) => {
+    this.#nextPage ??= this.#read(null, PAGE, (items) => {
       const shownKeys = new Set(this.rows.map((row) => row.k));
       this.rows = [...this.rows, ...items.filter((row) => !shownKeys.has(row.k))];
       return true;
-    }).finally(() => (this.#following = null));
-    return this.#following;
+    }).finally(() => (this.#nextPage = null));
+    return this.#nextPage;
   }
 
   #read(
@@ -96,7 +96,7 @@ export class PredictionList {
     take: (items: readonly PredictionRow[]) => boolean,
   ): Promise<void> {
     return this.#enqueue(async () => {
-      const request = this.#question;
+      const request = this.#request;
       const { show } = request;
       // Corrected rows leave the list of the server, so the offset does not count them.
       const nListed = this.rows.filter((row) => row.k !== this.#pinnedKey && isListed(row, show)).length;
@@ -106,22 +106,22 @@ export class PredictionList {
           offset: offset ?? nListed,
           limit,
         });
-        if (request !== this.#question || !take(page.items)) return; // the query changed; its own request follows
+        if (request !== this.#request || !take(page.items)) return; // the query changed; its own request follows
         this.total = page.total + this.rows.filter((row) => !isListed(row, show)).length;
         if (this.index < 0) this.currentKey = null; // so that no unselected image is corrected
         this.problem = null;
       } catch (error) {
-        if (request === this.#question) this.problem = error;
+        if (request === this.#request) this.problem = error;
       }
     });
   }
 
   async move(by: number): Promise<void> {
-    if (this.#isBetween) return;
+    if (this.#isLoadingNext) return;
     if (this.index + by >= this.rows.length && this.hasMore) {
-      this.#isBetween = true;
+      this.#isLoadingNext = true;
       await this.more();
-      this.#isBetween = false;
+      this.#isLoadingNext = false;
     }
     const index = this.index < 0 ? 0 : this.index + by;
     this.go(this.rows[Math.min(Math.max(index, 0), this.rows.length - 1)]?.k ?? null);
@@ -147,16 +147,16 @@ export class PredictionList {
   }
 
   /** Correct a row or exclude it; `NO_ANSWER` removes the correction. */
-  correct(row: PredictionRow, answer: Answer): Promise<void> {
+  correct(row: PredictionRow, review: Review): Promise<void> {
     return this.#enqueue(async () => {
       // The row may have changed since the key was pressed.
-      const { correction, excluded } = this.rows.find((other) => other.k === row.k) ?? row;
+      const { correction, excluded } = this.rows.find(({ k }) => k === row.k) ?? row;
       const before = { correction, excluded };
-      if (isSameAnswer(answer, before)) return;
-      const request = { k: row.k, before, answer };
+      if (isSameReview(review, before)) return;
+      const request = { k: row.k, before, review };
       this.#corrections = [...this.#corrections, request];
-      if (!(await this.#send(row.k, answer)))
-        this.#corrections = this.#corrections.filter((other) => other !== request);
+      if (!(await this.#send(row.k, review)))
+        this.#corrections = this.#corrections.filter((step) => step !== request);
     });
   }
 
@@ -164,10 +164,10 @@ export class PredictionList {
     return this.#enqueue(async () => {
       const last = this.#corrections.at(-1);
       if (!last) return;
-      const isDone = await this.#send(last.k, last.before, last.answer);
+      const isDone = await this.#send(last.k, last.before, last.review);
       if (isDone !== null) this.#corrections = this.#corrections.slice(0, -1);
       if (!isDone) return;
-      notices.say(texts.predict.correctionRemoved);
+      notices.show(texts.predict.correctionRemoved);
       if (this.rows.some((row) => row.k === last.k)) this.go(last.k);
     });
   }
@@ -176,14 +176,14 @@ export class PredictionList {
    * Send a correction. The result is false if the row has another correction, and null if the request can be
    * repeated.
    */
-  async #send(k: number, answer: Answer, undoes: Answer | null = null): Promise<boolean | null> {
+  async #send(k: number, review: Review, undoes: Review | null = null): Promise<boolean | null> {
     try {
-      const after = await correctRow(this.id, k, answer, undoes);
-      this.rows = this.rows.map((other) => (other.k === k ? after : other));
+      const after = await correctRow(this.id, k, review, undoes);
+      this.rows = this.rows.map((row) => (row.k === k ? after : row));
       this.oncorrected();
       return true;
     } catch (error) {
-      notices.fail(error);
+      notices.showProblem(error);
       if (!(error instanceof Problem && error.status === 409)) return null;
       this.reloadSoon(); // the row has another correction
       return false;
@@ -198,12 +198,13 @@ export class PredictionList {
     const act = actionOf(event, classes, nColumns);
     if (!act) return false;
     // The key is meant for the next image, which is still loading.
-    if (this.#isBetween && (act.kind === 'correct' || act.kind === 'clear')) return true;
-    if ((act.kind === 'correct' || act.kind === 'clear') && !this.row) notices.say(texts.predict.selectFirst);
+    if (this.#isLoadingNext && (act.kind === 'correct' || act.kind === 'clear')) return true;
+    if ((act.kind === 'correct' || act.kind === 'clear') && !this.row)
+      notices.show(texts.predict.selectFirst);
     else if (act.kind === 'correct' && this.row) {
-      void this.correct(this.row, act.answer);
-      if (advancing.isOn) void this.move(1);
-    } else if (act.kind === 'clear' && this.row) void this.correct(this.row, NO_ANSWER);
+      void this.correct(this.row, act.review);
+      if (autoAdvance.isOn) void this.move(1);
+    } else if (act.kind === 'clear' && this.row) void this.correct(this.row, NO_REVIEW);
     else if (act.kind === 'undo') void this.undo();
     else if (act.kind === 'move' && !this.isOpen) void this.move(act.by);
     else if (act.kind === 'open' && !this.isOpen && this.row) this.isOpen = true;

@@ -5,24 +5,24 @@ import { filterOf } from './corrections';
 /** Lowest probability first, because most errors have low probabilities. */
 export const SORTS = ['probability', '-probability', 'position'] as const;
 
-export interface Shown {
+export interface View {
   show: string; // all, review, corrected, warning, unfamiliar, unreadable, or class:NAME
   sort: (typeof SORTS)[number];
   search: string;
   isList: boolean; // false: gallery
 }
 
-export function viewOf(query: URLSearchParams): Shown {
+export function viewOf(query: URLSearchParams): View {
   return {
     show: query.get('show') ?? 'all',
-    sort: SORTS.find((one) => one === query.get('sort')) ?? 'probability',
+    sort: SORTS.find((sort) => sort === query.get('sort')) ?? 'probability',
     search: query.get('search') ?? '',
     isList: query.get('form') === 'list',
   };
 }
 
 /** The query of the server. */
-export function rowQuery({ show, sort, search }: Shown, classes: readonly string[]): RowQuery {
+export function rowQuery({ show, sort, search }: View, classes: readonly string[]): RowQuery {
   return { ...filterOf(show, classes), sort, ...(search ? { search } : {}) };
 }
 

@@ -36,7 +36,7 @@ export function minutesOf(budget: string | null): number | null {
 }
 
 /** Whether a time limit is complete and within the range. */
-export function isGiven(budget: string | null): boolean {
+export function isComplete(budget: string | null): boolean {
   if (!isInMinutes(budget)) return true;
   const minutes = minutesOf(budget);
   return minutes !== null && minutes >= 1 && minutes <= MAX_MINUTES;

@@ -75,10 +75,10 @@ export function copiedSettings(recipe: unknown, keys: readonly string[], sameIma
 
 /** Whether the threshold of a training was chosen after the training. It is valid for its classifier only. */
 export function hasCustomThreshold(recipe: unknown, requested: unknown): boolean {
-  const [now, before] = [recipe, requested].map((each) => [
-    valueAt(each, 'decide_by'),
-    valueAt(each, 'target'),
-    valueAt(each, 'threshold'),
+  const [now, before] = [recipe, requested].map((recipe) => [
+    valueAt(recipe, 'decide_by'),
+    valueAt(recipe, 'target'),
+    valueAt(recipe, 'threshold'),
   ]);
   return now![0] !== 'highest' && !same(now, before);
 }
@@ -110,9 +110,9 @@ export function faultsOf(errors: readonly Fault[], keys: readonly string[]): Map
   const faults = new Map<string, string>();
   for (const { field, message } of errors) {
     const key =
-      keys.find((one) => one === field) ??
-      keys.find((one) => field.startsWith(`${one}.`)) ??
-      keys.find((one) => one.startsWith(`${field}.`));
+      keys.find((key) => key === field) ??
+      keys.find((key) => field.startsWith(`${key}.`)) ??
+      keys.find((key) => key.startsWith(`${field}.`));
     if (key && !faults.has(key)) faults.set(key, withoutKey(field, message));
   }
   return faults;

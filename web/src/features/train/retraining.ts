@@ -24,13 +24,13 @@ export function changeKind({ n_added, n_relabeled, n_removed }: ImageChanges): C
 export async function retrain(run: RunDetail): Promise<Run> {
   await recipeKeys.load();
   const ofDecision = recipeKeys.keys.filter(({ group }) => group === 'decision').map(({ key }) => key);
-  const others = recipeKeys.keys.map(({ key }) => key).filter((key) => !ofDecision.includes(key));
+  const otherKeys = recipeKeys.keys.map(({ key }) => key).filter((key) => !ofDecision.includes(key));
   return startRun({
     dataset_id: run.dataset_id ?? '',
     name: await newName(run.name, changeKind(await countImageChanges(run.id))),
     // The threshold that was chosen after the training is valid for its classifier only.
     recipe: nested({
-      ...copiedSettings(run.recipe, others, true),
+      ...copiedSettings(run.recipe, otherKeys, true),
       ...copiedSettings(run.requested_recipe, ofDecision, true),
     }),
     allow_leakage: false,

@@ -46,7 +46,7 @@ export function movedBy(layout: Layout, index: number, key: string, rowsPerPage:
   if (key === 'End') return last;
   const by = step[key];
   if (by === undefined) return null;
-  const wanted = index + by;
-  if (Math.abs(by) === layout.columns && (wanted < 0 || wanted > last)) return index; // stay in the same column
-  return Math.max(0, Math.min(last, wanted));
+  const target = index + by;
+  if (Math.abs(by) === layout.columns && (target < 0 || target > last)) return index; // stay in the same column
+  return Math.max(0, Math.min(last, target));
 }

@@ -2,7 +2,7 @@
 import { SvelteMap } from 'svelte/reactivity';
 import { listImages, listPositions, readColors, type Filters, type Image } from '../../api/datasets';
 import { sequential } from '../../state/queue';
-import { nUnknown } from './placeholders';
+import { nMissing } from './placeholders';
 
 const CHUNK = 256;
 const MOST_PER_PAGE = 2000;
@@ -115,7 +115,7 @@ export class ImageList {
       try {
         const colors = await readColors(this.id, signal);
         if (signal.aborted) return;
-        const left = nUnknown(colors);
+        const left = nMissing(colors);
         if (left !== n) this.colors = colors;
         if (left === 0 || left === n) return; // the remaining images cannot be read
         n = left;
@@ -142,7 +142,7 @@ export class ImageList {
   async #fetch(chunk: number): Promise<void> {
     this.#requestedChunks.add(chunk);
     const { signal } = this.#load;
-    const askedAt = this.#clock;
+    const requestedAt = this.#clock;
     // New labels may have moved images in the order of the server, so the request includes more rows on both
     // sides.
     const more = Math.min(this.#nMoved, (MOST_PER_PAGE - CHUNK) / 2);
@@ -152,7 +152,7 @@ export class ImageList {
       if (signal.aborted) return;
       for (const image of items) {
         const change = this.#changes.get(image.image_id);
-        if (!change || (change.nWaiting === 0 && change.at <= askedAt))
+        if (!change || (change.nWaiting === 0 && change.at <= requestedAt))
           this.images.set(image.image_id, image);
       }
     } catch {

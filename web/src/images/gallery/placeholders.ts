@@ -3,7 +3,7 @@
 
 export const BYTES = 4;
 
-export interface Look {
+export interface Placeholder {
   color: string; // CSS color
   clip: string; // CSS `clip-path` of the cell
 }
@@ -17,7 +17,7 @@ export function clipOf(shape: number): string {
 
 const clips = Array.from({ length: 256 }, (_, shape) => clipOf(shape));
 
-export function placeholderOf(colors: Uint8Array, image: number): Look | null {
+export function placeholderOf(colors: Uint8Array, image: number): Placeholder | null {
   const at = image * BYTES;
   const shape = colors[at + 3];
   if (!shape) return null;
@@ -28,7 +28,7 @@ export function placeholderOf(colors: Uint8Array, image: number): Look | null {
 }
 
 /** Number of images without a color. */
-export function nUnknown(colors: Uint8Array): number {
+export function nMissing(colors: Uint8Array): number {
   let n = 0;
   for (let at = 3; at < colors.length; at += BYTES) if (!colors[at]) n += 1;
   return n;

@@ -5,7 +5,7 @@ import { layOut, rowsInSight, scrolledTo, type Layout } from './geometry';
 const GAP = 4; // between cells, in px
 const EDGE = 4; // space for the focus ring, in px
 const THROTTLE_MS = 50; // throttled, not debounced, so that thumbnails load during scrolling
-const REST_MS = 150;
+const DELAY_MS = 150;
 
 interface Cells {
   n: number;
@@ -19,9 +19,9 @@ export class Scrolling {
   top = $state(0);
   #speed = 0; // rows per second
   #reportedAt = 0; // time of the last report, in ms
-  #saying: ReturnType<typeof setTimeout> | undefined;
+  #reportTimer: ReturnType<typeof setTimeout> | undefined;
   #scrolled = { at: 0, top: 0 };
-  #resting: ReturnType<typeof setTimeout> | undefined;
+  #restTimer: ReturnType<typeof setTimeout> | undefined;
 
   /** `onvisible` receives the first and last visible cell, and the scroll speed in rows per second. */
   constructor(
@@ -54,11 +54,11 @@ export class Scrolling {
   }
 
   /** Report the visible cells soon. */
-  look(): void {
-    if (this.#saying !== undefined) return;
+  report(): void {
+    if (this.#reportTimer !== undefined) return;
     const wait = Math.max(0, THROTTLE_MS - (performance.now() - this.#reportedAt));
-    this.#saying = setTimeout(() => {
-      this.#saying = undefined;
+    this.#reportTimer = setTimeout(() => {
+      this.#reportTimer = undefined;
       this.#reportedAt = performance.now();
       const [first, last] = this.#inSight;
       const { columns, n } = this.layout;
@@ -75,12 +75,12 @@ export class Scrolling {
       this.#scrolled = { at, top };
     }
     this.top = top;
-    this.look();
-    clearTimeout(this.#resting);
-    this.#resting = setTimeout(() => {
+    this.report();
+    clearTimeout(this.#restTimer);
+    this.#restTimer = setTimeout(() => {
       this.#speed = Math.sign(this.#speed);
-      this.look();
-    }, REST_MS);
+      this.report();
+    }, DELAY_MS);
   }
 
   /** Scroll to the first cell. */
@@ -101,8 +101,8 @@ export class Scrolling {
   }
 
   end(): void {
-    clearTimeout(this.#saying);
-    clearTimeout(this.#resting);
+    clearTimeout(this.#reportTimer);
+    clearTimeout(this.#restTimer);
   }
 
   #to(top: number): void {

@@ -1,12 +1,12 @@
 // Selection of cells by their index in the gallery (0-based). Functions return a new selection.
 
 export interface Selection {
-  readonly chosen: ReadonlySet<number>;
+  readonly indices: ReadonlySet<number>;
   readonly anchor: number; // start of a range
   readonly focus: number; // cell that keys act on
 }
 
-export const nothing: Selection = { chosen: new Set(), anchor: 0, focus: 0 };
+export const emptySelection: Selection = { indices: new Set(), anchor: 0, focus: 0 };
 
 function range(a: number, b: number): number[] {
   const [from, to] = a < b ? [a, b] : [b, a];
@@ -20,15 +20,15 @@ export function clicked(
   { isToggle = false, isRange = false }: { isToggle?: boolean; isRange?: boolean } = {},
 ): Selection {
   if (isRange) {
-    const chosen = new Set([...(isToggle ? before.chosen : []), ...range(before.anchor, index)]);
-    return { chosen, anchor: before.anchor, focus: index };
+    const indices = new Set([...(isToggle ? before.indices : []), ...range(before.anchor, index)]);
+    return { indices, anchor: before.anchor, focus: index };
   }
   if (isToggle) {
-    const chosen = new Set(before.chosen);
-    if (!chosen.delete(index)) chosen.add(index);
-    return { chosen, anchor: index, focus: index };
+    const indices = new Set(before.indices);
+    if (!indices.delete(index)) indices.add(index);
+    return { indices, anchor: index, focus: index };
   }
-  return { chosen: new Set([index]), anchor: index, focus: index };
+  return { indices: new Set([index]), anchor: index, focus: index };
 }
 
 /** Move the focus and select the cell; Shift extends the range. */
@@ -37,24 +37,24 @@ export function moved(before: Selection, index: number, isRange: boolean): Selec
 }
 
 export function all(before: Selection, n: number): Selection {
-  return { ...before, chosen: new Set(Array.from({ length: n }, (_, k) => k)) };
+  return { ...before, indices: new Set(Array.from({ length: n }, (_, k) => k)) };
 }
 
 export function cleared(before: Selection): Selection {
-  return { ...before, chosen: new Set() };
+  return { ...before, indices: new Set() };
 }
 
 /** Select the cell after the last selected one, after the selected cells were labeled. */
 export function advanced(before: Selection, n: number): Selection {
   let last = before.focus;
-  for (const index of before.chosen) if (index > last) last = index;
+  for (const index of before.indices) if (index > last) last = index;
   const next = Math.min(n - 1, last + 1);
-  return { chosen: new Set([next]), anchor: next, focus: next };
+  return { indices: new Set([next]), anchor: next, focus: next };
 }
 
 /** Indices of the selected cells, sorted. */
-export function concerned(selection: Selection, n: number): number[] {
-  return [...selection.chosen].filter((k) => k < n).sort((a, b) => a - b);
+export function selectedIndices(selection: Selection, n: number): number[] {
+  return [...selection.indices].filter((k) => k < n).sort((a, b) => a - b);
 }
 
 /**

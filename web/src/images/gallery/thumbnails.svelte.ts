@@ -6,7 +6,7 @@ import { PER_SHEET, SheetLoader, sheetsWanted } from './sheets';
 export type SheetUrl = (keys: number[], side: number) => string;
 
 /** CSS of one thumbnail on a sheet. */
-export interface Part {
+export interface Tile {
   image: string;
   position: string;
   size: string;
@@ -42,7 +42,7 @@ export class Thumbnails {
     if (url) this.#loader.want(sheetsWanted(first, last, keys.length, speed, columns, this.#loader.latency));
   }
 
-  at(index: number): Part | null {
+  at(index: number): Tile | null {
     const sheet = this.#sheets.get(Math.floor(index / PER_SHEET));
     if (!sheet) return null;
     const place = index % PER_SHEET;
@@ -60,8 +60,12 @@ export class Thumbnails {
 
   async #load(sheet: number, signal: AbortSignal): Promise<Sheet> {
     const { keys, side, url } = this.shown();
-    const wanted = Array.prototype.slice.call(keys, sheet * PER_SHEET, (sheet + 1) * PER_SHEET) as number[];
-    const response = await fetch(url!(wanted, side), { signal });
+    const sheetKeys = Array.prototype.slice.call(
+      keys,
+      sheet * PER_SHEET,
+      (sheet + 1) * PER_SHEET,
+    ) as number[];
+    const response = await fetch(url!(sheetKeys, side), { signal });
     if (!response.ok) throw new Error(response.statusText);
     const blob = URL.createObjectURL(await response.blob());
     const image = new Image();

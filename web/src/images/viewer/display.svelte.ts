@@ -22,7 +22,7 @@ interface Window {
   high: number;
 }
 
-export class Look {
+export class DisplaySettings {
   brightness = $state(100); // percent
   contrast = $state(100);
   view = $state.raw<View>({ channel: null, plane: null, low: null, high: null });
@@ -73,7 +73,7 @@ export class Look {
   }
 
   /** Reset the intensity window for another image. Channel and plane stay. */
-  turned(): void {
+  resetWindow(): void {
     this.#window({ low: null, high: null });
   }
 

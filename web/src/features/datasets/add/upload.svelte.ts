@@ -9,7 +9,7 @@ import {
   type FinishUpload,
 } from '../../../api/uploads';
 
-export interface Sent {
+export interface NamedFile {
   name: string; // path with folders, such as `class/cell.png`
   file: File;
 }
@@ -17,7 +17,7 @@ export interface Sent {
 const PARALLEL = 4;
 const RATE_MS = 4000; // time window of the upload speed, from which the remaining time is estimated
 
-export class Uploading {
+export class Upload {
   state = $state<'idle' | 'sending' | 'paused' | 'table' | 'finishing'>('idle');
   table = $state<string | null>(null); // path of the table whose columns the user must choose
   nDone = $state(0);
@@ -25,7 +25,7 @@ export class Uploading {
   bytesDone = $state(0);
   bytesAll = $state(0);
   secondsLeft = $state<number | null>(null);
-  failed = $state.raw<{ sent: Sent; problem: unknown }[]>([]);
+  failed = $state.raw<{ sent: NamedFile; problem: unknown }[]>([]);
   problem = $state.raw<unknown>(null);
   #id: string | null = null;
   #stop = new AbortController();
@@ -35,7 +35,7 @@ export class Uploading {
    * Send all files. The result is null if files failed (see `failed`), the upload was canceled, or there was
    * a `problem`.
    */
-  async send(files: Sent[], name: string, isLabeled: boolean): Promise<Dataset | null> {
+  async send(files: NamedFile[], name: string, isLabeled: boolean): Promise<Dataset | null> {
     this.problem = null;
     this.failed = [];
     this.state = 'sending';
@@ -55,7 +55,7 @@ export class Uploading {
   }
 
   /** Send the failed files again. */
-  async again(): Promise<Dataset | null> {
+  async retry(): Promise<Dataset | null> {
     const files = this.failed.map(({ sent }) => sent);
     this.problem = null;
     this.failed = [];
@@ -134,7 +134,7 @@ export class Uploading {
     return this.finish();
   }
 
-  async #sendAll(files: Sent[]): Promise<void> {
+  async #sendAll(files: NamedFile[]): Promise<void> {
     this.nDone = 0;
     this.nFiles = files.length;
     this.bytesDone = 0;
@@ -150,12 +150,12 @@ export class Uploading {
     await Promise.all(Array.from({ length: PARALLEL }, worker));
   }
 
-  async #sendOne(sent: Sent): Promise<void> {
+  async #sendOne(sent: NamedFile): Promise<void> {
     let counted = 0;
     const count = (bytes: number) => {
       this.bytesDone += bytes - counted;
       counted = bytes;
-      this.#guess();
+      this.#estimateTime();
     };
     try {
       await sendFile(this.#id!, sent.name, sent.file, count, this.#stop.signal);
@@ -168,7 +168,7 @@ export class Uploading {
     }
   }
 
-  #guess(): void {
+  #estimateTime(): void {
     const now = performance.now();
     const [first] = this.#rates;
     if (this.#rates.length && now - this.#rates[this.#rates.length - 1]![0] < 200) return;
@@ -181,8 +181,10 @@ export class Uploading {
 }
 
 /** The files of an input or a drop with their folder paths, without the name of the top folder. */
-export async function filesOf(source: FileList | DataTransfer): Promise<{ files: Sent[]; name: string }> {
-  const files: Sent[] = [];
+export async function filesOf(
+  source: FileList | DataTransfer,
+): Promise<{ files: NamedFile[]; name: string }> {
+  const files: NamedFile[] = [];
   if (source instanceof FileList) {
     for (const file of source) files.push({ name: file.webkitRelativePath || file.name, file });
   } else {
@@ -197,7 +199,7 @@ export async function filesOf(source: FileList | DataTransfer): Promise<{ files:
 /**
  * Files `cells/a/1.png` and `cells/b/2.png` become a dataset with the name “cells” and the folders a and b.
  */
-export function withoutTop(files: Sent[]): { files: Sent[]; name: string } {
+export function withoutTop(files: NamedFile[]): { files: NamedFile[]; name: string } {
   const tops = new Set(files.map(({ name }) => name.split('/')[0]));
   const [top] = tops;
   if (tops.size === 1 && top !== undefined && files.every(({ name }) => name.includes('/')))
@@ -206,7 +208,7 @@ export function withoutTop(files: Sent[]): { files: Sent[]; name: string } {
   return { files, name: files.length === 1 && first ? first.name.replace(/\.[^.]*$/, '') : '' };
 }
 
-async function walk(entry: FileSystemEntry, above: string, files: Sent[]): Promise<void> {
+async function walk(entry: FileSystemEntry, above: string, files: NamedFile[]): Promise<void> {
   const name = above + entry.name;
   if (entry.isFile) {
     const file = await new Promise<File>((resolve, reject) =>

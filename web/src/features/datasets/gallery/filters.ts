@@ -24,7 +24,7 @@ export const isByRun = (only: Filters['only']) => only === 'questioned' || only 
 export const labelErrorsOf = (run: string) => `/runs/${encodeURIComponent(run)}?tab=label-errors`;
 
 /** The value for images without a label. An empty value would be removed from the address. */
-const UNLABELLED = '(none)';
+const UNLABELED = '(none)';
 
 function oneOf<T extends string>(value: string | null, allowed: readonly T[]): T | undefined {
   return allowed.find((word) => word === value);
@@ -33,7 +33,7 @@ function oneOf<T extends string>(value: string | null, allowed: readonly T[]): T
 export function filtersOf(query: URLSearchParams): Filters {
   const filters: Filters = {};
   const label = query.get('class');
-  if (label !== null) filters.label = label === UNLABELLED ? '' : label;
+  if (label !== null) filters.label = label === UNLABELED ? '' : label;
   for (const name of ['group', 'domain', 'search'] as const) {
     const value = query.get(name);
     if (value) filters[name] = value;
@@ -58,7 +58,7 @@ export function filtersOf(query: URLSearchParams): Filters {
 /** The parameters of the address for these filters; null removes a parameter. */
 export function queryOf(filters: Filters): Record<string, string | null> {
   return {
-    class: filters.label === undefined || filters.label === null ? null : filters.label || UNLABELLED,
+    class: filters.label === undefined || filters.label === null ? null : filters.label || UNLABELED,
     group: filters.group ?? null,
     domain: filters.domain ?? null,
     only: filters.only ?? null,

@@ -2,7 +2,7 @@
 import type { Comparison } from '../../../api/runs';
 
 export type Row = Comparison['rows'][number];
-export type Measured = Row['metrics'][number];
+export type Metric = Row['metrics'][number];
 
 /** Address of the training or evaluation of a row. */
 export function pageOf({ run_id, is_evaluation }: Pick<Row, 'run_id' | 'is_evaluation'>): string {
@@ -10,13 +10,13 @@ export function pageOf({ run_id, is_evaluation }: Pick<Row, 'run_id' | 'is_evalu
 }
 
 /** Whether a metric is between 0 and 1 and higher is better, so that a bar can show it. */
-export function isGoodShare(metric: Pick<Measured, 'better' | 'scale'>): boolean {
+export function isGoodShare(metric: Pick<Metric, 'better' | 'scale'>): boolean {
   return metric.better === 'higher' && metric.scale === 'share';
 }
 
 /** All metrics that a run has a value for. Metrics that a bar can show come first. */
-export function shownMetrics(rows: readonly Row[]): Measured[] {
-  const byName = new Map<string, Measured>();
+export function shownMetrics(rows: readonly Row[]): Metric[] {
+  const byName = new Map<string, Metric>();
   for (const metric of rows.flatMap((row) => row.metrics)) {
     if (metric.value !== null && !byName.has(metric.name)) byName.set(metric.name, metric);
   }
@@ -24,7 +24,7 @@ export function shownMetrics(rows: readonly Row[]): Measured[] {
   return [...metrics.filter(isGoodShare), ...metrics.filter((metric) => !isGoodShare(metric))];
 }
 
-export function metricOf(row: Row, name: string): Measured | null {
+export function metricOf(row: Row, name: string): Metric | null {
   return row.metrics.find((metric) => metric.name === name) ?? null;
 }
 

@@ -37,7 +37,7 @@ export class PagedRows {
 
   /** Replace a changed row. */
   replace(row: PictureRow): void {
-    this.items = this.items.map((other) => (other.k === row.k ? row : other));
+    this.items = this.items.map((item) => (item.k === row.k ? row : item));
   }
 
   /** Cancel the request of the next page. */

@@ -22,12 +22,12 @@ export function instantOf(run: Pick<RunDetail, 'n_folds' | 'trainings'>): Traini
   return run.trainings.findLast(({ instant, is_pretraining }) => instant && !is_pretraining)?.instant ?? null;
 }
 
-type Marked = { epoch: number; word: string } | null;
+type MarkedEpoch = { epoch: number; word: string } | null;
 
 /**
  * The epoch to mark in the curves; null if it is not selected yet, or if the instant classifier is selected.
  */
-export function markedEpoch(training: Training): Marked {
+export function markedEpoch(training: Training): MarkedEpoch {
   const words = texts.runs.live;
   if (!training.selected_epoch || training.selected_stage === 'instant') return null;
   return { epoch: training.selected_epoch, word: training.selected_stage ? words.selected : words.best };

@@ -6,10 +6,10 @@ import { readRecipe, writeRecipe } from '../../../api/runs';
 import { problemText } from '../../../texts/problems';
 import { nested, same, type Changes, type Fault } from '../recipe';
 
-const REST_MS = 350;
+const DELAY_MS = 350;
 
 /** Drafts whose text is not applied to the form yet. */
-export const unread = new SvelteSet<RecipeDraft>();
+export const pendingDrafts = new SvelteSet<RecipeDraft>();
 
 export class RecipeDraft {
   text = $state('');
@@ -28,41 +28,42 @@ export class RecipeDraft {
    * Write the values of the form, with dotted or nested keys, into the text. Text with equal values stays as
    * it is.
    */
-  follow(values: Changes): void {
+  setValues(values: Changes): void {
     if (same(values, this.#values)) return;
     this.#values = values;
     if (Object.keys(values).length === 0) {
       this.stop();
       this.text = '';
       this.faults = [];
-    } else void this.#later(async (signal) => this.#wrote(await writeRecipe(nested(values), signal)), 0);
+    } else
+      void this.#schedule(async (signal) => this.#setWritten(await writeRecipe(nested(values), signal)), 0);
   }
 
   /** Set the text; the result resolves when it is read. */
-  type(text: string, wait = REST_MS): Promise<void> {
+  setText(text: string, wait = DELAY_MS): Promise<void> {
     this.text = text;
-    const read = this.#later(async (signal) => {
+    const read = this.#schedule(async (signal) => {
       const { values } = await readRecipe(text, signal);
       this.faults = [];
       this.#values = this.onread(values as Changes);
     }, wait);
-    unread.add(this);
+    pendingDrafts.add(this);
     return read;
   }
 
   stop(): void {
-    unread.delete(this);
+    pendingDrafts.delete(this);
     this.isPending = false;
     clearTimeout(this.#timer);
     this.#request?.abort();
   }
 
-  #wrote({ text }: { text: string }): void {
+  #setWritten({ text }: { text: string }): void {
     this.text = text.replace(/^format_version: 1\n/, '');
     this.faults = [];
   }
 
-  #later(work: (signal: AbortSignal) => Promise<void>, wait: number): Promise<void> {
+  #schedule(work: (signal: AbortSignal) => Promise<void>, wait: number): Promise<void> {
     this.stop();
     this.isPending = true;
     const request = new AbortController();
@@ -75,7 +76,7 @@ export class RecipeDraft {
           })
           .finally(() => {
             if (!request.signal.aborted) {
-              unread.delete(this);
+              pendingDrafts.delete(this);
               this.isPending = false;
             }
             resolve();

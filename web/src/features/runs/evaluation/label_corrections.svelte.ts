@@ -12,8 +12,8 @@ import { texts } from '../../../texts';
  */
 export const corrections = $state({ n: 0 });
 
-export class Correcting {
-  #made: { row: PictureRow; change: number }[] = []; // rows before their corrections
+export class LabelCorrections {
+  #history: { row: PictureRow; change: number }[] = []; // rows before their corrections
   #enqueue = sequential();
 
   constructor(
@@ -24,45 +24,45 @@ export class Correcting {
   /** Correct the label of an image; null removes the correction. */
   correct(row: PictureRow, label: string | null): Promise<void> {
     const before = row.correction ?? null;
-    const wanted = label === row.label ? null : label;
-    if (wanted === before) return Promise.resolve();
+    const correction = label === row.label ? null : label;
+    if (correction === before) return Promise.resolve();
     return this.#enqueue(async () => {
       try {
-        const { row: after, change } = await this.images.correct(row.k, wanted);
-        if (change !== null) this.#made.push({ row, change });
+        const { row: after, change } = await this.images.correct(row.k, correction);
+        if (change !== null) this.#history.push({ row, change });
         this.#show(after);
       } catch (error) {
-        notices.fail(error);
+        notices.showProblem(error);
       }
     });
   }
 
   undo(): Promise<void> {
     return this.#enqueue(async () => {
-      const last = this.#made.at(-1);
+      const last = this.#history.at(-1);
       if (!last) return;
       try {
         await undoLabels(this.images.datasetId!, last.change);
         this.#show(last.row);
-        notices.say(texts.predict.correctionRemoved);
+        notices.show(texts.predict.correctionRemoved);
       } catch (error) {
-        notices.fail(error);
+        notices.showProblem(error);
         if (!(error instanceof Problem && error.status === 409)) return; // the undo can be repeated
       }
-      this.#made.pop();
+      this.#history.pop();
     });
   }
 
   /** Run the action of a key; the result is whether there is one. */
   key(event: KeyboardEvent, row: PictureRow, classes: readonly string[]): boolean {
-    const isLocked = event.ctrlKey || event.metaKey;
-    if (isLocked && event.key.toLowerCase() === 'z' && !event.shiftKey) {
+    const isCommand = event.ctrlKey || event.metaKey;
+    if (isCommand && event.key.toLowerCase() === 'z' && !event.shiftKey) {
       void this.undo();
       return true;
     }
-    if (isLocked || event.altKey) return false;
-    const isTakenBack = event.key === 'Delete' || event.key === 'Backspace';
-    const label = isTakenBack ? null : classes[classOfKey(event.key, classes.length) ?? -1];
+    if (isCommand || event.altKey) return false;
+    const isRemoval = event.key === 'Delete' || event.key === 'Backspace';
+    const label = isRemoval ? null : classes[classOfKey(event.key, classes.length) ?? -1];
     if (label === undefined) return false;
     void this.correct(row, label);
     return true;
