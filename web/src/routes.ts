@@ -1,4 +1,4 @@
-// Which page belongs to which address.
+// Addresses of pages.
 import type { Component } from 'svelte';
 import DatasetPage from './features/datasets/DatasetPage.svelte';
 import DatasetList from './features/datasets/List.svelte';
@@ -15,7 +15,7 @@ import StudyPage from './features/studies/StudyPage.svelte';
 import Start from './features/start/Start.svelte';
 import TrainPage from './features/train/TrainPage.svelte';
 
-// Any: each page has the parameters of its own address.
+// `any`, because each page has the parameters of its address.
 export const pages: [string, Component<any>][] = [
   ['/', Start],
   ['/datasets', DatasetList],

@@ -8,7 +8,7 @@ function through(filters: Filters): Filters {
   return filtersOf(new URLSearchParams(query.toString()));
 }
 
-test('filters come back from the address as they went', () => {
+test('filters are restored from the address', () => {
   const all: Filters[] = [
     {},
     { label: 'a & b = <c>' },
@@ -20,16 +20,16 @@ test('filters come back from the address as they went', () => {
   for (const filters of all) expect(through(filters)).toEqual(filters);
 });
 
-test('words that mean nothing are left out', () => {
+test('unknown parameters are ignored', () => {
   expect(filtersOf(new URLSearchParams('sort=copies'))).toEqual({});
   expect(filtersOf(new URLSearchParams('only=x&part=test&sort=size&tab=images'))).toEqual({});
 });
 
-test('an order narrows nothing', () => {
+test('the order is not a filter', () => {
   expect(isNarrowed({ sort: 'label' })).toBe(false);
   expect(isNarrowed({ label: '' })).toBe(true);
 });
 
-test('an address for a class', () => {
+test('address of a class', () => {
   expect(galleryAddress('d 1', { label: 'a b' })).toBe('/datasets/d%201?tab=images&class=a+b');
 });

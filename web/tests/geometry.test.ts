@@ -8,12 +8,12 @@ test('cells fill the width', () => {
   expect(wall.rows).toBe(12_500);
 });
 
-test('a window narrower than one cell still has a column', () => {
+test('a window narrower than a cell has one column', () => {
   expect(layOut(3, 20, 120, 4)).toMatchObject({ columns: 1, rows: 3, cell: 20 });
 });
 
-test('rows in sight', () => {
-  const wall = layOut(100, 96, 30, 3); // 3 columns of 30, 34 rows, pitch 33
+test('visible rows', () => {
+  const wall = layOut(100, 96, 30, 3); // 3 columns of 30 px, 34 rows, pitch 33 px
   expect(wall.pitch).toBe(33);
   expect(rowsInSight(wall, 0, 66)).toEqual([0, 1]);
   expect(rowsInSight(wall, 33, 67)).toEqual([1, 3]);
@@ -21,19 +21,19 @@ test('rows in sight', () => {
   expect(rowsInSight(wall, 99_999, 66)[1]).toBe(33);
 });
 
-test('nothing to show gives no rows', () => {
+test('an empty gallery has no rows', () => {
   const [first, last] = rowsInSight(layOut(0, 96, 30, 3), 0, 66);
   expect(last).toBeLessThan(first);
 });
 
-test('scrolling moves as little as needed', () => {
+test('scrolling uses the smallest distance', () => {
   const wall = layOut(100, 96, 30, 3);
   expect(scrolledTo(wall, 0, 50, 66)).toBe(0);
   expect(scrolledTo(wall, 3, 33, 66)).toBe(33);
   expect(scrolledTo(wall, 9, 0, 66)).toBe(3 * 33 + 30 - 66);
 });
 
-test('keys move within the wall and never change column by leaving it', () => {
+test('keys stay in the gallery and in their column', () => {
   const wall = layOut(10, 96, 30, 3);
   expect(movedBy(wall, 0, 'ArrowLeft', 2)).toBe(0);
   expect(movedBy(wall, 4, 'ArrowDown', 2)).toBe(7);

@@ -4,14 +4,14 @@ import { addressOf, anchorOf, htmlOf } from '../src/features/help/markdown';
 const pages = ['app', 'numbers'];
 const linkTo = (target: string) => addressOf(target, 'app', pages);
 
-test('links lead to pages of the app, and none to files that it does not have', () => {
+test('links to files outside the app are removed', () => {
   expect(linkTo('numbers.md#calibration')).toBe('/help/numbers#calibration');
   expect(linkTo('#4-train')).toBe('/help/app#4-train');
   expect(linkTo('../benchmarks/RESULTS.md')).toBeNull();
   expect(anchorOf('5. Evaluate the classifier')).toBe('5-evaluate-the-classifier');
 });
 
-test('text is escaped, and blocks end where the next one begins', () => {
+test('text is escaped, and blocks are separated', () => {
   const html = htmlOf(
     '# A <b>\n\nOne\nline `a|<b>`\n- *x*\n  y\n- z\n\n| k | v |\n|---|---|\n| 1 | 2 |',
     linkTo,
@@ -24,7 +24,7 @@ test('text is escaped, and blocks end where the next one begins', () => {
   ]);
 });
 
-test('links and emphasis may hold code, and code holds neither', () => {
+test('links and emphasis can contain code, code contains no Markdown', () => {
   expect(htmlOf('See [`un<b>` here](numbers.md#x), **`a` and `b`**, `[c](d) *e*` and *f*.', linkTo)).toBe(
     '<p>See <a href="/help/numbers#x"><code>un&lt;b&gt;</code> here</a>, ' +
       '<strong><code>a</code> and <code>b</code></strong>, <code>[c](d) *e*</code> and <em>f</em>.</p>',

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 
 const ENDINGS = ['', '.ts', '.d.ts', '.svelte', '/index.ts'];
 
-/** What stands further down may be imported by what stands above it, never the other way. */
+/** A folder may import only folders to its right. */
 const ROOMS = [
   ...['main.ts', 'App.svelte', 'routes.ts', 'features', 'charts', 'images', 'ui'],
   ...['state', 'texts', 'api', 'design'],
@@ -17,7 +17,7 @@ const files = Object.keys(texts);
 
 const folderOf = (file: string) => file.split('/').slice(0, -1).join('/');
 
-/** `../state/router.svelte` as seen from `features/start/Start.svelte`: `state/router.svelte`. */
+/** Resolve `../state/router.svelte` in `features/start/Start.svelte` to `state/router.svelte`. */
 function resolved(name: string, file: string): string {
   const url = new URL(name, `file:///${file}`);
   return url.pathname.slice(1);
@@ -39,7 +39,7 @@ const imports = new Map(
   files.filter((file) => !file.endsWith('.css')).map((file) => [file, importsOf(file)] as const),
 );
 
-/** A way that leads from `file` back to a file on the way to it. */
+/** An import cycle that is reachable from `file`. */
 function circleFrom(file: string, way: string[], seen: Set<string>): string[] | null {
   if (way.includes(file)) return [...way, file];
   if (seen.has(file)) return null;
@@ -51,12 +51,12 @@ function circleFrom(file: string, way: string[], seen: Set<string>): string[] | 
   return null;
 }
 
-test('no module imports itself by way of others, types included', () => {
+test('there are no import cycles, including type imports', () => {
   const seen = new Set<string>();
   expect(files.map((file) => circleFrom(file, [], seen)).filter(Boolean)).toEqual([]);
 });
 
-test('a room imports what stands below it', () => {
+test('folders import only lower folders', () => {
   const room = (file: string) => ROOMS.indexOf(file.split('/')[0]!);
   const upwards = [...imports].flatMap(([file, others]) =>
     others.filter((other) => room(other) < room(file)).map((other) => `${file} imports ${other}`),
@@ -65,7 +65,7 @@ test('a room imports what stands below it', () => {
   expect(files.filter((file) => room(file) < 0)).toEqual([]);
 });
 
-test('a folder holds no more files than one takes in at a glance', () => {
+test('a folder has at most 16 files', () => {
   const folders = [...new Set(files.map(folderOf))];
   const full = folders.filter((folder) => files.filter((file) => folderOf(file) === folder).length > 16);
   expect(full).toEqual([]);

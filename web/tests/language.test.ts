@@ -3,12 +3,12 @@ import { counts } from '../src/texts/counts';
 import { formatsOf, plural } from '../src/texts/language';
 import { bytes, duration, moment, roughPercent, score, signed } from '../src/texts/numbers';
 
-test('English has a form for one and a form for all other numbers', () => {
+test('English has a singular and a plural form', () => {
   expect([0, 1, 2, 1200].map(counts.images)).toEqual(['0 images', '1 image', '2 images', '1,200 images']);
   expect(plural(1, { other: 'any number' })).toBe('any number');
 });
 
-test('a language with other plural categories needs other forms only', () => {
+test('plural categories depend on the language', () => {
   const polish = formatsOf('pl');
   const images = (n: number) =>
     polish.plural(n, { one: `${n} obraz`, few: `${n} obrazy`, many: `${n} obrazów`, other: `${n} obrazu` });

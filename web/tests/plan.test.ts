@@ -7,7 +7,7 @@ const choice = (name: string, trainingName = name, isExcluded = false) => ({
   isExcluded,
 });
 
-test('equal names join, other names rename, dropped ones go', () => {
+test('equal names merge classes, new names rename, excluded classes are dropped', () => {
   const plan = planOf([
     choice('a', 'ab'),
     choice('b', 'ab'),
@@ -18,11 +18,11 @@ test('equal names join, other names rename, dropped ones go', () => {
   expect(plan).toEqual({ merge: { ab: ['a', 'b'] }, drop: ['e'], rename: { c: 'C' } });
 });
 
-test('joining into an existing class', () => {
+test('merging into an existing class', () => {
   expect(planOf([choice('a'), choice('b', 'a')]).merge).toEqual({ a: ['a', 'b'] });
 });
 
-test('a plan comes back as it went', () => {
+test('a plan is restored', () => {
   const choices = [
     choice('a', 'ab'),
     choice('b', 'ab'),
@@ -33,11 +33,11 @@ test('a plan comes back as it went', () => {
   expect(choicesOf(['a', 'b', 'c', 'd', 'e'], planOf(choices))).toEqual(choices);
 });
 
-test('an empty name means its own', () => {
+test('an empty name keeps the name', () => {
   expect(planOf([choice('a', ' ')])).toEqual({ merge: {}, drop: [], rename: {} });
 });
 
-test('what a training will see', () => {
+test('classes of the training', () => {
   const counts = new Map([
     ['a', 2],
     ['b', 3],

@@ -7,48 +7,48 @@ const classes = ['a', 'b', 'review'];
 const key = (name: string, more: Partial<KeyboardEvent> = {}) =>
   ({ key: name, ctrlKey: false, metaKey: false, altKey: false, ...more }) as KeyboardEvent;
 
-test('digits are classes, and only as many as there are', () => {
+test('digits select existing classes', () => {
   expect(actionOf(key('2'), classes)).toEqual({
     kind: 'correct',
-    answer: { correction: 'b', excluded: null },
+    review: { correction: 'b', excluded: null },
   });
   expect(actionOf(key('9'), classes)).toBeNull();
   expect(actionOf(key('a'), classes)).toBeNull();
 });
 
-test('every class is given by the mark that it has on the wall, also the tenth and those with letters', () => {
+test('the mark of a class is its key, including 0 and letters', () => {
   const many = Array.from({ length: 36 }, (_, i) => `class ${i + 1}`);
   expect(actionOf(key('0'), many)).toEqual({
     kind: 'correct',
-    answer: { correction: 'class 10', excluded: null },
+    review: { correction: 'class 10', excluded: null },
   });
   expect(actionOf(key('a'), many)).toEqual({
     kind: 'correct',
-    answer: { correction: 'class 11', excluded: null },
+    review: { correction: 'class 11', excluded: null },
   });
   expect(actionOf(key('u'), many)).toEqual({
     kind: 'correct',
-    answer: { correction: 'class 31', excluded: null },
+    review: { correction: 'class 31', excluded: null },
   });
   expect(actionOf(key('Z'), many)).toEqual({
     kind: 'correct',
-    answer: { correction: 'class 36', excluded: null },
+    review: { correction: 'class 36', excluded: null },
   });
   expect(actionOf(key('0'), classes)).toBeNull();
 });
 
-test('a correction is taken away by Delete and Backspace', () => {
+test('Delete and Backspace remove a correction', () => {
   for (const name of ['Delete', 'Backspace']) expect(actionOf(key(name), classes)).toEqual({ kind: 'clear' });
 });
 
-test('undo by Ctrl-Z; other shortcuts of the browser are left alone', () => {
+test('Ctrl-Z is undo; other shortcuts are ignored', () => {
   expect(actionOf(key('u'), classes)).toBeNull();
   expect(actionOf(key('Z', { ctrlKey: true, shiftKey: true }), classes)).toBeNull();
   expect(actionOf(key('z', { ctrlKey: true }), classes)).toEqual({ kind: 'undo' });
   expect(actionOf(key('1', { ctrlKey: true }), classes)).toBeNull();
 });
 
-test('what is shown becomes a query, also for a class that is called as a filter', () => {
+test('filters become queries, also for a class with the name of a filter', () => {
   expect(filterOf('all', classes)).toEqual({});
   expect(filterOf('review', classes)).toEqual({ only: 'review' });
   expect(filterOf('warning', classes)).toEqual({ only: 'warning' });
@@ -59,16 +59,16 @@ test('what is shown becomes a query, also for a class that is called as a filter
 
 const row = (k: number, correction: string | null = null) =>
   ({ k, correction, excluded: null }) as unknown as PredictionRow;
-const numbers = (rows: readonly PredictionRow[]) => rows.map((one) => one.k);
+const numbers = (rows: readonly PredictionRow[]) => rows.map(({ k }) => k);
 
-test('a corrected row leaves the list of those to look at, one without a correction that of the corrected', () => {
+test('corrections move a row between the lists of reviewed and unreviewed images', () => {
   expect(isListed(row(1), 'review')).toBe(true);
   expect(isListed(row(1, 'a'), 'review')).toBe(false);
   expect(isListed(row(1), 'corrected')).toBe(false);
   expect(isListed(row(1, 'a'), 'class:a')).toBe(true);
 });
 
-test('the row under the keys keeps its place in a list that is loaded anew', () => {
+test('the current row keeps its place in a reloaded list', () => {
   const before = [row(1), row(4), row(6), row(9)];
   expect(numbers(mergeRows(before, [row(2), row(4), row(5)], 4))).toEqual([2, 4, 5]);
   expect(numbers(mergeRows(before, [row(2), row(6), row(9)], 4))).toEqual([2, 4, 6, 9]);
@@ -76,7 +76,7 @@ test('the row under the keys keeps its place in a list that is loaded anew', () 
   expect(numbers(mergeRows(before, [row(1), row(2)], null))).toEqual([1, 2]);
 });
 
-test('work is done in the order it was asked for, also after a piece that failed', async () => {
+test('tasks run in order, also after a failed task', async () => {
   const turn = sequential();
   const done: string[] = [];
   const slow = turn(async () => {

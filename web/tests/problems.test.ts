@@ -10,7 +10,7 @@ const body = {
   errors: [{ field: 'file', message: 'It ends after 3 of 12 planes.' }],
 };
 
-test('a problem keeps its file and what is wrong with each part', () => {
+test('a problem has its file and field errors', () => {
   const problem = problemOf(422, 'Unprocessable', body);
   expect(problem).toMatchObject({ status: 422, file: 'a/1.tif', errors: body.errors });
   expect(problemLine(problem)).toBe(
@@ -18,18 +18,18 @@ test('a problem keeps its file and what is wrong with each part', () => {
   );
 });
 
-test('an answer of somebody in between is said by its status', () => {
+test('a response of a proxy is described by its status', () => {
   expect(problemOf(502, 'Bad Gateway', '<html>').title).toBe('Bad Gateway');
   expect(problemOf(502, 'Bad Gateway', null).title).toBe('Bad Gateway');
 });
 
-test('a server that is silent is said in the words of the pages', async () => {
+test('a server that does not respond has a text of the app', async () => {
   const silent = await answer(Promise.reject(new TypeError('Failed to fetch'))).catch((error) => error);
   expect(silent).toBeInstanceOf(Problem);
   expect(problemText(silent)).toMatchObject(texts.general.silent);
 });
 
-test('a request that was given up is no problem', async () => {
+test('a canceled request is not a problem', async () => {
   const stop = new DOMException('', 'AbortError');
   await expect(answer(Promise.reject(stop))).rejects.toBe(stop);
 });

@@ -2,8 +2,7 @@ import { expect, test } from 'vitest';
 import { problemOf } from '../src/api/client';
 import type { RecipeKey } from '../src/api/runs';
 import { recipeKeys } from '../src/state/recipe_keys.svelte';
-import { problemText } from '../src/texts/problems';
-import { remedyText, remedies } from '../src/texts/remedies';
+import { problemText, remedyText, remedies } from '../src/texts/problems';
 
 const named = (key: string, title: string, choices: [string, string][] = []) =>
   ({ key, title, choices: choices.map(([value, title]) => ({ value, title })) }) as RecipeKey;
@@ -14,7 +13,7 @@ recipeKeys.set(
 );
 const nameOf = (key: string, value: unknown) => recipeKeys.named(key, value);
 
-test('a setting is called as on the training page', () => {
+test('settings have the names of the training page', () => {
   expect(remedies.apply(...values('split.folds', 5))).toBe('Set “Folds” to “5”');
   expect(remedyText({ kind: 'set', key: 'class_weights', value: 'balanced' }, nameOf)).toBe(
     'On the training page, set “Rare classes” to “count more”.',
@@ -23,12 +22,12 @@ test('a setting is called as on the training page', () => {
   expect(values('channels', [0, 1])).toEqual(['Channels', '[0,1]']);
 });
 
-test('what is for the command line alone is not said', () => {
+test('remedies of the command line have no text', () => {
   expect(remedyText({ kind: 'choose-other', of: 'output' }, nameOf)).toBe('');
   expect(remedyText({ kind: 'resume', run: 'runs/a', of: 'run' }, nameOf)).toBe('');
 });
 
-test('a problem brings its remedies', () => {
+test('a problem has its remedies', () => {
   const body = { title: 'It leaks.', do: 'Keep it.', remedies: [{ kind: 'allow-leakage' }] };
   expect(problemText(problemOf(422, '', body)).remedies).toEqual([{ kind: 'allow-leakage' }]);
 });

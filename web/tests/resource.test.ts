@@ -4,7 +4,7 @@ import { Resource } from '../src/state/resource.svelte';
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-/** A server whose answers come when they are told to. */
+/** A server that responds when the test calls `answer` or `refuse`. */
 function server<T>() {
   const requests: { signal: AbortSignal; answer: (value: T) => void; refuse: (why: unknown) => void }[] = [];
   const load = (signal: AbortSignal) =>
@@ -13,7 +13,7 @@ function server<T>() {
 }
 const settled = () => vi.advanceTimersByTimeAsync(0);
 
-test('an answer is kept, and asking is said', async () => {
+test('a resource has a value and a loading state', async () => {
   const { requests, load } = server<number>();
   const it = new Resource(load);
   expect(it).toMatchObject({ value: null, loading: false });
@@ -24,7 +24,7 @@ test('an answer is kept, and asking is said', async () => {
   expect(it).toMatchObject({ value: 1, error: null, loading: false });
 });
 
-test('a failure says why, keeps the last answer, and goes with the next one', async () => {
+test('a failure keeps the last value and is cleared by the next response', async () => {
   const { requests, load } = server<number>();
   const it = new Resource(load);
   it.set(1);
@@ -38,7 +38,7 @@ test('a failure says why, keeps the last answer, and goes with the next one', as
   expect(it).toMatchObject({ value: 2, error: null });
 });
 
-test('no older answer overwrites a newer one, whichever comes first', async () => {
+test('an older response does not replace a newer one', async () => {
   const { requests, load } = server<string>();
   const it = new Resource(load);
   void it.reload();
@@ -55,7 +55,7 @@ test('no older answer overwrites a newer one, whichever comes first', async () =
   expect(it.value).toBe('told');
 });
 
-test('a page that was left gets neither answers nor failures', async () => {
+test('an aborted resource ignores responses and failures', async () => {
   const { requests, load } = server<string>();
   const it = new Resource(load);
   void it.reload();
@@ -65,9 +65,9 @@ test('a page that was left gets neither answers nor failures', async () => {
   expect(it).toMatchObject({ value: null, error: null, loading: false });
 });
 
-test('what still goes on is asked for again, what has ended is not', async () => {
+test('a resource reloads until pollMs returns null', async () => {
   const { requests, load } = server<string>();
-  const it = new Resource(load, { again: (state) => (state === 'reading' ? 800 : null) });
+  const it = new Resource(load, { pollMs: (state) => (state === 'reading' ? 800 : null) });
   void it.reload();
   requests[0]!.answer('reading');
   await vi.advanceTimersByTimeAsync(800);

@@ -3,7 +3,7 @@ import { confusionPairs, neighbor, rowShares } from '../src/charts/confusion';
 import { percent, score, short } from '../src/texts/numbers';
 import { linear, path, shareStart, thinned, ticks } from '../src/charts/scales';
 
-test('shares are of the row; a class without images has none', () => {
+test('row shares; a class without images has zeros', () => {
   expect(
     rowShares([
       [3, 1],
@@ -15,7 +15,7 @@ test('shares are of the row; a class without images has none', () => {
   ]);
 });
 
-test('what is mixed up most comes first, and what is right is no mix-up', () => {
+test('the most frequent confusions come first', () => {
   expect(
     confusionPairs(
       ['a', 'b'],
@@ -30,18 +30,18 @@ test('what is mixed up most comes first, and what is right is no mix-up', () => 
   ]);
 });
 
-test('arrows stay within the matrix', () => {
+test('arrow keys stay in the matrix', () => {
   expect(neighbor('ArrowUp', 0, 2, 3)).toEqual([0, 2]);
   expect(neighbor('ArrowRight', 0, 1, 3)).toEqual([0, 2]);
   expect(neighbor('End', 1, 0, 3)).toEqual([1, 2]);
   expect(neighbor('x', 0, 0, 3)).toBeNull();
 });
 
-test('numbers are said as in the report', () => {
+test('numbers are formatted as in the report', () => {
   expect(score(null)).toBe('–');
   expect(score(0.97)).toBe('0.970');
   expect([0.5625, 0.1875, 0.0625, 0.5635, 1, 0].map((value) => score(value))).toEqual(
-    // as Python writes them
+    // as Python formats them
     ['0.562', '0.188', '0.062', '0.564', '1.000', '0.000'],
   );
   expect(percent(0.9996)).toBe('99.9%');
@@ -51,14 +51,14 @@ test('numbers are said as in the report', () => {
   expect(short(4_652_008)).toBe('4.7\u00a0million');
 });
 
-test('an axis has round steps and begins below the lowest interval', () => {
+test('an axis has round steps and starts below the lowest interval', () => {
   expect(ticks(0.9, 1, 3)).toEqual([0.9, 0.95, 1]);
   expect(ticks(0, 1, 5)).toEqual([0, 0.2, 0.4, 0.6, 0.8, 1]);
   expect(shareStart(0.948)).toBe(0.9);
   expect(shareStart(0.3)).toBe(0);
 });
 
-test('places and paths', () => {
+test('coordinates and paths', () => {
   expect(linear([0, 1], [100, 0])(0.25)).toBe(75);
   expect(
     path([

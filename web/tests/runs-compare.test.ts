@@ -5,10 +5,10 @@ import {
   keyMetrics,
   pageOf,
   shownMetrics,
-  type Measured,
+  type Metric,
 } from '../src/features/runs/compare/comparison';
 
-const metric = (name: string, value: number | null, better: Measured['better']): Measured => ({
+const metric = (name: string, value: number | null, better: Metric['better']): Metric => ({
   name,
   title: name,
   meaning: '',
@@ -43,19 +43,19 @@ test('a number has a sign unless it rounds to zero', () => {
   expect(interval(-0.0004, -0.0123)).not.toContain('−0.000');
 });
 
-test('what the server sends is shown, scores first, and nothing that no training has', () => {
+test('metrics with values are shown, metrics from 0 to 1 first', () => {
   const shown = shownMetrics([row('a', null, 0.02), row('b', 0.9, 0.05)]);
   expect(shown.map(({ name }) => name)).toEqual(['macro_f1', 'ece']);
   expect(shown.map(isGoodShare)).toEqual([true, false]);
   expect(shownMetrics([row('a', null, 0.02)]).map(({ name }) => name)).toEqual(['ece']);
 });
 
-test('a training and an evaluation lead to pages of their own', () => {
+test('trainings and evaluations have different addresses', () => {
   expect(pageOf(row('a b', 0.9, 0.02))).toBe('/runs/a%20b');
   expect(pageOf({ ...row('e1', 0.9, 0.02), is_evaluation: true })).toBe('/evaluations/e1');
 });
 
-test('a comparison opens with five metrics, the primary one first', () => {
+test('a comparison has five key metrics, the primary metric first', () => {
   const names = ['accuracy', 'balanced_accuracy', 'macro_f1', 'macro_precision', 'macro_auroc', 'ece', 'mcc'];
   const metrics = names.map((name) => metric(name, 0.5, 'higher'));
   expect(keyMetrics(metrics, 'mcc').map(({ name }) => name)).toEqual([
@@ -64,7 +64,7 @@ test('a comparison opens with five metrics, the primary one first', () => {
   expect(keyMetrics(metrics, 'macro_f1')).toHaveLength(5);
 });
 
-test('numbers are written in one way', () => {
+test('numbers and intervals are formatted', () => {
   expect(withInterval(0.891, 0.85, 0.93)).toBe('0.891 (95% CI 0.850 to 0.930)');
   expect(withInterval(0.891, null, null)).toBe('0.891');
   expect(withInterval(null, null, null)).toBe('–');

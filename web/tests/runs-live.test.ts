@@ -1,9 +1,13 @@
 import { expect, test } from 'vitest';
-import { sentence } from '../src/features/runs/live/lines';
-import { joined, MOST_LINES } from '../src/features/runs/live/log.svelte';
-import { markedEpoch, selectionText } from '../src/features/runs/live/selection';
-import { finalOf, instantOf, keyOf } from '../src/features/runs/live/trainings';
-import { byPrediction } from '../src/features/runs/live/example_predictions';
+import { sentence, joined, MOST_LINES } from '../src/features/runs/live/log.svelte';
+import {
+  markedEpoch,
+  selectionText,
+  finalOf,
+  instantOf,
+  keyOf,
+  byPrediction,
+} from '../src/features/runs/live/trainings';
 import type { LogLine, Training } from '../src/api/runs';
 
 function line(n: number, event = 'Noted', values: Record<string, unknown> = {}): LogLine {
@@ -27,25 +31,25 @@ function training(fold: number | null, is_pretraining = false): Training {
   };
 }
 
-test('lines that come twice, as after a lost connection, change nothing', () => {
+test('lines that are received twice are added once', () => {
   const once = joined([], [line(2), line(5)]);
   expect(joined(once, [line(2), line(5)])).toBe(once);
   expect(joined(once, [line(5), line(7)]).map((one) => one.n)).toEqual([2, 5, 7]);
 });
 
-test('of a long log the last lines are kept', () => {
+test('a long log keeps its last lines', () => {
   const many = Array.from({ length: MOST_LINES + 5 }, (_, k) => line(k + 1));
   expect(joined(many.slice(0, 10), many.slice(10)).map((one) => one.n)).toEqual(
     many.slice(5).map((one) => one.n),
   );
 });
 
-test('folds, the last training on all images and a first one on others are told apart', () => {
+test('trainings of a run have unique keys', () => {
   const all = [training(null, true), training(1), training(2), training(null)];
   expect(new Set(all.map(keyOf)).size).toBe(4);
 });
 
-test('a line says what happened; one of a kind that is not known here says its kind', () => {
+test('a line is a sentence; an unknown event is shown by its name', () => {
   const tested = { fold: 2, n_folds: 5, accuracy: 0.9, macro_f1: null };
   expect(sentence(line(1, 'FoldEnded', tested))).toBe('Fold 2 evaluated: accuracy 0.900, macro-F1 –');
   expect(sentence(line(1, 'EpochEnded', { epoch: 0, n_epochs: 3, val_f1: 0.4 }))).toBe(
@@ -57,7 +61,7 @@ test('a line says what happened; one of a kind that is not known here says its k
   expect(sentence(line(1, 'InstantClassifierFitted', unknown))).not.toContain('–');
 });
 
-test('only the epoch that is kept is marked, with the rule that keeps it', () => {
+test('only the selected epoch is marked, with the rule of its selection', () => {
   const epoch = { epoch: 2 } as Training['epochs'][number];
   const last: Training = {
     ...training(null),
@@ -79,7 +83,7 @@ test('only the epoch that is kept is marked, with the rule that keeps it', () =>
   expect(selectionText({ ...last, epochs: [] })).toBe('');
 });
 
-test('lines of the first of two steps say so', () => {
+test('lines of pretraining are marked', () => {
   const values = { n_train: 1260, n_val: 4, n_test: 5 };
   expect(sentence(line(1, 'RunStarted', values))).toMatch(/^1,260 training images/);
   expect(sentence(line(1, 'RunStarted', { ...values, is_pretraining: true }))).toMatch(/^Step 1 of 2/);
@@ -87,7 +91,7 @@ test('lines of the first of two steps say so', () => {
   expect(sentence(line(1, 'ClassifierSelected', kept))).toContain('epoch 7');
 });
 
-test('watched images stand below the class that they are called, the right ones first', () => {
+test('example images are grouped by predicted class, correct ones first', () => {
   const watched = {
     image_ids: ['a', 'b', 'c'],
     labels: [0, 1, 1],

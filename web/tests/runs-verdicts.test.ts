@@ -1,9 +1,12 @@
 import { expect, test } from 'vitest';
-import type { EvaluationResults } from '../src/api/evaluations';
-import type { Measurement } from '../src/api/evaluation_images';
-import { testSetConclusion } from '../src/features/runs/evaluations/conclusion';
+import type { EvaluationResults, Measurement } from '../src/api/evaluations';
+import {
+  testSetConclusion,
+  calibrationVerdict,
+  confusionVerdict,
+  misclassifiedVerdict,
+} from '../src/features/runs/verdicts';
 import { headlineText, marksOf, type Headline } from '../src/features/runs/headline';
-import { calibrationVerdict, confusionVerdict, misclassifiedVerdict } from '../src/features/runs/verdicts';
 import { texts } from '../src/texts';
 
 const words = texts.runs.results.verdicts;
@@ -16,7 +19,7 @@ const calibration = (ece: number, confidence: number, accuracy: number) =>
     },
   }) as unknown as Measurement;
 
-test('an error that chance explains is called well calibrated; others say in which direction', () => {
+test('calibration verdicts state significance and direction', () => {
   expect(calibrationVerdict(calibration(0.029, 0.9, 0.9))).toBe(words.calibrated('0.029', chance));
   expect(calibrationVerdict(calibration(0.08, 0.95, 0.88))).toBe(
     words.overconfident('0.080', chance, '95.0%', '88.0%'),
@@ -48,7 +51,7 @@ test('verdicts count misclassified images and name the most frequent confusion',
   ]);
 });
 
-test('a result is marked if it is by a threshold or on relabeled test images, wherever it is in one line', () => {
+test('results by a threshold or on relabeled test images are marked', () => {
   const plain = { metric: 'macro_f1', title: 'Macro-F1', value: 0.9, low: null, high: null };
   const marks = texts.runs.marks;
   const fair: Headline = { ...plain, rule: 'highest probability', n_relabeled: 0 };

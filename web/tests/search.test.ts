@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { mostConfused } from '../src/charts/confusion';
 import { matching } from '../src/ui/search';
 
-test('names are found by all words that are typed, in any case and order', () => {
+test('names match all words in any case and order', () => {
   const names = ['Copepod calanoid', 'copepod cyclopoid', 'Diatom chain'];
   const sought = (words: string) => matching(names, (name) => name, words);
   expect(sought('cope')).toEqual(names.slice(0, 2));
@@ -11,7 +11,7 @@ test('names are found by all words that are typed, in any case and order', () =>
   expect(sought('fish')).toEqual([]);
 });
 
-test('of many classes those that are confused with each other most stand beside each other', () => {
+test('the most confused classes are next to each other', () => {
   const counts = [
     [5, 0, 1, 4],
     [0, 9, 0, 1],

@@ -4,15 +4,15 @@ import {
   all,
   cleared,
   clicked,
-  concerned,
-  nothing,
+  selectedIndices,
+  emptySelection,
   remaining,
 } from '../src/images/gallery/selection';
 
-const members = (s: { chosen: ReadonlySet<number> }) => [...s.chosen].sort((a, b) => a - b);
+const members = (s: { indices: ReadonlySet<number> }) => [...s.indices].sort((a, b) => a - b);
 
 test('click, Ctrl and Shift', () => {
-  let s = clicked(nothing, 4);
+  let s = clicked(emptySelection, 4);
   expect(members(s)).toEqual([4]);
   s = clicked(s, 7, { isToggle: true });
   expect(members(s)).toEqual([4, 7]);
@@ -25,21 +25,21 @@ test('click, Ctrl and Shift', () => {
   expect(s.anchor).toBe(7);
 });
 
-test('after a label the next cell is chosen, at the end the last stays', () => {
-  const s = clicked(clicked(nothing, 2), 5, { isRange: true });
+test('after a label the next cell is selected; at the end the last one stays', () => {
+  const s = clicked(clicked(emptySelection, 2), 5, { isRange: true });
   expect(members(advanced(s, 10))).toEqual([6]);
-  expect(members(advanced(clicked(nothing, 9), 10))).toEqual([9]);
+  expect(members(advanced(clicked(emptySelection, 9), 10))).toEqual([9]);
 });
 
-test('an action concerns the chosen, else the focus', () => {
-  expect(concerned(clicked(nothing, 3), 10)).toEqual([3]);
-  expect(concerned(cleared(clicked(nothing, 3)), 10)).toEqual([]);
-  expect(concerned(all(nothing, 4), 4)).toEqual([0, 1, 2, 3]);
-  expect(concerned(nothing, 4)).toEqual([]);
+test('an action applies to the selected cells', () => {
+  expect(selectedIndices(clicked(emptySelection, 3), 10)).toEqual([3]);
+  expect(selectedIndices(cleared(clicked(emptySelection, 3)), 10)).toEqual([]);
+  expect(selectedIndices(all(emptySelection, 4), 4)).toEqual([0, 1, 2, 3]);
+  expect(selectedIndices(emptySelection, 4)).toEqual([]);
 });
 
-test('after images left the list, the next one that stays in it is chosen', () => {
-  expect(remaining(['10', '11', '12', '13'], 1, ['12', '13'])).toBe(0); // 10 was given another label before, 11 was confirmed
+test('after images left the list, the next remaining image is selected', () => {
+  expect(remaining(['10', '11', '12', '13'], 1, ['12', '13'])).toBe(0); // 10 was relabeled before, 11 was confirmed
   expect(remaining(['10', '11', '12', '13'], 1, ['10', '12', '13'])).toBe(1);
   expect(remaining(['10', '11', '12', '13'], 1, ['10', '11', '12', '13'])).toBe(1);
   expect(remaining(['10', '11'], 1, ['10'])).toBe(0);

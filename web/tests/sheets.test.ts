@@ -1,14 +1,14 @@
 import { expect, test, vi } from 'vitest';
 import { SheetLoader, sheetsWanted } from '../src/images/gallery/sheets';
 
-test('what is in sight comes first, then where scrolling leads', () => {
+test('visible sheets come first, then those ahead', () => {
   expect(sheetsWanted(64, 191, 10_000, 0, 8)).toEqual([1, 2, 3, 4, 0]);
   expect(sheetsWanted(640, 700, 10_000, -1, 8)).toEqual([10, 9, 8, 7, 11]);
   expect(sheetsWanted(0, 10, 11, 0, 8)).toEqual([0]);
   expect(sheetsWanted(0, -1, 0, 0, 8)).toEqual([]);
 });
 
-test('faster scrolling looks further ahead', () => {
+test('faster scrolling loads more sheets ahead', () => {
   expect(sheetsWanted(0, 63, 10_000, 60, 10).length).toBeGreaterThan(
     sheetsWanted(0, 63, 10_000, 0, 10).length,
   );
@@ -41,7 +41,7 @@ function loader(parallel = 2, keep = 3) {
   return { made, started, aborted, dropped, done };
 }
 
-test('few at a time, the next when one is there', async () => {
+test('few sheets load at a time', async () => {
   const { made, started, done } = loader();
   made.want([5, 6, 7]);
   expect(started).toEqual([5, 6]);
@@ -50,13 +50,13 @@ test('few at a time, the next when one is there', async () => {
   expect(made.get(5)).toBe('sheet 5');
 });
 
-test('a slow server is asked for what will be in sight by then', () => {
+test('with a slow server, sheets that will be visible come first', () => {
   const wanted = sheetsWanted(0, 63, 100_000, 50, 10, 1); // 500 cells later
   expect(wanted.slice(0, 2)).toEqual([7, 8]);
   expect(wanted).toContain(0);
 });
 
-test('what was scrolled past is given up', () => {
+test('sheets that were scrolled past are canceled', () => {
   const { made, started, aborted } = loader();
   made.want([0, 1, 2]);
   made.want([1, 40]);
@@ -64,7 +64,7 @@ test('what was scrolled past is given up', () => {
   expect(started).toEqual([0, 1, 40]);
 });
 
-test('the sheets used last are kept', async () => {
+test('recently used sheets are cached', async () => {
   const { made, dropped, done } = loader(1, 2);
   for (const sheet of [0, 1]) {
     made.want([sheet]);

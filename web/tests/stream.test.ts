@@ -4,7 +4,7 @@ import { Stream, type Source } from '../src/state/stream.svelte';
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-/** A browser's end of a stream, spoken into by the test. */
+/** A stream whose events the test sends. */
 class Spoken implements Source {
   readyState = 1;
   readonly #listeners = new Map<string, (event: MessageEvent<string>) => void>();
@@ -35,7 +35,7 @@ function listening() {
   return { it, sources, heard };
 }
 
-test('events come in their order, those at once as one change', async () => {
+test('events keep their order and are delivered together', async () => {
   const { sources, heard } = listening();
   sources[0]!.say('state', 'running');
   sources[0]!.say('log', { n: 1 });
@@ -48,7 +48,7 @@ test('events come in their order, those at once as one change', async () => {
   ]);
 });
 
-test('a lost connection is said, and the browser itself takes it up again', () => {
+test('a lost connection is shown, and the browser reconnects', () => {
   const { it, sources } = listening();
   sources[0]!.readyState = 0;
   sources[0]!.say('error');
@@ -58,7 +58,7 @@ test('a lost connection is said, and the browser itself takes it up again', () =
   expect(sources.length).toBe(1);
 });
 
-test('a stream that was refused is tried again later, after the last event that is known', async () => {
+test('a refused stream is retried after the last event', async () => {
   const { it, sources, heard } = listening();
   sources[0]!.say('log', { n: 7 }, '7');
   sources[0]!.close();
@@ -75,7 +75,7 @@ test('a stream that was refused is tried again later, after the last event that 
   expect(it.isConnected).toBe(false);
 });
 
-test('a page that was left closes it, hears what has come, and it is not tried again', async () => {
+test('closing delivers received events and does not reconnect', async () => {
   const { it, sources, heard } = listening();
   sources[0]!.say('state', 'done');
   it.close();
@@ -86,7 +86,7 @@ test('a page that was left closes it, hears what has come, and it is not tried a
   expect(sources.length).toBe(1);
 });
 
-test('listening again goes on where it was; another address begins anew', () => {
+test('the same address continues after the last event; another address starts at its beginning', () => {
   const { it, sources } = listening();
   sources[0]!.say('log', { n: 3 }, '3');
   it.connect('/events');

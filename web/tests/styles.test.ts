@@ -5,7 +5,7 @@ const files = Object.entries(
   import.meta.glob('../src/**/*.{svelte,css}', { query: '?raw', import: 'default', eager: true }),
 ).map(([path, text]) => [path.replace('../src/', ''), String(text)] as const);
 
-/** Where a pattern stands in the pages, as `file: text`. */
+/** Matches of a pattern in the sources, as `file: text`. */
 function found(pattern: RegExp, isWrong: (value: string, text: string) => boolean): string[] {
   return files.flatMap(([file, text]) =>
     [...text.matchAll(pattern)]
@@ -14,7 +14,7 @@ function found(pattern: RegExp, isWrong: (value: string, text: string) => boolea
   );
 }
 
-test('every variable that a page uses is there', () => {
+test('every CSS variable is defined', () => {
   const set = new Set(
     [tokens, ...files.map(([, text]) => text)].flatMap((text) =>
       [...text.matchAll(/(--[\w-]+)\s*[:=]/g)].map((match) => match[1]!),
@@ -37,7 +37,7 @@ test('type has the six sizes and the two weights of the tokens', () => {
   );
 });
 
-test('the colors of classes are used by their index alone, and the accent colors no data', () => {
+test('class colors are used by index, and charts do not use the accent color', () => {
   const isForClasses = (file: string) => file.startsWith('images/') || file.startsWith('features/start/');
   const named = found(/var\((--class-\d)/g, () => true).filter((place) => !isForClasses(place));
   expect(named).toEqual([]);

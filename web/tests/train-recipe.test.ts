@@ -17,7 +17,7 @@ test('dotted keys become sections', () => {
   });
 });
 
-test('only what differs from the default is kept', () => {
+test('only differences from the defaults are stored', () => {
   const once = changed({}, 'epochs', 20, 8);
   expect(once).toEqual({ epochs: 20 });
   expect(changed(once, 'epochs', 8, 8)).toEqual({});
@@ -26,7 +26,7 @@ test('only what differs from the default is kept', () => {
 const DEFAULTS = { epochs: 8, 'split.val': 0.2, image_size: null, group: 'slide', 'classes.drop': [] };
 const KEYS = [...Object.keys(DEFAULTS), 'classes.order'];
 
-test('the choices of a recipe come back as what differs', () => {
+test('a recipe is loaded as differences from the defaults', () => {
   const recipe = { epochs: 20, split: { val: 0.2 }, image_size: null, unknown: 1 };
   expect(dotted(recipe, KEYS)).toEqual({ epochs: 20, 'split.val': 0.2, image_size: null });
   expect(differing(dotted(recipe, KEYS), DEFAULTS)).toEqual({ epochs: 20 });
@@ -34,7 +34,7 @@ test('the choices of a recipe come back as what differs', () => {
   expect(valueAt(recipe, 'split.nothing.more')).toBeUndefined();
 });
 
-test('what an earlier recipe says of its images holds for the same images alone', () => {
+test('settings about images are copied for the same images only', () => {
   const recipe = { epochs: 20, group: 'well', classes: { drop: ['debris'], order: ['b', 'a'] } };
   expect(copiedSettings(recipe, KEYS, false)).toEqual({ epochs: 20 });
   expect(copiedSettings(recipe, KEYS, true)).toEqual({
@@ -45,7 +45,7 @@ test('what an earlier recipe says of its images holds for the same images alone'
   expect(copiedSettings({ ...recipe, group: null }, KEYS, true)).not.toHaveProperty('group');
 });
 
-test('what is wrong stands at the field that it is about', () => {
+test('faults are shown at their fields', () => {
   const keys = ['epochs', 'split.val', 'split.test', 'init'];
   const errors = [
     { field: 'epochs', message: 'epochs = 0.5: it must be a whole number' },
@@ -60,7 +60,7 @@ test('what is wrong stands at the field that it is about', () => {
   ]);
 });
 
-test('what is typed becomes what the key holds', () => {
+test('typed text becomes a value of the key', () => {
   const shape = {
     type: 'number',
     choices: [],
@@ -73,7 +73,7 @@ test('what is typed becomes what the key holds', () => {
   expect(fromText(' 0.5 ', shape, 1)).toBe(0.5);
   expect(fromText('', shape, 1)).toBeNull();
   expect(fromText('', { ...shape, isOptional: false }, 1)).toBe(1);
-  expect(fromText('many', shape, 1)).toBe('many'); // the server says what is wrong with it
+  expect(fromText('many', shape, 1)).toBe('many'); // the server reports the problem
   expect(fromText('7', { ...shape, type: 'text' }, '')).toBe('7');
   expect(fromText('2, 4 3', { ...shape, type: 'integers' }, [])).toEqual([2, 4, 3]);
   expect(asText([2, 4, 3])).toBe('2, 4, 3');

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
 import { Problem } from '../src/api/client';
-import { expectedTime } from '../src/features/train/expected_time';
+import { expectedTime } from '../src/features/train/budget';
 import { Plan } from '../src/features/train/plan.svelte';
 import { train } from '../src/texts/train';
 
 const known = { seconds: 368, basis: 'a run', is_long: false, n_trainings: 1, has_pretraining: false };
 
-test('the expected time says what it is from, and that it is not known', () => {
+test('the expected time states its basis, or that it is unknown', () => {
   expect(expectedTime(known, null, train.time)).toContain('About 6 min');
   expect(expectedTime(known, null, train.time)).toContain('a run');
   expect(expectedTime({ ...known, seconds: 41 }, null, train.time)).toContain('About 40 s');
@@ -14,13 +14,13 @@ test('the expected time says what it is from, and that it is not known', () => {
   expect(expectedTime({ ...known, seconds: null, basis: null }, null, train.time)).toBe(train.time.unknown);
 });
 
-test('folds are counted, and a time budget says it itself', () => {
+test('folds are counted; with a time limit there is no estimate', () => {
   expect(expectedTime({ ...known, n_trainings: 51 }, null, train.time)).toContain('50 folds');
   expect(expectedTime(known, 'quick', train.time)).toBe('');
   expect(expectedTime(null, null, train.time)).toBe('');
 });
 
-test('an estimate that could not be mergeRows is not shown', () => {
+test('an outdated estimate is not shown', () => {
   const plan = new Plan();
   plan.time.set(known);
   expect(plan.expected).toEqual(known);

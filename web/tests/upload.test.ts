@@ -3,7 +3,7 @@ import { withoutTop } from '../src/features/datasets/add/upload.svelte';
 
 const sent = (...names: string[]) => names.map((name) => ({ name, file: new File([], name) }));
 
-test('a folder gives its name to the set and its sub-folders to the classes', () => {
+test('a folder names the dataset, its sub-folders the classes', () => {
   const { files, name } = withoutTop(sent('cells/a/1.png', 'cells/b/2.png'));
   expect(name).toBe('cells');
   expect(files.map((file) => file.name)).toEqual(['a/1.png', 'b/2.png']);

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { fitted, zoomed } from '../src/images/viewer/zoom';
 
-test('a picture is fitted into the middle', () => {
+test('a picture is fitted and centered', () => {
   expect(fitted(1000, 500, 500, 500)).toEqual({ scale: 0.5, x: 0, y: 125 });
   expect(fitted(10, 10, 500, 500).scale).toBe(8);
 });

@@ -1,36 +1,39 @@
-// The one door to the server. Types come from its OpenAPI document, so a page can ask for nothing that is not there.
+// Client of the REST API. Types come from its OpenAPI document, so the compiler rejects unknown requests.
 import createClient from 'openapi-fetch';
 import type { components, paths } from './schema';
-import { silent, notifyOtherTabs } from './signals';
+import { noResponse, notifyOtherTabs } from './signals';
 
-export const api = createClient<paths>({ baseUrl: '', fetch: fetchPatiently });
+export const api = createClient<paths>({ baseUrl: '', fetch: fetchWithRetry });
 
-const ONLY_ASKED = /-preview$|\/recipe\/|\/classify$|\/explanation$/; // sent as bodies, and change nothing
+const READ_ONLY = /-preview$|\/recipe\/|\/classify$|\/explanation$/; // requests with a body that change nothing
 
 api.use({
   onResponse({ request, response }) {
     const isChange = request.method !== 'GET' && response.ok;
-    if (isChange && !ONLY_ASKED.test(new URL(request.url).pathname)) notifyOtherTabs();
+    if (isChange && !READ_ONLY.test(new URL(request.url).pathname)) notifyOtherTabs();
   },
 });
 
-const MOST_REPEATS = 3;
+const MAX_RETRIES = 3;
 
-/** Fetch; where the server did nothing and says when to come back, such as while its database is in use, do so. */
-export async function fetchPatiently(request: Request): Promise<Response> {
+/**
+ * Fetch. If the server did nothing and sends `Retry-After` (for example while its database is in use), repeat
+ * the request after that time.
+ */
+export async function fetchWithRetry(request: Request): Promise<Response> {
   for (let n = 0; ; n += 1) {
     const response = await fetch(request.clone());
     const seconds = response.headers.get('Retry-After');
-    if (response.status !== 503 || seconds === null || n === MOST_REPEATS) return response;
+    if (response.status !== 503 || seconds === null || n === MAX_RETRIES) return response;
     await response.body?.cancel();
     await new Promise((resolve) => setTimeout(resolve, Number(seconds) * 1000));
   }
 }
 
-/** What can be done about a message, as data. */
+/** An action that solves the problem of a message, as data. */
 export type Remedy = components['schemas']['Note']['remedies'][number];
 
-/** What went wrong, as the server says it (RFC 9457). Where there was no answer at all, `status` is 0. */
+/** An error of the server (RFC 9457). `status` is 0 if there was no response. */
 export class Problem extends Error {
   constructor(
     readonly status: number,
@@ -44,14 +47,14 @@ export class Problem extends Error {
   }
 }
 
-/** Which part of a request is wrong; sections of a recipe are parted by dots. */
+/** An invalid field of a request. Dots separate the sections of a recipe. */
 export interface FieldError {
   field: string;
   message: string;
-  line?: number | null; // in a text that was sent, from 1
+  line?: number | null; // line of a text in the request, from 1
 }
 
-/** A failure that is part of an answer. */
+/** The problem of a failure that is part of a successful response. */
 export function problemFrom({ what, do: advice, file, remedies }: components['schemas']['Failure']): Problem {
   return new Problem(422, `${what}.`, advice, file ?? '', [], remedies);
 }
@@ -65,7 +68,7 @@ interface ProblemBody {
   remedies?: Remedy[] | null;
 }
 
-/** The problem in the body of an answer, parsed; whoever stands between may send something else. */
+/** The problem in the body of a response, parsed. A proxy may send another kind of body. */
 export function problemOf(status: number, statusText: string, body: unknown): Problem {
   const problem = (typeof body === 'object' ? body : null) as ProblemBody | null;
   return new Problem(
@@ -78,7 +81,9 @@ export function problemOf(status: number, statusText: string, body: unknown): Pr
   );
 }
 
-/** The answer of a call, or its problem thrown. A call given up throws the `AbortError` of its signal. */
+/**
+ * Return the data of a response, or throw its problem. A canceled call throws the `AbortError` of its signal.
+ */
 export async function answer<T>(
   call: Promise<{ data?: T; error?: unknown; response: Response }>,
 ): Promise<T> {
@@ -87,7 +92,7 @@ export async function answer<T>(
     result = await call;
   } catch (error) {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
-    silent.tell();
+    noResponse.emit();
     throw new Problem(0);
   }
   const { response } = result;
@@ -100,9 +105,9 @@ interface Page<T> {
   total: number;
 }
 
-const MOST_AT_ONCE = 2000;
+const MAX_PAGE = 2000;
 
-/** A whole list, fetched page by page. */
+/** Fetch all pages of a list. */
 export async function every<T>(
   call: (query: {
     offset: number;
@@ -112,13 +117,13 @@ export async function every<T>(
   const items: T[] = [];
   let page: Page<T>;
   do {
-    page = await answer(call({ offset: items.length, limit: MOST_AT_ONCE }));
+    page = await answer(call({ offset: items.length, limit: MAX_PAGE }));
     items.push(...page.items);
   } while (page.items.length && items.length < page.total);
   return { items, total: items.length };
 }
 
-/** Send a body and tell how many of its bytes have gone, which fetch can't. */
+/** Send a body and report how many bytes were sent, which `fetch` cannot do. */
 export function send(
   url: string,
   body: Blob,
@@ -132,7 +137,7 @@ export function send(
     request.upload.onprogress = (event) => onbytes(event.loaded);
     request.onload = () => {
       if (request.status < 300) resolve();
-      else reject(problemOf(request.status, request.statusText, parsed(request.responseText)));
+      else reject(problemOf(request.status, request.statusText, parseJson(request.responseText)));
     };
     request.onerror = () => reject(new Problem(0));
     request.onabort = () => reject(new DOMException('', 'AbortError'));
@@ -141,11 +146,11 @@ export function send(
   });
 }
 
-function parsed(text: string): unknown {
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    return null; // not every server in between speaks JSON
+    return null; // a proxy may not send JSON
   }
 }
 

@@ -1,4 +1,4 @@
-// What the pages ask the server about datasets: their images, labels, findings, and what a training would make of them.
+// Requests about datasets: images, labels, findings, groups, and previews of trainings.
 import { answer, api, every } from './client';
 import type { components, operations } from './schema';
 
@@ -10,13 +10,13 @@ export type ImageFacts = Schemas['ImageFacts'];
 export type Inspection = Schemas['DatasetInspection'];
 export type Finding = Schemas['Finding'];
 export type LeakageEstimateState = Schemas['LeakageEstimateState'];
-export type GroupPreview = Schemas['GroupPreview'];
 export type GroupSuggestion = Schemas['GroupSuggestion'];
 export type NewSource = Schemas['NewSource'];
 export type Folder = Schemas['FolderContent'];
 export type SplitPreview = Schemas['SplitPreview'];
+export type DatasetDistances = Schemas['DatasetDistances'];
 
-/** Which images of a dataset, and in which order. */
+/** Filters and order of the images of a dataset. */
 export type Filters = NonNullable<operations['list_positions']['parameters']['query']>;
 
 const at = (dataset_id: string) => ({ params: { path: { dataset_id } } });
@@ -26,11 +26,11 @@ export const listDatasets = (signal?: AbortSignal) =>
   every((query) => api.GET('/api/v1/datasets', { params: { query }, signal }));
 export const readDataset = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/datasets/{dataset_id}', { ...at(id), signal }));
-export const drawSamples = () => answer(api.POST('/api/v1/samples'));
+export const createSamples = () => answer(api.POST('/api/v1/samples'));
 
-/** How tables are read, where their headers do not tell. */
+/** How to read tables whose headers are not recognized. */
 export interface TableChoices {
-  columns: Record<string, string>; // what they hold to their names; an empty name ignores a column
+  columns: Record<string, string>; // meaning → column name; an empty name ignores the column
   crop_size: number | null; // side of the square around each point, in pixels
 }
 export const BY_HEADER: TableChoices = { columns: {}, crop_size: null };
@@ -38,11 +38,11 @@ export const BY_HEADER: TableChoices = { columns: {}, crop_size: null };
 export const openDataset = (sources: NewSource[], isLabeled: boolean, choices: TableChoices = BY_HEADER) =>
   answer(api.POST('/api/v1/datasets', { body: { sources, is_labeled: isLabeled, ...choices } }));
 
-/** The columns of a table, what each is taken for, and the first rows. */
+/** The columns of a table with their meanings, and its first rows. */
 export const previewTable = (path: string, columns: Record<string, string>, signal?: AbortSignal) =>
   answer(api.POST('/api/v1/table-preview', { body: { path, columns }, signal }));
 
-/** Some of the images that a table gives, a PNG. */
+/** Example images of a table, as a PNG. */
 export const previewTableCrops = (
   path: string,
   columns: Record<string, string>,
@@ -59,7 +59,8 @@ export const changeDataset = (id: string, changes: DatasetChanges) =>
 export const removeDataset = (id: string) => answer(api.DELETE('/api/v1/datasets/{dataset_id}', at(id)));
 export const restoreDataset = (id: string) =>
   answer(api.POST('/api/v1/datasets/{dataset_id}/restore', at(id)));
-export const readAgain = (id: string) => answer(api.POST('/api/v1/datasets/{dataset_id}/refresh', at(id)));
+export const rescanDataset = (id: string) =>
+  answer(api.POST('/api/v1/datasets/{dataset_id}/refresh', at(id)));
 export const inspection = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/datasets/{dataset_id}/inspection', { ...at(id), signal }));
 const LEAKAGE_ESTIMATE = '/api/v1/datasets/{dataset_id}/leakage-estimate';
@@ -98,7 +99,7 @@ export const listImages = (
     }),
   );
 
-/** Some images of each class. */
+/** Example images of each class. */
 export const classThumbnails = (id: string, signal?: AbortSignal) =>
   every((query) =>
     api.GET('/api/v1/datasets/{dataset_id}/class-thumbnails', {
@@ -115,7 +116,7 @@ export const listPositions = (id: string, filters: Filters, signal?: AbortSignal
     }),
   );
 
-/** Four bytes for each image of the dataset, as `images/gallery/colors` reads them. */
+/** Four bytes for each image of the dataset; `images/gallery/placeholders` describes them. */
 export async function readColors(id: string, signal?: AbortSignal): Promise<Uint8Array> {
   const request = api.GET('/api/v1/datasets/{dataset_id}/colors', {
     ...at(id),
@@ -130,17 +131,17 @@ export const readImage = (id: string, i: number, signal?: AbortSignal) =>
     api.GET('/api/v1/datasets/{dataset_id}/images/{i}', { params: { path: { dataset_id: id, i } }, signal }),
   );
 
-// Images that are changed are named by their image_ids: positions may be those of other images by now.
+// Requests that change images name them by image_id, because positions may have changed in the meantime.
 export const setLabels = (id: string, images: string[], label: string | null) =>
   answer(api.POST('/api/v1/datasets/{dataset_id}/labels', { ...at(id), body: { images, label } }));
 
 export const exclude = (id: string, images: string[], is_excluded: boolean) =>
   answer(api.POST('/api/v1/datasets/{dataset_id}/exclusions', { ...at(id), body: { images, is_excluded } }));
-/** Undo what `exclude` did, by the change that it returned. */
-export const undoLeaveOut = (id: string, change: string) =>
+/** Undo a change that `exclude` returned. */
+export const undoExclusion = (id: string, change: string) =>
   answer(api.POST('/api/v1/datasets/{dataset_id}/exclusions/undo', { ...at(id), body: { change } }));
 
-/** Confirm labels as right, so that they are no suspected label errors, or remove that confirmation. */
+/** Confirm labels, so that their images are not suspected label errors, or remove the confirmation. */
 export const confirmLabels = (id: string, images: string[], is_confirmed: boolean) =>
   answer(
     api.POST('/api/v1/datasets/{dataset_id}/confirmed-labels', {
@@ -149,7 +150,7 @@ export const confirmLabels = (id: string, images: string[], is_confirmed: boolea
     }),
   );
 
-/** Undo what `setLabels` did, by the number of the change that it returned. */
+/** Undo a change that `setLabels` returned. */
 export const undoLabels = (id: string, change: number) =>
   answer(api.POST('/api/v1/datasets/{dataset_id}/labels/undo', { ...at(id), body: { change } }));
 export const redoLabels = (id: string, change: number) =>
@@ -172,15 +173,15 @@ export const previewSplit = (
 ) => answer(api.POST('/api/v1/datasets/{dataset_id}/split-preview', { ...at(id), body, signal }));
 
 export type TimePreview = Schemas['TimePreview'];
-/** How long a training with this recipe and split would take on the server's computer. */
+/** Estimate the time of a training with this recipe and split on the computer of the server. */
 export const previewTime = (
   id: string,
   body: { recipe: Recipe; n_train: number; n_val: number; n_test: number; n_folds: number },
   signal?: AbortSignal,
 ) => answer(api.POST('/api/v1/datasets/{dataset_id}/time-preview', { ...at(id), body, signal }));
 
-/** Some of the images as a network would see them, a PNG. */
-export const previewChanges = (id: string, recipe: Recipe, signal?: AbortSignal) =>
+/** Example images as the network receives them, as a PNG. */
+export const previewAugmentation = (id: string, recipe: Recipe, signal?: AbortSignal) =>
   answer(
     api.POST('/api/v1/datasets/{dataset_id}/augmentation-preview', {
       ...at(id),
@@ -193,7 +194,7 @@ export const previewChanges = (id: string, recipe: Recipe, signal?: AbortSignal)
 export const listFolder = (path: string | null, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/folders', { params: { query: path === null ? {} : { path } }, signal }));
 
-/** Which labels were changed, when, by whom, and where the mistake was seen: a table. */
+/** Table of label changes: time, person, and the page on which each label was changed. */
 export const labelChangesUrl = (id: string) => `${ROOT}/${encodeURIComponent(id)}/download/label-changes`;
 export const labelsUrl = (id: string) => `${ROOT}/${encodeURIComponent(id)}/download/labels`;
 
@@ -210,10 +211,10 @@ function address(
 
 export const sheetUrl = (id: string, images: number[], side: number) =>
   address(id, 'sheet', { images: images.join(','), side }).replaceAll('%2C', ',');
-/** `version` lets the browser keep the picture for good. */
+/** With `version`, the browser can cache the picture without a time limit. */
 export const thumbnailUrl = (id: string, i: number, side: number, version?: string) =>
   address(id, `images/${i}/thumbnail`, { side, v: version });
-/** Of the image with this id, where its place is not known. */
+/** Thumbnail of an image whose position is not available. */
 export const thumbnailOf = (id: string, image_id: string, side: number) =>
   address(id, 'thumbnail', { image_id, side });
 export const pictureUrl = (
@@ -222,3 +223,19 @@ export const pictureUrl = (
   view: { channel: number | null; plane: number | null; low: number | null; high: number | null },
   version?: string,
 ) => address(id, `images/${i}/picture`, { ...view, v: version });
+
+const DISTANCES = '/api/v1/datasets/{dataset_id}/distances';
+
+const between = (dataset_id: string, other: string[]) => ({
+  params: { path: { dataset_id }, query: { other } },
+});
+
+/** Distances between the features of this dataset and of others. */
+export const readDistances = (id: string, otherIds: string[], signal?: AbortSignal) =>
+  answer(api.GET(DISTANCES, { ...between(id, otherIds), signal }));
+
+export const requestDistances = (id: string, otherIds: string[]) =>
+  answer(api.POST(DISTANCES, between(id, otherIds)));
+
+export const cancelDistances = (id: string, otherIds: string[]) =>
+  answer(api.DELETE(DISTANCES, between(id, otherIds)));

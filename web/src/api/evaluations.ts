@@ -1,14 +1,14 @@
-// What the pages ask the server about evaluations: finished trainings measured on other labeled images.
-import { answer, api } from './client';
-import type { components } from './schema';
+// Requests for evaluations on external test sets, and for the evaluated images of runs and evaluations.
+import { answer, api, at } from './client';
+import type { components, operations } from './schema';
 
 type Schemas = components['schemas'];
+
 export type Evaluation = Schemas['EvaluationState'];
 export type EvaluationResults = Schemas['EvaluationResults'];
-export type EvaluationOutlook = Schemas['EvaluationOutlook'];
 
 const ofRun = (run_id: string) => ({ params: { path: { run_id } } });
-const at = (evaluation_id: string) => ({ params: { path: { evaluation_id } } });
+const ofEvaluation = (evaluation_id: string) => ({ params: { path: { evaluation_id } } });
 
 export const listEvaluations = (run: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/runs/{run_id}/evaluations', { ...ofRun(run), signal }));
@@ -22,6 +22,94 @@ export const readOutlook = (run: string, dataset: string, signal?: AbortSignal) 
 export const startEvaluation = (run: string, body: Schemas['NewEvaluation']) =>
   answer(api.POST('/api/v1/runs/{run_id}/evaluations', { ...ofRun(run), body }));
 export const readEvaluation = (id: string, signal?: AbortSignal) =>
-  answer(api.GET('/api/v1/evaluations/{evaluation_id}', { ...at(id), signal }));
+  answer(api.GET('/api/v1/evaluations/{evaluation_id}', { ...ofEvaluation(id), signal }));
 export const readEvaluationResults = (id: string, signal?: AbortSignal) =>
-  answer(api.GET('/api/v1/evaluations/{evaluation_id}/results', { ...at(id), signal }));
+  answer(api.GET('/api/v1/evaluations/{evaluation_id}/results', { ...ofEvaluation(id), signal }));
+
+/** Results that runs and evaluations have in common. */
+export type Measurement = Omit<
+  Schemas['EvaluationResults'],
+  'against_own_test' | 'test_set' | 'primary' | 'comparable'
+>;
+export type ReportSection = Schemas['ReportSection'];
+
+/** Filters, order and page of the rows. */
+export type RowQuery = NonNullable<operations['list_run_rows']['parameters']['query']>;
+
+/** The fields that a page needs of a row of a run, an evaluation or a prediction. */
+export interface PictureRow {
+  group?: string | null; // group by which the images of a training were split
+  k: number;
+  image_id: string;
+  path: string;
+  label?: string | null;
+  predicted: string | null;
+  probability: number | null;
+  decision: string;
+  probabilities: Record<string, number | null>;
+  reason?: string | null;
+  correction?: string | null; // class that a person assigned
+}
+
+/** Rows of a run or an evaluation, with their pictures. */
+export interface EvaluatedImages {
+  list: (query: RowQuery, signal?: AbortSignal) => Promise<{ items: PictureRow[]; total: number }>;
+  thumbnail: (k: number, side: number) => string;
+  picture: (k: number) => string;
+  job: string; // id of a training or an evaluation
+  confusionMatrix: string; // address of a CSV file
+  figure: (name: string, kind: 'svg' | 'png' | 'csv') => string; // address of a figure of the report
+  datasetId: string | null; // dataset in which labels are corrected
+  /**
+   * Correct the label of a row; null removes the correction. `change` is the change of the dataset's labels,
+   * if any.
+   */
+  correct: (k: number, label: string | null) => Promise<{ row: PictureRow; change: number | null }>;
+}
+
+export const imagesOfRun = (id: string, datasetId: string | null): EvaluatedImages => ({
+  job: id,
+  datasetId,
+  correct: (k, label) =>
+    answer(
+      api.PUT('/api/v1/runs/{run_id}/rows/{k}/correction', {
+        params: { path: { run_id: id, k } },
+        body: { label },
+      }),
+    ),
+  list: (query, signal) =>
+    answer(api.GET('/api/v1/runs/{run_id}/rows', { params: { path: { run_id: id }, query }, signal })),
+  ...picturesAt('runs', id),
+});
+
+export const imagesOfEvaluation = (id: string, datasetId: string | null): EvaluatedImages => ({
+  job: id,
+  datasetId,
+  correct: (k, label) =>
+    answer(
+      api.PUT('/api/v1/evaluations/{evaluation_id}/rows/{k}/correction', {
+        params: { path: { evaluation_id: id, k } },
+        body: { label },
+      }),
+    ),
+  list: (query, signal) =>
+    answer(
+      api.GET('/api/v1/evaluations/{evaluation_id}/rows', {
+        params: { path: { evaluation_id: id }, query },
+        signal,
+      }),
+    ),
+  ...picturesAt('evaluations', id),
+});
+
+function picturesAt(
+  what: string,
+  id: string,
+): Pick<EvaluatedImages, 'thumbnail' | 'picture' | 'confusionMatrix' | 'figure'> {
+  return {
+    figure: (name, kind) => at(what, id, 'figures', `${name}.${kind}`),
+    confusionMatrix: at(what, id, 'download', 'confusion-matrix'),
+    thumbnail: (k, side) => `${at(what, id, 'rows', k, 'thumbnail')}?side=${side}`,
+    picture: (k) => at(what, id, 'rows', k, 'picture'),
+  };
+}

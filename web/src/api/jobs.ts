@@ -1,9 +1,9 @@
-// What the pages ask of jobs of any kind, trainings, evaluations, predictions and studies: to be stopped, resumed, removed, watched.
+// Requests for jobs of any kind (trainings, evaluations, predictions, studies): stop, resume, delete, follow.
 import { answer, api, at as address } from './client';
 import type { components } from './schema';
 
 type Schemas = components['schemas'];
-/** What the stream of a job carries, by the name of the event. */
+/** Events in the stream of a job, by name. */
 export type RunEvents = Schemas['RunEvents'];
 export type EvaluationEvents = Schemas['EvaluationEvents'];
 export type PredictionEvents = Schemas['PredictionEvents'];
@@ -12,11 +12,28 @@ export type StudyEvents = Schemas['StudyEvents'];
 const at = (job_id: string) => ({ params: { path: { job_id } } });
 
 export const stopJob = (id: string) => answer(api.POST('/api/v1/jobs/{job_id}/stop', at(id)));
-/** End a training's fine-tuning now; test images and report follow. */
+/** End the fine-tuning of a training now. Evaluation and report follow. */
 export const finishJob = (id: string) => answer(api.POST('/api/v1/jobs/{job_id}/finish', at(id)));
 export const resumeJob = (id: string) => answer(api.POST('/api/v1/jobs/{job_id}/resume', at(id)));
 export const removeJob = (id: string) => answer(api.DELETE('/api/v1/jobs/{job_id}', at(id)));
 export const restoreJob = (id: string) => answer(api.POST('/api/v1/jobs/{job_id}/restore', at(id)));
 
-/** The address of a job's event stream. */
 export const eventsOfJob = (id: string) => address('jobs', id, 'events');
+
+export type ExplanationState = Schemas['ExplanationState'];
+
+const EXPLANATION = '/api/v1/jobs/{job_id}/rows/{k}/explanation';
+
+const ofRow = (job_id: string, k: number) => ({ params: { path: { job_id, k } } });
+
+/** Explanation (heat map) of the prediction in a row of a training, an evaluation or a prediction. */
+export const readExplanation = (job: string, k: number, signal?: AbortSignal) =>
+  answer(api.GET(EXPLANATION, { ...ofRow(job, k), signal }));
+
+export const requestExplanation = (job: string, k: number) => answer(api.POST(EXPLANATION, ofRow(job, k)));
+
+export const cancelExplanation = (job: string, k: number) => answer(api.DELETE(EXPLANATION, ofRow(job, k)));
+
+/** Address of the heat map (PNG); valid when the explanation is computed. */
+export const explanationPicture = (job: string, k: number) =>
+  address('jobs', job, 'rows', k, 'explanation', 'picture');

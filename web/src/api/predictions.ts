@@ -1,6 +1,6 @@
-// What the pages ask the server about predictions, and about the classifiers that can make some.
+// Requests about predictions and classifiers.
 import { answer, api, every } from './client';
-import type { RowQuery } from './evaluation_images';
+import type { RowQuery } from './evaluations';
 import type { components } from './schema';
 
 type Schemas = components['schemas'];
@@ -12,15 +12,15 @@ export type JoinStep = Schemas['JoinStep'];
 export type JoinPreview = Schemas['JoinPreview'];
 export type PredictionRow = Schemas['Row'];
 export type Exclusion = Schemas['Exclusion'];
-/** What a person says about an image: its class, or why it is excluded; both null: nothing. */
-export type Answer = Pick<PredictionRow, 'correction' | 'excluded'>;
+/** The correction of a person: a class, or a reason for exclusion. Both are null if there is none. */
+export type Review = Pick<PredictionRow, 'correction' | 'excluded'>;
 
 const at = (prediction_id: string) => ({ params: { path: { prediction_id } } });
 
 export const listClassifiers = (signal?: AbortSignal) =>
   every((query) => api.GET('/api/v1/classifiers', { params: { query }, signal }));
 
-/** The body is the file itself, which the generated client would turn into JSON. */
+/** The body is the file itself; the generated client would convert it to JSON. */
 export const addClassifier = (file: File) =>
   answer(
     api.POST('/api/v1/classifiers', {
@@ -31,7 +31,7 @@ export const addClassifier = (file: File) =>
     }),
   );
 
-/** One that was brought as a file; those that were trained here go with their training. */
+/** Delete an imported classifier. Other classifiers are deleted with their training. */
 export const removeClassifier = (id: string) =>
   answer(api.DELETE('/api/v1/classifiers/{classifier_id}', { params: { path: { classifier_id: id } } }));
 export const restoreClassifier = (id: string) =>
@@ -54,12 +54,14 @@ export const listPredictionRows = (id: string, query: RowQuery, signal?: AbortSi
     }),
   );
 
-/** `undoes`: the answer that is undone; it is refused where the row has another one by now. */
+/**
+ * `undoes` is the correction that this request reverts. The server refuses it if the row has changed since.
+ */
 export const correctRow = (
   id: string,
   k: number,
-  { correction, excluded }: Answer,
-  undoes: Answer | null = null,
+  { correction, excluded }: Review,
+  undoes: Review | null = null,
 ) =>
   answer(
     api.PUT('/api/v1/predictions/{prediction_id}/rows/{k}/correction', {
@@ -72,7 +74,6 @@ export const correctRow = (
     }),
   );
 
-/** A dataset of the prediction's images, with what was corrected or predicted as labels. */
 export const joinDataset = (id: string, dataset_id: string) =>
   answer(api.POST('/api/v1/predictions/{prediction_id}/join', { ...at(id), body: { dataset_id } }));
 export const undoJoin = (id: string, dataset_id: string, step: JoinStep) =>

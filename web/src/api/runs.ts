@@ -1,4 +1,4 @@
-// What the pages ask the server about trainings: runs, their results, and the networks that can be trained.
+// Requests about trainings: runs, their results, networks and recipes.
 import { answer, api, every } from './client';
 import type { components } from './schema';
 
@@ -17,7 +17,6 @@ export type RecipeKey = Schemas['RecipeKey'];
 export type KeyGroup = Schemas['Group'];
 export type NamedSet = Schemas['NamedSet'];
 export type KeyOption = Schemas['Option'];
-export type RecipeText = Schemas['RecipeText'];
 
 const at = (run_id: string) => ({ params: { path: { run_id } } });
 
@@ -25,7 +24,7 @@ export const listRuns = (signal?: AbortSignal) =>
   every((query) => api.GET('/api/v1/runs', { params: { query }, signal }));
 export const readRun = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/runs/{run_id}', { ...at(id), signal }));
-/** The last lines of its log that are worth reading, the oldest of them first. */
+/** The last lines of the log, oldest first. */
 export async function readRunLog(id: string, limit: number, signal?: AbortSignal): Promise<LogLine[]> {
   const params = { path: { run_id: id }, query: { limit } };
   return (await answer(api.GET('/api/v1/runs/{run_id}/log', { params, signal }))).items.reverse();
@@ -37,7 +36,9 @@ export const readResults = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/runs/{run_id}/results', { ...at(id), signal })) as Promise<Results>;
 export type Thresholds = Schemas['Thresholds'];
 export type Decision = Schemas['Decision'];
-/** Of a classifier of two classes: the threshold in use, and what others did on validation images. */
+/**
+ * Threshold in use, and results of other thresholds on validation images, of a classifier with two classes.
+ */
 export const readThresholds = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/runs/{run_id}/thresholds', { ...at(id), signal }));
 /** Set the decision rule of a run, chosen on validation images; missing values are defaults. */
@@ -47,7 +48,7 @@ export const setDecision = (id: string, body: Decision) =>
 export const readLabelErrors = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/runs/{run_id}/label-errors', { ...at(id), signal }));
 export const findLabelErrors = (id: string) => answer(api.POST('/api/v1/runs/{run_id}/label-errors', at(id)));
-/** How the images of a new training would differ from those of this one. */
+/** Count the differences between the images of this training and of a new one. */
 export const countImageChanges = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/runs/{run_id}/image-changes', { ...at(id), signal }));
 export const compareRuns = (ids: string[], signal?: AbortSignal) =>
@@ -57,14 +58,14 @@ export const listModels = (signal?: AbortSignal) =>
   every((query) => api.GET('/api/v1/models', { params: { query }, signal }));
 export const readRecipeKeys = () => answer(api.GET('/api/v1/recipe'));
 
-/** The values that a recipe file gives to keys; what is wrong with it is a problem with keys and lines. */
+/** Return the values of the keys in a recipe file. Errors are a problem with keys and lines. */
 export const readRecipe = (text: string, signal?: AbortSignal) =>
   answer(api.POST('/api/v1/recipe/read', { body: { text }, signal }));
-/** The recipe file that gives keys these values; what is wrong with them is a problem with keys. */
+/** Return the recipe file with these values. Errors are a problem with keys. */
 export const writeRecipe = (recipe: Record<string, unknown>, signal?: AbortSignal) =>
   answer(api.POST('/api/v1/recipe/write', { body: { recipe, is_complete: false }, signal }));
 
-/** Whether something still goes on, so that its page should watch it. */
-export function isGoing(state: RunState): boolean {
+/** Whether a job is in progress, so that its page reloads it. */
+export function isInProgress(state: RunState): boolean {
   return state === 'queued' || state === 'starting' || state === 'running' || state === 'stopping';
 }

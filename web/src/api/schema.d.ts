@@ -4587,7 +4587,7 @@ export interface components {
         };
         /**
          * Latency
-         * @description What a network or classifier takes for one image and for many, in seconds.
+         * @description Seconds of a network or classifier for one image and for many.
          */
         Latency: {
             /** Processor */
@@ -7391,7 +7391,7 @@ export interface components {
         };
         /**
          * Timing
-         * @description Seconds of one piece of work, done several times.
+         * @description Seconds of repeated measurements.
          */
         Timing: {
             /** Median */

@@ -1,50 +1,53 @@
-// What pages may want to know of besides answers: that something was changed elsewhere, and that the server is silent.
+// Signals between requests and pages: another tab changed data, or the server does not respond.
 
 type Listener = () => void;
 
-const REST_MS = 500; // labels are given one after the other
+const DELAY_MS = 500; // labels are often assigned in quick succession
 
-/** Listeners and a way to call them all. */
+/** A list of listeners that are called together. */
 class Signal {
   #listeners = new Set<Listener>();
 
-  /** Gives what ends it. */
+  /** Add a listener; the result removes it. */
   on(listener: Listener): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
 
-  tell(): void {
+  emit(): void {
     for (const listener of [...this.#listeners]) listener();
   }
 }
 
-/** What is shown may be old: it was changed in another tab, or nobody looked at this one, or the server was away. */
+/**
+ * The data on the page may be outdated: another tab changed it, the tab was hidden, or the server was not
+ * available.
+ */
 export const outdated = new Signal();
-/** A request brought no answer at all. */
-export const silent = new Signal();
+/** A request received no response. */
+export const noResponse = new Signal();
 
-const others =
+const channel =
   'BroadcastChannel' in globalThis && 'document' in globalThis ? new BroadcastChannel('coverslip') : null;
-let isDue = false; // something was changed while nobody looked
-let resting: ReturnType<typeof setTimeout> | undefined;
+let isOutdated = false; // data changed while this tab was hidden
+let timer: ReturnType<typeof setTimeout> | undefined;
 
-/** Tell the other tabs that something was changed here. */
+/** Notify the other tabs that this tab changed data. */
 export function notifyOtherTabs(): void {
-  others?.postMessage('changed');
+  channel?.postMessage('changed');
 }
 
-function soon(): void {
-  clearTimeout(resting);
-  resting = setTimeout(() => {
-    if (document.visibilityState === 'hidden') isDue = true;
-    else outdated.tell();
-  }, REST_MS);
+function emitSoon(): void {
+  clearTimeout(timer);
+  timer = setTimeout(() => {
+    if (document.visibilityState === 'hidden') isOutdated = true;
+    else outdated.emit();
+  }, DELAY_MS);
 }
 
-others?.addEventListener('message', soon);
+channel?.addEventListener('message', emitSoon);
 globalThis.document?.addEventListener('visibilitychange', () => {
   if (document.visibilityState === 'hidden') return;
-  if (isDue) outdated.tell();
-  isDue = false;
+  if (isOutdated) outdated.emit();
+  isOutdated = false;
 });

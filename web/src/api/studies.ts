@@ -1,4 +1,4 @@
-// What the pages ask the server about studies: networks and ways to start compared on the same splits.
+// Requests about studies: networks and initial weights, compared on the same splits.
 import { answer, api, at as address, every } from './client';
 import type { components } from './schema';
 
@@ -6,22 +6,19 @@ type Schemas = components['schemas'];
 export type Study = Schemas['StudyState'];
 export type StudyDetail = Schemas['StudyStory'];
 export type StudyTraining = Schemas['StudyTraining'];
-export type PlannedTraining = Schemas['PlannedTraining'];
-export type StudyPreset = Schemas['StudyPreset'];
 export type StudyRequest = Schemas['StudyRequest'];
 export type StudyOutlook = Schemas['StudyOutlook'];
-export type NetworkFinding = Schemas['NetworkFinding'];
 export type StudyResults = Schemas['StudyResults'];
 
 const at = (study_id: string) => ({ params: { path: { study_id } } });
 
 export const listPresets = (signal?: AbortSignal) => answer(api.GET('/api/v1/study-presets', { signal }));
-/** All trainings that a study would do, without beginning any. */
+/** Return all trainings of a study without starting it. */
 export const previewStudy = (body: StudyRequest, signal?: AbortSignal) =>
   answer(api.POST('/api/v1/study-preview', { body, signal }));
 export const listStudies = (signal?: AbortSignal) =>
   every((query) => api.GET('/api/v1/studies', { params: { query }, signal }));
-/** How networks did on a dataset in studies, the newest first. */
+/** Return the results of networks on a dataset in studies, newest first. */
 export const listFindings = (dataset_id: string, signal?: AbortSignal) =>
   every((query) =>
     api.GET('/api/v1/datasets/{dataset_id}/network-findings', {

@@ -1,4 +1,4 @@
-// What the pages ask the server about files that they send it.
+// Requests for files that the browser sends.
 import { answer, api, at, send } from './client';
 import type { components } from './schema';
 
@@ -8,17 +8,17 @@ const upload = (upload_id: string) => ({ params: { path: { upload_id } } });
 
 export const openUpload = (name: string, isLabeled: boolean) =>
   answer(api.POST('/api/v1/uploads', { body: { name, is_labeled: isLabeled } }));
-/** The table among the files whose columns are to be chosen; null: there is none. */
+/** The uploaded table whose columns the user must choose; null if there is none. */
 export const readUploadedTable = (id: string) =>
   answer(api.GET('/api/v1/uploads/{upload_id}/table', upload(id)));
-/** Make a dataset of the files: of their table, as it is to be read, or of folders. */
+/** Create a dataset from the uploaded files: from a table or from folders. */
 export const finishUpload = (id: string, how: FinishUpload) =>
   answer(
     api.POST('/api/v1/uploads/{upload_id}/finish', { ...upload(id), body: { ignores_table: false, ...how } }),
   );
 export const cancelUpload = (id: string) => answer(api.DELETE('/api/v1/uploads/{upload_id}', upload(id)));
 
-/** One file with its folders, or a zip file, which the server unpacks. */
+/** Send one file with its folder path, or a zip file, which the server unpacks. */
 export function sendFile(
   id: string,
   name: string,

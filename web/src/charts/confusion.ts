@@ -1,6 +1,6 @@
-// What a confusion matrix says besides its counts.
+// Calculations on the counts of a confusion matrix.
 
-/** Each count as a share of its row: of the images of a class, the share of each predicted class. */
+/** Each count as a share of its row. */
 export function rowShares(counts: readonly (readonly number[])[]): number[][] {
   return counts.map((row) => {
     const n = row.reduce((sum, c) => sum + c, 0);
@@ -8,7 +8,7 @@ export function rowShares(counts: readonly (readonly number[])[]): number[][] {
   });
 }
 
-/** The pairs that are mixed up most: true class, predicted class, how many. */
+/** The most frequent confusions. */
 export function confusionPairs(
   classes: readonly string[],
   counts: readonly (readonly number[])[],
@@ -29,7 +29,7 @@ export function confusionPairs(
     .slice(0, most);
 }
 
-/** Classes that are confused with each other most, neighbors being pairs; filled up with the first others. */
+/** Indices of the classes that are confused most, in pairs, filled up with the first other classes. */
 export function mostConfused(counts: readonly (readonly number[])[], most: number): number[] {
   const pairs = counts
     .flatMap((row, r) =>
@@ -40,7 +40,7 @@ export function mostConfused(counts: readonly (readonly number[])[], most: numbe
   return [...new Set([...pairs.flatMap(({ r, c }) => [r, c]), ...counts.keys()])].slice(0, most);
 }
 
-/** The cell that an arrow key leads to, or null for other keys. */
+/** The cell that an arrow key moves to, or null for other keys. */
 export function neighbor(key: string, row: number, column: number, n: number): [number, number] | null {
   const within = (i: number) => Math.min(Math.max(i, 0), n - 1);
   switch (key) {
@@ -59,4 +59,18 @@ export function neighbor(key: string, row: number, column: number, n: number): [
     default:
       return null;
   }
+}
+
+/**
+ * PPV and NPV at this prevalence from 0 to 1 (Bayes’ theorem); null if no image is predicted as the class.
+ */
+export function predictiveValues(
+  share: number,
+  { sensitivity, specificity }: { sensitivity: number; specificity: number },
+) {
+  const positive = sensitivity * share + (1 - specificity) * (1 - share);
+  return {
+    ppv: positive > 0 ? (sensitivity * share) / positive : null,
+    npv: positive < 1 ? (specificity * (1 - share)) / (1 - positive) : null,
+  };
 }

@@ -1,6 +1,6 @@
-// Where things lie in a drawing.
+// Scales and paths of charts.
 
-/** Round steps that cover `low` to `high` with about `n` ticks. */
+/** Round steps from `low` to `high` with about `n` ticks. */
 export function ticks(low: number, high: number, n = 5): number[] {
   const span = high - low;
   if (!(span > 0)) return [low];
@@ -13,25 +13,25 @@ export function ticks(low: number, high: number, n = 5): number[] {
   return values;
 }
 
-/** A function from values to places. */
+/** A linear function from values to coordinates. */
 export function linear(from: [number, number], to: [number, number]): (value: number) => number {
   const share = (to[1] - to[0]) / (from[1] - from[0] || 1);
   return (value) => to[0] + (value - from[0]) * share;
 }
 
-/** The `d` of an SVG path through points. */
+/** The `d` attribute of an SVG path through points. */
 export function path(points: readonly (readonly [number, number])[]): string {
   return points.map(([x, y], i) => `${i ? 'L' : 'M'}${x.toFixed(2)} ${y.toFixed(2)}`).join('');
 }
 
-/** Where an axis of shares may begin so that all intervals are seen: 0, 0.5, 0.8, 0.9, 0.95 … */
+/** Start of an axis of shares that shows all intervals: 0, 0.5, 0.7, 0.8, 0.9, 0.95 or 0.98. */
 export function shareStart(lowest: number): number {
   for (const start of [0.98, 0.95, 0.9, 0.8, 0.7, 0.5])
     if (lowest >= start + (1 - start) * 0.04) return start;
   return 0;
 }
 
-/** Curves can have as many points as images; a drawing needs few. First and last stay. */
+/** At most `most` of the points, evenly spaced, with the first and the last. */
 export function thinned<T>(points: readonly T[], most: number): T[] {
   if (points.length <= most) return [...points];
   const step = (points.length - 1) / (most - 1);

@@ -1,13 +1,13 @@
-// How a class is shown: one of eight colors, and a mark that tells apart what colors can't. The mark is its key.
+// Colors and marks of classes. Marks distinguish classes with the same color, and are their keys.
 
 const MARKS = '1234567890abcdefghijklmnopqrstuvwxyz';
 
-/** The character of class `index` (0-based); beyond 36 classes it is a number without a key. */
+/** Mark of the class with this index (0-based). Classes after the 36th have a number and no key. */
 export function markOf(index: number): string {
   return MARKS[index] ?? String(index + 1);
 }
 
-/** The class that a key stands for, or null. */
+/** Index of the class with this key, or null. */
 export function classOfKey(key: string, nClasses: number): number | null {
   const index = key.length === 1 ? MARKS.indexOf(key.toLowerCase()) : -1;
   return index >= 0 && index < nClasses ? index : null;
@@ -19,4 +19,9 @@ export function colorOf(index: number): string {
 
 export function textColorOf(index: number): string {
   return `var(--class-${index % 8}-text)`;
+}
+
+/** Dash pattern of the line of a class, because there are only eight colors. */
+export function classDash(index: number): string {
+  return ['', '6 3', '2 3', '8 3 2 3', '1 2'][Math.floor(index / 8) % 5] ?? '';
 }

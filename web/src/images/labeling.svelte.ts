@@ -1,42 +1,65 @@
-// Giving classes to images: shown at once, kept on the server one change after the other, undone and done again.
-// What is undone are changes of this tab; the server refuses to undo one whose images were labeled again since.
+// Labeling of images: labels are shown immediately and saved one after another. Undo and redo apply to the
+// changes of this tab. The server refuses to undo a change if its images were relabeled since.
 import { redoLabels, setLabels, undoLabels, type Dataset } from '../api/datasets';
 import { Problem } from '../api/client';
 import { notices } from '../state/notices.svelte';
 import { texts } from '../texts';
 import type { ImageList } from './gallery/image_list.svelte';
+import { classOfKey } from './classes';
+
+export type LabelAct =
+  | { act: 'assign'; classIndex: number | null } // null removes the label
+  | { act: 'undo' | 'redo' | 'help' | 'confirm' };
+
+/** The action of a key with `nClasses` classes; null if the key has none. */
+export function actionOf(
+  event: Pick<KeyboardEvent, 'key' | 'ctrlKey' | 'metaKey' | 'altKey' | 'shiftKey'>,
+  nClasses: number,
+): LabelAct | null {
+  if (event.ctrlKey || event.metaKey) {
+    const letter = event.key.toLowerCase();
+    if (letter === 'z') return { act: event.shiftKey ? 'redo' : 'undo' };
+    return letter === 'y' ? { act: 'redo' } : null;
+  }
+  if (event.altKey) return null;
+  if (event.key === '?') return { act: 'help' };
+  if (event.key === ';') return { act: 'confirm' };
+  if (event.key === 'Delete' || event.key === 'Backspace') return { act: 'assign', classIndex: null };
+  const classIndex = classOfKey(event.key, nClasses);
+  return classIndex === null ? null : { act: 'assign', classIndex };
+}
 
 const words = texts.datasets.gallery;
-const MOST_STEPS = 500; // that can be undone
+const MOST_STEPS = 500; // largest number of undo steps
 
-/** Numbers of changes of labels that were made in this tab, the last one last. */
+/** Ids of the label changes of this tab, oldest first. */
 interface LabelHistory {
   done: number[];
   undone: number[];
 }
 
-/** The changes that were kept as a text; none where it is damaged. */
+/** Parse a stored history; empty if it is not valid. */
 function parseHistory(text: string): LabelHistory {
   try {
     const { done, undone } = JSON.parse(text) as LabelHistory;
     if ([done, undone].every((changes) => Array.isArray(changes) && changes.every(Number.isInteger)))
       return { done, undone };
   } catch {
-    // no JSON, or null
+    // not valid JSON, or null
   }
   return { done: [], undone: [] };
 }
 
 export class Labeling {
-  nWaiting = $state(0); // changes that the server does not have yet
+  nWaiting = $state(0); // number of changes that are not saved yet
   #history = $state.raw<LabelHistory>({ done: [], undone: [] });
-  #undoNotice: number | undefined; // the notice whose button takes back the last change
+  #undoNotice: number | undefined; // id of the notice with an undo button for the last change
 
   constructor(
     private readonly listed: ImageList,
     private readonly onchange: (dataset: Dataset) => void,
   ) {
-    const stored = sessionStorage.getItem(this.#key); // the dataset's other pages are left and come back to
+    const stored = sessionStorage.getItem(this.#key); // the history is kept when the user opens another page
     this.#history = parseHistory(stored ?? '');
   }
 
@@ -48,8 +71,10 @@ export class Labeling {
     return this.#history.undone.length > 0;
   }
 
-  /** Give images a class, or take theirs away. It is shown at once, and taken back where it could not be kept. */
-  async give(images: string[], label: string | null): Promise<void> {
+  /**
+   * Label images, or remove their labels. Labels are shown immediately and restored if they cannot be saved.
+   */
+  async assign(images: string[], label: string | null): Promise<void> {
     this.closeUndoNotice();
     const before = this.listed.relabel(images, label);
     if (images.length > 1) this.#offerUndo(images.length, label);
@@ -58,9 +83,9 @@ export class Labeling {
       try {
         const answer = setLabels(this.listed.id, images, label);
         const { change, dataset } = await answer.finally(() => this.listed.settle(images));
-        if (change !== null) this.#keep({ done: [...this.#history.done, change], undone: [] });
+        if (change !== null) this.#store({ done: [...this.#history.done, change], undone: [] });
         this.onchange(dataset);
-        if (images.length > before.length) this.listed.refresh(); // some were not known here yet
+        if (images.length > before.length) this.listed.refresh(); // details of some images were not loaded
       } catch (problem) {
         this.listed.restore(before, label);
         this.#fail(problem);
@@ -70,28 +95,31 @@ export class Labeling {
     });
   }
 
-  /** Take the last change of this tab back, or make it again; gives its images, none where there was nothing. */
+  /**
+   * Undo or redo the last change of this tab. The result is its images, or an empty list if there is no
+   * change.
+   */
   async step(by: 'undo' | 'redo'): Promise<string[]> {
     this.closeUndoNotice();
-    const images = await this.listed.sequential(() => this.#stepped(by));
-    if (images.length) notices.say(words[by === 'undo' ? 'undone' : 'redone'](images.length));
+    const images = await this.listed.sequential(() => this.#apply(by));
+    if (images.length) notices.show(words[by === 'undo' ? 'undone' : 'redone'](images.length));
     return images;
   }
 
-  async #stepped(by: 'undo' | 'redo'): Promise<string[]> {
+  async #apply(by: 'undo' | 'redo'): Promise<string[]> {
     const { done, undone } = this.#history;
     const change = (by === 'undo' ? done : undone).at(-1);
     if (change === undefined) return [];
     try {
       const { images, dataset } = await (by === 'undo' ? undoLabels : redoLabels)(this.listed.id, change);
-      if (by === 'undo') this.#keep({ done: done.slice(0, -1), undone: [...undone, change] });
-      else this.#keep({ done: [...done, change], undone: undone.slice(0, -1) });
+      if (by === 'undo') this.#store({ done: done.slice(0, -1), undone: [...undone, change] });
+      else this.#store({ done: [...done, change], undone: undone.slice(0, -1) });
       this.onchange(dataset);
       this.listed.changed(images);
       return images;
     } catch (problem) {
       if (problem instanceof Problem && problem.status === 409)
-        this.#keep(
+        this.#store(
           by === 'undo' ? { done: done.slice(0, -1), undone } : { done, undone: undone.slice(0, -1) },
         );
       this.#fail(problem);
@@ -99,9 +127,9 @@ export class Labeling {
     }
   }
 
-  /** Where something else was changed since, what is shown is old. */
+  /** After a conflict, the displayed labels are outdated. */
   #fail(problem: unknown): void {
-    notices.fail(problem);
+    notices.showProblem(problem);
     if (problem instanceof Problem && problem.status === 409) void this.listed.reload();
   }
 
@@ -109,13 +137,13 @@ export class Labeling {
     return `coverslip.labels.${this.listed.id}`;
   }
 
-  #keep({ done, undone }: LabelHistory): void {
+  #store({ done, undone }: LabelHistory): void {
     this.#history = { done: done.slice(-MOST_STEPS), undone };
     sessionStorage.setItem(this.#key, JSON.stringify(this.#history));
   }
 
   #offerUndo(n: number, label: string | null): void {
-    this.#undoNotice = notices.say(words.labeled(n, label ?? words.noClass), {
+    this.#undoNotice = notices.show(words.labeled(n, label ?? words.noClass), {
       title: texts.general.undo,
       run: () => void this.step('undo'),
       isOfPage: true,

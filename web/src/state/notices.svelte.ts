@@ -1,4 +1,4 @@
-// Short messages at the edge of the page: what was done, with a way back, or what failed.
+// Notices at the lower edge of the page: what was done, with an undo button, or what failed.
 import { problemLine } from '../texts/problems';
 
 export interface Notice {
@@ -8,8 +8,8 @@ export interface Notice {
   action?: {
     title: string;
     run: () => void;
-    isOfPage?: boolean; // of what a page shows: closes with it
-    restores?: string; // the id of what was deleted: closes if that is restored in another way
+    isOfPage?: boolean; // applies to data on the page, so the notice closes with the page
+    restores?: string; // id of the deleted item; the notice closes if the item is restored by another button
   };
 }
 
@@ -19,13 +19,13 @@ class Notices {
   list = $state<Notice[]>([]);
   #next = 0;
 
-  /** Gives what `close` takes, for a way back that leads back no longer. */
-  say(text: string, action?: Notice['action']): number {
+  /** Show a notice. The result is the id for `close`. */
+  show(text: string, action?: Notice['action']): number {
     return this.#add({ text, isBad: false, action });
   }
 
-  /** What failed stays until it is closed. */
-  fail(problem: unknown): void {
+  /** Show a problem. It stays until the user closes it. */
+  showProblem(problem: unknown): void {
     this.#add({ text: problemLine(problem), isBad: true });
   }
 
@@ -43,10 +43,10 @@ class Notices {
 
   #add(notice: Omit<Notice, 'id'>): number {
     const id = this.#next++;
-    // A new message takes the place of the last one; what failed stays.
-    const kept = this.list.filter((other) => other.isBad && other.text !== notice.text);
-    this.list = [...kept, { ...notice, id }].slice(-3);
-    // The way back stays too: for some it may be the only one, and not everybody is quick.
+    // A new notice replaces the last one, except problems.
+    const problems = this.list.filter(({ isBad, text }) => isBad && text !== notice.text);
+    this.list = [...problems, { ...notice, id }].slice(-3);
+    // Notices with an action stay too, so that nobody has to hurry.
     if (!notice.isBad && !notice.action) setTimeout(() => this.close(id), SHOWN_MS);
     return id;
   }

@@ -1,11 +1,11 @@
-// Work that must not overtake: changes one after the other, or undo would take back the wrong one.
+// Work that must run in order.
 
-/** Does pieces of work one after the other, in the order they were asked for; one that fails keeps none waiting. */
+/** Return a function that runs tasks one after another. A failed task does not stop later ones. */
 export function sequential(): <T>(work: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve();
   return (work) => {
-    const mine = last.then(work);
-    last = mine.catch(() => undefined);
-    return mine;
+    const result = last.then(work);
+    last = result.catch(() => undefined);
+    return result;
   };
 }

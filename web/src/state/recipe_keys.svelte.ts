@@ -1,23 +1,23 @@
-// The recipe's choices as the server describes them, asked for once; texts about them stand on many pages.
+// Recipe keys of the server with their titles, loaded once.
 import { readRecipeKeys, type KeyGroup, type NamedSet, type RecipeKey } from '../api/runs';
 
 class RecipeKeys {
   groups = $state.raw<readonly KeyGroup[]>([]);
   keys = $state.raw<readonly RecipeKey[]>([]);
-  sets = $state.raw<readonly NamedSet[]>([]); // names that stand for all keys of a section
+  sets = $state.raw<readonly NamedSet[]>([]); // presets of sections
   #byName = $derived(new Map(this.keys.map((key) => [key.key, key])));
-  #answer: Promise<void> | null = null;
+  #request: Promise<void> | null = null;
 
-  /** Once; after a failure, again. */
+  /** Load the keys once. After a failure, load them again. */
   load(): Promise<void> {
-    this.#answer ??= readRecipeKeys().then(
+    this.#request ??= readRecipeKeys().then(
       ({ groups, keys, sets }) => this.set(groups, keys, sets),
       (error: unknown) => {
-        this.#answer = null;
+        this.#request = null;
         throw error;
       },
     );
-    return this.#answer;
+    return this.#request;
   }
 
   set(groups: readonly KeyGroup[], keys: readonly RecipeKey[], sets: readonly NamedSet[] = []): void {
@@ -30,17 +30,18 @@ class RecipeKeys {
     return this.#byName.get(name);
   }
 
-  /** A key and a value of it as they are called on the pages. */
+  /** Title of a key and of a value. */
   named(key: string, value: unknown): { title: string; value: string } {
     const last = (key.split('.').at(-1) ?? key).replaceAll('_', ' ');
     const title = this.get(key)?.title ?? last.charAt(0).toUpperCase() + last.slice(1);
     return { title, value: typeof value === 'object' ? JSON.stringify(value) : this.titleOf(key, value) };
   }
 
-  /** What a value is called: a choice's title, or the value itself. */
+  /** Title of a value, or the value itself. */
   titleOf(name: string, value: unknown): string {
     return (
-      this.get(name)?.choices?.find((one) => String(one.value) === String(value))?.title ?? String(value)
+      this.get(name)?.choices?.find((choice) => String(choice.value) === String(value))?.title ??
+      String(value)
     );
   }
 }

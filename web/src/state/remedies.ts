@@ -1,16 +1,16 @@
-// What a page can do about a message by itself: where it offers that, a remedy is a button, elsewhere it is words.
+// Actions that a page offers for remedies. With an action, a remedy is a button, otherwise a sentence.
 import { getContext, hasContext, setContext } from 'svelte';
 
 export interface Acts {
-  /** Give a key of the recipe this value. */
+  /** Set a recipe key. */
   set?: (key: string, value: unknown) => void;
-  /** Train although the split splits groups or duplicates. */
+  /** Train although the split separates groups or duplicates. */
   allowLeakage?: () => void;
 }
 
 const ACTS = Symbol('what remedies may do');
 
-/** Called while a page is made: holds for all that stands in it. */
+/** Offer actions to all components of a page. Call it while the page is created. */
 export function provideActions(acts: Acts): void {
   setContext(ACTS, acts);
 }

@@ -1,17 +1,17 @@
-// What a page has asked the server for: the answer, or why there is none. The one way for pages to hold an answer.
+// Data from the server with its problem and loading state. All pages use this class.
 
 import { outdated } from '../api/signals';
 
 const RETRY_MS = 4000;
 
 export interface ResourceOptions<T> {
-  /** After how many ms it is asked for again, such as while images are being read; null when it stays as it is. */
-  again?: (value: T) => number | null;
+  /** Milliseconds until the next reload, for example while images are being read; null for no reload. */
+  pollMs?: (value: T) => number | null;
 }
 
 export class Resource<T> {
-  value = $state.raw<T | null>(null); // the last answer; it stays while a newer one is asked for, and where that fails
-  error = $state.raw<unknown>(null); // why the last request brought none
+  value = $state.raw<T | null>(null); // the last value; it stays during a reload and after a failure
+  error = $state.raw<unknown>(null); // problem of the last request
   loading = $state(false);
   #request: AbortController | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -21,7 +21,7 @@ export class Resource<T> {
     private readonly options: ResourceOptions<T> = {},
   ) {}
 
-  /** Reload. A pending request is canceled, because its answer would be older. */
+  /** Reload. A pending request is canceled, because its response would be older. */
   async reload(): Promise<void> {
     this.abort();
     const request = new AbortController();
@@ -35,16 +35,16 @@ export class Resource<T> {
     }
   }
 
-  /** The newer state that another answer or an event brought. */
+  /** Set a newer value from another response or an event. */
   set(value: T): void {
     this.abort();
     this.value = value;
     this.error = null;
-    const wait = this.options.again?.(value) ?? null;
+    const wait = this.options.pollMs?.(value) ?? null;
     if (wait !== null) this.#later(wait);
   }
 
-  /** Give up the request on its way, and ask no more. */
+  /** Cancel the pending request and later reloads. */
   abort(): void {
     clearTimeout(this.#timer);
     this.#request?.abort();
@@ -55,13 +55,13 @@ export class Resource<T> {
   #failed(error: unknown): void {
     this.abort();
     this.error = error;
-    if (this.options.again) this.#later(RETRY_MS);
+    if (this.options.pollMs) this.#later(RETRY_MS);
   }
 
   #later(wait: number): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
-      // Nobody looks: the next turn may be in time.
+      // Hidden pages do not reload.
       if (globalThis.document?.visibilityState === 'hidden') this.#later(wait);
       else void this.reload();
     }, wait);
@@ -69,18 +69,18 @@ export class Resource<T> {
 }
 
 /**
- * For a component, while it is there: loaded at once, and again whenever something changes that `load` reads before
- * it first waits, or something was changed elsewhere.
+ * A resource of a component. It loads immediately, and again whenever a value changes that `load` reads
+ * before its first `await`, or when data is outdated.
  */
 export function resource<T>(
   load: (signal: AbortSignal) => Promise<T>,
   options: ResourceOptions<T> = {},
 ): Resource<T> {
-  const made = new Resource<T>(load, options);
+  const created = new Resource<T>(load, options);
   $effect(() => {
-    void made.reload();
-    return () => made.abort();
+    void created.reload();
+    return () => created.abort();
   });
-  $effect(() => outdated.on(() => void made.reload()));
-  return made;
+  $effect(() => outdated.on(() => void created.reload()));
+  return created;
 }

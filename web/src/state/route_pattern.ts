@@ -1,4 +1,4 @@
-/** The parameters of `pattern` (`/runs/:id`) in `path`, or null where it does not fit. */
+/** The parameters of a pattern such as `/runs/:id` in a path, or null if it does not match. */
 export function matchRoute(pattern: string, path: string): Record<string, string> | null {
   const parts = pattern.split('/').filter(Boolean);
   const pieces = path.split('/').filter(Boolean);

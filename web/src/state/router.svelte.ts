@@ -1,29 +1,29 @@
-// Where the reader is: the path and query of the address bar. Pages are looked up by pattern, links are plain <a href>.
+// Router: path and query of the address. Links are plain `<a href>`.
 import { tick } from 'svelte';
 import { notices } from './notices.svelte';
 
-class Place {
+class Router {
   path = $state(window.location.pathname);
   query = $state.raw(new URLSearchParams(window.location.search));
 
   constructor() {
     window.addEventListener('popstate', () => this.#read());
-    document.addEventListener('click', (event) => this.#follow(event));
+    document.addEventListener('click', (event) => this.#onClick(event));
   }
 
-  /** Go to an address of the app; `replace` leaves no step for the browser's back button. */
+  /** Go to an address of the app. `replace` adds no step to the browser history. */
   go(address: string, { replace = false } = {}): void {
     if (replace) history.replaceState(null, '', address);
     else history.pushState(null, '', address);
     const before = this.path;
     this.#read();
     if (!replace) window.scrollTo(0, 0);
-    // The link that had the focus is gone: without a new place for it, screen readers say nothing of the new page.
+    // The focused link was removed. Screen readers announce the new page only if it gets the focus.
     if (this.path !== before)
       void tick().then(() => document.getElementById('main')?.focus({ preventScroll: true }));
   }
 
-  /** Change parts of the query, such as a tab or a filter; null takes one away. */
+  /** Change parameters of the query; null removes a parameter. */
   set(changes: Record<string, string | null>, { replace = true } = {}): void {
     const query = new URLSearchParams(this.query);
     for (const [name, value] of Object.entries(changes)) {
@@ -37,12 +37,12 @@ class Place {
     this.#read();
   }
 
-  /** What a page kept with this step of the browser's history, so that *Back* and a reload bring it back. */
-  get kept(): unknown {
+  /** State of a page in this step of the browser history, which the back button and a reload restore. */
+  get pageState(): unknown {
     return history.state;
   }
 
-  keep(value: unknown): void {
+  setPageState(value: unknown): void {
     history.replaceState(value, '');
   }
 
@@ -52,8 +52,8 @@ class Place {
     this.query = new URLSearchParams(window.location.search);
   }
 
-  /** A click on a link to another page of the app changes the page without a reload. */
-  #follow(event: MouseEvent): void {
+  /** Change the page without a reload after a click on a link of the app. */
+  #onClick(event: MouseEvent): void {
     if (
       event.defaultPrevented ||
       event.button !== 0 ||
@@ -72,4 +72,4 @@ class Place {
   }
 }
 
-export const place = new Place();
+export const router = new Router();

@@ -1,17 +1,17 @@
-// Whether the server answers, and whether jobs or datasets came, ended or went: then pages reload.
+// Watches the server: whether it responds, and whether jobs or datasets changed, so that pages reload.
 import { api } from '../api/client';
-import { outdated, silent } from '../api/signals';
+import { outdated, noResponse } from '../api/signals';
 
-const LOOK_MS = 2000; // a page that asks for nothing would notice nothing
+const CHECK_MS = 2000; // needed because a page without requests would not notice changes
 
 class Server {
   isGone = $state(false);
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #activity: string | null = null; // as last received
+  #activity: string | null = null; // last value from the server
 
-  /** From now on; gives what ends it. */
+  /** Start watching; the result stops it. */
   watch(): () => void {
-    const end = silent.on(() => this.#lost());
+    const end = noResponse.on(() => this.#lost());
     this.#later(0);
     return () => {
       end();
@@ -22,28 +22,28 @@ class Server {
   #lost(): void {
     if (this.isGone) return;
     this.isGone = true;
-    this.#later(LOOK_MS);
+    this.#later(CHECK_MS);
   }
 
   #later(wait: number): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#look(), wait);
+    this.#timer = setTimeout(() => void this.#check(), wait);
   }
 
-  async #look(): Promise<void> {
+  async #check(): Promise<void> {
     if (document.visibilityState === 'visible') {
       const now = await api.GET('/api/v1/system').then(
         ({ data }) => data?.activity ?? null,
         () => null,
       );
-      const isNews = this.isGone || (this.#activity !== null && this.#activity !== now);
+      const hasChanged = this.isGone || (this.#activity !== null && this.#activity !== now);
       this.isGone = now === null;
       if (now !== null) {
         this.#activity = now;
-        if (isNews) outdated.tell();
+        if (hasChanged) outdated.emit();
       }
     }
-    this.#later(LOOK_MS);
+    this.#later(CHECK_MS);
   }
 }
 

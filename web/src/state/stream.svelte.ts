@@ -1,12 +1,12 @@
-// What the server tells by itself (server-sent events), for as long as a page wants to know it.
+// Server-sent events of a page.
 
-const FLUSH_MS = 100; // many events at once are one change of the page
+const FLUSH_MS = 100; // events within this time change the page at once
 const RETRY_MS = [1000, 2000, 5000, 10_000];
 
-/** For each kind of event what is done with what it carries. */
+/** A handler for each kind of event. */
 export type Handlers<Events> = { [Kind in keyof Events]: (data: Events[Kind]) => void };
 
-/** What is used of an `EventSource`. */
+/** The part of `EventSource` that is used. */
 export interface Source {
   readonly readyState: number;
   addEventListener(kind: string, listener: (event: MessageEvent<string>) => void): void;
@@ -16,10 +16,10 @@ export interface Source {
 const CLOSED = 2;
 
 export class Stream<Events> {
-  isConnected = $state(true); // false: what the page shows may be old
+  isConnected = $state(true); // false: the page may be outdated
   #address: string | null = null;
   #source: Source | null = null;
-  #lastId = ''; // of the events of this address
+  #lastId = ''; // id of the last event from this address
   #waiting: (() => void)[] = [];
   #flushing: ReturnType<typeof setTimeout> | undefined;
   #retrying: ReturnType<typeof setTimeout> | undefined;
@@ -30,7 +30,7 @@ export class Stream<Events> {
     private readonly open: (url: string) => Source = (url) => new EventSource(url),
   ) {}
 
-  /** Listen at an address; one that was listened to before goes on after the last event that is known. */
+  /** Connect to an address. The same address continues after the last event. */
   connect(address: string): void {
     this.close();
     if (address !== this.#address) this.#lastId = '';
@@ -39,7 +39,7 @@ export class Stream<Events> {
     this.#listen(address);
   }
 
-  /** Browsers have few connections: none for a page that was left, none for what has ended. */
+  /** Close the connection, because browsers limit the number of connections. */
   close(): void {
     clearTimeout(this.#retrying);
     this.#source?.close();
@@ -57,21 +57,24 @@ export class Stream<Events> {
       this.#nTries = 0;
     });
     for (const kind of Object.keys(this.handlers) as (keyof Events & string)[])
-      source.addEventListener(kind, (event) => this.#heard(kind, event));
+      source.addEventListener(kind, (event) => this.#receive(kind, event));
     source.addEventListener('error', () => this.#lost(source, address));
   }
 
-  #heard<Kind extends keyof Events & string>(kind: Kind, event: MessageEvent<string>): void {
+  #receive<Kind extends keyof Events & string>(kind: Kind, event: MessageEvent<string>): void {
     if (event.lastEventId) this.#lastId = event.lastEventId;
     this.#waiting.push(() => this.handlers[kind](JSON.parse(event.data) as Events[Kind]));
     this.#flushing ??= setTimeout(() => this.#flush(), FLUSH_MS);
   }
 
-  /** A browser listens again by itself, unless the server refused. What it refused may work later. */
+  /**
+   * After a lost connection, browsers connect again, unless the server refused the request. It is then
+   * repeated later.
+   */
   #lost(source: Source, address: string): void {
     if (source !== this.#source) return;
     this.isConnected = false;
-    this.#flush(); // the last event may have been that all has ended, upon which the page closes the stream
+    this.#flush(); // handle the last event now, because it may end the job and close the stream
     if (source.readyState !== CLOSED) return;
     const wait = RETRY_MS[Math.min(this.#nTries, RETRY_MS.length - 1)];
     this.#nTries += 1;
@@ -88,14 +91,14 @@ export class Stream<Events> {
   }
 }
 
-/** For a component, while it is there: listens at `address()`, which may change; null closes the stream. */
+/** The stream of a component. It connects to `address()`, which may change; null closes it. */
 export function stream<Events>(address: () => string | null, handlers: Handlers<Events>): Stream<Events> {
-  const made = new Stream<Events>(handlers);
+  const created = new Stream<Events>(handlers);
   const current = $derived(address());
   $effect(() => {
     if (current === null) return;
-    made.connect(current);
-    return () => made.close();
+    created.connect(current);
+    return () => created.close();
   });
-  return made;
+  return created;
 }

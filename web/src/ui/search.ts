@@ -1,8 +1,8 @@
-// Lists of names that are too long to look through.
+// Search in long lists of names.
 
-export const MANY = 20; // of more, a field finds those that are sought
+export const MANY = 20; // longer lists have a search field
 
-/** Those that hold every word that is sought, whatever its case; all where nothing is. */
+/** The items whose names contain all words of the query, in any case; all items if it is empty. */
 export function matching<T>(all: readonly T[], nameOf: (item: T) => string, query: string): T[] {
   const words = query.toLowerCase().split(/\s+/).filter(Boolean);
   return all.filter((item) => {

@@ -1,10 +1,10 @@
-// Classes as a training sees them: one word per class, where equal words join classes, and classes left out.
+// The classes of a training: names, merged classes and excluded classes.
 import type { Dataset } from '../../api/datasets';
 
 type Plan = Dataset['class_plan'];
 export interface ClassChoice {
-  name: string; // as labeled
-  trainingName: string; // in training
+  name: string; // name of the label
+  trainingName: string; // name in training
   isExcluded: boolean;
 }
 
@@ -36,7 +36,7 @@ export function planOf(choices: ClassChoice[]): Plan {
   return plan;
 }
 
-/** The classes of a training and how many images each has. */
+/** The classes of a training with their numbers of images. */
 export function resultOf(
   choices: ClassChoice[],
   counts: Map<string, number>,

@@ -1,10 +1,10 @@
-// What a suggested way of grouping is called.
+// Texts of a suggested grouping.
 import type { GroupSuggestion } from '../../api/datasets';
 import { texts } from '../../texts';
 
 const words = texts.datasets.groupsTab.suggestions;
 
-/** How many groups it makes, and one of them. */
+/** Number of groups, and one group as an example. */
 export function groupsOf({ n_groups, example }: GroupSuggestion): string {
   return words.of(n_groups, example);
 }

@@ -1,10 +1,13 @@
-// The documentation as HTML. It is written by us, and only as much Markdown is known as it uses: headings, paragraphs,
-// lists, tables, code. Pictures are left out: they show what is on the screen anyway.
+// Converts the documentation to HTML. Supports the Markdown that it uses: headings, paragraphs, lists,
+// tables, code and links. Pictures are omitted because they show the app itself.
 
 const escaped = (text: string) =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 
-/** As headings are linked to: `5. Evaluate the classifier` as `5-evaluate-the-classifier`. */
+/**
+ * The anchor of a heading, as GitHub creates it: `5. Evaluate the classifier` becomes `5-evaluate-the-
+ * classifier`.
+ */
 export const anchorOf = (heading: string) =>
   heading
     .toLowerCase()
@@ -12,7 +15,10 @@ export const anchorOf = (heading: string) =>
     .trim()
     .replaceAll(' ', '-');
 
-/** `app.md#3-say` as the address of a help page; null: it leads to a file that the app does not have. */
+/**
+ * Convert a link such as `app.md#3-predict` to the address of a help page; null if the app does not include
+ * the file.
+ */
 export function addressOf(target: string, page: string, pages: readonly string[]): string | null {
   if (/^https?:/.test(target)) return target;
   const [, file = '', anchor = ''] = /^([^#]*)(#.*)?$/.exec(target) ?? [];
@@ -23,7 +29,8 @@ export function addressOf(target: string, page: string, pages: readonly string[]
 type LinkTo = (target: string) => string | null;
 
 function inline(text: string, linkTo: LinkTo): string {
-  // What stands in code is no Markdown: it is put aside first, since links and emphasis may hold code.
+  // Code contains no Markdown. It is replaced by placeholders first, because links and emphasis can contain
+  // code.
   const codes: string[] = [];
   const marked = text.replace(/`([^`]+)`/g, (_, code: string) => `\0${codes.push(code) - 1}\0`);
   return escaped(marked)

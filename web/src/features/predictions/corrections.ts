@@ -1,31 +1,31 @@
-// Corrections as they are made: which key means which class, the list that is worked through, and the way back.
+// Corrections of predictions: keys, filters and changes of the list.
 import { classOfKey } from '../../images/classes';
-import type { Answer, Exclusion, PredictionRow } from '../../api/predictions';
+import type { Review, Exclusion, PredictionRow } from '../../api/predictions';
 
 export interface Correction {
   k: number;
-  before: Answer;
-  answer: Answer;
+  before: Review;
+  review: Review;
 }
 
-export const NO_ANSWER: Answer = { correction: null, excluded: null };
+export const NO_REVIEW: Review = { correction: null, excluded: null };
 
-/** Keys beside those of the classes, which take all letters and digits. */
+/** Keys of exclusions. Letters and digits are the keys of classes. */
 export const EXCLUSION_KEYS: Record<Exclusion, string> = { 'none-of-these': ',', unusable: '.' };
 
-export const hasAnswer = ({ correction, excluded }: Answer) => correction !== null || excluded !== null;
+export const isReviewed = ({ correction, excluded }: Review) => correction !== null || excluded !== null;
 
-export const isSameAnswer = (a: Answer, b: Answer) =>
+export const isSameReview = (a: Review, b: Review) =>
   a.correction === b.correction && a.excluded === b.excluded;
 
 export type Act =
-  | { kind: 'correct'; answer: Answer }
+  | { kind: 'correct'; review: Review }
   | { kind: 'clear' }
   | { kind: 'undo' }
   | { kind: 'move'; by: number }
   | { kind: 'open' };
 
-/** What a key asks for, or null where it is none of ours. In a gallery up and down go by a line of `nColumns`. */
+/** The action of a key; null if the key has none. In a gallery, up and down move by a row of `nColumns`. */
 export function actionOf(event: KeyboardEvent, classes: readonly string[], nColumns = 1): Act | null {
   const isUndo = event.key.toLowerCase() === 'z' && (event.ctrlKey || event.metaKey) && !event.shiftKey;
   if (isUndo) return { kind: 'undo' };
@@ -47,14 +47,14 @@ export function actionOf(event: KeyboardEvent, classes: readonly string[], nColu
   }
   const index = classOfKey(event.key, classes.length);
   const label = index === null ? undefined : classes[index];
-  if (label !== undefined) return { kind: 'correct', answer: { correction: label, excluded: null } };
+  if (label !== undefined) return { kind: 'correct', review: { correction: label, excluded: null } };
   const [excluded] = Object.entries(EXCLUSION_KEYS).find(([, key]) => key === event.key) ?? [];
   return excluded === undefined
     ? null
-    : { kind: 'correct', answer: { correction: null, excluded: excluded as Exclusion } };
+    : { kind: 'correct', review: { correction: null, excluded: excluded as Exclusion } };
 }
 
-/** The query of the server for what is shown. */
+/** The query of the server for a filter. */
 export function filterOf(
   show: string,
   classes: readonly string[],
@@ -65,20 +65,22 @@ export function filterOf(
   return name ? { decision: name } : {};
 }
 
-/** Whether the server would still list a row among those shown: a correction takes it off one list, or puts it on. */
+/**
+ * Whether the server still lists a row with this filter. A correction can add a row to a list or remove it.
+ */
 export function isListed(row: PredictionRow, show: string): boolean {
-  if (show === 'review') return !hasAnswer(row);
-  return show !== 'corrected' || hasAnswer(row);
+  if (show === 'review') return !isReviewed(row);
+  return show !== 'corrected' || isReviewed(row);
 }
 
-/** A list that was loaded again. The current row keeps its place among its neighbors if the list lacks it. */
+/** Merge a reloaded list. If the current row is not in it, it keeps its place between its neighbors. */
 export function mergeRows(
   before: readonly PredictionRow[],
   fresh: readonly PredictionRow[],
-  here: number | null,
+  currentKey: number | null,
 ): PredictionRow[] {
-  const index = before.findIndex((row) => row.k === here);
-  if (index < 0 || fresh.some((row) => row.k === here)) return [...fresh];
+  const index = before.findIndex((row) => row.k === currentKey);
+  if (index < 0 || fresh.some((row) => row.k === currentKey)) return [...fresh];
   const after = new Set(before.slice(index + 1).map((row) => row.k));
   const place = fresh.findIndex((row) => after.has(row.k));
   const end = place < 0 ? fresh.length : place;

@@ -1,18 +1,18 @@
-// The rows of a prediction as they are worked through: the one under the keys, corrections, and the way back.
+// The rows of a prediction: loading, current row, corrections and undo.
 import { Problem } from '../../api/client';
-import { correctRow, listPredictionRows, type Answer, type PredictionRow } from '../../api/predictions';
-import type { RowQuery } from '../../api/evaluation_images';
-import { advancing } from '../../state/advancing.svelte';
+import { correctRow, listPredictionRows, type Review, type PredictionRow } from '../../api/predictions';
+import type { RowQuery } from '../../api/evaluations';
+import { autoAdvance } from '../../state/auto_advance.svelte';
 import { notices } from '../../state/notices.svelte';
 import { sequential } from '../../state/queue';
 import { texts } from '../../texts';
-import { actionOf, isListed, isSameAnswer, NO_ANSWER, mergeRows, type Correction } from './corrections';
+import { actionOf, isListed, isSameReview, NO_REVIEW, mergeRows, type Correction } from './corrections';
 
 const PAGE = 100;
-const MOST_AT_ONCE = 2000;
-const RENEW_MS = 800; // rows may come by the hundred a second
+const MAX_PAGE = 2000;
+const RELOAD_MS = 800; // a prediction can write hundreds of rows per second
 
-/** Which rows are asked for, and in which of the page's lists they stand. */
+/** A query, and the filter that it belongs to. */
 export interface RowRequest {
   show: string;
   query: RowQuery;
@@ -20,34 +20,34 @@ export interface RowRequest {
 
 export class PredictionList {
   rows = $state.raw<readonly PredictionRow[]>([]);
-  total = $state<number | null>(null); // null: not known yet
+  total = $state<number | null>(null); // null until loaded
   problem = $state.raw<unknown>(null);
-  currentKey = $state<number | null>(null); // the k of the row under the keys, wherever it comes to stand
-  isOpen = $state(false); // large, in the viewer
+  currentKey = $state<number | null>(null); // `k` of the current row
+  isOpen = $state(false); // whether the viewer is open
   readonly index = $derived(this.rows.findIndex((row) => row.k === this.currentKey));
   readonly row = $derived(this.rows[this.index]);
   readonly hasMore = $derived(this.total !== null && this.rows.length < this.total);
 
-  /** Where the keyboard goes to; the page knows how. */
+  /** Move the focus to a row; set by the page. */
   onfocus: (k: number | null) => void = () => undefined;
-  /** Something was corrected: counts are others now. */
+  /** Called after each correction, because counts change. */
   oncorrected: () => void = () => undefined;
 
-  #question: RowRequest = { show: 'all', query: {} };
+  #request: RowRequest = { show: 'all', query: {} };
   #corrections: readonly Correction[] = [];
-  #isBetween = false; // the next row is still being fetched
-  #isStale = false; // rows came while one was looked at
-  #pinnedKey: number | null = null; // the k of a row that stays in the list only because it is under the keys
-  #following: Promise<void> | null = null;
-  #reloading: ReturnType<typeof setTimeout> | undefined;
-  // What is asked of the server about rows goes one after the other: no answer can overwrite a later one.
+  #isLoadingNext = false; // the next rows are loading
+  #isStale = false; // new rows were not loaded because the viewer is open
+  #pinnedKey: number | null = null; // `k` of a row that does not match the filter but is current
+  #nextPage: Promise<void> | null = null;
+  #reloadTimer: ReturnType<typeof setTimeout> | undefined;
+  // Requests run one after another, so that no response overwrites a later one.
   #enqueue = sequential();
 
   constructor(readonly id: string) {}
 
-  /** Start again with other rows. */
-  ask(question: RowRequest): void {
-    this.#question = question;
+  /** Load rows with another query. */
+  request(query: RowRequest): void {
+    this.#request = query;
     this.rows = [];
     this.total = this.currentKey = null;
     this.isOpen = false;
@@ -55,21 +55,21 @@ export class PredictionList {
   }
 
   close(): void {
-    clearTimeout(this.#reloading);
+    clearTimeout(this.#reloadTimer);
   }
 
-  /** There are more rows, or others, than when they were asked for: soon they are asked for again. */
+  /** Reload soon, because rows were added or changed. */
   reloadSoon(): void {
-    this.#reloading ??= setTimeout(() => {
-      this.#reloading = undefined;
+    this.#reloadTimer ??= setTimeout(() => {
+      this.#reloadTimer = undefined;
       if (this.isOpen) this.#isStale = true;
-      else void (this.rows.length >= MOST_AT_ONCE ? this.more() : this.load());
-    }, RENEW_MS);
+      else void (this.rows.length >= MAX_PAGE ? this.more() : this.load());
+    }, RELOAD_MS);
   }
 
-  /** Those that are shown, as they are now. */
+  /** Load the rows on the page. */
   load(): Promise<void> {
-    return this.#read(0, Math.min(Math.max(this.rows.length, PAGE), MOST_AT_ONCE), (items) => {
+    return this.#read(0, Math.min(Math.max(this.rows.length, PAGE), MAX_PAGE), (items) => {
       if (this.isOpen) {
         this.#isStale = true;
         return false;
@@ -80,14 +80,14 @@ export class PredictionList {
     });
   }
 
-  /** Those that come next. */
+  /** Load the next rows. */
   more(): Promise<void> {
-    this.#following ??= this.#read(null, PAGE, (items) => {
+    this.#nextPage ??= this.#read(null, PAGE, (items) => {
       const shownKeys = new Set(this.rows.map((row) => row.k));
       this.rows = [...this.rows, ...items.filter((row) => !shownKeys.has(row.k))];
       return true;
-    }).finally(() => (this.#following = null));
-    return this.#following;
+    }).finally(() => (this.#nextPage = null));
+    return this.#nextPage;
   }
 
   #read(
@@ -96,9 +96,9 @@ export class PredictionList {
     take: (items: readonly PredictionRow[]) => boolean,
   ): Promise<void> {
     return this.#enqueue(async () => {
-      const request = this.#question;
+      const request = this.#request;
       const { show } = request;
-      // The server's list gets shorter as this one is worked through: what left it there is not counted.
+      // Corrected rows leave the list of the server, so the offset does not count them.
       const nListed = this.rows.filter((row) => row.k !== this.#pinnedKey && isListed(row, show)).length;
       try {
         const page = await listPredictionRows(this.id, {
@@ -106,22 +106,22 @@ export class PredictionList {
           offset: offset ?? nListed,
           limit,
         });
-        if (request !== this.#question || !take(page.items)) return; // another question is answered next
+        if (request !== this.#request || !take(page.items)) return; // the query changed; its own request follows
         this.total = page.total + this.rows.filter((row) => !isListed(row, show)).length;
-        if (this.index < 0) this.currentKey = null; // no image is corrected that nobody selected
+        if (this.index < 0) this.currentKey = null; // so that no unselected image is corrected
         this.problem = null;
       } catch (error) {
-        if (request === this.#question) this.problem = error;
+        if (request === this.#request) this.problem = error;
       }
     });
   }
 
   async move(by: number): Promise<void> {
-    if (this.#isBetween) return;
+    if (this.#isLoadingNext) return;
     if (this.index + by >= this.rows.length && this.hasMore) {
-      this.#isBetween = true;
+      this.#isLoadingNext = true;
       await this.more();
-      this.#isBetween = false;
+      this.#isLoadingNext = false;
     }
     const index = this.index < 0 ? 0 : this.index + by;
     this.go(this.rows[Math.min(Math.max(index, 0), this.rows.length - 1)]?.k ?? null);
@@ -138,7 +138,7 @@ export class PredictionList {
     this.isOpen = true;
   }
 
-  /** After the viewer was closed: the row that was looked at has the keyboard, and what came meanwhile is shown. */
+  /** Focus the current row after the viewer closes, and load postponed rows. */
   closed(): void {
     void this.move(0);
     if (!this.#isStale) return;
@@ -146,17 +146,17 @@ export class PredictionList {
     void this.load();
   }
 
-  /** Say what a row really shows, or that it is of no use; `NO_ANSWER` takes that back. */
-  correct(row: PredictionRow, answer: Answer): Promise<void> {
+  /** Correct a row or exclude it; `NO_ANSWER` removes the correction. */
+  correct(row: PredictionRow, review: Review): Promise<void> {
     return this.#enqueue(async () => {
-      // As it is by now: another may have been sent since the key was pressed.
-      const { correction, excluded } = this.rows.find((other) => other.k === row.k) ?? row;
+      // The row may have changed since the key was pressed.
+      const { correction, excluded } = this.rows.find(({ k }) => k === row.k) ?? row;
       const before = { correction, excluded };
-      if (isSameAnswer(answer, before)) return;
-      const request = { k: row.k, before, answer };
+      if (isSameReview(review, before)) return;
+      const request = { k: row.k, before, review };
       this.#corrections = [...this.#corrections, request];
-      if (!(await this.#send(row.k, answer)))
-        this.#corrections = this.#corrections.filter((other) => other !== request);
+      if (!(await this.#send(row.k, review)))
+        this.#corrections = this.#corrections.filter((step) => step !== request);
     });
   }
 
@@ -164,40 +164,47 @@ export class PredictionList {
     return this.#enqueue(async () => {
       const last = this.#corrections.at(-1);
       if (!last) return;
-      const isDone = await this.#send(last.k, last.before, last.answer);
+      const isDone = await this.#send(last.k, last.before, last.review);
       if (isDone !== null) this.#corrections = this.#corrections.slice(0, -1);
       if (!isDone) return;
-      notices.say(texts.predict.correctionRemoved);
+      notices.show(texts.predict.correctionRemoved);
       if (this.rows.some((row) => row.k === last.k)) this.go(last.k);
     });
   }
 
-  /** Whether it was kept; null: it may be tried again. */
-  async #send(k: number, answer: Answer, undoes: Answer | null = null): Promise<boolean | null> {
+  /**
+   * Send a correction. The result is false if the row has another correction, and null if the request can be
+   * repeated.
+   */
+  async #send(k: number, review: Review, undoes: Review | null = null): Promise<boolean | null> {
     try {
-      const after = await correctRow(this.id, k, answer, undoes);
-      this.rows = this.rows.map((other) => (other.k === k ? after : other));
+      const after = await correctRow(this.id, k, review, undoes);
+      this.rows = this.rows.map((row) => (row.k === k ? after : row));
       this.oncorrected();
       return true;
     } catch (error) {
-      notices.fail(error);
+      notices.showProblem(error);
       if (!(error instanceof Problem && error.status === 409)) return null;
-      this.reloadSoon(); // somebody else answered
+      this.reloadSoon(); // the row has another correction
       return false;
     }
   }
 
-  /** Do what a key asks for; whether it was one of ours. In a gallery up and down go by a line of `nColumns`. */
+  /**
+   * Run the action of a key; the result is whether there is one. In a gallery, up and down move by a row of
+   * `nColumns`.
+   */
   key(event: KeyboardEvent, classes: readonly string[], nColumns: number): boolean {
     const act = actionOf(event, classes, nColumns);
     if (!act) return false;
-    // Meanwhile a key would mean the next image, which is not here yet.
-    if (this.#isBetween && (act.kind === 'correct' || act.kind === 'clear')) return true;
-    if ((act.kind === 'correct' || act.kind === 'clear') && !this.row) notices.say(texts.predict.selectFirst);
+    // The key is meant for the next image, which is still loading.
+    if (this.#isLoadingNext && (act.kind === 'correct' || act.kind === 'clear')) return true;
+    if ((act.kind === 'correct' || act.kind === 'clear') && !this.row)
+      notices.show(texts.predict.selectFirst);
     else if (act.kind === 'correct' && this.row) {
-      void this.correct(this.row, act.answer);
-      if (advancing.isOn) void this.move(1);
-    } else if (act.kind === 'clear' && this.row) void this.correct(this.row, NO_ANSWER);
+      void this.correct(this.row, act.review);
+      if (autoAdvance.isOn) void this.move(1);
+    } else if (act.kind === 'clear' && this.row) void this.correct(this.row, NO_REVIEW);
     else if (act.kind === 'undo') void this.undo();
     else if (act.kind === 'move' && !this.isOpen) void this.move(act.by);
     else if (act.kind === 'open' && !this.isOpen && this.row) this.isOpen = true;

@@ -1,32 +1,32 @@
-// Which images of a prediction are shown, in which order and form, as the address says it.
-import type { RowQuery } from '../../api/evaluation_images';
+// Filter, order and view of the images of a prediction, as parameters of the address.
+import type { RowQuery } from '../../api/evaluations';
 import { filterOf } from './corrections';
 
-/** The least sure first: there the mistakes gather. */
+/** Lowest probability first, because most errors have low probabilities. */
 export const SORTS = ['probability', '-probability', 'position'] as const;
 
-export interface Shown {
-  show: string; // all, review, corrected, warning, unfamiliar, unreadable, class:NAME
+export interface View {
+  show: string; // all, review, corrected, warning, unfamiliar, unreadable, or class:NAME
   sort: (typeof SORTS)[number];
   search: string;
-  isList: boolean; // else a gallery
+  isList: boolean; // false: gallery
 }
 
-export function viewOf(query: URLSearchParams): Shown {
+export function viewOf(query: URLSearchParams): View {
   return {
     show: query.get('show') ?? 'all',
-    sort: SORTS.find((one) => one === query.get('sort')) ?? 'probability',
+    sort: SORTS.find((sort) => sort === query.get('sort')) ?? 'probability',
     search: query.get('search') ?? '',
     isList: query.get('form') === 'list',
   };
 }
 
-/** What the server is asked for. */
-export function rowQuery({ show, sort, search }: Shown, classes: readonly string[]): RowQuery {
+/** The query of the server. */
+export function rowQuery({ show, sort, search }: View, classes: readonly string[]): RowQuery {
   return { ...filterOf(show, classes), sort, ...(search ? { search } : {}) };
 }
 
-/** The address with other images shown; order, form and search stay. */
+/** The address with another filter. Order, view and search stay. */
 export function addressOf(id: string, query: URLSearchParams, show: string): string {
   const next = new URLSearchParams(query);
   next.set('show', show);

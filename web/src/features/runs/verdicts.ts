@@ -1,16 +1,17 @@
-// The sentence that opens each tab of results: what its numbers say.
-import type { Measurement } from '../../api/evaluation_images';
+// The sentence at the top of each tab of results.
+import type { EvaluationResults, Measurement } from '../../api/evaluations';
 import type { Results, RunDetail } from '../../api/runs';
 import { confusionPairs } from '../../charts/confusion';
 import { texts } from '../../texts';
 import { percent, score, withInterval } from '../../texts/numbers';
+import { marksOf } from './headline';
 
 const words = texts.runs.results.verdicts;
 
 export const valueOf = (measurement: Measurement, name: string) =>
   measurement.values.find((value) => value.name === name) ?? null;
 
-/** The primary metric with its interval, and the class that is classified worst. */
+/** The primary metric with its interval, and the class with the lowest F1. */
 export function metricsVerdict(measurement: Measurement): string {
   const primary = measurement.values.find((value) => value.is_primary) ?? measurement.values[0];
   if (!primary || primary.value === null) return '';
@@ -28,7 +29,7 @@ export function confusionVerdict({ confusion }: Measurement): string {
   return words.confusion(worst.n, worst.label, worst.predicted, percent(worst.share));
 }
 
-/** All images of a confusion matrix. */
+/** Number of images of a confusion matrix. */
 export const nMeasured = ({ confusion }: Measurement) =>
   confusion.counts.flat().reduce((sum, n) => sum + n, 0);
 
@@ -38,7 +39,7 @@ export function misclassifiedVerdict(measurement: Measurement): string {
   return words.misclassified(measurement.n_mistakes, n, percent(measurement.n_mistakes / Math.max(1, n)));
 }
 
-/** Of two classes what the threshold gives on the test images; of more, how the class is decided. */
+/** With two classes, sensitivity and specificity on the test images; otherwise the decision rule. */
 export function thresholdVerdict(
   measurement: Measurement,
   ofFolds: { way: string; threshold: string } | null,
@@ -67,7 +68,10 @@ export function curvesVerdict(measurement: Measurement): string {
   );
 }
 
-/** No miscalibration is shown where the error is one that chance gives to 95 of 100 perfectly calibrated classifiers. */
+/**
+ * Miscalibration is not significant if the ECE is within the range of 95% of perfectly calibrated
+ * classifiers.
+ */
 export function calibrationVerdict({ calibration }: Measurement): string {
   if (!calibration || calibration.ece === null) return texts.runs.results.calibration.none;
   const { ece, ece_by_chance, ece_by_chance_high, mean_confidence, accuracy } = calibration;
@@ -100,3 +104,20 @@ export function trainingVerdict(run: RunDetail): string {
 
 export const detailsVerdict = (run: RunDetail) =>
   words.warnings(run.notes.filter(({ level }) => level === 'warning').length);
+
+/** The conclusion of an evaluation: the difference of the primary metric from the test set of the run. */
+export function testSetConclusion({ against_own_test, test_set, primary }: EvaluationResults): string {
+  const row = against_own_test.find(({ name }) => name === primary);
+  if (!row || row.value === null) return '';
+  const conclusions = texts.runs.evaluations;
+  const marks = test_set ? marksOf(test_set).map(({ text }) => text) : [];
+  const [external, runScore] = [score(row.second), score(row.first)];
+  const internal = marks.length ? `${runScore} (${marks.join('; ')})` : runScore;
+  if (row.low === null) return conclusions.noInterval(row.title, external, internal, row.reason ?? '');
+  const conclusion = !row.is_shown
+    ? conclusions.same
+    : row.value < 0
+      ? conclusions.lower
+      : conclusions.higher;
+  return conclusion(row.title, external, internal, withInterval(row.value, row.low, row.high));
+}

@@ -1,4 +1,4 @@
-// The training that the page is about to start: its images, and what differs from the defaults.
+// The form of a new training: dataset, changed settings, and previews of the split and the time.
 import { listColumns, listDatasets, previewSplit, previewTime, type Dataset } from '../../api/datasets';
 import { Problem, problemFrom } from '../../api/client';
 import { missingMs } from '../datasets/add/existing';
@@ -6,8 +6,8 @@ import { listFindings } from '../../api/studies';
 import { listModels, readRun, startRun, type Model, type RecipeKey } from '../../api/runs';
 import { recipeKeys } from '../../state/recipe_keys.svelte';
 import { Resource } from '../../state/resource.svelte';
-import { budgetOf, isGiven } from './budget';
-import { unread } from './fields/draft.svelte';
+import { budgetOf, isComplete } from './budget';
+import { pendingDrafts } from './fields/draft.svelte';
 import {
   changed,
   differing,
@@ -20,11 +20,11 @@ import {
   type Value,
 } from './recipe';
 
-const READING_MS = 1500;
-const REST_MS = 300; // one request for some changes in a row
-const OF_THE_SPLIT = ['split.', 'seed', 'classes.', 'group'];
+const POLL_MS = 1500;
+const DELAY_MS = 300; // delay that combines several changes in one request
+const SPLIT_KEYS = ['split.', 'seed', 'classes.', 'group'];
 
-export interface Kept {
+export interface FormState {
   changes: Changes;
   name: string;
   allowsLeakage: boolean;
@@ -33,7 +33,7 @@ export interface Kept {
   keepsSplit: boolean;
 }
 
-/** The training that this one does again, whose split can be kept on the same images. */
+/** The earlier training whose settings are used. Its split can be kept on the same dataset. */
 export interface Earlier {
   run: string;
   name: string;
@@ -43,8 +43,8 @@ export interface Earlier {
 
 export class Plan {
   datasets: Resource<Awaited<ReturnType<typeof listDatasets>>> = new Resource(listDatasets, {
-    again: ({ items }) =>
-      items.some(({ state }) => state === 'reading') ? READING_MS : missingMs(this.dataset?.sources ?? []),
+    pollMs: ({ items }) =>
+      items.some(({ state }) => state === 'reading') ? POLL_MS : missingMs(this.dataset?.sources ?? []),
   });
   models = new Resource(listModels);
   findings = new Resource(async (signal) =>
@@ -53,27 +53,27 @@ export class Plan {
   columns = new Resource(async (signal) =>
     this.dataset ? (await listColumns(this.dataset.id, signal)).items : [],
   );
-  /** The split that this recipe makes; null while the images are being read. */
+  /** Preview of the split; null while the images are being read. */
   split = new Resource(async (signal) => {
     if (!this.isReady) return null;
     const [id, recipe, allow_leakage] = [this.dataset!.id, this.splitRecipe, this.allowsLeakage];
     const again_of = this.repeatedRun;
-    await new Promise((resolve) => setTimeout(resolve, REST_MS));
+    await new Promise((resolve) => setTimeout(resolve, DELAY_MS));
     signal.throwIfAborted();
     try {
       return await previewSplit(id, { recipe, allow_leakage, again_of }, signal);
     } catch (error) {
       if (!(error instanceof Problem && error.status === 409)) throw error;
-      await this.datasets.reload(); // its images are being read again: the page says so, and asks once they are
+      await this.datasets.reload(); // the images are being read again, so the dataset must be reloaded
       return null;
     }
   });
-  /** How long it would take; null while the split is not known. */
+  /** Estimate of the training time; null without a split. */
   time = new Resource(async (signal) => {
     const [split, recipe, id] = [this.split.value, this.recipe, this.dataset?.id];
     if (!split || split.refusal || !id) return null;
     const n = Object.fromEntries(split.parts.map((part) => [part.part, part.n]));
-    await new Promise((resolve) => setTimeout(resolve, REST_MS));
+    await new Promise((resolve) => setTimeout(resolve, DELAY_MS));
     signal.throwIfAborted();
     return previewTime(
       id,
@@ -87,32 +87,34 @@ export class Plan {
       signal,
     );
   });
-  asked = $state<string | null>(null); // the dataset that the address names
+  datasetId = $state<string | null>(null); // id of the dataset in the address
   changes = $state.raw<Changes>({});
   name = $state('');
   allowsLeakage = $state(false);
-  budget = $state<string | null>(null); // how long it may take; null: as long as it takes
+  budget = $state<string | null>(null); // time limit; null if there is none
   earlier = $state.raw<Earlier | null>(null);
   keepsSplit = $state(true);
   isStarting = $state(false);
-  refused = $state.raw<unknown>(null); // why it was not started
-  unfit = $state.raw<unknown>(null); // what is wrong with the choices now
-  isTextWrong = $state(false); // what stands in the recipe's text is no recipe yet
-  isReadingRun = $state(false); // whose recipe is taken over
+  startProblem = $state.raw<unknown>(null); // problem of the last start
+  settingsProblem = $state.raw<unknown>(null); // problem of the current settings
+  hasInvalidText = $state(false); // the text of the recipe is not valid
+  isReadingRun = $state(false); // the settings of an earlier training are loading
 
   labeled = $derived(
     (this.datasets.value?.items ?? []).filter(({ n_labeled, state }) => n_labeled > 0 || state === 'reading'),
   );
   dataset = $derived(
-    this.asked ? this.labeled.find(({ id }) => id === this.asked) : (this.labeled[0] as Dataset | undefined),
+    this.datasetId
+      ? this.labeled.find(({ id }) => id === this.datasetId)
+      : (this.labeled[0] as Dataset | undefined),
   );
   canKeepSplit = $derived(this.earlier !== null && this.earlier.dataset === this.dataset?.id);
   repeatedRun = $derived(this.canKeepSplit && this.keepsSplit ? this.earlier!.run : null);
-  used = $derived((this.dataset?.classes ?? []).filter(({ n }) => n > 0));
+  usedClasses = $derived((this.dataset?.classes ?? []).filter(({ n }) => n > 0));
   model = $derived<Model | undefined>(
     this.models.value?.items.find(({ name }) => name === this.valueOf('model')),
   );
-  /** Of each key; those of groups and classes are what was said of these images on their own page. */
+  /** Defaults of all keys. Groups and classes have the values of the dataset. */
   defaults = $derived<Changes>({
     ...Object.fromEntries(recipeKeys.keys.map((key) => [key.key, (key.default ?? null) as Value])),
     group: this.dataset?.groups.value ?? null,
@@ -121,36 +123,36 @@ export class Plan {
     'classes.rename': this.dataset?.class_plan.rename ?? {},
   });
   faults = $derived.by(() => {
-    const problem = this.refused ?? this.unfit;
+    const problem = this.startProblem ?? this.settingsProblem;
     const keys = recipeKeys.keys.map(({ key }) => key);
     return faultsOf(problem instanceof Problem ? problem.errors : [], keys);
   });
-  /** What can be typed, where a text is wanted that these images or this network know. */
+  /** Suggestions for text fields, from the dataset and the network. */
   suggestions = $derived<Readonly<Record<string, readonly string[]>>>({
     freeze_to: this.model?.parts ?? [],
     group: this.columns.value ?? [],
     classes: (this.dataset?.classes ?? []).map(({ name }) => name),
   });
   isMissing = $derived(this.dataset?.sources.some(({ is_missing }) => is_missing) ?? false);
-  isReady = $derived(this.dataset?.state === 'ready' && this.used.length > 1 && !this.isMissing);
-  splitRecipe = $derived(nested(only(this.changes, OF_THE_SPLIT)));
-  /** Why these images cannot be shared out as the choices say; null where they can, or nobody knows yet. */
-  unsplit = $derived(
+  isReady = $derived(this.dataset?.state === 'ready' && this.usedClasses.length > 1 && !this.isMissing);
+  splitRecipe = $derived(nested(only(this.changes, SPLIT_KEYS)));
+  /** Why the split is not possible; null if it is possible or not computed yet. */
+  splitProblem = $derived(
     this.split.error ?? (this.split.value?.refusal ? problemFrom(this.split.value.refusal) : null),
   );
-  expected = $derived(this.time.error ? null : this.time.value); // an earlier estimate is of other choices
-  isTimeMissing = $derived(!isGiven(this.budget)); // minutes are to be typed yet, or are out of their range
+  expected = $derived(this.time.error ? null : this.time.value); // an earlier estimate does not apply to the current settings
+  isTimeMissing = $derived(!isComplete(this.budget)); // the number of minutes is missing or out of range
   canStart = $derived(
     this.isReady &&
-      !this.isTextWrong &&
-      unread.size === 0 &&
+      !this.hasInvalidText &&
+      pendingDrafts.size === 0 &&
       !this.isReadingRun &&
       !this.isTimeMissing &&
       !this.isStarting &&
-      this.unsplit === null,
+      this.splitProblem === null,
   );
 
-  /** All choices that differ from the defaults, those that no recipe holds among them. */
+  /** Number of changed settings, including those that are not part of a recipe. */
   get nChanges(): number {
     return Object.keys(this.changes).length + Number(this.allowsLeakage) + Number(!!this.budget);
   }
@@ -169,51 +171,51 @@ export class Plan {
 
   set(key: string, value: Value): void {
     this.changes = changed(this.changes, key, value, this.defaults[key]);
-    this.refused = null;
+    this.startProblem = null;
   }
 
-  setBack(key: string): void {
+  reset(key: string): void {
     this.set(key, this.defaults[key] ?? null);
   }
 
-  setBackAll(): void {
+  resetAll(): void {
     this.changes = {};
     this.allowsLeakage = false;
     this.budget = null;
-    this.refused = null;
+    this.startProblem = null;
   }
 
-  /** All choices at once, as a recipe file or an earlier training has them. */
-  take(values: Changes): Changes {
+  /** Set all settings, from a recipe file or an earlier training. */
+  setAll(values: Changes): Changes {
     this.changes = differing(values, this.defaults);
-    this.refused = null;
+    this.startProblem = null;
     return this.changes;
   }
 
-  /** What was chosen here, to go on with after *Back*. */
-  get kept(): Kept {
+  /** The state of the form, which the browser history restores. */
+  get formState(): FormState {
     const { changes, name, allowsLeakage, budget, earlier, keepsSplit } = this;
     return { changes, name, allowsLeakage, budget, earlier, keepsSplit };
   }
 
-  restore(kept: Kept): void {
-    this.changes = kept.changes;
-    this.name = kept.name;
-    this.allowsLeakage = kept.allowsLeakage;
-    this.budget = kept.budget;
-    this.earlier = kept.earlier;
-    this.keepsSplit = kept.keepsSplit;
+  restore(state: FormState): void {
+    this.changes = state.changes;
+    this.name = state.name;
+    this.allowsLeakage = state.allowsLeakage;
+    this.budget = state.budget;
+    this.earlier = state.earlier;
+    this.keepsSplit = state.keepsSplit;
   }
 
-  /** 'Train again with changes'. */
-  async takeFrom(runId: string): Promise<void> {
+  /** Use the settings of an earlier training (“Train again with changes”). */
+  async copyFrom(runId: string): Promise<void> {
     this.isReadingRun = true;
     try {
       const run = await readRun(runId);
       const isSame = run.dataset_id === this.dataset?.id;
       this.budget = budgetOf(run.budget_seconds);
       this.earlier =
-        run.dataset_id && run.state !== 'failed' // which may have had no split
+        run.dataset_id && run.state !== 'failed' // a failed training may have no split
           ? {
               run: runId,
               name: run.name,
@@ -221,7 +223,7 @@ export class Plan {
               hasCustomThreshold: hasCustomThreshold(run.recipe, run.requested_recipe),
             }
           : null;
-      this.take(
+      this.setAll(
         copiedSettings(
           run.requested_recipe,
           recipeKeys.keys.map(({ key }) => key),
@@ -233,11 +235,11 @@ export class Plan {
     }
   }
 
-  /** The id of the training; null where it was refused. */
+  /** Start the training and return its id; null if the server refused it. */
   async start(): Promise<string | null> {
     if (!this.dataset) return null;
     this.isStarting = true;
-    this.refused = null;
+    this.startProblem = null;
     try {
       const run = await startRun({
         dataset_id: this.dataset.id,
@@ -249,7 +251,7 @@ export class Plan {
       });
       return run.id;
     } catch (error) {
-      this.refused = error;
+      this.startProblem = error;
       return null;
     } finally {
       this.isStarting = false;
@@ -257,7 +259,7 @@ export class Plan {
   }
 }
 
-/** The keys of a group that have a field of their own in the form's list. */
-export function fieldsOf(group: string, apart: ReadonlySet<string>): RecipeKey[] {
-  return recipeKeys.keys.filter((key) => key.group === group && !apart.has(key.key));
+/** The keys of a group that are shown as fields of that group. */
+export function fieldsOf(group: string, separateKeys: ReadonlySet<string>): RecipeKey[] {
+  return recipeKeys.keys.filter((key) => key.group === group && !separateKeys.has(key.key));
 }

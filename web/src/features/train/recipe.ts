@@ -1,6 +1,6 @@
-// A recipe as the form keeps it: one value for each dotted key, of which only what differs is sent.
+// Recipes as a flat object with dotted keys. The form sends only values that differ from the defaults.
 
-/** Whatever a key holds, as JSON. */
+/** A value of a recipe key, as JSON. */
 export type Value = string | number | boolean | null | readonly Value[] | { readonly [name: string]: Value };
 export type Changes = Readonly<Record<string, Value>>;
 
@@ -8,7 +8,7 @@ export function same(a: unknown, b: unknown): boolean {
   return a === b || JSON.stringify(a) === JSON.stringify(b);
 }
 
-/** `{'split.val': 0.1}` as `{split: {val: 0.1}}`. */
+/** Convert `{'split.val': 0.1}` to `{split: {val: 0.1}}`. */
 export function nested(changes: Changes): Record<string, unknown> {
   const recipe: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(changes)) {
@@ -23,7 +23,7 @@ export function nested(changes: Changes): Record<string, unknown> {
   return recipe;
 }
 
-/** The value of a dotted key in a nested recipe; undefined where it does not say. */
+/** The value of a dotted key in a nested recipe; undefined if it is not set. */
 export function valueAt(recipe: unknown, key: string): unknown {
   let at: unknown = recipe;
   for (const part of key.split('.')) {
@@ -33,38 +33,38 @@ export function valueAt(recipe: unknown, key: string): unknown {
   return at;
 }
 
-/** The values of a nested recipe, dotted; of keys that it says nothing of there is none. */
+/** The values of a nested recipe with dotted keys, without keys that are not set. */
 export function dotted(recipe: unknown, keys: readonly string[]): Changes {
   const entries = keys.map((key) => [key, valueAt(recipe, key)] as const);
   return Object.fromEntries(entries.filter(([, value]) => value !== undefined)) as Changes;
 }
 
-/** Of some values those whose keys begin so. */
+/** The values whose keys start with one of these prefixes. */
 export function only(values: Changes, beginnings: readonly string[]): Changes {
   return Object.fromEntries(
     Object.entries(values).filter(([key]) => beginnings.some((beginning) => key.startsWith(beginning))),
   );
 }
 
-/** Of some values those that differ from the defaults. */
+/** The values that differ from the defaults. */
 export function differing(values: Changes, defaults: Changes): Changes {
   return Object.fromEntries(Object.entries(values).filter(([key, value]) => !same(value, defaults[key])));
 }
 
-/** `changes` with one more; a value that is the default is not kept. */
+/** `changes` with another value. A value that equals the default is removed. */
 export function changed(changes: Changes, key: string, value: Value, fallback: unknown): Changes {
   const { [key]: _, ...rest } = changes;
   return same(value, fallback) ? rest : { ...rest, [key]: value };
 }
 
 /**
- * The choices of an earlier training that are to be taken over. What describes its images holds for the same images
- * alone; and how they were grouped there is known to them, unless the recipe itself named a column or pattern.
+ * The settings of an earlier training that are copied. Settings about its images are copied only for the same
+ * images. The groups of the dataset are not copied, unless the recipe itself names a column or pattern.
  */
 export function copiedSettings(recipe: unknown, keys: readonly string[], sameImages: boolean): Changes {
   const ofImages = (key: string) =>
     key === 'classes.order' ||
-    key === 'split.run' || // said apart, as "keep its split"
+    key === 'split.run' || // a separate checkbox keeps the split
     (key === 'group' && valueAt(recipe, key) === null) ||
     (!sameImages && (key === 'group' || key.startsWith('classes.')));
   return dotted(
@@ -73,17 +73,17 @@ export function copiedSettings(recipe: unknown, keys: readonly string[], sameIma
   );
 }
 
-/** Whether a training's threshold was chosen after it ended; that holds for its classifier alone. */
+/** Whether the threshold of a training was chosen after the training. It is valid for its classifier only. */
 export function hasCustomThreshold(recipe: unknown, requested: unknown): boolean {
-  const [now, before] = [recipe, requested].map((each) => [
-    valueAt(each, 'decide_by'),
-    valueAt(each, 'target'),
-    valueAt(each, 'threshold'),
+  const [now, before] = [recipe, requested].map((recipe) => [
+    valueAt(recipe, 'decide_by'),
+    valueAt(recipe, 'target'),
+    valueAt(recipe, 'threshold'),
   ]);
   return now![0] !== 'highest' && !same(now, before);
 }
 
-/** Where the field of a key stands on the page. */
+/** Id of the element with the field of a key. */
 export const idOfField = (key: string) => `field-${key}`;
 
 export interface Fault {
@@ -92,7 +92,10 @@ export interface Fault {
   line?: number | null;
 }
 
-/** `epochs = 0: it must be 1 or more` at the field of that key, whose name stands there already. */
+/**
+ * Remove the name of the key from `epochs = 0: it must be 1 or more`, because the message is shown at its
+ * field.
+ */
 function withoutKey(key: string, message: string): string {
   if (![' =', ':'].some((end) => message.startsWith(key + end))) return message;
   const entries = message.slice(message.indexOf(': ') + 2);
@@ -100,16 +103,16 @@ function withoutKey(key: string, message: string): string {
 }
 
 /**
- * What is wrong with each field of the form; what is wrong with a part of a value stands at its field, what is wrong
- * with a whole section at its first.
+ * The message for each field of the form. A message about an entry of a value is shown at its field, a
+ * message about a section at the first field of the section.
  */
 export function faultsOf(errors: readonly Fault[], keys: readonly string[]): Map<string, string> {
   const faults = new Map<string, string>();
   for (const { field, message } of errors) {
     const key =
-      keys.find((one) => one === field) ??
-      keys.find((one) => field.startsWith(`${one}.`)) ??
-      keys.find((one) => one.startsWith(`${field}.`));
+      keys.find((key) => key === field) ??
+      keys.find((key) => field.startsWith(`${key}.`)) ??
+      keys.find((key) => key.startsWith(`${field}.`));
     if (key && !faults.has(key)) faults.set(key, withoutKey(field, message));
   }
   return faults;

@@ -1,4 +1,4 @@
-// A training done again: the recipe and the split of an earlier one, with the labels and images of now.
+// Training with the settings and split of an earlier training, on the current labels and images.
 import {
   countImageChanges,
   listRuns,
@@ -15,7 +15,7 @@ export type ChangeKind = keyof typeof texts.runs.retraining.endings;
 
 const LONGEST = 120; // characters of a name
 
-/** What the name of a training tells of these differences from the one that it repeats. */
+/** The kind of changes, for the name of the new training. */
 export function changeKind({ n_added, n_relabeled, n_removed }: ImageChanges): ChangeKind {
   if (n_removed) return 'images';
   return !n_relabeled ? 'added' : n_added ? 'both' : 'labels';
@@ -24,13 +24,13 @@ export function changeKind({ n_added, n_relabeled, n_removed }: ImageChanges): C
 export async function retrain(run: RunDetail): Promise<Run> {
   await recipeKeys.load();
   const ofDecision = recipeKeys.keys.filter(({ group }) => group === 'decision').map(({ key }) => key);
-  const others = recipeKeys.keys.map(({ key }) => key).filter((key) => !ofDecision.includes(key));
+  const otherKeys = recipeKeys.keys.map(({ key }) => key).filter((key) => !ofDecision.includes(key));
   return startRun({
     dataset_id: run.dataset_id ?? '',
     name: await newName(run.name, changeKind(await countImageChanges(run.id))),
-    // A threshold that was chosen since holds for that classifier alone.
+    // The threshold that was chosen after the training is valid for its classifier only.
     recipe: nested({
-      ...copiedSettings(run.recipe, others, true),
+      ...copiedSettings(run.recipe, otherKeys, true),
       ...copiedSettings(run.requested_recipe, ofDecision, true),
     }),
     allow_leakage: false,
@@ -38,7 +38,7 @@ export async function retrain(run: RunDetail): Promise<Run> {
   });
 }
 
-/** The name of a training that repeats another one, numbered if a training has it already. */
+/** Name of a training that repeats another one, with a number if the name exists. */
 export async function newName(name: string, changed: ChangeKind): Promise<string> {
   const taken = (await listRuns()).items.map(({ name }) => name);
   return nameOfRepeat(name, changed, taken);

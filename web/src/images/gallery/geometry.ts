@@ -1,28 +1,28 @@
-// Where cells lie in a gallery of equal squares, and which rows are in sight.
+// Layout of a gallery of equal squares, and visible rows.
 
 export interface Layout {
-  n: number; // cells
+  n: number; // number of cells
   columns: number;
   rows: number;
-  pitch: number; // px from one row to the next
-  cell: number; // px, the side of a cell: what is left of the width after gaps
+  pitch: number; // distance between rows, in px
+  cell: number; // side of a cell without gaps, in px
 }
 
-/** Columns of about `size` px that fill `width` px; the last pixel of rounding goes to the gaps. */
+/** Columns of about `size` px that fill `width` px. Gaps take the rounding error. */
 export function layOut(n: number, width: number, size: number, gap: number): Layout {
   const columns = Math.max(1, Math.floor((width + gap) / (size + gap)));
   const cell = Math.max(1, Math.floor((width - gap * (columns - 1)) / columns));
   return { n, columns, rows: Math.ceil(n / columns), pitch: cell + gap, cell };
 }
 
-/** The first and last row (inclusive) that show in a window of `height` px, and `more` rows around them. */
+/** The first and last row (inclusive) in a window of `height` px, with `more` rows on both sides. */
 export function rowsInSight(layout: Layout, top: number, height: number, more = 0): [number, number] {
   const first = Math.floor(top / layout.pitch) - more;
   const last = Math.floor((top + height - 1) / layout.pitch) + more;
   return [Math.max(0, Math.min(first, layout.rows - 1)), Math.min(layout.rows - 1, Math.max(0, last))];
 }
 
-/** The scroll position at which a cell is wholly in sight, moving as little as possible. */
+/** The nearest scroll position at which a cell is completely visible. */
 export function scrolledTo(layout: Layout, index: number, top: number, height: number): number {
   const start = Math.floor(index / layout.columns) * layout.pitch;
   const end = start + layout.cell;
@@ -31,7 +31,7 @@ export function scrolledTo(layout: Layout, index: number, top: number, height: n
   return top;
 }
 
-/** The cell that a movement key leads to, or null where the key moves nothing. */
+/** The cell that a key moves to, or null for other keys. */
 export function movedBy(layout: Layout, index: number, key: string, rowsPerPage: number): number | null {
   const last = layout.n - 1;
   const step: Record<string, number> = {
@@ -46,7 +46,7 @@ export function movedBy(layout: Layout, index: number, key: string, rowsPerPage:
   if (key === 'End') return last;
   const by = step[key];
   if (by === undefined) return null;
-  const wanted = index + by;
-  if (Math.abs(by) === layout.columns && (wanted < 0 || wanted > last)) return index; // no jump into another column
-  return Math.max(0, Math.min(last, wanted));
+  const target = index + by;
+  if (Math.abs(by) === layout.columns && (target < 0 || target > last)) return index; // stay in the same column
+  return Math.max(0, Math.min(last, target));
 }

@@ -1,28 +1,31 @@
-// The images of a gallery: their order at once, and what is known about each as it comes into sight.
+// The images of a gallery. Their order is loaded at once, details of visible images when they are needed.
 import { SvelteMap } from 'svelte/reactivity';
 import { listImages, listPositions, readColors, type Filters, type Image } from '../../api/datasets';
 import { sequential } from '../../state/queue';
-import { nUnknown } from './placeholders';
+import { nMissing } from './placeholders';
 
 const CHUNK = 256;
 const MOST_PER_PAGE = 2000;
-const COLOR_RETRY_MS = [2000, 4000, 8000, 16_000, 30_000]; // while the server is still making them
+const COLOR_RETRY_MS = [2000, 4000, 8000, 16_000, 30_000]; // waiting times while the server computes colors
 
 export class ImageList {
   positions = $state.raw<number[] | null>(null);
-  ids = $state.raw<string[]>([]); // of the same images, in the same order
-  colors = $state.raw<Uint8Array | null>(null); // by place in the dataset
+  ids = $state.raw<string[]>([]); // image ids in the same order as `positions`
+  colors = $state.raw<Uint8Array | null>(null); // by position in the dataset
   problem = $state.raw<unknown>(null);
-  readonly images = new SvelteMap<string, Image>(); // by image_id
+  readonly images = new SvelteMap<string, Image>(); // by image id
   #filters: Filters = {};
-  #requestedChunks = new Set<number>(); // chunks
+  #requestedChunks = new Set<number>(); // chunks that are loaded or loading
   #sight: [number, number] = [0, -1];
-  #nMoved = 0; // images whose label changed since the order was read: so far may the server's order be off
+  #nMoved = 0; // number of images relabeled since the order was loaded, by which the order of the server can differ
   #load = new AbortController();
-  // What was asked for before the answer to a change may not know of it; the clock counts asking and answers.
+  // A response to a request from before a change may be outdated. The clock counts requests and changes.
   #clock = 0;
-  #changes = new Map<string, { nWaiting: number; at: number }>(); // by image: changes on their way, the last tick
-  /** Changes of labels wait for one another, and new filters for them: labels on their way decide what matches. */
+  #changes = new Map<string, { nWaiting: number; at: number }>(); // by image id: number of unsaved changes, and clock of the last change
+  /**
+   * Changes of labels run one after another, and new filters wait for them, because labels determine which
+   * images match.
+   */
   readonly sequential = sequential();
 
   constructor(readonly id: string) {}
@@ -41,7 +44,7 @@ export class ImageList {
       this.#nMoved = 0;
       this.#sight = [0, Math.min(positions.length, CHUNK) - 1];
       if (JSON.stringify([positions, ids]) !== JSON.stringify([this.positions, this.ids])) {
-        this.positions = positions; // else all stays
+        this.positions = positions; // do not reset the gallery if nothing changed
         this.ids = ids;
       }
       this.problem = null;
@@ -51,7 +54,7 @@ export class ImageList {
     }
   }
 
-  /** Reload all: another client may have changed it. */
+  /** Reload everything, because another client may have changed it. */
   async reload(): Promise<void> {
     await this.show(this.#filters);
   }
@@ -66,13 +69,13 @@ export class ImageList {
     this.#fill();
   }
 
-  /** Reload what is known about images. */
+  /** Reload the details of visible images. */
   refresh(): void {
     this.#requestedChunks.clear();
     this.#fill();
   }
 
-  /** Show a new label at once, before the server has it; gives the images that showed another one. */
+  /** Show a new label before the server saves it. The result is the images that had another label. */
   relabel(images: string[], label: string | null): Image[] {
     const before: Image[] = [];
     for (const id of images) {
@@ -87,34 +90,34 @@ export class ImageList {
     return before;
   }
 
-  /** The server has answered to a change of these images. */
+  /** The server responded to a change of these images. */
   settle(images: string[]): void {
     this.#mark(images, -1);
   }
 
-  /** Take back a label that the server did not keep. */
+  /** Show the earlier labels again, because the server did not save the change. */
   restore(before: Image[], label: string | null): void {
     for (const image of before)
       if (this.images.get(image.image_id)?.label === label) this.images.set(image.image_id, image);
   }
 
-  /** The server has changed labels of these images, such as by an undo. */
+  /** The server changed labels of these images, for example by an undo. */
   changed(images: string[]): void {
     this.#nMoved += images.length;
     this.#mark(images, 0);
     this.refresh();
   }
 
-  /** Colors are an ornament: without them cells are gray until their pictures come. */
+  /** Load average colors. They are optional: without them, cells are gray until thumbnails are loaded. */
   async #color(signal: AbortSignal): Promise<void> {
     let n = -1;
     for (const wait of COLOR_RETRY_MS) {
       try {
         const colors = await readColors(this.id, signal);
         if (signal.aborted) return;
-        const left = nUnknown(colors);
+        const left = nMissing(colors);
         if (left !== n) this.colors = colors;
-        if (left === 0 || left === n) return; // those that are left cannot be read
+        if (left === 0 || left === n) return; // the remaining images cannot be read
         n = left;
       } catch {
         if (signal.aborted) return;
@@ -139,8 +142,9 @@ export class ImageList {
   async #fetch(chunk: number): Promise<void> {
     this.#requestedChunks.add(chunk);
     const { signal } = this.#load;
-    const askedAt = this.#clock;
-    // Labels given meanwhile may have moved images in the server's order: look that much further on both sides.
+    const requestedAt = this.#clock;
+    // New labels may have moved images in the order of the server, so the request includes more rows on both
+    // sides.
     const more = Math.min(this.#nMoved, (MOST_PER_PAGE - CHUNK) / 2);
     const offset = Math.max(0, chunk * CHUNK - more);
     try {
@@ -148,11 +152,11 @@ export class ImageList {
       if (signal.aborted) return;
       for (const image of items) {
         const change = this.#changes.get(image.image_id);
-        if (!change || (change.nWaiting === 0 && change.at <= askedAt))
+        if (!change || (change.nWaiting === 0 && change.at <= requestedAt))
           this.images.set(image.image_id, image);
       }
     } catch {
-      setTimeout(() => this.#requestedChunks.delete(chunk), 2000); // the next look tries again
+      setTimeout(() => this.#requestedChunks.delete(chunk), 2000); // the next scroll loads the chunk again
     }
   }
 }

@@ -1,15 +1,15 @@
-// Where a gallery is scrolled to: which rows exist, and when to say what has come into sight.
+// Scroll state of a gallery: which rows exist, and when visible cells are reported.
 import { tick } from 'svelte';
 import { layOut, rowsInSight, scrolledTo, type Layout } from './geometry';
 
-const GAP = 4; // px between cells
-const EDGE = 4; // room for the focus ring at the gallery's edges
-const THROTTLE_MS = 50; // never a debounce: thumbnails must come while scrolling goes on
-const REST_MS = 150;
+const GAP = 4; // between cells, in px
+const EDGE = 4; // space for the focus ring, in px
+const THROTTLE_MS = 50; // throttled, not debounced, so that thumbnails load during scrolling
+const DELAY_MS = 150;
 
 interface Cells {
   n: number;
-  size: number; // px, about the side of a cell
+  size: number; // approximate side of a cell, in px
 }
 
 export class Scrolling {
@@ -18,12 +18,12 @@ export class Scrolling {
   height = $state(0);
   top = $state(0);
   #speed = 0; // rows per second
-  #reportedAt = 0; // when
-  #saying: ReturnType<typeof setTimeout> | undefined;
+  #reportedAt = 0; // time of the last report, in ms
+  #reportTimer: ReturnType<typeof setTimeout> | undefined;
   #scrolled = { at: 0, top: 0 };
-  #resting: ReturnType<typeof setTimeout> | undefined;
+  #restTimer: ReturnType<typeof setTimeout> | undefined;
 
-  /** `onsight` receives the first and last visible cell, and the scroll speed in rows per second. */
+  /** `onvisible` receives the first and last visible cell, and the scroll speed in rows per second. */
   constructor(
     private readonly cells: () => Cells,
     private readonly onvisible: (first: number, last: number, speed: number) => void,
@@ -34,11 +34,11 @@ export class Scrolling {
     return layOut(n, this.width - 2 * EDGE, size, GAP);
   });
   readonly #inSight = $derived.by(() => rowsInSight(this.layout, this.top - EDGE, this.height, 1));
-  /** px of all rows together. */
+  /** Height of all rows, in px. */
   readonly length = $derived.by(() => this.layout.rows * this.layout.pitch + 2 * EDGE - GAP);
   readonly rowsPerPage = $derived.by(() => Math.floor(this.height / this.layout.pitch));
 
-  /** Rows in sight, and that of the cell in focus: the keyboard would lose its place if it did not exist. */
+  /** Visible rows and the row of the focused cell, which must exist to keep the focus. */
   rows(focus: number): number[] {
     const [first, last] = this.#inSight;
     const rows = Array.from({ length: Math.max(0, last - first + 1) }, (_, k) => first + k);
@@ -48,17 +48,17 @@ export class Scrolling {
     return rows;
   }
 
-  /** px from the top to a row. */
+  /** Distance of a row from the top, in px. */
   offset(row: number): number {
     return row * this.layout.pitch + EDGE;
   }
 
-  /** Say soon what is in sight. */
-  look(): void {
-    if (this.#saying !== undefined) return;
+  /** Report the visible cells soon. */
+  report(): void {
+    if (this.#reportTimer !== undefined) return;
     const wait = Math.max(0, THROTTLE_MS - (performance.now() - this.#reportedAt));
-    this.#saying = setTimeout(() => {
-      this.#saying = undefined;
+    this.#reportTimer = setTimeout(() => {
+      this.#reportTimer = undefined;
       this.#reportedAt = performance.now();
       const [first, last] = this.#inSight;
       const { columns, n } = this.layout;
@@ -75,25 +75,25 @@ export class Scrolling {
       this.#scrolled = { at, top };
     }
     this.top = top;
-    this.look();
-    clearTimeout(this.#resting);
-    this.#resting = setTimeout(() => {
+    this.report();
+    clearTimeout(this.#restTimer);
+    this.#restTimer = setTimeout(() => {
       this.#speed = Math.sign(this.#speed);
-      this.look();
-    }, REST_MS);
+      this.report();
+    }, DELAY_MS);
   }
 
-  /** Back to the first cell. */
+  /** Scroll to the first cell. */
   toStart(): void {
     this.#to(0);
   }
 
-  /** Bring a cell into sight, moving as little as possible. */
+  /** Scroll to a cell by the smallest distance. */
   to(index: number): void {
     this.#to(scrolledTo(this.layout, index, this.frame!.scrollTop, this.height - 2 * EDGE));
   }
 
-  /** The same cells stay in sight when the size of cells has changed. */
+  /** Keep the same cells visible after the size of cells changed. */
   async relaid(before: Layout): Promise<void> {
     const cell = Math.floor(this.top / before.pitch) * before.columns;
     await tick();
@@ -101,8 +101,8 @@ export class Scrolling {
   }
 
   end(): void {
-    clearTimeout(this.#saying);
-    clearTimeout(this.#resting);
+    clearTimeout(this.#reportTimer);
+    clearTimeout(this.#restTimer);
   }
 
   #to(top: number): void {

@@ -1,13 +1,12 @@
-// Thumbnails come in sheets of 64. What is in sight comes first, then what scrolling leads to; what has
-// been scrolled past is not waited for.
+// Thumbnails are loaded in sheets of 64: first the visible ones, then those ahead. Requests for sheets that
+// were scrolled past are canceled.
 
 export const PER_SHEET = 64;
 
 /**
- * The sheets to have, the most urgent first: those that will be in sight when they can be there, those that
- * scrolling leads to, those in sight now, and one behind.
- *
- * `speed` is rows per second downwards (negative: upwards), `latency` the seconds that a sheet takes to come.
+ * The sheets to load, most urgent first: those that will be visible when they arrive, those further ahead,
+ * those visible now, and one behind. `speed` is in rows per second (negative: upwards), `latency` is the
+ * loading time of a sheet in seconds.
  */
 export function sheetsWanted(
   firstCell: number,
@@ -23,7 +22,7 @@ export function sheetsWanted(
   const isDown = speed >= 0;
   const between = (a: number, b: number) =>
     Array.from({ length: b - a + 1 }, (_, k) => (isDown ? a + k : b - k));
-  const passed = speed * columns * latency; // cells scrolled by until a sheet is there
+  const passed = speed * columns * latency; // number of cells that are scrolled past before a sheet arrives
   const [from, to] = [sheetOf(firstCell + passed), sheetOf(lastCell + passed)];
   const ahead = Math.min(6, 2 + Math.ceil((Math.abs(speed) * columns * 0.5) / PER_SHEET));
   const wanted = [
@@ -45,13 +44,13 @@ export interface Loading<T> {
 
 const RETRY_MS = 2000;
 
-/** Loads what is wanted, few at a time, and keeps the sheets used last. */
+/** Loads sheets, few at a time, and caches the most recently used ones. */
 export class SheetLoader<T> {
   #cache = new Map<number, T>();
   #running = new Map<number, AbortController>();
-  #failed = new Map<number, number>(); // sheet → when
+  #failed = new Map<number, number>(); // sheet → time of the failure, in ms
   #wanted: number[] = [];
-  /** Seconds that a sheet took of late. */
+  /** Recent loading time of a sheet, in seconds. */
   latency = 0.1;
   readonly #with: Required<Loading<T>>;
 
@@ -63,7 +62,7 @@ export class SheetLoader<T> {
     return this.#cache.get(sheet);
   }
 
-  /** The most urgent first. What is on its way and no longer wanted is given up, here and on the server. */
+  /** Set the sheets to load, most urgent first. Requests for other sheets are canceled. */
   want(sheets: number[]): void {
     this.#wanted = sheets;
     const isWanted = new Set(sheets);
@@ -77,13 +76,13 @@ export class SheetLoader<T> {
       const value = this.#cache.get(sheet);
       if (value !== undefined) {
         this.#cache.delete(sheet);
-        this.#cache.set(sheet, value); // used last
+        this.#cache.set(sheet, value); // mark as recently used
       }
     }
     this.#next();
   }
 
-  /** Let everything go, for other images or another size. */
+  /** Remove all sheets, for other images or another size. */
   clear(): void {
     this.#wanted = [];
     for (const controller of this.#running.values()) controller.abort();

@@ -1,25 +1,25 @@
-// The thumbnails of a gallery, in sheets of 64: which are there, and where on its sheet each lies.
+// Thumbnails of a gallery, loaded in sheets of 64.
 import { SvelteMap } from 'svelte/reactivity';
 import { PER_SHEET, SheetLoader, sheetsWanted } from './sheets';
 
-/** Up to 64 thumbnails as one picture, eight a row. */
+/** Address of a picture with up to 64 thumbnails, eight per row. */
 export type SheetUrl = (keys: number[], side: number) => string;
 
-/** The part of a sheet that is one thumbnail, as CSS. */
-export interface Part {
+/** CSS of one thumbnail on a sheet. */
+export interface Tile {
   image: string;
   position: string;
   size: string;
 }
 
 interface Sheet {
-  url: string; // of a blob
+  url: string; // URL of a blob
   rows: number;
 }
 
 interface Shown {
   keys: ArrayLike<number>;
-  side: number; // px
+  side: number; // in px
   url: SheetUrl | null;
 }
 
@@ -36,13 +36,13 @@ export class Thumbnails {
 
   constructor(private readonly shown: () => Shown) {}
 
-  /** Have the thumbnails from `first` to `last`, and those that scrolling at `speed` rows a second leads to. */
+  /** Load the thumbnails from `first` to `last`, and those ahead at this scroll speed in rows per second. */
   want(first: number, last: number, speed: number, columns: number): void {
     const { keys, url } = this.shown();
     if (url) this.#loader.want(sheetsWanted(first, last, keys.length, speed, columns, this.#loader.latency));
   }
 
-  at(index: number): Part | null {
+  at(index: number): Tile | null {
     const sheet = this.#sheets.get(Math.floor(index / PER_SHEET));
     if (!sheet) return null;
     const place = index % PER_SHEET;
@@ -60,13 +60,17 @@ export class Thumbnails {
 
   async #load(sheet: number, signal: AbortSignal): Promise<Sheet> {
     const { keys, side, url } = this.shown();
-    const wanted = Array.prototype.slice.call(keys, sheet * PER_SHEET, (sheet + 1) * PER_SHEET) as number[];
-    const response = await fetch(url!(wanted, side), { signal });
+    const sheetKeys = Array.prototype.slice.call(
+      keys,
+      sheet * PER_SHEET,
+      (sheet + 1) * PER_SHEET,
+    ) as number[];
+    const response = await fetch(url!(sheetKeys, side), { signal });
     if (!response.ok) throw new Error(response.statusText);
     const blob = URL.createObjectURL(await response.blob());
     const image = new Image();
     image.src = blob;
-    await image.decode(); // else the first paint of a sheet would be blank
+    await image.decode(); // otherwise a sheet is blank at its first paint
     return { url: blob, rows: Math.max(1, Math.round((8 * image.naturalHeight) / image.naturalWidth)) };
   }
 }

@@ -1,6 +1,6 @@
-// How the viewer shows an image: what the server is asked to draw, and what is changed on the screen alone.
+// Display settings of the viewer: some are sent to the server, others change only the screen.
 
-/** What the server is asked to draw; null leaves it to the server. */
+/** Settings that the server applies; null uses the default of the server. */
 export interface View {
   channel: number | null;
   plane: number | null;
@@ -8,12 +8,12 @@ export interface View {
   high: number | null;
 }
 
-/** What an image's file holds. */
+/** Channels, planes and intensity range of an image. */
 export interface Depth {
   n_channels: number;
   n_planes: number;
   bit_depth: number;
-  low: number | null; // of the pixels' values, for the window of deep images
+  low: number | null; // lowest pixel value, for the intensity window of images with more than 8 bits
   high: number | null;
 }
 
@@ -22,16 +22,16 @@ interface Window {
   high: number;
 }
 
-export class Look {
-  brightness = $state(100); // %
+export class DisplaySettings {
+  brightness = $state(100); // percent
   contrast = $state(100);
   view = $state.raw<View>({ channel: null, plane: null, low: null, high: null });
-  #sliding = $state.raw<Window | null>(null); // while a slider is moved
+  #sliding = $state.raw<Window | null>(null); // values while a slider is moved
 
   constructor(private readonly depth: () => Depth | null) {}
 
   readonly isDeep = $derived.by(() => (this.depth()?.bit_depth ?? 0) > 8);
-  /** The values that can be shown black and white; null where they are not known, or all one. */
+  /** Range of the black and white points; null if it is not available or empty. */
   readonly range: Window | null = $derived.by(() => {
     const depth = this.depth();
     if (depth?.low == null || depth.high == null || depth.high <= depth.low) return null;
@@ -39,12 +39,12 @@ export class Look {
   });
   readonly filter = $derived.by(() => `brightness(${this.brightness}%) contrast(${this.contrast}%)`);
 
-  /** What is shown black or white, as the sliders say; null: as the server chooses. */
+  /** Black or white point of the sliders; null for the default of the server. */
   level(end: 'low' | 'high'): number | null {
     return this.#sliding?.[end] ?? this.view[end];
   }
 
-  /** A slider on its way: the server is not asked yet. */
+  /** Move a slider. The server receives the value when the slider is released. */
   slide(end: 'low' | 'high', value: number): void {
     if (!this.range) return;
     const whole = this.range.high - this.range.low > 256 ? Math.round(value) : Number(value.toPrecision(4));
@@ -55,7 +55,7 @@ export class Look {
     this.#sliding = { ...now, [end]: whole };
   }
 
-  /** The sliders were let go. */
+  /** Apply the values of the sliders. */
   settle(): void {
     if (this.#sliding && this.#sliding.high > this.#sliding.low)
       this.view = { ...this.view, ...this.#sliding };
@@ -72,12 +72,12 @@ export class Look {
     this.#window({ low: null, high: null });
   }
 
-  /** Another image: whoever looks at channel 2 does so in image after image. */
-  turned(): void {
+  /** Reset the intensity window for another image. Channel and plane stay. */
+  resetWindow(): void {
     this.#window({ low: null, high: null });
   }
 
-  /** A channel or plane that this image does not have is looked at no more. */
+  /** Reset a channel or plane that the image does not have. */
   fit(): void {
     const depth = this.depth();
     if (!depth) return;

@@ -1,4 +1,4 @@
-// Where a picture of w × h px lies on a stage: screen = picture · scale + (x, y).
+// Position of a picture on the stage: screen = picture · scale + (x, y), in px.
 
 export interface Zoom {
   scale: number;
@@ -9,13 +9,13 @@ export interface Zoom {
 const LEAST = 0.02;
 const MOST = 64;
 
-/** The whole picture in the middle, small ones enlarged at most eight times. */
+/** Fit the picture to the stage. Small pictures are enlarged by a factor of at most 8. */
 export function fitted(width: number, height: number, stageWidth: number, stageHeight: number): Zoom {
   const scale = Math.min(8, stageWidth / width, stageHeight / height);
   return { scale, x: (stageWidth - width * scale) / 2, y: (stageHeight - height * scale) / 2 };
 }
 
-/** Larger or smaller by a factor; the point of the picture under (x, y) stays there. */
+/** Zoom by a factor; the point at (x, y) stays at its position. */
 export function zoomed(before: Zoom, by: number, x: number, y: number): Zoom {
   const scale = Math.min(MOST, Math.max(LEAST, before.scale * by));
   const real = scale / before.scale;

@@ -1,11 +1,11 @@
-// Folders that were opened before: one folder is one dataset, whose labels can be gone on with.
+// Folders that are already open as datasets, and missing folders.
 import type { Dataset, NewSource } from '../../../api/datasets';
 
 const N_RECENT = 5;
 const CHECK_MS = 3000;
-const INTERNAL_KINDS: readonly Dataset['kind'][] = ['upload', 'samples']; // not from folders that the user chose
+const INTERNAL_KINDS: readonly Dataset['kind'][] = ['upload', 'samples']; // datasets whose folders the user did not choose
 
-/** The newest dataset of just these folders and tables. */
+/** The newest dataset with exactly these folders and tables. */
 export function datasetOf(datasets: readonly Dataset[], sources: readonly NewSource[]): Dataset | undefined {
   const paths = (of: readonly { path: string }[]) => JSON.stringify(of.map(({ path }) => path).sort());
   return datasets.find(
@@ -13,7 +13,7 @@ export function datasetOf(datasets: readonly Dataset[], sources: readonly NewSou
   );
 }
 
-/** Folders of datasets, those opened last first; of a table the folder that it lies in. */
+/** The last opened folders, newest first. A table counts as its folder. */
 export function recentFolders(datasets: readonly Dataset[]): string[] {
   const userDatasets = datasets.filter(({ kind }) => !INTERNAL_KINDS.includes(kind));
   const sources = userDatasets.flatMap(({ sources }) => sources.filter(({ is_made }) => !is_made));
@@ -24,12 +24,12 @@ function folderOf(path: string): string {
   return /\.(csv|tsv)$/i.test(path) ? path.replace(/[\\/][^\\/]*$/, '') : path;
 }
 
-/** After how many ms to look again whether a folder that is not there has come back; null where all are there. */
+/** Milliseconds until the next check for missing folders; null if no folder is missing. */
 export function missingMs(sources: readonly { is_missing: boolean }[]): number | null {
   return sources.some(({ is_missing }) => is_missing) ? CHECK_MS : null;
 }
 
-/** The missing ones, as a key: components that show pictures are recreated when it changes. */
+/** Paths of the missing folders, as a key: components with pictures are recreated when it changes. */
 export function missingPaths(sources: readonly { path: string; is_missing: boolean }[]): string {
   return sources.flatMap(({ path, is_missing }) => (is_missing ? [path] : [])).join('\n');
 }

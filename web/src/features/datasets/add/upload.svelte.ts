@@ -1,4 +1,4 @@
-// Files on their way to the server: each a body of its own, four at a time. A file that fails stops none of the others.
+// Upload of files, four at a time. A failed file does not stop the others.
 import type { Dataset, TableChoices } from '../../../api/datasets';
 import {
   cancelUpload,
@@ -9,30 +9,33 @@ import {
   type FinishUpload,
 } from '../../../api/uploads';
 
-export interface Sent {
-  name: string; // with folders, `class/cell.png`
+export interface NamedFile {
+  name: string; // path with folders, such as `class/cell.png`
   file: File;
 }
 
 const PARALLEL = 4;
-const RATE_MS = 4000; // the speed of the last seconds tells the time left
+const RATE_MS = 4000; // time window of the upload speed, from which the remaining time is estimated
 
-export class Uploading {
+export class Upload {
   state = $state<'idle' | 'sending' | 'paused' | 'table' | 'finishing'>('idle');
-  table = $state<string | null>(null); // path of the table whose columns are to be chosen
+  table = $state<string | null>(null); // path of the table whose columns the user must choose
   nDone = $state(0);
   nFiles = $state(0);
   bytesDone = $state(0);
   bytesAll = $state(0);
   secondsLeft = $state<number | null>(null);
-  failed = $state.raw<{ sent: Sent; problem: unknown }[]>([]);
+  failed = $state.raw<{ sent: NamedFile; problem: unknown }[]>([]);
   problem = $state.raw<unknown>(null);
   #id: string | null = null;
   #stop = new AbortController();
-  #rates: [number, number][] = []; // time, bytes
+  #rates: [number, number][] = []; // [time in ms, bytes]
 
-  /** Send all of them; null where some failed (see `failed`), all were canceled, or there was a `problem`. */
-  async send(files: Sent[], name: string, isLabeled: boolean): Promise<Dataset | null> {
+  /**
+   * Send all files. The result is null if files failed (see `failed`), the upload was canceled, or there was
+   * a `problem`.
+   */
+  async send(files: NamedFile[], name: string, isLabeled: boolean): Promise<Dataset | null> {
     this.problem = null;
     this.failed = [];
     this.state = 'sending';
@@ -51,8 +54,8 @@ export class Uploading {
     return this.#end();
   }
 
-  /** The failed ones once more. */
-  async again(): Promise<Dataset | null> {
+  /** Send the failed files again. */
+  async retry(): Promise<Dataset | null> {
     const files = this.failed.map(({ sent }) => sent);
     this.problem = null;
     this.failed = [];
@@ -61,7 +64,10 @@ export class Uploading {
     return this.#end();
   }
 
-  /** Make a dataset of the files that arrived, without those that failed; null: the columns of a table come first. */
+  /**
+   * Create a dataset from the uploaded files. The result is null if the user must choose the columns of a
+   * table first.
+   */
   async finish(): Promise<Dataset | null> {
     return this.#attempt(async () => {
       const table = await readUploadedTable(this.#id!);
@@ -72,12 +78,12 @@ export class Uploading {
     });
   }
 
-  /** Make a dataset of the images alone, with labels as was said at first, or without. */
+  /** Create a dataset from the images without the table. `null` keeps the choice about labels. */
   async finishImages(isLabeled: boolean | null): Promise<Dataset | null> {
     return this.#attempt(() => this.#finish({ is_labeled: isLabeled, ignores_table: true }));
   }
 
-  /** The same with the table's columns; what is wrong with them can be changed. */
+  /** Create a dataset from the table with these columns. If there is a problem, the user can change them. */
   async finishTable(choices: TableChoices, isLabeled: boolean): Promise<Dataset | null> {
     this.problem = null;
     try {
@@ -88,7 +94,7 @@ export class Uploading {
     }
   }
 
-  /** Whatever fails, the files stay on the server until they are canceled. */
+  /** Run a step. If it fails, the files stay on the server until the upload is canceled. */
   async #attempt(work: () => Promise<Dataset | null>): Promise<Dataset | null> {
     this.problem = null;
     this.state = 'finishing';
@@ -128,7 +134,7 @@ export class Uploading {
     return this.finish();
   }
 
-  async #sendAll(files: Sent[]): Promise<void> {
+  async #sendAll(files: NamedFile[]): Promise<void> {
     this.nDone = 0;
     this.nFiles = files.length;
     this.bytesDone = 0;
@@ -144,12 +150,12 @@ export class Uploading {
     await Promise.all(Array.from({ length: PARALLEL }, worker));
   }
 
-  async #sendOne(sent: Sent): Promise<void> {
+  async #sendOne(sent: NamedFile): Promise<void> {
     let counted = 0;
     const count = (bytes: number) => {
       this.bytesDone += bytes - counted;
       counted = bytes;
-      this.#guess();
+      this.#estimateTime();
     };
     try {
       await sendFile(this.#id!, sent.name, sent.file, count, this.#stop.signal);
@@ -162,7 +168,7 @@ export class Uploading {
     }
   }
 
-  #guess(): void {
+  #estimateTime(): void {
     const now = performance.now();
     const [first] = this.#rates;
     if (this.#rates.length && now - this.#rates[this.#rates.length - 1]![0] < 200) return;
@@ -174,9 +180,11 @@ export class Uploading {
   }
 }
 
-/** The files of a choice or a drop, with their folders; the top folder's own name is left out. */
-export async function filesOf(source: FileList | DataTransfer): Promise<{ files: Sent[]; name: string }> {
-  const files: Sent[] = [];
+/** The files of an input or a drop with their folder paths, without the name of the top folder. */
+export async function filesOf(
+  source: FileList | DataTransfer,
+): Promise<{ files: NamedFile[]; name: string }> {
+  const files: NamedFile[] = [];
   if (source instanceof FileList) {
     for (const file of source) files.push({ name: file.webkitRelativePath || file.name, file });
   } else {
@@ -188,8 +196,10 @@ export async function filesOf(source: FileList | DataTransfer): Promise<{ files:
   return withoutTop(files.filter(({ name }) => !name.split('/').some((piece) => piece.startsWith('.'))));
 }
 
-/** A folder `cells/a/1.png, cells/b/2.png` becomes a dataset called cells, with the folders a and b. */
-export function withoutTop(files: Sent[]): { files: Sent[]; name: string } {
+/**
+ * Files `cells/a/1.png` and `cells/b/2.png` become a dataset with the name “cells” and the folders a and b.
+ */
+export function withoutTop(files: NamedFile[]): { files: NamedFile[]; name: string } {
   const tops = new Set(files.map(({ name }) => name.split('/')[0]));
   const [top] = tops;
   if (tops.size === 1 && top !== undefined && files.every(({ name }) => name.includes('/')))
@@ -198,7 +208,7 @@ export function withoutTop(files: Sent[]): { files: Sent[]; name: string } {
   return { files, name: files.length === 1 && first ? first.name.replace(/\.[^.]*$/, '') : '' };
 }
 
-async function walk(entry: FileSystemEntry, above: string, files: Sent[]): Promise<void> {
+async function walk(entry: FileSystemEntry, above: string, files: NamedFile[]): Promise<void> {
   const name = above + entry.name;
   if (entry.isFile) {
     const file = await new Promise<File>((resolve, reject) =>
@@ -209,7 +219,7 @@ async function walk(entry: FileSystemEntry, above: string, files: Sent[]): Promi
   }
   const reader = (entry as FileSystemDirectoryEntry).createReader();
   for (;;) {
-    // A reader gives at most 100 entries a time.
+    // A reader returns at most 100 entries at a time.
     const some = await new Promise<FileSystemEntry[]>((resolve, reject) =>
       reader.readEntries(resolve, reject),
     );

@@ -1,4 +1,4 @@
-// What the viewer tells of an image and its file, as names and values.
+// Facts about an image and its file, as names and values.
 import type { Dataset, ImageFacts } from '../../../api/datasets';
 import type { Fact } from '../../../images/viewer/FactList.svelte';
 import type { Depth } from '../../../images/viewer/display.svelte';
@@ -8,7 +8,7 @@ import { bytes, count, number } from '../../../texts/numbers';
 
 const words = texts.datasets.facts;
 
-/** What of the file can be looked at; null while nothing is known, or where it can't be read. */
+/** Depth, channels and planes of an image; null if they are not loaded or the file cannot be read. */
 export function depthOf(facts: ImageFacts | null): Depth | null {
   if (!facts?.bit_depth) return null;
   return {
@@ -20,7 +20,7 @@ export function depthOf(facts: ImageFacts | null): Depth | null {
   };
 }
 
-/** All that is known, the path first; what an image does not have is left out. `label` is its class now. */
+/** All facts of an image, the path first, without empty values. `label` is its current class. */
 export function factsOf(facts: ImageFacts, dataset: Dataset, label: string | null): Fact[] {
   const list: [string, string | null][] = [
     ...ofFile(facts),

@@ -1,5 +1,6 @@
-// Which images of a dataset are looked at: kept in the address, so that a view can be gone back to and passed on.
+// Filters of the gallery. They are part of the address, so that links and the back button restore them.
 import type { Filters } from '../../../api/datasets';
+import { texts } from '../../../texts';
 
 const ONLY = [
   'unreadable',
@@ -16,14 +17,14 @@ const ONLY = [
 const PARTS = ['train', 'val', 'test', 'excluded'] as const;
 const SORTS = ['position', 'label', 'group', 'label-quality', 'near-duplicates'] as const;
 
-/** Whether a filter lists what a training says of the labels. */
+/** Whether a filter lists images whose labels a training questions. */
 export const isByRun = (only: Filters['only']) => only === 'questioned' || only === 'suspected';
 
-/** The suspected label errors of a training, from which its gallery is opened. */
+/** Address of the suspected label errors of a training. */
 export const labelErrorsOf = (run: string) => `/runs/${encodeURIComponent(run)}?tab=label-errors`;
 
-/** The word for images without a label: an empty value would vanish from the address. */
-const UNLABELLED = '(none)';
+/** The value for images without a label. An empty value would be removed from the address. */
+const UNLABELED = '(none)';
 
 function oneOf<T extends string>(value: string | null, allowed: readonly T[]): T | undefined {
   return allowed.find((word) => word === value);
@@ -32,7 +33,7 @@ function oneOf<T extends string>(value: string | null, allowed: readonly T[]): T
 export function filtersOf(query: URLSearchParams): Filters {
   const filters: Filters = {};
   const label = query.get('class');
-  if (label !== null) filters.label = label === UNLABELLED ? '' : label;
+  if (label !== null) filters.label = label === UNLABELED ? '' : label;
   for (const name of ['group', 'domain', 'search'] as const) {
     const value = query.get(name);
     if (value) filters[name] = value;
@@ -54,10 +55,10 @@ export function filtersOf(query: URLSearchParams): Filters {
   return filters;
 }
 
-/** What to change in the address for these filters; null takes a word away. */
+/** The parameters of the address for these filters; null removes a parameter. */
 export function queryOf(filters: Filters): Record<string, string | null> {
   return {
-    class: filters.label === undefined || filters.label === null ? null : filters.label || UNLABELLED,
+    class: filters.label === undefined || filters.label === null ? null : filters.label || UNLABELED,
     group: filters.group ?? null,
     domain: filters.domain ?? null,
     only: filters.only ?? null,
@@ -74,9 +75,32 @@ export function galleryAddress(id: string, filters: Filters): string {
   return `/datasets/${encodeURIComponent(id)}?${query.toString()}`;
 }
 
-/** Whether anything narrows the gallery; the order does not. */
+/** Whether a filter is active. The order does not count. */
 export function isNarrowed(filters: Filters): boolean {
   return Object.entries(filters).some(
     ([name, value]) => name !== 'sort' && value !== undefined && value !== null,
   );
+}
+
+export interface Chip {
+  text: string;
+  without: Filters; // changes that remove this filter
+}
+
+/** Return the active filters. `runName` returns the name of a training by its id. */
+export function chipsOf(filters: Filters, runName: (id: string) => string): Chip[] {
+  const words = texts.datasets.gallery;
+  const chips: Chip[] = [];
+  const add = (field: string, value: string | null | undefined, without: Filters) => {
+    if (value) chips.push({ text: words.chip(field, value), without });
+  };
+  if (filters.label != null) add(words.fields.label, filters.label || words.unlabeled, { label: undefined });
+  add(words.fields.domain, filters.domain, { domain: undefined });
+  add(words.fields.group, filters.group, { group: undefined });
+  const only = filters.only ?? '';
+  add(words.fields.only, words.only[only] ?? words.onlyByRun[only], { only: undefined });
+  add(words.fields.search, filters.search, { search: undefined });
+  if (filters.run && filters.part)
+    add(runName(filters.run), words.parts[filters.part], { run: undefined, part: undefined });
+  return chips;
 }

@@ -1,22 +1,22 @@
-// What stands beside what when trainings are compared.
+// Rows and metrics of a comparison.
 import type { Comparison } from '../../../api/runs';
 
 export type Row = Comparison['rows'][number];
-export type Measured = Row['metrics'][number];
+export type Metric = Row['metrics'][number];
 
-/** The address of the training or evaluation that a row shows. */
+/** Address of the training or evaluation of a row. */
 export function pageOf({ run_id, is_evaluation }: Pick<Row, 'run_id' | 'is_evaluation'>): string {
   return `/${is_evaluation ? 'evaluations' : 'runs'}/${encodeURIComponent(run_id)}`;
 }
 
-/** Whether a bar from 0 to 1 shows it, the longer the better. */
-export function isGoodShare(metric: Pick<Measured, 'better' | 'scale'>): boolean {
+/** Whether a metric is between 0 and 1 and higher is better, so that a bar can show it. */
+export function isGoodShare(metric: Pick<Metric, 'better' | 'scale'>): boolean {
   return metric.better === 'higher' && metric.scale === 'share';
 }
 
-/** The metrics that some run has a number for, those that a bar can show first. */
-export function shownMetrics(rows: readonly Row[]): Measured[] {
-  const byName = new Map<string, Measured>();
+/** All metrics that a run has a value for. Metrics that a bar can show come first. */
+export function shownMetrics(rows: readonly Row[]): Metric[] {
+  const byName = new Map<string, Metric>();
   for (const metric of rows.flatMap((row) => row.metrics)) {
     if (metric.value !== null && !byName.has(metric.name)) byName.set(metric.name, metric);
   }
@@ -24,15 +24,15 @@ export function shownMetrics(rows: readonly Row[]): Measured[] {
   return [...metrics.filter(isGoodShare), ...metrics.filter((metric) => !isGoodShare(metric))];
 }
 
-export function metricOf(row: Row, name: string): Measured | null {
+export function metricOf(row: Row, name: string): Metric | null {
   return row.metrics.find((metric) => metric.name === name) ?? null;
 }
 
-/** What is shown first of many metrics, in this order after the primary one. */
+/** Key metrics, in this order after the primary metric. */
 const KEY = ['macro_f1', 'accuracy', 'balanced_accuracy', 'macro_auroc', 'ece', 'log_loss', 'mcc'];
 const MOST = 5;
 
-/** The five metrics that a comparison opens with. */
+/** The five key metrics of a comparison. */
 export function keyMetrics<M extends { name: string }>(metrics: readonly M[], primary: string): M[] {
   const place = (name: string) => (name === primary ? -1 : KEY.indexOf(name));
   return metrics

@@ -1,11 +1,11 @@
-// Rows that come a page at a time, as a gallery is scrolled.
-import type { PictureRow } from '../../../api/evaluation_images';
+// Rows that are loaded page by page.
+import type { PictureRow } from '../../../api/evaluations';
 
 const PAGE = 120;
 
 export class PagedRows {
   items = $state.raw<readonly PictureRow[]>([]);
-  total = $state<number | null>(null); // null: not known yet
+  total = $state<number | null>(null); // null until loaded
   problem = $state.raw<unknown>(null);
   readonly hasMore = $derived(this.total !== null && this.items.length < this.total);
   #request: AbortController | null = null;
@@ -18,7 +18,7 @@ export class PagedRows {
     ) => Promise<{ items: PictureRow[]; total: number }>,
   ) {}
 
-  /** The next page, unless it is on its way or there is none. */
+  /** Load the next page, unless it is loading or there is none. */
   async more(): Promise<void> {
     if (this.#request || (this.total !== null && !this.hasMore)) return;
     const request = new AbortController();
@@ -35,12 +35,12 @@ export class PagedRows {
     }
   }
 
-  /** A row has changed. */
+  /** Replace a changed row. */
   replace(row: PictureRow): void {
-    this.items = this.items.map((other) => (other.k === row.k ? row : other));
+    this.items = this.items.map((item) => (item.k === row.k ? row : item));
   }
 
-  /** Give up the page on its way. */
+  /** Cancel the request of the next page. */
   abort(): void {
     this.#request?.abort();
     this.#request = null;

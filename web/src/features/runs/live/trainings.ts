@@ -1,11 +1,13 @@
+// The trainings of a run: keys, selected epochs, and example predictions.
 import type { RunDetail, Training } from '../../../api/runs';
+import { texts } from '../../../texts';
 
-/** Tells the trainings of one run apart: folds, its own, a first one on other images. */
+/** A key that is unique among the trainings of a run: folds, the final training, and pretraining. */
 export function keyOf(training: Training): string {
   return `${training.is_pretraining ? 'first' : 'own'}-${training.fold ?? 'all'}`;
 }
 
-/** The training of the final classifier on all images, once all folds are trained; none without folds. */
+/** The training of the final classifier on all images after cross-validation; undefined without folds. */
 export function finalOf({
   n_folds,
   trainings,
@@ -13,9 +15,64 @@ export function finalOf({
   return n_folds ? trainings.find(({ fold, is_pretraining }) => fold === null && !is_pretraining) : undefined;
 }
 
-/** The latest instant classifier: of a fold, until the final classifier is trained. */
+/** The latest instant classifier. With cross-validation, it is that of a fold until the final training. */
 export function instantOf(run: Pick<RunDetail, 'n_folds' | 'trainings'>): Training['instant'] {
   const final = finalOf(run);
   if (final) return final.instant;
   return run.trainings.findLast(({ instant, is_pretraining }) => instant && !is_pretraining)?.instant ?? null;
+}
+
+type MarkedEpoch = { epoch: number; word: string } | null;
+
+/**
+ * The epoch to mark in the curves; null if it is not selected yet, or if the instant classifier is selected.
+ */
+export function markedEpoch(training: Training): MarkedEpoch {
+  const words = texts.runs.live;
+  if (!training.selected_epoch || training.selected_stage === 'instant') return null;
+  return { epoch: training.selected_epoch, word: training.selected_stage ? words.selected : words.best };
+}
+
+/** The selection in a sentence; empty before fine-tuning. */
+export function selectionText(training: Training): string {
+  const words = texts.runs.live.selection;
+  const { selected_epoch, selected_stage, checkpoint_selection, n_epochs } = training;
+  if (!training.epochs.length) return '';
+  if (selected_stage === 'instant') return words.instant;
+  if (selected_stage === 'finetune' && selected_epoch)
+    return checkpoint_selection === 'last' ? words.last(selected_epoch) : words.best(selected_epoch);
+  if (checkpoint_selection === 'last') return words.lastLater(n_epochs ?? training.epochs.length);
+  return selected_epoch ? words.bestSoFar(selected_epoch) : '';
+}
+
+interface WatchedImage {
+  id: string;
+  label: string;
+  isRight: boolean;
+}
+export interface PredictedClass {
+  k: number; // index of the class
+  name: string;
+  images: WatchedImage[]; // images with this predicted class, correct ones first
+}
+
+/** The example images grouped by predicted class, without empty classes. */
+export function byPrediction(watched: NonNullable<Training['watched']>): PredictedClass[] {
+  const { image_ids, labels, predicted, classes } = watched;
+  const images = image_ids.map((id, i) => ({
+    id,
+    label: classes[labels[i] ?? 0] ?? '',
+    isRight: labels[i] === predicted[i],
+    k: predicted[i],
+  }));
+  return classes
+    .map((name, k) => ({
+      k,
+      name,
+      images: images
+        .filter((image) => image.k === k)
+        .sort((a, b) => Number(b.isRight) - Number(a.isRight))
+        .map(({ id, label, isRight }) => ({ id, label, isRight })),
+    }))
+    .filter(({ images }) => images.length > 0);
 }

@@ -1,9 +1,9 @@
-// In which tab of the results a section of the report stands, if the pages have no view of their own for it.
-import type { ReportSection } from '../../../api/evaluation_images';
+// The tab of the results for each section of the report.
+import type { ReportSection } from '../../../api/evaluations';
 
 export type SectionTab = 'metrics' | 'calibration' | 'data' | 'training' | 'details';
 
-/** Shown by pages in views of their own. */
+/** Sections with separate components. */
 const OWN = new Set([
   ...['numbers', 'confusion', 'per_class', 'misclassified', 'least_certain', 'calibration', 'roc', 'limits'],
   ...['methods', 'curves', 'learning_curve', 'leakage_estimate', 'label_errors', 'own-test'],
@@ -19,6 +19,6 @@ const TAB_OF: Record<string, SectionTab> = {
   map_checks: 'details',
 };
 
-/** The sections of a tab; those that no tab names, such as a plugin's, stand with the metrics. */
+/** The sections of a tab. Sections without a tab, such as those of plugins, are on the tab of metrics. */
 export const sectionsIn = (tab: SectionTab, sections: ReportSection[]) =>
   sections.filter(({ name }) => !OWN.has(name) && (TAB_OF[name] ?? 'metrics') === tab);

@@ -1,62 +1,69 @@
-// A recipe's text while somebody types it. What the form changes is written into it; what can be read goes to the form.
+// The text of a recipe that is synchronized with a form: changes in the form are written into the text, and
+// valid text is applied to the form.
 import { SvelteSet } from 'svelte/reactivity';
 import { Problem } from '../../../api/client';
 import { readRecipe, writeRecipe } from '../../../api/runs';
 import { problemText } from '../../../texts/problems';
 import { nested, same, type Changes, type Fault } from '../recipe';
 
-const REST_MS = 350;
+const DELAY_MS = 350;
 
-/** Drafts with a text that the form does not hold yet. */
-export const unread = new SvelteSet<RecipeDraft>();
+/** Drafts whose text is not applied to the form yet. */
+export const pendingDrafts = new SvelteSet<RecipeDraft>();
 
 export class RecipeDraft {
   text = $state('');
   faults = $state.raw<readonly Fault[]>([]);
-  isPending = $state(false); // the text and the form do not say the same yet
-  #values: Changes | null = null; // that the text says
+  isPending = $state(false); // the text and the form differ
+  #values: Changes | null = null; // values of the text
   #timer: ReturnType<typeof setTimeout> | undefined;
   #request: AbortController | null = null;
 
-  /** `onread` takes what the text says, dotted, and gives what the form then holds. */
+  /**
+   * `onread` receives the values of the text with dotted keys, and returns the resulting values of the form.
+   */
   constructor(private readonly onread: (values: Changes) => Changes) {}
 
-  /** What the form holds now, dotted or nested: the text comes to say it too, and stays where it says it already. */
-  follow(values: Changes): void {
+  /**
+   * Write the values of the form, with dotted or nested keys, into the text. Text with equal values stays as
+   * it is.
+   */
+  setValues(values: Changes): void {
     if (same(values, this.#values)) return;
     this.#values = values;
     if (Object.keys(values).length === 0) {
       this.stop();
       this.text = '';
       this.faults = [];
-    } else void this.#later(async (signal) => this.#wrote(await writeRecipe(nested(values), signal)), 0);
+    } else
+      void this.#schedule(async (signal) => this.#setWritten(await writeRecipe(nested(values), signal)), 0);
   }
 
-  /** Ends once the text is read. */
-  type(text: string, wait = REST_MS): Promise<void> {
+  /** Set the text; the result resolves when it is read. */
+  setText(text: string, wait = DELAY_MS): Promise<void> {
     this.text = text;
-    const read = this.#later(async (signal) => {
+    const read = this.#schedule(async (signal) => {
       const { values } = await readRecipe(text, signal);
       this.faults = [];
       this.#values = this.onread(values as Changes);
     }, wait);
-    unread.add(this);
+    pendingDrafts.add(this);
     return read;
   }
 
   stop(): void {
-    unread.delete(this);
+    pendingDrafts.delete(this);
     this.isPending = false;
     clearTimeout(this.#timer);
     this.#request?.abort();
   }
 
-  #wrote({ text }: { text: string }): void {
+  #setWritten({ text }: { text: string }): void {
     this.text = text.replace(/^format_version: 1\n/, '');
     this.faults = [];
   }
 
-  #later(work: (signal: AbortSignal) => Promise<void>, wait: number): Promise<void> {
+  #schedule(work: (signal: AbortSignal) => Promise<void>, wait: number): Promise<void> {
     this.stop();
     this.isPending = true;
     const request = new AbortController();
@@ -69,7 +76,7 @@ export class RecipeDraft {
           })
           .finally(() => {
             if (!request.signal.aborted) {
-              unread.delete(this);
+              pendingDrafts.delete(this);
               this.isPending = false;
             }
             resolve();
@@ -79,7 +86,7 @@ export class RecipeDraft {
   }
 }
 
-/** Each fault of a recipe by itself; where none is named, what the problem says as a whole. */
+/** The faults of a recipe. If the problem lists none, its message is the only fault. */
 export function faultsIn(problem: unknown): readonly Fault[] {
   if (problem instanceof Problem && problem.errors.length) return problem.errors;
   const { title, advice } = problemText(problem);

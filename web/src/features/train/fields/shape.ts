@@ -1,8 +1,8 @@
-// What a field needs to know of what it holds.
+// Types and conversions of recipe fields.
 import type { KeyOption, RecipeKey } from '../../../api/runs';
 import type { Value } from '../recipe';
 
-/** A single value: of a key of the recipe, or of an option of a network or loss. */
+/** A single value of a recipe key, or of an option of a network or loss. */
 export interface Shape {
   readonly type: string;
   readonly choices: readonly { readonly value: string | number | boolean; readonly title: string }[];
@@ -10,7 +10,7 @@ export interface Shape {
   readonly maximum: number | null;
   readonly unit: string;
   readonly isOptional: boolean;
-  readonly empty: string; // what null means
+  readonly empty: string; // meaning of null
 }
 
 export function shapeOfKey(key: RecipeKey): Shape {
@@ -23,7 +23,7 @@ export function shapeOfOption(option: KeyOption): Shape {
   return { type, choices, minimum, maximum, unit: '', isOptional: false, empty: '' };
 }
 
-/** `'2, 4, 3'` as numbers; what is none stays as it was typed, for the server to say so. */
+/** Convert `'2, 4, 3'` to numbers. Other text stays, so that the server reports it. */
 export function numbersIn(text: string): Value {
   return text
     .split(/[\s,;]+/)
@@ -31,7 +31,7 @@ export function numbersIn(text: string): Value {
     .map((part) => (Number.isFinite(Number(part)) ? Number(part) : part));
 }
 
-/** What was typed into a field for a single value. */
+/** The value that a user typed into a field. */
 export function fromText(text: string, shape: Shape, fallback: Value): Value {
   const typed = text.trim();
   if (typed === '') return shape.isOptional ? null : fallback;

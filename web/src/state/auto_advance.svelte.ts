@@ -1,7 +1,7 @@
 // Whether a class key also selects the next image. The browser stores it.
 const KEY = 'coverslip.labeling.advance';
 
-class Advancing {
+class AutoAdvance {
   #isOn = $state(localStorage.getItem(KEY) !== 'no');
 
   get isOn(): boolean {
@@ -13,4 +13,4 @@ class Advancing {
   }
 }
 
-export const advancing = new Advancing();
+export const autoAdvance = new AutoAdvance();
