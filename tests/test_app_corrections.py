@@ -123,7 +123,7 @@ def test_removed_images_are_counted_before_training_again(lab: Lab) -> None:
     change = lab.label(trained[2:], None)
     counts = lab.get(f"runs/{lab.run}/image-changes")
     assert counts == {**NO_CHANGES, "n_removed": 4, "n_removed_test": 1}
-    second = trained_here(lab.workspace, lab.cells, QUICK, "Without them", again_of=lab.run)
+    second = trained_here(lab.workspace, lab.cells, QUICK, "Without them", repeats_run=lab.run)
     assert Counter(lab.split(second).values()) == n_of - Counter(test=1, train=3) + Counter({"excluded": 1})
     assert lab.get(f"runs/{lab.run}/image-changes")["trained"] == {"id": second, "name": "Without them"}
     assert lab.get(f"runs/{second}/image-changes") == NO_CHANGES
@@ -231,18 +231,20 @@ def test_the_dataset_keeps_what_was_changed_by_whom_and_where_it_was_seen(lab: L
 def test_training_again_keeps_each_image_in_its_part_though_labels_have_changed(lab: Lab) -> None:
     rows = lab.get(f"runs/{lab.run}/rows")["items"]
     lab.correct(lab.run, rows[0]["k"], next(name for name in ("large", "medium") if name != rows[0]["label"]))
-    preview = lab.client.post(f"{API}/datasets/{lab.cells}/split-preview", json={"recipe": QUICK, "again_of": lab.run})
-    again = queue_run(lab.client, lab.cells, QUICK, name="Second", again_of=lab.run)
+    preview = lab.client.post(
+        f"{API}/datasets/{lab.cells}/split-preview", json={"recipe": QUICK, "repeats_run": lab.run}
+    )
+    again = queue_run(lab.client, lab.cells, QUICK, name="Second", repeats_run=lab.run)
     assert ended(lab.client, again)["state"] == "done"
     assert lab.get(f"runs/{lab.run}/image-changes")["trained"] == {"id": again, "name": "Second"}
     assert lab.split(again) == lab.split(lab.run)
     assert {part["part"]: part["n"] for part in preview.json()["parts"]}["test"] == len(rows)
-    assert lab.get(f"runs/{again}")["again_of"] == lab.run
+    assert lab.get(f"runs/{again}")["repeats_run"] == lab.run
     label_of = {row["image_id"]: row["label"] for row in lab.get(f"runs/{again}/rows")["items"]}
     assert label_of[rows[0]["image_id"]] != rows[0]["label"]
     assert lab.get(f"runs/{again}/rows?only=corrected")["total"] == 0
     # Marked wherever it is told, and still where the training that is done again was one with corrected labels.
-    third = queue_run(lab.client, lab.cells, QUICK, name="Third", again_of=again)
+    third = queue_run(lab.client, lab.cells, QUICK, name="Third", repeats_run=again)
     assert ended(lab.client, third)["state"] == "done"
     first = lab.get(f"runs/{lab.run}/results")
     fair = Run(Path(lab.get(f"runs/{lab.run}")["folder"])).metrics["accuracy"].value or 0
@@ -327,7 +329,7 @@ def test_a_confirmed_label_is_listed_no_more_until_the_label_changes_or_the_conf
     assert wrong["image_id"] not in gallery(first, "suspected") + gallery(first, "questioned")
     assert gallery(first, "confirmed") == [wrong["image_id"]]
 
-    second = trained_here(lab.workspace, lab.cells, QUICK, "Trained again", again_of=first)
+    second = trained_here(lab.workspace, lab.cells, QUICK, "Trained again", repeats_run=first)
     again = checked_labels(lab, second)
     assert again["n_confirmed"] == 1
     assert wrong["image_id"] not in [image["image_id"] for image in again["images"]]

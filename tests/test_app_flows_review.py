@@ -243,7 +243,7 @@ def test_corrections_join_the_training_set_and_it_is_trained_again(page: "Page",
     page.wait_for_url("**/runs/*")
     page.unroute_all(behavior="ignoreErrors")
     again = review.app.ended(f"runs/{page.url.rpartition('/')[2]}")
-    assert (again["state"], again["again_of"]) == ("done", run["id"])
+    assert (again["state"], again["repeats_run"]) == ("done", run["id"])
     after = review.app.get(f"datasets/{run['dataset_id']}")
     assert (after["n_images"], after["n_labeled"]) == (before["n_images"] + 1, before["n_labeled"] + 1)
     # Of the training: an image that it lacked, and no label of its own.

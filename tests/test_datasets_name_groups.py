@@ -43,7 +43,7 @@ def test_patients_in_names_are_found_by_how_alike_their_images_are():
     first = groups_in_names(data, scan)[0]
     assert first.is_significant
     assert first.n_groups == 20
-    assert first.looks > 0.3
+    assert first.appearance > 0.3
     assert {re.search(first.pattern, record.image_id)[1] for record in data.records} == {f"P{k:02}" for k in range(20)}
 
 
@@ -125,7 +125,7 @@ def test_images_without_a_value_in_a_column_neither_count_as_groups_nor_change_t
         for d, s in ((alone, scan), (with_added, Scan((*scan.facts, *scan.facts[:80]))))
     )
     assert (after.n_groups, after.is_significant) == (before.n_groups, True) == (20, True)
-    assert after.looks == pytest.approx(before.looks, abs=0.05)
+    assert after.appearance == pytest.approx(before.appearance, abs=0.05)
 
 
 def test_the_number_of_groups_is_that_of_named_ones():

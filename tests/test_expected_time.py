@@ -75,7 +75,7 @@ def listened(folder: Path, *events: Event, budget: BudgetRecord | None = None) -
         listen(event)
 
 
-PLAN = WorkPlanned(n_train=30, n_val=10, n_test=10, n_drawn=30, n_again=50, n_epochs=2, has_instant=True)
+PLAN = WorkPlanned(n_train=30, n_val=10, n_test=10, n_drawn=30, n_reprocessed=50, n_epochs=2, has_instant=True)
 FEATURES = Progressed(stage=COMPUTING_FEATURES, done=40, total=40, per_second=10.0, seconds_left=0.0)
 
 

@@ -55,7 +55,14 @@ def uses_in_templates() -> Iterator[Use]:
     for file in sorted(SOURCES.rglob("*.html")):
         for code, arguments in CALL_IN_TEMPLATE.findall(file.read_text(encoding="utf-8")):
             parameters = frozenset(re.findall(r"(\w+)=", arguments))
-            yield Use(str(file.relative_to(SOURCES)), code, parameters, is_error=False, has_cause=False)
+            yield Use(
+                str(file.relative_to(SOURCES)),
+                code,
+                parameters,
+                is_error=False,
+                has_value_only=True,
+                has_cause=False,
+            )
 
 
 def uses() -> Iterator[Use]:
@@ -68,7 +75,7 @@ def uses() -> Iterator[Use]:
             name = ast.unparse(node.func).rpartition(".")[2]
             if name in FUNCTIONS_OF_CODES:
                 for code in (code for argument in node.args for code in codes_in(argument)):
-                    yield Use(f"{file.relative_to(SOURCES)}:{node.lineno}", code, frozenset(), False, False)
+                    yield Use(f"{file.relative_to(SOURCES)}:{node.lineno}", code, frozenset(), False, True, False)
             is_error = is_error_class(name) or name in own or ast.unparse(node.func) == "super().__init__"
             keywords = {keyword.arg for keyword in node.keywords}
             if not (is_error or (name in FUNCTIONS and isinstance(node.func, ast.Name))) or "do" in keywords:

@@ -216,7 +216,14 @@ def test_events_come_back_from_json_as_they_were() -> None:
         CheckpointSaved(path="checkpoints/a", epoch=1, is_best=True),
         ClassifierSelected(stage="finetune", epoch=1, checkpoint_selection="best"),
         WorkPlanned(
-            n_train=1, n_val=2, n_test=3, n_drawn=1, n_again=3, n_epochs=4, has_instant=True, pace=Pace(reading=0.5)
+            n_train=1,
+            n_val=2,
+            n_test=3,
+            n_drawn=1,
+            n_reprocessed=3,
+            n_epochs=4,
+            has_instant=True,
+            pace=Pace(reading=0.5),
         ),
     ]
     lines = [{"n": 1, "time": 2.0, **as_json(event)} for event in events]

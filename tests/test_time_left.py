@@ -25,7 +25,7 @@ from coverslip.events import (
 from coverslip.runs.log import Progress, fold_event, seconds_left
 from coverslip.runs.log.progress import TimeLeft, training_seconds
 
-PLAN = WorkPlanned(n_train=300, n_val=100, n_test=100, n_drawn=300, n_again=500, n_epochs=10, has_instant=True)
+PLAN = WorkPlanned(n_train=300, n_val=100, n_test=100, n_drawn=300, n_reprocessed=500, n_epochs=10, has_instant=True)
 N_STEPS = 15
 KNOWN = Pace(reading=0.01, embedding=0.05, training=0.2, closing=20.0)
 

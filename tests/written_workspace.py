@@ -97,7 +97,7 @@ def _write_running(run: Run) -> None:
         epochs.append(an_epoch(k, n_epochs=12, seconds=20.0, seconds_left=20.0 * (12 - k), **losses, **scores))
     events: list[Event] = [
         WorkPlanned(
-            n_train=72, n_val=24, n_test=24, n_drawn=72, n_again=24, n_epochs=12, has_instant=True, seconds=300
+            n_train=72, n_val=24, n_test=24, n_drawn=72, n_reprocessed=24, n_epochs=12, has_instant=True, seconds=300
         ),
         RunStarted(run="running", n_train=72, n_val=24, n_test=24, classes=CLASSES),
         StageStarted(stage="instant"),

@@ -98,7 +98,7 @@ class WorkPlanned(Event):
     n_val: int
     n_test: int
     n_drawn: int  # images per epoch
-    n_again: int  # images except test images that the trained network processes after training
+    n_reprocessed: int  # images except test images that the trained network processes after training
     n_epochs: int  # 0: no fine-tuning
     has_instant: bool
     copies: float = 0.0  # augmented copies in the instant stage, as the number of images with equal duration

@@ -58,7 +58,7 @@ _SMALLEST_PX, _SMALLEST_SHARE = 64, 0.4  # of the full size: fine-tuned there, m
 _STEP_PX = 32  # networks halve the size five times
 _INSTANT_SHARE = 0.8  # of the time left, for the instant classifier at full size: smaller ones are less accurate
 _FORWARD_SHARE = 0.4  # time of predicting images, as a share of a training step on as many images
-_TO_SPARE = 0.2  # of the budget: if more time is left over, a note says so
+_UNUSED_SHARE = 0.2  # of the budget: if more time is left over, a note says so
 _SAFETY = 1.25  # factor on estimates for folds, which cannot be adapted while they run
 
 
@@ -345,7 +345,7 @@ class _BudgetedTraining:
                     epochs=self._epochs,
                 )
                 self._context.emit(Noted.of(fewer))
-            if epochs_run >= math.floor(self._most) and self._left > _TO_SPARE * self._record.seconds:
+            if epochs_run >= math.floor(self._most) and self._left > _UNUSED_SHARE * self._record.seconds:
                 self._context.emit(Noted.of(note("budget-not-needed", epochs=epochs_run)))
         self._record = self._record.model_copy(update=changes)
         self._record.write(self._context.run.budget_file)

@@ -103,7 +103,7 @@ def plan_work(recipe: Recipe, counts: Counts, device: str, limit_seconds: float 
         n_val=counts.n_val,
         n_test=counts.n_test,
         n_drawn=counts.n_drawn,
-        n_again=recipe.n_reprocessed(counts.n_train) + 2 * counts.n_val if n_epochs else 0,
+        n_reprocessed=recipe.n_reprocessed(counts.n_train) + 2 * counts.n_val if n_epochs else 0,
         n_epochs=n_epochs,
         has_instant=recipe.init != "scratch",
         copies=recipe.copies_in_images(counts.n_train),
@@ -167,7 +167,7 @@ class PaceListener:
             measured = _completed(measured, earlier.pace)
         seconds = {stage.stage: stage.seconds for stage in progress.stages}
         n_images = plan.n_train + plan.n_val + plan.n_test
-        predicting = (measured.embedding or 0.0) * (plan.n_again + plan.n_test)
+        predicting = (measured.embedding or 0.0) * (plan.n_reprocessed + plan.n_test)
         pace = replace(
             measured,
             reading=seconds.get("reading", 0.0) / max(n_images, 1),

@@ -168,7 +168,7 @@ type Recipe = Record<string, unknown>;
 
 export const previewSplit = (
   id: string,
-  body: { recipe: Recipe; allow_leakage: boolean; again_of: string | null },
+  body: { recipe: Recipe; allow_leakage: boolean; repeats_run: string | null },
   signal?: AbortSignal,
 ) => answer(api.POST('/api/v1/datasets/{dataset_id}/split-preview', { ...at(id), body, signal }));
 

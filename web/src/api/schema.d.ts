@@ -5067,10 +5067,10 @@ export interface components {
              */
             budget?: string | null;
             /**
-             * Again Of
+             * Repeats Run
              * @description An earlier training on the same dataset, for comparison: its test images stay test images, its validation images stay validation images. New images join the training set. Folds are split again.
              */
-            again_of?: string | null;
+            repeats_run?: string | null;
         };
         /**
          * NewSource
@@ -6302,10 +6302,10 @@ export interface components {
             curve_folds: number;
             headline: components["schemas"]["Headline"] | null;
             /**
-             * Again Of
+             * Repeats Run
              * @description The earlier training that it repeats with the same split.
              */
-            again_of: string | null;
+            repeats_run: string | null;
             /**
              * Study Id
              * @description The study of the training.
@@ -6397,10 +6397,10 @@ export interface components {
             curve_folds: number;
             headline: components["schemas"]["Headline"] | null;
             /**
-             * Again Of
+             * Repeats Run
              * @description The earlier training that it repeats with the same split.
              */
-            again_of: string | null;
+            repeats_run: string | null;
             /**
              * Study Id
              * @description The study of the training.
@@ -6635,10 +6635,10 @@ export interface components {
              */
             allow_leakage: boolean;
             /**
-             * Again Of
+             * Repeats Run
              * @description An earlier training on this dataset whose split is reused.
              */
-            again_of?: string | null;
+            repeats_run?: string | null;
         };
         /**
          * SplitPart

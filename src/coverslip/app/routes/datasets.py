@@ -206,7 +206,7 @@ def preview_groups(
 def preview_split(workspace: ServedWorkspace, dataset_id: str, body: SplitOf) -> SplitPreview:
     """The training, validation and test set of a training with this recipe, and why it would be refused."""
     return previews.preview_split(
-        workspace, dataset_id, body.recipe, allow_leakage=body.allow_leakage, again_of=body.again_of
+        workspace, dataset_id, body.recipe, allow_leakage=body.allow_leakage, repeats_run=body.repeats_run
     )
 
 

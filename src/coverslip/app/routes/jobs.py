@@ -140,7 +140,7 @@ def create_run(workspace: ServedWorkspace, new: NewRun, queue: JobQueue) -> RunS
         recipe=new.recipe,
         allow_leakage=new.allow_leakage,
         budget=new.budget,
-        again_of=new.again_of,
+        repeats_run=new.repeats_run,
     )
     queue.wake()
     return runs.run_state(workspace, job)

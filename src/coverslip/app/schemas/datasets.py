@@ -110,7 +110,9 @@ class SplitOf(RecipeOf):
     """The same, and whether a predefined split may have the same pixels or groups in training and test set."""
 
     allow_leakage: bool = False
-    again_of: str | None = Field(default=None, description="An earlier training on this dataset whose split is reused.")
+    repeats_run: str | None = Field(
+        default=None, description="An earlier training on this dataset whose split is reused."
+    )
 
 
 class FilteredPage(Filters, Paging):

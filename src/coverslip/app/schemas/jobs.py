@@ -34,7 +34,7 @@ class NewRun(BaseModel):
         description="Time budget: `90s`, `10m`, `1h30m`, or `quick` (2 minutes), `balanced` (10 minutes), "
         "`best` (1 hour). Fine-tuning is adapted to it. Null: no limit.",
     )
-    again_of: str | None = Field(
+    repeats_run: str | None = Field(
         default=None,
         description="An earlier training on the same dataset, for comparison: its test images stay test images, "
         "its validation images stay validation images. New images join the training set. Folds are split again.",

@@ -183,7 +183,7 @@ def _hidden(candidates: Sequence[NameGroups]) -> FindingCase:
         column_name=one_line(first.column or "", 60),
         n_groups=first.n_groups,
         example=one_line(first.example, 60),
-        shared="labels" if first.strength > first.looks else "appearance",
+        shared="labels" if first.strength > first.appearance else "appearance",
         pattern_names=_patterns(candidates[:_MOST_SHOWN]),
         has_other_columns=bool(other_columns),
         other_columns=", ".join(other_columns[:_MOST_SHOWN]),

@@ -50,7 +50,7 @@ class NameGroups:
     example: str  # one of the groups
     is_class: bool  # its groups are the classes themselves, so that no split by them is possible
     labels: float  # intraclass correlation of labels: 0 by chance, 1 if each group has one label
-    looks: float  # intraclass correlation of size and brightness, among images of one class
+    appearance: float  # intraclass correlation of size and brightness, among images of one class
     strength: float  # the larger of the two, without labels if names contain the class
     p: float  # of this correlation
     column: str | None = None
@@ -189,7 +189,7 @@ def _test_candidate(pattern: str, names: list[str], label: Ints, appearance: Dou
         is_class=_is_class(group, label),
         labels=round(by_label, 3),
         strength=round(by_appearance if p_labels == 1 else max(by_label, by_appearance), 3),
-        looks=round(by_appearance, 3),
+        appearance=round(by_appearance, 3),
         p=min(1.0, 2 * n_candidates * min(p_labels, p_appearance)),
         is_confounded=len({*zip(label.tolist(), group.tolist(), strict=True)}) == len(set(label.tolist())),
     )

@@ -196,7 +196,7 @@ def _closing_seconds(plan: WorkPlanned, pace: Pace) -> float | None:
     embedding = _embedding(pace)
     if embedding is None:
         return None
-    return embedding * (plan.n_again + plan.n_test) + (USUAL_CLOSING if pace.closing is None else pace.closing)
+    return embedding * (plan.n_reprocessed + plan.n_test) + (USUAL_CLOSING if pace.closing is None else pace.closing)
 
 
 # Where each stage of one training begins and ends, as a rough share of its time.

@@ -156,7 +156,7 @@ def _current_repeat(workspace: Workspace, job: Job) -> Repeat | None:
     """Return the newest finished training that repeats a training, directly or indirectly, with the current images."""
     repeats: list[Job] = []
     for each in reversed(all_jobs(workspace, "train")):
-        if each.again_of in {job.id, *(repeat.id for repeat in repeats)}:
+        if each.repeats_run in {job.id, *(repeat.id for repeat in repeats)}:
             repeats.append(each)
     finished = (
         each for each in reversed(repeats) if each.run.is_done and _changes_of(workspace, each)[0] == NO_CHANGES

@@ -46,7 +46,7 @@ def queue_training(
     recipe: Mapping[str, Any],
     allow_leakage: bool = False,
     budget: str | None = None,
-    again_of: str | None = None,
+    repeats_run: str | None = None,
 ) -> str:
     """Queue a training; return its ID.
 
@@ -57,7 +57,7 @@ def queue_training(
         recipe: values that differ from the defaults, nested or with dotted keys; `init.run` may be the ID of a run.
         allow_leakage: accept a predefined split with the same pixels or groups in training and test set.
         budget: the time budget; fine-tuning is adapted to it.
-        again_of: an earlier training on the same dataset: each image stays in its set.
+        repeats_run: an earlier training on the same dataset: each image stays in its set.
 
     Raises:
         NotFound, Conflict: the dataset does not exist or is not ready, or the earlier split cannot be reused.
@@ -71,9 +71,9 @@ def queue_training(
     full_recipe = recipe_of_dataset(workspace, dataset, recipe)
     if full_recipe.init == "imagenet":
         check_weights(model_info(full_recipe.model))
-    refuse_untrainable(workspace, dataset_id, recipe, allow_leakage=allow_leakage, again_of=again_of)
-    if again_of is not None:
-        full_recipe = keeping_split_of(workspace, again_of, dataset_id, full_recipe)
+    refuse_untrainable(workspace, dataset_id, recipe, allow_leakage=allow_leakage, repeats_run=repeats_run)
+    if repeats_run is not None:
+        full_recipe = keeping_split_of(workspace, repeats_run, dataset_id, full_recipe)
     images = training_images(workspace, dataset_id, grouped=recipe_grouping(workspace, dataset, recipe))
     name = name or unused_name(workspace, "train", dataset.name)
     job_id, folder = new_job_folder(workspace.runs, name)
@@ -88,7 +88,7 @@ def queue_training(
         name=name,
         dataset_id=dataset_id,
         dataset_name=dataset.name,
-        again_of=again_of,
+        repeats_run=repeats_run,
         folder=str(folder),
         command=["-m", "coverslip", "train", *options, "--", *images.sources],
         choices=full_recipe.model_dump(mode="json"),

@@ -110,7 +110,7 @@ def preview_split(
     recipe: Mapping[str, Any],
     *,
     allow_leakage: bool = False,
-    again_of: str | None = None,
+    repeats_run: str | None = None,
 ) -> SplitPreview:
     """Return the split with the current labels and groups, and why a training would be refused.
 
@@ -131,8 +131,8 @@ def preview_split(
         group_of = groups_of_images(workspace, row, group_by)
         data = with_groups(data, [group_of.get(record.image_id) for record in data.records])
     full_recipe = recipe_for(workspace, row, recipe)
-    if again_of is not None:
-        full_recipe = keeping_split_of(workspace, again_of, dataset_id, full_recipe)
+    if repeats_run is not None:
+        full_recipe = keeping_split_of(workspace, repeats_run, dataset_id, full_recipe)
     images, full_recipe = apply_recipe(data, full_recipe)
     full_recipe.check_decision(images.classes)
     images = apply_earlier_split(images, full_recipe)
@@ -183,10 +183,10 @@ def preview_of_split(data: Dataset, recipe: Recipe, scan: Scan, *, allow_leakage
 
 
 def refuse_untrainable(
-    workspace: Workspace, dataset_id: str, recipe: Mapping[str, Any], *, allow_leakage: bool, again_of: str | None
+    workspace: Workspace, dataset_id: str, recipe: Mapping[str, Any], *, allow_leakage: bool, repeats_run: str | None
 ) -> None:
     """Raise CoverslipError if a training with this recipe would be refused."""
-    refusal = preview_split(workspace, dataset_id, recipe, allow_leakage=allow_leakage, again_of=again_of).refusal
+    refusal = preview_split(workspace, dataset_id, recipe, allow_leakage=allow_leakage, repeats_run=repeats_run).refusal
     if refusal is not None:
         raise CoverslipError.of(refusal)
 

@@ -39,7 +39,7 @@ class Job:
     dataset_id: str | None
     dataset_name: str
     classifier_id: str | None
-    again_of: str | None
+    repeats_run: str | None
     study_id: str | None
     folder: Path
     command: tuple[str, ...]

@@ -89,7 +89,7 @@ class RunState:
     ]
     curve_folds: Annotated[int, Field(description="The number of folds whose mean the curve is; 0 for a single split.")]
     headline: Headline | None
-    again_of: Annotated[str | None, Field(description="The earlier training that it repeats with the same split.")]
+    repeats_run: Annotated[str | None, Field(description="The earlier training that it repeats with the same split.")]
     study_id: Annotated[str | None, Field(description="The study of the training.")]
     error: Failure | None
     queue_position: Annotated[int | None, Field(description="1 is next.")]
@@ -164,7 +164,7 @@ def state_of_run(job: Job, queue: list[str]) -> RunState:
         curve=_curve(job, progress, fold_scores) if state != "queued" else [],
         curve_folds=len(fold_scores),
         headline=headline_of(job.run) if evaluation is not None else None,
-        again_of=job.again_of,
+        repeats_run=job.repeats_run,
         study_id=job.study_id,
         error=failure_of_job(job, status) if state == "failed" else None,
         queue_position=queue.index(job.id) + 1 if job.id in queue else None,

@@ -188,7 +188,7 @@ jobs = Table(
     Column("dataset_id", String),  # it may have been removed since then
     Column("dataset_name", String, nullable=False),
     Column("classifier_id", String),  # of evaluations and predictions
-    Column("again_of", String),  # the training that this one repeats
+    Column("repeats_run", String),  # the training that this one repeats
     Column("study_id", String),  # the study of this training
     Column("folder", String, nullable=False),  # absolute
     Column("command", JSON, nullable=False),  # arguments after the interpreter

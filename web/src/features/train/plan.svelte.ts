@@ -57,11 +57,11 @@ export class Plan {
   split = new Resource(async (signal) => {
     if (!this.isReady) return null;
     const [id, recipe, allow_leakage] = [this.dataset!.id, this.splitRecipe, this.allowsLeakage];
-    const again_of = this.repeatedRun;
+    const repeats_run = this.repeatedRun;
     await new Promise((resolve) => setTimeout(resolve, DELAY_MS));
     signal.throwIfAborted();
     try {
-      return await previewSplit(id, { recipe, allow_leakage, again_of }, signal);
+      return await previewSplit(id, { recipe, allow_leakage, repeats_run }, signal);
     } catch (error) {
       if (!(error instanceof Problem && error.status === 409)) throw error;
       await this.datasets.reload(); // the images are being read again, so the dataset must be reloaded
@@ -247,7 +247,7 @@ export class Plan {
         recipe: this.recipe,
         allow_leakage: this.allowsLeakage,
         budget: this.budget,
-        again_of: this.repeatedRun,
+        repeats_run: this.repeatedRun,
       });
       return run.id;
     } catch (error) {

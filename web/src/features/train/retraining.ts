@@ -34,7 +34,7 @@ export async function retrain(run: RunDetail): Promise<Run> {
       ...copiedSettings(run.requested_recipe, ofDecision, true),
     }),
     allow_leakage: false,
-    again_of: run.id,
+    repeats_run: run.id,
   });
 }
 
