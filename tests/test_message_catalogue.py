@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from fluent.syntax import FluentParser
 from fluent.syntax import ast as fluent
 
@@ -210,3 +211,8 @@ def test_an_error_that_another_one_caused_has_its_text_and_what_to_do() -> None:
     error = errors.CoverslipError("all-rows-excluded", cause=cause)
     assert error.parameters["what"] == cause.what
     assert error.do != cause.do  # it says itself what to do
+
+
+@pytest.mark.parametrize("n", [10, 1_000, 1_001, 2_501, 100_000])
+def test_a_value_may_be_of_any_length(n: int) -> None:
+    assert text("command-error", line="x" * n) == "Error: " + "x" * n

@@ -18,7 +18,7 @@ from coverslip.messages import text
 from coverslip.models import model_info
 from coverslip.models.architectures.nasnet_mobile import NASNetMobile
 from coverslip.models.importing import import_weights
-from coverslip.models.weights import keras, local_weights
+from coverslip.models.weights import hdf5, local_weights
 from coverslip.models.weights.fitting import load_exactly, timm_network
 from coverslip.models.weights.hdf5 import read_arrays
 from coverslip.models.weights.keras import keras_layer, read_keras
@@ -366,7 +366,7 @@ def test_a_refusal_comes_back_from_the_process_that_reads(tmp_path: Path) -> Non
 
 
 def test_a_file_that_is_read_for_ever_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keras, "_TIME_LIMIT_S", 0.01)
+    monkeypatch.setattr(hdf5, "_TIME_LIMIT_S", 0.01)
     with refusing(WeightsUnavailable, "hdf5-damaged", reason=text("hdf5-reading-endless")):
         read_keras(keras_2(tmp_path / "mine.h5", {"stem_conv": {"kernel": np.ones((3, 3, 3, 32), np.float32)}}))
 

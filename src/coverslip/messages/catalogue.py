@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _LANGUAGE = "en"
 _LOCALE = "en-US"
+_LONG = 1000  # characters
 _ENTRY = re.compile(r"^(?=[A-Za-z][\w-]* *=)", re.MULTILINE)
 
 
@@ -40,11 +41,15 @@ def text(code: str, **parameters: Any) -> str:
     pattern = message.attributes[attribute] if attribute else message.value
     if pattern is None:
         raise KeyError(f"the message '{name}' has attributes only")
-    rendered, errors = _bundle(name).format_pattern(
-        pattern, {key: _fluent_value(each) for key, each in parameters.items()}
-    )
+    values = {key: _fluent_value(each) for key, each in parameters.items()}
+    # Fluent refuses values of more than 2,500 characters, so long ones are inserted afterwards.
+    long_values = {key: each for key, each in values.items() if isinstance(each, str) and len(each) > _LONG}
+    placeholders = {key: f"\ue000{key}\ue000" for key in long_values}
+    rendered, errors = _bundle(name).format_pattern(pattern, values | placeholders)
     if errors:
         raise KeyError(f"the message '{code}' cannot be rendered: {errors[0]}")
+    for key, placeholder in placeholders.items():
+        rendered = rendered.replace(placeholder, long_values[key])
     return str(rendered)
 
 
