@@ -83,6 +83,7 @@ def test_what_a_study_shows_is_said_in_words_and_taken_away(page: "Page", stock:
 
 
 def test_classifiers_of_studies_are_folded_away_and_can_be_had(page: "Page", stock: Stock) -> None:
+    stock.app.get(f"studies/{stock.study}")  # lists its trainings
     open_page(page, f"/predict?classifier={stock.run}")
     page.get_by_text(re.compile(r"\d+ classifiers of studies")).click()
     page.get_by_role("radio", name="Two networks").first.check()

@@ -138,13 +138,13 @@ def test_fine_tuning_begins_with_the_instant_classifier_or_a_random_head(
 def test_a_head_for_the_same_classes_under_other_names_is_taken_over(earlier: Run, images: Path) -> None:
     start = FromRun(run=str(earlier.folder), labels={"01": "1", "02": "2"})
     network = create_network(SMALL_NETWORK, n_classes=2, pretrained=False, image_size=32)
-    head = initial_classifier(start, ["2", "1"]).take_over(network)
+    head = initial_classifier(start, ["2", "1"]).load_into(network)
     assert head is not None
     temperature = json.loads((earlier.classifier_folder / "classifier.json").read_text())["temperature"]
     np.testing.assert_allclose(head.weight[::-1] * temperature, weights_of(earlier)["head.weight"], rtol=1e-6)
     # One class of another name, or a new one: there is nothing to tell it by.
     partly = FromRun(run=str(earlier.folder), labels={"01": "1"})
-    assert initial_classifier(partly, ["1", "2"]).take_over(network) is None
+    assert initial_classifier(partly, ["1", "2"]).load_into(network) is None
 
 
 @pytest.mark.exhaustive
@@ -181,7 +181,7 @@ def test_gray_images_look_the_same_to_a_network_for_color_and_the_other_way_roun
     run = cs.train(cs.open_dataset(images), recipe, out=tmp_path / "run")
     old, new = (create_network(model, n_classes=2, pretrained=False, channels=n).eval() for n in (before, after))
     for network in (old, new):
-        initial_classifier(FromRun(run=str(run.folder)), ["a", "b"]).take_over(network)
+        initial_classifier(FromRun(run=str(run.folder)), ["a", "b"]).load_into(network)
     gray = torch.rand(2, 1, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         actual, expected = (network.features(gray.expand(2, n, 32, 32)) for network, n in ((new, after), (old, before)))
