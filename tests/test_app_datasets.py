@@ -213,7 +213,7 @@ def test_groups_are_previewed_before_they_are_taken(app: App, tmp_path: Path) ->
 
 @pytest.mark.slow
 def test_a_pattern_that_never_ends_is_ended(app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grouping, "_LONGEST_S", 1.5)
+    monkeypatch.setattr(grouping, "_TIMEOUT_S", 1.5)
     save_cell(tmp_path / "cells" / "a" / f"{'a' * 60}!.png", 1)
     save_cell(tmp_path / "cells" / "b" / "b.png", 2)
     found = app.open(tmp_path / "cells")

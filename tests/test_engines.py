@@ -251,7 +251,7 @@ def test_an_engine_that_is_kept_serves_other_processes_as_long_as_it_gives_pytor
 ) -> None:
     from coverslip.engines import engine_of, remember_engine, running
 
-    running._kept.clear()
+    running._engines.clear()
     x = as_input(pixels[:2])
     engine = fastest_engine(network, x)
     remember_engine("a classifier", engine)
@@ -267,6 +267,6 @@ def test_an_engine_that_is_kept_serves_other_processes_as_long_as_it_gives_pytor
     check.write_bytes(b"no numbers")
     assert engine_of("a classifier") is None
     (check.parent / "network.onnx").unlink()
-    running._kept.clear()
+    running._engines.clear()
     np.testing.assert_array_equal(fastest_engine(network, x).run(x), engine.run(x))
     assert engine_of("a classifier") is not None
