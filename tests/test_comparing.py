@@ -15,7 +15,7 @@ from coverslip.reports.differences import differences_between
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections.results import limits
 from coverslip.runs import Run, save_recipe, write_split
-from coverslip.runs.folder import test_set_accesses
+from coverslip.runs.folder import read_test_set_accesses
 from coverslip.runs.images import image_files
 
 pytestmark = pytest.mark.slow
@@ -204,7 +204,7 @@ def test_copies_are_matched_beside_files_of_both_each_once_and_by_equal_labels_f
 
 def test_comparing_by_test_numbers_is_counted_and_no_run_is_best_by_chance(pair: tuple[Run, Run]) -> None:
     first, second = pair
-    assert test_set_accesses(first).n == 1
+    assert read_test_set_accesses(first).n == 1
     found = cs.compare([first, second])
     row = next(row for row in found.pairs[0].numbers[0].differences if row.name == found.primary == "macro_f1")
     assert (row.low, row.p, row.is_shown) == (None, None, False)  # too few groups for a test
@@ -212,13 +212,13 @@ def test_comparing_by_test_numbers_is_counted_and_no_run_is_best_by_chance(pair:
     assert f"{row.first:.3f}" in found.conclusion
     assert "2 runs" in found.access_note
     cs.compare([second, first])
-    assert (test_set_accesses(first).compared_with, test_set_accesses(second).compared_with) == (
+    assert (read_test_set_accesses(first).compared_with, read_test_set_accesses(second).compared_with) == (
         ("larger",),
         ("first",),
     )
     assert any("compared with those of 1 other training" in claim for claim, _ in limits(read_run(first.folder)))
     first.test_set_accesses_file.write_text("damaged")
-    assert test_set_accesses(first).n == 1
+    assert read_test_set_accesses(first).n == 1
 
 
 def test_published_figures_stand_beside_them_and_are_not_tested(pair: tuple[Run, Run], tmp_path: Path) -> None:

@@ -48,9 +48,10 @@ def text(code: str, **parameters: Any) -> str:
     rendered, errors = _bundle(name).format_pattern(pattern, values | placeholders)
     if errors:
         raise KeyError(f"the message '{code}' cannot be rendered: {errors[0]}")
+    result = str(rendered)
     for key, placeholder in placeholders.items():
-        rendered = rendered.replace(placeholder, long_values[key])
-    return str(rendered)
+        result = result.replace(placeholder, long_values[key])
+    return result
 
 
 def has_entry(code: str) -> bool:

@@ -37,7 +37,7 @@ from coverslip.reports.differences import (
 from coverslip.reports.reported import without_results
 from coverslip.reports.tables import estimate
 from coverslip.runs import Run, open_run
-from coverslip.runs.folder import count_comparison, test_set_accesses
+from coverslip.runs.folder import count_comparison, read_test_set_accesses
 from coverslip.tables import html_table
 
 Labels = Literal["both", "first", "second"]
@@ -224,7 +224,7 @@ def _difference_to_best(run: Run, best: Run, metric: str) -> Metric | None:
 
 def access_note(runs: Sequence[Run]) -> str:
     """Return how selection by test results biases them; the current comparison is already counted."""
-    names = {name for run in runs for name in test_set_accesses(run).compared_with}
+    names = {name for run in runs for name in read_test_set_accesses(run).compared_with}
     n = max(len(names), len(runs))
     if len(runs) < 2:
         return ""

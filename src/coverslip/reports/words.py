@@ -7,7 +7,7 @@ from coverslip.evaluation import FEW_GROUPS_FOR_INTERVALS, Evaluation, Metric
 from coverslip.messages import duration, text
 from coverslip.reports.reported import ReportedRun
 from coverslip.runs import Augment, BudgetRecord, CalibrationImages
-from coverslip.runs.folder import test_set_accesses
+from coverslip.runs.folder import read_test_set_accesses
 from coverslip.runs.recipe import phrases
 
 N_HARDEST = 12  # number of classes or pairs of classes shown first if there are many
@@ -140,7 +140,7 @@ def _thresholds(run: ReportedRun) -> str:
     if run.evaluation is not None:
         when = "not-stated" if is_by_hand else "on-images"
     else:
-        when = "after-test" if test_set_accesses(run.run).decided else "before-test"
+        when = "after-test" if read_test_set_accesses(run.run).decided else "before-test"
     if run.metrics.positive_class not in run.classes:
         return text("report-thresholds-of-classes", when=when, image_set=images)
     point = points[run.classes.index(run.metrics.positive_class)]
@@ -287,7 +287,7 @@ def interval_words(evaluation: Evaluation) -> str:
 def split_words(run: ReportedRun) -> str:
     """Return the set of images that the metrics are computed on."""
     split = {"test": "test", "val": "validation", "out-of-fold": "held-out"}.get(run.metrics.split, "other")
-    if split == "test" and test_set_accesses(run.run).n == 1:
+    if split == "test" and read_test_set_accesses(run.run).n == 1:
         split = "test-once"
     return text("report-split", split=split, name=run.metrics.split, n_relabeled=len(run.labels_before))
 

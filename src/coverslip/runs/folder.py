@@ -386,7 +386,7 @@ def _read_array(file: Path) -> np.ndarray:
         raise BadRun("unreadable-logits", file=file, reason=reason) from error
 
 
-def test_set_accesses(run: Run) -> TestSetAccesses:
+def read_test_set_accesses(run: Run) -> TestSetAccesses:
     """Return the accesses to the test set so far; zero if their file cannot be read."""
     with suppress(CoverslipError):
         return TestSetAccesses.read_if_there(run.test_set_accesses_file) or TestSetAccesses()
@@ -395,13 +395,13 @@ def test_set_accesses(run: Run) -> TestSetAccesses:
 
 def count_test_set_access(run: Run, occasion: Occasion) -> None:
     """Count an access to the test set."""
-    accesses = test_set_accesses(run)
+    accesses = read_test_set_accesses(run)
     _write_accesses(run, accesses.model_copy(update={occasion: getattr(accesses, occasion) + 1}))
 
 
 def count_comparison(run: Run, names: list[str]) -> None:
     """Count a comparison of test metrics with the runs of these names. Each run is counted once."""
-    accesses = test_set_accesses(run)
+    accesses = read_test_set_accesses(run)
     compared_with = tuple(dict.fromkeys((*accesses.compared_with, *names)))
     if compared_with != accesses.compared_with:
         _write_accesses(run, accesses.model_copy(update={"compared_with": compared_with}))

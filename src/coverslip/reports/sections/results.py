@@ -26,7 +26,7 @@ from coverslip.reports.words import (
     split_words,
     unknown_labels,
 )
-from coverslip.runs.folder import test_set_accesses
+from coverslip.runs.folder import read_test_set_accesses
 
 Json = dict[str, Any]  # Any: JSON values
 
@@ -219,7 +219,7 @@ def _split_limits(run: ReportedRun) -> Iterator[Limit]:
 
 def _access_limits(run: ReportedRun) -> Iterator[Limit]:
     """Return the limits of test metrics that were computed repeatedly, or compared with those of other runs."""
-    accesses = test_set_accesses(run.run)
+    accesses = read_test_set_accesses(run.run)
     if accesses.compared_with:
         yield limit("limit-compared-runs", n_others=len(accesses.compared_with), n_runs=len(accesses.compared_with) + 1)
     if accesses.decided:
