@@ -186,7 +186,7 @@ _GENERATED = {"recipe.md", "models.md", "commands.md", "schema.d.ts"}
 
 
 def files_that_name(name: str) -> int:
-    word = re.compile(rf"\b{name}\b")
+    word = re.compile(rf"\b{name.replace('_', '[-_]')}\b")  # the codes of messages have dashes
     folders = [_ROOT / "src" / "coverslip", _ROOT / "web" / "src", _ROOT / "docs"]
     files = [_ROOT / "README.md", *(file for folder in folders for file in folder.rglob("*"))]
     return sum(
