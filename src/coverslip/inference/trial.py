@@ -15,7 +15,6 @@ from coverslip.files import sha256_json
 from coverslip.messages import text
 from coverslip.models import model_info
 from coverslip.models.building import is_library_builder
-from coverslip.models.networks import create_network
 from coverslip.processes import (
     Json,
     answer_in,
@@ -69,7 +68,7 @@ def _build_in_process(parameters: Json) -> str | None:
     try:
         done = subprocess.run(
             [sys.executable, "-P", "-m", __name__],
-            input=json.dumps(parameters).encode(),
+            input=json.dumps({**parameters, "seconds": _SECONDS}).encode(),
             capture_output=True,
             timeout=_WALL_CLOCK_FACTOR * _SECONDS,
             env=confined_environment(),
@@ -93,8 +92,9 @@ def main() -> int:
 def _failure_reason(parameters: Json) -> str | None:
     prefer_for_oom_kill()
     limit_memory(_BYTES)
-    limit_processor_time(_SECONDS)
+    limit_processor_time(parameters.pop("seconds"))
     from coverslip.models._libraries import shapes_only
+    from coverslip.models.networks import create_network
 
     try:
         with shapes_only():

@@ -1,4 +1,4 @@
-"""Optimizers, learning rates and the number of steps of fine-tuning, fixed or adapted to a time limit.
+"""The number of steps of fine-tuning, fixed or adapted to a time limit.
 
 The learning rate is a function of the progress, which runs from 0 to 1. Every step adds an equal share of the remaining
 progress, so that the number of steps can change at any time and the learning rate still falls to its end. Changes are

@@ -1,4 +1,4 @@
-"""Preprocessing by the recipe and the training images, and the preview of data augmentation."""
+"""Preprocessing, by the recipe and the training images."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Scores of epochs, and comparison of two classifiers by validation images."""
+"""Comparison of two classifiers by validation images."""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,13 +7,11 @@ from coverslip.evaluation import METRICS, apply_temperature, fit_temperature
 from coverslip.runs import Recipe
 
 Ints = npt.NDArray[np.int64]
-
+Floats = npt.NDArray[np.float64]
 
 _N_RESAMPLES = 60
 _NOISE_SHARE = 0.5  # of a standard error: smaller differences are mostly chance
 _SIGNIFICANT_ERRORS = 2.0  # standard errors of a significant difference
-
-Floats = npt.NDArray[np.float64]
 
 
 def rank(logits: Floats, label: Ints, recipe: Recipe) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Loading of weights into networks: every tensor exactly once, with translated names and adapted first layers."""
+"""Loading of weights into networks: every tensor exactly once, with an adapted first layer."""
 
 from typing import Any
 

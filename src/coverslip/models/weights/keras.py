@@ -1,4 +1,4 @@
-"""Reading of Keras weights (HDF5), and translation of NASNet-Mobile and EfficientNetV2 to the networks of coverslip.
+"""Translation of Keras weights of NASNet-Mobile and EfficientNetV2 to the networks of coverslip.
 
 Keras stores a kernel as (height, width, in, out), the kernel of a depthwise convolution as (height, width, channels,
 1), and the kernel of a dense layer as (in, out). The layer names identify the network of a file: the names of Keras's
@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from coverslip.errors import WeightsUnavailable
 from coverslip.models.records import Tensors
+from coverslip.models.weights.hdf5 import Layers, read_layers
 
 if TYPE_CHECKING:
     import torch
-from coverslip.models.weights.hdf5 import Layers, read_layers
 
 _PORTED_CELLS = (
     *("cell_stem_0", "cell_stem_1", "cell_0", "cell_1", "cell_2", "cell_3", "reduction_cell_0"),
