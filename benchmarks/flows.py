@@ -40,7 +40,7 @@ window.addEventListener('click', count('clicks'), true);
 window.addEventListener('keydown', count('keys'), true);
 """
 NUMBERS = re.compile("^The numbers")
-N_LABELLED = 60
+N_LABELED = 60
 RADII = {"large": 15, "small": 7}  # pixels, of discs in fields
 
 
@@ -120,7 +120,7 @@ def label_and_train(flow: Flow) -> None:
         page.get_by_label("Name of the new class").press("Enter")
         page.get_by_role("group", name="Label selected images").get_by_role("button", name=name).wait_for()
     page.get_by_role("grid").get_by_role("gridcell").first.click()
-    for k in range(N_LABELLED):
+    for k in range(N_LABELED):
         page.keyboard.press("12"[k % 2])
     page.get_by_role("group", name="Label selected images").get_by_role("button", name="No class 0").wait_for()
     flow.train()
@@ -161,7 +161,7 @@ def fields_with_boxes(flow: Flow) -> None:
 FLOWS: dict[str, tuple[str, Callable[[Flow], None]]] = {
     "sample": ("sample images → result", samples_to_result),
     "folder": ("own folder → table of predictions", folder_to_table),
-    "label": (f"label {N_LABELLED} → train", label_and_train),
+    "label": (f"label {N_LABELED} → train", label_and_train),
     "correct": ("correct 3 → train again → compare", correct_and_compare),
     "boxes": ("fields with boxes → corrected table", fields_with_boxes),
 }
@@ -210,7 +210,7 @@ def write_images(folder: Path, count: int) -> None:
     write_sample_images(folder / "cells", n_images=count)
     write_new_images(folder / "new", n_images=20)
     (folder / "unlabeled").mkdir()
-    for k, file in enumerate(sorted((folder / "cells").rglob("slide*.png"))[:N_LABELLED]):
+    for k, file in enumerate(sorted((folder / "cells").rglob("slide*.png"))[:N_LABELED]):
         shutil.copy(file, folder / "unlabeled" / f"{k:02}.png")
 
 

@@ -34,8 +34,8 @@ DOCS = Path(__file__).resolve().parent
 PICTURES = DOCS / "app"
 SIZE = {"width": 1280, "height": 800}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-COLOURS = 128  # in a picture: no difference to the eye, a quarter of the size
-FLAT_COLOURS = 48
+COLORS = 128  # in a picture: no difference to the eye, a quarter of the size
+FLAT_COLORS = 48
 PATTERN = r"slide\d+"
 QUICK = {"image_size": 96, "tta": 1, "split": {"folds": 0}}  # a minute instead of ten; the pages look the same
 REPORT_SIZE = {"width": 1100, "height": 2200}
@@ -189,12 +189,12 @@ class Album:
 def reduced(picture: Image.Image) -> Image.Image:
     """With few colors: the page's own, which fill areas, as they are, and photographs with what is left."""
     n = picture.width * picture.height
-    flat = [color for _, color in sorted(picture.getcolors(n), reverse=True)[:FLAT_COLOURS]]
+    flat = [color for _, color in sorted(picture.getcolors(n), reverse=True)[:FLAT_COLORS]]
     style = DOCS.parent / "src" / "coverslip" / "reports" / "tokens.css"
     marks = re.findall(r"--class-\d: [^#]*#(\w{6})", style.read_text("utf-8"))
     flat += [tuple(bytes.fromhex(mark)) for mark in marks]
     palette = Image.new("P", (1, 1))
-    photographs = picture.quantize(COLOURS - len(flat)).getpalette()
+    photographs = picture.quantize(COLORS - len(flat)).getpalette()
     palette.putpalette([value for color in flat for value in color] + photographs)
     return picture.quantize(palette=palette, dither=Image.Dither.NONE)
 

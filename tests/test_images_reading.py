@@ -22,8 +22,8 @@ from coverslip.messages import text
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL", "ignore::PIL.Image.DecompressionBombWarning")
 
 RNG = np.random.default_rng(0)
-GREY = RNG.integers(0, 256, (20, 30), np.uint8)
-COLOUR = RNG.integers(0, 256, (20, 30, 3), np.uint8)
+GRAY = RNG.integers(0, 256, (20, 30), np.uint8)
+COLOR = RNG.integers(0, 256, (20, 30, 3), np.uint8)
 DEEP = RNG.integers(0, 65536, (20, 30), np.uint16)
 
 
@@ -36,20 +36,20 @@ def smooth(height=48, width=64):
 @pytest.mark.parametrize("name", ["png", "bmp", "tif", "webp", "gif", "pgm"])
 def test_gray_comes_back_exactly_from_every_lossless_format(tmp_path, name):
     path = tmp_path / f"cell.{name}"
-    Image.fromarray(GREY).save(path, **({"lossless": True} if name == "webp" else {}))
+    Image.fromarray(GRAY).save(path, **({"lossless": True} if name == "webp" else {}))
     pixels = read_pixels(path)
     gray = pixels.array[..., 0]
-    assert np.array_equal(gray, GREY)
+    assert np.array_equal(gray, GRAY)
     assert pixels.array.dtype == np.uint8
     assert (pixels.bit_depth, pixels.n_planes, pixels.note) == (8, 1, None)
-    assert pixel_hash(pixels.array) == pixel_hash(GREY[..., None])
+    assert pixel_hash(pixels.array) == pixel_hash(GRAY[..., None])
 
 
 @pytest.mark.parametrize("name", ["png", "bmp", "tif", "webp", "ppm", "jp2"])
 def test_color_comes_back_exactly_from_every_lossless_format(tmp_path, name):
     path = tmp_path / f"cell.{name}"
-    Image.fromarray(COLOUR).save(path, **({"lossless": True} if name == "webp" else {}))
-    assert np.array_equal(read_pixels(path).array, COLOUR)
+    Image.fromarray(COLOR).save(path, **({"lossless": True} if name == "webp" else {}))
+    assert np.array_equal(read_pixels(path).array, COLOR)
 
 
 @pytest.mark.parametrize("name", ["jpg", "webp"])
@@ -62,7 +62,7 @@ def test_lossy_formats_come_back_nearly(tmp_path, name):
 
 
 def test_one_bit_becomes_black_and_white(tmp_path):
-    bits = GREY > 127
+    bits = GRAY > 127
     for name in ("png", "bmp", "tif"):
         path = tmp_path / f"mask.{name}"
         Image.fromarray(bits).save(path)
@@ -72,23 +72,23 @@ def test_one_bit_becomes_black_and_white(tmp_path):
 
 
 def test_a_color_palette_gives_its_colors_and_a_gray_one_gives_gray(tmp_path):
-    index = Image.fromarray(GREY % 4).convert("L")
+    index = Image.fromarray(GRAY % 4).convert("L")
     colors = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (9, 9, 9)]
     grays = [(7, 7, 7), (70, 70, 70), (0, 0, 0), (255, 255, 255)]
     for palette, n_channels in ((colors, 3), (grays, 1)):
         image = Image.frombytes("P", index.size, index.tobytes())
         image.putpalette([value for entry in palette for value in entry])
         image.save(tmp_path / "p.png")
-        expected = np.array(palette, np.uint8)[GREY % 4][..., :n_channels]
+        expected = np.array(palette, np.uint8)[GRAY % 4][..., :n_channels]
         assert np.array_equal(read_pixels(tmp_path / "p.png").array, expected)
 
 
 def test_alpha_is_dropped_and_not_blended(tmp_path):
     alpha = RNG.integers(0, 256, (20, 30, 1), np.uint8)
-    Image.fromarray(np.concatenate([COLOUR, alpha], 2)).save(tmp_path / "rgba.png")
-    Image.fromarray(np.concatenate([GREY[..., None], alpha], 2)).save(tmp_path / "la.png")
-    assert np.array_equal(read_pixels(tmp_path / "rgba.png").array, COLOUR)
-    assert np.array_equal(read_pixels(tmp_path / "la.png").array[..., 0], GREY)
+    Image.fromarray(np.concatenate([COLOR, alpha], 2)).save(tmp_path / "rgba.png")
+    Image.fromarray(np.concatenate([GRAY[..., None], alpha], 2)).save(tmp_path / "la.png")
+    assert np.array_equal(read_pixels(tmp_path / "rgba.png").array, COLOR)
+    assert np.array_equal(read_pixels(tmp_path / "la.png").array[..., 0], GRAY)
 
 
 def test_cmyk_becomes_light(tmp_path):
@@ -167,15 +167,15 @@ def test_orientation_is_applied(tmp_path, name, orientation):
 
 
 def test_the_format_is_told_by_the_bytes_and_not_by_the_name(tmp_path):
-    Image.fromarray(COLOUR).save(tmp_path / "a.png")
+    Image.fromarray(COLOR).save(tmp_path / "a.png")
     (tmp_path / "a.png").rename(tmp_path / "a.jpg")
     assert read_pixels(tmp_path / "a.jpg").file_format == "PNG"
 
 
 def test_boxes_and_channels_of_the_plan(tmp_path):
-    Image.fromarray(COLOUR).save(tmp_path / "a.png")
+    Image.fromarray(COLOR).save(tmp_path / "a.png")
     array = read_pixels(tmp_path / "a.png", ReadPlan(box=(5, 2, 10, 7), channels=(2, 0))).array
-    assert np.array_equal(array, COLOUR[2:9, 5:15][..., [2, 0]])
+    assert np.array_equal(array, COLOR[2:9, 5:15][..., [2, 0]])
     assert array.flags.c_contiguous
 
 
@@ -194,7 +194,7 @@ def test_boxes_and_channels_of_the_plan(tmp_path):
     ],
 )
 def test_what_lies_outside_the_image_is_refused(tmp_path, plan):
-    Image.fromarray(COLOUR).save(tmp_path / "a.png")
+    Image.fromarray(COLOR).save(tmp_path / "a.png")
     with pytest.raises(UnreadableImage) as error:
         read_pixels(tmp_path / "a.png", plan)
     assert error.value.file == tmp_path / "a.png"
@@ -217,7 +217,7 @@ def write_noise(path):
 
 
 def write_half_png(path):
-    Image.fromarray(COLOUR).save(path)
+    Image.fromarray(COLOR).save(path)
     path.write_bytes(path.read_bytes()[:900])
 
 
