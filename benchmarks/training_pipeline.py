@@ -3,7 +3,7 @@
 The variants take turns in processes of their own (the allocator's settings cannot be taken back), several rounds;
 read the ratios. Images: `blood_pbc` of COVERSLIP_DATA, else the synthetic samples.
 
-On a GPU (`--device cuda`) coverslip's own steps, in memory or not, are taken in half precision, the naive ones are not.
+On a GPU (`--device cuda`) coverslip's own steps, in memory or not, are taken in the precision of a training.
 
     python benchmarks/training_pipeline.py [--model NAME] [--rounds N] [--steps N] [--device cuda]
 """
@@ -83,7 +83,7 @@ def measure(variant: str, model: str, images: Path, n_steps: int, device: str) -
     from coverslip.models.networks import create_network, train_mode
     from coverslip.training.finetuning import IMAGES_AT_ONCE
     from coverslip.training.processor import faster_convolutions, keep_freed_memory
-    from coverslip.training.step import Precision, Stepper
+    from coverslip.training.step import Precision, Stepper, fastest_dtype
 
     is_naive = variant.startswith("naive")
     if not is_naive:
@@ -95,7 +95,14 @@ def measure(variant: str, model: str, images: Path, n_steps: int, device: str) -
     optimizer = torch.optim.AdamW(network.parameters())
     mean_loss, sum_of_losses = torch.nn.CrossEntropyLoss(), ImageLoss("cross_entropy")
     at_once = IMAGES_AT_ONCE if device == "cpu" else BATCH
-    stepper = Stepper(network, optimizer, at_once, is_divisible=True, precision=Precision(device), emit=print)
+    stepper = Stepper(
+        network,
+        optimizer,
+        at_once,
+        is_divisible=True,
+        precision=Precision(device, fastest_dtype(device, BATCH)),
+        emit=print,
+    )
     source: Callable[[], Iterator[tuple[torch.Tensor, torch.Tensor]]] = {
         "in memory": lambda: in_memory(images, n_steps, device),
         "coverslip": lambda: by_coverslip(images, n_steps, device),

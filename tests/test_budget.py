@@ -664,6 +664,18 @@ def test_a_forecast_of_the_instant_stage_includes_the_later_trainings_of_folds()
     assert timer.seconds_left == 9.0 + 20 * 3.0
 
 
+def test_a_forecast_for_smaller_images_scales_the_features_only() -> None:
+    clock = Clock()
+    deadline = Deadline.within(100.0, clock)
+    timer = InstantStageTimer(deadline, ignore, TimeLimit(deadline, fewest_epochs=0.0, most_epochs=1.0))
+    clock.now = 10.0  # reading the images
+    timer(StageStarted(stage="instant"))
+    clock.now = 16.0  # 2 seconds to make the network ready, 4 seconds for 40 images
+    timer(Progressed(stage=COMPUTING_FEATURES, done=40, total=200, per_second=10.0, seconds_left=16.0))
+    assert timer.seconds_at(1.0) == 12.0 + 20.0
+    assert timer.seconds_at(0.5) == 12.0 + 10.0
+
+
 @pytest.mark.slow
 @pytest.mark.exhaustive
 def test_a_budget_that_is_too_small_for_folds_is_refused_while_features_are_computed(tmp_path: Path) -> None:

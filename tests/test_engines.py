@@ -113,6 +113,24 @@ def test_a_gpu_gives_the_processor_s_numbers(network: Network, pixels: np.ndarra
     assert engine.largest_difference < 1e-4
 
 
+def test_a_device_runs_fewer_images_at_a_time_if_memory_is_insufficient() -> None:
+    sizes: list[int] = []
+
+    class Large(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            sizes.append(len(x))
+            if len(x) > 2:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return x.mean((2, 3))
+
+    x = np.random.default_rng(0).random((5, 3, 4, 4), np.float32)
+    run = pytorch_on_device(Large(), "cpu", 8)
+    np.testing.assert_allclose(run(x), x.mean((2, 3)), rtol=1e-5)
+    assert sizes == [8, 4, 2, 2, 2]
+    run(x[:1])
+    assert sizes[5:] == [2]
+
+
 class Unexportable(nn.Module):
     """Stands for an operation that an exporter gets wrong."""
 

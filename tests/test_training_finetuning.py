@@ -495,7 +495,7 @@ def test_a_step_reads_nothing_back_from_the_device(images: TrainingImages) -> No
     choices = recipe()
     network, loss_of = tiny().to("meta"), ImageLoss("cross_entropy")
     optimizer = torch.optim.AdamW(network.parameters())
-    precision = Precision("meta", torch.float32)
+    precision = Precision("meta")
     stepper = Stepper(network, optimizer, 8, is_divisible=True, precision=precision, emit=lambda event: None)
     order = {"batch_size": 8, "augment": Augment(), "seed": 0, "epoch": 1}
     seen = StepResults()

@@ -14,7 +14,7 @@ from coverslip.losses.functions import ImageLoss
 from coverslip.messages import Set
 from coverslip.models.networks import MultiLayerPooling
 from coverslip.runs import RunContext
-from coverslip.training.batches import TrainingImages
+from coverslip.training.batches import TrainingImages, plain_logits
 from coverslip.training.finetuning import finetune
 from coverslip.training.step import Precision, Stepper, accumulate_gradients
 
@@ -90,9 +90,16 @@ class Large(Small):
         self.head, self.n_fit = whole.head, n_fit
 
     def features(self, x: Tensor) -> Tensor:
-        if len(x) > self.n_fit and torch.is_grad_enabled():
+        if len(x) > self.n_fit:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return super().features(x)
+
+
+def test_validation_uses_smaller_batches_if_memory_is_insufficient(images: TrainingImages) -> None:
+    expected = plain_logits(Large(12), images, 12, "cpu")
+    torch.testing.assert_close(plain_logits(Large(2), images, 12, "cpu"), expected, rtol=1e-4, atol=1e-6)
+    with pytest.raises(torch.OutOfMemoryError):
+        plain_logits(Large(0), images, 12, "cpu")
 
 
 def test_where_memory_runs_out_fewer_images_are_held_and_the_step_is_the_same(images: TrainingImages) -> None:
@@ -101,7 +108,7 @@ def test_where_memory_runs_out_fewer_images_are_held_and_the_step_is_the_same(im
 
     def after_two_steps(n_fit: int) -> list[Tensor]:
         network = Large(n_fit)
-        optimizer, precision = torch.optim.SGD(network.parameters(), lr=0.1), Precision("cpu", torch.float32)
+        optimizer, precision = torch.optim.SGD(network.parameters(), lr=0.1), Precision("cpu")
         stepper = Stepper(network, optimizer, 32, is_divisible=True, precision=precision, emit=events.append)
         for _ in range(2):
             stepper.step(ImageLoss("cross_entropy"), x, label)
@@ -124,7 +131,7 @@ def test_what_cannot_be_divided_further_is_said(
 ) -> None:
     x, label = batch(images)
     network = Large(n_fit)
-    optimizer, precision = torch.optim.SGD(network.parameters(), lr=0.1), Precision("cpu", torch.float32)
+    optimizer, precision = torch.optim.SGD(network.parameters(), lr=0.1), Precision("cpu")
     stepper = Stepper(network, optimizer, 12, is_divisible=is_divisible, precision=precision, emit=lambda event: None)
     with pytest.raises(OutOfMemory) as caught:
         stepper.step(ImageLoss("cross_entropy"), x, label)

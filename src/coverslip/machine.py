@@ -128,6 +128,12 @@ def free_memory_bytes(device: str = "cpu") -> int:
     return min([int(psutil.virtual_memory().available), *_free_in_container(Path("/sys/fs/cgroup"))])
 
 
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Return whether an error of PyTorch is about insufficient memory."""
+    text = str(error).lower()
+    return "out of memory" in text or "alloc_failed" in text
+
+
 def _free_in_container(folder: Path) -> list[int]:
     """Return the free memory within the limit of a container, if there is one (Linux, control groups version 2)."""
     try:

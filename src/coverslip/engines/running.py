@@ -30,7 +30,7 @@ from coverslip.cache import FILES, RECORDS, Kind, RecordStore, claim_store, regi
 from coverslip.errors import CoverslipError, has_extra
 from coverslip.events import Emit, Noted, ignore
 from coverslip.files import write_bytes
-from coverslip.machine import n_cores, processor_name
+from coverslip.machine import is_out_of_memory, n_cores, processor_name
 from coverslip.messages import note
 
 if TYPE_CHECKING:
@@ -351,13 +351,13 @@ def pytorch_on_device(network: "nn.Module", device: str, n_at_once: int) -> Run:
     """Return a function that runs a copy of the network on a device in padded batches of `n_at_once` images.
 
     The batch size is constant because a GPU adds numbers in an order that depends on it, so that the outputs of an
-    image would depend on the number of other images.
+    image would depend on the number of other images. Only if memory is insufficient, it is halved.
     """
     import torch
 
     on_device = copy.deepcopy(network).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the annotation
 
-    def run(images: FloatArray) -> FloatArray:
+    def run_batches(images: FloatArray, n_at_once: int) -> FloatArray:
         black = np.zeros((-len(images) % n_at_once, *images.shape[1:]), np.float32)
         padded = torch.from_numpy(np.concatenate([images, black]))
         # By default cuDNN rounds the factors of convolutions to 10 bits (TF32), and sums in a varying order.
@@ -368,5 +368,15 @@ def pytorch_on_device(network: "nn.Module", device: str, n_at_once: int) -> Run:
             ]
             outputs: FloatArray = torch.cat(batches).cpu().numpy()
         return outputs[: len(images)]
+
+    def run(images: FloatArray) -> FloatArray:
+        nonlocal n_at_once
+        while True:
+            try:
+                return run_batches(images, n_at_once)
+            except RuntimeError as error:
+                if n_at_once == 1 or not is_out_of_memory(error):
+                    raise
+            n_at_once //= 2  # outside the handler, where the error no longer holds the tensors of the failed pass
 
     return run

@@ -56,7 +56,8 @@ _FEWEST_FROM_SCRATCH = 2  # epochs: a single epoch is too short for the learning
 _MORE_EPOCHS = 2.0  # more than that do not improve results
 _SMALLEST_PX, _SMALLEST_SHARE = 64, 0.4  # of the full size: fine-tuned there, most beat their instant classifiers
 _STEP_PX = 32  # networks halve the size five times
-_INSTANT_SHARE = 0.8  # of the time left, for the instant classifier at full size: smaller ones are less accurate
+_INSTANT_SHARE = 0.8  # of the time left, for the instant classifier
+_INSTANT_SHARE_BEGUN = 0.9  # on smaller images, once it has begun: starting again costs time too
 _FORWARD_SHARE = 0.4  # time of predicting images, as a share of a training step on as many images
 _UNUSED_SHARE = 0.2  # of the budget: if more time is left over, a note says so
 _SAFETY = 1.25  # factor on estimates for folds, which cannot be adapted while they run
@@ -161,7 +162,7 @@ class _BudgetedTraining:
             except OutOfTime:
                 if timer.seconds_left < 0 or not smaller:  # it is not the instant stage that takes too long
                     raise self._too_short(timer) from None
-                sizes = smaller[-1:] if timer.seconds_left > 2 * self._left else smaller
+                sizes = self._sizes_in_time(px, smaller, timer)
                 continue
             self._instant_px = self._instant_px or px
             fitted = trained.fitted
@@ -228,7 +229,7 @@ class _BudgetedTraining:
     def _attempt(self, px: int, limit: TimeLimit, timer: InstantStageTimer, *, has_smaller: bool) -> TrainedNetwork:
         stop = self._context.stop  # a resumed training has its instant classifier already
         if not self._is_resumed:
-            share = _INSTANT_SHARE if has_smaller else 1.0
+            share = 1.0 if not has_smaller else _INSTANT_SHARE if px == self._sizes[0] else _INSTANT_SHARE_BEGUN
             stop = Stop(stop.file, timer.deadline_after(share * self._left))
         if px < self._full_px and self._record.full_image_size is None:
             self._reduce(px, smaller_images_note(px, self._full_px))
@@ -236,6 +237,17 @@ class _BudgetedTraining:
         if not self._is_resumed:
             self._save(recipe)
         return self._train(recipe, replace(self._context, emit=timer, stop=stop, limit=limit))
+
+    def _sizes_in_time(self, px: int, smaller: list[int], timer: InstantStageTimer) -> list[int]:
+        """Return the smaller sizes from the largest one at which the instant stage is expected to fit; the last one
+        if it fits at none.
+
+        Every attempt reads the images again, so that sizes which cannot fit are not tried.
+        """
+        for number, other_px in enumerate(smaller[:-1]):
+            if timer.seconds_at((other_px / px) ** SIZE_POWER) <= _INSTANT_SHARE * self._left:
+                return smaller[number:]
+        return smaller[-1:]
 
     def _smaller_sizes(
         self, px: int, smaller: list[int], fitted: "Fitted", timer: InstantStageTimer, limit: TimeLimit

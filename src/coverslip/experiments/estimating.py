@@ -299,6 +299,15 @@ class InstantStageTimer:
         """Return a deadline that is over as soon as the instant stage is expected to end later than in `seconds`."""
         return Deadline(self._deadline.clock() + seconds, lambda: self._deadline.clock() + self.seconds_left)
 
+    def seconds_at(self, factor: float) -> float:
+        """Return the expected seconds of the whole instant stage if features take `factor` of the time per image.
+
+        The factor does not apply to reading the images and loading the network.
+        """
+        now = self._deadline.clock()
+        features_began = now if self._loading is None else self._stage_began + self._loading
+        return features_began - self._began + factor * (now - features_began + max(0.0, self.seconds_left))
+
     def __call__(self, event: Event) -> None:
         match event:
             case StageStarted(stage="instant"):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from coverslip.augmentation.transform import apply_changes, draw_changes
 from coverslip.events import ValidationImagesChosen
 from coverslip.images import Preprocessing
+from coverslip.machine import is_out_of_memory
 from coverslip.runs import Augment, Recipe, RunContext, Sampling
 
 Ints = npt.NDArray[np.int64]
@@ -150,11 +151,20 @@ def plain_batches(pixels_of: PixelsOf, positions: Ints, *, batch_size: int, devi
 
 
 def plain_logits(network: nn.Module, images: TrainingImages, batch_size: int, device: str) -> Tensor:
-    """Return (n_val, K) float32 logits on the CPU of the validation images without augmentation."""
+    """Return (n_val, K) float32 logits on the CPU of the validation images without augmentation.
+
+    If memory is insufficient for a batch, smaller batches are used.
+    """
     network.eval()
-    with torch.inference_mode():
-        batches = plain_batches(images.pixels_of, images.val, batch_size=batch_size, device=device)
-        return torch.cat([network(x).float() for x in batches]).cpu()
+    while True:
+        try:
+            with torch.inference_mode():
+                batches = plain_batches(images.pixels_of, images.val, batch_size=batch_size, device=device)
+                return torch.cat([network(x).float() for x in batches]).cpu()
+        except RuntimeError as error:
+            if batch_size == 1 or not is_out_of_memory(error):
+                raise
+        batch_size //= 2  # outside the handler, where the error no longer holds the tensors of the failed pass
 
 
 def as_tensor(pixels: npt.NDArray[np.unsignedinteger], device: str = "cpu") -> Tensor:

@@ -20,6 +20,7 @@ from coverslip.errors import OutOfTime, Stopped
 from coverslip.events import CheckpointSaved, CheckpointSelection, Noted, StepEnded
 from coverslip.files import write_link
 from coverslip.losses.functions import ClusterLoss, ImageLoss, balanced_weight
+from coverslip.machine import is_out_of_memory
 from coverslip.messages import note
 from coverslip.models.networks import Network, follows_batches, train_mode
 from coverslip.runs import Recipe, RunContext
@@ -48,9 +49,10 @@ from coverslip.training.step import (
     Precision,
     PrecisionName,
     Stepper,
-    is_out_of_memory,
+    fastest_dtype,
     other_precision,
     out_of_memory,
+    reproducible_steps,
     standardized_head,
 )
 
@@ -113,20 +115,20 @@ def finetune(
             if it exists. Its listener receives every epoch and, a few times per second, steps. Its stop request is
             checked before every step. Its deadline ends fine-tuning after the last complete epoch.
         last_epoch: after which fine-tuning ends, with the learning rates of the recipe's epochs; None: all epochs.
-        precision: of the steps; None for the fastest of the device.
+        precision: of the steps; None for the fastest.
 
     Raises:
         OutOfMemory: a step does not fit into memory with any size of micro-batch.
     """
     network.to(context.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the annotation
-    with _head_for_training(network, images, recipe, context.device):
-        precision = precision or Precision(context.device)
-        try:
+    precision = precision or Precision(context.device, fastest_dtype(context.device, recipe.batch_size))
+    try:
+        with reproducible_steps(context.device), _head_for_training(network, images, recipe, context.device):
             return _run_epochs(network, images, recipe, last_epoch, precision, context)
-        except RuntimeError as error:  # outside the steps, which handle such errors
-            if not is_out_of_memory(error):
-                raise
-        raise out_of_memory(recipe.batch_size)
+    except RuntimeError as error:  # outside the steps, which handle such errors
+        if not is_out_of_memory(error):
+            raise
+    raise out_of_memory(recipe.batch_size)
 
 
 def _head_for_training(

@@ -10,6 +10,7 @@ with steps of about the same length for every weight (Adam) then changes all log
 head in the first epoch. On features with mean 0 and standard deviation 1, a step changes every logit by about as much.
 """
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Literal
@@ -23,6 +24,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from coverslip.errors import OutOfMemory
 from coverslip.events import Emit, Noted
 from coverslip.losses.functions import ClusterLoss, ImageLoss
+from coverslip.machine import is_out_of_memory
 from coverslip.messages import Set, note
 from coverslip.models.networks import Network, train_mode
 from coverslip.runs import Recipe
@@ -135,22 +137,22 @@ _NAMES: dict[torch.dtype, PrecisionName] = {
 # lose some of them to the search for the scale.
 _INITIAL_SCALE = 1024.0
 _STEPS_BEFORE_GROWTH = 200
+_MANY_IMAGES = 64  # in a step
 
 
 class Precision:
     """The floating-point format of the backbone in a step; weights, head, losses and the optimizer stay in float32.
 
-    On a CUDA GPU the default is bfloat16 if the GPU supports it, otherwise float16. In float16, losses are multiplied
-    by a scale that follows the gradients, so that small gradients do not become zero (Micikevicius et al. 2018, Mixed
-    precision training).
+    In float16, losses are multiplied by a scale that follows the gradients, so that small gradients do not become zero
+    (Micikevicius et al. 2018, Mixed precision training).
 
     Args:
         device: name of the device in PyTorch.
-        dtype: float32, bfloat16 or float16; None for the fastest format of the device.
+        dtype: float32, bfloat16 or float16; see `fastest_dtype`.
     """
 
-    def __init__(self, device: str, dtype: torch.dtype | None = None) -> None:
-        self.device, self.dtype = device, dtype or _fastest_dtype(device)
+    def __init__(self, device: str, dtype: torch.dtype = torch.float32) -> None:
+        self.device, self.dtype = device, dtype
         self._scaler = torch.amp.GradScaler(
             device,
             init_scale=_INITIAL_SCALE,
@@ -194,12 +196,37 @@ class Precision:
         self._scaler.update()
 
 
-def _fastest_dtype(device: str) -> torch.dtype:
-    """Return the fastest format by the generation of the GPU: bfloat16 from Ampere on, float16 from Volta on."""
+@contextmanager
+def reproducible_steps(device: str) -> Iterator[None]:
+    """Use operations inside the context that give the same result in every run, where PyTorch has them.
+
+    On a CUDA GPU, some operations add numbers in a varying order otherwise, such as the gradient of a resized image.
+    """
+    if device != "cuda":
+        yield
+        return
+    with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=True), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*deterministic", UserWarning)  # for operations that vary in any case
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        try:
+            yield
+        finally:
+            torch.use_deterministic_algorithms(False)
+
+
+def fastest_dtype(device: str, batch_size: int) -> torch.dtype:
+    """Return the fastest format for steps on a device, by the generation of a CUDA GPU.
+
+    From Ampere on, convolutions in float32 use TF32, and bfloat16 is faster only if a step has many images: with few,
+    its additional conversions take longer than they save (benchmarks/RESULTS.md, "On a GPU"). Before, from Volta on,
+    only float16 uses the fast units.
+    """
     if device != "cuda":
         return torch.float32
     capability = torch.cuda.get_device_capability()
-    return torch.bfloat16 if capability >= (8, 0) else torch.float16 if capability >= (7, 0) else torch.float32
+    if capability >= (8, 0):
+        return torch.bfloat16 if batch_size >= _MANY_IMAGES else torch.float32
+    return torch.float16 if capability >= (7, 0) else torch.float32
 
 
 def other_precision(before: str, now: str) -> Noted:
@@ -292,7 +319,7 @@ def accumulate_gradients(
     Returns:
         The mean loss with the penalty, and (B, K) logits, in float32.
     """
-    precision = precision or Precision(x.device.type, torch.float32)
+    precision = precision or Precision(x.device.type)
     total = loss_of.total_weight(label)
     loss, logits = torch.zeros((), device=x.device), []
     for start in range(0, len(label), images_at_once):
@@ -308,12 +335,6 @@ def accumulate_gradients(
         loss += share.detach()
         logits.append(batch_logits.detach())
     return loss, torch.cat(logits)
-
-
-def is_out_of_memory(error: RuntimeError) -> bool:
-    """Return whether an error of PyTorch is about insufficient memory."""
-    text = str(error).lower()
-    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in text or "alloc_failed" in text
 
 
 def out_of_memory(n_images: int) -> OutOfMemory:

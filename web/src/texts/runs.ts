@@ -52,7 +52,7 @@ export const runs = {
         one: `${count(n)} test image relabeled`,
         other: `${count(n)} test images relabeled`,
       }),
-      help: 'Labels of misclassified test images were corrected, so the result is too high. The summary of the training shows the accuracy with the earlier labels.',
+      help: 'Labels of misclassified test images were corrected, so the result may be too high. The summary of the training shows the accuracy with the earlier labels.',
     }),
     otherRule: 'without threshold',
     otherRuleHelp:

@@ -357,7 +357,7 @@ key-checkpoint-selection-choice-last = the last epoch
 key-stage-selection =
     .name = Stage selection
     .help = Whether the instant classifier is kept if the fine-tuned network has worse validation results. Publications keep the fine-tuned network in any case.
-    .meaning = Whether the instant classifier or the fine-tuned network is kept: the one with the better validation results, or the fine-tuned network in any case. If fine-tuning begins with the instant classifier and has at least as many epochs as `auto`, the fine-tuned network is kept unless its primary metric is lower by more than two standard errors of the difference.
+    .meaning = Whether the instant classifier or the fine-tuned network is kept: the one with the better validation results, or the fine-tuned network in any case. If fine-tuning begins with the instant classifier and has at least three quarters of the epochs that `auto` sets, the fine-tuned network is kept unless its primary metric is lower by more than two standard errors of the difference.
 
 key-stage-selection-choice-better = selected by validation results
 
