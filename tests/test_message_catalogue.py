@@ -12,6 +12,7 @@ from fluent.syntax import ast as fluent
 
 import coverslip
 from coverslip import errors
+from coverslip.evaluation import METRICS
 from coverslip.messages import entries, note, text
 from coverslip.runs import Recipe
 from coverslip.runs.recipe.keys import GROUPS, code_of, fields_of, named_values, record_of
@@ -152,7 +153,8 @@ def test_every_entry_is_used() -> None:
     quoted = quoted_strings()
     in_templates = {use.code.partition(".")[0] for use in uses_in_templates()}
     presets = {f"preset-{name}" for name in PRESETS}
-    assert set(entries()) - quoted - in_templates - set(key_codes()) - presets == set()
+    of_tables = {*key_codes(), *metric_codes(), *presets}
+    assert set(entries()) - quoted - in_templates - of_tables == set()
     assert presets <= set(entries())
 
 
@@ -179,6 +181,21 @@ def test_every_key_and_choice_has_its_texts() -> None:
             assert messages[code].value is None, code
         variables_of = set().union(*(variables(each.value) for each in messages[code].attributes))
         assert variables_of <= {"value", "n"}, code
+
+
+def metric_codes() -> dict[str, str]:
+    """The entry of each metric, and its name."""
+    return {f"metric-{name}".replace("_", "-"): name for name in METRICS}
+
+
+def test_every_metric_has_its_texts() -> None:
+    messages = parsed()
+    assert set(metric_codes()) == {code for code in messages if code.startswith("metric-")}
+    for code, name in metric_codes().items():
+        assert messages[code].value is not None, code
+        attributes = {each.id.name for each in messages[code].attributes}
+        assert {"meaning"} <= attributes <= {"meaning", "undefined", "no-interval"}, code
+        assert ("no-interval" in attributes) == (METRICS[name].influence is None), code
 
 
 def test_no_code_has_two_entries() -> None:
