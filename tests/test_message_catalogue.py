@@ -12,8 +12,12 @@ from fluent.syntax import ast as fluent
 
 import coverslip
 from coverslip import errors
+from coverslip.augmentation import AUGMENT_SETS
 from coverslip.evaluation import METRICS
+from coverslip.keys import Option
+from coverslip.losses import LOSSES
 from coverslip.messages import entries, note, text
+from coverslip.models import list_models
 from coverslip.runs import Recipe
 from coverslip.runs.recipe.keys import GROUPS, code_of, fields_of, named_values, record_of
 from coverslip.studies import PRESETS
@@ -159,12 +163,22 @@ def test_every_entry_is_used() -> None:
 
 
 def key_codes() -> list[str]:
-    """The entries of the groups, keys and choices of a recipe."""
+    """The entries of the groups, keys, choices, named sets and options of a recipe."""
     codes = [f"key-group-{name}" for name in GROUPS]
     for key, field in fields_of(Recipe):
         has_names = record_of(field).choice_name is None
         codes += [code_of(key), *(code_of(key, value) for value in named_values(field) if has_names)]
+    codes += [code_of("augment", name) for name in AUGMENT_SETS]
+    for key, option in options():
+        codes += [code_of(key), *(code_of(key, value) for value in option.choices)]
     return codes
+
+
+def options() -> Iterator[tuple[str, Option]]:
+    """Each option of networks and losses with its dotted key."""
+    for record in (*LOSSES.values(), *list_models()):
+        key = "loss_options" if record.name in LOSSES else "model_options"
+        yield from ((f"{key}.{record.name}.{option.name}", option) for option in record.options)
 
 
 def test_every_key_and_choice_has_its_texts() -> None:
