@@ -14,6 +14,7 @@ import coverslip
 from coverslip import errors
 from coverslip.augmentation import AUGMENT_SETS
 from coverslip.evaluation import METRICS
+from coverslip.events import COMPUTING_FEATURES
 from coverslip.keys import Option
 from coverslip.losses import LOSSES
 from coverslip.messages import entries, note, text
@@ -26,6 +27,7 @@ SOURCES = Path(coverslip.__file__).parent
 CALL_IN_TEMPLATE = re.compile(r"""\btext\(["']([\w.-]+)["']((?:, *\w+=[^,)]+)*)\)""")
 # The functions that take a code and its parameters, besides errors; and those of their arguments that are none.
 FUNCTIONS = {"text", "note", "finding_case", "failure", "noted", "limit", "usage_error", "Deviation"}
+FUNCTIONS_OF_STAGES = {"Progressed", "progress_reporter"}
 FUNCTIONS_OF_CODES = {"column_titles"}  # every argument is the code of a message without variables
 NOT_PARAMETERS = {
     *("file", "remedies", "cause", "faults", "lines", "images", "notes", "level", "kind", "do"),
@@ -76,15 +78,21 @@ def uses() -> Iterator[Use]:
     own = {"MissingSource", "ImagesChanged", "ChangedSince"}
     for file in sorted(SOURCES.rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if not isinstance(node, ast.Call) or not node.args:
+            if not isinstance(node, ast.Call):
                 continue
             name = ast.unparse(node.func).rpartition(".")[2]
             if name in FUNCTIONS_OF_CODES:
                 for code in (code for argument in node.args for code in codes_in(argument)):
                     yield Use(f"{file.relative_to(SOURCES)}:{node.lineno}", code, frozenset(), False, True, False)
+            if name in FUNCTIONS_OF_STAGES:
+                yield from uses_of_stage(node, f"{file.relative_to(SOURCES)}:{node.lineno}")
             is_error = is_error_class(name) or name in own or ast.unparse(node.func) == "super().__init__"
             keywords = {keyword.arg for keyword in node.keywords}
-            if not (is_error or (name in FUNCTIONS and isinstance(node.func, ast.Name))) or "do" in keywords:
+            if (
+                not (is_error or (name in FUNCTIONS and isinstance(node.func, ast.Name)))
+                or "do" in keywords
+                or not node.args
+            ):
                 continue
             reserved = set() if name == "text" else NOT_PARAMETERS
             parameters = None if None in keywords else frozenset(filter(None, keywords)) - reserved
@@ -92,6 +100,14 @@ def uses() -> Iterator[Use]:
                 if " " not in code:
                     where = f"{file.relative_to(SOURCES)}:{node.lineno}"
                     yield Use(where, code, parameters, is_error, name == "text", "cause" in keywords)
+
+
+def uses_of_stage(call: ast.Call, where: str) -> Iterator[Use]:
+    """The entry of the stage whose progress a call reports."""
+    keywords = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
+    stage = keywords["stage"] if "stage" in keywords else call.args[1] if len(call.args) > 1 else None
+    for code in codes_in(stage) if stage else []:
+        yield Use(where, f"stage-{code}", frozenset(keywords), False, True, False)
 
 
 def variables(pattern: fluent.Pattern) -> set[str]:
@@ -157,9 +173,18 @@ def test_every_entry_is_used() -> None:
     quoted = quoted_strings()
     in_templates = {use.code.partition(".")[0] for use in uses_in_templates()}
     presets = {f"preset-{name}" for name in PRESETS}
-    of_tables = {*key_codes(), *metric_codes(), *presets}
+    of_tables = {*key_codes(), *metric_codes(), *stage_codes(), *presets}
     assert set(entries()) - quoted - in_templates - of_tables == set()
     assert presets <= set(entries())
+
+
+def stage_codes() -> set[str]:
+    """The entries of the stages of work."""
+    return {use.code for use in uses() if use.code.startswith("stage-")} | {f"stage-{COMPUTING_FEATURES}"}
+
+
+def test_every_stage_of_work_has_its_name() -> None:
+    assert stage_codes() == {code for code in entries() if code.startswith("stage-")}
 
 
 def key_codes() -> list[str]:

@@ -6754,6 +6754,8 @@ export interface components {
         StepProgress: {
             /** Stage */
             stage: string;
+            /** Title */
+            title: string;
             /** Done */
             done: number;
             /** Total */
@@ -7579,6 +7581,8 @@ export interface components {
         Work: {
             /** Stage */
             stage: string;
+            /** Title */
+            title: string;
             /** Done */
             done: number;
             /** Total */

@@ -323,7 +323,7 @@ def _all_images(
         if now - last_emitted > _SECONDS_BETWEEN_EVENTS or i + 1 == n:
             last_emitted, pace = now, (i + 1) / max(now - began, 1e-9)
             left = (n - i - 1) / pace
-            emit(Progressed(stage="explaining", done=i + 1, total=n, per_second=pace, seconds_left=left))
+            emit(Progressed(stage="explaining-predictions", done=i + 1, total=n, per_second=pace, seconds_left=left))
 
 
 def _explained(
