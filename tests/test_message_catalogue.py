@@ -262,10 +262,11 @@ def test_a_note_has_its_code_text_and_parameters() -> None:
     assert made.text == text("excluded-rows", n_images=3)
 
 
-def test_an_error_that_another_one_caused_has_its_text_and_what_to_do() -> None:
+def test_an_error_that_another_one_caused_has_its_text_and_code_and_what_to_do() -> None:
     cause = errors.ExtraNotInstalled("Reading", "onnx")
     error = errors.CoverslipError("all-rows-excluded", cause=cause)
     assert error.parameters["what"] == cause.what
+    assert error.failure.parameters["cause"] == {"code": cause.code, "parameters": cause.parameters}
     assert error.do != cause.do  # it says itself what to do
 
 
