@@ -175,9 +175,9 @@ def doing(last: dict[str, Any]) -> str:
     match last["event"]:
         case "Progressed" if last["done"] < last["total"] or last["stage"] == "predicting":
             return "measuring or writing the report" if last["stage"] == "predicting" else last["stage"]
-        case "Progressed" if last["stage"] == "reading images":
+        case "Progressed" if last["stage"] == "reading-images":
             return "splitting"
-        case "Progressed" if last["stage"] == "preprocessing images":
+        case "Progressed" if last["stage"] == "preprocessing-images":
             return "building the network"
         case "Progressed":
             return "fitting the head"

@@ -57,15 +57,14 @@ def recipe_table() -> str:
 
 def augment_table() -> str:
     """One row per named set: what it changes, and where that comes from."""
-    from coverslip.augmentation import AUGMENT_SETS
-    from coverslip.runs import augment_named
+    from coverslip.runs.recipe import named_sets
 
     head = ["| set | changes | why |", "|---|---|---|"]
     rows = []
-    for name, one in AUGMENT_SETS.items():
-        changes = {key: value for key, value in augment_named(name).model_dump(mode="json").items() if value}
+    for one in named_sets():
+        changes = {key.removeprefix("augment."): value for key, value in one.values.items() if value}
         words = ", ".join(f"`{key}: {json.dumps(value)}`" for key, value in changes.items())
-        rows.append(f"| `{name}` | {words or 'nothing'} | {one.source} |")
+        rows.append(f"| `{one.name}` | {words or 'nothing'} | {one.text} |")
     return "\n".join([*head, *rows])
 
 

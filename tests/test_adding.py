@@ -58,10 +58,11 @@ def _first_image(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     )
 
 
-METRIC = MetricRecord(
-    name="lowest_recall", title="Lowest recall", meaning="of the class that is found least", value=_lowest_recall
-)
+METRIC = MetricRecord(name="lowest_recall", value=_lowest_recall)
 add_entries("""
+metric-lowest-recall = Lowest recall
+    .meaning = of the class that is found least
+
 key-augment-speckle =
     .name = Speckle
     .help = A little noise.

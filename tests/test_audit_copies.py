@@ -177,7 +177,7 @@ def test_progress_is_told_and_nothing_that_is_plain_has_copies(tmp_path, monkeyp
     data = open_dataset(tmp_path)
     scan = scan_images(data)
     assert with_near_duplicates(data, scan, emit=told.append).near_duplicates == ()
-    assert {event.stage for event in told if isinstance(event, Progressed)} == {"reading images for near-duplicates"}
+    assert {event.stage for event in told if isinstance(event, Progressed)} == {"reading-images-for-duplicates"}
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (3, 200, 3), (64, 64, 4), (50, 50, 1)])

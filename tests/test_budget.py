@@ -700,7 +700,7 @@ def test_training_from_scratch_ends_the_forecast_of_the_instant_stage_when_fine_
     deadline = Deadline.within(100.0, clock)
     timer = InstantStageTimer(deadline, ignore, TimeLimit(deadline, fewest_epochs=0.0, most_epochs=1.0))
     of_stage = timer.deadline_after(60.0)
-    timer(Progressed(stage="preprocessing images", done=50, total=100, per_second=1.0, seconds_left=50.0))
+    timer(Progressed(stage="preprocessing-images", done=50, total=100, per_second=1.0, seconds_left=50.0))
     assert of_stage.seconds_left() == 10.0
     timer(StageStarted(stage="finetune", n_epochs=3))
     clock.now = 99.0

@@ -76,7 +76,7 @@ def a_training() -> list[Event]:
     ]
     return [
         *(
-            Progressed(stage="reading images", done=i, total=50, per_second=100.0, seconds_left=1.0)
+            Progressed(stage="reading-images", done=i, total=50, per_second=100.0, seconds_left=1.0)
             for i in range(1, 51)
         ),
         Noted(text="[odd] names stay as they are", level="warning"),

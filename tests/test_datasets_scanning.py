@@ -77,7 +77,7 @@ def test_a_second_scan_reads_nothing_and_finds_the_same(folder):
     second, events = scan_loudly(folder)
     assert not n_read(events)
     assert second == first
-    assert events[-1] == Progressed(stage="reading images", done=40, total=40)
+    assert events[-1] == Progressed(stage="reading-images", done=40, total=40)
 
 
 def test_a_changed_file_is_read_again(folder):

@@ -112,6 +112,10 @@ def test_an_unknown_loss_or_invalid_option_is_refused(
 add_entries("""
 key-loss-choice-hinge = hinge
     .phrase = a hinge loss
+
+key-loss-options-hinge-margin =
+    .name = Margin
+    .help = Of logits.
 """)
 
 
@@ -125,7 +129,7 @@ def hinge() -> Iterator[LossRecord]:
     record = LossRecord(
         name="hinge",
         per_image=per_image,
-        options=(Option(name="margin", title="Margin", help="Of logits.", type="number", default=1.0, maximum=9),),
+        options=(Option(name="margin", type="number", default=1.0, maximum=9),),
     )
     LOSSES.add(record)
     yield record

@@ -12,7 +12,13 @@ from fluent.syntax import ast as fluent
 
 import coverslip
 from coverslip import errors
+from coverslip.augmentation import AUGMENT_SETS
+from coverslip.evaluation import METRICS
+from coverslip.events import COMPUTING_FEATURES
+from coverslip.keys import Option
+from coverslip.losses import LOSSES
 from coverslip.messages import entries, note, text
+from coverslip.models import list_models
 from coverslip.runs import Recipe
 from coverslip.runs.recipe.keys import GROUPS, code_of, fields_of, named_values, record_of
 from coverslip.studies import PRESETS
@@ -21,6 +27,7 @@ SOURCES = Path(coverslip.__file__).parent
 CALL_IN_TEMPLATE = re.compile(r"""\btext\(["']([\w.-]+)["']((?:, *\w+=[^,)]+)*)\)""")
 # The functions that take a code and its parameters, besides errors; and those of their arguments that are none.
 FUNCTIONS = {"text", "note", "finding_case", "failure", "noted", "limit", "usage_error", "Deviation"}
+FUNCTIONS_OF_STAGES = {"Progressed", "progress_reporter"}
 FUNCTIONS_OF_CODES = {"column_titles"}  # every argument is the code of a message without variables
 NOT_PARAMETERS = {
     *("file", "remedies", "cause", "faults", "lines", "images", "notes", "level", "kind", "do"),
@@ -71,15 +78,21 @@ def uses() -> Iterator[Use]:
     own = {"MissingSource", "ImagesChanged", "ChangedSince"}
     for file in sorted(SOURCES.rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if not isinstance(node, ast.Call) or not node.args:
+            if not isinstance(node, ast.Call):
                 continue
             name = ast.unparse(node.func).rpartition(".")[2]
             if name in FUNCTIONS_OF_CODES:
                 for code in (code for argument in node.args for code in codes_in(argument)):
                     yield Use(f"{file.relative_to(SOURCES)}:{node.lineno}", code, frozenset(), False, True, False)
+            if name in FUNCTIONS_OF_STAGES:
+                yield from uses_of_stage(node, f"{file.relative_to(SOURCES)}:{node.lineno}")
             is_error = is_error_class(name) or name in own or ast.unparse(node.func) == "super().__init__"
             keywords = {keyword.arg for keyword in node.keywords}
-            if not (is_error or (name in FUNCTIONS and isinstance(node.func, ast.Name))) or "do" in keywords:
+            if (
+                not (is_error or (name in FUNCTIONS and isinstance(node.func, ast.Name)))
+                or "do" in keywords
+                or not node.args
+            ):
                 continue
             reserved = set() if name == "text" else NOT_PARAMETERS
             parameters = None if None in keywords else frozenset(filter(None, keywords)) - reserved
@@ -87,6 +100,14 @@ def uses() -> Iterator[Use]:
                 if " " not in code:
                     where = f"{file.relative_to(SOURCES)}:{node.lineno}"
                     yield Use(where, code, parameters, is_error, name == "text", "cause" in keywords)
+
+
+def uses_of_stage(call: ast.Call, where: str) -> Iterator[Use]:
+    """The entry of the stage whose progress a call reports."""
+    keywords = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
+    stage = keywords["stage"] if "stage" in keywords else call.args[1] if len(call.args) > 1 else None
+    for code in codes_in(stage) if stage else []:
+        yield Use(where, f"stage-{code}", frozenset(keywords), False, True, False)
 
 
 def variables(pattern: fluent.Pattern) -> set[str]:
@@ -152,17 +173,37 @@ def test_every_entry_is_used() -> None:
     quoted = quoted_strings()
     in_templates = {use.code.partition(".")[0] for use in uses_in_templates()}
     presets = {f"preset-{name}" for name in PRESETS}
-    assert set(entries()) - quoted - in_templates - set(key_codes()) - presets == set()
+    of_tables = {*key_codes(), *metric_codes(), *stage_codes(), *presets}
+    assert set(entries()) - quoted - in_templates - of_tables == set()
     assert presets <= set(entries())
 
 
+def stage_codes() -> set[str]:
+    """The entries of the stages of work."""
+    return {use.code for use in uses() if use.code.startswith("stage-")} | {f"stage-{COMPUTING_FEATURES}"}
+
+
+def test_every_stage_of_work_has_its_name() -> None:
+    assert stage_codes() == {code for code in entries() if code.startswith("stage-")}
+
+
 def key_codes() -> list[str]:
-    """The entries of the groups, keys and choices of a recipe."""
+    """The entries of the groups, keys, choices, named sets and options of a recipe."""
     codes = [f"key-group-{name}" for name in GROUPS]
     for key, field in fields_of(Recipe):
         has_names = record_of(field).choice_name is None
         codes += [code_of(key), *(code_of(key, value) for value in named_values(field) if has_names)]
+    codes += [code_of("augment", name) for name in AUGMENT_SETS]
+    for key, option in options():
+        codes += [code_of(key), *(code_of(key, value) for value in option.choices)]
     return codes
+
+
+def options() -> Iterator[tuple[str, Option]]:
+    """Each option of networks and losses with its dotted key."""
+    for record in (*LOSSES.values(), *list_models()):
+        key = "loss_options" if record.name in LOSSES else "model_options"
+        yield from ((f"{key}.{record.name}.{option.name}", option) for option in record.options)
 
 
 def test_every_key_and_choice_has_its_texts() -> None:
@@ -179,6 +220,21 @@ def test_every_key_and_choice_has_its_texts() -> None:
             assert messages[code].value is None, code
         variables_of = set().union(*(variables(each.value) for each in messages[code].attributes))
         assert variables_of <= {"value", "n"}, code
+
+
+def metric_codes() -> dict[str, str]:
+    """The entry of each metric, and its name."""
+    return {f"metric-{name}".replace("_", "-"): name for name in METRICS}
+
+
+def test_every_metric_has_its_texts() -> None:
+    messages = parsed()
+    assert set(metric_codes()) == {code for code in messages if code.startswith("metric-")}
+    for code, name in metric_codes().items():
+        assert messages[code].value is not None, code
+        attributes = {each.id.name for each in messages[code].attributes}
+        assert {"meaning"} <= attributes <= {"meaning", "undefined", "no-interval"}, code
+        assert ("no-interval" in attributes) == (METRICS[name].influence is None), code
 
 
 def test_no_code_has_two_entries() -> None:
@@ -206,10 +262,11 @@ def test_a_note_has_its_code_text_and_parameters() -> None:
     assert made.text == text("excluded-rows", n_images=3)
 
 
-def test_an_error_that_another_one_caused_has_its_text_and_what_to_do() -> None:
+def test_an_error_that_another_one_caused_has_its_text_and_code_and_what_to_do() -> None:
     cause = errors.ExtraNotInstalled("Reading", "onnx")
     error = errors.CoverslipError("all-rows-excluded", cause=cause)
     assert error.parameters["what"] == cause.what
+    assert error.failure.parameters["cause"] == {"code": cause.code, "parameters": cause.parameters}
     assert error.do != cause.do  # it says itself what to do
 
 

@@ -29,7 +29,7 @@ from coverslip.events import (
 from coverslip.progress import show
 
 EVENTS: list[Event] = [
-    Progressed(stage="reading images", done=4, total=8, per_second=2.0, seconds_left=2.0),
+    Progressed(stage="reading-images", done=4, total=8, per_second=2.0, seconds_left=2.0),
     Noted(text="Two images are equal.", level="warning"),
     RunStarted(run="runs/first", n_train=6, n_val=2, n_test=2, classes=("a", "b")),
     RunEnded(run="runs/first", state="failed", reason="The disk is full"),
@@ -65,8 +65,8 @@ SHOWN = """
 from coverslip.events import Noted, Progressed, StageStarted
 from coverslip.progress import show
 show(StageStarted(stage="instant"))
-show(Progressed(stage="reading images", done=4, total=8))
-show(Progressed(stage="reading images", done=8, total=8))
+show(Progressed(stage="reading-images", done=4, total=8))
+show(Progressed(stage="reading-images", done=8, total=8))
 show(Noted(text="Done."))
 """
 
@@ -114,7 +114,7 @@ def test_progress_is_shown_in_a_notebook_s_cell(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "IPython.display", ipython.display)
     monkeypatch.setattr(progress, "_output", progress._Output())
     show(Noted(text="1 < 2"))
-    show(Progressed(stage="reading images", done=4, total=8))
+    show(Progressed(stage="reading-images", done=4, total=8))
     show(StageStarted(stage="instant"))
     shell.execution_count = 2
     show(StageStarted(stage="instant"))

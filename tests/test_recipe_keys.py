@@ -182,8 +182,11 @@ def test_the_command_line_lists_all_keys(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_a_metric_that_is_added_can_be_chosen_by_and_is_told() -> None:
-    record = MetricRecord(name="half", title="Half", meaning="one half", value=lambda *_: 0.5)
-    METRICS.add(record)
+    add_entries("""
+metric-half = Half
+    .meaning = one half
+""")
+    METRICS.add(MetricRecord(name="half", value=lambda *_: 0.5))
     try:
         key = next(key for key in recipe_keys() if key.key == "primary_metric")
         assert "half" in [choice.value for choice in key.choices or []]

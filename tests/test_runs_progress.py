@@ -41,7 +41,7 @@ def folded(events: Iterable[Event], progress: Progress | None = None) -> Progres
 
 def of_two_folds() -> list[Event]:
     return [
-        Progressed(stage="reading images", done=5, total=10),
+        Progressed(stage="reading-images", done=5, total=10),
         FoldStarted(fold=1, n_folds=2),
         StageStarted(stage="instant", fold=1),
         InstantClassifierFitted(seconds=1.0, val_accuracy=0.5, val_macro_f1=0.4, fold=1),
@@ -108,7 +108,7 @@ def test_a_first_training_on_other_images_is_half_of_the_whole() -> None:
         an_epoch(3, is_pretraining=True),
         Progressed(stage="predicting", done=1, total=1, is_pretraining=True),
     ]
-    reading = Progressed(stage="reading images", done=9, total=10)
+    reading = Progressed(stage="reading-images", done=9, total=10)
     assert folded([reading], Progress(has_pretraining=True)).share == 0.0
     progress = folded(first, Progress(has_pretraining=True))
     assert progress.share == pytest.approx(0.5)
@@ -161,8 +161,8 @@ def test_where_the_last_epoch_is_kept_none_is_marked_before() -> None:
 
 def test_each_stage_has_the_time_that_passed_in_it() -> None:
     events = [
-        Progressed(stage="reading images", done=1, total=2),  # at 101
-        Progressed(stage="reading images", done=2, total=2),
+        Progressed(stage="reading-images", done=1, total=2),  # at 101
+        Progressed(stage="reading-images", done=2, total=2),
         StageStarted(stage="instant"),  # at 103
         InstantClassifierFitted(seconds=0.5, val_accuracy=0.5, val_macro_f1=0.4),
         StageStarted(stage="finetune", n_epochs=2),  # at 105
@@ -185,7 +185,7 @@ def test_each_stage_has_the_time_that_passed_in_it() -> None:
 
 def test_a_training_that_goes_on_reads_its_images_again_and_is_no_further_for_it() -> None:
     before = folded([StageStarted(stage="finetune", n_epochs=4), an_epoch(1, n_epochs=4)])
-    for work in ("reading images", "preprocessing images"):
+    for work in ("reading-images", "preprocessing-images"):
         progress = folded([Progressed(stage=work, done=9, total=9)], before)
         assert (progress.stage, progress.share) == ("reading", before.share)
 

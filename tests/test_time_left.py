@@ -32,8 +32,8 @@ KNOWN = Pace(reading=0.01, embedding=0.05, training=0.2, closing=20.0)
 
 def course(plan: WorkPlanned = PLAN, n_epochs: int = 10) -> Iterator[tuple[float, Event]]:
     """Events with the seconds that passed before each: reading 5, instant 20, epochs 60 each, the rest 50."""
-    yield 0.0, Progressed(stage="reading images", done=0, total=500, per_second=100.0, seconds_left=5.0)
-    yield 5.0, Progressed(stage="reading images", done=500, total=500, per_second=100.0, seconds_left=0.0)
+    yield 0.0, Progressed(stage="reading-images", done=0, total=500, per_second=100.0, seconds_left=5.0)
+    yield 5.0, Progressed(stage="reading-images", done=500, total=500, per_second=100.0, seconds_left=0.0)
     yield 0.0, plan
     yield 0.0, StageStarted(stage="instant")
     for done in range(50, 401, 50):

@@ -373,7 +373,7 @@ def test_a_log_is_folded_as_it_grows_and_torn_lines_wait_or_are_passed_over(tmp_
 
 def test_lines_worth_reading_tell_more_than_how_far_something_was(tmp_path: Path) -> None:
     events = [
-        Progressed(stage="reading images", done=1, total=2),
+        Progressed(stage="reading-images", done=1, total=2),
         Noted(text="one <b>"),
         an_epoch(1, fold=2),
     ]

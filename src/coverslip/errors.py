@@ -23,8 +23,9 @@ class CoverslipError(Exception):
         code: the code of the message.
         file: the affected file or folder.
         remedies: possible actions as data; the command line shows options or commands, a page buttons.
-        cause: the error that caused this one. Its text is the parameter `what` of the message. If this error has no
-            `file`, `remedies` or `.do`, those of the cause are used.
+        cause: the error that caused this one. Its text is the parameter `what` of the message; its code and parameters
+            are the parameter `cause`, for programs. If this error has no `file`, `remedies` or `.do`, it uses those of
+            the cause.
         parameters: the parameters of the message; further ones are for programs.
     """
 
@@ -47,6 +48,8 @@ class CoverslipError(Exception):
             file, remedies = file or cause.file, remedies or cause.remedies
         do = cause.do if cause and not has_entry(f"{code}.do") else text(f"{code}.do", **parameters)
         self._set(code, text(code, **parameters), do, file, remedies, parameters)
+        if cause is not None:
+            self.parameters["cause"] = {"code": cause.code, "parameters": cause.parameters}
 
     @classmethod
     def of(cls, failure: Failure) -> Self:

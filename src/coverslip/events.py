@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
-from coverslip.messages import Level, Note, Parameters, Remedies, duration, remedies_of, rough_duration
+from coverslip.messages import Level, Note, Parameters, Remedies, duration, remedies_of, rough_duration, text
 
 CheckpointSelection = Literal["best", "last"]
 """The selected epoch of fine-tuning: the best by the primary metric on validation images, or the last."""
@@ -31,24 +31,33 @@ class Event:
         return repr(self)
 
 
-COMPUTING_FEATURES = "computing features"  # a stage of `Progressed`; its pace is used for estimates
+COMPUTING_FEATURES = "computing-features"  # a stage of `Progressed`; its pace is used for estimates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progressed(Event):
     """Progress of a countable stage of work (reading images, embedding, predicting)."""
 
-    stage: str  # shown to users: "reading images"
+    stage: str  # an identifier, such as "reading-images"; its name is the entry `stage-reading-images` of the catalogue
     done: int
     total: int
     unit: str = "images"
     per_second: float | None = None
     seconds_left: float | None = None
+    parameters: Parameters = field(default_factory=dict)  # of the name of the stage
+
+    @property
+    def title(self) -> str:
+        """The name of the stage for users; the identifier if the event is from another version."""
+        try:
+            return text(f"stage-{self.stage}", **self.parameters)
+        except (KeyError, TypeError):
+            return self.stage
 
     def _text(self) -> str:
         pace = None if self.per_second is None else f"{self.per_second:,.0f} {self.unit}/s"
         left = None if self.done >= self.total else _left(self.seconds_left)
-        return _joined(f"{self.stage}: {self.done:,} of {self.total:,} {self.unit}", pace, left)
+        return _joined(f"{self.title}: {self.done:,} of {self.total:,} {self.unit}", pace, left)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,10 +317,14 @@ def ignore_progress(done: int, total: int) -> None:
     """Ignore progress."""
 
 
-def progress_reporter(emit: Emit, stage: str, unit: str = "steps") -> OnProgress:
+def progress_reporter(emit: Emit, stage: str, unit: str = "steps", **parameters: Any) -> OnProgress:
     """Return a callable that emits progress events.
 
     Work of less than a second emits no event. Other work emits two events per second, and one at its end.
+
+    Args:
+        emit: receives the events.
+        stage, unit, parameters: fields of the events.
     """
     began = last = time.monotonic()
     has_emitted = False
@@ -321,7 +334,8 @@ def progress_reporter(emit: Emit, stage: str, unit: str = "steps") -> OnProgress
         now = time.monotonic()
         if now - last >= (0.5 if has_emitted else 1.0) or (has_emitted and done >= total):
             left = (now - began) * (total - done) / max(done, 1)
-            emit(Progressed(stage=stage, done=done, total=total, unit=unit, seconds_left=left))
+            event = Progressed(stage=stage, done=done, total=total, unit=unit, seconds_left=left, parameters=parameters)
+            emit(event)
             last, has_emitted = now, True
 
     return report

@@ -25,13 +25,7 @@ class Key:
     options: "Callable[[], Mapping[str, tuple[Option, ...]]] | None" = None
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One of the values that a key or an option has by name."""
-
-    value: str | int | bool
-    title: str
-
+OptionType = Literal["number", "integer", "boolean", "choice", "integers"]
 
 # Limits of all options of a network together. No architecture needs more, and some build lists of a given length.
 _LARGEST_NUMBER, _MOST_VALUES, _LONGEST_TEXT, _DEEPEST = 10_000, 256, 200, 4
@@ -64,14 +58,15 @@ def bounded_options(options: dict[str, Any]) -> dict[str, Any]:  # Any: the arch
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """One option of a network (`model_options`) or a loss (`loss_options`)."""
+    """One option of a network (`model_options`) or a loss (`loss_options`).
+
+    Its texts are the entry `key-model-options-NETWORK-NAME` or `key-loss-options-LOSS-NAME` of the catalogue.
+    """
 
     name: str
-    title: str
-    help: str  # one sentence for users
-    type: Literal["number", "integer", "boolean", "choice", "integers"]
+    type: OptionType
     default: Any  # Any: of the type
-    choices: tuple[Choice, ...] = ()
+    choices: tuple[str, ...] = ()
     minimum: float | None = None  # of a number, or of each number in a list
     maximum: float | None = None
     length: int | None = None  # of a list
@@ -82,8 +77,7 @@ class Option:
             case "boolean":
                 return None if isinstance(value, bool) else text("option-no-boolean")
             case "choice":
-                values = [choice.value for choice in self.choices]
-                return None if value in values else text("option-no-choice", choices=", ".join(map(str, values)))
+                return None if value in self.choices else text("option-no-choice", choices=", ".join(self.choices))
             case "integers":
                 fits = (
                     isinstance(value, list | tuple) and len(value) == self.length and all(map(self._is_number, value))

@@ -120,7 +120,7 @@ def _draw_all(
             _draw_image(_sample_cell(name, rng), slides[number], rng),
         )
         if (i + 1) % 20 == 0 or i + 1 == n:
-            emit(Progressed(stage="drawing sample images", done=i + 1, total=n))
+            emit(Progressed(stage="drawing-sample-images", done=i + 1, total=n))
 
 
 def _save(image: np.ndarray, path: Path) -> None:

@@ -208,7 +208,7 @@ def _kernel_width(features: Sequence[Floats]) -> float:
 
 
 def _pair(a: _FeatureSet, b: _FeatureSet, sigma: float, n_resamples: int, emit: Emit) -> PairDistance:
-    report_progress = progress_reporter(emit, f"comparing {a.facts.name} with {b.facts.name}", unit="images")
+    report_progress = progress_reporter(emit, "comparing-datasets", "images", first=a.facts.name, second=b.facts.name)
 
     def report_and_check_stop(done: int, total: int) -> None:
         BY_SIGNAL.check()

@@ -110,7 +110,7 @@ def with_quality(
         except (UnreadableImage, MemoryError):
             return None
 
-    report_progress = progress_reporter(emit, "measuring image quality", "images")
+    report_progress = progress_reporter(emit, "measuring-image-quality", "images")
     with ThreadPoolExecutor(n_cores()) as pool:
         for start in range(0, len(missing), _AT_ONCE):
             stop.check()

@@ -27,7 +27,7 @@ from coverslip.audit.small_pictures import describe, disc, floats_of, small_pict
 from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.datasets import Dataset, ImageQuality, Inspection, Scan
 from coverslip.errors import UnreadableImage
-from coverslip.events import Emit, ignore, progress_reporter
+from coverslip.events import Emit, OnProgress, ignore, progress_reporter
 from coverslip.images import ImageFacts, Pixels
 from coverslip.machine import n_cores, processor_name
 from coverslip.stopping import BY_SIGNAL, Stop
@@ -73,7 +73,7 @@ def candidate_pairs(
 def _steps(n: int, n_passes: int, emit: Emit, stop: Stop) -> Callable[[], None]:
     """Return a function to call after each block of pictures, in `n_passes` passes through all of them."""
     report_progress, total, done = (
-        progress_reporter(emit, "near-duplicates 1 of 3: finding candidates", "images"),
+        progress_reporter(emit, "finding-duplicate-candidates", "images"),
         -(-n // _AT_ONCE),
         0,
     )
@@ -161,7 +161,6 @@ NEAR_DUPLICATES = register(Kind("near-duplicates", "near-duplicate images of a d
 _VERSION = 10  # increases if equal images would give other clusters
 _FEWEST = 2  # images
 _N_CLOSEST = 4  # pairs per image that are compared in detail
-_STAGES = "near-duplicates 2 of 3: aligning pairs", "near-duplicates 3 of 3: comparing pairs"
 
 Clusters = tuple[tuple[int, ...], ...]
 Bytes = npt.NDArray[np.uint8]
@@ -264,7 +263,9 @@ def _find_clusters(pictures: Bytes, emit: Emit, stop: Stop) -> list[list[int]]:
     def align_block(part: slice) -> tuple[Pairs, Floats]:
         return align_coarsely(pictures, first[part], second[part])
 
-    aligned = [*_in_parts(len(first), align_block, _STAGES[0], emit, stop)]
+    aligned = [
+        *_in_parts(len(first), align_block, progress_reporter(emit, "aligning-duplicate-candidates", "pairs"), stop)
+    ]
     pairs = _closest(aligned, len(pictures))
 
     def compare_block(part: slice) -> list[tuple[int, int]]:
@@ -272,7 +273,9 @@ def _find_clusters(pictures: Bytes, emit: Emit, stop: Stop) -> list[list[int]]:
         accepted = matches.are_duplicates
         return list(zip(matches.first[accepted].tolist(), matches.second[accepted].tolist(), strict=True))
 
-    links = _in_parts(len(pairs.first), compare_block, _STAGES[1], emit, stop)
+    links = _in_parts(
+        len(pairs.first), compare_block, progress_reporter(emit, "comparing-duplicate-candidates", "pairs"), stop
+    )
     return _components([link for links_of_part in links for link in links_of_part], len(pictures))
 
 
@@ -293,9 +296,8 @@ def _closest(aligned: Sequence[tuple[Pairs, Floats]], n: int) -> Pairs:
     return pairs[rank.reshape(2, -1).min(axis=0) < _N_CLOSEST]
 
 
-def _in_parts(n: int, compute: Callable[[slice], T], stage: str, emit: Emit, stop: Stop) -> Iterator[T]:
+def _in_parts(n: int, compute: Callable[[slice], T], report_progress: OnProgress, stop: Stop) -> Iterator[T]:
     """Yield the results for n pairs, computed in blocks on all cores."""
-    report_progress = progress_reporter(emit, stage, "pairs")
     starts = range(0, n, AT_ONCE)
     with ThreadPoolExecutor(n_cores()) as pool:
         try:
@@ -332,7 +334,7 @@ def _pictures(
             collector(position, dataset.records[position].read())
 
     missing = [i for i in positions if i not in collector.pictures]
-    report_progress = progress_reporter(emit, "reading images for near-duplicates", "images")
+    report_progress = progress_reporter(emit, "reading-images-for-duplicates", "images")
     with ThreadPoolExecutor(n_cores()) as pool:
         for start in range(0, len(missing), AT_ONCE):
             stop.check()

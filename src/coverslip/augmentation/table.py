@@ -172,45 +172,39 @@ AUGMENTATIONS: Table[Augmentation] = Table(
 
 @dataclass(frozen=True, slots=True)
 class AugmentSet:
-    """A named set of augmentations."""
+    """A named set of augmentations. Its text is the entry `key-augment-choice-NAME` of the catalogue."""
 
     name: str
     amounts: Amounts
-    source: str  # of the kinds of augmentation, one phrase
     others_are_default: bool = False  # False: augmentations that are not in `amounts` are off
 
 
 AUGMENT_SETS: Table[AugmentSet] = Table(
     "set",
     [
-        AugmentSet("default", {}, "the default of a recipe", others_are_default=True),
-        AugmentSet("none", {}, "no augmentation"),
+        AugmentSet("default", {}, others_are_default=True),
+        AugmentSet("none", {}),
         AugmentSet(
             "stain",
             {"brightness": 0.25, "contrast": 0.25, "saturation": 0.4, "hue_degrees": 20.0, "stain": 0.15},
-            "for stained bright-field images (blood, Pap, histology) and predictions on images of other laboratories",
             others_are_default=True,
         ),
-        AugmentSet("aimic", {}, "AIMIC states no augmentation"),
+        AugmentSet("aimic", {}),
         AugmentSet(
             "mobilevit_mn",
             {"flip": True, "rotate_degrees": 180.0, "zoom": 0.2},
-            "MobileViT-MN states rotation, flipping and scaling, for the rare class and validation images only",
         ),
         AugmentSet(
             "mobincep",
             {"flip": True, "rotate_degrees": 180.0, "crop": 0.2, "shift": 0.1, "zoom": 0.2, "shear_degrees": 10.0},
-            "Mobincep states rotation, flipping, cropping, translation, scaling and shear",
         ),
         AugmentSet(
             "efficientnetv2_b0",
             {"flip": True, "rotate_degrees": 180.0, "shift": 0.1, "zoom": 0.2, "shear_degrees": 10.0},
-            "the EfficientNetV2-B0 paper states flipping, zoom, shear, shifts in both directions and rotation",
         ),
         AugmentSet(
             "chromosomes",
             {"flip": True, "blur": 1.0},
-            "the chromosome paper on two-step transfer states flips in both directions and Gaussian blur",
         ),
     ],
 )

@@ -64,7 +64,7 @@ def bars_of(progress: Progress, now: float) -> list[Bar]:
     bars = []
     work, step = progress.work, progress.step
     if work is not None and work.done < work.total:
-        bars.append(Bar(work.stage, work.done, work.total, _pace(work)))
+        bars.append(Bar(work.title, work.done, work.total, _pace(work)))
     if step is not None and (progress.epoch is None or progress.epoch < step.epoch):
         name = text("progress-epoch", epoch=step.epoch, n_epochs=max(progress.n_epochs or 0, step.epoch))
         speed = text("progress-images-per-second", n=f"{step.images_per_second:.0f}")
@@ -157,7 +157,7 @@ class _Lines:
                 self._between(f"{line}{time_left and ', '}{time_left}")
             case Progressed() if event.done < event.total:
                 done = text(
-                    "progress-done-of", stage=event.stage, n_done=event.done, n_total=event.total, unit=event.unit
+                    "progress-done-of", stage=event.title, n_done=event.done, n_total=event.total, unit=event.unit
                 )
                 self._between(f"{done}  {_pace(event)}".rstrip())
             case _:
@@ -192,7 +192,7 @@ def lines_of(event: Event, progress: Progress, now: float) -> list[str]:
             line = with_remedies(note, event.remedies)
             return [f"{line} {text('progress-after-ctrl-c')}" if is_ctrl_c else line]
         case Progressed() if event.done >= event.total:
-            return [text("progress-done", stage=event.stage, n_total=event.total, unit=event.unit)]
+            return [text("progress-done", stage=event.title, n_total=event.total, unit=event.unit)]
         case RunStarted():
             second_step = "pretraining" if event.is_pretraining else "training"
             return [

@@ -231,7 +231,7 @@ class PixelCache:
                 seconds_left = (len(missing) - done) / per_second
                 emit(
                     Progressed(
-                        stage="preprocessing images",
+                        stage="preprocessing-images",
                         done=done,
                         total=len(missing),
                         per_second=per_second,

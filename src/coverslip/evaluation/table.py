@@ -1,4 +1,7 @@
-"""The table of metrics (names, meanings, functions for values and influences), and their values with intervals."""
+"""The table of metrics (names, functions for values and influences), and their values with intervals.
+
+The texts of a metric are in the catalogue, `messages/en/metrics.ftl`.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,6 +26,7 @@ from coverslip.evaluation.intervals import (
 )
 from coverslip.evaluation.metrics import check_arrays
 from coverslip.evaluation.results import Metric
+from coverslip.messages import has_entry, text
 from coverslip.tables import Table
 
 Better = Literal["higher", "lower", "near 0", "near 1"]
@@ -35,21 +39,46 @@ class MetricRecord:
     """One metric of predictions."""
 
     name: str
-    title: str
-    meaning: str  # plain text for the app and reports
     value: Callable[[np.ndarray, np.ndarray, np.ndarray], float]  # from (n, K) probability, (n,) label, (n,) predicted
     influence: Callable[[np.ndarray, np.ndarray, np.ndarray], Influence] | None = (
         None  # same arguments; for the interval
     )
     better: Better = "higher"
     scale: Scale = "share"
-    undefined: str = "it is not defined for these images"  # why `value` can be NaN
-    no_interval: str = "no interval is known for it"  # reason if `influence` is None
     is_headline: bool = True  # shown if space is limited to a few metrics
     is_for_choices: bool = True  # networks may be selected by it
     is_counted: bool = False  # computed from predicted classes only, not from probabilities
     is_before_calibration: bool = False  # of probabilities before temperature scaling
     needs_calibration: bool = False  # networks are compared by it only after calibration
+
+    @property
+    def title(self) -> str:
+        """The name of the metric for users."""
+        return text(self._code)
+
+    @property
+    def meaning(self) -> str:
+        """The meaning of the metric, for the app and reports."""
+        return text(f"{self._code}.meaning")
+
+    @property
+    def undefined(self) -> str:
+        """The reason why `value` can be NaN."""
+        return self._reason("undefined")
+
+    @property
+    def no_interval(self) -> str:
+        """The reason why the metric has no interval if `influence` is None."""
+        return self._reason("no-interval")
+
+    @property
+    def _code(self) -> str:
+        return f"metric-{self.name}".replace("_", "-")
+
+    def _reason(self, name: str) -> str:
+        """Return an attribute of the metric's entry, or else the text for all metrics."""
+        code = f"{self._code}.{name}"
+        return text(code if has_entry(code) else f"any-metric.{name}")
 
     @property
     def is_compared(self) -> bool:
@@ -102,36 +131,26 @@ def of_mean(
 
 def _counted(
     name: str,
-    title: str,
-    meaning: str,
     function: Callable[[metrics.Margins], np.ndarray],
     *,
     scale: Scale = "share",
-    undefined: str = "it is not defined for these images",
     is_headline: bool = True,
 ) -> MetricRecord:
     value, influence = of_margins(function)
     return MetricRecord(
         name=name,
-        title=title,
-        meaning=meaning,
         value=value,
         influence=influence,
         scale=scale,
-        undefined=undefined,
         is_headline=is_headline,
         is_counted=True,
     )
 
 
-def _averaged(
-    name: str, title: str, meaning: str, function: Callable[[np.ndarray, np.ndarray], np.ndarray]
-) -> MetricRecord:
+def _averaged(name: str, function: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> MetricRecord:
     value, influence = of_mean(function)
     return MetricRecord(
         name=name,
-        title=title,
-        meaning=meaning,
         value=value,
         influence=influence,
         better="lower",
@@ -141,7 +160,7 @@ def _averaged(
     )
 
 
-def _ranked(name: str, title: str, meaning: str, of_score: ranking.OfScore, *, is_headline: bool) -> MetricRecord:
+def _ranked(name: str, of_score: ranking.OfScore, *, is_headline: bool) -> MetricRecord:
     def value(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray) -> float:
         return ranking.macro_value(ranking.by_class(of_score, probability, label))
 
@@ -150,11 +169,8 @@ def _ranked(name: str, title: str, meaning: str, of_score: ranking.OfScore, *, i
 
     return MetricRecord(
         name=name,
-        title=title,
-        meaning=meaning,
         value=value,
         influence=influence,
-        undefined="all images are of one class",
         is_headline=is_headline,
     )
 
@@ -193,7 +209,6 @@ def _line(position: int) -> tuple[Callable[..., float], Callable[..., Influence]
 
 
 _INTERCEPT, _SLOPE = _line(0), _line(1)
-_NO_INTERVAL_OF_ECE = "a calibration error has no confidence interval"
 
 
 METRICS: Table[MetricRecord] = Table(
@@ -201,99 +216,40 @@ METRICS: Table[MetricRecord] = Table(
     [
         MetricRecord(
             name="accuracy",
-            title="Accuracy",
-            meaning="share of the images that are classified correctly",
             value=of_margins(metrics.accuracy)[0],
             influence=_influence_on_accuracy,
             is_counted=True,
         ),
-        _counted("balanced_accuracy", "Balanced accuracy", "mean recall over classes", metrics.macro_recall),
-        _counted("macro_f1", "Macro-F1", "mean F1 over classes; F1 combines precision and recall", metrics.macro_f1),
-        _counted(
-            "macro_precision",
-            "Macro-precision",
-            "mean over classes of the share of predictions that are correct (PPV)",
-            metrics.macro_precision,
-            is_headline=False,
-        ),
-        _counted(
-            "macro_recall",
-            "Macro-recall",
-            "mean over classes of the share of images that are recognized (sensitivity); equal to balanced accuracy",
-            metrics.macro_recall,
-            is_headline=False,
-        ),
-        _ranked(
-            "macro_auroc",
-            "Macro-AUROC",
-            "mean area under the ROC curve over classes; 0.5 is chance",
-            ranking.auroc,
-            is_headline=True,
-        ),
+        _counted("balanced_accuracy", metrics.macro_recall),
+        _counted("macro_f1", metrics.macro_f1),
+        _counted("macro_precision", metrics.macro_precision, is_headline=False),
+        _counted("macro_recall", metrics.macro_recall, is_headline=False),
+        _ranked("macro_auroc", ranking.auroc, is_headline=True),
         MetricRecord(
             name="micro_auroc",
-            title="Micro-AUROC",
-            meaning="area under the ROC curve of all pairs of image and class; frequent classes have more weight",
             value=_micro_auroc,
             influence=_influence_on_micro_auroc,
             is_headline=False,
         ),
-        _ranked(
-            "average_precision",
-            "Average precision",
-            "mean area under the precision-recall curve over classes",
-            ranking.average_precision,
-            is_headline=False,
-        ),
-        _counted(
-            "mcc",
-            "Matthews correlation",
-            "correlation of true and predicted classes; 0 is chance",
-            metrics.mcc,
-            scale="correlation",
-            undefined="all images are of one class, or are predicted as one",
-            is_headline=False,
-        ),
-        _counted(
-            "kappa",
-            "Cohen's kappa",
-            "agreement beyond chance; 0 is chance",
-            metrics.kappa,
-            scale="correlation",
-            undefined="all images are of one class and are predicted as it",
-            is_headline=False,
-        ),
-        _counted(
-            "one_vs_rest_accuracy",
-            "One-against-rest accuracy",
-            "mean over classes of 'this class or not' (AIMIC's accuracy); high wherever classes are many",
-            metrics.one_vs_rest_accuracy,
-            is_headline=False,
-        ),
+        _ranked("average_precision", ranking.average_precision, is_headline=False),
+        _counted("mcc", metrics.mcc, scale="correlation", is_headline=False),
+        _counted("kappa", metrics.kappa, scale="correlation", is_headline=False),
+        _counted("one_vs_rest_accuracy", metrics.one_vs_rest_accuracy, is_headline=False),
         MetricRecord(
             name="ece",
-            title="Calibration error",
-            meaning="mean difference between probability and accuracy; compare it with the calibration error by chance",
             value=_calibration_error,
-            no_interval=_NO_INTERVAL_OF_ECE,
             better="lower",
             needs_calibration=True,
         ),
         MetricRecord(
             name="ece_expected",
-            title="Calibration error by chance",
-            meaning="expected calibration error of a perfectly calibrated classifier with as many images",
             value=_error_of_calibrated,
-            no_interval="it is an expected value",
             better="lower",
             is_for_choices=False,
         ),
         MetricRecord(
             name="ece_uncalibrated",
-            title="Calibration error before calibration",
-            meaning="calibration error without temperature scaling",
             value=_calibration_error,
-            no_interval=_NO_INTERVAL_OF_ECE,
             better="lower",
             is_headline=False,
             is_for_choices=False,
@@ -301,32 +257,24 @@ METRICS: Table[MetricRecord] = Table(
         ),
         MetricRecord(
             name="calibration_slope",
-            title="Calibration slope",
-            meaning="below 1: probabilities are too extreme; above 1: not extreme enough",
             value=_SLOPE[0],
             influence=_SLOPE[1],
             better="near 1",
             scale="real",
-            undefined="the probability separates errors from correct predictions, or there are none of either",
             is_headline=False,
             is_for_choices=False,
         ),
         MetricRecord(
             name="calibration_intercept",
-            title="Calibration intercept",
-            meaning="below 0: probabilities are too high on average; above 0: too low",
             value=_INTERCEPT[0],
             influence=_INTERCEPT[1],
             better="near 0",
             scale="real",
-            undefined="all predictions are correct, or all are errors",
             is_headline=False,
             is_for_choices=False,
         ),
-        _averaged("log_loss", "Log loss", "how far probabilities are from the truth", metrics.image_log_loss),
-        _averaged(
-            "brier", "Brier score", "squared distance of probabilities from the truth, 0 to 2", metrics.image_brier
-        ),
+        _averaged("log_loss", metrics.image_log_loss),
+        _averaged("brier", metrics.image_brier),
     ],
 )
 

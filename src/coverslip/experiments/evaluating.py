@@ -154,7 +154,7 @@ def evaluate_rows(
         probability_uncalibrated=without_temperature(probability, temperature[measured]),
         positive=recipe.positive_class,
         columns=_columns(records),
-        on_progress=progress_reporter(emit, "computing confidence intervals", "metrics"),
+        on_progress=progress_reporter(emit, "computing-intervals", "metrics"),
     )
 
 

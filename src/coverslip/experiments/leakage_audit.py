@@ -66,7 +66,7 @@ def _audit(data: Dataset, scan: Scan, recipe: Recipe, emit: Emit, stop: Stop) ->
     facts = [fact for i in positions if isinstance(fact := scan.facts[i], ImageFacts)]
     features = _features(data, scan, positions, facts, recipe, emit, stop)
     sources = _sources(data, positions, facts, emit, stop)
-    emit_progress = progress_reporter(emit, "looking for shortcuts", "probes")
+    emit_progress = progress_reporter(emit, "searching-shortcuts", "probes")
 
     def on_progress(done: int, total: int) -> None:
         stop.check()
@@ -144,7 +144,7 @@ def _sources(
         return border_features(image), background_features(image), {} if record.in_memory else file_tags(record.path)
 
     with ThreadPoolExecutor(n_cores(), thread_name_prefix="leakage-audit") as pool:
-        emit_progress, features = progress_reporter(emit, "looking at borders and backgrounds", "images"), []
+        emit_progress, features = progress_reporter(emit, "reading-backgrounds", "images"), []
         for done, of_image in enumerate(pool.map(read, positions), start=1):
             features.append(of_image)
             emit_progress(done, len(positions))

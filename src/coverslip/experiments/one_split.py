@@ -344,7 +344,7 @@ def learning_curve_hook(
             variation=variation.rows if variation else None,
             n_images_of_fold=n_of_fold,
             seed=recipe.seed,
-            on_progress=progress_reporter(context.emit, "drawing the learning curve", "networks"),
+            on_progress=progress_reporter(context.emit, "computing-learning-curve", "networks"),
         )
         LearningCurveRecord(curve=curve).write(context.run.learning_curve_file)
 

@@ -1,6 +1,7 @@
 """Read microscope images as pixels, describe them, and preprocess them for a network."""
 
 from coverslip.images._pillow import decode_pillow
+from coverslip.images.captions import caption_font, fit_caption
 from coverslip.images.confining import open_below, open_image
 from coverslip.images.decoding import (
     WITHIN_VARIABLE,
@@ -62,6 +63,7 @@ __all__ = [
     "Series",
     "UnreadFormat",
     "box_center",
+    "caption_font",
     "check_size",
     "choose_plane",
     "decode_in_processes",
@@ -69,6 +71,7 @@ __all__ = [
     "describe_image",
     "effective_channels",
     "end_decoding",
+    "fit_caption",
     "image_facts",
     "image_suffixes",
     "interrupt_decoding",

@@ -54,9 +54,6 @@ LOSSES: Table[LossRecord] = Table(
             options=(
                 Option(
                     name="gamma",
-                    title="Gamma",
-                    help="Higher values reduce the weight of images that are classified with confidence. At 0 all "
-                    "weights are equal.",
                     type="number",
                     default=2.0,
                     minimum=0,

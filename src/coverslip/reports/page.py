@@ -60,7 +60,7 @@ def write_report(run: Run | Path | str, emit: Emit = ignore) -> Path:
         'report.html'
     """
     reported_run = _read(Path(run))
-    sections = _rendered_sections(reported_run, progress_reporter(emit, "writing the report", "sections"))
+    sections = _rendered_sections(reported_run, progress_reporter(emit, "writing-report", "sections"))
     page = template(Path(__file__).with_name("report.html")).render(
         **page_styles(),
         name=_name(reported_run),

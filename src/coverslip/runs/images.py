@@ -52,7 +52,7 @@ class ContentHashes:
         """Return the hashes of the files of each image by its id; empty for a missing file."""
         files = {record.image_id: record.plan.files(record.path) for record in data.records if record.in_memory is None}
         new_files = list(dict.fromkeys(file for each in files.values() for file in each if file not in self._hashes))
-        emit_progress = progress_reporter(emit, "hashing files", "files")
+        emit_progress = progress_reporter(emit, "hashing-files", "files")
         for n, (file, digest) in enumerate(zip(new_files, _hashed(new_files), strict=True), start=1):
             self._hashes[file] = digest
             emit_progress(n, len(new_files))
@@ -140,7 +140,7 @@ def write_in_memory_images(data: Dataset, run: Run, *, emit: Emit = ignore) -> D
         rows.append(_row(record, group, run.in_memory_folder))
         if time.monotonic() - last_emitted > _SECONDS_BETWEEN_EVENTS:
             last_emitted = time.monotonic()
-            emit(Progressed(stage="keeping images", done=done, total=len(data.records)))
+            emit(Progressed(stage="storing-images", done=done, total=len(data.records)))
     names = dict.fromkeys(name for row in rows for name in row)
     table = run.in_memory_folder / IN_MEMORY_TABLE
     write_table(table, tuple(names), ({name: row.get(name, "") for name in names} for row in rows))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from coverslip.datasets import Dataset
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.events import Emit, Noted, Progressed, ignore
-from coverslip.messages import note, text
+from coverslip.messages import note
 from coverslip.runs import MapMethod, MapVerdict, Run
 from coverslip.runs.documents import Document
 from coverslip.runs.images import images_of
@@ -91,7 +91,7 @@ def draw_heat_maps(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignore) 
             continue
         drawn.append(_heat_maps_of(first, explained, folder))
         _Drawn(heat_maps=tuple(drawn)).write(folder / _FILE)
-        emit(Progressed(stage=text("study-stage-heat-maps"), done=done, total=len(compared), unit="networks"))
+        emit(Progressed(stage="drawing-heat-maps", done=done, total=len(compared), unit="networks"))
 
 
 def _compared(cells: Iterable[Cell]) -> list[list[Cell]]:

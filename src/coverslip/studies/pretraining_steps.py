@@ -72,7 +72,7 @@ def measure_distances(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignor
             )
         )
         _Distances(distances=tuple(measured)).write(folder / _FILE)
-        emit(Progressed(stage=text("study-stage-distances"), done=done, total=len(pairs), unit="networks"))
+        emit(Progressed(stage="measuring-distances", done=done, total=len(pairs), unit="networks"))
 
 
 def _pairs(cells: Iterable[Cell]) -> list[tuple[Cell, Cell]]:

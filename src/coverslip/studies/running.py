@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 from coverslip.errors import Stopped
 from coverslip.events import Emit, FoldEnded, Noted, Progressed, StepEnded, from_json, ignore
-from coverslip.messages import Resume, failure, note, text
+from coverslip.messages import Resume, failure, note
 from coverslip.runs import Run, StatusFile
 from coverslip.runs.log import LogReader
 from coverslip.stopping import NO_DEADLINE, Deadline, Stop
@@ -179,7 +179,7 @@ class _Runner:
         self._ends = None if seconds_left is None else time.monotonic() + seconds_left
         self._emit(
             Progressed(
-                stage=text("study-stage-trainings"),
+                stage="training-networks",
                 done=n_done,
                 total=len(self._cells),
                 unit="trainings",

@@ -18,7 +18,7 @@ from coverslip.files import write_json
 from coverslip.inference import load_classifier
 from coverslip.inference.latency import MANY, Latency, classifier_latency
 from coverslip.machine import select_device
-from coverslip.messages import note, text
+from coverslip.messages import note
 from coverslip.runs import Recipe, RunContext, SplitPlan
 from coverslip.runs.documents import check_format, first_fault, read_object
 from coverslip.studies.cells import Cell
@@ -59,7 +59,7 @@ def cell_seconds(cells: Sequence[Cell], emit: Emit = ignore) -> Mapping[str, flo
         except CoverslipError as error:
             emit(Noted.of(note("not-timed", level="warning", training=group[0].label, what=error.what)))
             seconds |= dict.fromkeys((cell.name for cell in group), None)
-        emit(Progressed(stage=text("study-stage-speed"), done=done, total=len(groups), unit="networks"))
+        emit(Progressed(stage="measuring-speed", done=done, total=len(groups), unit="networks"))
     return seconds
 
 
@@ -151,7 +151,7 @@ def measure_latencies(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignor
         except CoverslipError:  # images or classifier are missing
             continue
         measured.append(NetworkLatency(dataset=dataset, model=model, latency=latency))
-        emit(Progressed(stage=text("study-stage-latencies"), done=done, total=len(first), unit="networks"))
+        emit(Progressed(stage="measuring-latencies", done=done, total=len(first), unit="networks"))
     write_json(folder / _FILE, {"format_version": 1, "latencies": [asdict(each) for each in measured]})
     return measured
 

@@ -119,7 +119,7 @@ def measure_perturbed(
             continue
         _Measured(rows=tuple(rows)).write(_file(cell, folder))
         done, total = i + 1, len(open_cells)
-        emit(Progressed(stage=text("study-stage-perturbations"), done=done, total=total, unit="trainings"))
+        emit(Progressed(stage="testing-perturbed-images", done=done, total=total, unit="trainings"))
 
 
 def read_perturbed(cell: Cell, folder: Path) -> Sequence[Perturbed]:

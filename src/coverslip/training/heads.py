@@ -268,7 +268,7 @@ class HeadFitter:
     def _fit(
         self, features: Features, label: Ints, val: Features, val_label: Ints, shrinkages: Sequence[float]
     ) -> LinearHead:
-        report = progress_reporter(self.context.emit, "fitting the classifier")
+        report = progress_reporter(self.context.emit, "fitting-classifier")
 
         def report_unless_stopped(done: int, total: int) -> None:
             self.context.stop.check()

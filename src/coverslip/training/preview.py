@@ -1,21 +1,22 @@
 """A sheet of training images after preprocessing and data augmentation."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 from coverslip.augmentation.transform import apply_changes, draw_changes
+from coverslip.images import caption_font, fit_caption
+from coverslip.messages import text
 from coverslip.runs import Augment
 from coverslip.training.batches import as_tensor
 
 VARIANTS = 5  # columns of augmented images
 SMALLEST_TILE_PX, LARGEST_TILE_PX = 96, 224
-GAP_PX, LABEL_PX, HEADER_PX = 4, 150, 26
+GAP_PX, LABEL_PX, HEADER_PX, _FONT_PX = 4, 150, 26, 13
 _INK, _PAPER = (29, 37, 41), (225, 230, 230)  # gray, so that the borders of white and black backgrounds are visible
 
 
@@ -40,12 +41,12 @@ def draw_preview(
     tile_px = min(max(plain.shape[3], SMALLEST_TILE_PX), LARGEST_TILE_PX)
     step = tile_px + GAP_PX
     sheet = Image.new("RGB", (LABEL_PX + (1 + VARIANTS) * step, HEADER_PX + len(rows) * step), _PAPER)
-    pen, font = ImageDraw.Draw(sheet), _font()
-    pen.text((LABEL_PX, 5), "as prepared", _INK, font)
-    pen.text((LABEL_PX + step, 5), "changed at random", _INK, font)
+    pen, font = ImageDraw.Draw(sheet), caption_font(_FONT_PX)
+    pen.text((LABEL_PX, 5), text("preview-preprocessed"), _INK, font)
+    pen.text((LABEL_PX + step, 5), text("preview-augmented"), _INK, font)
     for row, (images, label) in enumerate(zip(rows, labels, strict=True)):
         y = HEADER_PX + row * step
-        pen.text((GAP_PX, y), _shortened(label, font), _INK, font)
+        pen.text((GAP_PX, y), fit_caption(label, font, LABEL_PX - 2 * GAP_PX), _INK, font)
         for column, image in enumerate(images):
             sheet.paste(_picture(image, tile_px), (LABEL_PX + column * step, y))
     return sheet
@@ -56,19 +57,3 @@ def _picture(image: Tensor, side_px: int) -> Image.Image:
     shown = image if len(image) == 3 else image[:1].expand(3, -1, -1)
     levels = (shown * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
     return Image.fromarray(np.ascontiguousarray(levels)).resize((side_px, side_px), Image.Resampling.BILINEAR)
-
-
-def _font() -> ImageFont.FreeTypeFont:
-    """Return DejaVu Sans of Matplotlib, which has more alphabets than Pillow's font."""
-    import matplotlib
-
-    return ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), 13)
-
-
-def _shortened(text: str, font: ImageFont.FreeTypeFont) -> str:
-    """Return the text, shortened with an ellipsis if the column is too narrow."""
-    if font.getlength(text) <= LABEL_PX - 2 * GAP_PX:
-        return text
-    while text and font.getlength(f"{text}…") > LABEL_PX - 2 * GAP_PX:
-        text = text[:-1]
-    return f"{text}…"

@@ -12,12 +12,20 @@ from sqlalchemy import select
 from coverslip.datasets import ClassPlan, natural_key
 from coverslip.errors import BadRecipe, BadRun, Conflict, CoverslipError, NotFound, WeightsUnavailable
 from coverslip.experiments.estimating import LONG_SECONDS, Counts, plan_work
-from coverslip.keys import Option
 from coverslip.machine import FOR_TRAINING, select_device
 from coverslip.messages import text
 from coverslip.models import ModelRecord, check_declared, has_weights, list_models, model_info, starting_weights
 from coverslip.runs import Pretraining, Recipe, Run
-from coverslip.runs.recipe import Values, as_yaml, check_recipe, parse_recipe, values_given, values_of
+from coverslip.runs.recipe import (
+    RecipeOption,
+    Values,
+    as_yaml,
+    check_recipe,
+    parse_recipe,
+    recipe_options,
+    values_given,
+    values_of,
+)
 from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.datasets.sources import Grouping, grouping_for
@@ -182,7 +190,7 @@ class AdvisedModel:
     license: Annotated[str | None, Field(description="License of the weights.")]
     advice: str
     is_recommended: bool
-    options: Annotated[tuple[Option, ...], Field(description="The keys of `model_options`.")]
+    options: Annotated[list[RecipeOption], Field(description="The keys of `model_options`.")]
     takes_others: Annotated[bool, Field(description="Whether it accepts further options of its library.")]
     parts: Annotated[list[str], Field(description="The values of `freeze_to`, the earliest first.")]
 
@@ -209,7 +217,7 @@ def _advised(record: ModelRecord, default: ModelRecord) -> AdvisedModel:
         license=_license(record),
         advice=_advice(record, default, weights),
         is_recommended=record.name == default.name,
-        options=record.options,
+        options=recipe_options("model_options", record.name, record.options),
         takes_others=record.timm_name is not None or record.torchvision_name is not None,
         parts=list(record.freeze_boundaries),
     )

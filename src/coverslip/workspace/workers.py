@@ -55,7 +55,8 @@ def child_environment(readable: Sequence[Path]) -> dict[str, str]:
 class StepProgress:
     """Progress of a step of the work."""
 
-    stage: str
+    stage: str  # an identifier, as in the events
+    title: str  # the name of the stage for users
     done: int
     total: int
     seconds_left: float | None
@@ -223,7 +224,7 @@ def serve(task: Task) -> None:
 
     def report(event: Event) -> None:
         if isinstance(event, Progressed):
-            progress = StepProgress(event.stage, event.done, event.total, event.seconds_left)
+            progress = StepProgress(event.stage, event.title, event.done, event.total, event.seconds_left)
             write_message(answers, {"progress": asdict(progress)})
 
     with suppress(BrokenPipeError):  # the server has ended

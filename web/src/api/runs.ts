@@ -16,7 +16,7 @@ export type Model = Schemas['AdvisedModel'];
 export type RecipeKey = Schemas['RecipeKey'];
 export type KeyGroup = Schemas['Group'];
 export type NamedSet = Schemas['NamedSet'];
-export type KeyOption = Schemas['Option'];
+export type KeyOption = Schemas['RecipeOption'];
 
 const at = (run_id: string) => ({ params: { path: { run_id } } });
 

@@ -2261,7 +2261,7 @@ export interface components {
              * Options
              * @description The keys of `model_options`.
              */
-            options: components["schemas"]["Option"][];
+            options: components["schemas"]["RecipeOption"][];
             /**
              * Takes Others
              * @description Whether it accepts further options of its library.
@@ -5181,36 +5181,6 @@ export interface components {
             mcnemar: components["schemas"]["McNemar"];
         };
         /**
-         * Option
-         * @description One option of a network (`model_options`) or a loss (`loss_options`).
-         */
-        Option: {
-            /** Name */
-            name: string;
-            /** Title */
-            title: string;
-            /** Help */
-            help: string;
-            /**
-             * Type
-             * @enum {string}
-             */
-            type: "number" | "integer" | "boolean" | "choice" | "integers";
-            /** Default */
-            default: unknown;
-            /**
-             * Choices
-             * @default []
-             */
-            choices: components["schemas"]["Choice"][];
-            /** Minimum */
-            minimum?: number | null;
-            /** Maximum */
-            maximum?: number | null;
-            /** Length */
-            length?: number | null;
-        };
-        /**
          * Overall
          * @description The variants that were measured on every dataset, the best mean rank first.
          */
@@ -5879,7 +5849,7 @@ export interface components {
             unit: string;
             /** Options */
             options: {
-                [key: string]: components["schemas"]["Option"][];
+                [key: string]: components["schemas"]["RecipeOption"][];
             };
         };
         /**
@@ -5906,6 +5876,33 @@ export interface components {
             recipe?: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * RecipeOption
+         * @description One option of a network (`model_options`) or a loss (`loss_options`).
+         */
+        RecipeOption: {
+            /** Name */
+            name: string;
+            /** Title */
+            title: string;
+            /** Help */
+            help: string;
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "number" | "integer" | "boolean" | "choice" | "integers";
+            /** Default */
+            default: unknown;
+            /** Choices */
+            choices: components["schemas"]["Choice"][];
+            /** Minimum */
+            minimum: number | null;
+            /** Maximum */
+            maximum: number | null;
+            /** Length */
+            length: number | null;
         };
         /**
          * RecipeText
@@ -6757,6 +6754,8 @@ export interface components {
         StepProgress: {
             /** Stage */
             stage: string;
+            /** Title */
+            title: string;
             /** Done */
             done: number;
             /** Total */
@@ -7582,6 +7581,8 @@ export interface components {
         Work: {
             /** Stage */
             stage: string;
+            /** Title */
+            title: string;
             /** Done */
             done: number;
             /** Total */

@@ -81,7 +81,7 @@ export const runs = {
     folds: 'Folds',
     epoch: (k: number, n: number, perSecond: number) =>
       `Epoch ${count(k)} of ${count(n)} · ${decimal(perSecond, perSecond < 10 ? 1 : 0)} images per second`,
-    work: (stage: string) => stage.charAt(0).toUpperCase() + stage.slice(1),
+    work: (title: string) => title.charAt(0).toUpperCase() + title.slice(1),
     left: (time: string) => `${time} left`,
     waiting: 'Waiting in the queue until the current training or study ends.',
     starting: 'Starting …',

@@ -3,6 +3,7 @@
 from coverslip.datasets.index.boxes import has_box_columns
 from coverslip.datasets.index.channel_files import channel_names, with_plan
 from coverslip.datasets.index.classes import ClassPlan, Name, check_classes, shared_class_notes, with_classes
+from coverslip.datasets.index.folders import is_folder
 from coverslip.datasets.index.in_memory import Axes
 from coverslip.datasets.index.names import (
     clean_label,
@@ -69,6 +70,7 @@ __all__ = [
     "grouped_by_pattern",
     "has_box_columns",
     "has_image_suffix",
+    "is_folder",
     "is_table",
     "name_as_text",
     "name_from_text",

@@ -77,7 +77,7 @@ def list_images(root: Path) -> Listing:
         for entry in entries:
             if entry.name.startswith(".") or entry.name == _ARCHIVE_LITTER:
                 listing.n_hidden += 1
-            elif _is_folder(entry):
+            elif is_folder(entry):
                 inner = (*below, entry.name)
                 if entry.is_symlink() and _leads_back(entry.path, folder, real_root, inner[0], followed):
                     listing.n_circular += 1
@@ -190,7 +190,8 @@ def _n_shared_folders(images: Sequence[tuple[str, ...]]) -> int:
     return next((n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry is a folder, or a link to one."""
     try:
         return entry.is_dir()
     except OSError:  # a link to itself

@@ -368,7 +368,7 @@ def _not_scanned() -> Unreadable:
 
 def _progress(done: int, total: int, per_second: float | None) -> Progressed:
     seconds_left = (total - done) / per_second if per_second else None
-    return Progressed(stage="reading images", done=done, total=total, per_second=per_second, seconds_left=seconds_left)
+    return Progressed(stage="reading-images", done=done, total=total, per_second=per_second, seconds_left=seconds_left)
 
 
 def _emit_notes(facts: Sequence[ImageFacts | Unreadable], emit: Emit) -> None:

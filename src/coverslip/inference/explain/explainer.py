@@ -254,8 +254,9 @@ class Explainer:
 
     def _check(self, method: Method, x: Tensor, randomized: list[Network], of: tuple[int, int]) -> MapCheck:
         position, n_kinds = of  # kinds after the first one that passes are not checked
-        description = method if n_kinds == 1 else f"{method}, {position} of up to {n_kinds}"
-        report = progress_reporter(self._context.emit, f"checking heat maps ({description})", unit="images")
+        report = progress_reporter(
+            self._context.emit, "checking-heat-maps", "images", method=method, position=position, n_methods=n_kinds
+        )
 
         def report_unless_stopped(done: int, total: int) -> None:
             self._context.stop.check()

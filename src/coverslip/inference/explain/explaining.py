@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from coverslip.datasets import (
     UNCERTAIN,
@@ -28,11 +28,12 @@ from coverslip.datasets import (
 from coverslip.errors import CoverslipError, UnreadableImage
 from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.files import CsvWriter, atomic_write, safe_cell
+from coverslip.images import caption_font, fit_caption
 from coverslip.inference.classifier import load_classifier
 from coverslip.inference.explain.explainer import Explainer, Neighbor, run_of
 from coverslip.inference.explain.maps import Method
 from coverslip.machine import select_device
-from coverslip.messages import ChooseOther, note
+from coverslip.messages import ChooseOther, note, text
 from coverslip.progress import show
 from coverslip.runs import CheckedOn, MapCheck, MapVerdict, Prediction, Run, RunContext, fingerprint_of
 from coverslip.stopping import BY_SIGNAL
@@ -42,7 +43,7 @@ Pixels = npt.NDArray[np.unsignedinteger]
 Map = npt.NDArray[np.float32]
 
 TILE_PX = 192
-_GAP_PX, _TEXT_PX, _LINES = 8, 16, 3
+_GAP_PX, _TEXT_PX, _FONT_PX, _LINES = 8, 16, 12, 3
 _INK, _PAPER, _WITHHELD = (29, 37, 41), (255, 255, 255), (225, 230, 230)
 _OPACITY = 0.55  # of the colors over the image
 
@@ -92,31 +93,15 @@ def draw_sheet(rows: Sequence[Sequence[Tile]], tiles_per_row: int | None = None)
     step, height = TILE_PX + _GAP_PX, header + TILE_PX + _GAP_PX
     size = (max(map(len, rows)) * step + _GAP_PX, len(rows) * height + _GAP_PX)
     sheet = Image.new("RGB", size, _PAPER)
-    pen, font = ImageDraw.Draw(sheet), _font()
+    pen, font = ImageDraw.Draw(sheet), caption_font(_FONT_PX)
     for i, row in enumerate(rows):
         for j, tile in enumerate(row):
             x, y = _GAP_PX + j * step, _GAP_PX + i * height
             for k, line in enumerate(tile.lines[:_LINES]):
-                pen.text((x, y + k * _TEXT_PX), _shortened(line, font), _INK, font)
+                pen.text((x, y + k * _TEXT_PX), fit_caption(line, font, TILE_PX), _INK, font)
             position = (x, y + header)
             sheet.paste(tile.picture or Image.new("RGB", (TILE_PX, TILE_PX), _WITHHELD), position)
     return sheet
-
-
-def _font() -> ImageFont.FreeTypeFont:
-    """Return DejaVu Sans of Matplotlib, which has more alphabets than Pillow's font."""
-    import matplotlib
-
-    return ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), 12)
-
-
-def _shortened(text: str, font: ImageFont.FreeTypeFont) -> str:
-    """Return the text, shortened with an ellipsis if the tile is too narrow."""
-    if font.getlength(text) <= TILE_PX:
-        return text
-    while text and font.getlength(f"{text}…") > TILE_PX:
-        text = text[:-1]
-    return f"{text}…"
 
 
 TABLE = "explanations.csv"
@@ -338,7 +323,7 @@ def _all_images(
         if now - last_emitted > _SECONDS_BETWEEN_EVENTS or i + 1 == n:
             last_emitted, pace = now, (i + 1) / max(now - began, 1e-9)
             left = (n - i - 1) / pace
-            emit(Progressed(stage="explaining", done=i + 1, total=n, per_second=pace, seconds_left=left))
+            emit(Progressed(stage="explaining-predictions", done=i + 1, total=n, per_second=pace, seconds_left=left))
 
 
 def _explained(
@@ -358,8 +343,12 @@ def _explained(
     is_shown = checked.verdict != "failed" or choice.show_failed
     class_names = dict.fromkeys([row.predicted, *([row.label] if row.label in explainer.classifier.classes else [])])
     probability = row.probability or 0.0
-    suffix = f", {row.decision}" if row.decision in (UNCERTAIN, UNFAMILIAR) else ""
-    first = (explainer.name, f"predicted {one_line(row.predicted)}", f"probability {probability:.2f}{suffix}")
+    decision = row.decision if row.decision in (UNCERTAIN, UNFAMILIAR) else "class"
+    first = (
+        explainer.name,
+        text("sheet-predicted", label=one_line(row.predicted)),
+        text("sheet-probability", probability=f"{probability:.2f}", decision=decision),
+    )
     tiles = [Tile(first, as_picture(image.pixels))]
     for class_name in class_names:
         tiles.append(_map_tile(explainer, checked, image, class_name or "", is_shown, choice.colors))
@@ -382,18 +371,18 @@ def _map_tile(
     is_shown: bool,
     colors: Colors,
 ) -> Tile:
-    stamp = {"passed": "passed its checks", "failed": "failed the check", "not checked": "not checked"}
-    lines = (f"speaks for {one_line(class_name)}", checked.method, stamp[checked.verdict])
+    evidence_for = text("sheet-evidence", label=one_line(class_name))
     if not is_shown:
-        return Tile((*lines[:2], "withheld: failed the check"), None)
+        return Tile((evidence_for, checked.method, text("sheet-withheld")), None)
     evidence = explainer.map_of(checked.method, image.pixels, class_name)
     shown = strength(evidence, is_centered=checked.method == "contributions")
+    lines = (evidence_for, checked.method, text("sheet-verdict", verdict=checked.verdict))
     return Tile(lines, overlay(image.pixels, shown, colors))
 
 
 def _nearest_tile(explainer: Explainer, neighbor: Neighbor, *, first: bool) -> Tile:
     record = neighbor.record
-    lines = ("looks like these:" if first else "", one_line(record.label or ""), one_line(record.image_id))
+    lines = (text("sheet-neighbors") if first else "", one_line(record.label or ""), one_line(record.image_id))
     with closing(read_preprocessed([record], explainer.classifier.card.preprocessing)) as images:  # type: ignore[type-var]  # a generator
         image = next(images)
     return Tile(lines, as_picture(image.pixels) if isinstance(image, PreprocessedImage) else None)

@@ -157,3 +157,25 @@ explanation-folder-in-use = The folder for the pictures is not empty
 
 no-heat-map = '{ $model }' gives no heat map at '{ $layer }'
     .do = Use occlusion.
+
+## Captions on sheets of explanations
+
+sheet-predicted = predicted { $label }
+
+sheet-probability = probability { $probability }{ $decision ->
+        [uncertain] , uncertain
+        [unfamiliar] , unfamiliar
+       *[class] { "" }
+    }
+
+sheet-evidence = speaks for { $label }
+
+sheet-verdict = { $verdict ->
+        [passed] passed its checks
+        [failed] failed the check
+       *[unchecked] not checked
+    }
+
+sheet-withheld = withheld: failed the check
+
+sheet-neighbors = looks like these:

@@ -1,3 +1,78 @@
+# Metrics. The code of an entry is `metric-` and the metric's name, with dashes for underscores. Its text is the label.
+#
+#   .meaning      the meaning in a few words
+#   .undefined    why it can have no value
+#   .no-interval  why it has no confidence interval
+#
+# Without `.undefined` or `.no-interval`, those of `any-metric` are used.
+
+any-metric =
+    .undefined = it is not defined for these images
+    .no-interval = no interval is known for it
+
+metric-accuracy = Accuracy
+    .meaning = share of the images that are classified correctly
+
+metric-balanced-accuracy = Balanced accuracy
+    .meaning = mean recall over classes
+
+metric-macro-f1 = Macro-F1
+    .meaning = mean F1 over classes; F1 combines precision and recall
+
+metric-macro-precision = Macro-precision
+    .meaning = mean over classes of the share of predictions that are correct (PPV)
+
+metric-macro-recall = Macro-recall
+    .meaning = mean over classes of the share of images that are recognized (sensitivity); equal to balanced accuracy
+
+metric-macro-auroc = Macro-AUROC
+    .meaning = mean area under the ROC curve over classes; 0.5 is chance
+    .undefined = all images are of one class
+
+metric-micro-auroc = Micro-AUROC
+    .meaning = area under the ROC curve of all pairs of image and class; frequent classes have more weight
+
+metric-average-precision = Average precision
+    .meaning = mean area under the precision-recall curve over classes
+    .undefined = all images are of one class
+
+metric-mcc = Matthews correlation
+    .meaning = correlation of true and predicted classes; 0 is chance
+    .undefined = all images are of one class, or are predicted as one
+
+metric-kappa = Cohen's kappa
+    .meaning = agreement beyond chance; 0 is chance
+    .undefined = all images are of one class and are predicted as it
+
+metric-one-vs-rest-accuracy = One-against-rest accuracy
+    .meaning = mean over classes of 'this class or not' (AIMIC's accuracy); high wherever classes are many
+
+metric-ece = Calibration error
+    .meaning = mean difference between probability and accuracy; compare it with the calibration error by chance
+    .no-interval = a calibration error has no confidence interval
+
+metric-ece-expected = Calibration error by chance
+    .meaning = expected calibration error of a perfectly calibrated classifier with as many images
+    .no-interval = it is an expected value
+
+metric-ece-uncalibrated = Calibration error before calibration
+    .meaning = calibration error without temperature scaling
+    .no-interval = a calibration error has no confidence interval
+
+metric-calibration-slope = Calibration slope
+    .meaning = below 1: probabilities are too extreme; above 1: not extreme enough
+    .undefined = the probability separates errors from correct predictions, or there are none of either
+
+metric-calibration-intercept = Calibration intercept
+    .meaning = below 0: probabilities are too high on average; above 0: too low
+    .undefined = all predictions are correct, or all are errors
+
+metric-log-loss = Log loss
+    .meaning = how far probabilities are from the truth
+
+metric-brier = Brier score
+    .meaning = squared distance of probabilities from the truth, 0 to 2
+
 # Why a metric has no value or no interval.
 
 interval-needs-groups = only { $n_groups ->

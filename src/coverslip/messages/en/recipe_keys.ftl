@@ -9,6 +9,7 @@
 #   .phrase-off  the same for null and false; without it, the methods text says nothing
 #
 # `key-<key>-choice-<value>` names one of the values that the key has by name, with its `.phrase`.
+# `key-model-options-<network>-<option>` and `key-loss-options-<loss>-<option>` are the entries of options.
 
 ## Groups of keys
 
@@ -91,6 +92,46 @@ key-model-options =
     .help = Options of the architecture, such as its width.
     .meaning = Options of the architecture.
     .phrase = { $value }
+
+key-model-options-mobilevit-mn-dsc =
+    .name = Separable convolutions
+    .help = Replace 3x3 convolutions by pairs of smaller ones, as the paper proposes.
+
+key-model-options-mobilevit-mn-mv2-attention =
+    .name = Attention between blocks
+    .help = Channel attention in the blocks of MobileNet-v2.
+
+key-model-options-mobilevit-mn-mv2-attention-choice-none = none
+
+key-model-options-mobilevit-mn-mv2-attention-choice-se = squeeze and excitation (SE)
+
+key-model-options-mobilevit-mn-mv2-attention-choice-nam = by weights of batch norms (NAM)
+
+key-model-options-mobilevit-mn-mobilevit-attention =
+    .name = Attention within MobileViT blocks
+    .help = Channel attention in the blocks with transformers.
+
+key-model-options-mobilevit-mn-mobilevit-attention-choice-none = none
+
+key-model-options-mobilevit-mn-mobilevit-attention-choice-se = squeeze and excitation (SE)
+
+key-model-options-mobilevit-mn-mobilevit-attention-choice-nam = by weights of batch norms (NAM)
+
+key-model-options-mobilevit-mn-depths =
+    .name = Encoders per block
+    .help = Number of transformer encoders in each of the three MobileViT blocks. More are slower.
+
+key-model-options-mobilevit-mn-placement =
+    .name = Placement of attention
+    .help = The text of the paper and its printed parameter counts differ.
+
+key-model-options-mobilevit-mn-placement-choice-text = by the text of the paper
+
+key-model-options-mobilevit-mn-placement-choice-counts = by its parameter counts
+
+key-model-options-mobilevit-mn-neutral-start =
+    .name = Neutral initialization of attention
+    .help = New attention does not disturb pretrained weights at first. Not in the paper.
 
 key-head =
     .name = Features used
@@ -305,6 +346,10 @@ key-loss-options =
     .help = Numeric options of the loss. Focal loss has gamma.
     .meaning = Options of the loss: `focal` has `gamma` (0 to 10; default 2).
     .phrase = { $value }
+
+key-loss-options-focal-gamma =
+    .name = Gamma
+    .help = Higher values reduce the weight of images that are classified with confidence. At 0 all weights are equal.
 
 key-label-smoothing =
     .name = Label smoothing
@@ -654,6 +699,24 @@ key-augment-blur =
     .meaning = Largest sigma of a Gaussian blur, in pixels of the resized image.
     .unit = pixels
     .phrase = Gaussian blur of up to σ = { $value } pixels
+
+## Named sets of data augmentation. An entry's code is `key-augment-choice-` and the name of the set.
+
+key-augment-choice-default = the default of a recipe
+
+key-augment-choice-none = no augmentation
+
+key-augment-choice-stain = for stained bright-field images (blood, Pap, histology) and predictions on images of other laboratories
+
+key-augment-choice-aimic = AIMIC states no augmentation
+
+key-augment-choice-mobilevit-mn = MobileViT-MN states rotation, flipping and scaling, for the rare class and validation images only
+
+key-augment-choice-mobincep = Mobincep states rotation, flipping, cropping, translation, scaling and shear
+
+key-augment-choice-efficientnetv2-b0 = the EfficientNetV2-B0 paper states flipping, zoom, shear, shifts in both directions and rotation
+
+key-augment-choice-chromosomes = the chromosome paper on two-step transfer states flips in both directions and Gaussian blur
 
 ## Classes and groups
 

@@ -293,20 +293,6 @@ study-usual-verdict = { $is_shown ->
        *[false] significant by { $tests }; not by the corrected test
     }
 
-## Stages that are shown with their progress
-
-study-stage-trainings = training
-
-study-stage-perturbations = testing perturbed images
-
-study-stage-heat-maps = drawing heat maps
-
-study-stage-distances = measuring distances between datasets
-
-study-stage-speed = measuring the speed of this computer
-
-study-stage-latencies = measuring prediction times
-
 ## The page of a report
 
 study-summary = { $metric } on test images. All networks were tested on the same splits of a dataset.{ $is_instant ->

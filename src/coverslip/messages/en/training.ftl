@@ -131,6 +131,12 @@ pretraining = Pretraining on '{ $source }' comes first. Then the network is trai
 
 pretraining-no-better = Pretraining did not improve the initial network, which is used unchanged.
 
+## Preview of preprocessing and data augmentation
+
+preview-preprocessed = as prepared
+
+preview-augmented = changed at random
+
 ## Training
 
 training-diverged = Training diverged: the loss is no longer a number

@@ -3,7 +3,7 @@
 MobileViT-MN, Mobincep and NASNet Mobile are built in `coverslip.models.architectures`; all others come from a library.
 """
 
-from coverslip.keys import Choice, Option
+from coverslip.keys import Option
 from coverslip.models.records import HALVES, UNCHANGED
 from coverslip.models.zoo._entries import Layout, entry, inverted, numbered
 
@@ -40,39 +40,27 @@ _MOBINCEP = Layout(
 _NASNET = Layout(  # the last cell of each width
     boundaries=("stem", "cells.1", "cells.5", "cells.10", "cells.15"), heatmap="cells.15", taps=("stem", "cells.*")
 )
-_ATTENTION_CHOICES = (
-    Choice("none", "none"),
-    Choice("se", "squeeze and excitation (SE)"),
-    Choice("nam", "by weights of batch norms (NAM)"),
-)
+_ATTENTIONS = ("none", "se", "nam")
 _MOBILEVIT_MN_OPTIONS = (
     Option(
         name="dsc",
-        title="Separable convolutions",
-        help="Replace 3x3 convolutions by pairs of smaller ones, as the paper proposes.",
         type="boolean",
         default=True,
     ),
     Option(
         name="mv2_attention",
-        title="Attention between blocks",
-        help="Channel attention in the blocks of MobileNet-v2.",
         type="choice",
         default="se",
-        choices=_ATTENTION_CHOICES,
+        choices=_ATTENTIONS,
     ),
     Option(
         name="mobilevit_attention",
-        title="Attention within MobileViT blocks",
-        help="Channel attention in the blocks with transformers.",
         type="choice",
         default="nam",
-        choices=_ATTENTION_CHOICES,
+        choices=_ATTENTIONS,
     ),
     Option(
         name="depths",
-        title="Encoders per block",
-        help="Number of transformer encoders in each of the three MobileViT blocks. More are slower.",
         type="integers",
         default=(2, 4, 3),
         minimum=1,
@@ -81,16 +69,12 @@ _MOBILEVIT_MN_OPTIONS = (
     ),
     Option(
         name="placement",
-        title="Placement of attention",
-        help="The text of the paper and its printed parameter counts differ.",
         type="choice",
         default="text",
-        choices=(Choice("text", "by the text of the paper"), Choice("counts", "by its parameter counts")),
+        choices=("text", "counts"),
     ),
     Option(
         name="neutral_start",
-        title="Neutral initialization of attention",
-        help="New attention does not disturb pretrained weights at first. Not in the paper.",
         type="boolean",
         default=False,
     ),

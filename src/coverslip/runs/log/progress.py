@@ -145,7 +145,7 @@ def seconds_left_of_training(
     if stage == "instant":
         is_embedding = isinstance(event, Progressed) and event.stage == events.COMPUTING_FEATURES
         return (work_left if is_embedding else instant) + epochs + closing
-    if isinstance(event, Progressed) and event.stage == "reading images" and event.per_second:
+    if isinstance(event, Progressed) and event.stage == "reading-images" and event.per_second:
         work_left += event.total / event.per_second  # images are read again for preprocessing
     return work_left + instant + epochs + closing
 
@@ -206,8 +206,8 @@ _SPANS: dict[bool, dict[Stage, tuple[float, float]]] = {
 }
 # The stage of each kind of work; other work belongs to the current stage.
 _STAGE_OF_WORK: dict[str, Stage] = {
-    "reading images": "reading",
-    "preprocessing images": "reading",
+    "reading-images": "reading",
+    "preprocessing-images": "reading",
     "predicting": "measuring",
 }
 
@@ -289,7 +289,7 @@ def _timed(progress: Progress, event: Event, at: float) -> Progress:
 
 def _is_resumed(progress: Progress, event: Event) -> bool:
     """Return whether another process resumed the training: every training reads its images first."""
-    is_reading = isinstance(event, Progressed) and event.stage == "reading images" and not event.is_pretraining
+    is_reading = isinstance(event, Progressed) and event.stage == "reading-images" and not event.is_pretraining
     return is_reading and (progress.is_pretraining or progress.stage in ("instant", "finetune", "measuring"))
 
 
@@ -443,9 +443,10 @@ def _counted(progress: Progress, event: Progressed) -> Progress:
     if stage is None:
         stage = "reading"
     if stage == "reading":  # images are read twice: for the scan and for preprocessing
-        share = share / 2 if event.stage == "reading images" else 0.5 + share / 2
+        share = share / 2 if event.stage == "reading-images" else 0.5 + share / 2
     work = Work(
         stage=event.stage,
+        title=event.title,
         done=event.done,
         total=event.total,
         unit=event.unit,

@@ -78,7 +78,8 @@ class Training:
 class Work:
     """Countable work in progress."""
 
-    stage: str  # description for people
+    stage: str  # an identifier, as in the events
+    title: str  # the name of the stage for users
     done: int
     total: int
     unit: str

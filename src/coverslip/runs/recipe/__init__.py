@@ -6,6 +6,7 @@ from coverslip.runs.recipe.keys import (
     Group,
     NamedSet,
     RecipeKey,
+    RecipeOption,
     Values,
     changed_phrases,
     key_names,
@@ -13,6 +14,7 @@ from coverslip.runs.recipe.keys import (
     phrases,
     recipe_groups,
     recipe_keys,
+    recipe_options,
     values_of,
 )
 from coverslip.runs.recipe.recipe import Recipe
@@ -57,6 +59,7 @@ __all__ = [
     "Pretraining",
     "Recipe",
     "RecipeKey",
+    "RecipeOption",
     "Regularizer",
     "Sampling",
     "SplitPlan",
@@ -75,6 +78,7 @@ __all__ = [
     "read_yaml",
     "recipe_groups",
     "recipe_keys",
+    "recipe_options",
     "save_recipe",
     "suggested_key",
     "values_given",

@@ -3,7 +3,7 @@
 The type, default and range of a key come from its field, its texts from the catalogue (`messages/en/recipe_keys.ftl`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from coverslip.augmentation import AUGMENT_SETS
-from coverslip.keys import Choice, Key, Option
+from coverslip.keys import Key, Option, OptionType
 from coverslip.messages import has_entry, text
 from coverslip.runs.recipe.recipe import Recipe
 from coverslip.runs.recipe.sections import OneOf, augment_named
@@ -49,6 +49,29 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """One of the values that a key or an option has by name."""
+
+    value: str | int | bool
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeOption:
+    """One option of a network (`model_options`) or a loss (`loss_options`)."""
+
+    name: str
+    title: str
+    help: str  # one or two sentences for users
+    type: OptionType
+    default: Any  # Any: of the type
+    choices: list[Choice]
+    minimum: float | None  # of a number, or of each number in a list
+    maximum: float | None
+    length: int | None  # of a list
+
+
+@dataclass(frozen=True, slots=True)
 class RecipeKey:
     """One key of a recipe. A key in a section has a dot: `split.val`.
 
@@ -71,7 +94,7 @@ class RecipeKey:
     minimum: float | None
     maximum: float | None
     unit: str
-    options: dict[str, tuple[Option, ...]]
+    options: dict[str, list[RecipeOption]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +131,22 @@ def named_sets() -> list[NamedSet]:
         NamedSet(
             "augment",
             augment_set.name,
-            augment_set.source,
+            text(code_of("augment", augment_set.name)),
             {f"augment.{key}": value for key, value in augment_named(augment_set.name).model_dump(mode="json").items()},
         )
         for augment_set in AUGMENT_SETS.values()
     ]
+
+
+def recipe_options(key: str, value: str, options: Iterable[Option]) -> list[RecipeOption]:
+    """Return the options of one value of the related key, with their texts.
+
+    Args:
+        key: the key that holds the options: `model_options` or `loss_options`.
+        value: the network or loss.
+        options: of this network or loss.
+    """
+    return [_recipe_option(f"{key}.{value}.{option.name}", option) for option in options]
 
 
 def values_of(recipe: BaseModel) -> Values:
@@ -255,6 +289,7 @@ def _section_of(field: FieldInfo) -> type[BaseModel] | None:
 
 def _recipe_key(key: str, field: FieldInfo, schema: Schema) -> RecipeKey:
     record, code, kinds = record_of(field), code_of(key), _kinds(schema)
+    of_values = record.options() if record.options else {}
     choice_name = record.choice_name or (lambda value: text(code_of(key, value)))
     return RecipeKey(
         key=key,
@@ -271,7 +306,21 @@ def _recipe_key(key: str, field: FieldInfo, schema: Schema) -> RecipeKey:
         minimum=_limit(kinds, "minimum", "exclusiveMinimum"),
         maximum=_limit(kinds, "maximum", "exclusiveMaximum"),
         unit=_attribute(code, "unit"),
-        options=dict(record.options()) if record.options else {},
+        options={value: recipe_options(key, value, options) for value, options in of_values.items()},
+    )
+
+
+def _recipe_option(key: str, option: Option) -> RecipeOption:
+    return RecipeOption(
+        name=option.name,
+        title=text(f"{code_of(key)}.name"),
+        help=text(f"{code_of(key)}.help"),
+        type=option.type,
+        default=option.default,
+        choices=[Choice(value, text(code_of(key, value))) for value in option.choices],
+        minimum=option.minimum,
+        maximum=option.maximum,
+        length=option.length,
     )
 
 

@@ -16,6 +16,7 @@ from coverslip.datasets import (
     PLAIN_TABLE_SUFFIXES,
     describe_table,
     has_image_suffix,
+    is_folder,
     is_table,
     natural_key,
     open_dataset,
@@ -90,7 +91,7 @@ def list_folder(workspace: Workspace, path: str | None) -> FolderContent:
             continue
         if not _is_text(entry.name):
             content.n_excluded += 1  # JSON can contain text only
-        elif _is_folder(entry):
+        elif is_folder(entry):
             content.folders.append(Place(entry.name, folder / entry.name))
             n = counter.below(entry.path)
             if n != 0:
@@ -141,13 +142,6 @@ class _ImageCounter:
             pending += [entry.path for entry in visible if entry.is_dir(follow_symlinks=False)]
             self.count(visible)
         return self.n_images - n_before
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself
-        return False
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:

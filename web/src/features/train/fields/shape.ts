@@ -19,7 +19,7 @@ export function shapeOfKey(key: RecipeKey): Shape {
 }
 
 export function shapeOfOption(option: KeyOption): Shape {
-  const { type, choices, minimum = null, maximum = null } = option;
+  const { type, choices, minimum, maximum } = option;
   return { type, choices, minimum, maximum, unit: '', isOptional: false, empty: '' };
 }
 
