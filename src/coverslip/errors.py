@@ -178,6 +178,10 @@ class Busy(CoverslipError):
     """Another transaction is in progress; the request can be repeated after it."""
 
 
+class DiskFull(CoverslipError):
+    """The disk is full, or the quota of the user is used up."""
+
+
 class TooLarge(CoverslipError):
     """A request is larger than the limit."""
 

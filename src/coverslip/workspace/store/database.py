@@ -14,7 +14,7 @@ from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from coverslip.errors import Busy, CoverslipError
+from coverslip.errors import Busy, CoverslipError, DiskFull
 from coverslip.messages import ChooseOther, text
 from coverslip.workspace.store.tables import metadata
 
@@ -84,7 +84,8 @@ def _user_error(error: BaseException, file: Path) -> CoverslipError | None:
         return Busy("workspace-busy", file=file)
     if code not in _UNWRITABLE:
         return None
-    return CoverslipError("workspace-database-unusable", file=file, reason=_UNWRITABLE[code])
+    kind = DiskFull if code == sqlite3.SQLITE_FULL else CoverslipError
+    return kind("workspace-database-unusable", file=file, reason=_UNWRITABLE[code])
 
 
 def _damaged(reason: str, file: Path) -> CoverslipError:
