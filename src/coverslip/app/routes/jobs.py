@@ -1,4 +1,4 @@
-"""Trainings, operations on jobs of any kind, and the trash: queue, watch, stop, resume, remove, restore and explain."""
+"""Trainings, operations on jobs of any kind, and the trash: queue, remove and restore; watch, stop, resume, explain."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -74,20 +74,6 @@ def resume_job(workspace: ServedWorkspace, job_id: str, queue: JobQueue) -> JobS
     return _state(workspace, job_id)
 
 
-@router.delete("/jobs/{job_id}", status_code=204, responses=problems(404, 409))
-def remove_job(workspace: ServedWorkspace, job_id: str) -> None:
-    """Move a job and its results to the trash of the workspace."""
-    control.remove_job(workspace, job_id)
-
-
-@router.post("/jobs/{job_id}/restore", responses=problems(404, 409))
-def restore_job(workspace: ServedWorkspace, job_id: str, queue: JobQueue) -> JobState:
-    """Restore a job from the trash."""
-    control.restore_job(workspace, job_id)
-    queue.wake()
-    return _state(workspace, job_id)
-
-
 @router.get("/jobs/{job_id}/rows/{k}/explanation", responses=problems(404, 409, 422))
 def get_explanation(explanations: ServedExplanations, job_id: str, k: int) -> ExplanationState:
     """The progress of the explanation of the k-th row of a job."""
@@ -156,6 +142,20 @@ def get_run(workspace: ServedWorkspace, run_id: str) -> RunStory:
 def change_run(workspace: ServedWorkspace, run_id: str, changes: RunChanges) -> RunState:
     """Rename a training. Its folder keeps its name."""
     control.rename_run(workspace, run_id, changes.name)
+    return runs.run_state(workspace, run_id)
+
+
+@runs_router.delete("/runs/{run_id}", status_code=204, responses=problems(404, 409))
+def remove_run(workspace: ServedWorkspace, run_id: str) -> None:
+    """Move a training and its results to the trash of the workspace."""
+    control.remove_job(workspace, find_job(workspace, run_id, "train").id)
+
+
+@runs_router.post("/runs/{run_id}/restore", responses=problems(404, 409))
+def restore_run(workspace: ServedWorkspace, run_id: str, queue: JobQueue) -> RunState:
+    """Restore a training from the trash. If it was waiting, it is queued again."""
+    control.restore_job(workspace, find_job(workspace, run_id, "train", is_removed=True).id)
+    queue.wake()
     return runs.run_state(workspace, run_id)
 
 

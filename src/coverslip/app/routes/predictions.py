@@ -16,8 +16,9 @@ from coverslip.app.schemas.system import problems
 from coverslip.workspace.correcting import corrections, joining
 from coverslip.workspace.correcting.joining import JoinPreview, JoinResult
 from coverslip.workspace.datasets.state import DatasetState
+from coverslip.workspace.jobs import control
+from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.predictions import rows, state
-from coverslip.workspace.predictions import state as predictions
 from coverslip.workspace.predictions.classifiers import Classified, LoadedClassifiers
 from coverslip.workspace.predictions.rows import Row
 from coverslip.workspace.predictions.state import PredictionState
@@ -31,7 +32,7 @@ _MOST_IMAGE_BYTES = 200 * 2**20
 @router.get("/predictions")
 def list_predictions(workspace: ServedWorkspace, paging: Paged) -> Page[PredictionState]:
     """The predictions, the newest first."""
-    return predictions.list_predictions(workspace, paging)
+    return state.list_predictions(workspace, paging)
 
 
 @router.post(
@@ -50,7 +51,7 @@ def create_prediction(workspace: ServedWorkspace, new: NewPrediction, queue: Job
         prevalence=new.prevalence,
     )
     queue.wake()
-    return predictions.prediction_state(workspace, job)
+    return state.prediction_state(workspace, job)
 
 
 @router.get(
@@ -59,7 +60,21 @@ def create_prediction(workspace: ServedWorkspace, new: NewPrediction, queue: Job
 )
 def get_prediction(workspace: ServedWorkspace, prediction_id: str) -> PredictionState:
     """The current state of a prediction."""
-    return predictions.prediction_state(workspace, prediction_id)
+    return state.prediction_state(workspace, prediction_id)
+
+
+@router.delete("/predictions/{prediction_id}", status_code=204, responses=problems(404, 409))
+def remove_prediction(workspace: ServedWorkspace, prediction_id: str) -> None:
+    """Move a prediction and its results to the trash of the workspace."""
+    control.remove_job(workspace, find_job(workspace, prediction_id, "predict").id)
+
+
+@router.post("/predictions/{prediction_id}/restore", responses=problems(404, 409))
+def restore_prediction(workspace: ServedWorkspace, prediction_id: str, queue: JobQueue) -> PredictionState:
+    """Restore a prediction from the trash. If it was waiting, it is queued again."""
+    control.restore_job(workspace, find_job(workspace, prediction_id, "predict", is_removed=True).id)
+    queue.wake()
+    return state.prediction_state(workspace, prediction_id)
 
 
 @router.get(

@@ -35,7 +35,7 @@ from coverslip.workspace.correcting.trained_images import (
     start_label_check,
 )
 from coverslip.workspace.evaluations import EvaluationOutlook, EvaluationState
-from coverslip.workspace.jobs import downloads, results
+from coverslip.workspace.jobs import control, downloads, results
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.jobs.results import EvaluationResults, Results
 from coverslip.workspace.predictions import classifiers, measured, rows
@@ -253,6 +253,20 @@ def create_evaluation(workspace: ServedWorkspace, run_id: str, new: NewEvaluatio
 @evaluations_router.get("/evaluations/{evaluation_id}", responses=problems(404))
 def get_evaluation(workspace: ServedWorkspace, evaluation_id: str) -> EvaluationState:
     """The current state of an evaluation."""
+    return evaluations.evaluation_state(workspace, evaluation_id)
+
+
+@evaluations_router.delete("/evaluations/{evaluation_id}", status_code=204, responses=problems(404, 409))
+def remove_evaluation(workspace: ServedWorkspace, evaluation_id: str) -> None:
+    """Move an evaluation and its results to the trash of the workspace."""
+    control.remove_job(workspace, find_job(workspace, evaluation_id, "evaluate").id)
+
+
+@evaluations_router.post("/evaluations/{evaluation_id}/restore", responses=problems(404, 409))
+def restore_evaluation(workspace: ServedWorkspace, evaluation_id: str, queue: JobQueue) -> EvaluationState:
+    """Restore an evaluation from the trash. If it was waiting, it is queued again."""
+    control.restore_job(workspace, find_job(workspace, evaluation_id, "evaluate", is_removed=True).id)
+    queue.wake()
     return evaluations.evaluation_state(workspace, evaluation_id)
 
 

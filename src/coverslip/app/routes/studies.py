@@ -7,6 +7,8 @@ from coverslip.app.files import FIGURE, TABLE, FigureFile, figure_response, file
 from coverslip.app.requests import JobQueue, Paged, ServedWorkspace, api_router
 from coverslip.app.schemas.jobs import NewStudy, StudyRequest
 from coverslip.app.schemas.system import problems
+from coverslip.workspace.jobs import control
+from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.store.rows import Page
 from coverslip.workspace.studies import planning, state
 from coverslip.workspace.studies.planning import StudyChoices, StudyOutlook, StudyPreset
@@ -51,6 +53,20 @@ def create_study(workspace: ServedWorkspace, new: NewStudy, queue: JobQueue) -> 
 def get_study(workspace: ServedWorkspace, study_id: str) -> StudyStory:
     """A study with the current state of its trainings. Those that have started are runs."""
     return state.study_story(workspace, study_id)
+
+
+@router.delete("/studies/{study_id}", status_code=204, responses=problems(404, 409))
+def remove_study(workspace: ServedWorkspace, study_id: str) -> None:
+    """Move a study, its trainings and their results to the trash of the workspace."""
+    control.remove_job(workspace, find_job(workspace, study_id, "study").id)
+
+
+@router.post("/studies/{study_id}/restore", responses=problems(404, 409))
+def restore_study(workspace: ServedWorkspace, study_id: str, queue: JobQueue) -> StudyState:
+    """Restore a study with its trainings from the trash. If it was waiting, it is queued again."""
+    control.restore_job(workspace, find_job(workspace, study_id, "study", is_removed=True).id)
+    queue.wake()
+    return state.study_state(workspace, study_id)
 
 
 @router.get("/studies/{study_id}/results", responses=problems(404, 409, 422))
