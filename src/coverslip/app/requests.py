@@ -4,11 +4,12 @@ import asyncio
 import os
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from io import RawIOBase
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -54,6 +55,19 @@ ServedEstimates = Annotated[LeakageEstimates, from_app("estimates")]
 ServedExplanations = Annotated[Explanations, from_app("explanations")]
 ServedDistances = Annotated[DistanceMeasurements, from_app("distances")]
 Paged = Annotated[Paging, Query()]
+
+
+def _locate(response: Response) -> Callable[..., None]:
+    def locate(*parts: str | int, **query: Sequence[str]) -> None:
+        address = "/".join(quote(str(part), safe="") for part in parts)
+        question = f"?{urlencode(query, doseq=True)}" if query else ""
+        response.headers["Location"] = f"{API}/{address}{question}"
+
+    return locate
+
+
+# Called with the parts of the address of a result, for example `locate("runs", run_id)`.
+Locate = Annotated[Callable[..., None], Depends(_locate)]
 RAW_BODY: dict[str, Any] = {  # Any: FastAPI's own type
     "requestBody": {
         "required": True,

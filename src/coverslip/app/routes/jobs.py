@@ -7,9 +7,9 @@ from fastapi import Depends, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from coverslip.app.files import PICTURE, image_response
-from coverslip.app.requests import JobQueue, Paged, ServedExplanations, ServedWorkspace, api_router
+from coverslip.app.requests import JobQueue, Locate, Paged, ServedExplanations, ServedWorkspace, api_router
 from coverslip.app.schemas.jobs import NewRun, RunChanges
-from coverslip.app.schemas.system import problems
+from coverslip.app.schemas.system import located, problems
 from coverslip.app.streams import JOB_KINDS, JobState, LastEvent, Watched, events_in_document, events_of
 from coverslip.runs.log import LogLine
 from coverslip.workspace.cleanup import DeletedItem, list_deleted
@@ -80,12 +80,15 @@ def get_explanation(explanations: ServedExplanations, job_id: str, k: int) -> Ex
     return explanations.state_of(job_id, k)
 
 
-@router.post("/jobs/{job_id}/rows/{k}/explanation", status_code=202, responses=problems(404, 409, 422))
-def create_explanation(explanations: ServedExplanations, job_id: str, k: int) -> ExplanationState:
+@router.post(
+    "/jobs/{job_id}/rows/{k}/explanation", status_code=202, responses=located(202) | problems(404, 409, 422)
+)
+def create_explanation(explanations: ServedExplanations, job_id: str, k: int, locate: Locate) -> ExplanationState:
     """Draw the explanation of an image: a heat map that passed its sanity checks, and similar training images.
 
     A separate process draws it. The first explanation of a classifier takes a minute, because its maps are checked.
     """
+    locate("jobs", job_id, "rows", k, "explanation")
     return explanations.start(job_id, k)
 
 
@@ -116,8 +119,8 @@ def list_runs(workspace: ServedWorkspace, paging: Paged) -> Page[RunState]:
     return runs.list_runs(workspace, paging)
 
 
-@runs_router.post("/runs", status_code=201, responses=problems(404, 409, 422))
-def create_run(workspace: ServedWorkspace, new: NewRun, queue: JobQueue) -> RunState:
+@runs_router.post("/runs", status_code=201, responses=located(201) | problems(404, 409, 422))
+def create_run(workspace: ServedWorkspace, new: NewRun, queue: JobQueue, locate: Locate) -> RunState:
     """Queue a training. Trainings and studies run one at a time."""
     job = control.queue_training(
         workspace,
@@ -128,6 +131,7 @@ def create_run(workspace: ServedWorkspace, new: NewRun, queue: JobQueue) -> RunS
         budget=new.budget,
         repeats_run=new.repeats_run,
     )
+    locate("runs", job)
     queue.wake()
     return runs.run_state(workspace, job)
 

@@ -9,10 +9,10 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
 from coverslip.app.files import IMAGE, PICTURE, TABLE, Viewed, image_response
-from coverslip.app.requests import RAW_BODY, JobQueue, Paged, ServedWorkspace, api_router, received
+from coverslip.app.requests import RAW_BODY, JobQueue, Locate, Paged, ServedWorkspace, api_router, received
 from coverslip.app.schemas.datasets import FilteredPage
 from coverslip.app.schemas.jobs import Correction, DatasetOfPrediction, JoinedDataset, JoinUndo, NewPrediction
-from coverslip.app.schemas.system import problems
+from coverslip.app.schemas.system import located, problems
 from coverslip.workspace.correcting import corrections, joining
 from coverslip.workspace.correcting.joining import JoinPreview, JoinResult
 from coverslip.workspace.datasets.state import DatasetState
@@ -38,9 +38,11 @@ def list_predictions(workspace: ServedWorkspace, paging: Paged) -> Page[Predicti
 @router.post(
     "/predictions",
     status_code=201,
-    responses=problems(404, 409, 422),
+    responses=located(201) | problems(404, 409, 422),
 )
-def create_prediction(workspace: ServedWorkspace, new: NewPrediction, queue: JobQueue) -> PredictionState:
+def create_prediction(
+    workspace: ServedWorkspace, new: NewPrediction, queue: JobQueue, locate: Locate
+) -> PredictionState:
     """Queue a prediction. Predictions run one at a time, also during a training."""
     job = state.queue_prediction(
         workspace,
@@ -50,6 +52,7 @@ def create_prediction(workspace: ServedWorkspace, new: NewPrediction, queue: Job
         name=new.name,
         prevalence=new.prevalence,
     )
+    locate("predictions", job)
     queue.wake()
     return state.prediction_state(workspace, job)
 
@@ -138,13 +141,15 @@ def download_from_prediction(workspace: ServedWorkspace, prediction_id: str) -> 
 @router.post(
     "/predictions/{prediction_id}/dataset",
     status_code=201,
-    responses=problems(404, 409, 422),
+    responses=located(201) | problems(404, 409, 422),
 )
 def create_dataset_of_prediction(
-    workspace: ServedWorkspace, prediction_id: str, body: DatasetOfPrediction
+    workspace: ServedWorkspace, prediction_id: str, body: DatasetOfPrediction, locate: Locate
 ) -> DatasetState:
     """Create a dataset that is labeled by the corrections, or by predictions and corrections."""
-    return corrections.dataset_of(workspace, prediction_id, only=body.only, name=body.name)
+    dataset = corrections.dataset_of(workspace, prediction_id, only=body.only, name=body.name)
+    locate("datasets", dataset.id)
+    return dataset
 
 
 @router.post("/predictions/{prediction_id}/join", responses=problems(404, 409, 422))

@@ -19,10 +19,10 @@ from coverslip.app.files import (
     image_response,
     report_response,
 )
-from coverslip.app.requests import RAW_BODY, JobQueue, Paged, ServedWorkspace, api_router, received
+from coverslip.app.requests import RAW_BODY, JobQueue, Locate, Paged, ServedWorkspace, api_router, received
 from coverslip.app.schemas.datasets import FilteredPage
 from coverslip.app.schemas.jobs import CorrectedRow, Decision, LabelCorrection, NewEvaluation
-from coverslip.app.schemas.system import problems
+from coverslip.app.schemas.system import located, problems
 from coverslip.experiments.rethreshold import Thresholds
 from coverslip.reports.comparison import Comparison
 from coverslip.workspace import evaluations
@@ -108,9 +108,10 @@ def get_label_errors(workspace: ServedWorkspace, run_id: str) -> LabelErrorsStat
     return label_errors_state(workspace, run_id)
 
 
-@router.post("/runs/{run_id}/label-errors", status_code=202, responses=problems(404, 409, 422))
-def create_label_errors(workspace: ServedWorkspace, run_id: str) -> LabelErrorsState:
+@router.post("/runs/{run_id}/label-errors", status_code=202, responses=located(202) | problems(404, 409, 422))
+def create_label_errors(workspace: ServedWorkspace, run_id: str, locate: Locate) -> LabelErrorsState:
     """Start the search for label errors, which may take minutes. Poll the state until it is done."""
+    locate("runs", run_id, "label-errors")
     return start_label_check(workspace, run_id)
 
 
@@ -194,16 +195,25 @@ def list_classifiers(workspace: ServedWorkspace, paging: Paged) -> Page[Classifi
 @router.post(
     "/classifiers",
     status_code=201,
-    responses=problems(413, 422),
+    responses=located(201) | problems(413, 422),
     openapi_extra=RAW_BODY,
 )
-async def import_classifier(workspace: ServedWorkspace, request: Request, name: str | None = None) -> Classifier:
+async def import_classifier(
+    workspace: ServedWorkspace, request: Request, locate: Locate, name: str | None = None
+) -> Classifier:
     """Import a `.coverslip` file into the workspace."""
     async with received(
         request, workspace.folder / "classifiers", most_bytes=_MOST_CLASSIFIER_BYTES, suffix=".coverslip"
     ) as file:
         imported = await run_in_threadpool(classifiers.import_file, workspace, file, name)
+    locate("classifiers", imported.id)
     return await run_in_threadpool(classifiers.describe_imported, imported)
+
+
+@router.get("/classifiers/{classifier_id}", responses=problems(404, 422))
+def get_classifier(workspace: ServedWorkspace, classifier_id: str) -> Classifier:
+    """A classifier that was trained here or imported."""
+    return classifiers.classifier_state(workspace, classifier_id)
 
 
 @router.delete("/classifiers/{classifier_id}", status_code=204, responses=problems(404))
@@ -241,11 +251,14 @@ def get_evaluation_outlook(
 @evaluations_router.post(
     "/runs/{run_id}/evaluations",
     status_code=201,
-    responses=problems(404, 409, 422),
+    responses=located(201) | problems(404, 409, 422),
 )
-def create_evaluation(workspace: ServedWorkspace, run_id: str, new: NewEvaluation, queue: JobQueue) -> EvaluationState:
+def create_evaluation(
+    workspace: ServedWorkspace, run_id: str, new: NewEvaluation, queue: JobQueue, locate: Locate
+) -> EvaluationState:
     """Queue an evaluation with the current labels. Evaluations run one at a time, also during a training."""
     job = evaluations.queue_evaluation(workspace, run_id, dataset_id=new.dataset_id, name=new.name)
+    locate("evaluations", job)
     queue.wake()
     return evaluations.evaluation_state(workspace, job)
 

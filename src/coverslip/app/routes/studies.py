@@ -4,9 +4,9 @@ from fastapi import Response
 from fastapi.responses import HTMLResponse, StreamingResponse
 
 from coverslip.app.files import FIGURE, TABLE, FigureFile, figure_response, file_response, report_response
-from coverslip.app.requests import JobQueue, Paged, ServedWorkspace, api_router
+from coverslip.app.requests import JobQueue, Locate, Paged, ServedWorkspace, api_router
 from coverslip.app.schemas.jobs import NewStudy, StudyRequest
-from coverslip.app.schemas.system import problems
+from coverslip.app.schemas.system import located, problems
 from coverslip.workspace.jobs import control
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.store.rows import Page
@@ -41,10 +41,11 @@ def list_network_findings(workspace: ServedWorkspace, dataset_id: str, paging: P
     return paging.page_of(state.findings_on(workspace, dataset_id))
 
 
-@router.post("/studies", status_code=201, responses=problems(404, 409, 422))
-def create_study(workspace: ServedWorkspace, new: NewStudy, queue: JobQueue) -> StudyState:
+@router.post("/studies", status_code=201, responses=located(201) | problems(404, 409, 422))
+def create_study(workspace: ServedWorkspace, new: NewStudy, queue: JobQueue, locate: Locate) -> StudyState:
     """Queue a study with the current labels. Trainings and studies run one at a time."""
     job = planning.queue_study(workspace, _choices(new), name=new.name)
+    locate("studies", job)
     queue.wake()
     return state.study_state(workspace, job)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
@@ -95,6 +95,16 @@ class Problem(BaseModel):
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:  # Any: FastAPI's own type
     """Return the documented error responses of a route."""
     return {status: {"model": Problem, "description": _WHAT[status]} for status in statuses}
+
+
+_SUCCESS = {201: "It was created.", 202: "The work was started. Its state is at the Location."}
+
+
+def located(status: Literal[201, 202]) -> dict[int | str, dict[str, Any]]:  # Any: FastAPI's own type
+    """Return the documented success of a route that calls `locate`."""
+    schema = {"type": "string", "format": "uri-reference"}
+    location = {"description": "The address of the result, relative to the server.", "schema": schema}
+    return {status: {"description": _SUCCESS[status], "headers": {"Location": location}}}
 
 
 Json = dict[str, Any]  # Any: JSON values

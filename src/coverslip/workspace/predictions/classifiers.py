@@ -174,6 +174,20 @@ def list_classifiers(workspace: Workspace, paging: Paging) -> Page[Classifier]:
     )
 
 
+def classifier_state(workspace: Workspace, classifier_id: str) -> Classifier:
+    """Return a classifier of a training, or an imported one.
+
+    Raises:
+        NotFound: there is no such classifier.
+        BadClassifier: the training has none yet, or its file is damaged.
+    """
+    try:
+        job = find_job(workspace, classifier_id, "train")
+    except NotFound:
+        return describe_imported(find_imported(workspace, classifier_id))
+    return _of_training(job)
+
+
 def location_of(workspace: Workspace, classifier_id: str) -> Location:
     """Return the location of the classifier of a training, or of an imported one. The file may not exist yet.
 
