@@ -15,7 +15,7 @@ from fastapi import FastAPI
 
 from coverslip._version import __version__
 from coverslip.app.files import add_pages
-from coverslip.app.guard import BodyLimit, BriefWaits, Door, Guard
+from coverslip.app.guard import PORT, BodyLimit, BriefWaits, Door, Guard, describe_access
 from coverslip.app.problems import add_problem_handlers, logged_to
 from coverslip.app.requests import API, add_routes
 from coverslip.app.routes import ROUTERS
@@ -37,7 +37,6 @@ from coverslip.workspace.store.workspace import Workspace
 if TYPE_CHECKING:
     import uvicorn
 
-PORT = 8765  # Jupyter, TensorBoard and other trainers use other ports
 _TRIES = 20
 _THREAD_SECONDS = 1.0  # to end background threads, which may also be killed
 _SECONDS_TO_END = 1  # event streams would keep the server alive while a page is open
@@ -58,6 +57,7 @@ def create_app(workspace: Workspace) -> FastAPI:
     _add_background(app, workspace)
     add_problem_handlers(app)
     describe_events(app)
+    describe_access(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(BriefWaits)
     for router in ROUTERS:
