@@ -27,6 +27,7 @@ from coverslip.messages import Failure, failure, text
 _MEDIA_TYPE = "application/problem+json"
 _STATUS: dict[type[CoverslipError], int] = {NotFound: 404, Conflict: 409, TooLarge: 413, Busy: 503, DiskFull: 507}
 _RETRY_SECONDS = "2"
+_HELP = "/help/problems"  # a page with a section for each code
 _DISK_ERRORS = (*DISK_FULL, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
@@ -57,7 +58,7 @@ def problem(
     title = f"{reason.what}."
     fields = asdict(reason)
     body = {
-        "type": "about:blank",
+        "type": f"{_HELP}#{reason.code}",
         "title": title,
         "status": status,
         "detail": detail or " ".join(filter(None, [title, reason.do])),

@@ -31,6 +31,7 @@ export const general = {
       runs: 'Run folders',
       commands: 'Commands',
       python: 'Python',
+      problems: 'Errors',
     },
   },
   theme: { label: 'Colors', auto: 'Theme: system', light: 'Theme: light', dark: 'Theme: dark' },

@@ -76,7 +76,10 @@ class FieldProblem(BaseModel):
 class Problem(BaseModel):
     """Why a request could not be answered, and what to do about it."""
 
-    type: str = "about:blank"
+    type: str = Field(
+        description="The address of the section of the help about this code.",
+        json_schema_extra={"format": "uri-reference"},
+    )
     kind: str = Field(description="The kind of problem: `bad-recipe`, `leakage-found`, `not-found`, …")
     code: str = Field(description="The message. It is stable; its text may change.")
     title: str = Field(description="What happened, in a sentence.")
