@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import logging
 import signal
 import socket
 import sys
@@ -38,8 +39,10 @@ if TYPE_CHECKING:
     import uvicorn
 
 _TRIES = 20
+_SECONDS_BETWEEN_RESUMES = 2.0
 _THREAD_SECONDS = 1.0  # to end background threads, which may also be killed
 _SECONDS_TO_END = 1  # event streams would keep the server alive while a page is open
+_log = logging.getLogger("coverslip")
 
 
 def create_app(workspace: Workspace) -> FastAPI:
@@ -84,12 +87,24 @@ async def _at_work(app: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(reading_images.begin, workspace)
         await asyncio.to_thread(app.state.queue.start)
         app.state.classifiers.start()
+        resuming = asyncio.create_task(_resume_reading(workspace))
         try:
             with ended_by_signals(app.state.watching.close, interrupt_decoding):
                 yield
         finally:
+            resuming.cancel()
             app.state.watching.close()
             await asyncio.to_thread(_end_background, app, workspace)
+
+
+async def _resume_reading(workspace: Workspace) -> None:
+    """Read datasets whose missing folders are available again, soon after they come back."""
+    while True:
+        await asyncio.sleep(_SECONDS_BETWEEN_RESUMES)
+        try:
+            await asyncio.to_thread(reading_images.resume, workspace)
+        except Exception:  # noqa: BLE001  it is tried again; the error is logged
+            _log.exception("the reading of datasets could not be resumed")
 
 
 def _end_background(app: FastAPI, workspace: Workspace) -> None:

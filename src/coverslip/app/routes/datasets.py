@@ -57,7 +57,6 @@ router = api_router("datasets", responses=problems(422))
 @router.get("/datasets")
 def list_datasets(workspace: ServedWorkspace, paging: Paged) -> Page[DatasetState]:
     """The datasets, the newest first."""
-    reading_images.resume(workspace)
     return state.list_datasets(workspace, paging)
 
 
@@ -91,7 +90,6 @@ def create_samples(workspace: ServedWorkspace, locate: Locate) -> DatasetState:
 @router.get("/datasets/{dataset_id}", responses=problems(404))
 def get_dataset(workspace: ServedWorkspace, dataset_id: str) -> DatasetState:
     """One dataset."""
-    reading_images.resume(workspace)
     return state.dataset_state(workspace, dataset_id)
 
 
