@@ -72,7 +72,7 @@ def done(lab: Lab) -> Json:
 
 def test_a_preset_tells_all_its_trainings_before_any_is_begun(lab: Lab) -> None:
     begun = set(lab.workspace.studies.glob("*"))
-    presets = lab.client.get(f"{API}/study-presets").json()
+    presets = lab.client.get(f"{API}/study-presets").json()["items"]
     assert {each["name"] for each in presets} == {
         "aimic",
         "mobilevit-mn",

@@ -18,9 +18,9 @@ router = api_router("studies")
 
 
 @router.get("/study-presets")
-def list_study_presets() -> list[StudyPreset]:
+def list_study_presets(paging: Paged) -> Page[StudyPreset]:
     """Studies of publications that can be repeated with other images."""
-    return planning.list_presets()
+    return paging.page_of(planning.list_presets())
 
 
 @router.post("/study-preview", responses=problems(404, 409, 422))
