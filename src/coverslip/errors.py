@@ -174,6 +174,10 @@ class Conflict(CoverslipError):
     """The request conflicts with work in progress or with the current state."""
 
 
+class PreconditionFailed(CoverslipError):
+    """The object of a request has changed since the client read it."""
+
+
 class Busy(CoverslipError):
     """Another transaction is in progress; the request can be repeated after it."""
 

@@ -20,12 +20,28 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from coverslip.app.schemas.system import FieldProblem, Json, Problem, add_schemas, complete_document
-from coverslip.errors import BadRecipe, Busy, Conflict, CoverslipError, DiskFull, NotFound, TooLarge
+from coverslip.errors import (
+    BadRecipe,
+    Busy,
+    Conflict,
+    CoverslipError,
+    DiskFull,
+    NotFound,
+    PreconditionFailed,
+    TooLarge,
+)
 from coverslip.files import DISK_FULL
 from coverslip.messages import Failure, failure, text
 
 _MEDIA_TYPE = "application/problem+json"
-_STATUS: dict[type[CoverslipError], int] = {NotFound: 404, Conflict: 409, TooLarge: 413, Busy: 503, DiskFull: 507}
+_STATUS: dict[type[CoverslipError], int] = {
+    NotFound: 404,
+    Conflict: 409,
+    PreconditionFailed: 412,
+    TooLarge: 413,
+    Busy: 503,
+    DiskFull: 507,
+}
 _RETRY_SECONDS = "2"
 _HELP = "/help/problems"  # a page with a section for each code
 _DISK_ERRORS = (*DISK_FULL, errno.EROFS, errno.EACCES, errno.EPERM)

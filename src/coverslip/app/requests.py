@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
-from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from coverslip.app.guard import allow_body, announced
@@ -68,6 +69,33 @@ def _locate(response: Response) -> Callable[..., None]:
 
 # Called with the parts of the address of a result, for example `locate("runs", run_id)`.
 Locate = Annotated[Callable[..., None], Depends(_locate)]
+
+
+def _if_match(
+    if_match: Annotated[
+        str | None,
+        Header(
+            max_length=1_000,
+            description="The ETag of the object as the client read it. If the object has changed since then, the "
+            "response is 412 and nothing is changed. Without this header, no revision is compared.",
+        ),
+    ] = None,
+) -> frozenset[str] | None:
+    if if_match is None or if_match.strip() == "*":
+        return None
+    return frozenset(_STRONG_TAG.findall(if_match))
+
+
+def _tag(response: Response) -> Callable[[object], None]:
+    def tag(revision: object) -> None:
+        response.headers["ETag"] = f'"{revision}"'
+
+    return tag
+
+
+_STRONG_TAG = re.compile(r'(?<!W/)"([^"]*)"')
+IfMatch = Annotated[frozenset[str] | None, Depends(_if_match)]  # revisions; None: any
+Tag = Annotated[Callable[[object], None], Depends(_tag)]  # called with the revision of the object in the response
 RAW_BODY: dict[str, Any] = {  # Any: FastAPI's own type
     "requestBody": {
         "required": True,

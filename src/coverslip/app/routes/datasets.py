@@ -16,6 +16,7 @@ from coverslip.app.requests import (
     ServedDistances,
     ServedEstimates,
     ServedWorkspace,
+    Tag,
     api_router,
 )
 from coverslip.app.schemas.datasets import (
@@ -28,7 +29,7 @@ from coverslip.app.schemas.datasets import (
     TableToOpen,
     TimeOf,
 )
-from coverslip.app.schemas.system import located, problems
+from coverslip.app.schemas.system import TAGGED, located, problems
 from coverslip.experiments.estimating import Counts
 from coverslip.workspace import cleanup, group_suggestions, recipes
 from coverslip.workspace.datasets import folders, grouping, reading_images, sources, state, uploads
@@ -87,10 +88,12 @@ def create_samples(workspace: ServedWorkspace, locate: Locate) -> DatasetState:
     return dataset
 
 
-@router.get("/datasets/{dataset_id}", responses=problems(404))
-def get_dataset(workspace: ServedWorkspace, dataset_id: str) -> DatasetState:
+@router.get("/datasets/{dataset_id}", responses=TAGGED | problems(404))
+def get_dataset(workspace: ServedWorkspace, dataset_id: str, tag: Tag) -> DatasetState:
     """One dataset."""
-    return state.dataset_state(workspace, dataset_id)
+    dataset = state.dataset_state(workspace, dataset_id)
+    tag(dataset.revision)
+    return dataset
 
 
 @router.patch(

@@ -19,10 +19,20 @@ from coverslip.app.files import (
     image_response,
     report_response,
 )
-from coverslip.app.requests import RAW_BODY, JobQueue, Locate, Paged, ServedWorkspace, api_router, received
+from coverslip.app.requests import (
+    RAW_BODY,
+    IfMatch,
+    JobQueue,
+    Locate,
+    Paged,
+    ServedWorkspace,
+    Tag,
+    api_router,
+    received,
+)
 from coverslip.app.schemas.datasets import FilteredPage
 from coverslip.app.schemas.jobs import CorrectedRow, Decision, LabelCorrection, NewEvaluation
-from coverslip.app.schemas.system import located, problems
+from coverslip.app.schemas.system import TAGGED, located, problems
 from coverslip.experiments.rethreshold import Thresholds
 from coverslip.reports.comparison import Comparison
 from coverslip.workspace import evaluations
@@ -78,16 +88,22 @@ def get_results(workspace: ServedWorkspace, run_id: str) -> Results:
     return results.results_of(workspace, run_id)
 
 
-@router.get("/runs/{run_id}/thresholds", responses=problems(404, 409, 422))
-def get_thresholds(workspace: ServedWorkspace, run_id: str) -> Thresholds:
+@router.get("/runs/{run_id}/thresholds", responses=TAGGED | problems(404, 409, 422))
+def get_thresholds(workspace: ServedWorkspace, run_id: str, tag: Tag) -> Thresholds:
     """The decision threshold of a classifier of two classes, and the effect of others on validation images."""
-    return classifiers.thresholds(workspace, run_id)
+    thresholds = classifiers.thresholds(workspace, run_id)
+    tag(classifiers.revision_of(thresholds))
+    return thresholds
 
 
-@router.put("/runs/{run_id}/decision", responses=problems(404, 409, 422))
-def set_decision(workspace: ServedWorkspace, run_id: str, decision: Decision) -> Thresholds:
+@router.put("/runs/{run_id}/decision", responses=TAGGED | problems(404, 409, 412, 422))
+def set_decision(
+    workspace: ServedWorkspace, run_id: str, decision: Decision, if_match: IfMatch, tag: Tag
+) -> Thresholds:
     """Change the decision threshold, chosen on validation images. Results and report are updated."""
-    return classifiers.set_decision(workspace, run_id, decision.model_dump())
+    thresholds = classifiers.set_decision(workspace, run_id, decision.model_dump(), revisions=if_match)
+    tag(classifiers.revision_of(thresholds))
+    return thresholds
 
 
 @router.get("/runs/{run_id}/rows", responses=problems(404, 409))
@@ -115,10 +131,15 @@ def create_label_errors(workspace: ServedWorkspace, run_id: str, locate: Locate)
     return start_label_check(workspace, run_id)
 
 
-@router.put("/runs/{run_id}/rows/{k}/correction", responses=problems(404, 409, 422))
-def correct_run_row(workspace: ServedWorkspace, run_id: str, k: int, correction: LabelCorrection) -> CorrectedRow:
-    """Change the label of a measured image in its dataset. The label is saved at once."""
-    row, change = correct_measured(workspace, run_id, k, correction.label)
+@router.put("/runs/{run_id}/rows/{k}/correction", responses=problems(404, 409, 412, 422))
+def correct_run_row(
+    workspace: ServedWorkspace, run_id: str, k: int, correction: LabelCorrection, if_match: IfMatch
+) -> CorrectedRow:
+    """Change the label of a measured image in its dataset. The label is saved at once.
+
+    `If-Match` takes the ETag of the dataset.
+    """
+    row, change = correct_measured(workspace, run_id, k, correction.label, revisions=if_match)
     return CorrectedRow(row, change)
 
 
@@ -300,12 +321,15 @@ def list_evaluation_rows(
     return measured.page_of_measured(workspace, evaluation_id, page, offset=page.offset, limit=page.limit)
 
 
-@evaluations_router.put("/evaluations/{evaluation_id}/rows/{k}/correction", responses=problems(404, 409, 422))
+@evaluations_router.put("/evaluations/{evaluation_id}/rows/{k}/correction", responses=problems(404, 409, 412, 422))
 def correct_evaluation_row(
-    workspace: ServedWorkspace, evaluation_id: str, k: int, correction: LabelCorrection
+    workspace: ServedWorkspace, evaluation_id: str, k: int, correction: LabelCorrection, if_match: IfMatch
 ) -> CorrectedRow:
-    """Change the label of a measured image in its dataset. The label is saved at once."""
-    row, change = correct_measured(workspace, evaluation_id, k, correction.label)
+    """Change the label of a measured image in its dataset. The label is saved at once.
+
+    `If-Match` takes the ETag of the dataset.
+    """
+    row, change = correct_measured(workspace, evaluation_id, k, correction.label, revisions=if_match)
     return CorrectedRow(row, change)
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -39,7 +39,9 @@ from coverslip.workspace.store.rows import AnyRow, ChangedSince, class_order, da
 from coverslip.workspace.store.workspace import Workspace
 
 
-def correct_measured(workspace: Workspace, job_id: str, k: int, label: str | None) -> tuple[Row, int | None]:
+def correct_measured(
+    workspace: Workspace, job_id: str, k: int, label: str | None, *, revisions: Collection[str] | None = None
+) -> tuple[Row, int | None]:
     """Change the label of an image of a training or an evaluation, in its dataset.
 
     Args:
@@ -48,6 +50,7 @@ def correct_measured(workspace: Workspace, job_id: str, k: int, label: str | Non
         k: the number of the row.
         label: a class of the dataset, or a new one; None undoes the correction of this job, unless another change of
             the label followed.
+        revisions: the expected revisions of the dataset; None: any.
 
     Returns:
         The row, and the number of the change of the dataset's labels (None if no label changed).
@@ -55,6 +58,7 @@ def correct_measured(workspace: Workspace, job_id: str, k: int, label: str | Non
     Raises:
         NotFound: there is no such job or row, or its dataset was removed.
         Conflict: nothing was measured yet, or the image is not in a dataset of the app.
+        PreconditionFailed: the dataset has another revision.
         CoverslipError: this cannot be the name of a class.
     """
     job = find_job(workspace, job_id, "train", "evaluate")
@@ -63,7 +67,7 @@ def correct_measured(workspace: Workspace, job_id: str, k: int, label: str | Non
         raise Conflict("labels-without-dataset")
     change = None
     with write_transaction(workspace.engine) as connection:
-        dataset = dataset_row(connection, job.dataset_id)
+        dataset = dataset_row(connection, job.dataset_id, revisions)
         position = position_of(connection, job.dataset_id, picture)
         if position is None:
             raise NotFound("image-left-dataset")
