@@ -16,6 +16,7 @@ from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Respons
 from fastapi.concurrency import run_in_threadpool
 
 from coverslip.app.guard import allow_body, announced
+from coverslip.datasets import one_line
 from coverslip.errors import CoverslipError, TooLarge
 from coverslip.files import write_error
 from coverslip.workspace.explanations import Explanations
@@ -86,6 +87,25 @@ def _if_match(
     return frozenset(_STRONG_TAG.findall(if_match))
 
 
+def _author(
+    x_author: Annotated[
+        str | None,
+        Header(
+            max_length=200,
+            description="Who makes the change, as UTF-8. Default: the user account of the server. The history of labels "
+            "shows it.",
+        ),
+    ] = None,
+) -> str | None:
+    if x_author is None:
+        return None
+    try:
+        name = x_author.encode("latin-1").decode()  # servers decode headers as Latin-1
+    except UnicodeDecodeError:
+        name = x_author
+    return one_line(name).strip() or None
+
+
 def _tag(response: Response) -> Callable[[object], None]:
     def tag(revision: object) -> None:
         response.headers["ETag"] = f'"{revision}"'
@@ -96,6 +116,7 @@ def _tag(response: Response) -> Callable[[object], None]:
 _STRONG_TAG = re.compile(r'(?<!W/)"([^"]*)"')
 IfMatch = Annotated[frozenset[str] | None, Depends(_if_match)]  # revisions; None: any
 Tag = Annotated[Callable[[object], None], Depends(_tag)]  # called with the revision of the object in the response
+Author = Annotated[str | None, Depends(_author)]
 RAW_BODY: dict[str, Any] = {  # Any: FastAPI's own type
     "requestBody": {
         "required": True,

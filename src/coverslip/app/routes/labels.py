@@ -5,7 +5,7 @@ from typing import Any
 from fastapi.responses import StreamingResponse
 
 from coverslip.app.guard import accepting
-from coverslip.app.requests import IfMatch, Paged, ServedWorkspace, Tag, api_router
+from coverslip.app.requests import Author, IfMatch, Paged, ServedWorkspace, Tag, api_router
 from coverslip.app.schemas.datasets import (
     ConfirmedLabels,
     ExclusionChange,
@@ -36,10 +36,10 @@ router = api_router("labels", responses=problems(422), route_class=accepting(_MA
 
 @router.post("/datasets/{dataset_id}/labels", responses=TAGGED | problems(404, 409, 412, 422))
 def set_labels(
-    workspace: ServedWorkspace, dataset_id: str, new: NewLabels, if_match: IfMatch, tag: Tag
+    workspace: ServedWorkspace, dataset_id: str, new: NewLabels, if_match: IfMatch, author: Author, tag: Tag
 ) -> LabelsGiven:
     """Label some images, or remove their labels. The change is saved at once. A new name becomes a class."""
-    change, n = labels.set_labels(workspace, dataset_id, new.images, new.label, revisions=if_match)
+    change, n = labels.set_labels(workspace, dataset_id, new.images, new.label, revisions=if_match, author=author)
     dataset = dataset_state(workspace, dataset_id)
     tag(dataset.revision)
     return LabelsGiven(change=change, n=n, dataset=dataset)
@@ -91,14 +91,13 @@ def undo_exclusions(
 
 @router.post("/datasets/{dataset_id}/confirmed-labels", responses=problems(404, 409, 412))
 def confirm_labels(
-    workspace: ServedWorkspace, dataset_id: str, body: ConfirmedLabels, if_match: IfMatch
+    workspace: ServedWorkspace, dataset_id: str, body: ConfirmedLabels, if_match: IfMatch, author: Author
 ) -> LabelsConfirmed:
     """Confirm labels as right, or remove confirmations: a confirmed label is not listed as a suspected label error."""
-    return LabelsConfirmed(
-        labels.confirm_labels(
-            workspace, dataset_id, body.images, is_confirmed=body.is_confirmed, revisions=if_match
-        )
+    ids = labels.confirm_labels(
+        workspace, dataset_id, body.images, is_confirmed=body.is_confirmed, revisions=if_match, author=author
     )
+    return LabelsConfirmed(ids)
 
 
 @router.get("/datasets/{dataset_id}/label-changes", responses=problems(404))

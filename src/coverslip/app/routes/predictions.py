@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
 from coverslip.app.files import IMAGE, PICTURE, TABLE, Viewed, image_response
-from coverslip.app.requests import RAW_BODY, JobQueue, Locate, Paged, ServedWorkspace, api_router, received
+from coverslip.app.requests import RAW_BODY, Author, JobQueue, Locate, Paged, ServedWorkspace, api_router, received
 from coverslip.app.schemas.datasets import FilteredPage
 from coverslip.app.schemas.jobs import Correction, DatasetOfPrediction, JoinedDataset, JoinUndo, NewPrediction
 from coverslip.app.schemas.system import located, problems
@@ -119,11 +119,14 @@ def get_prediction_row_picture(workspace: ServedWorkspace, prediction_id: str, k
     "/predictions/{prediction_id}/rows/{k}/correction",
     responses=problems(404, 409, 422),
 )
-def correct_prediction(workspace: ServedWorkspace, prediction_id: str, k: int, correction: Correction) -> Row:
+def correct_prediction(
+    workspace: ServedWorkspace, prediction_id: str, k: int, correction: Correction, author: Author
+) -> Row:
     """Correct or confirm the class of an image, or exclude it. The answer is saved at once."""
     undone = correction.undoes
     undoes = None if undone is None else (undone.excluded or undone.label,)
-    return corrections.correct(workspace, prediction_id, k, correction.excluded or correction.label, undoes=undoes)
+    answer = correction.excluded or correction.label
+    return corrections.correct(workspace, prediction_id, k, answer, undoes=undoes, author=author)
 
 
 @router.get(
@@ -132,7 +135,7 @@ def correct_prediction(workspace: ServedWorkspace, prediction_id: str, k: int, c
     responses=TABLE | problems(404),
 )
 def download_from_prediction(workspace: ServedWorkspace, prediction_id: str) -> Response:
-    """`predictions.csv`, with the columns `corrected` and `excluded` if there are corrections."""
+    """`predictions.csv`, with the columns `corrected`, `excluded` and `corrected_by` if there are corrections."""
     text = corrections.csv_of(workspace, prediction_id)
     headers = {"Content-Disposition": 'attachment; filename="predictions.csv"'}
     return StreamingResponse(text, media_type="text/csv", headers=headers)
@@ -153,14 +156,16 @@ def create_dataset_of_prediction(
 
 
 @router.post("/predictions/{prediction_id}/join", responses=problems(404, 409, 422))
-def join_dataset(workspace: ServedWorkspace, prediction_id: str, body: JoinedDataset) -> JoinResult:
+def join_dataset(
+    workspace: ServedWorkspace, prediction_id: str, body: JoinedDataset, author: Author
+) -> JoinResult:
     """Add the images with a corrected or confirmed class to a dataset, as a further source.
 
     Repeat the request after further corrections: the source is replaced. Images of the dataset's other sources are not
     added again: they get the corrected label, or are excluded. Removing the source removes the added images; corrected
     labels of other images stay.
     """
-    return joining.join_dataset(workspace, prediction_id, body.dataset_id)
+    return joining.join_dataset(workspace, prediction_id, body.dataset_id, author=author)
 
 
 @router.post("/predictions/{prediction_id}/join/undo", responses=problems(404, 409, 422))

@@ -21,6 +21,7 @@ from coverslip.app.files import (
 )
 from coverslip.app.requests import (
     RAW_BODY,
+    Author,
     IfMatch,
     JobQueue,
     Locate,
@@ -133,13 +134,13 @@ def create_label_errors(workspace: ServedWorkspace, run_id: str, locate: Locate)
 
 @router.put("/runs/{run_id}/rows/{k}/correction", responses=problems(404, 409, 412, 422))
 def correct_run_row(
-    workspace: ServedWorkspace, run_id: str, k: int, correction: LabelCorrection, if_match: IfMatch
+    workspace: ServedWorkspace, run_id: str, k: int, correction: LabelCorrection, if_match: IfMatch, author: Author
 ) -> CorrectedRow:
     """Change the label of a measured image in its dataset. The label is saved at once.
 
     `If-Match` takes the ETag of the dataset.
     """
-    row, change = correct_measured(workspace, run_id, k, correction.label, revisions=if_match)
+    row, change = correct_measured(workspace, run_id, k, correction.label, revisions=if_match, author=author)
     return CorrectedRow(row, change)
 
 
@@ -323,13 +324,20 @@ def list_evaluation_rows(
 
 @evaluations_router.put("/evaluations/{evaluation_id}/rows/{k}/correction", responses=problems(404, 409, 412, 422))
 def correct_evaluation_row(
-    workspace: ServedWorkspace, evaluation_id: str, k: int, correction: LabelCorrection, if_match: IfMatch
+    workspace: ServedWorkspace,
+    evaluation_id: str,
+    k: int,
+    correction: LabelCorrection,
+    if_match: IfMatch,
+    author: Author,
 ) -> CorrectedRow:
     """Change the label of a measured image in its dataset. The label is saved at once.
 
     `If-Match` takes the ETag of the dataset.
     """
-    row, change = correct_measured(workspace, evaluation_id, k, correction.label, revisions=if_match)
+    row, change = correct_measured(
+        workspace, evaluation_id, k, correction.label, revisions=if_match, author=author
+    )
     return CorrectedRow(row, change)
 
 

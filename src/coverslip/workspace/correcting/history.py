@@ -151,7 +151,7 @@ class LabelChange:
 
     id: int
     made: Annotated[str, Field(description="When; ISO 8601, UTC.")]
-    made_by: Annotated[str, Field(description="The user account under which the app ran.")]
+    made_by: Annotated[str, Field(description="The author of the request, else the user account of the server.")]
     label: Annotated[str | None, Field(description="The new label of all images; null: their labels were removed.")]
     is_undone: bool
     seen_in: Annotated[SeenIn | None, Field(description="Null if the label was changed in the gallery of the dataset.")]

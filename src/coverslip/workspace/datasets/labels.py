@@ -35,6 +35,7 @@ def set_labels(
     label: str | None,
     *,
     revisions: Collection[str] | None = None,
+    author: str | None = None,
 ) -> tuple[int | None, int]:
     """Label images, or remove their labels. A new name becomes a class.
 
@@ -44,6 +45,7 @@ def set_labels(
         image_ids: the images.
         label: the label; None removes the labels.
         revisions: the expected revisions of the dataset; None: any.
+        author: who changes the labels; None: the user account of this process.
 
     Returns:
         The number of the change (None if nothing changed), and the number of images that changed.
@@ -56,11 +58,18 @@ def set_labels(
     """
     with write_transaction(workspace.engine) as connection:
         row = dataset_row(connection, dataset_id, revisions)
-        return label_positions(connection, row, positions_of(connection, dataset_id, image_ids), label)
+        positions = positions_of(connection, dataset_id, image_ids)
+        return label_positions(connection, row, positions, label, author=author)
 
 
 def label_positions(
-    connection: Connection, row: AnyRow, positions: Collection[int], label: str | None, *, job_id: str | None = None
+    connection: Connection,
+    row: AnyRow,
+    positions: Collection[int],
+    label: str | None,
+    *,
+    job_id: str | None = None,
+    author: str | None = None,
 ) -> tuple[int | None, int]:
     """Label images within a writing transaction, in which their positions are valid.
 
@@ -70,6 +79,7 @@ def label_positions(
         positions: the images.
         label: the label; None removes the labels.
         job_id: the training, evaluation or prediction in which the label was changed; None: the dataset's gallery.
+        author: who changes the labels; None: the user account of this process.
 
     Returns:
         As `set_labels`.
@@ -92,7 +102,7 @@ def label_positions(
             is_undone=False,
             label=label,
             before=old_labels,
-            made_by=account_name(),
+            made_by=author or account_name(),
             job_id=job_id,
         )
     ).inserted_primary_key
@@ -208,6 +218,7 @@ def confirm_labels(
     *,
     is_confirmed: bool,
     revisions: Collection[str] | None = None,
+    author: str | None = None,
 ) -> list[str]:
     """Confirm the current labels of images, or remove confirmations.
 
@@ -217,6 +228,7 @@ def confirm_labels(
         image_ids: the images.
         is_confirmed: confirm their labels; otherwise remove the confirmations.
         revisions: the expected revisions of the dataset; None: any.
+        author: who confirms them; None: the user account of this process.
 
     Returns:
         The IDs of the images that changed.
@@ -244,7 +256,7 @@ def confirm_labels(
         is_changed = confirmed_labels.c.image_id.in_(values(json.dumps(changed_ids)))
         connection.execute(delete(confirmed_labels).where(confirmed_labels.c.dataset_id == dataset_id, is_changed))
         if is_confirmed and affected:
-            common = {"dataset_id": dataset_id, "made": now(), "made_by": account_name()}
+            common = {"dataset_id": dataset_id, "made": now(), "made_by": author or account_name()}
             rows = [{**common, "image_id": image_id, "label": label} for image_id, label in affected]
             connection.execute(insert(confirmed_labels), rows)
         return changed_ids
