@@ -1,4 +1,4 @@
-"""Write the generated parts of the documentation: recipe keys, augmentation sets, formats, networks, help texts, errors.
+"""Write the generated parts of the documentation: recipe keys and sets, formats, networks, help texts, errors.
 
     python docs/make_reference.py
 
@@ -125,16 +125,20 @@ SUBJECTS = {
     "inference": "Predictions and explanations",
     "studies": "Studies",
     "models": "Networks and weights",
+    "reports": "Reports and comparisons",
     "system": "Computer and files",
 }
 SOURCES = DOCS.parent / "src" / "coverslip"
-RAISED = re.compile(r"\b(?:failure|[A-Z]\w+)\(\s*\"([a-z0-9-]+)\"")
 
 
 def errors_list() -> str:
     """A section for each error, by subject: what happened and what to do."""
+    from coverslip import errors
+
+    kinds = [name for name, each in vars(errors).items() if isinstance(each, type)]
+    calls = re.compile(rf"\b(?:failure|{'|'.join(kinds)})\(\s*\"([a-z0-9-]+)\"")
     sources = "\n".join(file.read_text(encoding="utf-8") for file in sorted(SOURCES.rglob("*.py")))
-    raised = set(RAISED.findall(sources))
+    raised = set(calls.findall(sources))
     sections = []
     for name, title in SUBJECTS.items():
         resource = FluentParser().parse((SOURCES / f"messages/en/{name}.ftl").read_text(encoding="utf-8"))
@@ -153,7 +157,7 @@ def errors_list() -> str:
 def _pattern(pattern: fluent.Pattern) -> str:
     """The text of a message, with the names of its parameters instead of their values."""
     text = "".join(map(_element, pattern.elements))
-    return " ".join(text.split()).replace("<", "\\<").replace("*", "\\*")
+    return " ".join(text.split())
 
 
 def _element(element: Any) -> str:  # Any: elements and expressions of Fluent have no common type

@@ -150,7 +150,7 @@ unlabeled-dataset = No image has a label
     .do = Label some images of each class first.
 
 source-not-absolute = '{ $path }' is not an absolute path
-    .do = Give the whole path of a folder, such as /home/me/cells.
+    .do = Give the whole path of a folder, such as /data/cells.
 
 source-not-text = The name of this file or folder is not text
     .do = Rename the file or folder.
