@@ -92,8 +92,8 @@ def _author(
         str | None,
         Header(
             max_length=200,
-            description="Who makes the change, as UTF-8. Default: the user account of the server. The history of labels "
-            "shows it.",
+            description="Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of "
+            "the server.",
         ),
     ] = None,
 ) -> str | None:

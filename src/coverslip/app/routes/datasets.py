@@ -154,7 +154,7 @@ def create_leakage_estimate(estimates: ServedEstimates, dataset_id: str, locate:
     return estimates.start(dataset_id)
 
 
-@router.delete("/datasets/{dataset_id}/leakage-estimate", status_code=204)
+@router.delete("/datasets/{dataset_id}/leakage-estimate", status_code=204, responses=problems(404))
 def remove_leakage_estimate(estimates: ServedEstimates, dataset_id: str) -> None:
     """Cancel the estimate. An earlier estimate is kept."""
     estimates.cancel(dataset_id)
@@ -167,9 +167,7 @@ def get_distances(distances: ServedDistances, dataset_id: str, other: Others) ->
 
 
 @router.post("/datasets/{dataset_id}/distances", status_code=202, responses=located(202) | problems(404, 409, 422))
-def create_distances(
-    distances: ServedDistances, dataset_id: str, other: Others, locate: Locate
-) -> DatasetDistances:
+def create_distances(distances: ServedDistances, dataset_id: str, other: Others, locate: Locate) -> DatasetDistances:
     """Measure MMD² and CORAL in a separate process, and recommend a dataset for pretraining."""
     locate("datasets", dataset_id, "distances", other=other)
     return distances.start(dataset_id, other)
@@ -299,9 +297,7 @@ def get_uploaded_table(workspace: ServedWorkspace, upload_id: str) -> UploadedTa
     responses=located(201) | problems(404, 409, 413, 422),
     openapi_extra=RAW_BODY,
 )
-async def send_file(
-    workspace: ServedWorkspace, upload_id: str, name: str, request: Request, locate: Locate
-) -> Upload:
+async def send_file(workspace: ServedWorkspace, upload_id: str, name: str, request: Request, locate: Locate) -> Upload:
     """Upload one file. Its name may contain folders (`class/cell.png`). It replaces a file of the same name."""
     locate("uploads", upload_id)
     return await _receive(partial(uploads.receive_file, workspace, upload_id, name), request)
@@ -324,9 +320,7 @@ async def send_archive(workspace: ServedWorkspace, upload_id: str, request: Requ
     status_code=201,
     responses=located(201) | problems(404, 409, 422),
 )
-def finish_upload(
-    workspace: ServedWorkspace, upload_id: str, finished: FinishUpload, locate: Locate
-) -> DatasetState:
+def finish_upload(workspace: ServedWorkspace, upload_id: str, finished: FinishUpload, locate: Locate) -> DatasetState:
     """Create a dataset of the files. If this fails, the files are kept for another attempt."""
     table = finished.table
     choices = None if table is None else TableChoices(table.columns, table.crop_size)

@@ -80,9 +80,7 @@ def get_explanation(explanations: ServedExplanations, job_id: str, k: int) -> Ex
     return explanations.state_of(job_id, k)
 
 
-@router.post(
-    "/jobs/{job_id}/rows/{k}/explanation", status_code=202, responses=located(202) | problems(404, 409, 422)
-)
+@router.post("/jobs/{job_id}/rows/{k}/explanation", status_code=202, responses=located(202) | problems(404, 409, 422))
 def create_explanation(explanations: ServedExplanations, job_id: str, k: int, locate: Locate) -> ExplanationState:
     """Draw the explanation of an image: a heat map that passed its sanity checks, and similar training images.
 

@@ -156,9 +156,7 @@ def create_dataset_of_prediction(
 
 
 @router.post("/predictions/{prediction_id}/join", responses=problems(404, 409, 422))
-def join_dataset(
-    workspace: ServedWorkspace, prediction_id: str, body: JoinedDataset, author: Author
-) -> JoinResult:
+def join_dataset(workspace: ServedWorkspace, prediction_id: str, body: JoinedDataset, author: Author) -> JoinResult:
     """Add the images with a corrected or confirmed class to a dataset, as a further source.
 
     Repeat the request after further corrections: the source is replaced. Images of the dataset's other sources are not

@@ -335,9 +335,7 @@ def correct_evaluation_row(
 
     `If-Match` takes the ETag of the dataset.
     """
-    row, change = correct_measured(
-        workspace, evaluation_id, k, correction.label, revisions=if_match, author=author
-    )
+    row, change = correct_measured(workspace, evaluation_id, k, correction.label, revisions=if_match, author=author)
     return CorrectedRow(row, change)
 
 

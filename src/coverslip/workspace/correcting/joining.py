@@ -72,9 +72,7 @@ class JoinResult:
     step: Annotated[JoinStep, Field(description="For undo.")]
 
 
-def join_dataset(
-    workspace: Workspace, prediction_id: str, dataset_id: str, *, author: str | None = None
-) -> JoinResult:
+def join_dataset(workspace: Workspace, prediction_id: str, dataset_id: str, *, author: str | None = None) -> JoinResult:
     """Add the images of a prediction with a corrected or confirmed class to a dataset.
 
     Their files stay where they are: a table of them becomes a source of the dataset, and removing that source removes

@@ -309,7 +309,7 @@ def authors_of(workspace: Workspace, prediction_id: str) -> dict[int, str]:
     """Return who gave the answers, by row."""
     query = select(corrections.c.row, corrections.c.made_by).where(corrections.c.job_id == prediction_id)
     with workspace.engine.connect() as connection:
-        return {row: made_by for row, made_by in connection.execute(query)}
+        return {answer.row: answer.made_by for answer in connection.execute(query)}
 
 
 def every_row(workspace: Workspace, job: Job) -> Iterator[tuple[Row, ImageSource]]:
