@@ -20,6 +20,7 @@ from coverslip.app.guard import PORT, BodyLimit, BriefWaits, Door, Guard, descri
 from coverslip.app.problems import add_problem_handlers, logged_to
 from coverslip.app.requests import API, add_routes
 from coverslip.app.routes import ROUTERS
+from coverslip.app.schemas.descriptions import describe_fields
 from coverslip.app.streams import JOB_KINDS, describe_events, ended_by_signals
 from coverslip.errors import CoverslipError
 from coverslip.images import decode_in_processes, interrupt_decoding
@@ -61,6 +62,7 @@ def create_app(workspace: Workspace) -> FastAPI:
     add_problem_handlers(app)
     describe_events(app)
     describe_access(app)
+    describe_fields(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(BriefWaits)
     for router in ROUTERS:
