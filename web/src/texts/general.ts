@@ -31,6 +31,7 @@ export const general = {
       runs: 'Run folders',
       commands: 'Commands',
       python: 'Python',
+      script: 'Use from a script',
       problems: 'Errors',
     },
   },
