@@ -1,4 +1,4 @@
-"""Write the generated parts of the documentation: recipe keys, sets of random changes, formats, networks, help texts.
+"""Write the generated parts of the documentation: recipe keys and sets, formats, networks, help texts, errors.
 
     python docs/make_reference.py
 
@@ -6,9 +6,13 @@ Each part stands in a page between two marker lines. `tests/test_docs.py` fails 
 """
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from fluent.syntax import FluentParser
+from fluent.syntax import ast as fluent
 
 if TYPE_CHECKING:
     from coverslip.runs import RecipeKey
@@ -24,13 +28,16 @@ def main() -> None:
 
 def pages() -> dict[Path, str]:
     """The pages with generated parts, as they should be."""
-    recipe, commands, images, models = (DOCS / f"{name}.md" for name in ("recipe", "commands", "images", "models"))
+    recipe, commands, images, models, problems = (
+        DOCS / f"{name}.md" for name in ("recipe", "commands", "images", "models", "problems")
+    )
     recipe_text = _with_part(recipe, recipe.read_text(encoding="utf-8"), "recipe keys", recipe_table())
     return {
         recipe: _with_part(recipe, recipe_text, "sets of random changes", augment_table()),
         commands: _with_part(commands, commands.read_text(encoding="utf-8"), "help texts", help_texts()),
         images: _with_part(images, images.read_text(encoding="utf-8"), "formats", formats_table()),
         models: _with_part(models, models.read_text(encoding="utf-8"), "networks", models_table()),
+        problems: _with_part(problems, problems.read_text(encoding="utf-8"), "errors", errors_list()),
     }
 
 
@@ -106,6 +113,65 @@ def models_table() -> str:
 def _row(key: "RecipeKey") -> str:
     cells = (f"`{key.key}`", f"`{json.dumps(key.default)}`".replace('"', ""), key.allowed, key.meaning)
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+SUBJECTS = {
+    "workspace": "App and workspace",
+    "datasets": "Datasets",
+    "images": "Image files",
+    "runs": "Runs, recipes and classifiers",
+    "training": "Training",
+    "inference": "Predictions and explanations",
+    "studies": "Studies",
+    "models": "Networks and weights",
+    "reports": "Reports and comparisons",
+    "system": "Computer and files",
+}
+SOURCES = DOCS.parent / "src" / "coverslip"
+
+
+def errors_list() -> str:
+    """A section for each error, by subject: what happened and what to do."""
+    from coverslip import errors
+
+    kinds = [name for name, each in vars(errors).items() if isinstance(each, type)]
+    calls = re.compile(rf"\b(?:failure|{'|'.join(kinds)})\(\s*\"([a-z0-9-]+)\"")
+    sources = "\n".join(file.read_text(encoding="utf-8") for file in sorted(SOURCES.rglob("*.py")))
+    raised = set(calls.findall(sources))
+    sections = []
+    for name, title in SUBJECTS.items():
+        resource = FluentParser().parse((SOURCES / f"messages/en/{name}.ftl").read_text(encoding="utf-8"))
+        sections.append(f"## {title}")
+        for entry in resource.body:
+            if not isinstance(entry, fluent.Message) or entry.value is None:
+                continue
+            do = next((each.value for each in entry.attributes if each.id.name == "do"), None)
+            if do is None and entry.id.name not in raised:
+                continue
+            paragraphs = [f"{_pattern(entry.value)}.", *([_pattern(do)] if do else [])]
+            sections.append("\n\n".join([f"### {entry.id.name}", *paragraphs]))
+    return "\n\n".join(sections)
+
+
+def _pattern(pattern: fluent.Pattern) -> str:
+    """The text of a message, with the names of its parameters instead of their values."""
+    text = "".join(map(_element, pattern.elements))
+    return " ".join(text.split())
+
+
+def _element(element: Any) -> str:  # Any: elements and expressions of Fluent have no common type
+    if isinstance(element, fluent.Placeable):
+        return _element(element.expression)
+    if isinstance(element, fluent.TextElement | fluent.StringLiteral):
+        return str(element.value)
+    if isinstance(element, fluent.VariableReference):
+        return f"`{element.id.name}`"
+    if isinstance(element, fluent.FunctionReference):
+        return _element(element.arguments.positional[0])
+    plural = {"one", "other"}
+    keys = {getattr(variant.key, "name", getattr(variant.key, "value", "")) for variant in element.variants}
+    texts = [_pattern(variant.value) for variant in element.variants if keys - plural or variant.default]
+    return " / ".join(filter(None, texts))
 
 
 def help_texts() -> str:

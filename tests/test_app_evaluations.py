@@ -168,14 +168,14 @@ def test_classes_that_the_classifier_does_not_know_are_told(lab: Lab) -> None:
     assert found["state"] == "failed"
     assert found["error"]["code"] == "no-known-label"
     assert lab.client.get(f"{API}/evaluations/{found['id']}/results").status_code == 409
-    assert lab.client.delete(f"{API}/jobs/{found['id']}").status_code == 204
+    assert lab.client.delete(f"{API}/evaluations/{found['id']}").status_code == 204
 
 
 @pytest.mark.exhaustive
 def test_those_who_watch_see_it_end_and_a_stopped_one_can_be_started_again(lab: Lab) -> None:
     dataset = open_images(lab.workspace, write_cells(lab.workspace.roots[0] / "many", 120, seed=3))
     asked = lab.client.post(f"{API}/runs/{lab.run}/evaluations", json={"dataset_id": dataset, "name": "Second"}).json()
-    assert lab.client.delete(f"{API}/jobs/{lab.run}").status_code == 409  # it is needed
+    assert lab.client.delete(f"{API}/runs/{lab.run}").status_code == 409  # it is needed
     lab.client.post(f"{API}/jobs/{asked['id']}/stop")
     assert ended(lab.client, asked["id"], what="evaluations")["state"] in ("stopped", "done")
     if lab.get(f"evaluations/{asked['id']}")["state"] == "stopped":
@@ -186,10 +186,12 @@ def test_those_who_watch_see_it_end_and_a_stopped_one_can_be_started_again(lab: 
 
 
 def test_a_removed_evaluation_comes_back_as_it_was(lab: Lab, other: Json) -> None:
-    path = f"{API}/jobs/{other['id']}"
+    path = f"{API}/evaluations/{other['id']}"
+    assert lab.client.delete(f"{API}/runs/{other['id']}").status_code == 404  # it is no training
     assert lab.client.delete(path).status_code == 204
     assert not Path(other["folder"]).exists()
-    assert lab.client.get(f"{API}/evaluations/{other['id']}").status_code == 404
+    assert lab.client.get(path).status_code == 404
+    assert lab.client.post(f"{API}/runs/{other['id']}/restore").status_code == 404
     assert other["id"] not in [one["id"] for one in lab.get(f"runs/{lab.run}/evaluations")["items"]]
     assert lab.client.post(f"{path}/restore").json() == other
     assert lab.client.post(f"{path}/restore").status_code == 404

@@ -57,6 +57,23 @@ def outer(guarded: TestClient) -> TestClient:
     return guarded
 
 
+@pytest.mark.slow
+def test_each_way_of_the_document_to_present_the_token_is_accepted(outer: TestClient, token: str) -> None:
+    path, bearer = "/api/v1/openapi.json", {"Authorization": f"Bearer {token}"}
+    document = outer.get(path, headers=bearer).json()
+    schemes = document["components"]["securitySchemes"]
+    assert document["security"] == [{}, *({name: []} for name in schemes)]
+    presented = {
+        "token": {"Authorization": f"{schemes['token']['scheme']} {token}"},
+        "cookie": {"Cookie": f"{schemes['cookie']['name']}={token}"},
+    }
+    assert set(presented) == set(schemes)
+    assert {outer.get(path, headers=headers).status_code for headers in presented.values()} == {200}
+    refused = outer.get(path)
+    assert (refused.status_code, refused.json()["code"]) == (401, "missing-token")
+    assert refused.headers["www-authenticate"] == "Bearer"
+
+
 @pytest.mark.parametrize("host", [*sorted(HOSTS), "LOCALHOST:8765"])
 def test_the_apps_own_names_are_answered(client: TestClient, host: str) -> None:
     assert client.get("/api/v1/system", headers={"Host": host}).status_code == 200

@@ -104,7 +104,7 @@ def test_rows_are_those_of_the_command_line(lab: Lab, tmp_path: Path) -> None:
         .text.splitlines()[1]
         .endswith(",unreadable,The file is not an image: it contains text,,,,,,")
     )
-    assert lab.client.delete(f"{API}/jobs/{other.json()['id']}").status_code == 204
+    assert lab.client.delete(f"{API}/predictions/{other.json()['id']}").status_code == 204
 
 
 @pytest.mark.exhaustive
@@ -189,8 +189,8 @@ def test_classes_keep_the_order_of_their_keys_from_labeling_to_predicting(lab: L
     answer = lab.client.post(f"{API}/predictions", json={"classifier_id": run, "sources": [str(lab.new)]})
     assert answer.json()["classes"] == expected
     ended(lab.client, answer.json()["id"], what="predictions")
-    for job in (answer.json()["id"], run):
-        assert lab.client.delete(f"{API}/jobs/{job}").status_code == 204
+    for path in (f"predictions/{answer.json()['id']}", f"runs/{run}"):
+        assert lab.client.delete(f"{API}/{path}").status_code == 204
 
 
 def test_corrections_become_training_images(lab: Lab) -> None:
@@ -248,7 +248,7 @@ def test_an_image_is_excluded_with_its_reason_and_included_again(lab: Lab) -> No
         lab.client.put(f"{path}/rows/{k}/correction", json={"label": None})
     dataset = dataset_state(lab.workspace, images)
     assert (dataset.n_excluded, dataset.n_labeled) == (0, 0)
-    assert lab.client.delete(f"{API}/jobs/{answer.json()['id']}").status_code == 204
+    assert lab.client.delete(f"{API}/predictions/{answer.json()['id']}").status_code == 204
 
 
 @pytest.mark.exhaustive
@@ -275,7 +275,7 @@ def test_a_prediction_of_a_dataset_has_the_labels_that_the_dataset_has_when_it_i
     assert labels_in_table() == expected
     lab.client.put(f"{path}/rows/0/correction", json={"label": "medium"})
     assert labels_in_table() == expected
-    assert lab.client.delete(f"{API}/jobs/{prediction['id']}").status_code == 204
+    assert lab.client.delete(f"{API}/predictions/{prediction['id']}").status_code == 204
 
 
 def images_of(lab: Lab, dataset_id: str) -> list[Json]:
@@ -394,15 +394,15 @@ def test_a_table_is_sent_by_whichever_threads_are_free(lab: Lab, monkeypatch: py
 
 
 def test_a_removed_prediction_comes_back_with_its_corrections(lab: Lab) -> None:
-    path, job = f"{API}/predictions/{lab.prediction}", f"{API}/jobs/{lab.prediction}"
+    path = f"{API}/predictions/{lab.prediction}"
     lab.client.put(f"{path}/rows/3/correction", json={"label": "large"})
     before, rows = lab.client.get(path).json(), lab.client.get(f"{path}/rows").json()
-    assert lab.client.delete(job).status_code == 204
+    assert lab.client.delete(path).status_code == 204
     assert lab.client.get(path).status_code == 404
-    assert lab.client.post(f"{job}/restore").json() == before
+    assert lab.client.post(f"{path}/restore").json() == before
     assert lab.client.get(f"{path}/rows").json() == rows
-    assert lab.client.post(f"{job}/restore").status_code == 404
-    assert lab.client.post(f"{job}/resume").status_code == 409  # it is done
+    assert lab.client.post(f"{path}/restore").status_code == 404
+    assert lab.client.post(f"{API}/jobs/{lab.prediction}/resume").status_code == 409  # it is done
     lab.client.put(f"{path}/rows/3/correction", json={"label": None})
 
 

@@ -281,16 +281,16 @@ def test_runs_on_the_same_images_are_told_from_others(lab: Lab, tmp_path: Path) 
     assert compared["pairs"][0]["notes"]
     assert lab.client.get(f"{API}/comparison?run_id={lab.run}").status_code == 422
     assert lab.client.get(f"{API}/comparison?run_id={lab.run}&run_id=none").status_code == 404
-    assert lab.client.delete(f"{API}/jobs/{other['id']}").status_code == 204
+    assert lab.client.delete(f"{API}/runs/{other['id']}").status_code == 204
 
 
 def test_a_removed_run_comes_back_as_it_was(lab: Lab) -> None:
     before = lab.get(f"runs/{lab.run}")
-    assert lab.client.delete(f"{API}/jobs/{lab.run}").status_code == 204
+    assert lab.client.delete(f"{API}/runs/{lab.run}").status_code == 204
     assert lab.client.get(f"{API}/runs/{lab.run}").status_code == 404
     assert not Path(before["folder"]).exists()
     assert lab.run not in [one["id"] for one in lab.get("runs")["items"]]
-    assert lab.client.post(f"{API}/jobs/{lab.run}/restore").status_code == 200
+    assert lab.client.post(f"{API}/runs/{lab.run}/restore").json()["id"] == lab.run
     assert lab.get(f"runs/{lab.run}") == before
     assert lab.client.patch(f"{API}/runs/{lab.run}", json={"name": "New"}).json()["name"] == "New"
     assert lab.client.patch(f"{API}/runs/{lab.run}", json={"name": "The <b>first</b>"}).status_code == 200
@@ -324,7 +324,7 @@ def test_of_two_trainings_one_waits_and_a_stopped_one_goes_on(lab: Lab) -> None:
     second = queue_run(lab.client, lab.cells, QUICK)
     until(lambda: lab.get(f"runs/{first}")["state"] == "running")
     assert lab.get(f"runs/{second}")["queue_position"] == 1
-    assert lab.client.delete(f"{API}/jobs/{first}").status_code == 409
+    assert lab.client.delete(f"{API}/runs/{first}").status_code == 409
     assert lab.client.post(f"{API}/jobs/{second}/stop").json()["state"] == "stopped"
     until(lambda: lab.get(f"runs/{first}")["epoch"])
     assert lab.client.post(f"{API}/jobs/{first}/stop").json()["state"] == "stopping"

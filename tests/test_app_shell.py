@@ -1,6 +1,7 @@
 """The app as a whole: starting and ending it, its pages, its errors, its limits, and what it may look into."""
 
 import ast
+import errno
 import json
 import os
 import re
@@ -31,7 +32,8 @@ from coverslip.app import requests
 from coverslip.app.files import add_pages
 from coverslip.app.guard import allow_body
 from coverslip.app.server import create_app
-from coverslip.errors import Conflict, CoverslipError, NotFound, TooLarge
+from coverslip.errors import Busy, Conflict, CoverslipError, DiskFull, NotFound, TooLarge
+from coverslip.files import write_error
 from coverslip.messages import text
 from coverslip.workspace.store.workspace import Workspace, open_workspace
 
@@ -438,8 +440,13 @@ def failing(workspace: Workspace) -> TestClient:
         raise {
             "error": CoverslipError("image-folder-not-opened", file=Path("/images/a\udcff.png"), reason="it is broken"),
             "missing": NotFound("no-such-upload"),
-            "busy": Conflict("upload-finished"),
+            "conflict": Conflict("upload-finished"),
             "large": TooLarge("file-too-large", n_mb=1),
+            "busy": Busy("workspace-busy"),
+            "full": write_error(Path("/images/new"), OSError(errno.ENOSPC, "No space left on device")),
+            "full-database": DiskFull("workspace-database-unusable", reason="full"),
+            "full-unexpectedly": OSError(errno.EDQUOT, "Disk quota exceeded"),
+            "read-only": OSError(errno.EROFS, "Read-only file system"),
             "bug": ZeroDivisionError("secret"),
         }[kind]
 
@@ -460,7 +467,13 @@ def failing(workspace: Workspace) -> TestClient:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind, status", [("error", 422), ("missing", 404), ("busy", 409), ("large", 413)])
+@pytest.mark.parametrize(
+    "kind, status",
+    [
+        *(("error", 422), ("missing", 404), ("conflict", 409), ("large", 413), ("busy", 503)),
+        *(("full", 507), ("full-database", 507), ("full-unexpectedly", 507), ("read-only", 422)),
+    ],
+)
 def test_an_error_of_ours_says_what_where_and_what_to_do(failing: TestClient, kind: str, status: int) -> None:
     answer = failing.get(f"/api/v1/fails/{kind}")
     assert answer.status_code == answer.json()["status"] == status
@@ -468,7 +481,7 @@ def test_an_error_of_ours_says_what_where_and_what_to_do(failing: TestClient, ki
     if kind == "error":
         what, do = text("image-folder-not-opened", reason="it is broken"), text("image-folder-not-opened.do")
         assert answer.json() == {
-            "type": "about:blank",
+            "type": "/help/problems#image-folder-not-opened",
             "kind": "failed",
             "code": "image-folder-not-opened",
             "title": f"{what}.",
@@ -581,9 +594,15 @@ def test_no_route_hides_another_and_every_list_comes_in_pages(client: TestClient
 def test_the_document_says_that_every_operation_may_answer_with_a_problem(client: TestClient) -> None:
     document = client.get("/api/v1/openapi.json").json()
     assert "HTTPValidationError" not in json.dumps(document)
+    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            assert list(operation["responses"]["default"]["content"]) == ["application/problem+json"], (method, path)
+            assert {"401", "503", "default"} <= set(operation["responses"]), (method, path)
+            assert ("507" in operation["responses"]) == (method != "get"), (method, path)
+            for status, response in operation["responses"].items():
+                name = response.get("$ref", "").rpartition("/")[2]
+                content = document["components"]["responses"].get(name, response).get("content", {})
+                assert status < "400" or content == problem, (method, path, status)
 
 
 # Limits

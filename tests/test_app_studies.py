@@ -72,7 +72,7 @@ def done(lab: Lab) -> Json:
 
 def test_a_preset_tells_all_its_trainings_before_any_is_begun(lab: Lab) -> None:
     begun = set(lab.workspace.studies.glob("*"))
-    presets = lab.client.get(f"{API}/study-presets").json()
+    presets = lab.client.get(f"{API}/study-presets").json()["items"]
     assert {each["name"] for each in presets} == {
         "aimic",
         "mobilevit-mn",
@@ -193,10 +193,10 @@ def test_a_plan_that_was_damaged_is_said_and_hides_no_other_study(lab: Lab, done
 
 @pytest.mark.slow
 def test_a_removed_study_comes_back_with_its_trainings(lab: Lab, done: Json) -> None:
-    assert lab.client.delete(f"{API}/jobs/{done['id']}").status_code == 204
+    assert lab.client.delete(f"{API}/studies/{done['id']}").status_code == 204
     lab.get(f"studies/{done['id']}", 404)
     lab.get(f"runs/{done['trainings'][0]['run_id']}", 404)
-    assert lab.post(f"jobs/{done['id']}/restore", {}, 200)["n_done"] == 1
+    assert lab.post(f"studies/{done['id']}/restore", {}, 200)["n_done"] == 1
     again = lab.get(f"studies/{done['id']}")
     assert lab.get(f"runs/{again['trainings'][0]['run_id']}")["state"] == "done"
 

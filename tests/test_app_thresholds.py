@@ -97,6 +97,12 @@ def test_a_threshold_is_chosen_by_a_wish_and_numbers_follow(tmp_path: Path) -> N
             client.put(f"{API}/runs/{run}/decision", json=decision)
             listed = [client.get(f"{API}/{what}").json()["items"][0] for what in ("runs", "classifiers")]
             assert [each["headline"]["rule"] for each in listed] == [rule, rule]
+        tag = client.get(f"{API}/runs/{run}/thresholds").headers["etag"]
+        changed = client.put(f"{API}/runs/{run}/decision", json=wish, headers={"If-Match": tag})
+        assert (changed.status_code, changed.headers["etag"] == tag) == (200, False)
+        late = client.put(f"{API}/runs/{run}/decision", json=by_hand, headers={"If-Match": tag})
+        assert (late.status_code, late.json()["code"]) == (412, "decision-changed-since")
+        assert client.get(f"{API}/runs/{run}/thresholds").headers["etag"] == changed.headers["etag"]
         back = client.put(f"{API}/runs/{run}/decision", json={}).json()
         assert (back["decide_by"], back["threshold"]) == ("highest", 0.5)
         assert client.get(f"{API}/runs/{run}").json()["headline"]["rule"] == "highest probability"

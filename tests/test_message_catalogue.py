@@ -237,6 +237,12 @@ def test_every_metric_has_its_texts() -> None:
         assert ("no-interval" in attributes) == (METRICS[name].influence is None), code
 
 
+def test_every_error_has_a_section_in_the_documentation() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "problems.md").read_text(encoding="utf-8")
+    raised = {use.code for use in uses() if use.is_error and not use.where.startswith("cli/")}
+    assert raised - set(re.findall(r"^### ([a-z0-9-]+)$", page, re.M)) == set(), "run: python docs/make_reference.py"
+
+
 def test_no_code_has_two_entries() -> None:
     lines = [line for file in SOURCES.rglob("*.ftl") for line in file.read_text(encoding="utf-8").splitlines()]
     assert sum(" =" in line and line[0].isalpha() for line in lines) == len(entries())

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import insert, select
 from sqlalchemy.exc import OperationalError
 
-from coverslip.errors import CoverslipError
+from coverslip.errors import CoverslipError, DiskFull
 from coverslip.messages import ChooseOther
 from coverslip.workspace.store import database, tables
 from coverslip.workspace.store.database import open_database, write_transaction
@@ -143,5 +143,6 @@ def test_a_disk_that_takes_nothing_is_told_as_such(tmp_path: Path, pragma: str, 
     with pytest.raises(CoverslipError) as refused, write_transaction(engine) as connection:
         connection.execute(insert(tables.uploads).values(**row, **limits))
     assert (refused.value.code, refused.value.parameters) == ("workspace-database-unusable", {"reason": reason})
+    assert isinstance(refused.value, DiskFull) == (reason == "full")  # the app answers 507
     with pytest.raises(OperationalError), engine.connect() as connection:  # a fault of ours stays one
         connection.exec_driver_sql("SELECT nothing FROM nowhere")

@@ -177,8 +177,16 @@ class Conflict(CoverslipError):
     """The request conflicts with work in progress or with the current state."""
 
 
+class PreconditionFailed(CoverslipError):
+    """The object of a request has changed since the client read it."""
+
+
 class Busy(CoverslipError):
     """Another transaction is in progress; the request can be repeated after it."""
+
+
+class DiskFull(CoverslipError):
+    """The disk is full, or the quota of the user is used up."""
 
 
 class TooLarge(CoverslipError):

@@ -1,6 +1,7 @@
 """Atomic writing of files, file hashes, CSV cells, and the folder of imported weights."""
 
 import csv
+import errno
 import hashlib
 import json
 import math
@@ -14,9 +15,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from coverslip.errors import CoverslipError
+from coverslip.errors import CoverslipError, DiskFull
 from coverslip.messages import text
 
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _SECONDS_UNTIL_ABANDONED = 86_400
 _PART = re.compile(r"\..+\.[0-9a-f]{8}\.part")
 _cleaned: set[Path] = set()  # folders
@@ -87,7 +89,8 @@ def remove_file(path: Path) -> None:
 
 def write_error(path: Path, error: OSError) -> CoverslipError:
     """Return the error for a file that cannot be written."""
-    return CoverslipError("file-not-written", file=path, reason=error.strerror or str(error))
+    kind = DiskFull if error.errno in DISK_FULL else CoverslipError
+    return kind("file-not-written", file=path, reason=error.strerror or str(error))
 
 
 def check_replaceable(file: Path, begins_with: bytes) -> None:

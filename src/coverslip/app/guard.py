@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
-from fastapi import Request
+from fastapi import FastAPI, Request
 from fastapi.routing import APIRoute
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -32,9 +32,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from coverslip.app.problems import problem
+from coverslip.app.schemas.system import Json, complete_document
 from coverslip.messages import Failure, failure, text
 from coverslip.workspace.store.database import waiting_briefly
 
+PORT = 8765  # by default: Jupyter, TensorBoard and other trainers use other ports
 MAX_CONNECTIONS = 512  # open at the same time; a browser opens six
 BACKLOG = 128  # accepted in one iteration of the loop, before any of them can be refused
 REQUEST_SECONDS = 10.0  # from the connection or the last response to the end of a request's header
@@ -194,6 +196,10 @@ _TOKEN = "token"  # noqa: S105 - the name of a field
 _COOKIE_SECONDS = 30 * 24 * 3600
 
 
+def _cookie(port: int) -> str:
+    return f"coverslip-{port}"
+
+
 @dataclass(frozen=True, slots=True)
 class Door:
     """What a request must present.
@@ -211,7 +217,7 @@ class Door:
     @property
     def cookie(self) -> str:
         """The name of the cookie that holds the token."""
-        return f"coverslip-{self.port}"
+        return _cookie(self.port)
 
     def accepts(self, token: str) -> bool:
         """Return whether this is the token, in constant time."""
@@ -230,6 +236,24 @@ class _Refusal:
 _WRONG_HOST = _Refusal(421, lambda: failure("wrong-host", kind="misdirected-request"))
 _WRONG_ORIGIN = _Refusal(403, lambda: failure("wrong-origin", kind="forbidden"))
 _NO_TOKEN = _Refusal(401, lambda: failure("missing-token", kind="unauthorized"))
+
+
+def describe_access(app: FastAPI) -> None:
+    """Describe in the API document how a request presents the token."""
+
+    def add(document: Json) -> None:
+        document["components"]["securitySchemes"] = {
+            "token": {"type": "http", "scheme": "bearer", "description": "The token that the app prints."},
+            "cookie": {
+                "type": "apiKey",
+                "in": "cookie",
+                "name": _cookie(PORT),
+                "description": "The token, as a browser stores it. The number is the port of the server.",
+            },
+        }
+        document["security"] = [{}, {"token": []}, {"cookie": []}]  # {}: the app may require no token
+
+    complete_document(app, add)
 
 
 class Guard:

@@ -20,13 +20,31 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from coverslip.app.schemas.system import FieldProblem, Json, Problem, add_schemas, complete_document
-from coverslip.errors import BadRecipe, Busy, Conflict, CoverslipError, NotFound, TooLarge
+from coverslip.errors import (
+    BadRecipe,
+    Busy,
+    Conflict,
+    CoverslipError,
+    DiskFull,
+    NotFound,
+    PreconditionFailed,
+    TooLarge,
+)
+from coverslip.files import DISK_FULL
 from coverslip.messages import Failure, failure, text
 
 _MEDIA_TYPE = "application/problem+json"
-_STATUS: dict[type[CoverslipError], int] = {NotFound: 404, Conflict: 409, TooLarge: 413, Busy: 503}
+_STATUS: dict[type[CoverslipError], int] = {
+    NotFound: 404,
+    Conflict: 409,
+    PreconditionFailed: 412,
+    TooLarge: 413,
+    Busy: 503,
+    DiskFull: 507,
+}
 _RETRY_SECONDS = "2"
-_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+_HELP = "/help/problems"  # a page with a section for each code
+_DISK_ERRORS = (*DISK_FULL, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 class _ProblemAnswer(JSONResponse):
@@ -56,7 +74,7 @@ def problem(
     title = f"{reason.what}."
     fields = asdict(reason)
     body = {
-        "type": "about:blank",
+        "type": f"{_HELP}#{reason.code}",
         "title": title,
         "status": status,
         "detail": detail or " ".join(filter(None, [title, reason.do])),
@@ -102,7 +120,8 @@ def add_problem_handlers(app: FastAPI) -> None:
         if error.errno not in _DISK_ERRORS:
             raise error
         file = None if error.filename is None else str(error.filename)
-        return problem(422, failure("disk-refused", kind="disk", file=file, reason=error.strerror))
+        status, kind = (_STATUS[DiskFull], DiskFull.kind) if error.errno in DISK_FULL else (422, "disk")
+        return problem(status, failure("disk-refused", kind=kind, file=file, reason=error.strerror))
 
     @app.exception_handler(ClientDisconnect)
     def _disconnected(_: Request, __: ClientDisconnect) -> JSONResponse:
@@ -144,19 +163,34 @@ def _field_problem(error: dict[str, Any]) -> FieldProblem:  # Any: Pydantic's de
     return FieldProblem(field=".".join(where[1:]) or where[0], message=str(error["msg"]))
 
 
+_CONTENT = {_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+_CHALLENGE = {"WWW-Authenticate": {"description": "Always `Bearer`.", "schema": {"type": "string"}}}
+_RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
+_RESPONSES: Json = {
+    "Unauthorized": {"description": "The app requires a token, and the request has none.", "headers": _CHALLENGE},
+    "Busy": {"description": "The server is busy. Repeat the request after some seconds.", "headers": _RETRY_AFTER},
+    "DiskFull": {"description": "The disk is full, or the quota of the user is used up."},
+    "Error": {"description": "The error, and what to do about it."},
+}
+_COMMON = {"401": "Unauthorized", "503": "Busy", "default": "Error"}
+_COMMON_OF_CHANGES = {**_COMMON, "507": "DiskFull"}
+
+
 def _describe(document: Json) -> None:
     """Document that every operation may return a problem, instead of FastAPI's own error format."""
     add_schemas(document, Problem)
     for name in ("HTTPValidationError", "ValidationError"):
         document["components"]["schemas"].pop(name, None)
-    content = {_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    document["components"]["responses"] = {name: {**each, "content": _CONTENT} for name, each in _RESPONSES.items()}
     for operations in document["paths"].values():
-        for operation in operations.values():
-            responses = operation["responses"]
-            responses["default"] = {"description": "The error, and what to do about it."}
-            for status, response in responses.items():
-                if status == "default" or status >= "400":
-                    response["content"] = content
+        for method, operation in operations.items():
+            for status, response in operation["responses"].items():
+                if status >= "400":
+                    response["content"] = _CONTENT
+            names = _COMMON if method == "get" else _COMMON_OF_CHANGES
+            operation["responses"] |= {
+                status: {"$ref": f"#/components/responses/{name}"} for status, name in names.items()
+            }
 
 
 _MOST_WAITING = 1_000

@@ -2,18 +2,21 @@
 
 import asyncio
 import os
+import re
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from io import RawIOBase
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote, urlencode
 
-from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from coverslip.app.guard import allow_body, announced
+from coverslip.datasets import one_line
 from coverslip.errors import CoverslipError, TooLarge
 from coverslip.files import write_error
 from coverslip.workspace.explanations import Explanations
@@ -54,6 +57,66 @@ ServedEstimates = Annotated[LeakageEstimates, from_app("estimates")]
 ServedExplanations = Annotated[Explanations, from_app("explanations")]
 ServedDistances = Annotated[DistanceMeasurements, from_app("distances")]
 Paged = Annotated[Paging, Query()]
+
+
+def _locate(response: Response) -> Callable[..., None]:
+    def locate(*parts: str | int, **query: Sequence[str]) -> None:
+        address = "/".join(quote(str(part), safe="") for part in parts)
+        question = f"?{urlencode(query, doseq=True)}" if query else ""
+        response.headers["Location"] = f"{API}/{address}{question}"
+
+    return locate
+
+
+# Called with the parts of the address of a result, for example `locate("runs", run_id)`.
+Locate = Annotated[Callable[..., None], Depends(_locate)]
+
+
+def _if_match(
+    if_match: Annotated[
+        str | None,
+        Header(
+            max_length=1_000,
+            description="The ETag of the object as the client read it. If the object has changed since then, the "
+            "response is 412 and nothing is changed. Without this header, no revision is compared.",
+        ),
+    ] = None,
+) -> frozenset[str] | None:
+    if if_match is None or if_match.strip() == "*":
+        return None
+    return frozenset(_STRONG_TAG.findall(if_match))
+
+
+def _author(
+    x_author: Annotated[
+        str | None,
+        Header(
+            max_length=200,
+            description="Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of "
+            "the server.",
+        ),
+    ] = None,
+) -> str | None:
+    if x_author is None:
+        return None
+    try:
+        name = x_author.encode("latin-1").decode()  # servers decode headers as Latin-1
+    except UnicodeDecodeError:
+        name = x_author
+    return one_line(name).strip() or None
+
+
+def _tag(response: Response) -> Callable[[object], None]:
+    def tag(revision: object) -> None:
+        response.headers["ETag"] = f'"{revision}"'
+
+    return tag
+
+
+_STRONG_TAG = re.compile(r'(?<!W/)"([^"]*)"')
+IfMatch = Annotated[frozenset[str] | None, Depends(_if_match)]  # revisions; None: any
+Tag = Annotated[Callable[[object], None], Depends(_tag)]  # called with the revision of the object in the response
+Author = Annotated[str | None, Depends(_author)]
 RAW_BODY: dict[str, Any] = {  # Any: FastAPI's own type
     "requestBody": {
         "required": True,

@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import logging
 import signal
 import socket
 import sys
@@ -15,10 +16,11 @@ from fastapi import FastAPI
 
 from coverslip._version import __version__
 from coverslip.app.files import add_pages
-from coverslip.app.guard import BodyLimit, BriefWaits, Door, Guard
+from coverslip.app.guard import PORT, BodyLimit, BriefWaits, Door, Guard, describe_access
 from coverslip.app.problems import add_problem_handlers, logged_to
 from coverslip.app.requests import API, add_routes
 from coverslip.app.routes import ROUTERS
+from coverslip.app.schemas.descriptions import describe_fields
 from coverslip.app.streams import JOB_KINDS, describe_events, ended_by_signals
 from coverslip.errors import CoverslipError
 from coverslip.images import decode_in_processes, interrupt_decoding
@@ -37,10 +39,11 @@ from coverslip.workspace.store.workspace import Workspace
 if TYPE_CHECKING:
     import uvicorn
 
-PORT = 8765  # Jupyter, TensorBoard and other trainers use other ports
 _TRIES = 20
+_SECONDS_BETWEEN_RESUMES = 2.0
 _THREAD_SECONDS = 1.0  # to end background threads, which may also be killed
 _SECONDS_TO_END = 1  # event streams would keep the server alive while a page is open
+_log = logging.getLogger("coverslip")
 
 
 def create_app(workspace: Workspace) -> FastAPI:
@@ -58,6 +61,8 @@ def create_app(workspace: Workspace) -> FastAPI:
     _add_background(app, workspace)
     add_problem_handlers(app)
     describe_events(app)
+    describe_access(app)
+    describe_fields(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(BriefWaits)
     for router in ROUTERS:
@@ -84,12 +89,24 @@ async def _at_work(app: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(reading_images.begin, workspace)
         await asyncio.to_thread(app.state.queue.start)
         app.state.classifiers.start()
+        resuming = asyncio.create_task(_resume_reading(workspace))
         try:
             with ended_by_signals(app.state.watching.close, interrupt_decoding):
                 yield
         finally:
+            resuming.cancel()
             app.state.watching.close()
             await asyncio.to_thread(_end_background, app, workspace)
+
+
+async def _resume_reading(workspace: Workspace) -> None:
+    """Read datasets whose missing folders are available again, soon after they come back."""
+    while True:
+        await asyncio.sleep(_SECONDS_BETWEEN_RESUMES)
+        try:
+            await asyncio.to_thread(reading_images.resume, workspace)
+        except Exception:  # noqa: BLE001  it is tried again; the error is logged
+            _log.exception("the reading of datasets could not be resumed")
 
 
 def _end_background(app: FastAPI, workspace: Workspace) -> None:

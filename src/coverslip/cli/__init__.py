@@ -4,7 +4,6 @@ Results go to stdout; progress, notes and errors to stderr. Exit codes: 0 done, 
 interrupted. Slow imports are delayed until a command runs, so that `--help` is fast.
 """
 
-import errno
 import io
 import os
 import sys
@@ -37,7 +36,7 @@ from coverslip.cli import inspect as inspect_command
 from coverslip.cli import label_errors as label_errors_command
 from coverslip.cli._options import error_line, keep_near_options, set_instead
 from coverslip.errors import CoverslipError, Stopped
-from coverslip.files import write_json
+from coverslip.files import DISK_FULL, write_json
 from coverslip.machine import limit_thread_spinning
 from coverslip.messages import FAILURE_VARIABLE, Failure, failure, text
 from coverslip.processes import DECODE_APART_VARIABLE
@@ -45,7 +44,6 @@ from coverslip.processes import DECODE_APART_VARIABLE
 __all__ = ["app", "main"]
 
 INTERRUPTED = 130
-_DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 app = typer.Typer(
     name="coverslip",
@@ -146,7 +144,7 @@ def main(arguments: list[str] | None = None) -> int:
         line = _one_line(error_line(error))
         return _end(line, INTERRUPTED) if isinstance(error, Stopped) else _fail(line, 1)
     except OSError as error:
-        if debug or error.errno not in _DISK_IS_FULL:
+        if debug or error.errno not in DISK_FULL:
             return _unexpected_error(error, debug)
         _discard_output()
         return _fail(text("command-disk-full", reason=error.strerror), 1)

@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from coverslip.app.server import Server
 
-_PORT = 8765  # as in app.server, which is too slow to import for --help
+_PORT = 8765  # as in app.guard, which is too slow to import for --help
 
 
 def app(

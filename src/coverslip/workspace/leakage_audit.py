@@ -22,6 +22,7 @@ from coverslip.runs import LeakageEstimate
 from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.datasets.inspections import stored_leakage_audit, update_inspection
 from coverslip.workspace.store.database import read_transaction
+from coverslip.workspace.store.rows import dataset_row
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.workers import StepProgress, WorkQueue
 
@@ -71,7 +72,13 @@ class LeakageEstimates:
         return self.state_of(dataset_id)
 
     def cancel(self, dataset_id: str) -> None:
-        """Cancel the audit."""
+        """Cancel the audit.
+
+        Raises:
+            NotFound: there is no such dataset.
+        """
+        with self._workspace.engine.connect() as connection:
+            dataset_row(connection, dataset_id)
         self._queue.cancel(dataset_id)
 
     def close(self) -> None:

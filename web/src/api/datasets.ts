@@ -56,9 +56,6 @@ export const previewTableCrops = (
 export const changeDataset = (id: string, changes: DatasetChanges) =>
   answer(api.PATCH('/api/v1/datasets/{dataset_id}', { ...at(id), body: changes }));
 
-export const removeDataset = (id: string) => answer(api.DELETE('/api/v1/datasets/{dataset_id}', at(id)));
-export const restoreDataset = (id: string) =>
-  answer(api.POST('/api/v1/datasets/{dataset_id}/restore', at(id)));
 export const rescanDataset = (id: string) =>
   answer(api.POST('/api/v1/datasets/{dataset_id}/refresh', at(id)));
 export const inspection = (id: string, signal?: AbortSignal) =>

@@ -1,4 +1,4 @@
-// Requests for jobs of any kind (trainings, evaluations, predictions, studies): stop, resume, delete, follow.
+// Requests for jobs of any kind (trainings, evaluations, predictions, studies): stop, resume, follow.
 import { answer, api, at as address } from './client';
 import type { components } from './schema';
 
@@ -15,8 +15,6 @@ export const stopJob = (id: string) => answer(api.POST('/api/v1/jobs/{job_id}/st
 /** End the fine-tuning of a training now. Evaluation and report follow. */
 export const finishJob = (id: string) => answer(api.POST('/api/v1/jobs/{job_id}/finish', at(id)));
 export const resumeJob = (id: string) => answer(api.POST('/api/v1/jobs/{job_id}/resume', at(id)));
-export const removeJob = (id: string) => answer(api.DELETE('/api/v1/jobs/{job_id}', at(id)));
-export const restoreJob = (id: string) => answer(api.POST('/api/v1/jobs/{job_id}/restore', at(id)));
 
 export const eventsOfJob = (id: string) => address('jobs', id, 'events');
 

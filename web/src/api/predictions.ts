@@ -31,14 +31,6 @@ export const addClassifier = (file: File) =>
     }),
   );
 
-/** Delete an imported classifier. Other classifiers are deleted with their training. */
-export const removeClassifier = (id: string) =>
-  answer(api.DELETE('/api/v1/classifiers/{classifier_id}', { params: { path: { classifier_id: id } } }));
-export const restoreClassifier = (id: string) =>
-  answer(
-    api.POST('/api/v1/classifiers/{classifier_id}/restore', { params: { path: { classifier_id: id } } }),
-  );
-
 export const listPredictions = (signal?: AbortSignal) =>
   every((query) => api.GET('/api/v1/predictions', { params: { query }, signal }));
 export const readPrediction = (id: string, signal?: AbortSignal) =>

@@ -1117,6 +1117,8 @@ export interface paths {
         /**
          * Correct Run Row
          * @description Change the label of a measured image in its dataset. The label is saved at once.
+         *
+         *     `If-Match` takes the ETag of the dataset.
          */
         put: operations["correct_run_row"];
         post?: never;
@@ -1257,7 +1259,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Get Classifier
+         * @description A classifier that was trained here or imported.
+         */
+        get: operations["get_classifier"];
         put?: never;
         post?: never;
         /**
@@ -1328,7 +1334,11 @@ export interface paths {
         get: operations["get_run"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Remove Run
+         * @description Move a training and its results to the trash of the workspace.
+         */
+        delete: operations["remove_run"];
         options?: never;
         head?: never;
         /**
@@ -1336,6 +1346,26 @@ export interface paths {
          * @description Rename a training. Its folder keeps its name.
          */
         patch: operations["change_run"];
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore Run
+         * @description Restore a training from the trash. If it was waiting, it is queued again.
+         */
+        post: operations["restore_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/runs/{run_id}/log": {
@@ -1416,6 +1446,30 @@ export interface paths {
         get: operations["get_evaluation"];
         put?: never;
         post?: never;
+        /**
+         * Remove Evaluation
+         * @description Move an evaluation and its results to the trash of the workspace.
+         */
+        delete: operations["remove_evaluation"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/evaluations/{evaluation_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore Evaluation
+         * @description Restore an evaluation from the trash. If it was waiting, it is queued again.
+         */
+        post: operations["restore_evaluation"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1473,6 +1527,8 @@ export interface paths {
         /**
          * Correct Evaluation Row
          * @description Change the label of a measured image in its dataset. The label is saved at once.
+         *
+         *     `If-Match` takes the ETag of the dataset.
          */
         put: operations["correct_evaluation_row"];
         post?: never;
@@ -1680,6 +1736,30 @@ export interface paths {
         get: operations["get_study"];
         put?: never;
         post?: never;
+        /**
+         * Remove Study
+         * @description Move a study, its trainings and their results to the trash of the workspace.
+         */
+        delete: operations["remove_study"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore Study
+         * @description Restore a study with its trainings from the trash. If it was waiting, it is queued again.
+         */
+        post: operations["restore_study"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1853,46 +1933,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/jobs/{job_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /**
-         * Remove Job
-         * @description Move a job and its results to the trash of the workspace.
-         */
-        delete: operations["remove_job"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/jobs/{job_id}/restore": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Restore Job
-         * @description Restore a job from the trash.
-         */
-        post: operations["restore_job"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/jobs/{job_id}/rows/{k}/explanation": {
         parameters: {
             query?: never;
@@ -1981,6 +2021,30 @@ export interface paths {
         get: operations["get_prediction"];
         put?: never;
         post?: never;
+        /**
+         * Remove Prediction
+         * @description Move a prediction and its results to the trash of the workspace.
+         */
+        delete: operations["remove_prediction"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/predictions/{prediction_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore Prediction
+         * @description Restore a prediction from the trash. If it was waiting, it is queued again.
+         */
+        post: operations["restore_prediction"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2076,7 +2140,7 @@ export interface paths {
         };
         /**
          * Download From Prediction
-         * @description `predictions.csv`, with the columns `corrected` and `excluded` if there are corrections.
+         * @description `predictions.csv`, with the columns `corrected`, `excluded` and `corrected_by` if there are corrections.
          */
         get: operations["download_from_prediction"];
         put?: never;
@@ -2220,22 +2284,40 @@ export interface components {
          * @description A network with facts for choosing it. Counts are for 1,000 classes, at its default image size.
          */
         AdvisedModel: {
-            /** Name */
+            /**
+             * Name
+             * @description Its name.
+             */
             name: string;
-            /** Title */
+            /**
+             * Title
+             * @description Its title.
+             */
             title: string;
-            /** Family */
+            /**
+             * Family
+             * @description The family of the network.
+             */
             family: string;
-            /** Paper */
+            /**
+             * Paper
+             * @description The publication that compared it; null: none.
+             */
             paper: string | null;
-            /** Parameters */
+            /**
+             * Parameters
+             * @description Number of parameters.
+             */
             parameters: number;
             /**
              * Macs
              * @description Multiply-accumulate operations for one image.
              */
             macs: number | null;
-            /** Input Px */
+            /**
+             * Input Px
+             * @description Default side of the input in pixels.
+             */
             input_px: number;
             /**
              * Weights
@@ -2253,9 +2335,15 @@ export interface components {
              * @description License of the weights.
              */
             license: string | null;
-            /** Advice */
+            /**
+             * Advice
+             * @description When to choose it.
+             */
             advice: string;
-            /** Is Recommended */
+            /**
+             * Is Recommended
+             * @description Whether it is recommended for a first training.
+             */
             is_recommended: boolean;
             /**
              * Options
@@ -2280,6 +2368,7 @@ export interface components {
         AllowLeakage: {
             /**
              * Kind
+             * @description The kind of the object.
              * @default allow-leakage
              * @constant
              */
@@ -2290,7 +2379,10 @@ export interface components {
          * @description The correct class of an image, or why it is excluded; if both are null, the answer is removed.
          */
         Answer: {
-            /** Label */
+            /**
+             * Label
+             * @description The label of the image; null: it has none.
+             */
             label: string | null;
             /** @description The image shows none of the classes, or is unusable. */
             excluded?: components["schemas"]["Exclusion"] | null;
@@ -2300,11 +2392,20 @@ export interface components {
          * @description Results of common tests that treat splits as independent studies, with too many false positives.
          */
         AsIfIndependent: {
-            /** T P */
+            /**
+             * T P
+             * @description The p-value of a two-sided paired t test over splits.
+             */
             t_p: number;
-            /** Bootstrap Low */
+            /**
+             * Bootstrap Low
+             * @description Lower end of the 95% percentile interval over resampled splits.
+             */
             bootstrap_low: number;
-            /** Bootstrap High */
+            /**
+             * Bootstrap High
+             * @description Upper end of the 95% percentile interval over resampled splits.
+             */
             bootstrap_high: number;
         };
         /**
@@ -2317,14 +2418,20 @@ export interface components {
              * @description Null if unknown: each fold has its own temperature.
              */
             before: components["schemas"]["ReliabilityBin"][] | null;
-            /** After */
+            /**
+             * After
+             * @description The reliability diagram after calibration, by bin.
+             */
             after: components["schemas"]["ReliabilityBin"][];
             /**
              * Ece
              * @description Expected calibration error.
              */
             ece: number | null;
-            /** Ece Uncalibrated */
+            /**
+             * Ece Uncalibrated
+             * @description Expected calibration error (ECE) before calibration.
+             */
             ece_uncalibrated: number | null;
             /**
              * Ece By Chance
@@ -2341,7 +2448,10 @@ export interface components {
              * @description Mean probability of the predicted class.
              */
             mean_confidence: number | null;
-            /** Accuracy */
+            /**
+             * Accuracy
+             * @description Share of images whose predicted class is correct, from 0 to 1.
+             */
             accuracy: number | null;
         };
         /**
@@ -2349,7 +2459,10 @@ export interface components {
          * @description An image for which the predicted class of the two runs differs.
          */
         ChangedImage: {
-            /** Image Id */
+            /**
+             * Image Id
+             * @description The name of the image in its dataset.
+             */
             image_id: string;
             /**
              * Change
@@ -2367,21 +2480,30 @@ export interface components {
              * @description Class that the first run predicts.
              */
             first: string;
-            /** Second */
+            /**
+             * Second
+             * @description The class that the second run predicts.
+             */
             second: string;
             /**
              * First Probability
              * @description Probability of the class that the first run predicts.
              */
             first_probability: number;
-            /** Second Probability */
+            /**
+             * Second Probability
+             * @description The probability of this class.
+             */
             second_probability: number;
             /**
              * First Row
              * @description Row of the first run's predictions, from 0.
              */
             first_row: number;
-            /** Second Row */
+            /**
+             * Second Row
+             * @description The row of the image in the second run, from 0.
+             */
             second_row: number;
         };
         /**
@@ -2389,11 +2511,20 @@ export interface components {
          * @description How many predictions changed, and the images, those with the most confident second prediction first.
          */
         ChangedImages: {
-            /** N To Right */
+            /**
+             * N To Right
+             * @description Images that only the second run predicts correctly.
+             */
             n_to_right: number;
-            /** N To Wrong */
+            /**
+             * N To Wrong
+             * @description Images that only the first run predicts correctly.
+             */
             n_to_wrong: number;
-            /** N Other Class */
+            /**
+             * N Other Class
+             * @description Images that both runs misclassify, with different classes.
+             */
             n_other_class: number;
             /**
              * Images
@@ -2444,7 +2575,10 @@ export interface components {
          * @description Number of misclassified images of one class.
          */
         CheckedClass: {
-            /** Name */
+            /**
+             * Name
+             * @description Its name.
+             */
             name: string;
             /**
              * N
@@ -2462,23 +2596,37 @@ export interface components {
          * @description The method drawn for one classifier: the first that passes both checks, otherwise the first of all.
          */
         CheckedMap: {
-            /** Regime */
+            /**
+             * Regime
+             * @description The initialization, or initial weights.
+             */
             regime: string;
             /**
              * Method
+             * @description The method of the heat map.
              * @enum {string}
              */
             method: "contributions" | "grad-cam" | "grad-cam++" | "occlusion";
             /**
              * Verdict
+             * @description Whether the map passed its sanity checks.
              * @enum {string}
              */
             verdict: "passed" | "failed" | "not checked";
-            /** Similarity */
+            /**
+             * Similarity
+             * @description Correlation with maps of random weights; null: not checked.
+             */
             similarity: number | null;
-            /** Gain */
+            /**
+             * Gain
+             * @description Decrease in probability by blurring along the map, minus that by blurring from the center.
+             */
             gain: number | null;
-            /** Gain Low */
+            /**
+             * Gain Low
+             * @description Lower end of its 95% confidence interval.
+             */
             gain_low: number | null;
         };
         /**
@@ -2486,9 +2634,15 @@ export interface components {
          * @description One of the values that a key or an option has by name.
          */
         Choice: {
-            /** Value */
+            /**
+             * Value
+             * @description The value.
+             */
             value: string | number | boolean;
-            /** Title */
+            /**
+             * Title
+             * @description Its title.
+             */
             title: string;
         };
         /**
@@ -2517,11 +2671,13 @@ export interface components {
         ChooseOther: {
             /**
              * Of
+             * @description What to choose: another folder, name or host.
              * @enum {string}
              */
             of: "output" | "name" | "workspace" | "root" | "host";
             /**
              * Kind
+             * @description The kind of the object.
              * @default choose-other
              * @constant
              */
@@ -2532,7 +2688,10 @@ export interface components {
          * @description A class by the current labels.
          */
         ClassCount: {
-            /** Name */
+            /**
+             * Name
+             * @description Its name.
+             */
             name: string;
             /**
              * N
@@ -2550,7 +2709,10 @@ export interface components {
          * @description A folder of images, which may be a class.
          */
         ClassFolder: {
-            /** Name */
+            /**
+             * Name
+             * @description The name of the folder.
+             */
             name: string;
             /**
              * N Images
@@ -2568,23 +2730,50 @@ export interface components {
              * @description 1-based, as in the confusion matrix.
              */
             number: number;
-            /** Name */
+            /**
+             * Name
+             * @description Its name.
+             */
             name: string;
-            /** N */
+            /**
+             * N
+             * @description Number of images with this label.
+             */
             n: number;
-            /** Precision */
+            /**
+             * Precision
+             * @description Precision; null: not defined.
+             */
             precision: number | null;
-            /** Recall */
+            /**
+             * Recall
+             * @description Recall (sensitivity); null: not defined.
+             */
             recall: number | null;
-            /** Specificity */
+            /**
+             * Specificity
+             * @description Specificity; null: not defined.
+             */
             specificity: number | null;
-            /** Npv */
+            /**
+             * Npv
+             * @description Negative predictive value; null: not defined.
+             */
             npv: number | null;
-            /** F1 */
+            /**
+             * F1
+             * @description F1 score; null: not defined.
+             */
             f1: number | null;
-            /** Auroc */
+            /**
+             * Auroc
+             * @description Area under the ROC curve; null: not defined.
+             */
             auroc: number | null;
-            /** Average Precision */
+            /**
+             * Average Precision
+             * @description Average precision; null: not defined.
+             */
             average_precision: number | null;
             /**
              * Intervals
@@ -2600,9 +2789,15 @@ export interface components {
             counts: {
                 [key: string]: components["schemas"]["Counts"];
             };
-            /** Operating Point */
+            /**
+             * Operating Point
+             * @description The decision threshold; null: the most probable class is predicted.
+             */
             operating_point: number | null;
-            /** Reason */
+            /**
+             * Reason
+             * @description Why there is no value.
+             */
             reason: string | null;
         };
         /**
@@ -2610,13 +2805,25 @@ export interface components {
          * @description Images of one class in each set.
          */
         ClassSplit: {
-            /** Name */
+            /**
+             * Name
+             * @description Its name.
+             */
             name: string;
-            /** Train */
+            /**
+             * Train
+             * @description Number of images in the training set.
+             */
             train: number;
-            /** Val */
+            /**
+             * Val
+             * @description Number of images in the validation set.
+             */
             val: number;
-            /** Test */
+            /**
+             * Test
+             * @description Number of images in the test set.
+             */
             test: number;
         };
         /**
@@ -2665,13 +2872,25 @@ export interface components {
          * @description The prediction of one image.
          */
         Classified: {
-            /** Predicted */
+            /**
+             * Predicted
+             * @description The predicted class; null: the image could not be read.
+             */
             predicted: string | null;
-            /** Probability */
+            /**
+             * Probability
+             * @description The probability of the predicted class; null: the image could not be read.
+             */
             probability: number | null;
-            /** Decision */
+            /**
+             * Decision
+             * @description The predicted class, or `uncertain`, `unfamiliar` or `unreadable`.
+             */
             decision: string;
-            /** Probabilities */
+            /**
+             * Probabilities
+             * @description The probability of each class.
+             */
             probabilities: {
                 [key: string]: number | null;
             };
@@ -2686,16 +2905,32 @@ export interface components {
          * @description A classifier. If it was trained here, its ID is that of its run.
          */
         Classifier: {
-            /** Id */
+            /**
+             * Id
+             * @description Its ID.
+             */
             id: string;
-            /** Name */
+            /**
+             * Name
+             * @description Its name.
+             */
             name: string;
-            /** Classes */
+            /**
+             * Classes
+             * @description Names of the classes, in order.
+             */
             classes: string[];
-            /** Model */
+            /**
+             * Model
+             * @description The name of the network.
+             */
             model: string;
+            /** @description The primary metric; null: not measured yet. */
             headline: components["schemas"]["Headline"] | null;
-            /** Is Imported */
+            /**
+             * Is Imported
+             * @description Whether it was imported from a file.
+             */
             is_imported: boolean;
             /**
              * Is Finished
@@ -2723,18 +2958,37 @@ export interface components {
          * @description The paired difference of a trained classifier, or of the folds' classifiers, from the baseline.
          */
         ClassifierDifference: {
-            /** Dataset */
+            /**
+             * Dataset
+             * @description The dataset.
+             */
             dataset: string;
-            /** Train Per Class */
+            /**
+             * Train Per Class
+             * @description Training images per class; null: all.
+             */
             train_per_class: number | null;
-            /** Name */
+            /**
+             * Name
+             * @description The network and initialization.
+             */
             name: string;
-            /** Baseline */
+            /**
+             * Baseline
+             * @description The network and initialization that it is compared with.
+             */
             baseline: string;
-            /** N */
+            /**
+             * N
+             * @description Images that both were tested on.
+             */
             n: number;
-            /** N Groups */
+            /**
+             * N Groups
+             * @description Number of groups; null: no groups are known.
+             */
             n_groups: number | null;
+            /** @description The difference from the baseline. */
             difference: components["schemas"]["Metric"];
         };
         /**
@@ -2742,10 +2996,14 @@ export interface components {
          * @description Clean the cache, or one kind of store; removed data are recomputed when needed.
          */
         CleanCache: {
-            /** Store */
+            /**
+             * Store
+             * @description The kind of store to clean; null: the whole cache.
+             */
             store?: string | null;
             /**
              * Kind
+             * @description The kind of the object.
              * @default clean-cache
              * @constant
              */
@@ -2756,8 +3014,12 @@ export interface components {
          * @description How well a column of the table, such as plate or day, predicts classes, and whether images show its values.
          */
         ColumnProbe: {
+            /** @description How well the column alone predicts the classes. */
             score: components["schemas"]["ProbeScore"];
-            /** Visibility */
+            /**
+             * Visibility
+             * @description How well images of one class predict the column: 0 by chance, 1 perfect.
+             */
             visibility: number;
         };
         /**
@@ -2765,7 +3027,10 @@ export interface components {
          * @description An evaluation of another run on the same dataset.
          */
         ComparableEvaluation: {
-            /** Id */
+            /**
+             * Id
+             * @description Its ID.
+             */
             id: string;
             /**
              * Name
@@ -2778,26 +3043,42 @@ export interface components {
          * @description A run, or an evaluation of a run, in a comparison.
          */
         ComparedRun: {
-            /** Run Id */
+            /**
+             * Run Id
+             * @description The ID of the training.
+             */
             run_id: string;
-            /** Name */
+            /**
+             * Name
+             * @description Its name.
+             */
             name: string;
             /**
              * Is Evaluation
              * @description Measured on an external test set, not on its own test set.
              */
             is_evaluation: boolean;
-            /** Model */
+            /**
+             * Model
+             * @description The name of the network.
+             */
             model: string;
             /**
              * N
              * @description Number of images that the run was measured on.
              */
             n: number;
-            /** Classes */
+            /**
+             * Classes
+             * @description Names of the classes, in order.
+             */
             classes: string[];
-            /** Metrics */
+            /**
+             * Metrics
+             * @description The metrics.
+             */
             metrics: components["schemas"]["Measured"][];
+            /** @description Accuracy and F1 on training and validation images. */
             fit: components["schemas"]["Fit"];
             /**
              * Confusion
@@ -2810,11 +3091,20 @@ export interface components {
          * @description Compared runs: their differences in settings and data, and each run against the first.
          */
         Comparison: {
-            /** Rows */
+            /**
+             * Rows
+             * @description The compared runs, the first one first.
+             */
             rows: components["schemas"]["ComparedRun"][];
-            /** Differing */
+            /**
+             * Differing
+             * @description Settings and properties that differ.
+             */
             differing: components["schemas"]["Differing"][];
-            /** Pairs */
+            /**
+             * Pairs
+             * @description Each further run against the first, on their common images.
+             */
             pairs: components["schemas"]["Pair"][];
             /**
              * Conclusion
@@ -2847,7 +3137,10 @@ export interface components {
              * @description Their image_ids.
              */
             images: string[];
-            /** Is Confirmed */
+            /**
+             * Is Confirmed
+             * @description Confirm the labels; false removes the confirmations.
+             */
             is_confirmed: boolean;
         };
         /**
@@ -2855,9 +3148,15 @@ export interface components {
          * @description Rows are the true class, columns the predicted one.
          */
         Confusion: {
-            /** Classes */
+            /**
+             * Classes
+             * @description Names of the classes, in order.
+             */
             classes: string[];
-            /** Counts */
+            /**
+             * Counts
+             * @description Number of images: rows are the true class, columns the predicted class.
+             */
             counts: number[][];
         };
         /**
@@ -2865,6 +3164,7 @@ export interface components {
          * @description A measured image whose label was corrected.
          */
         CorrectedRow: {
+            /** @description The image. */
             row: components["schemas"]["Row"];
             /**
              * Change
@@ -2877,7 +3177,10 @@ export interface components {
          * @description An answer; to undo an answer, the earlier one.
          */
         Correction: {
-            /** Label */
+            /**
+             * Label
+             * @description The label of the image; null: it has none.
+             */
             label: string | null;
             /** @description The image shows none of the classes, or is unusable. */
             excluded?: components["schemas"]["Exclusion"] | null;
@@ -2889,9 +3192,15 @@ export interface components {
          * @description The numbers of images of a proportion.
          */
         Counts: {
-            /** N Correct */
+            /**
+             * N Correct
+             * @description Number of images whose predicted class is correct.
+             */
             n_correct: number;
-            /** N Images */
+            /**
+             * N Images
+             * @description Number of images.
+             */
             n_images: number;
         };
         /**
@@ -2899,8 +3208,12 @@ export interface components {
          * @description The score of classifiers trained on a number of images.
          */
         CurvePoint: {
-            /** N Images */
+            /**
+             * N Images
+             * @description Number of training images: the mean of the repeats.
+             */
             n_images: number;
+            /** @description The macro-F1. */
             macro_f1: components["schemas"]["Metric"];
         };
         /**
@@ -2908,7 +3221,10 @@ export interface components {
          * @description The changes; missing fields stay as they are. To remove the groups, set group or group_pattern to null.
          */
         DatasetChanges: {
-            /** Name */
+            /**
+             * Name
+             * @description The new name.
+             */
             name?: string | null;
             /**
              * Sources
@@ -2925,6 +3241,7 @@ export interface components {
              * @description A regular expression for paths; null removes the groups.
              */
             group_pattern?: string | null;
+            /** @description How classes are merged, excluded or renamed in trainings. */
             class_plan?: components["schemas"]["Classes"] | null;
             /**
              * Classes
@@ -2937,17 +3254,35 @@ export interface components {
          * @description All variants on one dataset, in order of decreasing performance.
          */
         DatasetComparison: {
-            /** Dataset */
+            /**
+             * Dataset
+             * @description The dataset.
+             */
             dataset: string;
-            /** Train Per Class */
+            /**
+             * Train Per Class
+             * @description Training images per class; null: all.
+             */
             train_per_class: number | null;
-            /** N Units */
+            /**
+             * N Units
+             * @description Number of groups, or of images without groups, that the splits divide.
+             */
             n_units: number | null;
-            /** Has Groups */
+            /**
+             * Has Groups
+             * @description Whether images have groups.
+             */
             has_groups: boolean;
-            /** Scores */
+            /**
+             * Scores
+             * @description The scores of each network and initialization.
+             */
             scores: components["schemas"]["VariantScores"][];
-            /** Differences */
+            /**
+             * Differences
+             * @description The difference of each network and initialization from its baseline.
+             */
             differences: components["schemas"]["VariantDifference"][];
         };
         /**
@@ -2973,15 +3308,30 @@ export interface components {
          * @description The content of `coverslip inspect --json`, with the groups and classes of trainings, and positions of images.
          */
         DatasetInspection: {
-            /** Root */
+            /**
+             * Root
+             * @description The common folder of the images.
+             */
             root: string;
-            /** Source */
+            /**
+             * Source
+             * @description How images were found: folders, a table or files.
+             */
             source: string;
-            /** N Images */
+            /**
+             * N Images
+             * @description Number of images.
+             */
             n_images: number;
-            /** N Readable */
+            /**
+             * N Readable
+             * @description Number of readable images.
+             */
             n_readable: number;
-            /** N Unlabeled */
+            /**
+             * N Unlabeled
+             * @description Number of images without a label.
+             */
             n_unlabeled: number;
             /**
              * Classes
@@ -2990,10 +3340,14 @@ export interface components {
             classes: {
                 [key: string]: number;
             };
-            /** Domains */
+            /**
+             * Domains
+             * @description Number of images of each domain.
+             */
             domains: {
                 [key: string]: number;
             };
+            /** @description The distribution of images over groups; null: no groups are known. */
             groups: components["schemas"]["GroupFacts"] | null;
             /**
              * Predefined Split
@@ -3002,29 +3356,49 @@ export interface components {
             predefined_split: {
                 [key: string]: number;
             } | null;
+            /** @description The widths of the images; null: none is readable. */
             width_px: components["schemas"]["Spread"] | null;
+            /** @description The heights of the images; null: none is readable. */
             height_px: components["schemas"]["Spread"] | null;
-            /** Dtypes */
+            /**
+             * Dtypes
+             * @description Number of images of each type of pixel values.
+             */
             dtypes: {
                 [key: string]: number;
             };
-            /** Bit Depths */
+            /**
+             * Bit Depths
+             * @description Number of images of each bit depth.
+             */
             bit_depths: {
                 [key: string]: number;
             };
-            /** Channels */
+            /**
+             * Channels
+             * @description Number of images with each number of channels.
+             */
             channels: {
                 [key: string]: number;
             };
-            /** Formats */
+            /**
+             * Formats
+             * @description Number of images of each file format.
+             */
             formats: {
                 [key: string]: number;
             };
-            /** Planes */
+            /**
+             * Planes
+             * @description Number of images with each number of planes.
+             */
             planes: {
                 [key: string]: number;
             };
-            /** Reading Notes */
+            /**
+             * Reading Notes
+             * @description Notes of the decoder, and the number of images that each concerns.
+             */
             reading_notes: {
                 [key: string]: number;
             };
@@ -3070,10 +3444,14 @@ export interface components {
         DatasetOfPrediction: {
             /**
              * Only
+             * @description The rows: those with a corrected or confirmed class, or all.
              * @enum {string}
              */
             only: "corrected" | "all";
-            /** Name */
+            /**
+             * Name
+             * @description The name of the dataset. Default: named after the prediction.
+             */
             name?: string | null;
         };
         /**
@@ -3081,9 +3459,15 @@ export interface components {
          * @description The current state of a dataset.
          */
         DatasetState: {
-            /** Id */
+            /**
+             * Id
+             * @description Its ID.
+             */
             id: string;
-            /** Name */
+            /**
+             * Name
+             * @description Its name.
+             */
             name: string;
             /**
              * Sources
@@ -3092,11 +3476,13 @@ export interface components {
             sources: components["schemas"]["SourceState"][];
             /**
              * Kind
+             * @description How the images were opened.
              * @enum {string}
              */
             kind: "folders" | "table" | "files" | "upload" | "samples";
             /**
              * State
+             * @description The current state.
              * @enum {string}
              */
             state: "reading" | "ready" | "failed";
@@ -3105,21 +3491,36 @@ export interface components {
              * @description Whether it was opened with labels from its folders or table.
              */
             is_labeled: boolean;
+            /** @description The progress of reading the images; null: they are not being read. */
             progress: components["schemas"]["ReadingProgress"] | null;
+            /** @description Why the images could not be read; null: there is no error. */
             error: components["schemas"]["Failure"] | null;
-            /** N Images */
+            /**
+             * N Images
+             * @description Number of images.
+             */
             n_images: number;
-            /** N Labeled */
+            /**
+             * N Labeled
+             * @description Number of images with a label.
+             */
             n_labeled: number;
-            /** N Unreadable */
+            /**
+             * N Unreadable
+             * @description Number of unreadable images.
+             */
             n_unreadable: number;
             /**
              * N Excluded
              * @description Images that are shown, but neither counted as labeled nor used in training.
              */
             n_excluded: number;
-            /** Classes */
+            /**
+             * Classes
+             * @description The classes and their number of images, in the order of keys and colors.
+             */
             classes: components["schemas"]["ClassCount"][];
+            /** @description The groups of related images, which a split keeps together. */
             groups: components["schemas"]["Groups"];
             /**
              * Domains
@@ -3131,8 +3532,17 @@ export interface components {
              * @description Images whose label differs from that of their folder or table.
              */
             n_label_changes: number;
+            /** @description How classes are merged, excluded or renamed in trainings. */
             class_plan: components["schemas"]["Classes"];
-            /** Created */
+            /**
+             * Revision
+             * @description Increases when labels, groups or images change. It is the ETag.
+             */
+            revision: number;
+            /**
+             * Created
+             * @description Time of the request: ISO 8601, UTC.
+             */
             created: string;
             /**
              * Thumbnail Images
@@ -3147,6 +3557,7 @@ export interface components {
         Decision: {
             /**
              * Decide By
+             * @description The decision rule: how the threshold is chosen.
              * @default highest
              * @enum {string}
              */
@@ -3181,12 +3592,19 @@ export interface components {
         DeletedItem: {
             /**
              * Kind
+             * @description The kind of the item.
              * @enum {string}
              */
             kind: "train" | "evaluate" | "predict" | "study" | "classifier" | "dataset";
-            /** Id */
+            /**
+             * Id
+             * @description Its ID.
+             */
             id: string;
-            /** Name */
+            /**
+             * Name
+             * @description Its name.
+             */
             name: string;
             /**
              * Deleted
@@ -3204,12 +3622,19 @@ export interface components {
              * @description `accuracy`: share of the images that are classified correctly; `balanced_accuracy`: mean recall over classes; `macro_f1`: mean F1 over classes; F1 combines precision and recall; `macro_precision`: mean over classes of the share of predictions that are correct (PPV); `macro_recall`: mean over classes of the share of images that are recognized (sensitivity); equal to balanced accuracy; `macro_auroc`: mean area under the ROC curve over classes; 0.5 is chance; `micro_auroc`: area under the ROC curve of all pairs of image and class; frequent classes have more weight; `average_precision`: mean area under the precision-recall curve over classes; `mcc`: correlation of true and predicted classes; 0 is chance; `kappa`: agreement beyond chance; 0 is chance; `one_vs_rest_accuracy`: mean over classes of 'this class or not' (AIMIC's accuracy); high wherever classes are many; `ece`: mean difference between probability and accuracy; compare it with the calibration error by chance; `ece_expected`: expected calibration error of a perfectly calibrated classifier with as many images; `ece_uncalibrated`: calibration error without temperature scaling; `calibration_slope`: below 1: probabilities are too extreme; above 1: not extreme enough; `calibration_intercept`: below 0: probabilities are too high on average; above 0: too low; `log_loss`: how far probabilities are from the truth; `brier`: squared distance of probabilities from the truth, 0 to 2
              */
             name: string;
-            /** Title */
+            /**
+             * Title
+             * @description Its title.
+             */
             title: string;
-            /** Meaning */
+            /**
+             * Meaning
+             * @description What it means.
+             */
             meaning: string;
             /**
              * Better
+             * @description Whether higher or lower values are better.
              * @enum {string}
              */
             better: "higher" | "lower" | "near 0" | "near 1";
@@ -3219,31 +3644,55 @@ export interface components {
              * @enum {string}
              */
             scale: "share" | "correlation" | "positive" | "real";
-            /** Value */
+            /**
+             * Value
+             * @description The value; null: not defined.
+             */
             value: number | null;
-            /** Low */
+            /**
+             * Low
+             * @description Lower end of the 95% confidence interval; null: no interval.
+             */
             low: number | null;
-            /** High */
+            /**
+             * High
+             * @description Upper end of the 95% confidence interval; null: no interval.
+             */
             high: number | null;
-            /** Level */
+            /**
+             * Level
+             * @description The confidence level of the interval.
+             */
             level: number;
-            /** Method */
+            /**
+             * Method
+             * @description How the interval was computed.
+             */
             method: string;
-            /** Reason */
+            /**
+             * Reason
+             * @description Why there is no value or interval.
+             */
             reason: string | null;
             /**
              * N Correct
              * @description Number of the `n_images` images that are counted, if the value is a proportion of images.
              */
             n_correct: number | null;
-            /** N Images */
+            /**
+             * N Images
+             * @description Number of images.
+             */
             n_images: number | null;
             /**
              * First
              * @description Value of the first run on the common images.
              */
             first: number | null;
-            /** Second */
+            /**
+             * Second
+             * @description The value of the second run; null: not defined.
+             */
             second: number | null;
             /**
              * P
@@ -3263,6 +3712,7 @@ export interface components {
         Differing: {
             /**
              * What
+             * @description The kind of the setting or property.
              * @enum {string}
              */
             what: "recipe" | "images" | "split" | "program";
@@ -3271,7 +3721,10 @@ export interface components {
              * @description For a recipe, the dotted key of the setting.
              */
             name: string;
-            /** Title */
+            /**
+             * Title
+             * @description Its title.
+             */
             title: string;
             /**
              * Values
@@ -3284,19 +3737,40 @@ export interface components {
          * @description Distances between all pairs of datasets.
          */
         Distances: {
-            /** Network */
+            /**
+             * Network
+             * @description The network that computes the features.
+             */
             network: string;
-            /** N Features */
+            /**
+             * N Features
+             * @description Number of features.
+             */
             n_features: number;
-            /** Sigma */
+            /**
+             * Sigma
+             * @description Width of the kernel: the median distance between two images.
+             */
             sigma: number;
-            /** Sets */
+            /**
+             * Sets
+             * @description The datasets.
+             */
             sets: components["schemas"]["SetFacts"][];
-            /** Pairs */
+            /**
+             * Pairs
+             * @description The distance of each pair.
+             */
             pairs: components["schemas"]["PairDistance"][];
-            /** Nearest */
+            /**
+             * Nearest
+             * @description The dataset nearest to the first; null with two datasets.
+             */
             nearest: string | null;
-            /** Advice */
+            /**
+             * Advice
+             * @description The recommended dataset for pretraining, and why.
+             */
             advice: string;
         };
         /**
@@ -3304,9 +3778,15 @@ export interface components {
          * @description Images of one domain.
          */
         DomainCount: {
-            /** Name */
+            /**
+             * Name
+             * @description Its name.
+             */
             name: string;
-            /** N */
+            /**
+             * N
+             * @description Number of images.
+             */
             n: number;
         };
         /**
@@ -3314,11 +3794,20 @@ export interface components {
          * @description The metrics of the images of one domain.
          */
         DomainResult: {
-            /** Name */
+            /**
+             * Name
+             * @description Its name.
+             */
             name: string;
-            /** N */
+            /**
+             * N
+             * @description Number of images.
+             */
             n: number;
-            /** N Groups */
+            /**
+             * N Groups
+             * @description Number of groups; null: no groups are known.
+             */
             n_groups: number | null;
             /**
              * N Classes
@@ -3336,9 +3825,15 @@ export interface components {
          * @description The ends of a confidence interval.
          */
         Ends: {
-            /** Low */
+            /**
+             * Low
+             * @description The lower end.
+             */
             low: number;
-            /** High */
+            /**
+             * High
+             * @description The upper end.
+             */
             high: number;
         };
         /**
@@ -3346,31 +3841,70 @@ export interface components {
          * @description A row of `history.csv`: the results of one epoch. Scores are in [0, 1]; None if not measured.
          */
         Epoch: {
-            /** Epoch */
+            /**
+             * Epoch
+             * @description The number of the epoch; 0 is before fine-tuning.
+             */
             epoch: number;
-            /** Seconds */
+            /**
+             * Seconds
+             * @description Duration in seconds; null: not measured.
+             */
             seconds: number | null;
-            /** Learning Rate */
+            /**
+             * Learning Rate
+             * @description The learning rate.
+             */
             learning_rate: number | null;
-            /** Train Loss */
+            /**
+             * Train Loss
+             * @description Loss on training images; null: not measured.
+             */
             train_loss: number | null;
-            /** Train Accuracy */
+            /**
+             * Train Accuracy
+             * @description Accuracy on training images; null: not measured.
+             */
             train_accuracy: number | null;
-            /** Val Loss */
+            /**
+             * Val Loss
+             * @description Loss on validation images; null: not measured.
+             */
             val_loss: number | null;
-            /** Val Accuracy */
+            /**
+             * Val Accuracy
+             * @description Accuracy on validation images; null: not measured.
+             */
             val_accuracy: number | null;
-            /** Val Precision */
+            /**
+             * Val Precision
+             * @description Macro-precision on validation images; null: not measured.
+             */
             val_precision: number | null;
-            /** Val Recall */
+            /**
+             * Val Recall
+             * @description Macro-recall on validation images; null: not measured.
+             */
             val_recall: number | null;
-            /** Val F1 */
+            /**
+             * Val F1
+             * @description Macro-F1 on validation images; null: not measured.
+             */
             val_f1: number | null;
-            /** Train Precision */
+            /**
+             * Train Precision
+             * @description Macro-precision on training images; null: not measured.
+             */
             train_precision: number | null;
-            /** Train Recall */
+            /**
+             * Train Recall
+             * @description Macro-recall on training images; null: not measured.
+             */
             train_recall: number | null;
-            /** Train F1 */
+            /**
+             * Train F1
+             * @description Macro-F1 on training images; null: not measured.
+             */
             train_f1: number | null;
         };
         /**
@@ -3378,19 +3912,40 @@ export interface components {
          * @description The training curve of a variant. Each number is the mean over the splits that reached the epoch.
          */
         EpochCurve: {
-            /** Dataset */
+            /**
+             * Dataset
+             * @description The dataset.
+             */
             dataset: string;
-            /** Train Per Class */
+            /**
+             * Train Per Class
+             * @description Training images per class; null: all.
+             */
             train_per_class: number | null;
-            /** Name */
+            /**
+             * Name
+             * @description The network and initialization.
+             */
             name: string;
-            /** Epochs */
+            /**
+             * Epochs
+             * @description The numbers of the epochs; 0 is before fine-tuning.
+             */
             epochs: number[];
-            /** Train Loss */
+            /**
+             * Train Loss
+             * @description The loss on training images in each epoch.
+             */
             train_loss: (number | null)[];
-            /** Val Loss */
+            /**
+             * Val Loss
+             * @description The loss on validation images in each epoch.
+             */
             val_loss: (number | null)[];
-            /** Val Accuracy */
+            /**
+             * Val Accuracy
+             * @description The accuracy on validation images in each epoch.
+             */
             val_accuracy: (number | null)[];
         };
         /**
@@ -3398,15 +3953,20 @@ export interface components {
          * @description Evaluate the classifier of a run.
          */
         Evaluate: {
-            /** Run */
+            /**
+             * Run
+             * @description The folder of the run.
+             */
             run: string;
             /**
              * On Other Images
+             * @description Evaluate on an external test set instead of the test set of the run.
              * @default false
              */
             on_other_images: boolean;
             /**
              * Kind
+             * @description The kind of the object.
              * @default evaluate
              * @constant
              */
@@ -3417,14 +3977,20 @@ export interface components {
          * @description The images that an evaluation on a dataset would use.
          */
         EvaluationOutlook: {
-            /** N Labeled */
+            /**
+             * N Labeled
+             * @description Number of images with a label.
+             */
             n_labeled: number;
             /**
              * N Known
              * @description Images labeled with a class of the classifier.
              */
             n_known: number;
-            /** Unknown Classes */
+            /**
+             * Unknown Classes
+             * @description Labels that the classifier does not have. Their images are not used.
+             */
             unknown_classes: string[];
             /**
              * N Used In Training
@@ -3454,38 +4020,64 @@ export interface components {
              * @description Paragraphs that explain the numbers.
              */
             words: string[];
-            /** Values */
+            /**
+             * Values
+             * @description The metrics.
+             */
             values: components["schemas"]["MetricValue"][];
             /**
              * Intervals
              * @description Description of the confidence intervals.
              */
             intervals: string;
-            /** Tested On */
+            /**
+             * Tested On
+             * @description What the test set consists of.
+             */
             tested_on: string;
-            /** Per Class */
+            /**
+             * Per Class
+             * @description The metrics of each class.
+             */
             per_class: components["schemas"]["ClassResult"][];
+            /** @description The confusion matrix. */
             confusion: components["schemas"]["Confusion"];
-            /** Roc */
+            /**
+             * Roc
+             * @description The ROC curve of each class.
+             */
             roc: components["schemas"]["RocCurve"][];
             /**
              * Roc Averages
              * @description Averages over all classes; empty for two classes.
              */
             roc_averages: components["schemas"]["RocCurve"][];
-            /** Precision Recall */
+            /**
+             * Precision Recall
+             * @description The precision-recall curve of each class.
+             */
             precision_recall: components["schemas"]["PrecisionRecallCurve"][];
-            /** Precision Recall Averages */
+            /**
+             * Precision Recall Averages
+             * @description The averages of the precision-recall curves.
+             */
             precision_recall_averages: components["schemas"]["PrecisionRecallCurve"][];
+            /** @description The calibration of the probabilities; null: not measured. */
             calibration: components["schemas"]["Calibration"] | null;
-            /** By Domain */
+            /**
+             * By Domain
+             * @description The metrics of each domain.
+             */
             by_domain: components["schemas"]["DomainResult"][];
             /**
              * Decided
              * @description Effect of the limit for `uncertain` on these images; empty if there is none.
              */
             decided: string;
-            /** N Mistakes */
+            /**
+             * N Mistakes
+             * @description Number of misclassified images.
+             */
             n_mistakes: number;
             /**
              * Sections
@@ -3504,7 +4096,10 @@ export interface components {
              * @description Name of the run's primary metric.
              */
             primary: string;
-            /** Comparable */
+            /**
+             * Comparable
+             * @description Evaluations of other runs on the same dataset.
+             */
             comparable: components["schemas"]["ComparableEvaluation"][];
         };
         /**
@@ -3513,26 +4108,48 @@ export interface components {
          */
         EvaluationState: {
             /**
-             * @description discriminator enum property added by openapi-typescript
+             * @description The kind of the object. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
             kind: "evaluate";
-            /** Id */
+            /**
+             * Id
+             * @description Its ID.
+             */
             id: string;
-            /** Name */
+            /**
+             * Name
+             * @description Its name.
+             */
             name: string;
-            /** Run Id */
+            /**
+             * Run Id
+             * @description The ID of the training.
+             */
             run_id: string;
-            /** Run Name */
+            /**
+             * Run Name
+             * @description The name of the training.
+             */
             run_name: string;
-            /** Folder */
+            /**
+             * Folder
+             * @description Its folder: absolute.
+             */
             folder: string;
-            /** Dataset Id */
+            /**
+             * Dataset Id
+             * @description The ID of the dataset; null: its images are not a dataset of the app.
+             */
             dataset_id: string | null;
-            /** Dataset Name */
+            /**
+             * Dataset Name
+             * @description The name of the dataset.
+             */
             dataset_name: string;
             /**
              * State
+             * @description The current state.
              * @enum {string}
              */
             state: "queued" | "starting" | "running" | "stopping" | "stopped" | "done" | "failed" | "interrupted";
@@ -3548,18 +4165,29 @@ export interface components {
              * @description Images that were used in training, and duplicates of them.
              */
             n_used_in_training: number | null;
+            /** @description The primary metric; null: not measured yet. */
             headline: components["schemas"]["Headline"] | null;
-            /** Notes */
+            /**
+             * Notes
+             * @description Notes about it.
+             */
             notes: components["schemas"]["TimedNote"][];
+            /** @description Why it failed; null: it did not fail. */
             error: components["schemas"]["Failure"] | null;
             /**
              * Queue Position
              * @description 1 is next.
              */
             queue_position: number | null;
-            /** Created */
+            /**
+             * Created
+             * @description Time of the request: ISO 8601, UTC.
+             */
             created: string;
-            /** Ended */
+            /**
+             * Ended
+             * @description Time of the end: ISO 8601, UTC; null: it has not ended.
+             */
             ended: string | null;
         };
         /**
@@ -3578,7 +4206,10 @@ export interface components {
              * @description Their image_ids.
              */
             images: string[];
-            /** Is Excluded */
+            /**
+             * Is Excluded
+             * @description Exclude the images; false includes them.
+             */
             is_excluded: boolean;
         };
         /**
@@ -3602,6 +4233,7 @@ export interface components {
              * @description Images that were not excluded or included since then; the others stay as they are.
              */
             n: number;
+            /** @description The dataset after the change. */
             dataset: components["schemas"]["DatasetState"];
         };
         /**
@@ -3635,9 +4267,15 @@ export interface components {
          * @description A training that ended with an error.
          */
         FailedTraining: {
-            /** Name */
+            /**
+             * Name
+             * @description The name of its folder.
+             */
             name: string;
-            /** Reason */
+            /**
+             * Reason
+             * @description Why it failed.
+             */
             reason: string;
         };
         /**
@@ -3647,26 +4285,41 @@ export interface components {
         Failure: {
             /**
              * Kind
+             * @description The kind of the error, such as `bad-recipe`.
              * @default failed
              */
             kind: string;
-            /** Code */
+            /**
+             * Code
+             * @description The code of the message. It is stable; its text may change.
+             */
             code: string;
-            /** What */
+            /**
+             * What
+             * @description What happened, in a sentence without a period.
+             */
             what: string;
             /**
              * Do
+             * @description What to do about it.
              * @default
              */
             do: string;
-            /** File */
+            /**
+             * File
+             * @description The affected file or folder.
+             */
             file?: string | null;
-            /** Parameters */
+            /**
+             * Parameters
+             * @description The parameters of the message, and further values for programs.
+             */
             parameters?: {
                 [key: string]: unknown;
             };
             /**
              * Remedies
+             * @description What to do about it, as data.
              * @default []
              */
             remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["TrustCluster"])[];
@@ -3676,9 +4329,15 @@ export interface components {
          * @description An error in one part of a request.
          */
         FieldProblem: {
-            /** Field */
+            /**
+             * Field
+             * @description The field of the request.
+             */
             field: string;
-            /** Message */
+            /**
+             * Message
+             * @description What is wrong.
+             */
             message: string;
             /**
              * Line
@@ -3691,7 +4350,10 @@ export interface components {
          * @description A figure of the report: `figures/{name}.svg`, `.png` and `.csv` of the run or evaluation.
          */
         FigureName: {
-            /** Name */
+            /**
+             * Name
+             * @description Its name.
+             */
             name: string;
             /**
              * Title
@@ -3762,10 +4424,14 @@ export interface components {
          * @description Finish a run with the best epoch so far: calibrate, evaluate and report.
          */
         Finish: {
-            /** Run */
+            /**
+             * Run
+             * @description The folder of the run.
+             */
             run: string;
             /**
              * Kind
+             * @description The kind of the object.
              * @default finish
              * @constant
              */
@@ -3797,13 +4463,25 @@ export interface components {
          *     A value is None if it was not measured.
          */
         Fit: {
-            /** Train Accuracy */
+            /**
+             * Train Accuracy
+             * @description Accuracy on training images; null: not measured.
+             */
             train_accuracy: number | null;
-            /** Train F1 */
+            /**
+             * Train F1
+             * @description Macro-F1 on training images; null: not measured.
+             */
             train_f1: number | null;
-            /** Val Accuracy */
+            /**
+             * Val Accuracy
+             * @description Accuracy on validation images; null: not measured.
+             */
             val_accuracy: number | null;
-            /** Val F1 */
+            /**
+             * Val F1
+             * @description Macro-F1 on validation images; null: not measured.
+             */
             val_f1: number | null;
         };
         /**
@@ -3811,9 +4489,15 @@ export interface components {
          * @description The test set of one fold.
          */
         FoldPart: {
-            /** Fold */
+            /**
+             * Fold
+             * @description The number of the fold, from 1; null: no fold.
+             */
             fold: number;
-            /** N */
+            /**
+             * N
+             * @description Number of images.
+             */
             n: number;
             /**
              * N Groups
@@ -3831,11 +4515,20 @@ export interface components {
          * @description The metrics of the test images of one fold.
          */
         FoldResult: {
-            /** Fold */
+            /**
+             * Fold
+             * @description The number of the fold, from 1; null: no fold.
+             */
             fold: number;
-            /** N */
+            /**
+             * N
+             * @description Number of images.
+             */
             n: number;
-            /** N Groups */
+            /**
+             * N Groups
+             * @description Number of groups; null: no groups are known.
+             */
             n_groups: number | null;
             /**
              * Metrics
@@ -3848,9 +4541,15 @@ export interface components {
          * @description Scores of a fold on its test images, in [0, 1].
          */
         FoldTestScores: {
-            /** Accuracy */
+            /**
+             * Accuracy
+             * @description Accuracy on the test images of the fold.
+             */
             accuracy: number | null;
-            /** Macro F1 */
+            /**
+             * Macro F1
+             * @description Mean of the F1 scores of the classes.
+             */
             macro_f1: number | null;
         };
         /**
@@ -3868,9 +4567,15 @@ export interface components {
              * @description Null: its parent may not be read.
              */
             parent: string | null;
-            /** Folders */
+            /**
+             * Folders
+             * @description Its folders.
+             */
             folders: components["schemas"]["Place"][];
-            /** Tables */
+            /**
+             * Tables
+             * @description Its tables.
+             */
             tables: components["schemas"]["Place"][];
             /**
              * N Images
@@ -3882,7 +4587,10 @@ export interface components {
              * @description Files of microscope formats that cannot be read.
              */
             unread: components["schemas"]["UnreadFormat"][];
-            /** Class Folders */
+            /**
+             * Class Folders
+             * @description Its folders that contain images, which may be classes.
+             */
             class_folders: components["schemas"]["ClassFolder"][];
             /**
              * Is More
@@ -3900,11 +4608,20 @@ export interface components {
          * @description A group of keys that are shown together.
          */
         Group: {
-            /** Name */
+            /**
+             * Name
+             * @description Its name.
+             */
             name: string;
-            /** Title */
+            /**
+             * Title
+             * @description Its title.
+             */
             title: string;
-            /** Text */
+            /**
+             * Text
+             * @description What its keys are about.
+             */
             text: string;
         };
         /**
@@ -3912,10 +4629,14 @@ export interface components {
          * @description Group images by a column of the table or by a pattern in their paths.
          */
         GroupBy: {
-            /** Column */
+            /**
+             * Column
+             * @description The column of the table; null: a pattern in the paths.
+             */
             column?: string | null;
             /**
              * Kind
+             * @description The kind of the object.
              * @default group-by
              * @constant
              */
@@ -3926,9 +4647,15 @@ export interface components {
          * @description A group and its number of images.
          */
         GroupCount: {
-            /** Group */
+            /**
+             * Group
+             * @description The group.
+             */
             group: string;
-            /** N */
+            /**
+             * N
+             * @description Number of images.
+             */
             n: number;
         };
         /**
@@ -3936,13 +4663,25 @@ export interface components {
          * @description The group that a pattern finds in one path, and its location in the path.
          */
         GroupExample: {
-            /** Path */
+            /**
+             * Path
+             * @description The path of the file.
+             */
             path: string;
-            /** Group */
+            /**
+             * Group
+             * @description The group; null: the pattern does not match.
+             */
             group: string | null;
-            /** Start */
+            /**
+             * Start
+             * @description Where the group begins in the path.
+             */
             start: number | null;
-            /** End */
+            /**
+             * End
+             * @description Where the group ends in the path.
+             */
             end: number | null;
         };
         /**
@@ -3950,11 +4689,19 @@ export interface components {
          * @description The distribution of images over groups.
          */
         GroupFacts: {
-            /** N Groups */
+            /**
+             * N Groups
+             * @description Number of groups; null: no groups are known.
+             */
             n_groups: number;
+            /** @description Number of images in a group. */
             images_per_group: components["schemas"]["Spread"];
+            /** @description Number of classes in a group. */
             classes_per_group: components["schemas"]["Spread"];
-            /** Groups Per Class */
+            /**
+             * Groups Per Class
+             * @description Number of groups of each class.
+             */
             groups_per_class: {
                 [key: string]: number;
             };
@@ -3964,16 +4711,25 @@ export interface components {
          * @description The groups by a pattern or column.
          */
         GroupPreview: {
-            /** N Groups */
+            /**
+             * N Groups
+             * @description Number of groups; null: no groups are known.
+             */
             n_groups: number;
             /**
              * N Unmatched
              * @description Images without a group; each is its own group.
              */
             n_unmatched: number;
-            /** Examples */
+            /**
+             * Examples
+             * @description The group of some images.
+             */
             examples: components["schemas"]["GroupExample"][];
-            /** Largest */
+            /**
+             * Largest
+             * @description The largest groups.
+             */
             largest: components["schemas"]["GroupCount"][];
             /** @description Why a training would refuse these groups, such as groups identical to classes. */
             refusal?: components["schemas"]["Failure"] | null;
@@ -3993,7 +4749,10 @@ export interface components {
              * @description Pattern that finds groups in paths; null for a column.
              */
             pattern: string | null;
-            /** N Groups */
+            /**
+             * N Groups
+             * @description Number of groups; null: no groups are known.
+             */
             n_groups: number;
             /**
              * Example
@@ -4027,7 +4786,10 @@ export interface components {
              * @description The column, or the regular expression.
              */
             value: string | null;
-            /** N Groups */
+            /**
+             * N Groups
+             * @description Number of groups; null: no groups are known.
+             */
             n_groups: number;
         };
         /**
@@ -4035,15 +4797,30 @@ export interface components {
          * @description The primary metric of a run, with its confidence interval.
          */
         Headline: {
-            /** Metric */
+            /**
+             * Metric
+             * @description The name of the metric, such as `macro_f1`.
+             */
             metric: string;
-            /** Title */
+            /**
+             * Title
+             * @description Its title.
+             */
             title: string;
-            /** Value */
+            /**
+             * Value
+             * @description The value; null: not defined.
+             */
             value: number | null;
-            /** Low */
+            /**
+             * Low
+             * @description Lower end of the 95% confidence interval; null: no interval.
+             */
             low: number | null;
-            /** High */
+            /**
+             * High
+             * @description Upper end of the 95% confidence interval; null: no interval.
+             */
             high: number | null;
             /**
              * Rule
@@ -4062,13 +4839,25 @@ export interface components {
          * @description The heat maps of a network on a dataset, with a row for each initialization.
          */
         HeatMaps: {
-            /** Dataset */
+            /**
+             * Dataset
+             * @description The dataset.
+             */
             dataset: string;
-            /** Model */
+            /**
+             * Model
+             * @description The name of the network.
+             */
             model: string;
-            /** Maps */
+            /**
+             * Maps
+             * @description The map of each initialization.
+             */
             maps: components["schemas"]["CheckedMap"][];
-            /** Pictures */
+            /**
+             * Pictures
+             * @description PNG files, by their paths in the folder of the study.
+             */
             pictures: string[];
         };
         /**
@@ -4081,7 +4870,10 @@ export interface components {
              * @description Its position in the dataset, from 0.
              */
             i: number;
-            /** Image Id */
+            /**
+             * Image Id
+             * @description The name of the image in its dataset.
+             */
             image_id: string;
             /**
              * Path
@@ -4098,9 +4890,15 @@ export interface components {
              * @description The label of the folder or table.
              */
             label_before: string | null;
-            /** Group */
+            /**
+             * Group
+             * @description The group of the image; null: it has none.
+             */
             group: string | null;
-            /** Domain */
+            /**
+             * Domain
+             * @description The domain of the image, such as its laboratory, device or day.
+             */
             domain: string;
             /**
              * Problem
@@ -4112,9 +4910,15 @@ export interface components {
              * @description Whether it was excluded in the app.
              */
             is_excluded: boolean;
-            /** Width */
+            /**
+             * Width
+             * @description Width in pixels; null: unreadable.
+             */
             width: number | null;
-            /** Height */
+            /**
+             * Height
+             * @description Height in pixels; null: unreadable.
+             */
             height: number | null;
             /**
              * Version
@@ -4163,7 +4967,10 @@ export interface components {
              * @description Its position in the dataset, from 0.
              */
             i: number;
-            /** Image Id */
+            /**
+             * Image Id
+             * @description The name of the image in its dataset.
+             */
             image_id: string;
             /**
              * Path
@@ -4180,9 +4987,15 @@ export interface components {
              * @description The label of the folder or table.
              */
             label_before: string | null;
-            /** Group */
+            /**
+             * Group
+             * @description The group of the image; null: it has none.
+             */
             group: string | null;
-            /** Domain */
+            /**
+             * Domain
+             * @description The domain of the image, such as its laboratory, device or day.
+             */
             domain: string;
             /**
              * Problem
@@ -4194,24 +5007,45 @@ export interface components {
              * @description Whether it was excluded in the app.
              */
             is_excluded: boolean;
-            /** Width */
+            /**
+             * Width
+             * @description Width in pixels; null: unreadable.
+             */
             width: number | null;
-            /** Height */
+            /**
+             * Height
+             * @description Height in pixels; null: unreadable.
+             */
             height: number | null;
             /**
              * Version
              * @description Changes with the file; give it as ?v= to cache pictures permanently.
              */
             version: string;
-            /** Format */
+            /**
+             * Format
+             * @description The file format; null: unreadable.
+             */
             format: string | null;
-            /** Bit Depth */
+            /**
+             * Bit Depth
+             * @description Bits of a pixel value; null: unreadable.
+             */
             bit_depth: number | null;
-            /** N Channels */
+            /**
+             * N Channels
+             * @description Number of channels; 1 if red, green and blue are equal; null: unreadable.
+             */
             n_channels: number | null;
-            /** N Planes */
+            /**
+             * N Planes
+             * @description Number of planes; null: unreadable.
+             */
             n_planes: number | null;
-            /** Dtype */
+            /**
+             * Dtype
+             * @description Type of the pixel values; null: unreadable.
+             */
             dtype: string | null;
             /**
              * Low
@@ -4223,7 +5057,10 @@ export interface components {
              * @description 99.9 percentile of each channel.
              */
             high: number[] | null;
-            /** Pixel Hash */
+            /**
+             * Pixel Hash
+             * @description Hash of the pixels; null: unreadable.
+             */
             pixel_hash: string | null;
             /**
              * Equal To
@@ -4240,14 +5077,20 @@ export interface components {
              * @description Number of other images with the same pixels.
              */
             duplicates: number;
-            /** Size Bytes */
+            /**
+             * Size Bytes
+             * @description Size of the file in bytes; null: it does not exist.
+             */
             size_bytes: number | null;
             /**
              * File
              * @description Absolute path.
              */
             file: string;
-            /** Predefined Split */
+            /**
+             * Predefined Split
+             * @description The set that the table or folder gives; null: none.
+             */
             predefined_split: string | null;
         };
         /**
@@ -4265,6 +5108,7 @@ export interface components {
              * @description Images that changed.
              */
             n: number;
+            /** @description The dataset after the change. */
             dataset: components["schemas"]["DatasetState"];
         };
         /**
@@ -4272,10 +5116,14 @@ export interface components {
          * @description Import pretrained weights from a file.
          */
         ImportWeights: {
-            /** Model */
+            /**
+             * Model
+             * @description The network; null: any.
+             */
             model?: string | null;
             /**
              * Kind
+             * @description The kind of the object.
              * @default import-weights
              * @constant
              */
@@ -4286,11 +5134,20 @@ export interface components {
          * @description Validation scores of the instant classifier, in [0, 1], and the duration of its training.
          */
         InstantScores: {
-            /** Seconds */
+            /**
+             * Seconds
+             * @description Duration of its training in seconds.
+             */
             seconds: number;
-            /** Val Accuracy */
+            /**
+             * Val Accuracy
+             * @description Accuracy on validation images; null: not measured.
+             */
             val_accuracy: number | null;
-            /** Val Macro F1 */
+            /**
+             * Val Macro F1
+             * @description Macro-F1 on validation images; null: not measured.
+             */
             val_macro_f1: number | null;
         };
         /**
@@ -4339,6 +5196,7 @@ export interface components {
          * @description What adding the corrected and confirmed images of a prediction to a dataset would do.
          */
         JoinPreview: {
+            /** @description How many images would be, or were, added and changed. */
             counts: components["schemas"]["JoinCounts"];
             /** @description How images of a new training would then differ from those of the classifier's training; null if that training used another dataset. */
             changes: components["schemas"]["ImageChanges"] | null;
@@ -4368,7 +5226,9 @@ export interface components {
          * @description A dataset after corrected and confirmed images of a prediction were added.
          */
         JoinResult: {
+            /** @description The dataset after the change. */
             dataset: components["schemas"]["DatasetState"];
+            /** @description How many images would be, or were, added and changed. */
             counts: components["schemas"]["JoinCounts"];
             /** @description For undo. */
             step: components["schemas"]["JoinStep"];
@@ -4399,7 +5259,10 @@ export interface components {
          * @description An addition to undo.
          */
         JoinUndo: {
-            /** Dataset Id */
+            /**
+             * Dataset Id
+             * @description The ID of the dataset.
+             */
             dataset_id: string;
             /** @description As returned when the images were added. */
             step: components["schemas"]["JoinStep"];
@@ -4409,7 +5272,10 @@ export interface components {
          * @description The dataset that corrected and confirmed images are added to.
          */
         JoinedDataset: {
-            /** Dataset Id */
+            /**
+             * Dataset Id
+             * @description The ID of the dataset.
+             */
             dataset_id: string;
         };
         JsonValue: unknown;
@@ -4418,7 +5284,10 @@ export interface components {
          * @description A change of the labels of some images to the same label.
          */
         LabelChange: {
-            /** Id */
+            /**
+             * Id
+             * @description The number of the change, for undo and redo.
+             */
             id: number;
             /**
              * Made
@@ -4427,7 +5296,7 @@ export interface components {
             made: string;
             /**
              * Made By
-             * @description The user account under which the app ran.
+             * @description The author of the request, else the user account of the server.
              */
             made_by: string;
             /**
@@ -4435,7 +5304,10 @@ export interface components {
              * @description The new label of all images; null: their labels were removed.
              */
             label: string | null;
-            /** Is Undone */
+            /**
+             * Is Undone
+             * @description Whether it was undone.
+             */
             is_undone: boolean;
             /** @description Null if the label was changed in the gallery of the dataset. */
             seen_in: components["schemas"]["SeenIn"] | null;
@@ -4455,7 +5327,10 @@ export interface components {
          * @description The corrected label of a measured image; null removes the correction.
          */
         LabelCorrection: {
-            /** Label */
+            /**
+             * Label
+             * @description The label; null removes the correction.
+             */
             label: string | null;
         };
         /**
@@ -4491,17 +5366,27 @@ export interface components {
              * @default 0
              */
             n_relabeled: number;
-            /** N Checked */
+            /**
+             * N Checked
+             * @description Number of images that were checked; null until the search is done.
+             */
             n_checked?: number | null;
-            /** N Not Checked */
+            /**
+             * N Not Checked
+             * @description Number of images that could not be checked; null until the search is done.
+             */
             n_not_checked?: number | null;
-            /** Classes */
+            /**
+             * Classes
+             * @description Number of misclassified images of each class.
+             */
             classes: components["schemas"]["CheckedClass"][];
             /**
              * Images
              * @description The 2,000 most likely errors that are not confirmed, in that order.
              */
             images: components["schemas"]["LabelIssue"][];
+            /** @description Why it failed; null: it did not fail. */
             error?: components["schemas"]["Failure"] | null;
         };
         /**
@@ -4509,14 +5394,20 @@ export interface components {
          * @description An image for which a classifier that was not trained on it predicts another class than its label.
          */
         LabelIssue: {
-            /** Image Id */
+            /**
+             * Image Id
+             * @description The name of the image in its dataset.
+             */
             image_id: string;
             /**
              * Path
              * @description Relative to the root of its domain.
              */
             path: string;
-            /** Label */
+            /**
+             * Label
+             * @description The label of the image; null: it has none.
+             */
             label: string;
             /**
              * Suggested
@@ -4530,6 +5421,7 @@ export interface components {
             score: number;
             /**
              * Split
+             * @description The set of the image.
              * @enum {string}
              */
             split: "train" | "val" | "test" | "excluded";
@@ -4560,6 +5452,7 @@ export interface components {
              * @description Images whose label changed.
              */
             n: number;
+            /** @description The dataset after the change. */
             dataset: components["schemas"]["DatasetState"];
         };
         /**
@@ -4583,6 +5476,7 @@ export interface components {
              * @description Their image_ids.
              */
             images: string[];
+            /** @description The dataset after the change. */
             dataset: components["schemas"]["DatasetState"];
         };
         /**
@@ -4590,19 +5484,38 @@ export interface components {
          * @description Seconds of a network or classifier for one image and for many.
          */
         Latency: {
-            /** Processor */
+            /**
+             * Processor
+             * @description The processor.
+             */
             processor: string;
-            /** N Threads */
+            /**
+             * N Threads
+             * @description Number of threads.
+             */
             n_threads: number;
-            /** Engine */
+            /**
+             * Engine
+             * @description The engine and its device.
+             */
             engine: string;
-            /** Image Px */
+            /**
+             * Image Px
+             * @description Side of the input in pixels.
+             */
             image_px: number;
-            /** N Many */
+            /**
+             * N Many
+             * @description Number of images of a batch.
+             */
             n_many: number;
+            /** @description Seconds of the network for one image. */
             network_one: components["schemas"]["Timing"];
+            /** @description Seconds of the network for a batch. */
             network_many: components["schemas"]["Timing"];
+            /** @description Seconds from the file to the result for one image. */
             whole_one: components["schemas"]["Timing"];
+            /** @description Seconds from the files to the results for a batch. */
             whole_many: components["schemas"]["Timing"];
         };
         /**
@@ -4610,15 +5523,23 @@ export interface components {
          * @description Metrics that an image-level split would have reported, and those of a grouped split, by instant classifiers.
          */
         LeakageEstimate: {
+            /** @description The metric with a split that divides single images. */
             image_level: components["schemas"]["Metric"];
+            /** @description The metric with a split that keeps groups together. */
             grouped: components["schemas"]["Metric"];
             /** @description Image-level minus grouped. */
             difference: components["schemas"]["Metric"];
-            /** Metric */
+            /**
+             * Metric
+             * @description The name of the metric, such as `macro_f1`.
+             */
             metric: string;
             /** @description The same, with the label of the nearest image as prediction. */
             nearest_image: components["schemas"]["SplitComparison"];
-            /** N Images */
+            /**
+             * N Images
+             * @description Number of images.
+             */
             n_images: number;
             /**
              * N Units
@@ -4656,20 +5577,35 @@ export interface components {
          * @description Scores of classifiers trained on parts of the images, and the extrapolation to more images.
          */
         LearningCurve: {
-            /** N Images */
+            /**
+             * N Images
+             * @description Number of training images of the classifier.
+             */
             n_images: number;
-            /** N Groups */
+            /**
+             * N Groups
+             * @description Number of groups; null: no groups are known.
+             */
             n_groups: number | null;
             /**
              * Points
+             * @description The points of the curve, by rising number of images.
              * @default []
              */
             points: components["schemas"]["CurvePoint"][];
-            /** Now */
+            /**
+             * Now
+             * @description Macro-F1 of the fitted curve at this number of images; null: no curve.
+             */
             now?: number | null;
+            /** @description The expected gain in macro-F1 with twice as many images. */
             gain: components["schemas"]["Metric"];
-            /** N Images Of Fold */
+            /**
+             * N Images Of Fold
+             * @description Training images of the classifier of a fold; null without folds.
+             */
             n_images_of_fold?: number | null;
+            /** @description The gain in macro-F1 of all images over those of a fold; null without folds. */
             over_folds?: components["schemas"]["Metric"] | null;
         };
         /**
@@ -4677,9 +5613,15 @@ export interface components {
          * @description A limitation of the results: a claim and its meaning.
          */
         Limit: {
-            /** Claim */
+            /**
+             * Claim
+             * @description The limitation.
+             */
             claim: string;
-            /** Meaning */
+            /**
+             * Meaning
+             * @description What it means.
+             */
             meaning: string;
         };
         /**
@@ -4687,13 +5629,25 @@ export interface components {
          * @description An event in the log, as data.
          */
         LogLine: {
-            /** N */
+            /**
+             * N
+             * @description The number of the line, from 1.
+             */
             n: number;
-            /** Time */
+            /**
+             * Time
+             * @description Time in seconds since 1970.
+             */
             time: number;
-            /** Event */
+            /**
+             * Event
+             * @description The name of the event.
+             */
             event: string;
-            /** Values */
+            /**
+             * Values
+             * @description The values of the event.
+             */
             values: {
                 [key: string]: unknown;
             };
@@ -4703,10 +5657,14 @@ export interface components {
          * @description Select a column of the table by its meaning.
          */
         MapColumn: {
-            /** Meaning */
+            /**
+             * Meaning
+             * @description The meaning of the column.
+             */
             meaning: string;
             /**
              * Kind
+             * @description The kind of the object.
              * @default map-column
              * @constant
              */
@@ -4717,11 +5675,20 @@ export interface components {
          * @description The numbers of images that only one of two classifiers predicted correctly, and McNemar's p-value.
          */
         McNemar: {
-            /** N First */
+            /**
+             * N First
+             * @description Images that only the first run predicts correctly.
+             */
             n_first: number;
-            /** N Second */
+            /**
+             * N Second
+             * @description Images that only the second run predicts correctly.
+             */
             n_second: number;
-            /** P */
+            /**
+             * P
+             * @description The p-value.
+             */
             p: number;
         };
         /**
@@ -4734,12 +5701,19 @@ export interface components {
              * @description `accuracy`: share of the images that are classified correctly; `balanced_accuracy`: mean recall over classes; `macro_f1`: mean F1 over classes; F1 combines precision and recall; `macro_precision`: mean over classes of the share of predictions that are correct (PPV); `macro_recall`: mean over classes of the share of images that are recognized (sensitivity); equal to balanced accuracy; `macro_auroc`: mean area under the ROC curve over classes; 0.5 is chance; `micro_auroc`: area under the ROC curve of all pairs of image and class; frequent classes have more weight; `average_precision`: mean area under the precision-recall curve over classes; `mcc`: correlation of true and predicted classes; 0 is chance; `kappa`: agreement beyond chance; 0 is chance; `one_vs_rest_accuracy`: mean over classes of 'this class or not' (AIMIC's accuracy); high wherever classes are many; `ece`: mean difference between probability and accuracy; compare it with the calibration error by chance; `ece_expected`: expected calibration error of a perfectly calibrated classifier with as many images; `ece_uncalibrated`: calibration error without temperature scaling; `calibration_slope`: below 1: probabilities are too extreme; above 1: not extreme enough; `calibration_intercept`: below 0: probabilities are too high on average; above 0: too low; `log_loss`: how far probabilities are from the truth; `brier`: squared distance of probabilities from the truth, 0 to 2
              */
             name: string;
-            /** Title */
+            /**
+             * Title
+             * @description Its title.
+             */
             title: string;
-            /** Meaning */
+            /**
+             * Meaning
+             * @description What it means.
+             */
             meaning: string;
             /**
              * Better
+             * @description Whether higher or lower values are better.
              * @enum {string}
              */
             better: "higher" | "lower" | "near 0" | "near 1";
@@ -4749,24 +5723,45 @@ export interface components {
              * @enum {string}
              */
             scale: "share" | "correlation" | "positive" | "real";
-            /** Value */
+            /**
+             * Value
+             * @description The value; null: not defined.
+             */
             value: number | null;
-            /** Low */
+            /**
+             * Low
+             * @description Lower end of the 95% confidence interval; null: no interval.
+             */
             low: number | null;
-            /** High */
+            /**
+             * High
+             * @description Upper end of the 95% confidence interval; null: no interval.
+             */
             high: number | null;
-            /** Level */
+            /**
+             * Level
+             * @description The confidence level of the interval.
+             */
             level: number;
-            /** Method */
+            /**
+             * Method
+             * @description How the interval was computed.
+             */
             method: string;
-            /** Reason */
+            /**
+             * Reason
+             * @description Why there is no value or interval.
+             */
             reason: string | null;
             /**
              * N Correct
              * @description Number of the `n_images` images that are counted, if the value is a proportion of images.
              */
             n_correct: number | null;
-            /** N Images */
+            /**
+             * N Images
+             * @description Number of images.
+             */
             n_images: number | null;
         };
         /**
@@ -4774,21 +5769,44 @@ export interface components {
          * @description The results of one class. The two networks have different test images unless both were tested by folds.
          */
         MergedClass: {
-            /** Dataset */
+            /**
+             * Dataset
+             * @description The dataset.
+             */
             dataset: string;
-            /** Merged */
+            /**
+             * Merged
+             * @description The merged class.
+             */
             merged: string;
-            /** Train Per Class */
+            /**
+             * Train Per Class
+             * @description Training images per class; null: all.
+             */
             train_per_class: number | null;
-            /** Name */
+            /**
+             * Name
+             * @description The network and initialization.
+             */
             name: string;
-            /** Class Name */
+            /**
+             * Class Name
+             * @description The class.
+             */
             class_name: string;
-            /** N Single */
+            /**
+             * N Single
+             * @description Images of the class, if classes are not merged.
+             */
             n_single: number;
-            /** N Merged */
+            /**
+             * N Merged
+             * @description Images of the merged class.
+             */
             n_merged: number;
+            /** @description F1 of the class, if classes are not merged. */
             f1_single: components["schemas"]["Metric"];
+            /** @description F1 of the merged class. */
             f1_merged: components["schemas"]["Metric"];
         };
         /**
@@ -4796,29 +5814,52 @@ export interface components {
          * @description A metric with its confidence interval.
          */
         Metric: {
-            /** Value */
+            /**
+             * Value
+             * @description The value; null: not defined.
+             */
             value: number | null;
-            /** Low */
+            /**
+             * Low
+             * @description Lower end of the 95% confidence interval; null: no interval.
+             */
             low?: number | null;
-            /** High */
+            /**
+             * High
+             * @description Upper end of the 95% confidence interval; null: no interval.
+             */
             high?: number | null;
             /**
              * Level
+             * @description The confidence level of the interval.
              * @default 0.95
              */
             level: number;
             /**
              * Method
+             * @description How the interval was computed.
              * @default
              */
             method: string;
-            /** Reason */
+            /**
+             * Reason
+             * @description Why there is no value or interval.
+             */
             reason?: string | null;
-            /** N Correct */
+            /**
+             * N Correct
+             * @description Number of images whose predicted class is correct.
+             */
             n_correct?: number | null;
-            /** N Images */
+            /**
+             * N Images
+             * @description Number of images.
+             */
             n_images?: number | null;
-            /** N Groups */
+            /**
+             * N Groups
+             * @description Number of groups; null: no groups are known.
+             */
             n_groups?: number | null;
         };
         /**
@@ -4831,12 +5872,19 @@ export interface components {
              * @description `accuracy`: share of the images that are classified correctly; `balanced_accuracy`: mean recall over classes; `macro_f1`: mean F1 over classes; F1 combines precision and recall; `macro_precision`: mean over classes of the share of predictions that are correct (PPV); `macro_recall`: mean over classes of the share of images that are recognized (sensitivity); equal to balanced accuracy; `macro_auroc`: mean area under the ROC curve over classes; 0.5 is chance; `micro_auroc`: area under the ROC curve of all pairs of image and class; frequent classes have more weight; `average_precision`: mean area under the precision-recall curve over classes; `mcc`: correlation of true and predicted classes; 0 is chance; `kappa`: agreement beyond chance; 0 is chance; `one_vs_rest_accuracy`: mean over classes of 'this class or not' (AIMIC's accuracy); high wherever classes are many; `ece`: mean difference between probability and accuracy; compare it with the calibration error by chance; `ece_expected`: expected calibration error of a perfectly calibrated classifier with as many images; `ece_uncalibrated`: calibration error without temperature scaling; `calibration_slope`: below 1: probabilities are too extreme; above 1: not extreme enough; `calibration_intercept`: below 0: probabilities are too high on average; above 0: too low; `log_loss`: how far probabilities are from the truth; `brier`: squared distance of probabilities from the truth, 0 to 2
              */
             name: string;
-            /** Title */
+            /**
+             * Title
+             * @description Its title.
+             */
             title: string;
-            /** Meaning */
+            /**
+             * Meaning
+             * @description What it means.
+             */
             meaning: string;
             /**
              * Better
+             * @description Whether higher or lower values are better.
              * @enum {string}
              */
             better: "higher" | "lower" | "near 0" | "near 1";
@@ -4846,24 +5894,45 @@ export interface components {
              * @enum {string}
              */
             scale: "share" | "correlation" | "positive" | "real";
-            /** Value */
+            /**
+             * Value
+             * @description The value; null: not defined.
+             */
             value: number | null;
-            /** Low */
+            /**
+             * Low
+             * @description Lower end of the 95% confidence interval; null: no interval.
+             */
             low: number | null;
-            /** High */
+            /**
+             * High
+             * @description Upper end of the 95% confidence interval; null: no interval.
+             */
             high: number | null;
-            /** Level */
+            /**
+             * Level
+             * @description The confidence level of the interval.
+             */
             level: number;
-            /** Method */
+            /**
+             * Method
+             * @description How the interval was computed.
+             */
             method: string;
-            /** Reason */
+            /**
+             * Reason
+             * @description Why there is no value or interval.
+             */
             reason: string | null;
             /**
              * N Correct
              * @description Number of the `n_images` images that are counted, if the value is a proportion of images.
              */
             n_correct: number | null;
-            /** N Images */
+            /**
+             * N Images
+             * @description Number of images.
+             */
             n_images: number | null;
             /**
              * Is Primary
@@ -4881,13 +5950,25 @@ export interface components {
          * @description A name that replaces all keys of a section, such as `augment: none`.
          */
         NamedSet: {
-            /** Section */
+            /**
+             * Section
+             * @description The section of the recipe.
+             */
             section: string;
-            /** Name */
+            /**
+             * Name
+             * @description Its name.
+             */
             name: string;
-            /** Text */
+            /**
+             * Text
+             * @description The text.
+             */
             text: string;
-            /** Values */
+            /**
+             * Values
+             * @description The value of each key.
+             */
             values: {
                 [key: string]: unknown;
             };
@@ -4897,11 +5978,20 @@ export interface components {
          * @description The result of a network on a dataset in a study, with its best initial weights.
          */
         NetworkFinding: {
-            /** Study Id */
+            /**
+             * Study Id
+             * @description The ID of the study.
+             */
             study_id: string;
-            /** Study Name */
+            /**
+             * Study Name
+             * @description The name of the study.
+             */
             study_name: string;
-            /** Model */
+            /**
+             * Model
+             * @description The name of the network.
+             */
             model: string;
             /**
              * Way
@@ -4918,14 +6008,20 @@ export interface components {
              * @description Training images of each class; null: all.
              */
             train_per_class: number | null;
-            /** Metric Title */
+            /**
+             * Metric Title
+             * @description The title of the metric.
+             */
             metric_title: string;
             /**
              * Mean
              * @description Mean over splits.
              */
             mean: number;
-            /** N Splits */
+            /**
+             * N Splits
+             * @description Number of splits.
+             */
             n_splits: number;
             /**
              * Baseline
@@ -4943,10 +6039,17 @@ export interface components {
          * @description The prediction time of a network on a dataset. It does not depend on the initialization.
          */
         NetworkLatency: {
-            /** Dataset */
+            /**
+             * Dataset
+             * @description The dataset.
+             */
             dataset: string;
-            /** Model */
+            /**
+             * Model
+             * @description The name of the network.
+             */
             model: string;
+            /** @description The prediction time. */
             latency: components["schemas"]["Latency"];
         };
         /**
@@ -4954,7 +6057,10 @@ export interface components {
          * @description A dataset to open.
          */
         NewDataset: {
-            /** Sources */
+            /**
+             * Sources
+             * @description The folders and tables.
+             */
             sources: components["schemas"]["NewSource"][];
             /**
              * Name
@@ -4995,7 +6101,10 @@ export interface components {
          * @description Labeled images of the workspace to evaluate a training on.
          */
         NewEvaluation: {
-            /** Dataset Id */
+            /**
+             * Dataset Id
+             * @description The ID of the dataset.
+             */
             dataset_id: string;
             /**
              * Name
@@ -5013,7 +6122,10 @@ export interface components {
              * @description Their image_ids.
              */
             images: string[];
-            /** Label */
+            /**
+             * Label
+             * @description The label; null removes the labels.
+             */
             label: string | null;
         };
         /**
@@ -5021,13 +6133,25 @@ export interface components {
          * @description Images to predict: a dataset of the workspace, or files and folders below the allowed roots.
          */
         NewPrediction: {
-            /** Classifier Id */
+            /**
+             * Classifier Id
+             * @description The ID of the classifier.
+             */
             classifier_id: string;
-            /** Dataset Id */
+            /**
+             * Dataset Id
+             * @description The ID of the dataset with the images; null: the images are in `sources`.
+             */
             dataset_id?: string | null;
-            /** Sources */
+            /**
+             * Sources
+             * @description Absolute paths of files and folders; null: the images are those of `dataset_id`.
+             */
             sources?: string[] | null;
-            /** Name */
+            /**
+             * Name
+             * @description The name of the prediction. Default: named after the images.
+             */
             name?: string | null;
             /**
              * Prevalence
@@ -5042,7 +6166,10 @@ export interface components {
          * @description A training to queue.
          */
         NewRun: {
-            /** Dataset Id */
+            /**
+             * Dataset Id
+             * @description The ID of the dataset.
+             */
             dataset_id: string;
             /**
              * Name
@@ -5058,6 +6185,7 @@ export interface components {
             };
             /**
              * Allow Leakage
+             * @description Accept a predefined split with the same pixels or groups in the training and the test set.
              * @default false
              */
             allow_leakage: boolean;
@@ -5131,7 +6259,10 @@ export interface components {
          * @description An upload to start.
          */
         NewUpload: {
-            /** Name */
+            /**
+             * Name
+             * @description The name of the dataset that the files will become.
+             */
             name: string;
             /**
              * Is Labeled
@@ -5144,22 +6275,33 @@ export interface components {
          * @description Information about images or a training that requires no immediate action.
          */
         Note: {
-            /** Code */
+            /**
+             * Code
+             * @description The code of the message. It is stable; its text may change.
+             */
             code: string;
-            /** Text */
+            /**
+             * Text
+             * @description The text.
+             */
             text: string;
             /**
              * Level
+             * @description How important the note is.
              * @default info
              * @enum {string}
              */
             level: "info" | "warning";
-            /** Parameters */
+            /**
+             * Parameters
+             * @description The parameters of the message, and further values for programs.
+             */
             parameters?: {
                 [key: string]: unknown;
             };
             /**
              * Remedies
+             * @description What to do about it, as data.
              * @default []
              */
             remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["TrustCluster"])[];
@@ -5175,7 +6317,10 @@ export interface components {
              * @enum {string}
              */
             labels: "both" | "first" | "second";
-            /** Differences */
+            /**
+             * Differences
+             * @description The difference of each metric.
+             */
             differences: components["schemas"]["Difference"][];
             /** @description Numbers of images that only one run classifies correctly, with the exact McNemar test. */
             mcnemar: components["schemas"]["McNemar"];
@@ -5185,11 +6330,20 @@ export interface components {
          * @description The variants that were measured on every dataset, the best mean rank first.
          */
         Overall: {
-            /** Datasets */
+            /**
+             * Datasets
+             * @description The datasets.
+             */
             datasets: string[];
-            /** Scores */
+            /**
+             * Scores
+             * @description The scores of each network and initialization.
+             */
             scores: components["schemas"]["OverallScore"][];
-            /** Critical Difference */
+            /**
+             * Critical Difference
+             * @description Smaller differences of mean ranks are not statistically significant (Nemenyi).
+             */
             critical_difference: number;
         };
         /**
@@ -5197,11 +6351,20 @@ export interface components {
          * @description The mean and mean rank of a variant over all datasets; 1 is the best rank.
          */
         OverallScore: {
-            /** Name */
+            /**
+             * Name
+             * @description The network and initialization.
+             */
             name: string;
-            /** Mean */
+            /**
+             * Mean
+             * @description Mean of the metric over the datasets.
+             */
             mean: number;
-            /** Mean Rank */
+            /**
+             * Mean Rank
+             * @description Mean rank over the datasets; 1 is the best.
+             */
             mean_rank: number;
         };
         /**
@@ -5209,7 +6372,10 @@ export interface components {
          * @description A page of a list.
          */
         Page_AdvisedModel_: {
-            /** Items */
+            /**
+             * Items
+             * @description The items of this page.
+             */
             items: components["schemas"]["AdvisedModel"][];
             /**
              * Total
@@ -5222,7 +6388,10 @@ export interface components {
          * @description A page of a list.
          */
         Page_ClassThumbnails_: {
-            /** Items */
+            /**
+             * Items
+             * @description The items of this page.
+             */
             items: components["schemas"]["ClassThumbnails"][];
             /**
              * Total
@@ -5235,7 +6404,10 @@ export interface components {
          * @description A page of a list.
          */
         Page_Classifier_: {
-            /** Items */
+            /**
+             * Items
+             * @description The items of this page.
+             */
             items: components["schemas"]["Classifier"][];
             /**
              * Total
@@ -5248,7 +6420,10 @@ export interface components {
          * @description A page of a list.
          */
         Page_DatasetState_: {
-            /** Items */
+            /**
+             * Items
+             * @description The items of this page.
+             */
             items: components["schemas"]["DatasetState"][];
             /**
              * Total
@@ -5261,7 +6436,10 @@ export interface components {
          * @description A page of a list.
          */
         Page_DeletedItem_: {
-            /** Items */
+            /**
+             * Items
+             * @description The items of this page.
+             */
             items: components["schemas"]["DeletedItem"][];
             /**
              * Total
@@ -5274,7 +6452,10 @@ export interface components {
          * @description A page of a list.
          */
         Page_EvaluationState_: {
-            /** Items */
+            /**
+             * Items
+             * @description The items of this page.
+             */
             items: components["schemas"]["EvaluationState"][];
             /**
              * Total
@@ -5287,7 +6468,10 @@ export interface components {
          * @description A page of a list.
          */
         Page_GroupSuggestion_: {
-            /** Items */
+            /**
+             * Items
+             * @description The items of this page.
+             */
             items: components["schemas"]["GroupSuggestion"][];
             /**
              * Total
@@ -5300,7 +6484,10 @@ export interface components {
          * @description A page of a list.
          */
         Page_Image_: {
-            /** Items */
+            /**
+             * Items
+             * @description The items of this page.
+             */
             items: components["schemas"]["Image"][];
             /**
              * Total
@@ -5313,7 +6500,10 @@ export interface components {
          * @description A page of a list.
          */
         Page_LabelChange_: {
-            /** Items */
+            /**
+             * Items
+             * @description The items of this page.
+             */
             items: components["schemas"]["LabelChange"][];
             /**
              * Total
@@ -5326,7 +6516,10 @@ export interface components {
          * @description A page of a list.
          */
         Page_LogLine_: {
-            /** Items */
+            /**
+             * Items
+             * @description The items of this page.
+             */
             items: components["schemas"]["LogLine"][];
             /**
              * Total
@@ -5339,7 +6532,10 @@ export interface components {
          * @description A page of a list.
          */
         Page_NetworkFinding_: {
-            /** Items */
+            /**
+             * Items
+             * @description The items of this page.
+             */
             items: components["schemas"]["NetworkFinding"][];
             /**
              * Total
@@ -5352,7 +6548,10 @@ export interface components {
          * @description A page of a list.
          */
         Page_PredictionState_: {
-            /** Items */
+            /**
+             * Items
+             * @description The items of this page.
+             */
             items: components["schemas"]["PredictionState"][];
             /**
              * Total
@@ -5365,7 +6564,10 @@ export interface components {
          * @description A page of a list.
          */
         Page_Row_: {
-            /** Items */
+            /**
+             * Items
+             * @description The items of this page.
+             */
             items: components["schemas"]["Row"][];
             /**
              * Total
@@ -5378,7 +6580,10 @@ export interface components {
          * @description A page of a list.
          */
         Page_RunState_: {
-            /** Items */
+            /**
+             * Items
+             * @description The items of this page.
+             */
             items: components["schemas"]["RunState"][];
             /**
              * Total
@@ -5390,8 +6595,27 @@ export interface components {
          * Page
          * @description A page of a list.
          */
+        Page_StudyPreset_: {
+            /**
+             * Items
+             * @description The items of this page.
+             */
+            items: components["schemas"]["StudyPreset"][];
+            /**
+             * Total
+             * @description Total number of items on all pages.
+             */
+            total: number;
+        };
+        /**
+         * Page
+         * @description A page of a list.
+         */
         Page_StudyState_: {
-            /** Items */
+            /**
+             * Items
+             * @description The items of this page.
+             */
             items: components["schemas"]["StudyState"][];
             /**
              * Total
@@ -5404,7 +6628,10 @@ export interface components {
          * @description A page of a list.
          */
         Page_str_: {
-            /** Items */
+            /**
+             * Items
+             * @description The items of this page.
+             */
             items: string[];
             /**
              * Total
@@ -5422,11 +6649,20 @@ export interface components {
              * @description `run_id` of the first run.
              */
             first: string;
-            /** Second */
+            /**
+             * Second
+             * @description The ID of the second run.
+             */
             second: string;
-            /** N */
+            /**
+             * N
+             * @description Number of images.
+             */
             n: number;
-            /** N Groups */
+            /**
+             * N Groups
+             * @description Number of groups; null: no groups are known.
+             */
             n_groups: number | null;
             /**
              * N By Content
@@ -5438,7 +6674,10 @@ export interface components {
              * @description Number of images that only the first run was measured on.
              */
             n_only_first: number;
-            /** N Only Second */
+            /**
+             * N Only Second
+             * @description Images that only the second run has.
+             */
             n_only_second: number;
             /**
              * N Relabeled
@@ -5457,7 +6696,10 @@ export interface components {
             numbers: components["schemas"]["NumbersByLabels"][];
             /** @description Null if the runs have no images or no classes in common. */
             changed: components["schemas"]["ChangedImages"] | null;
-            /** Notes */
+            /**
+             * Notes
+             * @description Notes about it.
+             */
             notes: string[];
         };
         /**
@@ -5465,14 +6707,26 @@ export interface components {
          * @description Distances between two datasets.
          */
         PairDistance: {
-            /** A */
+            /**
+             * A
+             * @description The first dataset.
+             */
             a: string;
-            /** B */
+            /**
+             * B
+             * @description The second dataset.
+             */
             b: string;
+            /** @description Squared maximum mean discrepancy (MMD²) of the features. */
             mmd2: components["schemas"]["Metric"];
+            /** @description MMD² with a bootstrap that includes pairs of an image with itself, as published. */
             mmd2_as_published: components["schemas"]["Metric"];
-            /** P */
+            /**
+             * P
+             * @description The p-value of a permutation test over groups.
+             */
             p: number;
+            /** @description CORAL distance of the features. */
             coral: components["schemas"]["Metric"];
         };
         /**
@@ -5480,11 +6734,15 @@ export interface components {
          * @description A folder or table to choose.
          */
         Place: {
-            /** Name */
+            /**
+             * Name
+             * @description Its name.
+             */
             name: string;
             /**
              * Path
              * Format: path
+             * @description The path of the file.
              */
             path: string;
         };
@@ -5493,22 +6751,40 @@ export interface components {
          * @description A training of a plan.
          */
         PlannedTraining: {
-            /** Name */
+            /**
+             * Name
+             * @description Its name.
+             */
             name: string;
-            /** Dataset */
+            /**
+             * Dataset
+             * @description The dataset.
+             */
             dataset: string;
-            /** Model */
+            /**
+             * Model
+             * @description The name of the network.
+             */
             model: string;
-            /** Regime */
+            /**
+             * Regime
+             * @description The initialization, or initial weights.
+             */
             regime: string;
-            /** Train Per Class */
+            /**
+             * Train Per Class
+             * @description Training images per class; null: all.
+             */
             train_per_class: number | null;
             /**
              * Repeat
              * @description From 1; each repeat has another split.
              */
             repeat: number;
-            /** Seed */
+            /**
+             * Seed
+             * @description The seed of the random numbers.
+             */
             seed: number;
             /**
              * Is Pretraining
@@ -5531,7 +6807,10 @@ export interface components {
              * @description The image_ids of the same images, in the same order; labels and exclusions use them.
              */
             image_ids: string[];
-            /** Total */
+            /**
+             * Total
+             * @description Number of all items.
+             */
             total: number;
         };
         /**
@@ -5539,11 +6818,20 @@ export interface components {
          * @description The precision-recall curve of a class.
          */
         PrecisionRecallCurve: {
-            /** Class Name */
+            /**
+             * Class Name
+             * @description The class.
+             */
             class_name: string;
-            /** Recall */
+            /**
+             * Recall
+             * @description The recall at each threshold.
+             */
             recall: number[];
-            /** Precision */
+            /**
+             * Precision
+             * @description The precision at each threshold.
+             */
             precision: number[];
             /**
              * Ap
@@ -5557,38 +6845,60 @@ export interface components {
          */
         PredictionState: {
             /**
-             * @description discriminator enum property added by openapi-typescript
+             * @description The kind of the object. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
             kind: "predict";
-            /** Id */
+            /**
+             * Id
+             * @description Its ID.
+             */
             id: string;
-            /** Name */
+            /**
+             * Name
+             * @description Its name.
+             */
             name: string;
-            /** Classifier Id */
+            /**
+             * Classifier Id
+             * @description The ID of the classifier.
+             */
             classifier_id: string;
-            /** Classifier Name */
+            /**
+             * Classifier Name
+             * @description The name of the classifier.
+             */
             classifier_name: string;
             /**
              * Run Id
              * @description The training of the classifier; null if the classifier was imported or the training deleted.
              */
             run_id: string | null;
-            /** Dataset Id */
+            /**
+             * Dataset Id
+             * @description The ID of the dataset; null: its images are not a dataset of the app.
+             */
             dataset_id: string | null;
             /**
              * State
+             * @description The current state.
              * @enum {string}
              */
             state: "queued" | "starting" | "running" | "stopping" | "stopped" | "done" | "failed" | "interrupted";
-            /** N Done */
+            /**
+             * N Done
+             * @description Number of predicted images.
+             */
             n_done: number;
             /**
              * N Total
              * @description Null until the images are listed.
              */
             n_total: number | null;
-            /** Seconds Left */
+            /**
+             * Seconds Left
+             * @description Expected seconds to the end; null: unknown.
+             */
             seconds_left: number | null;
             /**
              * Decisions
@@ -5597,7 +6907,10 @@ export interface components {
             decisions: {
                 [key: string]: number;
             };
-            /** Classes */
+            /**
+             * Classes
+             * @description Names of the classes, in order.
+             */
             classes: string[];
             /**
              * Prevalence
@@ -5623,9 +6936,15 @@ export interface components {
              * @description Whether the thresholds of the classifier have changed since then.
              */
             has_earlier_thresholds: boolean;
-            /** Created */
+            /**
+             * Created
+             * @description Time of the request: ISO 8601, UTC.
+             */
             created: string;
-            /** Ended */
+            /**
+             * Ended
+             * @description Time of the end: ISO 8601, UTC; null: it has not ended.
+             */
             ended: string | null;
             /**
              * N Corrected
@@ -5647,6 +6966,7 @@ export interface components {
              * @description Images that differ from all training images.
              */
             n_warned: number;
+            /** @description Why it failed; null: it did not fail. */
             error: components["schemas"]["Failure"] | null;
             /**
              * Notes
@@ -5659,9 +6979,15 @@ export interface components {
          * @description The score of a probe that predicts classes.
          */
         ProbeScore: {
-            /** Balanced Accuracy */
+            /**
+             * Balanced Accuracy
+             * @description Mean recall over the classes, on held-out images.
+             */
             balanced_accuracy: number;
-            /** P */
+            /**
+             * P
+             * @description The p-value of a permutation test of the labels.
+             */
             p: number;
         };
         /**
@@ -5671,7 +6997,8 @@ export interface components {
         Problem: {
             /**
              * Type
-             * @default about:blank
+             * Format: uri-reference
+             * @description The address of the section of the help about this code.
              */
             type: string;
             /**
@@ -5689,7 +7016,10 @@ export interface components {
              * @description What happened, in a sentence.
              */
             title: string;
-            /** Status */
+            /**
+             * Status
+             * @description The status of the response.
+             */
             status: number;
             /**
              * Detail
@@ -5729,23 +7059,50 @@ export interface components {
          * @description The difference between two training procedures over splits, in the unit of the metric.
          */
         ProcedureDifference: {
-            /** N Splits */
+            /**
+             * N Splits
+             * @description Number of splits.
+             */
             n_splits: number;
-            /** Df */
+            /**
+             * Df
+             * @description Degrees of freedom of Student's t.
+             */
             df: number;
-            /** Mean */
+            /**
+             * Mean
+             * @description The mean difference: second minus first.
+             */
             mean: number;
-            /** Low */
+            /**
+             * Low
+             * @description Lower end of the 95% confidence interval; null: no interval.
+             */
             low: number | null;
-            /** High */
+            /**
+             * High
+             * @description Upper end of the 95% confidence interval; null: no interval.
+             */
             high: number | null;
-            /** P */
+            /**
+             * P
+             * @description The two-sided p-value of no difference; null: no test.
+             */
             p: number | null;
-            /** P Better */
+            /**
+             * P Better
+             * @description Probability that the second is better, beyond practical equivalence.
+             */
             p_better: number | null;
-            /** P Equal */
+            /**
+             * P Equal
+             * @description Probability of practical equivalence.
+             */
             p_equal: number | null;
-            /** P Worse */
+            /**
+             * P Worse
+             * @description Probability that the second is worse, beyond practical equivalence.
+             */
             p_worse: number | null;
         };
         /**
@@ -5755,15 +7112,30 @@ export interface components {
          *     The two protocols use different splits, so there is no significance test.
          */
         ProtocolGap: {
-            /** Dataset */
+            /**
+             * Dataset
+             * @description The dataset.
+             */
             dataset: string;
-            /** Train Per Class */
+            /**
+             * Train Per Class
+             * @description Training images per class; null: all.
+             */
             train_per_class: number | null;
-            /** Name */
+            /**
+             * Name
+             * @description The network and initialization.
+             */
             name: string;
-            /** Own */
+            /**
+             * Own
+             * @description Mean over splits with the protocol of the study.
+             */
             own: number;
-            /** As Published */
+            /**
+             * As Published
+             * @description The value with the protocol of the publication.
+             */
             as_published: number;
         };
         /**
@@ -5771,14 +7143,21 @@ export interface components {
          * @description Published values of metrics.
          */
         Published: {
-            /** Name */
+            /**
+             * Name
+             * @description Its name.
+             */
             name: string;
-            /** Metrics */
+            /**
+             * Metrics
+             * @description The published values, by metric.
+             */
             metrics: {
                 [key: string]: number;
             };
             /**
              * Source
+             * @description The citation.
              * @default
              */
             source: string;
@@ -5788,11 +7167,20 @@ export interface components {
          * @description A published value of the primary metric, measured on other images.
          */
         PublishedFigure: {
-            /** Name */
+            /**
+             * Name
+             * @description Its name.
+             */
             name: string;
-            /** Value */
+            /**
+             * Value
+             * @description The published value.
+             */
             value: number;
-            /** Source */
+            /**
+             * Source
+             * @description The citation.
+             */
             source: string;
         };
         /**
@@ -5800,11 +7188,20 @@ export interface components {
          * @description Progress of reading the images.
          */
         ReadingProgress: {
-            /** Done */
+            /**
+             * Done
+             * @description Number of images that were read.
+             */
             done: number;
-            /** Total */
+            /**
+             * Total
+             * @description Number of all items.
+             */
             total: number;
-            /** Seconds Left */
+            /**
+             * Seconds Left
+             * @description Expected seconds to the end; null: unknown.
+             */
             seconds_left: number | null;
         };
         /**
@@ -5816,38 +7213,81 @@ export interface components {
          *     `loss_options`, by the value of the related key (`loss`); the options of `model_options` are part of each network.
          */
         RecipeKey: {
-            /** Key */
+            /**
+             * Key
+             * @description The key of the recipe, sections with dots: `split.folds`.
+             */
             key: string;
-            /** Title */
+            /**
+             * Title
+             * @description Its title.
+             */
             title: string;
-            /** Group */
+            /**
+             * Group
+             * @description The group of keys that it is shown in.
+             */
             group: string;
-            /** Help */
+            /**
+             * Help
+             * @description A sentence of help.
+             */
             help: string;
-            /** Meaning */
+            /**
+             * Meaning
+             * @description The exact meaning.
+             */
             meaning: string;
             /**
              * Type
+             * @description The type of the value.
              * @enum {string}
              */
             type: "number" | "integer" | "choice" | "boolean" | "text" | "integers" | "names" | "renames" | "merges" | "options" | "start" | "other";
-            /** Default */
+            /**
+             * Default
+             * @description The value if the key is missing.
+             */
             default: unknown;
-            /** Allowed */
+            /**
+             * Allowed
+             * @description The allowed values, in words.
+             */
             allowed: string;
-            /** Choices */
+            /**
+             * Choices
+             * @description The allowed values, if they have names; null: other values.
+             */
             choices: components["schemas"]["Choice"][] | null;
-            /** Is Optional */
+            /**
+             * Is Optional
+             * @description Whether the value may be null.
+             */
             is_optional: boolean;
-            /** Empty */
+            /**
+             * Empty
+             * @description What null means.
+             */
             empty: string;
-            /** Minimum */
+            /**
+             * Minimum
+             * @description The smallest allowed number; null: no limit.
+             */
             minimum: number | null;
-            /** Maximum */
+            /**
+             * Maximum
+             * @description The largest allowed number; null: no limit.
+             */
             maximum: number | null;
-            /** Unit */
+            /**
+             * Unit
+             * @description The unit of the numbers.
+             */
             unit: string;
-            /** Options */
+            /**
+             * Options
+             * @description The options of each choice.
+             */
             options: {
                 [key: string]: components["schemas"]["RecipeOption"][];
             };
@@ -5857,9 +7297,15 @@ export interface components {
          * @description The keys of a recipe and their groups, in the order of a form.
          */
         RecipeKeys: {
-            /** Groups */
+            /**
+             * Groups
+             * @description The groups of keys.
+             */
             groups: components["schemas"]["Group"][];
-            /** Keys */
+            /**
+             * Keys
+             * @description The keys.
+             */
             keys: components["schemas"]["RecipeKey"][];
             /**
              * Sets
@@ -5872,7 +7318,10 @@ export interface components {
          * @description The recipe of a training; missing keys have their defaults.
          */
         RecipeOf: {
-            /** Recipe */
+            /**
+             * Recipe
+             * @description The recipe: only values that differ from the defaults, nested or with dotted keys.
+             */
             recipe?: {
                 [key: string]: unknown;
             };
@@ -5882,24 +7331,43 @@ export interface components {
          * @description One option of a network (`model_options`) or a loss (`loss_options`).
          */
         RecipeOption: {
-            /** Name */
+            /**
+             * Name
+             * @description Its name.
+             */
             name: string;
-            /** Title */
+            /**
+             * Title
+             * @description Its title.
+             */
             title: string;
-            /** Help */
+            /**
+             * Help
+             * @description A sentence of help.
+             */
             help: string;
             /**
              * Type
+             * @description The type of the value.
              * @enum {string}
              */
             type: "number" | "integer" | "boolean" | "choice" | "integers";
-            /** Default */
+            /**
+             * Default
+             * @description The value if the key is missing.
+             */
             default: unknown;
             /** Choices */
             choices: components["schemas"]["Choice"][];
-            /** Minimum */
+            /**
+             * Minimum
+             * @description The smallest allowed number; null: no limit.
+             */
             minimum: number | null;
-            /** Maximum */
+            /**
+             * Maximum
+             * @description The largest allowed number; null: no limit.
+             */
             maximum: number | null;
             /** Length */
             length: number | null;
@@ -5932,9 +7400,15 @@ export interface components {
              * @description Its position in the dataset.
              */
             i: number;
-            /** Path */
+            /**
+             * Path
+             * @description The path of the file.
+             */
             path: string;
-            /** Label Before */
+            /**
+             * Label Before
+             * @description The label before the change; null: it had none.
+             */
             label_before: string | null;
         };
         /**
@@ -5942,15 +7416,30 @@ export interface components {
          * @description Images whose top probability lies in (low, high].
          */
         ReliabilityBin: {
-            /** Low */
+            /**
+             * Low
+             * @description Lower end of the bin of probabilities.
+             */
             low: number;
-            /** High */
+            /**
+             * High
+             * @description Upper end of the bin of probabilities.
+             */
             high: number;
-            /** N */
+            /**
+             * N
+             * @description Number of images.
+             */
             n: number;
-            /** Confidence */
+            /**
+             * Confidence
+             * @description Mean highest probability; null: no images.
+             */
             confidence: number | null;
-            /** Accuracy */
+            /**
+             * Accuracy
+             * @description Share of correct predictions; null: no images.
+             */
             accuracy: number | null;
         };
         /**
@@ -5958,9 +7447,15 @@ export interface components {
          * @description A training that repeats an earlier training.
          */
         Repeat: {
-            /** Id */
+            /**
+             * Id
+             * @description Its ID.
+             */
             id: string;
-            /** Name */
+            /**
+             * Name
+             * @description Its name.
+             */
             name: string;
         };
         /**
@@ -5973,22 +7468,40 @@ export interface components {
              * @description `own-test`: Comparison with the run's test set; `relabeled`: Corrected test labels; `numbers`: Metrics; `two_classes`: Sensitivity and specificity; `confusion`: Confusion matrix; `per_class`: Metrics per class; `prevalence`: Predictive values by class proportion; `unfamiliar`: Out-of-distribution images; `groups`: Metrics per group; `subgroups`: Subgroups; `misclassified`: Most confident misclassifications; `least_certain`: Least certain predictions; `calibration`: Calibration; `prediction_sets`: Prediction sets; `roc`: ROC and precision-recall curves; `learning_curve`: Learning curve; `leakage_estimate`: Leakage estimate; `label_errors`: Suspected label errors; `map_checks`: Heat-map checks; `limits`: Limitations; `flow`: Image flow; `examples`: Example images; `images`: Dataset; `budget`: Time budget; `methods`: Methods; `curves`: Training curves
              */
             name: string;
-            /** Title */
+            /**
+             * Title
+             * @description Its title.
+             */
             title: string;
-            /** Subtitle */
+            /**
+             * Subtitle
+             * @description Its subtitle.
+             */
             subtitle: string;
-            /** Words */
+            /**
+             * Words
+             * @description Its paragraphs.
+             */
             words: string[];
             /**
              * Reasons
              * @description Reasons for missing numbers in rows, each once.
              */
             reasons: string[];
-            /** Columns */
+            /**
+             * Columns
+             * @description Headings of the columns.
+             */
             columns: string[];
-            /** Rows */
+            /**
+             * Rows
+             * @description The rows of its table.
+             */
             rows: string[][];
-            /** Drawings */
+            /**
+             * Drawings
+             * @description Its figures.
+             */
             drawings: components["schemas"]["FigureName"][];
         };
         /**
@@ -6013,38 +7526,64 @@ export interface components {
              * @description Paragraphs that explain the numbers.
              */
             words: string[];
-            /** Values */
+            /**
+             * Values
+             * @description The metrics.
+             */
             values: components["schemas"]["MetricValue"][];
             /**
              * Intervals
              * @description Description of the confidence intervals.
              */
             intervals: string;
-            /** Tested On */
+            /**
+             * Tested On
+             * @description What the test set consists of.
+             */
             tested_on: string;
-            /** Per Class */
+            /**
+             * Per Class
+             * @description The metrics of each class.
+             */
             per_class: components["schemas"]["ClassResult"][];
+            /** @description The confusion matrix. */
             confusion: components["schemas"]["Confusion"];
-            /** Roc */
+            /**
+             * Roc
+             * @description The ROC curve of each class.
+             */
             roc: components["schemas"]["RocCurve"][];
             /**
              * Roc Averages
              * @description Averages over all classes; empty for two classes.
              */
             roc_averages: components["schemas"]["RocCurve"][];
-            /** Precision Recall */
+            /**
+             * Precision Recall
+             * @description The precision-recall curve of each class.
+             */
             precision_recall: components["schemas"]["PrecisionRecallCurve"][];
-            /** Precision Recall Averages */
+            /**
+             * Precision Recall Averages
+             * @description The averages of the precision-recall curves.
+             */
             precision_recall_averages: components["schemas"]["PrecisionRecallCurve"][];
+            /** @description The calibration of the probabilities; null: not measured. */
             calibration: components["schemas"]["Calibration"] | null;
-            /** By Domain */
+            /**
+             * By Domain
+             * @description The metrics of each domain.
+             */
             by_domain: components["schemas"]["DomainResult"][];
             /**
              * Decided
              * @description Effect of the limit for `uncertain` on these images; empty if there is none.
              */
             decided: string;
-            /** N Mistakes */
+            /**
+             * N Mistakes
+             * @description Number of misclassified images.
+             */
             n_mistakes: number;
             /**
              * Sections
@@ -6056,9 +7595,15 @@ export interface components {
              * @description A methods paragraph for a paper, in three parts.
              */
             methods: string[];
-            /** Folds */
+            /**
+             * Folds
+             * @description The metrics of each fold; null without folds.
+             */
             folds: components["schemas"]["FoldResult"][] | null;
-            /** Limits */
+            /**
+             * Limits
+             * @description Limitations of the results.
+             */
             limits: components["schemas"]["Limit"][];
             /**
              * Facts
@@ -6078,16 +7623,21 @@ export interface components {
          * @description Resume a stopped run or study.
          */
         Resume: {
-            /** Run */
+            /**
+             * Run
+             * @description The folder of the run.
+             */
             run: string;
             /**
              * Of
+             * @description Whether the folder is that of a run or a study.
              * @default run
              * @enum {string}
              */
             of: "run" | "study";
             /**
              * Kind
+             * @description The kind of the object.
              * @default resume
              * @constant
              */
@@ -6098,18 +7648,37 @@ export interface components {
          * @description The difference of a variant between perturbed and unchanged test images, by the same classifiers.
          */
         Robustness: {
-            /** Dataset */
+            /**
+             * Dataset
+             * @description The dataset.
+             */
             dataset: string;
-            /** Train Per Class */
+            /**
+             * Train Per Class
+             * @description Training images per class; null: all.
+             */
             train_per_class: number | null;
-            /** Name */
+            /**
+             * Name
+             * @description The network and initialization.
+             */
             name: string;
-            /** Perturbation */
+            /**
+             * Perturbation
+             * @description How the test images were changed.
+             */
             perturbation: string;
-            /** Mean */
+            /**
+             * Mean
+             * @description The primary metric on changed images.
+             */
             mean: number;
+            /** @description The difference from unchanged images, paired by split. */
             difference: components["schemas"]["ProcedureDifference"];
-            /** P Holm */
+            /**
+             * P Holm
+             * @description The p-value, adjusted for several comparisons by Holm's method; null: no test.
+             */
             p_holm: number | null;
         };
         /**
@@ -6117,13 +7686,25 @@ export interface components {
          * @description The receiver operating characteristic (ROC) curve of a class.
          */
         RocCurve: {
-            /** Class Name */
+            /**
+             * Class Name
+             * @description The class.
+             */
             class_name: string;
-            /** Fpr */
+            /**
+             * Fpr
+             * @description The false positive rate at each threshold.
+             */
             fpr: number[];
-            /** Tpr */
+            /**
+             * Tpr
+             * @description The true positive rate at each threshold.
+             */
             tpr: number[];
-            /** Auroc */
+            /**
+             * Auroc
+             * @description Area under the ROC curve; null: not defined.
+             */
             auroc: number | null;
         };
         /**
@@ -6136,22 +7717,40 @@ export interface components {
              * @description Number of the row, from 0.
              */
             k: number;
-            /** Image Id */
+            /**
+             * Image Id
+             * @description The name of the image in its dataset.
+             */
             image_id: string;
-            /** Path */
+            /**
+             * Path
+             * @description The path of the file.
+             */
             path: string;
             /**
              * Label
              * @description Its label at the request of the job; null: unknown.
              */
             label: string | null;
-            /** Predicted */
+            /**
+             * Predicted
+             * @description The predicted class; null: the image could not be read.
+             */
             predicted: string | null;
-            /** Decision */
+            /**
+             * Decision
+             * @description The predicted class, or `uncertain`, `unfamiliar` or `unreadable`.
+             */
             decision: string;
-            /** Probability */
+            /**
+             * Probability
+             * @description The probability of the predicted class; null: the image could not be read.
+             */
             probability: number | null;
-            /** Probabilities */
+            /**
+             * Probabilities
+             * @description The probability of each class.
+             */
             probabilities: {
                 [key: string]: number | null;
             };
@@ -6187,13 +7786,21 @@ export interface components {
              * @description For images of a training, the group in its split; null: unknown.
              */
             group?: string | null;
+            /**
+             * Corrected By
+             * @description Who corrected, confirmed or excluded it in a prediction; null: nobody did.
+             */
+            corrected_by?: string | null;
         };
         /**
          * RunChanges
          * @description Changes of a training.
          */
         RunChanges: {
-            /** Name */
+            /**
+             * Name
+             * @description The new name.
+             */
             name: string;
         };
         /**
@@ -6232,28 +7839,50 @@ export interface components {
          */
         RunState: {
             /**
-             * @description discriminator enum property added by openapi-typescript
+             * @description The kind of the object. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
             kind: "train";
-            /** Id */
+            /**
+             * Id
+             * @description Its ID.
+             */
             id: string;
-            /** Name */
+            /**
+             * Name
+             * @description Its name.
+             */
             name: string;
-            /** Folder */
+            /**
+             * Folder
+             * @description Its folder: absolute.
+             */
             folder: string;
             /**
              * State
+             * @description The current state.
              * @enum {string}
              */
             state: "queued" | "starting" | "running" | "stopping" | "stopped" | "done" | "failed" | "interrupted";
-            /** Dataset Id */
+            /**
+             * Dataset Id
+             * @description The ID of the dataset; null: its images are not a dataset of the app.
+             */
             dataset_id: string | null;
-            /** Dataset Name */
+            /**
+             * Dataset Name
+             * @description The name of the dataset.
+             */
             dataset_name: string;
-            /** Model */
+            /**
+             * Model
+             * @description The name of the network.
+             */
             model: string;
-            /** Stage */
+            /**
+             * Stage
+             * @description The stage of the work; null: none is in progress.
+             */
             stage: ("reading" | "instant" | "finetune" | "measuring") | null;
             /**
              * N Folds
@@ -6280,12 +7909,22 @@ export interface components {
              * @description Whether fine-tuning can be ended now.
              */
             can_finish: boolean;
+            /** @description The progress; null: nothing is in progress. */
             progress: components["schemas"]["RunProgress"] | null;
-            /** Epoch */
+            /**
+             * Epoch
+             * @description The number of the epoch, from 1; 0 is before fine-tuning; null: fine-tuning has not started.
+             */
             epoch: number | null;
-            /** N Epochs */
+            /**
+             * N Epochs
+             * @description Largest number of epochs; null: no fine-tuning.
+             */
             n_epochs: number | null;
-            /** Has Classifier */
+            /**
+             * Has Classifier
+             * @description Whether a classifier exists, which can predict and be evaluated.
+             */
             has_classifier: boolean;
             /**
              * Curve
@@ -6297,6 +7936,7 @@ export interface components {
              * @description The number of folds whose mean the curve is; 0 for a single split.
              */
             curve_folds: number;
+            /** @description The primary metric; null: not measured yet. */
             headline: components["schemas"]["Headline"] | null;
             /**
              * Repeats Run
@@ -6308,17 +7948,27 @@ export interface components {
              * @description The study of the training.
              */
             study_id: string | null;
+            /** @description Why it failed; null: it did not fail. */
             error: components["schemas"]["Failure"] | null;
             /**
              * Queue Position
              * @description 1 is next.
              */
             queue_position: number | null;
-            /** Created */
+            /**
+             * Created
+             * @description Time of the request: ISO 8601, UTC.
+             */
             created: string;
-            /** Started */
+            /**
+             * Started
+             * @description Time of the start: ISO 8601, UTC; null: it has not started.
+             */
             started: string | null;
-            /** Ended */
+            /**
+             * Ended
+             * @description Time of the end: ISO 8601, UTC; null: it has not ended.
+             */
             ended: string | null;
         };
         /**
@@ -6328,27 +7978,50 @@ export interface components {
         RunStory: {
             /**
              * Kind
+             * @description The kind of the object.
              * @constant
              */
             kind: "train";
-            /** Id */
+            /**
+             * Id
+             * @description Its ID.
+             */
             id: string;
-            /** Name */
+            /**
+             * Name
+             * @description Its name.
+             */
             name: string;
-            /** Folder */
+            /**
+             * Folder
+             * @description Its folder: absolute.
+             */
             folder: string;
             /**
              * State
+             * @description The current state.
              * @enum {string}
              */
             state: "queued" | "starting" | "running" | "stopping" | "stopped" | "done" | "failed" | "interrupted";
-            /** Dataset Id */
+            /**
+             * Dataset Id
+             * @description The ID of the dataset; null: its images are not a dataset of the app.
+             */
             dataset_id: string | null;
-            /** Dataset Name */
+            /**
+             * Dataset Name
+             * @description The name of the dataset.
+             */
             dataset_name: string;
-            /** Model */
+            /**
+             * Model
+             * @description The name of the network.
+             */
             model: string;
-            /** Stage */
+            /**
+             * Stage
+             * @description The stage of the work; null: none is in progress.
+             */
             stage: ("reading" | "instant" | "finetune" | "measuring") | null;
             /**
              * N Folds
@@ -6375,12 +8048,22 @@ export interface components {
              * @description Whether fine-tuning can be ended now.
              */
             can_finish: boolean;
+            /** @description The progress; null: nothing is in progress. */
             progress: components["schemas"]["RunProgress"] | null;
-            /** Epoch */
+            /**
+             * Epoch
+             * @description The number of the epoch, from 1; 0 is before fine-tuning; null: fine-tuning has not started.
+             */
             epoch: number | null;
-            /** N Epochs */
+            /**
+             * N Epochs
+             * @description Largest number of epochs; null: no fine-tuning.
+             */
             n_epochs: number | null;
-            /** Has Classifier */
+            /**
+             * Has Classifier
+             * @description Whether a classifier exists, which can predict and be evaluated.
+             */
             has_classifier: boolean;
             /**
              * Curve
@@ -6392,6 +8075,7 @@ export interface components {
              * @description The number of folds whose mean the curve is; 0 for a single split.
              */
             curve_folds: number;
+            /** @description The primary metric; null: not measured yet. */
             headline: components["schemas"]["Headline"] | null;
             /**
              * Repeats Run
@@ -6403,19 +8087,32 @@ export interface components {
              * @description The study of the training.
              */
             study_id: string | null;
+            /** @description Why it failed; null: it did not fail. */
             error: components["schemas"]["Failure"] | null;
             /**
              * Queue Position
              * @description 1 is next.
              */
             queue_position: number | null;
-            /** Created */
+            /**
+             * Created
+             * @description Time of the request: ISO 8601, UTC.
+             */
             created: string;
-            /** Started */
+            /**
+             * Started
+             * @description Time of the start: ISO 8601, UTC; null: it has not started.
+             */
             started: string | null;
-            /** Ended */
+            /**
+             * Ended
+             * @description Time of the end: ISO 8601, UTC; null: it has not ended.
+             */
             ended: string | null;
-            /** Recipe */
+            /**
+             * Recipe
+             * @description The recipe.
+             */
             recipe: {
                 [key: string]: unknown;
             };
@@ -6431,14 +8128,20 @@ export interface components {
              * @description Its time budget; null without one.
              */
             budget_seconds: number | null;
-            /** Recipe Text */
+            /**
+             * Recipe Text
+             * @description The recipe as YAML.
+             */
             recipe_text: string;
             /**
              * Trainings
              * @description The trainings of the run, such as folds, in the order of their start.
              */
             trainings: components["schemas"]["Training"][];
-            /** Notes */
+            /**
+             * Notes
+             * @description Notes about it.
+             */
             notes: components["schemas"]["TimedNote"][];
             /**
              * Last Event
@@ -6456,14 +8159,21 @@ export interface components {
          * @description The training, evaluation or prediction in which a label error was found.
          */
         SeenIn: {
-            /** Id */
+            /**
+             * Id
+             * @description Its ID.
+             */
             id: string;
             /**
              * Kind
+             * @description The kind of the object.
              * @enum {string}
              */
             kind: "train" | "evaluate" | "predict" | "study";
-            /** Name */
+            /**
+             * Name
+             * @description Its name.
+             */
             name: string;
             /**
              * Classifier Id
@@ -6476,12 +8186,19 @@ export interface components {
          * @description Set a key of the recipe to a value.
          */
         Set: {
-            /** Key */
+            /**
+             * Key
+             * @description The key of the recipe, sections with dots: `split.folds`.
+             */
             key: string;
-            /** Value */
+            /**
+             * Value
+             * @description The value, as JSON.
+             */
             value: unknown;
             /**
              * Kind
+             * @description The kind of the object.
              * @default set
              * @constant
              */
@@ -6492,11 +8209,20 @@ export interface components {
          * @description Name and size of one dataset.
          */
         SetFacts: {
-            /** Name */
+            /**
+             * Name
+             * @description Its name.
+             */
             name: string;
-            /** N */
+            /**
+             * N
+             * @description Number of readable images.
+             */
             n: number;
-            /** N Groups */
+            /**
+             * N Groups
+             * @description Number of groups; null: no groups are known.
+             */
             n_groups: number | null;
         };
         /**
@@ -6504,10 +8230,14 @@ export interface components {
          * @description Show the list of models, or one model.
          */
         ShowModels: {
-            /** Model */
+            /**
+             * Model
+             * @description The network; null: the list of networks.
+             */
             model?: string | null;
             /**
              * Kind
+             * @description The kind of the object.
              * @default show-models
              * @constant
              */
@@ -6518,14 +8248,24 @@ export interface components {
          * @description The scores of probes that predict labels from the whole image and from other sources.
          */
         Signal: {
-            /** Chance */
+            /**
+             * Chance
+             * @description Balanced accuracy of random predictions.
+             */
             chance: number;
+            /** @description The score of the whole image. */
             whole: components["schemas"]["ProbeScore"];
-            /** By Source */
+            /**
+             * By Source
+             * @description The score of each further source, such as the background.
+             */
             by_source: {
                 [key: string]: components["schemas"]["ProbeScore"];
             };
-            /** By Column */
+            /**
+             * By Column
+             * @description The score of each column of the table.
+             */
             by_column?: {
                 [key: string]: components["schemas"]["ColumnProbe"];
             };
@@ -6535,21 +8275,45 @@ export interface components {
          * @description The learning curve of a variant, and the number of images that it needs.
          */
         SizeCurve: {
-            /** Dataset */
+            /**
+             * Dataset
+             * @description The dataset.
+             */
             dataset: string;
-            /** Name */
+            /**
+             * Name
+             * @description The network and initialization.
+             */
             name: string;
-            /** Points */
+            /**
+             * Points
+             * @description The points of the curve, by rising number of images.
+             */
             points: components["schemas"]["SizePoint"][];
-            /** Needed */
+            /**
+             * Needed
+             * @description Images per class that the target needs; null: no target, or a split did not reach it.
+             */
             needed: number | null;
-            /** Low */
+            /**
+             * Low
+             * @description Lower end of the 95% confidence interval; null: no interval.
+             */
             low: number | null;
-            /** High */
+            /**
+             * High
+             * @description Upper end of the 95% confidence interval; null: no interval.
+             */
             high: number | null;
-            /** N Reached */
+            /**
+             * N Reached
+             * @description Number of splits that reached the target.
+             */
             n_reached: number;
-            /** N Splits */
+            /**
+             * N Splits
+             * @description Number of splits.
+             */
             n_splits: number;
         };
         /**
@@ -6557,11 +8321,20 @@ export interface components {
          * @description The score of a variant at one number of training images per class.
          */
         SizePoint: {
-            /** N */
+            /**
+             * N
+             * @description Training images per class.
+             */
             n: number;
-            /** Mean */
+            /**
+             * Mean
+             * @description Mean of the metric over splits.
+             */
             mean: number;
-            /** Sd */
+            /**
+             * Sd
+             * @description Standard deviation over splits; null: fewer than two splits.
+             */
             sd: number | null;
         };
         /**
@@ -6600,7 +8373,9 @@ export interface components {
          * @description Metrics of the same classifier with an image-level split and with a grouped split.
          */
         SplitComparison: {
+            /** @description The metric with a split that divides single images. */
             image_level: components["schemas"]["Metric"];
+            /** @description The metric with a split that keeps groups together. */
             grouped: components["schemas"]["Metric"];
             /** @description Image-level minus grouped. */
             difference: components["schemas"]["Metric"];
@@ -6610,11 +8385,20 @@ export interface components {
          * @description Number of training, validation and test images.
          */
         SplitCounts: {
-            /** N Train */
+            /**
+             * N Train
+             * @description Number of images in the training set.
+             */
             n_train: number;
-            /** N Val */
+            /**
+             * N Val
+             * @description Number of images in the validation set.
+             */
             n_val: number;
-            /** N Test */
+            /**
+             * N Test
+             * @description Number of images in the test set.
+             */
             n_test: number;
         };
         /**
@@ -6622,12 +8406,16 @@ export interface components {
          * @description The same, and whether a predefined split may have the same pixels or groups in training and test set.
          */
         SplitOf: {
-            /** Recipe */
+            /**
+             * Recipe
+             * @description The recipe: only values that differ from the defaults, nested or with dotted keys.
+             */
             recipe?: {
                 [key: string]: unknown;
             };
             /**
              * Allow Leakage
+             * @description Accept a predefined split with the same pixels or groups in the training and the test set.
              * @default false
              */
             allow_leakage: boolean;
@@ -6644,10 +8432,14 @@ export interface components {
         SplitPart: {
             /**
              * Part
+             * @description The set.
              * @enum {string}
              */
             part: "train" | "val" | "test" | "excluded";
-            /** N */
+            /**
+             * N
+             * @description Number of images.
+             */
             n: number;
             /**
              * N Groups
@@ -6665,21 +8457,30 @@ export interface components {
          * @description The split of a training with this recipe.
          */
         SplitPreview: {
-            /** Notes */
+            /**
+             * Notes
+             * @description Notes about it.
+             */
             notes: components["schemas"]["Note"][];
             /**
              * N Folds
              * @description 0: one split. Otherwise parts and by_class are those of the first fold.
              */
             n_folds: number;
-            /** Parts */
+            /**
+             * Parts
+             * @description The number of images in each set.
+             */
             parts: components["schemas"]["SplitPart"][];
             /**
              * Folds
              * @description The test sets of the folds; empty for one split.
              */
             folds: components["schemas"]["FoldPart"][];
-            /** By Class */
+            /**
+             * By Class
+             * @description The same for each class.
+             */
             by_class: components["schemas"]["ClassSplit"][];
             /** @description Why a training would be refused; null if it would start. */
             refusal: components["schemas"]["Failure"] | null;
@@ -6689,11 +8490,20 @@ export interface components {
          * @description Minimum, median and maximum of some numbers.
          */
         Spread: {
-            /** Min */
+            /**
+             * Min
+             * @description The minimum.
+             */
             min: number;
-            /** Median */
+            /**
+             * Median
+             * @description The median.
+             */
             median: number;
-            /** Max */
+            /**
+             * Max
+             * @description The maximum.
+             */
             max: number;
         };
         /**
@@ -6703,12 +8513,19 @@ export interface components {
         StageTime: {
             /**
              * Stage
+             * @description The stage of the work; null: none is in progress.
              * @enum {string}
              */
             stage: "reading" | "instant" | "finetune" | "measuring";
-            /** Seconds */
+            /**
+             * Seconds
+             * @description Duration up to the last event.
+             */
             seconds: number;
-            /** Since */
+            /**
+             * Since
+             * @description Time of the last event in seconds since 1970; null: the stage has ended.
+             */
             since: number | null;
         };
         /**
@@ -6716,19 +8533,40 @@ export interface components {
          * @description The current step of an epoch.
          */
         Step: {
-            /** Epoch */
+            /**
+             * Epoch
+             * @description The number of the epoch, from 1; 0 is before fine-tuning; null: fine-tuning has not started.
+             */
             epoch: number;
-            /** Step */
+            /**
+             * Step
+             * @description The number of the step, from 1.
+             */
             step: number;
-            /** N Steps */
+            /**
+             * N Steps
+             * @description Number of steps of the epoch.
+             */
             n_steps: number;
-            /** Loss */
+            /**
+             * Loss
+             * @description The loss of the step.
+             */
             loss: number | null;
-            /** Images Per Second */
+            /**
+             * Images Per Second
+             * @description Images per second.
+             */
             images_per_second: number;
-            /** Epoch Seconds Left */
+            /**
+             * Epoch Seconds Left
+             * @description Expected seconds to the end of the epoch.
+             */
             epoch_seconds_left: number;
-            /** Seconds Left */
+            /**
+             * Seconds Left
+             * @description Expected seconds to the end; null: unknown.
+             */
             seconds_left: number;
         };
         /**
@@ -6736,15 +8574,29 @@ export interface components {
          * @description The distance between a dataset and the images of its pretraining step.
          */
         StepDistance: {
-            /** Dataset */
+            /**
+             * Dataset
+             * @description The dataset.
+             */
             dataset: string;
-            /** First */
+            /**
+             * First
+             * @description The folder or table of the pretraining step.
+             */
             first: string;
-            /** Model */
+            /**
+             * Model
+             * @description The name of the network.
+             */
             model: string;
+            /** @description Squared maximum mean discrepancy (MMD²) of the features. */
             mmd2: components["schemas"]["Metric"];
-            /** P */
+            /**
+             * P
+             * @description Share of random groupings with at least this distance.
+             */
             p: number;
+            /** @description CORAL distance of the features. */
             coral: components["schemas"]["Metric"];
         };
         /**
@@ -6752,15 +8604,30 @@ export interface components {
          * @description Progress of a step of the work.
          */
         StepProgress: {
-            /** Stage */
+            /**
+             * Stage
+             * @description The stage of the work; null: none is in progress.
+             */
             stage: string;
-            /** Title */
+            /**
+             * Title
+             * @description Its title.
+             */
             title: string;
-            /** Done */
+            /**
+             * Done
+             * @description Completed items.
+             */
             done: number;
-            /** Total */
+            /**
+             * Total
+             * @description Number of all items.
+             */
             total: number;
-            /** Seconds Left */
+            /**
+             * Seconds Left
+             * @description Expected seconds to the end; null: unknown.
+             */
             seconds_left: number | null;
         };
         /**
@@ -6768,51 +8635,116 @@ export interface components {
          * @description The results of a study so far.
          */
         StudyComparison: {
-            /** Metric */
+            /**
+             * Metric
+             * @description The name of the metric, such as `macro_f1`.
+             */
             metric: string;
-            /** Metric Title */
+            /**
+             * Metric Title
+             * @description The title of the metric.
+             */
             metric_title: string;
-            /** Is Higher Better */
+            /**
+             * Is Higher Better
+             * @description Whether higher values of the metric are better.
+             */
             is_higher_better: boolean;
-            /** Equivalence */
+            /**
+             * Equivalence
+             * @description Differences up to this size are practically equivalent.
+             */
             equivalence: number;
-            /** Method */
+            /**
+             * Method
+             * @description How differences are tested.
+             */
             method: string;
-            /** Error Rates */
+            /**
+             * Error Rates
+             * @description False positives of the usual tests.
+             */
             error_rates: string;
-            /** Datasets */
+            /**
+             * Datasets
+             * @description The results on each dataset.
+             */
             datasets: components["schemas"]["DatasetComparison"][];
-            /** Classifiers */
+            /**
+             * Classifiers
+             * @description The differences of single classifiers from the baseline.
+             */
             classifiers: components["schemas"]["ClassifierDifference"][];
-            /** Latencies */
+            /**
+             * Latencies
+             * @description The prediction times.
+             */
             latencies: components["schemas"]["NetworkLatency"][];
+            /** @description The results over all datasets; null: there is a single dataset. */
             overall: components["schemas"]["Overall"] | null;
-            /** Sizes */
+            /**
+             * Sizes
+             * @description The learning curves; empty with a single number of training images.
+             */
             sizes: components["schemas"]["SizeCurve"][];
-            /** Target */
+            /**
+             * Target
+             * @description The target of the metric; null: none.
+             */
             target: number | null;
-            /** Gaps */
+            /**
+             * Gaps
+             * @description The differences from the protocol of the publication.
+             */
             gaps: components["schemas"]["ProtocolGap"][];
-            /** Robustness */
+            /**
+             * Robustness
+             * @description The differences on changed test images.
+             */
             robustness: components["schemas"]["Robustness"][];
-            /** Merged */
+            /**
+             * Merged
+             * @description Classes that the plan merges.
+             */
             merged: components["schemas"]["MergedClass"][];
-            /** Curves */
+            /**
+             * Curves
+             * @description The training curves.
+             */
             curves: components["schemas"]["EpochCurve"][];
-            /** Tried */
+            /**
+             * Tried
+             * @description The settings of each network and initialization.
+             */
             tried: components["schemas"]["Tried"][];
-            /** Idle First Steps */
+            /**
+             * Idle First Steps
+             * @description Pretrainings that did not change the network.
+             */
             idle_first_steps: string[];
-            /** Distances */
+            /**
+             * Distances
+             * @description The distances of datasets from their pretraining images, if measured.
+             */
             distances: components["schemas"]["StepDistance"][];
-            /** Heat Maps */
+            /**
+             * Heat Maps
+             * @description The heat maps, if drawn.
+             */
             heat_maps: components["schemas"]["HeatMaps"][];
-            /** Published */
+            /**
+             * Published
+             * @description Published values.
+             */
             published: components["schemas"]["PublishedFigure"][];
-            /** Notes */
+            /**
+             * Notes
+             * @description Notes about it.
+             */
             notes: string[];
             /**
              * Failures
+             * @description Failed trainings.
              * @default []
              */
             failures: components["schemas"]["FailedTraining"][];
@@ -6822,7 +8754,10 @@ export interface components {
          * @description A figure of a study: `figures/{name}.svg` and `.png`.
          */
         StudyFigure: {
-            /** Name */
+            /**
+             * Name
+             * @description Its name.
+             */
             name: string;
             /**
              * Title
@@ -6835,7 +8770,10 @@ export interface components {
          * @description The trainings of a plan.
          */
         StudyOutlook: {
-            /** Trainings */
+            /**
+             * Trainings
+             * @description The planned trainings.
+             */
             trainings: components["schemas"]["PlannedTraining"][];
             /**
              * Folds
@@ -6863,23 +8801,35 @@ export interface components {
          * @description A study of a publication that can be repeated with other images.
          */
         StudyPreset: {
-            /** Name */
+            /**
+             * Name
+             * @description Its name.
+             */
             name: string;
-            /** Title */
+            /**
+             * Title
+             * @description Its title.
+             */
             title: string;
             /**
              * Citation
              * @description The publication.
              */
             citation: string;
-            /** Networks */
+            /**
+             * Networks
+             * @description The networks.
+             */
             networks: string[];
             /**
              * Folds
              * @description 0: one split for each repeat.
              */
             folds: number;
-            /** Repeats */
+            /**
+             * Repeats
+             * @description Number of repeats with other splits.
+             */
             repeats: number;
         };
         /**
@@ -6920,6 +8870,7 @@ export interface components {
          * @description The comparison of a study, with an explanation of each difference.
          */
         StudyResults: {
+            /** @description The comparison. */
             comparison: components["schemas"]["StudyComparison"];
             /**
              * Verdicts
@@ -6943,21 +8894,39 @@ export interface components {
          */
         StudyState: {
             /**
-             * @description discriminator enum property added by openapi-typescript
+             * @description The kind of the object. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
             kind: "study";
-            /** Id */
+            /**
+             * Id
+             * @description Its ID.
+             */
             id: string;
-            /** Name */
+            /**
+             * Name
+             * @description Its name.
+             */
             name: string;
-            /** Folder */
+            /**
+             * Folder
+             * @description Its folder: absolute.
+             */
             folder: string;
-            /** Preset */
+            /**
+             * Preset
+             * @description The name of the preset.
+             */
             preset: string;
-            /** Dataset Names */
+            /**
+             * Dataset Names
+             * @description The names of its datasets.
+             */
             dataset_names: string[];
-            /** Is Small */
+            /**
+             * Is Small
+             * @description Whether it is a quick demonstration with few small images.
+             */
             is_small: boolean;
             /**
              * As Published
@@ -6966,31 +8935,51 @@ export interface components {
             as_published: boolean;
             /**
              * State
+             * @description The current state.
              * @enum {string}
              */
             state: "queued" | "starting" | "running" | "stopping" | "stopped" | "done" | "failed" | "interrupted";
-            /** N Trainings */
+            /**
+             * N Trainings
+             * @description Number of trainings.
+             */
             n_trainings: number;
-            /** N Done */
+            /**
+             * N Done
+             * @description Number of completed items.
+             */
             n_done: number;
-            /** N Failed */
+            /**
+             * N Failed
+             * @description Number of failed trainings.
+             */
             n_failed: number;
-            /** Seconds Left */
+            /**
+             * Seconds Left
+             * @description Expected seconds to the end; null: unknown.
+             */
             seconds_left: number | null;
             /**
              * Has Comparison
              * @description Whether a comparison exists; it is written when the study ends or is stopped.
              */
             has_comparison: boolean;
+            /** @description Why it failed; null: it did not fail. */
             error: components["schemas"]["Failure"] | null;
             /**
              * Queue Position
              * @description 1 is next.
              */
             queue_position: number | null;
-            /** Created */
+            /**
+             * Created
+             * @description Time of the request: ISO 8601, UTC.
+             */
             created: string;
-            /** Ended */
+            /**
+             * Ended
+             * @description Time of the end: ISO 8601, UTC; null: it has not ended.
+             */
             ended: string | null;
         };
         /**
@@ -7000,20 +8989,39 @@ export interface components {
         StudyStory: {
             /**
              * Kind
+             * @description The kind of the object.
              * @constant
              */
             kind: "study";
-            /** Id */
+            /**
+             * Id
+             * @description Its ID.
+             */
             id: string;
-            /** Name */
+            /**
+             * Name
+             * @description Its name.
+             */
             name: string;
-            /** Folder */
+            /**
+             * Folder
+             * @description Its folder: absolute.
+             */
             folder: string;
-            /** Preset */
+            /**
+             * Preset
+             * @description The name of the preset.
+             */
             preset: string;
-            /** Dataset Names */
+            /**
+             * Dataset Names
+             * @description The names of its datasets.
+             */
             dataset_names: string[];
-            /** Is Small */
+            /**
+             * Is Small
+             * @description Whether it is a quick demonstration with few small images.
+             */
             is_small: boolean;
             /**
              * As Published
@@ -7022,37 +9030,66 @@ export interface components {
             as_published: boolean;
             /**
              * State
+             * @description The current state.
              * @enum {string}
              */
             state: "queued" | "starting" | "running" | "stopping" | "stopped" | "done" | "failed" | "interrupted";
-            /** N Trainings */
+            /**
+             * N Trainings
+             * @description Number of trainings.
+             */
             n_trainings: number;
-            /** N Done */
+            /**
+             * N Done
+             * @description Number of completed items.
+             */
             n_done: number;
-            /** N Failed */
+            /**
+             * N Failed
+             * @description Number of failed trainings.
+             */
             n_failed: number;
-            /** Seconds Left */
+            /**
+             * Seconds Left
+             * @description Expected seconds to the end; null: unknown.
+             */
             seconds_left: number | null;
             /**
              * Has Comparison
              * @description Whether a comparison exists; it is written when the study ends or is stopped.
              */
             has_comparison: boolean;
+            /** @description Why it failed; null: it did not fail. */
             error: components["schemas"]["Failure"] | null;
             /**
              * Queue Position
              * @description 1 is next.
              */
             queue_position: number | null;
-            /** Created */
+            /**
+             * Created
+             * @description Time of the request: ISO 8601, UTC.
+             */
             created: string;
-            /** Ended */
+            /**
+             * Ended
+             * @description Time of the end: ISO 8601, UTC; null: it has not ended.
+             */
             ended: string | null;
-            /** Metric Title */
+            /**
+             * Metric Title
+             * @description The title of the metric.
+             */
             metric_title: string;
-            /** Folds */
+            /**
+             * Folds
+             * @description Number of cross-validation folds; 0: one split.
+             */
             folds: number;
-            /** Trainings */
+            /**
+             * Trainings
+             * @description The trainings.
+             */
             trainings: components["schemas"]["StudyTraining"][];
             /**
              * Notes
@@ -7070,22 +9107,40 @@ export interface components {
          * @description The current state of a training of a study.
          */
         StudyTraining: {
-            /** Name */
+            /**
+             * Name
+             * @description Its name.
+             */
             name: string;
-            /** Dataset */
+            /**
+             * Dataset
+             * @description The dataset.
+             */
             dataset: string;
-            /** Model */
+            /**
+             * Model
+             * @description The name of the network.
+             */
             model: string;
-            /** Regime */
+            /**
+             * Regime
+             * @description The initialization, or initial weights.
+             */
             regime: string;
-            /** Train Per Class */
+            /**
+             * Train Per Class
+             * @description Training images per class; null: all.
+             */
             train_per_class: number | null;
             /**
              * Repeat
              * @description From 1; each repeat has another split.
              */
             repeat: number;
-            /** Seed */
+            /**
+             * Seed
+             * @description The seed of the random numbers.
+             */
             seed: number;
             /**
              * Is Pretraining
@@ -7094,6 +9149,7 @@ export interface components {
             is_pretraining: boolean;
             /**
              * State
+             * @description The current state.
              * @enum {string}
              */
             state: "done" | "failed" | "running" | "stopped" | "not begun";
@@ -7102,6 +9158,7 @@ export interface components {
              * @description The run of the training; null before its start.
              */
             run_id: string | null;
+            /** @description The primary metric; null: not measured yet. */
             headline: components["schemas"]["Headline"] | null;
             /**
              * Seconds
@@ -7113,7 +9170,10 @@ export interface components {
              * @description Progress of a running training.
              */
             share: number | null;
-            /** Error */
+            /**
+             * Error
+             * @description Why it failed; null: it did not fail.
+             */
             error: string | null;
         };
         /**
@@ -7121,7 +9181,10 @@ export interface components {
          * @description The server and the computer that it runs on.
          */
         System: {
-            /** Version */
+            /**
+             * Version
+             * @description The version of coverslip.
+             */
             version: string;
             /**
              * Workspace
@@ -7138,9 +9201,15 @@ export interface components {
              * @description The device that trainings probably use: cpu, cuda or mps.
              */
             device: string;
-            /** N Cores */
+            /**
+             * N Cores
+             * @description Number of processor cores.
+             */
             n_cores: number;
-            /** Memory Mib */
+            /**
+             * Memory Mib
+             * @description Memory of the computer in MiB.
+             */
             memory_mib: number;
             /**
              * Activity
@@ -7153,11 +9222,20 @@ export interface components {
          * @description The content of a table.
          */
         TablePreview: {
-            /** Columns */
+            /**
+             * Columns
+             * @description Headings of the columns.
+             */
             columns: string[];
-            /** First Rows */
+            /**
+             * First Rows
+             * @description The first rows.
+             */
             first_rows: string[][];
-            /** N Rows */
+            /**
+             * N Rows
+             * @description Number of rows.
+             */
             n_rows: number;
             /**
              * N Files
@@ -7205,7 +9283,10 @@ export interface components {
          * @description A table, and how to read it.
          */
         TableToOpen: {
-            /** Path */
+            /**
+             * Path
+             * @description Absolute path of the table.
+             */
             path: string;
             /**
              * Columns
@@ -7236,15 +9317,30 @@ export interface components {
          * @description One threshold with its metrics, and the probability below which predictions would be uncertain.
          */
         ThresholdChoice: {
-            /** Threshold */
+            /**
+             * Threshold
+             * @description The decision threshold.
+             */
             threshold: number;
-            /** Sensitivity */
+            /**
+             * Sensitivity
+             * @description Sensitivity (recall of the positive class).
+             */
             sensitivity: number;
-            /** Specificity */
+            /**
+             * Specificity
+             * @description Specificity.
+             */
             specificity: number;
-            /** Ppv */
+            /**
+             * Ppv
+             * @description Positive predictive value; null: not defined.
+             */
             ppv: number | null;
-            /** Npv */
+            /**
+             * Npv
+             * @description Negative predictive value; null: not defined.
+             */
             npv: number | null;
             /**
              * Uncertain Below
@@ -7257,18 +9353,31 @@ export interface components {
          * @description The threshold in use between two classes, and the metrics of other thresholds.
          */
         Thresholds: {
-            /** Positive */
+            /**
+             * Positive
+             * @description The positive class.
+             */
             positive: string;
-            /** Negative */
+            /**
+             * Negative
+             * @description The negative class.
+             */
             negative: string;
             /**
              * Decide By
+             * @description The decision rule: how the threshold is chosen.
              * @enum {string}
              */
             decide_by: "highest" | "roc" | "sensitivity" | "specificity" | "threshold";
-            /** Target */
+            /**
+             * Target
+             * @description The target sensitivity or specificity of the rule.
+             */
             target: number;
-            /** Error Rate */
+            /**
+             * Error Rate
+             * @description The target error rate among images that are not uncertain; null: none.
+             */
             error_rate: number | null;
             /**
              * Threshold
@@ -7291,7 +9400,10 @@ export interface components {
              * @description Number of these images in the positive class.
              */
             n_positive: number;
-            /** N Negative */
+            /**
+             * N Negative
+             * @description Number of images in the negative class.
+             */
             n_negative: number;
             /**
              * Choices
@@ -7304,7 +9416,10 @@ export interface components {
          * @description The same, and the sizes of its split as `split-preview` returns them; with folds, those of the first fold.
          */
         TimeOf: {
-            /** Recipe */
+            /**
+             * Recipe
+             * @description The recipe: only values that differ from the defaults, nested or with dotted keys.
+             */
             recipe?: {
                 [key: string]: unknown;
             };
@@ -7366,26 +9481,40 @@ export interface components {
          * @description A note of the training, and its time.
          */
         TimedNote: {
-            /** Code */
+            /**
+             * Code
+             * @description The code of the message. It is stable; its text may change.
+             */
             code: string;
-            /** Text */
+            /**
+             * Text
+             * @description The text.
+             */
             text: string;
             /**
              * Level
+             * @description How important the note is.
              * @default info
              * @enum {string}
              */
             level: "info" | "warning";
-            /** Parameters */
+            /**
+             * Parameters
+             * @description The parameters of the message, and further values for programs.
+             */
             parameters?: {
                 [key: string]: unknown;
             };
             /**
              * Remedies
+             * @description What to do about it, as data.
              * @default []
              */
             remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["TrustCluster"])[];
-            /** Time */
+            /**
+             * Time
+             * @description Time in seconds since 1970.
+             */
             time: number;
         };
         /**
@@ -7393,11 +9522,20 @@ export interface components {
          * @description Seconds of repeated measurements.
          */
         Timing: {
-            /** Median */
+            /**
+             * Median
+             * @description The median in seconds.
+             */
             median: number;
-            /** Low */
+            /**
+             * Low
+             * @description The minimum in seconds.
+             */
             low: number;
-            /** High */
+            /**
+             * High
+             * @description The maximum in seconds.
+             */
             high: number;
         };
         /**
@@ -7405,27 +9543,58 @@ export interface components {
          * @description The state of one training of a run: the run's own, that of a fold, or the pretraining.
          */
         Training: {
-            /** Fold */
+            /**
+             * Fold
+             * @description The number of the fold, from 1; null: no fold.
+             */
             fold: number | null;
-            /** Is Pretraining */
+            /**
+             * Is Pretraining
+             * @description Whether it is the pretraining.
+             */
             is_pretraining: boolean;
+            /** @description Number of images in each set; null: unknown. */
             parts: components["schemas"]["SplitCounts"] | null;
+            /** @description The scores of the instant classifier; null: not trained yet. */
             instant: components["schemas"]["InstantScores"] | null;
-            /** N Epochs */
+            /**
+             * N Epochs
+             * @description Largest number of epochs; null: no fine-tuning.
+             */
             n_epochs: number | null;
-            /** Epochs */
+            /**
+             * Epochs
+             * @description The epochs so far.
+             */
             epochs: components["schemas"]["Epoch"][];
-            /** Checkpoint Selection */
+            /**
+             * Checkpoint Selection
+             * @description The rule that selects an epoch.
+             */
             checkpoint_selection: ("best" | "last") | null;
-            /** Best Epoch */
+            /**
+             * Best Epoch
+             * @description The best epoch so far by the primary metric on validation images.
+             */
             best_epoch: number | null;
-            /** Selected Epoch */
+            /**
+             * Selected Epoch
+             * @description The selected epoch.
+             */
             selected_epoch: number | null;
-            /** Selected Stage */
+            /**
+             * Selected Stage
+             * @description The selected stage; null: not selected yet.
+             */
             selected_stage: ("instant" | "finetune") | null;
-            /** Has Early Dip */
+            /**
+             * Has Early Dip
+             * @description Whether validation results became worse while the learning rate is high.
+             */
             has_early_dip: boolean;
+            /** @description Some validation images and their predictions; null before fine-tuning. */
             watched: components["schemas"]["Watched"] | null;
+            /** @description The scores on test images of a fold; null: not tested. */
             tested: components["schemas"]["FoldTestScores"] | null;
         };
         /**
@@ -7433,21 +9602,45 @@ export interface components {
          * @description The settings of a variant on a dataset.
          */
         Tried: {
-            /** Dataset */
+            /**
+             * Dataset
+             * @description The dataset.
+             */
             dataset: string;
-            /** Train Per Class */
+            /**
+             * Train Per Class
+             * @description Training images per class; null: all.
+             */
             train_per_class: number | null;
-            /** Name */
+            /**
+             * Name
+             * @description The network and initialization.
+             */
             name: string;
-            /** Settings */
+            /**
+             * Settings
+             * @description Recipe keys in which the variants differ, with their values.
+             */
             settings: string;
-            /** N Trained */
+            /**
+             * N Trained
+             * @description Number of trained networks.
+             */
             n_trained: number;
-            /** Shrinkages */
+            /**
+             * Shrinkages
+             * @description Shrinkages of the selected linear probes.
+             */
             shrinkages: number[];
-            /** Epochs Run */
+            /**
+             * Epochs Run
+             * @description Smallest and largest number of epochs; empty: no fine-tuning.
+             */
             epochs_run: number[];
-            /** Epochs Kept */
+            /**
+             * Epochs Kept
+             * @description Smallest and largest selected epoch; 0: the linear probe was selected.
+             */
             epochs_kept: number[];
         };
         /**
@@ -7457,6 +9650,7 @@ export interface components {
         TrustCluster: {
             /**
              * Kind
+             * @description The kind of the object.
              * @default trust-cluster
              * @constant
              */
@@ -7467,11 +9661,20 @@ export interface components {
          * @description Files of a format that is recognized but cannot be read.
          */
         UnreadFormat: {
-            /** Title */
+            /**
+             * Title
+             * @description Its title.
+             */
             title: string;
-            /** N Files */
+            /**
+             * N Files
+             * @description Number of files.
+             */
             n_files: number;
-            /** Do */
+            /**
+             * Do
+             * @description What to do about it.
+             */
             do: string;
         };
         /**
@@ -7479,24 +9682,45 @@ export interface components {
          * @description An upload with its files so far.
          */
         Upload: {
-            /** Id */
+            /**
+             * Id
+             * @description Its ID.
+             */
             id: string;
-            /** Name */
+            /**
+             * Name
+             * @description Its name.
+             */
             name: string;
-            /** Is Labeled */
+            /**
+             * Is Labeled
+             * @description Whether folders or a table give the labels.
+             */
             is_labeled: boolean;
             /**
              * Has Folders
              * @description Whether it has sub-folders.
              */
             has_folders: boolean;
-            /** N Files */
+            /**
+             * N Files
+             * @description Number of files.
+             */
             n_files: number;
-            /** N Bytes */
+            /**
+             * N Bytes
+             * @description Size of its files in bytes.
+             */
             n_bytes: number;
-            /** Max Bytes */
+            /**
+             * Max Bytes
+             * @description The largest size of all its files in bytes.
+             */
             max_bytes: number;
-            /** Max Files */
+            /**
+             * Max Files
+             * @description The largest number of its files.
+             */
             max_files: number;
         };
         /**
@@ -7509,7 +9733,10 @@ export interface components {
              * @description Absolute path, as `table-preview` takes it.
              */
             path: string;
-            /** Name */
+            /**
+             * Name
+             * @description Its name.
+             */
             name: string;
         };
         /**
@@ -7517,15 +9744,29 @@ export interface components {
          * @description The difference of a variant from the baseline, on the splits that both were measured on.
          */
         VariantDifference: {
-            /** Name */
+            /**
+             * Name
+             * @description The network and initialization.
+             */
             name: string;
-            /** Baseline */
+            /**
+             * Baseline
+             * @description The network and initialization that it is compared with.
+             */
             baseline: string;
+            /** @description The difference from the baseline. */
             difference: components["schemas"]["ProcedureDifference"];
-            /** P Holm */
+            /**
+             * P Holm
+             * @description The p-value, adjusted for several comparisons by Holm's method; null: no test.
+             */
             p_holm: number | null;
+            /** @description Tests that publications use; null: no test is possible. */
             usual: components["schemas"]["AsIfIndependent"] | null;
-            /** Units To Show */
+            /**
+             * Units To Show
+             * @description Groups, or images, at which most studies would detect a difference of this size.
+             */
             units_to_show: number | null;
         };
         /**
@@ -7533,27 +9774,60 @@ export interface components {
          * @description The scores of one network and initialization on one dataset at one number of training images per class.
          */
         VariantScores: {
-            /** Name */
+            /**
+             * Name
+             * @description The network and initialization.
+             */
             name: string;
-            /** Model */
+            /**
+             * Model
+             * @description The name of the network.
+             */
             model: string;
-            /** Regime */
+            /**
+             * Regime
+             * @description The initialization, or initial weights.
+             */
             regime: string;
-            /** N Splits */
+            /**
+             * N Splits
+             * @description Number of splits.
+             */
             n_splits: number;
-            /** N Missing */
+            /**
+             * N Missing
+             * @description Number of trainings that failed or are not finished.
+             */
             n_missing: number;
-            /** Mean */
+            /**
+             * Mean
+             * @description Mean over splits; null: not measured.
+             */
             mean: number | null;
-            /** Sd */
+            /**
+             * Sd
+             * @description Standard deviation over splits; null: fewer than two splits.
+             */
             sd: number | null;
-            /** Parameters */
+            /**
+             * Parameters
+             * @description Number of parameters.
+             */
             parameters: number | null;
-            /** Gmacs */
+            /**
+             * Gmacs
+             * @description Billions of multiply-accumulate operations for one image.
+             */
             gmacs: number | null;
-            /** Megabytes */
+            /**
+             * Megabytes
+             * @description Size of the parameters in MB.
+             */
             megabytes: number | null;
-            /** Train Seconds */
+            /**
+             * Train Seconds
+             * @description Mean duration of a training in seconds.
+             */
             train_seconds: number | null;
         };
         /**
@@ -7561,17 +9835,35 @@ export interface components {
          * @description A few validation images, the same in every epoch, and their predictions by the network of the last epoch.
          */
         Watched: {
-            /** Image Ids */
+            /**
+             * Image Ids
+             * @description The image_ids of the images.
+             */
             image_ids: string[];
-            /** Labels */
+            /**
+             * Labels
+             * @description The number of the class of each image, from 0.
+             */
             labels: number[];
-            /** Classes */
+            /**
+             * Classes
+             * @description Names of the classes, in order.
+             */
             classes: string[];
-            /** Epoch */
+            /**
+             * Epoch
+             * @description The last epoch; null before the first epoch.
+             */
             epoch: number | null;
-            /** Predicted */
+            /**
+             * Predicted
+             * @description The number of the predicted class of each image; empty before the first epoch.
+             */
             predicted: number[];
-            /** N Right */
+            /**
+             * N Right
+             * @description Number of correctly predicted images in each epoch.
+             */
             n_right: number[];
         };
         /**
@@ -7579,19 +9871,40 @@ export interface components {
          * @description Countable work in progress.
          */
         Work: {
-            /** Stage */
+            /**
+             * Stage
+             * @description What is in progress.
+             */
             stage: string;
-            /** Title */
+            /**
+             * Title
+             * @description Its title.
+             */
             title: string;
-            /** Done */
+            /**
+             * Done
+             * @description Completed items.
+             */
             done: number;
-            /** Total */
+            /**
+             * Total
+             * @description Number of all items.
+             */
             total: number;
-            /** Unit */
+            /**
+             * Unit
+             * @description The unit of the numbers.
+             */
             unit: string;
-            /** Per Second */
+            /**
+             * Per Second
+             * @description Items per second; null: unknown.
+             */
             per_second: number | null;
-            /** Seconds Left */
+            /**
+             * Seconds Left
+             * @description Expected seconds to the end; null: unknown.
+             */
             seconds_left: number | null;
         };
         /**
@@ -7617,7 +9930,10 @@ export interface components {
          * @description The number of rows of a prediction.
          */
         RowsSoFar: {
-            /** N */
+            /**
+             * N
+             * @description Number of rows.
+             */
             n: number;
         };
         /**
@@ -7649,7 +9965,48 @@ export interface components {
             cells: components["schemas"]["StudyTraining"][];
         };
     };
-    responses: never;
+    responses: {
+        /** @description The app requires a token, and the request has none. */
+        Unauthorized: {
+            headers: {
+                /** @description Always `Bearer`. */
+                "WWW-Authenticate"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The server is busy. Repeat the request after some seconds. */
+        Busy: {
+            headers: {
+                /** @description Seconds to wait. */
+                "Retry-After"?: number;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The disk is full, or the quota of the user is used up. */
+        DiskFull: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The error, and what to do about it. */
+        Error: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+    };
     parameters: never;
     requestBodies: never;
     headers: never;
@@ -7675,21 +10032,17 @@ export interface operations {
                     "application/json": components["schemas"]["System"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     list_models: {
         parameters: {
             query?: {
+                /** @description The number of items to skip. */
                 offset?: number;
+                /** @description The largest number of items to return. */
                 limit?: number;
             };
             header?: never;
@@ -7707,6 +10060,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_AdvisedModel_"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Validation Error */
             422: {
                 headers: {
@@ -7716,15 +10070,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     get_recipe_keys: {
@@ -7745,15 +10092,9 @@ export interface operations {
                     "application/json": components["schemas"]["RecipeKeys"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     read_recipe: {
@@ -7765,6 +10106,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "text": "model: efficientnet_lite0\nsplit:\n  folds: 5\n"
+                 *     }
+                 */
                 "application/json": components["schemas"]["TextOfRecipe"];
             };
         };
@@ -7778,6 +10124,7 @@ export interface operations {
                     "application/json": components["schemas"]["RecipeText"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -7787,15 +10134,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     write_recipe: {
@@ -7807,6 +10148,16 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "recipe": {
+                 *         "model": "efficientnet_lite0",
+                 *         "split": {
+                 *           "folds": 5
+                 *         }
+                 *       }
+                 *     }
+                 */
                 "application/json": components["schemas"]["ChoicesOfRecipe"];
             };
         };
@@ -7820,6 +10171,7 @@ export interface operations {
                     "application/json": components["schemas"]["RecipeText"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -7829,15 +10181,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     preview_table: {
@@ -7849,6 +10195,14 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "path": "/data/cells.csv",
+                 *       "columns": {
+                 *         "label": "cell type"
+                 *       }
+                 *     }
+                 */
                 "application/json": components["schemas"]["TableToOpen"];
             };
         };
@@ -7862,6 +10216,7 @@ export interface operations {
                     "application/json": components["schemas"]["TablePreview"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -7880,15 +10235,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     preview_table_crops: {
@@ -7900,6 +10249,14 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "path": "/data/cells.csv",
+                 *       "columns": {
+                 *         "label": "cell type"
+                 *       }
+                 *     }
+                 */
                 "application/json": components["schemas"]["TableToOpen"];
             };
         };
@@ -7913,6 +10270,7 @@ export interface operations {
                     "image/png": string;
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -7931,15 +10289,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     get_folder: {
@@ -7963,6 +10315,7 @@ export interface operations {
                     "application/json": components["schemas"]["FolderContent"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Validation Error */
             422: {
                 headers: {
@@ -7972,21 +10325,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     list_datasets: {
         parameters: {
             query?: {
+                /** @description The number of items to skip. */
                 offset?: number;
+                /** @description The largest number of items to return. */
                 limit?: number;
             };
             header?: never;
@@ -8004,6 +10352,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_DatasetState_"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -8013,15 +10362,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     create_dataset: {
@@ -8033,19 +10375,33 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "sources": [
+                 *         {
+                 *           "path": "/data/cells"
+                 *         }
+                 *       ],
+                 *       "name": "Blood cells",
+                 *       "group_pattern": "slide\\d+"
+                 *     }
+                 */
                 "application/json": components["schemas"]["NewDataset"];
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description It was created. */
             201: {
                 headers: {
+                    /** @description The address of the result, relative to the server. */
+                    Location?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["DatasetState"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -8064,15 +10420,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     create_samples: {
@@ -8084,15 +10434,18 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description It was created. */
             201: {
                 headers: {
+                    /** @description The address of the result, relative to the server. */
+                    Location?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["DatasetState"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -8102,15 +10455,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     get_dataset: {
@@ -8118,21 +10465,25 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a dataset. */
                 dataset_id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description The current state. */
             200: {
                 headers: {
+                    /** @description The revision, for the header If-Match of a change. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["DatasetState"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -8151,15 +10502,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     remove_dataset: {
@@ -8167,6 +10511,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a dataset. */
                 dataset_id: string;
             };
             cookie?: never;
@@ -8180,6 +10525,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -8207,15 +10553,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     change_dataset: {
@@ -8223,12 +10563,19 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a dataset. */
                 dataset_id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "name": "Blood cells",
+                 *       "group_pattern": "slide\\d+"
+                 *     }
+                 */
                 "application/json": components["schemas"]["DatasetChanges"];
             };
         };
@@ -8242,6 +10589,7 @@ export interface operations {
                     "application/json": components["schemas"]["DatasetState"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -8269,15 +10617,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     restore_dataset: {
@@ -8285,6 +10627,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a dataset. */
                 dataset_id: string;
             };
             cookie?: never;
@@ -8300,6 +10643,7 @@ export interface operations {
                     "application/json": components["schemas"]["DatasetState"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -8318,15 +10662,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     refresh_dataset: {
@@ -8334,6 +10672,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a dataset. */
                 dataset_id: string;
             };
             cookie?: never;
@@ -8349,6 +10688,7 @@ export interface operations {
                     "application/json": components["schemas"]["DatasetState"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -8376,15 +10716,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     get_inspection: {
@@ -8392,6 +10726,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a dataset. */
                 dataset_id: string;
             };
             cookie?: never;
@@ -8407,6 +10742,7 @@ export interface operations {
                     "application/json": components["schemas"]["DatasetInspection"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -8434,15 +10770,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     get_leakage_estimate: {
@@ -8450,6 +10779,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a dataset. */
                 dataset_id: string;
             };
             cookie?: never;
@@ -8465,6 +10795,7 @@ export interface operations {
                     "application/json": components["schemas"]["LeakageEstimateState"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -8492,15 +10823,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     create_leakage_estimate: {
@@ -8508,21 +10832,25 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a dataset. */
                 dataset_id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description The work was started. Its state is at the Location. */
             202: {
                 headers: {
+                    /** @description The address of the result, relative to the server. */
+                    Location?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["LeakageEstimateState"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -8550,15 +10878,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     remove_leakage_estimate: {
@@ -8566,6 +10888,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a dataset. */
                 dataset_id: string;
             };
             cookie?: never;
@@ -8579,6 +10902,16 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -8588,15 +10921,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     get_distances: {
@@ -8607,6 +10934,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The ID of a dataset. */
                 dataset_id: string;
             };
             cookie?: never;
@@ -8622,6 +10950,7 @@ export interface operations {
                     "application/json": components["schemas"]["DatasetDistances"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -8649,15 +10978,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     create_distances: {
@@ -8668,21 +10990,25 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The ID of a dataset. */
                 dataset_id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description The work was started. Its state is at the Location. */
             202: {
                 headers: {
+                    /** @description The address of the result, relative to the server. */
+                    Location?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["DatasetDistances"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -8710,15 +11036,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     remove_distances: {
@@ -8729,6 +11049,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The ID of a dataset. */
                 dataset_id: string;
             };
             cookie?: never;
@@ -8742,6 +11063,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -8769,25 +11091,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     list_class_thumbnails: {
         parameters: {
             query?: {
+                /** @description The number of items to skip. */
                 offset?: number;
+                /** @description The largest number of items to return. */
                 limit?: number;
             };
             header?: never;
             path: {
+                /** @description The ID of a dataset. */
                 dataset_id: string;
             };
             cookie?: never;
@@ -8803,6 +11122,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_ClassThumbnails_"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -8821,25 +11141,21 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     list_columns: {
         parameters: {
             query?: {
+                /** @description The number of items to skip. */
                 offset?: number;
+                /** @description The largest number of items to return. */
                 limit?: number;
             };
             header?: never;
             path: {
+                /** @description The ID of a dataset. */
                 dataset_id: string;
             };
             cookie?: never;
@@ -8855,6 +11171,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_str_"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -8873,25 +11190,21 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     list_group_suggestions: {
         parameters: {
             query?: {
+                /** @description The number of items to skip. */
                 offset?: number;
+                /** @description The largest number of items to return. */
                 limit?: number;
             };
             header?: never;
             path: {
+                /** @description The ID of a dataset. */
                 dataset_id: string;
             };
             cookie?: never;
@@ -8907,6 +11220,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_GroupSuggestion_"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -8934,15 +11248,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     preview_groups: {
@@ -8955,6 +11262,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The ID of a dataset. */
                 dataset_id: string;
             };
             cookie?: never;
@@ -8970,6 +11278,7 @@ export interface operations {
                     "application/json": components["schemas"]["GroupPreview"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -8988,15 +11297,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     preview_split: {
@@ -9004,12 +11306,24 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a dataset. */
                 dataset_id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "recipe": {
+                 *         "model": "efficientnet_lite0",
+                 *         "split": {
+                 *           "folds": 5
+                 *         }
+                 *       },
+                 *       "allow_leakage": false
+                 *     }
+                 */
                 "application/json": components["schemas"]["SplitOf"];
             };
         };
@@ -9023,6 +11337,7 @@ export interface operations {
                     "application/json": components["schemas"]["SplitPreview"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -9050,15 +11365,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     preview_time: {
@@ -9066,12 +11375,27 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a dataset. */
                 dataset_id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "recipe": {
+                 *         "model": "efficientnet_lite0",
+                 *         "split": {
+                 *           "folds": 5
+                 *         }
+                 *       },
+                 *       "n_train": 600,
+                 *       "n_val": 100,
+                 *       "n_test": 100,
+                 *       "n_folds": 5
+                 *     }
+                 */
                 "application/json": components["schemas"]["TimeOf"];
             };
         };
@@ -9085,6 +11409,7 @@ export interface operations {
                     "application/json": components["schemas"]["TimePreview"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -9112,15 +11437,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     preview_augmentation: {
@@ -9128,12 +11447,23 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a dataset. */
                 dataset_id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "recipe": {
+                 *         "model": "efficientnet_lite0",
+                 *         "split": {
+                 *           "folds": 5
+                 *         }
+                 *       }
+                 *     }
+                 */
                 "application/json": components["schemas"]["RecipeOf"];
             };
         };
@@ -9147,6 +11477,7 @@ export interface operations {
                     "image/png": unknown;
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -9174,25 +11505,23 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     list_images: {
         parameters: {
             query?: {
+                /** @description The number of items to skip. */
                 offset?: number;
+                /** @description The largest number of items to return. */
                 limit?: number;
                 /** @description The current label; empty for images without a label. */
                 label?: string | null;
+                /** @description Only images of this group. */
                 group?: string | null;
+                /** @description Only images of this domain. */
                 domain?: string | null;
                 /** @description The most probable class by the classifier. */
                 predicted?: string | null;
@@ -9211,6 +11540,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The ID of a dataset. */
                 dataset_id: string;
             };
             cookie?: never;
@@ -9226,6 +11556,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Image_"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -9244,15 +11575,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     list_positions: {
@@ -9260,7 +11584,9 @@ export interface operations {
             query?: {
                 /** @description The current label; empty for images without a label. */
                 label?: string | null;
+                /** @description Only images of this group. */
                 group?: string | null;
+                /** @description Only images of this domain. */
                 domain?: string | null;
                 /** @description The most probable class by the classifier. */
                 predicted?: string | null;
@@ -9279,6 +11605,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The ID of a dataset. */
                 dataset_id: string;
             };
             cookie?: never;
@@ -9294,6 +11621,7 @@ export interface operations {
                     "application/json": components["schemas"]["Positions"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -9312,15 +11640,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     get_colors: {
@@ -9328,6 +11649,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a dataset. */
                 dataset_id: string;
             };
             cookie?: never;
@@ -9350,6 +11672,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -9368,15 +11691,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     get_image: {
@@ -9384,6 +11700,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a dataset. */
                 dataset_id: string;
                 /** @description Position of the image in the dataset, from 0. */
                 i: number;
@@ -9401,6 +11718,7 @@ export interface operations {
                     "application/json": components["schemas"]["ImageFacts"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -9419,26 +11737,21 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     get_thumbnail_of: {
         parameters: {
             query: {
+                /** @description The image_id of the image. */
                 image_id: string;
                 /** @description Length of the longer side in pixels. */
                 side?: number;
             };
             header?: never;
             path: {
+                /** @description The ID of a dataset. */
                 dataset_id: string;
             };
             cookie?: never;
@@ -9455,6 +11768,7 @@ export interface operations {
                     "image/webp": string;
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -9473,15 +11787,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     get_thumbnail: {
@@ -9494,6 +11801,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The ID of a dataset. */
                 dataset_id: string;
                 /** @description Position of the image in the dataset, from 0. */
                 i: number;
@@ -9519,6 +11827,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -9537,15 +11846,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     get_sheet: {
@@ -9560,6 +11862,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The ID of a dataset. */
                 dataset_id: string;
             };
             cookie?: never;
@@ -9583,6 +11886,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -9601,15 +11905,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     get_picture: {
@@ -9628,6 +11925,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The ID of a dataset. */
                 dataset_id: string;
                 /** @description Position of the image in the dataset, from 0. */
                 i: number;
@@ -9652,6 +11950,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -9670,41 +11969,51 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     set_labels: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The ETag of the object as the client read it. If the object has changed since then, the response is 412 and nothing is changed. Without this header, no revision is compared. */
+                "if-match"?: string | null;
+                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. */
+                "x-author"?: string | null;
+            };
             path: {
+                /** @description The ID of a dataset. */
                 dataset_id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "images": [
+                 *         "round/slide1_1.png"
+                 *       ],
+                 *       "label": "flat"
+                 *     }
+                 */
                 "application/json": components["schemas"]["NewLabels"];
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description The current state. */
             200: {
                 headers: {
+                    /** @description The revision, for the header If-Match of a change. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["LabelsGiven"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -9723,6 +12032,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The object has changed since the client read it: its ETag is not in If-Match. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -9732,41 +12050,47 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     undo_labels: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The ETag of the object as the client read it. If the object has changed since then, the response is 412 and nothing is changed. Without this header, no revision is compared. */
+                "if-match"?: string | null;
+            };
             path: {
+                /** @description The ID of a dataset. */
                 dataset_id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "change": 12
+                 *     }
+                 */
                 "application/json": components["schemas"]["LabelsStep"];
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description The current state. */
             200: {
                 headers: {
+                    /** @description The revision, for the header If-Match of a change. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["LabelsTakenBack"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -9785,6 +12109,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The object has changed since the client read it: its ETag is not in If-Match. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -9794,41 +12127,47 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     redo_labels: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The ETag of the object as the client read it. If the object has changed since then, the response is 412 and nothing is changed. Without this header, no revision is compared. */
+                "if-match"?: string | null;
+            };
             path: {
+                /** @description The ID of a dataset. */
                 dataset_id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "change": 12
+                 *     }
+                 */
                 "application/json": components["schemas"]["LabelsStep"];
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description The current state. */
             200: {
                 headers: {
+                    /** @description The revision, for the header If-Match of a change. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["LabelsTakenBack"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -9847,6 +12186,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The object has changed since the client read it: its ETag is not in If-Match. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -9856,41 +12204,50 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     exclude_images: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The ETag of the object as the client read it. If the object has changed since then, the response is 412 and nothing is changed. Without this header, no revision is compared. */
+                "if-match"?: string | null;
+            };
             path: {
+                /** @description The ID of a dataset. */
                 dataset_id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "images": [
+                 *         "round/slide1_1.png"
+                 *       ],
+                 *       "is_excluded": true
+                 *     }
+                 */
                 "application/json": components["schemas"]["ExclusionChange"];
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description The current state. */
             200: {
                 headers: {
+                    /** @description The revision, for the header If-Match of a change. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ImagesExcluded"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -9909,6 +12266,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The object has changed since the client read it: its ETag is not in If-Match. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -9918,41 +12284,47 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     undo_exclusions: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The ETag of the object as the client read it. If the object has changed since then, the response is 412 and nothing is changed. Without this header, no revision is compared. */
+                "if-match"?: string | null;
+            };
             path: {
+                /** @description The ID of a dataset. */
                 dataset_id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "change": "5f3a1b2c4d6e"
+                 *     }
+                 */
                 "application/json": components["schemas"]["ExclusionUndo"];
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description The current state. */
             200: {
                 headers: {
+                    /** @description The revision, for the header If-Match of a change. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ExclusionUndone"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -9971,6 +12343,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The object has changed since the client read it: its ETag is not in If-Match. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -9980,28 +12361,36 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     confirm_labels: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The ETag of the object as the client read it. If the object has changed since then, the response is 412 and nothing is changed. Without this header, no revision is compared. */
+                "if-match"?: string | null;
+                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. */
+                "x-author"?: string | null;
+            };
             path: {
+                /** @description The ID of a dataset. */
                 dataset_id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "images": [
+                 *         "round/slide1_1.png"
+                 *       ],
+                 *       "is_confirmed": true
+                 *     }
+                 */
                 "application/json": components["schemas"]["ConfirmedLabels"];
             };
         };
@@ -10015,6 +12404,7 @@ export interface operations {
                     "application/json": components["schemas"]["LabelsConfirmed"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -10033,6 +12423,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The object has changed since the client read it: its ETag is not in If-Match. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -10042,25 +12441,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     list_label_changes: {
         parameters: {
             query?: {
+                /** @description The number of items to skip. */
                 offset?: number;
+                /** @description The largest number of items to return. */
                 limit?: number;
             };
             header?: never;
             path: {
+                /** @description The ID of a dataset. */
                 dataset_id: string;
             };
             cookie?: never;
@@ -10076,6 +12472,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_LabelChange_"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -10094,15 +12491,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     download_label_changes: {
@@ -10110,6 +12500,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a dataset. */
                 dataset_id: string;
             };
             cookie?: never;
@@ -10125,6 +12516,7 @@ export interface operations {
                     "text/csv": unknown;
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -10143,15 +12535,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     download_labels: {
@@ -10159,6 +12544,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a dataset. */
                 dataset_id: string;
             };
             cookie?: never;
@@ -10174,6 +12560,7 @@ export interface operations {
                     "text/csv": unknown;
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -10192,15 +12579,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     create_upload: {
@@ -10212,19 +12592,28 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "name": "Blood cells",
+                 *       "is_labeled": true
+                 *     }
+                 */
                 "application/json": components["schemas"]["NewUpload"];
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description It was created. */
             201: {
                 headers: {
+                    /** @description The address of the result, relative to the server. */
+                    Location?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Upload"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -10234,15 +12623,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     get_upload: {
@@ -10250,6 +12633,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of an upload. */
                 upload_id: string;
             };
             cookie?: never;
@@ -10265,6 +12649,7 @@ export interface operations {
                     "application/json": components["schemas"]["Upload"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -10283,15 +12668,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     remove_upload: {
@@ -10299,6 +12677,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of an upload. */
                 upload_id: string;
             };
             cookie?: never;
@@ -10312,6 +12691,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -10339,15 +12719,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     get_uploaded_table: {
@@ -10355,6 +12729,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of an upload. */
                 upload_id: string;
             };
             cookie?: never;
@@ -10370,6 +12745,7 @@ export interface operations {
                     "application/json": components["schemas"]["UploadedTable"] | null;
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -10397,15 +12773,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     send_file: {
@@ -10413,7 +12782,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of an upload. */
                 upload_id: string;
+                /** @description The name of the file. */
                 name: string;
             };
             cookie?: never;
@@ -10424,15 +12795,18 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description It was created. */
             201: {
                 headers: {
+                    /** @description The address of the result, relative to the server. */
+                    Location?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Upload"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -10469,15 +12843,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     send_archive: {
@@ -10485,6 +12853,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of an upload. */
                 upload_id: string;
             };
             cookie?: never;
@@ -10495,15 +12864,18 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description It was created. */
             201: {
                 headers: {
+                    /** @description The address of the result, relative to the server. */
+                    Location?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Upload"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -10540,15 +12912,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     finish_upload: {
@@ -10556,25 +12922,34 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of an upload. */
                 upload_id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "is_labeled": true
+                 *     }
+                 */
                 "application/json": components["schemas"]["FinishUpload"];
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description It was created. */
             201: {
                 headers: {
+                    /** @description The address of the result, relative to the server. */
+                    Location?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["DatasetState"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -10602,15 +12977,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     compare_runs: {
@@ -10634,6 +13003,7 @@ export interface operations {
                     "application/json": components["schemas"]["Comparison"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -10661,15 +13031,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     get_results: {
@@ -10677,6 +13040,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a training. */
                 run_id: string;
             };
             cookie?: never;
@@ -10692,6 +13056,7 @@ export interface operations {
                     "application/json": components["schemas"]["Results"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -10719,15 +13084,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     get_thresholds: {
@@ -10735,21 +13093,25 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a training. */
                 run_id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description The current state. */
             200: {
                 headers: {
+                    /** @description The revision, for the header If-Match of a change. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Thresholds"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -10777,41 +13139,48 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     set_decision: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The ETag of the object as the client read it. If the object has changed since then, the response is 412 and nothing is changed. Without this header, no revision is compared. */
+                "if-match"?: string | null;
+            };
             path: {
+                /** @description The ID of a training. */
                 run_id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "decide_by": "sensitivity",
+                 *       "target": 0.95,
+                 *       "positive_class": "round"
+                 *     }
+                 */
                 "application/json": components["schemas"]["Decision"];
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description The current state. */
             200: {
                 headers: {
+                    /** @description The revision, for the header If-Match of a change. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Thresholds"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -10830,6 +13199,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The object has changed since the client read it: its ETag is not in If-Match. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -10839,25 +13217,23 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     list_run_rows: {
         parameters: {
             query?: {
+                /** @description The number of items to skip. */
                 offset?: number;
+                /** @description The largest number of items to return. */
                 limit?: number;
                 /** @description The current label; empty for images without a label. */
                 label?: string | null;
+                /** @description Only images of this group. */
                 group?: string | null;
+                /** @description Only images of this domain. */
                 domain?: string | null;
                 /** @description The most probable class by the classifier. */
                 predicted?: string | null;
@@ -10876,6 +13252,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The ID of a training. */
                 run_id: string;
             };
             cookie?: never;
@@ -10891,6 +13268,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Row_"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -10918,15 +13296,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     count_image_changes: {
@@ -10934,6 +13305,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a training. */
                 run_id: string;
             };
             cookie?: never;
@@ -10949,6 +13321,7 @@ export interface operations {
                     "application/json": components["schemas"]["ChangesSinceTraining"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -10967,15 +13340,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     get_label_errors: {
@@ -10983,6 +13349,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a training. */
                 run_id: string;
             };
             cookie?: never;
@@ -10998,6 +13365,7 @@ export interface operations {
                     "application/json": components["schemas"]["LabelErrorsState"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -11016,15 +13384,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     create_label_errors: {
@@ -11032,21 +13393,25 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a training. */
                 run_id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description The work was started. Its state is at the Location. */
             202: {
                 headers: {
+                    /** @description The address of the result, relative to the server. */
+                    Location?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["LabelErrorsState"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -11074,29 +13439,35 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     correct_run_row: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The ETag of the object as the client read it. If the object has changed since then, the response is 412 and nothing is changed. Without this header, no revision is compared. */
+                "if-match"?: string | null;
+                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. */
+                "x-author"?: string | null;
+            };
             path: {
+                /** @description The ID of a training. */
                 run_id: string;
+                /** @description The number of the row, from 0. */
                 k: number;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "label": "round"
+                 *     }
+                 */
                 "application/json": components["schemas"]["LabelCorrection"];
             };
         };
@@ -11110,6 +13481,7 @@ export interface operations {
                     "application/json": components["schemas"]["CorrectedRow"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -11128,6 +13500,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The object has changed since the client read it: its ETag is not in If-Match. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -11137,25 +13518,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     get_run_row_thumbnail: {
         parameters: {
             query?: {
+                /** @description Length of the longer side in pixels. */
                 side?: number;
             };
             header?: never;
             path: {
+                /** @description The ID of a training. */
                 run_id: string;
+                /** @description The number of the row, from 0. */
                 k: number;
             };
             cookie?: never;
@@ -11172,6 +13550,7 @@ export interface operations {
                     "image/webp": string;
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -11190,15 +13569,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     get_run_row_picture: {
@@ -11215,7 +13587,9 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The ID of a training. */
                 run_id: string;
+                /** @description The number of the row, from 0. */
                 k: number;
             };
             cookie?: never;
@@ -11231,6 +13605,7 @@ export interface operations {
                     "image/png": string;
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -11249,15 +13624,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     get_report: {
@@ -11265,6 +13633,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a training. */
                 run_id: string;
             };
             cookie?: never;
@@ -11280,6 +13649,7 @@ export interface operations {
                     "text/html": string;
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -11307,15 +13677,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     get_figure: {
@@ -11323,7 +13686,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a training. */
                 run_id: string;
+                /** @description The name of the file. */
                 name: string;
             };
             cookie?: never;
@@ -11341,6 +13706,7 @@ export interface operations {
                     "text/csv": string;
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -11368,15 +13734,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     download_from_run: {
@@ -11384,7 +13743,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a training. */
                 run_id: string;
+                /** @description The file to download. */
                 what: "report" | "model-card" | "predictions" | "confusion-matrix" | "run" | "classifier" | "recipe";
             };
             cookie?: never;
@@ -11405,6 +13766,7 @@ export interface operations {
                     "application/yaml": string;
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -11432,21 +13794,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     list_classifiers: {
         parameters: {
             query?: {
+                /** @description The number of items to skip. */
                 offset?: number;
+                /** @description The largest number of items to return. */
                 limit?: number;
             };
             header?: never;
@@ -11464,6 +13821,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Classifier_"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Validation Error */
             422: {
                 headers: {
@@ -11473,20 +13831,14 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     import_classifier: {
         parameters: {
             query?: {
+                /** @description The name of the file. */
                 name?: string | null;
             };
             header?: never;
@@ -11499,15 +13851,18 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description It was created. */
             201: {
                 headers: {
+                    /** @description The address of the result, relative to the server. */
+                    Location?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Classifier"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description The request is larger than the server accepts. */
             413: {
                 headers: {
@@ -11526,8 +13881,35 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_classifier: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a classifier. A classifier that was trained here has the ID of its training. */
+                classifier_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Classifier"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11535,6 +13917,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     remove_classifier: {
@@ -11542,6 +13935,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a classifier. A classifier that was trained here has the ID of its training. */
                 classifier_id: string;
             };
             cookie?: never;
@@ -11555,6 +13949,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -11573,15 +13968,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     restore_classifier: {
@@ -11589,6 +13978,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a classifier. A classifier that was trained here has the ID of its training. */
                 classifier_id: string;
             };
             cookie?: never;
@@ -11604,6 +13994,7 @@ export interface operations {
                     "application/json": components["schemas"]["Classifier"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -11631,21 +14022,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     list_runs: {
         parameters: {
             query?: {
+                /** @description The number of items to skip. */
                 offset?: number;
+                /** @description The largest number of items to return. */
                 limit?: number;
             };
             header?: never;
@@ -11663,6 +14050,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_RunState_"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Validation Error */
             422: {
                 headers: {
@@ -11672,15 +14060,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     create_run: {
@@ -11692,19 +14073,35 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "dataset_id": "5f3a1b2c4d6e",
+                 *       "name": "Blood cells",
+                 *       "recipe": {
+                 *         "model": "efficientnet_lite0",
+                 *         "split": {
+                 *           "folds": 5
+                 *         }
+                 *       },
+                 *       "budget": "10m"
+                 *     }
+                 */
                 "application/json": components["schemas"]["NewRun"];
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description It was created. */
             201: {
                 headers: {
+                    /** @description The address of the result, relative to the server. */
+                    Location?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["RunState"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -11732,15 +14129,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     get_run: {
@@ -11748,6 +14139,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a training. */
                 run_id: string;
             };
             cookie?: never;
@@ -11763,6 +14155,7 @@ export interface operations {
                     "application/json": components["schemas"]["RunStory"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -11781,8 +14174,32 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    remove_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a training. */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11790,6 +14207,27 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     change_run: {
@@ -11797,12 +14235,18 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a training. */
                 run_id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "name": "Blood cells, second try"
+                 *     }
+                 */
                 "application/json": components["schemas"]["RunChanges"];
             };
         };
@@ -11816,6 +14260,7 @@ export interface operations {
                     "application/json": components["schemas"]["RunState"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -11834,8 +14279,35 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    restore_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a training. */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunState"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11843,16 +14315,40 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     list_log_lines: {
         parameters: {
             query?: {
+                /** @description The number of items to skip. */
                 offset?: number;
+                /** @description The largest number of items to return. */
                 limit?: number;
             };
             header?: never;
             path: {
+                /** @description The ID of a training. */
                 run_id: string;
             };
             cookie?: never;
@@ -11868,6 +14364,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_LogLine_"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -11886,25 +14383,21 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     list_evaluations: {
         parameters: {
             query?: {
+                /** @description The number of items to skip. */
                 offset?: number;
+                /** @description The largest number of items to return. */
                 limit?: number;
             };
             header?: never;
             path: {
+                /** @description The ID of a training. */
                 run_id: string;
             };
             cookie?: never;
@@ -11920,6 +14413,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_EvaluationState_"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -11938,15 +14432,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     create_evaluation: {
@@ -11954,25 +14441,35 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a training. */
                 run_id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "dataset_id": "5f3a1b2c4d6e",
+                 *       "name": "Second laboratory"
+                 *     }
+                 */
                 "application/json": components["schemas"]["NewEvaluation"];
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description It was created. */
             201: {
                 headers: {
+                    /** @description The address of the result, relative to the server. */
+                    Location?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["EvaluationState"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -12000,24 +14497,20 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     get_evaluation_outlook: {
         parameters: {
             query: {
+                /** @description The ID of a dataset. */
                 dataset_id: string;
             };
             header?: never;
             path: {
+                /** @description The ID of a training. */
                 run_id: string;
             };
             cookie?: never;
@@ -12033,6 +14526,7 @@ export interface operations {
                     "application/json": components["schemas"]["EvaluationOutlook"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -12060,15 +14554,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     get_evaluation: {
@@ -12076,6 +14563,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of an evaluation. */
                 evaluation_id: string;
             };
             cookie?: never;
@@ -12091,6 +14579,7 @@ export interface operations {
                     "application/json": components["schemas"]["EvaluationState"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -12109,8 +14598,32 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    remove_evaluation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of an evaluation. */
+                evaluation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12118,6 +14631,81 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    restore_evaluation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of an evaluation. */
+                evaluation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvaluationState"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     get_evaluation_results: {
@@ -12125,6 +14713,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of an evaluation. */
                 evaluation_id: string;
             };
             cookie?: never;
@@ -12140,6 +14729,7 @@ export interface operations {
                     "application/json": components["schemas"]["EvaluationResults"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -12167,25 +14757,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     list_evaluation_rows: {
         parameters: {
             query?: {
+                /** @description The number of items to skip. */
                 offset?: number;
+                /** @description The largest number of items to return. */
                 limit?: number;
                 /** @description The current label; empty for images without a label. */
                 label?: string | null;
+                /** @description Only images of this group. */
                 group?: string | null;
+                /** @description Only images of this domain. */
                 domain?: string | null;
                 /** @description The most probable class by the classifier. */
                 predicted?: string | null;
@@ -12204,6 +14791,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The ID of an evaluation. */
                 evaluation_id: string;
             };
             cookie?: never;
@@ -12219,6 +14807,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Row_"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -12246,29 +14835,34 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     correct_evaluation_row: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The ETag of the object as the client read it. If the object has changed since then, the response is 412 and nothing is changed. Without this header, no revision is compared. */
+                "if-match"?: string | null;
+                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. */
+                "x-author"?: string | null;
+            };
             path: {
+                /** @description The ID of an evaluation. */
                 evaluation_id: string;
+                /** @description The number of the row, from 0. */
                 k: number;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "label": "round"
+                 *     }
+                 */
                 "application/json": components["schemas"]["LabelCorrection"];
             };
         };
@@ -12282,6 +14876,7 @@ export interface operations {
                     "application/json": components["schemas"]["CorrectedRow"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -12300,6 +14895,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The object has changed since the client read it: its ETag is not in If-Match. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -12309,25 +14913,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     get_evaluation_row_thumbnail: {
         parameters: {
             query?: {
+                /** @description Length of the longer side in pixels. */
                 side?: number;
             };
             header?: never;
             path: {
+                /** @description The ID of an evaluation. */
                 evaluation_id: string;
+                /** @description The number of the row, from 0. */
                 k: number;
             };
             cookie?: never;
@@ -12344,6 +14945,7 @@ export interface operations {
                     "image/webp": string;
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -12371,15 +14973,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     get_evaluation_row_picture: {
@@ -12396,7 +14991,9 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The ID of an evaluation. */
                 evaluation_id: string;
+                /** @description The number of the row, from 0. */
                 k: number;
             };
             cookie?: never;
@@ -12412,6 +15009,7 @@ export interface operations {
                     "image/png": string;
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -12439,15 +15037,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     get_evaluation_report: {
@@ -12455,6 +15046,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of an evaluation. */
                 evaluation_id: string;
             };
             cookie?: never;
@@ -12470,6 +15062,7 @@ export interface operations {
                     "text/html": string;
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -12497,15 +15090,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     get_evaluation_figure: {
@@ -12513,7 +15099,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of an evaluation. */
                 evaluation_id: string;
+                /** @description The name of the file. */
                 name: string;
             };
             cookie?: never;
@@ -12531,6 +15119,7 @@ export interface operations {
                     "text/csv": string;
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -12558,15 +15147,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     download_from_evaluation: {
@@ -12574,7 +15156,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of an evaluation. */
                 evaluation_id: string;
+                /** @description The file to download. */
                 what: "predictions" | "confusion-matrix";
             };
             cookie?: never;
@@ -12590,6 +15174,7 @@ export interface operations {
                     "text/csv": string;
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -12617,20 +15202,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     list_study_presets: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The number of items to skip. */
+                offset?: number;
+                /** @description The largest number of items to return. */
+                limit?: number;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -12643,11 +15226,12 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["StudyPreset"][];
+                    "application/json": components["schemas"]["Page_StudyPreset_"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
+            401: components["responses"]["Unauthorized"];
+            /** @description Validation Error */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12655,6 +15239,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     preview_study: {
@@ -12666,6 +15252,15 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "preset": "aimic",
+                 *       "dataset_ids": [
+                 *         "5f3a1b2c4d6e"
+                 *       ],
+                 *       "is_small": true
+                 *     }
+                 */
                 "application/json": components["schemas"]["StudyRequest"];
             };
         };
@@ -12679,6 +15274,7 @@ export interface operations {
                     "application/json": components["schemas"]["StudyOutlook"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -12706,21 +15302,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     list_studies: {
         parameters: {
             query?: {
+                /** @description The number of items to skip. */
                 offset?: number;
+                /** @description The largest number of items to return. */
                 limit?: number;
             };
             header?: never;
@@ -12738,6 +15330,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_StudyState_"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Validation Error */
             422: {
                 headers: {
@@ -12747,15 +15340,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     create_study: {
@@ -12767,19 +15353,32 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "preset": "aimic",
+                 *       "dataset_ids": [
+                 *         "5f3a1b2c4d6e"
+                 *       ],
+                 *       "is_small": true,
+                 *       "name": "Four networks"
+                 *     }
+                 */
                 "application/json": components["schemas"]["NewStudy"];
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description It was created. */
             201: {
                 headers: {
+                    /** @description The address of the result, relative to the server. */
+                    Location?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["StudyState"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -12807,25 +15406,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     list_network_findings: {
         parameters: {
             query?: {
+                /** @description The number of items to skip. */
                 offset?: number;
+                /** @description The largest number of items to return. */
                 limit?: number;
             };
             header?: never;
             path: {
+                /** @description The ID of a dataset. */
                 dataset_id: string;
             };
             cookie?: never;
@@ -12841,6 +15437,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_NetworkFinding_"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -12859,15 +15456,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     get_study: {
@@ -12875,6 +15465,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a study. */
                 study_id: string;
             };
             cookie?: never;
@@ -12890,6 +15481,7 @@ export interface operations {
                     "application/json": components["schemas"]["StudyStory"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -12908,8 +15500,32 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    remove_study: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a study. */
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12917,6 +15533,81 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    restore_study: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a study. */
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StudyState"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     get_study_results: {
@@ -12924,6 +15615,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a study. */
                 study_id: string;
             };
             cookie?: never;
@@ -12939,6 +15631,7 @@ export interface operations {
                     "application/json": components["schemas"]["StudyResults"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -12966,15 +15659,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     get_study_report: {
@@ -12982,6 +15668,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a study. */
                 study_id: string;
             };
             cookie?: never;
@@ -12997,6 +15684,7 @@ export interface operations {
                     "text/html": string;
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -13024,15 +15712,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     get_study_table: {
@@ -13040,6 +15721,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a study. */
                 study_id: string;
             };
             cookie?: never;
@@ -13055,6 +15737,7 @@ export interface operations {
                     "text/csv": string;
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -13082,15 +15765,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     get_study_figure: {
@@ -13098,7 +15774,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a study. */
                 study_id: string;
+                /** @description The name of the file. */
                 name: string;
             };
             cookie?: never;
@@ -13116,6 +15794,7 @@ export interface operations {
                     "text/csv": string;
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -13134,15 +15813,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     watch_job: {
@@ -13152,9 +15824,11 @@ export interface operations {
                 after?: number | null;
             };
             header?: {
+                /** @description Number of the last event that the client has. Browsers send it when they reconnect. */
                 "last-event-id"?: string | null;
             };
             path: {
+                /** @description The ID of a training, evaluation, prediction or study. */
                 job_id: string;
             };
             cookie?: never;
@@ -13170,6 +15844,7 @@ export interface operations {
                     "text/event-stream": unknown;
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -13188,15 +15863,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     stop_job: {
@@ -13204,6 +15872,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a training, evaluation, prediction or study. */
                 job_id: string;
             };
             cookie?: never;
@@ -13219,6 +15888,7 @@ export interface operations {
                     "application/json": components["schemas"]["RunState"] | components["schemas"]["EvaluationState"] | components["schemas"]["PredictionState"] | components["schemas"]["StudyState"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -13246,15 +15916,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     finish_job: {
@@ -13262,6 +15926,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a training, evaluation, prediction or study. */
                 job_id: string;
             };
             cookie?: never;
@@ -13277,6 +15942,7 @@ export interface operations {
                     "application/json": components["schemas"]["RunState"] | components["schemas"]["EvaluationState"] | components["schemas"]["PredictionState"] | components["schemas"]["StudyState"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -13304,15 +15970,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     resume_job: {
@@ -13320,6 +15980,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a training, evaluation, prediction or study. */
                 job_id: string;
             };
             cookie?: never;
@@ -13335,6 +15996,7 @@ export interface operations {
                     "application/json": components["schemas"]["RunState"] | components["schemas"]["EvaluationState"] | components["schemas"]["PredictionState"] | components["schemas"]["StudyState"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -13362,129 +16024,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    remove_job: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                job_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    restore_job: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                job_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["RunState"] | components["schemas"]["EvaluationState"] | components["schemas"]["PredictionState"] | components["schemas"]["StudyState"];
-                };
-            };
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     get_explanation: {
@@ -13492,7 +16034,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a training, evaluation, prediction or study. */
                 job_id: string;
+                /** @description The number of the row, from 0. */
                 k: number;
             };
             cookie?: never;
@@ -13508,6 +16052,7 @@ export interface operations {
                     "application/json": components["schemas"]["ExplanationState"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -13535,15 +16080,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     create_explanation: {
@@ -13551,22 +16089,27 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a training, evaluation, prediction or study. */
                 job_id: string;
+                /** @description The number of the row, from 0. */
                 k: number;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description The work was started. Its state is at the Location. */
             202: {
                 headers: {
+                    /** @description The address of the result, relative to the server. */
+                    Location?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ExplanationState"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -13594,15 +16137,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     remove_explanation: {
@@ -13610,7 +16147,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a training, evaluation, prediction or study. */
                 job_id: string;
+                /** @description The number of the row, from 0. */
                 k: number;
             };
             cookie?: never;
@@ -13624,6 +16163,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -13651,15 +16191,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     get_explanation_picture: {
@@ -13667,7 +16201,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a training, evaluation, prediction or study. */
                 job_id: string;
+                /** @description The number of the row, from 0. */
                 k: number;
             };
             cookie?: never;
@@ -13683,6 +16219,7 @@ export interface operations {
                     "image/png": string;
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -13710,21 +16247,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     list_predictions: {
         parameters: {
             query?: {
+                /** @description The number of items to skip. */
                 offset?: number;
+                /** @description The largest number of items to return. */
                 limit?: number;
             };
             header?: never;
@@ -13742,6 +16274,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_PredictionState_"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Validation Error */
             422: {
                 headers: {
@@ -13751,15 +16284,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     create_prediction: {
@@ -13771,19 +16297,33 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "classifier_id": "0a1b2c3d4e",
+                 *       "sources": [
+                 *         "/data/new"
+                 *       ],
+                 *       "prevalence": {
+                 *         "round": 0.1
+                 *       }
+                 *     }
+                 */
                 "application/json": components["schemas"]["NewPrediction"];
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description It was created. */
             201: {
                 headers: {
+                    /** @description The address of the result, relative to the server. */
+                    Location?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["PredictionState"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -13811,15 +16351,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     get_prediction: {
@@ -13827,6 +16361,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a prediction. */
                 prediction_id: string;
             };
             cookie?: never;
@@ -13842,6 +16377,7 @@ export interface operations {
                     "application/json": components["schemas"]["PredictionState"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -13860,8 +16396,32 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    remove_prediction: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a prediction. */
+                prediction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -13869,16 +16429,95 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    restore_prediction: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a prediction. */
+                prediction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PredictionState"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     list_prediction_rows: {
         parameters: {
             query?: {
+                /** @description The number of items to skip. */
                 offset?: number;
+                /** @description The largest number of items to return. */
                 limit?: number;
                 /** @description The current label; empty for images without a label. */
                 label?: string | null;
+                /** @description Only images of this group. */
                 group?: string | null;
+                /** @description Only images of this domain. */
                 domain?: string | null;
                 /** @description The most probable class by the classifier. */
                 predicted?: string | null;
@@ -13897,6 +16536,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The ID of a prediction. */
                 prediction_id: string;
             };
             cookie?: never;
@@ -13912,6 +16552,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Row_"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -13930,25 +16571,21 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     get_prediction_row_thumbnail: {
         parameters: {
             query?: {
+                /** @description Length of the longer side in pixels. */
                 side?: number;
             };
             header?: never;
             path: {
+                /** @description The ID of a prediction. */
                 prediction_id: string;
+                /** @description The number of the row, from 0. */
                 k: number;
             };
             cookie?: never;
@@ -13965,6 +16602,7 @@ export interface operations {
                     "image/webp": string;
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -13983,15 +16621,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     get_prediction_row_picture: {
@@ -14008,7 +16639,9 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The ID of a prediction. */
                 prediction_id: string;
+                /** @description The number of the row, from 0. */
                 k: number;
             };
             cookie?: never;
@@ -14024,6 +16657,7 @@ export interface operations {
                     "image/png": string;
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -14042,29 +16676,32 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     correct_prediction: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. */
+                "x-author"?: string | null;
+            };
             path: {
+                /** @description The ID of a prediction. */
                 prediction_id: string;
+                /** @description The number of the row, from 0. */
                 k: number;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "label": "round"
+                 *     }
+                 */
                 "application/json": components["schemas"]["Correction"];
             };
         };
@@ -14078,6 +16715,7 @@ export interface operations {
                     "application/json": components["schemas"]["Row"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -14105,15 +16743,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     download_from_prediction: {
@@ -14121,6 +16753,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a prediction. */
                 prediction_id: string;
             };
             cookie?: never;
@@ -14136,6 +16769,7 @@ export interface operations {
                     "text/csv": string;
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -14154,15 +16788,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     create_dataset_of_prediction: {
@@ -14170,25 +16797,35 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a prediction. */
                 prediction_id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "only": "corrected",
+                 *       "name": "Corrected cells"
+                 *     }
+                 */
                 "application/json": components["schemas"]["DatasetOfPrediction"];
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description It was created. */
             201: {
                 headers: {
+                    /** @description The address of the result, relative to the server. */
+                    Location?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["DatasetState"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -14216,28 +16853,31 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     join_dataset: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. */
+                "x-author"?: string | null;
+            };
             path: {
+                /** @description The ID of a prediction. */
                 prediction_id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "dataset_id": "5f3a1b2c4d6e"
+                 *     }
+                 */
                 "application/json": components["schemas"]["JoinedDataset"];
             };
         };
@@ -14251,6 +16891,7 @@ export interface operations {
                     "application/json": components["schemas"]["JoinResult"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -14278,15 +16919,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     undo_join: {
@@ -14294,12 +16929,23 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a prediction. */
                 prediction_id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "dataset_id": "5f3a1b2c4d6e",
+                 *       "step": {
+                 *         "after": "cells-joined-0123456789abcdef.csv",
+                 *         "before": null,
+                 *         "domain": null
+                 *       }
+                 *     }
+                 */
                 "application/json": components["schemas"]["JoinUndo"];
             };
         };
@@ -14313,6 +16959,7 @@ export interface operations {
                     "application/json": components["schemas"]["DatasetState"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -14340,24 +16987,20 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     preview_join: {
         parameters: {
             query: {
+                /** @description The ID of a dataset. */
                 dataset_id: string;
             };
             header?: never;
             path: {
+                /** @description The ID of a prediction. */
                 prediction_id: string;
             };
             cookie?: never;
@@ -14373,6 +17016,7 @@ export interface operations {
                     "application/json": components["schemas"]["JoinPreview"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -14400,24 +17044,19 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
     classify_image: {
         parameters: {
             query?: never;
             header?: {
+                /** @description The name of the file. Its extension gives the file type. */
                 "x-file-name"?: string | null;
             };
             path: {
+                /** @description The ID of a classifier. A classifier that was trained here has the ID of its training. */
                 classifier_id: string;
             };
             cookie?: never;
@@ -14437,6 +17076,7 @@ export interface operations {
                     "application/json": components["schemas"]["Classified"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
                 headers: {
@@ -14464,21 +17104,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
     };
     list_trash: {
         parameters: {
             query?: {
+                /** @description The number of items to skip. */
                 offset?: number;
+                /** @description The largest number of items to return. */
                 limit?: number;
             };
             header?: never;
@@ -14496,6 +17132,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_DeletedItem_"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             /** @description Validation Error */
             422: {
                 headers: {
@@ -14505,15 +17142,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The error, and what to do about it. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
     };
 }

@@ -12,7 +12,8 @@ export type StudyResults = Schemas['StudyResults'];
 
 const at = (study_id: string) => ({ params: { path: { study_id } } });
 
-export const listPresets = (signal?: AbortSignal) => answer(api.GET('/api/v1/study-presets', { signal }));
+export const listPresets = (signal?: AbortSignal) =>
+  every((query) => api.GET('/api/v1/study-presets', { params: { query }, signal }));
 /** Return all trainings of a study without starting it. */
 export const previewStudy = (body: StudyRequest, signal?: AbortSignal) =>
   answer(api.POST('/api/v1/study-preview', { body, signal }));

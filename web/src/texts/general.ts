@@ -31,6 +31,8 @@ export const general = {
       runs: 'Run folders',
       commands: 'Commands',
       python: 'Python',
+      script: 'Use from a script',
+      problems: 'Errors',
     },
   },
   theme: { label: 'Colors', auto: 'Theme: system', light: 'Theme: light', dark: 'Theme: dark' },

@@ -9,7 +9,16 @@ from fastapi.concurrency import run_in_threadpool
 
 from coverslip.app.files import PICTURE
 from coverslip.app.guard import allow_body, announced
-from coverslip.app.requests import RAW_BODY, Paged, ServedDistances, ServedEstimates, ServedWorkspace, api_router
+from coverslip.app.requests import (
+    RAW_BODY,
+    Locate,
+    Paged,
+    ServedDistances,
+    ServedEstimates,
+    ServedWorkspace,
+    Tag,
+    api_router,
+)
 from coverslip.app.schemas.datasets import (
     DatasetChanges,
     FinishUpload,
@@ -20,7 +29,7 @@ from coverslip.app.schemas.datasets import (
     TableToOpen,
     TimeOf,
 )
-from coverslip.app.schemas.system import problems
+from coverslip.app.schemas.system import TAGGED, located, problems
 from coverslip.experiments.estimating import Counts
 from coverslip.workspace import cleanup, group_suggestions, recipes
 from coverslip.workspace.datasets import folders, grouping, reading_images, sources, state, uploads
@@ -49,17 +58,16 @@ router = api_router("datasets", responses=problems(422))
 @router.get("/datasets")
 def list_datasets(workspace: ServedWorkspace, paging: Paged) -> Page[DatasetState]:
     """The datasets, the newest first."""
-    reading_images.resume(workspace)
     return state.list_datasets(workspace, paging)
 
 
-@router.post("/datasets", status_code=201, responses=problems(404, 422))
-def create_dataset(workspace: ServedWorkspace, new: NewDataset) -> DatasetState:
+@router.post("/datasets", status_code=201, responses=located(201) | problems(404, 422))
+def create_dataset(workspace: ServedWorkspace, new: NewDataset, locate: Locate) -> DatasetState:
     """Open folders or tables as one dataset. Each is a domain.
 
     Errors of the folders and tables are returned at once. The images are read in the background.
     """
-    return sources.open_sources(
+    dataset = sources.open_sources(
         workspace,
         [Source(**source.model_dump()) for source in new.sources],
         name=new.name,
@@ -68,19 +76,24 @@ def create_dataset(workspace: ServedWorkspace, new: NewDataset) -> DatasetState:
         is_labeled=new.is_labeled,
         choices=TableChoices(new.columns, new.crop_size),
     )
+    locate("datasets", dataset.id)
+    return dataset
 
 
-@router.post("/samples", status_code=201)
-def create_samples(workspace: ServedWorkspace) -> DatasetState:
+@router.post("/samples", status_code=201, responses=located(201))
+def create_samples(workspace: ServedWorkspace, locate: Locate) -> DatasetState:
     """Open the synthetic sample images as a dataset. The first request draws them."""
-    return sources.open_samples(workspace)
+    dataset = sources.open_samples(workspace)
+    locate("datasets", dataset.id)
+    return dataset
 
 
-@router.get("/datasets/{dataset_id}", responses=problems(404))
-def get_dataset(workspace: ServedWorkspace, dataset_id: str) -> DatasetState:
+@router.get("/datasets/{dataset_id}", responses=TAGGED | problems(404))
+def get_dataset(workspace: ServedWorkspace, dataset_id: str, tag: Tag) -> DatasetState:
     """One dataset."""
-    reading_images.resume(workspace)
-    return state.dataset_state(workspace, dataset_id)
+    dataset = state.dataset_state(workspace, dataset_id)
+    tag(dataset.revision)
+    return dataset
 
 
 @router.patch(
@@ -131,16 +144,17 @@ def get_leakage_estimate(estimates: ServedEstimates, dataset_id: str) -> Leakage
     return estimates.state_of(dataset_id)
 
 
-@router.post("/datasets/{dataset_id}/leakage-estimate", status_code=202, responses=problems(404, 409))
-def create_leakage_estimate(estimates: ServedEstimates, dataset_id: str) -> LeakageEstimateState:
+@router.post("/datasets/{dataset_id}/leakage-estimate", status_code=202, responses=located(202) | problems(404, 409))
+def create_leakage_estimate(estimates: ServedEstimates, dataset_id: str, locate: Locate) -> LeakageEstimateState:
     """Estimate data leakage with about 2,000 of the images, in a separate process. This also finds shortcuts.
 
     Reports of trainings on these images include the estimate.
     """
+    locate("datasets", dataset_id, "leakage-estimate")
     return estimates.start(dataset_id)
 
 
-@router.delete("/datasets/{dataset_id}/leakage-estimate", status_code=204)
+@router.delete("/datasets/{dataset_id}/leakage-estimate", status_code=204, responses=problems(404))
 def remove_leakage_estimate(estimates: ServedEstimates, dataset_id: str) -> None:
     """Cancel the estimate. An earlier estimate is kept."""
     estimates.cancel(dataset_id)
@@ -152,9 +166,10 @@ def get_distances(distances: ServedDistances, dataset_id: str, other: Others) ->
     return distances.state_of(dataset_id, other)
 
 
-@router.post("/datasets/{dataset_id}/distances", status_code=202, responses=problems(404, 409, 422))
-def create_distances(distances: ServedDistances, dataset_id: str, other: Others) -> DatasetDistances:
+@router.post("/datasets/{dataset_id}/distances", status_code=202, responses=located(202) | problems(404, 409, 422))
+def create_distances(distances: ServedDistances, dataset_id: str, other: Others, locate: Locate) -> DatasetDistances:
     """Measure MMD² and CORAL in a separate process, and recommend a dataset for pretraining."""
+    locate("datasets", dataset_id, "distances", other=other)
     return distances.start(dataset_id, other)
 
 
@@ -256,10 +271,12 @@ def get_folder(
 uploads_router = api_router("uploads", responses=problems(422))
 
 
-@uploads_router.post("/uploads", status_code=201, responses=problems(422))
-def create_upload(workspace: ServedWorkspace, new: NewUpload) -> Upload:
+@uploads_router.post("/uploads", status_code=201, responses=located(201) | problems(422))
+def create_upload(workspace: ServedWorkspace, new: NewUpload, locate: Locate) -> Upload:
     """Start an upload."""
-    return uploads.start_upload(workspace, new.name, is_labeled=new.is_labeled)
+    upload = uploads.start_upload(workspace, new.name, is_labeled=new.is_labeled)
+    locate("uploads", upload.id)
+    return upload
 
 
 @uploads_router.get("/uploads/{upload_id}", responses=problems(404))
@@ -277,41 +294,45 @@ def get_uploaded_table(workspace: ServedWorkspace, upload_id: str) -> UploadedTa
 @uploads_router.put(
     "/uploads/{upload_id}/files/{name:path}",
     status_code=201,
-    responses=problems(404, 409, 413, 422),
+    responses=located(201) | problems(404, 409, 413, 422),
     openapi_extra=RAW_BODY,
 )
-async def send_file(workspace: ServedWorkspace, upload_id: str, name: str, request: Request) -> Upload:
+async def send_file(workspace: ServedWorkspace, upload_id: str, name: str, request: Request, locate: Locate) -> Upload:
     """Upload one file. Its name may contain folders (`class/cell.png`). It replaces a file of the same name."""
+    locate("uploads", upload_id)
     return await _receive(partial(uploads.receive_file, workspace, upload_id, name), request)
 
 
 @uploads_router.put(
     "/uploads/{upload_id}/archive",
     status_code=201,
-    responses=problems(404, 409, 413, 422),
+    responses=located(201) | problems(404, 409, 413, 422),
     openapi_extra=RAW_BODY,
 )
-async def send_archive(workspace: ServedWorkspace, upload_id: str, request: Request) -> Upload:
+async def send_archive(workspace: ServedWorkspace, upload_id: str, request: Request, locate: Locate) -> Upload:
     """Upload a zip file. All its entries are checked before it is unpacked as a whole."""
+    locate("uploads", upload_id)
     return await _receive(partial(uploads.receive_archive, workspace, upload_id), request)
 
 
 @uploads_router.post(
     "/uploads/{upload_id}/finish",
     status_code=201,
-    responses=problems(404, 409, 422),
+    responses=located(201) | problems(404, 409, 422),
 )
-def finish_upload(workspace: ServedWorkspace, upload_id: str, finished: FinishUpload) -> DatasetState:
+def finish_upload(workspace: ServedWorkspace, upload_id: str, finished: FinishUpload, locate: Locate) -> DatasetState:
     """Create a dataset of the files. If this fails, the files are kept for another attempt."""
     table = finished.table
     choices = None if table is None else TableChoices(table.columns, table.crop_size)
-    return uploads.finish_upload(
+    dataset = uploads.finish_upload(
         workspace,
         upload_id,
         is_labeled=finished.is_labeled,
         choices=choices,
         ignores_table=finished.ignores_table,
     )
+    locate("datasets", dataset.id)
+    return dataset
 
 
 @uploads_router.delete("/uploads/{upload_id}", status_code=204, responses=problems(404, 409))

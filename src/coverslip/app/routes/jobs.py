@@ -1,4 +1,4 @@
-"""Trainings, operations on jobs of any kind, and the trash: queue, watch, stop, resume, remove, restore and explain."""
+"""Trainings, operations on jobs of any kind, and the trash: queue, remove and restore; watch, stop, resume, explain."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -7,9 +7,9 @@ from fastapi import Depends, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from coverslip.app.files import PICTURE, image_response
-from coverslip.app.requests import JobQueue, Paged, ServedExplanations, ServedWorkspace, api_router
+from coverslip.app.requests import JobQueue, Locate, Paged, ServedExplanations, ServedWorkspace, api_router
 from coverslip.app.schemas.jobs import NewRun, RunChanges
-from coverslip.app.schemas.system import problems
+from coverslip.app.schemas.system import located, problems
 from coverslip.app.streams import JOB_KINDS, JobState, LastEvent, Watched, events_in_document, events_of
 from coverslip.runs.log import LogLine
 from coverslip.workspace.cleanup import DeletedItem, list_deleted
@@ -74,32 +74,19 @@ def resume_job(workspace: ServedWorkspace, job_id: str, queue: JobQueue) -> JobS
     return _state(workspace, job_id)
 
 
-@router.delete("/jobs/{job_id}", status_code=204, responses=problems(404, 409))
-def remove_job(workspace: ServedWorkspace, job_id: str) -> None:
-    """Move a job and its results to the trash of the workspace."""
-    control.remove_job(workspace, job_id)
-
-
-@router.post("/jobs/{job_id}/restore", responses=problems(404, 409))
-def restore_job(workspace: ServedWorkspace, job_id: str, queue: JobQueue) -> JobState:
-    """Restore a job from the trash."""
-    control.restore_job(workspace, job_id)
-    queue.wake()
-    return _state(workspace, job_id)
-
-
 @router.get("/jobs/{job_id}/rows/{k}/explanation", responses=problems(404, 409, 422))
 def get_explanation(explanations: ServedExplanations, job_id: str, k: int) -> ExplanationState:
     """The progress of the explanation of the k-th row of a job."""
     return explanations.state_of(job_id, k)
 
 
-@router.post("/jobs/{job_id}/rows/{k}/explanation", status_code=202, responses=problems(404, 409, 422))
-def create_explanation(explanations: ServedExplanations, job_id: str, k: int) -> ExplanationState:
+@router.post("/jobs/{job_id}/rows/{k}/explanation", status_code=202, responses=located(202) | problems(404, 409, 422))
+def create_explanation(explanations: ServedExplanations, job_id: str, k: int, locate: Locate) -> ExplanationState:
     """Draw the explanation of an image: a heat map that passed its sanity checks, and similar training images.
 
     A separate process draws it. The first explanation of a classifier takes a minute, because its maps are checked.
     """
+    locate("jobs", job_id, "rows", k, "explanation")
     return explanations.start(job_id, k)
 
 
@@ -130,8 +117,8 @@ def list_runs(workspace: ServedWorkspace, paging: Paged) -> Page[RunState]:
     return runs.list_runs(workspace, paging)
 
 
-@runs_router.post("/runs", status_code=201, responses=problems(404, 409, 422))
-def create_run(workspace: ServedWorkspace, new: NewRun, queue: JobQueue) -> RunState:
+@runs_router.post("/runs", status_code=201, responses=located(201) | problems(404, 409, 422))
+def create_run(workspace: ServedWorkspace, new: NewRun, queue: JobQueue, locate: Locate) -> RunState:
     """Queue a training. Trainings and studies run one at a time."""
     job = control.queue_training(
         workspace,
@@ -142,6 +129,7 @@ def create_run(workspace: ServedWorkspace, new: NewRun, queue: JobQueue) -> RunS
         budget=new.budget,
         repeats_run=new.repeats_run,
     )
+    locate("runs", job)
     queue.wake()
     return runs.run_state(workspace, job)
 
@@ -156,6 +144,20 @@ def get_run(workspace: ServedWorkspace, run_id: str) -> RunStory:
 def change_run(workspace: ServedWorkspace, run_id: str, changes: RunChanges) -> RunState:
     """Rename a training. Its folder keeps its name."""
     control.rename_run(workspace, run_id, changes.name)
+    return runs.run_state(workspace, run_id)
+
+
+@runs_router.delete("/runs/{run_id}", status_code=204, responses=problems(404, 409))
+def remove_run(workspace: ServedWorkspace, run_id: str) -> None:
+    """Move a training and its results to the trash of the workspace."""
+    control.remove_job(workspace, find_job(workspace, run_id, "train").id)
+
+
+@runs_router.post("/runs/{run_id}/restore", responses=problems(404, 409))
+def restore_run(workspace: ServedWorkspace, run_id: str, queue: JobQueue) -> RunState:
+    """Restore a training from the trash. If it was waiting, it is queued again."""
+    control.restore_job(workspace, find_job(workspace, run_id, "train", is_removed=True).id)
+    queue.wake()
     return runs.run_state(workspace, run_id)
 
 

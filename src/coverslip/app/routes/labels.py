@@ -5,7 +5,7 @@ from typing import Any
 from fastapi.responses import StreamingResponse
 
 from coverslip.app.guard import accepting
-from coverslip.app.requests import Paged, ServedWorkspace, api_router
+from coverslip.app.requests import Author, IfMatch, Paged, ServedWorkspace, Tag, api_router
 from coverslip.app.schemas.datasets import (
     ConfirmedLabels,
     ExclusionChange,
@@ -18,7 +18,7 @@ from coverslip.app.schemas.datasets import (
     LabelsTakenBack,
     NewLabels,
 )
-from coverslip.app.schemas.system import problems
+from coverslip.app.schemas.system import TAGGED, problems
 from coverslip.workspace.correcting import history
 from coverslip.workspace.correcting.history import LabelChange, exclude, undo_exclusion
 from coverslip.workspace.datasets import labels, snapshots
@@ -34,54 +34,70 @@ _MAX_BODY = 32 * 2**20  # bytes: 300,000 images whose IDs have 100 characters
 router = api_router("labels", responses=problems(422), route_class=accepting(_MAX_BODY))
 
 
-@router.post(
-    "/datasets/{dataset_id}/labels",
-    responses=problems(404, 409, 422),
-)
-def set_labels(workspace: ServedWorkspace, dataset_id: str, new: NewLabels) -> LabelsGiven:
+@router.post("/datasets/{dataset_id}/labels", responses=TAGGED | problems(404, 409, 412, 422))
+def set_labels(
+    workspace: ServedWorkspace, dataset_id: str, new: NewLabels, if_match: IfMatch, author: Author, tag: Tag
+) -> LabelsGiven:
     """Label some images, or remove their labels. The change is saved at once. A new name becomes a class."""
-    change, n = labels.set_labels(workspace, dataset_id, new.images, new.label)
-    return LabelsGiven(change=change, n=n, dataset=dataset_state(workspace, dataset_id))
+    change, n = labels.set_labels(workspace, dataset_id, new.images, new.label, revisions=if_match, author=author)
+    dataset = dataset_state(workspace, dataset_id)
+    tag(dataset.revision)
+    return LabelsGiven(change=change, n=n, dataset=dataset)
 
 
-@router.post(
-    "/datasets/{dataset_id}/labels/undo",
-    responses=problems(404, 409),
-)
-def undo_labels(workspace: ServedWorkspace, dataset_id: str, step: LabelsStep) -> LabelsTakenBack:
+@router.post("/datasets/{dataset_id}/labels/undo", responses=TAGGED | problems(404, 409, 412))
+def undo_labels(
+    workspace: ServedWorkspace, dataset_id: str, step: LabelsStep, if_match: IfMatch, tag: Tag
+) -> LabelsTakenBack:
     """Undo one change of labels. This is refused if one of its images was labeled again since then."""
-    ids = labels.undo(workspace, dataset_id, step.change)
-    return LabelsTakenBack(images=ids, dataset=dataset_state(workspace, dataset_id))
+    ids = labels.undo(workspace, dataset_id, step.change, revisions=if_match)
+    dataset = dataset_state(workspace, dataset_id)
+    tag(dataset.revision)
+    return LabelsTakenBack(images=ids, dataset=dataset)
 
 
-@router.post(
-    "/datasets/{dataset_id}/labels/redo",
-    responses=problems(404, 409),
-)
-def redo_labels(workspace: ServedWorkspace, dataset_id: str, step: LabelsStep) -> LabelsTakenBack:
+@router.post("/datasets/{dataset_id}/labels/redo", responses=TAGGED | problems(404, 409, 412))
+def redo_labels(
+    workspace: ServedWorkspace, dataset_id: str, step: LabelsStep, if_match: IfMatch, tag: Tag
+) -> LabelsTakenBack:
     """Redo a change of labels. This is refused if one of its images was labeled again since then."""
-    ids = labels.redo(workspace, dataset_id, step.change)
-    return LabelsTakenBack(images=ids, dataset=dataset_state(workspace, dataset_id))
+    ids = labels.redo(workspace, dataset_id, step.change, revisions=if_match)
+    dataset = dataset_state(workspace, dataset_id)
+    tag(dataset.revision)
+    return LabelsTakenBack(images=ids, dataset=dataset)
 
 
-@router.post("/datasets/{dataset_id}/exclusions", responses=problems(404, 409))
-def exclude_images(workspace: ServedWorkspace, dataset_id: str, body: ExclusionChange) -> ImagesExcluded:
+@router.post("/datasets/{dataset_id}/exclusions", responses=TAGGED | problems(404, 409, 412))
+def exclude_images(
+    workspace: ServedWorkspace, dataset_id: str, body: ExclusionChange, if_match: IfMatch, tag: Tag
+) -> ImagesExcluded:
     """Exclude images, or include them. Excluded images are shown, but neither counted nor used in training."""
-    change, n = exclude(workspace, dataset_id, body.images, is_excluded=body.is_excluded)
-    return ImagesExcluded(change=change, n=n, dataset=dataset_state(workspace, dataset_id))
+    change, n = exclude(workspace, dataset_id, body.images, is_excluded=body.is_excluded, revisions=if_match)
+    dataset = dataset_state(workspace, dataset_id)
+    tag(dataset.revision)
+    return ImagesExcluded(change=change, n=n, dataset=dataset)
 
 
-@router.post("/datasets/{dataset_id}/exclusions/undo", responses=problems(404, 409))
-def undo_exclusions(workspace: ServedWorkspace, dataset_id: str, body: ExclusionUndo) -> ExclusionUndone:
+@router.post("/datasets/{dataset_id}/exclusions/undo", responses=TAGGED | problems(404, 409, 412))
+def undo_exclusions(
+    workspace: ServedWorkspace, dataset_id: str, body: ExclusionUndo, if_match: IfMatch, tag: Tag
+) -> ExclusionUndone:
     """Undo one exclusion or inclusion, for those of its images that were not excluded or included since then."""
-    n = undo_exclusion(workspace, dataset_id, body.change)
-    return ExclusionUndone(n=n, dataset=dataset_state(workspace, dataset_id))
+    n = undo_exclusion(workspace, dataset_id, body.change, revisions=if_match)
+    dataset = dataset_state(workspace, dataset_id)
+    tag(dataset.revision)
+    return ExclusionUndone(n=n, dataset=dataset)
 
 
-@router.post("/datasets/{dataset_id}/confirmed-labels", responses=problems(404, 409))
-def confirm_labels(workspace: ServedWorkspace, dataset_id: str, body: ConfirmedLabels) -> LabelsConfirmed:
+@router.post("/datasets/{dataset_id}/confirmed-labels", responses=problems(404, 409, 412))
+def confirm_labels(
+    workspace: ServedWorkspace, dataset_id: str, body: ConfirmedLabels, if_match: IfMatch, author: Author
+) -> LabelsConfirmed:
     """Confirm labels as right, or remove confirmations: a confirmed label is not listed as a suspected label error."""
-    return LabelsConfirmed(labels.confirm_labels(workspace, dataset_id, body.images, is_confirmed=body.is_confirmed))
+    ids = labels.confirm_labels(
+        workspace, dataset_id, body.images, is_confirmed=body.is_confirmed, revisions=if_match, author=author
+    )
+    return LabelsConfirmed(ids)
 
 
 @router.get("/datasets/{dataset_id}/label-changes", responses=problems(404))

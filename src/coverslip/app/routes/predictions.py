@@ -9,15 +9,16 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
 from coverslip.app.files import IMAGE, PICTURE, TABLE, Viewed, image_response
-from coverslip.app.requests import RAW_BODY, JobQueue, Paged, ServedWorkspace, api_router, received
+from coverslip.app.requests import RAW_BODY, Author, JobQueue, Locate, Paged, ServedWorkspace, api_router, received
 from coverslip.app.schemas.datasets import FilteredPage
 from coverslip.app.schemas.jobs import Correction, DatasetOfPrediction, JoinedDataset, JoinUndo, NewPrediction
-from coverslip.app.schemas.system import problems
+from coverslip.app.schemas.system import located, problems
 from coverslip.workspace.correcting import corrections, joining
 from coverslip.workspace.correcting.joining import JoinPreview, JoinResult
 from coverslip.workspace.datasets.state import DatasetState
+from coverslip.workspace.jobs import control
+from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.predictions import rows, state
-from coverslip.workspace.predictions import state as predictions
 from coverslip.workspace.predictions.classifiers import Classified, LoadedClassifiers
 from coverslip.workspace.predictions.rows import Row
 from coverslip.workspace.predictions.state import PredictionState
@@ -31,15 +32,17 @@ _MOST_IMAGE_BYTES = 200 * 2**20
 @router.get("/predictions")
 def list_predictions(workspace: ServedWorkspace, paging: Paged) -> Page[PredictionState]:
     """The predictions, the newest first."""
-    return predictions.list_predictions(workspace, paging)
+    return state.list_predictions(workspace, paging)
 
 
 @router.post(
     "/predictions",
     status_code=201,
-    responses=problems(404, 409, 422),
+    responses=located(201) | problems(404, 409, 422),
 )
-def create_prediction(workspace: ServedWorkspace, new: NewPrediction, queue: JobQueue) -> PredictionState:
+def create_prediction(
+    workspace: ServedWorkspace, new: NewPrediction, queue: JobQueue, locate: Locate
+) -> PredictionState:
     """Queue a prediction. Predictions run one at a time, also during a training."""
     job = state.queue_prediction(
         workspace,
@@ -49,8 +52,9 @@ def create_prediction(workspace: ServedWorkspace, new: NewPrediction, queue: Job
         name=new.name,
         prevalence=new.prevalence,
     )
+    locate("predictions", job)
     queue.wake()
-    return predictions.prediction_state(workspace, job)
+    return state.prediction_state(workspace, job)
 
 
 @router.get(
@@ -59,7 +63,21 @@ def create_prediction(workspace: ServedWorkspace, new: NewPrediction, queue: Job
 )
 def get_prediction(workspace: ServedWorkspace, prediction_id: str) -> PredictionState:
     """The current state of a prediction."""
-    return predictions.prediction_state(workspace, prediction_id)
+    return state.prediction_state(workspace, prediction_id)
+
+
+@router.delete("/predictions/{prediction_id}", status_code=204, responses=problems(404, 409))
+def remove_prediction(workspace: ServedWorkspace, prediction_id: str) -> None:
+    """Move a prediction and its results to the trash of the workspace."""
+    control.remove_job(workspace, find_job(workspace, prediction_id, "predict").id)
+
+
+@router.post("/predictions/{prediction_id}/restore", responses=problems(404, 409))
+def restore_prediction(workspace: ServedWorkspace, prediction_id: str, queue: JobQueue) -> PredictionState:
+    """Restore a prediction from the trash. If it was waiting, it is queued again."""
+    control.restore_job(workspace, find_job(workspace, prediction_id, "predict", is_removed=True).id)
+    queue.wake()
+    return state.prediction_state(workspace, prediction_id)
 
 
 @router.get(
@@ -101,11 +119,14 @@ def get_prediction_row_picture(workspace: ServedWorkspace, prediction_id: str, k
     "/predictions/{prediction_id}/rows/{k}/correction",
     responses=problems(404, 409, 422),
 )
-def correct_prediction(workspace: ServedWorkspace, prediction_id: str, k: int, correction: Correction) -> Row:
+def correct_prediction(
+    workspace: ServedWorkspace, prediction_id: str, k: int, correction: Correction, author: Author
+) -> Row:
     """Correct or confirm the class of an image, or exclude it. The answer is saved at once."""
     undone = correction.undoes
     undoes = None if undone is None else (undone.excluded or undone.label,)
-    return corrections.correct(workspace, prediction_id, k, correction.excluded or correction.label, undoes=undoes)
+    answer = correction.excluded or correction.label
+    return corrections.correct(workspace, prediction_id, k, answer, undoes=undoes, author=author)
 
 
 @router.get(
@@ -114,7 +135,7 @@ def correct_prediction(workspace: ServedWorkspace, prediction_id: str, k: int, c
     responses=TABLE | problems(404),
 )
 def download_from_prediction(workspace: ServedWorkspace, prediction_id: str) -> Response:
-    """`predictions.csv`, with the columns `corrected` and `excluded` if there are corrections."""
+    """`predictions.csv`, with the columns `corrected`, `excluded` and `corrected_by` if there are corrections."""
     text = corrections.csv_of(workspace, prediction_id)
     headers = {"Content-Disposition": 'attachment; filename="predictions.csv"'}
     return StreamingResponse(text, media_type="text/csv", headers=headers)
@@ -123,24 +144,26 @@ def download_from_prediction(workspace: ServedWorkspace, prediction_id: str) -> 
 @router.post(
     "/predictions/{prediction_id}/dataset",
     status_code=201,
-    responses=problems(404, 409, 422),
+    responses=located(201) | problems(404, 409, 422),
 )
 def create_dataset_of_prediction(
-    workspace: ServedWorkspace, prediction_id: str, body: DatasetOfPrediction
+    workspace: ServedWorkspace, prediction_id: str, body: DatasetOfPrediction, locate: Locate
 ) -> DatasetState:
     """Create a dataset that is labeled by the corrections, or by predictions and corrections."""
-    return corrections.dataset_of(workspace, prediction_id, only=body.only, name=body.name)
+    dataset = corrections.dataset_of(workspace, prediction_id, only=body.only, name=body.name)
+    locate("datasets", dataset.id)
+    return dataset
 
 
 @router.post("/predictions/{prediction_id}/join", responses=problems(404, 409, 422))
-def join_dataset(workspace: ServedWorkspace, prediction_id: str, body: JoinedDataset) -> JoinResult:
+def join_dataset(workspace: ServedWorkspace, prediction_id: str, body: JoinedDataset, author: Author) -> JoinResult:
     """Add the images with a corrected or confirmed class to a dataset, as a further source.
 
     Repeat the request after further corrections: the source is replaced. Images of the dataset's other sources are not
     added again: they get the corrected label, or are excluded. Removing the source removes the added images; corrected
     labels of other images stay.
     """
-    return joining.join_dataset(workspace, prediction_id, body.dataset_id)
+    return joining.join_dataset(workspace, prediction_id, body.dataset_id, author=author)
 
 
 @router.post("/predictions/{prediction_id}/join/undo", responses=problems(404, 409, 422))

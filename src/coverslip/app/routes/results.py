@@ -19,10 +19,21 @@ from coverslip.app.files import (
     image_response,
     report_response,
 )
-from coverslip.app.requests import RAW_BODY, JobQueue, Paged, ServedWorkspace, api_router, received
+from coverslip.app.requests import (
+    RAW_BODY,
+    Author,
+    IfMatch,
+    JobQueue,
+    Locate,
+    Paged,
+    ServedWorkspace,
+    Tag,
+    api_router,
+    received,
+)
 from coverslip.app.schemas.datasets import FilteredPage
 from coverslip.app.schemas.jobs import CorrectedRow, Decision, LabelCorrection, NewEvaluation
-from coverslip.app.schemas.system import problems
+from coverslip.app.schemas.system import TAGGED, located, problems
 from coverslip.experiments.rethreshold import Thresholds
 from coverslip.reports.comparison import Comparison
 from coverslip.workspace import evaluations
@@ -35,7 +46,7 @@ from coverslip.workspace.correcting.trained_images import (
     start_label_check,
 )
 from coverslip.workspace.evaluations import EvaluationOutlook, EvaluationState
-from coverslip.workspace.jobs import downloads, results
+from coverslip.workspace.jobs import control, downloads, results
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.jobs.results import EvaluationResults, Results
 from coverslip.workspace.predictions import classifiers, measured, rows
@@ -78,16 +89,22 @@ def get_results(workspace: ServedWorkspace, run_id: str) -> Results:
     return results.results_of(workspace, run_id)
 
 
-@router.get("/runs/{run_id}/thresholds", responses=problems(404, 409, 422))
-def get_thresholds(workspace: ServedWorkspace, run_id: str) -> Thresholds:
+@router.get("/runs/{run_id}/thresholds", responses=TAGGED | problems(404, 409, 422))
+def get_thresholds(workspace: ServedWorkspace, run_id: str, tag: Tag) -> Thresholds:
     """The decision threshold of a classifier of two classes, and the effect of others on validation images."""
-    return classifiers.thresholds(workspace, run_id)
+    thresholds = classifiers.thresholds(workspace, run_id)
+    tag(classifiers.revision_of(thresholds))
+    return thresholds
 
 
-@router.put("/runs/{run_id}/decision", responses=problems(404, 409, 422))
-def set_decision(workspace: ServedWorkspace, run_id: str, decision: Decision) -> Thresholds:
+@router.put("/runs/{run_id}/decision", responses=TAGGED | problems(404, 409, 412, 422))
+def set_decision(
+    workspace: ServedWorkspace, run_id: str, decision: Decision, if_match: IfMatch, tag: Tag
+) -> Thresholds:
     """Change the decision threshold, chosen on validation images. Results and report are updated."""
-    return classifiers.set_decision(workspace, run_id, decision.model_dump())
+    thresholds = classifiers.set_decision(workspace, run_id, decision.model_dump(), revisions=if_match)
+    tag(classifiers.revision_of(thresholds))
+    return thresholds
 
 
 @router.get("/runs/{run_id}/rows", responses=problems(404, 409))
@@ -108,16 +125,22 @@ def get_label_errors(workspace: ServedWorkspace, run_id: str) -> LabelErrorsStat
     return label_errors_state(workspace, run_id)
 
 
-@router.post("/runs/{run_id}/label-errors", status_code=202, responses=problems(404, 409, 422))
-def create_label_errors(workspace: ServedWorkspace, run_id: str) -> LabelErrorsState:
+@router.post("/runs/{run_id}/label-errors", status_code=202, responses=located(202) | problems(404, 409, 422))
+def create_label_errors(workspace: ServedWorkspace, run_id: str, locate: Locate) -> LabelErrorsState:
     """Start the search for label errors, which may take minutes. Poll the state until it is done."""
+    locate("runs", run_id, "label-errors")
     return start_label_check(workspace, run_id)
 
 
-@router.put("/runs/{run_id}/rows/{k}/correction", responses=problems(404, 409, 422))
-def correct_run_row(workspace: ServedWorkspace, run_id: str, k: int, correction: LabelCorrection) -> CorrectedRow:
-    """Change the label of a measured image in its dataset. The label is saved at once."""
-    row, change = correct_measured(workspace, run_id, k, correction.label)
+@router.put("/runs/{run_id}/rows/{k}/correction", responses=problems(404, 409, 412, 422))
+def correct_run_row(
+    workspace: ServedWorkspace, run_id: str, k: int, correction: LabelCorrection, if_match: IfMatch, author: Author
+) -> CorrectedRow:
+    """Change the label of a measured image in its dataset. The label is saved at once.
+
+    `If-Match` takes the ETag of the dataset.
+    """
+    row, change = correct_measured(workspace, run_id, k, correction.label, revisions=if_match, author=author)
     return CorrectedRow(row, change)
 
 
@@ -194,16 +217,25 @@ def list_classifiers(workspace: ServedWorkspace, paging: Paged) -> Page[Classifi
 @router.post(
     "/classifiers",
     status_code=201,
-    responses=problems(413, 422),
+    responses=located(201) | problems(413, 422),
     openapi_extra=RAW_BODY,
 )
-async def import_classifier(workspace: ServedWorkspace, request: Request, name: str | None = None) -> Classifier:
+async def import_classifier(
+    workspace: ServedWorkspace, request: Request, locate: Locate, name: str | None = None
+) -> Classifier:
     """Import a `.coverslip` file into the workspace."""
     async with received(
         request, workspace.folder / "classifiers", most_bytes=_MOST_CLASSIFIER_BYTES, suffix=".coverslip"
     ) as file:
         imported = await run_in_threadpool(classifiers.import_file, workspace, file, name)
+    locate("classifiers", imported.id)
     return await run_in_threadpool(classifiers.describe_imported, imported)
+
+
+@router.get("/classifiers/{classifier_id}", responses=problems(404, 422))
+def get_classifier(workspace: ServedWorkspace, classifier_id: str) -> Classifier:
+    """A classifier that was trained here or imported."""
+    return classifiers.classifier_state(workspace, classifier_id)
 
 
 @router.delete("/classifiers/{classifier_id}", status_code=204, responses=problems(404))
@@ -241,11 +273,14 @@ def get_evaluation_outlook(
 @evaluations_router.post(
     "/runs/{run_id}/evaluations",
     status_code=201,
-    responses=problems(404, 409, 422),
+    responses=located(201) | problems(404, 409, 422),
 )
-def create_evaluation(workspace: ServedWorkspace, run_id: str, new: NewEvaluation, queue: JobQueue) -> EvaluationState:
+def create_evaluation(
+    workspace: ServedWorkspace, run_id: str, new: NewEvaluation, queue: JobQueue, locate: Locate
+) -> EvaluationState:
     """Queue an evaluation with the current labels. Evaluations run one at a time, also during a training."""
     job = evaluations.queue_evaluation(workspace, run_id, dataset_id=new.dataset_id, name=new.name)
+    locate("evaluations", job)
     queue.wake()
     return evaluations.evaluation_state(workspace, job)
 
@@ -253,6 +288,20 @@ def create_evaluation(workspace: ServedWorkspace, run_id: str, new: NewEvaluatio
 @evaluations_router.get("/evaluations/{evaluation_id}", responses=problems(404))
 def get_evaluation(workspace: ServedWorkspace, evaluation_id: str) -> EvaluationState:
     """The current state of an evaluation."""
+    return evaluations.evaluation_state(workspace, evaluation_id)
+
+
+@evaluations_router.delete("/evaluations/{evaluation_id}", status_code=204, responses=problems(404, 409))
+def remove_evaluation(workspace: ServedWorkspace, evaluation_id: str) -> None:
+    """Move an evaluation and its results to the trash of the workspace."""
+    control.remove_job(workspace, find_job(workspace, evaluation_id, "evaluate").id)
+
+
+@evaluations_router.post("/evaluations/{evaluation_id}/restore", responses=problems(404, 409))
+def restore_evaluation(workspace: ServedWorkspace, evaluation_id: str, queue: JobQueue) -> EvaluationState:
+    """Restore an evaluation from the trash. If it was waiting, it is queued again."""
+    control.restore_job(workspace, find_job(workspace, evaluation_id, "evaluate", is_removed=True).id)
+    queue.wake()
     return evaluations.evaluation_state(workspace, evaluation_id)
 
 
@@ -273,12 +322,20 @@ def list_evaluation_rows(
     return measured.page_of_measured(workspace, evaluation_id, page, offset=page.offset, limit=page.limit)
 
 
-@evaluations_router.put("/evaluations/{evaluation_id}/rows/{k}/correction", responses=problems(404, 409, 422))
+@evaluations_router.put("/evaluations/{evaluation_id}/rows/{k}/correction", responses=problems(404, 409, 412, 422))
 def correct_evaluation_row(
-    workspace: ServedWorkspace, evaluation_id: str, k: int, correction: LabelCorrection
+    workspace: ServedWorkspace,
+    evaluation_id: str,
+    k: int,
+    correction: LabelCorrection,
+    if_match: IfMatch,
+    author: Author,
 ) -> CorrectedRow:
-    """Change the label of a measured image in its dataset. The label is saved at once."""
-    row, change = correct_measured(workspace, evaluation_id, k, correction.label)
+    """Change the label of a measured image in its dataset. The label is saved at once.
+
+    `If-Match` takes the ETag of the dataset.
+    """
+    row, change = correct_measured(workspace, evaluation_id, k, correction.label, revisions=if_match, author=author)
     return CorrectedRow(row, change)
 
 

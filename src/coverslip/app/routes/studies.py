@@ -4,9 +4,11 @@ from fastapi import Response
 from fastapi.responses import HTMLResponse, StreamingResponse
 
 from coverslip.app.files import FIGURE, TABLE, FigureFile, figure_response, file_response, report_response
-from coverslip.app.requests import JobQueue, Paged, ServedWorkspace, api_router
+from coverslip.app.requests import JobQueue, Locate, Paged, ServedWorkspace, api_router
 from coverslip.app.schemas.jobs import NewStudy, StudyRequest
-from coverslip.app.schemas.system import problems
+from coverslip.app.schemas.system import located, problems
+from coverslip.workspace.jobs import control
+from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.store.rows import Page
 from coverslip.workspace.studies import planning, state
 from coverslip.workspace.studies.planning import StudyChoices, StudyOutlook, StudyPreset
@@ -16,9 +18,9 @@ router = api_router("studies")
 
 
 @router.get("/study-presets")
-def list_study_presets() -> list[StudyPreset]:
+def list_study_presets(paging: Paged) -> Page[StudyPreset]:
     """Studies of publications that can be repeated with other images."""
-    return planning.list_presets()
+    return paging.page_of(planning.list_presets())
 
 
 @router.post("/study-preview", responses=problems(404, 409, 422))
@@ -39,10 +41,11 @@ def list_network_findings(workspace: ServedWorkspace, dataset_id: str, paging: P
     return paging.page_of(state.findings_on(workspace, dataset_id))
 
 
-@router.post("/studies", status_code=201, responses=problems(404, 409, 422))
-def create_study(workspace: ServedWorkspace, new: NewStudy, queue: JobQueue) -> StudyState:
+@router.post("/studies", status_code=201, responses=located(201) | problems(404, 409, 422))
+def create_study(workspace: ServedWorkspace, new: NewStudy, queue: JobQueue, locate: Locate) -> StudyState:
     """Queue a study with the current labels. Trainings and studies run one at a time."""
     job = planning.queue_study(workspace, _choices(new), name=new.name)
+    locate("studies", job)
     queue.wake()
     return state.study_state(workspace, job)
 
@@ -51,6 +54,20 @@ def create_study(workspace: ServedWorkspace, new: NewStudy, queue: JobQueue) -> 
 def get_study(workspace: ServedWorkspace, study_id: str) -> StudyStory:
     """A study with the current state of its trainings. Those that have started are runs."""
     return state.study_story(workspace, study_id)
+
+
+@router.delete("/studies/{study_id}", status_code=204, responses=problems(404, 409))
+def remove_study(workspace: ServedWorkspace, study_id: str) -> None:
+    """Move a study, its trainings and their results to the trash of the workspace."""
+    control.remove_job(workspace, find_job(workspace, study_id, "study").id)
+
+
+@router.post("/studies/{study_id}/restore", responses=problems(404, 409))
+def restore_study(workspace: ServedWorkspace, study_id: str, queue: JobQueue) -> StudyState:
+    """Restore a study with its trainings from the trash. If it was waiting, it is queued again."""
+    control.restore_job(workspace, find_job(workspace, study_id, "study", is_removed=True).id)
+    queue.wake()
+    return state.study_state(workspace, study_id)
 
 
 @router.get("/studies/{study_id}/results", responses=problems(404, 409, 422))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
@@ -60,6 +60,7 @@ class ChoicesOfRecipe(BaseModel):
 _WHAT = {
     404: "Nothing has this ID.",
     409: "This is not possible in the current state.",
+    412: "The object has changed since the client read it: its ETag is not in If-Match.",
     413: "The request is larger than the server accepts.",
     422: "The request is not valid; `title` and `do` say why.",
 }
@@ -76,7 +77,10 @@ class FieldProblem(BaseModel):
 class Problem(BaseModel):
     """Why a request could not be answered, and what to do about it."""
 
-    type: str = "about:blank"
+    type: str = Field(
+        description="The address of the section of the help about this code.",
+        json_schema_extra={"format": "uri-reference"},
+    )
     kind: str = Field(description="The kind of problem: `bad-recipe`, `leakage-found`, `not-found`, …")
     code: str = Field(description="The message. It is stable; its text may change.")
     title: str = Field(description="What happened, in a sentence.")
@@ -96,6 +100,21 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:  # Any: FastAPI
     """Return the documented error responses of a route."""
     return {status: {"model": Problem, "description": _WHAT[status]} for status in statuses}
 
+
+_SUCCESS = {201: "It was created.", 202: "The work was started. Its state is at the Location."}
+
+
+def located(status: Literal[201, 202]) -> dict[int | str, dict[str, Any]]:  # Any: FastAPI's own type
+    """Return the documented success of a route that calls `locate`."""
+    schema = {"type": "string", "format": "uri-reference"}
+    location = {"description": "The address of the result, relative to the server.", "schema": schema}
+    return {status: {"description": _SUCCESS[status], "headers": {"Location": location}}}
+
+
+_ETAG = {"description": "The revision, for the header If-Match of a change.", "schema": {"type": "string"}}
+TAGGED: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type
+    200: {"description": "The current state.", "headers": {"ETag": _ETAG}}
+}
 
 Json = dict[str, Any]  # Any: JSON values
 

@@ -116,6 +116,12 @@ original-location-taken = Another file or folder of the same name is at the orig
 no-such-dataset = This dataset does not exist
     .do = It may have been removed. Look at the list of datasets.
 
+dataset-changed-since = Labels, groups or images of this dataset changed in the meantime, so nothing was changed
+    .do = Read the dataset again, and repeat the request with its new ETag.
+
+decision-changed-since = The decision threshold of this run changed in the meantime, so nothing was changed
+    .do = Read the thresholds again, and repeat the request with their new ETag.
+
 images-changed = { $n_missing ->
         [one] { $n_missing } of these images is
        *[other] { $n_missing } of these images are
@@ -144,7 +150,7 @@ unlabeled-dataset = No image has a label
     .do = Label some images of each class first.
 
 source-not-absolute = '{ $path }' is not an absolute path
-    .do = Give the whole path of a folder, such as /home/me/cells.
+    .do = Give the whole path of a folder, such as /data/cells.
 
 source-not-text = The name of this file or folder is not text
     .do = Rename the file or folder.

@@ -3,7 +3,7 @@
 import hashlib
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -15,6 +15,7 @@ from sqlalchemy.dialects.sqlite import insert
 from coverslip.datasets import ALIASES, name_as_text, plain_name
 from coverslip.errors import Conflict, NotFound
 from coverslip.files import CsvWriter, safe_cell, write_bytes
+from coverslip.machine import account_name
 from coverslip.messages import text
 from coverslip.runs import Prediction, cells_of, columns_for
 from coverslip.runs.images import ImageSource
@@ -28,7 +29,7 @@ from coverslip.workspace.predictions.measured import position_of, row_of_measure
 from coverslip.workspace.predictions.rows import (
     Exclusion,
     Row,
-    corrections_of,
+    authors_of,
     every_row,
     image_source_of_row,
     prediction_row,
@@ -39,7 +40,15 @@ from coverslip.workspace.store.rows import AnyRow, ChangedSince, class_order, da
 from coverslip.workspace.store.workspace import Workspace
 
 
-def correct_measured(workspace: Workspace, job_id: str, k: int, label: str | None) -> tuple[Row, int | None]:
+def correct_measured(
+    workspace: Workspace,
+    job_id: str,
+    k: int,
+    label: str | None,
+    *,
+    revisions: Collection[str] | None = None,
+    author: str | None = None,
+) -> tuple[Row, int | None]:
     """Change the label of an image of a training or an evaluation, in its dataset.
 
     Args:
@@ -48,6 +57,8 @@ def correct_measured(workspace: Workspace, job_id: str, k: int, label: str | Non
         k: the number of the row.
         label: a class of the dataset, or a new one; None undoes the correction of this job, unless another change of
             the label followed.
+        revisions: the expected revisions of the dataset; None: any.
+        author: who changes the label; None: the user account of this process.
 
     Returns:
         The row, and the number of the change of the dataset's labels (None if no label changed).
@@ -55,6 +66,7 @@ def correct_measured(workspace: Workspace, job_id: str, k: int, label: str | Non
     Raises:
         NotFound: there is no such job or row, or its dataset was removed.
         Conflict: nothing was measured yet, or the image is not in a dataset of the app.
+        PreconditionFailed: the dataset has another revision.
         CoverslipError: this cannot be the name of a class.
     """
     job = find_job(workspace, job_id, "train", "evaluate")
@@ -63,7 +75,7 @@ def correct_measured(workspace: Workspace, job_id: str, k: int, label: str | Non
         raise Conflict("labels-without-dataset")
     change = None
     with write_transaction(workspace.engine) as connection:
-        dataset = dataset_row(connection, job.dataset_id)
+        dataset = dataset_row(connection, job.dataset_id, revisions)
         position = position_of(connection, job.dataset_id, picture)
         if position is None:
             raise NotFound("image-left-dataset")
@@ -71,7 +83,7 @@ def correct_measured(workspace: Workspace, job_id: str, k: int, label: str | Non
         if label is None:
             label, is_changed = label_before(connection, job.dataset_id, position, job_id=job.id)
         if is_changed:
-            change, _ = label_positions(connection, dataset, [position], label, job_id=job.id)
+            change, _ = label_positions(connection, dataset, [position], label, job_id=job.id, author=author)
     return row_of_measured(workspace, job_id, k), change
 
 
@@ -176,7 +188,13 @@ Answer = str | Exclusion | None  # the class of an image, or why it is excluded
 
 
 def correct(
-    workspace: Workspace, prediction_id: str, k: int, answer: Answer, *, undoes: tuple[Answer] | None = None
+    workspace: Workspace,
+    prediction_id: str,
+    k: int,
+    answer: Answer,
+    *,
+    undoes: tuple[Answer] | None = None,
+    author: str | None = None,
 ) -> Row:
     """Save the answer of a user about an image: its class, or why it is excluded; None removes the answer.
 
@@ -188,6 +206,7 @@ def correct(
         k: the number of the row.
         answer: the answer.
         undoes: the answer that this one undoes.
+        author: who answers; None: the user account of this process.
 
     Raises:
         NotFound: there is no such row.
@@ -206,10 +225,12 @@ def correct(
         if answer is None:
             connection.execute(delete(db.corrections).where(is_row))
         else:
-            values = {"label": str(answer), "made": now(), "is_excluded": isinstance(answer, Exclusion)}
+            made_by = author or account_name()
+            is_excluded = isinstance(answer, Exclusion)
+            values = {"label": str(answer), "made": now(), "made_by": made_by, "is_excluded": is_excluded}
             new = insert(db.corrections).values(job_id=prediction_id, row=k, **values)
             connection.execute(new.on_conflict_do_update(index_elements=["job_id", "row"], set_=values))
-        _answer_in_dataset(connection, job, picture, answer)
+        _answer_in_dataset(connection, job, picture, answer, author)
     return prediction_row(workspace, job, k)
 
 
@@ -219,7 +240,9 @@ def _answer_of(saved: AnyRow | None) -> Answer:
     return Exclusion(saved.label) if saved.is_excluded else str(saved.label)
 
 
-def _answer_in_dataset(connection: Connection, job: Job, picture: ImageSource, answer: Answer) -> None:
+def _answer_in_dataset(
+    connection: Connection, job: Job, picture: ImageSource, answer: Answer, author: str | None
+) -> None:
     """Label or exclude the image in its dataset, if it is still there.
 
     Images that were excluded in the gallery of the dataset stay excluded.
@@ -244,28 +267,29 @@ def _answer_in_dataset(connection: Connection, job: Job, picture: ImageSource, a
         else:
             label = answer
             add_classes(connection, dataset_row(connection, job.dataset_id), job.choices["classes"])
-        label_positions(connection, dataset_row(connection, job.dataset_id), [position], label, job_id=job.id)
+        dataset = dataset_row(connection, job.dataset_id)
+        label_positions(connection, dataset, [position], label, job_id=job.id, author=author)
 
 
 def csv_of(workspace: Workspace, prediction_id: str) -> Iterator[str]:
-    """Yield `predictions.csv`, with columns `corrected` and `excluded` after `decision` if there are corrections.
+    """Yield `predictions.csv`. If there are corrections, columns about them follow `decision`.
 
     Raises:
         NotFound: there is no such prediction.
     """
     job = find_job(workspace, prediction_id, "predict")
     classes = [str(name) for name in job.choices["classes"]]
-    is_corrected = bool(corrections_of(workspace, prediction_id))
+    authors = authors_of(workspace, prediction_id)
 
     def chunks() -> Iterator[str]:
         buffer = io.StringIO()
         writer = CsvWriter(buffer)
         header = [safe_cell(name) for name in columns_for(classes)]
-        writer.writerow(_with(header, "corrected", "excluded") if is_corrected else header)
+        writer.writerow(_with(header, "corrected", "excluded", "corrected_by") if authors else header)
         for n, (row, _) in enumerate(every_row(workspace, job), start=1):
             cells = cells_of(_as_prediction(row), len(classes))
-            answers = (safe_cell(row.correction or ""), row.excluded or "")
-            writer.writerow(_with(cells, *answers) if is_corrected else cells)
+            answers = (safe_cell(row.correction or ""), row.excluded or "", safe_cell(authors.get(row.k, "")))
+            writer.writerow(_with(cells, *answers) if authors else cells)
             if n % _ROWS_AT_ONCE == 0:
                 yield buffer.getvalue()
                 buffer.seek(0)

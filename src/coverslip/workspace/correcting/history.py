@@ -25,7 +25,12 @@ _CHANGE = "change:"  # prefix of its ID in `excluded_by`, which also holds IDs o
 
 
 def exclude(
-    workspace: Workspace, dataset_id: str, image_ids: Collection[str], *, is_excluded: bool
+    workspace: Workspace,
+    dataset_id: str,
+    image_ids: Collection[str],
+    *,
+    is_excluded: bool,
+    revisions: Collection[str] | None = None,
 ) -> tuple[str | None, int]:
     """Exclude images, or include them.
 
@@ -34,17 +39,19 @@ def exclude(
         dataset_id: the dataset.
         image_ids: the images. An undo of an earlier change does not affect them any more.
         is_excluded: exclude them; otherwise include them.
+        revisions: the expected revisions of the dataset; None: any.
 
     Returns:
         The ID for undoing the change (None if nothing changed), and the number of images that changed.
 
     Raises:
         NotFound: there is no such dataset.
+        PreconditionFailed: it has another revision.
         ImagesChanged: one of the images is not in it; nothing is changed.
     """
     change = new_id()
     with write_transaction(workspace.engine) as connection:
-        dataset_row(connection, dataset_id)
+        dataset_row(connection, dataset_id, revisions)
         positions = positions_of(connection, dataset_id, image_ids)
         is_selected = (images.c.dataset_id == dataset_id) & images.c.position.in_(values(json.dumps(positions)))
         is_changed = images.c.is_excluded != is_excluded
@@ -58,7 +65,9 @@ def exclude(
     return (change if n else None), n
 
 
-def undo_exclusion(workspace: Workspace, dataset_id: str, change: str) -> int:
+def undo_exclusion(
+    workspace: Workspace, dataset_id: str, change: str, *, revisions: Collection[str] | None = None
+) -> int:
     """Undo one change of `exclude`, for those of its images that were neither excluded nor included since then.
 
     Returns:
@@ -66,10 +75,11 @@ def undo_exclusion(workspace: Workspace, dataset_id: str, change: str) -> int:
 
     Raises:
         NotFound: there is no such dataset.
+        PreconditionFailed: its revision is not one of `revisions`.
         ChangedSince: there are none.
     """
     with write_transaction(workspace.engine) as connection:
-        dataset_row(connection, dataset_id)
+        dataset_row(connection, dataset_id, revisions)
         is_selected = (images.c.dataset_id == dataset_id) & (images.c.excluded_by == _CHANGE + change)
         positions = list(connection.execute(select(images.c.position).where(is_selected)).scalars())
         if not positions:
@@ -141,7 +151,7 @@ class LabelChange:
 
     id: int
     made: Annotated[str, Field(description="When; ISO 8601, UTC.")]
-    made_by: Annotated[str, Field(description="The user account under which the app ran.")]
+    made_by: Annotated[str, Field(description="The author of the request, else the user account of the server.")]
     label: Annotated[str | None, Field(description="The new label of all images; null: their labels were removed.")]
     is_undone: bool
     seen_in: Annotated[SeenIn | None, Field(description="Null if the label was changed in the gallery of the dataset.")]

@@ -72,14 +72,15 @@ class JoinResult:
     step: Annotated[JoinStep, Field(description="For undo.")]
 
 
-def join_dataset(workspace: Workspace, prediction_id: str, dataset_id: str) -> JoinResult:
+def join_dataset(workspace: Workspace, prediction_id: str, dataset_id: str, *, author: str | None = None) -> JoinResult:
     """Add the images of a prediction with a corrected or confirmed class to a dataset.
 
     Their files stay where they are: a table of them becomes a source of the dataset, and removing that source removes
     them. A table that an earlier call added is replaced, so that the dataset follows the current answers. Images whose
     file is in another source of the dataset are not added again: they get the label there, or are excluded. These
     changes stay if the source is removed. An image that an earlier call excluded is included if its answer is another
-    one now. Images with the pixels of another image of the dataset are not added either.
+    one now. Images with the pixels of another image of the dataset are not added either. `author` changes the labels;
+    None: the user account of this process.
 
     Raises:
         NotFound: there is no such prediction or dataset.
@@ -102,7 +103,7 @@ def join_dataset(workspace: Workspace, prediction_id: str, dataset_id: str) -> J
     sources = [*joining.other_sources, *added_sources]
     if sources != dataset.sources:
         change_dataset(workspace, dataset_id, {"sources": sources})
-    _apply_answers(workspace, job, dataset_id, joining.answered)
+    _apply_answers(workspace, job, dataset_id, joining.answered, author)
     domain_before = joining.earlier[0]["domain"] if joining.earlier else None
     step = JoinStep(_table_in(added_sources), _table_in(joining.earlier), domain_before)
     return JoinResult(dataset_state(workspace, dataset_id), counts, step)
@@ -378,7 +379,11 @@ def _free_domain(name: str, dataset: AnyRow) -> str:
 
 
 def _apply_answers(
-    workspace: Workspace, job: Job, dataset_id: str, answered: Sequence[tuple[Row, ImageSource]]
+    workspace: Workspace,
+    job: Job,
+    dataset_id: str,
+    answered: Sequence[tuple[Row, ImageSource]],
+    author: str | None,
 ) -> None:
     """Label, exclude and include images in the dataset, at their current positions."""
     positions_by_label: dict[str, list[int]] = {}
@@ -395,7 +400,8 @@ def _apply_answers(
         excluded_before = connection.execute(select(images.c.position).where(by_job)).scalars().all()
         included = sorted(set(excluded_before).difference(excluded))
         for label, positions in positions_by_label.items():
-            label_positions(connection, dataset_row(connection, dataset_id), positions, label, job_id=job.id)
+            dataset = dataset_row(connection, dataset_id)
+            label_positions(connection, dataset, positions, label, job_id=job.id, author=author)
         if excluded:
             exclude_by_job(connection, dataset_id, excluded, is_excluded=True, job_id=job.id)
         if included:

@@ -29,7 +29,13 @@ _AT_POSITIONS = "WHERE dataset_id = :dataset AND position IN (SELECT value FROM 
 
 
 def set_labels(
-    workspace: Workspace, dataset_id: str, image_ids: Collection[str], label: str | None
+    workspace: Workspace,
+    dataset_id: str,
+    image_ids: Collection[str],
+    label: str | None,
+    *,
+    revisions: Collection[str] | None = None,
+    author: str | None = None,
 ) -> tuple[int | None, int]:
     """Label images, or remove their labels. A new name becomes a class.
 
@@ -38,22 +44,32 @@ def set_labels(
         dataset_id: the dataset.
         image_ids: the images.
         label: the label; None removes the labels.
+        revisions: the expected revisions of the dataset; None: any.
+        author: who changes the labels; None: the user account of this process.
 
     Returns:
         The number of the change (None if nothing changed), and the number of images that changed.
 
     Raises:
         NotFound: there is no such dataset.
+        PreconditionFailed: it has another revision.
         ImagesChanged: one of the images is not in it; no label is changed.
         CoverslipError: this cannot be the name of a class.
     """
     with write_transaction(workspace.engine) as connection:
-        row = dataset_row(connection, dataset_id)
-        return label_positions(connection, row, positions_of(connection, dataset_id, image_ids), label)
+        row = dataset_row(connection, dataset_id, revisions)
+        positions = positions_of(connection, dataset_id, image_ids)
+        return label_positions(connection, row, positions, label, author=author)
 
 
 def label_positions(
-    connection: Connection, row: AnyRow, positions: Collection[int], label: str | None, *, job_id: str | None = None
+    connection: Connection,
+    row: AnyRow,
+    positions: Collection[int],
+    label: str | None,
+    *,
+    job_id: str | None = None,
+    author: str | None = None,
 ) -> tuple[int | None, int]:
     """Label images within a writing transaction, in which their positions are valid.
 
@@ -63,6 +79,7 @@ def label_positions(
         positions: the images.
         label: the label; None removes the labels.
         job_id: the training, evaluation or prediction in which the label was changed; None: the dataset's gallery.
+        author: who changes the labels; None: the user account of this process.
 
     Returns:
         As `set_labels`.
@@ -85,7 +102,7 @@ def label_positions(
             is_undone=False,
             label=label,
             before=old_labels,
-            made_by=account_name(),
+            made_by=author or account_name(),
             job_id=job_id,
         )
     ).inserted_primary_key
@@ -120,33 +137,41 @@ def label_before(connection: Connection, dataset_id: str, position: int, *, job_
     return (job_changes[-1].label, True) if job_changes else (None, False)
 
 
-def undo(workspace: Workspace, dataset_id: str, change_id: int) -> list[str]:
+def undo(
+    workspace: Workspace, dataset_id: str, change_id: int, *, revisions: Collection[str] | None = None
+) -> list[str]:
     """Undo one change.
 
     Args:
         workspace: the workspace.
         dataset_id: the dataset.
         change_id: the number of the change, as `set_labels` returned it.
+        revisions: the expected revisions of the dataset; None: any.
 
     Returns:
         The IDs of its images that are still in the dataset.
 
     Raises:
         NotFound: there is no such dataset.
+        PreconditionFailed: the dataset has another revision.
         ChangedSince: it is already undone, its images were removed, or one of them was labeled again; no label is
             changed.
     """
-    return _apply_change(workspace, dataset_id, change_id, is_undone=True)
+    return _apply_change(workspace, dataset_id, change_id, revisions, is_undone=True)
 
 
-def redo(workspace: Workspace, dataset_id: str, change_id: int) -> list[str]:
+def redo(
+    workspace: Workspace, dataset_id: str, change_id: int, *, revisions: Collection[str] | None = None
+) -> list[str]:
     """Redo one change; arguments, result and errors are those of `undo`."""
-    return _apply_change(workspace, dataset_id, change_id, is_undone=False)
+    return _apply_change(workspace, dataset_id, change_id, revisions, is_undone=False)
 
 
-def _apply_change(workspace: Workspace, dataset_id: str, change_id: int, *, is_undone: bool) -> list[str]:
+def _apply_change(
+    workspace: Workspace, dataset_id: str, change_id: int, revisions: Collection[str] | None, *, is_undone: bool
+) -> list[str]:
     with write_transaction(workspace.engine) as connection:
-        row = dataset_row(connection, dataset_id)
+        row = dataset_row(connection, dataset_id, revisions)
         of_dataset = (label_changes.c.dataset_id == dataset_id) & (label_changes.c.id == change_id)
         change = connection.execute(select(label_changes).where(of_dataset)).one_or_none()
         if change is None or not change.before or change.is_undone == is_undone:
@@ -187,7 +212,13 @@ def _is_changed_later(connection: Connection, change: AnyRow) -> bool:
 
 
 def confirm_labels(
-    workspace: Workspace, dataset_id: str, image_ids: Collection[str], *, is_confirmed: bool
+    workspace: Workspace,
+    dataset_id: str,
+    image_ids: Collection[str],
+    *,
+    is_confirmed: bool,
+    revisions: Collection[str] | None = None,
+    author: str | None = None,
 ) -> list[str]:
     """Confirm the current labels of images, or remove confirmations.
 
@@ -196,17 +227,20 @@ def confirm_labels(
         dataset_id: the dataset.
         image_ids: the images.
         is_confirmed: confirm their labels; otherwise remove the confirmations.
+        revisions: the expected revisions of the dataset; None: any.
+        author: who confirms them; None: the user account of this process.
 
     Returns:
         The IDs of the images that changed.
 
     Raises:
         NotFound: there is no such dataset.
+        PreconditionFailed: it has another revision.
         ImagesChanged: one of the images is not in it; nothing is changed.
         Conflict: one of the images has no label.
     """
     with write_transaction(workspace.engine) as connection:
-        dataset_row(connection, dataset_id)
+        dataset_row(connection, dataset_id, revisions)
         positions_of(connection, dataset_id, image_ids)
         requested_ids = values(json.dumps(list(image_ids)))
         is_requested = (images.c.dataset_id == dataset_id) & images.c.image_id.in_(requested_ids)
@@ -222,7 +256,7 @@ def confirm_labels(
         is_changed = confirmed_labels.c.image_id.in_(values(json.dumps(changed_ids)))
         connection.execute(delete(confirmed_labels).where(confirmed_labels.c.dataset_id == dataset_id, is_changed))
         if is_confirmed and affected:
-            common = {"dataset_id": dataset_id, "made": now(), "made_by": account_name()}
+            common = {"dataset_id": dataset_id, "made": now(), "made_by": author or account_name()}
             rows = [{**common, "image_id": image_id, "label": label} for image_id, label in affected]
             connection.execute(insert(confirmed_labels), rows)
         return changed_ids

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from coverslip.datasets import Dataset, Unreadable, open_dataset, scan_images
-from coverslip.errors import Conflict, CoverslipError, NotFound, Stopped
+from coverslip.errors import Busy, Conflict, CoverslipError, DiskFull, NotFound, Stopped
 from coverslip.events import Emit, Event, Progressed
 from coverslip.images import ImageFacts
 from coverslip.messages import Failure, failure
@@ -143,7 +143,8 @@ def inspection(workspace: Workspace, dataset_id: str) -> DatasetInspection:
             connection, dataset_id, current, is_searching_duplicates=is_searching and not current.are_copies_known
         )
     if stored is None:
-        with write_transaction(workspace.engine) as connection:
+        # The stored inspection is a cache. A busy database or a full disk must not fail a request that only reads.
+        with suppress(Busy, DiskFull), write_transaction(workspace.engine) as connection:
             store_inspection(connection, dataset_id, current, row.revision)
     return answer
 

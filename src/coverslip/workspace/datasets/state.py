@@ -382,6 +382,7 @@ class DatasetState:
     ]
     n_label_changes: Annotated[int, Field(description="Images whose label differs from that of their folder or table.")]
     class_plan: Classes
+    revision: Annotated[int, Field(description="Increases when labels, groups or images change. It is the ETag.")]
     created: str
     thumbnail_images: Annotated[
         list[int], Field(description="Positions of up to 12 readable images, from all classes.")
@@ -430,6 +431,7 @@ def _state_of(workspace: Workspace, connection: Connection, row: AnyRow) -> Data
         domains=[DomainCount(name, n) for name, n in counts["domains"].items()],
         n_label_changes=counts["n_changed"],
         class_plan=Classes.model_validate(row.class_plan),
+        revision=row.revision,
         created=row.created,
         thumbnail_images=counts["thumbnail_images"],
     )

@@ -5,9 +5,9 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,10 +15,10 @@ from pydantic import Field
 from sqlalchemy import insert, select, update
 
 from coverslip import pipeline
-from coverslip.errors import BadClassifier, Conflict, CoverslipError, NotFound
+from coverslip.errors import BadClassifier, Conflict, CoverslipError, NotFound, PreconditionFailed
 from coverslip.events import ignore
 from coverslip.experiments.rethreshold import Thresholds, thresholds_of
-from coverslip.files import write_error
+from coverslip.files import sha256_json, write_error
 from coverslip.messages import Failure
 from coverslip.processes import Json
 from coverslip.runs import ClassifierCard, find_classifier, open_classifier
@@ -174,6 +174,20 @@ def list_classifiers(workspace: Workspace, paging: Paging) -> Page[Classifier]:
     )
 
 
+def classifier_state(workspace: Workspace, classifier_id: str) -> Classifier:
+    """Return a classifier of a training, or an imported one.
+
+    Raises:
+        NotFound: there is no such classifier.
+        BadClassifier: the training has none yet, or its file is damaged.
+    """
+    try:
+        job = find_job(workspace, classifier_id, "train")
+    except NotFound:
+        return describe_imported(find_imported(workspace, classifier_id))
+    return _of_training(job)
+
+
 def location_of(workspace: Workspace, classifier_id: str) -> Location:
     """Return the location of the classifier of a training, or of an imported one. The file may not exist yet.
 
@@ -273,17 +287,41 @@ def thresholds(workspace: Workspace, run_id: str) -> Thresholds:
     return thresholds_of_run
 
 
-def set_decision(workspace: Workspace, run_id: str, choices: Mapping[str, Any]) -> Thresholds:  # Any: several types
+_deciding = threading.Lock()  # otherwise another change could follow the comparison of the revision
+
+
+def revision_of(thresholds_of_run: Thresholds) -> str:
+    """Return a hash of the decision rule in use and the metrics of its choices."""
+    return sha256_json(asdict(thresholds_of_run))[:24]
+
+
+def set_decision(
+    workspace: Workspace,
+    run_id: str,
+    choices: Mapping[str, Any],  # Any: several types
+    *,
+    revisions: Collection[str] | None = None,
+) -> Thresholds:
     """Change the decision threshold of a run, and update its results and report.
+
+    Args:
+        workspace: the workspace.
+        run_id: the run.
+        choices: recipe keys of the decision rule.
+        revisions: the expected revisions of the thresholds; None: any.
 
     Raises:
         NotFound, Conflict: as `thresholds`.
+        PreconditionFailed: the thresholds have another revision.
         BadRecipe: a choice is not valid.
         BadRun: its images are missing.
     """
-    thresholds(workspace, run_id)
-    pipeline.decide(_finished(workspace, run_id).folder, **choices, emit=ignore)
-    return thresholds(workspace, run_id)
+    with _deciding:
+        revision = revision_of(thresholds(workspace, run_id))
+        if revisions is not None and revision not in revisions:
+            raise PreconditionFailed("decision-changed-since", revision=revision)
+        pipeline.decide(_finished(workspace, run_id).folder, **choices, emit=ignore)
+        return thresholds(workspace, run_id)
 
 
 def _finished(workspace: Workspace, run_id: str) -> Job:

@@ -6,7 +6,7 @@ import math
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -88,6 +88,9 @@ class Row:
     ]
     group: Annotated[
         str | None, Field(description="For images of a training, the group in its split; null: unknown.")
+    ] = None
+    corrected_by: Annotated[
+        str | None, Field(description="Who corrected, confirmed or excluded it in a prediction; null: nobody did.")
     ] = None
 
 
@@ -287,8 +290,9 @@ def page_of_prediction(
     job = find_job(workspace, prediction_id, "predict")
     if not (job.folder / FILE).is_file():
         return Page([], 0)
-    corrected = corrections_of(workspace, prediction_id)
-    return page_in(job.folder / FILE, job.choices["classes"], corrected, filters, offset=offset, limit=limit)
+    corrected, authors = corrections_of(workspace, prediction_id), authors_of(workspace, prediction_id)
+    page = page_in(job.folder / FILE, job.choices["classes"], corrected, filters, offset=offset, limit=limit)
+    return Page([replace(row, corrected_by=authors.get(row.k)) for row in page.items], page.total)
 
 
 def corrections_of(workspace: Workspace, prediction_id: str) -> dict[int, str | Exclusion]:
@@ -299,6 +303,13 @@ def corrections_of(workspace: Workspace, prediction_id: str) -> dict[int, str | 
             answer.row: Exclusion(answer.label) if answer.is_excluded else answer.label
             for answer in connection.execute(query)
         }
+
+
+def authors_of(workspace: Workspace, prediction_id: str) -> dict[int, str]:
+    """Return who gave the answers, by row."""
+    query = select(corrections.c.row, corrections.c.made_by).where(corrections.c.job_id == prediction_id)
+    with workspace.engine.connect() as connection:
+        return {answer.row: answer.made_by for answer in connection.execute(query)}
 
 
 def every_row(workspace: Workspace, job: Job) -> Iterator[tuple[Row, ImageSource]]:
@@ -334,8 +345,9 @@ def prediction_row(workspace: Workspace, job: Job, k: int) -> Row:
     Raises:
         NotFound: there is no row of that number.
     """
-    corrected = corrections_of(workspace, job.id)
-    return row_of(cells_in(job.folder / FILE, k), job.choices["classes"], corrected)
+    corrected, authors = corrections_of(workspace, job.id), authors_of(workspace, job.id)
+    row = row_of(cells_in(job.folder / FILE, k), job.choices["classes"], corrected)
+    return replace(row, corrected_by=authors.get(k))
 
 
 def image_source_of_row(workspace: Workspace, prediction_id: str, k: int) -> ImageSource:

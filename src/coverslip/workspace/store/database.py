@@ -14,11 +14,11 @@ from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from coverslip.errors import Busy, CoverslipError
+from coverslip.errors import Busy, CoverslipError, DiskFull
 from coverslip.messages import ChooseOther, text
 from coverslip.workspace.store.tables import metadata
 
-_VERSION = 1  # of the tables
+_VERSION = 2  # of the tables
 _WAIT_SECONDS = 30  # that background work waits while another transaction writes: large transactions take seconds
 _BRIEF_WAIT_SECONDS = 5  # that a request waits, so that the threads of the server are not blocked for long
 _wait_seconds: ContextVar[int] = ContextVar("wait_seconds", default=_WAIT_SECONDS)  # new threads start with the default
@@ -84,7 +84,8 @@ def _user_error(error: BaseException, file: Path) -> CoverslipError | None:
         return Busy("workspace-busy", file=file)
     if code not in _UNWRITABLE:
         return None
-    return CoverslipError("workspace-database-unusable", file=file, reason=_UNWRITABLE[code])
+    kind = DiskFull if code == sqlite3.SQLITE_FULL else CoverslipError
+    return kind("workspace-database-unusable", file=file, reason=_UNWRITABLE[code])
 
 
 def _damaged(reason: str, file: Path) -> CoverslipError:

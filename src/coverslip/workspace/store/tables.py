@@ -139,7 +139,7 @@ label_changes = Table(
     Column("is_undone", Boolean, nullable=False),
     Column("label", String),  # the new label of all images
     Column("before", JSON, nullable=False),  # [[position, label before], …]
-    Column("made_by", String, nullable=False),  # user account of the app
+    Column("made_by", String, nullable=False),  # the author of the request, else the user account of the app
     Column("job_id", String),  # the training, evaluation or prediction of the change; None: the dataset's gallery
 )
 
@@ -161,7 +161,7 @@ confirmed_labels = Table(
     Column("image_id", String, primary_key=True),  # stable when the dataset is read again; positions are not
     Column("label", String, nullable=False),
     Column("made", String, nullable=False),  # ISO 8601, UTC
-    Column("made_by", String, nullable=False),  # user account of the app
+    Column("made_by", String, nullable=False),  # the author of the request, else the user account of the app
 )
 
 uploads = Table(
@@ -220,5 +220,6 @@ corrections = Table(
     Column("row", Integer, primary_key=True),  # 0-based
     Column("label", String, nullable=False),  # the class of the image; if excluded: the reason
     Column("made", String, nullable=False),
+    Column("made_by", String, nullable=False),  # the author of the request, else the user account of the app
     Column("is_excluded", Boolean, nullable=False, server_default="0"),  # from training images
 )

@@ -1,0 +1,279 @@
+"""What scripts rely on: addresses of results, revisions, authors, and requests that only read."""
+
+import csv
+import io
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from small_workspace import (
+    API,
+    QUICK,
+    Json,
+    ended,
+    new_workspace,
+    open_images,
+    predicted_here,
+    trained_here,
+    until,
+    write_cells,
+)
+
+from coverslip.app.server import create_app
+from coverslip.machine import account_name
+from coverslip.workspace.datasets.labels import set_labels
+from coverslip.workspace.datasets.state import dataset_state
+from coverslip.workspace.store.workspace import Workspace
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Lab:
+    workspace: Workspace
+    client: TestClient
+    cells: str  # the dataset of the training
+    run: str
+    prediction: str  # of the same images
+
+    def get(self, path: str) -> Json:
+        answer = self.client.get(f"{API}/{path}")
+        assert answer.status_code == 200, answer.text
+        found: Json = answer.json()
+        return found
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    workspace = new_workspace(tmp_path_factory.mktemp("lab"))
+    cells = open_images(workspace, write_cells(workspace.roots[0] / "cells"), group_pattern=r"slide\d+")
+    run = trained_here(workspace, cells, QUICK)
+    prediction = predicted_here(workspace, run, cells)
+    with TestClient(create_app(workspace)) as client:
+        yield Lab(workspace, client, cells, run, prediction)
+
+
+def test_every_201_and_202_names_the_address_of_its_result(lab: Lab) -> None:
+    client, root = lab.client, lab.workspace.roots[0]
+    classifier = client.get(f"{API}/runs/{lab.run}/download/classifier").content
+    small, other = (open_images(lab.workspace, write_cells(root / name, 12, seed=3)) for name in ("small", "other"))
+    upload = client.post(f"{API}/uploads", json={"name": "sent", "is_labeled": False}).json()["id"]
+    archived = client.post(f"{API}/uploads", json={"name": "archived", "is_labeled": False}).json()["id"]
+    client.put(f"{API}/predictions/{lab.prediction}/rows/0/correction", json={"label": "large"})
+    requests: dict[str, tuple[str, str, Json | bytes]] = {
+        "create_dataset": ("POST", "datasets", {"sources": [{"path": str(root / "cells")}]}),
+        "create_samples": ("POST", "samples", {}),
+        "create_upload": ("POST", "uploads", {"name": "empty", "is_labeled": False}),
+        "send_file": (
+            "PUT",
+            f"uploads/{upload}/files/a b.png",
+            next((root / "small").rglob("*.png")).read_bytes(),
+        ),
+        "send_archive": ("PUT", f"uploads/{archived}/archive", zip_of(root / "small")),
+        "finish_upload": ("POST", f"uploads/{upload}/finish", {}),
+        "create_run": ("POST", "runs", {"dataset_id": lab.cells, "recipe": QUICK}),
+        "create_evaluation": ("POST", f"runs/{lab.run}/evaluations", {"dataset_id": small}),
+        "create_prediction": ("POST", "predictions", {"classifier_id": lab.run, "dataset_id": small}),
+        "create_dataset_of_prediction": ("POST", f"predictions/{lab.prediction}/dataset", {"only": "corrected"}),
+        "create_study": ("POST", "studies", {"preset": "aimic", "dataset_ids": [lab.cells], "is_small": True}),
+        "import_classifier": ("POST", "classifiers", classifier),
+        "create_label_errors": ("POST", f"runs/{lab.run}/label-errors", {}),
+        "create_explanation": ("POST", f"jobs/{lab.run}/rows/0/explanation", {}),
+        "create_distances": ("POST", f"datasets/{small}/distances?other={other}", {}),
+        "create_leakage_estimate": ("POST", f"datasets/{lab.cells}/leakage-estimate", {}),
+    }
+    document = lab.get("openapi.json")
+    documented = {
+        operation["operationId"]
+        for methods in document["paths"].values()
+        for operation in methods.values()
+        if {"201", "202"} & set(operation["responses"])
+    }
+    assert set(requests) == documented
+    for name, (method, path, body) in requests.items():
+        content = {"content": body} if isinstance(body, bytes) else {"json": body}
+        answer = client.request(method, f"{API}/{path}", **content)  # type: ignore[arg-type]  # by the kind of body
+        assert answer.status_code in (201, 202), (name, answer.text)
+        result = client.get(answer.headers["location"])
+        assert result.status_code == 200, (name, answer.headers["location"])
+        assert result.json().get("id") == answer.json().get("id"), name
+    for path in (f"jobs/{lab.run}/rows/0/explanation", f"datasets/{small}/distances?other={other}"):
+        assert client.delete(f"{API}/{path}").status_code == 204
+    assert client.delete(f"{API}/datasets/{lab.cells}/leakage-estimate").status_code == 204
+    for kind in ("runs", "evaluations", "predictions", "studies"):
+        listed = lab.get(f"runs/{lab.run}/evaluations" if kind == "evaluations" else kind)["items"]
+        for job in listed:
+            client.post(f"{API}/jobs/{job['id']}/stop")
+            ended(client, job["id"], what=kind)
+
+
+def zip_of(folder: Path) -> bytes:
+    import zipfile
+
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        for file in folder.rglob("*.png"):
+            archive.write(file, file.name)
+    return data.getvalue()
+
+
+def test_a_change_for_an_earlier_revision_is_refused_and_changes_nothing(lab: Lab) -> None:
+    dataset = open_images(lab.workspace, write_cells(lab.workspace.roots[0] / "revised", 12, seed=4))
+    path = f"{API}/datasets/{dataset}"
+    first = lab.client.get(path)
+    ids = [each["image_id"] for each in lab.client.get(f"{path}/images").json()["items"]]
+    assert first.headers["etag"] == f'"{first.json()["revision"]}"'
+    with_first = {"If-Match": first.headers["etag"]}
+    labeled = lab.client.post(f"{path}/labels", json={"images": ids[:1], "label": "a"}, headers=with_first)
+    assert labeled.status_code == 200
+    assert labeled.headers["etag"] == lab.client.get(path).headers["etag"] != first.headers["etag"]
+    change = labeled.json()["change"]
+    before = lab.client.get(f"{path}/images").json()
+    late = [
+        ("labels", {"images": ids[1:2], "label": "b"}),
+        ("labels/undo", {"change": change}),
+        ("labels/redo", {"change": change}),
+        ("exclusions", {"images": ids[1:2], "is_excluded": True}),
+        ("exclusions/undo", {"change": "none"}),
+        ("confirmed-labels", {"images": ids[:1], "is_confirmed": True}),
+    ]
+    for address, body in late:
+        for tag in (first.headers["etag"], f"W/{labeled.headers['etag']}", "nonsense"):
+            refused = lab.client.post(f"{path}/{address}", json=body, headers={"If-Match": tag})
+            assert (refused.status_code, refused.json()["code"]) == (412, "dataset-changed-since"), (address, tag)
+    assert lab.client.get(f"{path}/images").json() == before
+    now = f"{first.headers['etag']}, {labeled.headers['etag']}"
+    undone = lab.client.post(f"{path}/labels/undo", json={"change": change}, headers={"If-Match": now})
+    assert undone.json()["images"] == ids[:1]
+    anyone = {"If-Match": "*"}
+    assert lab.client.post(f"{path}/labels/redo", json={"change": change}, headers=anyone).status_code == 200
+
+
+def test_of_two_people_with_the_same_revision_one_is_refused(lab: Lab) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    dataset = open_images(lab.workspace, write_cells(lab.workspace.roots[0] / "raced", 12, seed=5))
+    path = f"{API}/datasets/{dataset}"
+    image = lab.client.get(f"{path}/images").json()["items"][0]["image_id"]
+    tag = {"If-Match": lab.client.get(path).headers["etag"]}
+
+    def label(name: str) -> int:
+        return lab.client.post(f"{path}/labels", json={"images": [image], "label": name}, headers=tag).status_code
+
+    with ThreadPoolExecutor(8) as threads:
+        statuses = list(threads.map(label, "abcdefgh"))
+    assert sorted(statuses) == [200] + [412] * 7
+    assert lab.client.get(f"{path}/images").json()["items"][0]["label"] == "abcdefgh"[statuses.index(200)]
+
+
+def test_a_label_of_a_measured_image_takes_the_revision_of_its_dataset(lab: Lab) -> None:
+    tag = lab.client.get(f"{API}/datasets/{lab.cells}").headers["etag"]
+    path, body = f"{API}/runs/{lab.run}/rows/1/correction", {"label": "large"}
+    assert lab.client.put(path, json=body, headers={"If-Match": '"0"'}).status_code == 412
+    assert lab.client.put(path, json=body, headers={"If-Match": tag}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "header, made_by",
+    [
+        ("Ada", "Ada"),
+        ("  Zoë Ångström ".encode(), "Zoë Ångström"),
+        ("Zoë".encode("latin-1"), "Zoë"),
+        ("a\tb", r"a\tb"),
+        ("", None),
+        (None, None),
+    ],
+    ids=["plain", "UTF-8", "Latin-1", "control", "empty", "none"],
+)
+def test_labels_and_corrections_have_the_author_of_the_request(
+    lab: Lab, header: str | bytes | None, made_by: str | None
+) -> None:
+    expected = made_by or account_name()
+    headers = {} if header is None else {"X-Author": header}
+    path = f"{API}/datasets/{lab.cells}"
+    image = lab.client.get(f"{path}/images").json()["items"][5]["image_id"]
+    for label in ("by hand", "medium"):
+        body = {"images": [image], "label": label}
+        assert lab.client.post(f"{path}/labels", json=body, headers=headers).status_code == 200
+    changes = lab.get(f"datasets/{lab.cells}/label-changes")["items"]
+    assert [change["made_by"] for change in changes[:2]] == [expected, expected]
+    table = csv.DictReader(io.StringIO(lab.client.get(f"{path}/download/label-changes").text))
+    assert list(table)[-1]["made_by"] == expected
+
+    rows = f"{API}/predictions/{lab.prediction}/rows"
+    answer = lab.client.put(f"{rows}/7/correction", json={"label": "large"}, headers=headers).json()
+    assert answer["corrected_by"] == expected
+    listed = lab.client.get(rows, params={"limit": 8}).json()["items"]
+    assert (listed[6]["corrected_by"], listed[7]["corrected_by"]) == (None, expected)
+    text = lab.client.get(f"{API}/predictions/{lab.prediction}/download/predictions").text
+    assert list(csv.DictReader(io.StringIO(text)))[7]["corrected_by"] == expected
+    assert lab.get(f"datasets/{lab.cells}/label-changes")["items"][0]["made_by"] == expected
+    lab.client.put(f"{rows}/7/correction", json={"label": None})
+
+
+def test_requests_that_only_read_change_nothing(lab: Lab) -> None:
+    known = {"dataset_id": lab.cells, "run_id": lab.run, "classifier_id": lab.run, "prediction_id": lab.prediction}
+    known |= {"job_id": lab.run, "k": "0", "i": "0", "name": "confusion.svg", "what": "recipe"}
+    queries = {"other": lab.cells, "images": "0,1", "image_id": "none", "path": str(lab.workspace.roots[0])}
+    lab.workspace.background.wait_all()
+    lab.get(f"datasets/{lab.cells}/inspection")  # stores what it computed, as a cache
+    before, n_answered = content_of(lab.workspace), 0
+    for path, methods in lab.get("openapi.json")["paths"].items():
+        names = set(re.findall(r"{(\w+)}", path))
+        if "get" not in methods or not names <= set(known) or path.endswith("/events"):
+            continue
+        parameters = {each["name"] for each in methods["get"].get("parameters", []) if each["in"] == "query"}
+        answer = lab.client.get(
+            path.format(**known), params={name: value for name, value in queries.items() if name in parameters}
+        )
+        assert answer.status_code < 500, path
+        n_answered += answer.status_code == 200
+        assert content_of(lab.workspace) == before, path
+    assert n_answered > 30
+
+
+def content_of(workspace: Workspace) -> list[str]:
+    with closing(sqlite3.connect(workspace.folder / "workspace.sqlite")) as connection:
+        return list(connection.iterdump())
+
+
+def test_reading_resumes_when_a_folder_comes_back_without_a_request(tmp_path: Path) -> None:
+    workspace, cells = new_workspace(tmp_path), write_cells(tmp_path / "cells", 12)
+    dataset = open_images(workspace, cells)
+    cells.rename(tmp_path / "unplugged")
+    with sqlite3.connect(workspace.folder / "workspace.sqlite") as connection:  # as after a kill while it was read
+        connection.execute("UPDATE datasets SET state = 'reading'")
+    with TestClient(create_app(workspace)) as client:
+        until(lambda: dataset_state(workspace, dataset).state == "failed")
+        assert client.get(f"{API}/datasets").json()["items"][0]["error"]["code"] == "missing-source"
+        (tmp_path / "unplugged").rename(cells)
+        until(lambda: dataset_state(workspace, dataset).state == "ready")
+
+
+def test_a_request_for_datasets_starts_no_work(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path)
+    dataset = open_images(workspace, write_cells(tmp_path / "cells", 12))
+    workspace.background.wait_all()
+    with sqlite3.connect(workspace.folder / "workspace.sqlite") as connection:
+        connection.execute("UPDATE datasets SET state = 'reading'")
+    client = TestClient(create_app(workspace))  # without the background work of a server
+    for path in ("datasets", f"datasets/{dataset}"):
+        assert client.get(f"{API}/{path}").status_code == 200
+        workspace.background.wait_all()
+    assert dataset_state(workspace, dataset).state == "reading"
+
+
+def test_an_inspection_is_answered_while_another_program_writes(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path)
+    dataset = open_images(workspace, write_cells(tmp_path / "cells", 12))
+    workspace.background.wait_all()
+    image = TestClient(create_app(workspace)).get(f"{API}/datasets/{dataset}/images").json()["items"][0]["image_id"]
+    set_labels(workspace, dataset, [image], "large")  # the stored inspection is of an earlier revision
+    with closing(sqlite3.connect(workspace.folder / "workspace.sqlite", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert TestClient(create_app(workspace)).get(f"{API}/datasets/{dataset}/inspection").status_code == 200
