@@ -507,7 +507,7 @@ export interface paths {
         };
         /**
          * List Images
-         * @description A page of images.
+         * @description The first images that match, or those after another image; or the images with the given row_ids.
          */
         get: operations["list_images"];
         put?: never;
@@ -518,7 +518,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/datasets/{dataset_id}/positions": {
+    "/api/v1/datasets/{dataset_id}/rows": {
         parameters: {
             query?: never;
             header?: never;
@@ -526,10 +526,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Positions
-         * @description The positions and IDs of all matching images, in order. The response is small enough for 100,000 images.
+         * List Rows
+         * @description The row_ids of all matching images, in order. The response is small enough for a million images.
          */
-        get: operations["list_positions"];
+        get: operations["list_rows"];
         put?: never;
         post?: never;
         delete?: never;
@@ -547,7 +547,7 @@ export interface paths {
         };
         /**
          * Get Colors
-         * @description The mean color of every image by position, four bytes each. Galleries show it before the thumbnails.
+         * @description The mean color of every image. Galleries show it before the thumbnails.
          */
         get: operations["get_colors"];
         put?: never;
@@ -558,7 +558,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/datasets/{dataset_id}/images/{i}": {
+    "/api/v1/datasets/{dataset_id}/images/{row_id}": {
         parameters: {
             query?: never;
             header?: never;
@@ -598,7 +598,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/datasets/{dataset_id}/images/{i}/thumbnail": {
+    "/api/v1/datasets/{dataset_id}/images/{row_id}/thumbnail": {
         parameters: {
             query?: never;
             header?: never;
@@ -638,7 +638,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/datasets/{dataset_id}/images/{i}/picture": {
+    "/api/v1/datasets/{dataset_id}/images/{row_id}/picture": {
         parameters: {
             query?: never;
             header?: never;
@@ -1106,7 +1106,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/runs/{run_id}/rows/{k}/correction": {
+    "/api/v1/runs/{run_id}/rows/{row_id}/correction": {
         parameters: {
             query?: never;
             header?: never;
@@ -1126,7 +1126,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/runs/{run_id}/rows/{k}/thumbnail": {
+    "/api/v1/runs/{run_id}/rows/{row_id}/thumbnail": {
         parameters: {
             query?: never;
             header?: never;
@@ -1146,7 +1146,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/runs/{run_id}/rows/{k}/picture": {
+    "/api/v1/runs/{run_id}/rows/{row_id}/picture": {
         parameters: {
             query?: never;
             header?: never;
@@ -1462,7 +1462,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/evaluations/{evaluation_id}/rows/{k}/correction": {
+    "/api/v1/evaluations/{evaluation_id}/rows/{row_id}/correction": {
         parameters: {
             query?: never;
             header?: never;
@@ -1482,7 +1482,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/evaluations/{evaluation_id}/rows/{k}/thumbnail": {
+    "/api/v1/evaluations/{evaluation_id}/rows/{row_id}/thumbnail": {
         parameters: {
             query?: never;
             header?: never;
@@ -1502,7 +1502,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/evaluations/{evaluation_id}/rows/{k}/picture": {
+    "/api/v1/evaluations/{evaluation_id}/rows/{row_id}/picture": {
         parameters: {
             query?: never;
             header?: never;
@@ -1893,7 +1893,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/jobs/{job_id}/rows/{k}/explanation": {
+    "/api/v1/jobs/{job_id}/rows/{row_id}/explanation": {
         parameters: {
             query?: never;
             header?: never;
@@ -1902,7 +1902,7 @@ export interface paths {
         };
         /**
          * Get Explanation
-         * @description The progress of the explanation of the k-th row of a job.
+         * @description The progress of the explanation of a row of a job.
          */
         get: operations["get_explanation"];
         put?: never;
@@ -1923,7 +1923,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/jobs/{job_id}/rows/{k}/explanation/picture": {
+    "/api/v1/jobs/{job_id}/rows/{row_id}/explanation/picture": {
         parameters: {
             query?: never;
             header?: never;
@@ -2007,7 +2007,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/predictions/{prediction_id}/rows/{k}/thumbnail": {
+    "/api/v1/predictions/{prediction_id}/rows/{row_id}/thumbnail": {
         parameters: {
             query?: never;
             header?: never;
@@ -2027,7 +2027,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/predictions/{prediction_id}/rows/{k}/picture": {
+    "/api/v1/predictions/{prediction_id}/rows/{row_id}/picture": {
         parameters: {
             query?: never;
             header?: never;
@@ -2047,7 +2047,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/predictions/{prediction_id}/rows/{k}/correction": {
+    "/api/v1/predictions/{prediction_id}/rows/{row_id}/correction": {
         parameters: {
             query?: never;
             header?: never;
@@ -2631,7 +2631,7 @@ export interface components {
             name: string | null;
             /**
              * Images
-             * @description Positions of up to 8 readable images.
+             * @description row_ids of up to 8 readable images.
              */
             images: number[];
         };
@@ -2844,9 +2844,22 @@ export interface components {
         ConfirmedLabels: {
             /**
              * Images
-             * @description Their image_ids.
+             * @description Their image_ids. Give exactly one of `images`, `rows` and `filters`.
              */
-            images: string[];
+            images?: string[] | null;
+            /**
+             * Rows
+             * @description Their row_ids.
+             */
+            rows?: number[] | null;
+            /** @description All images that match now; without filters, all images. */
+            filters?: components["schemas"]["Filters"] | null;
+            /**
+             * Except Rows
+             * @description With `filters`: the row_ids of matching images that are not selected.
+             * @default []
+             */
+            except_rows: number[];
             /** Is Confirmed */
             is_confirmed: boolean;
         };
@@ -2970,7 +2983,7 @@ export interface components {
         };
         /**
          * DatasetInspection
-         * @description The content of `coverslip inspect --json`, with the groups and classes of trainings, and positions of images.
+         * @description The content of `coverslip inspect --json`, with the groups and classes of trainings, and row_ids of images.
          */
         DatasetInspection: {
             /** Root */
@@ -3044,10 +3057,10 @@ export interface components {
              */
             findings: components["schemas"]["Finding"][];
             /**
-             * Positions
-             * @description Positions of the images that findings name, by image_id.
+             * Row Ids
+             * @description row_ids of the images that findings name, by image_id.
              */
-            positions: {
+            row_ids: {
                 [key: string]: number;
             };
             /**
@@ -3136,7 +3149,7 @@ export interface components {
             created: string;
             /**
              * Thumbnail Images
-             * @description Positions of up to 12 readable images, from all classes.
+             * @description row_ids of up to 12 readable images, from all classes.
              */
             thumbnail_images: number[];
         };
@@ -3575,9 +3588,22 @@ export interface components {
         ExclusionChange: {
             /**
              * Images
-             * @description Their image_ids.
+             * @description Their image_ids. Give exactly one of `images`, `rows` and `filters`.
              */
-            images: string[];
+            images?: string[] | null;
+            /**
+             * Rows
+             * @description Their row_ids.
+             */
+            rows?: number[] | null;
+            /** @description All images that match now; without filters, all images. */
+            filters?: components["schemas"]["Filters"] | null;
+            /**
+             * Except Rows
+             * @description With `filters`: the row_ids of matching images that are not selected.
+             * @default []
+             */
+            except_rows: number[];
             /** Is Excluded */
             is_excluded: boolean;
         };
@@ -3698,6 +3724,58 @@ export interface components {
              * @description Description of the figure for screen readers.
              */
             title: string;
+        };
+        /**
+         * Filters
+         * @description Filters and order of images. All filters apply together. A gallery refuses filters that it does not support.
+         */
+        Filters: {
+            /**
+             * Label
+             * @description The current label; empty for images without a label.
+             */
+            label?: string | null;
+            /** Group */
+            group?: string | null;
+            /** Domain */
+            domain?: string | null;
+            /**
+             * Predicted
+             * @description The most probable class by the classifier.
+             */
+            predicted?: string | null;
+            /**
+             * Decision
+             * @description A class, or `uncertain`, `unfamiliar` or `unreadable`.
+             */
+            decision?: string | null;
+            /**
+             * Only
+             * @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images.
+             */
+            only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "misclassified" | "review" | "corrected" | "warning") | null;
+            /**
+             * Search
+             * @description Part of the path, case-insensitive; for rows of predictions, part of the image_id.
+             */
+            search?: string | null;
+            /**
+             * Part
+             * @description The set in the split of `run`.
+             */
+            part?: ("train" | "val" | "test" | "excluded") | null;
+            /**
+             * Run
+             * @description A training on this dataset.
+             */
+            run?: string | null;
+            /**
+             * Sort
+             * @description `-probability`: the highest first; `label-quality`: the most likely label error by `run` first.
+             * @default position
+             * @enum {string}
+             */
+            sort: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "probability" | "-probability";
         };
         /**
          * Finding
@@ -4077,10 +4155,10 @@ export interface components {
          */
         Image: {
             /**
-             * I
-             * @description Its position in the dataset, from 0.
+             * Row Id
+             * @description Its permanent number in the app.
              */
-            i: number;
+            row_id: number;
             /** Image Id */
             image_id: string;
             /**
@@ -4159,10 +4237,10 @@ export interface components {
          */
         ImageFacts: {
             /**
-             * I
-             * @description Its position in the dataset, from 0.
+             * Row Id
+             * @description Its permanent number in the app.
              */
-            i: number;
+            row_id: number;
             /** Image Id */
             image_id: string;
             /**
@@ -4227,7 +4305,7 @@ export interface components {
             pixel_hash: string | null;
             /**
              * Equal To
-             * @description Images with the same pixels.
+             * @description row_ids of the first images with the same pixels.
              */
             equal_to: number[];
             /**
@@ -4249,6 +4327,19 @@ export interface components {
             file: string;
             /** Predefined Split */
             predefined_split: string | null;
+        };
+        /**
+         * ImageList
+         * @description Some images of a dataset.
+         */
+        ImageList: {
+            /** Items */
+            items: components["schemas"]["Image"][];
+            /**
+             * Next
+             * @description Give it as `after` to get the images that follow; null: these are the last.
+             */
+            next: number | null;
         };
         /**
          * ImagesExcluded
@@ -4540,10 +4631,10 @@ export interface components {
          */
         LabelsConfirmed: {
             /**
-             * Images
-             * @description image_ids of the images that changed.
+             * Rows
+             * @description row_ids of the images that changed.
              */
-            images: string[];
+            rows: number[];
         };
         /**
          * LabelsGiven
@@ -4579,10 +4670,15 @@ export interface components {
          */
         LabelsTakenBack: {
             /**
-             * Images
-             * @description Their image_ids.
+             * N
+             * @description Images whose label changed.
              */
-            images: string[];
+            n: number;
+            /**
+             * Rows
+             * @description row_ids of the first 1,000 of them.
+             */
+            rows: number[];
             dataset: components["schemas"]["DatasetState"];
         };
         /**
@@ -5010,9 +5106,22 @@ export interface components {
         NewLabels: {
             /**
              * Images
-             * @description Their image_ids.
+             * @description Their image_ids. Give exactly one of `images`, `rows` and `filters`.
              */
-            images: string[];
+            images?: string[] | null;
+            /**
+             * Rows
+             * @description Their row_ids.
+             */
+            rows?: number[] | null;
+            /** @description All images that match now; without filters, all images. */
+            filters?: components["schemas"]["Filters"] | null;
+            /**
+             * Except Rows
+             * @description With `filters`: the row_ids of matching images that are not selected.
+             * @default []
+             */
+            except_rows: number[];
             /** Label */
             label: string | null;
         };
@@ -5329,19 +5438,6 @@ export interface components {
          * Page
          * @description A page of a list.
          */
-        Page_Image_: {
-            /** Items */
-            items: components["schemas"]["Image"][];
-            /**
-             * Total
-             * @description Total number of items on all pages.
-             */
-            total: number;
-        };
-        /**
-         * Page
-         * @description A page of a list.
-         */
         Page_LabelChange_: {
             /** Items */
             items: components["schemas"]["LabelChange"][];
@@ -5545,24 +5641,6 @@ export interface components {
              * @description Whether it is the pretraining of others; it is not part of the results.
              */
             is_pretraining: boolean;
-        };
-        /**
-         * Positions
-         * @description The matching images, in order.
-         */
-        Positions: {
-            /**
-             * Items
-             * @description Their positions in the dataset, from 0.
-             */
-            items: number[];
-            /**
-             * Image Ids
-             * @description The image_ids of the same images, in the same order; labels and exclusions use them.
-             */
-            image_ids: string[];
-            /** Total */
-            total: number;
         };
         /**
          * PrecisionRecallCurve
@@ -5930,11 +6008,8 @@ export interface components {
          * @description An image whose label was changed.
          */
         RelabeledImage: {
-            /**
-             * I
-             * @description Its position in the dataset.
-             */
-            i: number;
+            /** Row Id */
+            row_id: number;
             /** Path */
             path: string;
             /** Label Before */
@@ -6135,10 +6210,10 @@ export interface components {
          */
         Row: {
             /**
-             * K
-             * @description Number of the row, from 0.
+             * Row Id
+             * @description Its permanent number in the job, from 0.
              */
-            k: number;
+            row_id: number;
             /** Image Id */
             image_id: string;
             /** Path */
@@ -9187,8 +9262,6 @@ export interface operations {
     list_images: {
         parameters: {
             query?: {
-                offset?: number;
-                limit?: number;
                 /** @description The current label; empty for images without a label. */
                 label?: string | null;
                 group?: string | null;
@@ -9207,6 +9280,11 @@ export interface operations {
                 run?: string | null;
                 /** @description `-probability`: the highest first; `label-quality`: the most likely label error by `run` first. */
                 sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "probability" | "-probability";
+                /** @description The row_id of the last image of the page before, which `next` gives. */
+                after?: number | null;
+                limit?: number;
+                /** @description Up to 256 row_ids, such as 3,1,2, instead of filters. The response has their order, without images that are no longer in the dataset. */
+                rows?: string | null;
             };
             header?: never;
             path: {
@@ -9222,7 +9300,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_Image_"];
+                    "application/json": components["schemas"]["ImageList"];
                 };
             };
             /** @description Nothing has this ID. */
@@ -9254,7 +9332,7 @@ export interface operations {
             };
         };
     };
-    list_positions: {
+    list_rows: {
         parameters: {
             query?: {
                 /** @description The current label; empty for images without a label. */
@@ -9275,6 +9353,9 @@ export interface operations {
                 run?: string | null;
                 /** @description `-probability`: the highest first; `label-quality`: the most likely label error by `run` first. */
                 sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "probability" | "-probability";
+                offset?: number;
+                /** @description Default: all images that follow. */
+                limit?: number | null;
             };
             header?: never;
             path: {
@@ -9284,14 +9365,21 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description The row_id of each image, as a little-endian unsigned integer of 32 bit. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Positions"];
+                    "application/octet-stream": string;
                 };
+            };
+            /** @description The picture is unchanged. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Nothing has this ID. */
             404: {
@@ -9333,7 +9421,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Red, green, blue and shape of each image. Shape: 128 is a square, 160 is twice as wide as high, 96 is half as wide. All four are 0 if they are unknown. */
+            /** @description Eight bytes for each image with a known color, in the order of row_ids: the row_id as a little-endian unsigned integer of 32 bit, then red, green, blue and shape. Shape: 128 is a square, 160 is twice as wide as high, 96 is half as wide. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -9384,8 +9472,8 @@ export interface operations {
             header?: never;
             path: {
                 dataset_id: string;
-                /** @description Position of the image in the dataset, from 0. */
-                i: number;
+                /** @description The permanent number of the image in the app. */
+                row_id: number;
             };
             cookie?: never;
         };
@@ -9494,8 +9582,8 @@ export interface operations {
             header?: never;
             path: {
                 dataset_id: string;
-                /** @description Position of the image in the dataset, from 0. */
-                i: number;
+                /** @description The permanent number of the image in the app. */
+                row_id: number;
             };
             cookie?: never;
         };
@@ -9550,8 +9638,8 @@ export interface operations {
     get_sheet: {
         parameters: {
             query: {
-                /** @description Up to 64 positions, such as 3,1,2. */
-                images: string;
+                /** @description Up to 64 row_ids, such as 3,1,2. */
+                rows: string;
                 /** @description Side of a cell in pixels; smaller if all images are smaller. */
                 side?: number;
                 /** @description Version of the image. With it, browsers cache the picture permanently. */
@@ -9628,8 +9716,8 @@ export interface operations {
             header?: never;
             path: {
                 dataset_id: string;
-                /** @description Position of the image in the dataset, from 0. */
-                i: number;
+                /** @description The permanent number of the image in the app. */
+                row_id: number;
             };
             cookie?: never;
         };
@@ -11090,7 +11178,7 @@ export interface operations {
             header?: never;
             path: {
                 run_id: string;
-                k: number;
+                row_id: number;
             };
             cookie?: never;
         };
@@ -11155,7 +11243,7 @@ export interface operations {
             header?: never;
             path: {
                 run_id: string;
-                k: number;
+                row_id: number;
             };
             cookie?: never;
         };
@@ -11215,7 +11303,7 @@ export interface operations {
             header?: never;
             path: {
                 run_id: string;
-                k: number;
+                row_id: number;
             };
             cookie?: never;
         };
@@ -12262,7 +12350,7 @@ export interface operations {
             header?: never;
             path: {
                 evaluation_id: string;
-                k: number;
+                row_id: number;
             };
             cookie?: never;
         };
@@ -12327,7 +12415,7 @@ export interface operations {
             header?: never;
             path: {
                 evaluation_id: string;
-                k: number;
+                row_id: number;
             };
             cookie?: never;
         };
@@ -12396,7 +12484,7 @@ export interface operations {
             header?: never;
             path: {
                 evaluation_id: string;
-                k: number;
+                row_id: number;
             };
             cookie?: never;
         };
@@ -13492,7 +13580,7 @@ export interface operations {
             header?: never;
             path: {
                 job_id: string;
-                k: number;
+                row_id: number;
             };
             cookie?: never;
         };
@@ -13551,7 +13639,7 @@ export interface operations {
             header?: never;
             path: {
                 job_id: string;
-                k: number;
+                row_id: number;
             };
             cookie?: never;
         };
@@ -13610,7 +13698,7 @@ export interface operations {
             header?: never;
             path: {
                 job_id: string;
-                k: number;
+                row_id: number;
             };
             cookie?: never;
         };
@@ -13667,7 +13755,7 @@ export interface operations {
             header?: never;
             path: {
                 job_id: string;
-                k: number;
+                row_id: number;
             };
             cookie?: never;
         };
@@ -13948,7 +14036,7 @@ export interface operations {
             header?: never;
             path: {
                 prediction_id: string;
-                k: number;
+                row_id: number;
             };
             cookie?: never;
         };
@@ -14008,7 +14096,7 @@ export interface operations {
             header?: never;
             path: {
                 prediction_id: string;
-                k: number;
+                row_id: number;
             };
             cookie?: never;
         };
@@ -14058,7 +14146,7 @@ export interface operations {
             header?: never;
             path: {
                 prediction_id: string;
-                k: number;
+                row_id: number;
             };
             cookie?: never;
         };

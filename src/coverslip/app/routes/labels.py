@@ -40,7 +40,7 @@ router = api_router("labels", responses=problems(422), route_class=accepting(_MA
 )
 def set_labels(workspace: ServedWorkspace, dataset_id: str, new: NewLabels) -> LabelsGiven:
     """Label some images, or remove their labels. The change is saved at once. A new name becomes a class."""
-    change, n = labels.set_labels(workspace, dataset_id, new.images, new.label)
+    change, n = labels.set_labels(workspace, dataset_id, new, new.label)
     return LabelsGiven(change=change, n=n, dataset=dataset_state(workspace, dataset_id))
 
 
@@ -50,8 +50,8 @@ def set_labels(workspace: ServedWorkspace, dataset_id: str, new: NewLabels) -> L
 )
 def undo_labels(workspace: ServedWorkspace, dataset_id: str, step: LabelsStep) -> LabelsTakenBack:
     """Undo one change of labels. This is refused if one of its images was labeled again since then."""
-    ids = labels.undo(workspace, dataset_id, step.change)
-    return LabelsTakenBack(images=ids, dataset=dataset_state(workspace, dataset_id))
+    changed = labels.undo(workspace, dataset_id, step.change)
+    return LabelsTakenBack(n=changed.n, rows=changed.rows, dataset=dataset_state(workspace, dataset_id))
 
 
 @router.post(
@@ -60,14 +60,14 @@ def undo_labels(workspace: ServedWorkspace, dataset_id: str, step: LabelsStep) -
 )
 def redo_labels(workspace: ServedWorkspace, dataset_id: str, step: LabelsStep) -> LabelsTakenBack:
     """Redo a change of labels. This is refused if one of its images was labeled again since then."""
-    ids = labels.redo(workspace, dataset_id, step.change)
-    return LabelsTakenBack(images=ids, dataset=dataset_state(workspace, dataset_id))
+    changed = labels.redo(workspace, dataset_id, step.change)
+    return LabelsTakenBack(n=changed.n, rows=changed.rows, dataset=dataset_state(workspace, dataset_id))
 
 
 @router.post("/datasets/{dataset_id}/exclusions", responses=problems(404, 409))
 def exclude_images(workspace: ServedWorkspace, dataset_id: str, body: ExclusionChange) -> ImagesExcluded:
     """Exclude images, or include them. Excluded images are shown, but neither counted nor used in training."""
-    change, n = exclude(workspace, dataset_id, body.images, is_excluded=body.is_excluded)
+    change, n = exclude(workspace, dataset_id, body, is_excluded=body.is_excluded)
     return ImagesExcluded(change=change, n=n, dataset=dataset_state(workspace, dataset_id))
 
 
@@ -81,7 +81,7 @@ def undo_exclusions(workspace: ServedWorkspace, dataset_id: str, body: Exclusion
 @router.post("/datasets/{dataset_id}/confirmed-labels", responses=problems(404, 409))
 def confirm_labels(workspace: ServedWorkspace, dataset_id: str, body: ConfirmedLabels) -> LabelsConfirmed:
     """Confirm labels as right, or remove confirmations: a confirmed label is not listed as a suspected label error."""
-    return LabelsConfirmed(labels.confirm_labels(workspace, dataset_id, body.images, is_confirmed=body.is_confirmed))
+    return LabelsConfirmed(labels.confirm_labels(workspace, dataset_id, body, is_confirmed=body.is_confirmed))
 
 
 @router.get("/datasets/{dataset_id}/label-changes", responses=problems(404))

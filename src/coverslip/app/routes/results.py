@@ -114,33 +114,35 @@ def create_label_errors(workspace: ServedWorkspace, run_id: str) -> LabelErrorsS
     return start_label_check(workspace, run_id)
 
 
-@router.put("/runs/{run_id}/rows/{k}/correction", responses=problems(404, 409, 422))
-def correct_run_row(workspace: ServedWorkspace, run_id: str, k: int, correction: LabelCorrection) -> CorrectedRow:
+@router.put("/runs/{run_id}/rows/{row_id}/correction", responses=problems(404, 409, 422))
+def correct_run_row(workspace: ServedWorkspace, run_id: str, row_id: int, correction: LabelCorrection) -> CorrectedRow:
     """Change the label of a measured image in its dataset. The label is saved at once."""
-    row, change = correct_measured(workspace, run_id, k, correction.label)
+    row, change = correct_measured(workspace, run_id, row_id, correction.label)
     return CorrectedRow(row, change)
 
 
 @router.get(
-    "/runs/{run_id}/rows/{k}/thumbnail",
+    "/runs/{run_id}/rows/{row_id}/thumbnail",
     response_class=Response,
     responses=IMAGE | problems(404, 422),
 )
 def get_run_row_thumbnail(
-    workspace: ServedWorkspace, run_id: str, k: int, side: Annotated[int, Query(ge=16, le=512)] = 128
+    workspace: ServedWorkspace, run_id: str, row_id: int, side: Annotated[int, Query(ge=16, le=512)] = 128
 ) -> Response:
     """A thumbnail of a measured image."""
-    return image_response(rows.thumbnail_of(workspace, run_id, measured.source_of_measured(workspace, run_id, k), side))
+    return image_response(
+        rows.thumbnail_of(workspace, run_id, measured.source_of_measured(workspace, run_id, row_id), side)
+    )
 
 
 @router.get(
-    "/runs/{run_id}/rows/{k}/picture",
+    "/runs/{run_id}/rows/{row_id}/picture",
     response_class=Response,
     responses=PICTURE | problems(404, 422),
 )
-def get_run_row_picture(workspace: ServedWorkspace, run_id: str, k: int, view: Viewed) -> Response:
+def get_run_row_picture(workspace: ServedWorkspace, run_id: str, row_id: int, view: Viewed) -> Response:
     """A measured image for the viewer."""
-    return image_response(rows.picture_of(workspace, measured.source_of_measured(workspace, run_id, k), view))
+    return image_response(rows.picture_of(workspace, measured.source_of_measured(workspace, run_id, row_id), view))
 
 
 @router.get(
@@ -273,36 +275,38 @@ def list_evaluation_rows(
     return measured.page_of_measured(workspace, evaluation_id, page, offset=page.offset, limit=page.limit)
 
 
-@evaluations_router.put("/evaluations/{evaluation_id}/rows/{k}/correction", responses=problems(404, 409, 422))
+@evaluations_router.put("/evaluations/{evaluation_id}/rows/{row_id}/correction", responses=problems(404, 409, 422))
 def correct_evaluation_row(
-    workspace: ServedWorkspace, evaluation_id: str, k: int, correction: LabelCorrection
+    workspace: ServedWorkspace, evaluation_id: str, row_id: int, correction: LabelCorrection
 ) -> CorrectedRow:
     """Change the label of a measured image in its dataset. The label is saved at once."""
-    row, change = correct_measured(workspace, evaluation_id, k, correction.label)
+    row, change = correct_measured(workspace, evaluation_id, row_id, correction.label)
     return CorrectedRow(row, change)
 
 
 @evaluations_router.get(
-    "/evaluations/{evaluation_id}/rows/{k}/thumbnail",
+    "/evaluations/{evaluation_id}/rows/{row_id}/thumbnail",
     response_class=Response,
     responses=IMAGE | problems(404, 409, 422),
 )
 def get_evaluation_row_thumbnail(
-    workspace: ServedWorkspace, evaluation_id: str, k: int, side: Annotated[int, Query(ge=16, le=512)] = 128
+    workspace: ServedWorkspace, evaluation_id: str, row_id: int, side: Annotated[int, Query(ge=16, le=512)] = 128
 ) -> Response:
     """A thumbnail of a measured image."""
-    row = measured.source_of_measured(workspace, evaluation_id, k)
+    row = measured.source_of_measured(workspace, evaluation_id, row_id)
     return image_response(rows.thumbnail_of(workspace, evaluation_id, row, side))
 
 
 @evaluations_router.get(
-    "/evaluations/{evaluation_id}/rows/{k}/picture",
+    "/evaluations/{evaluation_id}/rows/{row_id}/picture",
     response_class=Response,
     responses=PICTURE | problems(404, 409, 422),
 )
-def get_evaluation_row_picture(workspace: ServedWorkspace, evaluation_id: str, k: int, view: Viewed) -> Response:
+def get_evaluation_row_picture(workspace: ServedWorkspace, evaluation_id: str, row_id: int, view: Viewed) -> Response:
     """A measured image for the viewer."""
-    return image_response(rows.picture_of(workspace, measured.source_of_measured(workspace, evaluation_id, k), view))
+    return image_response(
+        rows.picture_of(workspace, measured.source_of_measured(workspace, evaluation_id, row_id), view)
+    )
 
 
 @evaluations_router.get(
