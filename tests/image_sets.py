@@ -5,12 +5,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from fastapi.testclient import TestClient
 
 from coverslip.app.server import create_app
 from coverslip.workspace.store.workspace import Workspace, open_workspace
-from coverslip.workspace.viewing.filters import Filters
-from coverslip.workspace.viewing.images import matching
+from coverslip.workspace.viewing.filters import Filters, ImageSelection
+from coverslip.workspace.viewing.images import list_images, matching_rows
 
 API = "/api/v1"
 
@@ -27,8 +28,20 @@ def client_of(home: Workspace) -> TestClient:
 
 def ids_at(home: Workspace, dataset_id: str, positions: Iterable[int]) -> list[str]:
     """The image_ids of the images that stand at these positions now."""
-    ids = [image_id for _, image_id in matching(home, dataset_id, Filters())]
-    return [ids[position] for position in positions]
+    listed = list_images(home, dataset_id, Filters(), limit=2_000).items
+    return [listed[position].image_id for position in positions]
+
+
+def images_at(home: Workspace, dataset_id: str, positions: Iterable[int]) -> ImageSelection:
+    """The images that stand at these positions now, for a change of them."""
+    rows = matching_rows(home, dataset_id, Filters()).tolist()
+    return ImageSelection(rows=[rows[position] for position in positions])
+
+
+def positions_of(home: Workspace, dataset_id: str, filters: Filters) -> list[int]:
+    """The positions of the matching images in the set, in the order of the filters."""
+    place_of = {row: k for k, row in enumerate(matching_rows(home, dataset_id, Filters()).tolist())}
+    return [place_of[row] for row in matching_rows(home, dataset_id, filters).tolist()]
 
 
 class App:
@@ -65,6 +78,22 @@ class App:
     def ids(self, where: str, positions: Iterable[int]) -> list[str]:
         """The image_ids of the images that stand there now; `where` is such as datasets/ID."""
         return ids_at(self.home, where.removeprefix("datasets/"), positions)
+
+    def rows(self, where: str, **query: Any) -> list[int]:
+        """The row_ids of the matching images, in order; `where` is such as datasets/ID."""
+        answer = self.client.get(f"{API}/{where}/rows", params=query)
+        assert answer.status_code == 200, answer.text
+        rows: list[int] = np.frombuffer(answer.content, "<u4").tolist()
+        return rows
+
+    def positions(self, where: str, **query: Any) -> list[int]:
+        """The positions of the matching images in the set, in the order of the query."""
+        place_of = {row: k for k, row in enumerate(self.rows(where))}
+        return [place_of[row] for row in self.rows(where, **query)]
+
+    def image_ids(self, where: str, **query: Any) -> list[str]:
+        """The image_ids of the matching images, at most 2,000, in order."""
+        return [image["image_id"] for image in self.get(f"{where}/images", limit=2_000, **query)["items"]]
 
     def open(self, *sources: Path, **choices: Any) -> Any:
         """Open a set and wait until it is read."""

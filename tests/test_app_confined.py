@@ -84,7 +84,8 @@ def test_a_link_that_is_exchanged_meanwhile_shows_nothing_from_outside(
     app = App(workspace_in(tmp_path))
     with app.client:  # images are decoded by processes of their own, as in the app
         found = app.open(tmp_path / "cells", is_labeled=False)
-        address = f"{API}/datasets/{found['id']}/images/0/picture"
+        (row,) = app.rows(f"datasets/{found['id']}")
+        address = f"{API}/datasets/{found['id']}/images/{row}/picture"
         levels: list[int | None] = []
 
         def ask(_: int) -> None:

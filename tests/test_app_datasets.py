@@ -77,7 +77,7 @@ def test_a_folder_without_classes_is_opened_to_be_labeled(app: App, tmp_path: Pa
     save_cell(tmp_path / "new" / "a.png", 1)
     found = app.open(tmp_path / "new", is_labeled=False)
     assert (found["kind"], found["n_images"], found["n_labeled"], found["classes"]) == ("files", 1, 0, [])
-    assert app.get(f"datasets/{found['id']}/positions", label="")["items"] == [0]
+    assert app.positions(f"datasets/{found['id']}", label="") == [0]
 
 
 def test_sets_are_unknown_by_other_ids(app: App) -> None:
@@ -86,10 +86,11 @@ def test_sets_are_unknown_by_other_ids(app: App) -> None:
         ("PATCH", "datasets/none"),
         ("DELETE", "datasets/none"),
         ("GET", "datasets/none/images"),
-        ("GET", "datasets/none/positions"),
-        ("GET", "datasets/none/images/0"),
-        ("GET", "datasets/none/images/0/thumbnail"),
-        ("GET", "datasets/none/sheet?images=0"),
+        ("GET", "datasets/none/images?rows=1"),
+        ("GET", "datasets/none/rows"),
+        ("GET", "datasets/none/images/1"),
+        ("GET", "datasets/none/images/1/thumbnail"),
+        ("GET", "datasets/none/sheet?rows=1"),
         ("GET", "datasets/none/inspection"),
         ("GET", "datasets/none/download/labels"),
         ("GET", "datasets/none/label-changes"),
@@ -106,7 +107,8 @@ def test_names_are_kept_as_they_are(app: App, tmp_path: Path) -> None:
     for name in shown:
         listed = app.get(f"datasets/{found['id']}/images", label=name)
         assert [image["label"] for image in listed["items"]] == [name] * 3
-        assert app.client.get(f"/api/v1/datasets/{found['id']}/images/0").headers["content-type"] == "application/json"
+        first = app.client.get(f"/api/v1/datasets/{found['id']}/images/{listed['items'][0]['row_id']}")
+        assert first.headers["content-type"] == "application/json"
 
 
 def test_a_file_name_that_is_no_text_is_shown_and_read(app: App, tmp_path: Path) -> None:
@@ -120,8 +122,8 @@ def test_a_file_name_that_is_no_text_is_shown_and_read(app: App, tmp_path: Path)
     listed = app.get(f"datasets/{found['id']}/images", search="cell\\xff")
     assert listed["items"][0]["path"] == "flat/cell\\xff.png"
     assert found["n_unreadable"] == 0
-    i = listed["items"][0]["i"]
-    assert app.client.get(f"/api/v1/datasets/{found['id']}/images/{i}/picture").status_code == 200
+    row = listed["items"][0]["row_id"]
+    assert app.client.get(f"/api/v1/datasets/{found['id']}/images/{row}/picture").status_code == 200
 
 
 def test_images_are_filtered_sorted_and_paged(app: App, tmp_path: Path) -> None:
@@ -132,11 +134,13 @@ def test_images_are_filtered_sorted_and_paged(app: App, tmp_path: Path) -> None:
     found = app.open(cells, group_pattern=r"slide\d")
     where = f"datasets/{found['id']}"
     listed = app.get(f"{where}/images", limit=2000)["items"]
-    assert [image["i"] for image in listed] == list(range(15))
+    rows = app.rows(where)
+    assert [image["row_id"] for image in listed] == rows
+    assert len(set(rows)) == 15
     assert [image["image_id"] for image in listed][:2] == ["c2/copy.png", "c2/slide0_0.png"]
 
     def ids(**query: object) -> list[str]:
-        return [listed[i]["image_id"] for i in app.get(f"{where}/positions", **query)["items"]]
+        return [listed[i]["image_id"] for i in app.positions(f"{where}", **query)]
 
     assert ids(only="unreadable") == ["c10/zbroken.png"]
     assert ids(only="duplicate") == ["c2/copy.png", "c2/slide0_0.png"]
@@ -151,17 +155,13 @@ def test_images_are_filtered_sorted_and_paged(app: App, tmp_path: Path) -> None:
     assert ids(group="slide2", label="c2") == ["c2/slide2_2.png", "c2/slide2_5.png"]
     assert ids(search="SLIDE2_5") == ["c2/slide2_5.png", "c10/slide2_5.png"]
     assert ids(search="%") == []
-    assert [listed[i]["label"] for i in app.get(f"{where}/positions", sort="label")["items"]] == (
-        ["c2"] * 7 + ["c10"] * 8
-    )
-    groups = [listed[i]["group"] for i in app.get(f"{where}/positions", sort="group")["items"]]
+    assert [listed[i]["label"] for i in app.positions(f"{where}", sort="label")] == (["c2"] * 7 + ["c10"] * 8)
+    groups = [listed[i]["group"] for i in app.positions(f"{where}", sort="group")]
     assert groups[-12:] == ["slide0"] * 4 + ["slide1"] * 4 + ["slide2"] * 4
-    page = app.get(f"{where}/images", offset=14, limit=5)
-    assert (len(page["items"]), page["total"]) == (1, 15)
-    facts = app.get(f"{where}/images/0")
-    assert (facts["format"], facts["width"], facts["equal_to"], facts["duplicates"]) == ("PNG", 24, [1], 1)
+    facts = app.get(f"{where}/images/{rows[0]}")
+    assert (facts["format"], facts["width"], facts["equal_to"], facts["duplicates"]) == ("PNG", 24, [rows[1]], 1)
     assert facts["size_bytes"] == (cells / "c2" / "copy.png").stat().st_size
-    broken = app.get(f"{where}/images/14")
+    broken = app.get(f"{where}/images/{rows[14]}")
     assert broken["problem"] == "unreadable"
     assert broken["note"]
 
@@ -181,9 +181,9 @@ def test_a_part_of_a_training_is_a_filter(app: App, tmp_path: Path) -> None:
     values["choices"] = {}
     with app.home.engine.begin() as connection:
         connection.execute(insert(jobs).values(**values, state="ended", created=""))
-    where = f"datasets/{found['id']}/positions"
-    assert app.get(where, part="test", run="r1")["items"] == [0]
-    assert app.get(where, part="train", run="r1")["items"] == [3]
+    where = f"datasets/{found['id']}"
+    assert app.positions(where, part="test", run="r1") == [0]
+    assert app.positions(where, part="train", run="r1") == [3]
     assert app.refused("GET", f"{where}?part=test")["status"] == 422
     assert app.refused("GET", f"{where}?part=test&run=none")["status"] == 404
     problem = app.refused("GET", f"{where}?predicted=flat")  # nothing was predicted here
@@ -265,15 +265,16 @@ def test_images_that_a_table_names_outside_the_roots_are_never_read(tmp_path: Pa
     found = app.open(mine / "cells.csv")
     where = f"datasets/{found['id']}"
     assert (found["n_images"], found["n_unreadable"]) == (5, 3)
-    for i in range(3):
-        facts = app.get(f"{where}/images/{i}")
+    rows = app.rows(where)
+    for row in rows[:3]:
+        facts = app.get(f"{where}/images/{row}")
         assert "outside" in facts["note"]
         assert (facts["pixel_hash"], facts["width"], facts["size_bytes"]) == (None, None, None)
-        assert app.refused("GET", f"{where}/images/{i}/picture")["status"] == 422
-    assert app.client.get(f"/api/v1/{where}/images/3/picture").status_code == 200
+        assert app.refused("GET", f"{where}/images/{row}/picture")["status"] == 422
+    assert app.client.get(f"/api/v1/{where}/images/{rows[3]}/picture").status_code == 200
     (mine / "round" / "slide0_0.png").unlink()
     (mine / "round" / "slide0_0.png").symlink_to(secret)  # after it was read
-    assert app.refused("GET", f"{where}/images/3/picture")["status"] == 422
+    assert app.refused("GET", f"{where}/images/{rows[3]}/picture")["status"] == 422
     (mine / "all.csv").write_text(f"path,label\n{secret},a\n../secret/face.png,b\n")
     assert app.refused("POST", "datasets", {"sources": [{"path": str(mine / "all.csv")}]})["status"] == 422
 
@@ -288,9 +289,9 @@ def test_labels_and_names_are_there_after_a_restart(app: App, tmp_path: Path) ->
     before = app.get(where)
     again = App(workspace_in(tmp_path))
     assert again.get(where) == before
-    assert again.get(f"{where}/positions", label="odd")["items"] == [0, 1]
-    assert again.undo(where, change)["images"] == again.ids(where, [0, 1])
-    assert again.get(f"{where}/positions", label="odd")["items"] == []
+    assert again.positions(f"{where}", label="odd") == [0, 1]
+    assert again.undo(where, change)["rows"] == again.rows(where)[:2]
+    assert again.positions(f"{where}", label="odd") == []
 
 
 @pytest.mark.slow
@@ -335,7 +336,8 @@ def test_labels_survive_reading_again_when_images_come_and_go(app: App, tmp_path
     odd = app.get(f"{where}/images", label="odd")["items"]
     assert [image["image_id"] for image in odd] == ["flat/slide0_3.png", "round/slide0_3.png"]
     assert [image["label_before"] for image in odd] == ["flat", "round"]
-    assert app.undo(where, change)["images"] == app.ids(where, [2, 7])
+    rows = app.rows(where)
+    assert sorted(app.undo(where, change)["rows"]) == sorted([rows[2], rows[7]])
     assert app.get(where)["n_label_changes"] == 0
 
 
@@ -349,15 +351,16 @@ def test_what_cannot_be_read_any_more_says_so_and_stays(app: App, tmp_path: Path
     remove_stores_of(found["id"])
     cells.rename(tmp_path / "moved")
     assert app.refused("POST", f"{where}/refresh")["code"] == "missing-source"
-    assert app.get(f"{where}/positions", label="odd")["items"] == [0]
-    for picture in ("images/0/thumbnail?v=1", "sheet?images=0&v=1"):  # blank, and asked for again
+    assert app.positions(f"{where}", label="odd") == [0]
+    first = app.rows(where)[0]
+    for picture in (f"images/{first}/thumbnail?v=1", f"sheet?rows={first}&v=1"):  # blank, and asked for again
         answer = app.client.get(f"/api/v1/{where}/{picture}")
         assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
     (tmp_path / "moved").rename(cells)
-    answer = app.client.get(f"/api/v1/{where}/sheet?images=0&v=1")
+    answer = app.client.get(f"/api/v1/{where}/sheet?rows={first}&v=1")
     assert "immutable" in answer.headers["cache-control"]
     cells.rename(tmp_path / "moved")
-    assert app.refused("GET", f"{where}/images/0/picture")["status"] == 422
+    assert app.refused("GET", f"{where}/images/{first}/picture")["status"] == 422
 
 
 def test_classes_are_ordered_and_planned(app: App, tmp_path: Path) -> None:
@@ -389,7 +392,7 @@ def test_checks_see_classes_as_trainings_do_and_copies_stay_found(app: App, tmp_
         codes = ("conflicting-labels", "duplicates")
         named = {each["code"]: len(each["images"][0]) for each in found["findings"] if each["code"] in codes}
         assert [*found["removable_duplicates"].get("duplicates", [])] == spare
-        return found["classes"], named, app.get(f"{where}/positions", only="conflicting")["total"]
+        return found["classes"], named, len(app.rows(f"{where}", only="conflicting"))
 
     spare: list[str] = []
     assert told() == ({"a": 3, "b": 4, "c": 3}, {"conflicting-labels": 2}, 2)
@@ -476,7 +479,7 @@ def test_the_inspection_follows_the_labels(app: App, tmp_path: Path) -> None:
 def test_a_set_is_forgotten_and_its_files_stay(app: App, tmp_path: Path) -> None:
     cells = save_cells(tmp_path / "cells")
     found = app.open(cells)
-    assert app.client.get(f"/api/v1/datasets/{found['id']}/images/0/thumbnail").status_code == 200
+    assert app.client.get(f"/api/v1/datasets/{found['id']}/images/{found['thumbnail_images'][0]}").status_code == 200
     app.send("DELETE", f"datasets/{found['id']}")
     assert app.get("datasets")["total"] == 0
     assert app.refused("GET", f"datasets/{found['id']}")["status"] == 404
@@ -488,7 +491,7 @@ def test_a_set_is_forgotten_and_its_files_stay(app: App, tmp_path: Path) -> None
     assert app.refused("POST", f"datasets/{found['id']}/restore")["status"] == 404
     assert len(list(cells.rglob("*.png"))) == 12
     with sqlite3.connect(tmp_path / "home" / "workspace.sqlite") as connection:
-        for table in ("images", "image_facts", "label_changes"):
+        for table in ("images", "image_facts", "image_colors", "label_changes", "changed_labels"):
             assert connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone() == (0,)
 
 
@@ -500,7 +503,7 @@ def test_a_forgotten_set_comes_back_with_its_labels(app: App, tmp_path: Path) ->
     app.send("DELETE", where)
     assert app.send("POST", f"{where}/restore") == before
     assert app.get("datasets")["items"] == [before]
-    assert app.get(f"{where}/images/0")["label"] == "round"
+    assert app.get(f"{where}/images")["items"][0]["label"] == "round"
 
 
 def test_a_set_that_a_training_waits_for_is_not_forgotten(app: App, tmp_path: Path) -> None:
@@ -649,10 +652,11 @@ def test_real_sets_are_read(
     assert (len(found["classes"]), found["n_unreadable"]) == (n_classes, n_unreadable)
     assert found["groups"]["n_groups"] == n_groups if n_groups is not None else found["groups"]["n_groups"] > 3
     where = f"/api/v1/datasets/{found['id']}"
-    sheet = shared_app.client.get(f"{where}/sheet", params={"images": ",".join(map(str, range(40)))})
+    rows = shared_app.rows(f"datasets/{found['id']}", limit=40)
+    sheet = shared_app.client.get(f"{where}/sheet", params={"rows": ",".join(map(str, rows))})
     assert sheet.status_code == 200
-    for i in found["thumbnail_images"][:3]:
-        assert shared_app.client.get(f"{where}/images/{i}/picture").status_code == 200
+    for row in found["thumbnail_images"][:3]:
+        assert shared_app.client.get(f"{where}/images/{row}/picture").status_code == 200
 
 
 def test_each_class_shows_images_from_all_over_it(app: App, tmp_path: Path) -> None:
@@ -663,9 +667,10 @@ def test_each_class_shows_images_from_all_over_it(app: App, tmp_path: Path) -> N
     assert [(each["name"], len(each["images"])) for each in shown] == [
         *(("flat", 8), ("round", 8), ("odd", 1), (None, 2)),
     ]
-    assert shown[0]["images"][0] == 2  # the first that is still of the class
-    assert shown[0]["images"][-1] > 15
-    assert shown[2]["images"] == [39]
+    rows = app.rows(f"datasets/{dataset_id}")
+    assert shown[0]["images"][0] == rows[2]  # the first that is still of the class
+    assert rows.index(shown[0]["images"][-1]) > 15
+    assert shown[2]["images"] == [rows[39]]
 
 
 def test_ways_to_group_are_proposed_unasked_and_a_training_would_begin_with_each(app: App, tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def other(lab: Lab) -> Json:
     """An evaluation on images of another day, of which the label of one was corrected in the app."""
     folder = write_cells(lab.workspace.roots[0] / "other day", 30, seed=7)
     dataset = open_images(lab.workspace, folder)
-    first = lab.get(f"datasets/{dataset}/positions")["image_ids"][:1]
+    first = [lab.get(f"datasets/{dataset}/images?limit=1")["items"][0]["image_id"]]
     labeled = lab.client.post(f"{API}/datasets/{dataset}/labels", json={"images": first, "label": "large"})
     assert labeled.status_code == 200, labeled.text
     outlook = lab.get(f"runs/{lab.run}/evaluation-outlook?dataset_id={dataset}")
@@ -99,7 +99,7 @@ def test_an_evaluation_gives_the_numbers_of_the_labels_as_corrected_in_the_app(l
 def test_images_that_a_pattern_groups_are_measured_after_a_label_was_corrected(lab: Lab) -> None:
     folder = write_cells(lab.workspace.roots[0] / "grouped day", 30, seed=11)
     dataset = open_images(lab.workspace, folder, group_pattern=r"slide\d+")
-    first = lab.get(f"datasets/{dataset}/positions")["image_ids"][:1]
+    first = [lab.get(f"datasets/{dataset}/images?limit=1")["items"][0]["image_id"]]
     labeled = lab.client.post(f"{API}/datasets/{dataset}/labels", json={"images": first, "label": "large"})
     assert labeled.status_code == 200, labeled.text
     found = lab.evaluate(dataset)
@@ -132,7 +132,7 @@ def test_the_images_of_an_evaluation_can_be_looked_at_and_taken_away(lab: Lab, o
     wrong = mistakes["items"][0]
     assert wrong["label"] != wrong["predicted"]
     for what, kind in (("thumbnail?side=64", "image/jpeg"), ("picture?low=0&high=99", "image/png")):
-        answer = lab.client.get(f"{API}/{path}/rows/{wrong['k']}/{what}")
+        answer = lab.client.get(f"{API}/{path}/rows/{wrong['row_id']}/{what}")
         assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
     assert len(list(csv.DictReader(io.StringIO(lab.client.get(f"{API}/{path}/download/predictions").text)))) == 30
     assert lab.client.get(f"{API}/{path}/rows/999/picture").status_code == 404

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from browser import RunningApp, open_page
-from image_sets import ids_at
+from image_sets import ids_at, images_at, positions_of
 from small_workspace import QUICK, new_workspace, open_images, trained_here, write_cells
 
 from coverslip.reports.reported import read_run
@@ -20,8 +20,7 @@ from coverslip.workspace.datasets.state import DatasetState, dataset_state
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.store.rows import TableChoices
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing.filters import Filters
-from coverslip.workspace.viewing.images import matching
+from coverslip.workspace.viewing.filters import Filters, ImageSelection
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -64,15 +63,15 @@ def test_what_is_left_out_is_neither_counted_nor_trained_on_until_it_is_taken_in
     workspace, dataset_id = copies
     before = dataset_state(workspace, dataset_id)
     spare = reading_images.inspection(workspace, dataset_id).removable_duplicates["duplicates"]
-    exclude(workspace, dataset_id, spare, is_excluded=True)
+    exclude(workspace, dataset_id, ImageSelection(images=spare), is_excluded=True)
 
     state = dataset_state(workspace, dataset_id)
     assert (state.n_images, state.n_excluded) == (before.n_images, 3)
     assert count_of(state, "large") == count_of(before, "large") - 3
     assert state.n_labeled == before.n_labeled - 3
-    assert [image_id for _, image_id in matching(workspace, dataset_id, Filters(only="excluded"))] == spare
-    assert matching(workspace, dataset_id, Filters(only="duplicate")) == []
-    assert len(matching(workspace, dataset_id, Filters(only="conflicting"))) == 2
+    assert ids_at(workspace, dataset_id, positions_of(workspace, dataset_id, Filters(only="excluded"))) == spare
+    assert positions_of(workspace, dataset_id, Filters(only="duplicate")) == []
+    assert len(positions_of(workspace, dataset_id, Filters(only="conflicting"))) == 2
     found = codes(workspace, dataset_id)
     assert "duplicates" not in found
     assert "conflicting-labels" in found
@@ -91,7 +90,7 @@ def test_what_is_left_out_is_neither_counted_nor_trained_on_until_it_is_taken_in
     workspace.background.wait_all()
     assert dataset_state(workspace, dataset_id).n_excluded == 3
 
-    exclude(workspace, dataset_id, spare, is_excluded=False)
+    exclude(workspace, dataset_id, ImageSelection(images=spare), is_excluded=False)
     again = dataset_state(workspace, dataset_id)
     assert (again.classes, again.n_excluded) == (before.classes, 0)
     assert "duplicates" in codes(workspace, dataset_id)
@@ -100,7 +99,7 @@ def test_what_is_left_out_is_neither_counted_nor_trained_on_until_it_is_taken_in
 def test_groups_are_previewed_without_excluded_images(copies: tuple[Workspace, str], tmp_path: Path) -> None:
     workspace, dataset_id = copies
     before = grouping.preview_groups(workspace, dataset_id, pattern=r"slide\d+", column=None)
-    exclude(workspace, dataset_id, ids_at(workspace, dataset_id, [0, 1, 2]), is_excluded=True)
+    exclude(workspace, dataset_id, images_at(workspace, dataset_id, [0, 1, 2]), is_excluded=True)
     after = grouping.preview_groups(workspace, dataset_id, pattern=r"slide\d+", column=None)
     assert sum(group.n for group in before.largest) - sum(group.n for group in after.largest) == 3
     assert after.refusal is None
@@ -109,7 +108,7 @@ def test_groups_are_previewed_without_excluded_images(copies: tuple[Workspace, s
     rows = [f"{file},{file.parent.name},{file.name[:6]}" for file in sorted((tmp_path / "cells").rglob("*.png"))]
     table.write_text("\n".join(["path,label,slide", *rows]))
     of_table = open_images(workspace, table)
-    exclude(workspace, of_table, ids_at(workspace, of_table, [0]), is_excluded=True)
+    exclude(workspace, of_table, images_at(workspace, of_table, [0]), is_excluded=True)
     by_column = grouping.preview_groups(workspace, of_table, pattern=None, column="slide")
     assert sum(group.n for group in by_column.largest) + by_column.n_unmatched == len(rows) - 1
 

@@ -67,7 +67,7 @@ def review(predicted: Review) -> Review:
     """The same without any correction."""
     for row in predicted.rows:
         if row["correction"] is not None or row["excluded"] is not None:
-            path = f"predictions/{predicted.prediction}/rows/{row['k']}/correction"
+            path = f"predictions/{predicted.prediction}/rows/{row['row_id']}/correction"
             predicted.app.send(path, {"label": None}, "PUT")
     return predicted
 

@@ -117,7 +117,7 @@ def test_a_folder_that_is_gone_is_named_everywhere_and_comes_back_or_is_chosen_a
         moved = stock.app.until(f"datasets/{stock.images}", lambda found: found["state"] == "ready")
         assert [domain["name"] for domain in moved["domains"]] == [domain["name"] for domain in before["domains"]]
         assert moved["n_images"] == before["n_images"]
-        picture = f"{stock.app.address}api/v1/runs/{stock.run}/rows/{mistake['k']}/thumbnail"
+        picture = f"{stock.app.address}api/v1/runs/{stock.run}/rows/{mistake['row_id']}/thumbnail"
         assert urllib.request.urlopen(picture).headers["content-type"] == "image/jpeg"  # a blank one is WebP
     finally:
         if not folder.exists():

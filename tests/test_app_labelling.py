@@ -32,7 +32,7 @@ def test_no_image_is_labeled_before_one_is_selected(page: "Page", app_server: Ru
     button.click()
     app_server.until(f"datasets/{images['id']}", lambda found: found["n_label_changes"] == 1)
     listed = app_server.get(f"datasets/{images['id']}/images")["items"]
-    assert [image["i"] for image in listed if image["label"] != image["label_before"]] == [1]
+    assert [k for k, image in enumerate(listed) if image["label"] != image["label_before"]] == [1]
 
 
 def test_arrow_keys_select_images_after_a_filter_was_clicked(page: "Page", images: Any) -> None:
@@ -48,7 +48,7 @@ def test_arrow_keys_select_images_after_a_filter_was_clicked(page: "Page", image
 def test_the_next_image_is_selected_after_a_relabeled_and_an_answered_one_left_the_list(
     page: "Page", app_server: RunningApp, images: Any
 ) -> None:
-    first = app_server.get(f"datasets/{images['id']}/positions")["image_ids"][:4]
+    first = [image["image_id"] for image in app_server.get(f"datasets/{images['id']}/images?limit=4")["items"]]
     app_server.send(f"datasets/{images['id']}/confirmed-labels", {"images": first, "is_confirmed": True})
     open_page(page, f"/datasets/{images['id']}?tab=images&only=confirmed")
     cells = page.get_by_role("gridcell")

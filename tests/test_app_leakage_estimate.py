@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from drawing import write_cells
 from fastapi.testclient import TestClient
-from image_sets import ids_at
+from image_sets import images_at
 from small_workspace import API, new_workspace, open_images, until
 from trained import GROUPS
 
@@ -61,7 +61,7 @@ def test_what_was_seen_stays_until_labels_change_and_is_there_again_when_they_ar
     (shortcut,) = reading_images.inspection(workspace, cells).of("shortcut")
     assert shortcut.parameters["from"] == "border"
 
-    change, _ = labels.set_labels(workspace, cells, ids_at(workspace, cells, [0]), "another")
+    change, _ = labels.set_labels(workspace, cells, images_at(workspace, cells, [0]), "another")
     for _ in range(2):  # before and after the findings of the new labels are kept
         outdated = looking.state_of(cells)
         assert (outdated.state, outdated.leakage_estimate) == ("outdated", seen.leakage_estimate)

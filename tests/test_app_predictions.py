@@ -41,6 +41,7 @@ from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.jobs.state import status_of
 from coverslip.workspace.predictions.classifiers import LoadedClassifiers
 from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.viewing.filters import ImageSelection
 
 pytestmark = pytest.mark.slow
 
@@ -138,9 +139,9 @@ def test_uncertain_ones_come_first_and_corrections_are_kept(lab: Lab) -> None:
     review = lab.client.get(f"{path}/rows?only=review").json()
     assert {row["decision"] for row in review["items"]} <= {"uncertain", "unfamiliar", "unreadable"}
     assert any(row["reason"] for row in review["items"])
-    k = page["items"][-1]["k"]
+    k = page["items"][-1]["row_id"]
     corrected = lab.client.put(f"{path}/rows/{k}/correction", json={"label": "=cmd()"}).json()
-    assert (corrected["k"], corrected["correction"]) == (k, "=cmd()")
+    assert (corrected["row_id"], corrected["correction"]) == (k, "=cmd()")
     assert lab.client.get(f"{path}/rows?only=corrected").json()["items"] == [corrected]
     assert lab.client.get(path).json()["n_corrected"] == 1
     table = list(csv.DictReader(io.StringIO(lab.client.get(f"{path}/download/predictions").text)))
@@ -155,15 +156,15 @@ def test_uncertain_ones_come_first_and_corrections_are_kept(lab: Lab) -> None:
 def test_what_was_corrected_needs_no_eye_any_more(lab: Lab) -> None:
     path = f"{API}/predictions/{lab.prediction}"
     rows = lab.client.get(f"{path}/rows?limit=500").json()["items"]
-    expected = [row["k"] for row in rows if row["decision"] not in CLASSES]
-    sure = next(row["k"] for row in rows if row["decision"] in CLASSES)
+    expected = [row["row_id"] for row in rows if row["decision"] not in CLASSES]
+    sure = next(row["row_id"] for row in rows if row["decision"] in CLASSES)
 
     def in_review() -> list[int]:
         page = lab.client.get(f"{path}/rows?only=review&limit=500").json()
         state = lab.client.get(path).json()
         (listed,) = (one for one in lab.client.get(f"{API}/predictions").json()["items"] if one["id"] == lab.prediction)
         assert page["total"] == state["n_review"] == listed["n_review"]
-        return [row["k"] for row in page["items"]]
+        return [row["row_id"] for row in page["items"]]
 
     assert len(expected) >= 1
     assert in_review() == expected
@@ -198,7 +199,7 @@ def test_corrections_become_training_images(lab: Lab) -> None:
     assert lab.client.post(f"{path}/dataset", json={"only": "corrected"}).status_code == 409
     rows = lab.client.get(f"{path}/rows?limit=3").json()["items"]
     for row, label in zip(rows, ("<script>", "large", "=new"), strict=True):
-        lab.client.put(f"{path}/rows/{row['k']}/correction", json={"label": label})
+        lab.client.put(f"{path}/rows/{row['row_id']}/correction", json={"label": label})
     made = lab.client.post(f"{path}/dataset", json={"only": "corrected"}).json()
     until(lambda: dataset_state(lab.workspace, made["id"]).state == "ready")
     found = lab.client.get(f"{API}/datasets/{made['id']}").json()
@@ -207,7 +208,7 @@ def test_corrections_become_training_images(lab: Lab) -> None:
     every = lab.client.post(f"{path}/dataset", json={"only": "all", "name": "All"}).json()
     assert (every["name"], every["n_labeled"]) == ("All", 41)  # the broken one has a label by now
     for row in rows:
-        lab.client.put(f"{path}/rows/{row['k']}/correction", json={"label": None})
+        lab.client.put(f"{path}/rows/{row['row_id']}/correction", json={"label": None})
 
 
 def test_an_image_is_excluded_with_its_reason_and_included_again(lab: Lab) -> None:
@@ -215,7 +216,7 @@ def test_an_image_is_excluded_with_its_reason_and_included_again(lab: Lab) -> No
     answer = lab.client.post(f"{API}/predictions", json={"classifier_id": lab.run, "dataset_id": images})
     path = f"{API}/predictions/{answer.json()['id']}"
     assert ended(lab.client, answer.json()["id"], what="predictions")["state"] == "done"
-    first, second, third = (row["k"] for row in lab.client.get(f"{path}/rows?limit=3").json()["items"])
+    first, second, third = (row["row_id"] for row in lab.client.get(f"{path}/rows?limit=3").json()["items"])
 
     lab.client.put(f"{path}/rows/{first}/correction", json={"label": "medium"})
     row = lab.client.put(f"{path}/rows/{first}/correction", json={"label": None, "excluded": "unusable"}).json()
@@ -226,7 +227,7 @@ def test_an_image_is_excluded_with_its_reason_and_included_again(lab: Lab) -> No
     assert lab.client.put(f"{path}/rows/{first}/correction", json=both).status_code == 422
     state = lab.client.get(path).json()
     assert (state["n_corrected"], state["n_excluded"]) == (3, 2)
-    assert [each["k"] for each in lab.client.get(f"{path}/rows?only=corrected").json()["items"]] == [
+    assert [each["row_id"] for each in lab.client.get(f"{path}/rows?only=corrected").json()["items"]] == [
         first,
         second,
         third,
@@ -256,8 +257,8 @@ def test_a_prediction_of_a_dataset_has_the_labels_that_the_dataset_has_when_it_i
     folder = write_cells(lab.new.parent / "labeled", 6, seed=2)
     dataset = open_images(lab.workspace, folder)
     first, second = ids_at(lab.workspace, dataset, (0, 1))
-    set_labels(lab.workspace, dataset, [first], "of no classifier")
-    set_labels(lab.workspace, dataset, [second], None)
+    set_labels(lab.workspace, dataset, ImageSelection(images=[first]), "of no classifier")
+    set_labels(lab.workspace, dataset, ImageSelection(images=[second]), None)
     expected = {image["path"]: image["label"] for image in images_of(lab, dataset)}
     assert list(expected.values())[:2] == ["of no classifier", None]
     assert set(list(expected.values())[2:]) <= set(CLASSES)
@@ -294,7 +295,7 @@ def test_confirmed_and_corrected_images_join_a_dataset_once_and_can_be_left_out_
     lab.client.post(f"{API}/datasets/{cells}/refresh")
     until(lambda: dataset_state(lab.workspace, cells).state == "ready")
     for row, label in zip(rows, ("medium", rows[1]["predicted"], "large"), strict=True):
-        lab.client.put(f"{path}/rows/{row['k']}/correction", json={"label": label})
+        lab.client.put(f"{path}/rows/{row['row_id']}/correction", json={"label": label})
 
     joined = lab.client.post(f"{path}/join", json={"dataset_id": cells})
     assert joined.status_code == 200, joined.text
@@ -305,8 +306,8 @@ def test_confirmed_and_corrected_images_join_a_dataset_once_and_can_be_left_out_
     assert lab.client.post(f"{path}/join", json={"dataset_id": cells}).json()["dataset"]["n_images"] == after.n_images
 
     # The dataset follows later answers: another class, and an image that is of no use.
-    lab.client.put(f"{path}/rows/{rows[0]['k']}/correction", json={"label": "large"})
-    lab.client.put(f"{path}/rows/{rows[1]['k']}/correction", json={"label": None, "excluded": "unusable"})
+    lab.client.put(f"{path}/rows/{rows[0]['row_id']}/correction", json={"label": "large"})
+    lab.client.put(f"{path}/rows/{rows[1]['row_id']}/correction", json={"label": None, "excluded": "unusable"})
     lab.client.post(f"{path}/join", json={"dataset_id": cells})
     until(lambda: dataset_state(lab.workspace, cells).state == "ready")
     listed = lab.client.get(f"{API}/datasets/{cells}/images?domain=Monday").json()["items"]
@@ -317,7 +318,7 @@ def test_confirmed_and_corrected_images_join_a_dataset_once_and_can_be_left_out_
     assert lab.client.patch(f"{API}/datasets/{cells}", json={"sources": sources}).status_code == 200
     assert dataset_state(lab.workspace, cells).n_images == before.n_images + 1
     for row in rows:
-        lab.client.put(f"{path}/rows/{row['k']}/correction", json={"label": None})
+        lab.client.put(f"{path}/rows/{row['row_id']}/correction", json={"label": None})
 
 
 def test_pictures_are_served_only_from_below_the_allowed_roots(lab: Lab, tmp_path: Path) -> None:
@@ -331,7 +332,7 @@ def test_pictures_are_served_only_from_below_the_allowed_roots(lab: Lab, tmp_pat
     link = lab.new / "slide_link.png"
     shown = next(lab.new.glob("slide1_*.png"))
     bytes_before = shown.read_bytes()
-    k = next(row["k"] for row in lab.client.get(f"{path}?limit=100").json()["items"] if row["path"] == str(shown))
+    k = next(row["row_id"] for row in lab.client.get(f"{path}?limit=100").json()["items"] if row["path"] == str(shown))
     try:
         shown.unlink()
         shown.symlink_to(next(outside.iterdir()))

@@ -156,7 +156,7 @@ def test_the_images_behind_a_cell_of_the_confusion_matrix_can_be_looked_at(lab: 
     mistakes = lab.get(f"runs/{lab.run}/rows?only=misclassified")
     assert mistakes["total"] == sum(row["label"] != row["predicted"] for row in table)
     for what, kind in (("thumbnail?side=64", "image/jpeg"), ("picture?low=0&high=99", "image/png")):
-        answer = lab.client.get(f"{API}/runs/{lab.run}/rows/{surest['k']}/{what}")
+        answer = lab.client.get(f"{API}/runs/{lab.run}/rows/{surest['row_id']}/{what}")
         assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
     assert lab.client.get(f"{API}/runs/{lab.run}/rows/99999/picture").status_code == 404
 

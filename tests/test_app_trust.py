@@ -34,14 +34,15 @@ def test_an_explanation_tells_that_it_goes_on_and_is_given_up(page: "Page", stoc
     page.get_by_role("button", name="Why this class?").wait_for()
     # The button that was pressed is gone, and with it the focus: keys are the viewer's all the same.
     rows = f"predictions/{stock.prediction}/rows"
-    answered = [row["k"] for row in stock.app.get(rows)["items"] if row["correction"]]
+    answered = [row["row_id"] for row in stock.app.get(rows)["items"] if row["correction"]]
     page.keyboard.press("1")
     changed = stock.app.until(
-        rows, lambda found: [row["k"] for row in found["items"] if row["correction"] and row["k"] not in answered]
+        rows,
+        lambda found: [row["row_id"] for row in found["items"] if row["correction"] and row["row_id"] not in answered],
     )
     for row in changed["items"]:
-        if row["correction"] and row["k"] not in answered:
-            stock.app.send(f"{rows}/{row['k']}/correction", {"label": None}, "PUT")
+        if row["correction"] and row["row_id"] not in answered:
+            stock.app.send(f"{rows}/{row['row_id']}/correction", {"label": None}, "PUT")
 
 
 def test_a_request_that_waits_is_dropped_when_its_image_is_left(page: "Page", stock: Stock) -> None:

@@ -14,7 +14,7 @@ from coverslip.workspace.correcting.corrections import correct, correct_measured
 from coverslip.workspace.datasets.labels import set_labels
 from coverslip.workspace.predictions.rows import Exclusion
 from coverslip.workspace.store.rows import ChangedSince
-from coverslip.workspace.viewing.filters import Filters
+from coverslip.workspace.viewing.filters import Filters, ImageSelection
 from coverslip.workspace.viewing.images import list_images
 
 if TYPE_CHECKING:
@@ -41,8 +41,7 @@ def labels(app: App, where: str) -> dict[str, Any]:
 
 
 def excluded(app: App, where: str) -> list[str]:
-    found: list[str] = app.get(f"{where}/positions", only="excluded")["image_ids"]
-    return found
+    return app.image_ids(where, only="excluded")
 
 
 def refresh(app: App, where: str) -> None:
@@ -63,7 +62,7 @@ def undo(app: App, where: str, change: int, *, by: str = "undo") -> str | None:
 
 
 def test_a_label_reaches_its_image_though_files_came_before_it(app: App, where: str, cells: Path) -> None:
-    seen = app.get(f"{where}/positions")["image_ids"]
+    seen = app.image_ids(where)
     save_cell(cells / "flat" / "a_new.png", 500)
     refresh(app, where)
     relabel(app, where, seen[:2], "odd")
@@ -71,7 +70,7 @@ def test_a_label_reaches_its_image_though_files_came_before_it(app: App, where: 
 
 
 def test_a_removed_image_refuses_the_whole_request(app: App, where: str, cells: Path) -> None:
-    seen = app.get(f"{where}/positions")["image_ids"]
+    seen = app.image_ids(where)
     (cells / seen[1]).unlink()
     refresh(app, where)
     before = app.get(where)
@@ -83,11 +82,11 @@ def test_a_removed_image_refuses_the_whole_request(app: App, where: str, cells: 
         problem = app.refused("POST", f"{where}/{path}", {"images": seen[:3], **more})
         assert (problem["status"], problem["code"], problem["parameters"]) == (409, "images-changed", {"n_missing": 1})
     assert app.get(where) == before
-    assert app.get(f"{where}/positions", only="confirmed")["total"] == 0
+    assert len(app.rows(where, only="confirmed")) == 0
 
 
 def test_an_undo_takes_back_the_change_that_it_names(app: App, where: str, cells: Path) -> None:
-    seen = app.get(f"{where}/positions")["image_ids"]
+    seen = app.image_ids(where)
     before = labels(app, where)
     first = relabel(app, where, seen[:2], "of the first")
     second = relabel(app, where, seen[4:6], "of the second")
@@ -105,7 +104,7 @@ def test_an_undo_takes_back_the_change_that_it_names(app: App, where: str, cells
 
 
 def test_an_undo_is_refused_where_another_client_labeled_one_of_the_images(app: App, where: str) -> None:
-    seen = app.get(f"{where}/positions")["image_ids"]
+    seen = app.image_ids(where)
     first = relabel(app, where, seen[:3], "of the first")
     second = relabel(app, where, seen[2:3], "of the second")
     before = labels(app, where)
@@ -126,7 +125,7 @@ def test_an_undo_is_refused_where_another_client_labeled_one_of_the_images(app: 
 def test_the_number_of_a_change_whose_images_are_gone_is_never_that_of_another(
     app: App, where: str, cells: Path
 ) -> None:
-    seen = app.get(f"{where}/positions")["image_ids"]
+    seen = app.image_ids(where)
     first = relabel(app, where, seen[:1], "of the first")
     (cells / seen[0]).unlink()
     refresh(app, where)
@@ -139,7 +138,7 @@ def test_the_number_of_a_change_whose_images_are_gone_is_never_that_of_another(
 
 @pytest.mark.exhaustive
 def test_an_undo_of_an_exclusion_leaves_what_another_client_excluded(app: App, where: str, cells: Path) -> None:
-    seen = app.get(f"{where}/positions")["image_ids"]
+    seen = app.image_ids(where)
 
     def exclude(images: list[str], *, is_excluded: bool = True) -> Any:
         return app.send("POST", f"{where}/exclusions", {"images": images, "is_excluded": is_excluded})
@@ -165,17 +164,19 @@ def test_an_undo_of_an_exclusion_leaves_what_another_client_excluded(app: App, w
 
 
 def test_confirming_tells_whose_confirmation_it_was(app: App, where: str) -> None:
-    seen = app.get(f"{where}/positions")["image_ids"]
+    seen = app.image_ids(where)
+
+    all_rows = app.rows(where)
 
     def confirm(images: list[str], is_confirmed: bool) -> list[str]:
         body = {"images": images, "is_confirmed": is_confirmed}
-        changed: list[str] = app.send("POST", f"{where}/confirmed-labels", body)["images"]
-        return sorted(changed)
+        rows = app.send("POST", f"{where}/confirmed-labels", body)["rows"]
+        return sorted(seen[all_rows.index(row)] for row in rows)
 
     assert confirm(seen[:1], True) == seen[:1]
     assert confirm(seen[:3], True) == seen[1:3]
     assert confirm(seen[1:3], False) == seen[1:3]
-    assert app.get(f"{where}/positions", only="confirmed")["image_ids"] == seen[:1]
+    assert app.image_ids(where, only="confirmed") == seen[:1]
 
 
 @pytest.mark.slow
@@ -188,7 +189,7 @@ def test_corrections_take_back_no_label_and_no_answer_of_another_client(tmp_path
     first, second = ids_at(workspace, images, [0, 1])
 
     def label_of(image_id: str) -> str | None:
-        found = list_images(workspace, images, Filters(), offset=0, limit=100).items
+        found = list_images(workspace, images, Filters(), limit=100).items
         return next(image.label for image in found if image.image_id == image_id)
 
     before = label_of(first)
@@ -201,13 +202,13 @@ def test_corrections_take_back_no_label_and_no_answer_of_another_client(tmp_path
     assert label_of(first) == before
 
     correct(workspace, prediction, 1, "mine")
-    set_labels(workspace, images, [second], "in the gallery")
+    set_labels(workspace, images, ImageSelection(images=[second]), "in the gallery")
     correct(workspace, prediction, 1, Exclusion.UNUSABLE)
     assert label_of(second) == "in the gallery"
 
     row, change = correct_measured(workspace, run, 0, "seen in the test set")
     assert (row.correction, change is None) == ("seen in the test set", False)
-    set_labels(workspace, images, [row.image_id], "in the gallery")
+    set_labels(workspace, images, ImageSelection(images=[row.image_id]), "in the gallery")
     _, change = correct_measured(workspace, run, 0, None)
     assert (label_of(row.image_id), change) == ("in the gallery", None)
 
@@ -237,7 +238,7 @@ def test_two_people_label_one_dataset_and_each_undoes_only_the_own_changes(
     assert context.browser is not None
     folder = write_cells(app_server.root / request.node.name, 24, classes=("large", "medium", "small"))
     where = f"datasets/{app_server.opened(folder)['id']}"
-    ids = app_server.get(f"{where}/positions")["image_ids"]
+    ids = app_server.image_ids(where)
 
     def changed() -> dict[str, str]:
         found = app_server.get(f"{where}/images")["items"]
@@ -269,7 +270,7 @@ def test_two_people_label_one_dataset_and_each_undoes_only_the_own_changes(
         until({ids[0]: "small", ids[2]: "medium"})
 
         # A file comes before all images that both pages show; one of them does not get to know of it.
-        other.route("**/positions*", never_answer)
+        other.route("**/rows*", never_answer)
         other.get_by_role("gridcell").nth(4).click()
         (folder / "large" / "0 new.png").write_bytes((folder / ids[0]).read_bytes())
         app_server.send(f"{where}/refresh")

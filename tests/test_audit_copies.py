@@ -276,7 +276,7 @@ def test_the_app_tells_of_copies_after_it_has_read_the_images(planted):
         time.sleep(0.1)
     (finding,) = [finding for finding in inspected["findings"] if finding["code"] == "near-duplicates"]
     assert finding["n_images"] >= 16
-    assert {name for cluster in finding["images"] for name in cluster} <= set(inspected["positions"])
+    assert {name for cluster in finding["images"] for name in cluster} <= set(inspected["row_ids"])
 
 
 @pytest.mark.parametrize(("clusters", "n_units"), [(((0, 1),), 5), (((0, 1, 2),), 4), (((0, 1), (2, 3), (4, 5)), 6)])

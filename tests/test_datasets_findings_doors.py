@@ -57,7 +57,7 @@ def test_the_app_tells_of_it_even_of_images_that_were_read_before(
     assert (finding["code"], finding["title"], finding["notes"]) == ("odd-names", "Odd names", [["odd", "odder"]])
     for cluster in finding["images"]:
         for image_id in cluster:
-            at = answer["positions"][image_id]
-            assert app.get(f"datasets/{found['id']}/images/{at}")["image_id"] == image_id
+            row = answer["row_ids"][image_id]
+            assert app.get(f"datasets/{found['id']}/images/{row}")["image_id"] == image_id
     document = App(workspace_in(tmp_path / "other")).get("openapi.json")
     assert "`odd-names`" in document["components"]["schemas"]["Finding"]["properties"]["code"]["description"]

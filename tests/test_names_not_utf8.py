@@ -112,7 +112,7 @@ def test_the_app_shows_labels_trains_on_and_predicts_such_files(tmp_path: Path) 
             return found
 
         listed = get(f"datasets/{dataset}/images", search=" caf\\xe9", limit=100)
-        odd = [image["i"] for image in listed["items"]]
+        odd = [image["row_id"] for image in listed["items"]]
         assert len(odd) == 30
         for what in ("", "/thumbnail", "/picture"):
             assert client.get(f"{API}/datasets/{dataset}/images/{odd[0]}{what}").status_code == 200

@@ -12,7 +12,7 @@ from coverslip.workspace.datasets import sources
 from coverslip.workspace.store.tables import images
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.filters import Filters
-from coverslip.workspace.viewing.images import list_images, matching
+from coverslip.workspace.viewing.images import list_images, matching_rows
 
 MANY = 20_000
 
@@ -25,7 +25,10 @@ def many(tmp_path: Path) -> tuple[Workspace, str]:
     home.background.wait_all()
     with home.engine.begin() as connection:
         first = dict(connection.execute(select(images).where(images.c.position == 0)).mappings().one())
-        more = [first | {"position": 1000 + k, "image_id": f"{k}", "shown_path": f"{k}"} for k in range(MANY)]
+        more = [
+            first | {"row_id": None, "position": 1000 + k, "image_id": f"{k}", "shown_path": f"{k}"}
+            for k in range(MANY)
+        ]
         connection.execute(insert(images), more)
     return home, dataset_id
 
@@ -34,11 +37,12 @@ def many(tmp_path: Path) -> tuple[Workspace, str]:
 def test_a_page_reads_the_rows_that_it_shows_and_no_others(many: tuple[Workspace, str]) -> None:
     home, dataset_id = many
     for filters in (Filters(), Filters(sort="label"), Filters(search="7")):
-        found = [position for position, _ in matching(home, dataset_id, filters)]
-        list_images(home, dataset_id, filters, offset=0, limit=1)  # what is kept from the first time on
+        found = matching_rows(home, dataset_id, filters).tolist()
+        list_images(home, dataset_id, filters, limit=1)  # what is kept from the first time on
         tracemalloc.start()
-        page = list_images(home, dataset_id, filters, offset=1_500, limit=20)
+        page = list_images(home, dataset_id, filters, after=found[1_499], limit=20)
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        assert ([image.i for image in page.items], page.total) == (found[1_500:1_520], len(found))
+        assert [image.row_id for image in page.items] == found[1_500:1_520]
+        assert page.next == found[1_519]
         assert most < 300_000  # bytes; the ids of all take more than a million

@@ -8,7 +8,7 @@ import pytest
 from drawing import save_cell, save_cells
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from image_sets import App, ids_at, workspace_in
+from image_sets import App, ids_at, images_at, workspace_in
 
 from coverslip.datasets import open_dataset
 from coverslip.datasets.quality.units import labels_of
@@ -19,7 +19,7 @@ from coverslip.workspace.datasets.sources import Grouping, Source, open_sources
 from coverslip.workspace.datasets.state import ClassCount, dataset_state
 from coverslip.workspace.store.rows import ImagesChanged, load_dataset, load_scan
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing.filters import Filters
+from coverslip.workspace.viewing.filters import Filters, ImageSelection
 from coverslip.workspace.viewing.images import list_images
 
 N = 6
@@ -55,7 +55,7 @@ def test_columns_of_a_table_outlast_a_corrected_label(home: Workspace) -> None:
     try:
         dataset_id = open_sources(home, [Source(str(table))]).id
         home.background.wait_all()
-        labels.set_labels(home, dataset_id, ids_at(home, dataset_id, [0]), "b")
+        labels.set_labels(home, dataset_id, images_at(home, dataset_id, [0]), "b")
         (changed,) = training_images(home, dataset_id).sources
         read = open_dataset(changed).records
         assert [record.about for record in read] == [record.about for record in open_dataset(table).records]
@@ -68,7 +68,7 @@ def test_columns_of_a_table_outlast_a_corrected_label(home: Workspace) -> None:
 
 
 def labels_now(home: Workspace, dataset_id: str) -> list[str | None]:
-    return [image.label for image in list_images(home, dataset_id, Filters(), offset=0, limit=2000).items]
+    return [image.label for image in list_images(home, dataset_id, Filters(), limit=2000).items]
 
 
 @pytest.mark.slow
@@ -76,7 +76,6 @@ def labels_now(home: Workspace, dataset_id: str) -> list[str | None]:
 @given(STEPS)
 def test_undo_and_redo_are_those_of_a_plain_list(home: Workspace, steps: list[object]) -> None:
     dataset_id = opened(home)
-    ids = ids_at(home, dataset_id, range(N))
     done: list[list[str | None]] = [["a"] * 3 + ["b"] * 3]
     undone: list[list[str | None]] = []
     changes: list[int] = []
@@ -94,7 +93,7 @@ def test_undo_and_redo_are_those_of_a_plain_list(home: Workspace, steps: list[ob
                 changes.append(undone_changes.pop())
         else:
             positions, label = step  # type: ignore[misc]
-            change, n = labels.set_labels(home, dataset_id, [ids[k] for k in positions], label)
+            change, n = labels.set_labels(home, dataset_id, images_at(home, dataset_id, sorted(set(positions))), label)
             after = [label if i in positions else was for i, was in enumerate(done[-1])]
             assert n == sum(was != now for was, now in zip(done[-1], after, strict=True))
             assert (change is None) == (n == 0)
@@ -115,8 +114,8 @@ def test_undo_and_redo_are_those_of_a_plain_list(home: Workspace, steps: list[ob
 
 def test_a_new_name_becomes_a_class_and_keeps_its_color(home: Workspace) -> None:
     dataset_id = opened(home)
-    labels.set_labels(home, dataset_id, ids_at(home, dataset_id, [0]), "  zeta  ")
-    change, _ = labels.set_labels(home, dataset_id, ids_at(home, dataset_id, [1]), "alpha")
+    labels.set_labels(home, dataset_id, images_at(home, dataset_id, [0]), "  zeta  ")
+    change, _ = labels.set_labels(home, dataset_id, images_at(home, dataset_id, [1]), "alpha")
     colors = {each.name: each.color_index for each in dataset_state(home, dataset_id).classes}
     assert colors == {"a": 0, "b": 1, "zeta": 2, "alpha": 3}
     labels.undo(home, dataset_id, change or 0)
@@ -127,13 +126,14 @@ def test_a_new_name_becomes_a_class_and_keeps_its_color(home: Workspace) -> None
 def test_no_class_is_called_so(home: Workspace, name: str) -> None:
     dataset_id = opened(home)
     with pytest.raises(CoverslipError):
-        labels.set_labels(home, dataset_id, ids_at(home, dataset_id, [0]), name)
+        labels.set_labels(home, dataset_id, images_at(home, dataset_id, [0]), name)
 
 
 def test_an_unknown_image_changes_nothing(home: Workspace) -> None:
     dataset_id = opened(home)
+    images = ImageSelection(images=[*ids_at(home, dataset_id, [0]), "none of them"])
     with pytest.raises(ImagesChanged):
-        labels.set_labels(home, dataset_id, [*ids_at(home, dataset_id, [0]), "none of them"], "new")
+        labels.set_labels(home, dataset_id, images, "new")
     assert labels_now(home, dataset_id) == ["a"] * 3 + ["b"] * 3
 
 
@@ -154,18 +154,19 @@ def test_equal_images_conflict_as_long_as_their_labels_differ(tmp_path: Path) ->
         marked = {"conflicting": set[int](), "duplicate": set[int]()}
         for members in scan.equal_pixels:
             marked["conflicting" if len(labels_of(data, members)) > 1 else "duplicate"].update(members)
-        return all(set(app.get(f"{where}/positions", only=kind)["items"]) == marked[kind] for kind in marked)
+        return all(set(app.positions(f"{where}", only=kind)) == marked[kind] for kind in marked)
 
-    conflicting = app.get(f"{where}/positions", only="conflicting")["items"]
+    conflicting = app.positions(f"{where}", only="conflicting")
     assert agrees()
     assert len(conflicting) == 4
-    odd = next(i for i in conflicting if app.get(f"{where}/images/{i}")["label"] == "flat")
+    listed = app.get(f"{where}/images")["items"]
+    odd = next(i for i in conflicting if listed[i]["label"] == "flat")
     change = app.label(where, [odd], "round")["change"]
-    assert app.get(f"{where}/positions", only="conflicting")["total"] == 0
-    assert app.get(f"{where}/positions", only="duplicate")["total"] == 4
+    assert len(app.rows(f"{where}", only="conflicting")) == 0
+    assert len(app.rows(f"{where}", only="duplicate")) == 4
     assert agrees()
     app.undo(where, change)
-    assert app.get(f"{where}/positions", only="conflicting")["total"] == 4
+    assert len(app.rows(f"{where}", only="conflicting")) == 4
 
 
 @pytest.mark.slow
@@ -194,12 +195,12 @@ def test_a_training_reads_the_users_files_until_a_label_is_changed(home: Workspa
     dataset_id = opened(home, group_pattern=r"slide\d")
     whole = training_images(home, dataset_id)
     assert (whole.sources, whole.options) == ([str(home.folder.parent / "cells")], [r"--group-pattern=slide\d"])
-    first_change, _ = labels.set_labels(home, dataset_id, ids_at(home, dataset_id, [0]), "b")
+    first_change, _ = labels.set_labels(home, dataset_id, images_at(home, dataset_id, [0]), "b")
     changed = training_images(home, dataset_id)
     (first,) = changed.sources
     assert changed.options == ["--group=group", r"--column-pattern=slide\d"]
     assert training_images(home, dataset_id) == changed  # the same content has the same name
-    second_change, _ = labels.set_labels(home, dataset_id, ids_at(home, dataset_id, [1]), "b")
+    second_change, _ = labels.set_labels(home, dataset_id, images_at(home, dataset_id, [1]), "b")
     (second,) = training_images(home, dataset_id).sources
     assert second != first
     assert [r.label for r in open_dataset(first).records] == ["b", "a", "a", "b", "b", "b"]
@@ -213,7 +214,7 @@ def test_a_training_may_group_otherwise_than_the_dataset(home: Workspace) -> Non
     by_class = Grouping(pattern="^[ab]")
     assert training_images(home, dataset_id, grouped=by_class).options == ["--group-pattern=^[ab]"]
     assert training_images(home, dataset_id, grouped=Grouping()).options == []
-    labels.set_labels(home, dataset_id, ids_at(home, dataset_id, [0]), "b")
+    labels.set_labels(home, dataset_id, images_at(home, dataset_id, [0]), "b")
     (table,) = training_images(home, dataset_id, grouped=by_class).sources
     assert [r.group for r in open_dataset(table, group="group").records] == ["a", "a", "a", "b", "b", "b"]
     (without,) = (alone := training_images(home, dataset_id, grouped=Grouping())).sources
@@ -225,7 +226,7 @@ def test_images_opened_without_labels_are_trained_on_by_those_given(home: Worksp
     with pytest.raises(BadDataset) as refused:
         training_images(home, dataset_id)
     assert refused.value.code == "unlabeled-dataset"
-    labels.set_labels(home, dataset_id, ids_at(home, dataset_id, [0, 1]), "a")
+    labels.set_labels(home, dataset_id, images_at(home, dataset_id, [0, 1]), "a")
     (table,) = (images := training_images(home, dataset_id)).sources
     assert images.options == []
     assert [r.label for r in open_dataset(table).records] == ["a", "a", None, None, None, None]

@@ -34,12 +34,19 @@ def picture(app: App, where: str, **query: Any) -> np.ndarray[Any, Any]:
     return np.asarray(Image.open(io.BytesIO(answer.content)))
 
 
+def rows_at(app: App, found: Any, *positions: int) -> str:
+    """The row_ids of the images at these positions, as an address names them."""
+    rows = app.rows(f"datasets/{found['id']}")
+    return ",".join(str(rows[position]) for position in positions)
+
+
 @pytest.mark.slow
 def test_thumbnails_are_small_and_kept_for_good(app: App, tmp_path: Path) -> None:
     save_cell(tmp_path / "cells" / "a.png", 1, side=300)
     found = app.open(tmp_path / "cells", is_labeled=False)
-    where = f"/api/v1/datasets/{found['id']}/images/0/thumbnail"
-    version = app.get(f"datasets/{found['id']}/images/0")["version"]
+    (image,) = app.get(f"datasets/{found['id']}/images")["items"]
+    where = f"/api/v1/datasets/{found['id']}/images/{image['row_id']}/thumbnail"
+    version = image["version"]
     answer = app.client.get(where, params={"side": 64, "v": version})
     assert Image.open(io.BytesIO(answer.content)).size == (64, 64)
     assert answer.headers["content-type"] == "image/jpeg"
@@ -59,30 +66,31 @@ def test_a_sheet_shows_images_in_the_order_asked_for(app: App, tmp_path: Path) -
         Image.new("RGB", (40, 40), color).save(folder / f"{k}.png")
     (folder / "3.png").write_bytes(b"broken")
     found = app.open(tmp_path / "cells", is_labeled=False)
-    sheet = picture(app, f"datasets/{found['id']}/sheet", images="2,3,0,1,2,2,2,2,0", side=32)
+    sheet = picture(app, f"datasets/{found['id']}/sheet", rows=rows_at(app, found, 2, 3, 0, 1, 2, 2, 2, 2, 0), side=32)
     assert sheet.shape == (64, 256, 4)
     middles = [sheet[16, 16 + 32 * k] for k in range(8)]
     assert [int(np.argmax(cell[:3])) if cell[3] else None for cell in middles] == [2, None, 0, 1, 2, 2, 2, 2]
     assert int(np.argmax(sheet[48, 16, :3])) == 0
     assert sheet[48, 48, 3] == 0
     for wrong in ("", "a", "1,,2", ",".join(["0"] * 65), "-1"):
-        assert app.client.get(f"/api/v1/datasets/{found['id']}/sheet?images={wrong}").status_code == 422
-    assert app.refused("GET", f"datasets/{found['id']}/sheet?images=0,99")["status"] == 404
+        assert app.client.get(f"/api/v1/datasets/{found['id']}/sheet?rows={wrong}").status_code == 422
+    assert app.refused("GET", f"datasets/{found['id']}/sheet?rows={rows_at(app, found, 0)},99")["status"] == 404
 
 
 @pytest.mark.slow
 def test_small_pictures_are_made_once(app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cells = save_cells(tmp_path / "cells")
     found = app.open(cells)
-    first = app.client.get(f"/api/v1/datasets/{found['id']}/sheet", params={"images": "0,1,2"}).content
+    first_rows = rows_at(app, found, 0, 1, 2)
+    first = app.client.get(f"/api/v1/datasets/{found['id']}/sheet", params={"rows": first_rows}).content
     for path in cells.rglob("*.png"):
         path.unlink()
-    assert app.client.get(f"/api/v1/datasets/{found['id']}/sheet", params={"images": "0,1,2"}).content == first
+    assert app.client.get(f"/api/v1/datasets/{found['id']}/sheet", params={"rows": first_rows}).content == first
     monkeypatch.setenv("COVERSLIP_CACHE_LIMIT", "0")
     save_cell(cells / "flat" / "slide2_2.png", 5)
     where = f"/api/v1/datasets/{found['id']}/sheet"
-    app.client.get(where, params={"images": "4", "side": 256})  # makes a larger one, and makes room
-    assert app.client.get(f"/api/v1/datasets/{found['id']}/sheet", params={"images": "0,1,2"}).content != first
+    app.client.get(where, params={"rows": rows_at(app, found, 4), "side": 256})  # makes a larger one, and makes room
+    assert app.client.get(f"/api/v1/datasets/{found['id']}/sheet", params={"rows": first_rows}).content != first
 
 
 def n_kept(dataset_id: str) -> int:
@@ -95,10 +103,12 @@ def n_kept(dataset_id: str) -> int:
 
 
 def colors(app: App, dataset_id: str) -> np.ndarray[Any, Any]:
-    """(n, 4): red, green, blue, shape."""
+    """(n, 4): red, green, blue, shape, in the order of the images; all 0 without a color."""
     answer = app.client.get(f"/api/v1/datasets/{dataset_id}/colors")
     assert answer.headers["content-type"] == "application/octet-stream"
-    return np.frombuffer(answer.content, np.uint8).reshape(-1, 4)
+    numbers = np.frombuffer(answer.content, np.uint8).reshape(-1, 8)
+    color_of = dict(zip(numbers[:, :4].copy().view("<u4")[:, 0].tolist(), numbers[:, 4:], strict=True))
+    return np.array([color_of.get(row, np.zeros(4, np.uint8)) for row in app.rows(f"datasets/{dataset_id}")])
 
 
 @pytest.mark.slow
@@ -111,12 +121,12 @@ def test_a_cell_of_a_sheet_is_the_thumbnail(app: App, tmp_path: Path) -> None:
         Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "cells" / f"{k}.png")
     found = app.open(tmp_path / "cells", is_labeled=False)
     where = f"datasets/{found['id']}"
-    sheet = picture(app, f"{where}/sheet", images="0,1,2", side=128)
+    sheet = picture(app, f"{where}/sheet", rows=rows_at(app, found, 0, 1, 2), side=128)
     assert sheet.shape == (128, 1024, 3)
     for k, box in enumerate([(0, 0, 128, 128), (32, 0, 96, 128), (0, 32, 128, 96)]):
         left, top, right, bottom = box
         cell = sheet[top:bottom, 128 * k + left : 128 * k + right].astype(int)
-        small = Image.fromarray(picture(app, f"{where}/images/{k}/thumbnail", side=128))
+        small = Image.fromarray(picture(app, f"{where}/images/{app.rows(where)[k]}/thumbnail", side=128))
         expected = np.asarray(small.resize((right - left, bottom - top), Image.Resampling.BILINEAR)).astype(int)
         assert np.abs(cell - expected).mean() < 3
     margin = sheet[10:100, 128 + 4 : 128 + 24].reshape(-1, 3).mean(axis=0)
@@ -126,9 +136,10 @@ def test_a_cell_of_a_sheet_is_the_thumbnail(app: App, tmp_path: Path) -> None:
 def test_cells_are_no_larger_than_the_images(app: App, tmp_path: Path) -> None:
     for k, side in enumerate((24, 30)):
         save_cell(tmp_path / "cells" / f"{k}.png", k, side=side)
-    where = f"datasets/{app.open(tmp_path / 'cells', is_labeled=False)['id']}/sheet"
-    assert picture(app, where, images="0,1", side=128).shape == (30, 240, 3)
-    assert picture(app, where, images="0,0", side=20).shape == (20, 160, 3)
+    found = app.open(tmp_path / "cells", is_labeled=False)
+    where = f"datasets/{found['id']}/sheet"
+    assert picture(app, where, rows=rows_at(app, found, 0, 1), side=128).shape == (30, 240, 3)
+    assert picture(app, where, rows=rows_at(app, found, 0, 0), side=20).shape == (20, 160, 3)
 
 
 @pytest.mark.slow
@@ -160,7 +171,7 @@ def test_a_wall_is_ready_when_its_images_were_read(app: App, tmp_path: Path) -> 
     app.home.background.wait_all()
     for path in cells.rglob("*.png"):
         path.unlink()
-    answer = app.client.get(f"/api/v1/datasets/{found['id']}/sheet?images=0,5,11&v=1")
+    answer = app.client.get(f"/api/v1/datasets/{found['id']}/sheet?rows={rows_at(app, found, 0, 5, 11)}&v=1")
     assert "immutable" in answer.headers["cache-control"]
     assert answer.headers["content-type"] == "image/jpeg"
 
@@ -173,7 +184,7 @@ def test_a_file_of_pictures_that_a_kill_left_empty_is_used(app: App, tmp_path: P
     file = cache_folder() / "app-thumbnails" / found["id"] / "records.sqlite"
     file.parent.mkdir()
     file.touch()
-    picture(app, f"datasets/{found['id']}/images/0/thumbnail", side=64)
+    picture(app, f"datasets/{found['id']}/images/{rows_at(app, found, 0)}/thumbnail", side=64)
     assert n_kept(found["id"]) == 1
 
 
@@ -183,7 +194,9 @@ def test_pictures_that_reading_did_not_make_are_made_afterwards(app: App, tmp_pa
     app.home.background.wait_all()
     whole = colors(app, found["id"])
     with write_transaction(app.home.engine) as connection:  # as after a kill, and with a cache that was emptied
-        connection.execute(delete(image_colors).where(image_colors.c.position >= 5))
+        connection.execute(
+            delete(image_colors).where(image_colors.c.row_id.in_(app.rows(f"datasets/{found['id']}")[5:]))
+        )
     remove_stores_of(found["id"])
     reading_images.begin(app.home)
     app.home.background.wait_all()
@@ -209,7 +222,7 @@ def test_nobody_is_served_who_has_gone(app: App, tmp_path: Path) -> None:
         "scheme": "http",
         "path": where,
         "raw_path": where.encode(),
-        "query_string": b"images=0,1,2,3",
+        "query_string": f"rows={rows_at(app, found, 0, 1, 2, 3)}".encode(),
         "root_path": "",
         "headers": [(b"host", b"127.0.0.1")],
         "server": ("127.0.0.1", 80),
@@ -234,11 +247,11 @@ def test_a_changed_file_gets_a_new_version(app: App, tmp_path: Path) -> None:
     cells = save_cells(tmp_path / "cells")
     found = app.open(cells)
     where = f"datasets/{found['id']}"
-    before = app.get(f"{where}/images/0")
+    before = app.get(f"{where}/images")["items"][0]
     save_cell(cells / "flat" / "slide0_0.png", 777, side=30)
     app.send("POST", f"{where}/refresh")
     app.wait(found["id"])
-    after = app.get(f"{where}/images/0")
+    after = app.get(f"{where}/images")["items"][0]
     assert after["version"] != before["version"]
     assert (before["width"], after["width"]) == (24, 30)
 
@@ -246,7 +259,7 @@ def test_a_changed_file_gets_a_new_version(app: App, tmp_path: Path) -> None:
 def test_the_viewer_shows_eight_bit_as_it_is(app: App, tmp_path: Path) -> None:
     path = save_cell(tmp_path / "cells" / "a.png", 1)
     found = app.open(tmp_path / "cells", is_labeled=False)
-    where = f"datasets/{found['id']}/images/0/picture"
+    where = f"datasets/{found['id']}/images/{rows_at(app, found, 0)}/picture"
     pixels = np.asarray(Image.open(path))
     assert np.array_equal(picture(app, where), pixels)
     assert np.array_equal(picture(app, where, channel=1), pixels[..., 1])
@@ -266,7 +279,7 @@ def test_the_viewer_stretches_sixteen_bit(app: App, tmp_path: Path) -> None:
     (tmp_path / "cells").mkdir()
     tifffile.imwrite(tmp_path / "cells" / "stack.tif", stack, imagej=True, metadata={"axes": "ZYX"})
     found = app.open(tmp_path / "cells", is_labeled=False)
-    where = f"datasets/{found['id']}/images/0"
+    where = f"datasets/{found['id']}/images/{rows_at(app, found, 0)}"
     assert app.get(where)["n_planes"] == 3
     first = picture(app, f"{where}/picture")
     assert first.dtype == np.uint8

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from drawing import save_cell, save_cells
-from image_sets import ids_at, workspace_in
+from image_sets import images_at, positions_of, workspace_in
 from sqlalchemy import delete, event, select, update
 
 from coverslip.workspace import cleanup
@@ -18,7 +18,6 @@ from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.workspace import Background, Workspace
 from coverslip.workspace.viewing.filters import Filters
-from coverslip.workspace.viewing.images import matching
 
 
 def test_while_a_thread_is_held_none_of_its_name_begins() -> None:
@@ -110,9 +109,7 @@ def test_a_search_for_copies_that_a_kill_ended_begins_anew_and_shows_copies_side
     _wait(home)
     found = reading_images.inspection(home, dataset_id)
     assert (found.are_copies_known, found.is_searching_duplicates) == (True, False)
-    positions = [
-        position for position, _ in matching(home, dataset_id, Filters(only="near-duplicates", sort="near-duplicates"))
-    ]
+    positions = positions_of(home, dataset_id, Filters(only="near-duplicates", sort="near-duplicates"))
     assert positions[:2] == [0, dataset_state(home, dataset_id).n_images - 1]
 
 
@@ -164,7 +161,7 @@ def test_labels_stay_with_their_pixels_where_a_table_repeats_ids(tmp_path: Path)
     assert dataset.name == f"{table.stem} ({table.parent.name})"
     dataset_id = dataset.id
     home.background.wait_all()
-    change, _ = labels.set_labels(home, dataset_id, ids_at(home, dataset_id, [0]), "by hand")
+    change, _ = labels.set_labels(home, dataset_id, images_at(home, dataset_id, [0]), "by hand")
     table.write_text("\n".join(["path,label,image_id", *reversed(rows)]))
     sources.refresh_dataset(home, dataset_id)
     home.background.wait_all()

@@ -1,5 +1,13 @@
 import { expect, test } from 'vitest';
-import { layOut, movedBy, rowsInSight, scrolledTo } from '../src/images/gallery/geometry';
+import {
+  layOut,
+  movedBy,
+  rowsInSight,
+  scrolledFrom,
+  scrolledTo,
+  scrollScale,
+  shownLength,
+} from '../src/images/gallery/geometry';
 
 test('cells fill the width', () => {
   const wall = layOut(100_000, 1000, 120, 4);
@@ -43,4 +51,25 @@ test('keys stay in the gallery and in their column', () => {
   expect(movedBy(wall, 7, 'PageDown', 2)).toBe(9);
   expect(movedBy(wall, 5, 'End', 2)).toBe(9);
   expect(movedBy(wall, 5, 'x', 2)).toBeNull();
+});
+
+test('a list that is too high for an element is scrolled by rows and by the scroll bar', () => {
+  const [length, height] = [65_000_000, 800];
+  const last = shownLength(length) - height; // largest `scrollTop`
+  expect(last).toBeLessThan(16_000_000);
+  expect(scrolledFrom({ shown: 0, top: 0 }, last, length, height)).toEqual({
+    shown: last,
+    top: length - height,
+  });
+  const middle = scrolledFrom({ shown: 0, top: 0 }, last / 2, length, height);
+  expect(middle.top).toBeCloseTo((length - height) / 2);
+  const step = scrolledFrom(middle, middle.shown + 100, length, height);
+  expect(step.top - middle.top).toBeCloseTo(100); // a step of the wheel
+  expect(scrolledFrom(step, 0, length, height)).toEqual({ shown: 0, top: 0 });
+});
+
+test('a list that fits is scrolled as usual', () => {
+  expect(shownLength(14_000_000)).toBe(14_000_000);
+  expect(scrollScale(14_000_000, 800)).toBe(1);
+  expect(scrolledFrom({ shown: 0, top: 0 }, 1234, 14_000_000, 800)).toEqual({ shown: 1234, top: 1234 });
 });

@@ -57,9 +57,9 @@ test('filters become queries, also for a class with the name of a filter', () =>
   expect(filterOf('unfamiliar', classes)).toEqual({ decision: 'unfamiliar' });
 });
 
-const row = (k: number, correction: string | null = null) =>
-  ({ k, correction, excluded: null }) as unknown as PredictionRow;
-const numbers = (rows: readonly PredictionRow[]) => rows.map(({ k }) => k);
+const row = (row_id: number, correction: string | null = null) =>
+  ({ row_id, correction, excluded: null }) as unknown as PredictionRow;
+const numbers = (rows: readonly PredictionRow[]) => rows.map(({ row_id }) => row_id);
 
 test('corrections move a row between the lists of reviewed and unreviewed images', () => {
   expect(isListed(row(1), 'review')).toBe(true);

@@ -6,6 +6,8 @@ import {
   clicked,
   selectedIndices,
   emptySelection,
+  isSelected,
+  nSelected,
   remaining,
 } from '../src/images/gallery/selection';
 
@@ -34,14 +36,27 @@ test('after a label the next cell is selected; at the end the last one stays', (
 test('an action applies to the selected cells', () => {
   expect(selectedIndices(clicked(emptySelection, 3), 10)).toEqual([3]);
   expect(selectedIndices(cleared(clicked(emptySelection, 3)), 10)).toEqual([]);
-  expect(selectedIndices(all(emptySelection, 4), 4)).toEqual([0, 1, 2, 3]);
+  expect(selectedIndices(all(emptySelection), 4)).toEqual([0, 1, 2, 3]);
   expect(selectedIndices(emptySelection, 4)).toEqual([]);
 });
 
+test('all cells but some are selected', () => {
+  const most = clicked(all(clicked(emptySelection, 3)), 2, { isToggle: true });
+  expect([0, 1, 2, 3].map((index) => isSelected(most, index))).toEqual([true, true, false, true]);
+  expect(nSelected(most, 1_000_000)).toBe(999_999);
+  expect(selectedIndices(most, 4)).toEqual([0, 1, 3]);
+  expect(nSelected(clicked(most, 2, { isToggle: true }), 4)).toBe(4);
+  expect(selectedIndices(clicked(most, 2), 4)).toEqual([2]);
+  expect(nSelected(cleared(most), 4)).toBe(0);
+  expect(members(advanced(most, 4))).toEqual([3]);
+});
+
 test('after images left the list, the next remaining image is selected', () => {
-  expect(remaining(['10', '11', '12', '13'], 1, ['12', '13'])).toBe(0); // 10 was relabeled before, 11 was confirmed
-  expect(remaining(['10', '11', '12', '13'], 1, ['10', '12', '13'])).toBe(1);
-  expect(remaining(['10', '11', '12', '13'], 1, ['10', '11', '12', '13'])).toBe(1);
-  expect(remaining(['10', '11'], 1, ['10'])).toBe(0);
-  expect(remaining(['10'], 0, [])).toBe(-1);
+  const at = (before: number[], place: number, after: number[]) =>
+    remaining(Uint32Array.from(before), place, Uint32Array.from(after));
+  expect(at([10, 11, 12, 13], 1, [12, 13])).toBe(0); // 10 was relabeled before, 11 was confirmed
+  expect(at([10, 11, 12, 13], 1, [10, 12, 13])).toBe(1);
+  expect(at([10, 11, 12, 13], 1, [10, 11, 12, 13])).toBe(1);
+  expect(at([10, 11], 1, [10])).toBe(0);
+  expect(at([10], 0, [])).toBe(-1);
 });

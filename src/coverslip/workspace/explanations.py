@@ -53,34 +53,34 @@ class Explanations:
         self._workspace = workspace
         self._queue = WorkQueue("coverslip.workspace.tasks:explain", workspace.readable)
 
-    def state_of(self, job_id: str, k: int) -> ExplanationState:
-        """Return the progress of the explanation of the k-th image of a job.
+    def state_of(self, job_id: str, row_id: int) -> ExplanationState:
+        """Return the progress of the explanation of an image of a job.
 
         Raises:
             NotFound: there is no such job or row, or the image is missing.
             Conflict: nothing was measured yet, or there is no classifier.
         """
-        return self._state(job_id, self._request(job_id, k))
+        return self._state(job_id, self._request(job_id, row_id))
 
-    def start(self, job_id: str, k: int) -> ExplanationState:
+    def start(self, job_id: str, row_id: int) -> ExplanationState:
         """Start the explanation, unless it is finished or in progress; raises as `state_of`."""
-        request = self._request(job_id, k)
+        request = self._request(job_id, row_id)
         if self._stored(job_id, request.key) is None:
             self._queue.start(request.key, request.content, lambda result: _store(job_id, request.key, result))
         return self._state(job_id, request)
 
-    def cancel(self, job_id: str, k: int) -> None:
+    def cancel(self, job_id: str, row_id: int) -> None:
         """Cancel the explanation; raises as `state_of`."""
-        self._queue.cancel(self._request(job_id, k).key)
+        self._queue.cancel(self._request(job_id, row_id).key)
 
-    def picture(self, job_id: str, k: int) -> bytes:
+    def picture(self, job_id: str, row_id: int) -> bytes:
         """Return a PNG of the explanation and of similar training images.
 
         Raises:
             NotFound: as `state_of`, or there is no explanation.
             Conflict: as `state_of`.
         """
-        picture = self._stored(job_id, self._request(job_id, k).key)
+        picture = self._stored(job_id, self._request(job_id, row_id).key)
         if picture is None:
             raise NotFound("no-explanation-yet")
         return picture
@@ -101,15 +101,18 @@ class Explanations:
         with RecordStore(EXPLANATIONS, job_id) as store:
             return store.find([key]).get(key)
 
-    def _request(self, job_id: str, k: int) -> "_Request":
-        """Return the request to the worker process for the k-th image."""
+    def _request(self, job_id: str, row_id: int) -> "_Request":
+        """Return the request to the worker process for an image."""
         job = find_job(self._workspace, job_id)
         label, fold = None, None
         if job.kind == "predict":
-            source = image_source_of_row(self._workspace, job_id, k)
+            source = image_source_of_row(self._workspace, job_id, row_id)
             folder = location_of(self._workspace, job.classifier_id or "").path
         else:
-            row, source = row_of_measured(self._workspace, job_id, k), source_of_measured(self._workspace, job_id, k)
+            row, source = (
+                row_of_measured(self._workspace, job_id, row_id),
+                source_of_measured(self._workspace, job_id, row_id),
+            )
             run = job.run if job.kind == "train" else job.run.parent_run
             fold = _fold_of(run, row.image_id) if job.kind == "train" else None
             folder = run.folder if fold is None else run.fold(fold).folder

@@ -1,6 +1,6 @@
 // Requests about datasets: images, labels, findings, groups, and previews of trainings.
 import { answer, api, every } from './client';
-import type { components, operations } from './schema';
+import type { components } from './schema';
 
 type Schemas = components['schemas'];
 export type Dataset = Schemas['DatasetState'];
@@ -17,7 +17,10 @@ export type SplitPreview = Schemas['SplitPreview'];
 export type DatasetDistances = Schemas['DatasetDistances'];
 
 /** Filters and order of the images of a dataset. */
-export type Filters = NonNullable<operations['list_positions']['parameters']['query']>;
+export type Filters = Partial<Schemas['Filters']>;
+/** Images that a request changes: all that match filters but some, or a list of row ids or image ids. */
+export type ImageSelection =
+  { rows: number[] } | { images: string[] } | { filters: Filters; except_rows?: number[] };
 
 const at = (dataset_id: string) => ({ params: { path: { dataset_id } } });
 const ROOT = '/api/v1/datasets';
@@ -82,16 +85,11 @@ export const previewGroups = (
     }),
   );
 
-export const listImages = (
-  id: string,
-  filters: Filters,
-  offset: number,
-  limit: number,
-  signal?: AbortSignal,
-) =>
+/** Details of up to 256 images. */
+export const readImages = (id: string, rows: ArrayLike<number>, signal?: AbortSignal) =>
   answer(
     api.GET('/api/v1/datasets/{dataset_id}/images', {
-      params: { path: { dataset_id: id }, query: { ...filters, offset, limit } },
+      params: { path: { dataset_id: id }, query: { rows: Array.from(rows).join(',') } },
       signal,
     }),
   );
@@ -105,45 +103,60 @@ export const classThumbnails = (id: string, signal?: AbortSignal) =>
     }),
   );
 
-export const listPositions = (id: string, filters: Filters, signal?: AbortSignal) =>
+/** The row ids of the matching images, in order: the first `limit`, or all. */
+export async function listRows(
+  id: string,
+  filters: Filters,
+  limit: number | null,
+  signal?: AbortSignal,
+): Promise<Uint32Array> {
+  const request = api.GET('/api/v1/datasets/{dataset_id}/rows', {
+    params: { path: { dataset_id: id }, query: limit === null ? filters : { ...filters, limit } },
+    parseAs: 'arrayBuffer',
+    signal,
+  });
+  return new Uint32Array((await answer(request)) as unknown as ArrayBuffer);
+}
+
+/** Colors of the images of the dataset; `images/gallery/placeholders` describes the bytes. */
+export const readColors = (id: string, signal?: AbortSignal) =>
   answer(
-    api.GET('/api/v1/datasets/{dataset_id}/positions', {
-      params: { path: { dataset_id: id }, query: filters },
+    api.GET('/api/v1/datasets/{dataset_id}/colors', { ...at(id), parseAs: 'arrayBuffer', signal }),
+  ) as unknown as Promise<ArrayBuffer>;
+
+export const readImage = (id: string, row_id: number, signal?: AbortSignal) =>
+  answer(
+    api.GET('/api/v1/datasets/{dataset_id}/images/{row_id}', {
+      params: { path: { dataset_id: id, row_id } },
       signal,
     }),
   );
 
-/** Four bytes for each image of the dataset; `images/gallery/placeholders` describes them. */
-export async function readColors(id: string, signal?: AbortSignal): Promise<Uint8Array> {
-  const request = api.GET('/api/v1/datasets/{dataset_id}/colors', {
-    ...at(id),
-    parseAs: 'arrayBuffer',
-    signal,
-  });
-  return new Uint8Array((await answer(request)) as unknown as ArrayBuffer);
-}
-
-export const readImage = (id: string, i: number, signal?: AbortSignal) =>
+export const setLabels = (id: string, images: ImageSelection, label: string | null) =>
   answer(
-    api.GET('/api/v1/datasets/{dataset_id}/images/{i}', { params: { path: { dataset_id: id, i } }, signal }),
+    api.POST('/api/v1/datasets/{dataset_id}/labels', {
+      ...at(id),
+      body: { ...images, label } as Schemas['NewLabels'],
+    }),
   );
 
-// Requests that change images name them by image_id, because positions may have changed in the meantime.
-export const setLabels = (id: string, images: string[], label: string | null) =>
-  answer(api.POST('/api/v1/datasets/{dataset_id}/labels', { ...at(id), body: { images, label } }));
-
-export const exclude = (id: string, images: string[], is_excluded: boolean) =>
-  answer(api.POST('/api/v1/datasets/{dataset_id}/exclusions', { ...at(id), body: { images, is_excluded } }));
+export const exclude = (id: string, images: ImageSelection, is_excluded: boolean) =>
+  answer(
+    api.POST('/api/v1/datasets/{dataset_id}/exclusions', {
+      ...at(id),
+      body: { ...images, is_excluded } as Schemas['ExclusionChange'],
+    }),
+  );
 /** Undo a change that `exclude` returned. */
 export const undoExclusion = (id: string, change: string) =>
   answer(api.POST('/api/v1/datasets/{dataset_id}/exclusions/undo', { ...at(id), body: { change } }));
 
 /** Confirm labels, so that their images are not suspected label errors, or remove the confirmation. */
-export const confirmLabels = (id: string, images: string[], is_confirmed: boolean) =>
+export const confirmLabels = (id: string, images: ImageSelection, is_confirmed: boolean) =>
   answer(
     api.POST('/api/v1/datasets/{dataset_id}/confirmed-labels', {
       ...at(id),
-      body: { images, is_confirmed },
+      body: { ...images, is_confirmed } as Schemas['ConfirmedLabels'],
     }),
   );
 
@@ -206,20 +219,20 @@ function address(
   return `${ROOT}/${encodeURIComponent(id)}/${rest}?${request.toString()}`;
 }
 
-export const sheetUrl = (id: string, images: number[], side: number) =>
-  address(id, 'sheet', { images: images.join(','), side }).replaceAll('%2C', ',');
+export const sheetUrl = (id: string, rows: number[], side: number) =>
+  address(id, 'sheet', { rows: rows.join(','), side }).replaceAll('%2C', ',');
 /** With `version`, the browser can cache the picture without a time limit. */
-export const thumbnailUrl = (id: string, i: number, side: number, version?: string) =>
-  address(id, `images/${i}/thumbnail`, { side, v: version });
-/** Thumbnail of an image whose position is not available. */
+export const thumbnailUrl = (id: string, row: number, side: number, version?: string) =>
+  address(id, `images/${row}/thumbnail`, { side, v: version });
+/** Thumbnail of an image whose row id is not available. */
 export const thumbnailOf = (id: string, image_id: string, side: number) =>
   address(id, 'thumbnail', { image_id, side });
 export const pictureUrl = (
   id: string,
-  i: number,
+  row: number,
   view: { channel: number | null; plane: number | null; low: number | null; high: number | null },
   version?: string,
-) => address(id, `images/${i}/picture`, { ...view, v: version });
+) => address(id, `images/${row}/picture`, { ...view, v: version });
 
 const DISTANCES = '/api/v1/datasets/{dataset_id}/distances';
 

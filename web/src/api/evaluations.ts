@@ -39,7 +39,7 @@ export type RowQuery = NonNullable<operations['list_run_rows']['parameters']['qu
 /** The fields that a page needs of a row of a run, an evaluation or a prediction. */
 export interface PictureRow {
   group?: string | null; // group by which the images of a training were split
-  k: number;
+  row_id: number;
   image_id: string;
   path: string;
   label?: string | null;
@@ -54,8 +54,8 @@ export interface PictureRow {
 /** Rows of a run or an evaluation, with their pictures. */
 export interface EvaluatedImages {
   list: (query: RowQuery, signal?: AbortSignal) => Promise<{ items: PictureRow[]; total: number }>;
-  thumbnail: (k: number, side: number) => string;
-  picture: (k: number) => string;
+  thumbnail: (row: number, side: number) => string;
+  picture: (row: number) => string;
   job: string; // id of a training or an evaluation
   confusionMatrix: string; // address of a CSV file
   figure: (name: string, kind: 'svg' | 'png' | 'csv') => string; // address of a figure of the report
@@ -64,16 +64,16 @@ export interface EvaluatedImages {
    * Correct the label of a row; null removes the correction. `change` is the change of the dataset's labels,
    * if any.
    */
-  correct: (k: number, label: string | null) => Promise<{ row: PictureRow; change: number | null }>;
+  correct: (row: number, label: string | null) => Promise<{ row: PictureRow; change: number | null }>;
 }
 
 export const imagesOfRun = (id: string, datasetId: string | null): EvaluatedImages => ({
   job: id,
   datasetId,
-  correct: (k, label) =>
+  correct: (row_id, label) =>
     answer(
-      api.PUT('/api/v1/runs/{run_id}/rows/{k}/correction', {
-        params: { path: { run_id: id, k } },
+      api.PUT('/api/v1/runs/{run_id}/rows/{row_id}/correction', {
+        params: { path: { run_id: id, row_id } },
         body: { label },
       }),
     ),
@@ -85,10 +85,10 @@ export const imagesOfRun = (id: string, datasetId: string | null): EvaluatedImag
 export const imagesOfEvaluation = (id: string, datasetId: string | null): EvaluatedImages => ({
   job: id,
   datasetId,
-  correct: (k, label) =>
+  correct: (row_id, label) =>
     answer(
-      api.PUT('/api/v1/evaluations/{evaluation_id}/rows/{k}/correction', {
-        params: { path: { evaluation_id: id, k } },
+      api.PUT('/api/v1/evaluations/{evaluation_id}/rows/{row_id}/correction', {
+        params: { path: { evaluation_id: id, row_id } },
         body: { label },
       }),
     ),
@@ -109,7 +109,7 @@ function picturesAt(
   return {
     figure: (name, kind) => at(what, id, 'figures', `${name}.${kind}`),
     confusionMatrix: at(what, id, 'download', 'confusion-matrix'),
-    thumbnail: (k, side) => `${at(what, id, 'rows', k, 'thumbnail')}?side=${side}`,
-    picture: (k) => at(what, id, 'rows', k, 'picture'),
+    thumbnail: (row, side) => `${at(what, id, 'rows', row, 'thumbnail')}?side=${side}`,
+    picture: (row) => at(what, id, 'rows', row, 'picture'),
   };
 }

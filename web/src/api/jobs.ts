@@ -20,18 +20,20 @@ export const eventsOfJob = (id: string) => address('jobs', id, 'events');
 
 export type ExplanationState = Schemas['ExplanationState'];
 
-const EXPLANATION = '/api/v1/jobs/{job_id}/rows/{k}/explanation';
+const EXPLANATION = '/api/v1/jobs/{job_id}/rows/{row_id}/explanation';
 
-const ofRow = (job_id: string, k: number) => ({ params: { path: { job_id, k } } });
+const ofRow = (job_id: string, row_id: number) => ({ params: { path: { job_id, row_id } } });
 
 /** Explanation (heat map) of the prediction in a row of a training, an evaluation or a prediction. */
-export const readExplanation = (job: string, k: number, signal?: AbortSignal) =>
-  answer(api.GET(EXPLANATION, { ...ofRow(job, k), signal }));
+export const readExplanation = (job: string, row: number, signal?: AbortSignal) =>
+  answer(api.GET(EXPLANATION, { ...ofRow(job, row), signal }));
 
-export const requestExplanation = (job: string, k: number) => answer(api.POST(EXPLANATION, ofRow(job, k)));
+export const requestExplanation = (job: string, row: number) =>
+  answer(api.POST(EXPLANATION, ofRow(job, row)));
 
-export const cancelExplanation = (job: string, k: number) => answer(api.DELETE(EXPLANATION, ofRow(job, k)));
+export const cancelExplanation = (job: string, row: number) =>
+  answer(api.DELETE(EXPLANATION, ofRow(job, row)));
 
 /** Address of the heat map (PNG); valid when the explanation is computed. */
-export const explanationPicture = (job: string, k: number) =>
-  address('jobs', job, 'rows', k, 'explanation', 'picture');
+export const explanationPicture = (job: string, row: number) =>
+  address('jobs', job, 'rows', row, 'explanation', 'picture');

@@ -51,13 +51,13 @@ export const listPredictionRows = (id: string, query: RowQuery, signal?: AbortSi
  */
 export const correctRow = (
   id: string,
-  k: number,
+  row_id: number,
   { correction, excluded }: Review,
   undoes: Review | null = null,
 ) =>
   answer(
-    api.PUT('/api/v1/predictions/{prediction_id}/rows/{k}/correction', {
-      params: { path: { prediction_id: id, k } },
+    api.PUT('/api/v1/predictions/{prediction_id}/rows/{row_id}/correction', {
+      params: { path: { prediction_id: id, row_id } },
       body: {
         label: correction,
         excluded,

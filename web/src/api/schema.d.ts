@@ -507,7 +507,7 @@ export interface paths {
         };
         /**
          * List Images
-         * @description A page of images.
+         * @description The first images that match, or those after another image; or the images with the given row_ids.
          */
         get: operations["list_images"];
         put?: never;
@@ -518,7 +518,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/datasets/{dataset_id}/positions": {
+    "/api/v1/datasets/{dataset_id}/rows": {
         parameters: {
             query?: never;
             header?: never;
@@ -526,10 +526,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Positions
-         * @description The positions and IDs of all matching images, in order. The response is small enough for 100,000 images.
+         * List Rows
+         * @description The row_ids of all matching images, in order. The response is small enough for a million images.
          */
-        get: operations["list_positions"];
+        get: operations["list_rows"];
         put?: never;
         post?: never;
         delete?: never;
@@ -547,7 +547,7 @@ export interface paths {
         };
         /**
          * Get Colors
-         * @description The mean color of every image by position, four bytes each. Galleries show it before the thumbnails.
+         * @description The mean color of every image. Galleries show it before the thumbnails.
          */
         get: operations["get_colors"];
         put?: never;
@@ -558,7 +558,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/datasets/{dataset_id}/images/{i}": {
+    "/api/v1/datasets/{dataset_id}/images/{row_id}": {
         parameters: {
             query?: never;
             header?: never;
@@ -598,7 +598,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/datasets/{dataset_id}/images/{i}/thumbnail": {
+    "/api/v1/datasets/{dataset_id}/images/{row_id}/thumbnail": {
         parameters: {
             query?: never;
             header?: never;
@@ -638,7 +638,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/datasets/{dataset_id}/images/{i}/picture": {
+    "/api/v1/datasets/{dataset_id}/images/{row_id}/picture": {
         parameters: {
             query?: never;
             header?: never;
@@ -1106,7 +1106,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/runs/{run_id}/rows/{k}/correction": {
+    "/api/v1/runs/{run_id}/rows/{row_id}/correction": {
         parameters: {
             query?: never;
             header?: never;
@@ -1128,7 +1128,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/runs/{run_id}/rows/{k}/thumbnail": {
+    "/api/v1/runs/{run_id}/rows/{row_id}/thumbnail": {
         parameters: {
             query?: never;
             header?: never;
@@ -1148,7 +1148,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/runs/{run_id}/rows/{k}/picture": {
+    "/api/v1/runs/{run_id}/rows/{row_id}/picture": {
         parameters: {
             query?: never;
             header?: never;
@@ -1516,7 +1516,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/evaluations/{evaluation_id}/rows/{k}/correction": {
+    "/api/v1/evaluations/{evaluation_id}/rows/{row_id}/correction": {
         parameters: {
             query?: never;
             header?: never;
@@ -1538,7 +1538,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/evaluations/{evaluation_id}/rows/{k}/thumbnail": {
+    "/api/v1/evaluations/{evaluation_id}/rows/{row_id}/thumbnail": {
         parameters: {
             query?: never;
             header?: never;
@@ -1558,7 +1558,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/evaluations/{evaluation_id}/rows/{k}/picture": {
+    "/api/v1/evaluations/{evaluation_id}/rows/{row_id}/picture": {
         parameters: {
             query?: never;
             header?: never;
@@ -1933,7 +1933,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/jobs/{job_id}/rows/{k}/explanation": {
+    "/api/v1/jobs/{job_id}/rows/{row_id}/explanation": {
         parameters: {
             query?: never;
             header?: never;
@@ -1942,7 +1942,7 @@ export interface paths {
         };
         /**
          * Get Explanation
-         * @description The progress of the explanation of the k-th row of a job.
+         * @description The progress of the explanation of a row of a job.
          */
         get: operations["get_explanation"];
         put?: never;
@@ -1963,7 +1963,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/jobs/{job_id}/rows/{k}/explanation/picture": {
+    "/api/v1/jobs/{job_id}/rows/{row_id}/explanation/picture": {
         parameters: {
             query?: never;
             header?: never;
@@ -2071,7 +2071,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/predictions/{prediction_id}/rows/{k}/thumbnail": {
+    "/api/v1/predictions/{prediction_id}/rows/{row_id}/thumbnail": {
         parameters: {
             query?: never;
             header?: never;
@@ -2091,7 +2091,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/predictions/{prediction_id}/rows/{k}/picture": {
+    "/api/v1/predictions/{prediction_id}/rows/{row_id}/picture": {
         parameters: {
             query?: never;
             header?: never;
@@ -2111,7 +2111,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/predictions/{prediction_id}/rows/{k}/correction": {
+    "/api/v1/predictions/{prediction_id}/rows/{row_id}/correction": {
         parameters: {
             query?: never;
             header?: never;
@@ -2838,7 +2838,7 @@ export interface components {
             name: string | null;
             /**
              * Images
-             * @description Positions of up to 8 readable images.
+             * @description row_ids of up to 8 readable images.
              */
             images: number[];
         };
@@ -3134,9 +3134,22 @@ export interface components {
         ConfirmedLabels: {
             /**
              * Images
-             * @description Their image_ids.
+             * @description Their image_ids. Give exactly one of `images`, `rows` and `filters`.
              */
-            images: string[];
+            images?: string[] | null;
+            /**
+             * Rows
+             * @description Their row_ids.
+             */
+            rows?: number[] | null;
+            /** @description All images that match now; without filters, all images. */
+            filters?: components["schemas"]["Filters"] | null;
+            /**
+             * Except Rows
+             * @description With `filters`: the row_ids of matching images that are not selected.
+             * @default []
+             */
+            except_rows: number[];
             /**
              * Is Confirmed
              * @description Confirm the labels; false removes the confirmations.
@@ -3305,7 +3318,7 @@ export interface components {
         };
         /**
          * DatasetInspection
-         * @description The content of `coverslip inspect --json`, with the groups and classes of trainings, and positions of images.
+         * @description The content of `coverslip inspect --json`, with the groups and classes of trainings, and row_ids of images.
          */
         DatasetInspection: {
             /**
@@ -3418,10 +3431,10 @@ export interface components {
              */
             findings: components["schemas"]["Finding"][];
             /**
-             * Positions
-             * @description Positions of the images that findings name, by image_id.
+             * Row Ids
+             * @description row_ids of the images that findings name, by image_id.
              */
-            positions: {
+            row_ids: {
                 [key: string]: number;
             };
             /**
@@ -3546,7 +3559,7 @@ export interface components {
             created: string;
             /**
              * Thumbnail Images
-             * @description Positions of up to 12 readable images, from all classes.
+             * @description row_ids of up to 12 readable images, from all classes.
              */
             thumbnail_images: number[];
         };
@@ -4203,9 +4216,22 @@ export interface components {
         ExclusionChange: {
             /**
              * Images
-             * @description Their image_ids.
+             * @description Their image_ids. Give exactly one of `images`, `rows` and `filters`.
              */
-            images: string[];
+            images?: string[] | null;
+            /**
+             * Rows
+             * @description Their row_ids.
+             */
+            rows?: number[] | null;
+            /** @description All images that match now; without filters, all images. */
+            filters?: components["schemas"]["Filters"] | null;
+            /**
+             * Except Rows
+             * @description With `filters`: the row_ids of matching images that are not selected.
+             * @default []
+             */
+            except_rows: number[];
             /**
              * Is Excluded
              * @description Exclude the images; false includes them.
@@ -4360,6 +4386,64 @@ export interface components {
              * @description Description of the figure for screen readers.
              */
             title: string;
+        };
+        /**
+         * Filters
+         * @description Filters and order of images. All filters apply together. A gallery refuses filters that it does not support.
+         */
+        Filters: {
+            /**
+             * Label
+             * @description The current label; empty for images without a label.
+             */
+            label?: string | null;
+            /**
+             * Group
+             * @description The group of the image; null: it has none.
+             */
+            group?: string | null;
+            /**
+             * Domain
+             * @description The domain of the image, such as its laboratory, device or day.
+             */
+            domain?: string | null;
+            /**
+             * Predicted
+             * @description The most probable class by the classifier.
+             */
+            predicted?: string | null;
+            /**
+             * Decision
+             * @description A class, or `uncertain`, `unfamiliar` or `unreadable`.
+             */
+            decision?: string | null;
+            /**
+             * Only
+             * @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images.
+             */
+            only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "misclassified" | "review" | "corrected" | "warning") | null;
+            /**
+             * Search
+             * @description Part of the path, case-insensitive; for rows of predictions, part of the image_id.
+             */
+            search?: string | null;
+            /**
+             * Part
+             * @description The set in the split of `run`.
+             */
+            part?: ("train" | "val" | "test" | "excluded") | null;
+            /**
+             * Run
+             * @description A training on this dataset.
+             */
+            run?: string | null;
+            /**
+             * Sort
+             * @description `-probability`: the highest first; `label-quality`: the most likely label error by `run` first.
+             * @default position
+             * @enum {string}
+             */
+            sort: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "probability" | "-probability";
         };
         /**
          * Finding
@@ -4866,10 +4950,10 @@ export interface components {
          */
         Image: {
             /**
-             * I
-             * @description Its position in the dataset, from 0.
+             * Row Id
+             * @description Its permanent number in the app.
              */
-            i: number;
+            row_id: number;
             /**
              * Image Id
              * @description The name of the image in its dataset.
@@ -4963,10 +5047,10 @@ export interface components {
          */
         ImageFacts: {
             /**
-             * I
-             * @description Its position in the dataset, from 0.
+             * Row Id
+             * @description Its permanent number in the app.
              */
-            i: number;
+            row_id: number;
             /**
              * Image Id
              * @description The name of the image in its dataset.
@@ -5064,7 +5148,7 @@ export interface components {
             pixel_hash: string | null;
             /**
              * Equal To
-             * @description Images with the same pixels.
+             * @description row_ids of the first images with the same pixels.
              */
             equal_to: number[];
             /**
@@ -5092,6 +5176,22 @@ export interface components {
              * @description The set that the table or folder gives; null: none.
              */
             predefined_split: string | null;
+        };
+        /**
+         * ImageList
+         * @description Some images of a dataset.
+         */
+        ImageList: {
+            /**
+             * Items
+             * @description The items of this page.
+             */
+            items: components["schemas"]["Image"][];
+            /**
+             * Next
+             * @description Give it as `after` to get the images that follow; null: these are the last.
+             */
+            next: number | null;
         };
         /**
          * ImagesExcluded
@@ -5432,10 +5532,10 @@ export interface components {
          */
         LabelsConfirmed: {
             /**
-             * Images
-             * @description image_ids of the images that changed.
+             * Rows
+             * @description row_ids of the images that changed.
              */
-            images: string[];
+            rows: number[];
         };
         /**
          * LabelsGiven
@@ -5472,10 +5572,15 @@ export interface components {
          */
         LabelsTakenBack: {
             /**
-             * Images
-             * @description Their image_ids.
+             * N
+             * @description Images whose label changed.
              */
-            images: string[];
+            n: number;
+            /**
+             * Rows
+             * @description row_ids of the first 1,000 of them.
+             */
+            rows: number[];
             /** @description The dataset after the change. */
             dataset: components["schemas"]["DatasetState"];
         };
@@ -6119,9 +6224,22 @@ export interface components {
         NewLabels: {
             /**
              * Images
-             * @description Their image_ids.
+             * @description Their image_ids. Give exactly one of `images`, `rows` and `filters`.
              */
-            images: string[];
+            images?: string[] | null;
+            /**
+             * Rows
+             * @description Their row_ids.
+             */
+            rows?: number[] | null;
+            /** @description All images that match now; without filters, all images. */
+            filters?: components["schemas"]["Filters"] | null;
+            /**
+             * Except Rows
+             * @description With `filters`: the row_ids of matching images that are not selected.
+             * @default []
+             */
+            except_rows: number[];
             /**
              * Label
              * @description The label; null removes the labels.
@@ -6483,22 +6601,6 @@ export interface components {
          * Page
          * @description A page of a list.
          */
-        Page_Image_: {
-            /**
-             * Items
-             * @description The items of this page.
-             */
-            items: components["schemas"]["Image"][];
-            /**
-             * Total
-             * @description Total number of items on all pages.
-             */
-            total: number;
-        };
-        /**
-         * Page
-         * @description A page of a list.
-         */
         Page_LabelChange_: {
             /**
              * Items
@@ -6791,27 +6893,6 @@ export interface components {
              * @description Whether it is the pretraining of others; it is not part of the results.
              */
             is_pretraining: boolean;
-        };
-        /**
-         * Positions
-         * @description The matching images, in order.
-         */
-        Positions: {
-            /**
-             * Items
-             * @description Their positions in the dataset, from 0.
-             */
-            items: number[];
-            /**
-             * Image Ids
-             * @description The image_ids of the same images, in the same order; labels and exclusions use them.
-             */
-            image_ids: string[];
-            /**
-             * Total
-             * @description Number of all items.
-             */
-            total: number;
         };
         /**
          * PrecisionRecallCurve
@@ -7395,11 +7476,8 @@ export interface components {
          * @description An image whose label was changed.
          */
         RelabeledImage: {
-            /**
-             * I
-             * @description Its position in the dataset.
-             */
-            i: number;
+            /** Row Id */
+            row_id: number;
             /**
              * Path
              * @description The path of the file.
@@ -7713,10 +7791,10 @@ export interface components {
          */
         Row: {
             /**
-             * K
-             * @description Number of the row, from 0.
+             * Row Id
+             * @description Its permanent number in the job, from 0.
              */
-            k: number;
+            row_id: number;
             /**
              * Image Id
              * @description The name of the image in its dataset.
@@ -11513,10 +11591,6 @@ export interface operations {
     list_images: {
         parameters: {
             query?: {
-                /** @description The number of items to skip. */
-                offset?: number;
-                /** @description The largest number of items to return. */
-                limit?: number;
                 /** @description The current label; empty for images without a label. */
                 label?: string | null;
                 /** @description Only images of this group. */
@@ -11537,6 +11611,12 @@ export interface operations {
                 run?: string | null;
                 /** @description `-probability`: the highest first; `label-quality`: the most likely label error by `run` first. */
                 sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "probability" | "-probability";
+                /** @description The row_id of the last image of the page before, which `next` gives. */
+                after?: number | null;
+                /** @description The largest number of items to return. */
+                limit?: number;
+                /** @description Up to 256 row_ids, such as 3,1,2, instead of filters. The response has their order, without images that are no longer in the dataset. */
+                rows?: string | null;
             };
             header?: never;
             path: {
@@ -11553,7 +11633,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_Image_"];
+                    "application/json": components["schemas"]["ImageList"];
                 };
             };
             401: components["responses"]["Unauthorized"];
@@ -11579,7 +11659,7 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
-    list_positions: {
+    list_rows: {
         parameters: {
             query?: {
                 /** @description The current label; empty for images without a label. */
@@ -11602,6 +11682,10 @@ export interface operations {
                 run?: string | null;
                 /** @description `-probability`: the highest first; `label-quality`: the most likely label error by `run` first. */
                 sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "probability" | "-probability";
+                /** @description The number of items to skip. */
+                offset?: number;
+                /** @description Default: all images that follow. */
+                limit?: number | null;
             };
             header?: never;
             path: {
@@ -11612,14 +11696,21 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description The row_id of each image, as a little-endian unsigned integer of 32 bit. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Positions"];
+                    "application/octet-stream": string;
                 };
+            };
+            /** @description The picture is unchanged. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
@@ -11656,7 +11747,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Red, green, blue and shape of each image. Shape: 128 is a square, 160 is twice as wide as high, 96 is half as wide. All four are 0 if they are unknown. */
+            /** @description Eight bytes for each image with a known color, in the order of row_ids: the row_id as a little-endian unsigned integer of 32 bit, then red, green, blue and shape. Shape: 128 is a square, 160 is twice as wide as high, 96 is half as wide. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -11702,8 +11793,8 @@ export interface operations {
             path: {
                 /** @description The ID of a dataset. */
                 dataset_id: string;
-                /** @description Position of the image in the dataset, from 0. */
-                i: number;
+                /** @description The permanent number of the image in the app. */
+                row_id: number;
             };
             cookie?: never;
         };
@@ -11803,8 +11894,8 @@ export interface operations {
             path: {
                 /** @description The ID of a dataset. */
                 dataset_id: string;
-                /** @description Position of the image in the dataset, from 0. */
-                i: number;
+                /** @description The permanent number of the image in the app. */
+                row_id: number;
             };
             cookie?: never;
         };
@@ -11853,8 +11944,8 @@ export interface operations {
     get_sheet: {
         parameters: {
             query: {
-                /** @description Up to 64 positions, such as 3,1,2. */
-                images: string;
+                /** @description Up to 64 row_ids, such as 3,1,2. */
+                rows: string;
                 /** @description Side of a cell in pixels; smaller if all images are smaller. */
                 side?: number;
                 /** @description Version of the image. With it, browsers cache the picture permanently. */
@@ -11927,8 +12018,8 @@ export interface operations {
             path: {
                 /** @description The ID of a dataset. */
                 dataset_id: string;
-                /** @description Position of the image in the dataset, from 0. */
-                i: number;
+                /** @description The permanent number of the image in the app. */
+                row_id: number;
             };
             cookie?: never;
         };
@@ -13456,8 +13547,7 @@ export interface operations {
             path: {
                 /** @description The ID of a training. */
                 run_id: string;
-                /** @description The number of the row, from 0. */
-                k: number;
+                row_id: number;
             };
             cookie?: never;
         };
@@ -13533,8 +13623,7 @@ export interface operations {
             path: {
                 /** @description The ID of a training. */
                 run_id: string;
-                /** @description The number of the row, from 0. */
-                k: number;
+                row_id: number;
             };
             cookie?: never;
         };
@@ -13589,8 +13678,7 @@ export interface operations {
             path: {
                 /** @description The ID of a training. */
                 run_id: string;
-                /** @description The number of the row, from 0. */
-                k: number;
+                row_id: number;
             };
             cookie?: never;
         };
@@ -14851,8 +14939,7 @@ export interface operations {
             path: {
                 /** @description The ID of an evaluation. */
                 evaluation_id: string;
-                /** @description The number of the row, from 0. */
-                k: number;
+                row_id: number;
             };
             cookie?: never;
         };
@@ -14928,8 +15015,7 @@ export interface operations {
             path: {
                 /** @description The ID of an evaluation. */
                 evaluation_id: string;
-                /** @description The number of the row, from 0. */
-                k: number;
+                row_id: number;
             };
             cookie?: never;
         };
@@ -14993,8 +15079,7 @@ export interface operations {
             path: {
                 /** @description The ID of an evaluation. */
                 evaluation_id: string;
-                /** @description The number of the row, from 0. */
-                k: number;
+                row_id: number;
             };
             cookie?: never;
         };
@@ -16036,8 +16121,7 @@ export interface operations {
             path: {
                 /** @description The ID of a training, evaluation, prediction or study. */
                 job_id: string;
-                /** @description The number of the row, from 0. */
-                k: number;
+                row_id: number;
             };
             cookie?: never;
         };
@@ -16091,8 +16175,7 @@ export interface operations {
             path: {
                 /** @description The ID of a training, evaluation, prediction or study. */
                 job_id: string;
-                /** @description The number of the row, from 0. */
-                k: number;
+                row_id: number;
             };
             cookie?: never;
         };
@@ -16149,8 +16232,7 @@ export interface operations {
             path: {
                 /** @description The ID of a training, evaluation, prediction or study. */
                 job_id: string;
-                /** @description The number of the row, from 0. */
-                k: number;
+                row_id: number;
             };
             cookie?: never;
         };
@@ -16203,8 +16285,7 @@ export interface operations {
             path: {
                 /** @description The ID of a training, evaluation, prediction or study. */
                 job_id: string;
-                /** @description The number of the row, from 0. */
-                k: number;
+                row_id: number;
             };
             cookie?: never;
         };
@@ -16585,8 +16666,7 @@ export interface operations {
             path: {
                 /** @description The ID of a prediction. */
                 prediction_id: string;
-                /** @description The number of the row, from 0. */
-                k: number;
+                row_id: number;
             };
             cookie?: never;
         };
@@ -16641,8 +16721,7 @@ export interface operations {
             path: {
                 /** @description The ID of a prediction. */
                 prediction_id: string;
-                /** @description The number of the row, from 0. */
-                k: number;
+                row_id: number;
             };
             cookie?: never;
         };
@@ -16690,8 +16769,7 @@ export interface operations {
             path: {
                 /** @description The ID of a prediction. */
                 prediction_id: string;
-                /** @description The number of the row, from 0. */
-                k: number;
+                row_id: number;
             };
             cookie?: never;
         };

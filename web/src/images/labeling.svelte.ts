@@ -5,6 +5,7 @@ import { Problem } from '../api/client';
 import { notices } from '../state/notices.svelte';
 import { texts } from '../texts';
 import type { ImageList } from './gallery/image_list.svelte';
+import { nSelected, type Selection } from './gallery/selection';
 import { classOfKey } from './classes';
 
 export type LabelAct =
@@ -72,22 +73,25 @@ export class Labeling {
   }
 
   /**
-   * Label images, or remove their labels. Labels are shown immediately and restored if they cannot be saved.
+   * Label the selected images, or remove their labels. Labels are shown immediately and restored if they
+   * cannot be saved.
    */
-  async assign(images: string[], label: string | null): Promise<void> {
+  async assign(selection: Selection, label: string | null): Promise<void> {
     this.closeUndoNotice();
-    const before = this.listed.relabel(images, label);
-    if (images.length > 1) this.#offerUndo(images.length, label);
+    const n = nSelected(selection, this.listed.rows?.length ?? 0);
+    const images = this.listed.selected(selection);
+    const relabeling = this.listed.relabel(selection, label);
+    if (n > 1) this.#offerUndo(n, label);
     this.nWaiting += 1;
     await this.listed.sequential(async () => {
       try {
         const answer = setLabels(this.listed.id, images, label);
-        const { change, dataset } = await answer.finally(() => this.listed.settle(images));
+        const { change, dataset } = await answer.finally(() => this.listed.settle(relabeling));
         if (change !== null) this.#store({ done: [...this.#history.done, change], undone: [] });
         this.onchange(dataset);
-        if (images.length > before.length) this.listed.refresh(); // details of some images were not loaded
+        if (n > relabeling.before.length) this.listed.refresh(); // details of some images were not loaded
       } catch (problem) {
-        this.listed.restore(before, label);
+        this.listed.restore(relabeling, label);
         this.#fail(problem);
       } finally {
         this.nWaiting -= 1;
@@ -96,34 +100,34 @@ export class Labeling {
   }
 
   /**
-   * Undo or redo the last change of this tab. The result is its images, or an empty list if there is no
-   * change.
+   * Undo or redo the last change of this tab. The result is the row id of its first image, or null if there
+   * is no change.
    */
-  async step(by: 'undo' | 'redo'): Promise<string[]> {
+  async step(by: 'undo' | 'redo'): Promise<number | null> {
     this.closeUndoNotice();
-    const images = await this.listed.sequential(() => this.#apply(by));
-    if (images.length) notices.show(words[by === 'undo' ? 'undone' : 'redone'](images.length));
-    return images;
+    const changed = await this.listed.sequential(() => this.#apply(by));
+    if (changed) notices.show(words[by === 'undo' ? 'undone' : 'redone'](changed.n));
+    return changed?.rows[0] ?? null;
   }
 
-  async #apply(by: 'undo' | 'redo'): Promise<string[]> {
+  async #apply(by: 'undo' | 'redo'): Promise<{ n: number; rows: number[] } | null> {
     const { done, undone } = this.#history;
     const change = (by === 'undo' ? done : undone).at(-1);
-    if (change === undefined) return [];
+    if (change === undefined) return null;
     try {
-      const { images, dataset } = await (by === 'undo' ? undoLabels : redoLabels)(this.listed.id, change);
+      const { n, rows, dataset } = await (by === 'undo' ? undoLabels : redoLabels)(this.listed.id, change);
       if (by === 'undo') this.#store({ done: done.slice(0, -1), undone: [...undone, change] });
       else this.#store({ done: [...done, change], undone: undone.slice(0, -1) });
       this.onchange(dataset);
-      this.listed.changed(images);
-      return images;
+      this.listed.changed(rows);
+      return { n, rows };
     } catch (problem) {
       if (problem instanceof Problem && problem.status === 409)
         this.#store(
           by === 'undo' ? { done: done.slice(0, -1), undone } : { done, undone: undone.slice(0, -1) },
         );
       this.#fail(problem);
-      return [];
+      return null;
     }
   }
 

@@ -260,7 +260,7 @@ export const datasets = {
       ['Arrows', 'Move the selection; in the viewer, open the next or previous image'],
       ['Shift + arrows, Shift + click', 'Select a range'],
       ['Ctrl + click, Space', 'Add the image to the selection, or remove it'],
-      ['Ctrl + A', 'Select all images'],
+      ['Ctrl + A', 'Select all images that match the filters'],
       ['Escape', 'Clear the selection, or close the viewer'],
       ['Enter, double-click', 'Open the viewer'],
       ['Ctrl + Z, Ctrl + Shift + Z', 'Undo or redo a label change'],

@@ -1,7 +1,6 @@
 """Images of a dataset: lists for galleries, facts and pictures."""
 
 import hashlib
-import json
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -9,16 +8,15 @@ from fastapi import Header, Path, Query, Request, Response
 
 from coverslip.app.files import IMAGE, PICTURE, Viewed, image_response, media_type_of
 from coverslip.app.requests import ServedWorkspace, api_router, until_disconnected
-from coverslip.app.schemas.datasets import FilteredPage, Positions
+from coverslip.app.schemas.datasets import ImageQuery, RowsQuery
 from coverslip.app.schemas.system import problems
 from coverslip.errors import Stopped
-from coverslip.workspace.store.rows import Page
 from coverslip.workspace.viewing import images, pictures
-from coverslip.workspace.viewing.filters import Filters, Text
+from coverslip.workspace.viewing.filters import Text
 
 router = api_router("images", responses=problems(422))
 
-Position = Annotated[int, Path(ge=0, le=2**31, description="Position of the image in the dataset, from 0.")]
+RowId = Annotated[int, Path(ge=1, lt=2**32, description="The permanent number of the image in the app.")]
 Version = Annotated[
     Text | None, Query(description="Version of the image. With it, browsers cache the picture permanently.")
 ]
@@ -27,11 +25,16 @@ Etag = Annotated[str | None, Header(alias="If-None-Match", include_in_schema=Fal
 
 _UNCHANGED = {"description": "The picture is unchanged."}
 _NOT_MODIFIED: Answers = {304: _UNCHANGED}
+_BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+_ROWS: Answers = {
+    200: {"content": _BINARY, "description": "The row_id of each image, as a little-endian unsigned integer of 32 bit."}
+}
 _COLORS: Answers = {
     200: {
-        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-        "description": "Red, green, blue and shape of each image. Shape: 128 is a square, 160 is twice as wide as "
-        "high, 96 is half as wide. All four are 0 if they are unknown.",
+        "content": _BINARY,
+        "description": "Eight bytes for each image with a known color, in the order of row_ids: the row_id as a "
+        "little-endian unsigned integer of 32 bit, then red, green, blue and shape. Shape: 128 is a square, 160 is "
+        "twice as wide as high, 96 is half as wide.",
     }
 }
 
@@ -40,24 +43,30 @@ _COLORS: Answers = {
     "/datasets/{dataset_id}/images",
     responses=problems(404, 422),
 )
-def list_images(
-    workspace: ServedWorkspace, dataset_id: str, page: Annotated[FilteredPage, Query()]
-) -> Page[images.Image]:
-    """A page of images."""
-    return images.list_images(workspace, dataset_id, page, offset=page.offset, limit=page.limit)
+def list_images(workspace: ServedWorkspace, dataset_id: str, query: Annotated[ImageQuery, Query()]) -> images.ImageList:
+    """The first images that match, or those after another image; or the images with the given row_ids."""
+    if query.rows is not None:
+        return images.images_of_rows(workspace, dataset_id, query.row_ids)
+    return images.list_images(workspace, dataset_id, query, after=query.after, limit=query.limit)
 
 
 @router.get(
-    "/datasets/{dataset_id}/positions",
-    response_model=Positions,
-    responses=problems(404, 422),
+    "/datasets/{dataset_id}/rows",
+    response_class=Response,
+    responses=_ROWS | _NOT_MODIFIED | problems(404, 422),
 )
-def list_positions(workspace: ServedWorkspace, dataset_id: str, filters: Annotated[Filters, Query()]) -> Response:
-    """The positions and IDs of all matching images, in order. The response is small enough for 100,000 images."""
-    matches = images.matching(workspace, dataset_id, filters)
-    positions, ids = [position for position, _ in matches], [image_id for _, image_id in matches]
-    body = {"items": positions, "image_ids": ids, "total": len(matches)}
-    return Response(json.dumps(body, separators=(",", ":")), media_type="application/json")  # fast for 100,000 images
+def list_rows(
+    workspace: ServedWorkspace, dataset_id: str, query: Annotated[RowsQuery, Query()], etag: Etag = None
+) -> Response:
+    """The row_ids of all matching images, in order. The response is small enough for a million images."""
+    version = images.version_of_matches(workspace, dataset_id, query)
+    tag = _tag("rows", dataset_id, version)
+    if version is not None and etag == tag:
+        return _unchanged(tag, None)
+    data = images.matching_rows(workspace, dataset_id, query, offset=query.offset, limit=query.limit).tobytes()
+    if version is None:
+        tag = _tag("rows", hashlib.sha256(data).digest())
+    return _unchanged(tag, None) if etag == tag else _picture(data, "application/octet-stream", tag, None)
 
 
 @router.get(
@@ -66,7 +75,7 @@ def list_positions(workspace: ServedWorkspace, dataset_id: str, filters: Annotat
     responses=_COLORS | _NOT_MODIFIED | problems(404),
 )
 def get_colors(workspace: ServedWorkspace, dataset_id: str, etag: Etag = None) -> Response:
-    """The mean color of every image by position, four bytes each. Galleries show it before the thumbnails."""
+    """The mean color of every image. Galleries show it before the thumbnails."""
     data = pictures.colors(workspace, dataset_id)
     tag = _tag("colors", hashlib.sha256(data).digest())
     if etag == tag:
@@ -75,12 +84,12 @@ def get_colors(workspace: ServedWorkspace, dataset_id: str, etag: Etag = None) -
 
 
 @router.get(
-    "/datasets/{dataset_id}/images/{i}",
+    "/datasets/{dataset_id}/images/{row_id}",
     responses=problems(404),
 )
-def get_image(workspace: ServedWorkspace, dataset_id: str, i: Position) -> images.ImageFacts:
+def get_image(workspace: ServedWorkspace, dataset_id: str, row_id: RowId) -> images.ImageFacts:
     """The facts about an image."""
-    return images.facts_of(workspace, dataset_id, i)
+    return images.facts_of(workspace, dataset_id, row_id)
 
 
 @router.get(
@@ -100,20 +109,20 @@ def get_thumbnail_of(
 
 
 @router.get(
-    "/datasets/{dataset_id}/images/{i}/thumbnail",
+    "/datasets/{dataset_id}/images/{row_id}/thumbnail",
     response_class=Response,
     responses=IMAGE | _NOT_MODIFIED | problems(404, 422),
 )
 def get_thumbnail(
     workspace: ServedWorkspace,
     dataset_id: str,
-    i: Position,
+    row_id: RowId,
     side: Annotated[int, Query(ge=16, le=512, description="Length of the longer side in pixels.")] = 128,
     v: Version = None,
     etag: Etag = None,
 ) -> Response:
     """A thumbnail whose longer side is at most `side`. It is blank for an unreadable image."""
-    source = images.picture_source(workspace, dataset_id, i)
+    source = images.picture_source(workspace, dataset_id, row_id)
     tag = _tag("thumbnail", source.version, side)
     if etag == tag:
         return _unchanged(tag, v)
@@ -132,13 +141,8 @@ async def get_sheet(
     request: Request,
     workspace: ServedWorkspace,
     dataset_id: str,
-    places: Annotated[
-        str,
-        Query(
-            alias="images",
-            pattern=r"^\d{1,9}(,\d{1,9}){0,63}$",
-            description="Up to 64 positions, such as 3,1,2.",
-        ),
+    rows: Annotated[
+        str, Query(pattern=r"^[0-9]{1,10}(,[0-9]{1,10}){0,63}$", description="Up to 64 row_ids, such as 3,1,2.")
     ],
     side: Annotated[
         int, Query(ge=16, le=256, description="Side of a cell in pixels; smaller if all images are smaller.")
@@ -147,12 +151,12 @@ async def get_sheet(
     etag: Etag = None,
 ) -> Response:
     """Many thumbnails as one picture: rows of eight square cells in the requested order; empty if unreadable."""
-    positions = [int(text) for text in places.split(",")]
+    row_ids = [int(text) for text in rows.split(",")]
 
     def answer(is_wanted: Callable[[], bool]) -> Response:
         if not is_wanted():  # the client left before a thread was free
             return _no_content()
-        sources = images.picture_sources(workspace, dataset_id, positions)
+        sources = images.picture_sources(workspace, dataset_id, row_ids)
         tag = _tag("sheet", *(source.version for source in sources), side)
         if etag == tag:
             return _unchanged(tag, v)
@@ -166,20 +170,20 @@ async def get_sheet(
 
 
 @router.get(
-    "/datasets/{dataset_id}/images/{i}/picture",
+    "/datasets/{dataset_id}/images/{row_id}/picture",
     response_class=Response,
     responses=PICTURE | _NOT_MODIFIED | problems(404, 422),
 )
 def get_picture(
     workspace: ServedWorkspace,
     dataset_id: str,
-    i: Position,
+    row_id: RowId,
     view: Viewed,
     v: Version = None,
     etag: Etag = None,
 ) -> Response:
     """The image for the viewer, 8 bit. Without low and high, deeper images are scaled to their intensity range."""
-    source = images.picture_source(workspace, dataset_id, i)
+    source = images.picture_source(workspace, dataset_id, row_id)
     tag = _tag("picture", source.version, view)
     if etag == tag:
         return _unchanged(tag, v)

@@ -74,34 +74,38 @@ def resume_job(workspace: ServedWorkspace, job_id: str, queue: JobQueue) -> JobS
     return _state(workspace, job_id)
 
 
-@router.get("/jobs/{job_id}/rows/{k}/explanation", responses=problems(404, 409, 422))
-def get_explanation(explanations: ServedExplanations, job_id: str, k: int) -> ExplanationState:
-    """The progress of the explanation of the k-th row of a job."""
-    return explanations.state_of(job_id, k)
+@router.get("/jobs/{job_id}/rows/{row_id}/explanation", responses=problems(404, 409, 422))
+def get_explanation(explanations: ServedExplanations, job_id: str, row_id: int) -> ExplanationState:
+    """The progress of the explanation of a row of a job."""
+    return explanations.state_of(job_id, row_id)
 
 
-@router.post("/jobs/{job_id}/rows/{k}/explanation", status_code=202, responses=located(202) | problems(404, 409, 422))
-def create_explanation(explanations: ServedExplanations, job_id: str, k: int, locate: Locate) -> ExplanationState:
+@router.post(
+    "/jobs/{job_id}/rows/{row_id}/explanation", status_code=202, responses=located(202) | problems(404, 409, 422)
+)
+def create_explanation(explanations: ServedExplanations, job_id: str, row_id: int, locate: Locate) -> ExplanationState:
     """Draw the explanation of an image: a heat map that passed its sanity checks, and similar training images.
 
     A separate process draws it. The first explanation of a classifier takes a minute, because its maps are checked.
     """
-    locate("jobs", job_id, "rows", k, "explanation")
-    return explanations.start(job_id, k)
+    locate("jobs", job_id, "rows", row_id, "explanation")
+    return explanations.start(job_id, row_id)
 
 
-@router.delete("/jobs/{job_id}/rows/{k}/explanation", status_code=204, responses=problems(404, 409, 422))
-def remove_explanation(explanations: ServedExplanations, job_id: str, k: int) -> None:
+@router.delete("/jobs/{job_id}/rows/{row_id}/explanation", status_code=204, responses=problems(404, 409, 422))
+def remove_explanation(explanations: ServedExplanations, job_id: str, row_id: int) -> None:
     """Cancel the explanation. A finished explanation is kept."""
-    explanations.cancel(job_id, k)
+    explanations.cancel(job_id, row_id)
 
 
 @router.get(
-    "/jobs/{job_id}/rows/{k}/explanation/picture", response_class=Response, responses=PICTURE | problems(404, 409, 422)
+    "/jobs/{job_id}/rows/{row_id}/explanation/picture",
+    response_class=Response,
+    responses=PICTURE | problems(404, 409, 422),
 )
-def get_explanation_picture(explanations: ServedExplanations, job_id: str, k: int) -> Response:
+def get_explanation_picture(explanations: ServedExplanations, job_id: str, row_id: int) -> Response:
     """The picture of a finished explanation."""
-    return image_response(explanations.picture(job_id, k))
+    return image_response(explanations.picture(job_id, row_id))
 
 
 def _state(workspace: Workspace, job_id: str) -> JobState:

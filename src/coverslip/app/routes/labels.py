@@ -39,7 +39,7 @@ def set_labels(
     workspace: ServedWorkspace, dataset_id: str, new: NewLabels, if_match: IfMatch, author: Author, tag: Tag
 ) -> LabelsGiven:
     """Label some images, or remove their labels. The change is saved at once. A new name becomes a class."""
-    change, n = labels.set_labels(workspace, dataset_id, new.images, new.label, revisions=if_match, author=author)
+    change, n = labels.set_labels(workspace, dataset_id, new, new.label, revisions=if_match, author=author)
     dataset = dataset_state(workspace, dataset_id)
     tag(dataset.revision)
     return LabelsGiven(change=change, n=n, dataset=dataset)
@@ -50,10 +50,10 @@ def undo_labels(
     workspace: ServedWorkspace, dataset_id: str, step: LabelsStep, if_match: IfMatch, tag: Tag
 ) -> LabelsTakenBack:
     """Undo one change of labels. This is refused if one of its images was labeled again since then."""
-    ids = labels.undo(workspace, dataset_id, step.change, revisions=if_match)
+    changed = labels.undo(workspace, dataset_id, step.change, revisions=if_match)
     dataset = dataset_state(workspace, dataset_id)
     tag(dataset.revision)
-    return LabelsTakenBack(images=ids, dataset=dataset)
+    return LabelsTakenBack(n=changed.n, rows=changed.rows, dataset=dataset)
 
 
 @router.post("/datasets/{dataset_id}/labels/redo", responses=TAGGED | problems(404, 409, 412))
@@ -61,10 +61,10 @@ def redo_labels(
     workspace: ServedWorkspace, dataset_id: str, step: LabelsStep, if_match: IfMatch, tag: Tag
 ) -> LabelsTakenBack:
     """Redo a change of labels. This is refused if one of its images was labeled again since then."""
-    ids = labels.redo(workspace, dataset_id, step.change, revisions=if_match)
+    changed = labels.redo(workspace, dataset_id, step.change, revisions=if_match)
     dataset = dataset_state(workspace, dataset_id)
     tag(dataset.revision)
-    return LabelsTakenBack(images=ids, dataset=dataset)
+    return LabelsTakenBack(n=changed.n, rows=changed.rows, dataset=dataset)
 
 
 @router.post("/datasets/{dataset_id}/exclusions", responses=TAGGED | problems(404, 409, 412))
@@ -72,7 +72,7 @@ def exclude_images(
     workspace: ServedWorkspace, dataset_id: str, body: ExclusionChange, if_match: IfMatch, tag: Tag
 ) -> ImagesExcluded:
     """Exclude images, or include them. Excluded images are shown, but neither counted nor used in training."""
-    change, n = exclude(workspace, dataset_id, body.images, is_excluded=body.is_excluded, revisions=if_match)
+    change, n = exclude(workspace, dataset_id, body, is_excluded=body.is_excluded, revisions=if_match)
     dataset = dataset_state(workspace, dataset_id)
     tag(dataset.revision)
     return ImagesExcluded(change=change, n=n, dataset=dataset)
@@ -94,10 +94,10 @@ def confirm_labels(
     workspace: ServedWorkspace, dataset_id: str, body: ConfirmedLabels, if_match: IfMatch, author: Author
 ) -> LabelsConfirmed:
     """Confirm labels as right, or remove confirmations: a confirmed label is not listed as a suspected label error."""
-    ids = labels.confirm_labels(
-        workspace, dataset_id, body.images, is_confirmed=body.is_confirmed, revisions=if_match, author=author
+    confirmed = labels.confirm_labels(
+        workspace, dataset_id, body, is_confirmed=body.is_confirmed, revisions=if_match, author=author
     )
-    return LabelsConfirmed(ids)
+    return LabelsConfirmed(confirmed)
 
 
 @router.get("/datasets/{dataset_id}/label-changes", responses=problems(404))

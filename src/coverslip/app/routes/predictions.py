@@ -92,41 +92,41 @@ def list_prediction_rows(
 
 
 @router.get(
-    "/predictions/{prediction_id}/rows/{k}/thumbnail",
+    "/predictions/{prediction_id}/rows/{row_id}/thumbnail",
     response_class=Response,
     responses=IMAGE | problems(404, 422),
 )
 def get_prediction_row_thumbnail(
-    workspace: ServedWorkspace, prediction_id: str, k: int, side: Annotated[int, Query(ge=16, le=512)] = 128
+    workspace: ServedWorkspace, prediction_id: str, row_id: int, side: Annotated[int, Query(ge=16, le=512)] = 128
 ) -> Response:
     """A thumbnail of a predicted image."""
     return image_response(
-        rows.thumbnail_of(workspace, prediction_id, rows.image_source_of_row(workspace, prediction_id, k), side)
+        rows.thumbnail_of(workspace, prediction_id, rows.image_source_of_row(workspace, prediction_id, row_id), side)
     )
 
 
 @router.get(
-    "/predictions/{prediction_id}/rows/{k}/picture",
+    "/predictions/{prediction_id}/rows/{row_id}/picture",
     response_class=Response,
     responses=PICTURE | problems(404, 422),
 )
-def get_prediction_row_picture(workspace: ServedWorkspace, prediction_id: str, k: int, view: Viewed) -> Response:
+def get_prediction_row_picture(workspace: ServedWorkspace, prediction_id: str, row_id: int, view: Viewed) -> Response:
     """A predicted image for the viewer."""
-    return image_response(rows.picture_of(workspace, rows.image_source_of_row(workspace, prediction_id, k), view))
+    return image_response(rows.picture_of(workspace, rows.image_source_of_row(workspace, prediction_id, row_id), view))
 
 
 @router.put(
-    "/predictions/{prediction_id}/rows/{k}/correction",
+    "/predictions/{prediction_id}/rows/{row_id}/correction",
     responses=problems(404, 409, 422),
 )
 def correct_prediction(
-    workspace: ServedWorkspace, prediction_id: str, k: int, correction: Correction, author: Author
+    workspace: ServedWorkspace, prediction_id: str, row_id: int, correction: Correction, author: Author
 ) -> Row:
     """Correct or confirm the class of an image, or exclude it. The answer is saved at once."""
     undone = correction.undoes
     undoes = None if undone is None else (undone.excluded or undone.label,)
     answer = correction.excluded or correction.label
-    return corrections.correct(workspace, prediction_id, k, answer, undoes=undoes, author=author)
+    return corrections.correct(workspace, prediction_id, row_id, answer, undoes=undoes, author=author)
 
 
 @router.get(

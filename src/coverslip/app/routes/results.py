@@ -132,38 +132,45 @@ def create_label_errors(workspace: ServedWorkspace, run_id: str, locate: Locate)
     return start_label_check(workspace, run_id)
 
 
-@router.put("/runs/{run_id}/rows/{k}/correction", responses=problems(404, 409, 412, 422))
+@router.put("/runs/{run_id}/rows/{row_id}/correction", responses=problems(404, 409, 412, 422))
 def correct_run_row(
-    workspace: ServedWorkspace, run_id: str, k: int, correction: LabelCorrection, if_match: IfMatch, author: Author
+    workspace: ServedWorkspace,
+    run_id: str,
+    row_id: int,
+    correction: LabelCorrection,
+    if_match: IfMatch,
+    author: Author,
 ) -> CorrectedRow:
     """Change the label of a measured image in its dataset. The label is saved at once.
 
     `If-Match` takes the ETag of the dataset.
     """
-    row, change = correct_measured(workspace, run_id, k, correction.label, revisions=if_match, author=author)
+    row, change = correct_measured(workspace, run_id, row_id, correction.label, revisions=if_match, author=author)
     return CorrectedRow(row, change)
 
 
 @router.get(
-    "/runs/{run_id}/rows/{k}/thumbnail",
+    "/runs/{run_id}/rows/{row_id}/thumbnail",
     response_class=Response,
     responses=IMAGE | problems(404, 422),
 )
 def get_run_row_thumbnail(
-    workspace: ServedWorkspace, run_id: str, k: int, side: Annotated[int, Query(ge=16, le=512)] = 128
+    workspace: ServedWorkspace, run_id: str, row_id: int, side: Annotated[int, Query(ge=16, le=512)] = 128
 ) -> Response:
     """A thumbnail of a measured image."""
-    return image_response(rows.thumbnail_of(workspace, run_id, measured.source_of_measured(workspace, run_id, k), side))
+    return image_response(
+        rows.thumbnail_of(workspace, run_id, measured.source_of_measured(workspace, run_id, row_id), side)
+    )
 
 
 @router.get(
-    "/runs/{run_id}/rows/{k}/picture",
+    "/runs/{run_id}/rows/{row_id}/picture",
     response_class=Response,
     responses=PICTURE | problems(404, 422),
 )
-def get_run_row_picture(workspace: ServedWorkspace, run_id: str, k: int, view: Viewed) -> Response:
+def get_run_row_picture(workspace: ServedWorkspace, run_id: str, row_id: int, view: Viewed) -> Response:
     """A measured image for the viewer."""
-    return image_response(rows.picture_of(workspace, measured.source_of_measured(workspace, run_id, k), view))
+    return image_response(rows.picture_of(workspace, measured.source_of_measured(workspace, run_id, row_id), view))
 
 
 @router.get(
@@ -322,11 +329,11 @@ def list_evaluation_rows(
     return measured.page_of_measured(workspace, evaluation_id, page, offset=page.offset, limit=page.limit)
 
 
-@evaluations_router.put("/evaluations/{evaluation_id}/rows/{k}/correction", responses=problems(404, 409, 412, 422))
+@evaluations_router.put("/evaluations/{evaluation_id}/rows/{row_id}/correction", responses=problems(404, 409, 412, 422))
 def correct_evaluation_row(
     workspace: ServedWorkspace,
     evaluation_id: str,
-    k: int,
+    row_id: int,
     correction: LabelCorrection,
     if_match: IfMatch,
     author: Author,
@@ -335,31 +342,35 @@ def correct_evaluation_row(
 
     `If-Match` takes the ETag of the dataset.
     """
-    row, change = correct_measured(workspace, evaluation_id, k, correction.label, revisions=if_match, author=author)
+    row, change = correct_measured(
+        workspace, evaluation_id, row_id, correction.label, revisions=if_match, author=author
+    )
     return CorrectedRow(row, change)
 
 
 @evaluations_router.get(
-    "/evaluations/{evaluation_id}/rows/{k}/thumbnail",
+    "/evaluations/{evaluation_id}/rows/{row_id}/thumbnail",
     response_class=Response,
     responses=IMAGE | problems(404, 409, 422),
 )
 def get_evaluation_row_thumbnail(
-    workspace: ServedWorkspace, evaluation_id: str, k: int, side: Annotated[int, Query(ge=16, le=512)] = 128
+    workspace: ServedWorkspace, evaluation_id: str, row_id: int, side: Annotated[int, Query(ge=16, le=512)] = 128
 ) -> Response:
     """A thumbnail of a measured image."""
-    row = measured.source_of_measured(workspace, evaluation_id, k)
+    row = measured.source_of_measured(workspace, evaluation_id, row_id)
     return image_response(rows.thumbnail_of(workspace, evaluation_id, row, side))
 
 
 @evaluations_router.get(
-    "/evaluations/{evaluation_id}/rows/{k}/picture",
+    "/evaluations/{evaluation_id}/rows/{row_id}/picture",
     response_class=Response,
     responses=PICTURE | problems(404, 409, 422),
 )
-def get_evaluation_row_picture(workspace: ServedWorkspace, evaluation_id: str, k: int, view: Viewed) -> Response:
+def get_evaluation_row_picture(workspace: ServedWorkspace, evaluation_id: str, row_id: int, view: Viewed) -> Response:
     """A measured image for the viewer."""
-    return image_response(rows.picture_of(workspace, measured.source_of_measured(workspace, evaluation_id, k), view))
+    return image_response(
+        rows.picture_of(workspace, measured.source_of_measured(workspace, evaluation_id, row_id), view)
+    )
 
 
 @evaluations_router.get(

@@ -1,13 +1,13 @@
 """Bodies of the REST API about datasets, images, labels and uploads."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from coverslip.workspace.datasets.state import Classes, DatasetState
 from coverslip.workspace.store.rows import Paging
-from coverslip.workspace.viewing.filters import Filters, Text
+from coverslip.workspace.viewing.filters import Filters, ImageSelection, RowId, Text
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True, pattern=r"^[^\x00]*$")]
 Recipe = dict[str, Any]  # Any: `workspace.recipes` checks it
@@ -119,48 +119,53 @@ class FilteredPage(Filters, Paging):
     """A page of the images that match."""
 
 
-@dataclass(frozen=True, slots=True)
-class Positions:
-    """The matching images, in order."""
+class RowsQuery(Filters):
+    """Filters, and the part of the matching images."""
 
-    items: Annotated[list[int], Field(description="Their positions in the dataset, from 0.")]
-    image_ids: Annotated[
-        list[str],
-        Field(description="The image_ids of the same images, in the same order; labels and exclusions use them."),
-    ]
-    total: int
+    offset: int = Field(default=0, ge=0, lt=2**53)
+    limit: int | None = Field(default=None, ge=1, lt=2**53, description="Default: all images that follow.")
 
 
-ImageIds = Annotated[
-    list[Annotated[Text, Field(min_length=1)]],
-    Field(min_length=1, max_length=1_000_000, description="Their image_ids."),
-]
+class ImageQuery(Filters):
+    """Filters and the image that precedes the page, or the row_ids of images."""
+
+    after: RowId | None = Field(
+        default=None, description="The row_id of the last image of the page before, which `next` gives."
+    )
+    limit: int = Field(default=200, ge=1, le=2_000)
+    rows: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,10}(,[0-9]{1,10}){0,255}$")] | None = Field(
+        default=None,
+        description="Up to 256 row_ids, such as 3,1,2, instead of filters. The response has their order, without "
+        "images that are no longer in the dataset.",
+    )
+
+    @property
+    def row_ids(self) -> list[int]:
+        """Return the requested row_ids."""
+        return [int(text) for text in (self.rows or "").split(",") if text]
+
+    @model_validator(mode="after")
+    def _check_rows(self) -> Self:
+        if self.rows is not None and self.model_fields_set != {"rows"}:
+            raise ValueError("rows cannot be combined with filters, after or limit")
+        return self
 
 
-class NewLabels(BaseModel):
+class NewLabels(ImageSelection):
     """A label for some images; null removes their labels."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    images: ImageIds
     label: Annotated[Text, Field(max_length=200)] | None
 
 
-class ExclusionChange(BaseModel):
+class ExclusionChange(ImageSelection):
     """Images to exclude or include."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    images: ImageIds
     is_excluded: bool
 
 
-class ConfirmedLabels(BaseModel):
+class ConfirmedLabels(ImageSelection):
     """Images whose labels are confirmed, or whose confirmation is removed."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    images: ImageIds
     is_confirmed: bool
 
 
@@ -187,7 +192,8 @@ class LabelsStep(BaseModel):
 class LabelsTakenBack:
     """A change of labels that was undone or redone."""
 
-    images: Annotated[list[str], Field(description="Their image_ids.")]
+    n: Annotated[int, Field(description="Images whose label changed.")]
+    rows: Annotated[list[int], Field(description="row_ids of the first 1,000 of them.")]
     dataset: DatasetState
 
 
@@ -222,7 +228,7 @@ class ExclusionUndone:
 class LabelsConfirmed:
     """A confirmation of labels, or its removal."""
 
-    images: Annotated[list[str], Field(description="image_ids of the images that changed.")]
+    rows: Annotated[list[int], Field(description="row_ids of the images that changed.")]
 
 
 class NewUpload(BaseModel):

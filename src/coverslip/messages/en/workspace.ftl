@@ -185,7 +185,7 @@ unusable-group-pattern = The group pattern '{ $pattern }' is not a regular expre
 no-image-with-id = The dataset has no image with this ID
     .do = The dataset may have been read again. Reload the page.
 
-no-image-at-position = The dataset has no image { $position }
+no-image-with-row-id = The dataset has no image { $row_id }
     .do = The dataset may have been read again. Reload the page.
 
 no-such-channel = The image has { $n_channels ->

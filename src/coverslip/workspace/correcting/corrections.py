@@ -21,11 +21,11 @@ from coverslip.runs import Prediction, cells_of, columns_for
 from coverslip.runs.images import ImageSource
 from coverslip.workspace.correcting.history import exclude_by_job
 from coverslip.workspace.datasets import sources
-from coverslip.workspace.datasets.labels import add_classes, label_before, label_positions
+from coverslip.workspace.datasets.labels import add_classes, label_before, label_rows
 from coverslip.workspace.datasets.sources import Source, open_sources
 from coverslip.workspace.datasets.state import DatasetState, clean_name
 from coverslip.workspace.jobs.records import Job, find_job
-from coverslip.workspace.predictions.measured import position_of, row_of_measured, source_of_measured
+from coverslip.workspace.predictions.measured import row_id_of, row_of_measured, source_of_measured
 from coverslip.workspace.predictions.rows import (
     Exclusion,
     Row,
@@ -43,7 +43,7 @@ from coverslip.workspace.store.workspace import Workspace
 def correct_measured(
     workspace: Workspace,
     job_id: str,
-    k: int,
+    row_id: int,
     label: str | None,
     *,
     revisions: Collection[str] | None = None,
@@ -54,7 +54,7 @@ def correct_measured(
     Args:
         workspace: the workspace of the dataset.
         job_id: the training or evaluation.
-        k: the number of the row.
+        row_id: the row.
         label: a class of the dataset, or a new one; None undoes the correction of this job, unless another change of
             the label followed.
         revisions: the expected revisions of the dataset; None: any.
@@ -70,21 +70,21 @@ def correct_measured(
         CoverslipError: this cannot be the name of a class.
     """
     job = find_job(workspace, job_id, "train", "evaluate")
-    picture = source_of_measured(workspace, job.id, k)
+    picture = source_of_measured(workspace, job.id, row_id)
     if job.dataset_id is None:
         raise Conflict("labels-without-dataset")
     change = None
     with write_transaction(workspace.engine) as connection:
         dataset = dataset_row(connection, job.dataset_id, revisions)
-        position = position_of(connection, job.dataset_id, picture)
-        if position is None:
+        image_row = row_id_of(connection, job.dataset_id, picture)
+        if image_row is None:
             raise NotFound("image-left-dataset")
         is_changed = True
         if label is None:
-            label, is_changed = label_before(connection, job.dataset_id, position, job_id=job.id)
+            label, is_changed = label_before(connection, image_row, job_id=job.id)
         if is_changed:
-            change, _ = label_positions(connection, dataset, [position], label, job_id=job.id, author=author)
-    return row_of_measured(workspace, job_id, k), change
+            change, _ = label_rows(connection, dataset, [image_row], label, job_id=job.id, author=author)
+    return row_of_measured(workspace, job_id, row_id), change
 
 
 LabeledImage = tuple[str, ImageSource, str]  # image_id, location of the pixels, label
@@ -190,7 +190,7 @@ Answer = str | Exclusion | None  # the class of an image, or why it is excluded
 def correct(
     workspace: Workspace,
     prediction_id: str,
-    k: int,
+    row_id: int,
     answer: Answer,
     *,
     undoes: tuple[Answer] | None = None,
@@ -203,7 +203,7 @@ def correct(
     Args:
         workspace: the workspace of the prediction.
         prediction_id: the prediction.
-        k: the number of the row.
+        row_id: the row.
         answer: the answer.
         undoes: the answer that this one undoes.
         author: who answers; None: the user account of this process.
@@ -214,11 +214,11 @@ def correct(
         CoverslipError: the label cannot be a class.
     """
     job = find_job(workspace, prediction_id, "predict")
-    picture = image_source_of_row(workspace, prediction_id, k)
+    picture = image_source_of_row(workspace, prediction_id, row_id)
     if answer is not None and not isinstance(answer, Exclusion):
         answer = clean_name(answer)
     with write_transaction(workspace.engine) as connection:
-        is_row = (db.corrections.c.job_id == prediction_id) & (db.corrections.c.row == k)
+        is_row = (db.corrections.c.job_id == prediction_id) & (db.corrections.c.row_id == row_id)
         saved = connection.execute(select(db.corrections).where(is_row)).one_or_none()
         if undoes is not None and _answer_of(saved) != undoes[0]:
             raise ChangedSince("answer-changed-since")
@@ -228,10 +228,10 @@ def correct(
             made_by = author or account_name()
             is_excluded = isinstance(answer, Exclusion)
             values = {"label": str(answer), "made": now(), "made_by": made_by, "is_excluded": is_excluded}
-            new = insert(db.corrections).values(job_id=prediction_id, row=k, **values)
-            connection.execute(new.on_conflict_do_update(index_elements=["job_id", "row"], set_=values))
+            new = insert(db.corrections).values(job_id=prediction_id, row_id=row_id, **values)
+            connection.execute(new.on_conflict_do_update(index_elements=["job_id", "row_id"], set_=values))
         _answer_in_dataset(connection, job, picture, answer, author)
-    return prediction_row(workspace, job, k)
+    return prediction_row(workspace, job, row_id)
 
 
 def _answer_of(saved: AnyRow | None) -> Answer:
@@ -251,24 +251,24 @@ def _answer_in_dataset(
         return
     with suppress(NotFound):
         dataset_row(connection, job.dataset_id)
-        position = position_of(connection, job.dataset_id, picture)
-        if position is None:
+        image_row = row_id_of(connection, job.dataset_id, picture)
+        if image_row is None:
             return
-        is_image = (db.images.c.dataset_id == job.dataset_id) & (db.images.c.position == position)
-        image = connection.execute(select(db.images.c.is_excluded, db.images.c.excluded_by).where(is_image)).one()
+        exclusion = select(db.images.c.is_excluded, db.images.c.excluded_by).where(db.images.c.row_id == image_row)
+        image = connection.execute(exclusion).one()
         is_excluded = isinstance(answer, Exclusion)
         changes = not image.is_excluded if is_excluded else image.excluded_by == job.id
         if changes:
-            exclude_by_job(connection, job.dataset_id, [position], is_excluded=is_excluded, job_id=job.id)
+            exclude_by_job(connection, job.dataset_id, [image_row], is_excluded=is_excluded, job_id=job.id)
         if answer is None or isinstance(answer, Exclusion):
-            label, is_changed = label_before(connection, job.dataset_id, position, job_id=job.id)
+            label, is_changed = label_before(connection, image_row, job_id=job.id)
             if not is_changed:
                 return
         else:
             label = answer
             add_classes(connection, dataset_row(connection, job.dataset_id), job.choices["classes"])
         dataset = dataset_row(connection, job.dataset_id)
-        label_positions(connection, dataset, [position], label, job_id=job.id, author=author)
+        label_rows(connection, dataset, [image_row], label, job_id=job.id, author=author)
 
 
 def csv_of(workspace: Workspace, prediction_id: str) -> Iterator[str]:
@@ -288,7 +288,7 @@ def csv_of(workspace: Workspace, prediction_id: str) -> Iterator[str]:
         writer.writerow(_with(header, "corrected", "excluded", "corrected_by") if authors else header)
         for n, (row, _) in enumerate(every_row(workspace, job), start=1):
             cells = cells_of(_as_prediction(row), len(classes))
-            answers = (safe_cell(row.correction or ""), row.excluded or "", safe_cell(authors.get(row.k, "")))
+            answers = (safe_cell(row.correction or ""), row.excluded or "", safe_cell(authors.get(row.row_id, "")))
             writer.writerow(_with(cells, *answers) if authors else cells)
             if n % _ROWS_AT_ONCE == 0:
                 yield buffer.getvalue()

@@ -4,22 +4,24 @@ The history states when, by whom, from which label to which, and in which job ea
 """
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import Field
-from sqlalchemy import Connection, Select, case, func, select, update
+from sqlalchemy import ColumnElement, Connection, Select, String, case, exists, func, literal, select
 
 from coverslip.datasets import name_as_text
 from coverslip.workspace.datasets.reading_images import search_duplicates
 from coverslip.workspace.datasets.snapshots import csv_text
-from coverslip.workspace.datasets.state import mark_equal_pixels, update_counts
+from coverslip.workspace.datasets.state import change_images
 from coverslip.workspace.jobs.records import JobKind
-from coverslip.workspace.store.database import write_transaction
-from coverslip.workspace.store.rows import AnyRow, ChangedSince, Page, Paging, dataset_row, new_id, positions_of, values
-from coverslip.workspace.store.tables import images, jobs, label_changes
+from coverslip.workspace.store.database import read_transaction, write_transaction
+from coverslip.workspace.store.rows import AnyRow, ChangedSince, Page, Paging, dataset_row, new_id, values
+from coverslip.workspace.store.tables import changed_labels, images, jobs, label_changes
 from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.viewing.filters import ImageSelection
+from coverslip.workspace.viewing.images import selected_rows
 
 _CHANGE = "change:"  # prefix of its ID in `excluded_by`, which also holds IDs of predictions
 
@@ -27,7 +29,7 @@ _CHANGE = "change:"  # prefix of its ID in `excluded_by`, which also holds IDs o
 def exclude(
     workspace: Workspace,
     dataset_id: str,
-    image_ids: Collection[str],
+    selection: ImageSelection,
     *,
     is_excluded: bool,
     revisions: Collection[str] | None = None,
@@ -37,7 +39,7 @@ def exclude(
     Args:
         workspace: the workspace.
         dataset_id: the dataset.
-        image_ids: the images. An undo of an earlier change does not affect them any more.
+        selection: the images. An undo of an earlier change does not affect them any more.
         is_excluded: exclude them; otherwise include them.
         revisions: the expected revisions of the dataset; None: any.
 
@@ -48,19 +50,16 @@ def exclude(
         NotFound: there is no such dataset.
         PreconditionFailed: it has another revision.
         ImagesChanged: one of the images is not in it; nothing is changed.
+        CoverslipError: the dataset does not support a filter.
     """
     change = new_id()
     with write_transaction(workspace.engine) as connection:
-        dataset_row(connection, dataset_id, revisions)
-        positions = positions_of(connection, dataset_id, image_ids)
-        is_selected = (images.c.dataset_id == dataset_id) & images.c.position.in_(values(json.dumps(positions)))
+        row_ids = selected_rows(connection, dataset_row(connection, dataset_id, revisions), selection)
         is_changed = images.c.is_excluded != is_excluded
+        is_selected = images.c.row_id.in_(values(json.dumps(row_ids)))
         n = connection.execute(select(func.count()).where(is_selected, is_changed)).scalar_one()
         change_or_none = case((is_changed, _CHANGE + change), else_=None)
-        connection.execute(
-            update(images).where(is_selected).values(is_excluded=is_excluded, excluded_by=change_or_none)
-        )
-        _count(connection, dataset_id, positions)
+        _exclude(connection, dataset_id, row_ids, literal(is_excluded), change_or_none)
     search_duplicates(workspace, dataset_id)  # trainings search near-duplicates among the included images
     return (change if n else None), n
 
@@ -81,19 +80,16 @@ def undo_exclusion(
     with write_transaction(workspace.engine) as connection:
         dataset_row(connection, dataset_id, revisions)
         is_selected = (images.c.dataset_id == dataset_id) & (images.c.excluded_by == _CHANGE + change)
-        positions = list(connection.execute(select(images.c.position).where(is_selected)).scalars())
-        if not positions:
+        row_ids = list(connection.execute(select(images.c.row_id).where(is_selected)).scalars())
+        if not row_ids:
             raise ChangedSince("exclusion-changed-since")
-        connection.execute(
-            update(images).where(is_selected).values(is_excluded=~images.c.is_excluded, excluded_by=None)
-        )
-        _count(connection, dataset_id, positions)
+        _exclude(connection, dataset_id, row_ids, ~images.c.is_excluded, literal(None, String))
     search_duplicates(workspace, dataset_id)
-    return len(positions)
+    return len(row_ids)
 
 
 def exclude_by_job(
-    connection: Connection, dataset_id: str, positions: Collection[int], *, is_excluded: bool, job_id: str
+    connection: Connection, dataset_id: str, row_ids: Collection[int], *, is_excluded: bool, job_id: str
 ) -> None:
     """Exclude images because of answers in a prediction, or include those that it excluded.
 
@@ -102,24 +98,28 @@ def exclude_by_job(
     while a user excludes images one after another.
 
     Args:
-        connection: a connection in a writing transaction, in which the positions are valid.
+        connection: a connection in a writing transaction.
         dataset_id: the dataset.
-        positions: the images.
+        row_ids: the images, all of this dataset.
         is_excluded: exclude them; otherwise include them.
         job_id: the prediction.
     """
-    is_selected = (images.c.dataset_id == dataset_id) & images.c.position.in_(values(json.dumps(list(positions))))
+    is_selected = images.c.row_id.in_(values(json.dumps(list(row_ids))))
     is_changed = ~images.c.is_excluded if is_excluded else images.c.is_excluded & (images.c.excluded_by == job_id)
-    excluded_by = job_id if is_excluded else None
-    connection.execute(
-        update(images).where(is_selected, is_changed).values(is_excluded=is_excluded, excluded_by=excluded_by)
-    )
-    _count(connection, dataset_id, positions)
+    changed_rows = connection.execute(select(images.c.row_id).where(is_selected, is_changed)).scalars().all()
+    excluded_by = literal(job_id if is_excluded else None, String)
+    _exclude(connection, dataset_id, changed_rows, literal(is_excluded), excluded_by)
 
 
-def _count(connection: Connection, dataset_id: str, positions: Collection[int]) -> None:
-    mark_equal_pixels(connection, dataset_id, json.dumps(list(positions)))
-    update_counts(connection, dataset_id)
+def _exclude(
+    connection: Connection,
+    dataset_id: str,
+    row_ids: Collection[int],
+    is_excluded: ColumnElement[bool],
+    excluded_by: ColumnElement[Any],
+) -> None:
+    affected = values(json.dumps(list(row_ids)))
+    change_images(connection, dataset_id, affected, is_excluded=is_excluded, excluded_by=excluded_by)
 
 
 _MOST_IMAGES = 12
@@ -140,7 +140,7 @@ class SeenIn:
 class RelabeledImage:
     """An image whose label was changed."""
 
-    i: Annotated[int, Field(description="Its position in the dataset.")]
+    row_id: int
     path: str
     label_before: str | None
 
@@ -165,11 +165,12 @@ def list_label_changes(workspace: Workspace, dataset_id: str, paging: Paging) ->
     Raises:
         NotFound: there is no such dataset.
     """
-    with workspace.engine.connect() as connection:
+    with read_transaction(workspace.engine) as connection:
         dataset_row(connection, dataset_id)
-        changes = connection.execute(_changes(dataset_id).order_by(label_changes.c.id.desc())).all()
-        page = [_described(connection, change) for change in paging.of(changes)]
-    return Page(page, len(changes))
+        changes = _changes(dataset_id)
+        total = connection.execute(select(func.count()).select_from(changes.subquery())).scalar_one()
+        newest = changes.order_by(label_changes.c.id.desc()).offset(paging.offset).limit(paging.limit)
+        return Page([_described(connection, change) for change in connection.execute(newest).all()], total)
 
 
 def history_lines(workspace: Workspace, dataset_id: str) -> Iterator[str]:
@@ -191,17 +192,16 @@ def history_lines(workspace: Workspace, dataset_id: str) -> Iterator[str]:
 
 
 def _changes(dataset_id: str) -> Select[Any]:  # Any: columns as the tables define them
-    columns = (jobs.c.kind, jobs.c.name, jobs.c.classifier_id)
+    columns = (jobs.c.kind, jobs.c.name.label("job_name"), jobs.c.classifier_id)
     joined = label_changes.outerjoin(jobs, jobs.c.id == label_changes.c.job_id)
-    has_images = func.json_array_length(label_changes.c.before) > 0  # otherwise all images were removed
+    has_images = exists().where(changed_labels.c.change_id == label_changes.c.id)  # otherwise all images were removed
     return (
         select(label_changes, *columns).select_from(joined).where(label_changes.c.dataset_id == dataset_id, has_images)
     )
 
 
 def _described(connection: Connection, change: AnyRow) -> LabelChange:
-    before = dict(change.before[:_MOST_IMAGES])
-    first_images = _images_at(connection, change.dataset_id, list(before))
+    n = select(func.count()).where(changed_labels.c.change_id == change.id)
     return LabelChange(
         id=change.id,
         made=change.made,
@@ -209,29 +209,32 @@ def _described(connection: Connection, change: AnyRow) -> LabelChange:
         label=change.label,
         is_undone=change.is_undone,
         seen_in=_seen_in(change),
-        n=len(change.before),
-        images=[RelabeledImage(row.position, row.shown_path, before[row.position]) for row in first_images],
+        n=connection.execute(n).scalar_one(),
+        images=[
+            RelabeledImage(row.row_id, row.shown_path, row.earlier_label)
+            for row in connection.execute(_images_of(change.id).limit(_MOST_IMAGES))
+        ],
     )
 
 
 def _seen_in(change: AnyRow) -> SeenIn | None:
     if change.kind is None:
         return None
-    return SeenIn(change.job_id, change.kind, change.name, change.classifier_id)
+    return SeenIn(change.job_id, change.kind, change.job_name, change.classifier_id)
 
 
 def _cells(connection: Connection, change: AnyRow) -> list[list[str]]:
-    before = dict(change.before)
-    seen_in = "" if change.kind is None else f"{change.kind}: {change.name}"
+    seen_in = "" if change.kind is None else f"{change.kind}: {change.job_name}"
     undone = "yes" if change.is_undone else "no"
     change_cells = [change.label or "", change.made, change.made_by, undone, seen_in]
     return [
-        [name_as_text(row.path), row.image_id, before[row.position] or "", *change_cells]
-        for row in _images_at(connection, change.dataset_id, list(before))
+        [name_as_text(row.path), row.image_id, row.earlier_label or "", *change_cells]
+        for row in connection.execute(_images_of(change.id))
     ]
 
 
-def _images_at(connection: Connection, dataset_id: str, positions: list[int]) -> Sequence[AnyRow]:
-    is_selected = images.c.position.in_(values(json.dumps(positions)))
-    query: Select[Any] = select(images.c.position, images.c.image_id, images.c.path, images.c.shown_path)
-    return connection.execute(query.where(images.c.dataset_id == dataset_id, is_selected)).all()
+def _images_of(change_id: int) -> Select[Any]:
+    columns = (images.c.row_id, images.c.image_id, images.c.path, images.c.shown_path, changed_labels.c.earlier_label)
+    is_image = images.c.row_id == changed_labels.c.row_id
+    query = select(*columns).select_from(changed_labels).join(images, is_image)
+    return query.where(changed_labels.c.change_id == change_id).order_by(changed_labels.c.row_id)

@@ -17,12 +17,12 @@ from coverslip.workspace.correcting.corrections import LabeledImage, is_joined_t
 from coverslip.workspace.correcting.history import exclude_by_job
 from coverslip.workspace.correcting.trained_images import CurrentImage, ImageChanges, compare_images, current_images
 from coverslip.workspace.datasets import grouping
-from coverslip.workspace.datasets.labels import label_positions
+from coverslip.workspace.datasets.labels import label_rows
 from coverslip.workspace.datasets.reading_images import refuse_unready, search_duplicates
 from coverslip.workspace.datasets.sources import Grouping, Source, change_dataset, grouping_for
 from coverslip.workspace.datasets.state import DatasetState, conflicts_by_hash, dataset_state
 from coverslip.workspace.jobs.records import Job, find_job
-from coverslip.workspace.predictions.measured import position_of
+from coverslip.workspace.predictions.measured import row_id_of
 from coverslip.workspace.predictions.rows import Row, every_row
 from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import AnyRow, Json, dataset_row, table_choices, values
@@ -215,9 +215,9 @@ class _Joining:
     dataset: AnyRow
     now: Sequence[CurrentImage]
     answered: Sequence[tuple[Row, ImageSource]]  # rows that a user corrected, confirmed or excluded
-    present: Mapping[int, str]  # answers by the positions of images that other sources of the dataset have
+    present: Mapping[int, str]  # answers by the row_ids of images that other sources of the dataset have
     added: Mapping[int, str]  # the same of images that an earlier call added and that stay
-    excluded: frozenset[int]  # positions of images that are to be excluded
+    excluded: frozenset[int]  # row_ids of images that are to be excluded
     images: Sequence[LabeledImage]  # to be in the table, also those that an earlier call added
     n_duplicates: int
     n_unreadable: int
@@ -227,7 +227,7 @@ class _Joining:
 
     @property
     def answers(self) -> dict[int, str]:
-        """The answers by position, for images that remain in the dataset."""
+        """The answers by row_id, for images that remain in the dataset."""
         return {**self.present, **self.added}
 
 
@@ -240,22 +240,22 @@ def _joining(workspace: Workspace, job: Job, dataset_id: str) -> _Joining:
     present: dict[int, str] = {}
     excluded: set[int] = set()
     candidates: list[LabeledImage] = []
-    positions: list[int | None] = []  # of the others
+    row_ids: list[int | None] = []  # of the others
     with workspace.engine.connect() as connection:
         dataset = refuse_unready(connection, dataset_id)
         earlier, other_sources = _divided_by(job, dataset.sources)
         earlier_domains = _domains_of(dataset, earlier)
         images_now = current_images(connection, dataset_id)
-        added_before = {image.position for image in images_now if image.domain in earlier_domains}
+        added_before = {image.row_id for image in images_now if image.domain in earlier_domains}
         for row, picture in answered_rows:
-            position = position_of(connection, dataset_id, picture)
+            row_id = row_id_of(connection, dataset_id, picture)
             if row.correction is None:
-                excluded.update([] if position is None else [position])
-            elif position is None or position in added_before:
+                excluded.update([] if row_id is None else [row_id])
+            elif row_id is None or row_id in added_before:
                 candidates.append((row.image_id, picture, row.correction))
-                positions.append(position)
+                row_ids.append(row_id)
             else:
-                present[position] = row.correction
+                present[row_id] = row.correction
         hashes = set(_hashes_of_others(connection, dataset, earlier_domains))
     outcomes = _outcomes(workspace, job, hashes, candidates)
     added_indices = [k for k, outcome in enumerate(outcomes) if outcome == "added"]
@@ -264,7 +264,7 @@ def _joining(workspace: Workspace, job: Job, dataset_id: str) -> _Joining:
         now=images_now,
         answered=answered_rows,
         present=present,
-        added={position: candidates[k][2] for k in added_indices if (position := positions[k]) is not None},
+        added={row_id: candidates[k][2] for k in added_indices if (row_id := row_ids[k]) is not None},
         excluded=frozenset(excluded),
         images=[candidates[k] for k in added_indices],
         n_duplicates=outcomes.count("duplicate"),
@@ -277,7 +277,7 @@ def _joining(workspace: Workspace, job: Job, dataset_id: str) -> _Joining:
 
 def _counts(connection: Connection, joining: _Joining) -> JoinCounts:
     answers = joining.answers
-    n_relabeled = sum(image.label != answers.get(image.position, image.label) for image in joining.now)
+    n_relabeled = sum(image.label != answers.get(image.row_id, image.label) for image in joining.now)
     n_earlier = sum(image.domain in joining.earlier_domains for image in joining.now)
     return JoinCounts(
         n_new=len(joining.images) - len(joining.added),
@@ -305,24 +305,24 @@ def _images_after(joining: _Joining, job: Job) -> list[CurrentImage]:
     return [
         replace(
             image,
-            label=answers.get(image.position, image.label),
-            is_excluded=image.position in joining.excluded or (image.is_excluded and image.excluded_by != job.id),
+            label=answers.get(image.row_id, image.label),
+            is_excluded=image.row_id in joining.excluded or (image.is_excluded and image.excluded_by != job.id),
         )
         for image in joining.now
-        if image.position in joining.added or image.domain not in joining.earlier_domains
+        if image.row_id in joining.added or image.domain not in joining.earlier_domains
     ]
 
 
 def _n_conflicting(connection: Connection, dataset: AnyRow, answers: Mapping[int, str]) -> int:
     """Count the images that will have duplicates with another label."""
     included = (images.c.dataset_id == dataset.id) & ~images.c.is_excluded
-    is_answered = included & images.c.position.in_(values(json.dumps(list(answers))))
+    is_answered = included & images.c.row_id.in_(values(json.dumps(list(answers))))
     hashes = select(images.c.pixel_hash).where(is_answered, images.c.pixel_hash.is_not(None))
-    columns = (images.c.position, images.c.pixel_hash, images.c.label, images.c.domain)
+    columns = (images.c.row_id, images.c.pixel_hash, images.c.label, images.c.domain)
     duplicates = connection.execute(select(*columns).where(included, images.c.pixel_hash.in_(hashes))).all()
-    labeled = {(image.pixel_hash, answers.get(image.position, image.label), image.domain) for image in duplicates}
+    labeled = {(image.pixel_hash, answers.get(image.row_id, image.label), image.domain) for image in duplicates}
     are_conflicts = conflicts_by_hash(dataset, labeled)
-    return sum(are_conflicts[image.pixel_hash] for image in duplicates if image.position in answers)
+    return sum(are_conflicts[image.pixel_hash] for image in duplicates if image.row_id in answers)
 
 
 def _divided_by(job: Job, sources: Sequence[Json]) -> tuple[list[Json], list[Json]]:
@@ -385,23 +385,23 @@ def _apply_answers(
     answered: Sequence[tuple[Row, ImageSource]],
     author: str | None,
 ) -> None:
-    """Label, exclude and include images in the dataset, at their current positions."""
-    positions_by_label: dict[str, list[int]] = {}
+    """Label, exclude and include images in the dataset, as its images are now."""
+    rows_by_label: dict[str, list[int]] = {}
     excluded: list[int] = []
     by_job = (images.c.dataset_id == dataset_id) & images.c.is_excluded & (images.c.excluded_by == job.id)
     with write_transaction(workspace.engine) as connection:
         dataset_row(connection, dataset_id)
         for row, picture in answered:
-            position = position_of(connection, dataset_id, picture)
-            if position is not None and row.correction is not None:
-                positions_by_label.setdefault(row.correction, []).append(position)
-            elif position is not None:
-                excluded.append(position)
-        excluded_before = connection.execute(select(images.c.position).where(by_job)).scalars().all()
+            row_id = row_id_of(connection, dataset_id, picture)
+            if row_id is not None and row.correction is not None:
+                rows_by_label.setdefault(row.correction, []).append(row_id)
+            elif row_id is not None:
+                excluded.append(row_id)
+        excluded_before = connection.execute(select(images.c.row_id).where(by_job)).scalars().all()
         included = sorted(set(excluded_before).difference(excluded))
-        for label, positions in positions_by_label.items():
+        for label, row_ids in rows_by_label.items():
             dataset = dataset_row(connection, dataset_id)
-            label_positions(connection, dataset, positions, label, job_id=job.id, author=author)
+            label_rows(connection, dataset, row_ids, label, job_id=job.id, author=author)
         if excluded:
             exclude_by_job(connection, dataset_id, excluded, is_excluded=True, job_id=job.id)
         if included:

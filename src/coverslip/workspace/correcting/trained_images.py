@@ -68,7 +68,7 @@ class ChangesSinceTraining(ImageChanges):
 class CurrentImage:
     """The current state of an image of a dataset."""
 
-    position: int
+    row_id: int
     image_id: str
     domain: str
     label: str | None
@@ -79,7 +79,7 @@ class CurrentImage:
 def current_images(connection: Connection, dataset_id: str) -> list[CurrentImage]:
     """Return all images of a dataset, with their current labels."""
     columns = (
-        images.c.position,
+        images.c.row_id,
         images.c.image_id,
         images.c.domain,
         images.c.label,

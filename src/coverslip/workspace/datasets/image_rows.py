@@ -14,19 +14,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, literal, select, update
 
 from coverslip.datasets import Dataset
 from coverslip.errors import BadDataset
 from coverslip.messages import ChooseOther
 from coverslip.workspace.datasets.state import update_counts
-from coverslip.workspace.store.rows import OUTSIDE, AnyRow, Json, opened_as_json, plan_as_json
+from coverslip.workspace.store.rows import OUTSIDE, AnyRow, Json, opened_as_json, plan_as_json, values
 from coverslip.workspace.store.tables import (
+    changed_labels,
     confirmed_labels,
     datasets,
     image_facts,
     images,
-    label_changes,
     removed_image_labels,
 )
 from coverslip.workspace.store.workspace import Workspace
@@ -53,6 +53,7 @@ def store_images(
     dataset: Dataset,
     labels: Mapping[str, str | None],
     exclusions: Mapping[str, Exclusion] | None = None,
+    row_ids: Mapping[str, int] | None = None,
 ) -> None:
     """Insert rows for all images of a dataset, and count them.
 
@@ -63,16 +64,14 @@ def store_images(
         dataset: its images.
         labels: labels from the app by image_id.
         exclusions: exclusions from the app by image_id.
+        row_ids: permanent numbers of images that the dataset had before, by image_id; others get new ones.
 
     Raises:
         BadDataset: all of them are outside the readable folders.
     """
-    _insert_images(connection, workspace, dataset_id, dataset, labels, exclusions or {})
+    outside = _insert_images(connection, workspace, dataset_id, dataset, labels, exclusions or {}, row_ids or {})
     update_counts(connection, dataset_id)
-    outside = connection.execute(
-        select(image_facts.c.position).where(image_facts.c.dataset_id == dataset_id, image_facts.c.reason == OUTSIDE)
-    )
-    if len(outside.all()) == len(dataset.records):
+    if len(outside) == len(dataset.records):
         raise BadDataset("all-images-outside", file=dataset.root, remedies=(ChooseOther("root"),))
 
 
@@ -105,9 +104,10 @@ def replace_images(connection: Connection, workspace: Workspace, dataset_id: str
         for row in rows
         if row.image_id in new_ids and (row.is_excluded or row.excluded_by is not None)
     }
+    row_ids = {new_ids[row.image_id]: row.row_id for row in rows if row.image_id in new_ids}
     _store_removed_labels(connection, dataset_id, [row for row in rows if row.position not in new_positions])
     restored_labels = _restore_labels(connection, dataset_id, dataset)
-    _update_history(connection, dataset_id, new_positions)
+    _remove_from_history(connection, sorted({row.row_id for row in rows}.difference(row_ids.values())))
     _update_confirmations(connection, dataset_id, new_ids)
     connection.execute(delete(images).where(images.c.dataset_id == dataset_id))
     connection.execute(
@@ -115,7 +115,7 @@ def replace_images(connection: Connection, workspace: Workspace, dataset_id: str
         .where(datasets.c.id == dataset_id)
         .values(state="reading", progress=None, error=None, opened=opened_as_json(dataset))
     )
-    store_images(connection, workspace, dataset_id, dataset, {**restored_labels, **new_labels}, exclusions)
+    store_images(connection, workspace, dataset_id, dataset, {**restored_labels, **new_labels}, exclusions, row_ids)
 
 
 def _insert_images(
@@ -125,16 +125,19 @@ def _insert_images(
     dataset: Dataset,
     labels: Mapping[str, str | None],
     exclusions: Mapping[str, Exclusion],
-) -> None:
+    row_ids: Mapping[str, int],
+) -> list[int]:
+    """Insert rows, and return the positions of the images that are outside the readable folders."""
     files = _FileVersions(workspace)
     rows: list[Json] = []
-    unreadable: list[Json] = []
+    outside: list[int] = []
     for position, record in enumerate(dataset.records):
         plan = plan_as_json(record)
         exclusion = exclusions.get(record.image_id, _NOT_EXCLUDED)
         version, is_allowed = files.of_image(record.plan.files(record.path), plan)
         rows.append(
             {
+                "row_id": row_ids.get(record.image_id),
                 "dataset_id": dataset_id,
                 "position": position,
                 "image_id": record.image_id,
@@ -154,12 +157,14 @@ def _insert_images(
             }
         )
         if not is_allowed:
-            unreadable.append({"dataset_id": dataset_id, "position": position, "reason": OUTSIDE})
+            outside.append(position)
         if len(rows) == _ROWS_AT_ONCE or position + 1 == len(dataset.records):
             connection.execute(insert(images), rows)
             rows = []
-    if unreadable:
-        connection.execute(insert(image_facts), unreadable)
+    is_outside = (images.c.dataset_id == dataset_id) & images.c.position.in_(values(json.dumps(outside)))
+    described = select(images.c.row_id, literal(OUTSIDE)).where(is_outside)
+    connection.execute(insert(image_facts).from_select(["row_id", "reason"], described))
+    return outside
 
 
 class _FileVersions:
@@ -250,17 +255,12 @@ def _restore_labels(connection: Connection, dataset_id: str, dataset: Dataset) -
     return labels
 
 
-def _update_history(connection: Connection, dataset_id: str, new_positions: dict[int, int]) -> None:
-    """Update the history of labels with the new positions of images.
+def _remove_from_history(connection: Connection, row_ids: Sequence[int]) -> None:
+    """Remove images from the history of labels.
 
-    Changes without remaining images are kept as well, so that their numbers are never used again.
+    Changes without remaining images are kept, so that their numbers are never used again.
     """
-    changes = connection.execute(
-        select(label_changes.c.id, label_changes.c.before).where(label_changes.c.dataset_id == dataset_id)
-    ).all()
-    for row in changes:
-        before = [[new_positions[position], label] for position, label in row.before if position in new_positions]
-        connection.execute(update(label_changes).where(label_changes.c.id == row.id).values(before=before))
+    connection.execute(delete(changed_labels).where(changed_labels.c.row_id.in_(values(json.dumps(row_ids)))))
 
 
 def _update_confirmations(connection: Connection, dataset_id: str, new_ids: Mapping[str, str]) -> None:

@@ -39,9 +39,9 @@ _check_lock = threading.Lock()  # one process checks images at a time: each may 
 
 
 class DatasetInspection(Inspection):
-    """The content of `coverslip inspect --json`, with the groups and classes of trainings, and positions of images."""
+    """The content of `coverslip inspect --json`, with the groups and classes of trainings, and row_ids of images."""
 
-    positions: dict[str, int] = Field(description="Positions of the images that findings name, by image_id.")
+    row_ids: dict[str, int] = Field(description="row_ids of the images that findings name, by image_id.")
     is_searching_duplicates: bool = Field(
         description="Whether a search for near-duplicates is running; its findings follow."
     )
@@ -128,18 +128,17 @@ def _last_leakage_audit(content: Json | None) -> Json | None:
     return earlier
 
 
-def with_positions(
+def with_row_ids(
     connection: Connection, dataset_id: str, inspection: Inspection, *, is_searching_duplicates: bool
 ) -> DatasetInspection:
-    """Return the inspection with the positions of the images in findings."""
+    """Return the inspection with the row_ids of the images in findings."""
     named_ids = {image_id for finding in inspection.findings for cluster in finding.images for image_id in cluster}
     ids_json = func.json_each(json.dumps(sorted(named_ids))).table_valued("value")
     rows = connection.execute(
-        select(images.c.image_id, images.c.position, images.c.label, images.c.domain).where(
+        select(images.c.image_id, images.c.row_id, images.c.label, images.c.domain).where(
             images.c.dataset_id == dataset_id, images.c.image_id.in_(select(ids_json.c.value))
         )
     ).all()
-    positions = {row.image_id: row.position for row in rows}
     kind_of = {row.image_id: (row.label, row.domain) for row in rows}
     trained = labels_for_training(dataset_row(connection, dataset_id), set(kind_of.values()))
     label_of = {image_id: trained[kind] for image_id, kind in kind_of.items()}
@@ -151,7 +150,7 @@ def with_positions(
     return DatasetInspection.model_validate(
         {
             **dict(inspection),
-            "positions": positions,
+            "row_ids": {row.image_id: row.row_id for row in rows},
             "removable_duplicates": removable,
             "is_searching_duplicates": is_searching_duplicates,
         }

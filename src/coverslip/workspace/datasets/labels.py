@@ -2,15 +2,14 @@
 
 import itertools
 import json
-from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, Select, String, delete, insert, literal, select, update
 
-from coverslip.datasets import natural_key
 from coverslip.errors import Conflict
 from coverslip.machine import account_name
-from coverslip.workspace.datasets.state import clean_name, mark_equal_pixels
+from coverslip.workspace.datasets.state import change_images, clean_name
 from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import (
     AnyRow,
@@ -19,19 +18,18 @@ from coverslip.workspace.store.rows import (
     confirmed_images,
     dataset_row,
     now,
-    positions_of,
     values,
 )
-from coverslip.workspace.store.tables import confirmed_labels, datasets, images, label_changes
+from coverslip.workspace.store.tables import changed_labels, confirmed_labels, datasets, images, label_changes
 from coverslip.workspace.store.workspace import Workspace
-
-_AT_POSITIONS = "WHERE dataset_id = :dataset AND position IN (SELECT value FROM json_each(:positions))"
+from coverslip.workspace.viewing.filters import ImageSelection
+from coverslip.workspace.viewing.images import selected_rows
 
 
 def set_labels(
     workspace: Workspace,
     dataset_id: str,
-    image_ids: Collection[str],
+    selection: ImageSelection,
     label: str | None,
     *,
     revisions: Collection[str] | None = None,
@@ -42,7 +40,7 @@ def set_labels(
     Args:
         workspace: the workspace.
         dataset_id: the dataset.
-        image_ids: the images.
+        selection: the images.
         label: the label; None removes the labels.
         revisions: the expected revisions of the dataset; None: any.
         author: who changes the labels; None: the user account of this process.
@@ -54,29 +52,28 @@ def set_labels(
         NotFound: there is no such dataset.
         PreconditionFailed: it has another revision.
         ImagesChanged: one of the images is not in it; no label is changed.
-        CoverslipError: this cannot be the name of a class.
+        CoverslipError: this cannot be the name of a class, or the dataset does not support a filter.
     """
     with write_transaction(workspace.engine) as connection:
         row = dataset_row(connection, dataset_id, revisions)
-        positions = positions_of(connection, dataset_id, image_ids)
-        return label_positions(connection, row, positions, label, author=author)
+        return label_rows(connection, row, selected_rows(connection, row, selection), label, author=author)
 
 
-def label_positions(
+def label_rows(
     connection: Connection,
     row: AnyRow,
-    positions: Collection[int],
+    row_ids: Collection[int],
     label: str | None,
     *,
     job_id: str | None = None,
     author: str | None = None,
 ) -> tuple[int | None, int]:
-    """Label images within a writing transaction, in which their positions are valid.
+    """Label images within a writing transaction.
 
     Args:
         connection: a connection in that transaction.
         row: the row of the dataset.
-        positions: the images.
+        row_ids: the images, all of this dataset.
         label: the label; None removes the labels.
         job_id: the training, evaluation or prediction in which the label was changed; None: the dataset's gallery.
         author: who changes the labels; None: the user account of this process.
@@ -88,28 +85,18 @@ def label_positions(
         CoverslipError: this cannot be the name of a class.
     """
     label = None if label is None else clean_name(label)
-    rows = connection.execute(
-        text(f"SELECT position, label FROM images {_AT_POSITIONS} ORDER BY position"),  # noqa: S608 - only marks and fixed names are put in
-        {"dataset": row.id, "positions": json.dumps(list(positions))},
-    ).all()
-    old_labels = [[position, old] for position, old in rows if old != label]
-    if not old_labels:
+    is_changed = images.c.row_id.in_(values(json.dumps(list(row_ids)))) & images.c.label.is_distinct_from(label)
+    if connection.execute(select(images.c.row_id).where(is_changed).limit(1)).first() is None:
         return None, 0
-    change = connection.execute(
-        insert(label_changes).values(
-            dataset_id=row.id,
-            made=now(),
-            is_undone=False,
-            label=label,
-            before=old_labels,
-            made_by=author or account_name(),
-            job_id=job_id,
-        )
-    ).inserted_primary_key
+    change = insert(label_changes).values(
+        dataset_id=row.id, made=now(), is_undone=False, label=label, made_by=author or account_name(), job_id=job_id
+    )
+    change_id = connection.execute(change.returning(label_changes.c.id)).scalar_one()
+    changed = select(literal(change_id), images.c.row_id, images.c.label).where(is_changed)
+    connection.execute(insert(changed_labels).from_select(list(changed_labels.c), changed))
     if label is not None:
         add_classes(connection, row, [label])
-    _write_labels(connection, row, {label: [position for position, _ in old_labels]})
-    return (change[0] if change else None), len(old_labels)
+    return change_id, change_images(connection, row.id, _rows_of(change_id), label=literal(label, String))
 
 
 def add_classes(connection: Connection, row: AnyRow, classes: Sequence[str]) -> None:
@@ -120,26 +107,35 @@ def add_classes(connection: Connection, row: AnyRow, classes: Sequence[str]) -> 
         connection.execute(update(datasets).where(datasets.c.id == row.id).values(class_names=all_names))
 
 
-def label_before(connection: Connection, dataset_id: str, position: int, *, job_id: str) -> tuple[str | None, bool]:
+def label_before(connection: Connection, row_id: int, *, job_id: str) -> tuple[str | None, bool]:
     """Return the label that an image had before a job changed it, and whether the job's change is the last one.
 
     If another change followed, the job's change cannot be undone.
     """
     changes = connection.execute(
-        text(
-            "SELECT job_id, json_extract(image.value, '$[1]') AS label FROM label_changes, json_each(before) AS image "
-            "WHERE dataset_id = :dataset AND NOT is_undone AND json_extract(image.value, '$[0]') = :position "
-            "ORDER BY label_changes.id DESC"
-        ),
-        {"dataset": dataset_id, "position": position},
+        select(label_changes.c.job_id, changed_labels.c.earlier_label)
+        .join(changed_labels, changed_labels.c.change_id == label_changes.c.id)
+        .where(changed_labels.c.row_id == row_id, ~label_changes.c.is_undone)
+        .order_by(label_changes.c.id.desc())
     ).all()
     job_changes = list(itertools.takewhile(lambda change: change.job_id == job_id, changes))
-    return (job_changes[-1].label, True) if job_changes else (None, False)
+    return (job_changes[-1].earlier_label, True) if job_changes else (None, False)
+
+
+_MOST_RETURNED = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedLabels:
+    """Images whose labels a change, its undo or its redo affects."""
+
+    n: int
+    rows: list[int]  # the first of them
 
 
 def undo(
     workspace: Workspace, dataset_id: str, change_id: int, *, revisions: Collection[str] | None = None
-) -> list[str]:
+) -> ChangedLabels:
     """Undo one change.
 
     Args:
@@ -149,7 +145,7 @@ def undo(
         revisions: the expected revisions of the dataset; None: any.
 
     Returns:
-        The IDs of its images that are still in the dataset.
+        Its images that are still in the dataset.
 
     Raises:
         NotFound: there is no such dataset.
@@ -162,139 +158,112 @@ def undo(
 
 def redo(
     workspace: Workspace, dataset_id: str, change_id: int, *, revisions: Collection[str] | None = None
-) -> list[str]:
+) -> ChangedLabels:
     """Redo one change; arguments, result and errors are those of `undo`."""
     return _apply_change(workspace, dataset_id, change_id, revisions, is_undone=False)
 
 
 def _apply_change(
     workspace: Workspace, dataset_id: str, change_id: int, revisions: Collection[str] | None, *, is_undone: bool
-) -> list[str]:
+) -> ChangedLabels:
     with write_transaction(workspace.engine) as connection:
-        row = dataset_row(connection, dataset_id, revisions)
+        dataset_row(connection, dataset_id, revisions)
         of_dataset = (label_changes.c.dataset_id == dataset_id) & (label_changes.c.id == change_id)
         change = connection.execute(select(label_changes).where(of_dataset)).one_or_none()
-        if change is None or not change.before or change.is_undone == is_undone:
+        row_ids = _rows_of(change_id)
+        ordered = row_ids.order_by(changed_labels.c.row_id)
+        first_rows = [each.row_id for each in connection.execute(ordered.limit(_MOST_RETURNED))]
+        if change is None or not first_rows or change.is_undone == is_undone:
             raise ChangedSince("label-change-gone")
-        earlier: dict[int, str | None] = dict(change.before)
-        new_labels = dict.fromkeys(earlier, change.label)
-        expected, target_labels = (new_labels, earlier) if is_undone else (earlier, new_labels)
-        is_affected = (images.c.dataset_id == dataset_id) & images.c.position.in_(values(json.dumps(list(earlier))))
-        rows = connection.execute(
-            select(images.c.position, images.c.image_id, images.c.label).where(is_affected).order_by(images.c.position)
-        ).all()
-        n_changed = sum(image.label != expected[image.position] for image in rows)
-        if n_changed or _is_changed_later(connection, change):
+        earlier_label = (
+            select(changed_labels.c.earlier_label)
+            .where(changed_labels.c.change_id == change_id, changed_labels.c.row_id == images.c.row_id)
+            .correlate(images)
+            .scalar_subquery()
+        )
+        new_label = literal(change.label, String)
+        expected, target = (new_label, earlier_label) if is_undone else (earlier_label, new_label)
+        differs = images.c.row_id.in_(row_ids) & images.c.label.is_distinct_from(expected)
+        has_changed = connection.execute(select(images.c.row_id).where(differs).limit(1)).first() is not None
+        if has_changed or _is_changed_later(connection, change_id):
             raise ChangedSince("labels-changed-since")
-        positions_by_label: dict[str | None, list[int]] = defaultdict(list)
-        for position, label in target_labels.items():
-            positions_by_label[label].append(position)
-        _write_labels(connection, row, positions_by_label)
+        n = change_images(connection, dataset_id, row_ids, label=target)
         connection.execute(update(label_changes).where(of_dataset).values(is_undone=is_undone))
-        return [image.image_id for image in rows]
+        return ChangedLabels(n, first_rows)
 
 
-def _is_changed_later(connection: Connection, change: AnyRow) -> bool:
+def _rows_of(change_id: int) -> Select[tuple[int]]:
+    """Return a query for the row_ids of the images of a change."""
+    return select(changed_labels.c.row_id).where(changed_labels.c.change_id == change_id)
+
+
+def _is_changed_later(connection: Connection, change_id: int) -> bool:
     """Return whether a later change affects an image of this one, even if its label is the same again."""
-    later = connection.execute(
-        text(
-            "SELECT 1 FROM label_changes, json_each(before) AS image WHERE dataset_id = :dataset "
-            "AND label_changes.id > :change AND NOT is_undone AND json_extract(image.value, '$[0]') "
-            "IN (SELECT value FROM json_each(:positions)) LIMIT 1"
-        ),
-        {
-            "dataset": change.dataset_id,
-            "change": change.id,
-            "positions": json.dumps([position for position, _ in change.before]),
-        },
+    later = changed_labels.alias("later")
+    query = (
+        select(later.c.row_id)
+        .select_from(changed_labels)
+        .join(later, (later.c.row_id == changed_labels.c.row_id) & (later.c.change_id > change_id))
+        .join(label_changes, label_changes.c.id == later.c.change_id)
+        .where(changed_labels.c.change_id == change_id, ~label_changes.c.is_undone)
     )
-    return later.first() is not None
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def confirm_labels(
     workspace: Workspace,
     dataset_id: str,
-    image_ids: Collection[str],
+    selection: ImageSelection,
     *,
     is_confirmed: bool,
     revisions: Collection[str] | None = None,
     author: str | None = None,
-) -> list[str]:
+) -> list[int]:
     """Confirm the current labels of images, or remove confirmations.
 
     Args:
         workspace: the workspace.
         dataset_id: the dataset.
-        image_ids: the images.
+        selection: the images.
         is_confirmed: confirm their labels; otherwise remove the confirmations.
         revisions: the expected revisions of the dataset; None: any.
         author: who confirms them; None: the user account of this process.
 
     Returns:
-        The IDs of the images that changed.
+        The row_ids of the images that changed.
 
     Raises:
         NotFound: there is no such dataset.
         PreconditionFailed: it has another revision.
         ImagesChanged: one of the images is not in it; nothing is changed.
         Conflict: one of the images has no label.
+        CoverslipError: the dataset does not support a filter.
     """
     with write_transaction(workspace.engine) as connection:
-        dataset_row(connection, dataset_id, revisions)
-        positions_of(connection, dataset_id, image_ids)
-        requested_ids = values(json.dumps(list(image_ids)))
-        is_requested = (images.c.dataset_id == dataset_id) & images.c.image_id.in_(requested_ids)
+        row = dataset_row(connection, dataset_id, revisions)
+        row_ids = selected_rows(connection, row, selection)
         is_confirmed_now = images.c.image_id.in_(confirmed_images(dataset_id))
-        affected = connection.execute(
-            select(images.c.image_id, images.c.label).where(
-                is_requested, ~is_confirmed_now if is_confirmed else is_confirmed_now
-            )
-        ).all()
+        is_affected: ColumnElement[bool] = images.c.row_id.in_(values(json.dumps(row_ids)))
+        is_affected &= ~is_confirmed_now if is_confirmed else is_confirmed_now
+        affected = connection.execute(select(images.c.row_id, images.c.label).where(is_affected)).all()
         if is_confirmed and any(label is None for _, label in affected):
             raise Conflict("unlabeled-not-confirmed")
-        changed_ids = [image_id for image_id, _ in affected]
-        is_changed = confirmed_labels.c.image_id.in_(values(json.dumps(changed_ids)))
-        connection.execute(delete(confirmed_labels).where(confirmed_labels.c.dataset_id == dataset_id, is_changed))
-        if is_confirmed and affected:
-            common = {"dataset_id": dataset_id, "made": now(), "made_by": author or account_name()}
-            rows = [{**common, "image_id": image_id, "label": label} for image_id, label in affected]
-            connection.execute(insert(confirmed_labels), rows)
-        return changed_ids
-
-
-def _write_labels(connection: Connection, row: AnyRow, positions_by_label: dict[str | None, list[int]]) -> None:
-    """Label positions, and update everything that depends on labels.
-
-    Only changes are counted: counting 100,000 images at every key press would be slow.
-    """
-    positions_json = json.dumps([position for positions in positions_by_label.values() for position in positions])
-    n_of, n_changed = _count_labels(connection, row.id, positions_json)
-    for label, positions in positions_by_label.items():
+        changed_rows = [row_id for row_id, _ in affected]
+        is_changed = images.c.row_id.in_(values(json.dumps(changed_rows)))
+        image_ids = select(images.c.image_id).where(is_changed)
         connection.execute(
-            text(f"UPDATE images SET label = :label {_AT_POSITIONS}"),  # noqa: S608 - only marks and fixed names are put in
-            {"label": label, "dataset": row.id, "positions": json.dumps(positions)},
+            delete(confirmed_labels).where(
+                confirmed_labels.c.dataset_id == dataset_id, confirmed_labels.c.image_id.in_(image_ids)
+            )
         )
-    n_of_now, n_changed_now = _count_labels(connection, row.id, positions_json)
-    n_of_now.subtract(n_of)
-    summary = dict(row.summary)
-    summary["n_labeled"] -= n_of_now.pop(None, 0)
-    summary["n_changed"] += n_changed_now - n_changed
-    counts: Counter[str] = Counter(summary["classes"])
-    counts.update({name: n for name, n in n_of_now.items() if name is not None})
-    summary["classes"] = {name: counts[name] for name in sorted(counts, key=natural_key) if counts[name]}
-    connection.execute(
-        update(datasets).where(datasets.c.id == row.id).values(summary=summary, revision=datasets.c.revision + 1)
-    )
-    mark_equal_pixels(connection, row.id, positions_json)
-
-
-def _count_labels(connection: Connection, dataset_id: str, positions_json: str) -> tuple[Counter[str | None], int]:
-    """Return the number of these images with each label, and the number whose label differs from the source."""
-    rows = connection.execute(  # the plus prevents SQLite from scanning the index of labels
-        text(
-            f"SELECT label, COUNT(*), SUM(label IS NOT label_before) FROM images {_AT_POSITIONS} "  # noqa: S608 - only marks and fixed names are put in
-            "AND NOT is_excluded GROUP BY +label"
-        ),
-        {"dataset": dataset_id, "positions": positions_json},
-    ).all()
-    return Counter({label: n for label, n, _ in rows}), sum(changed for _, _, changed in rows)
+        if is_confirmed:
+            columns = (
+                literal(dataset_id),
+                images.c.image_id,
+                images.c.label,
+                literal(now()),
+                literal(author or account_name()),
+            )
+            confirmations = select(*columns).where(is_changed)
+            connection.execute(insert(confirmed_labels).from_select(list(confirmed_labels.c), confirmations))
+        return changed_rows

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from itertools import compress
 
 from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
@@ -28,7 +29,7 @@ from coverslip.workspace.datasets.inspections import (
     inspect_stored,
     store_inspection,
     stored_inspection,
-    with_positions,
+    with_row_ids,
 )
 from coverslip.workspace.datasets.state import mark_equal_pixels, update_counts
 from coverslip.workspace.store.database import read_transaction, write_transaction
@@ -40,14 +41,13 @@ from coverslip.workspace.store.rows import (
     as_dataset,
     dataset_row,
     load_records,
-    load_versions,
     missing_sources,
     opened_as_json,
     ranges,
     refuse_missing,
     source_paths,
 )
-from coverslip.workspace.store.tables import datasets, image_facts
+from coverslip.workspace.store.tables import datasets, image_facts, images
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing import pictures
 from coverslip.workspace.viewing.pictures import create_missing, datasets_without_colors, store_colors
@@ -139,7 +139,7 @@ def inspection(workspace: Workspace, dataset_id: str) -> DatasetInspection:
         is_searching = any(
             map(workspace.background.is_running, (thread_of(dataset_id), duplicates_thread_of(dataset_id)))
         )
-        answer = with_positions(
+        answer = with_row_ids(
             connection, dataset_id, current, is_searching_duplicates=is_searching and not current.are_copies_known
         )
     if stored is None:
@@ -275,49 +275,41 @@ def _scan(workspace: Workspace, dataset_id: str, progress: _ProgressWriter) -> N
     progress.total = row.summary["n_images"]
     for start, end in ranges(progress.total, _IMAGES_AT_ONCE):
         progress.start = start
-        with workspace.engine.connect() as connection:
+        with read_transaction(workspace.engine) as connection:
             records = load_records(connection, dataset_id, start, end)
-            outside = set(
-                connection.execute(
-                    select(image_facts.c.position).where(
-                        image_facts.c.dataset_id == dataset_id,
-                        image_facts.c.position.between(start, end - 1),
-                        image_facts.c.reason == OUTSIDE,
-                    )
-                ).scalars()
-            )
-        positions = [position for position in range(start, end) if position not in outside]
-        batch = as_dataset(row, [records[position - start] for position in positions])
-        with workspace.engine.connect() as connection:
-            versions = load_versions(connection, dataset_id, positions)
-        on_pixels = pictures.PictureWriter(dataset_id, versions)
+            described = connection.execute(
+                select(images.c.row_id, images.c.version, image_facts.c.reason)
+                .outerjoin(image_facts, image_facts.c.row_id == images.c.row_id)
+                .where(images.c.dataset_id == dataset_id, images.c.position.between(start, end - 1))
+                .order_by(images.c.position)
+            ).all()
+        is_inside = [image.reason != OUTSIDE for image in described]
+        batch = as_dataset(row, list(compress(records, is_inside)))
+        row_ids = [image.row_id for image in compress(described, is_inside)]
+        on_pixels = pictures.PictureWriter(dataset_id, [image.version for image in compress(described, is_inside)])
         facts = scan_images(batch, emit=progress, on_pixels=on_pixels).facts
         on_pixels.close()
         refuse_missing(row)  # the disk may have been disconnected meanwhile
         with write_transaction(workspace.engine) as connection:
-            _store_facts(connection, dataset_id, positions, facts)
-            store_colors(connection, dataset_id, {positions[k]: color for k, color in on_pixels.colors.items()})
+            _store_facts(connection, row_ids, facts)
+            store_colors(connection, {row_ids[k]: color for k, color in on_pixels.colors.items()})
 
 
-def _store_facts(
-    connection: Connection, dataset_id: str, positions: Sequence[int], facts: Sequence[ImageFacts | Unreadable]
-) -> None:
-    if not positions:
+def _store_facts(connection: Connection, row_ids: Sequence[int], facts: Sequence[ImageFacts | Unreadable]) -> None:
+    if not row_ids:
         return
     fact_rows: list[Json] = []
     image_rows: list[tuple[object, ...]] = []
-    for position, fact in zip(positions, facts, strict=True):
+    for row_id, fact in zip(row_ids, facts, strict=True):
         if isinstance(fact, ImageFacts):
             stored, reason = asdict(fact), None
-            image_rows.append((None, fact.pixel_hash, fact.width_px, fact.height_px, dataset_id, position))
+            image_rows.append((None, fact.pixel_hash, fact.width_px, fact.height_px, row_id))
         else:
             stored, reason = None, fact.reason
-            image_rows.append(("unreadable", None, None, None, dataset_id, position))
-        fact_rows.append({"dataset_id": dataset_id, "position": position, "facts": stored, "reason": reason})
+            image_rows.append(("unreadable", None, None, None, row_id))
+        fact_rows.append({"row_id": row_id, "facts": stored, "reason": reason})
     connection.exec_driver_sql(
-        "UPDATE images SET problem = ?, pixel_hash = ?, width_px = ?, height_px = ? WHERE dataset_id = ? "
-        "AND position = ?",
-        image_rows,
+        "UPDATE images SET problem = ?, pixel_hash = ?, width_px = ?, height_px = ? WHERE row_id = ?", image_rows
     )
     connection.execute(insert(image_facts).prefix_with("OR REPLACE"), fact_rows)
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from coverslip.datasets import TABLE_NAMES, ImageRecord, name_as_text, plain_name
 from coverslip.errors import BadDataset
@@ -129,8 +129,7 @@ def _is_complete(connection: Connection, row: AnyRow) -> bool:
     is_narrowed = row.summary["n_changed"] or row.summary["n_excluded"]
     if is_narrowed or not row.is_labeled or has_named_domains:
         return False
-    outside = select(func.count()).where(image_facts.c.dataset_id == row.id, image_facts.c.reason == OUTSIDE)
-    return connection.execute(outside).scalar_one() == 0
+    return not _outside(connection, row)
 
 
 def _lines(
@@ -155,11 +154,7 @@ def _lines(
     if "group" in columns:  # instead of the user's column, which may have empty cells
         columns = [name for name in columns if name == "group" or plain_name(name) != plain_name(group_column)]
     yield csv_text([[group_column if column == "group" else column for column in columns]])
-    outside = set(
-        connection.execute(
-            select(image_facts.c.position).where(image_facts.c.dataset_id == row.id, image_facts.c.reason == OUTSIDE)
-        ).scalars()
-    )
+    outside = _outside(connection, row)
     for start, end in ranges(row.summary["n_images"], _ROWS_AT_ONCE):
         records: Sequence[ImageRecord] = load_records(connection, row.id, start, end)
         if groups is not None:
@@ -200,6 +195,12 @@ def _further_columns(connection: Connection, row: AnyRow) -> list[str]:
     return [
         name for name in names if name.casefold() not in _STANDARD_COLUMNS and not name.casefold().startswith(_CHANNEL)
     ]
+
+
+def _outside(connection: Connection, row: AnyRow) -> set[int]:
+    """Return the positions of images that the app may not read."""
+    outside = select(image_facts.c.row_id).where(image_facts.c.reason == OUTSIDE)
+    return _positions(connection, row, (images.c.problem == "unreadable") & images.c.row_id.in_(outside))
 
 
 def _positions(connection: Connection, row: AnyRow, condition: ColumnElement[bool]) -> set[int]:

@@ -347,17 +347,17 @@ def _regroup(workspace: Workspace, row: AnyRow, with_groups: Dataset, column: st
     """Replace the groups. If the images are the same, facts about them are kept."""
     with write_transaction(workspace.engine) as connection:
         rows = connection.execute(
-            select(images.c.image_id, images.c.path, images.c.label_before)
+            select(images.c.row_id, images.c.image_id, images.c.path, images.c.label_before)
             .where(images.c.dataset_id == row.id)
             .order_by(images.c.position)
         ).all()
         connection.execute(
             update(datasets).where(datasets.c.id == row.id).values(group_column=column, group_pattern=pattern)
         )
-        if [tuple(image) for image in rows] == [(r.image_id, str(r.path), r.label) for r in with_groups.records]:
+        if [tuple(image[1:]) for image in rows] == [(r.image_id, str(r.path), r.label) for r in with_groups.records]:
             connection.exec_driver_sql(
-                'UPDATE images SET "group" = ? WHERE dataset_id = ? AND position = ?',
-                [(record.group, row.id, position) for position, record in enumerate(with_groups.records)],
+                'UPDATE images SET "group" = ? WHERE row_id = ?',
+                [(record.group, image.row_id) for image, record in zip(rows, with_groups.records, strict=True)],
             )
             connection.execute(
                 update(datasets).where(datasets.c.id == row.id).values(opened=opened_as_json(with_groups))

@@ -1,14 +1,14 @@
 """The classes of datasets, their counts, and their state as the app shows it."""
 
 import json
-from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, Select, exists, func, select, update
 
 from coverslip.datasets import (
     DECISIONS,
@@ -122,10 +122,9 @@ def class_order_for_training(connection: Connection, row: AnyRow, plan: ClassPla
     domain stay together. A single dataset is named after the location of its table, so only the training can determine
     the names of its classes: then the list is empty.
     """
-    of_images = (images.c.dataset_id == image_facts.c.dataset_id) & (images.c.position == image_facts.c.position)
     kinds = connection.execute(
         select(images.c.label, images.c.domain)
-        .select_from(images.outerjoin(image_facts, of_images))
+        .select_from(images.outerjoin(image_facts, images.c.row_id == image_facts.c.row_id))
         .where(images.c.dataset_id == row.id, images.c.label.is_not(None))
         .where(image_facts.c.reason.is_distinct_from(OUTSIDE))  # trainings do not use these images
         .distinct()
@@ -167,7 +166,7 @@ class ClassThumbnails:
     """Some images of a class, evenly spread over it."""
 
     name: Annotated[str | None, Field(description="Null: images without a label.")]
-    images: Annotated[list[int], Field(description="Positions of up to 8 readable images.")]
+    images: Annotated[list[int], Field(description="row_ids of up to 8 readable images.")]
 
 
 def class_thumbnails(workspace: Workspace, dataset_id: str) -> list[ClassThumbnails]:
@@ -187,24 +186,92 @@ def class_thumbnails(workspace: Workspace, dataset_id: str) -> list[ClassThumbna
 
 def update_counts(connection: Connection, dataset_id: str) -> None:
     """Update the counts and the revision of a dataset."""
-    counts = _counts(connection, dataset_id)
     connection.execute(
-        update(datasets).where(datasets.c.id == dataset_id).values(summary=counts, revision=datasets.c.revision + 1)
+        update(datasets)
+        .where(datasets.c.id == dataset_id)
+        .values(summary=_counts(connection, dataset_id), revision=datasets.c.revision + 1)
     )
 
 
-def mark_equal_pixels(connection: Connection, dataset_id: str, positions: str | None = None) -> None:
+def change_images(
+    connection: Connection,
+    dataset_id: str,
+    row_ids: Select[Any],
+    *,
+    label: ColumnElement[Any] | None = None,
+    is_excluded: ColumnElement[bool] | None = None,
+    excluded_by: ColumnElement[Any] | None = None,
+) -> int:
+    """Label, exclude or include images, and update the counts, marks of equal pixels and revision of their dataset.
+
+    Only these images are counted: counting 100,000 images at every key press would be slow.
+
+    Args:
+        connection: a connection in a writing transaction.
+        dataset_id: the dataset.
+        row_ids: a query for the images.
+        label: the new labels; None: they do not change.
+        is_excluded: whether the images are excluded; None: this does not change.
+        excluded_by: with `is_excluded`, the value of its column.
+
+    Returns:
+        The number of images.
+    """
+    is_affected = images.c.row_id.in_(row_ids)
+    changes: dict[str, Any] = {} if label is None else {"label": label}
+    if is_excluded is not None:
+        changes |= {"is_excluded": is_excluded, "excluded_by": excluded_by}
+    columns: dict[str, Any] = {"label": images.c.label, "is_excluded": images.c.is_excluded}
+    n_groups = 0 if is_excluded is None else _n_groups_of(connection, dataset_id, row_ids)
+    before, after = _tallies(connection, is_affected, columns, columns | changes)
+    n: int = connection.execute(update(images).where(is_affected).values(**changes)).rowcount
+    summary: Json = dict(dataset_row(connection, dataset_id).summary)
+    for name, n_after, n_before in (
+        ("classes", after.labels, before.labels),
+        ("domains", after.domains, before.domains),
+    ):
+        counts: Counter[str | None] = Counter(summary[name])
+        counts.update(n_after)
+        counts.subtract(n_before)
+        summary[name] = _ordered(counts)
+    summary["n_labeled"] += after.n_labeled - before.n_labeled
+    summary["n_unreadable"] += after.n_unreadable - before.n_unreadable
+    summary["n_changed"] += after.n_changed - before.n_changed
+    summary["n_excluded"] += before.labels.total() - after.labels.total()
+    if is_excluded is not None:
+        summary["n_groups"] += _n_groups_of(connection, dataset_id, row_ids) - n_groups
+        is_shown = images.c.row_id.in_(summary["thumbnail_images"]) & ~images.c.is_excluded
+        n_shown = connection.execute(select(func.count()).where(is_shown)).scalar_one()
+        if n_shown < _N_THUMBNAILS:
+            summary["thumbnail_images"] = _thumbnail_rows(connection, dataset_id, summary["classes"])
+    connection.execute(
+        update(datasets).where(datasets.c.id == dataset_id).values(summary=summary, revision=datasets.c.revision + 1)
+    )
+    mark_equal_pixels(connection, dataset_id, row_ids, are_marked=is_excluded is None)
+    return n
+
+
+def mark_equal_pixels(
+    connection: Connection, dataset_id: str, row_ids: Select[Any] | None = None, *, are_marked: bool = False
+) -> None:
     """Mark readable images with equal pixels: as duplicates, or as conflicting if their classes in trainings differ.
 
     Args:
         connection: a connection in a writing transaction.
         dataset_id: the dataset.
-        positions: a JSON list; only images with the pixels of these are marked. None: all.
+        row_ids: a query; only images with the pixels of these are marked. None: all.
+        are_marked: whether the images with equal pixels are marked, and only their labels have changed.
     """
-    hashes = select(images.c.pixel_hash).where(images.c.dataset_id == dataset_id)
-    if positions is not None:
-        hashes = hashes.where(images.c.position.in_(values(positions)))
-    affected = list({pixel_hash for pixel_hash in connection.execute(hashes).scalars() if pixel_hash is not None})
+    equal = images.alias("equal")
+    is_equal = (equal.c.dataset_id == dataset_id) & (equal.c.pixel_hash == images.c.pixel_hash)
+    is_repeated: ColumnElement[bool] = exists().where(is_equal, equal.c.row_id != images.c.row_id)
+    if are_marked:
+        is_repeated = images.c.problem.in_(("duplicate", "conflicting"))
+    hashes = select(images.c.pixel_hash).where(is_repeated).distinct()
+    hashes = hashes.where(images.c.dataset_id == dataset_id if row_ids is None else images.c.row_id.in_(row_ids))
+    affected = list(connection.execute(hashes).scalars())
+    if not affected:  # an image without an equal one is not marked
+        return
     is_affected = images.c.dataset_id == dataset_id, images.c.pixel_hash.in_(values(json.dumps(affected)))
     connection.execute(update(images).where(*is_affected, images.c.problem.is_not(None)).values(problem=None))
     repeated = (
@@ -248,50 +315,94 @@ def conflicts_by_hash(row: AnyRow, duplicates: Collection[tuple[str, str | None,
     return {pixel_hash: len(labels - {None}) > 1 for pixel_hash, labels in labels_of.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class _Tally:
+    """Numbers of included images."""
+
+    labels: Counter[str | None]
+    domains: Counter[str]
+    n_unreadable: int
+    n_changed: int
+
+    @property
+    def n_labeled(self) -> int:
+        return self.labels.total() - self.labels[None]
+
+
+def _tallies(
+    connection: Connection, condition: ColumnElement[bool], *states: Mapping[str, ColumnElement[Any]]
+) -> list[_Tally]:
+    """Count the images that meet a condition in one pass, with the `label` and `is_excluded` of each state."""
+    columns = [images.c.domain.label("domain"), images.c.problem.is_not_distinct_from("unreadable").label("unreadable")]
+    for k, state in enumerate(states):
+        is_changed = images.c.label_before.is_distinct_from(state["label"])
+        columns += [state["label"].label(f"label_{k}"), is_changed.label(f"changed_{k}")]
+        columns += [state["is_excluded"].label(f"excluded_{k}")]
+    query = select(*columns, func.count()).where(condition).group_by(*(column.name for column in columns))
+    rows = connection.execute(query).all()
+    tallies = []
+    for k in range(len(states)):
+        labels, domains, n_unreadable, n_changed = Counter[str | None](), Counter[str](), 0, 0
+        for domain, is_unreadable, *cells, n in rows:
+            label, is_changed, is_excluded = cells[3 * k : 3 * k + 3]
+            if not is_excluded:
+                labels[label] += n
+                domains[domain] += n
+                n_unreadable += n * is_unreadable
+                n_changed += n * is_changed
+        tallies.append(_Tally(labels, domains, n_unreadable, n_changed))
+    return tallies
+
+
+def _n_groups_of(connection: Connection, dataset_id: str, row_ids: Select[Any]) -> int:
+    """Count the groups of some images that have an included image."""
+    groups = select(images.c.group).where(images.c.row_id.in_(row_ids)).distinct().subquery()
+    member = images.alias("member")
+    has_member = exists().where(
+        member.c.dataset_id == dataset_id,
+        member.c.group == groups.c.group,
+        member.c.group != member.c.image_id,
+        ~member.c.is_excluded,
+    )
+    return connection.execute(select(func.count()).select_from(groups).where(has_member)).scalar_one()
+
+
 def _counts(connection: Connection, dataset_id: str) -> Json:
     of_dataset = images.c.dataset_id == dataset_id
-    included = of_dataset & ~images.c.is_excluded
-
-    def numbered(column: Any) -> dict[str | None, int]:  # Any: SQLAlchemy's column
-        pairs = connection.execute(select(column, func.count()).where(included).group_by(column)).all()
-        return {value: n for value, n in pairs}  # noqa: C416 - rows, which dict() is not typed for
-
-    labels, domains, problems = (numbered(images.c[name]) for name in ("label", "domain", "problem"))
-    n_included = sum(labels.values())
+    (tally,) = _tallies(connection, of_dataset, {"label": images.c.label, "is_excluded": images.c.is_excluded})
     n_images = connection.execute(select(func.count()).where(of_dataset)).scalar_one()
-    is_named = images.c.group != images.c.image_id
-    n_groups = connection.execute(select(func.count(images.c.group.distinct())).where(included, is_named)).scalar_one()
-    is_changed = images.c.label.is_distinct_from(images.c.label_before)
-    n_changed = connection.execute(select(func.count()).where(included, is_changed)).scalar_one()
-    classes = sorted((name for name in labels if name is not None), key=natural_key)
-    domain_names = sorted((name for name in domains if name), key=natural_key)
+    is_group = of_dataset & ~images.c.is_excluded & (images.c.group != images.c.image_id)
+    classes = _ordered(tally.labels)
     return {
         "n_images": n_images,
-        "n_labeled": n_included - labels.get(None, 0),
-        "n_unreadable": problems.get("unreadable", 0),
-        "n_excluded": n_images - n_included,
-        "n_changed": n_changed,
-        "classes": {name: labels[name] for name in classes},
-        "n_groups": n_groups,
-        "domains": {name: domains[name] for name in domain_names},
-        "thumbnail_images": _thumbnail_positions(
-            connection, dataset_id, {name: labels[name] for name in classes} or labels
-        ),
+        "n_labeled": tally.n_labeled,
+        "n_unreadable": tally.n_unreadable,
+        "n_excluded": n_images - tally.labels.total(),
+        "n_changed": tally.n_changed,
+        "classes": classes,
+        "n_groups": connection.execute(select(func.count(images.c.group.distinct())).where(is_group)).scalar_one(),
+        "domains": _ordered(tally.domains),
+        "thumbnail_images": _thumbnail_rows(connection, dataset_id, classes),
     }
 
 
-def _thumbnail_positions(connection: Connection, dataset_id: str, n_of: dict[str | None, int]) -> list[int]:
-    """Return a few images of each class, alternating between classes."""
-    names = [name for name, n in n_of.items() if n][:_N_THUMBNAILS]
-    n_per_class = -(-_N_THUMBNAILS // len(names)) if names else 0
-    positions_by_class = [_evenly_spaced(connection, dataset_id, name, n_per_class) for name in names]
-    alternating = (positions[k] for k in range(n_per_class) for positions in positions_by_class if k < len(positions))
+def _ordered(counts: Mapping[str | None, int] | Mapping[str, int]) -> dict[str, int]:
+    """Return the counts of names with images, in natural order."""
+    return {name: counts[name] for name in sorted(filter(None, counts), key=natural_key) if counts[name]}
+
+
+def _thumbnail_rows(connection: Connection, dataset_id: str, n_of: Mapping[str, int]) -> list[int]:
+    """Return a few images of each class, alternating between classes; without classes, a few images."""
+    names: Sequence[str | None] = list(n_of)[:_N_THUMBNAILS] or [None]
+    n_per_class = -(-_N_THUMBNAILS // len(names))
+    rows_by_class = [_evenly_spaced(connection, dataset_id, name, n_per_class) for name in names]
+    alternating = (row_ids[k] for k in range(n_per_class) for row_ids in rows_by_class if k < len(row_ids))
     return list(dict.fromkeys(alternating))[:_N_THUMBNAILS]
 
 
 def _evenly_spaced(connection: Connection, dataset_id: str, name: str | None, n_most: int) -> list[int]:
     """Return readable images spread evenly over a class, in order."""
-    query = select(images.c.position).where(
+    query = select(images.c.row_id).where(
         images.c.dataset_id == dataset_id,
         images.c.label.is_not_distinct_from(name),
         images.c.problem.is_distinct_from("unreadable"),
@@ -384,9 +495,7 @@ class DatasetState:
     class_plan: Classes
     revision: Annotated[int, Field(description="Increases when labels, groups or images change. It is the ETag.")]
     created: str
-    thumbnail_images: Annotated[
-        list[int], Field(description="Positions of up to 12 readable images, from all classes.")
-    ]
+    thumbnail_images: Annotated[list[int], Field(description="row_ids of up to 12 readable images, from all classes.")]
 
 
 def list_datasets(workspace: Workspace, paging: Paging) -> Page[DatasetState]:

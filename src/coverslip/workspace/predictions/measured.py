@@ -35,22 +35,22 @@ from coverslip.workspace.predictions.rows import (
     source_of,
 )
 from coverslip.workspace.store.rows import Json, Page, as_dataset, dataset_row, load_records, missing_sources, plan_of
-from coverslip.workspace.store.tables import images, label_changes
+from coverslip.workspace.store.tables import changed_labels, images, label_changes
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.filters import Filters
 
 _Box = tuple[int, int, int, int]  # x, y, width, height in pixels
 
 
-def position_of(connection: Connection, dataset_id: str, picture: ImageSource) -> int | None:
-    """Return the position of an image in a dataset; None if the dataset does not contain it."""
+def row_id_of(connection: Connection, dataset_id: str, picture: ImageSource) -> int | None:
+    """Return the row_id of an image in a dataset; None if the dataset does not contain it."""
     of_file = (images.c.dataset_id == dataset_id) & (images.c.path == str(picture.file))
-    rows = connection.execute(select(images.c.position, images.c.plan).where(of_file)).all()
+    rows = connection.execute(select(images.c.row_id, images.c.plan).where(of_file)).all()
     planned = [plan_of(row.plan) for row in rows]
     index = index_of_same_pixels(
         [plan for plan, _ in planned], picture.plan, ["point" in stated for _, stated in planned]
     )
-    return None if index is None else int(rows[index].position)
+    return None if index is None else int(rows[index].row_id)
 
 
 def relabeled_since(workspace: Workspace, job: Job, classes: Sequence[str], file: Path) -> dict[int, str]:
@@ -70,11 +70,11 @@ def relabeled_since(workspace: Workspace, job: Job, classes: Sequence[str], file
     if not records:
         return {}
     with reading(file) as connection:
-        rows = connection.execute("SELECT k, file, plan, label FROM rows").fetchall()
+        rows = connection.execute("SELECT row_id, file, plan, label FROM rows").fetchall()
     rows_of: dict[str, list[tuple[int, ReadPlan, str]]] = {json.dumps(str(record.path)): [] for record in records}
-    for k, path, plan, label in rows:
+    for row_id, path, plan, label in rows:
         if path in rows_of:
-            rows_of[path].append((k, ReadPlan.from_json(plan), label))
+            rows_of[path].append((row_id, ReadPlan.from_json(plan), label))
     relabeled = {}
     for record in records:
         file_rows = rows_of[json.dumps(str(record.path))]
@@ -123,23 +123,17 @@ def _changed_records(workspace: Workspace, job: Job, classes: Sequence[str]) -> 
         return ()
     with suppress(NotFound), workspace.engine.connect() as connection:
         row = dataset_row(connection, job.dataset_id)
-        positions = _changed_positions(connection, job)
-        records = [
-            record
-            for position in positions
-            for record in load_records(connection, job.dataset_id, position, position + 1)
-        ]
+        records = load_records(connection, job.dataset_id, row_ids=_changed_rows(connection, job))
         return with_classes(as_dataset(row, records), class_plan_of(workspace, job), classes).records
     return ()
 
 
-def _changed_positions(connection: Connection, job: Job) -> list[int]:
-    """Return the positions of images whose labels may have changed since a job was requested."""
+def _changed_rows(connection: Connection, job: Job) -> Sequence[int]:
+    """Return the row_ids of images whose labels may have changed since a job was requested."""
     since = or_(label_changes.c.made >= job.created, label_changes.c.is_undone)
-    changes = select(label_changes.c.before).where(label_changes.c.dataset_id == job.dataset_id, since)
-    return sorted(
-        {position for images_before in connection.execute(changes).scalars() for position, _ in images_before}
-    )
+    changes = select(label_changes.c.id).where(label_changes.c.dataset_id == job.dataset_id, since)
+    changed = select(changed_labels.c.row_id).where(changed_labels.c.change_id.in_(changes)).distinct()
+    return connection.execute(changed).scalars().all()
 
 
 LabelsOfFiles = Mapping[str, Sequence[Json]]  # plan and label of each image, by its path as JSON
@@ -193,11 +187,11 @@ def page_of_measured(workspace: Workspace, job_id: str, filters: Filters, *, off
     return Page(_with_groups(job, page.items), page.total)
 
 
-def row_of_measured(workspace: Workspace, job_id: str, k: int) -> Row:
+def row_of_measured(workspace: Workspace, job_id: str, row_id: int) -> Row:
     """Return the row of a measured image; raises as `source_of_measured`."""
     job = find_job(workspace, job_id, "train", "evaluate")
     with _rows_of(workspace, job) as (file, classes):
-        row = row_of(cells_in(file, k), classes, relabeled_since(workspace, job, classes, file))
+        row = row_of(cells_in(file, row_id), classes, relabeled_since(workspace, job, classes, file))
     return _with_groups(job, [row])[0]
 
 
@@ -216,7 +210,7 @@ def _groups_in(folder: Path, _version: int) -> dict[str, str]:
     return {row.image_id: row.named_group for row in Run(folder).split if row.named_group}
 
 
-def source_of_measured(workspace: Workspace, job_id: str, k: int) -> ImageSource:
+def source_of_measured(workspace: Workspace, job_id: str, row_id: int) -> ImageSource:
     """Return the location of the pixels of a measured image.
 
     Raises:
@@ -224,7 +218,7 @@ def source_of_measured(workspace: Workspace, job_id: str, k: int) -> ImageSource
         Conflict: nothing was measured yet.
     """
     with _rows_of(workspace, find_job(workspace, job_id, "train", "evaluate")) as (file, _):
-        return source_of(cells_in(file, k))
+        return source_of(cells_in(file, row_id))
 
 
 @contextmanager
@@ -268,8 +262,8 @@ def _index(workspace: Workspace, job: Job, file: Path) -> None:
     writer = RowsWriter(part, journal="DELETE")
     find = _image_finder(workspace, job)
     try:
-        sources = ((k, row, find(row.image_id)) for k, row in enumerate(job.run.predictions))
-        writer.add((k, row, source.file, source.plan) for k, row, source in sources)
+        sources = ((row_id, row, find(row.image_id)) for row_id, row in enumerate(job.run.predictions))
+        writer.add((row_id, row, source.file, source.plan) for row_id, row, source in sources)
     finally:
         writer.close()
     part.replace(file)

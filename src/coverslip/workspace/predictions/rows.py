@@ -30,7 +30,7 @@ from coverslip.workspace.viewing.pictures import View, large_picture, thumbnail
 
 FILE = "rows.sqlite"
 _COLUMNS = (
-    *("k", "image_id", "path", "file", "plan", "label", "predicted", "decision", "probability", "probabilities"),
+    *("row_id", "image_id", "path", "file", "plan", "label", "predicted", "decision", "probability", "probabilities"),
     *("reason", "warning", "ood_score", "prediction_set"),
 )
 _PLAIN = (  # stored unchanged
@@ -38,7 +38,7 @@ _PLAIN = (  # stored unchanged
 )
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS rows (
-    k INTEGER PRIMARY KEY, image_id TEXT NOT NULL, path TEXT NOT NULL, file TEXT NOT NULL, plan TEXT NOT NULL,
+    row_id INTEGER PRIMARY KEY, image_id TEXT NOT NULL, path TEXT NOT NULL, file TEXT NOT NULL, plan TEXT NOT NULL,
     label TEXT, predicted TEXT, decision TEXT NOT NULL, probability REAL, probabilities TEXT NOT NULL, reason TEXT,
     warning TEXT, ood_score REAL, prediction_set TEXT
 );
@@ -61,7 +61,7 @@ class Exclusion(StrEnum):
 class Row:
     """An image with its prediction and correction."""
 
-    k: Annotated[int, Field(description="Number of the row, from 0.")]
+    row_id: Annotated[int, Field(description="Its permanent number in the job, from 0.")]
     image_id: str
     path: str
     label: Annotated[str | None, Field(description="Its label at the request of the job; null: unknown.")]
@@ -114,7 +114,7 @@ class RowsWriter:
 
     def added(self) -> Iterator[Prediction]:
         """Yield the rows so far in order, including those of earlier processes."""
-        for cells in self._connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM rows ORDER BY k"):  # noqa: S608 - only marks and fixed names are put in
+        for cells in self._connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM rows ORDER BY row_id"):  # noqa: S608 - only marks and fixed names are put in
             values = dict(zip(_COLUMNS, cells, strict=True))
             probabilities = tuple(math.nan if p is None else p for p in json.loads(values["probabilities"]))
             prediction_set = _set_of(values["prediction_set"])
@@ -127,11 +127,11 @@ class RowsWriter:
 
 
 def _cells(numbered: tuple[int, Prediction, Path, ReadPlan]) -> tuple[object, ...]:
-    k, row, file, plan = numbered
+    row_id, row, file, plan = numbered
     probabilities = json.dumps([None if math.isnan(p) else p for p in row.probabilities])
     texts = (row.image_id, row.path, _text(file), plan.as_json(), row.label, row.predicted)
     return (
-        k,
+        row_id,
         *texts,
         row.decision,
         row.probability,
@@ -186,16 +186,16 @@ def count_in(file: Path, classes: Sequence[str], corrected: Collection[int], fil
         return _count(connection, matching_query(_gallery(classes, corrected), filters))
 
 
-def cells_in(file: Path, k: int) -> sqlite3.Row:
+def cells_in(file: Path, row_id: int) -> sqlite3.Row:
     """Return the cells of one row.
 
     Raises:
         NotFound: there is no row of that number.
     """
     cells: sqlite3.Row | None = None
-    if file.is_file() and 0 <= k < 2**53:
+    if file.is_file() and 0 <= row_id < 2**53:
         with reading(file) as connection:
-            cells = connection.execute("SELECT * FROM rows WHERE k = ?", (k,)).fetchone()
+            cells = connection.execute("SELECT * FROM rows WHERE row_id = ?", (row_id,)).fetchone()
     if cells is None:
         raise NotFound("no-such-row")
     return cells
@@ -203,10 +203,10 @@ def cells_in(file: Path, k: int) -> sqlite3.Row:
 
 def row_of(cells: sqlite3.Row, classes: Sequence[str], corrected: Mapping[int, str]) -> Row:
     """Return a row with the answer of a user, which is a class or an `Exclusion`."""
-    answer = corrected.get(cells["k"])
+    answer = corrected.get(cells["row_id"])
     probabilities: list[float | None] = json.loads(cells["probabilities"])
     return Row(
-        k=cells["k"],
+        row_id=cells["row_id"],
         image_id=cells["image_id"],
         path=cells["path"],
         label=cells["label"],
@@ -229,9 +229,10 @@ def source_of(cells: sqlite3.Row) -> ImageSource:
 
 
 def _gallery(classes: Sequence[str], corrected: Collection[int]) -> Gallery:
-    is_corrected = _ROWS.c.k.in_(among(corrected))
+    is_corrected = _ROWS.c.row_id.in_(among(corrected))
     return Gallery(
-        position=_ROWS.c.k,
+        row_id=_ROWS.c.row_id,
+        position=_ROWS.c.row_id,
         path=_ROWS.c.image_id,  # paths are absolute: most of their folders are the same
         named={name: _ROWS.c[name] for name in ("label", "predicted", "decision", "probability")},
         only={
@@ -292,7 +293,7 @@ def page_of_prediction(
         return Page([], 0)
     corrected, authors = corrections_of(workspace, prediction_id), authors_of(workspace, prediction_id)
     page = page_in(job.folder / FILE, job.choices["classes"], corrected, filters, offset=offset, limit=limit)
-    return Page([replace(row, corrected_by=authors.get(row.k)) for row in page.items], page.total)
+    return Page([replace(row, corrected_by=authors.get(row.row_id)) for row in page.items], page.total)
 
 
 def corrections_of(workspace: Workspace, prediction_id: str) -> dict[int, str | Exclusion]:
@@ -300,16 +301,16 @@ def corrections_of(workspace: Workspace, prediction_id: str) -> dict[int, str | 
     query = select(corrections).where(corrections.c.job_id == prediction_id)
     with workspace.engine.connect() as connection:
         return {
-            answer.row: Exclusion(answer.label) if answer.is_excluded else answer.label
+            answer.row_id: Exclusion(answer.label) if answer.is_excluded else answer.label
             for answer in connection.execute(query)
         }
 
 
 def authors_of(workspace: Workspace, prediction_id: str) -> dict[int, str]:
     """Return who gave the answers, by row."""
-    query = select(corrections.c.row, corrections.c.made_by).where(corrections.c.job_id == prediction_id)
+    query = select(corrections.c.row_id, corrections.c.made_by).where(corrections.c.job_id == prediction_id)
     with workspace.engine.connect() as connection:
-        return {answer.row: answer.made_by for answer in connection.execute(query)}
+        return {answer.row_id: answer.made_by for answer in connection.execute(query)}
 
 
 def every_row(workspace: Workspace, job: Job) -> Iterator[tuple[Row, ImageSource]]:
@@ -318,7 +319,7 @@ def every_row(workspace: Workspace, job: Job) -> Iterator[tuple[Row, ImageSource
     if not (job.folder / FILE).is_file():
         return
     with reading(job.folder / FILE) as connection:
-        for cells in connection.execute("SELECT * FROM rows ORDER BY k"):
+        for cells in connection.execute("SELECT * FROM rows ORDER BY row_id"):
             yield row_of(cells, job.choices["classes"], corrected), source_of(cells)
 
 
@@ -339,17 +340,17 @@ def count_only(job: Job, corrected: Mapping[int, str], only: Only) -> int:
     return count_in(job.folder / FILE, job.choices["classes"], corrected, Filters(only=only))
 
 
-def prediction_row(workspace: Workspace, job: Job, k: int) -> Row:
+def prediction_row(workspace: Workspace, job: Job, row_id: int) -> Row:
     """Return one row of a prediction.
 
     Raises:
         NotFound: there is no row of that number.
     """
     corrected, authors = corrections_of(workspace, job.id), authors_of(workspace, job.id)
-    row = row_of(cells_in(job.folder / FILE, k), job.choices["classes"], corrected)
-    return replace(row, corrected_by=authors.get(k))
+    row = row_of(cells_in(job.folder / FILE, row_id), job.choices["classes"], corrected)
+    return replace(row, corrected_by=authors.get(row_id))
 
 
-def image_source_of_row(workspace: Workspace, prediction_id: str, k: int) -> ImageSource:
+def image_source_of_row(workspace: Workspace, prediction_id: str, row_id: int) -> ImageSource:
     """Return the location of the pixels of a predicted image."""
-    return source_of(cells_in(find_job(workspace, prediction_id, "predict").folder / FILE, k))
+    return source_of(cells_in(find_job(workspace, prediction_id, "predict").folder / FILE, row_id))

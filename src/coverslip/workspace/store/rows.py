@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, String, func, literal_column, select
 
 from coverslip.datasets import (
     ClassPlan,
@@ -96,23 +96,6 @@ def dataset_row(connection: Connection, dataset_id: str, revisions: Collection[s
     return row
 
 
-def positions_of(connection: Connection, dataset_id: str, image_ids: Collection[str]) -> list[int]:
-    """Return the current positions of images, in order. They are valid in the transaction of this connection only.
-
-    Raises:
-        ImagesChanged: one of the images is not in the dataset.
-    """
-    requested = set(image_ids)
-    is_requested = images.c.image_id.in_(values(json.dumps(list(requested))))
-    rows = connection.execute(
-        select(images.c.position).where(images.c.dataset_id == dataset_id, is_requested).order_by(images.c.position)
-    )
-    positions = list(rows.scalars())
-    if len(positions) != len(requested):
-        raise ImagesChanged("images-changed", n_missing=len(requested) - len(positions))
-    return positions
-
-
 def source_paths(row: AnyRow) -> list[str]:
     """Return the absolute paths of the folders, tables and files of a dataset."""
     return [source["path"] for source in row.sources]
@@ -181,6 +164,14 @@ def confirmed_ids(connection: Connection, dataset_id: str) -> frozenset[str]:
 def values(json_list: str) -> Select[Any]:
     """Return a query for the values of a JSON list of any length."""
     return select(func.json_each(json_list).table_valued("value").c.value)
+
+
+def are_rows(dataset_id: str, row_ids: Iterable[int]) -> ColumnElement[bool]:
+    """Return the condition for images of a dataset with these row_ids, any number of them."""
+    # The plus prevents SQLite from reading all images of the dataset.
+    return (literal_column("+images.dataset_id", String) == dataset_id) & images.c.row_id.in_(
+        values(json.dumps(list(row_ids)))
+    )
 
 
 def ranges(n: int, size: int) -> Iterator[tuple[int, int]]:
@@ -297,9 +288,10 @@ def load_records(
     end: int | None = None,
     *,
     image_ids: Collection[str] | None = None,
+    row_ids: Collection[int] | None = None,
     with_excluded: bool = True,
 ) -> list[ImageRecord]:
-    """Return the images at these positions, or with these IDs, with their current labels."""
+    """Return the images from one position to another, or with these row_ids or image_ids, with their current labels."""
     query = select(
         images.c.image_id,
         images.c.path,
@@ -309,7 +301,9 @@ def load_records(
         images.c.predefined_split,
         images.c.plan,
         images.c.about,
-    ).where(images.c.dataset_id == dataset_id, images.c.position >= start)
+    ).where(images.c.dataset_id == dataset_id if row_ids is None else are_rows(dataset_id, row_ids))
+    if start:
+        query = query.where(images.c.position >= start)
     if end is not None:
         query = query.where(images.c.position < end)
     if image_ids is not None:
@@ -333,17 +327,6 @@ def load_records(
             )
         )
     return records
-
-
-def load_versions(connection: Connection, dataset_id: str, positions: Sequence[int]) -> list[str]:
-    """Return the versions of the images at these positions, which are in order."""
-    if not positions:
-        return []
-    query = select(images.c.position, images.c.version).where(
-        images.c.dataset_id == dataset_id, images.c.position.between(positions[0], positions[-1])
-    )
-    versions = {row.position: row.version for row in connection.execute(query)}
-    return [versions[position] for position in positions]
 
 
 def load_dataset(connection: Connection, dataset_id: str) -> Dataset:
@@ -380,12 +363,11 @@ def as_dataset(row: AnyRow, records: Sequence[ImageRecord]) -> Dataset:
 
 def load_scan(connection: Connection, dataset_id: str) -> Scan:
     """Return the scan of the images that `load_dataset` returns."""
-    is_image = (images.c.dataset_id == image_facts.c.dataset_id) & (images.c.position == image_facts.c.position)
     rows = connection.execute(
         select(image_facts.c.facts, image_facts.c.reason)
-        .join(images, is_image)
-        .where(image_facts.c.dataset_id == dataset_id, ~images.c.is_excluded)
-        .order_by(image_facts.c.position)
+        .join(images, images.c.row_id == image_facts.c.row_id)
+        .where(images.c.dataset_id == dataset_id, ~images.c.is_excluded)
+        .order_by(images.c.position)
     )
     return Scan(tuple(facts_of(row.facts) if row.facts else Unreadable(reason_text(row.reason)) for row in rows))
 

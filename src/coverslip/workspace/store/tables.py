@@ -11,7 +11,6 @@ from sqlalchemy import (
     Dialect,
     Float,
     ForeignKey,
-    ForeignKeyConstraint,
     Index,
     Integer,
     MetaData,
@@ -79,8 +78,10 @@ inspections = Table(
 images = Table(
     "images",
     metadata,
-    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
-    Column("position", Integer, primary_key=True),  # 0-based
+    # Identifies the image permanently: it is kept when the dataset is read again, and never used for another image.
+    Column("row_id", Integer, primary_key=True),
+    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), nullable=False),
+    Column("position", Integer, nullable=False),  # 0-based; the order of the images, which can change
     Column("image_id", String, nullable=False),
     Column("path", PathText, nullable=False),  # absolute
     Column("shown_path", String, nullable=False),  # relative to the root
@@ -101,33 +102,31 @@ images = Table(
     Column("width_px", Integer),
     Column("height_px", Integer),
     Column("version", String, nullable=False),  # changes when the file does
+    # Each index also contains the row_id, as SQLite's row number.
+    Index("images_by_position", "dataset_id", "position", unique=True),
     Index("images_by_id", "dataset_id", "image_id"),
     Index("images_by_label", "dataset_id", "label", "position"),
     Index("images_by_group", "dataset_id", "group", "position"),
-    Index("images_by_pixels", "dataset_id", "pixel_hash", "label"),
+    Index("images_by_pixels", "dataset_id", "pixel_hash"),
     Index("images_by_problem", "dataset_id", "problem", "position"),
+    sqlite_autoincrement=True,  # a row_id is not used again after its image was removed
 )
 
 # Separate from images, so that galleries and counts of 100,000 images read few bytes for each.
 image_facts = Table(
     "image_facts",
     metadata,
-    Column("dataset_id", String, primary_key=True),
-    Column("position", Integer, primary_key=True),
+    Column("row_id", ForeignKey("images.row_id", ondelete="CASCADE"), primary_key=True),
     Column("facts", JSON(none_as_null=True)),  # of the decoded image; None if unreadable
     Column("reason", String),  # why it is unreadable
-    ForeignKeyConstraint(["dataset_id", "position"], ["images.dataset_id", "images.position"], ondelete="CASCADE"),
 )
 
 # The colors that a gallery shows until the thumbnails are loaded.
 image_colors = Table(
     "image_colors",
     metadata,
-    Column("dataset_id", String, primary_key=True),
-    Column("position", Integer, primary_key=True),
+    Column("row_id", ForeignKey("images.row_id", ondelete="CASCADE"), primary_key=True),
     Column("color", BigInteger, nullable=False),  # red, green, blue, shape: a byte each
-    ForeignKeyConstraint(["dataset_id", "position"], ["images.dataset_id", "images.position"], ondelete="CASCADE"),
-    sqlite_with_rowid=False,
 )
 
 label_changes = Table(
@@ -138,9 +137,18 @@ label_changes = Table(
     Column("made", String, nullable=False),  # ISO 8601, UTC
     Column("is_undone", Boolean, nullable=False),
     Column("label", String),  # the new label of all images
-    Column("before", JSON, nullable=False),  # [[position, label before], …]
     Column("made_by", String, nullable=False),  # the author of the request, else the user account of the app
     Column("job_id", String),  # the training, evaluation or prediction of the change; None: the dataset's gallery
+)
+
+# The images of a change of labels that are still in the dataset.
+changed_labels = Table(
+    "changed_labels",
+    metadata,
+    Column("change_id", ForeignKey("label_changes.id", ondelete="CASCADE"), primary_key=True),
+    Column("row_id", Integer, primary_key=True, index=True),
+    Column("earlier_label", String),
+    sqlite_with_rowid=False,
 )
 
 # Labels from the app of images that are no longer in the dataset, restored when the images come back.
@@ -158,7 +166,7 @@ confirmed_labels = Table(
     "confirmed_labels",
     metadata,
     Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
-    Column("image_id", String, primary_key=True),  # stable when the dataset is read again; positions are not
+    Column("image_id", String, primary_key=True),
     Column("label", String, nullable=False),
     Column("made", String, nullable=False),  # ISO 8601, UTC
     Column("made_by", String, nullable=False),  # the author of the request, else the user account of the app
@@ -217,7 +225,7 @@ corrections = Table(
     "corrections",
     metadata,
     Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
-    Column("row", Integer, primary_key=True),  # 0-based
+    Column("row_id", Integer, primary_key=True),  # of the prediction, from 0
     Column("label", String, nullable=False),  # the class of the image; if excluded: the reason
     Column("made", String, nullable=False),
     Column("made_by", String, nullable=False),  # the author of the request, else the user account of the app

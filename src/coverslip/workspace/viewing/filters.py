@@ -7,15 +7,16 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-from sqlalchemy import ColumnElement, Select, func, select, true
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from sqlalchemy import ColumnElement, Select, func, select, true, tuple_
 from sqlalchemy.dialects import sqlite
 
 from coverslip.datasets import Part
 from coverslip.errors import CoverslipError
 
+RowId = Annotated[int, Field(ge=1, lt=2**32)]
 Text = Annotated[str, StringConstraints(max_length=4_000, pattern=r"^[^\x00]*$")]
 Only = Literal[
     "unreadable",
@@ -69,12 +70,38 @@ class Filters(BaseModel):
     )
 
 
+class ImageSelection(BaseModel):
+    """Images of a dataset: a list of them, or all that match filters."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    images: Annotated[list[Annotated[Text, Field(min_length=1)]], Field(min_length=1, max_length=1_000_000)] | None = (
+        Field(default=None, description="Their image_ids. Give exactly one of `images`, `rows` and `filters`.")
+    )
+    rows: Annotated[list[RowId], Field(min_length=1, max_length=1_000_000)] | None = Field(
+        default=None, description="Their row_ids."
+    )
+    filters: Filters | None = Field(default=None, description="All images that match now; without filters, all images.")
+    except_rows: Annotated[list[RowId], Field(max_length=1_000_000)] = Field(
+        default=[], description="With `filters`: the row_ids of matching images that are not selected."
+    )
+
+    @model_validator(mode="after")
+    def _check_kind(self) -> Self:
+        if sum(each is not None for each in (self.images, self.rows, self.filters)) != 1:
+            raise ValueError("give exactly one of images, rows and filters")
+        if self.except_rows and self.filters is None:
+            raise ValueError("except_rows needs filters")
+        return self
+
+
 @dataclass(frozen=True, slots=True)
 class Gallery:
     """A table of images and its filters.
 
     Args:
-        position: 0-based; the default order, also among equal images.
+        row_id: the number of an image, which never changes.
+        position: the default order, also among equal images.
         path: the column for text search.
         named: columns by the filter of their values.
         only: conditions by the value of `only`.
@@ -83,6 +110,7 @@ class Gallery:
         in_part: the condition for images of the requested set.
     """
 
+    row_id: ColumnElement[int]
     position: ColumnElement[int]
     path: ColumnElement[str]
     named: Mapping[str, ColumnElement[Any]]  # Any: text, or none
@@ -92,23 +120,36 @@ class Gallery:
     in_part: ColumnElement[bool] | None = None
 
 
-def matching_query(gallery: Gallery, filters: Filters) -> Select[Any]:
-    """Return a query for the positions of the matching images, in order.
+def matching_query(gallery: Gallery, filters: Filters, after: int | None = None) -> Select[Any]:
+    """Return a query for the row_ids of the matching images, in order.
+
+    Args:
+        gallery: the table of images.
+        filters: the filters and the order.
+        after: only images that follow the image with this row_id.
 
     Raises:
         CoverslipError: the gallery does not support a filter.
     """
-    query = select(gallery.position).where(gallery.condition, *_conditions(gallery, filters))
+    query = select(gallery.row_id)
     if filters.sort == "position":
-        return query.order_by(gallery.position)
-    column = filters.sort.removeprefix("-")
-    if column in gallery.names:
-        return _by_name(query, gallery, column)
-    if column not in gallery.named:
-        raise _unsupported("sort", filters.sort)
-    by = gallery.named[column]
-    # Missing values, such as probabilities of unreadable images, are last in both directions.
-    return query.order_by((by.desc() if filters.sort.startswith("-") else by.asc()).nulls_last(), gallery.position)
+        order: list[ColumnElement[Any]] = [gallery.position]
+        keys: list[ColumnElement[Any]] = [gallery.position]
+    else:
+        column, is_descending = filters.sort.removeprefix("-"), filters.sort.startswith("-")
+        if column in gallery.names:
+            query, by = _with_rank(query, gallery, column)
+        elif column in gallery.named:
+            by = gallery.named[column]
+        else:
+            raise _unsupported("sort", filters.sort)
+        # Missing values, such as probabilities of unreadable images, are last in both directions.
+        order = [(by.desc() if is_descending else by.asc()).nulls_last(), gallery.position]
+        keys = [by.is_(None), func.coalesce(-by if is_descending else by, 0), gallery.position]
+    if after is not None:
+        last = query.with_only_columns(*keys).where(gallery.row_id == after)
+        query = query.where(tuple_(*keys) > last.correlate(None).scalar_subquery())
+    return query.where(gallery.condition, *_conditions(gallery, filters)).order_by(*order)
 
 
 def among(values: Iterable[object]) -> Select[Any]:
@@ -143,13 +184,13 @@ def _is_named(gallery: Gallery, name: str, value: str) -> ColumnElement[bool]:
     return gallery.named[name] == value if value else gallery.named[name].is_(None)
 
 
-def _by_name(query: Select[Any], gallery: Gallery, column: str) -> Select[tuple[int]]:
+def _with_rank(query: Select[Any], gallery: Gallery, column: str) -> tuple[Select[Any], ColumnElement[int]]:
+    """Return the query with the rank of each image in the order of names; None without a name."""
     ordered_names = func.json_each(json.dumps(list(gallery.names[column]))).table_valued("key", "value")
     # Materialized, so that SQLite creates an index: there may be as many groups as images.
     ranked = select(ordered_names.c.key, ordered_names.c.value).cte("ranked").prefix_with("MATERIALIZED")
-    return query.outerjoin_from(gallery.position.table, ranked, ranked.c.value == gallery.named[column]).order_by(
-        ranked.c.key.is_(None), ranked.c.key, gallery.position
-    )
+    is_named = ranked.c.value == gallery.named[column]
+    return query.outerjoin_from(gallery.position.table, ranked, is_named), ranked.c.key
 
 
 def _unsupported(name: str, value: str) -> CoverslipError:

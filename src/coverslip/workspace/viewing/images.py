@@ -1,13 +1,15 @@
 """Images of a dataset: filters, facts about each image, and label errors of trainings."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
+import numpy as np
 from pydantic import Field
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from coverslip.datasets import (
     name_as_text,
@@ -20,7 +22,8 @@ from coverslip.runs import LabelErrors, Run
 from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.rows import (
     AnyRow,
-    Page,
+    ImagesChanged,
+    are_rows,
     as_dataset,
     class_order,
     confirmed_ids,
@@ -34,7 +37,7 @@ from coverslip.workspace.store.rows import (
 )
 from coverslip.workspace.store.tables import image_facts, images, inspections
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing.filters import Filters, Gallery, Only, among, as_sqlite, matching_query
+from coverslip.workspace.viewing.filters import Filters, Gallery, ImageSelection, Only, among, as_sqlite, matching_query
 
 ImageProblem = Literal["unreadable", "duplicate", "conflicting"]
 
@@ -44,13 +47,14 @@ _DUPLICATE_FINDINGS = (
     "conflicting-labels",
     "duplicates",
 )  # findings of images with the same content
+_NOT_OF_IMAGES = {"confirmed", "near-duplicates"}  # filters and orders that depend on other tables
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
     """An image of a gallery."""
 
-    i: Annotated[int, Field(description="Its position in the dataset, from 0.")]
+    row_id: Annotated[int, Field(description="Its permanent number in the app.")]
     image_id: str
     path: Annotated[str, Field(description="Path relative to its folder or table.")]
     label: Annotated[str | None, Field(description="The current label.")]
@@ -79,7 +83,7 @@ class ImageFacts(Image):
     low: Annotated[list[float] | None, Field(description="0.1 percentile of each channel.")]
     high: Annotated[list[float] | None, Field(description="99.9 percentile of each channel.")]
     pixel_hash: str | None
-    equal_to: Annotated[list[int], Field(description="Images with the same pixels.")]
+    equal_to: Annotated[list[int], Field(description="row_ids of the first images with the same pixels.")]
     note: Annotated[str | None, Field(description="A note about reading it, or why it cannot be read.")]
     duplicates: Annotated[int, Field(description="Number of other images with the same pixels.")]
     size_bytes: int | None
@@ -88,7 +92,7 @@ class ImageFacts(Image):
 
 
 _COLUMNS = (
-    images.c.position.label("i"),
+    images.c.row_id,
     images.c.image_id,
     images.c.shown_path.label("path"),
     images.c.label,
@@ -113,27 +117,115 @@ class PictureSource:
     is_readable: bool
 
 
-def matching(workspace: Workspace, dataset_id: str, filters: Filters) -> list[tuple[int, str]]:
-    """Return positions and IDs of the matching images, in order, of one state of the database.
+def version_of_matches(workspace: Workspace, dataset_id: str, filters: Filters) -> str | None:
+    """Return a text that changes whenever other images may match.
+
+    It is None while the images are read, and for filters that depend on more than the images: on a training, on
+    confirmations, or on the search for near-duplicates.
+
+    Raises:
+        NotFound: there is no such dataset.
+    """
+    with workspace.engine.connect() as connection:
+        row = dataset_row(connection, dataset_id)
+    depends_on_more = filters.run is not None or {filters.only, filters.sort} & _NOT_OF_IMAGES
+    if row.state == "reading" or depends_on_more:
+        return None
+    return f"{row.revision} {filters.model_dump_json()}"
+
+
+def matching_rows(
+    workspace: Workspace, dataset_id: str, filters: Filters, *, offset: int = 0, limit: int | None = None
+) -> Any:  # Any: a NumPy array
+    """Return the row_ids of the matching images, in order, as unsigned integers of 32 bit.
 
     Raises:
         NotFound: there is no such dataset, or no such run.
         CoverslipError: a dataset does not support a filter, or a filter needs a run.
     """
-    with workspace.engine.connect() as connection:
-        row = dataset_row(connection, dataset_id)
-        query = matching_query(_gallery(connection, row, filters), filters).add_columns(images.c.image_id)
-        cursor = connection.connection.cursor()  # SQLite's own interface: 100,000 rows take a tenth of the time
-        return [(position, image_id) for position, image_id in cursor.execute(*as_sqlite(query))]
-
-
-def list_images(workspace: Workspace, dataset_id: str, filters: Filters, *, offset: int, limit: int) -> Page[Image]:
-    """Return a page of the matching images."""
     with read_transaction(workspace.engine) as connection:
         query = matching_query(_gallery(connection, dataset_row(connection, dataset_id), filters), filters)
-        total = connection.execute(select(func.count()).select_from(query.order_by(None).subquery())).scalar_one()
-        page = query.with_only_columns(*_COLUMNS).offset(offset).limit(limit)
-        return Page([Image(**row) for row in connection.execute(page).mappings()], total)
+        return _rows_of(connection, query.offset(offset).limit(limit))
+
+
+def selected_rows(connection: Connection, row: AnyRow, selection: ImageSelection) -> list[int]:
+    """Return the row_ids of selected images of a dataset.
+
+    Raises:
+        ImagesChanged: one of the images is not in the dataset.
+        NotFound, CoverslipError: as `matching_rows`.
+    """
+    if selection.filters is not None:
+        query = matching_query(_gallery(connection, row, selection.filters), selection.filters).order_by(None)
+        excepted = set(selection.except_rows)
+        return [row_id for row_id in _rows_of(connection, query).tolist() if row_id not in excepted]
+    requested = set(selection.rows or selection.images or ())
+    of_images = (images.c.dataset_id == row.id) & images.c.image_id.in_(among(requested))
+    is_requested = of_images if selection.rows is None else are_rows(row.id, selection.rows)
+    query = select(images.c.row_id).where(is_requested)
+    row_ids: list[int] = _rows_of(connection, query).tolist()
+    if len(row_ids) != len(requested):
+        raise ImagesChanged("images-changed", n_missing=len(requested) - len(row_ids))
+    return row_ids
+
+
+def _rows_of(connection: Connection, query: Select[Any]) -> Any:  # Any: a NumPy array
+    cursor = connection.connection.cursor()  # SQLite's own interface: 100,000 rows take a tenth of the time
+    return np.fromiter(chain.from_iterable(cursor.execute(*as_sqlite(query))), "<u4")
+
+
+@dataclass(frozen=True, slots=True)
+class ImageList:
+    """Some images of a dataset."""
+
+    items: list[Image]
+    next: Annotated[
+        int | None, Field(description="Give it as `after` to get the images that follow; null: these are the last.")
+    ]
+
+
+def list_images(
+    workspace: Workspace, dataset_id: str, filters: Filters, *, after: int | None = None, limit: int
+) -> ImageList:
+    """Return the first matching images, or those that follow the image with the row_id `after`.
+
+    Raises:
+        NotFound: there is no such dataset or image, or no such run.
+        CoverslipError: as `matching_rows`.
+    """
+    with read_transaction(workspace.engine) as connection:
+        row = dataset_row(connection, dataset_id)
+        if after is not None:
+            _refuse_missing_rows(connection, dataset_id, [after])
+        query = matching_query(_gallery(connection, row, filters), filters, after)
+        page = _images_of(connection, query.limit(limit + 1))
+    return ImageList(page[:limit], page[limit - 1].row_id if len(page) > limit else None)
+
+
+def images_of_rows(workspace: Workspace, dataset_id: str, row_ids: Sequence[int]) -> ImageList:
+    """Return these images in this order, without those that are no longer in the dataset.
+
+    Raises:
+        NotFound: there is no such dataset.
+    """
+    with read_transaction(workspace.engine) as connection:
+        dataset_row(connection, dataset_id)
+        query = select(images.c.row_id).where(are_rows(dataset_id, row_ids))
+        by_row = {image.row_id: image for image in _images_of(connection, query)}
+    return ImageList([by_row[row_id] for row_id in row_ids if row_id in by_row], None)
+
+
+def _images_of(connection: Connection, query: Select[Any]) -> list[Image]:
+    cursor = connection.execute(query.with_only_columns(*_COLUMNS, maintain_column_froms=True))
+    return [Image(**image) for image in cursor.mappings()]
+
+
+def _refuse_missing_rows(connection: Connection, dataset_id: str, row_ids: Collection[int]) -> None:
+    query = select(images.c.row_id).where(are_rows(dataset_id, row_ids))
+    present = set(connection.execute(query).scalars())
+    for row_id in row_ids:
+        if row_id not in present:
+            raise _no_image(row_id)
 
 
 def _gallery(connection: Connection, row: AnyRow, filters: Filters) -> Gallery:
@@ -162,6 +254,7 @@ def _gallery(connection: Connection, row: AnyRow, filters: Filters) -> Gallery:
         names["near-duplicates"] = _duplicates(connection, row.id)
         only["near-duplicates"] = images.c.image_id.in_(among(names["near-duplicates"]))
     return Gallery(
+        row_id=images.c.row_id,
         position=images.c.position,
         path=images.c.shown_path,
         named=named,
@@ -216,7 +309,7 @@ def _training(connection: Connection, filters: Filters) -> Run:
     return Run(folder)
 
 
-def facts_of(workspace: Workspace, dataset_id: str, position: int) -> ImageFacts:
+def facts_of(workspace: Workspace, dataset_id: str, row_id: int) -> ImageFacts:
     """Return the facts about an image.
 
     Raises:
@@ -225,15 +318,14 @@ def facts_of(workspace: Workspace, dataset_id: str, position: int) -> ImageFacts
     with workspace.engine.connect() as connection:
         dataset_row(connection, dataset_id)
         query = select(*_COLUMNS, images.c.pixel_hash, images.c.predefined_split, images.c.path.label("file"))
-        row = connection.execute(query.where(*_at(dataset_id, [position]))).mappings().one_or_none()
+        is_image = (images.c.dataset_id == dataset_id) & (images.c.row_id == row_id)
+        row = connection.execute(query.where(is_image)).mappings().one_or_none()
         if row is None:
-            raise _no_image(position)
+            raise _no_image(row_id)
         stored = connection.execute(
-            select(image_facts.c.facts, image_facts.c.reason).where(
-                image_facts.c.dataset_id == dataset_id, image_facts.c.position == position
-            )
+            select(image_facts.c.facts, image_facts.c.reason).where(image_facts.c.row_id == row_id)
         ).one_or_none()
-        duplicates, n_duplicates = _duplicates_of(connection, dataset_id, position, row["pixel_hash"])
+        duplicates, n_duplicates = _duplicates_of(connection, dataset_id, row_id, row["pixel_hash"])
     facts = stored.facts if stored is not None and stored.facts else {}
     try:
         size = workspace.allowed(row["file"]).stat().st_size
@@ -253,58 +345,53 @@ def facts_of(workspace: Workspace, dataset_id: str, position: int) -> ImageFacts
     )
 
 
-def picture_source(workspace: Workspace, dataset_id: str, position: int) -> PictureSource:
+def picture_source(workspace: Workspace, dataset_id: str, row_id: int) -> PictureSource:
     """Return the location of the pixels of an image.
 
     Raises:
         NotFound: there is no such dataset or image.
     """
-    return picture_sources(workspace, dataset_id, [position])[0]
+    return picture_sources(workspace, dataset_id, [row_id])[0]
 
 
 def picture_source_of(workspace: Workspace, dataset_id: str, image_id: str) -> PictureSource:
     """Return the location of the pixels of the image with this ID."""
-    query = select(images.c.position).where(images.c.dataset_id == dataset_id, images.c.image_id == image_id)
+    query = select(images.c.row_id).where(images.c.dataset_id == dataset_id, images.c.image_id == image_id)
     with workspace.engine.connect() as connection:
         dataset_row(connection, dataset_id)
-        position = connection.execute(query.limit(1)).scalar()
-    if position is None:
+        row_id = connection.execute(query.limit(1)).scalar()
+    if row_id is None:
         raise NotFound("no-image-with-id")
-    return picture_source(workspace, dataset_id, position)
+    return picture_source(workspace, dataset_id, row_id)
 
 
-def picture_sources(workspace: Workspace, dataset_id: str, positions: list[int]) -> list[PictureSource]:
+def picture_sources(workspace: Workspace, dataset_id: str, row_ids: Sequence[int]) -> list[PictureSource]:
     """Return the locations of the pixels of images, in the given order.
 
     Raises:
         NotFound: there is no such dataset, or one of the images is not in it.
     """
-    query = select(images.c.position, images.c.path, images.c.plan, images.c.version, images.c.problem)
+    query = select(images.c.row_id, images.c.path, images.c.plan, images.c.version, images.c.problem)
     with workspace.engine.connect() as connection:
-        rows = connection.execute(query.where(*_at(dataset_id, positions))).all()
+        rows = connection.execute(query.where(are_rows(dataset_id, row_ids))).all()
         if not rows:
             dataset_row(connection, dataset_id)
     sources = {
-        row.position: PictureSource(Path(row.path), plan_of(row.plan)[0], row.version, row.problem != "unreadable")
+        row.row_id: PictureSource(Path(row.path), plan_of(row.plan)[0], row.version, row.problem != "unreadable")
         for row in rows
     }
-    missing = [position for position in positions if position not in sources]
+    missing = [row_id for row_id in row_ids if row_id not in sources]
     if missing:
         raise _no_image(missing[0])
-    return [sources[position] for position in positions]
+    return [sources[row_id] for row_id in row_ids]
 
 
-def _no_image(position: int) -> NotFound:
-    return NotFound("no-image-at-position", position=position)
-
-
-def _at(dataset_id: str, positions: Iterable[int]) -> list[ColumnElement[bool]]:
-    """Return the conditions for any number of positions."""
-    return [images.c.dataset_id == dataset_id, images.c.position.in_(among(positions))]
+def _no_image(row_id: int) -> NotFound:
+    return NotFound("no-image-with-row-id", row_id=row_id)
 
 
 def _duplicates_of(
-    connection: Connection, dataset_id: str, position: int, pixel_hash: str | None
+    connection: Connection, dataset_id: str, row_id: int, pixel_hash: str | None
 ) -> tuple[list[int], int]:
     """Return the first images with the same pixels, and their number."""
     if pixel_hash is None:
@@ -312,10 +399,10 @@ def _duplicates_of(
     is_duplicate: Any = (
         images.c.dataset_id == dataset_id,
         images.c.pixel_hash == pixel_hash,
-        images.c.position != position,
+        images.c.row_id != row_id,
     )
     n = connection.execute(select(func.count()).where(*is_duplicate)).scalar_one()
-    query = select(images.c.position).where(*is_duplicate).order_by(images.c.position).limit(_MOST_EQUAL)
+    query = select(images.c.row_id).where(*is_duplicate).order_by(images.c.position).limit(_MOST_EQUAL)
     return list(connection.execute(query).scalars()), n
 
 

@@ -3,7 +3,7 @@ import { classOfKey } from '../../images/classes';
 import type { Review, Exclusion, PredictionRow } from '../../api/predictions';
 
 export interface Correction {
-  k: number;
+  row_id: number;
   before: Review;
   review: Review;
 }
@@ -79,10 +79,10 @@ export function mergeRows(
   fresh: readonly PredictionRow[],
   currentKey: number | null,
 ): PredictionRow[] {
-  const index = before.findIndex((row) => row.k === currentKey);
-  if (index < 0 || fresh.some((row) => row.k === currentKey)) return [...fresh];
-  const after = new Set(before.slice(index + 1).map((row) => row.k));
-  const place = fresh.findIndex((row) => after.has(row.k));
+  const index = before.findIndex((row) => row.row_id === currentKey);
+  if (index < 0 || fresh.some((row) => row.row_id === currentKey)) return [...fresh];
+  const after = new Set(before.slice(index + 1).map((row) => row.row_id));
+  const place = fresh.findIndex((row) => after.has(row.row_id));
   const end = place < 0 ? fresh.length : place;
   return [...fresh.slice(0, end), before[index]!, ...fresh.slice(end)];
 }

@@ -22,14 +22,14 @@ export class PredictionList {
   rows = $state.raw<readonly PredictionRow[]>([]);
   total = $state<number | null>(null); // null until loaded
   problem = $state.raw<unknown>(null);
-  currentKey = $state<number | null>(null); // `k` of the current row
+  currentKey = $state<number | null>(null); // row id of the current row
   isOpen = $state(false); // whether the viewer is open
-  readonly index = $derived(this.rows.findIndex((row) => row.k === this.currentKey));
+  readonly index = $derived(this.rows.findIndex((row) => row.row_id === this.currentKey));
   readonly row = $derived(this.rows[this.index]);
   readonly hasMore = $derived(this.total !== null && this.rows.length < this.total);
 
   /** Move the focus to a row; set by the page. */
-  onfocus: (k: number | null) => void = () => undefined;
+  onfocus: (rowId: number | null) => void = () => undefined;
   /** Called after each correction, because counts change. */
   oncorrected: () => void = () => undefined;
 
@@ -37,7 +37,7 @@ export class PredictionList {
   #corrections: readonly Correction[] = [];
   #isLoadingNext = false; // the next rows are loading
   #isStale = false; // new rows were not loaded because the viewer is open
-  #pinnedKey: number | null = null; // `k` of a row that does not match the filter but is current
+  #pinnedKey: number | null = null; // row id of a row that does not match the filter but is current
   #nextPage: Promise<void> | null = null;
   #reloadTimer: ReturnType<typeof setTimeout> | undefined;
   // Requests run one after another, so that no response overwrites a later one.
@@ -75,7 +75,7 @@ export class PredictionList {
         return false;
       }
       this.rows = mergeRows(this.rows, items, this.currentKey);
-      this.#pinnedKey = items.some((row) => row.k === this.currentKey) ? null : this.currentKey;
+      this.#pinnedKey = items.some((row) => row.row_id === this.currentKey) ? null : this.currentKey;
       return true;
     });
   }
@@ -83,8 +83,8 @@ export class PredictionList {
   /** Load the next rows. */
   more(): Promise<void> {
     this.#nextPage ??= this.#read(null, PAGE, (items) => {
-      const shownKeys = new Set(this.rows.map((row) => row.k));
-      this.rows = [...this.rows, ...items.filter((row) => !shownKeys.has(row.k))];
+      const shownKeys = new Set(this.rows.map((row) => row.row_id));
+      this.rows = [...this.rows, ...items.filter((row) => !shownKeys.has(row.row_id))];
       return true;
     }).finally(() => (this.#nextPage = null));
     return this.#nextPage;
@@ -99,7 +99,7 @@ export class PredictionList {
       const request = this.#request;
       const { show } = request;
       // Corrected rows leave the list of the server, so the offset does not count them.
-      const nListed = this.rows.filter((row) => row.k !== this.#pinnedKey && isListed(row, show)).length;
+      const nListed = this.rows.filter((row) => row.row_id !== this.#pinnedKey && isListed(row, show)).length;
       try {
         const page = await listPredictionRows(this.id, {
           ...request.query,
@@ -124,17 +124,17 @@ export class PredictionList {
       this.#isLoadingNext = false;
     }
     const index = this.index < 0 ? 0 : this.index + by;
-    this.go(this.rows[Math.min(Math.max(index, 0), this.rows.length - 1)]?.k ?? null);
+    this.go(this.rows[Math.min(Math.max(index, 0), this.rows.length - 1)]?.row_id ?? null);
     if (this.index > this.rows.length - 10 && this.hasMore) void this.more();
   }
 
-  go(k: number | null): void {
-    this.currentKey = k;
-    if (!this.isOpen) this.onfocus(k);
+  go(rowId: number | null): void {
+    this.currentKey = rowId;
+    if (!this.isOpen) this.onfocus(rowId);
   }
 
-  open(k: number): void {
-    this.currentKey = k;
+  open(rowId: number): void {
+    this.currentKey = rowId;
     this.isOpen = true;
   }
 
@@ -150,12 +150,12 @@ export class PredictionList {
   correct(row: PredictionRow, review: Review): Promise<void> {
     return this.#enqueue(async () => {
       // The row may have changed since the key was pressed.
-      const { correction, excluded } = this.rows.find(({ k }) => k === row.k) ?? row;
+      const { correction, excluded } = this.rows.find(({ row_id }) => row_id === row.row_id) ?? row;
       const before = { correction, excluded };
       if (isSameReview(review, before)) return;
-      const request = { k: row.k, before, review };
+      const request = { row_id: row.row_id, before, review };
       this.#corrections = [...this.#corrections, request];
-      if (!(await this.#send(row.k, review)))
+      if (!(await this.#send(row.row_id, review)))
         this.#corrections = this.#corrections.filter((step) => step !== request);
     });
   }
@@ -164,11 +164,11 @@ export class PredictionList {
     return this.#enqueue(async () => {
       const last = this.#corrections.at(-1);
       if (!last) return;
-      const isDone = await this.#send(last.k, last.before, last.review);
+      const isDone = await this.#send(last.row_id, last.before, last.review);
       if (isDone !== null) this.#corrections = this.#corrections.slice(0, -1);
       if (!isDone) return;
       notices.show(texts.predict.correctionRemoved);
-      if (this.rows.some((row) => row.k === last.k)) this.go(last.k);
+      if (this.rows.some((row) => row.row_id === last.row_id)) this.go(last.row_id);
     });
   }
 
@@ -176,10 +176,10 @@ export class PredictionList {
    * Send a correction. The result is false if the row has another correction, and null if the request can be
    * repeated.
    */
-  async #send(k: number, review: Review, undoes: Review | null = null): Promise<boolean | null> {
+  async #send(rowId: number, review: Review, undoes: Review | null = null): Promise<boolean | null> {
     try {
-      const after = await correctRow(this.id, k, review, undoes);
-      this.rows = this.rows.map((row) => (row.k === k ? after : row));
+      const after = await correctRow(this.id, rowId, review, undoes);
+      this.rows = this.rows.map((row) => (row.row_id === rowId ? after : row));
       this.oncorrected();
       return true;
     } catch (error) {

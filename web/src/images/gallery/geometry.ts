@@ -22,6 +22,35 @@ export function rowsInSight(layout: Layout, top: number, height: number, more = 
   return [Math.max(0, Math.min(first, layout.rows - 1)), Math.min(layout.rows - 1, Math.max(0, last))];
 }
 
+const MOST_PX = 15_000_000; // browsers limit the height of elements: Firefox to 17.9 million px, Chromium to 33.5
+
+/** A scroll position in a list that is higher than its element. */
+export interface Scrolled {
+  shown: number; // `scrollTop` of the element, in px
+  top: number; // distance from the top of the list, in px
+}
+
+/** The height of the element for a list of `length` px. */
+export const shownLength = (length: number): number => Math.min(length, MOST_PX);
+
+/** The length of the list for each px of the scroll bar; 1 if the element is as high as the list. */
+export function scrollScale(length: number, height: number): number {
+  return length <= MOST_PX ? 1 : (length - height) / (MOST_PX - height);
+}
+
+/**
+ * The position after a scroll event. Small steps, such as those of a wheel, have the same size in the list;
+ * others, such as those of the scroll bar, are in proportion to its length.
+ */
+export function scrolledFrom(before: Scrolled, shown: number, length: number, height: number): Scrolled {
+  const scale = scrollScale(length, height);
+  const step = shown - before.shown;
+  const isInside = shown > 0 && shown < shownLength(length) - height;
+  if (scale === 1) return { shown, top: shown };
+  const top = !isInside || Math.abs(step) > 2 * height ? shown * scale : before.top + step;
+  return { shown, top: Math.max(0, Math.min(length - height, top)) };
+}
+
 /** The nearest scroll position at which a cell is completely visible. */
 export function scrolledTo(layout: Layout, index: number, top: number, height: number): number {
   const start = Math.floor(index / layout.columns) * layout.pitch;

@@ -1,11 +1,20 @@
-// Placeholders of thumbnails: the average color in the shape of the image. The server sends four bytes for
-// each image: red, green, blue and shape. Shape 0 means that the color is not computed.
+// Placeholders of thumbnails: the average color in the shape of the image. The server sends eight bytes for
+// each image with a known color, in the order of row ids: the row id, red, green, blue and shape.
 
-export const BYTES = 4;
+export interface Colors {
+  n: number; // number of images with a known color
+  numbers: Uint32Array; // row ids at even places
+  bytes: Uint8Array;
+}
 
 export interface Placeholder {
   color: string; // CSS color
   clip: string; // CSS `clip-path` of the cell
+}
+
+export function colorsOf(buffer: ArrayBuffer): Colors {
+  const numbers = new Uint32Array(buffer);
+  return { n: numbers.length / 2, numbers, bytes: new Uint8Array(buffer) };
 }
 
 /** Shape 128 is a square, 160 is twice as wide as high, 96 is half as wide as high. */
@@ -17,19 +26,18 @@ export function clipOf(shape: number): string {
 
 const clips = Array.from({ length: 256 }, (_, shape) => clipOf(shape));
 
-export function placeholderOf(colors: Uint8Array, image: number): Placeholder | null {
-  const at = image * BYTES;
-  const shape = colors[at + 3];
-  if (!shape) return null;
+/** The placeholder of the image with this row id; null without a known color. */
+export function placeholderOf({ n, numbers, bytes }: Colors, row: number): Placeholder | null {
+  let [from, to] = [0, n];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if (numbers[2 * middle]! < row) from = middle + 1;
+    else to = middle;
+  }
+  if (from === n || numbers[2 * from] !== row) return null;
+  const at = 8 * from + 4;
   return {
-    color: `rgb(${colors[at]} ${colors[at + 1]} ${colors[at + 2]})`,
-    clip: clips[shape]!,
+    color: `rgb(${bytes[at]} ${bytes[at + 1]} ${bytes[at + 2]})`,
+    clip: clips[bytes[at + 3]!]!,
   };
-}
-
-/** Number of images without a color. */
-export function nMissing(colors: Uint8Array): number {
-  let n = 0;
-  for (let at = 3; at < colors.length; at += BYTES) if (!colors[at]) n += 1;
-  return n;
 }

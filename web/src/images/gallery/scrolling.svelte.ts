@@ -1,6 +1,15 @@
 // Scroll state of a gallery: which rows exist, and when visible cells are reported.
 import { tick } from 'svelte';
-import { layOut, rowsInSight, scrolledTo, type Layout } from './geometry';
+import {
+  layOut,
+  rowsInSight,
+  scrolledFrom,
+  scrolledTo,
+  scrollScale,
+  shownLength,
+  type Layout,
+  type Scrolled,
+} from './geometry';
 
 const GAP = 4; // between cells, in px
 const EDGE = 4; // space for the focus ring, in px
@@ -16,7 +25,7 @@ export class Scrolling {
   frame = $state.raw<HTMLElement>();
   width = $state(0);
   height = $state(0);
-  top = $state(0);
+  #at = $state.raw<Scrolled>({ shown: 0, top: 0 });
   #speed = 0; // rows per second
   #reportedAt = 0; // time of the last report, in ms
   #reportTimer: ReturnType<typeof setTimeout> | undefined;
@@ -33,9 +42,10 @@ export class Scrolling {
     const { n, size } = this.cells();
     return layOut(n, this.width - 2 * EDGE, size, GAP);
   });
-  readonly #inSight = $derived.by(() => rowsInSight(this.layout, this.top - EDGE, this.height, 1));
-  /** Height of all rows, in px. */
-  readonly length = $derived.by(() => this.layout.rows * this.layout.pitch + 2 * EDGE - GAP);
+  readonly #inSight = $derived.by(() => rowsInSight(this.layout, this.#at.top - EDGE, this.height, 1));
+  readonly #length = $derived.by(() => this.layout.rows * this.layout.pitch + 2 * EDGE - GAP); // of all rows, in px
+  /** Height of the element of all rows, in px. */
+  readonly length = $derived.by(() => shownLength(this.#length));
   readonly rowsPerPage = $derived.by(() => Math.floor(this.height / this.layout.pitch));
 
   /** Visible rows and the row of the focused cell, which must exist to keep the focus. */
@@ -48,9 +58,9 @@ export class Scrolling {
     return rows;
   }
 
-  /** Distance of a row from the top, in px. */
+  /** Distance of a row from the top of the element, in px. */
   offset(row: number): number {
-    return row * this.layout.pitch + EDGE;
+    return row * this.layout.pitch + EDGE + this.#at.shown - this.#at.top;
   }
 
   /** Report the visible cells soon. */
@@ -69,16 +79,17 @@ export class Scrolling {
 
   scrolled(): void {
     const at = performance.now();
-    const top = this.frame!.scrollTop;
+    this.#at = scrolledFrom(this.#at, this.frame!.scrollTop, this.#length, this.height);
+    const { top } = this.#at;
     if (at > this.#scrolled.at + 8) {
       this.#speed = (((top - this.#scrolled.top) / this.layout.pitch) * 1000) / (at - this.#scrolled.at);
       this.#scrolled = { at, top };
     }
-    this.top = top;
     this.report();
     clearTimeout(this.#restTimer);
     this.#restTimer = setTimeout(() => {
       this.#speed = Math.sign(this.#speed);
+      if (scrollScale(this.#length, this.height) !== 1) this.#to(this.#at.top); // small steps moved the scroll bar too far
       this.report();
     }, DELAY_MS);
   }
@@ -90,12 +101,12 @@ export class Scrolling {
 
   /** Scroll to a cell by the smallest distance. */
   to(index: number): void {
-    this.#to(scrolledTo(this.layout, index, this.frame!.scrollTop, this.height - 2 * EDGE));
+    this.#to(scrolledTo(this.layout, index, this.#at.top, this.height - 2 * EDGE));
   }
 
   /** Keep the same cells visible after the size of cells changed. */
   async relaid(before: Layout): Promise<void> {
-    const cell = Math.floor(this.top / before.pitch) * before.columns;
+    const cell = Math.floor(this.#at.top / before.pitch) * before.columns;
     await tick();
     this.#to(Math.floor(cell / this.layout.columns) * this.layout.pitch);
   }
@@ -106,7 +117,10 @@ export class Scrolling {
   }
 
   #to(top: number): void {
-    if (this.frame) this.frame.scrollTop = top;
-    this.top = this.frame?.scrollTop ?? 0;
+    if (!this.frame) return;
+    const scale = scrollScale(this.#length, this.height);
+    this.frame.scrollTop = top / scale;
+    const shown = this.frame.scrollTop;
+    this.#at = { shown, top: scale === 1 ? shown : Math.max(0, Math.min(this.#length - this.height, top)) };
   }
 }

@@ -1,17 +1,24 @@
 // Selection of cells by their index in the gallery (0-based). Functions return a new selection.
 
 export interface Selection {
-  readonly indices: ReadonlySet<number>;
+  readonly indices: ReadonlySet<number>; // the selected cells, or the others
+  readonly isInverted: boolean; // whether all cells but `indices` are selected
   readonly anchor: number; // start of a range
   readonly focus: number; // cell that keys act on
 }
 
-export const emptySelection: Selection = { indices: new Set(), anchor: 0, focus: 0 };
+export const emptySelection: Selection = { indices: new Set(), isInverted: false, anchor: 0, focus: 0 };
 
-function range(a: number, b: number): number[] {
-  const [from, to] = a < b ? [a, b] : [b, a];
-  return Array.from({ length: to - from + 1 }, (_, k) => from + k);
+function* range(a: number, b: number): Generator<number> {
+  for (let index = Math.min(a, b); index <= Math.max(a, b); index += 1) yield index;
 }
+
+export const isSelected = ({ indices, isInverted }: Selection, index: number): boolean =>
+  indices.has(index) !== isInverted;
+
+/** Number of selected cells among `n`. */
+export const nSelected = ({ indices, isInverted }: Selection, n: number): number =>
+  isInverted ? n - indices.size : indices.size;
 
 /** Click on a cell. A click selects one cell; Ctrl adds or removes it; Shift selects a range. */
 export function clicked(
@@ -19,16 +26,20 @@ export function clicked(
   index: number,
   { isToggle = false, isRange = false }: { isToggle?: boolean; isRange?: boolean } = {},
 ): Selection {
+  const { isInverted, anchor } = before;
+  if (!isToggle) {
+    const indices = new Set(isRange ? range(anchor, index) : [index]);
+    return { indices, isInverted: false, anchor: isRange ? anchor : index, focus: index };
+  }
+  const indices = new Set(before.indices);
   if (isRange) {
-    const indices = new Set([...(isToggle ? before.indices : []), ...range(before.anchor, index)]);
-    return { indices, anchor: before.anchor, focus: index };
+    for (const each of range(anchor, index))
+      if (isInverted) indices.delete(each);
+      else indices.add(each);
+    return { indices, isInverted, anchor, focus: index };
   }
-  if (isToggle) {
-    const indices = new Set(before.indices);
-    if (!indices.delete(index)) indices.add(index);
-    return { indices, anchor: index, focus: index };
-  }
-  return { indices: new Set([index]), anchor: index, focus: index };
+  if (!indices.delete(index)) indices.add(index);
+  return { indices, isInverted, anchor: index, focus: index };
 }
 
 /** Move the focus and select the cell; Shift extends the range. */
@@ -36,33 +47,33 @@ export function moved(before: Selection, index: number, isRange: boolean): Selec
   return clicked(before, index, { isRange });
 }
 
-export function all(before: Selection, n: number): Selection {
-  return { ...before, indices: new Set(Array.from({ length: n }, (_, k) => k)) };
+export function all(before: Selection): Selection {
+  return { ...before, indices: new Set(), isInverted: true };
 }
 
 export function cleared(before: Selection): Selection {
-  return { ...before, indices: new Set() };
+  return { ...before, indices: new Set(), isInverted: false };
 }
 
 /** Select the cell after the last selected one, after the selected cells were labeled. */
 export function advanced(before: Selection, n: number): Selection {
-  let last = before.focus;
-  for (const index of before.indices) if (index > last) last = index;
-  const next = Math.min(n - 1, last + 1);
-  return { indices: new Set([next]), anchor: next, focus: next };
+  let last = before.isInverted ? n - 1 : before.focus;
+  if (!before.isInverted) for (const index of before.indices) if (index > last) last = index;
+  return clicked(before, Math.min(n - 1, last + 1));
 }
 
 /** Indices of the selected cells, sorted. */
 export function selectedIndices(selection: Selection, n: number): number[] {
-  return [...selection.indices].filter((k) => k < n).sort((a, b) => a - b);
+  if (!selection.isInverted) return [...selection.indices].filter((k) => k < n).sort((a, b) => a - b);
+  return Array.from({ length: n }, (_, k) => k).filter((k) => !selection.indices.has(k));
 }
 
 /**
  * Index of the image to select after images left the list: the first one from `place` on that is still in the
  * list.
  */
-export function remaining(before: readonly string[], place: number, after: readonly string[]): number {
+export function remaining(before: Uint32Array, place: number, after: Uint32Array): number {
   const listed = new Set(after);
-  const next = before.slice(place).find((image) => listed.has(image));
+  const next = before.slice(place).find((row) => listed.has(row));
   return next === undefined ? after.length - 1 : after.indexOf(next);
 }

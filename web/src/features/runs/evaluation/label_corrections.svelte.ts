@@ -28,7 +28,7 @@ export class LabelCorrections {
     if (correction === before) return Promise.resolve();
     return this.#enqueue(async () => {
       try {
-        const { row: after, change } = await this.images.correct(row.k, correction);
+        const { row: after, change } = await this.images.correct(row.row_id, correction);
         if (change !== null) this.#history.push({ row, change });
         this.#show(after);
       } catch (error) {

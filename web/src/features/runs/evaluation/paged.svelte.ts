@@ -37,7 +37,7 @@ export class PagedRows {
 
   /** Replace a changed row. */
   replace(row: PictureRow): void {
-    this.items = this.items.map((item) => (item.k === row.k ? row : item));
+    this.items = this.items.map((item) => (item.row_id === row.row_id ? row : item));
   }
 
   /** Cancel the request of the next page. */

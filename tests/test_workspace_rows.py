@@ -1,0 +1,137 @@
+"""Images are addressed by numbers that stay, listed in pages and as a whole, and changed by filters."""
+
+from pathlib import Path
+
+import pytest
+from drawing import save_cell, save_cells
+from image_sets import App, workspace_in
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> App:
+    return App(workspace_in(tmp_path))
+
+
+@pytest.fixture
+def cells(tmp_path: Path) -> Path:
+    return save_cells(tmp_path / "cells", ("a", "b"), n=5)
+
+
+def row_by_path(app: App, where: str) -> dict[str, int]:
+    listed = app.get(f"{where}/images", limit=100)["items"]
+    return {Path(image["path"]).name: image["row_id"] for image in listed}
+
+
+def test_an_image_keeps_its_number_and_no_other_image_gets_it(app: App, cells: Path, tmp_path: Path) -> None:
+    where = f"datasets/{app.open(cells / 'a', is_labeled=False)['id']}"
+    before = row_by_path(app, where)
+    change = app.label(where, [3], "odd")["change"]
+    save_cell(cells / "a" / "0 first.png", 500)
+    (cells / "a" / "slide1_1.png").unlink()
+    app.send("POST", f"{where}/refresh")
+    app.wait(where.removeprefix("datasets/"))
+    after = row_by_path(app, where)
+    gone = before.pop("slide1_1.png")
+    new = after.pop("0 first.png")
+    assert after == before
+    assert new not in {*before.values(), gone}
+    (relabeled,) = app.undo(where, change)["rows"]
+    assert relabeled == before["slide1_4.png"]
+
+    sources = [{"path": str(cells / name)} for name in ("b", "a")]
+    app.send("PATCH", where, {"sources": sources})
+    app.wait(where.removeprefix("datasets/"))
+    both = {image["image_id"]: image["row_id"] for image in app.get(f"{where}/images")["items"]}
+    assert {Path(name).name: row for name, row in both.items() if name.startswith("a/")} == {
+        **after,
+        "0 first.png": new,
+    }
+    assert len(set(both.values())) == 10
+
+    app.send("POST", f"{where}/refresh")
+    other = f"datasets/{app.open(cells / 'b', is_labeled=False)['id']}"
+    assert not {*app.rows(other)} & {*both.values(), gone}
+    assert app.refused("GET", f"{other}/images/{new}")["code"] == "no-image-with-row-id"
+
+
+@pytest.mark.parametrize("query", [{}, {"label": "b"}, {"sort": "label"}, {"sort": "group"}, {"search": "slide0"}])
+def test_pages_after_an_image_are_those_of_the_whole_list(app: App, cells: Path, query: dict[str, str]) -> None:
+    dataset = app.open(cells, group_pattern="slide[01]")  # images of slide2 are in no group
+    where = f"datasets/{dataset['id']}"
+    app.label(where, [2, 7], None)
+    rows = app.rows(where, **query)
+    listed: list[int] = []
+    after: dict[str, int] = {}
+    while True:
+        page = app.get(f"{where}/images", limit=2, **query, **after)
+        listed += [image["row_id"] for image in page["items"]]
+        if page["next"] is None:
+            break
+        after = {"after": page["next"]}
+    assert listed == rows
+    assert app.rows(where, **query, offset=1, limit=2) == rows[1:3]
+    assert app.refused("GET", f"{where}/images?after=4000000")["status"] == 404
+
+
+def test_images_are_listed_by_number_in_the_order_of_the_request(app: App, cells: Path) -> None:
+    where = f"datasets/{app.open(cells)['id']}"
+    rows = app.rows(where)
+    page = app.get(f"{where}/images", rows=f"{rows[3]},{rows[0]},4000000,{rows[9]}")
+    assert ([image["row_id"] for image in page["items"]], page["next"]) == ([rows[3], rows[0], rows[9]], None)
+    for query in (f"rows={rows[0]}&label=a", f"rows={rows[0]}&limit=1", "rows=", "rows=a", f"rows={'1,' * 256}1"):
+        assert app.refused("GET", f"{where}/images?{query}")["status"] == 422
+
+
+def test_a_list_is_sent_again_only_after_a_change(app: App, cells: Path) -> None:
+    where = f"datasets/{app.open(cells)['id']}"
+
+    def status(query: str, tag: str) -> int:
+        return app.client.get(f"/api/v1/{where}/rows?{query}", headers={"If-None-Match": tag}).status_code
+
+    tags = {query: app.client.get(f"/api/v1/{where}/rows?{query}").headers["etag"] for query in ("label=a", "limit=3")}
+    assert [status(query, tag) for query, tag in tags.items()] == [304, 304]
+    assert status("label=b", tags["label=a"]) == 200
+    tags["only=confirmed"] = app.client.get(f"/api/v1/{where}/rows?only=confirmed").headers["etag"]
+    assert status("only=confirmed", tags["only=confirmed"]) == 304
+    app.send("POST", f"{where}/confirmed-labels", {"filters": {"label": "a"}, "is_confirmed": True})
+    assert status("only=confirmed", tags["only=confirmed"]) == 200
+    app.label(where, [0], "b")
+    assert status("label=a", tags["label=a"]) == 200
+
+
+def test_changes_apply_to_all_images_that_match(app: App, cells: Path) -> None:
+    where = f"datasets/{app.open(cells)['id']}"
+    before = app.get(where)
+    rows = app.rows(where, label="a")
+    body = {"filters": {"label": "a"}, "except_rows": [rows[1]], "label": "new"}
+    changed = app.send("POST", f"{where}/labels", body)
+    assert changed["n"] == 4
+    assert app.rows(where, label="a") == [rows[1]]
+    undone = app.undo(where, changed["change"])
+    assert (undone["n"], undone["rows"]) == (4, [rows[0], *rows[2:]])
+    assert {each["name"]: each["n"] for each in undone["dataset"]["classes"]} == {"a": 5, "b": 5, "new": 0}
+
+    excluded = app.send("POST", f"{where}/exclusions", {"filters": {"search": "slide1"}, "is_excluded": True})
+    assert excluded["n"] == len(app.rows(where, only="excluded")) == excluded["dataset"]["n_excluded"] == 4
+    assert not set(excluded["dataset"]["thumbnail_images"]) & set(app.rows(where, only="excluded"))
+    assert app.send("POST", f"{where}/exclusions/undo", {"change": excluded["change"]})["n"] == 4
+    after = app.get(where)
+    assert {key: after[key] for key in ("n_labeled", "n_excluded", "n_label_changes", "thumbnail_images")} == {
+        key: before[key] for key in ("n_labeled", "n_excluded", "n_label_changes", "thumbnail_images")
+    }
+    assert app.send("POST", f"{where}/labels", {"filters": {"label": "none"}, "label": "b"})["change"] is None
+
+
+@pytest.mark.parametrize(
+    "selection",
+    [
+        {},
+        {"rows": [1], "filters": {}},
+        {"rows": []},
+        {"images": ["x"], "except_rows": [1]},
+        {"filters": {"only": "no"}},
+    ],
+)
+def test_a_change_names_its_images_in_one_way(app: App, cells: Path, selection: dict[str, object]) -> None:
+    where = f"datasets/{app.open(cells)['id']}"
+    assert app.refused("POST", f"{where}/labels", {**selection, "label": "x"})["status"] == 422
