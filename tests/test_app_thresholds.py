@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from small_workspace import API, QUICK, ended, new_workspace, open_images, queue_run, trained_here, until, write_cells
+from small_workspace import API, QUICK, ended, new_workspace, open_images, trained_here, write_cells
 from tables import rows_of
 
 from coverslip.app.server import create_app
@@ -69,9 +69,8 @@ def test_a_threshold_is_chosen_by_a_wish_and_numbers_follow(tmp_path: Path) -> N
     workspace = new_workspace(tmp_path)
     cells = open_images(workspace, write_cells(workspace.roots[0] / "cells", 180), group_pattern=r"slide\d+")
     recipe = {**QUICK, "classes.merge": {"other": ["large", "medium"]}}
+    run = trained_here(workspace, cells, recipe)
     with TestClient(create_app(workspace)) as client:
-        run = queue_run(client, cells, recipe)
-        until(lambda: client.get(f"{API}/runs/{run}").json()["state"] == "done")
         before = client.get(f"{API}/runs/{run}/thresholds").json()
         assert (before["decide_by"], before["threshold"]) == ("highest", 0.5)
         assert before["calibrated_on"] == "validation images"
