@@ -179,7 +179,7 @@ def main() -> None:
     asked = parser.parse_args()
     program = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if program is None:
-        raise SystemExit("There is no Chromium: .ci/chromium says how to get it.")
+        raise SystemExit("There is no Chromium: .ci/browsers says how to get it.")
     from playwright.sync_api import sync_playwright
 
     print(f"{os.cpu_count()} cores, load of the machine before: {os.getloadavg()[0]:.1f}\n")

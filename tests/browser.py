@@ -40,7 +40,9 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 _CHROME_ON_A_MAC = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
 _SIZE = {"width": 1280, "height": 800}
 _SECONDS_TO_START = 60  # a busy machine; two are usual
-_MOST_MS = 60_000  # that a page is waited for; likewise
+_SECONDS = 15  # that tests wait for a page or an answer; one is usual
+_JOB_SECONDS = 240  # that a job may take: a training, a prediction, an evaluation, a study, a measurement
+JOB_MS = 1000 * _JOB_SECONDS
 _MOST_TABS = 300
 
 
@@ -106,7 +108,7 @@ class RunningApp:
         except urllib.error.HTTPError as error:
             raise AssertionError(f"{method} {path}: {error.read().decode()}") from error
 
-    def until(self, path: str, is_so: Callable[[Any], Any], seconds: float = 300) -> Any:
+    def until(self, path: str, is_so: Callable[[Any], Any], seconds: float = _SECONDS) -> Any:
         """The JSON at an address of the API as soon as it is as wanted."""
         end = time.monotonic() + seconds
         while not is_so(found := self.get(path)):
@@ -117,11 +119,12 @@ class RunningApp:
     def opened(self, *sources: Path, **how: Any) -> Any:
         """A dataset that has been read."""
         made = self.send("datasets", {"sources": [{"path": str(source)} for source in sources], **how})
-        return self.until(f"datasets/{made['id']}", lambda found: found["state"] != "reading")
+        return self.until(f"datasets/{made['id']}", lambda found: found["state"] != "reading", _JOB_SECONDS)
 
     def ended(self, path: str) -> Any:
         """A training or prediction that came to its end."""
-        return self.until(path, lambda found: found["state"] not in ("queued", "starting", "running", "stopping"))
+        going = ("queued", "starting", "running", "stopping")
+        return self.until(path, lambda found: found["state"] not in going, _JOB_SECONDS)
 
     def trained(self, dataset_id: str, recipe: dict[str, Any], name: str | None = None) -> str:
         """A training that is done, but by this process; its id."""
@@ -276,19 +279,27 @@ def chromium() -> str | None:
     return found or (str(_CHROME_ON_A_MAC) if _CHROME_ON_A_MAC.exists() else None)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Fail before the first test if tests in a browser are selected and cannot run; a skip would hide them all."""
+    if session.config.option.collectonly or not any("browser" in getattr(i, "fixturenames", ()) for i in session.items):
+        return
+    if not PAGES.exists():
+        session.shouldfail = "The pages of the app are not built. Run: make pages"
+    elif chromium() is None:
+        session.shouldfail = "Chromium is not installed. Run: .ci/browsers"
+    if session.shouldfail:  # workers pass it on to the main process
+        raise session.Failed(session.shouldfail)
+
+
 @pytest.fixture(scope="session")
 def browser() -> "Iterator[Browser]":
     """Chromium, to which the rest of the world does not exist."""
-    if not PAGES.exists():
-        pytest.skip("the pages are not built: make pages")
-    program = chromium()
-    if program is None:
-        pytest.skip("there is no Chromium: .ci/chromium says how to get it")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=program,
+            executable_path=chromium(),
             args=["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
         )
         yield browser
@@ -297,7 +308,7 @@ def browser() -> "Iterator[Browser]":
 
 def _new_context(browser: "Browser", app: RunningApp, *, bypass_csp: bool = False) -> "BrowserContext":
     context = browser.new_context(base_url=app.address, viewport=_SIZE, reduced_motion="reduce", bypass_csp=bypass_csp)
-    context.set_default_timeout(_MOST_MS)
+    context.set_default_timeout(1000 * _SECONDS)
     return context
 
 

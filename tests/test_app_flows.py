@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import FINETUNE, LONG_CLASS, RunningApp, Stock, open_page
+from browser import FINETUNE, JOB_MS, LONG_CLASS, RunningApp, Stock, open_page
 from drawing import write_cells
 
 from coverslip.synthetic_cells import write_sample_images
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 Tab = Callable[[RunningApp], "Page"]
-PATIENT_MS = 120_000  # a training, on a busy machine
 TITLES = {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "macro_f1": "Macro-F1"}
 
 
@@ -40,7 +39,7 @@ def train_by_clicks(page: "Page", name: str) -> None:
     page.get_by_label("Name of the training").fill(name)
     page.get_by_role("button", name="Start training").click()
     page.wait_for_url(re.compile(r"/runs/\w+$"))
-    page.get_by_role("heading", name="Limitations").wait_for(timeout=PATIENT_MS)
+    page.get_by_role("heading", name="Limitations").wait_for(timeout=JOB_MS)
 
 
 def check_numbers(page: "Page", app: RunningApp) -> None:
@@ -87,7 +86,7 @@ def predict_by_clicks(page: "Page", folder: list[str], n_images: int) -> list[di
     page.get_by_text(f"Selected: {folder[-1]}").wait_for()
     page.get_by_role("button", name="Predict", exact=True).click()
     page.wait_for_url("**/predictions/*")
-    page.get_by_role("link", name="Download CSV").wait_for(timeout=PATIENT_MS)
+    page.get_by_role("link", name="Download CSV").wait_for(timeout=JOB_MS)
     page.get_by_role("navigation", name="Show").get_by_role("link", name=f"All images {n_images}").wait_for()
     rows = page.get_by_role("button", name=re.compile("^Open "))
     rows.nth(n_images - 1).wait_for()
@@ -107,7 +106,7 @@ def test_from_sample_images_to_a_table_of_predictions(
     open_page(page, "/")
     page.get_by_role("button", name="Use the sample images").click()
     page.wait_for_url("**/datasets/samples")
-    page.get_by_role("heading", name=f"{len(drawn.slides)} groups").wait_for(timeout=PATIENT_MS)
+    page.get_by_role("heading", name=f"{len(drawn.slides)} groups").wait_for(timeout=JOB_MS)
     page.get_by_text("neutrophil").first.wait_for()
     train_by_clicks(page, "My first")
     page.get_by_role("heading", name="My first", level=1).wait_for()
@@ -262,7 +261,7 @@ def test_a_training_outlives_the_browser_and_the_app(
     page.wait_for_url(re.compile(r"/runs/\w+$"))
     address = page.url
     run = address.rpartition("/")[2]
-    page.get_by_role("heading", name="First results").wait_for(timeout=PATIENT_MS)
+    page.get_by_role("heading", name="First results").wait_for(timeout=JOB_MS)
     page.close()
     app.end(signal.SIGKILL)
     status = json.loads((next((app.workspace / "runs").glob(f"*{run}")) / "status.json").read_text())
@@ -270,7 +269,7 @@ def test_a_training_outlives_the_browser_and_the_app(
     app.start()
     page = other_page(app)
     open_page(page, address)
-    page.get_by_role("heading", name="Limitations").wait_for(timeout=PATIENT_MS)
+    page.get_by_role("heading", name="Limitations").wait_for(timeout=JOB_MS)
     page.get_by_role("link", name="Training", exact=True).click()
     assert epochs_on_the_page(page) == [str(n) for n in range(21)]
     found = app.get(f"runs/{run}")
@@ -281,17 +280,17 @@ def test_a_training_outlives_the_browser_and_the_app(
 def test_a_training_is_stopped_and_goes_on_by_its_buttons(page: "Page", stock: Stock) -> None:
     run = stock.app.send("runs", {"dataset_id": stock.images, "recipe": {**FINETUNE, "epochs": 400}})["id"]
     open_page(page, f"/runs/{run}")
-    page.get_by_text("Epoch 2 of 400").first.wait_for(timeout=PATIENT_MS)
+    page.get_by_text("Epoch 2 of 400").first.wait_for(timeout=JOB_MS)
     page.get_by_role("button", name="Stop (resume later)").click()
     page.get_by_text("The best classifier so far is saved. You can resume the training from this point.").wait_for(
-        timeout=PATIENT_MS
+        timeout=JOB_MS
     )
     stopped = stock.app.get(f"runs/{run}")
     assert (stopped["state"], stopped["has_classifier"]) == ("stopped", True)
     page.get_by_role("button", name="Resume").click()
-    page.get_by_text(f"Epoch {stopped['epoch'] + 2} of 400").first.wait_for(timeout=PATIENT_MS)
+    page.get_by_text(f"Epoch {stopped['epoch'] + 2} of 400").first.wait_for(timeout=JOB_MS)
     page.get_by_role("button", name="Stop (resume later)").click()
-    page.get_by_role("button", name="Resume").wait_for(timeout=PATIENT_MS)
+    page.get_by_role("button", name="Resume").wait_for(timeout=JOB_MS)
     n = stock.app.get(f"runs/{run}")["epoch"]
     assert epochs_on_the_page(page) == [str(k) for k in range(n + 1)]
     open_page(page, f"/predict?classifier={run}")

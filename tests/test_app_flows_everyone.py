@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import FINETUNE, Stock, check_accessible, check_focus_ring, check_for_everyone, open_page
+from browser import FINETUNE, JOB_MS, Stock, check_accessible, check_focus_ring, check_for_everyone, open_page
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -97,7 +97,7 @@ def evaluate(page: "Page") -> None:
     page.get_by_role("textbox", name="Name").fill("Once more")
     page.get_by_role("button", name="Evaluate", exact=True).click()
     page.get_by_role("heading", level=1, name="Once more").wait_for()
-    page.get_by_role("heading", name="Comparison with the test set of the run").wait_for()
+    page.get_by_role("heading", name="Comparison with the test set of the run").wait_for(timeout=JOB_MS)
     page.get_by_text(re.compile("were training or validation images")).wait_for()
 
 
@@ -175,7 +175,7 @@ def test_a_training_that_goes_on_is_accessible_and_says_what_a_stop_leaves(page_
     page.get_by_role("button", name="Resume").wait_for()
     stock.app.send(f"runs/{waiting}", method="DELETE")
     open_page(page, f"/runs/{run}")
-    page.get_by_text(" of 400").first.wait_for(timeout=120_000)
+    page.get_by_text(" of 400").first.wait_for(timeout=JOB_MS)
     page.get_by_text(" since the start").wait_for()
     page.get_by_role("heading", name="First results preliminary").wait_for()
     page.get_by_text("These results are computed on validation images").wait_for()
@@ -183,7 +183,7 @@ def test_a_training_that_goes_on_is_accessible_and_says_what_a_stop_leaves(page_
     assert check_focus_ring(page)
     page.get_by_role("button", name="Stop (resume later)").click()
     page.get_by_text("There is no classifier yet, but progress up to this point is saved.").first.wait_for(
-        timeout=120_000
+        timeout=JOB_MS
     )
     check_accessible(page)
     assert stock.app.get(f"runs/{run}")["has_classifier"] is False

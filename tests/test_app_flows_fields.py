@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from browser import RunningApp, open_page
+from browser import JOB_MS, RunningApp, open_page
 from PIL import Image
-from test_app_flows import PATIENT_MS, train_by_clicks
+from test_app_flows import train_by_clicks
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -62,7 +62,7 @@ def test_from_fields_with_boxes_to_corrected_predictions(
     page.get_by_text("Selected:").wait_for()
     page.get_by_role("button", name="Predict", exact=True).click()
     page.wait_for_url("**/predictions/*")
-    page.get_by_role("link", name="Download CSV").wait_for(timeout=PATIENT_MS)
+    page.get_by_role("link", name="Download CSV").wait_for(timeout=JOB_MS)
     page.get_by_role("navigation", name="Show").get_by_role("link", name="All images 24").wait_for()
     crops = page.get_by_role("button", name=re.compile("^Open field"))
     crops.nth(23).wait_for()

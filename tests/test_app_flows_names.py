@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import IMAGE_CLASS, LONG_CLASS, QUICK, SCRIPT_CLASS, RunningApp, Stock, open_page
+from browser import IMAGE_CLASS, JOB_MS, LONG_CLASS, QUICK, SCRIPT_CLASS, RunningApp, Stock, open_page
 from drawing import write_cells
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 pytestmark = pytest.mark.slow
-
-PATIENT_MS = 120_000
 RESULT_TABS = (
     *("summary", "metrics", "confusion", "misclassified", "threshold", "curves", "calibration", "data", "training"),
     "details",
@@ -194,8 +192,8 @@ def test_a_classifier_goes_from_one_app_to_another(
     check_whole(there)
     there.get_by_label("Files …").set_input_files(sorted((stock.app.root / "new").glob("slide*.png")))
     there.get_by_role("button", name="Predict", exact=True).click()
-    there.get_by_role("link", name="All images 12").wait_for(timeout=PATIENT_MS)
-    there.get_by_role("link", name="Download CSV").wait_for(timeout=PATIENT_MS)
+    there.get_by_role("link", name="All images 12").wait_for(timeout=JOB_MS)
+    there.get_by_role("link", name="Download CSV").wait_for(timeout=JOB_MS)
     # What the first app said of the same images.
     said = {Path(row["path"]).name: row["predicted"] for row in rows_of(stock.app, stock.prediction)}
     brought = {Path(row["path"]).name: row["predicted"] for row in rows_of(app, there.url.rpartition("/")[2])}

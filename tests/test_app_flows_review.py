@@ -234,8 +234,8 @@ def test_corrections_join_the_training_set_and_it_is_trained_again(page: "Page",
     page.get_by_role("button", name="Add corrections").click()
 
     def answer_late(route: "Route") -> None:  # what changes elsewhere makes the page ask for all datasets meanwhile
-        review.app.opened(write_cells(review.app.root / "others", 6))
-        time.sleep(3)
+        with page.expect_request("**/api/v1/datasets?*"):
+            review.app.opened(write_cells(review.app.root / "others", 6))
         route.continue_()
 
     page.route(f"**/api/v1/datasets/{run['dataset_id']}", answer_late, times=1)

@@ -4,7 +4,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import Stock, open_page, tiny_plan
+from browser import JOB_MS, Stock, open_page, tiny_plan
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -62,7 +62,7 @@ def test_a_study_is_started_watched_and_compared(page: "Page", stock: Stock) -> 
     page.get_by_role("heading", level=1, name="From the browser").wait_for()
     trainings = page.get_by_role("region", name="Trainings").get_by_role("row")
     trainings.nth(2).wait_for()
-    page.get_by_role("columnheader", name="Conclusion").wait_for(timeout=240_000)
+    page.get_by_role("columnheader", name="Conclusion").wait_for(timeout=JOB_MS)
     assert trainings.get_by_text("done").count() == 2
     assert page.get_by_role("img", name="of each network on Cells of two clinics").count() == 1
     trainings.get_by_role("link", name="smaller images").click()

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 from browser import QUICK, Stock, open_page
 from clipping import clipped_text
-
-expect = pytest.importorskip("playwright.sync_api").expect
+from playwright.sync_api import expect
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -124,6 +123,29 @@ def test_totals_of_a_confusion_matrix_stay_in_sight_where_it_scrolls(page: "Page
     place = total.bounding_box()
     assert place is not None
     assert place["x"] + place["width"] <= 340
+
+
+def test_values_of_curves_are_read_by_keys_and_by_the_pointer(page: "Page", stock: Stock) -> None:
+    curves = stock.app.get(f"runs/{stock.run}/results")["roc"]
+    last = len(curves[0]["fpr"]) - 1
+    open_page(page, f"/runs/{stock.run}?tab=curves")
+    plot = page.get_by_role("slider").first
+    plot.focus()
+    for key, k in (("ArrowRight", 1), ("End", last), ("ArrowRight", last), ("ArrowLeft", last - 1), ("Home", 0)):
+        page.keyboard.press(key)
+        expect(plot).to_have_attribute("aria-valuenow", str(k))
+        values = plot.get_attribute("aria-valuetext") or ""
+        assert values.startswith(curves[0]["class_name"])
+        assert values.endswith(f": {curves[0]['tpr'][k]:.3f}"), values
+    page.keyboard.press("ArrowDown")
+    expect(page.locator(".plot p")).to_contain_text(curves[1]["class_name"])
+    page.keyboard.press("Escape")
+    expect(page.locator(".plot p")).to_have_count(0)
+    page.get_by_role("heading", level=1).click()
+    plot.hover()
+    expect(page.locator(".plot p")).to_have_count(1)
+    page.mouse.move(0, 0)
+    expect(page.locator(".plot p")).to_have_count(0)
 
 
 @pytest.mark.exhaustive

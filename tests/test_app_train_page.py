@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from browser import QUICK, RunningApp, check_for_everyone, open_page
 from drawing import write_cells
+from playwright.sync_api import expect
 from test_app_recipes import HERLEV, RECIPES
 from trained import can_have_weights
 
 from coverslip.runs import Pretraining, Recipe, load_recipe, recipe_keys
-
-expect = pytest.importorskip("playwright.sync_api").expect
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route

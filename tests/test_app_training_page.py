@@ -5,17 +5,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import FINETUNE, Stock, open_page
+from browser import FINETUNE, JOB_MS, Stock, open_page
+from playwright.sync_api import expect
 
 from coverslip.runs import load_recipe
-
-expect = pytest.importorskip("playwright.sync_api").expect
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 pytestmark = pytest.mark.slow
-PATIENT_MS = 240_000
 
 
 def test_the_final_classifier_of_folds_has_the_number_of_all_images_and_no_empty_scores(
@@ -40,7 +38,7 @@ def test_the_final_classifier_of_folds_has_the_number_of_all_images_and_no_empty
 def test_a_training_is_finished_by_its_button_and_tested(page: "Page", stock: Stock) -> None:
     run = stock.app.send("runs", {"dataset_id": stock.images, "recipe": {**FINETUNE, "epochs": 400}})["id"]
     open_page(page, f"/runs/{run}")
-    page.get_by_text("Epoch 3 of 400").first.wait_for(timeout=PATIENT_MS)
+    page.get_by_text("Epoch 3 of 400").first.wait_for(timeout=JOB_MS)
     story = stock.app.get(f"runs/{run}")
     (training,) = story["trainings"]
     assert (training["checkpoint_selection"], training["selected_epoch"], training["selected_stage"]) == (
@@ -55,7 +53,7 @@ def test_a_training_is_finished_by_its_button_and_tested(page: "Page", stock: St
     expect(page.locator("tbody .tag")).to_have_count(0)
     page.get_by_role("button", name="Finish now and evaluate").click()
     page.get_by_role("dialog").get_by_role("button", name="Finish now", exact=True).click()
-    page.get_by_role("link", name="Predict new images").wait_for(timeout=PATIENT_MS)
+    page.get_by_role("link", name="Predict new images").wait_for(timeout=JOB_MS)
     done = stock.app.get(f"runs/{run}")
     recipe = load_recipe(Path(done["folder"]) / "recipe.yaml")
     assert (done["state"], done["can_finish"], done["is_finishing"]) == ("done", False, False)

@@ -4,7 +4,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import IMAGE_CLASS, LONG_CLASS, QUICK, Stock, open_page
+from browser import IMAGE_CLASS, JOB_MS, LONG_CLASS, QUICK, Stock, open_page
 
 from coverslip.evaluation import predictive_values
 from coverslip.reports.words import number
@@ -86,5 +86,5 @@ def test_distances_of_two_datasets_are_measured_with_advice(page: "Page", stock:
     card = page.get_by_role("region", name="Distance to other datasets")
     card.get_by_role("checkbox").first.check()
     card.get_by_role("button", name="Measure").click()
-    card.get_by_text("Measure it: train with and without").wait_for(timeout=240_000)
+    card.get_by_text("Measure it: train with and without").wait_for(timeout=JOB_MS)
     assert card.get_by_role("row").count() == 2

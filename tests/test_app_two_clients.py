@@ -7,6 +7,7 @@ import pytest
 from browser import RunningApp, open_page
 from drawing import save_cell, save_cells, write_cells
 from image_sets import App, ids_at, workspace_in
+from playwright.sync_api import expect
 from small_workspace import QUICK, new_workspace, open_images, predicted_here, trained_here
 
 from coverslip.errors import CoverslipError
@@ -263,8 +264,7 @@ def test_two_people_label_one_dataset_and_each_undoes_only_the_own_changes(
 
         page.keyboard.press("Control+z")
         until({ids[2]: "medium"})
-        sync_api = pytest.importorskip("playwright.sync_api")
-        sync_api.expect(page.get_by_role("button", name="Undo (Ctrl-Z)")).to_be_disabled()  # the other is not its own
+        expect(page.get_by_role("button", name="Undo (Ctrl-Z)")).to_be_disabled()  # the other is not its own
         page.keyboard.press("Control+z")
         page.keyboard.press("Control+Shift+Z")
         until({ids[0]: "small", ids[2]: "medium"})

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import os
 import subprocess
 import sys
 import tomllib
@@ -175,6 +176,18 @@ print(fastest_engine(torch.nn.Flatten(), np.zeros((1, 3, 8, 8), np.float32)).nam
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "pytorch"
+
+
+@pytest.mark.slow
+def test_tests_in_a_browser_fail_once_where_there_is_none(tmp_path: Path) -> None:
+    own = ("-n2", "--dist=loadgroup", "-pno:cacheprovider", "tests/test_app_browser.py")
+    nothing = {name: value for name, value in os.environ.items() if "PYTEST" not in name} | {"PATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *own], cwd=ROOT, env=nothing, capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert done.stdout.count("Chromium is not installed") == 1, done.stdout
+    assert "passed" not in done.stdout
 
 
 def test_rooms_that_any_command_passes_import_nothing_heavy_at_load_time() -> None:

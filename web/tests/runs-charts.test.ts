@@ -60,12 +60,8 @@ test('an axis has round steps and starts below the lowest interval', () => {
 
 test('coordinates and paths', () => {
   expect(linear([0, 1], [100, 0])(0.25)).toBe(75);
-  expect(
-    path([
-      [0, 1],
-      [2, 3],
-    ]),
-  ).toBe('M0.00 1.00L2.00 3.00');
+  const points = [[0, 1] as const, [2, 3] as const];
+  expect(path(points, linear([0, 2], [0, 1]), linear([0, 1], [0, 10]))).toBe('M0.00 10.00L1.00 30.00');
   const many = thinned(
     Array.from({ length: 1000 }, (_, i) => i),
     5,

@@ -13,15 +13,18 @@ export function ticks(low: number, high: number, n = 5): number[] {
   return values;
 }
 
+export type Point = readonly [number, number];
+export type Scale = (value: number) => number;
+
 /** A linear function from values to coordinates. */
-export function linear(from: [number, number], to: [number, number]): (value: number) => number {
+export function linear(from: [number, number], to: [number, number]): Scale {
   const share = (to[1] - to[0]) / (from[1] - from[0] || 1);
   return (value) => to[0] + (value - from[0]) * share;
 }
 
 /** The `d` attribute of an SVG path through points. */
-export function path(points: readonly (readonly [number, number])[]): string {
-  return points.map(([x, y], i) => `${i ? 'L' : 'M'}${x.toFixed(2)} ${y.toFixed(2)}`).join('');
+export function path(points: readonly Point[], x: Scale, y: Scale): string {
+  return points.map(([a, b], i) => `${i ? 'L' : 'M'}${x(a).toFixed(2)} ${y(b).toFixed(2)}`).join('');
 }
 
 /** Start of an axis of shares that shows all intervals: 0, 0.5, 0.7, 0.8, 0.9, 0.95 or 0.98. */

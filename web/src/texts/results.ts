@@ -206,11 +206,6 @@ export const results = {
       across: 'training images',
       up: 'error (1 − macro-F1)',
       twice: 'twice as many',
-      dot: (n: number, error: string, low: string, high: string) =>
-        plural(n, {
-          one: `${count(n)} training image: error ${error} (95% CI ${low} to ${high})`,
-          other: `${count(n)} training images: error ${error} (95% CI ${low} to ${high})`,
-        }),
     },
     confusion: {
       help: 'Rows are true classes, columns are predicted classes. To see the images of a cell, choose it. Arrow keys move between cells.',
@@ -321,6 +316,7 @@ export const results = {
       error: (value: string) => `ECE ${value}`,
       across: 'highest probability',
       up: 'share correct',
+      number: 'images',
       images: counts.images,
       none: 'This run has no predicted probabilities.',
       noBefore:
