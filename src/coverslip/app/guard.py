@@ -17,6 +17,7 @@ import asyncio
 import hashlib
 import hmac
 import html
+import ipaddress
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -192,6 +193,14 @@ _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _TRUSTED_SITES = (None, "same-origin", "none")  # none: typed by the user; no header: a program such as curl
 _TOKEN = "token"  # noqa: S105 - the name of a field
 _COOKIE_SECONDS = 30 * 24 * 3600
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this computer can use this address or name."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 @dataclass(frozen=True, slots=True)
