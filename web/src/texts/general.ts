@@ -58,6 +58,12 @@ export const general = {
   notHere: 'Page not found',
   notFound: 'This address does not belong to any page.',
   toStart: 'Go to the start page',
+  notLoaded: {
+    title: 'This page could not be loaded',
+    advice:
+      'coverslip was updated or does not answer. If it still runs, reload the page. Otherwise, start it again.',
+    reload: 'Reload',
+  },
   silent: {
     title: 'coverslip does not answer.',
     advice: 'The program may have been closed. Start it again the same way as before.',
