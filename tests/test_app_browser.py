@@ -58,9 +58,9 @@ def test_a_page_stays_until_the_next_one_is_loaded(page: "Page") -> None:
         page.get_by_role("navigation").get_by_role("link", name="Trainings").click()
     page.locator("main[aria-busy=true]").wait_for()
     assert (page.locator("h1").inner_text(), page.url.endswith("/runs")) == (title, False)
-    page.unroute_all()
     for route in held:
         route.continue_()
+    page.unroute_all()
     page.get_by_role("heading", name="Trainings", level=1).wait_for()
     page.locator("main[aria-busy=false]").wait_for()
     assert page.url.endswith("/runs")
@@ -91,10 +91,10 @@ def test_the_last_of_two_links_is_followed_whichever_page_is_loaded_first(page: 
         page.get_by_role("navigation").get_by_role("link", name="Trainings").click()
     page.get_by_role("navigation").get_by_role("link", name="Studies").click()
     page.wait_for_url("**/studies")
-    page.unroute_all()
     with page.expect_response("**/assets/RunsPage-*.js"):
         for route in held:
             route.continue_()
+    page.unroute_all()
     page.get_by_role("heading", name="Studies", level=1).wait_for()
     assert page.url.endswith("/studies")
     page.go_back()

@@ -40,6 +40,7 @@ export const general = {
   close: 'Close',
   cancel: 'Cancel',
   undo: 'Undo',
+  actions: 'Actions',
   deleted: {
     title: (n: number) => `Recently deleted (${count(n)})`,
     help: 'You can restore each item for 30 days after its deletion.',
