@@ -7,7 +7,7 @@ from browser import RunningApp, check_focus_ring, check_for_everyone, open_page
 from drawing import save_cells
 
 if TYPE_CHECKING:
-    from playwright.sync_api import BrowserContext, Page
+    from playwright.sync_api import BrowserContext, Page, Route
 
 pytestmark = pytest.mark.slow
 
@@ -41,6 +41,62 @@ def test_links_change_the_page_without_loading_it_anew(page: "Page") -> None:
     page.get_by_role("navigation").get_by_role("link", name="Trainings").click()
     page.wait_for_url("**/runs")
     assert page.evaluate("window.isStillThere")
+    page.go_back()
+    page.wait_for_url(lambda url: url.endswith("/"))
+
+
+def test_a_page_stays_until_the_next_one_is_loaded(page: "Page") -> None:
+    held: list[Route] = []
+
+    def hold(route: "Route") -> None:
+        held.append(route)
+
+    page.route("**/assets/RunsPage-*.js", hold)
+    open_page(page, "/")
+    title = page.locator("h1").inner_text()
+    with page.expect_request("**/assets/RunsPage-*.js"):
+        page.get_by_role("navigation").get_by_role("link", name="Trainings").click()
+    page.locator("main[aria-busy=true]").wait_for()
+    assert (page.locator("h1").inner_text(), page.url.endswith("/runs")) == (title, False)
+    for route in held:
+        route.continue_()
+    page.unroute_all()
+    page.get_by_role("heading", name="Trainings", level=1).wait_for()
+    page.locator("main[aria-busy=false]").wait_for()
+    assert page.url.endswith("/runs")
+
+
+def test_a_page_that_cannot_be_loaded_says_so_once_and_can_be_reloaded(page: "Page") -> None:
+    page.route("**/assets/RunsPage-*.js", lambda route: route.abort())
+    open_page(page, "/")
+    page.get_by_role("navigation").get_by_role("link", name="Trainings").click()
+    page.get_by_role("alert").get_by_role("heading", level=1).wait_for()
+    assert page.get_by_role("alert").count() == 1
+    page.wait_for_url("**/runs")
+    page.unroute_all()
+    page.get_by_role("button", name="Reload").click()
+    page.get_by_role("heading", name="Trainings", level=1).wait_for()
+    assert page.get_by_role("alert").count() == 0
+
+
+def test_the_last_of_two_links_is_followed_whichever_page_is_loaded_first(page: "Page") -> None:
+    held: list[Route] = []
+
+    def hold(route: "Route") -> None:
+        held.append(route)
+
+    page.route("**/assets/RunsPage-*.js", hold)
+    open_page(page, "/")
+    with page.expect_request("**/assets/RunsPage-*.js"):
+        page.get_by_role("navigation").get_by_role("link", name="Trainings").click()
+    page.get_by_role("navigation").get_by_role("link", name="Studies").click()
+    page.wait_for_url("**/studies")
+    with page.expect_response("**/assets/RunsPage-*.js"):
+        for route in held:
+            route.continue_()
+    page.unroute_all()
+    page.get_by_role("heading", name="Studies", level=1).wait_for()
+    assert page.url.endswith("/studies")
     page.go_back()
     page.wait_for_url(lambda url: url.endswith("/"))
 

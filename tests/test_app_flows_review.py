@@ -109,12 +109,13 @@ def test_a_key_stays_with_its_image_if_that_is_chosen(page: "Page", review: Revi
     review.open(page)
     first, second = (name for name in CLASSES if name != review.rows[0]["decision"])
     goes_on = page.get_by_role("checkbox", name="Go to the next image")
-    page.keyboard.press("ArrowRight")
     goes_on.uncheck()
+    page.keyboard.press("ArrowRight")
     for label in (first, second):
         page.keyboard.press(str(1 + CLASSES.index(label)))
     review.until_corrected(page, [second, None, None, None])
     goes_on.check()
+    page.get_by_role("button", name=f"Open {review.rows[0]['image_id']},").focus()
     page.keyboard.press(str(1 + CLASSES.index(first)))
     page.keyboard.press("ArrowLeft")
     review.until_corrected(page, [first, None, None, None])
@@ -156,18 +157,18 @@ def test_what_needs_the_eye_gets_less_and_none_is_passed_over(page: "Page", revi
     assert before >= N_BROKEN
     review.open(page, "review")
     rows = page.locator(".rows .open")  # also those that are out of sight, which have no role
-    names = [rows.nth(k).get_attribute("aria-label") for k in range(3)]
+    names = [rows.nth(k).get_attribute("title") for k in range(3)]
     page.keyboard.press("ArrowRight")
     for _ in range(3):
         page.keyboard.press("1")
     page.get_by_role("link", name=f"Needs review {before - 3}").wait_for()
-    assert [rows.nth(k).get_attribute("aria-label") for k in range(3)] == names  # until the list is loaded anew
+    assert [rows.nth(k).get_attribute("title") for k in range(3)] == names  # until the list is loaded anew
     rows.last.scroll_into_view_if_needed()
     rows.nth(before - 1).wait_for(state="attached")
-    shown = rows.evaluate_all("(all) => all.map((one) => one.getAttribute('aria-label'))")
+    shown = rows.evaluate_all("(all) => all.map((one) => one.title)")
     assert len(shown) == len(set(shown)) == before
     review.open(page, "review")
-    assert rows.first.get_attribute("aria-label") not in names
+    assert rows.first.get_attribute("title") not in names
     open_page(page, "/predict")
     page.get_by_role("row", name="new to review").get_by_text(str(before - 3)).wait_for()
 

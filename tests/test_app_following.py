@@ -79,7 +79,7 @@ def test_a_page_says_that_the_server_is_gone_and_goes_on_when_it_is_back(
     open_page(page, "/datasets")
     app.end()
     page.get_by_role("link", name="Trainings").click()
-    banner = page.get_by_role("status").filter(has_text="coverslip does not answer")
+    banner = page.get_by_role("alert").filter(has_text="coverslip does not answer")
     banner.wait_for()
     app.start()
     banner.wait_for(state="hidden")

@@ -57,7 +57,7 @@ def test_a_misclassified_image_of_the_summary_opens_among_all_of_them_with_the_k
 ) -> None:
     mistake = stock.app.get(f"runs/{stock.folds}/rows?only=misclassified&sort=-probability&limit=1")["items"][0]
     open_page(page, f"/runs/{stock.folds}")
-    page.get_by_role("link", name=f"Enlarge {mistake['image_id']}", exact=True).press("Enter")
+    page.get_by_role("link", name=f"Enlarge {mistake['image_id']},").press("Enter")
     viewer = page.get_by_role("dialog")
     viewer.get_by_title(mistake["image_id"]).wait_for()
     page.keyboard.press("Escape")

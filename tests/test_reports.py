@@ -398,7 +398,7 @@ def test_a_class_has_the_color_of_the_app_in_the_drawings() -> None:
     for k, name in enumerate(names):
         if name in shown:
             line = by_height[round(shown[name].get_position()[1], 3)]
-            assert line.get_color() == figures.class_color(k)
+            assert line.get_color() == figures.class_line_color(k)
             assert (line.get_linestyle() == "-") == (k < figures.N_CLASS_COLORS)
 
 

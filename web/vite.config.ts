@@ -1,5 +1,6 @@
 /// <reference types="vitest/config" />
 import { readdirSync, readFileSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig, type Plugin } from 'vite';
 
@@ -43,12 +44,41 @@ function withLicences(): Plugin {
   };
 }
 
+const FIRST_PAGE = 'features/start/Start.svelte';
+const FIRST_PAGE_BYTES = 120_000;
+
+/** The build fails if the scripts of the first page are too large, compressed. */
+function withFirstPageLimit(): Plugin {
+  return {
+    name: 'first-page-limit',
+    apply: 'build',
+    generateBundle: {
+      order: 'post',
+      handler(_, bundle) {
+        const chunks = Object.values(bundle).filter((file) => file.type === 'chunk');
+        const needed = new Set(
+          chunks.filter(({ isEntry, facadeModuleId }) => isEntry || facadeModuleId?.endsWith(FIRST_PAGE)),
+        );
+        if (needed.size < 2) this.error(`${FIRST_PAGE} has no chunk`);
+        for (const { imports } of needed)
+          // the set grows meanwhile
+          for (const chunk of chunks) if (imports.includes(chunk.fileName)) needed.add(chunk);
+        const n = [...needed].reduce((sum, { code }) => sum + gzipSync(code).length, 0);
+        if (n > FIRST_PAGE_BYTES)
+          this.error(`The first page needs ${n} bytes of scripts. The limit is ${FIRST_PAGE_BYTES}.`);
+        console.log(`first page: ${n} bytes of scripts, compressed`);
+      },
+    },
+  };
+}
+
 export default defineConfig({
-  plugins: [svelte(), withApiDocs(), withLicences()],
+  plugins: [svelte(), withApiDocs(), withLicences(), withFirstPageLimit()],
   build: {
     outDir: '../src/coverslip/app/static',
     emptyOutDir: true,
     modulePreload: { polyfill: false },
+    cssCodeSplit: false, // small, and its rules keep their order
     // A data: URL would not pass the pages' strict policy for scripts and styles.
     assetsInlineLimit: 0,
   },

@@ -1,35 +1,32 @@
-// Addresses of pages.
-import type { Component } from 'svelte';
-import DatasetPage from './features/datasets/DatasetPage.svelte';
-import DatasetList from './features/datasets/List.svelte';
-import PredictionPage from './features/predictions/PredictionPage.svelte';
-import PredictPage from './features/predictions/new/PredictPage.svelte';
-import HelpPage from './features/help/HelpPage.svelte';
-import ComparePage from './features/runs/compare/ComparePage.svelte';
-import EvaluationPage from './features/runs/evaluations/EvaluationPage.svelte';
-import RunPage from './features/runs/RunPage.svelte';
-import RunsPage from './features/runs/RunsPage.svelte';
-import NewStudyPage from './features/studies/NewStudyPage.svelte';
-import StudiesPage from './features/studies/StudiesPage.svelte';
-import StudyPage from './features/studies/StudyPage.svelte';
-import Start from './features/start/Start.svelte';
-import TrainPage from './features/train/TrainPage.svelte';
+// Addresses of pages. The code of a page is loaded when the page is opened.
+import { LazyPage } from './state/lazy_page.svelte';
+import { matchRoute } from './state/route_pattern';
 
-// `any`, because each page has the parameters of its address.
-export const pages: [string, Component<any>][] = [
-  ['/', Start],
-  ['/datasets', DatasetList],
-  ['/datasets/:id', DatasetPage],
-  ['/train', TrainPage],
-  ['/runs', RunsPage],
-  ['/runs/:id', RunPage],
-  ['/evaluations/:id', EvaluationPage],
-  ['/compare', ComparePage],
-  ['/studies', StudiesPage],
-  ['/studies/new', NewStudyPage],
-  ['/studies/:id', StudyPage],
-  ['/predict', PredictPage],
-  ['/predictions/:id', PredictionPage],
-  ['/help', HelpPage],
-  ['/help/:page', HelpPage],
+const help = new LazyPage(() => import('./features/help/HelpPage.svelte'));
+
+const pages: [string, LazyPage][] = [
+  ['/', new LazyPage(() => import('./features/start/Start.svelte'))],
+  ['/datasets', new LazyPage(() => import('./features/datasets/List.svelte'))],
+  ['/datasets/:id', new LazyPage(() => import('./features/datasets/DatasetPage.svelte'))],
+  ['/train', new LazyPage(() => import('./features/train/TrainPage.svelte'))],
+  ['/runs', new LazyPage(() => import('./features/runs/RunsPage.svelte'))],
+  ['/runs/:id', new LazyPage(() => import('./features/runs/RunPage.svelte'))],
+  ['/evaluations/:id', new LazyPage(() => import('./features/runs/evaluations/EvaluationPage.svelte'))],
+  ['/compare', new LazyPage(() => import('./features/runs/compare/ComparePage.svelte'))],
+  ['/studies', new LazyPage(() => import('./features/studies/StudiesPage.svelte'))],
+  ['/studies/new', new LazyPage(() => import('./features/studies/NewStudyPage.svelte'))],
+  ['/studies/:id', new LazyPage(() => import('./features/studies/StudyPage.svelte'))],
+  ['/predict', new LazyPage(() => import('./features/predictions/new/PredictPage.svelte'))],
+  ['/predictions/:id', new LazyPage(() => import('./features/predictions/PredictionPage.svelte'))],
+  ['/help', help],
+  ['/help/:page', help],
 ];
+
+/** The page of a path and the parameters in its address; null if the path belongs to no page. */
+export function pageOf(path: string): { page: LazyPage; parameters: Record<string, string> } | null {
+  for (const [pattern, page] of pages) {
+    const parameters = matchRoute(pattern, path);
+    if (parameters) return { page, parameters };
+  }
+  return null;
+}

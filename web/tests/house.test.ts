@@ -24,7 +24,7 @@ function resolved(name: string, file: string): string {
 }
 
 function importsOf(file: string): string[] {
-  const names = [...(texts[file] ?? '').matchAll(/(?:\bfrom|\bimport) '(\.[^']+)'/g)].map(
+  const names = [...(texts[file] ?? '').matchAll(/(?:\bfrom |\bimport |\bimport\()'(\.[^']+)'/g)].map(
     (match) => match[1]!,
   );
   return names.map((name) => {

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { sequential } from '../src/state/queue';
-import { actionOf, filterOf, isListed, mergeRows } from '../src/features/predictions/corrections';
+import { actionOf, factsOf, filterOf, isListed, mergeRows } from '../src/features/predictions/corrections';
 import type { PredictionRow } from '../src/api/predictions';
+import { texts } from '../src/texts';
 
 const classes = ['a', 'b', 'review'];
 const key = (name: string, more: Partial<KeyboardEvent> = {}) =>
@@ -88,4 +89,20 @@ test('tasks run in order, also after a failed task', async () => {
   await expect(failing).rejects.toThrow('no');
   await Promise.all([slow, quick]);
   expect(done).toEqual(['slow', 'quick']);
+});
+
+test('the spoken facts of an image are its class, its probability and the correction', () => {
+  const predicted = {
+    ...row(1),
+    predicted: 'a',
+    probability: 0.95,
+    decision: 'uncertain',
+    reason: 'r',
+    warning: null,
+  };
+  const { decisions, marks, predictedClass } = texts.predict;
+  expect(factsOf(predicted)).toEqual([predictedClass('a'), '95.0%', decisions.uncertain]);
+  expect(factsOf({ ...predicted, correction: 'a' }).at(-1)).toBe(marks.confirmed);
+  expect(factsOf({ ...predicted, correction: 'b' }).at(-1)).toBe(texts.runs.retraining.corrected('b'));
+  expect(factsOf({ ...predicted, predicted: null })).toEqual([decisions.uncertain, 'r']);
 });

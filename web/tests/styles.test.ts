@@ -44,3 +44,31 @@ test('class colors are used by index, and charts do not use the accent color', (
   const charts = found(/var\((--accent)\)/g, () => true).filter((place) => place.startsWith('charts/'));
   expect(charts).toEqual([]);
 });
+
+/** Relative luminance of a color `#rrggbb` (WCAG 2). */
+function luminance(color: string): number {
+  const [r, g, b] = [1, 3, 5].map((at) => {
+    const c = parseInt(color.slice(at, at + 2), 16) / 255;
+    return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * r! + 0.7152 * g! + 0.0722 * b!;
+}
+
+function contrast(a: string, b: string): number {
+  const [low, high] = [luminance(a), luminance(b)].sort((x, y) => x - y);
+  return (high! + 0.05) / (low! + 0.05);
+}
+
+test('lines of classes have a contrast of 3 to every ground, in light and dark', () => {
+  /** The color of a token in light and dark. */
+  function colorsOf(name: string): [string, string] {
+    const [light, dark] = tokens.match(new RegExp(`--${name}: .*;`))?.[0].match(/#[0-9a-f]{6}/g) ?? [];
+    return [light!, dark ?? light!];
+  }
+  for (let index = 0; index < 8; index++)
+    for (const ground of ['ground', 'surface', 'raised', 'sunken'])
+      for (const scheme of [0, 1]) {
+        const value = contrast(colorsOf(`class-${index}-line`)[scheme]!, colorsOf(ground)[scheme]!);
+        expect(value, `class ${index} on ${ground}, ${['light', 'dark'][scheme]}`).toBeGreaterThanOrEqual(3);
+      }
+});

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { fitted, zoomed } from '../src/images/viewer/zoom';
+import { fitted, moved, zoomed } from '../src/images/viewer/zoom';
 
 test('a picture is fitted and centered', () => {
   expect(fitted(1000, 500, 500, 500)).toEqual({ scale: 0.5, x: 0, y: 125 });
@@ -13,4 +13,8 @@ test('zooming keeps the point under the pointer', () => {
   expect((120 - after.x) / after.scale).toBe(100);
   expect((60 - after.y) / after.scale).toBe(50);
   expect(zoomed(before, 1e9, 0, 0).scale).toBe(64);
+});
+
+test('moving keeps the scale', () => {
+  expect(moved({ scale: 2, x: 20, y: 10 }, -5, 7)).toEqual({ scale: 2, x: 15, y: 17 });
 });

@@ -17,6 +17,7 @@ import asyncio
 import hashlib
 import hmac
 import html
+import ipaddress
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -198,6 +199,14 @@ _COOKIE_SECONDS = 30 * 24 * 3600
 
 def _cookie(port: int) -> str:
     return f"coverslip-{port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this computer can use this address or name."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from coverslip._version import __version__
+from coverslip.app.compression import LEVEL, Compression
 from coverslip.app.files import add_pages
-from coverslip.app.guard import PORT, BodyLimit, BriefWaits, Door, Guard, describe_access
+from coverslip.app.guard import PORT, BodyLimit, BriefWaits, Door, Guard, describe_access, is_loopback
 from coverslip.app.problems import add_problem_handlers, logged_to
 from coverslip.app.requests import API, add_routes
 from coverslip.app.routes import ROUTERS
@@ -63,6 +64,7 @@ def create_app(workspace: Workspace) -> FastAPI:
     describe_events(app)
     describe_access(app)
     describe_fields(app)
+    app.add_middleware(Compression, compresslevel=LEVEL)
     app.add_middleware(BodyLimit)
     app.add_middleware(BriefWaits)
     for router in ROUTERS:
@@ -171,7 +173,7 @@ def open_server(
         stack.enter_context(only_server(workspace))
         stack.callback(workspace.engine.dispose)  # opened here, so that its errors reach the terminal
         bound = stack.enter_context(_bound(host, port))
-        needs_one = new_token or (not _is_loopback(host) and not token_hash(workspace))
+        needs_one = new_token or (not is_loopback(host) and not token_hash(workspace))
         token = make_token(workspace) if needs_one else None
         port = int(bound.getsockname()[1])
         door = Door(_names(host, port), port, token_hash(workspace))
@@ -228,7 +230,7 @@ def _bound(host: str, port: int) -> socket.socket:
 def _names(host: str, port: int) -> frozenset[str]:
     """Return the names under which browsers can reach this server, with the port."""
     names = {"127.0.0.1", "localhost", "::1", host.lower()}
-    if not _is_loopback(host):
+    if not is_loopback(host):
         names |= {socket.gethostname().lower(), socket.getfqdn().lower(), *_own_addresses()}
     shown = {f"[{name}]" if ":" in name else name for name in names}
     # Browsers omit port 80.
@@ -254,13 +256,6 @@ def _outer_name(host: str) -> str:
 
 def _address(host: str, port: int) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def _is_any(host: str) -> bool:

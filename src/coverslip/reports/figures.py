@@ -32,15 +32,16 @@ def light_colors() -> dict[str, str]:
     return dict(colors)
 
 
-def class_color(index: int) -> str:
-    """Return the color of class `index` (0-based), which is the same in the app and in all figures."""
-    return light_colors()[f"class-{index % N_CLASS_COLORS}"]
+def class_line_color(index: int) -> str:
+    """Return the color of the lines of class `index` (0-based), which is the same in the app and in all figures."""
+    return light_colors()[f"class-{index % N_CLASS_COLORS}-line"]
 
 
 _LIGHT = light_colors()
 INK, MUTED, HAIR, PAPER = (_LIGHT[name] for name in ("text", "text-soft", "line", "ground"))
 DATA, WRONG, WASH = (_LIGHT[name] for name in ("data", "bad", "sunken"))
-_THEMED = ("text", "text-soft", "line", "ground", "data", "bad", "sunken", "class-6", "class-7")
+_CLASS_LINES = (f"class-{index}-line" for index in range(N_CLASS_COLORS))
+_THEMED = ("text", "text-soft", "line", "ground", "data", "bad", "sunken", *_CLASS_LINES)
 _THEME = {_LIGHT[name]: f"var(--{name})" for name in _THEMED}
 # Dashes that distinguish classes beyond colors, as in `charts/colors.ts` of the pages.
 CLASS_DASHES: Any = ("-", (0, (3, 1.5)), (0, (1, 1.5)), (0, (4, 1.5, 1, 1.5)), (0, (0.5, 1)))  # Any: Matplotlib's

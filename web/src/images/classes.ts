@@ -17,6 +17,11 @@ export function colorOf(index: number): string {
   return `var(--class-${index % 8})`;
 }
 
+/** Name of the CSS variable with the color of lines, which has more contrast than that of areas. */
+export function lineColorOf(index: number): string {
+  return `--class-${index % 8}-line`;
+}
+
 export function textColorOf(index: number): string {
   return `var(--class-${index % 8}-text)`;
 }

@@ -5,26 +5,46 @@ import { notices } from './notices.svelte';
 class Router {
   path = $state(window.location.pathname);
   query = $state.raw(new URLSearchParams(window.location.search));
+  isLoading = $state(false); // the current page stays until the code of the next page is loaded
+  /** Load the code of the page of a path; null if it is loaded. The promise must not fail. Set by the app. */
+  load: (path: string) => Promise<void> | null = () => null;
+  #nMoves = 0; // a later move replaces an earlier one whose page is still loading
 
   constructor() {
-    window.addEventListener('popstate', () => this.#read());
+    window.addEventListener('popstate', () => this.#move(window.location.pathname, () => this.#read()));
     document.addEventListener('click', (event) => this.#onClick(event));
   }
 
   /** Go to an address of the app. `replace` adds no step to the browser history. */
   go(address: string, { replace = false } = {}): void {
-    if (replace) history.replaceState(null, '', address);
-    else history.pushState(null, '', address);
-    const before = this.path;
-    this.#read();
-    if (!replace) window.scrollTo(0, 0);
-    // The focused link was removed. Screen readers announce the new page only if it gets the focus.
-    if (this.path !== before)
-      void tick().then(() => document.getElementById('main')?.focus({ preventScroll: true }));
+    this.#move(new URL(address, window.location.href).pathname, () => {
+      if (replace) history.replaceState(null, '', address);
+      else history.pushState(null, '', address);
+      const before = this.path;
+      this.#read();
+      if (!replace) window.scrollTo(0, 0);
+      // The focused link was removed. Screen readers announce the new page only if it gets the focus.
+      if (this.path !== before)
+        void tick().then(() => document.getElementById('main')?.focus({ preventScroll: true }));
+    });
+  }
+
+  /** Show the page of a path: at once if its code is loaded. */
+  #move(path: string, show: () => void): void {
+    const move = ++this.#nMoves;
+    const loading = this.load(path);
+    this.isLoading = loading !== null;
+    if (!loading) return show();
+    void loading.then(() => {
+      if (move !== this.#nMoves) return;
+      this.isLoading = false;
+      show();
+    });
   }
 
   /** Change parameters of the query; null removes a parameter. */
   set(changes: Record<string, string | null>, { replace = true } = {}): void {
+    if (this.isLoading) return; // the address may already be that of the next page
     const query = new URLSearchParams(this.query);
     for (const [name, value] of Object.entries(changes)) {
       if (value === null || value === '') query.delete(name);
@@ -43,7 +63,7 @@ class Router {
   }
 
   setPageState(value: unknown): void {
-    history.replaceState(value, '');
+    if (!this.isLoading) history.replaceState(value, '');
   }
 
   #read(): void {

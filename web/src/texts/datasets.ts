@@ -239,6 +239,8 @@ export const datasets = {
     redo: 'Redo (Ctrl-Shift-Z)',
     keys: 'Keys (?)',
     keysTitle: 'Keys',
+    keysNote:
+      'Single keys act only while the gallery or the viewer has the focus. The gallery has the focus when it opens. To give it the focus again, press an arrow key or click an image.',
     exportLabels: 'Download labels (CSV)',
     exportChanges:
       'Download all label changes (CSV): time, person, and the page on which each label was changed',
@@ -262,9 +264,10 @@ export const datasets = {
       ['Ctrl + click, Space', 'Add the image to the selection, or remove it'],
       ['Ctrl + A', 'Select all images that match the filters'],
       ['Escape', 'Clear the selection, or close the viewer'],
-      ['Enter, double-click', 'Open the viewer'],
+      ['Enter, double-click', 'Open the viewer. On a touch screen, tap the selected image'],
       ['Ctrl + Z, Ctrl + Shift + Z', 'Undo or redo a label change'],
       ['+  −  Home', 'In the viewer: zoom in, zoom out, fit to window'],
+      ['Shift + arrows', 'In the viewer: move the picture'],
       ['?', 'Show this list'],
     ] as [string, string][],
   },

@@ -42,6 +42,7 @@ export const general = {
   close: 'Close',
   cancel: 'Cancel',
   undo: 'Undo',
+  actions: 'Actions',
   deleted: {
     title: (n: number) => `Recently deleted (${count(n)})`,
     help: 'You can restore each item for 30 days after its deletion.',
@@ -60,6 +61,12 @@ export const general = {
   notHere: 'Page not found',
   notFound: 'This address does not belong to any page.',
   toStart: 'Go to the start page',
+  notLoaded: {
+    title: 'This page could not be loaded',
+    advice:
+      'coverslip was updated or does not answer. If it still runs, reload the page. Otherwise, start it again.',
+    reload: 'Reload',
+  },
   silent: {
     title: 'coverslip does not answer.',
     advice: 'The program may have been closed. Start it again the same way as before.',

@@ -247,6 +247,7 @@ export const predict = {
   },
   keys: {
     title: 'Keys',
+    note: 'Single keys act only while the list of images or the viewer has the focus. The list has the focus when it opens. To give it the focus again, press an arrow key.',
     list: [
       [
         '1 – 9, 0, a – z',
@@ -257,6 +258,8 @@ export const predict = {
       ['Delete or Backspace', 'remove the correction'],
       ['← → ↑ ↓', 'select another image'],
       ['Enter', 'open the image'],
+      ['+  −  Home', 'in the viewer: zoom in, zoom out, fit to window'],
+      ['Shift + arrows', 'in the viewer: move the picture'],
       ['Ctrl + Z', 'undo the last correction'],
       ['?', 'show this list'],
     ] as [string, string][],
@@ -264,7 +267,8 @@ export const predict = {
   correct: (name: string) => `Correct ${name}`,
   removeCorrection: 'Remove the correction',
   correctionRemoved: 'The correction was removed.',
-  open: (name: string) => `Open ${name}`,
+  open: (name: string, facts: readonly string[]) => [`Open ${name}`, ...facts].join(', '),
+  predictedClass: (name: string) => `predicted as ${name}`,
   shown: (n: number, total: number) =>
     plural(total, {
       one: `${count(n)} of ${count(total)} image`,

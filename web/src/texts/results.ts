@@ -2,6 +2,14 @@
 import type { ImageChanges } from '../api/runs';
 import { counts } from './counts';
 import { count, percentage, plural } from './language';
+import { percent } from './numbers';
+
+interface PictureFacts {
+  label?: string | null;
+  correction?: string | null;
+  predicted: string | null;
+  probability: number | null;
+}
 
 const ofTest = (n: number) => (n ? ` (${counts.testImages(n)})` : '');
 
@@ -355,12 +363,18 @@ export const results = {
     more: 'Show more',
     shown: (n: number, total: number) => `${count(n)} of ${counts.images(total)}`,
     none: 'No images.',
-    enlarge: (name: string) => `Enlarge ${name}`,
+    enlarge: (name: string, facts: readonly string[]) => [`Enlarge ${name}`, ...facts].join(', '),
   },
   picture: {
     label: 'Labeled',
     labelBefore: (label: string) => `evaluated with label ${label}`,
     predicted: 'Predicted',
+    /** What a person sees beside an image, for screen readers. */
+    facts: ({ label, correction, predicted, probability }: PictureFacts): string[] => [
+      ...(label ? [`labeled ${label}`] : []),
+      ...(correction ? [`corrected: ${correction}`] : []),
+      ...(predicted ? [`predicted as ${predicted}`, `probability ${percent(probability)}`] : []),
+    ],
     probabilities: 'Probabilities',
     path: 'File',
     group: 'Group',
@@ -503,6 +517,7 @@ export const results = {
       title: 'Published results',
       help: 'Add results from a paper to the table. No significance test is possible, because the test images differ.',
       mark: 'published: other test images, no significance test',
+      result: 'Training or paper',
       name: 'Paper',
       metric: 'Metric',
       value: 'Value (0 to 1)',
@@ -551,9 +566,11 @@ export const results = {
       shown: (n: number, total: number) => `${count(n)} of ${counts.images(total)}`,
       labeled: (label: string) => `labeled ${label}`,
       before: (name: string, share: string) => `${name} ${share}`,
+      predictedBy: (run: string, name: string, share: string) => `${run}: ${name} ${share}`,
       all: (n: number) => `Show all ${counts.images(n)}`,
     },
     differences: 'Settings and data that differ',
+    differing: 'Setting or data',
     noDifferences: 'Recipe, images and split are the same.',
     single: 'Results of each run',
     fit: {

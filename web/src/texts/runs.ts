@@ -29,6 +29,7 @@ export const runs = {
   columns: {
     pick: 'Compare',
     name: 'Training',
+    examples: 'Example images',
     model: 'Network',
     state: 'State',
     headline: 'Result on test images',

@@ -16,7 +16,7 @@ from coverslip.reports.figures import (
     MUTED,
     N_CLASS_COLORS,
     FigureData,
-    class_color,
+    class_line_color,
     new_figure,
     shortened,
 )
@@ -176,7 +176,7 @@ def _draw_curves(
     indices_with_value = [k for k in range(len(classes)) if values[k] is not None]
     hardest = sorted(indices_with_value, key=lambda k: values[k] or 0.0)
     colored_indices = hardest[:N_CLASS_COLORS]
-    style = {k: (class_color(k), CLASS_DASHES[k // N_CLASS_COLORS % len(CLASS_DASHES)]) for k in colored_indices}
+    style = {k: (class_line_color(k), CLASS_DASHES[k // N_CLASS_COLORS % len(CLASS_DASHES)]) for k in colored_indices}
     for k in reversed(hardest):
         curve = curves[k]
         if curve is not None:

@@ -1,5 +1,7 @@
 // Corrections of predictions: keys, filters and changes of the list.
 import { classOfKey } from '../../images/classes';
+import { texts } from '../../texts';
+import { percent } from '../../texts/numbers';
 import type { Review, Exclusion, PredictionRow } from '../../api/predictions';
 
 export interface Correction {
@@ -17,6 +19,23 @@ export const isReviewed = ({ correction, excluded }: Review) => correction !== n
 
 export const isSameReview = (a: Review, b: Review) =>
   a.correction === b.correction && a.excluded === b.excluded;
+
+/** What a person sees beside an image, for screen readers. */
+export function factsOf(row: PredictionRow): string[] {
+  const { predict, runs } = texts;
+  const reviewed =
+    row.excluded !== null
+      ? predict.excluded[row.excluded]
+      : row.correction === row.predicted
+        ? predict.marks.confirmed
+        : runs.retraining.corrected(row.correction ?? '');
+  return [
+    ...(row.predicted ? [predict.predictedClass(row.predicted), percent(row.probability)] : []),
+    isReviewed(row) ? reviewed : predict.decisions[row.decision],
+    row.predicted ? null : row.reason,
+    row.warning && predict.warning,
+  ].filter((fact) => !!fact) as string[];
+}
 
 export type Act =
   | { kind: 'correct'; review: Review }

@@ -15,6 +15,11 @@ export function fitted(width: number, height: number, stageWidth: number, stageH
   return { scale, x: (stageWidth - width * scale) / 2, y: (stageHeight - height * scale) / 2 };
 }
 
+/** Move the picture by a distance. */
+export function moved(before: Zoom, x: number, y: number): Zoom {
+  return { ...before, x: before.x + x, y: before.y + y };
+}
+
 /** Zoom by a factor; the point at (x, y) stays at its position. */
 export function zoomed(before: Zoom, by: number, x: number, y: number): Zoom {
   const scale = Math.min(MOST, Math.max(LEAST, before.scale * by));

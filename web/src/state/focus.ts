@@ -1,0 +1,5 @@
+/** Whether the focus may move into a list that is now shown: it is on no control, or on the link to the list. */
+export function isFocusFree(): boolean {
+  const focused = document.activeElement;
+  return !focused || focused.matches('body, main, a[aria-current]');
+}
