@@ -105,8 +105,8 @@ def _exclude(
     connection: Connection,
     dataset_id: str,
     row_ids: Collection[int],
-    is_excluded: ColumnElement[bool],
-    excluded_by: ColumnElement[str | None],
+    is_excluded: ColumnElement[Any],
+    excluded_by: ColumnElement[Any],
 ) -> None:
     affected = values(json.dumps(list(row_ids)))
     change_images(connection, dataset_id, affected, is_excluded=is_excluded, excluded_by=excluded_by)

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -198,9 +198,9 @@ def change_images(
     dataset_id: str,
     row_ids: Select[Any],
     *,
-    label: ColumnElement[str | None] | None = None,
-    is_excluded: ColumnElement[bool] | None = None,
-    excluded_by: ColumnElement[str | None] | None = None,
+    label: ColumnElement[Any] | None = None,
+    is_excluded: ColumnElement[Any] | None = None,
+    excluded_by: ColumnElement[Any] | None = None,
 ) -> int:
     """Label, exclude or include images, and update the counts, marks of equal pixels and revision of their dataset.
 
@@ -230,7 +230,7 @@ def change_images(
         ("classes", after.labels, before.labels),
         ("domains", after.domains, before.domains),
     ):
-        counts = Counter(summary[name])
+        counts: Counter[str | None] = Counter(summary[name])
         counts.update(n_after)
         counts.subtract(n_before)
         summary[name] = _ordered(counts)
@@ -264,7 +264,7 @@ def mark_equal_pixels(
     """
     equal = images.alias("equal")
     is_equal = (equal.c.dataset_id == dataset_id) & (equal.c.pixel_hash == images.c.pixel_hash)
-    is_repeated = exists().where(is_equal, equal.c.row_id != images.c.row_id)
+    is_repeated: ColumnElement[bool] = exists().where(is_equal, equal.c.row_id != images.c.row_id)
     if are_marked:
         is_repeated = images.c.problem.in_(("duplicate", "conflicting"))
     hashes = select(images.c.pixel_hash).where(is_repeated).distinct()
@@ -393,7 +393,7 @@ def _ordered(counts: Mapping[str | None, int] | Mapping[str, int]) -> dict[str, 
 
 def _thumbnail_rows(connection: Connection, dataset_id: str, n_of: Mapping[str, int]) -> list[int]:
     """Return a few images of each class, alternating between classes; without classes, a few images."""
-    names: list[str | None] = list(n_of)[:_N_THUMBNAILS] or [None]
+    names: Sequence[str | None] = list(n_of)[:_N_THUMBNAILS] or (None,)
     n_per_class = -(-_N_THUMBNAILS // len(names))
     rows_by_class = [_evenly_spaced(connection, dataset_id, name, n_per_class) for name in names]
     alternating = (row_ids[k] for k in range(n_per_class) for row_ids in rows_by_class if k < len(row_ids))
