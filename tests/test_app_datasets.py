@@ -184,9 +184,9 @@ def test_a_part_of_a_training_is_a_filter(app: App, tmp_path: Path) -> None:
     where = f"datasets/{found['id']}"
     assert app.positions(where, part="test", run="r1") == [0]
     assert app.positions(where, part="train", run="r1") == [3]
-    assert app.refused("GET", f"{where}?part=test")["status"] == 422
-    assert app.refused("GET", f"{where}?part=test&run=none")["status"] == 404
-    problem = app.refused("GET", f"{where}?predicted=flat")  # nothing was predicted here
+    assert app.refused("GET", f"{where}/rows?part=test")["status"] == 422
+    assert app.refused("GET", f"{where}/rows?part=test&run=none")["status"] == 404
+    problem = app.refused("GET", f"{where}/rows?predicted=flat")  # nothing was predicted here
     assert (problem["code"], problem["parameters"]) == ("unknown-filter", {"name": "predicted", "value": "flat"})
 
 

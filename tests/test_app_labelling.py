@@ -35,6 +35,23 @@ def test_no_image_is_labeled_before_one_is_selected(page: "Page", app_server: Ru
     assert [k for k, image in enumerate(listed) if image["label"] != image["label_before"]] == [1]
 
 
+def test_all_matching_images_but_one_are_labeled_and_undone(page: "Page", app_server: RunningApp, images: Any) -> None:
+    where = f"datasets/{images['id']}"
+    n = next(each["n"] for each in images["classes"] if each["name"] == "medium")
+    open_page(page, f"/datasets/{images['id']}?tab=images&class=medium")
+    cells = page.get_by_role("gridcell")
+    cells.nth(n - 1).wait_for()
+    cells.first.click()
+    page.keyboard.press("Control+a")
+    cells.nth(1).click(modifiers=["Control"])
+    left = app_server.get(f"{where}/images?label=medium")["items"][1]["row_id"]
+    page.keyboard.press("3")
+    app_server.until(where, lambda found: found["n_label_changes"] == n - 1)
+    assert [image["row_id"] for image in app_server.get(f"{where}/images?label=medium")["items"]] == [left]
+    page.keyboard.press("Control+z")
+    app_server.until(where, lambda found: found["n_label_changes"] == 0)
+
+
 def test_arrow_keys_select_images_after_a_filter_was_clicked(page: "Page", images: Any) -> None:
     open_page(page, f"/datasets/{images['id']}?tab=images&class=medium")
     page.get_by_role("button", name="Remove the filter").click()

@@ -115,7 +115,7 @@ def _exclude(
     connection: Connection,
     dataset_id: str,
     row_ids: Collection[int],
-    is_excluded: ColumnElement[bool],
+    is_excluded: ColumnElement[Any],
     excluded_by: ColumnElement[Any],
 ) -> None:
     affected = values(json.dumps(list(row_ids)))

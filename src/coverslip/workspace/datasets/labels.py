@@ -4,8 +4,9 @@ import itertools
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, String, delete, insert, literal, select, update
+from sqlalchemy import Connection, Select, String, delete, insert, literal, select, update
 
 from coverslip.errors import Conflict
 from coverslip.machine import account_name
@@ -192,7 +193,7 @@ def _apply_change(
         return ChangedLabels(n, first_rows)
 
 
-def _rows_of(change_id: int) -> Select[tuple[int]]:
+def _rows_of(change_id: int) -> Select[Any]:  # Any: columns as the table defines them
     """Return a query for the row_ids of the images of a change."""
     return select(changed_labels.c.row_id).where(changed_labels.c.change_id == change_id)
 
@@ -243,9 +244,9 @@ def confirm_labels(
         row = dataset_row(connection, dataset_id, revisions)
         row_ids = selected_rows(connection, row, selection)
         is_confirmed_now = images.c.image_id.in_(confirmed_images(dataset_id))
-        is_affected: ColumnElement[bool] = images.c.row_id.in_(values(json.dumps(row_ids)))
-        is_affected &= ~is_confirmed_now if is_confirmed else is_confirmed_now
-        affected = connection.execute(select(images.c.row_id, images.c.label).where(is_affected)).all()
+        is_selected = images.c.row_id.in_(values(json.dumps(row_ids)))
+        is_affected = ~is_confirmed_now if is_confirmed else is_confirmed_now
+        affected = connection.execute(select(images.c.row_id, images.c.label).where(is_selected, is_affected)).all()
         if is_confirmed and any(label is None for _, label in affected):
             raise Conflict("unlabeled-not-confirmed")
         changed_rows = [row_id for row_id, _ in affected]

@@ -199,7 +199,7 @@ def change_images(
     row_ids: Select[Any],
     *,
     label: ColumnElement[Any] | None = None,
-    is_excluded: ColumnElement[bool] | None = None,
+    is_excluded: ColumnElement[Any] | None = None,
     excluded_by: ColumnElement[Any] | None = None,
 ) -> int:
     """Label, exclude or include images, and update the counts, marks of equal pixels and revision of their dataset.
@@ -393,7 +393,7 @@ def _ordered(counts: Mapping[str | None, int] | Mapping[str, int]) -> dict[str, 
 
 def _thumbnail_rows(connection: Connection, dataset_id: str, n_of: Mapping[str, int]) -> list[int]:
     """Return a few images of each class, alternating between classes; without classes, a few images."""
-    names: Sequence[str | None] = list(n_of)[:_N_THUMBNAILS] or [None]
+    names: Sequence[str | None] = list(n_of)[:_N_THUMBNAILS] or (None,)
     n_per_class = -(-_N_THUMBNAILS // len(names))
     rows_by_class = [_evenly_spaced(connection, dataset_id, name, n_per_class) for name in names]
     alternating = (row_ids[k] for k in range(n_per_class) for row_ids in rows_by_class if k < len(row_ids))

@@ -132,6 +132,8 @@ def matching_query(gallery: Gallery, filters: Filters, after: int | None = None)
         CoverslipError: the gallery does not support a filter.
     """
     query = select(gallery.row_id)
+    order: list[ColumnElement[Any]]
+    keys: list[ColumnElement[Any]]
     if filters.sort == "position":
         order: list[ColumnElement[Any]] = [gallery.position]
         keys: list[ColumnElement[Any]] = [gallery.position]
