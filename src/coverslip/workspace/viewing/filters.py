@@ -135,8 +135,7 @@ def matching_query(gallery: Gallery, filters: Filters, after: int | None = None)
     order: list[ColumnElement[Any]]
     keys: list[ColumnElement[Any]]
     if filters.sort == "position":
-        order: list[ColumnElement[Any]] = [gallery.position]
-        keys: list[ColumnElement[Any]] = [gallery.position]
+        order, keys = [gallery.position], [gallery.position]
     else:
         column, is_descending = filters.sort.removeprefix("-"), filters.sort.startswith("-")
         if column in gallery.names:
