@@ -93,10 +93,10 @@ def lists_of_another_shape(document: Json) -> Iterator[str]:
         is_page = schema.get("$ref", "").rpartition("/")[2].startswith("Page_")
         if schema.get("type") == "array":
             yield f"{address}: an array has no pages"
-        name = operation["operationId"]
-        if name.startswith("list_") and name != "list_positions" and not is_page:
-            yield f"{address}: a list without pages"
         parameters = {parameter["name"] for parameter in operation.get("parameters", [])}
+        is_binary = not schema  # all numbers at once
+        if operation["operationId"].startswith("list_") and not (is_page or is_binary or "after" in parameters):
+            yield f"{address}: a list without pages"
         if is_page and not {"offset", "limit"} <= parameters:
             yield f"{address}: its pages cannot be requested"
 

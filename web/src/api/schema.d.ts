@@ -7438,7 +7438,10 @@ export interface components {
              * @description The value if the key is missing.
              */
             default: unknown;
-            /** Choices */
+            /**
+             * Choices
+             * @description The allowed values, if they have names.
+             */
             choices: components["schemas"]["Choice"][];
             /**
              * Minimum
@@ -7450,7 +7453,10 @@ export interface components {
              * @description The largest allowed number; null: no limit.
              */
             maximum: number | null;
-            /** Length */
+            /**
+             * Length
+             * @description Length of a list; null: no list.
+             */
             length: number | null;
         };
         /**
@@ -7476,7 +7482,10 @@ export interface components {
          * @description An image whose label was changed.
          */
         RelabeledImage: {
-            /** Row Id */
+            /**
+             * Row Id
+             * @description The number of the image in the app.
+             */
             row_id: number;
             /**
              * Path
@@ -13547,6 +13556,7 @@ export interface operations {
             path: {
                 /** @description The ID of a training. */
                 run_id: string;
+                /** @description The number of the row within its job, from 0. */
                 row_id: number;
             };
             cookie?: never;
@@ -13623,6 +13633,7 @@ export interface operations {
             path: {
                 /** @description The ID of a training. */
                 run_id: string;
+                /** @description The number of the row within its job, from 0. */
                 row_id: number;
             };
             cookie?: never;
@@ -13678,6 +13689,7 @@ export interface operations {
             path: {
                 /** @description The ID of a training. */
                 run_id: string;
+                /** @description The number of the row within its job, from 0. */
                 row_id: number;
             };
             cookie?: never;
@@ -14939,6 +14951,7 @@ export interface operations {
             path: {
                 /** @description The ID of an evaluation. */
                 evaluation_id: string;
+                /** @description The number of the row within its job, from 0. */
                 row_id: number;
             };
             cookie?: never;
@@ -15015,6 +15028,7 @@ export interface operations {
             path: {
                 /** @description The ID of an evaluation. */
                 evaluation_id: string;
+                /** @description The number of the row within its job, from 0. */
                 row_id: number;
             };
             cookie?: never;
@@ -15079,6 +15093,7 @@ export interface operations {
             path: {
                 /** @description The ID of an evaluation. */
                 evaluation_id: string;
+                /** @description The number of the row within its job, from 0. */
                 row_id: number;
             };
             cookie?: never;
@@ -16121,6 +16136,7 @@ export interface operations {
             path: {
                 /** @description The ID of a training, evaluation, prediction or study. */
                 job_id: string;
+                /** @description The number of the row within its job, from 0. */
                 row_id: number;
             };
             cookie?: never;
@@ -16175,6 +16191,7 @@ export interface operations {
             path: {
                 /** @description The ID of a training, evaluation, prediction or study. */
                 job_id: string;
+                /** @description The number of the row within its job, from 0. */
                 row_id: number;
             };
             cookie?: never;
@@ -16232,6 +16249,7 @@ export interface operations {
             path: {
                 /** @description The ID of a training, evaluation, prediction or study. */
                 job_id: string;
+                /** @description The number of the row within its job, from 0. */
                 row_id: number;
             };
             cookie?: never;
@@ -16285,6 +16303,7 @@ export interface operations {
             path: {
                 /** @description The ID of a training, evaluation, prediction or study. */
                 job_id: string;
+                /** @description The number of the row within its job, from 0. */
                 row_id: number;
             };
             cookie?: never;
@@ -16666,6 +16685,7 @@ export interface operations {
             path: {
                 /** @description The ID of a prediction. */
                 prediction_id: string;
+                /** @description The number of the row within its job, from 0. */
                 row_id: number;
             };
             cookie?: never;
@@ -16721,6 +16741,7 @@ export interface operations {
             path: {
                 /** @description The ID of a prediction. */
                 prediction_id: string;
+                /** @description The number of the row within its job, from 0. */
                 row_id: number;
             };
             cookie?: never;
@@ -16769,6 +16790,7 @@ export interface operations {
             path: {
                 /** @description The ID of a prediction. */
                 prediction_id: string;
+                /** @description The number of the row within its job, from 0. */
                 row_id: number;
             };
             cookie?: never;

@@ -18,12 +18,12 @@ PARAMETERS: Mapping[str, str] = {
     "group": "Only images of this group.",
     "image_id": "The image_id of the image.",
     "job_id": "The ID of a training, evaluation, prediction or study.",
-    "k": "The number of the row, from 0.",
     "last-event-id": "Number of the last event that the client has. Browsers send it when they reconnect.",
     "limit": "The largest number of items to return.",
     "name": "The name of the file.",
     "offset": "The number of items to skip.",
     "prediction_id": "The ID of a prediction.",
+    "row_id": "The number of the row within its job, from 0.",
     "run_id": "The ID of a training.",
     "side": "Length of the longer side in pixels.",
     "study_id": "The ID of a study.",
@@ -417,7 +417,7 @@ FIELDS_OF: Mapping[str, Mapping[str, str]] = {
     "NewRun": {"dataset_id": "The ID of the dataset."},
     "NewUpload": {"name": "The name of the dataset that the files will become."},
     "NumbersByLabels": {"differences": "The difference of each metric."},
-    "Option": {
+    "RecipeOption": {
         "choices": "The allowed values, if they have names.",
         "length": "Length of a list; null: no list.",
     },

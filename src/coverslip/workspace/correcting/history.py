@@ -140,7 +140,7 @@ class SeenIn:
 class RelabeledImage:
     """An image whose label was changed."""
 
-    row_id: int
+    row_id: Annotated[int, Field(description="The number of the image in the app.")]
     path: str
     label_before: str | None
 
