@@ -98,7 +98,7 @@ def test_the_keyboard_moves_the_picture_in_the_viewer(page: "Page", images: Any)
 
 def test_a_curve_is_highlighted_by_the_pointer_and_chosen_by_a_click(page: "Page", stock: Stock) -> None:
     open_page(page, f"/runs/{stock.folds}?tab=curves")
-    figure = page.get_by_role("figure").first
+    figure = page.locator(".both").first  # a plot and its legend
     name = figure.get_by_role("listitem").get_by_role("button").first
     highlighted = figure.locator("path.front")
     name.hover()
@@ -115,7 +115,7 @@ def test_a_curve_is_chosen_by_touch(browser: "Browser", stock: Stock) -> None:
     context = browser.new_context(base_url=stock.app.address, has_touch=True, viewport={"width": 800, "height": 1000})
     page = context.new_page()
     open_page(page, f"/runs/{stock.folds}?tab=curves")
-    figure = page.get_by_role("figure").first
+    figure = page.locator(".both").first  # a plot and its legend
     name = figure.get_by_role("listitem").get_by_role("button").first
     highlighted = figure.locator("path.front")
     for is_pressed, n_highlighted in (("true", 1), ("false", 0)):
