@@ -20,7 +20,7 @@ from sqlalchemy import select, update
 from coverslip.cache import remove_stores_of
 from coverslip.messages import text
 from coverslip.workspace.cleanup import delete_expired
-from coverslip.workspace.datasets import grouping
+from coverslip.workspace.datasets import grouping, reading_images
 from coverslip.workspace.store.tables import datasets
 
 SharedData = Callable[[str], Path]
@@ -465,7 +465,8 @@ def test_what_is_still_being_read_is_not_told(app: App, tmp_path: Path) -> None:
         connection.execute("UPDATE datasets SET state = 'reading'")  # as a server that was killed leaves it
     for method, what in [("GET", "inspection"), ("POST", "split-preview"), ("POST", "augmentation-preview")]:
         assert app.refused(method, f"datasets/{found['id']}/{what}", {} if method == "POST" else None)["status"] == 409
-    assert app.wait(found["id"]) == found
+    reading_images.begin(app.home)  # as a server that starts
+    assert app.wait(found["id"]) == {**found, "revision": found["revision"] + 1}
 
 
 def test_the_inspection_follows_the_labels(app: App, tmp_path: Path) -> None:

@@ -211,8 +211,10 @@ def test_the_app_proposes_pairs_splits_them_and_keeps_to_its_folders(tmp_path):
     )
     table = app.open(folder / "t.csv")
     assert table["n_unreadable"] == 1
-    assert app.get(f"datasets/{table['id']}/images/0")["n_channels"] == 2
-    assert app.client.get(f"/api/v1/datasets/{table['id']}/images/0/picture?channel=1").status_code == 200
+    where = f"datasets/{table['id']}"
+    image = f"{where}/images/{app.rows(where)[0]}"
+    assert app.get(image)["n_channels"] == 2
+    assert app.client.get(f"/api/v1/{image}/picture?channel=1").status_code == 200
     exported = app.client.get(f"/api/v1/datasets/{table['id']}/download/labels").text.splitlines()
     assert exported[0] == "path,image_id,label,channel_2"
     assert exported[1].endswith(f",{folder / 'dark/dark0_w2.tif'}")
