@@ -29,6 +29,7 @@ from coverslip.machine import account_name
 from coverslip.workspace.datasets.labels import set_labels
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.viewing.filters import ImageSelection
 
 pytestmark = pytest.mark.slow
 
@@ -273,7 +274,9 @@ def test_an_inspection_is_answered_while_another_program_writes(tmp_path: Path) 
     dataset = open_images(workspace, write_cells(tmp_path / "cells", 12))
     workspace.background.wait_all()
     image = TestClient(create_app(workspace)).get(f"{API}/datasets/{dataset}/images").json()["items"][0]["image_id"]
-    set_labels(workspace, dataset, [image], "large")  # the stored inspection is of an earlier revision
+    set_labels(
+        workspace, dataset, ImageSelection(images=[image]), "large"
+    )  # the stored inspection is of an earlier revision
     with closing(sqlite3.connect(workspace.folder / "workspace.sqlite", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         assert TestClient(create_app(workspace)).get(f"{API}/datasets/{dataset}/inspection").status_code == 200

@@ -422,15 +422,15 @@ def test_many_rows_are_filtered_and_sorted_a_page_at_a_time(tmp_path: Path) -> N
     mistakes = page(Filters(only="misclassified", sort="-probability"), 100)
     assert time.monotonic() - began < 1
     expected = sorted(np.flatnonzero(labels == 1), key=lambda k: (-probability[k], k))[100:110]
-    assert [row.k for row in mistakes.items] == [int(k) for k in expected]
+    assert [row.row_id for row in mistakes.items] == [int(k) for k in expected]
     assert mistakes.total == int((labels == 1).sum())
     assert mistakes.items[0].probabilities["b"] is None
     assert page(Filters(only="review")).total == int((probability < 0.6).sum())
     corrected = page(Filters(only="corrected"), corrected={7: "b", 5: "b"})
-    assert [(row.k, row.correction) for row in corrected.items] == [(5, "b"), (7, "b")]
+    assert [(row.row_id, row.correction) for row in corrected.items] == [(5, "b"), (7, "b")]
     unsure = [int(k) for k in np.flatnonzero(probability < 0.6)]
     left = page(Filters(only="review"), corrected={unsure[0]: "b", 7: "b"})
-    assert ([row.k for row in left.items], left.total) == (unsure[1:11], len(unsure) - 1)
+    assert ([row.row_id for row in left.items], left.total) == (unsure[1:11], len(unsure) - 1)
     assert page(Filters(label="<script>", predicted="b")).total == 0
     assert "uncertain" in DECISIONS
 
