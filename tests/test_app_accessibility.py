@@ -34,7 +34,7 @@ def test_single_keys_label_images_only_while_the_gallery_has_the_focus(
     page.keyboard.press("3")
     app_server.until(where, lambda found: found["n_label_changes"] == 1)
     listed = app_server.get(f"{where}/images")["items"]
-    assert [image["i"] for image in listed if image["label"] != image["label_before"]] == [2]
+    assert [k for k, image in enumerate(listed) if image["label"] != image["label_before"]] == [2]
     page.get_by_role("button", name="Keys (?)").focus()
     page.keyboard.press("Control+z")  # has a modifier
     app_server.until(where, lambda found: found["n_label_changes"] == 0)
