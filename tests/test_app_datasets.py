@@ -318,6 +318,7 @@ home.background.wait_all()
     app = App(workspace_in(tmp_path))
     with sqlite3.connect(tmp_path / "home" / "workspace.sqlite") as connection:
         assert connection.execute("SELECT state FROM datasets").fetchall() == [("reading",)]
+    reading_images.begin(app.home)
     found = app.wait(app.get("datasets")["items"][0]["id"])
     assert (found["state"], found["n_images"], found["n_unreadable"]) == ("ready", 120, 0)
     assert app.get(f"datasets/{found['id']}/inspection")["n_readable"] == 120
