@@ -239,7 +239,7 @@ def test_two_people_label_one_dataset_and_each_undoes_only_the_own_changes(
     assert context.browser is not None
     folder = write_cells(app_server.root / request.node.name, 24, classes=("large", "medium", "small"))
     where = f"datasets/{app_server.opened(folder)['id']}"
-    ids = app_server.image_ids(where)
+    ids = [image["image_id"] for image in app_server.get(f"{where}/images")["items"]]
 
     def changed() -> dict[str, str]:
         found = app_server.get(f"{where}/images")["items"]
