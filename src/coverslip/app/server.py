@@ -105,10 +105,15 @@ async def _resume_reading(workspace: Workspace) -> None:
     """Read datasets whose missing folders are available again, soon after they come back."""
     while True:
         await asyncio.sleep(_SECONDS_BETWEEN_RESUMES)
-        try:
-            await asyncio.to_thread(reading_images.resume, workspace)
-        except Exception:  # noqa: BLE001  it is tried again; the error is logged
-            _log.exception("the reading of datasets could not be resumed")
+        # In a thread that does not keep the server from ending: the disk of a folder may not respond.
+        workspace.background.start("missing folders", lambda _: _resume_or_log(workspace))
+
+
+def _resume_or_log(workspace: Workspace) -> None:
+    try:
+        reading_images.resume(workspace)
+    except Exception:  # noqa: BLE001  it is tried again; the error is logged
+        _log.exception("the reading of datasets could not be resumed")
 
 
 def _end_background(app: FastAPI, workspace: Workspace) -> None:

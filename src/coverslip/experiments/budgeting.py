@@ -239,10 +239,10 @@ class _BudgetedTraining:
         return self._train(recipe, replace(self._context, emit=timer, stop=stop, limit=limit))
 
     def _sizes_in_time(self, px: int, smaller: list[int], timer: InstantStageTimer) -> list[int]:
-        """Return the smaller sizes from the largest one at which the instant stage is expected to fit; the last one
-        if it fits at none.
+        """Return the smaller sizes, from the largest one at which the instant stage is expected to fit.
 
-        Every attempt reads the images again, so that sizes which cannot fit are not tried.
+        If it fits at none, only the smallest size is left. Sizes that cannot fit are not tried, because every attempt
+        reads the images again.
         """
         for number, other_px in enumerate(smaller[:-1]):
             if timer.seconds_at((other_px / px) ** SIZE_POWER) <= _INSTANT_SHARE * self._left:

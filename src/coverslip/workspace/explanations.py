@@ -109,10 +109,8 @@ class Explanations:
             source = image_source_of_row(self._workspace, job_id, row_id)
             folder = location_of(self._workspace, job.classifier_id or "").path
         else:
-            row, source = (
-                row_of_measured(self._workspace, job_id, row_id),
-                source_of_measured(self._workspace, job_id, row_id),
-            )
+            row = row_of_measured(self._workspace, job_id, row_id)
+            source = source_of_measured(self._workspace, job_id, row_id)
             run = job.run if job.kind == "train" else job.run.parent_run
             fold = _fold_of(run, row.image_id) if job.kind == "train" else None
             folder = run.folder if fold is None else run.fold(fold).folder

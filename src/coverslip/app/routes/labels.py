@@ -22,8 +22,9 @@ from coverslip.app.schemas.system import TAGGED, problems
 from coverslip.workspace.correcting import history
 from coverslip.workspace.correcting.history import LabelChange, exclude, undo_exclusion
 from coverslip.workspace.datasets import labels, snapshots
-from coverslip.workspace.datasets.state import dataset_state
+from coverslip.workspace.datasets.state import DatasetState, dataset_state
 from coverslip.workspace.store.rows import Page
+from coverslip.workspace.store.workspace import Workspace
 
 _CSV: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type
     200: {"content": {"text/csv": {}}, "description": "The table."}
@@ -40,9 +41,7 @@ def set_labels(
 ) -> LabelsGiven:
     """Label some images, or remove their labels. The change is saved at once. A new name becomes a class."""
     change, n = labels.set_labels(workspace, dataset_id, new, new.label, revisions=if_match, author=author)
-    dataset = dataset_state(workspace, dataset_id)
-    tag(dataset.revision)
-    return LabelsGiven(change=change, n=n, dataset=dataset)
+    return LabelsGiven(change=change, n=n, dataset=_tagged(workspace, dataset_id, tag))
 
 
 @router.post("/datasets/{dataset_id}/labels/undo", responses=TAGGED | problems(404, 409, 412))
@@ -51,9 +50,7 @@ def undo_labels(
 ) -> LabelsTakenBack:
     """Undo one change of labels. This is refused if one of its images was labeled again since then."""
     changed = labels.undo(workspace, dataset_id, step.change, revisions=if_match)
-    dataset = dataset_state(workspace, dataset_id)
-    tag(dataset.revision)
-    return LabelsTakenBack(n=changed.n, rows=changed.rows, dataset=dataset)
+    return LabelsTakenBack(n=changed.n, rows=changed.rows, dataset=_tagged(workspace, dataset_id, tag))
 
 
 @router.post("/datasets/{dataset_id}/labels/redo", responses=TAGGED | problems(404, 409, 412))
@@ -62,9 +59,7 @@ def redo_labels(
 ) -> LabelsTakenBack:
     """Redo a change of labels. This is refused if one of its images was labeled again since then."""
     changed = labels.redo(workspace, dataset_id, step.change, revisions=if_match)
-    dataset = dataset_state(workspace, dataset_id)
-    tag(dataset.revision)
-    return LabelsTakenBack(n=changed.n, rows=changed.rows, dataset=dataset)
+    return LabelsTakenBack(n=changed.n, rows=changed.rows, dataset=_tagged(workspace, dataset_id, tag))
 
 
 @router.post("/datasets/{dataset_id}/exclusions", responses=TAGGED | problems(404, 409, 412))
@@ -73,9 +68,7 @@ def exclude_images(
 ) -> ImagesExcluded:
     """Exclude images, or include them. Excluded images are shown, but neither counted nor used in training."""
     change, n = exclude(workspace, dataset_id, body, is_excluded=body.is_excluded, revisions=if_match)
-    dataset = dataset_state(workspace, dataset_id)
-    tag(dataset.revision)
-    return ImagesExcluded(change=change, n=n, dataset=dataset)
+    return ImagesExcluded(change=change, n=n, dataset=_tagged(workspace, dataset_id, tag))
 
 
 @router.post("/datasets/{dataset_id}/exclusions/undo", responses=TAGGED | problems(404, 409, 412))
@@ -84,9 +77,7 @@ def undo_exclusions(
 ) -> ExclusionUndone:
     """Undo one exclusion or inclusion, for those of its images that were not excluded or included since then."""
     n = undo_exclusion(workspace, dataset_id, body.change, revisions=if_match)
-    dataset = dataset_state(workspace, dataset_id)
-    tag(dataset.revision)
-    return ExclusionUndone(n=n, dataset=dataset)
+    return ExclusionUndone(n=n, dataset=_tagged(workspace, dataset_id, tag))
 
 
 @router.post("/datasets/{dataset_id}/confirmed-labels", responses=problems(404, 409, 412))
@@ -130,3 +121,10 @@ def download_labels(workspace: ServedWorkspace, dataset_id: str) -> StreamingRes
     name = snapshots.file_name(workspace, dataset_id, "labels")
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _tagged(workspace: Workspace, dataset_id: str, tag: Tag) -> DatasetState:
+    """Return the state of a dataset after a change, and set its revision as the ETag of the response."""
+    dataset = dataset_state(workspace, dataset_id)
+    tag(dataset.revision)
+    return dataset

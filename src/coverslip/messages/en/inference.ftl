@@ -168,7 +168,7 @@ sheet-probability = probability { $probability }{ $decision ->
        *[class] { "" }
     }
 
-sheet-evidence = speaks for { $label }
+sheet-evidence = evidence for { $label }
 
 sheet-verdict = { $verdict ->
         [passed] passed its checks
@@ -178,4 +178,4 @@ sheet-verdict = { $verdict ->
 
 sheet-withheld = withheld: failed the check
 
-sheet-neighbors = looks like these:
+sheet-neighbors = similar training images:

@@ -133,9 +133,9 @@ pretraining-no-better = Pretraining did not improve the initial network, which i
 
 ## Preview of preprocessing and data augmentation
 
-preview-preprocessed = as prepared
+preview-preprocessed = preprocessed
 
-preview-augmented = changed at random
+preview-augmented = augmented
 
 ## Training
 
