@@ -16,7 +16,16 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
-USERS = ("app", "onnx", "keras", "pandas", "weights", "cluster")  # extras; the others are for developers
+USERS = (  # extras; the others are for developers
+    "app",
+    "formats",
+    "onnx",
+    "keras",
+    "pandas",
+    "parquet",
+    "weights",
+    "cluster",
+)
 FREE = re.compile(
     r"\b(MIT|MIT-0|BSD|0BSD|Apache|BSL-1\.0|CC0|CNRI-Python|HPND|ISC|PSF|Python Software Foundation|Unlicense|Zlib)\b"
 )

@@ -1,8 +1,8 @@
-"""Trains by fastai for some seconds and prints how well it does on other images, as JSON; called by `budget.py`.
+"""Train with fastai for a given time and print the results on a test set as JSON; `budget.py` runs this script.
 
-It does what fastai's tutorial does (images of 224 px, `aug_transforms`, a fifth of the images to validate on,
-`fine_tune`: an epoch of the head alone, then all layers by one cycle) with coverslip's default network and weights. It
-gets as many epochs as fit by the time that an epoch takes, which is measured before and not counted.
+The script follows fastai's tutorial (images of 224 px, `aug_transforms`, a fifth of the images as validation set,
+`fine_tune`: one epoch of the head, then one cycle of all layers) with coverslip's default network and weights. The
+number of epochs follows from the time of one epoch, which is measured before and not counted.
 """
 
 import csv
@@ -21,11 +21,11 @@ from coverslip.models.catalogue import model_info
 
 _NETWORK = "efficientnet_lite0"
 _SIDE_PX = 224
-_STATISTICS = ([0.5] * 3, [0.5] * 3)  # mean and standard deviation that its weights were trained with
+_STATISTICS = ([0.5] * 3, [0.5] * 3)  # mean and standard deviation of pretraining
 
 
 def main() -> None:
-    from fastai.vision.all import (  # type: ignore[import-not-found]  # in a folder of its own
+    from fastai.vision.all import (  # type: ignore[import-not-found]  # installed separately
         CategoryBlock,
         DataBlock,
         ImageBlock,
@@ -58,8 +58,8 @@ def main() -> None:
         took = time.perf_counter() - began
         probability, _ = learn.get_preds(dl=loaders.test_dl(tested))
     label = torch.tensor([classes.index(line["label"]) for line in tested])
-    found = score(probability.double().numpy(), label.numpy(), names=("accuracy", "macro_f1"))
-    print(json.dumps({"network": f"{_NETWORK}, {_SIDE_PX} px", "seconds": took, "epochs": epochs, **found}))
+    scores = score(probability.double().numpy(), label.numpy(), names=("accuracy", "macro_f1"))
+    print(json.dumps({"network": f"{_NETWORK}, {_SIDE_PX} px", "seconds": took, "epochs": epochs, **scores}))
 
 
 def rows_of(table: Path) -> list[dict[str, str]]:
@@ -68,7 +68,7 @@ def rows_of(table: Path) -> list[dict[str, str]]:
 
 
 def seconds_of_epochs(learn: Any) -> tuple[float, float]:  # Any: fastai's
-    """Of an epoch of the head alone, and of all layers."""
+    """Return the seconds of an epoch of the head, and of an epoch of all layers."""
     taken = []
     with learn.no_bar(), learn.no_logging():
         for change in (learn.freeze, learn.unfreeze):
@@ -80,7 +80,7 @@ def seconds_of_epochs(learn: Any) -> tuple[float, float]:  # Any: fastai's
 
 
 def learner(loaders: Any, n_classes: int) -> Any:  # Any: fastai's
-    """What `vision_learner` makes of a network whose weights it can download."""
+    """Return the learner that `vision_learner` creates for networks with weights to download."""
     from fastai.vision.all import Learner, apply_init, create_head, default_split
 
     body = Body()

@@ -1,6 +1,6 @@
-"""One coverslip command as a child process: what it printed, how long it took, how much memory at its peak.
+"""Run one coverslip command as a child process and measure its output, time and peak memory.
 
-Also the cells of a table for the numbers that it left.
+The module also formats the metrics of a run as table cells.
 """
 
 import os
@@ -16,7 +16,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Done:
-    """What a command left behind."""
+    """Result of a command."""
 
     code: int  # negative: the signal that ended it
     stdout: str
@@ -27,7 +27,7 @@ class Done:
 
 
 def coverslip(*arguments: str, cache: Path) -> Done:
-    """Run one command with a cache of its own."""
+    """Run a command with a separate cache."""
     environment = {**os.environ, "COVERSLIP_CACHE": str(cache)}
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         started = time.perf_counter()
@@ -46,7 +46,7 @@ def coverslip(*arguments: str, cache: Path) -> Done:
 
 
 def succeeded(*arguments: str, cache: Path) -> Done:
-    """The same for a command that must succeed."""
+    """Run a command and stop the script if it fails."""
     done = coverslip(*arguments, cache=cache)
     if done.code:
         raise SystemExit(f"coverslip {' '.join(arguments)} failed:\n{done.stderr}")

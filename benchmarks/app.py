@@ -1,15 +1,15 @@
-"""The web app: is the wall quick with very many images, and what does watching cost a training?
+"""Measure the gallery of the web app with very many images, and the cost of observing a training.
 
-Makes a set of hard links to a few hundred small images, opens it in the real server and looks at it with Chromium:
-seconds until images are read (colors and small pictures are made then), time to the first color and the first
-picture of the wall, frame times while scrolling, how much of what is in sight has no picture yet or not even a color,
-and the server's memory. Then a training which in turn nobody, open event streams, nobody and open pages watch, for two
-epochs each: the second's seconds against those of the unwatched epochs before and after, since a shared machine's speed
-drifts; and the server's own processor time meanwhile. Pages draw on the same cores here.
+The script makes a folder of hard links to a few hundred small images, opens it in the app and views it in Chromium. It
+measures the time until images are read (with colors and thumbnails), the time to the first color and the first picture
+of the gallery, frame times while scrolling, the proportions of visible cells without picture and without color, and the
+memory of the server. Then it runs a training that is observed in turn by nobody, by event streams, by nobody, and by
+open pages, for two epochs each. It compares the second epoch with the unobserved epochs before and after it, because
+the speed of a shared machine varies, and measures the server's processor time. Pages are rendered on the same cores.
 
     python benchmarks/app.py [--count 100000] [--watchers 10] [--rounds 6]
 
-The pages must be built (`make pages`), and a Chromium be there. Other work on the machine shows in every number.
+Requirements: built pages (`make pages`) and Chromium. Other work on the machine affects all numbers.
 """
 
 import argparse
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]  # Any: JSON values
 
 DISTINCT = 400
-SIDE = 128  # px: a cell on the wall shows as many
+SIDE = 128  # px, as in a cell of the gallery
 IN_A_FOLDER = 2_000
 FRAMES = 300
 SPEEDS = (20, 100)  # px per frame
@@ -53,7 +53,7 @@ TRAINING: Json = {
 TRAINED = 960  # images: an epoch of some seconds
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
-# When the first cell had a color, and when a picture: ms since the page was asked for.
+# Milliseconds from the request of the page to the first color and the first picture of a cell.
 FIRST = """
 window.first = {};
 const look = () => {
@@ -115,21 +115,21 @@ for _ in range(int(sys.argv[2])):
 
 
 class Server:
-    """`coverslip app` on a workspace, and what it is asked."""
+    """`coverslip app` on a workspace, with methods for requests."""
 
     def __init__(self, folder: Path) -> None:
-        said = folder / "said.txt"
+        log = folder / "log.txt"
         command = [sys.executable, "-m", "coverslip", "app", "--no-browser", "--port", "0"]
         command += ["--workspace", str(folder / "workspace"), "--root", str(folder)]
         environment = os.environ | {"COVERSLIP_CACHE": str(folder / "cache"), "PYTHONUNBUFFERED": "1"}
-        with said.open("w") as out:
+        with log.open("w") as out:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, env=environment
             )
-        wait_for(lambda: "Ctrl-C" in said.read_text() or self.process.poll() is not None, 120)
+        wait_for(lambda: "Ctrl-C" in log.read_text() or self.process.poll() is not None, 120)
         if self.process.poll() is not None:
-            raise SystemExit(f"The app did not start:\n{said.read_text()}")
-        address = next(word for word in said.read_text().split() if word.startswith("http://"))
+            raise SystemExit(f"The app did not start:\n{log.read_text()}")
+        address = next(word for word in log.read_text().split() if word.startswith("http://"))
         self.address = address.partition("?")[0]
 
     def ask(self, path: str, body: Json | None = None) -> Json:
@@ -138,11 +138,11 @@ class Server:
             f"{self.address}api/v1/{path}", data, {"Content-Type": "application/json"} if data else {}
         )
         with urllib.request.urlopen(request, timeout=600) as answer:
-            found: Json = json.load(answer)
-        return found
+            parsed: Json = json.load(answer)
+        return parsed
 
     def read(self, folder: Path) -> tuple[str, float, float]:
-        """Open a folder: the set's id, seconds until it is listed, and until its images are read."""
+        """Open a folder; return the dataset's id and the seconds until it is listed and until its images are read."""
         started = time.perf_counter()
         dataset_id: str = self.ask("datasets", {"sources": [{"path": str(folder)}]})["id"]
         listed = time.perf_counter() - started
@@ -173,25 +173,25 @@ def serving(folder: Path) -> Iterator[Server]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=100_000, help="images of the wall")
-    parser.add_argument("--watchers", type=int, default=10, help="of the training")
-    parser.add_argument("--rounds", type=int, default=6, help="of watching; 0 leaves them out")
-    asked = parser.parse_args()
+    parser.add_argument("--count", type=int, default=100_000, help="number of images in the gallery")
+    parser.add_argument("--watchers", type=int, default=10, help="number of observers of the training")
+    parser.add_argument("--rounds", type=int, default=6, help="number of observed rounds; 0 skips them")
+    options = parser.parse_args()
     program = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if program is None:
-        raise SystemExit("There is no Chromium: .ci/browsers says how to get it.")
+        raise SystemExit("Chromium is not installed. To install it, see .ci/browsers.")
     from playwright.sync_api import sync_playwright
 
-    print(f"{os.cpu_count()} cores, load of the machine before: {os.getloadavg()[0]:.1f}\n")
+    print(f"{os.cpu_count()} cores, load of the machine at the start: {os.getloadavg()[0]:.1f}\n")
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         folder = Path(scratch)
-        link_images(folder / "images", asked.count)
-        measure_wall(folder, browser, asked.count)
-        if asked.rounds:
+        link_images(folder / "images", options.count)
+        measure_wall(folder, browser, options.count)
+        if options.rounds:
             draw(folder / "cells", TRAINED)
             with serving(folder) as server:
-                measure_training(server, server.read(folder / "cells")[0], browser, asked.watchers, asked.rounds)
+                measure_training(server, server.read(folder / "cells")[0], browser, options.watchers, options.rounds)
         browser.close()
 
 
@@ -215,26 +215,29 @@ def measure_wall(folder: Path, browser: "Browser", count: int) -> None:
     """Reading, the first picture, scrolling, memory."""
     with serving(folder) as server:
         dataset_id, listed, read = server.read(folder / "images")
-    kept = sum(file.stat().st_size for file in (folder / "cache" / "app-thumbnails").rglob("*.sqlite"))
-    print("| images | listed s | read s | ms per image | small pictures MB |\n|---|---|---|---|---|")
-    print(f"| {count:,} | {listed:.1f} | {read:.0f} | {1000 * read / count:.2f} | {kept / 1e6:.0f} |\n", flush=True)
-    with serving(folder) as server:  # a new server, so that its memory is that of walls
+    n_bytes = sum(file.stat().st_size for file in (folder / "cache" / "app-thumbnails").rglob("*.sqlite"))
+    print("| images | listing (s) | reading (s) | reading per image (ms) | thumbnails (MB) |\n|---|---|---|---|---|")
+    print(f"| {count:,} | {listed:.1f} | {read:.0f} | {1000 * read / count:.2f} | {n_bytes / 1e6:.0f} |\n", flush=True)
+    with serving(folder) as server:  # a new server, so that its memory is that of galleries
         server.ask("datasets")
         before = server.memory_mib()
         visits = [first_shown(server, browser, dataset_id) for _ in range(VISITS)]
-        print("| visit | first color ms | first picture ms |\n|---|---|---|")
+        print("| visit | first color (ms) | first picture (ms) |\n|---|---|---|")
         for k, (color, picture) in enumerate(visits):
             print(f"| {k + 1} | {color:.0f} | {picture:.0f} |", flush=True)
-        print("\n| px per frame | frames | p50 ms | p95 ms | without picture | blank |\n|---|---|---|---|---|---|")
+        print(
+            "\n| scrolling (px per frame) | frames | frame time, median (ms) | 95th percentile (ms) "
+            "| cells without picture | blank cells |\n|---|---|---|---|---|---|"
+        )
         heaps = [scroll(server, browser, dataset_id, step) for step in SPEEDS]
-        print("\n| server MiB before | after | pages' JS heap MiB |\n|---|---|---|")
-        shown = ", ".join(f"{heap:.0f}" for heap in heaps)
+        print("\n| server memory before (MiB) | after (MiB) | JavaScript heap of the pages (MiB) |\n|---|---|---|")
+        shown = ", ".join(f"{megabytes:.0f}" for megabytes in heaps)
         print(f"| {before:.0f} | {server.memory_mib():.0f} | {shown} |\n", flush=True)
 
 
 @contextmanager
 def wall(server: Server, browser: "Browser", dataset_id: str) -> "Iterator[Page]":
-    """A wall in a browser that has seen nothing before."""
+    """Open a gallery in a browser with an empty cache."""
     context = browser.new_context(base_url=server.address, viewport={"width": 1280, "height": 800})
     context.add_init_script(FIRST)
     page = context.new_page()
@@ -251,7 +254,7 @@ def first_shown(server: Server, browser: "Browser", dataset_id: str) -> tuple[fl
 
 
 def scroll(server: Server, browser: "Browser", dataset_id: str, step: int) -> float:
-    """Print a row about scrolling; the page's memory in MiB."""
+    """Print a row about scrolling; return the page's memory in MiB."""
     with wall(server, browser, dataset_id) as page:
         time.sleep(2)
         seen = page.evaluate(SCROLL, [step, FRAMES])
@@ -264,7 +267,7 @@ def scroll(server: Server, browser: "Browser", dataset_id: str, step: int) -> fl
 
 
 def measure_training(server: Server, dataset_id: str, browser: "Browser", watchers: int, rounds: int) -> None:
-    """Seconds of a training's epochs, now watched and now not, and the server's processor time beside them."""
+    """Measure observed and unobserved epochs of a training, and the server's processor time."""
 
     def watch(way: str, run_id: str, stack: ExitStack) -> None:
         if way == "streams":
@@ -287,7 +290,9 @@ def measure_training(server: Server, dataset_id: str, browser: "Browser", watche
             taken.append((float(watched["seconds"]), share))
     server.ask(f"jobs/{run_id}/stop", {})
     wait_for(lambda: server.ask(f"runs/{run_id}")["state"] == "stopped", 600, every=0.5)
-    print("| watched by | epoch s | against those before and after | server, % of a core |\n|---|---|---|---|")
+    print(
+        "| observers | epoch (s) | relative to the epochs before and after | server (% of a core) |\n|---|---|---|---|"
+    )
     ratios: dict[str, list[float]] = {}
     for k, (way, (seconds, share)) in enumerate(zip(ways, taken, strict=True)):
         ratio = seconds / statistics.mean((taken[k - 1][0], taken[k + 1][0])) if way != "nobody" else 1.0
@@ -299,7 +304,7 @@ def measure_training(server: Server, dataset_id: str, browser: "Browser", watche
 
 
 def epochs_of(server: Server, run_id: str, at_least: int = 0) -> list[Json]:
-    """What is known about a training's epochs, as soon as so many are over."""
+    """Return the events of a training as soon as this number of epochs is complete."""
     while True:
         run = server.ask(f"runs/{run_id}")
         if run["error"]:
@@ -311,7 +316,7 @@ def epochs_of(server: Server, run_id: str, at_least: int = 0) -> list[Json]:
 
 
 def open_streams(server: Server, run_id: str, count: int, stack: ExitStack) -> None:
-    """Clients, in a process of their own, that read the events of a training."""
+    """Start a process with clients that read the events of a training."""
     command = [sys.executable, "-c", FOLLOW, f"{server.address}api/v1/jobs/{run_id}/events", str(count)]
     clients = subprocess.Popen(command)
     stack.callback(clients.wait)
@@ -319,7 +324,7 @@ def open_streams(server: Server, run_id: str, count: int, stack: ExitStack) -> N
 
 
 def open_pages(server: Server, browser: "Browser", run_id: str, count: int, stack: ExitStack) -> None:
-    """The training's page in several windows: of their own profiles, since one takes six streams of a server."""
+    """Open the training's page in several windows with separate profiles, because a profile allows six streams."""
     for _ in range(count):
         context = browser.new_context(base_url=server.address)
         stack.callback(context.close)
@@ -330,7 +335,7 @@ def wait_for(is_so: Callable[[], object], seconds: float, every: float = 0.05) -
     until = time.monotonic() + seconds
     while not is_so():
         if time.monotonic() > until:
-            raise SystemExit("It took too long.")
+            raise SystemExit("The time limit was exceeded.")
         time.sleep(every)
 
 

@@ -1,11 +1,11 @@
-"""The gallery of a dataset with a million images: the first images, the last ones, and a change of 100,000 labels.
+"""Gallery of a dataset with a million images: the first images, the last ones, and a change of 100,000 labels.
 
-Writes a dataset into a new workspace by the functions of the app, without reading images: rows share a few small
-pictures, and each has its own pixel hash, facts and color. Then times requests to the app in this process: the median
-of several, in seconds, and in brackets the seconds of a processor, which other work on the machine hardly changes. Next
-to some of them is the way that galleries worked before: positions and image_ids of all matching images as JSON, pages
-by offset with a count, and changes that list every image_id. With a Chromium and built pages, it also times the gallery
-itself, with a server of its own.
+The script writes a dataset into a new workspace with the functions of the app, without reading images: rows share a few
+thumbnails, and each row has its own pixel hash, metadata and color. Then it times requests to the app in this process.
+Each value is the median of several requests in elapsed seconds, and in parentheses the processor seconds, which depend
+less on other work on the machine. Some values are compared with the former design of galleries: positions and image_ids
+of all matching images as JSON, pages by offset with a count, and changes that list every image_id. With Chromium and
+built pages, the script also times the gallery in a browser.
 
     python benchmarks/app_rows.py [--count 1000000] [--repeats 5]
 """
@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from app import CHROMIUM, serving, wait_for
+from app import CHROMIUM, serving
 from fastapi.testclient import TestClient
 from PIL import Image
 from sqlalchemy import String, cast, func, insert, select, update
@@ -42,7 +42,7 @@ N_CLASSES = 10
 N_PICTURES = 64
 SIDE = 96  # px
 GROUP_OF = 50  # images
-EQUAL_EVERY = 500  # one image of so many has the pixels of another
+EQUAL_EVERY = 500  # one in this number of images has the pixels of another image
 FIRST, CHUNK, SHEET = 2_048, 256, 64  # as the gallery requests them
 FACTS = {"width_px": SIDE, "height_px": SIDE, "n_channels": 3, "low": [0.0] * 3, "high": [255.0] * 3}
 
@@ -55,30 +55,38 @@ async ([index, start]) => {
 }
 """
 
+# Whether the gallery has the list of all images, and not only of the first ones.
+ALL_LISTED = """
+(count) => {
+  const gallery = document.querySelector('[aria-rowcount]');
+  return Number(gallery?.getAttribute('aria-rowcount')) * Number(gallery?.getAttribute('aria-colcount')) >= count;
+}
+"""
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=1_000_000, help="images of the dataset")
+    parser.add_argument("--count", type=int, default=1_000_000, help="number of images in the dataset")
     parser.add_argument("--repeats", type=int, default=5)
-    given = parser.parse_args()
-    print(f"{os.cpu_count()} cores, load of the machine before: {os.getloadavg()[0]:.1f}\n")
+    options = parser.parse_args()
+    print(f"{os.cpu_count()} cores, load of the machine at the start: {os.getloadavg()[0]:.1f}\n")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         os.environ["COVERSLIP_CACHE"] = str(folder / "cache")
         workspace = open_workspace(folder / "workspace", (folder,))
         started = time.perf_counter()
-        write_dataset(workspace, folder / "pictures", given.count)
-        print(f"{given.count:,} rows written in {time.perf_counter() - started:.0f} s\n", flush=True)
+        write_dataset(workspace, folder / "pictures", options.count)
+        print(f"{options.count:,} rows written in {time.perf_counter() - started:.0f} s\n", flush=True)
         client = TestClient(create_app(workspace), base_url="http://127.0.0.1")  # without the work of a server's start
-        measure_lists(client, given.repeats)
-        measure_last(client, workspace, given.count, given.repeats)
-        measure_changes(client, given.count, given.repeats)
+        measure_lists(client, options.repeats)
+        measure_last(client, workspace, options.count, options.repeats)
+        measure_changes(client, options.count, options.repeats)
         workspace.background.wait_all()
-        measure_gallery(folder, given.count)
+        measure_gallery(folder, options.count)
 
 
 def write_dataset(workspace: Workspace, folder: Path, count: int) -> None:
-    """Write a dataset of `count` images with labels, groups, facts and colors."""
+    """Write a dataset of `count` images with labels, groups, metadata and colors."""
     draws = np.random.default_rng(0)
     for k in range(N_PICTURES):
         file = folder / f"class {k % N_CLASSES}" / f"{k}.png"
@@ -117,7 +125,10 @@ def write_dataset(workspace: Workspace, folder: Path, count: int) -> None:
 
 def measure_lists(client: TestClient, repeats: int) -> None:
     """The first images and the list of all of them, for several filters."""
-    print("| filters | images | first images s | all row_ids s | MB | unchanged s |\n|---|---|---|---|---|---|")
+    print(
+        "| filter or order | images | first images (s) | all `row_id` values (s) | MB | unchanged (s) |\n"
+        "|---|---|---|---|---|---|"
+    )
     for query in (
         {},
         {"label": "class 3"},
@@ -154,7 +165,7 @@ def measure_lists(client: TestClient, repeats: int) -> None:
 
 
 def measure_last(client: TestClient, workspace: Workspace, count: int, repeats: int) -> None:
-    """The last images, by row_id and as pages were read before."""
+    """Time the last images, by row_id and with the former paging."""
     rows = content(client, "rows", {})
 
     def by_row() -> None:
@@ -173,7 +184,7 @@ def measure_last(client: TestClient, workspace: Workspace, count: int, repeats: 
             matches = connection.execute(query.order_by(images.c.position)).all()
             json.dumps({"items": [position for position, _ in matches], "image_ids": [name for _, name in matches]})
 
-    print("\n| | s | as before s | ratio |\n|---|---|---|---|")
+    print("\n| | s | before (s) | ratio |\n|---|---|---|---|")
     compare("last 256 images", timed(repeats, by_row)[0], timed(repeats, by_offset)[0])
     all_rows = timed(repeats, lambda: content(client, "rows", {}))[0]
     compare("list of all images", all_rows, timed(repeats, positions_as_json)[0])
@@ -184,7 +195,7 @@ def measure_last(client: TestClient, workspace: Workspace, count: int, repeats: 
 def measure_changes(client: TestClient, count: int, repeats: int) -> None:
     """Changes of the images of a class, which are consecutive, and their undo."""
     names = [name_of(k) for k in range(3 * count // N_CLASSES, 4 * count // N_CLASSES)]
-    print(f"| changes of {len(names):,} of {count:,} images | by filter s | undo s | by image_ids s | ratio |")
+    print(f"| changes of {len(names):,} of {count:,} images | by filter (s) | undo (s) | by `image_id` (s) | ratio |")
     print("|---|---|---|---|---|")
     for path, change in (("labels", {"label": "relabeled"}), ("exclusions", {"is_excluded": True})):
         seconds: dict[str, list[Seconds]] = {"filter": [], "undo": [], "image_ids": []}
@@ -214,7 +225,7 @@ def measure_gallery(folder: Path, count: int) -> None:
         for visit in (1, 2):
             page.goto(f"/datasets/{DATASET}?tab=images")
             print(f"| first picture, visit {visit} | {page.evaluate(SHOWN, [0, 0]) / 1000:.2f} |", flush=True)
-            wait_for(lambda: page.get_by_text(f"{count:,}").count(), 60)
+            page.wait_for_function(ALL_LISTED, arg=count)
             page.get_by_role("gridcell").first.click()
             start = page.evaluate("performance.now()")
             page.keyboard.press("End")
@@ -243,7 +254,7 @@ def name_of(k: int) -> str:
 
 @dataclass(frozen=True)
 class Seconds:
-    """Seconds by the clock, and of a processor."""
+    """Elapsed seconds and processor seconds."""
 
     clock: float
     processor: float
@@ -289,7 +300,7 @@ def posted(client: TestClient, path: str, body: dict[str, Any]) -> Any:
 
 
 def joined(rows: bytes, n: int) -> str:
-    """Return the first `n` row_ids as an address names them."""
+    """Return the first `n` row_ids as the parameter of an address."""
     return ",".join(map(str, np.frombuffer(rows, "<u4")[:n].tolist()))
 
 

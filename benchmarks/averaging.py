@@ -1,10 +1,10 @@
-"""Does it help to average the answers of two networks' instant classifiers?
+"""Compare the mean of two networks' probabilities with the better network, for instant classifiers.
 
     python benchmarks/averaging.py [--sets blood_pbc …] [--seeds 2] [--images 400] [--size 96]
 
-For each set and seed: the better one by validation images of EfficientNet-Lite0 and MobileNetV2, and the mean of their
-calibrated probabilities, both measured on the same test images. Sets are those of COVERSLIP_DATA, cut to a number of
-images; groups where they are known.
+For each dataset and seed, the script compares the network with the better validation results (EfficientNet-Lite0 or
+MobileNetV2) with the mean of both networks' calibrated probabilities, on the same test images. Datasets are those of
+COVERSLIP_DATA, reduced to a number of images; splits are grouped if groups are known.
 """
 
 import argparse
@@ -22,7 +22,6 @@ from coverslip.datasets import DecodedPixels, scan_images, split_images
 from coverslip.engines import embed
 from coverslip.evaluation import apply_temperature, fit_temperature, score
 from coverslip.experiments import SplitData, apply_recipe
-from coverslip.models.networks import FeatureNetwork
 from coverslip.runs import Recipe
 from coverslip.training.fitting import initial_network
 from coverslip.training.linear_probe import fit_linear_probe
@@ -44,14 +43,16 @@ def main() -> None:
     parser.add_argument("--sets", nargs="*", default=list(SETS))
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--images", type=int, default=400)
-    parser.add_argument("--size", type=int, default=96, help="pixels a side")
-    chosen = parser.parse_args()
-    print("| set | seed | better one: macro-F1, log loss | mean of both: macro-F1, log loss | gain in macro-F1 |")
+    parser.add_argument("--size", type=int, default=96, help="side in pixels")
+    options = parser.parse_args()
+    print(
+        "| dataset | seed | better network: macro-F1, log loss | mean of both: macro-F1, log loss | gain in macro-F1 |"
+    )
     print("|---|---|---|---|---|")
     gains = []
-    for name in chosen.sets:
-        for seed in range(chosen.seeds):
-            single, mean = compared(name, seed, chosen.images, chosen.size)
+    for name in options.sets:
+        for seed in range(options.seeds):
+            single, mean = compared(name, seed, options.images, options.size)
             gains.append(mean["macro_f1"] - single["macro_f1"])
             cells = (f"{scores['macro_f1']:.3f}, {scores['log_loss']:.3f}" for scores in (single, mean))
             print(f"| {name} | {seed} | {' | '.join(cells)} | {gains[-1]:+.3f} |", flush=True)
@@ -60,7 +61,7 @@ def main() -> None:
 
 
 def compared(name: str, seed: int, n_images: int, size: int) -> tuple[dict[str, float], dict[str, float]]:
-    """Test scores of the network that validation images prefer, and of the mean of both networks' probabilities."""
+    """Return test metrics of the network with the better validation results, and of the mean of both networks."""
     source, group = SETS[name]
     recipe = Recipe(image_size=size, seed=seed, stage="instant")
     data, recipe = apply_recipe(cs.open_dataset(DATA / source, group=group), recipe)
@@ -82,15 +83,14 @@ def compared(name: str, seed: int, n_images: int, size: int) -> tuple[dict[str, 
 
 
 def logits_of(parts: SplitData, recipe: Recipe) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Logits of an instant classifier for validation and for test images."""
+    """Return the logits of an instant classifier for validation and test images."""
     preprocessing = learn_preprocessing(parts.train_facts, recipe)
     pixels_of = DecodedPixels(parts.data, parts.scan, preprocessing)
     network, _ = initial_network(parts.training_images(pixels_of), preprocessing, recipe, None)
     positions = np.concatenate([parts.train, parts.val, parts.test]).tolist()
     n_train, n_known = len(parts.train), len(parts.train) + len(parts.val)
     with embed(
-        FeatureNetwork(network),
-        network.head.in_features,
+        network,
         parts.pixel_hashes(positions),
         lambda rows: pixels_of([positions[i] for i in rows]),
         preprocessing=preprocessing.model_dump(mode="json"),

@@ -1,9 +1,9 @@
-"""Boxes in fields of view: how fast are they read when each field is decoded once, and each for its own?
+"""Compare the speed of reading boxes in fields of view with decoding the field once, and once for each box.
 
-Draws fields of view, writes a table of boxes in them, and reads the boxes as training and prediction do (`predict`: in
-the table's order, preprocessed), as `inspect` and the app do (`scan`), and as galleries do (`thumbnails`, by sheets of
-64), in one thread. `shuffled` has the rows in a random order. Figures are of processor time, which other work on the
-machine barely changes; `alone` decodes the field for every box.
+The script writes synthetic fields of view and a table of boxes, and reads the boxes in one thread: as training and
+prediction do (`predict`: in the order of the table, preprocessed), as `inspect` and the app do (`scan`), and as
+galleries do (`thumbnails`, in sheets of 64). `shuffled` has the rows in random order, and `alone` decodes the field for
+every box. Times are processor times, which depend little on other work on the machine.
 
     python benchmarks/boxes.py [--fields N] [--boxes N] [--width PX] [--height PX] [--alone N]
 """
@@ -32,17 +32,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, number in (("fields", 200), ("boxes", 30), ("width", 1360), ("height", 1024), ("alone", 120)):
         parser.add_argument(f"--{name}", type=int, default=number)
-    asked = parser.parse_args()
-    print("| fields as | work | boxes/s | alone | ratio | peak MiB |")
+    options = parser.parse_args()
+    print("| file format | work | boxes/s | boxes/s, separately | ratio | peak memory (MiB) |")
     print("|---|---|---|---|---|---|")
     for suffix in ("png", "tif"):
         with tempfile.TemporaryDirectory() as scratch:
             os.environ["COVERSLIP_CACHE"] = f"{scratch}/cache"
-            measure(draw(Path(scratch), suffix, asked), suffix, asked.alone)
+            measure(draw(Path(scratch), suffix, options), suffix, options.alone)
 
 
 def measure(table: Path, suffix: str, n_alone: int) -> None:
-    """Print a line for each kind of work."""
+    """Print a row for each kind of work."""
     data = open_dataset(table)
     records = list(data.records)
     order = np.random.default_rng(1).permutation(len(records))
@@ -81,14 +81,14 @@ def seconds(work: Callable[[], object]) -> float:
     return time.process_time() - begun
 
 
-def draw(folder: Path, suffix: str, asked: argparse.Namespace) -> Path:
-    """Fields of gray noise with discs, and a table of boxes in them, some beyond the edge."""
+def draw(folder: Path, suffix: str, options: argparse.Namespace) -> Path:
+    """Write fields of gray noise with discs, and a table of boxes, some of which extend beyond the edge."""
     rng = np.random.default_rng(0)
     rows = ["path,label,x_center,y_center,width,height"]
-    for number in range(asked.fields):
-        field = rng.normal(200, 6, (asked.height, asked.width, 3))
-        for _ in range(asked.boxes):
-            x, y = int(rng.integers(asked.width)), int(rng.integers(asked.height))
+    for number in range(options.fields):
+        field = rng.normal(200, 6, (options.height, options.width, 3))
+        for _ in range(options.boxes):
+            x, y = int(rng.integers(options.width)), int(rng.integers(options.height))
             field[max(0, y - 20) : y + 20, max(0, x - 20) : x + 20] -= 60
             rows.append(f"{number}.{suffix},cell,{x},{y},{SIDE},{SIDE}")
         pixels = field.clip(0, 255).astype(np.uint8)

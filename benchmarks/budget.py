@@ -1,19 +1,19 @@
-"""Time budgets on real sets: whether they are kept, and what accuracy they bring, on a quiet and on a busy machine.
+"""Time budgets on real datasets: durations and accuracies, on an idle and on a busy machine.
 
-    python benchmarks/budget.py [--sets blood_pbc …] [--minutes 0 2 5] [--seeds 1] [--busy] [--images 600]
+    python benchmarks/budget.py [--sets blood_pbc …] [--minutes 0 2 5] [--seed 0] [--busy] [--images 600]
         [--rows FILE] [--fastai FOLDER]
 
-Every row is one `coverslip train` in a process of its own with an empty cache, start-up included: with `--budget`, or
-without one for 0 minutes (the plain defaults). The instant classifier comes first for comparison. `--busy` keeps one
-core at work beside it. A budget that was refused (too little for these images on this machine) is shown as such.
-Images are drawn from the sets of COVERSLIP_DATA by whole groups, all of them with `--images 0`, when each training
-keeps its own test images aside; of the groups left, at most 1,200 images are tested afterwards, outside the budget.
+Each row is one `coverslip train` in a separate process with an empty cache, start-up included: with `--budget`, or
+without a budget for 0 minutes (default settings). The first row of a dataset is the instant classifier. `--busy` keeps
+one core busy with another program. A refused budget (too short for these images on this machine) is shown as refused.
+Images are sampled from the datasets of COVERSLIP_DATA in whole groups. At most 1,200 images of the other groups are
+tested afterwards, outside the budget. With `--images 0`, all images are used, and each training has its own test set.
 
-The last but one column is the macro-F1 beyond that of the instant classifier on the same images, with the standard
-error of the difference over resampled images; the last one the load average of the machine as the training ended.
+The second last column is the gain in macro-F1 over the instant classifier on the same images, with the standard error
+over resampled images. The last column is the load average of the machine at the end of the training.
 
-`--fastai` trains by fastai too, on the same images and for as long, and tests it on the same images. fastai is not part
-of coverslip's environment: `pip install --target FOLDER fastai` keeps it apart.
+`--fastai` also trains with fastai on the same images for the same time, and tests it on the same images. fastai is not
+part of coverslip's environment; `pip install --target FOLDER fastai` installs it separately.
 """
 
 import argparse
@@ -45,20 +45,20 @@ SETS = {
     "chromosomes_gband": ("chromosomes_gband/images.csv", "cell"),
 }
 HEADER = (
-    "| set | busy | budget s | by | took s | share | in time | network | epochs | accuracy | macro-F1 | beyond instant "
-    "(SE) | load |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|"
+    "| dataset | busy | budget (s) | software | time (s) | used | in time | network | epochs | accuracy | macro-F1 "
+    "| gain over instant (SE) | load |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|"
 )
 
 
 @dataclass(frozen=True)
 class Predicted:
-    """The tested images: their classes, and those that a classifier predicts."""
+    """True and predicted classes of the test images."""
 
     label: np.ndarray  # (n,) class numbers
     predicted: np.ndarray  # (n,)
 
     def score(self, metric: str, drawn: np.ndarray | None = None) -> float:
-        """Of all images, or of some that were drawn."""
+        """Return the macro-F1 of all images, or of a sample."""
         rows = np.arange(len(self.label)) if drawn is None else drawn
         probability = np.eye(1 + max(self.label.max(), self.predicted.max()))[self.predicted[rows]]
         return float(METRICS[metric].value(probability, self.label[rows], self.predicted[rows]))
@@ -69,27 +69,31 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--minutes", nargs="+", type=float, default=[2, 5])
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--images", type=int, default=600, help="0 takes all of them")
+    parser.add_argument("--images", type=int, default=600, help="number of images; 0 uses all")
     parser.add_argument("--busy", action="store_true", help="keep one core busy with another program")
-    parser.add_argument("--rows", type=Path, metavar="FILE", help="also add each row to this file")
-    parser.add_argument("--fastai", type=Path, metavar="FOLDER", help="where fastai is installed: train by it too")
-    chosen = parser.parse_args()
-    say(HEADER, chosen.rows)
-    for name in chosen.sets:
-        with tempfile.TemporaryDirectory() as folder, beside_another(is_wanted=chosen.busy):
-            train, tested = tables(name, chosen.seed, chosen.images, Path(folder))
-            start = f"| {name} | {'yes' if chosen.busy else ''} |"
-            line, instant = row(name, chosen.seed, 0, train, tested, None, "stage=instant", "split.folds=0")
-            say(f"{start} instant | {line}", chosen.rows)
-            for minutes in chosen.minutes:
-                line, _ = row(name, chosen.seed, 60 * minutes, train, tested, instant)
-                say(f"{start} {60 * minutes or 'none'} | {line}", chosen.rows)
-                if chosen.fastai:
-                    say(f"{start} {60 * minutes:g} | {row_of_fastai(chosen.fastai, 60 * minutes, train, tested)}", None)
+    parser.add_argument("--rows", type=Path, metavar="FILE", help="also append each row to this file")
+    parser.add_argument(
+        "--fastai", type=Path, metavar="FOLDER", help="also train with fastai, installed in this folder"
+    )
+    options = parser.parse_args()
+    say(HEADER, options.rows)
+    for name in options.sets:
+        with tempfile.TemporaryDirectory() as folder, beside_another(is_wanted=options.busy):
+            train, tested = tables(name, options.seed, options.images, Path(folder))
+            start = f"| {name} | {'yes' if options.busy else ''} |"
+            line, instant = row(name, options.seed, 0, train, tested, None, "stage=instant", "split.folds=0")
+            say(f"{start} instant | {line}", options.rows)
+            for minutes in options.minutes:
+                line, _ = row(name, options.seed, 60 * minutes, train, tested, instant)
+                say(f"{start} {60 * minutes or 'none'} | {line}", options.rows)
+                if options.fastai:
+                    say(
+                        f"{start} {60 * minutes:g} | {row_of_fastai(options.fastai, 60 * minutes, train, tested)}", None
+                    )
 
 
 def say(line: str, file: Path | None) -> None:
-    """Print a line, and add it to a file."""
+    """Print a line and append it to a file."""
     print(line, flush=True)
     if file is not None:
         with file.open("a", encoding="utf-8") as opened:
@@ -97,7 +101,7 @@ def say(line: str, file: Path | None) -> None:
 
 
 def tables(name: str, seed: int, n_images: int, folder: Path) -> tuple[Path, Path | None]:
-    """Tables of the images to train on and of those to test afterwards; None where a training tests its own."""
+    """Write tables of training and test images; the second is None if each training has its own test set."""
     source, group = SETS[name]
     if not n_images:
         return DATA / source, None
@@ -114,7 +118,7 @@ def row(
     instant: Predicted | None,
     *settings: str,
 ) -> tuple[str, Predicted | None]:
-    """One training as the end of a row of the table, and what it predicts."""
+    """Return the end of a table row for one training, and its predictions."""
     group = () if SETS[name][1] is None else ("--group", "group" if tested is not None else SETS[name][1] or "")
     with tempfile.TemporaryDirectory() as scratch:
         run, cache = Path(scratch) / "run", Path(scratch) / "cache"
@@ -143,16 +147,16 @@ def row(
 
 
 def predictions(run: Run) -> Predicted:
-    """What a run predicts of the images that it has measured, in an order that is the same for all runs."""
-    rows = sorted(run.predictions, key=lambda one: one.image_id)
+    """Return the test predictions of a run in an order that is the same for all runs."""
+    rows = sorted(run.predictions, key=lambda row: row.image_id)
     number = {name: k for k, name in enumerate(run.predictions.classes)}
     return Predicted(
-        np.array([number[one.label or ""] for one in rows]), np.array([number[one.predicted or ""] for one in rows])
+        np.array([number[row.label or ""] for row in rows]), np.array([number[row.predicted or ""] for row in rows])
     )
 
 
 def beyond(predicted: Predicted, instant: Predicted | None) -> str:
-    """Macro-F1 beyond the instant classifier's, and its standard error over resampled images."""
+    """Return the gain in macro-F1 over the instant classifier, and its standard error over resampled images."""
     if instant is None or len(instant.label) != len(predicted.label):
         return ""
     generator, n = np.random.default_rng(0), len(predicted.label)
@@ -162,7 +166,7 @@ def beyond(predicted: Predicted, instant: Predicted | None) -> str:
 
 
 def row_of_fastai(library: Path, seconds: float, train: Path, tested: Path) -> str:
-    """The same by fastai."""
+    """Return the end of a table row for a training with fastai."""
     script = Path(__file__).with_name("_by_fastai.py")
     paths = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(library)]))
     done = subprocess.run(
@@ -172,16 +176,16 @@ def row_of_fastai(library: Path, seconds: float, train: Path, tested: Path) -> s
         text=True,
         check=True,
     )
-    found = json.loads(done.stdout.splitlines()[-1])
+    row = json.loads(done.stdout.splitlines()[-1])
     return (
-        f"fastai | {found['seconds']:.0f} | | {found['network']} | {found['epochs']} | {found['accuracy']:.3f} | "
-        f"{found['macro_f1']:.3f} |"
+        f"fastai | {row['seconds']:.0f} | | {row['network']} | {row['epochs']} | {row['accuracy']:.3f} | "
+        f"{row['macro_f1']:.3f} |"
     )
 
 
 @contextmanager
 def beside_another(*, is_wanted: bool) -> Iterator[None]:
-    """Another program that keeps one core busy."""
+    """Run another program that keeps one core busy."""
     if not is_wanted:
         yield
         return

@@ -1,12 +1,12 @@
-"""Training beside other programs: how long shall threads that wait for one another spin before they sleep?
+"""Training beside other programs: effect of the time for which waiting threads spin before they sleep.
 
-Images/s of the same step of training (EfficientNet-Lite0, 96 px, batches of 32, on one batch in memory), on an
-otherwise idle machine and with all cores but one taken by other programs, for several numbers of turns
-(`GOMP_SPINCOUNT`): GNU OpenMP's own, coverslip's, and others. Each in a process of its own, turn by turn.
+The script measures images/s of a training step (EfficientNet-Lite0, 96 px, batches of 32, one batch in memory), on an
+otherwise idle machine and with all cores but one used by other programs, for several numbers of spin iterations
+(`GOMP_SPINCOUNT`): the default of GNU OpenMP, that of coverslip, and others. Each value has a separate process.
 
     python benchmarks/busy_machine.py [--rounds 2]
 
-Other work on the machine shows in every number.
+Other work on the machine affects all numbers.
 """
 
 import argparse
@@ -29,26 +29,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.one:
+    options = parser.parse_args()
+    if options.one:
         print(images_per_second())
         return
     print(f"{n_cores()} cores; images/s of training\n")
-    print("| cores taken by others | " + " | ".join(f"{turns:,} turns" for turns in TURNS) + " | one thread |")
+    print(
+        "| cores used by other programs | " + " | ".join(f"{turns:,} iterations" for turns in TURNS) + " | one thread |"
+    )
     print("|---|" + "---:|" * (len(TURNS) + 1), flush=True)
     for n_taken in (0, n_cores() - 1):
-        for _ in range(asked.rounds):
+        for _ in range(options.rounds):
             with busy(n_taken):
-                found = [measured(GOMP_SPINCOUNT=str(turns)) for turns in TURNS]
-                found.append(measured(OMP_NUM_THREADS="1"))
-            print(f"| {n_taken} | " + " | ".join(f"{rate:.0f}" for rate in found) + " |", flush=True)
+                seconds = [measured(GOMP_SPINCOUNT=str(turns)) for turns in TURNS]
+                seconds.append(measured(OMP_NUM_THREADS="1"))
+            print(f"| {n_taken} | " + " | ".join(f"{rate:.0f}" for rate in seconds) + " |", flush=True)
 
 
-def measured(**chosen: str) -> float:
-    """Images/s in a process with these environment variables."""
-    own = {k: v for k, v in os.environ.items() if k not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "OMP_NUM_THREADS")}
+def measured(**environment: str) -> float:
+    """Return images/s in a process with these environment variables."""
+    others = {k: v for k, v in os.environ.items() if k not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "OMP_NUM_THREADS")}
     command = [sys.executable, __file__, "--one"]
-    return float(subprocess.run(command, env=own | chosen, stdout=subprocess.PIPE, text=True, check=True).stdout)
+    return float(
+        subprocess.run(command, env=others | environment, stdout=subprocess.PIPE, text=True, check=True).stdout
+    )
 
 
 def images_per_second() -> float:
@@ -75,7 +79,7 @@ def images_per_second() -> float:
 
 @contextmanager
 def busy(n: int) -> Iterator[None]:
-    """So many programs that want a core each, all the time."""
+    """Run `n` programs that each keep a core busy."""
     programs = [subprocess.Popen(ENDLESS) for _ in range(n)]
     try:
         yield

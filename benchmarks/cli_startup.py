@@ -1,7 +1,7 @@
-"""How long `coverslip --help` takes, beside a Python that does nothing. Aim: under 0.3 s.
+"""Measure the time of `coverslip --help` relative to a Python that does nothing. Target: under 0.3 s.
 
-With a run and an image also how long it takes to predict that image, in pairs: without an engine in the cache, and with
-the one that the first left there. Aim: under 3 s.
+With a run and an image, the script also measures the prediction of this image in pairs: without an engine in the cache,
+and with the engine that the first prediction stored. Target: under 3 s.
 """
 
 import argparse
@@ -18,7 +18,7 @@ N_PAIRS = 3
 
 
 def median_seconds(command: list[str]) -> float:
-    """Median wall time of `command` over `N_RUNS` runs, after one that fills the disk cache."""
+    """Return the median elapsed time of `command` over `N_RUNS` runs, after one run that fills the disk cache."""
     seconds = []
     for _ in range(N_RUNS + 1):
         started = time.perf_counter()
@@ -44,16 +44,16 @@ def predicting(run: str, image: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--predict", nargs=2, metavar=("RUN", "IMAGE"), help="only this")
-    chosen = parser.parse_args()
-    if chosen.predict:
-        predicting(*chosen.predict)
+    parser.add_argument("--predict", nargs=2, metavar=("RUN", "IMAGE"), help="measure only a prediction")
+    options = parser.parse_args()
+    if options.predict:
+        predicting(*options.predict)
         return
     bare = median_seconds([sys.executable, "-c", "pass"])
     print(f"{'python -c pass':<26} {bare:.3f} s")
     for arguments in (["--help"], ["train", "--help"], ["--version"]):
         took = median_seconds([sys.executable, "-m", "coverslip", *arguments])
-        print(f"{'coverslip ' + ' '.join(arguments):<26} {took:.3f} s   {took / bare:.1f} x a bare python")
+        print(f"{'coverslip ' + ' '.join(arguments):<26} {took:.3f} s   {took / bare:.1f} x python -c pass")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
-"""Changed copies planted among real images: how many are found, what else is called a copy, and how long it takes.
+"""Near-duplicate search: planted copies that are detected, incorrect pairs, and times.
 
     python benchmarks/copies.py --images 2000 --planted 25
     python benchmarks/copies.py --thresholds
 
-`--thresholds` is what the threshold of `coverslip.audit.copies` rests on: drawn images, their changed copies, and pairs
-of different images that resemble each other most. Otherwise images are drawn from the real sets of `COVERSLIP_DATA`
-(without `blood_bccd_augmented`, which is full of duplicates), so many copies of each kind are planted, and a pair is
-right if both images come from one. Reported pairs of real images are listed apart, because their truth is unknown.
+`--thresholds` measures the basis of the threshold in `coverslip.audit.near_duplicates`: synthetic images, modified
+copies of them, and the most similar pairs of different images. Otherwise images are sampled from the real datasets of
+`COVERSLIP_DATA` (without `blood_bccd_augmented`, which contains many duplicates), and copies of each kind are planted.
+A pair is correct if both images come from one original. Pairs of real images are listed separately, because it is
+unknown whether they are duplicates.
 """
 
 import argparse
@@ -44,11 +45,11 @@ SETS = (
     "blood_bccd",
 )
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
-KINDS = ("recompressed", "resized", "blurred", "brightened", "mirrored", "turned 90", "turned 20", "cropped 8 %")
+KINDS = ("recompressed", "resized", "blurred", "brightened", "mirrored", "rotated 90", "rotated 20", "cropped 8%")
 
 
 def changed(picture: Image.Image, kind: str, rng: np.random.Generator) -> Image.Image:
-    """A changed copy of an 8-bit picture."""
+    """Return a modified copy of an 8-bit picture."""
     width, height = picture.size
     match kind:
         case "recompressed":
@@ -63,9 +64,9 @@ def changed(picture: Image.Image, kind: str, rng: np.random.Generator) -> Image.
             return ImageEnhance.Brightness(picture).enhance(1.15)
         case "mirrored":
             return picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        case "turned 90":
+        case "rotated 90":
             return picture.transpose(Image.Transpose.ROTATE_90)
-        case "turned 20":
+        case "rotated 20":
             return picture.rotate(20, Image.Resampling.BICUBIC)
     across, down = round(0.08 * width), round(0.08 * height)
     left, top = int(rng.integers(0, across + 1)), int(rng.integers(0, down + 1))
@@ -73,7 +74,7 @@ def changed(picture: Image.Image, kind: str, rng: np.random.Generator) -> Image.
 
 
 def as_picture(array: np.ndarray) -> Image.Image:
-    """8 bit, gray or color; deeper images are stretched, and where channels are not colors, their mean is taken."""
+    """Return an 8-bit gray or color image; higher bit depths are scaled, and other channels are averaged."""
     if array.shape[2] not in (1, 3):
         array = array.mean(axis=2, keepdims=True)
     if array.dtype != np.uint8:
@@ -88,13 +89,13 @@ def as_array(picture: Image.Image) -> np.ndarray:
 
 
 def files_of(data: Path, sets: Sequence[str], n: int, rng: np.random.Generator) -> list[Path]:
-    """So many files of the real sets."""
+    """Return a sample of the files of the real datasets."""
     files = [p for name in sets for p in sorted((data / name).rglob("*")) if p.suffix.lower() in SUFFIXES]
     return [files[i] for i in sorted(rng.choice(len(files), min(n, len(files)), replace=False))]
 
 
 def planted_among_real(n_images: int, n_planted: int, sets: Sequence[str]) -> dict:
-    """What is found among real images."""
+    """Measure the search among real images with planted copies."""
     rng = np.random.default_rng(0)
     data = Path(os.environ.get("COVERSLIP_DATA", "../shared/data"))
     files = files_of(data, sets, n_images - len(KINDS) * n_planted, rng)
@@ -116,15 +117,15 @@ def planted_among_real(n_images: int, n_planted: int, sets: Sequence[str]) -> di
     clusters = _find_clusters(np.stack(pictures), lambda _: None, BY_SIGNAL)
     seconds, wall = time.process_time() - began, time.monotonic() - wall
     together = {pair for rows in clusters for pair in combinations(rows, 2)}
-    found = Counter(kinds[j] or kinds[i] for i, j in together if family[i] == family[j])
+    detected = Counter(kinds[j] or kinds[i] for i, j in together if family[i] == family[j])
     touching = [(i, j) for i, j in together if kinds[i] or kinds[j]]
     wrong = [(i, j) for i, j in touching if family[i] != family[j]]
     others = [(i, j) for i, j in together if family[i] != family[j] and not kinds[i] and not kinds[j]]
     named = [[files[family[i]].parent.name + "/" + files[family[i]].name for i in pair] for pair in others]
     return {
         "images": len(pictures),
-        "recall": {kind: f"{found[kind]}/{sum(k == kind for k in kinds)}" for kind in KINDS},
-        "recall_of_all": round(sum(found.values()) / max(1, sum(map(bool, kinds))), 4),
+        "recall": {kind: f"{detected[kind]}/{sum(k == kind for k in kinds)}" for kind in KINDS},
+        "recall_of_all": round(sum(detected.values()) / max(1, sum(map(bool, kinds))), 4),
         "pairs_touching_planted": len(touching),
         "precision": round(1 - len(wrong) / max(1, len(touching)), 4),
         "pairs_of_real_images": len(others),
@@ -136,10 +137,10 @@ def planted_among_real(n_images: int, n_planted: int, sets: Sequence[str]) -> di
 
 
 def drawn(n: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """(H, W, 1) uint8 images of plain shapes, which resemble each other: banded rods, discs, and noisy nuclei."""
+    """(H, W, 1) uint8 images of similar plain shapes: banded rods, discs, and noisy nuclei."""
     images = []
     for k in range(n):
-        if k % 3 == 0:  # a rod: ten lengths, bands of its own
+        if k % 3 == 0:  # a rod: one of ten lengths, individual bands
             length, width, angle = rng.uniform(0.9, 1.1, 3) * (12 + 2 * (k % 10), 5, 1) + (0, 0, rng.normal(0, 0.3))
             side = int(2.3 * length)
             y, x = np.mgrid[:side, :side] - side / 2
@@ -164,12 +165,12 @@ def drawn(n: int, rng: np.random.Generator) -> list[np.ndarray]:
 
 
 def laid_over(pictures: np.ndarray, first: np.ndarray, second: np.ndarray) -> alignment.Matches:
-    """How alike pairs are, all compared in detail."""
+    """Return the similarity of pairs, all compared in detail."""
     return alignment.match(pictures, alignment.place(pictures, first, second)[0])
 
 
 def thresholds(n_images: int = 120) -> dict:
-    """How alike drawn images are to their changed copies, and the most similar other pairs."""
+    """Measure the similarity of synthetic images to modified copies, and that of the most similar other pairs."""
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
         broken = write_sample_images(Path(folder) / "cells", n_images=n_images).broken
@@ -178,35 +179,37 @@ def thresholds(n_images: int = 120) -> dict:
     arrays += drawn(3 * n_images, rng)
     n = len(arrays)
     rows = [small_picture(array) for array in arrays]
-    chosen = [KINDS[(k // 3) % len(KINDS)] for k in range(n)]
+    kind_of = [KINDS[(k // 3) % len(KINDS)] for k in range(n)]
     rows += [
         small_picture(as_array(changed(as_picture(array), kind, rng)))
-        for array, kind in zip(arrays, chosen, strict=True)
+        for array, kind in zip(arrays, kind_of, strict=True)
     ]
     pictures = np.stack(rows)
     same = laid_over(pictures, np.arange(n), np.arange(n) + n)
     first, second = near_duplicates.candidate_pairs(pictures[:n])
     parts = [slice(start, start + alignment.AT_ONCE) for start in range(0, len(first), alignment.AT_ONCE)]
     others = np.concatenate([laid_over(pictures[:n], first[part], second[part]).likeness for part in parts])
-    kinds, asked = np.array(chosen)[same.first], np.arange(3.4, 5.2, 0.2).round(1).tolist()
+    kinds, thresholds_tried = np.array(kind_of)[same.first], np.arange(3.4, 5.2, 0.2).round(1).tolist()
     lowest = {kind: np.quantile(same.likeness[kinds == kind], (0, 0.01, 0.05)).round(2).tolist() for kind in KINDS}
     return {
         "copies": n,
-        "compared to the end": len(same.fine),
-        "likeness of copies (lowest, 1 %, 5 %)": lowest,
-        "of other pairs (99 %, 99.9 %, highest)": np.quantile(others, (0.99, 0.999, 1)).round(2).tolist(),
-        "share of copies found": round(float(same.are_duplicates.sum() / n), 4),
-        "share of copies at least": {t: round(float((same.likeness >= t).sum() / n), 4) for t in asked},
-        "other pairs at least": {t: int((others >= t).sum()) for t in asked},
+        "compared in detail": len(same.fine),
+        "similarity of copies (minimum, 1%, 5%)": lowest,
+        "similarity of other pairs (99%, 99.9%, maximum)": np.quantile(others, (0.99, 0.999, 1)).round(2).tolist(),
+        "proportion of copies detected": round(float(same.are_duplicates.sum() / n), 4),
+        "proportion of copies at or above": {
+            t: round(float((same.likeness >= t).sum() / n), 4) for t in thresholds_tried
+        },
+        "other pairs at or above": {t: int((others >= t).sum()) for t in thresholds_tried},
     }
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=2000)
-    parser.add_argument("--planted", type=int, default=25, help="of each kind")
+    parser.add_argument("--planted", type=int, default=25, help="number of copies of each kind")
     parser.add_argument("--sets", nargs="+", default=SETS)
     parser.add_argument("--thresholds", action="store_true")
-    given = parser.parse_args()
-    figures = thresholds() if given.thresholds else planted_among_real(given.images, given.planted, given.sets)
+    options = parser.parse_args()
+    figures = thresholds() if options.thresholds else planted_among_real(options.images, options.planted, options.sets)
     print(json.dumps(figures, indent=2))

@@ -1,10 +1,10 @@
-"""What decoding in processes that can be killed costs, and how long and how much damaged files take of them.
+"""Cost of decoding in separate processes, and time and memory of damaged files.
 
-Reads small drawn cells with two threads, in this process and apart, in turn; facts of each are kept as in a scan. Then
-reads damaged files one after the other, and prints the slowest of them and the peak of the process that decodes. Exit
-code 1 if a damaged file takes over 10 s or 1 GB.
+The script reads small synthetic cells with two threads, alternately in this process and in separate processes, with the
+metadata of a scan. Then it reads damaged files in sequence, and prints the slowest file and the peak memory of the
+decoding process. Exit code 1 if a damaged file takes over 10 s or 1 GB.
 
-    python benchmarks/decode_in_processes.py [--cells N] [--damaged N] [--seed S]
+    python benchmarks/decoding_apart.py [--cells N] [--damaged N] [--seed S]
 """
 
 import argparse
@@ -32,15 +32,15 @@ def main() -> None:
     parser.add_argument("--cells", type=int, default=2000)
     parser.add_argument("--damaged", type=int, default=5200)
     parser.add_argument("--seed", type=int, default=0)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        compare(write_cells(Path(scratch) / "cells", asked.cells, asked.seed))
-        slowest, peak = read_damaged(write_mutated(Path(scratch) / "damaged", asked.damaged, asked.seed))
+        compare(write_cells(Path(scratch) / "cells", options.cells, options.seed))
+        slowest, peak = read_damaged(write_mutated(Path(scratch) / "damaged", options.damaged, options.seed))
     sys.exit(1 if slowest > MOST_SECONDS or peak > MOST_MIB else 0)
 
 
 def write_cells(folder: Path, n: int, seed: int) -> list[Path]:
-    """Small color PNGs of noise."""
+    """Write small color PNG files of noise."""
     folder.mkdir(parents=True)
     rng = np.random.default_rng(seed)
     paths = [folder / f"{i}.png" for i in range(n)]
@@ -50,7 +50,7 @@ def write_cells(folder: Path, n: int, seed: int) -> list[Path]:
 
 
 def compare(paths: list[Path]) -> None:
-    """Print wall and processor time of both ways, and their ratios."""
+    """Print elapsed and processor times of both methods, and their ratios."""
     taken: dict[str, list[tuple[float, float]]] = {"here": [], "apart": []}
     for _ in range(ROUNDS):
         for name, how in (("here", nullcontext()), ("apart", decode_in_processes())):
@@ -60,11 +60,11 @@ def compare(paths: list[Path]) -> None:
     for name, (wall, processor) in best.items():
         print(f"{len(paths):,} cells, {name}: {wall:.2f} s, {processor:.2f} s of processor time (best of {ROUNDS})")
     wall, processor = (best["apart"][k] / best["here"][k] for k in (0, 1))
-    print(f"apart / here: {wall:.2f} of the time, {processor:.2f} of the processor time", flush=True)
+    print(f"separate / same process: {wall:.2f} of the time, {processor:.2f} of the processor time", flush=True)
 
 
 def timed(paths: list[Path]) -> tuple[float, float]:
-    """Seconds, and seconds of processor time of this process and its children, to read all; beginning not counted."""
+    """Return elapsed and processor seconds (with children) for reading all files, start-up excluded."""
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(read_pixels, paths[: 4 * THREADS]))
         began, before = time.perf_counter(), processor_seconds()
@@ -78,13 +78,13 @@ def processor_seconds() -> float:
 
 
 def peak_mib(pid: int) -> float:
-    """The most memory that a process has held so far (Linux); 0 where it has just ended."""
+    """Return the peak memory of a process (Linux); 0 if it has just ended."""
     _, is_there, after = Path(f"/proc/{pid}/status").read_text(encoding="ascii").partition("VmHWM:")
     return int(after.split()[0]) / 1024 if is_there else 0.0
 
 
 def read_damaged(paths: list[Path]) -> tuple[float, float]:
-    """Print how many can be read, the slowest, and the peak of the process that decodes; gives the last two."""
+    """Print the number of readable files, the slowest time and the peak memory; return the last two."""
     seconds: dict[Path, float] = {}
     n_readable, peak = 0, 0.0
     with decode_in_processes():
@@ -99,7 +99,7 @@ def read_damaged(paths: list[Path]) -> tuple[float, float]:
             peak = max(peak, *(peak_mib(child.pid) for child in psutil.Process().children()), 0)
     slowest = max(seconds, key=lambda path: seconds[path])
     print(f"{len(paths):,} damaged files, {n_readable:,} readable, in {sum(seconds.values()):.0f} s")
-    print(f"slowest: {seconds[slowest]:.2f} s ({slowest.name}); peak of the process that decodes: {peak:.0f} MiB")
+    print(f"slowest: {seconds[slowest]:.2f} s ({slowest.name}); peak memory of the decoding process: {peak:.0f} MiB")
     return seconds[slowest], peak
 
 

@@ -1,7 +1,7 @@
-"""How long does MMD² with its resamples take, and how far apart are the two sets of chromosomes? As Markdown tables.
+"""Time of MMD² with its resamples, and distances between both chromosome datasets, as Markdown tables.
 
-Processor time. 'Naive' draws images with replacement and computes both sums of similarities 20 times, as the
-published bootstrap is described; the other is one product of matrices. Images: COVERSLIP_DATA, default ../shared/data.
+Times are processor times. 'Naive' resamples images with replacement and computes both sums of similarities 20 times, as
+the published bootstrap is described; coverslip uses one matrix product. Images: COVERSLIP_DATA, default ../shared/data.
 
     python benchmarks/domain_distance.py [--image-size PX] [--no-images]
 """
@@ -24,18 +24,18 @@ N_NAIVE = 20
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--image-size", type=int, default=64)
-    parser.add_argument("--no-images", action="store_true", help="only what needs none")
-    asked = parser.parse_args()
-    print("| images | 1,000 bootstraps, s | naive, s | with interval and p by groups, s |")
+    parser.add_argument("--no-images", action="store_true", help="only measurements without images")
+    options = parser.parse_args()
+    print("| images | 1,000 bootstrap samples (s) | naive (s) | with interval and p by groups (s) |")
     print("|---|---|---|---|")
     for n, m in ((500, 500), (5474, 2806)):
         show_times(n, m)
-    if not asked.no_images:
-        show_sets(asked.image_size)
+    if not options.no_images:
+        show_sets(options.image_size)
 
 
 def show_times(n: int, m: int) -> None:
-    """Print a row, of features drawn at random: the time does not depend on what they are."""
+    """Print a row for random features; the time does not depend on their values."""
     rng = np.random.default_rng(0)
     x, y = (rng.normal(size=(size, 768)).astype(np.float32) for size in (n, m))
     sigma = median_distance(np.concatenate([x, y]))
@@ -47,14 +47,14 @@ def show_times(n: int, m: int) -> None:
 
 
 def timed(work: object) -> float:
-    """Seconds of the processor."""
+    """Return the processor seconds of `work`."""
     began = process_time()
     work()  # type: ignore[operator]
     return process_time() - began
 
 
 def bootstrap(x: np.ndarray, y: np.ndarray, sigma: float) -> np.ndarray:
-    """As `mmd` does it, the kernel included."""
+    """Resample as `mmd` does, including the kernel."""
     rng = np.random.default_rng(0)
     weights = np.vstack([_counts(np.arange(len(each)), N_RESAMPLES, rng).T for each in (x, y)])
     from_x, from_y = _products(np.concatenate([x, y]), len(x), sigma, weights, lambda done, total: None)
@@ -62,33 +62,35 @@ def bootstrap(x: np.ndarray, y: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def naive_bootstrap(x: np.ndarray, y: np.ndarray, sigma: float) -> list[float]:
-    """Every resample's kernel, picked out of that of all images."""
+    """Extract the kernel matrix of each resample from that of all images."""
     rows, n = np.concatenate([x, y]), len(x)
     squares = np.square(rows).sum(axis=1)
     kernel = np.exp((squares[:, None] + squares[None] - 2 * rows @ rows.T) / (-2 * sigma**2))
-    rng, found = np.random.default_rng(0), []
+    rng, distances = np.random.default_rng(0), []
     for _ in range(N_NAIVE):
         i, j = rng.integers(0, n, n), n + rng.integers(0, len(y), len(y))
         xx, yy, xy = kernel[np.ix_(i, i)], kernel[np.ix_(j, j)], kernel[np.ix_(i, j)]
         within = [(each.sum() - len(each)) / (len(each) * (len(each) - 1)) for each in (xx, yy)]
-        found.append(sum(within) - 2 * xy.mean())
-    return found
+        distances.append(sum(within) - 2 * xy.mean())
+    return distances
 
 
 def show_sets(image_size: int) -> None:
-    """Print how far apart the two sets of chromosomes are, and both from other images."""
+    """Print the distances between both chromosome datasets, and between them and other images."""
     sets = [DATA / name / "images.csv" for name in ("chromosomes_gband", "chromosomes_qband")]
     began = process_time()
-    found = distance([*sets, DATA / "blood_pbc"], image_size=image_size, group="cell")
+    distances = distance([*sets, DATA / "blood_pbc"], image_size=image_size, group="cell")
     seconds = process_time() - began
-    print("\n| datasets | MMD² (95 %, cells drawn) | as published | p | CORAL |")
+    print("\n| datasets | MMD² (95% CI, cells resampled) | interval as published | p | CORAL |")
     print("|---|---|---|---|---|")
-    for pair in found.pairs:
+    for pair in distances.pairs:
         value, published = pair.mmd2, pair.mmd2_as_published
         ends = f"{value.value:.3f} ({value.low:.3f} to {value.high:.3f}) | {published.low:.3f} to {published.high:.3f}"
         print(f"| {pair.a} – {pair.b} | {ends} | {pair.p:.3f} | {pair.coral.value:.2e} |")
-    sizes = ", ".join(f"{each.n:,} of {each.name}" for each in found.sets)
-    print(f"\n{found.network}, {image_size} px, {found.n_features:,} features: {sizes}; {seconds:.0f} s in all")
+    sizes = ", ".join(f"{each.n:,} of {each.name}" for each in distances.sets)
+    print(
+        f"\n{distances.network}, {image_size} px, {distances.n_features:,} features: {sizes}; {seconds:.0f} s in total"
+    )
 
 
 if __name__ == "__main__":

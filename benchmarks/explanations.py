@@ -1,14 +1,15 @@
-"""Which heat maps pass their checks, by network and kind of map? As a Markdown table.
+"""Sanity checks of heat maps by network and kind of map, as a Markdown table.
 
-Instant classifiers of every network whose pretrained weights are on this machine, on some images of a real set; or,
-with `--small`, a network of every family that is small enough, trained from random weights on the demo's images. Maps
-are checked on validation images, with the cell in the middle as it stands there; the second check also on images moved
-by a quarter of their side, where 'the center' is no longer nearly the truth. Images: COVERSLIP_DATA, default
+The script trains instant classifiers of every network whose pretrained weights are on this machine, on some images of a
+real dataset. With `--small`, it trains small networks of every family from random weights on synthetic cells. Heat maps
+are checked on validation images with the cell in the center. The second check is repeated on images that are shifted by
+a quarter of their side, so that the center is far from the true region. Images: COVERSLIP_DATA, default
 ../shared/data.
 
     python benchmarks/explanations.py [--set NAME] [--images N] [--models NAME…] [--heads NAME…] [--small] [--keep FILE]
 
-`--keep FILE` writes each network's rows down as soon as they are known; begun again, only what is missing is measured.
+`--keep FILE` writes the rows of each network as soon as they are measured. If the script is started again with this
+file, it measures only missing networks.
 """
 
 import argparse
@@ -35,7 +36,7 @@ from coverslip.runs import Run, SplitPlan
 from coverslip.synthetic_cells import write_sample_images
 
 DATA = Path(os.environ.get("COVERSLIP_DATA", "../shared/data")).resolve()
-SMALL = {  # a side that each takes, and that its processor time allows
+SMALL = {  # side in pixels: the minimum of the network, or a larger one
     "timm/test_efficientnet": 64,
     "timm/test_resnet": 64,
     "timm/test_convnext": 64,
@@ -57,7 +58,7 @@ SIDE, N_CHECKED = 96, 16
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What both checks gave for one kind of map."""
+    """Results of both checks for one kind of map."""
 
     network: str
     head: str
@@ -67,7 +68,7 @@ class Row:
     gain: float
     gain_low: float
     passes: bool
-    moved: float  # gain where the cell does not stand in the middle
+    moved: float  # gain with the cell outside the center
     moved_low: float
 
 
@@ -75,22 +76,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--set", default="blood_pbc")
     parser.add_argument("--images", type=int, default=400)
-    parser.add_argument("--models", nargs="*", help="default: all")
+    parser.add_argument("--models", nargs="*", help="networks; default: all")
     parser.add_argument("--heads", nargs="*", default=["multi_layer", "native"])
     parser.add_argument("--small", action="store_true", help="small networks from random weights instead")
     parser.add_argument("--keep", type=Path)
-    asked = parser.parse_args()
-    known = list(kept(asked.keep))
+    options = parser.parse_args()
+    methods = list(kept(options.keep))
     show_head()
     with tempfile.TemporaryDirectory() as folder:
-        data = demo_images(Path(folder) / "demo") if asked.small else some(DATA / asked.set, asked.images)
-        for name in asked.models or (SMALL if asked.small else models_with_weights()):
-            for head in asked.heads[:1] if asked.small else asked.heads:
-                rows = [row for row in known if (row.network, row.head) == (name, head)]
+        data = demo_images(Path(folder) / "demo") if options.small else some(DATA / options.set, options.images)
+        for name in options.models or (SMALL if options.small else models_with_weights()):
+            for head in options.heads[:1] if options.small else options.heads:
+                rows = [row for row in methods if (row.network, row.head) == (name, head)]
                 if not rows:
-                    recipe = from_scratch(name, head) if asked.small else instant(name, head)
+                    recipe = from_scratch(name, head) if options.small else instant(name, head)
                     rows = measured(data, recipe, Path(folder) / f"{name.replace('/', '_')}_{head}")
-                    keep(asked.keep, rows)
+                    keep(options.keep, rows)
                 for row in rows:
                     show(row)
 
@@ -108,7 +109,10 @@ def keep(file: Path | None, rows: list[Row]) -> None:
 
 
 def show_head() -> None:
-    print("| network | head | right | map | like random weights | beats the center by (at least) | | cell moved |")
+    print(
+        "| network | head | accuracy | heat map | similarity to random weights | gain over the center (lower bound) "
+        "| checks | gain, cell moved (lower bound) |"
+    )
     print("|---|---|---|---|---|---|---|---|", flush=True)
 
 
@@ -152,7 +156,7 @@ def some(source: Path, n: int) -> Dataset:
 
 
 def measured(data: Dataset, recipe: cs.Recipe, folder: Path) -> list[Row]:
-    """The rows of a network."""
+    """Return the rows of a network."""
     began = monotonic()
     run = cs.train(data, recipe, out=folder)
     network = cs.load_classifier(run.folder, "cpu").network
@@ -167,12 +171,12 @@ def measured(data: Dataset, recipe: cs.Recipe, folder: Path) -> list[Row]:
 
     randomized, rows = with_random_weights(build, x), []
     for method in methods_of(network):
-        found = check_maps(network, maps_by(method), x, randomized)
+        checks = check_maps(network, maps_by(method), x, randomized)
         shifted = gains(network, maps_by(method), moved(x))
         rows.append(
             Row(
                 *(recipe.model, recipe.head, run.metrics["accuracy"].value, method),
-                *(found.similarity, found.gain, found.gain_low, found.passes),
+                *(checks.similarity, checks.gain, checks.gain_low, checks.passes),
                 *(float(shifted.mean()), lower_bound(shifted)),
             )
         )
@@ -181,8 +185,8 @@ def measured(data: Dataset, recipe: cs.Recipe, folder: Path) -> list[Row]:
 
 
 def gains(network: Network, draw: Maps, x: torch.Tensor) -> np.ndarray:
-    """(n,) how much more of the probability blurring by the map takes away than blurring from the center on does."""
-    found = []
+    """(n,) additional reduction of the probability by blurring in the order of the map, and not from the center."""
+    gains_of_maps = []
     side = torch.arange(x.shape[-1], dtype=torch.float32) - (x.shape[-1] - 1) / 2
     outwards = -(side[:, None].square() + side.square())[None]
     for i in range(len(x)):
@@ -191,17 +195,17 @@ def gains(network: Network, draw: Maps, x: torch.Tensor) -> np.ndarray:
             number = network(image).argmax(dim=1)
         orders = (draw(network, image, number), outwards)
         by_map, by_center = (deletion_curve(network, image, number, order).mean() for order in orders)
-        found.append(by_center - by_map)
-    return np.array(found)
+        gains_of_maps.append(by_center - by_map)
+    return np.array(gains_of_maps)
 
 
 def lower_bound(values: np.ndarray) -> float:
-    """One-sided, 95 %."""
+    """Return the one-sided 95% lower bound."""
     return float(values.mean() - 1.645 * values.std(ddof=1) / len(values) ** 0.5)
 
 
 def moved(x: torch.Tensor) -> torch.Tensor:
-    """(n, C, S, S): each image moved into one of the four corners in turn; what comes in repeats its edge."""
+    """(n, C, S, S): images shifted towards the four corners in turn; the edge is repeated."""
     by = x.shape[-1] // 4
     large = F.pad(x, (by,) * 4, mode="replicate")
     corners = [(2 * by * (i % 2), 2 * by * (i // 2 % 2)) for i in range(len(x))]
@@ -210,9 +214,9 @@ def moved(x: torch.Tensor) -> torch.Tensor:
 
 
 def validation_images(data: Dataset, run: Run) -> torch.Tensor:
-    """(n, C, S, S) of up to so many as are checked."""
-    chosen = {row.image_id for row in run.split if row.split == "val"}
-    records = [record for record in data.records if record.image_id in chosen]
+    """(n, C, S, S) of at most `N_CHECKED` images."""
+    image_ids = {row.image_id for row in run.split if row.split == "val"}
+    records = [record for record in data.records if record.image_id in image_ids]
     records = records[:: max(1, len(records) // N_CHECKED)][:N_CHECKED]
     card = cs.load_classifier(run.folder, "cpu").card
     return torch.from_numpy(as_input(np.stack([i.pixels for i in read_preprocessed(records, card.preprocessing)])))

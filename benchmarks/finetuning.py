@@ -1,8 +1,9 @@
-"""What fine-tuning adds to the instant classifier: paired differences on test images, as a Markdown table.
+"""Gain of fine-tuning over the instant classifier: paired differences on test images, as a Markdown table.
 
-Every row is one set, cut to a number of images (class shares kept, at least 12 of each class), and one seed: one
-`coverslip train` with all defaults but the image size, one with `stage=instant` on the same split and the same cache.
-Images: COVERSLIP_DATA, default ../shared/data. `--trained-head` also trains with the last layer left as it was trained.
+Each row is one dataset, reduced to a number of images (class proportions kept, at least 12 images per class), and one
+seed: one `coverslip train` with default settings except the image size, and one with `stage=instant` on the same split
+and cache. `--trained-head` also trains without the refit of the last layer. The loss ratio is the validation loss after
+the first epoch, divided by that before it. Images: COVERSLIP_DATA, default ../shared/data.
 
     python benchmarks/finetuning.py [--sets NAME…] [--seeds N] [--images N] [--trained-head]
 """
@@ -28,7 +29,7 @@ _TRAINED_HEAD = ("refit_head=false",)
 
 @dataclass(frozen=True)
 class Images:
-    """A set, the column of its groups, and the side of its images in training."""
+    """A dataset, its group column, and the image size of trainings."""
 
     source: str
     group: str | None
@@ -55,15 +56,16 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--images", type=int, default=600)
     parser.add_argument("--trained-head", action="store_true", help="also without refitting the last layer")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     print(
-        "| set | seed | training | macro-F1: instant | fine-tuned | log loss: instant | fine-tuned | epoch 1 / 0 | s |"
+        "| dataset | seed | training | macro-F1: instant | fine-tuned | log loss: instant | fine-tuned "
+        "| loss ratio | s |"
     )
     print("|---|---|---|---|---|---|---|---|---|", flush=True)
     gains: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    for name in asked.sets:
-        for seed in range(asked.seeds):
-            for way, gain in one_row(name, SETS[name], seed, asked.images, with_trained_head=asked.trained_head):
+    for name in options.sets:
+        for seed in range(options.seeds):
+            for way, gain in one_row(name, SETS[name], seed, options.images, with_trained_head=options.trained_head):
                 gains[way].append(gain)
     for way, pairs in gains.items():
         f1, loss = (spread([pair[which] for pair in pairs]) for which in (0, 1))
@@ -71,7 +73,7 @@ def main() -> None:
 
 
 def spread(gains: list[float]) -> str:
-    """Mean of paired differences and its standard error."""
+    """Return the mean of paired differences with its standard error."""
     error = statistics.stdev(gains) / len(gains) ** 0.5 if len(gains) > 1 else float("nan")
     return f"{statistics.mean(gains):+.4f} (standard error {error:.4f}, lowest {min(gains):+.3f})"
 
@@ -79,7 +81,7 @@ def spread(gains: list[float]) -> str:
 def one_row(
     name: str, images: Images, seed: int, n: int, *, with_trained_head: bool
 ) -> list[tuple[str, tuple[float, float]]]:
-    """Train both, or all three; prints a row for each way and gives what it adds to macro-F1 and to log loss."""
+    """Train with each setting and print a row; return the gain in macro-F1 and the change in log loss."""
     ways = {"defaults": ()} | ({"trained head": _TRAINED_HEAD} if with_trained_head else {})
     with tempfile.TemporaryDirectory() as folder:
         table = write_part(images, n, seed, Path(folder) / "images.csv")
@@ -100,24 +102,24 @@ def one_row(
 
 
 def write_part(images: Images, n: int, seed: int, table: Path) -> Path:
-    """A table of some of the images, drawn for each seed."""
+    """Write a table of a sample of the images for each seed."""
     rows = rows_of(DATA / images.source)
     by_label: dict[str, list[dict[str, str]]] = defaultdict(list)
     for row in rows:
         by_label[row["label"]].append(row)
     draw = random.Random(seed)
-    chosen = [
+    selected_rows = [
         row
         for label in sorted(by_label)
         for row in draw.sample(
             by_label[label], min(len(by_label[label]), max(_FEWEST, round(n * len(by_label[label]) / len(rows))))
         )
     ]
-    return write_rows(chosen, images.group, table)
+    return write_rows(selected_rows, images.group, table)
 
 
 def write_rows(rows: list[dict[str, str]], group: str | None, table: Path) -> Path:
-    """A table of images: path, label, and the column that groups them."""
+    """Write a table of images: path, label and group column."""
     with table.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, ["path", "label", *([group] if group else [])], extrasaction="ignore")
         writer.writeheader()
@@ -126,7 +128,7 @@ def write_rows(rows: list[dict[str, str]], group: str | None, table: Path) -> Pa
 
 
 def rows_of(source: Path) -> list[dict[str, str]]:
-    """Path, label and groups of every image of a folder of class folders or a table."""
+    """Return path, label and groups of every image of a folder of class folders or a table."""
     if source.is_dir():
         files = sorted(file for folder in source.iterdir() if folder.is_dir() for file in folder.iterdir())
         return [{"path": str(file.resolve()), "label": file.parent.name} for file in files]
@@ -145,7 +147,7 @@ def numbers(run: Path, metric: str) -> float:
 
 
 def first_losses(run: Path) -> float:
-    """The validation loss after the first epoch as a multiple of that before it."""
+    """Return the validation loss after the first epoch, divided by that before it."""
     with (run / "history.csv").open(newline="") as file:
         losses = [float(row["val_loss"]) for row in csv.DictReader(file)]
     return losses[1] / losses[0]

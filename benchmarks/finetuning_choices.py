@@ -1,11 +1,12 @@
-"""What each choice about fine-tuning is worth: macro-F1 and log loss over the instant classifier, on many test images.
+"""Effect of settings of fine-tuning: macro-F1 and log loss relative to the instant classifier, on many test images.
 
     python benchmarks/finetuning_choices.py [--sets NAME…] [--ways NAME…] [--seeds N…] [--images N] [--image-size PX]
 
-The sets are those of `benchmarks/finetuning.py`. Of each so many images are drawn by whole groups, a fifth of them to
-validate on, and all others (at most 3,300 images of a set are read) are tested: ten times as many as `coverslip train`
-would test on of so few, so that a row says more. Networks are trained in this process, on one thread; the fine-tuned
-one is measured whether or not validation images would have kept it. Temperatures are fitted on validation images.
+The datasets are those of `benchmarks/finetuning.py`. A sample of each dataset in whole groups is used for training, a
+fifth of it for validation, and all other images (at most 3,300 of a dataset are read) are tested. These are ten times
+as many test images as in `coverslip train`, so rows are more precise. Networks are trained in this process on one
+thread; the fine-tuned network is measured whether or not it would be kept. Temperatures are fitted to validation
+images.
 """
 
 import argparse
@@ -30,17 +31,17 @@ from coverslip.training.preprocessing import learn_preprocessing
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-_MOST = 3300  # images of a set
+_MOST = 3300  # images of a dataset
 _WAYS: dict[str, dict[str, Any]] = {
     "defaults": {},
     "8 epochs": {"epochs": 8},
     "1.5 times the epochs": {},
     "twice the epochs": {},
     "half the rate": {"learning_rate": 5e-4},
-    "batch norms that follow": {"batch_norm": "learn"},
+    "batch statistics": {"batch_norm": "learn"},
     "gentle": {"epochs": 8, "batch_size": 32, "learning_rate": 3e-4, "backbone_rate": 0.3},
 }
-_TIMES = {"1.5 times the epochs": 1.5, "twice the epochs": 2.0}  # those that the images call for
+_TIMES = {"1.5 times the epochs": 1.5, "twice the epochs": 2.0}  # of the default number of epochs
 
 
 def main() -> None:
@@ -49,18 +50,21 @@ def main() -> None:
     parser.add_argument("--ways", nargs="+", choices=_WAYS, default=list(_WAYS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--images", type=int, default=300)
-    parser.add_argument("--image-size", type=int, metavar="PX", help="default: the set's own, 64 to 128")
-    asked = parser.parse_args()
+    parser.add_argument("--image-size", type=int, metavar="PX", help="default: the size of the dataset, 64 to 128")
+    options = parser.parse_args()
     torch.set_num_threads(1)
-    print("| set | seed | images | way | macro-F1: instant | gain | log loss: instant | gain | epoch 1 / 0 | s |")
+    print(
+        "| dataset | seed | images | settings | macro-F1: instant | gain | log loss: instant | change "
+        "| loss ratio | s |"
+    )
     print("|---|---|---|---|---|---|---|---|---|---|", flush=True)
     gains: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    for name in asked.sets:
-        loaded = Loaded(name, asked.image_size or SETS[name].side_px)
-        for seed in asked.seeds:
-            for way in asked.ways:
-                gains[way].append(row(loaded, seed, way, asked.images))
-    print("\n| way | trainings | macro-F1 over instant | log loss |")
+    for name in options.sets:
+        loaded = Loaded(name, options.image_size or SETS[name].side_px)
+        for seed in options.seeds:
+            for way in options.ways:
+                gains[way].append(row(loaded, seed, way, options.images))
+    print("\n| settings | trainings | gain in macro-F1 | change in log loss |")
     print("|---|---|---|---|")
     for way, pairs in gains.items():
         f1, loss = (spread([pair[which] for pair in pairs]) for which in (0, 1))
@@ -68,7 +72,7 @@ def main() -> None:
 
 
 class Loaded:
-    """The images of a set in memory, preprocessed as a training would."""
+    """The images of a dataset in memory, preprocessed as in a training."""
 
     def __init__(self, name: str, side_px: int) -> None:
         self.name, self.side_px = name, side_px
@@ -79,24 +83,24 @@ class Loaded:
         place = {unit: i for i, unit in enumerate(units)}
         order = sorted(range(len(rows)), key=lambda i: place[group[i]])[:_MOST]
         decoded = [decode(Path(rows[i]["path"])) for i in order]
-        facts = [image_facts(one) for one in decoded]
+        facts = [image_facts(image) for image in decoded]
         self.preprocessing: Preprocessing = learn_preprocessing(facts, Recipe(image_size=side_px))
-        self.pixels = np.stack([preprocess(one.array, self.preprocessing) for one in decoded])
-        self.digests = [one.pixel_hash for one in facts]
+        self.pixels = np.stack([preprocess(image.array, self.preprocessing) for image in decoded])
+        self.digests = [image.pixel_hash for image in facts]
         self.label = np.unique([rows[i]["label"] for i in order], return_inverse=True)[1].astype(np.int64)
         self.group = np.array([group[i] for i in order])
 
     def divided(self, seed: int, n: int) -> tuple[TrainingImages, Ints, Ints]:
-        """Images to train and validate on, and positions and labels of those to test; of classes in training only."""
+        """Return training and validation images, and positions and labels of test images of the classes in training."""
         n = min(round(0.8 * n), round(0.65 * len(self.label)))
         parts: tuple[list[int], list[int], list[int]] = ([], [], [])
         for unit in np.random.default_rng([seed, 7]).permutation(sorted(set(self.group.tolist()))):
             members = np.flatnonzero(self.group == unit).tolist()
             is_val = len(parts[1]) < round(0.2 * n)
             parts[1 if is_val else 0 if len(parts[0]) + len(parts[1]) < n else 2].extend(members)
-        known, train_label = np.unique(self.label[parts[0]], return_inverse=True)
-        val, test = (np.array([i for i in part if self.label[i] in known]) for part in parts[1:])
-        number = {int(k): i for i, k in enumerate(known)}
+        classes, train_label = np.unique(self.label[parts[0]], return_inverse=True)
+        val, test = (np.array([i for i in part if self.label[i] in classes]) for part in parts[1:])
+        number = {int(k): i for i, k in enumerate(classes)}
         val_label, test_label = (np.array([number[int(self.label[i])] for i in part]) for part in (val, test))
         images = TrainingImages(
             lambda positions: self.pixels[list(positions)],
@@ -104,12 +108,12 @@ class Loaded:
             train_label.astype(np.int64),
             val,
             val_label,
-            len(known),
+            len(classes),
         )
         return images, test, test_label
 
     def fitted(self, images: TrainingImages, recipe: Recipe, losses: list[float]) -> Fitted:
-        """By both stages, or the first; the validation loss of each epoch is added to `losses`."""
+        """Train both stages, or the first; append the validation loss of each epoch to `losses`."""
 
         def note(event: object) -> None:
             loss = getattr(event, "val_loss", None)
@@ -124,7 +128,7 @@ class Loaded:
 
 
 def row(loaded: Loaded, seed: int, way: str, n: int) -> tuple[float, float]:
-    """Train; prints a row and gives what fine-tuning adds to macro-F1 and to log loss."""
+    """Train and print a row; return the gain in macro-F1 and the change in log loss by fine-tuning."""
     images, test, label = loaded.divided(seed, n)
     recipe = Recipe(image_size=loaded.side_px, seed=seed, **_WAYS[way]).with_epochs(len(images.train))
     recipe = recipe.model_copy(update={"epochs": round(_TIMES.get(way, 1) * recipe.n_epochs)})
@@ -145,17 +149,17 @@ def row(loaded: Loaded, seed: int, way: str, n: int) -> tuple[float, float]:
 
 
 def tested(fitted: Fitted, images: TrainingImages, pixels: Any, label: Ints, tta: int) -> dict[str, float]:
-    """Calibrated on validation images, measured on test images."""
-    from coverslip.engines import N_CHECKED, as_input, fastest_engine, run_tta
+    """Calibrate on validation images and evaluate on test images."""
+    from coverslip.engines import N_CHECKED, fastest_engine, run_tta
     from coverslip.models.networks import FeatureNetwork
 
-    engine = fastest_engine(FeatureNetwork(fitted.network), as_input(pixels[:N_CHECKED]), device="cpu")
+    engine = fastest_engine(FeatureNetwork(fitted.network, pixels.dtype.name), pixels[:N_CHECKED], device="cpu")
     logits = np.concatenate(
         [fitted.network.logits(run_tta(engine, pixels[i : i + 128], tta)) for i in range(0, len(pixels), 128)]
     )
     temperature = fit_temperature(fitted.val_logits, images.val_label)
-    found = score(apply_temperature(logits, temperature), label, names=("macro_f1", "log_loss"))
-    return {name: float(value) for name, value in found.items() if value is not None}
+    scores = score(apply_temperature(logits, temperature), label, names=("macro_f1", "log_loss"))
+    return {name: float(value) for name, value in scores.items() if value is not None}
 
 
 if __name__ == "__main__":

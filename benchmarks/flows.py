@@ -1,15 +1,15 @@
-"""Five jobs in Chromium as people do them: how many clicks, keys and seconds each takes from the app's first page.
+"""Five tasks in Chromium: numbers of clicks and keys, and times, from the start page of the app.
 
-Sample images to a result; a folder of one's own to a table of predictions; 60 images labeled by keys and trained on;
-three labels corrected, trained again and compared; fields of view with a table of boxes to a corrected table. Every
-training is of the instant classifier alone, with the app's own network and sizes (the one choice that is made: a click
-each time). Clicks and keys are those that the page sees; choosing files in the system's dialog counts as one click, a
-text that is typed as none. Seconds are from the first click to the last thing waited for, separated into those in
-which the training was waited for, and the rest, in which a script is quicker than a person.
+The tasks: sample images to a result; a labeled folder to a table of predictions; 60 images labeled by keys and used for
+training; three labels corrected, and both classifiers compared; fields of view with a table of boxes to a corrected
+table. All trainings are of the instant classifier with the default network and sizes; choosing this stage is one click.
+The page counts clicks and keys. Choosing files in the system's dialog counts as one click, and typed text is not
+counted. Times are from the first click to the last result, separated into the time of trainings and the other time, in
+which a script is faster than a person.
 
     python benchmarks/flows.py [--only boxes] [--count 120]
 
-The pages must be built (`make pages`), and a Chromium be there. Other work on the machine shows in the seconds.
+Requirements: built pages (`make pages`) and Chromium. Other work on the machine affects the times.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from app import CHROMIUM, Server
-from loop import correct, misfile, opened, trained
+from loop import correct, misfile, opened, train_again, trained
 from PIL import Image
 
 from coverslip.synthetic_cells import write_new_images, write_sample_images
@@ -39,14 +39,13 @@ const count = (what) => (event) => {
 window.addEventListener('click', count('clicks'), true);
 window.addEventListener('keydown', count('keys'), true);
 """
-NUMBERS = re.compile("^The numbers")
 N_LABELED = 60
 RADII = {"large": 15, "small": 7}  # pixels, of discs in fields
 
 
 @dataclass
 class Flow:
-    """A job as it is done: the page, and what cannot be counted in it."""
+    """A task in progress: the page, and the counts that the page cannot provide."""
 
     page: "Page"
     server: Server
@@ -56,20 +55,20 @@ class Flow:
     began: float = field(default_factory=time.perf_counter)
 
     def train(self) -> None:
-        """From the page of the images to the numbers."""
+        """Train from the page of the dataset and wait for the results."""
         self.page.get_by_role("link", name="Train a classifier").click()
         self.page.get_by_role("radio", name="Instant classifier only").check()
         start = self.page.get_by_role("button", name="Start training")
         start.and_(self.page.locator(":enabled")).click()
-        self.wait_for_numbers()
+        self.wait_for_results()
 
-    def wait_for_numbers(self) -> None:
+    def wait_for_results(self) -> None:
         began = time.perf_counter()
-        self.page.get_by_role("heading", name=NUMBERS).wait_for()
+        self.page.get_by_role("heading", name="Limitations").wait_for()
         self.seconds_training += time.perf_counter() - began
 
     def choose_folder(self, name: str) -> None:
-        """In the chooser of folders, one that lies at the top."""
+        """Choose a folder at the top level of the folder dialog."""
         chooser = self.page.get_by_role("dialog")
         chooser.get_by_role("listitem").get_by_role("button", name=name, exact=True).click()
         chooser.get_by_role("navigation").get_by_role("button", name=name, exact=True).wait_for()
@@ -91,7 +90,7 @@ class Flow:
 
 def samples_to_result(flow: Flow) -> None:
     flow.page.get_by_role("button", name="Use the sample images").click()
-    flow.page.get_by_role("heading", name="14 groups").wait_for()
+    flow.page.get_by_role("heading", name=re.compile(r"^\d+ groups")).wait_for()
     flow.train()
 
 
@@ -130,12 +129,11 @@ def correct_and_compare(flow: Flow) -> None:
     misfiled = misfile(write_sample_images(flow.folder / "misfiled", n_images=120).folder)
     first = trained(flow.server, opened(flow.server, flow.folder / "misfiled"))
     flow.page.goto(f"/runs/{first}")
-    flow.page.get_by_role("heading", name=NUMBERS).wait_for()
-    flow.began = time.perf_counter()  # what went before is no part of it
+    flow.page.get_by_role("heading", name="Limitations").wait_for()
+    flow.began = time.perf_counter()  # the first training is not counted
     correct(flow.page, 3, misfiled, None)
-    flow.page.get_by_role("button", name=re.compile("^Train again with these")).click()
-    flow.page.wait_for_url(lambda url: "/runs/" in url and first not in url)
-    flow.wait_for_numbers()
+    train_again(flow.page, first)
+    flow.wait_for_results()
     flow.page.get_by_role("link", name="Compare with the earlier run").click()
     flow.page.get_by_role("heading", name="Settings and data that differ").wait_for()
 
@@ -145,22 +143,24 @@ def fields_with_boxes(flow: Flow) -> None:
     page.get_by_role("button", name="Choose a folder").click()
     page.get_by_role("dialog").get_by_role("button", name="Upload files").click()
     flow.give_files("Files …", write_fields(flow.folder / "labeled fields", 10, seed=0, is_labeled=True))
+    page.get_by_role("button", name="Open this table").click()
     page.wait_for_url("**/datasets/*")
     flow.train()
     page.get_by_role("link", name="Predict new images").click()
     flow.give_files("Files …", write_fields(flow.folder / "new fields", 2, seed=1, is_labeled=False))
+    page.get_by_role("button", name="Open this table").click()
     page.get_by_text("Selected:").wait_for()
     flow.predict()
-    page.get_by_role("button", name=re.compile("^Open field")).first.click()
+    page.get_by_role("gridcell", name=re.compile("^field")).first.click()
     page.keyboard.press("Escape")
     page.keyboard.press("1")
-    page.get_by_role("navigation", name="Show").get_by_role("link", name="Corrected").wait_for()
+    page.get_by_role("navigation", name="Show").get_by_role("link", name="Reviewed").wait_for()
     flow.save_table()
 
 
 FLOWS: dict[str, tuple[str, Callable[[Flow], None]]] = {
     "sample": ("sample images → result", samples_to_result),
-    "folder": ("own folder → table of predictions", folder_to_table),
+    "folder": ("labeled folder → table of predictions", folder_to_table),
     "label": (f"label {N_LABELED} → train", label_and_train),
     "correct": ("correct 3 → train again → compare", correct_and_compare),
     "boxes": ("fields with boxes → corrected table", fields_with_boxes),
@@ -170,17 +170,17 @@ FLOWS: dict[str, tuple[str, Callable[[Flow], None]]] = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=FLOWS)
-    parser.add_argument("--count", type=int, default=120, help="images in the folder of one's own")
-    chosen = parser.parse_args()
-    print("| job | clicks | keys | seconds waiting for trainings | other seconds |\n|---|---|---|---|---|")
+    parser.add_argument("--count", type=int, default=120, help="number of images in the labeled folder")
+    options = parser.parse_args()
+    print("| task | clicks | keys | waiting for trainings (s) | other time (s) |\n|---|---|---|---|---|")
     for name, (title, do) in FLOWS.items():
-        if chosen.only in (None, name):
+        if options.only in (None, name):
             with tempfile.TemporaryDirectory() as temporary:
-                print(f"| {title} | {measure(do, Path(temporary), chosen.count)} |", flush=True)
+                print(f"| {title} | {measure(do, Path(temporary), options.count)} |", flush=True)
 
 
 def measure(do: Callable[[Flow], None], folder: Path, count: int) -> str:
-    """One job in an app of its own; its row of the table."""
+    """Measure one task in a separate app; return its row of the table."""
     from playwright.sync_api import sync_playwright
 
     write_images(folder, count)
@@ -202,8 +202,8 @@ def measure(do: Callable[[Flow], None], folder: Path, count: int) -> str:
     finally:
         server.process.terminate()
         server.process.wait(30)
-    own = seconds - flow.seconds_training
-    return f"{clicks + flow.n_system_clicks} | {keys} | {flow.seconds_training:.0f} | {own:.0f}"
+    seconds_alone = seconds - flow.seconds_training
+    return f"{clicks + flow.n_system_clicks} | {keys} | {flow.seconds_training:.0f} | {seconds_alone:.0f}"
 
 
 def write_images(folder: Path, count: int) -> None:
@@ -215,7 +215,7 @@ def write_images(folder: Path, count: int) -> None:
 
 
 def write_fields(folder: Path, n_fields: int, *, seed: int, is_labeled: bool) -> list[Path]:
-    """Fields of 320 x 240 pixels with twelve discs each, and a table of the discs by their centers."""
+    """Write fields of 320 x 240 pixels with twelve discs each, and a table of the centers of the discs."""
     folder.mkdir()
     rng = np.random.default_rng(seed)
     rows = [f"path,{'label,' if is_labeled else ''}x_center,y_center,width,height"]

@@ -1,11 +1,11 @@
-"""Calibration of the classifiers of cross-validation on an external test set, as a Markdown table.
+"""Calibration of the final classifiers of cross-validation on an external test set, as a Markdown table.
 
-Trains with five folds on a part of a set and measures the classifier on the rest, which shares no group with that part.
-'coverslip' is what the classifier itself says. The other lines divide the same logits by another temperature and have
-another threshold for `uncertain`: 'folds, median' the median of the folds' temperatures, and the threshold that all
-folds' validation images give; 'folds, pooled' one temperature and threshold for what every fold said of its own test
-images; 'best possible' the values chosen on the external test set. 'ECE by chance' is what perfect
-probabilities would show on as many images. Images: COVERSLIP_DATA, default ../shared/data.
+The script trains with five folds on a part of a dataset and evaluates the final classifier on the rest, which shares no
+group with this part. 'coverslip' is the classifier's own calibration. The other rows divide the same logits by another
+temperature and use another threshold for `uncertain`: 'folds, median' uses the median temperature of the folds and the
+threshold from the validation images of all folds; 'folds, pooled' one temperature and threshold from the test
+predictions of all folds; 'best possible' the values chosen on the external test set. 'ECE by chance' is the value for
+perfect probabilities with the same number of images. Images: COVERSLIP_DATA, default ../shared/data.
 
     python benchmarks/folds_calibration.py [--rows NAME…] [--seeds N] [--set key=value…] [--keep FOLDER]
 """
@@ -39,7 +39,7 @@ DATA = Path(os.environ.get("COVERSLIP_DATA", "../shared/data")).resolve()
 
 @dataclass(frozen=True)
 class Row:
-    """A set, the column of its groups, how many images to train and test on, and their size."""
+    """A dataset, its group column, the numbers of training and test images, and the image size."""
 
     source: str
     group: str | None
@@ -50,7 +50,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Judged:
-    """Images as a calibration judges them."""
+    """Predictions with one calibration."""
 
     temperature: float
     probability: np.ndarray  # (n, K)
@@ -63,8 +63,10 @@ ROWS = {
     "nuclei_mitocheck": Row("nuclei_mitocheck/images.csv", "movie", 1200, 1200, 64),
     "pap_herlev": Row("pap_herlev/images.csv", "image", 517, 400, 96),
 }
-FIGURES = ("T", "log loss", "ECE", "ECE by chance", "uncertain", "mistakes among the decided")
-HEADER = f"| set | seed | external | accuracy | calibration | {' | '.join(FIGURES)} |\n|{'---|' * (5 + len(FIGURES))}"
+FIGURES = ("T", "log loss", "ECE", "ECE by chance", "uncertain", "error rate of decided images")
+HEADER = (
+    f"| dataset | seed | test images | accuracy | calibration | {' | '.join(FIGURES)} |\n|{'---|' * (5 + len(FIGURES))}"
+)
 
 
 def main() -> None:
@@ -72,38 +74,38 @@ def main() -> None:
     parser.add_argument("--rows", nargs="*", default=list(ROWS), help=f"some of: {'; '.join(ROWS)}")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="default: stage=instant")
-    parser.add_argument("--keep", type=Path, help="a folder for the runs, which are thrown away otherwise")
-    asked = parser.parse_args()
+    parser.add_argument("--keep", type=Path, help="folder that keeps the runs; default: they are deleted")
+    options = parser.parse_args()
     print(HEADER)
     with tempfile.TemporaryDirectory() as scratch:
-        for name in asked.rows:
+        for name in options.rows:
             of_seeds: dict[str, list[Judged]] = defaultdict(list)
-            for seed in range(asked.seeds):
-                folder = (asked.keep or Path(scratch)) / name / str(seed)
-                run = trained(ROWS[name], seed, asked.set or ["stage=instant"], folder)
+            for seed in range(options.seeds):
+                folder = (options.keep or Path(scratch)) / name / str(seed)
+                run = trained(ROWS[name], seed, options.set or ["stage=instant"], folder)
                 for title, judged in measured(run):
                     show(f"{name} | {seed}", title, judged)
                     of_seeds[title].append(judged)
             for title, parts in of_seeds.items():
-                show(f"**{name}** | all {asked.seeds}", title, together(parts))
+                show(f"**{name}** | all {options.seeds}", title, together(parts))
 
 
 def trained(row: Row, seed: int, settings: Sequence[str], folder: Path) -> Run:
-    """A run by folds whose classifier was evaluated on the external test set; an existing run is reused."""
+    """Return a cross-validation whose classifier was evaluated on the external test set; an existing run is reused."""
     run = Run(folder / "run")
     if not run.evaluation("external").is_measured:
         data = cs.open_dataset(DATA / row.source, group=row.group)
         train, external = write_tables(data, row.n_train, row.n_parallel, seed, folder)
         group = ("--group", "group") if row.group else ()
-        chosen = [f"seed={seed}", f"image_size={row.image_size}", "split.folds=5", *settings]
-        options = [part for setting in chosen for part in ("--set", setting)]
+        settings_of_run = [f"seed={seed}", f"image_size={row.image_size}", "split.folds=5", *settings]
+        options = [part for setting in settings_of_run for part in ("--set", setting)]
         succeeded("train", str(train), *group, *options, "--out", str(run.folder), cache=folder / "cache")
         succeeded("evaluate", str(run.folder), str(external), *group, "--name", "external", cache=folder / "cache")
     return run
 
 
 def write_tables(data: Dataset, n_train: int, n_parallel: int, seed: int, folder: Path) -> tuple[Path, Path]:
-    """Tables of the training images and of the external test set; no group is in both."""
+    """Write tables of the training images and of the external test set; no group is in both."""
     folder.mkdir(parents=True, exist_ok=True)
     label = np.unique([record.label or "" for record in data.records], return_inverse=True)[1]
     group = np.unique([record.group or record.image_id for record in data.records], return_inverse=True)[1]
@@ -120,7 +122,7 @@ def write_tables(data: Dataset, n_train: int, n_parallel: int, seed: int, folder
 
 
 def measured(run: Run) -> Iterator[tuple[str, Judged]]:
-    """The external test set, by each calibration."""
+    """Return the predictions on the external test set with each calibration."""
     external = run.evaluation("external")
     logits, label = external.test_logits, labels(external)
     for title, (temperature, threshold) in calibrations(run, logits, label).items():
@@ -130,7 +132,7 @@ def measured(run: Run) -> Iterator[tuple[str, Judged]]:
 
 
 def together(parts: Sequence[Judged]) -> Judged:
-    """Several as one: a calibration error of more images owes less to chance."""
+    """Pool several predictions: with more images, chance has less effect on the ECE."""
     return Judged(
         float(np.mean([part.temperature for part in parts])),
         np.concatenate([part.probability for part in parts]),
@@ -140,13 +142,13 @@ def together(parts: Sequence[Judged]) -> Judged:
 
 
 def labels(run: Run) -> np.ndarray:
-    """(n,) class numbers of the images that a run has measured."""
+    """(n,) class numbers of the test images of a run."""
     number = {name: k for k, name in enumerate(run.predictions.classes)}
     return np.array([number[row.label or ""] for row in run.predictions])
 
 
 def calibrations(run: Run, logits: np.ndarray, label: np.ndarray) -> dict[str, tuple[float, float]]:
-    """Temperature and threshold, by what they are learnt from; logits and labels are of the external test set."""
+    """Return temperature and threshold of each calibration; logits and labels are those of the external test set."""
     card = run.card
     assert card is not None
     pooled, is_known = run.test_logits, np.isfinite(run.test_logits).all(axis=1)
@@ -159,7 +161,7 @@ def calibrations(run: Run, logits: np.ndarray, label: np.ndarray) -> dict[str, t
 
 
 def by_median(run: Run, classes: Sequence[str]) -> tuple[float, float]:
-    """The median of the folds' temperatures, and the threshold that their validation images give together."""
+    """Return the median temperature of the folds, and the threshold from all their validation images."""
     temperatures, probabilities, label = [], [], []
     for fold in run.folds:
         assert fold.card is not None
@@ -174,13 +176,13 @@ def by_median(run: Run, classes: Sequence[str]) -> tuple[float, float]:
 
 
 def learnt(logits: np.ndarray, label: np.ndarray) -> tuple[float, float]:
-    """Temperature and threshold that these logits give."""
+    """Return temperature and threshold fitted to these logits."""
     temperature = fit_temperature(logits, label)
     return temperature, learn_decisions(apply_temperature(logits, temperature), label, DecisionRule())[1]
 
 
 def show(name: str, title: str, judged: Judged) -> None:
-    """Print a line of the table."""
+    """Print a row of the table."""
     probability, label = judged.probability, judged.label
     is_right = probability.argmax(axis=1) == label
     figures = (
@@ -196,7 +198,7 @@ def show(name: str, title: str, judged: Judged) -> None:
 
 
 def error_by_chance(probability: np.ndarray) -> float:
-    """The mean calibration error if labels were drawn by these probabilities."""
+    """Return the mean ECE of labels that are sampled from these probabilities."""
     rng, highest = np.random.default_rng(0), probability.cumsum(axis=1)
     drawn = ((highest < rng.random((len(probability), 1))).sum(axis=1) for _ in range(200))
     last = probability.shape[1] - 1

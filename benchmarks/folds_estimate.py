@@ -1,9 +1,9 @@
 """Compare the result of cross-validation with that of the final classifier on an external test set.
 
-Instant classifiers are trained with five folds on part of a set; the final classifier, trained on all of that part,
-then predicts the rest, which shares no group with it. 'holds': in how many trainings the folds' 95 % interval of
-macro-F1 holds that result. 'learning curve': what the report says that the final classifier gains over the folds'. As a
-Markdown table, means over seeds with standard errors. Images: COVERSLIP_DATA, default ../shared/data.
+Instant classifiers are trained with five folds on a part of a dataset. The final classifier, trained on this whole
+part, then predicts the rest, which shares no group with it. 'covered' counts the trainings in which the 95% confidence
+interval of macro-F1 contains that result. 'learning curve' is the reported gain of the final classifier over the folds.
+The Markdown table has means over seeds with standard errors. Images: COVERSLIP_DATA, default ../shared/data.
 
     python benchmarks/folds_estimate.py [--rows NAME…] [--seeds N]
 """
@@ -33,20 +33,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", nargs="*", default=list(ROWS), help=f"some of: {'; '.join(ROWS)}")
     parser.add_argument("--seeds", type=int, default=6)
-    asked = parser.parse_args()
-    columns = ("set", "images, external", "folds", "external", "external - folds", "learning curve", "holds")
+    options = parser.parse_args()
+    columns = ("dataset", "images, external", "folds", "external", "external - folds", "learning curve", "covered")
     print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
-    for name in asked.rows:
-        show(name, [one_training(ROWS[name], seed) for seed in range(asked.seeds)])
+    for name in options.rows:
+        show(name, [one_training(ROWS[name], seed) for seed in range(options.seeds)])
 
 
 def show(name: str, trainings: list[dict[str, float]]) -> None:
-    """Print a line of the table."""
+    """Print a row of the table."""
     values = {key: np.array([each[key] for each in trainings]) for key in trainings[0]}
 
     def with_error(numbers: np.ndarray) -> str:
-        known = numbers[np.isfinite(numbers)]  # a learning curve takes groups enough
-        return f"{known.mean():.3f} ({known.std(ddof=1) / np.sqrt(len(known)):.3f})" if len(known) > 1 else ""
+        finite = numbers[np.isfinite(numbers)]  # a learning curve requires enough groups
+        return f"{finite.mean():.3f} ({finite.std(ddof=1) / np.sqrt(len(finite)):.3f})" if len(finite) > 1 else ""
 
     folds, external = values["folds"], values["external"]
     n = f"{values['n'].mean():.0f}, {values['n_parallel'].mean():.0f}"
@@ -55,7 +55,7 @@ def show(name: str, trainings: list[dict[str, float]]) -> None:
 
 
 def one_training(row: Row, seed: int) -> dict[str, float]:
-    """The result of the folds, and the result of the classifier on the external test set."""
+    """Return the result of the folds, and that of the classifier on the external test set."""
     data = cs.open_dataset(DATA / row.source, group=row.group)
     data = data.subset([i for i, record in enumerate(data.records) if record.label])
     label = np.unique([record.label for record in data.records], return_inverse=True)[1]

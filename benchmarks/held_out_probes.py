@@ -1,9 +1,9 @@
-"""Temperatures of an instant classifier after folds, on features that are embedded once: many seeds in little time.
+"""Temperatures of an instant classifier after cross-validation, on features computed once, with many seeds.
 
-What `folds_calibration.py` measures by whole runs, without them: folds, shrinkage and heads as a run has them, but the
-features of all images come from one pass, so that a seed takes seconds. 'folds, median' and 'best possible' are as
-there; 'held out' is what a run does now; 'held out, whatever is lost' holds out every image, also where that takes half
-of a class from the probes. Images: COVERSLIP_DATA, default ../shared/data.
+The script measures the same as `folds_calibration.py` without complete runs. Folds, shrinkage and heads are those of a
+run, but the features of all images come from one pass, so that a seed takes seconds. 'folds, median' and 'best
+possible' are defined there. 'held out' is the calibration of coverslip. 'held out, all groups' holds out every image,
+also if this removes half of a class from the probes. Images: COVERSLIP_DATA, default ../shared/data.
 
     python benchmarks/held_out_probes.py [--rows NAME…] [--seeds N]
 """
@@ -23,7 +23,7 @@ from coverslip.datasets.splits.folding import inner_folds_of_units
 from coverslip.engines import embed
 from coverslip.evaluation import DecisionRule, apply_temperature, fit_temperature, learn_decisions
 from coverslip.experiments import SplitData
-from coverslip.models.networks import FeatureNetwork, create_network
+from coverslip.models.networks import create_network
 from coverslip.runs import Recipe
 from coverslip.training.initialization import set_normalization
 from coverslip.training.linear_probe import LinearHead, fit_linear_probe, held_out_logits
@@ -37,21 +37,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", nargs="*", default=list(ROWS), help=f"some of: {'; '.join(ROWS)}")
     parser.add_argument("--seeds", type=int, default=3)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     print(HEADER)
-    for name in asked.rows:
+    for name in options.rows:
         features, label, group = embedded(ROWS[name])
         of_seeds: dict[str, list[Judged]] = defaultdict(list)
-        for seed in range(asked.seeds):
+        for seed in range(options.seeds):
             for title, judged in measured(features, label, group, ROWS[name], seed):
                 show(f"{name} | {seed}", title, judged)
                 of_seeds[title].append(judged)
         for title, parts in of_seeds.items():
-            show(f"**{name}** | all {asked.seeds}", title, together(parts))
+            show(f"**{name}** | all {options.seeds}", title, together(parts))
 
 
 def embedded(row: Row) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(n, D) features of all images, their class numbers, and the numbers of their groups."""
+    """Return (n, D) features of all images, their class numbers and their group numbers."""
     data = cs.open_dataset(DATA / row.source, group=row.group)
     scan, recipe = scan_images(data), Recipe(image_size=row.image_size)
     everything: tuple[Part, ...] = ("train",) * len(data.records)
@@ -68,8 +68,7 @@ def embedded(row: Row) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     pixels = DecodedPixels(data, scan, preprocessing)
     set_normalization(network, recipe, pixels, parts.train)
     with embed(
-        FeatureNetwork(network),
-        network.head.in_features,
+        network,
         parts.pixel_hashes(parts.train.tolist()),
         pixels,
         preprocessing=preprocessing.model_dump(mode="json"),
@@ -83,7 +82,7 @@ def embedded(row: Row) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def measured(
     features: np.ndarray, label: np.ndarray, group: np.ndarray, row: Row, seed: int
 ) -> Iterator[tuple[str, Judged]]:
-    """The external test set, by each calibration."""
+    """Return the predictions on the external test set with each calibration."""
     n = len(label)
     part = split_units(
         label, group, (row.n_train / n, 1 - (row.n_train + row.n_parallel) / n, row.n_parallel / n), seed
@@ -97,7 +96,7 @@ def measured(
     held_out = partial(by_turns, x, y, n_classes=n_classes, shrinkage=shrinkage)
     calibrations = {
         "folds, median": by_median,
-        "held out, whatever is lost": held_out(fold_units(y, unit, 10, seed)),
+        "held out, all groups": held_out(fold_units(y, unit, 10, seed)),
         "held out": held_out(inner_folds_of_units(y, unit, seed)),
         "best possible": learnt(logits, label[external]),
     }
@@ -109,7 +108,7 @@ def measured(
 def folded(
     x: np.ndarray, y: np.ndarray, unit: np.ndarray, n_classes: int, seed: int
 ) -> tuple[float, tuple[float, float]]:
-    """The median shrinkage of folds, and their median temperature with the threshold of all validation images."""
+    """Return the median shrinkage and temperature of folds, and the threshold from all validation images."""
     fold = fold_units(y, unit, N_FOLDS, seed)
     shrinkages, temperatures, probabilities, labels = [], [], [], []
     for k in range(N_FOLDS):
@@ -143,7 +142,7 @@ def probe(
 def by_turns(
     x: np.ndarray, y: np.ndarray, turn: np.ndarray, *, n_classes: int, shrinkage: float
 ) -> tuple[float, float]:
-    """Temperature and threshold from images held out in turn."""
+    """Return temperature and threshold from images that are held out in turn."""
     order = np.argsort(turn, kind="stable")
     logits = held_out_logits(x[order], y[order], turn[order], n_classes=n_classes, balanced=False, shrinkage=shrinkage)
     is_held_out = turn[order] >= 0

@@ -1,7 +1,7 @@
-"""Images that declare far more than they hold, and the largest that are read: seconds and peak memory of each.
+"""Time and peak memory of files with false size declarations, and of the largest images that are read.
 
-Every file is inspected by a process of its own. Exit code 1 if one takes over 10 s of processor time or 1 GB, or a
-hostile one is read.
+A separate process inspects each file. Exit code 1 if a file takes over 10 s of processor time or 1 GB, or a hostile
+file is read.
 
     python benchmarks/hostile_images.py
 """
@@ -30,17 +30,17 @@ def main() -> None:
     if len(sys.argv) > 2:
         FILES[sys.argv[1]](Path(sys.argv[2]))
         return
-    print("| file | bytes | processor time in s | peak in MiB | |\n|---|---|---|---|---|")
+    print("| file | bytes | processor time (s) | peak memory (MiB) | |\n|---|---|---|---|---|")
     faults = [name for name in FILES if is_at_fault(name)]
     sys.exit(1 if faults else 0)
 
 
 def is_at_fault(name: str) -> bool:
-    """Print a row of the table; gives whether the file did what no file may."""
+    """Print a row of the table; return whether the file exceeds a limit or a hostile file is read."""
     with tempfile.TemporaryDirectory() as scratch:
         image = Path(scratch) / "images" / "a" / f"image.{name.rsplit('.', 1)[-1] if '.' in name else 'tif'}"
         image.parent.mkdir(parents=True)
-        # Made by another process: a child's peak is never below the size of the one that starts it.
+        # Another process writes the file: the peak of a child process is never below the size of its parent.
         subprocess.run([sys.executable, __file__, name, str(image)], check=True)
         done = coverslip("inspect", str(image.parent.parent), "--json", cache=Path(scratch) / "cache")
         size = image.stat().st_size
@@ -52,7 +52,7 @@ def is_at_fault(name: str) -> bool:
 
 
 def drawn(side: int, dtype: type) -> np.ndarray:
-    """(side, side) of fine stripes."""
+    """(side, side) fine stripes."""
     return (np.add.outer(np.arange(side) // 7, np.arange(side) // 5) % 251).astype(dtype)
 
 

@@ -1,10 +1,10 @@
-"""One Ctrl-C at many moments of a training: how it ends, what is kept, and whether it can be gone on with.
+"""One Ctrl-C at many moments of a training: exit code, saved files, and whether the training can be resumed.
 
-Draws samples, trains once without interruption (and once in two folds), then once for each moment: SIGINT when the run
-has come so far, then `coverslip train --resume` (a new start where there was no run yet). Printed for each moment: exit
-code, seconds until it ended, lines of error, files left half-written, and what is other than in the run that nobody
-interrupted. Exit code 1 where one does not end with 130 and one line, leaves half a file, or cannot be gone on with; a
-training that is measured or reported already may end with 0 and be whole.
+The script writes synthetic cells and trains once without interruption (and once with two folds). Then, for each moment,
+it sends SIGINT when the run has reached it, and runs `coverslip train --resume` (a new training if there is no run
+yet). It prints for each moment the exit code, the seconds until the end, lines of error, partly written files, and
+differences from the uninterrupted run. Exit code 1 if a training does not end with 130 and one line, leaves a partly
+written file, or cannot be resumed; a training that is already evaluated may end with 0 and be complete.
 
     python benchmarks/interrupts.py [--only MOMENT…]
 """
@@ -31,7 +31,7 @@ SECONDS_TO_WAIT = 600
 
 @dataclass(frozen=True)
 class Ended:
-    """How an interrupted training ended."""
+    """End of an interrupted training."""
 
     code: int
     seconds: float  # from the signal
@@ -40,7 +40,7 @@ class Ended:
 
 
 def reported(event: str, **values: object) -> Callable[[Path, float], bool]:
-    """Whether a run has reported an event with these values."""
+    """Return a condition: the run has reported an event with these values."""
 
     def is_so(run: Path, _: float) -> bool:
         return any(is_such(line, event, values) for line in events_of(run))
@@ -54,11 +54,11 @@ def is_such(line: dict[str, Any], event: str, values: dict[str, object]) -> bool
 
 @dataclass(frozen=True)
 class Moment:
-    """When to send the signal, and to what training."""
+    """When to send the signal, and to which training."""
 
     is_now: Callable[[Path, float], bool]
     n_folds: int = 0
-    is_all_new: bool = False  # with an empty cache, so that the network has to look at the images
+    is_all_new: bool = False  # with an empty cache, so that the network processes the images
 
 
 MOMENTS = {
@@ -85,27 +85,29 @@ MOMENTS = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=MOMENTS, default=list(MOMENTS), metavar="MOMENT")
-    chosen = parser.parse_args()
+    options = parser.parse_args()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background commands, and theirs, ignore it
     with tempfile.TemporaryDirectory() as scratch:
-        is_right = all_moments(Path(scratch), chosen.only)
+        is_right = all_moments(Path(scratch), options.only)
     sys.exit(0 if is_right else 1)
 
 
 def all_moments(scratch: Path, names: list[str]) -> bool:
-    """Print a row for each moment; whether all ended as they should."""
+    """Print a row for each moment; return whether all trainings ended as required."""
     from coverslip.synthetic_cells import write_sample_images
 
     images = write_sample_images(scratch / "cells", n_images=N_IMAGES).folder
-    chosen = [MOMENTS[name] for name in names]
-    commands = {n: training(images, n) for n in {moment.n_folds for moment in chosen}}
+    moments_chosen = [MOMENTS[name] for name in names]
+    commands = {n: training(images, n) for n in {moment.n_folds for moment in moments_chosen}}
     for n_folds, command in commands.items():
         if start([*command, str(scratch / f"whole{n_folds}")], scratch / "cache").wait():
-            raise SystemExit("a training that nobody interrupted failed")
-    print("| when | exit code | s to end | lines of error | half-written | gone on with, then other |")
+            raise SystemExit("a training without interruption failed")
+    print(
+        "| when | exit code | time to exit (s) | lines of error | partly written files | differences after resuming |"
+    )
     print("|---|---|---|---|---|---|")
     is_right = True
-    for n, (name, moment) in enumerate(zip(names, chosen, strict=True)):
+    for n, (name, moment) in enumerate(zip(names, moments_chosen, strict=True)):
         run, whole = scratch / f"run{n}", scratch / f"whole{moment.n_folds}"
         command = [*commands[moment.n_folds], str(run)]
         cache = scratch / (f"cache{n}" if moment.is_all_new else "cache")
@@ -122,13 +124,13 @@ def all_moments(scratch: Path, names: list[str]) -> bool:
 
 
 def training(images: Path, n_folds: int) -> list[str]:
-    """The command, but for the run folder."""
+    """Return the command without the run folder."""
     choices = [part for setting in (*SETTINGS, f"split.folds={n_folds}") for part in ("--set", setting)]
     return ["train", str(images), "--group-pattern", r"slide\d+", *choices, "--out"]
 
 
 def interrupted(arguments: list[str], cache: Path, run: Path, is_time: Callable[[Path, float], bool]) -> Ended:
-    """Begin a training, and send it one SIGINT at its moment."""
+    """Start a training, and send one SIGINT at its moment."""
     began = time.monotonic()
     process = start(arguments, cache, errors=subprocess.PIPE)
     while process.poll() is None and not is_time(run, time.monotonic() - began):

@@ -1,15 +1,15 @@
-"""How often intervals hold the truth, on simulated test sets, and how wide they are.
+"""Coverage and width of confidence intervals on simulated test sets.
 
     python benchmarks/interval_coverage.py [--sets 2000] [--rows "5 groups" …]
 
-Each image has a score for each class: noise, plus a signal for its own. Groups differ in the signal and lean to
-classes of their own; unequal ones have sizes from a log-normal distribution, and in some rows large groups are harder.
-In the rows `one class a group` all images of a group have the same class. The truth is the number on very many images
-or groups. A nominal 95 % interval should hold it in 95 of 100 sets: the first number in brackets counts those that lie
-wholly above the truth, which flatter; the second is their mean width. Sets without an interval (the class is in fewer
-than five groups) do not count. The rows `folds` fit a classifier (nearest mean of noisy features; `training_noise`
-adds noise that is drawn at each training) in five folds, or as many
-as are named; their truth is the mean score of classifiers of that many training images on new images.
+Each image has a score for each class: noise, plus a signal for the true class. Groups differ in the signal and favor
+different classes. Unequal groups have sizes from a log-normal distribution, and in some rows large groups are harder.
+In the rows `one class a group`, all images of a group have the same class. The true value is the metric on very many
+images or groups. A nominal 95% interval should contain it in 95% of test sets. In parentheses: the proportion of
+intervals completely above the true value (too optimistic), and the mean width. Test sets without an interval (the class
+occurs in fewer than five groups) are not counted. The rows `folds` fit a classifier (nearest mean of noisy features;
+`training_noise` adds independent noise to each training) in five folds, or in the stated number. Their true value is
+the mean score on new images of classifiers with as many training images.
 """
 
 import argparse
@@ -29,18 +29,18 @@ EIGHT = (0.3, 0.2, 0.15, 0.12, 0.1, 0.06, 0.05, 0.02)
 
 @dataclass(frozen=True, kw_only=True)
 class Design:
-    """What test sets are like."""
+    """Properties of simulated test sets."""
 
-    n: int = 400  # images, where there are no groups
+    n: int = 400  # images, without groups
     n_groups: int = 0
     is_unequal: bool = False
     shares: tuple[float, ...] = COMMON
     signal: float = 2.6
     spread: float = 0.8  # of the groups' signals
-    wrong: float = 0.0  # share of images that look exactly like another class
-    failing: float = 0.0  # share of groups in which all images look exactly like another class
-    harder: float = 0.0  # what the signal loses where a group is e times as large as the median
-    is_nested: bool = False  # all images of a group are of one class
+    wrong: float = 0.0  # proportion of images with exactly the features of another class
+    failing: float = 0.0  # proportion of groups in which all images have exactly the features of another class
+    harder: float = 0.0  # decrease of the signal if a group is e times as large as the median
+    is_nested: bool = False  # all images of a group belong to one class
 
 
 DESIGNS = {
@@ -48,8 +48,8 @@ DESIGNS = {
     "100 images": Design(n=100),
     **{f"{n} groups": Design(n_groups=n) for n in (5, 8, 10, 30)},
     **{f"{n} unequal groups": Design(n_groups=n, is_unequal=True) for n in (5, 8, 10, 30)},
-    "a class of 1 %": Design(shares=RARE),
-    "8 classes, rarest 2 %": Design(shares=EIGHT),
+    "a class of 1%": Design(shares=RARE),
+    "8 classes, rarest 2%": Design(shares=EIGHT),
     "accuracy .99, 400 images": Design(signal=9, wrong=0.01),
     "accuracy .99, 100 images": Design(n=100, signal=9, wrong=0.01),
     **{f"accuracy .998, {n} groups": Design(n_groups=n, signal=9, wrong=0.002) for n in (5, 8, 18)},
@@ -61,19 +61,19 @@ DESIGNS = {
     },
     **{f"accuracy .98, {n} groups": Design(n_groups=n, signal=9, wrong=0.02) for n in (10, 20)},
     **{f"large groups harder, {n} groups": Design(n_groups=n, is_unequal=True, harder=1.0) for n in (8, 20)},
-    "a class of 1 %, 20 groups": Design(n_groups=20, shares=RARE),
+    "a class of 1%, 20 groups": Design(n_groups=20, shares=RARE),
     **{f"one class a group, {n} groups": Design(n_groups=n, is_nested=True) for n in (10, 20)},
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Folded:
-    """What is cross-validated."""
+    """Properties of a simulated cross-validation."""
 
     n: int
     n_groups: int = 0
     k: int = 5
-    training_noise: float = 0.0  # standard deviation of what each training adds to the means it learns
+    training_noise: float = 0.0  # standard deviation of the noise that each training adds to the fitted means
 
 
 FOLDS = {
@@ -95,7 +95,7 @@ def main() -> None:
     parser.add_argument("--rows", nargs="+", default=[*DESIGNS, *FOLDS], help="which rows")
     arguments = parser.parse_args()
     columns = (*METRICS, RECALL, AUROC)
-    print(f"coverage (above the truth; mean width) of nominal 95 % intervals, {arguments.sets} test sets a row")
+    print(f"coverage (above the true value; mean width) of nominal 95% intervals, {arguments.sets} test sets per row")
     print("| | " + " | ".join(columns) + " |\n|" + "---|" * (len(columns) + 1))
     for name in arguments.rows:
         is_fold = name in FOLDS
@@ -106,10 +106,12 @@ def main() -> None:
 
 
 def summary(truth: dict[str, float], sets: list[dict[str, Metric]]) -> dict[str, str]:
-    """Coverage, share of intervals above the truth, and mean width of each metric."""
+    """Return coverage, proportion of intervals above the true value, and mean width of each metric."""
     rows = {}
     for name, value in truth.items():
-        ends = np.array([(found[name].low, found[name].high) for found in sets if found[name].low is not None], float)
+        ends = np.array(
+            [(metrics[name].low, metrics[name].high) for metrics in sets if metrics[name].low is not None], float
+        )
         if not len(ends):  # fewer than five groups
             continue
         is_above, is_below = ends[:, 0] > value, ends[:, 1] < value
@@ -120,7 +122,7 @@ def summary(truth: dict[str, float], sets: list[dict[str, Metric]]) -> dict[str,
 
 
 def tested(design: Design, n_sets: int) -> tuple[dict[str, float], list[dict[str, Metric]]]:
-    """The truth, and the intervals of each test set."""
+    """Return the true values, and the intervals of each test set."""
     many = replace(design, n_groups=10_000) if design.n_groups else replace(design, n=200_000)
     probability, label, _ = simulate(many, np.random.default_rng(0))
     truth = score(probability, label, names=METRICS)
@@ -135,7 +137,7 @@ def intervals(probability: np.ndarray, label: np.ndarray, group: np.ndarray | No
 
 
 def simulate(design: Design, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Probabilities, labels and groups of one test set."""
+    """Simulate probabilities, labels and groups of one test set."""
     n_classes, n, group = len(design.shares), design.n, None
     signal, leaning = np.full(n, design.signal), np.zeros((n, n_classes))
     if design.n_groups:
@@ -155,13 +157,13 @@ def simulate(design: Design, generator: np.random.Generator) -> tuple[np.ndarray
     is_wrong = generator.random(n) < design.wrong
     if group is not None and design.failing:
         is_wrong |= (generator.random(design.n_groups) < design.failing)[group]
-    looks = (label + is_wrong * generator.integers(1, n_classes, n)) % n_classes
-    logits[np.arange(n), looks] += signal
+    predicted = (label + is_wrong * generator.integers(1, n_classes, n)) % n_classes
+    logits[np.arange(n), predicted] += signal
     return softmax(1.5 * logits), label, group
 
 
 def folded(design: Folded, n_sets: int) -> tuple[dict[str, float], list[dict[str, Metric]]]:
-    """The truth for classifiers of as many images as the folds', and the intervals after folds."""
+    """Return the true values for classifiers with the folds' number of images, and the intervals after folds."""
     n, n_groups, part = design.n, design.n_groups, (design.k - 1) / design.k
     generator = np.random.default_rng(1)
     scores = []
@@ -173,16 +175,16 @@ def folded(design: Folded, n_sets: int) -> tuple[dict[str, float], list[dict[str
         scores.append(score(probability, true, names=METRICS) | {name: metric.value for name, metric in rarest.items()})
     truth = {name: float(np.mean([each[name] for each in scores])) for name in scores[0]}
     sets = [cross_validated(design, *cells(n, n_groups, generator), generator) for _ in range(n_sets)]
-    return truth, [{**found.metrics, **of_rarest(list(found.per_class.values()))} for found in sets]
+    return truth, [{**evaluation.metrics, **of_rarest(list(evaluation.per_class.values()))} for evaluation in sets]
 
 
 def of_rarest(classes: Sequence[ClassScores]) -> dict[str, Metric]:
-    """What is measured of the last class, the rarest."""
+    """Return the metrics of the last class, the rarest."""
     return {RECALL: classes[-1].metrics["recall"], AUROC: classes[-1].metrics["auroc"]}
 
 
 def cells(n: int, n_groups: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Features, labels and groups."""
+    """Simulate features, labels and groups."""
     label = generator.choice(3, p=COMMON, size=n)
     features = generator.normal(size=(n, 20))
     features[np.arange(n), label] += 1.8
@@ -195,7 +197,7 @@ def cells(n: int, n_groups: int, generator: np.random.Generator) -> tuple[np.nda
 def fitted(
     features: np.ndarray, label: np.ndarray, training_noise: float, generator: np.random.Generator
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """A classifier: features to probabilities."""
+    """Fit a classifier: features to probabilities."""
     means = np.stack([features[label == k].mean(axis=0) for k in range(3)])
     if training_noise:
         means += training_noise * generator.normal(size=means.shape)
@@ -205,7 +207,7 @@ def fitted(
 def cross_validated(
     design: Folded, features: np.ndarray, label: np.ndarray, group: np.ndarray | None, generator: np.random.Generator
 ) -> Evaluation:
-    """As a run with folds measures it."""
+    """Evaluate a cross-validation as a run does."""
     unit = np.arange(len(label)) if group is None else group
     fold = np.random.default_rng(0).permutation(np.arange(int(unit.max()) + 1) % design.k)[unit]
     probability = np.empty((len(label), 3))
@@ -218,15 +220,15 @@ def cross_validated(
 
 
 def evaluation(probability: np.ndarray, label: np.ndarray, group: np.ndarray | None, rows: np.ndarray) -> Evaluation:
-    """What of an evaluation the folds' intervals need."""
-    own = None if group is None else group[rows]
+    """The part of an evaluation that the intervals of folds use."""
+    groups = None if group is None else group[rows]
     return Evaluation(
         split="test",
         n=int(rows.sum()),
-        n_groups=None if own is None else len(np.unique(own)),
+        n_groups=None if groups is None else len(np.unique(groups)),
         primary="macro_f1",
-        metrics=metric_intervals(probability[rows], label[rows], own, metrics=METRICS),
-        per_class=dict(zip(CLASSES, per_class(probability[rows], label[rows], group=own), strict=True)),
+        metrics=metric_intervals(probability[rows], label[rows], groups, metrics=METRICS),
+        per_class=dict(zip(CLASSES, per_class(probability[rows], label[rows], group=groups), strict=True)),
         by_domain={},
         confusion_matrix=(),
         classes=CLASSES,

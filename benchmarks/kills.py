@@ -1,10 +1,10 @@
-"""A tiny training killed at random moments, resumed, killed again: does it end as if nothing had happened?
+"""A small training killed at random moments and resumed: is the result equal to that without kills?
 
-Draws samples, trains once without interruption, then again and again: kill -9 at a random moment (by the clock, right
-after a random event of the log, or while a file is half-written), go on with `coverslip train --resume` (a new start
-where there was no run yet), perhaps kill again. Weights, predictions and split must be the same bytes, metrics and
-history the same numbers. Prints what the run was doing when it was killed, and the work that was lost: seconds since
-the last thing that a resumed run does not do again. Exit code 1 on any difference.
+The script writes synthetic cells and trains once without interruption. Then it repeats: `kill -9` at a random moment
+(by time, directly after a random event of the log, or while a file is partly written), resume with `coverslip train
+--resume` (a new training if there is no run yet), and possibly kill again. Weights, predictions and split must be
+byte-identical, metrics and history equal. The script prints what the run was doing when it was killed, and the lost
+work: the seconds since the last step that a resumed run does not repeat. Exit code 1 on any difference.
 
     python benchmarks/kills.py [--count N] [--seed S]
 """
@@ -26,7 +26,7 @@ from typing import Any
 
 SETTINGS = ("image_size=48", "tta=1", "epochs=3", "batch_size=16")
 SAME_BYTES = ("classifier/weights.safetensors", "classifier/classifier.json", "predictions.csv", "split.csv")
-KILLS_PER_RUN = 3  # then it may end
+KILLS_PER_RUN = 3  # after these, the run may end
 SECONDS_TO_END = 300
 
 
@@ -34,10 +34,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=10, help="kills (default: 10)")
     parser.add_argument("--seed", type=int, default=0)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        lost, faults = kill_again_and_again(Path(scratch), asked.count, random.Random(asked.seed))
-    print("| killed | times | lost work, middle s | at most s |")
+        lost, faults = kill_repeatedly(Path(scratch), options.count, random.Random(options.seed))
+    print("| killed during | kills | lost work, median (s) | maximum (s) |")
     print("|---|---|---|---|")
     for stage, seconds in sorted(lost.items(), key=lambda item: -len(item[1])):
         print(f"| {stage} | {len(seconds)} | {statistics.median(seconds):.1f} | {max(seconds):.1f} |")
@@ -46,8 +46,8 @@ def main() -> None:
     sys.exit(1 if faults else 0)
 
 
-def kill_again_and_again(scratch: Path, count: int, rng: random.Random) -> tuple[dict[str, list[float]], list[str]]:
-    """Seconds of lost work by what the run was doing, and what was different at the end."""
+def kill_repeatedly(scratch: Path, count: int, rng: random.Random) -> tuple[dict[str, list[float]], list[str]]:
+    """Return the seconds of lost work by activity of the run, and the differences at the end."""
     from coverslip.synthetic_cells import write_sample_images
 
     images = write_sample_images(scratch / "cells", n_images=80).folder
@@ -76,7 +76,7 @@ def kill_again_and_again(scratch: Path, count: int, rng: random.Random) -> tuple
                 time.sleep(0.001)
             process.kill()
             if process.wait() == 0:
-                break  # it was done before its time had come
+                break  # the run ended before the chosen moment
             n_kills += 1
             stage, work = at_the_kill(run, started)
             lost[stage].append(work)
@@ -99,17 +99,17 @@ def start(arguments: list[str], cache: Path, *, errors: int = subprocess.DEVNULL
 
 
 def resumed(run: Path) -> list[str] | None:
-    """The command that resumes a run; None if there is none yet."""
+    """Return the command that resumes a run; None if there is no run yet."""
     return ["train", "--resume", str(run)] if (run / "recipe.yaml").exists() else None
 
 
 def finish(process: subprocess.Popen[str], run: Path) -> None:
     if process.wait(timeout=SECONDS_TO_END):
-        raise SystemExit(f"a run that nobody killed ended with {process.returncode}: {read_json(run / 'status.json')}")
+        raise SystemExit(f"a run without kills ended with {process.returncode}: {read_json(run / 'status.json')}")
 
 
 def a_moment(rng: random.Random, run: Path, seconds: float, n_events: int) -> Callable[[], bool]:
-    """A question to ask again and again; yes means now."""
+    """Return a condition to poll; true means now."""
     kind = rng.choice(["clock", "event", "half-written"])
     if kind == "half-written":
         n_used_in_training, nth = 0, rng.randint(1, 12)
@@ -127,54 +127,54 @@ def a_moment(rng: random.Random, run: Path, seconds: float, n_events: int) -> Ca
         nth, delay = len(events_of(run)) + rng.randint(1, n_events), rng.uniform(0, 0.3)
         reached: list[float] = []
 
-        def is_told() -> bool:
+        def is_written() -> bool:
             if not reached and len(events_of(run)) >= nth:
                 reached.append(time.monotonic())
             return bool(reached) and time.monotonic() - reached[0] >= delay
 
-        return is_told
+        return is_written
     end = time.monotonic() + rng.uniform(0, seconds)
     return lambda: time.monotonic() >= end
 
 
 def events_of(run: Path) -> list[dict[str, Any]]:
-    """The events of a log; a torn last line is no event."""
+    """Return the events of a log; an incomplete last line is not an event."""
     file = run / "events.jsonl"
-    found = []
+    events = []
     for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else []:
         try:
             event = json.loads(line)
         except ValueError:
             continue
         if "event" in event:
-            found.append(event)
-    return found
+            events.append(event)
+    return events
 
 
 def at_the_kill(run: Path, started: float) -> tuple[str, float]:
-    """What the process that started then was doing when it was killed just now, and the seconds of work lost."""
+    """Return what the process was doing when it was killed, and the seconds of lost work."""
     now = time.time()
     events = [event for event in events_of(run) if event["time"] >= started and event["event"] != "Noted"]
-    half = ", a file half-written" if list(run.rglob(".*.part")) else ""
+    half = ", a file partly written" if list(run.rglob(".*.part")) else ""
     if not (run / "recipe.yaml").exists():
         return f"before there was a run{half}", 0.0
     if not events:
         return f"before any image was read{half}", 0.0
-    kept = [event["time"] for event in events if event["event"] == "CheckpointSaved" or is_complete(event)]
-    work = now - (max(kept) if kept else events[0]["time"])
+    times = [event["time"] for event in events if event["event"] == "CheckpointSaved" or is_complete(event)]
+    work = now - (max(times) if times else events[0]["time"])
     return doing(events[-1]) + half, work
 
 
 def is_complete(event: dict[str, Any]) -> bool:
-    """Whether a stage ended whose results lie in a cache."""
+    """Return whether a stage ended whose results are in a cache."""
     return event["event"] == "Progressed" and event["done"] == event["total"] and event["stage"] != "predicting"
 
 
 def doing(last: dict[str, Any]) -> str:
-    """What comes after the last reported event."""
+    """Return what follows the last reported event."""
     match last["event"]:
         case "Progressed" if last["done"] < last["total"] or last["stage"] == "predicting":
-            return "measuring or writing the report" if last["stage"] == "predicting" else last["stage"]
+            return "evaluation and report" if last["stage"] == "predicting" else last["stage"]
         case "Progressed" if last["stage"] == "reading-images":
             return "splitting"
         case "Progressed" if last["stage"] == "preprocessing-images":
@@ -197,18 +197,18 @@ def doing(last: dict[str, Any]) -> str:
 
 
 def differences(run: Path, whole: Path) -> list[str]:
-    """What a run that was interrupted does not have in common with one that was not."""
-    found = [name for name in SAME_BYTES if (run / name).read_bytes() != (whole / name).read_bytes()]
+    """Return the differences between an interrupted run and one without interruption."""
+    differing = [name for name in SAME_BYTES if (run / name).read_bytes() != (whole / name).read_bytes()]
     if read_json(run / "metrics.json") != read_json(whole / "metrics.json"):
-        found.append("metrics.json")
+        differing.append("metrics.json")
     if history(run) != history(whole):
-        found.append("history.csv")
-    found += [f"{path.name} left behind" for path in run.rglob(".*.part")]
-    return found + ([] if (run / "report.html").exists() else ["no report.html"])
+        differing.append("history.csv")
+    differing += [f"{path.name} left behind" for path in run.rglob(".*.part")]
+    return differing + ([] if (run / "report.html").exists() else ["no report.html"])
 
 
 def history(run: Path) -> dict[str, list[dict[str, str]]]:
-    """The epochs of a run, or of each of its folds."""
+    """Return the epochs of a run, or of each of its folds."""
     return {str(file.relative_to(run)): epochs(file) for file in sorted(run.rglob("history.csv"))}
 
 
@@ -218,8 +218,8 @@ def epochs(file: Path) -> list[dict[str, str]]:
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    return found
+    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return content
 
 
 if __name__ == "__main__":

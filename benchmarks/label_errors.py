@@ -1,9 +1,9 @@
-"""How many labels that were made wrong stand first among those to look at again? As a Markdown table.
+"""Precision of suspected label errors, for labels that were changed on purpose, as a Markdown table.
 
-Five of a hundred labels are changed, at random or to the class that is most often confused with the right one;
-precision at k is the share of changed labels among the k most doubtful, k being as many as were changed. Labels of the
-set that were wrong before count as false alarms. Scores: 1 - probability of the label (what is used), and the
-difference to the next class. Images: COVERSLIP_DATA, default ../shared/data.
+Five percent of labels are changed, at random or to the class that is most often confused with the true one. Precision
+at k is the proportion of changed labels among the k images with the highest score, where k is the number of changed
+labels. Errors that the dataset already contained count as false positives. Scores: 1 - probability of the label (used
+by coverslip), and the margin to the next class. Images: COVERSLIP_DATA, default ../shared/data.
 
     python benchmarks/label_errors.py [--sets NAME…] [--seeds N] [--images N]
 """
@@ -23,7 +23,7 @@ from coverslip.audit.label_issues import SHRINKAGE, label_issues
 from coverslip.datasets import DecodedPixels, inner_folds, scan_images
 from coverslip.engines import Features, embed
 from coverslip.evaluation import apply_temperature, fit_temperature
-from coverslip.models.networks import FeatureNetwork, create_network
+from coverslip.models.networks import create_network
 from coverslip.training.heads import cross_fitted_logits
 from coverslip.training.preprocessing import learn_preprocessing
 
@@ -33,12 +33,12 @@ SETS = {
     "blood_malaria": ("blood_malaria/images.csv", "patient", 96),
     "nuclei_mitocheck": ("nuclei_mitocheck/images.csv", "movie", 96),
 }
-CHANGED = 0.05  # of the labels
+CHANGED = 0.05  # proportion of labels
 
 
 @dataclass(frozen=True)
 class Images:
-    """Features, class numbers, and the turn in which each image is judged."""
+    """Features, class numbers, and the fold in which each image is predicted."""
 
     features: Features
     label: np.ndarray  # (n,) int
@@ -54,16 +54,18 @@ def main() -> None:
     parser.add_argument("--sets", nargs="*", default=list(SETS), help=f"some of: {'; '.join(SETS)}")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--images", type=int, default=900)
-    asked = parser.parse_args()
-    print("| set | images | classes | right before | changed | precision at k | lowest seed | by margin |")
+    options = parser.parse_args()
+    print(
+        "| dataset | images | classes | accuracy before | changed labels | precision at k | lowest seed | by margin |"
+    )
     print("|---|---|---|---|---|---|---|---|")
-    for name in asked.sets:
-        with opened(name, asked.images) as images:
-            show(name, images, asked.seeds)
+    for name in options.sets:
+        with opened(name, options.images) as images:
+            show(name, images, options.seeds)
 
 
 def show(name: str, images: Images, n_seeds: int) -> None:
-    """Print two lines of the table."""
+    """Print two rows of the table."""
     clean = probabilities(images, images.label)
     is_known = np.isfinite(clean).all(axis=1)
     right = (clean.argmax(axis=1) == images.label)[is_known].mean()
@@ -78,14 +80,14 @@ def show(name: str, images: Images, n_seeds: int) -> None:
             for score, ranked in rankings(probability, label).items():
                 precision[how, score].append(np.isin(ranked[: len(changed)], changed).mean())
     for how in ("at random", "confusable"):
-        own, margin = precision[how, "own"], precision[how, "margin"]
-        figures = f"{np.mean(own):.2f} | {min(own):.2f} | {np.mean(margin):.2f}"
+        precision_of_method, margin = precision[how, "own"], precision[how, "margin"]
+        figures = f"{np.mean(precision_of_method):.2f} | {min(precision_of_method):.2f} | {np.mean(margin):.2f}"
         print(f"| {name} | {len(images.label):,} | {images.n_classes} | {right:.3f} | {how} | {figures} |", flush=True)
 
 
 @contextmanager
 def opened(name: str, n_images: int) -> Iterator[Images]:
-    """Some images of a set as the frozen default network sees them."""
+    """Return features of some images of a dataset, by the frozen default network."""
     source, group, side = SETS[name]
     data = cs.open_dataset(DATA / source, group=group)
     places = np.random.default_rng(0).permutation(len(data.records))[:n_images]
@@ -98,8 +100,7 @@ def opened(name: str, n_images: int) -> Iterator[Images]:
     )
     everything = list(range(len(data.records)))
     with embed(
-        FeatureNetwork(network),
-        network.head.in_features,
+        network,
         [facts.pixel_hash for facts in scan.facts],
         DecodedPixels(data, scan, preprocessing),
         preprocessing=preprocessing.model_dump(mode="json"),
@@ -112,7 +113,7 @@ def opened(name: str, n_images: int) -> Iterator[Images]:
 def with_changes(
     label: np.ndarray, confused: np.ndarray, how: str, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Labels of which some are wrong, and where."""
+    """Change some labels; return all labels and the positions of the changed ones."""
     n_classes, changed = len(confused), rng.choice(len(label), round(CHANGED * len(label)), replace=False)
     wrong = label.copy()
     if how == "confusable":
@@ -123,7 +124,7 @@ def with_changes(
 
 
 def probabilities(images: Images, label: np.ndarray) -> np.ndarray:
-    """(n, K) of probes that did not see the image; NaN where there is none."""
+    """(n, K) probabilities of probes that were not trained on the image; NaN if there is none."""
     logits = cross_fitted_logits(
         images.features, label, images.turn, n_classes=images.n_classes, balanced=False, shrinkage=SHRINKAGE
     )
@@ -135,14 +136,14 @@ def probabilities(images: Images, label: np.ndarray) -> np.ndarray:
 
 
 def rankings(probability: np.ndarray, label: np.ndarray) -> dict[str, np.ndarray]:
-    """Positions of the doubtful labels, the most doubtful first, by each score."""
-    known = np.flatnonzero(np.isfinite(probability).all(axis=1))
-    issues = label_issues(probability[known], label[known])
+    """Return the positions of suspected label errors by each score, the highest score first."""
+    rows = np.flatnonzero(np.isfinite(probability).all(axis=1))
+    issues = label_issues(probability[rows], label[rows])
     misclassified = np.flatnonzero(issues.is_misclassified)
-    margin = probability[known].max(axis=1) - (1 - issues.score)
+    margin = probability[rows].max(axis=1) - (1 - issues.score)
     return {
-        "own": known[issues.ranked],
-        "margin": known[misclassified[np.argsort(-margin[misclassified], kind="stable")]],
+        "own": rows[issues.ranked],
+        "margin": rows[misclassified[np.argsort(-margin[misclassified], kind="stable")]],
     }
 
 

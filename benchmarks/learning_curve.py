@@ -1,9 +1,9 @@
-"""Whether the learning curve predicts the gain of twice as many images, from half of the images.
+"""Accuracy of the gain that the learning curve predicts for twice as many images.
 
-A third of the groups (or images) are the test set. From half of the rest alone, `learning_curve` says what
-twice as many would bring; the truth is the score after training on all of the rest, less the mean score of 12 halves of
-it. With --classes the same is asked of every class alone: what is lost with half of its images, against what is gained
-when these are doubled. Instant classifiers only. Images: COVERSLIP_DATA, default ../shared/data.
+A third of the groups (or images) is the test set. From half of the rest, `learning_curve` predicts the gain of twice as
+many images. The true gain is the score after training on the whole rest, minus the mean score of 12 halves. With
+`--classes`, the script compares for each class the loss with half of its images and the gain if these are doubled.
+Instant classifiers only. Images: COVERSLIP_DATA, default ../shared/data.
 
     python benchmarks/learning_curve.py [--sets NAME…] [--seeds N] [--classes]
 """
@@ -23,19 +23,19 @@ from coverslip.engines import embed
 from coverslip.evaluation import METRICS, apply_temperature, score
 from coverslip.experiments import SplitData
 from coverslip.experiments.one_split import make_split
-from coverslip.models.networks import FeatureNetwork, create_network
+from coverslip.models.networks import create_network
 from coverslip.runs import Recipe
 from coverslip.training.linear_probe import SHRINKAGES
 from coverslip.training.preprocessing import learn_preprocessing
 
 DATA = Path(os.environ.get("COVERSLIP_DATA", "../shared/data"))
 N_HALVINGS = 6  # each gives two halves
-MOST_IMAGES = 3300  # of a set; whole groups of larger ones are excluded
+MOST_IMAGES = 3300  # of a dataset; of larger ones, whole groups are excluded
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where images lie, what groups them, and how large they are made."""
+    """Path, group column and image size of a dataset."""
 
     path: str
     group: str | None
@@ -53,18 +53,18 @@ SETS = {
 
 
 class Images:
-    """Features of a set's images, as products with each other."""
+    """Features of a dataset's images as a matrix of products."""
 
     def __init__(self, source: Source) -> None:
         features, label, group = _embedded(source)
         unit = np.unique(group, return_inverse=True)[1]
-        kept = nested_order(label, unit, np.random.default_rng(0)) < MOST_IMAGES / len(label)
-        self.features, self.label, self.unit = features[kept], label[kept], unit[kept]
+        is_used = nested_order(label, unit, np.random.default_rng(0)) < MOST_IMAGES / len(label)
+        self.features, self.label, self.unit = features[is_used], label[is_used], unit[is_used]
         self.has_groups = source.group is not None
         self.gram, self.n_classes = gram_matrix(self.features), int(self.label.max()) + 1
 
     def f1(self, train: np.ndarray, others: np.ndarray, shrinkage: float) -> float:
-        """Macro-F1 on other images."""
+        """Return the macro-F1 on other images."""
         logits = probe_logits(
             self.gram[np.ix_(train, train)],
             self.gram[np.ix_(others, train)],
@@ -78,13 +78,13 @@ class Images:
         return float(score(apply_temperature(logits, 1.0), self.label[others])[METRICS["macro_f1"].name])
 
     def shrinkage(self, train: np.ndarray, seed: int) -> float:
-        """As a training chooses it: on a fifth of the images."""
+        """Choose the shrinkage as a training does, on a fifth of the images."""
         key = self.order(train, seed)
         fit, val = train[key < 0.8], train[key >= 0.8]
         return max(SHRINKAGES, key=lambda shrinkage: self.f1(fit, val, shrinkage))
 
     def order(self, images: np.ndarray, seed: int) -> np.ndarray:
-        """In [0, 1) for each image; whole groups."""
+        """Return a number in [0, 1) for each image, equal within a group."""
         unit = np.unique(self.unit[images], return_inverse=True)[1]
         return nested_order(self.label[images], unit, np.random.default_rng(seed))
 
@@ -93,22 +93,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", nargs="*", default=list(SETS), help=f"some of: {'; '.join(SETS)}")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--classes", action="store_true", help="of every class alone")
-    chosen = parser.parse_args()
-    if chosen.classes:
-        print("| set | seed | mean lost by halving a class | mean gained by doubling it | r of both over classes |")
+    parser.add_argument("--classes", action="store_true", help="for each class separately")
+    options = parser.parse_args()
+    if options.classes:
+        print("| dataset | seed | mean loss with half of a class | mean gain with twice a class | correlation |")
         print("|---|---|---|---|---|")
     else:
-        print("| set | seed | images (groups) | macro-F1 | predicted gain (95 %) | true gain | inside | seconds |")
+        print(
+            "| dataset | seed | images (groups) | macro-F1 | predicted gain (95% CI) | true gain | inside | seconds |"
+        )
         print("|---|---|---|---|---|---|---|---|")
-    for name in chosen.sets:
+    for name in options.sets:
         images = Images(SETS[name])
-        for seed in range(chosen.seeds):
-            (by_class if chosen.classes else one_row)(name, images, seed)
+        for seed in range(options.seeds):
+            (by_class if options.classes else one_row)(name, images, seed)
 
 
 def one_row(name: str, images: Images, seed: int) -> None:
-    """Predict, compare, print."""
+    """Predict the gain, compare it with the true gain, and print a row."""
     half, rest, test = parted(images, seed)
     unit = np.unique(images.unit[half], return_inverse=True)[1]
     shrinkage, n_groups, started = images.shrinkage(half, seed), int(unit.max()) + 1, time.process_time()
@@ -141,7 +143,7 @@ def one_row(name: str, images: Images, seed: int) -> None:
 
 
 def by_class(name: str, images: Images, seed: int) -> None:
-    """For every class: what half of it less costs among the half, and what its other half brings."""
+    """Return, for each class, the loss with half of its images and the gain with twice as many."""
     half, rest, test = parted(images, seed)
     shrinkage, label = images.shrinkage(half, seed), images.label
     lost, gained = np.zeros(images.n_classes), np.zeros(images.n_classes)
@@ -163,19 +165,19 @@ def by_class(name: str, images: Images, seed: int) -> None:
 
 
 def parted(images: Images, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The half that is there, all of the rest, and the test set."""
+    """Return the available half, the whole rest, and the test set."""
     key = images.order(np.arange(len(images.label)), 1000 + seed)
     return np.flatnonzero(key < 1 / 3), np.flatnonzero(key < 2 / 3), np.flatnonzero(key >= 2 / 3)
 
 
 def halvings(images: Images, rest: np.ndarray) -> list[np.ndarray]:
-    """Halves of the images, two of each halving."""
+    """Yield halves of the images, two for each halving."""
     keys = [images.order(rest, 2000 + k) for k in range(N_HALVINGS)]
     return [rest[(key < 0.5) == is_first] for key in keys for is_first in (True, False)]
 
 
 def _embedded(source: Source) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(n, D) features, (n,) labels and groups of a set, as the instant classifier sees it; without flips."""
+    """Return (n, D) features, (n,) labels and groups of a dataset, as for the instant classifier, without flips."""
     data = open_dataset(DATA / source.path, group=source.group)
     scan = scan_images(data)
     recipe = Recipe(stage="instant", image_size=source.px, tta=1)
@@ -193,10 +195,9 @@ def _embedded(source: Source) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     used = np.sort(np.concatenate([parts.train, parts.val, parts.test]))
     pixels = DecodedPixels(data, scan, preprocessing)
     with embed(
-        FeatureNetwork(network),
-        network.head.in_features,
+        network,
         parts.pixel_hashes(used),
-        lambda chosen: pixels([int(used[i]) for i in chosen]),
+        lambda rows: pixels([int(used[i]) for i in rows]),
         preprocessing=preprocessing.model_dump(mode="json"),
         tta=1,
     ) as (features, _):

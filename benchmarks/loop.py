@@ -1,13 +1,13 @@
-"""Correct → train again → compare, in Chromium: how many clicks and seconds it takes.
+"""Label correction, retraining and comparison in Chromium: number of clicks and times.
 
-Draws sample images, puts a few into the folder of another class, trains the instant classifier, and then does in the
-browser what a person would: open the mistakes, correct the labels that are wrong, train again on the same split, and
-compare. The first training is no part of it. At the end it looks whether the corrections are in the dataset, its
-history lists them, and both trainings have the same test images.
+The script writes synthetic cells, moves some into the folder of another class, and trains the instant classifier. This
+training is not counted. In the browser, it then opens the misclassified images, corrects incorrect labels, trains again
+on the same split, and compares. At the end it checks that the corrections are in the dataset, that the history lists
+them, and that both trainings have the same test images.
 
     python benchmarks/loop.py [--count 120] [--corrected 3] [--shots FOLDER]
 
-The pages must be built (`make pages`), and a Chromium be there. Other work on the machine shows in the seconds.
+Requirements: built pages (`make pages`) and Chromium. Other work on the machine affects the times.
 """
 
 import argparse
@@ -37,23 +37,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=120)
     parser.add_argument("--corrected", type=int, default=3)
-    parser.add_argument("--shots", type=Path, help="where to keep pictures of the pages")
-    chosen = parser.parse_args()
+    parser.add_argument("--shots", type=Path, help="folder for screenshots")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        misfiled = misfile(write_sample_images(folder / "cells", n_images=chosen.count).folder)
+        misfiled = misfile(write_sample_images(folder / "cells", n_images=options.count).folder)
         server = Server(folder)
         try:
             dataset = opened(server, folder / "cells")
             first = trained(server, dataset)
-            measure(server, dataset, first, chosen.corrected, misfiled, chosen.shots)
+            measure(server, dataset, first, options.corrected, misfiled, options.shots)
         finally:
             server.process.terminate()
             server.process.wait(30)
 
 
 def misfile(cells: Path, every: int = 6) -> dict[str, str]:
-    """Put every sixth image of each class into the next class's folder; gives the true class by the file's name."""
+    """Move every sixth image of each class to the next class's folder; return the true class by file name."""
     classes = sorted(path for path in cells.iterdir() if path.is_dir())
     moved = {}
     for at, of_class in enumerate(classes):
@@ -88,19 +88,18 @@ def measure(
         page.set_default_timeout(300_000)
         page.add_init_script(COUNT_CLICKS)
         page.goto(f"/runs/{first}")
-        page.get_by_role("tab", name="Mistakes").or_(page.get_by_role("link", name="Mistakes")).first.wait_for()
+        page.get_by_role("link", name="Misclassified").wait_for()
         start = time.perf_counter()
         corrected = correct(page, n_corrected, misfiled, shots)
         at_corrected = time.perf_counter()
-        page.get_by_role("button", name="Train again with these images").click()
-        page.wait_for_url(lambda url: "/runs/" in url and first not in url)
-        link = page.get_by_role("link", name="Compare with the training before")
+        train_again(page, first)
+        link = page.get_by_role("link", name="Compare with the earlier run")
         link.wait_for()
         at_trained = time.perf_counter()
-        shoot(page, shots, "again")
+        shoot(page, shots, "retrained")
         second = page.url.split("/runs/")[1].split("?")[0]
         link.click()
-        page.get_by_role("heading", name="What differed").wait_for()
+        page.get_by_role("heading", name="Settings and data that differ").wait_for()
         at_compared = time.perf_counter()
         shoot(page, shots, "compare")
         n_clicks = int(page.evaluate("sessionStorage.getItem('clicks')"))
@@ -114,21 +113,29 @@ def measure(
 
 
 def correct(page: "Page", n: int, misfiled: dict[str, str], shots: Path | None) -> int:
-    """Correct the first mistakes whose label is wrong; how many they were."""
-    page.get_by_role("tab", name="Mistakes").or_(page.get_by_role("link", name="Mistakes")).first.click()
-    images = page.get_by_role("button", name="Enlarge")
+    """Correct the first misclassified images with an incorrect label; return their number."""
+    page.get_by_role("link", name="Misclassified").click()
+    images = page.get_by_role("gridcell")
     images.first.wait_for()
-    names = [name.get_attribute("aria-label") or "" for name in images.all()]
+    names = [image.get_attribute("title") or "" for image in images.all()]
     wrong = [(k, misfiled[file]) for k, name in enumerate(names) if (file := name.rpartition("/")[2]) in misfiled][:n]
     for k, true_class in wrong:
         images.nth(k).click()
         group = page.get_by_role("group", name="Correct ")
         group.get_by_role("button", name=true_class).click()
-        group.get_by_role("button", name="Undo").wait_for()
+        group.get_by_role("button", name="Remove the correction").wait_for()
         shoot(page, shots, "correct")
         page.keyboard.press("Escape")
-    shoot(page, shots, "mistakes")
+    shoot(page, shots, "misclassified")
     return len(wrong)
+
+
+def train_again(page: "Page", first: str) -> None:
+    """Train on the changed dataset with the settings and split of the first run; wait for the new page."""
+    page.get_by_role("link", name="Train again with these changes").click()
+    page.get_by_role("radio", name="Instant classifier only", checked=True).wait_for()  # the settings of the first run
+    page.get_by_role("button", name="Start training").and_(page.locator(":enabled")).click()
+    page.wait_for_url(lambda url: "/runs/" in url and first not in url)
 
 
 def check(server: Server, dataset: str, first: str, second: str, n_corrected: int) -> None:

@@ -1,13 +1,13 @@
-"""Plankton-like: 30,336 images in 121 classes of very different sizes. Is any command silent, and where does time go?
+"""30,336 synthetic images in 121 classes of very different sizes: times and longest silences of commands.
 
-Draws outlines on noise, 40 pixels a side: a class is a number of lobes, how deep they are, how long the body is and how
-bright, so that neighbors in the list are confused. Sizes fall from 1,979 images to 9, as in the plankton set of the
-National Data Science Bowl. Then `inspect`, an instant `train`, `report`, `evaluate` and `predict` run on them, each as
-a child process of its own, with one cache for all.
+The script draws outlines on noise, 40 pixels per side. A class is defined by the number and depth of lobes, the length
+and the brightness of the body, so that neighboring classes are confused. Class sizes decrease from 1,979 images to 9,
+as in the plankton dataset of the National Data Science Bowl. Then `inspect`, an instant `train`, `report`, `evaluate`
+and `predict` run, each as a child process, with one common cache.
 
-Silence is the longest time without a line of output, start and end included, in processor seconds of the command, which
-other work on the machine barely changes, and by the clock; for `train` also that without an event in `events.jsonl`,
-which is what the app shows. Lines that came before and after it say where it was.
+Silence is the longest time without a line of output, start and end included, in processor seconds of the command (which
+depend little on other work on the machine) and in elapsed seconds; for `train` also the longest time without an event
+in `events.jsonl`, which the app shows. The lines before and after it are printed.
 
     python benchmarks/many_classes.py [--images N] [--classes K] [--folder FOLDER] [--only COMMAND…] [--set key=value…]
 """
@@ -37,14 +37,14 @@ COMMANDS = ("inspect", "train", "report", "evaluate", "predict")
 
 @dataclass(frozen=True)
 class Watched:
-    """One command, and when each of its lines came."""
+    """A command with the times of its lines."""
 
     wall_s: float
     processor_s: float
     lines: list[tuple[float, float, str]]  # seconds and processor seconds since the start
 
     def silence(self) -> tuple[float, float, str, str]:
-        """The longest processor seconds and seconds without a line, and the lines around the first of these."""
+        """Return the longest processor and elapsed seconds without a line, and the lines around the first of them."""
         moments = [(0.0, 0.0, "start"), *self.lines, (self.wall_s, self.processor_s, "end")]
         wall = max(after[0] - before[0] for before, after in pairwise(moments))
         before, after = max(pairwise(moments), key=lambda pair: pair[1][1] - pair[0][1])
@@ -56,32 +56,32 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=30336)
     parser.add_argument("--classes", type=int, default=121)
     parser.add_argument(
-        "--folder", type=Path, help="images and run are kept here, and used again; default: thrown away"
+        "--folder", type=Path, help="folder that keeps images and run, and reuses them; default: deleted"
     )
     parser.add_argument("--only", nargs="+", choices=COMMANDS, default=COMMANDS)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="further settings of training")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        folder = asked.folder or Path(scratch)
+        folder = options.folder or Path(scratch)
         images = folder / "images"
         if not images.exists():
-            draw(images, class_sizes(asked.images, asked.classes))
-        print("| command | wall s | processor s | lines | longest silence, processor s | wall s | between |")
+            draw(images, class_sizes(options.images, options.classes))
+        print("| command | s | processor s | lines | longest silence (processor s) | longest silence (s) | between |")
         print("|---|---|---|---|---|---|---|")
-        for name in asked.only:
-            watched = watch(arguments_of(name, folder, [*SETTINGS, *asked.set]), folder / "cache")
+        for name in options.only:
+            watched = watch(arguments_of(name, folder, [*SETTINGS, *options.set]), folder / "cache")
             processor, wall, line, following = watched.silence()
             print(
                 f"| {name} | {watched.wall_s:.1f} | {watched.processor_s:.1f} | {len(watched.lines)} "
                 f"| {processor:.1f} | {wall:.1f} | {line[:50]} … {following[:50]} |",
                 flush=True,
             )
-        if "train" in asked.only:
+        if "train" in options.only:
             print(f"\nLongest time without an event in training: {silence_of_events(folder / 'run'):.1f} s")
 
 
 def arguments_of(name: str, folder: Path, settings: list[str]) -> list[str]:
-    """The command line of one of the commands."""
+    """Return the arguments of a command."""
     images, run = str(folder / "images"), folder / "run"
     choices = [part for setting in settings for part in ("--set", setting)]
     if name == "train":
@@ -97,7 +97,7 @@ def arguments_of(name: str, folder: Path, settings: list[str]) -> list[str]:
 
 
 def watch(arguments: list[str], cache: Path) -> Watched:
-    """Run one command, and note when each line came."""
+    """Run a command and record the time of each line."""
     environment = {**os.environ, "COVERSLIP_CACHE": str(cache), "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-m", "coverslip", *arguments]
     lines: list[tuple[float, float, str]] = []
@@ -122,7 +122,7 @@ def watch(arguments: list[str], cache: Path) -> Watched:
 
 
 def processor_seconds(pid: int) -> float:
-    """Of a process that may have ended."""
+    """Return the processor seconds of a process that may have ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -131,14 +131,14 @@ def processor_seconds(pid: int) -> float:
 
 
 def silence_of_events(run: Path) -> float:
-    """The longest time between two events of a training."""
+    """Return the longest time between two events of a training."""
     events = [json.loads(line) for line in (run / "events.jsonl").read_text(encoding="utf-8").splitlines()]
     moments = [event["time"] for event in events if "time" in event]
     return max(after - before for before, after in pairwise(moments))
 
 
 def class_sizes(n_images: int, n_classes: int) -> list[int]:
-    """Falling geometrically from the largest to the smallest, scaled to so many images."""
+    """Return class sizes that decrease geometrically, scaled to `n` images."""
     sizes = np.geomspace(LARGEST, SMALLEST, n_classes)
     counts = np.maximum(np.round(sizes * n_images / sizes.sum()), SMALLEST).astype(int)
     counts[0] += n_images - counts.sum()
@@ -146,7 +146,7 @@ def class_sizes(n_images: int, n_classes: int) -> list[int]:
 
 
 def draw(folder: Path, sizes: list[int]) -> None:
-    """PNG images, a folder for each class."""
+    """Write PNG images, with a folder for each class."""
     rng = np.random.default_rng(0)
     rows, columns = np.mgrid[:SIDE, :SIDE].astype(np.float32)
     for k, count in enumerate(sizes):
@@ -161,7 +161,7 @@ def _kind_name(k: int) -> str:
 
 
 def _drawn(k: int, rows: np.ndarray, columns: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(SIDE, SIDE) uint8: one individual of class k."""
+    """(SIDE, SIDE) uint8: one image of class k."""
     lobes, depth, stretch, shade = k % 7, 0.1 + 0.1 * (k // 7 % 3), 1 + 0.35 * (k // 21 % 3), k // 63 % 2
     turn, radius = rng.uniform(0, 2 * np.pi), rng.normal(11, 1)
     y, x = rows - rng.normal(19.5, 1.5), columns - rng.normal(19.5, 1.5)

@@ -1,9 +1,9 @@
-"""Many small images: do seconds per image and memory stay the same when there are more of them?
+"""Time and memory per image for increasing numbers of small images.
 
-Draws images of 64 x 64 pixels in four classes and runs `inspect`, an instant `train` and `predict` on them, each as a
-child process, with an empty cache for every count; `inspect again` finds its facts in the cache. The last columns
-compare with the smallest count, by processor seconds, which other work on the machine barely changes: above 1, time per
-image grows (start-up makes small counts look slow).
+The script writes synthetic images of 64 x 64 pixels in four classes and runs `inspect`, an instant `train` and
+`predict` on them, each as a child process, with an empty cache for every count; `inspect again` finds its metadata in
+the cache. The last columns compare processor seconds with the smallest count. A ratio above 1 means that the time per
+image increases (start-up makes small counts slow). Processor seconds depend little on other work on the machine.
 
     python benchmarks/many_images.py [--counts N N…] [--set key=value…]
 """
@@ -20,7 +20,7 @@ from PIL import Image
 
 SIDE = 64
 CLASSES = ("dots", "rings", "bars", "crosses")
-IN_A_FOLDER = 1000  # as an export in parts would be
+IN_A_FOLDER = 1000  # as in an export in several folders
 SETTINGS = ("stage=instant", "image_size=32", "tta=1")
 
 
@@ -28,13 +28,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--counts", type=int, nargs="+", default=[500, 2000])
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="further settings of training")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     first: dict[str, tuple[Done, int]] = {}
-    print("| command | images | wall s | processor s | ms per image | ratio | peak MiB | KiB per further image |")
+    print(
+        "| command | images | s | processor s | ms per image | ratio | peak memory (MiB) | KiB per additional image |"
+    )
     print("|---|---|---|---|---|---|---|---|")
-    for count in sorted(asked.counts):
+    for count in sorted(options.counts):
         with tempfile.TemporaryDirectory() as scratch:
-            for name, done in run_all(Path(scratch), count, [*SETTINGS, *asked.set]).items():
+            for name, done in run_all(Path(scratch), count, [*SETTINGS, *options.set]).items():
                 before, n_before = first.setdefault(name, (done, count))
                 each, each_before = done.processor_s / count, before.processor_s / n_before
                 more = 1024 * (done.peak_mib - before.peak_mib) / (count - n_before) if count > n_before else 0.0
@@ -46,7 +48,7 @@ def main() -> None:
 
 
 def run_all(scratch: Path, count: int, settings: list[str]) -> dict[str, Done]:
-    """What each command took on `count` images."""
+    """Measure each command on `count` images."""
     images, run, cache = scratch / "images", scratch / "run", scratch / "cache"
     draw(images, count)
     choices = [part for setting in settings for part in ("--set", setting)]
@@ -63,7 +65,7 @@ def run_all(scratch: Path, count: int, settings: list[str]) -> dict[str, Done]:
 
 
 def draw(folder: Path, count: int) -> None:
-    """PNG images of a bright shape on noise, no two alike."""
+    """Write PNG images of a bright shape on noise, all different."""
     rng = np.random.default_rng(0)
     rows, columns = np.mgrid[:SIDE, :SIDE].astype(np.float32)
     for i in range(count):

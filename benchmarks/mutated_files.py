@@ -1,10 +1,10 @@
-"""Damaged files by the thousand through `inspect` and `predict`: nothing may crash, and every file keeps its row.
+"""Thousands of damaged files in `inspect` and `predict`: no crash, and one row for each file.
 
-Draws images, saves them in every common format, damages the bytes (flipped bits, cuts, headers of other formats, huge
-numbers where sizes may stand, holes, pieces out of order) and runs both commands as child processes: on a tenth of the
-files, on the same tenth ten times over (peak memory must be the same: a damaged size that still decodes would hide
-growth), and on all. Exit code 1 if a command fails, a row is missing, `predict` decides on a file that `inspect` cannot
-read, a decoder prints to the terminal, or memory grows with the number of files.
+The script writes synthetic images in every common format, damages the bytes (flipped bits, truncation, headers of other
+formats, huge numbers in size fields, holes, reordered pieces) and runs both commands as child processes: on a tenth of
+the files, on ten copies of this tenth (peak memory must be the same; a damaged size that can be decoded would hide an
+increase), and on all. Exit code 1 if a command fails, a row is missing, `predict` decides on a file that `inspect`
+cannot read, a decoder prints to the terminal, or memory increases with the number of files.
 
     python benchmarks/mutated_files.py [--count N] [--seed S] [--keep FOLDER]
 """
@@ -26,26 +26,29 @@ import tifffile
 from _children import Done, coverslip
 from PIL import Image
 
+from coverslip.messages import entries, text
+
 SIDE = 48
-MOST_GROWTH_MIB = 80  # by chance more of the large ones are in flight at once
-OWN_LINES = ("Warning: ", "Note: ", "reading images: ", "looking for copies: ", "predicting: ", "still working, ")
+MOST_GROWTH_MIB = 80  # more of the large files can be in progress at the same time
+STAGES = [code for code, entry in entries().items() if code.startswith("stage-") and "$" not in entry]
+BEGINNINGS = ("Warning: ", "Note: ", *(f"{text(code)}: " for code in STAGES))  # of lines that coverslip prints
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=1000, help="damaged files (default: 1000)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="write the files here, and leave them")
-    asked = parser.parse_args()
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="folder that keeps the files")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        faults = check(asked.count, asked.seed, asked.keep or Path(scratch) / "files", Path(scratch))
+        faults = check(options.count, options.seed, options.keep or Path(scratch) / "files", Path(scratch))
     for fault in faults:
         print(f"WRONG: {fault}")
     sys.exit(1 if faults else 0)
 
 
 def check(count: int, seed: int, files: Path, scratch: Path) -> list[str]:
-    """Make the files, run both commands on them, print what came out; gives what is wrong."""
+    """Write the files, run both commands on them and print the results; return all faults."""
     run = a_classifier(scratch)
     paths = write_mutated(files, count, seed)
     tenth = paths[::10]
@@ -54,7 +57,7 @@ def check(count: int, seed: int, files: Path, scratch: Path) -> list[str]:
     peaks: list[dict[str, float]] = []
     unreadable: dict[str, str] = {}
     rows: list[dict[str, str]] = []
-    for name, listed in (("a tenth", tenth), ("the same ten times over", many), ("all", paths)):
+    for name, listed in (("a tenth", tenth), ("ten copies of the tenth", many), ("all", paths)):
         table, predictions = scratch / "list.csv", scratch / "predictions.csv"
         write_list(table, listed)
         cache = scratch / f"cache of {name}"
@@ -67,27 +70,29 @@ def check(count: int, seed: int, files: Path, scratch: Path) -> list[str]:
         if inspected.code or predicted.code:
             return faults
         peaks.append({"inspect": inspected.peak_mib, "predict": predicted.peak_mib})
-        found = json.loads(inspected.stdout)
+        inspection = json.loads(inspected.stdout)
         unreadable = {
             image: reason
-            for finding in found["findings"]
+            for finding in inspection["findings"]
             if finding["code"] == "unreadable"
             for (image,), (reason,) in zip(finding["images"], finding["notes"], strict=True)
         }
         with predictions.open(newline="", encoding="utf-8") as opened:
             rows = list(csv.DictReader(opened))
-        if found["n_images"] != len(listed) or len(rows) != len(listed):
-            faults.append(f"{len(listed)} files, {found['n_images']} in inspect, {len(rows)} rows in predict")
+        if inspection["n_images"] != len(listed) or len(rows) != len(listed):
+            faults.append(f"{len(listed)} files, {inspection['n_images']} in inspect, {len(rows)} rows in predict")
         refused = {row["image_id"] for row in rows if row["decision"] == "unreadable"}
         if missed := set(unreadable) - refused:
             faults.append(f"predict decided on {len(missed)} files that inspect cannot read: {sorted(missed)[:3]}")
     for command, small in peaks[0].items():
         large = peaks[1][command]
-        print(f"{command}: the same files ten times over take {large / small:.2f} of the peak memory")
+        print(f"{command}: ten copies of the files take {large / small:.2f} of the peak memory")
         if large - small > MOST_GROWTH_MIB:
-            faults.append(f"{command} took {large - small:.0f} MiB more for the same files ten times over")
+            faults.append(f"{command} took {large - small:.0f} MiB more for ten copies of the files")
     n_unfit = sum(row["decision"] == "unreadable" for row in rows) - len(unreadable)  # float pixels, other channels
-    print(f"rows {len(rows):,}, readable {len(rows) - len(unreadable):,} ({n_unfit:,} not fit for this classifier)")
+    print(
+        f"rows {len(rows):,}, readable {len(rows) - len(unreadable):,} ({n_unfit:,} not suitable for this classifier)"
+    )
     print(f"unreadable {len(unreadable):,}:")
     for reason, n in Counter(map(in_short, unreadable.values())).most_common():
         print(f"{n:>7,}  {reason}")
@@ -95,7 +100,7 @@ def check(count: int, seed: int, files: Path, scratch: Path) -> list[str]:
 
 
 def linked(path: Path, folder: Path) -> Path:
-    """The same file under another name."""
+    """Link the same file under another name."""
     folder.mkdir(parents=True, exist_ok=True)
     link = folder / path.name
     link.symlink_to(path.absolute())
@@ -103,7 +108,7 @@ def linked(path: Path, folder: Path) -> Path:
 
 
 def a_classifier(scratch: Path) -> Path:
-    """A run trained on drawn samples, as quick as can be."""
+    """Train a small run on synthetic cells."""
     from coverslip.synthetic_cells import write_sample_images
 
     write_sample_images(scratch / "samples", n_images=80)
@@ -124,14 +129,14 @@ def faults_of(what: str, done: Done) -> list[str]:
     faults = []
     if done.code:
         faults.append(f"{what} ended with {done.code}: {done.stderr.strip()[-600:]}")
-    strange = [line for line in done.stderr.splitlines() if not line.startswith(OWN_LINES)]
+    strange = [line for line in done.stderr.splitlines() if not line.startswith(BEGINNINGS)]
     if strange:
         faults.append(f"{what}: {len(strange)} lines on stderr that are not coverslip's, such as {strange[0][:200]!r}")
     return faults
 
 
 def in_short(reason: str) -> str:
-    """A reason without numbers, addresses and names, so that equal causes count as one."""
+    """Return a reason without numbers, addresses and names, so that equal causes are counted together."""
     return re.sub(r"(0x)?[0-9a-f]*\d[0-9a-f]*", "#", re.sub(r"'[^']*'|\"[^\"]*\"|<[^>]*>", "…", reason))[:110]
 
 
@@ -139,7 +144,7 @@ def in_short(reason: str) -> str:
 
 
 def write_mutated(folder: Path, count: int, seed: int) -> list[Path]:
-    """`count` damaged files; equal seeds write equal bytes."""
+    """Write `count` damaged files; equal seeds give equal bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     whole = list(every_format(rng))
@@ -155,7 +160,7 @@ def write_mutated(folder: Path, count: int, seed: int) -> list[Path]:
 
 
 def every_format(rng: np.random.Generator) -> Iterator[tuple[str, bytes]]:
-    """(ending of the name, bytes) of a small image in every format, depth and compression worth the name."""
+    """Yield (file extension, bytes) of a small image in every common format, depth and compression."""
     rows, columns = np.mgrid[:SIDE, :SIDE]
     blob = 120 * np.exp(-((rows - 24.0) ** 2 + (columns - 20.0) ** 2) / 150)
     gray = np.clip(60 + blob + rng.normal(0, 6, (SIDE, SIDE)), 0, 255).astype(np.uint8)

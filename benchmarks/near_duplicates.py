@@ -1,11 +1,11 @@
-"""What the search for near-duplicates costs and changes in trainings on real sets: a Markdown table, a row each.
+"""Cost and effect of the near-duplicate search in trainings on real datasets, as a Markdown table.
 
     python benchmarks/near_duplicates.py [--sets NAME…] [--train] [--size 224]
 
-Processor seconds, since the machine may be busy: of decoding, of the search (small pictures and comparison), and, with
-`--train`, of a whole training of the instant classifier with an empty cache, search included. `--train` trains with
-`split.near_duplicates` together and ignore: how many images are in another part of the split, and macro-F1. Images:
-COVERSLIP_DATA, default ../shared/data.
+The table lists processor seconds, because the machine may be busy: of decoding, of the search (thumbnails and
+comparison), and with `--train` of a whole training of the instant classifier with an empty cache, search included.
+`--train` trains with `split.near_duplicates` set to together and to ignore, and lists the number of images in another
+set of the split, and both macro-F1. Images: COVERSLIP_DATA, default ../shared/data.
 """
 
 import argparse
@@ -20,8 +20,8 @@ import coverslip as cs
 from coverslip.audit import ScanCollector, with_near_duplicates
 from coverslip.datasets import Dataset, open_dataset, scan_images, undivided_clusters
 
-HEAD = "set|images|decoding|search|ms an image|clusters|images in them|largest|kept together"
-TRAINED = "instant training|images in another part|macro-F1 together|macro-F1 ignore"
+HEAD = "dataset|images|decoding|search|ms per image|clusters|images in clusters|largest|kept together"
+TRAINED = "instant training|images in another set|macro-F1 together|macro-F1 ignore"
 
 
 def main() -> None:
@@ -29,20 +29,20 @@ def main() -> None:
     parser.add_argument("--sets", nargs="*", default=list(SETS), help=f"some of: {', '.join(SETS)}")
     parser.add_argument("--train", action="store_true")
     parser.add_argument("--size", type=int, default=224, help="image size of the trainings")
-    asked = parser.parse_args()
-    head = f"{HEAD}|{TRAINED}" if asked.train else HEAD
+    options = parser.parse_args()
+    head = f"{HEAD}|{TRAINED}" if options.train else HEAD
     print(f"| {' | '.join(head.split('|'))} |\n|{'---|' * len(head.split('|'))}")
-    for name in asked.sets:
+    for name in options.sets:
         where, column, pattern = SETS[name]
         source = Path(os.environ.get("COVERSLIP_DATA", "../shared/data")) / where
         data = open_dataset(source, group=column, group_pattern=pattern)
         with tempfile.TemporaryDirectory() as folder:
             os.environ["COVERSLIP_CACHE"] = folder
             cells = [name, f"{len(data):,}", *searched(data)]
-        if asked.train:
+        if options.train:
             with tempfile.TemporaryDirectory() as folder:
                 os.environ["COVERSLIP_CACHE"] = f"{folder}/cache"
-                cells += trained(data, Path(folder), asked.size)
+                cells += trained(data, Path(folder), options.size)
         print(f"| {' | '.join(cells)} |", flush=True)
 
 
@@ -58,8 +58,8 @@ def searched(data: Dataset) -> list[str]:
     clusters = sorted(map(len, scan.near_duplicates or ()), reverse=True)
     each = f"{1000 * search / len(data):.1f}"
     sizes = ", ".join(map(str, clusters[:3])) or "–"
-    kept = len(undivided_clusters(data, scan))
-    return [f"{decoding:.1f}", f"{search:.1f}", each, str(len(clusters)), str(sum(clusters)), sizes, str(kept)]
+    n_clusters = len(undivided_clusters(data, scan))
+    return [f"{decoding:.1f}", f"{search:.1f}", each, str(len(clusters)), str(sum(clusters)), sizes, str(n_clusters)]
 
 
 def trained(data: Dataset, folder: Path, size: int) -> list[str]:

@@ -1,7 +1,7 @@
-"""What each network of the zoo costs here: images/s of training and of prediction, parameters, MACs, peak memory.
+"""Speed and memory of all networks: images/s of training and prediction, parameters, MACs, peak memory.
 
-Each network is measured in a process of its own, channels last, native head, random weights, images in memory; the
-peak is that process's, with PyTorch's own share of some 300 MiB. Prints one markdown table.
+Each network is measured in a separate process: channels last, native head, random weights, images in memory. The peak
+memory includes about 300 MiB of PyTorch. The script prints one Markdown table.
 
     python benchmarks/networks.py [NAME …] [--image-size PX] [--batch N] [--seconds S] [--head native|multi_layer]
 """
@@ -22,38 +22,38 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="networks; default: all registered ones")
-    parser.add_argument("--image-size", type=int, help="side in pixels; default: each network's own")
-    parser.add_argument("--batch", type=int, default=16, help="images at once")
-    parser.add_argument("--seconds", type=float, default=10, help="of training, and of prediction, per network")
+    parser.add_argument("--image-size", type=int, help="side in pixels; default: that of each network")
+    parser.add_argument("--batch", type=int, default=16, help="batch size")
+    parser.add_argument("--seconds", type=float, default=10, help="seconds of training, and of prediction, per network")
     parser.add_argument("--head", choices=["native", "multi_layer"], default="native")
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.one:
-        print(json.dumps(measure(asked.names[0], asked.image_size, asked.batch, asked.seconds, asked.head)))
+    options = parser.parse_args()
+    if options.one:
+        print(json.dumps(measure(options.names[0], options.image_size, options.batch, options.seconds, options.head)))
         return
-    names = asked.names or [record.name for record in sorted(list_models(), key=lambda record: record.macs or 0)]
-    print(f"batch {asked.batch}, {N_CLASSES} classes, {asked.head} head, {asked.seconds:g} s each\n")
-    print("| network | px | parameters | GMACs | training, images/s | prediction, images/s | peak, MiB |")
+    names = options.names or [record.name for record in sorted(list_models(), key=lambda record: record.macs or 0)]
+    print(f"batch {options.batch}, {N_CLASSES} classes, {options.head} head, {options.seconds:g} s each\n")
+    print("| network | px | parameters | GMACs | training (images/s) | prediction (images/s) | peak memory (MiB) |")
     print("|---|---:|---:|---:|---:|---:|---:|")
     for name in names:
-        command = [sys.executable, __file__, name, "--one", "--batch", str(asked.batch), "--head", asked.head]
-        command += ["--seconds", str(asked.seconds)]
-        command += ["--image-size", str(asked.image_size)] if asked.image_size else []
+        command = [sys.executable, __file__, name, "--one", "--batch", str(options.batch), "--head", options.head]
+        command += ["--seconds", str(options.seconds)]
+        command += ["--image-size", str(options.image_size)] if options.image_size else []
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             reason = (done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1]
             print(f"| `{name}` | not measured: {reason} |", flush=True)
             continue
-        found = json.loads(done.stdout.splitlines()[-1])
+        row = json.loads(done.stdout.splitlines()[-1])
         print(
-            f"| `{name}` | {found['px']} | {found['parameters']:,} | {found['macs'] / 1e9:.2f} "
-            f"| {found['training']:.1f} | {found['prediction']:.1f} | {found['peak_mib']:.0f} |",
+            f"| `{name}` | {row['px']} | {row['parameters']:,} | {row['macs'] / 1e9:.2f} "
+            f"| {row['training']:.1f} | {row['prediction']:.1f} | {row['peak_mib']:.0f} |",
             flush=True,
         )
 
 
 def measure(name: str, image_size: int | None, n_images: int, seconds: float, head: str) -> dict[str, float]:
-    """Images/s of both, on the accelerator if there is one, and what the network is made of."""
+    """Return the images/s of training and prediction, on the GPU if there is one, and the size of the network."""
     import torch
 
     from coverslip.models import model_info
@@ -98,7 +98,7 @@ def measure(name: str, image_size: int | None, n_images: int, seconds: float, he
 
 
 def per_second(step: Callable[[], None], n_images: int, seconds: float, device: object) -> float:
-    """Images/s of a step over so many seconds, after one that does not count."""
+    """Return the images/s of a step over the given seconds, after one step that is not counted."""
     import torch
 
     def wait() -> None:
@@ -116,7 +116,7 @@ def per_second(step: Callable[[], None], n_images: int, seconds: float, device: 
 
 
 def peak_mib() -> float:
-    """This process's largest resident size (Linux counts it in KiB, macOS in bytes)."""
+    """Return the peak resident memory of this process (in KiB on Linux, in bytes on macOS)."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 1024
 

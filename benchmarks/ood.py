@@ -1,8 +1,9 @@
-"""Out-of-distribution detection: images of other instruments and of excluded classes. Markdown tables.
+"""Out-of-distribution detection: images of other instruments and of excluded classes, as Markdown tables.
 
-A classifier of some of the images of `blood_pbc` judges its own test images, images of other stains, instruments and
-objects, and, with one class excluded from training, images of that class. AUROC: how often a strange image is stranger
-than an own test image; flagged: the share called `unfamiliar`. Images: COVERSLIP_DATA, default ../shared/data.
+A classifier is trained on some images of `blood_pbc`. It is applied to its own test images, to images of other stains,
+instruments and objects, and, with one class excluded from training, to images of this class. AUROC: probability that an
+out-of-distribution image has a higher score than a test image. Flagged: proportion with the decision `unfamiliar`.
+Images: COVERSLIP_DATA, default ../shared/data.
 
     python benchmarks/ood.py [--seeds N] [--images N] [--finetune] [--without-classes]
 """
@@ -24,14 +25,14 @@ from coverslip.runs import Recipe, Run
 DATA = Path(os.environ.get("COVERSLIP_DATA", "../shared/data"))
 HOME = "blood_pbc"
 OTHER_INSTRUMENTS = {
-    "other laboratory's blood cells": "blood_bccd",
+    "blood cells of another laboratory": "blood_bccd",
     "red cells": "blood_malaria/images.csv",
     "Pap smears": "pap_herlev/images.csv",
     "fluorescent nuclei": "nuclei_mitocheck/images.csv",
-    "nuclei of 16 bit": "micronuclei/images.csv",
+    "16-bit nuclei": "micronuclei/images.csv",
     "chromosomes": "chromosomes_qband/images.csv",
 }
-N_STRANGE = 60  # of each set and each held-out class
+N_STRANGE = 60  # images of each other dataset and of each excluded class
 SIDE_PX = 96
 
 
@@ -41,34 +42,34 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=600)
     parser.add_argument("--finetune", action="store_true", help="four epochs of fine-tuning after the linear probe")
     parser.add_argument("--without-classes", action="store_true", help="other stains and instruments only")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     recipe = Recipe.model_validate(
         {
             "image_size": SIDE_PX,
-            "stage": "finetune" if asked.finetune else "instant",
+            "stage": "finetune" if options.finetune else "instant",
             "epochs": 4,
             "split": {"folds": 0, "test": 0.3},
         }
     )
     with tempfile.TemporaryDirectory() as folder:
-        from_other_instruments(recipe, asked.seeds, asked.images, Path(folder))
-        if not asked.without_classes:
-            held_out_classes(recipe, asked.seeds, asked.images, Path(folder))
+        from_other_instruments(recipe, options.seeds, options.images, Path(folder))
+        if not options.without_classes:
+            held_out_classes(recipe, options.seeds, options.images, Path(folder))
 
 
 def from_other_instruments(recipe: Recipe, n_seeds: int, n: int, folder: Path) -> None:
-    """Print a row per set: means over seeds."""
+    """Print a row per dataset: means over seeds."""
     scores: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for seed in range(n_seeds):
-        run, own = trained(recipe, some(rows_of(DATA / HOME), n, seed), seed, folder / f"{seed}")
-        scores["own test images"].append((float("nan"), float((own > 1).mean())))
+        run, inside = trained(recipe, some(rows_of(DATA / HOME), n, seed), seed, folder / f"{seed}")
+        scores["test images of the same dataset"].append((float("nan"), float((inside > 1).mean())))
         calibrated_on = [row.path for row in run.split if row.split == "train"]
         seen = cs.load_classifier(run.folder).predict(calibrated_on)["ood_score"]
         scores["training images"].append((float("nan"), float(np.mean([far is not None and far > 1 for far in seen]))))
         for name, source in OTHER_INSTRUMENTS.items():
             strange = judged(run, some(rows_of(DATA / source), N_STRANGE, seed), folder / f"{seed} {name}")
-            scores[name].append((auroc(own, strange), float((strange > 1).mean())))
-    print("| images | AUROC, mean (worst) | flagged, mean (least - most) |\n|---|---|---|")
+            scores[name].append((auroc(inside, strange), float((strange > 1).mean())))
+    print("| images | AUROC, mean (worst) | flagged, mean (minimum - maximum) |\n|---|---|---|")
     for name, of_seeds in scores.items():
         ranks, flagged = np.array(of_seeds).T
         first = "-" if np.isnan(ranks).any() else f"{ranks.mean():.3f} ({ranks.min():.3f})"
@@ -76,7 +77,7 @@ def from_other_instruments(recipe: Recipe, n_seeds: int, n: int, folder: Path) -
 
 
 def held_out_classes(recipe: Recipe, n_seeds: int, n: int, folder: Path) -> None:
-    """Print a row per class that training leaves out, and the mean of all."""
+    """Print a row per excluded class, and the mean of all."""
     everything = rows_of(DATA / HOME)
     means = []
     print("\n| excluded class | AUROC, mean (worst) | flagged |\n|---|---|---|")
@@ -84,10 +85,10 @@ def held_out_classes(recipe: Recipe, n_seeds: int, n: int, folder: Path) -> None
         ranks, flagged = [], []
         for seed in range(n_seeds):
             rows = [row for row in some(everything, n, seed) if row["label"] != label]
-            run, own = trained(recipe, rows, seed, folder / f"{seed} without {label}")
+            run, inside = trained(recipe, rows, seed, folder / f"{seed} without {label}")
             left_out = some([row for row in everything if row["label"] == label], N_STRANGE, seed)
             strange = judged(run, left_out, folder / f"{seed} {label}")
-            ranks.append(auroc(own, strange))
+            ranks.append(auroc(inside, strange))
             flagged.append(float((strange > 1).mean()))
         means.append((np.mean(ranks), np.mean(flagged)))
         print(f"| {label} | {np.mean(ranks):.3f} ({min(ranks):.3f}) | {np.mean(flagged):.3f} |", flush=True)
@@ -96,7 +97,7 @@ def held_out_classes(recipe: Recipe, n_seeds: int, n: int, folder: Path) -> None
 
 
 def trained(recipe: Recipe, rows: list[dict[str, str]], seed: int, folder: Path) -> tuple[Run, np.ndarray]:
-    """A run, and how unfamiliar its test images are to it."""
+    """Return a run and the OOD scores of its test images."""
     table = written(rows, folder)
     run = cs.train(table, recipe.model_copy(update={"seed": seed}), out=folder / "run")
     with run.predictions_file.open(newline="", encoding="utf-8") as file:
@@ -104,7 +105,7 @@ def trained(recipe: Recipe, rows: list[dict[str, str]], seed: int, folder: Path)
 
 
 def judged(run: Run, rows: list[dict[str, str]], folder: Path) -> np.ndarray:
-    """How unfamiliar images are to a run's classifier."""
+    """Return the OOD scores of images by a run's classifier."""
     unlike = cs.load_classifier(run.folder).predict(written(rows, folder))["ood_score"]
     return np.array([number for number in unlike if number is not None], dtype=np.float64)
 
@@ -118,9 +119,9 @@ def some(rows: list[dict[str, str]], n: int, seed: int) -> list[dict[str, str]]:
     return random.Random(seed).sample(rows, min(n, len(rows)))
 
 
-def auroc(own: np.ndarray, strange: np.ndarray) -> float:
-    below = (own[:, None] < strange).mean()
-    return float(below + (own[:, None] == strange).mean() / 2)
+def auroc(inside: np.ndarray, strange: np.ndarray) -> float:
+    below = (inside[:, None] < strange).mean()
+    return float(below + (inside[:, None] == strange).mean() / 2)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""What helps a classifier on images of another laboratory: macro-F1 at home and there, as a Markdown table.
+"""Classifiers on images of another laboratory: macro-F1 in both laboratories by training setting, as a Markdown table.
 
-Every row is one pair of sets, cut to the classes in common and to a number of images, one seed, and one way to train;
-both numbers are of the same classifier: on test images of home, and on images of the other set. Of these a few of each
-class (and all others of their groups) are excluded from the test set: one way trains on them too. Images:
-COVERSLIP_DATA, default ../shared/data.
+Each row is one pair of datasets, reduced to the common classes and to a number of images, with one seed and one
+training setting. Both values are of the same classifier: on its own test images, and on images of the other dataset. A
+few images per class of the other dataset (and all other images of their groups) are excluded from the test set; one
+setting uses them for training. Images: COVERSLIP_DATA, default ../shared/data.
 
     python benchmarks/other_laboratory.py [--pairs NAME…] [--seeds N] [--images N] [--instant]
 """
@@ -23,7 +23,7 @@ from finetuning import rows_of, write_rows
 
 DATA = Path(os.environ.get("COVERSLIP_DATA", "../shared/data"))
 
-# Home, away, the column that groups the images at home, and the side of images in training.
+# Dataset for training, other dataset, group column of the first, and image size.
 PAIRS = {
     "pbc-bccd": ("blood_pbc", "blood_bccd", None, 96),
     "bccd-pbc": ("blood_bccd", "blood_pbc", None, 96),
@@ -31,16 +31,16 @@ PAIRS = {
     "gband-qband": ("chromosomes_gband/images.csv", "chromosomes_qband/images.csv", "cell", 96),
 }
 _FEW = 10  # images of each class from the other laboratory
-WITH_A_FEW = f"instant, with {_FEW} images of each class from there"
+WITH_A_FEW = f"instant, with {_FEW} images per class of the other laboratory"
 WAYS = {
     "instant": ("stage=instant",),
-    "instant, each image by its own range": ("stage=instant", "scaling=per-image"),
+    "instant, each image scaled by its own intensity range": ("stage=instant", "scaling=per-image"),
     WITH_A_FEW: ("stage=instant",),
     "fine-tuned": (),
-    "fine-tuned, each image by its own range": ("scaling=per-image",),
-    "fine-tuned, small changes of stain": ("augment.brightness=0.05", "augment.saturation=0.1", "augment.stain=0.05"),
-    "fine-tuned, large changes of stain, color and light": ("augment=stain",),
-    "fine-tuned, the same and of size": ("augment=stain", "augment.zoom=0.4"),
+    "fine-tuned, each image scaled by its own intensity range": ("scaling=per-image",),
+    "fine-tuned, small stain augmentation": ("augment.brightness=0.05", "augment.saturation=0.1", "augment.stain=0.05"),
+    "fine-tuned, large stain augmentation": ("augment=stain",),
+    "fine-tuned, large stain and size augmentation": ("augment=stain", "augment.zoom=0.4"),
 }
 
 
@@ -50,14 +50,16 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--images", type=int, default=600)
     parser.add_argument("--instant", action="store_true", help="without fine-tuning, which takes most of the time")
-    asked = parser.parse_args()
-    print("| pair | seed | training | macro-F1 at home | there |\n|---|---|---|---|---|", flush=True)
+    options = parser.parse_args()
+    print(
+        "| pair | seed | training | macro-F1: same laboratory | other laboratory |\n|---|---|---|---|---|", flush=True
+    )
     gains: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    for pair in asked.pairs:
-        for seed in range(asked.seeds):
-            found = one_pair(pair, seed, asked.images, only_instant=asked.instant)
-            for way, (home, away) in found.items():
-                plain = found["instant" if way.startswith("instant") else "fine-tuned"]
+    for pair in options.pairs:
+        for seed in range(options.seeds):
+            scores = one_pair(pair, seed, options.images, only_instant=options.instant)
+            for way, (home, away) in scores.items():
+                plain = scores["instant" if way.startswith("instant") else "fine-tuned"]
                 gains[way].append((home - plain[0], away - plain[1]))
     for way, pairs in gains.items():
         home, away = (statistics.mean(pair[k] for pair in pairs) for k in (0, 1))
@@ -65,13 +67,13 @@ def main() -> None:
 
 
 def one_pair(pair: str, seed: int, n: int, *, only_instant: bool) -> dict[str, tuple[float, float]]:
-    """Train each way; prints a row for each and gives macro-F1 at home and away."""
+    """Train with each setting and print a row; return the macro-F1 in both laboratories."""
     home, away, group, side_px = PAIRS[pair]
     tables = [labeled_alike(rows_of(DATA / source)) for source in (home, away)]
     common = set.intersection(*({row["label"] for row in rows} for rows in tables))
     here, there = ([row for row in rows if row["label"] in common] for rows in tables)
-    few, rest = set_aside(there, group, seed)
-    found = {}
+    few, rest = few_and_rest(there, group, seed)
+    scores = {}
     with tempfile.TemporaryDirectory() as folder:
         files = {name: Path(folder) / name / "images.csv" for name in ("home", "away", "few")}
         for file in files.values():
@@ -83,23 +85,23 @@ def one_pair(pair: str, seed: int, n: int, *, only_instant: bool) -> dict[str, t
             if only_instant and not way.startswith("instant"):
                 continue
             run, cache = Path(folder) / str(i), Path(folder) / "cache"
-            chosen = [f"seed={seed}", f"image_size={side_px}", "split.folds=0", *settings]
-            options = [part for setting in chosen for part in ("--set", setting)]
+            settings_of_run = [f"seed={seed}", f"image_size={side_px}", "split.folds=0", *settings]
+            options = [part for setting in settings_of_run for part in ("--set", setting)]
             grouped = ["--group", group] if group else []
             sources = [files["home"], files["few"]] if way == WITH_A_FEW else [files["home"]]
             succeeded("train", *map(str, sources), *grouped, *options, "--out", str(run), cache=cache)
             done = succeeded("evaluate", str(run), str(files["away"]), "--json", cache=cache)
             metrics = json.loads((run / "metrics.json").read_text())
             home_metrics = metrics["by_domain"]["home"] if len(sources) > 1 else metrics
-            found[way] = (macro_f1(home_metrics), macro_f1(json.loads(done.stdout)))
-            print(f"| {pair} | {seed} | {way} | {found[way][0]:.3f} | {found[way][1]:.3f} |", flush=True)
-    return found
+            scores[way] = (macro_f1(home_metrics), macro_f1(json.loads(done.stdout)))
+            print(f"| {pair} | {seed} | {way} | {scores[way][0]:.3f} | {scores[way][1]:.3f} |", flush=True)
+    return scores
 
 
-def set_aside(
+def few_and_rest(
     rows: list[dict[str, str]], group: str | None, seed: int
 ) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
-    """A few images of each class, and those that share no group with them."""
+    """Return a few images of each class, and all images that share no group with them."""
     by_group: dict[str, list[dict[str, str]]] = defaultdict(list)
     for row in rows:
         by_group[row[group] if group else row["path"]].append(row)
@@ -115,21 +117,21 @@ def set_aside(
 
 
 def labeled_alike(rows: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Class names as both sets of a pair would write them: in small letters, numbers without leading zeros."""
+    """Return class names that agree between both datasets: lower case, numbers without leading zeros."""
     return [{**row, "label": row["label"].lower().lstrip("0")} for row in rows]
 
 
 def write_part(rows: list[dict[str, str]], n: int, seed: int, table: Path, group: str | None) -> Path:
-    """A table of some of the images, as many of every class as there are."""
+    """Write a table of a sample of the images with the class proportions of the dataset."""
     by_label: dict[str, list[dict[str, str]]] = defaultdict(list)
     for row in rows:
         by_label[row["label"]].append(row)
     draw = random.Random(seed)
     most = n // len(by_label)
-    chosen = [
+    selected_rows = [
         row for label in sorted(by_label) for row in draw.sample(by_label[label], min(len(by_label[label]), most))
     ]
-    return write_rows(chosen, group, table)
+    return write_rows(selected_rows, group, table)
 
 
 def macro_f1(metrics: dict[str, Any]) -> float:

@@ -1,10 +1,10 @@
-"""Do augmented copies help the instant classifier? Test images as they are, and with other light, as a Markdown table.
+"""Effect of augmented copies on the instant classifier, on unmodified and modified test images, as a Markdown table.
 
-Each set is trained on twice with each seed: with the copies of training images that the default data augmentation
-allows, and without any (`augment: none`; only the instant stage is trained, which augmentation shapes in no other way).
-Test images are then predicted as they are, brighter and darker by 15 %, with hues turned by 15 degrees, and smaller by
-a tenth within a mirrored border; all numbers are macro-F1 but log loss. Means over seeds, and how often the value with
-copies is above, equal and below. Images: COVERSLIP_DATA, default ../shared/data.
+For each dataset and seed, the script trains with the augmented copies of the default data augmentation, and without
+copies (`augment: none`; augmentation has no other effect on the instant stage). Test images are predicted without
+modification, with brightness changed by ±15%, with hues rotated by ±15 degrees, and scaled by .9 with a mirrored
+border. All values are macro-F1 except for the log loss: means over seeds, and for how many seeds the value with copies
+is better, equal and worse. Images: COVERSLIP_DATA, default ../shared/data.
 
     python benchmarks/other_light.py [--sets NAME…] [--seeds N] [--images N] [--size PX]
 """
@@ -48,17 +48,17 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--images", type=int, default=900)
     parser.add_argument("--size", type=int, default=96)
-    asked = parser.parse_args()
-    columns = ["set", "test images", AS_IS, "with copies", "above, equal, below", "log loss"]
+    options = parser.parse_args()
+    columns = ["dataset", "test images", AS_IS, "with copies", "seeds better, equal, worse", "log loss"]
     columns += [name for name in CHANGES if name != AS_IS]
     print(f"| {' | '.join(columns)} |")
     print("|---" * len(columns) + "|")
-    for name in asked.sets:
-        show(name, asked.seeds, asked.images, asked.size)
+    for name in options.sets:
+        show(name, options.seeds, options.images, options.size)
 
 
 def show(name: str, n_seeds: int, n_images: int, size: int) -> None:
-    """Print a line of the table: each pair of values without and with copies."""
+    """Print a row of the table: pairs of values without and with copies."""
     pairs = [trained_both_ways(name, seed, n_images, size) for seed in range(n_seeds)]
     n = pairs[0][0]["n"]
 
@@ -74,7 +74,7 @@ def show(name: str, n_seeds: int, n_images: int, size: int) -> None:
 
 
 def trained_both_ways(name: str, seed: int, n_images: int, size: int) -> list[dict[str, float]]:
-    """What two instant classifiers say of the same test images, without copies and with them."""
+    """Evaluate instant classifiers without and with copies on the same test images."""
     source, group = SETS[name]
     data = cs.open_dataset(DATA / source, group=group)
     labeled = [i for i, record in enumerate(data.records) if record.label]
@@ -91,28 +91,28 @@ def trained_both_ways(name: str, seed: int, n_images: int, size: int) -> list[di
 
 
 def test_images(data: Dataset, run: cs.Run) -> Dataset:
-    """The images that the run was tested on."""
+    """Return the test images of the run."""
     tested = {row.image_id for row in run.split if row.split == "test"}
     return data.subset([i for i, record in enumerate(data.records) if record.image_id in tested])
 
 
 def measured(classifier: Classifier, images: Dataset) -> dict[str, float]:
-    """Macro-F1 by change, and log loss of the images as they are."""
-    found = {}
+    """Return the macro-F1 for each modification, and the log loss of unmodified images."""
+    metrics = {}
     for name, change in CHANGES.items():
         if "hue" in name and classifier.card.preprocessing.channels != 3:
             continue
         rows = list(classifier.predict_images(images, change=change))
         label = [classifier.classes.index(row.label) for row in rows]
         probability = np.array([row.probabilities for row in rows])
-        found[name] = f1_score(label, probability.argmax(axis=1), average="macro")
+        metrics[name] = f1_score(label, probability.argmax(axis=1), average="macro")
         if name == AS_IS:
-            found |= {"n": len(rows), "log loss": log_loss(label, probability, labels=range(len(classifier.classes)))}
-    return found
+            metrics |= {"n": len(rows), "log loss": log_loss(label, probability, labels=range(len(classifier.classes)))}
+    return metrics
 
 
 def brighter(factor: float) -> Change:
-    """Pixels times a factor, no brighter than their type allows."""
+    """Multiply pixels by a factor, limited to the range of their type."""
 
     def change(pixels: np.ndarray) -> np.ndarray:
         top = np.iinfo(pixels.dtype).max
@@ -122,7 +122,7 @@ def brighter(factor: float) -> Change:
 
 
 def transformed(**drawn: float) -> Change:
-    """What training's transform makes of an image."""
+    """Apply the transform of data augmentation to an image."""
 
     def change(pixels: np.ndarray) -> np.ndarray:
         top = float(np.iinfo(pixels.dtype).max)
@@ -133,14 +133,14 @@ def transformed(**drawn: float) -> Change:
     return change
 
 
-AS_IS = "as they are"
+AS_IS = "without copies"
 CHANGES: dict[str, Change | None] = {
     AS_IS: None,
-    "brightness +15 %": brighter(1.15),
-    "brightness -15 %": brighter(0.85),
+    "brightness +15%": brighter(1.15),
+    "brightness -15%": brighter(0.85),
     "hue +15°": transformed(hue=math.radians(15)),
     "hue -15°": transformed(hue=math.radians(-15)),
-    "size .9": transformed(scale=0.9),
+    "scale .9": transformed(scale=0.9),
 }
 
 if __name__ == "__main__":

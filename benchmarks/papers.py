@@ -1,11 +1,10 @@
-"""What the five papers claim, tried on real image sets: networks or regimes side by side, one recipe, the same splits.
+"""Claims of the five papers, tested on real datasets: networks or initializations with one recipe on the same splits.
 
-Each experiment trains its variants on the same images with the same splits (one per seed) and prints what they reach on
-the test images, and how each differs from the first: the mean over splits with the corrected interval of Nadeau
-and Bengio (2003), which allows for training images that the splits share. Images: COVERSLIP_DATA, default
-../shared/data.
+Each experiment trains its variants on the same images with the same splits (one per seed). It prints their test metrics
+and the difference of each variant from the first: the mean over splits with the corrected interval of Nadeau and Bengio
+(2003), which accounts for shared training images. Images: COVERSLIP_DATA, default ../shared/data.
 
-The last one compares one network for several sets with a network for each, on the same images of the same splits.
+The last experiment compares one network for several datasets with a separate network for each, on the same splits.
 
     python benchmarks/papers.py [--only NAME…] [--seeds N] [--set key=value…]
 """
@@ -31,7 +30,7 @@ Choices = Mapping[str, Any]  # Any: as in a recipe
 
 @dataclass(frozen=True)
 class Experiment:
-    """Variants of one recipe on one set of images."""
+    """Variants of one recipe on one dataset."""
 
     sources: tuple[str, ...]
     common: Choices
@@ -40,11 +39,11 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Joining:
-    """Several sets with the same classes: each by itself, and all in one training."""
+    """Several datasets with the same classes: each separately, and all in one training."""
 
-    sets: Mapping[str, tuple[str, str, Choices]]  # name: table, group, class names by those of the others
+    sets: Mapping[str, tuple[str, str, Choices]]  # name: table, group, mapping of class names
     common: Choices
-    joint: Choices  # of the training on all
+    joint: Choices  # recipe of the training on all datasets
 
 
 HERLEV_IN_TWO = {
@@ -79,10 +78,10 @@ MOBINCEP = {
     "schedule": "constant",
     "warmup": 0.0,
 }
-# Names of Q-band classes by those of the G-band set.
+# Class names of the Q-band dataset by those of the G-band dataset.
 CHROMOSOMES = {f"{i:02d}": str(i) for i in range(1, 25)}
-# Forty training images of each class: few enough that a better start can show. Chromosomes stand upright with the short
-# arm up, which mirroring and turning would take away.
+# Forty training images of each class: few enough to show an effect of the initialization. Chromosomes are upright with
+# the short arm up, which vertical flips and rotation would change.
 UPRIGHT = {"flip": False, "rotate_degrees": 10}
 FEW = {
     "tta": 1,
@@ -96,7 +95,7 @@ FEW = {
 
 
 def two_step(first: str, group: str, labels: Choices) -> Choices:
-    recipe = {"group": group, "epochs": 12, "split": {**ONE_SPLIT, "train_per_class": None}}  # all there are
+    recipe = {"group": group, "epochs": 12, "split": {**ONE_SPLIT, "train_per_class": None}}  # all images
     return {"init": {"train_on": str(DATA / first), "labels": labels, "recipe": recipe}}
 
 
@@ -182,34 +181,34 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=list(EXPERIMENTS), help=f"some of: {'; '.join(EXPERIMENTS)}")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="further settings of training")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        show(asked.only, asked.seeds, Trainings(Path(scratch), asked.set))
+        show(options.only, options.seeds, Trainings(Path(scratch), options.set))
 
 
 def show(names: Sequence[str], n_seeds: int, trainings: "Trainings") -> None:
-    """Run the experiments one after the other and print their tables."""
+    """Run the experiments in sequence and print their tables."""
     for name in names:
         print(f"\n{name}\n")
-        print("| variant | seed | test images (groups) | accuracy | macro-F1 (95 %) | wall s | peak MiB |")
+        print("| variant | seed | test images (groups) | accuracy | macro-F1 (95% CI) | s | peak memory (MiB) |")
         print("|---|---|---|---|---|---|---|", flush=True)
         experiment = EXPERIMENTS[name]
         if isinstance(experiment, Experiment):
             show_differences(one_experiment(experiment, n_seeds, trainings))
             continue
-        for found in joined_experiment(experiment, n_seeds, trainings):
-            show_differences(found)
+        for rows in joined_experiment(experiment, n_seeds, trainings):
+            show_differences(rows)
 
 
 class Trainings:
-    """Trainings in one temporary folder; the same one asked for twice is done once."""
+    """Trainings in one temporary folder; equal trainings run once."""
 
     def __init__(self, scratch: Path, settings: Sequence[str]) -> None:
         self.scratch, self._settings = scratch, settings
         self._costs: dict[Path, str] = {}
 
     def trained(self, sources: Sequence[str], recipe: Choices) -> tuple[Path, str]:
-        """The run folder, and wall seconds and peak MiB as cells of a table."""
+        """Return the run folder, and time and peak memory as table cells."""
         text = json.dumps([sources, recipe], sort_keys=True)
         run = self.scratch / hashlib.sha256(text.encode()).hexdigest()[:12]
         if run not in self._costs:
@@ -224,20 +223,20 @@ class Trainings:
 
 
 def one_experiment(experiment: Experiment, n_seeds: int, trainings: Trainings) -> dict[str, list[dict[str, Any]]]:
-    """`metrics.json` of every training, by variant; prints a row for each."""
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in experiment.variants}
+    """Train all variants and print a row for each; return their `metrics.json`."""
+    metrics_of: dict[str, list[dict[str, Any]]] = {name: [] for name in experiment.variants}
     for seed in range(n_seeds):
         for name, choices in experiment.variants.items():
             run, cost = trainings.trained(experiment.sources, {**experiment.common, **choices, "seed": seed})
-            found[name].append({**numbers_of(run), "n_train": n_trained(run)})
-            print(f"| {name}{which_kept(run)} | {seed} | {number_cells(found[name][-1])} | {cost} |", flush=True)
-    return found
+            metrics_of[name].append({**numbers_of(run), "n_train": n_trained(run)})
+            print(f"| {name}{which_kept(run)} | {seed} | {number_cells(metrics_of[name][-1])} | {cost} |", flush=True)
+    return metrics_of
 
 
 def joined_experiment(
     experiment: Joining, n_seeds: int, trainings: Trainings
 ) -> Iterator[dict[str, list[dict[str, Any]]]]:
-    """For each set its numbers from the network of its own, and from the network for all; prints a row for each."""
+    """Print rows for each dataset with its own network and with the network for all; return both metrics."""
     alone: dict[str, list[dict[str, Any]]] = {name: [] for name in experiment.sets}
     joined: dict[str, list[dict[str, Any]]] = {name: [] for name in experiment.sets}
     for seed in range(n_seeds):
@@ -246,7 +245,8 @@ def joined_experiment(
             run, cost = trainings.trained((source,), {**experiment.common, "group": group, "seed": seed})
             alone[name].append({**numbers_of(run), "n_train": n_trained(run)})
             print(
-                f"| {name} by itself{which_kept(run)} | {seed} | {number_cells(alone[name][-1])} | {cost} |", flush=True
+                f"| {name} separately{which_kept(run)} | {seed} | {number_cells(alone[name][-1])} | {cost} |",
+                flush=True,
             )
             rows += shared_rows(run, DATA / Path(source).parent, name, labels)
         table = trainings.scratch / f"all{seed}.csv"
@@ -261,11 +261,11 @@ def joined_experiment(
             joined[name].append({**of_set, "n_train": alone[name][-1]["n_train"]})
             print(f"| {name}, one for all{which_kept(run)} | {seed} | {number_cells(of_set)} | {cost} |", flush=True)
     for name in experiment.sets:
-        yield {f"{name} by itself": alone[name], f"{name}, one for all": joined[name]}
+        yield {f"{name} separately": alone[name], f"{name}, one for all": joined[name]}
 
 
 def shared_rows(run: Path, root: Path, domain: str, labels: Choices) -> list[dict[str, str]]:
-    """The images of a single training in the parts that they had there, as rows of a table for all sets."""
+    """Return the images of a single training with their split, as rows of the table for all datasets."""
     with (run / "split.csv").open(newline="", encoding="utf-8") as file:
         return [
             {
@@ -281,19 +281,19 @@ def shared_rows(run: Path, root: Path, domain: str, labels: Choices) -> list[dic
 
 
 def numbers_of(run: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
-    return found
+    content: dict[str, Any] = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    return content
 
 
 def which_kept(run: Path) -> str:
-    """A mark where fine-tuning was no better than the head on frozen features, of this training or the pretraining."""
-    kept = []
+    """Return a mark if fine-tuning was not better than the head on frozen features, here or in pretraining."""
+    selected_stages = []
     for name, folder in (("pretraining", run / "pretraining"), ("", run)):
         file = folder / "training.json"
         story = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
         if story.get("chosen") == "instant" and len(story["stages"]) > 1:
-            kept.append(f"{name} head only".strip())
-    return f" ({', '.join(kept)})" if kept else ""
+            selected_stages.append(f"{name} head only".strip())
+    return f" ({', '.join(selected_stages)})" if selected_stages else ""
 
 
 def n_trained(run: Path) -> int:
@@ -301,26 +301,26 @@ def n_trained(run: Path) -> int:
     return int(card["trained_on"]["n_images"])
 
 
-def show_differences(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
-    """Means over splits, and each variant against the first."""
-    first = next(iter(found))
+def show_differences(metrics_of: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    """Print means over splits, and the difference of each variant from the first."""
+    first = next(iter(metrics_of))
     for metric in ("accuracy", "macro_f1"):
-        of = {name: [one["metrics"][metric]["value"] for one in each] for name, each in found.items()}
+        of = {name: [metrics["metrics"][metric]["value"] for metrics in each] for name, each in metrics_of.items()}
         for name, values in of.items():
             line = f"{metric}: {name}: mean {statistics.mean(values):.4f}"
             if name != first and len(values) > 1:
                 differences = [value - base for value, base in zip(values, of[first], strict=True)]
-                half = half_width(differences, found[name])
+                half = half_width(differences, metrics_of[name])
                 line += f"; against '{first}' {statistics.mean(differences):+.4f} +- {half:.4f}"
             print(line, flush=True)
 
 
 def half_width(differences: Sequence[float], runs: Sequence[Mapping[str, Any]]) -> float:
-    """Of the 95 % interval of a mean difference over random splits (Nadeau and Bengio 2003, corrected t interval)."""
+    """Return half of the 95% interval of a mean difference over splits (Nadeau and Bengio 2003, corrected t)."""
     from scipy.stats import t
 
     n = len(differences)
-    ratio = statistics.mean(run["n"] / run["n_train"] for run in runs)  # test images by training images
+    ratio = statistics.mean(run["n"] / run["n_train"] for run in runs)  # test images per training image
     return float(t.ppf(0.975, n - 1)) * statistics.stdev(differences) * (1 / n + ratio) ** 0.5
 
 

@@ -1,13 +1,14 @@
-"""Do prediction sets hold the true class as often as promised? Markdown tables.
+"""Coverage of prediction sets, as Markdown tables.
 
-Out-of-fold probabilities of runs with folds are divided at random, many times: half sets the limits, half is tested.
-Coverage must lie between 0.9 and 0.9 + 1 / (n + 1), n being the images of the class that set its limit.
+Out-of-fold probabilities of cross-validations are halved at random, many times: one half sets the limits, the other
+half is tested. Expected coverage: 0.9 to 0.9 + 1 / (n + 1), where n is the number of images of the class that set its
+limit.
 
     python benchmarks/prediction_sets.py RUN [--splits N]
 
-Of one run, images are divided one by one. With `--groups`, runs of images in groups are divided both ways, image by
-image and with groups whole, and a last table is of images that are drawn: of a group they resemble each other by as
-much as is stated, and limits from some groups are tested on others.
+For one run, images are assigned to halves separately. With `--groups`, runs with groups are halved by image and by
+group. A last table has simulated images whose logits are correlated within groups, with limits from some groups tested
+on others.
 
     python benchmarks/prediction_sets.py --groups [RUN…] [--splits N]
 """
@@ -26,20 +27,20 @@ def main() -> None:
     parser.add_argument("runs", nargs="*")
     parser.add_argument("--groups", action="store_true")
     parser.add_argument("--splits", type=int, default=400)
-    asked = parser.parse_args()
-    if asked.groups:
-        show_groups([open_run(run) for run in asked.runs], asked.splits)
-        show_drawn_groups(asked.splits)
+    options = parser.parse_args()
+    if options.groups:
+        show_groups([open_run(run) for run in options.runs], options.splits)
+        show_drawn_groups(options.splits)
     else:
-        for run in asked.runs:
-            show_classes(open_run(run), asked.splits)
+        for run in options.runs:
+            show_classes(open_run(run), options.splits)
 
 
 def show_classes(run: Run, n_splits: int) -> None:
     predictions = run.predictions
     measured = predictions.measured()
     covered, promised, sizes = by_class(measured.probability, measured.label, n_splits)
-    print("| class | coverage, mean | promised | classes in a set |\n|---|---|---|---|")
+    print("| class | mean coverage | expected | classes per set |\n|---|---|---|---|")
     for k, name in enumerate(predictions.classes):
         low, high = LEVEL, LEVEL + promised[k]
         print(f"| {name} | {np.nanmean(covered[:, k]):.3f} | {low:.3f} - {high:.3f} | {np.nanmean(sizes[:, k]):.2f} |")
@@ -47,7 +48,7 @@ def show_classes(run: Run, n_splits: int) -> None:
 
 
 def show_groups(runs: list[Run], n_splits: int) -> None:
-    print("| run | images | groups | divided | coverage, mean of classes | worst class | worst tenth of groups |")
+    print("| run | images | groups | halving | mean coverage of classes | worst class | 10th percentile of groups |")
     print("|---|---|---|---|---|---|---|")
     for run in runs:
         group_of = {row.image_id: row.group for row in run.split}
@@ -55,7 +56,7 @@ def show_groups(runs: list[Run], n_splits: int) -> None:
         groups = [group_of[row.image_id] for row in measured.rows]
         group = np.unique(groups, return_inverse=True)[1]
         label = measured.label
-        for how, units in (("image by image", np.arange(len(label))), ("groups whole", group)):
+        for how, units in (("by image", np.arange(len(label))), ("by group", group)):
             of_class, of_group = [], []
             for half in halves(units, n_splits):
                 covered = covered_by_other_half(measured.probability, label, half)
@@ -67,8 +68,11 @@ def show_groups(runs: list[Run], n_splits: int) -> None:
 
 
 def show_drawn_groups(n_splits: int) -> None:
-    """Three classes; a group and an image each shift every logit by a normal number, of variances that add to 2."""
-    print("\n| groups of 20 images | share of variance between groups | coverage, mean | least of 95 % of draws |")
+    """Simulate three classes; group and image add normal numbers to every logit, with variances that sum to 2."""
+    print(
+        "\n| groups of 20 images | proportion of variance between groups | mean coverage "
+        "| coverage reached in 95% of samples |"
+    )
     print("|---|---|---|---|")
     rng = np.random.default_rng(0)
     for n_groups in (3, 5, 10, 30):
@@ -83,7 +87,7 @@ def show_drawn_groups(n_splits: int) -> None:
 
 
 def drawn_groups(n_groups: int, between: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """(n, 3) probabilities and (n,) labels of groups of 20 images of all classes."""
+    """Return (n, 3) probabilities and (n,) labels of groups of 20 images of all classes."""
     label = rng.integers(0, 3, size=(n_groups, 20))
     of_group = rng.normal(scale=np.sqrt(2 * between), size=(n_groups, 1, 3))
     of_image = rng.normal(scale=np.sqrt(2 - 2 * between), size=(n_groups, 20, 3))
@@ -92,22 +96,22 @@ def drawn_groups(n_groups: int, between: float, rng: np.random.Generator) -> tup
 
 
 def halves(unit: np.ndarray, n_splits: int) -> Iterator[np.ndarray]:
-    """(n,) whether an image is in the half that sets limits; images of one unit are in one half."""
+    """(n,) whether an image is in the half that sets limits; images of one unit are in the same half."""
     rng, n_units = np.random.default_rng(0), unit.max() + 1
     for _ in range(n_splits):
         yield np.isin(unit, rng.permutation(n_units)[: n_units // 2])
 
 
 def covered_by_other_half(probability: np.ndarray, label: np.ndarray, half: np.ndarray) -> np.ndarray:
-    """(n,) 1 where an image's set holds its class, 0 where not, by limits from one half; NaN where it has none."""
+    """(n,) whether the set of an image contains its class, as 1 and 0; NaN for images of the half that sets limits."""
     floors = np.array(set_floors(probability[half], label[half]))
     covered = classes_in_sets(probability, floors)[np.arange(len(label)), label].astype(float)
     return np.where(floors[label] > 0, covered, np.nan)
 
 
 def share(covered: np.ndarray, where: np.ndarray) -> float:
-    known = covered[where & ~np.isnan(covered)]
-    return float(known.mean()) if len(known) else np.nan
+    finite = covered[where & ~np.isnan(covered)]
+    return float(finite.mean()) if len(finite) else np.nan
 
 
 def by_class(probability: np.ndarray, label: np.ndarray, n_splits: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

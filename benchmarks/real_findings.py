@@ -1,9 +1,9 @@
-"""What `inspect` finds by itself in real image sets: a Markdown table, a row each.
+"""Findings of `inspect` on real datasets, as a Markdown table.
 
     python benchmarks/real_findings.py [--sets NAME…] [--most 3000] [--estimate-leakage 300]
 
-Larger sets are cut at random (seed 0) to so many images for copies, names and single images; where groups are known,
-to `--estimate-leakage` images for the leakage estimate and for shortcuts (0 leaves that out).
+Larger datasets are sampled at random (seed 0) to `--most` images for duplicates, names and image quality. If groups are
+known, `--estimate-leakage` images are used for the leakage estimate and for shortcuts (0 skips both).
 Images: COVERSLIP_DATA, default ../shared/data.
 """
 
@@ -17,7 +17,7 @@ import coverslip as cs
 from coverslip.datasets import Dataset, Inspection, open_dataset
 from coverslip.runs import InspectionWithLeakageEstimate
 
-SETS: dict[str, tuple[str, str | None, str | None]] = {  # where, the column of its groups, or their pattern
+SETS: dict[str, tuple[str, str | None, str | None]] = {  # path, group column, or pattern of groups
     "blood_pbc": ("blood_pbc", None, None),
     "blood_bccd": ("blood_bccd", None, None),
     "blood_bccd_augmented": ("blood_bccd_augmented", None, None),
@@ -32,7 +32,10 @@ SETS: dict[str, tuple[str, str | None, str | None]] = {  # where, the column of 
 }
 COPIES, SINGLE = ("duplicates", "near-duplicates"), ("cut-off", "blurred", "saturated")
 APART = {*COPIES, *SINGLE, "hidden-groups", "shortcut", "slight-shortcut", "no-groups"}
-HEAD = "set|images|equal|changed|names give away|single images|other warnings|shortcuts|image-level|grouped|difference"
+HEAD = (
+    "dataset|images|exact duplicates|near-duplicates|groups in names|image quality|other warnings|shortcuts"
+    "|image-level|grouped|difference"
+)
 
 
 def main() -> None:
@@ -40,24 +43,24 @@ def main() -> None:
     parser.add_argument("--sets", nargs="*", default=list(SETS), help=f"some of: {', '.join(SETS)}")
     parser.add_argument("--most", type=int, default=3000)
     parser.add_argument("--estimate-leakage", type=int, default=300)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     print(f"| {' | '.join(HEAD.split('|'))} |\n|{'---|' * len(HEAD.split('|'))}")
-    for name in asked.sets:
+    for name in options.sets:
         where, column, pattern = SETS[name]
         source = Path(os.environ.get("COVERSLIP_DATA", "../shared/data")) / where
         whole = open_dataset(source)
-        data = cut(whole, asked.most)
+        data = cut(whole, options.most)
         cells = [name, of(len(data), len(whole)), *alone(cs.inspect(data))]
-        if asked.estimate_leakage:
-            grouped = cut(open_dataset(source, group=column, group_pattern=pattern), asked.estimate_leakage)
-            cells += looked_at(cs.inspect(grouped, estimate_leakage=True))
+        if options.estimate_leakage:
+            grouped = cut(open_dataset(source, group=column, group_pattern=pattern), options.estimate_leakage)
+            cells += finding_cells(cs.inspect(grouped, estimate_leakage=True))
         else:
             cells += [""] * 4
         print(f"| {' | '.join(cells)} |", flush=True)
 
 
 def cut(data: Dataset, most: int) -> Dataset:
-    """So many of its images at random, in their order."""
+    """Return a random sample of a dataset, in the original order."""
     n = len(data)
     return data if n <= most else data.subset(sorted(np.random.default_rng(0).choice(n, most, replace=False)))
 
@@ -67,7 +70,7 @@ def of(n: int, all_of_them: int) -> str:
 
 
 def alone(inspection: Inspection) -> list[str]:
-    """Findings without groups and without a network."""
+    """Return the findings that need neither groups nor a network."""
     clusters = [[len(c) for finding in inspection.of(code) for c in finding.images] for code in COPIES]
     patterns = [finding.parameters["patterns"][0] for finding in inspection.of("hidden-groups")]
     named = [f"`{p['column'] or p['pattern']}`: {p['n_groups']:,} groups such as `{p['example']}`" for p in patterns]
@@ -77,11 +80,11 @@ def alone(inspection: Inspection) -> list[str]:
     return [*copies, *(", ".join(cell) or "none" for cell in (named, single, other))]
 
 
-def looked_at(inspection: Inspection) -> list[str]:
-    """What a network sees: shortcuts, and macro-F1 of a image_level and of a grouped split."""
+def finding_cells(inspection: Inspection) -> list[str]:
+    """Return shortcuts, and the macro-F1 of an image-level and of a grouped split."""
     assert isinstance(inspection, InspectionWithLeakageEstimate)
-    found = [(f, kind) for kind in ("shortcut", "slight-shortcut") for f in inspection.of(kind)]
-    listed = [f"{f.parameters['from']}{', slight' if kind != 'shortcut' else ''}" for f, kind in found]
+    findings = [(f, kind) for kind in ("shortcut", "slight-shortcut") for f in inspection.of(kind)]
+    listed = [f"{f.parameters['from']}{', slight' if kind != 'shortcut' else ''}" for f, kind in findings]
     if any(inspection.of("no-signal")):
         listed.append("no signal")
     if inspection.leakage_estimate is None:

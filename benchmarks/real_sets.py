@@ -1,7 +1,7 @@
-"""The main job on real image sets through the command line: numbers, seconds, memory, as a Markdown table.
+"""Training, evaluation and prediction on real datasets with the command line, as a Markdown table.
 
-Every row is one `coverslip train` with an empty cache, start-up included, after `inspect` and followed by `evaluate`
-and by `predict` on the set's own files (their rows must be as many). Images: COVERSLIP_DATA, default ../shared/data.
+Each row is one `coverslip train` with an empty cache, start-up included, after `inspect` and followed by `evaluate` and
+by `predict` on the dataset's own files (one row per file is required). Images: COVERSLIP_DATA, default ../shared/data.
 
     python benchmarks/real_sets.py [--rows NAME…] [--seeds N] [--set key=value…]
 """
@@ -23,7 +23,7 @@ INSTANT = ("--set", "stage=instant")
 
 @dataclass(frozen=True)
 class Row:
-    """One way to train on one set."""
+    """A dataset and the options of a training on it."""
 
     source: str
     options: tuple[str, ...] = INSTANT
@@ -54,35 +54,38 @@ def main() -> None:
     parser.add_argument("--rows", nargs="*", default=list(ROWS), help=f"some of: {'; '.join(ROWS)}")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="further settings of training")
-    asked = parser.parse_args()
-    print("| set | seed | test images (groups) | accuracy | macro-F1 (95 %) | wall s | processor s | peak MiB |")
+    options = parser.parse_args()
+    print(
+        "| dataset | seed | test images (groups) | accuracy | macro-F1 (95% CI) | s | processor s | peak memory (MiB) |"
+    )
     print("|---|---|---|---|---|---|---|---|")
-    for name in asked.rows:
-        accuracies = [one_row(name, ROWS[name], seed, asked.set) for seed in range(asked.seeds)]
-        if asked.seeds > 1:
+    for name in options.rows:
+        accuracies = [one_row(name, ROWS[name], seed, options.set) for seed in range(options.seeds)]
+        if options.seeds > 1:
             print(
-                f"| **{name}** | mean of {asked.seeds} | | **{statistics.mean(accuracies):.4f}** | | | | |", flush=True
+                f"| **{name}** | mean of {options.seeds} | | **{statistics.mean(accuracies):.4f}** | | | | |",
+                flush=True,
             )
 
 
 def one_row(name: str, row: Row, seed: int, settings: list[str]) -> float:
-    """Train, evaluate, predict; prints the row and gives the test accuracy."""
+    """Train, evaluate and predict; print the row and return the test accuracy."""
     source = str(DATA / row.source)
     more = [part for setting in [f"seed={seed}", *settings] for part in ("--set", setting)]
     with tempfile.TemporaryDirectory() as folder:
         cache, run, predictions = (Path(folder) / name for name in ("cache", "run", "predictions.csv"))
         succeeded("inspect", source, cache=Path(folder) / "cache of inspect")
         done = succeeded("train", source, *row.options, *more, "--out", str(run), cache=cache)
-        found = json.loads((run / "metrics.json").read_text())
+        metrics = json.loads((run / "metrics.json").read_text())
         succeeded("evaluate", str(run), cache=cache)
-        assert json.loads((run / "metrics.json").read_text()) == found, "evaluate gave other numbers than train"
+        assert json.loads((run / "metrics.json").read_text()) == metrics, "evaluate and train give different metrics"
         succeeded("predict", str(run), source, "--out", str(predictions), cache=cache)
         with predictions.open(newline="", encoding="utf-8") as file, (run / "split.csv").open(newline="") as split:
             n_rows, n_images = len(list(csv.DictReader(file))), len(list(csv.DictReader(split)))
         assert n_rows == n_images, f"{n_rows} predictions for {n_images} images"
     cost = f"{done.wall_s:.0f} | {done.processor_s:.0f} | {done.peak_mib:.0f}"
-    print(f"| {name} | {seed} | {number_cells(found)} | {cost} |", flush=True)
-    return float(found["metrics"]["accuracy"]["value"])
+    print(f"| {name} | {seed} | {number_cells(metrics)} | {cost} |", flush=True)
+    return float(metrics["metrics"]["accuracy"]["value"])
 
 
 if __name__ == "__main__":

@@ -1,14 +1,15 @@
-"""Whether two states of the code train the same networks: tensors by content, numbers, rows, histories.
+"""Compare the trainings of two versions of the code: tensors by content, numbers, tables, histories.
 
-Five trainings (and one more by folds) on real images, each a command of its own with an empty cache and two threads.
-Run folders are read as files, not through coverslip, so that any commit can be compared:
+The trainings run on real images, each as a separate command with an empty cache and two threads. Run folders are read
+as files and not with coverslip, so that any commit can be compared:
 
     python benchmarks/same_results.py run --src ../before/src --out before.json
     python benchmarks/same_results.py run --out after.json
     python benchmarks/same_results.py compare before.json after.json
 
-A recipe key that has another name in one of them is given: `run --rename old=new`. `compare` exits 1 on a difference in
-what both have; keys, columns and files that only one has are listed. Images: COVERSLIP_DATA, default ../shared/data.
+If a recipe key has another name in one version, use `run --rename old=new`. `compare` exits with 1 if values differ
+that both versions have; it lists keys, columns and files of only one version. Images: COVERSLIP_DATA, default
+../shared/data.
 """
 
 import argparse
@@ -33,7 +34,7 @@ HERE = Path(__file__).resolve().parent
 DATA = Path(os.environ.get("COVERSLIP_DATA", "../shared/data")).resolve()
 CHROMOSOMES = ("1", "5", "10", "16", "20", "22")
 
-# Not results: times, speeds, where things lie, words to readers.
+# Not results: times, speeds, paths, texts.
 NOT_RESULTS = ("seconds", "per_second", "format_version", "engine_difference", "root", "advice", "method")
 JSON_FILES = ("metrics.json", "training.json", "data.json")
 TABLES = ("split.csv", "predictions.csv", "history.csv", "validation.csv")
@@ -43,37 +44,37 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Training:
-    """One `coverslip train`: its images, made or found in a work folder, and its settings."""
+    """One `coverslip train`: its images, in a work folder if they are written, and its settings."""
 
     source: Callable[[Path], Path]
-    settings: Callable[[Path], dict[str, str]]  # by the recipe's keys of today
+    settings: Callable[[Path], dict[str, str]]  # by the present recipe keys
     group: str | None = None
 
 
 def given(name: str) -> Callable[[Path], Path]:
-    """Images as they lie."""
+    """Return existing images."""
     return lambda _: DATA / name
 
 
 def plainly(**settings: str) -> Callable[[Path], dict[str, str]]:
-    """Settings that name no file; a double underscore stands for the dot in a key."""
+    """Return settings without files; a double underscore represents the dot in a key."""
     return lambda _: {key.replace("__", "."): value for key, value in settings.items()}
 
 
 def gband(work: Path) -> Path:
-    """Some chromosomes of the G-band set."""
+    """Write a table of some chromosomes of the G-band dataset."""
     return cut_table(DATA / "chromosomes_gband", work / "gband.csv", dict(zip(CHROMOSOMES, CHROMOSOMES, strict=True)))
 
 
 def qband(work: Path) -> Path:
-    """The same of the Q-band set, where they have other names ('01')."""
+    """Write the same classes of the Q-band dataset, which have other names ('01')."""
     return cut_table(
         DATA / "chromosomes_qband", work / "qband.csv", {f"{int(k):02}": f"{int(k):02}" for k in CHROMOSOMES}, 60
     )
 
 
 def cut_table(folder: Path, table: Path, labels: Mapping[str, str], most: int | None = None) -> Path:
-    """A table of some classes, at most so many images of each; ids as in the whole table, paths from the root."""
+    """Write a table of some classes with a limited number of images; ids as in the whole table, absolute paths."""
     with (folder / "images.csv").open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["label"] in labels]
     n_of: Counter[str] = Counter()
@@ -88,7 +89,7 @@ def cut_table(folder: Path, table: Path, labels: Mapping[str, str], most: int | 
 
 
 def in_two_steps(work: Path) -> dict[str, str]:
-    """Q-band chromosomes first, whose classes are called otherwise."""
+    """Return settings with pretraining on Q-band chromosomes, whose classes have other names."""
     return {
         "init.train_on": str(qband(work)),
         "init.labels": json.dumps({f"{int(name):02}": name for name in CHROMOSOMES}),
@@ -123,28 +124,36 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.set_defaults(command="run", src=HERE.parent / "src", out=None, only=list(TRAININGS), rename=[])
     commands = parser.add_subparsers(dest="command")
-    run = commands.add_parser("run", help="train, and write what came out")
-    run.add_argument("--src", type=Path, default=HERE.parent / "src", help="of the checkout; default: this one")
-    run.add_argument("--out", type=Path, help="the file; default: none, digests are only printed")
+    run = commands.add_parser("run", help="train, and write the results")
+    run.add_argument(
+        "--src", type=Path, default=HERE.parent / "src", help="src folder of the version; default: this one"
+    )
+    run.add_argument("--out", type=Path, help="file; default: none, digests are only printed")
     run.add_argument("--only", nargs="*", default=list(TRAININGS), help=f"some of: {'; '.join(TRAININGS)}")
-    run.add_argument("--rename", action="append", default=[], metavar="OLD=NEW", help="a key's name there")
-    compare = commands.add_parser("compare", help="two such files")
+    run.add_argument(
+        "--rename", action="append", default=[], metavar="OLD=NEW", help="name of a recipe key in that version"
+    )
+    compare = commands.add_parser("compare", help="compare two such files")
     compare.add_argument("before", type=Path)
     compare.add_argument("after", type=Path)
-    asked = parser.parse_args()
-    if asked.command == "compare":
-        sys.exit(compared(json.loads(asked.before.read_text()), json.loads(asked.after.read_text())))
-    found = {}
-    for name in asked.only:
-        found[name] = trained(TRAININGS[name], asked.src.resolve(), dict(each.split("=") for each in asked.rename))
-        digests = " ".join(f"{place or '.'}={run['tensors digest'][:12]}" for place, run in found[name]["runs"].items())
-        print(f"{name}: {found[name]['wall_s']:.0f} s, tensors {digests}", flush=True)
-        if asked.out:
-            asked.out.write_text(json.dumps(found, indent=1))
+    options = parser.parse_args()
+    if options.command == "compare":
+        sys.exit(compared(json.loads(options.before.read_text()), json.loads(options.after.read_text())))
+    results = {}
+    for name in options.only:
+        results[name] = trained(
+            TRAININGS[name], options.src.resolve(), dict(each.split("=") for each in options.rename)
+        )
+        digests = " ".join(
+            f"{place or '.'}={run['tensors digest'][:12]}" for place, run in results[name]["runs"].items()
+        )
+        print(f"{name}: {results[name]['wall_s']:.0f} s, tensors {digests}", flush=True)
+        if options.out:
+            options.out.write_text(json.dumps(results, indent=1))
 
 
 def trained(training: Training, src: Path, renamed: Mapping[str, str]) -> Json:
-    """What a training gave, by the place of each run folder in it ('' is the whole)."""
+    """Return the results of a training by the relative path of each run folder ('' is the main one)."""
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         settings = {renamed.get(key, key): value for key, value in training.settings(work).items()}
@@ -169,7 +178,7 @@ def trained(training: Training, src: Path, renamed: Mapping[str, str]) -> Json:
 
 
 def results_of(run: Path) -> Json:
-    """All that a run folder holds of results: tensors, tables by column, numbers by key."""
+    """Return the results of a run folder: tensors, tables by column, numbers by key."""
     tensors = {}
     for file in (run / "classifier" / "weights.safetensors", *sorted((run / "checkpoints").glob("*.safetensors"))):
         tensors |= {f"{file.parent.name}/{file.name}: {name}": digest for name, digest in digests_of(file)}
@@ -188,7 +197,7 @@ def results_of(run: Path) -> Json:
 
 
 def digests_of(weights: Path) -> Iterator[tuple[str, str]]:
-    """Each tensor's SHA-256 over type, shape and content, by its name."""
+    """Return the SHA-256 of type, shape and content of each tensor, by name."""
     with safe_open(weights, framework="np") as file:
         for name in sorted(file.keys()):
             tensor = np.ascontiguousarray(file.get_tensor(name))
@@ -197,7 +206,7 @@ def digests_of(weights: Path) -> Iterator[tuple[str, str]]:
 
 
 def flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """Every number, text and null in JSON with its path, but times and words to readers."""
+    """Yield every number, text and null in JSON with its path, except times and texts for users."""
     if any(word in key.rpartition(".")[2] for word in NOT_RESULTS):
         return
     if isinstance(value, dict):
@@ -211,7 +220,7 @@ def flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def columns_of(table: Path) -> dict[str, list[str]]:
-    """A table by column; the split's rows by image, a history's from epoch 1 on."""
+    """Return a table by column; rows of a split by image, of a history from epoch 1 on."""
     with table.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     if rows and "image_id" in rows[0]:
@@ -222,28 +231,30 @@ def columns_of(table: Path) -> dict[str, list[str]]:
 
 
 def compared(before: Json, after: Json) -> int:
-    """Print a table of what is equal and what is not; 1 where something that both have differs, else 0."""
+    """Print a table of the differences; return 1 if a value that both have differs, else 0."""
     differing = 0
-    print("| training | run | what | compared | differing | only before | only after |\n|---|---|---|---|---|---|---|")
+    print(
+        "| training | run | content | compared | different | only before | only after |\n|---|---|---|---|---|---|---|"
+    )
     for name in before:
         if name not in after:
             print(f"| {name} | | not trained after | | | | |")
             differing += 1
             continue
         for place in sorted(before[name]["runs"].keys() | after[name]["runs"].keys()):
-            one, other = (of[name]["runs"].get(place) for of in (before, after))
-            if one is None or other is None:
-                print(f"| {name} | {place or '.'} | the run is in one of them only | | 1 | | |")
+            first, other = (of[name]["runs"].get(place) for of in (before, after))
+            if first is None or other is None:
+                print(f"| {name} | {place or '.'} | the run is in one version only | | 1 | | |")
                 differing += 1
                 continue
-            for what, was, now in parts_of(one, other):
+            for what, was, now in parts_of(first, other):
                 differing += compared_part(f"| {name} | {place or '.'} | {what}", was, now)
     print("\nEqual." if not differing else f"\n{differing} differences.")
     return int(differing > 0)
 
 
 def parts_of(before: Json, after: Json) -> Iterator[tuple[str, Json, Json]]:
-    """What can be compared key by key: tensors, numbers, each table's columns."""
+    """Yield what is compared by key: tensors, numbers, the columns of each table."""
     yield "tensors", before["tensors"], after["tensors"]
     yield "numbers", *(under_their_last_names(of["numbers"]) for of in (before, after))
     for table in sorted(before["tables"].keys() | after["tables"].keys()):
@@ -251,14 +262,14 @@ def parts_of(before: Json, after: Json) -> Iterator[tuple[str, Json, Json]]:
 
 
 def under_their_last_names(numbers: Json) -> Json:
-    """A number may have become a record of itself and its interval, or have moved among what was calibrated."""
+    """Return the keys of a number in another version: with its interval, or moved to the calibration."""
     return {key.removesuffix(".value").replace(" calibration.", " "): value for key, value in numbers.items()}
 
 
 def compared_part(title: str, before: Json, after: Json) -> int:
-    """One line, and one for each of the first keys that differ; how many do. Tensors may not come or go."""
+    """Print a row, and one for each of the first different keys; return their number. Missing tensors count too."""
     common = [key for key in before if key in after]
-    gone, come = ([key for key in one if key not in other] for one, other in ((before, after), (after, before)))
+    gone, come = ([key for key in keys if key not in other] for keys, other in ((before, after), (after, before)))
     wrong = [key for key in common if before[key] != after[key]]
     n_wrong = len(wrong) + (len(gone) + len(come) if title.endswith("| tensors") else 0)
     print(f"{title} | {len(common)} | {n_wrong or ''} | {listed(gone)} | {listed(come)} |")
@@ -272,7 +283,7 @@ def listed(keys: list[str]) -> str:
 
 
 def difference(before: Any, after: Any) -> str:
-    """How two values or columns differ, in a few words."""
+    """Describe the difference of two values or columns."""
     if not isinstance(before, list):
         return f"{str(before)[:60]} -> {str(after)[:60]}"
     if len(before) != len(after):

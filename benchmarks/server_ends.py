@@ -1,8 +1,8 @@
-"""How long the app's server takes to end, by SIGINT and SIGTERM, whatever it is at. Aim: 3 s.
+"""Time until the app's server exits after SIGINT and SIGTERM, in different states. Target: 3 s.
 
-Begins a server with a workspace of its own for each row, lets it begin something, and measures seconds from the signal
-until its process has ended, beside the load of the machine; its processes that remain a second later are listed,
-but for trainings, which go on by design and are ended here.
+For each row, the script starts a server with a separate workspace and an activity, and measures the seconds from the
+signal until the process has exited, with the load of the machine. Processes that remain a second later are listed,
+except for trainings, which continue by design and are stopped by the script.
 
     python benchmarks/server_ends.py [--only STATE…]
 """
@@ -29,19 +29,19 @@ FAST = {"stage": "instant", "image_size": 32, "tta": 1}
 
 
 def idle(app: RunningApp, folder: Path) -> None:
-    """Nothing goes on."""
+    """The server is idle."""
 
 
 def indexing(app: RunningApp, folder: Path) -> None:
     """3,000 images are read."""
     cells = write_cells(folder / "many", 3_000, side=96)
-    found = app.send("datasets", {"sources": [{"path": str(cells)}]})
-    app.until(f"datasets/{found['id']}", lambda state: state["state"] == "reading")
+    dataset = app.send("datasets", {"sources": [{"path": str(cells)}]})
+    app.until(f"datasets/{dataset['id']}", lambda state: state["state"] == "reading")
     time.sleep(1.0)
 
 
 def hanging(app: RunningApp, folder: Path) -> None:
-    """An image hangs its reader."""
+    """An image blocks its reader."""
     cells = save_cells(folder / "cells")
     write_odd(cells / "round" / "hangs.odd", "loops")
     app.send("datasets", {"sources": [{"path": str(cells)}]})
@@ -49,27 +49,27 @@ def hanging(app: RunningApp, folder: Path) -> None:
 
 
 def copies(app: RunningApp, folder: Path) -> None:
-    """Changed copies are looked for: what follows when 600 images are read."""
+    """The near-duplicate search is running, which follows after 600 images are read."""
     cells = write_cells(folder / "some", 600, side=96)
-    found = app.send("datasets", {"sources": [{"path": str(cells)}]})
-    app.until(f"datasets/{found['id']}", lambda state: state["state"] != "reading")
+    dataset = app.send("datasets", {"sources": [{"path": str(cells)}]})
+    app.until(f"datasets/{dataset['id']}", lambda state: state["state"] != "reading")
     time.sleep(0.5)
 
 
 def training(app: RunningApp, folder: Path) -> None:
-    """A training has begun."""
+    """A training is running."""
     cells = write_cells(folder / "cells", 90)
-    found = app.send("datasets", {"sources": [{"path": str(cells)}]})
-    app.until(f"datasets/{found['id']}", lambda state: state["state"] != "reading")
-    app.send("runs", {"dataset_id": found["id"], "recipe": FAST, "name": "first"})
+    dataset = app.send("datasets", {"sources": [{"path": str(cells)}]})
+    app.until(f"datasets/{dataset['id']}", lambda state: state["state"] != "reading")
+    app.send("runs", {"dataset_id": dataset["id"], "recipe": FAST, "name": "first"})
     time.sleep(3.0)
 
 
 STATES: dict[str, Callable[[RunningApp, Path], None]] = {
     "idle": idle,
     "reading images": indexing,
-    "an image hangs its reader": hanging,
-    "looking for copies": copies,
+    "an image blocks its reader": hanging,
+    "searching near-duplicates": copies,
     "a training runs": training,
 }
 
@@ -77,10 +77,10 @@ STATES: dict[str, Callable[[RunningApp, Path], None]] = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=STATES, default=list(STATES), metavar="STATE")
-    chosen = parser.parse_args()
-    print("| the server is at | signal | exit code | s until it ended | load | left a second later |")
+    options = parser.parse_args()
+    print("| state of the server | signal | exit code | time to exit (s) | load | processes a second later |")
     print("|---|---|---|---|---|---|")
-    for name in chosen.only:
+    for name in options.only:
         for how in (signal.SIGINT, signal.SIGTERM):
             with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
                 measure(name, how, Path(scratch))
@@ -101,7 +101,9 @@ def measure(name: str, how: signal.Signals, folder: Path) -> None:
     code = app.end(how)
     seconds = time.monotonic() - began
     _, left = psutil.wait_procs(children, timeout=1)
-    left = [process for process in left if process.status() != psutil.STATUS_ZOMBIE]  # dead: nobody has asked yet
+    left = [
+        process for process in left if process.status() != psutil.STATUS_ZOMBIE
+    ]  # ended, but not collected by its parent
     commands = [" ".join(process.cmdline()[1:5]) for process in left]
     print(f"| {name} | {how.name} | {code} | {seconds:.1f} | {os.getloadavg()[0]:.0f} | {'; '.join(commands) or '–'} |")
     sys.stdout.flush()

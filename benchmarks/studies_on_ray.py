@@ -1,10 +1,10 @@
-"""Studies on a Ray cluster beside the same ones here: equal results, also where a raylet is killed; what each costs.
+"""Studies on a Ray cluster and on this computer: equal results, also if a node is killed, and the overhead of both.
 
-    python benchmarks/studies_on_ray.py lost --n 6     # three raylets on this computer, one killed in the middle
+    python benchmarks/studies_on_ray.py lost --n 6     # three nodes on this computer, one killed during training
     python benchmarks/studies_on_ray.py overhead --n 200
 
-Needs the extra `cluster`. Trainings are instant classifiers of a tiny network with random weights on drawn cells. For
-the overhead their process is /bin/false.
+The script requires the extra `cluster`. Trainings are instant classifiers of a tiny network with random weights on
+synthetic cells. To measure the overhead, their process is /bin/false.
 """
 
 import argparse
@@ -37,14 +37,14 @@ def main() -> None:
     parser.add_argument("what", choices=("lost", "overhead"))
     parser.add_argument("--n", type=int, default=200, help="trainings")
     parser.add_argument("--raylets", type=int, default=3)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         _prepare(Path(folder))
-        (lost if asked.what == "lost" else overhead)(Path(folder), asked.n, asked.raylets)
+        (lost if options.what == "lost" else overhead)(Path(folder), options.n, options.raylets)
 
 
 def lost(folder: Path, n: int, raylets: int) -> None:
-    """A study here, and on several raylets of which one is killed while it trains; rows compared but for times."""
+    """Run a study locally, and on several raylets of which one is killed; compare the rows without times."""
     from coverslip import studies
 
     plan = _plan(folder, list(range(n)))
@@ -56,16 +56,16 @@ def lost(folder: Path, n: int, raylets: int) -> None:
         print(f"{raylets} raylets, one killed: {time.monotonic() - began:.0f} s", flush=True)
     began = time.monotonic()
     studies.run_study(plan, out=folder / "here")
-    print(f"here: {time.monotonic() - began:.0f} s", flush=True)
+    print(f"without Ray: {time.monotonic() - began:.0f} s", flush=True)
     here, there = (_rows(folder / name / "results.csv") for name in ("here", "ray"))
-    print(f"{len(here)} rows here, {len(there)} on Ray; equal but for times: {here == there}")
-    for one, other in zip(here, there, strict=True):
-        if one != other:
-            print({key: (one[key], other[key]) for key in one if one[key] != other[key]})
+    print(f"{len(here)} rows without Ray, {len(there)} with Ray; equal except for times: {here == there}")
+    for first, other in zip(here, there, strict=True):
+        if first != other:
+            print({key: (first[key], other[key]) for key in first if first[key] != other[key]})
 
 
 def overhead(folder: Path, n: int, raylets: int) -> None:
-    """Measure the overhead of an executor with trainings whose process ends at once."""
+    """Measure the overhead of an executor with trainings whose process ends immediately."""
     from coverslip.runs import Recipe
     from coverslip.studies.local_executor import LocalExecutor, Order
     from coverslip.studies.ray_executor import RayExecutor
@@ -74,14 +74,14 @@ def overhead(folder: Path, n: int, raylets: int) -> None:
     _train_nothing()
     here = LocalExecutor(1)
     seconds = _seconds_each(here, order, folder / "here", n)
-    print(f"here: {1000 * seconds:.0f} ms a training, {here.n_parallel} at once", flush=True)
-    sys.executable = _PYTHON  # raylets are begun with it
+    print(f"without Ray: {1000 * seconds:.0f} ms per training, {here.n_parallel} in parallel", flush=True)
+    sys.executable = _PYTHON  # raylets are started with it
     with cluster_of(raylets) as (cluster, _):
         executor = RayExecutor(cluster.address, 1, folder, trust_cluster=True)
         executor.task = executor.remote_task(_nothing_on_node)
-        _seconds_each(executor, order, folder / "warm", 3 * raylets)  # workers are begun once
+        _seconds_each(executor, order, folder / "warm", 3 * raylets)  # workers are started once
         seconds = _seconds_each(executor, order, folder / "ray", n)
-        print(f"Ray: {1000 * seconds:.0f} ms a training, {executor.n_parallel} at once", flush=True)
+        print(f"with Ray: {1000 * seconds:.0f} ms per training, {executor.n_parallel} in parallel", flush=True)
         executor.close()
 
 
@@ -134,7 +134,7 @@ def _plan(folder: Path, seeds: list[int]) -> Path:
 
 @contextmanager
 def cluster_of(n: int) -> Iterator[tuple[Any, list[Any]]]:
-    """A head without cores of its own, and so many raylets with one each."""
+    """Start a head without cores, and raylets with one core each."""
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
@@ -146,11 +146,13 @@ def cluster_of(n: int) -> Iterator[tuple[Any, list[Any]]]:
 
 
 def _kill(cluster: Any, node: Any, study: Path) -> None:
-    """Once a training is done, so that others are under way."""
+    """Kill a raylet after the first training, while others are running."""
     while not list(study.glob("cells/*/metrics.json")):
         time.sleep(0.1)
     cluster.remove_node(node, allow_graceful=False)
-    print(f"a raylet was killed when {len(list(study.glob('cells/*/metrics.json')))} trainings were done", flush=True)
+    print(
+        f"a raylet was killed when {len(list(study.glob('cells/*/metrics.json')))} trainings were complete", flush=True
+    )
 
 
 def _rows(file: Path) -> list[dict[str, str]]:

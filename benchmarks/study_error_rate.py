@@ -1,10 +1,10 @@
-"""How often a study finds a difference where there is none, and where there is one, as a Markdown table.
+"""False positive rate and power of the tests in studies, as a Markdown table.
 
-Each simulated study draws images in groups (a group shifts all of its images), and two ways of training: ridge
-classifiers, each on its own half of features. They are equal on average, or (for the power) the classes lie further
-apart in the second half. Accuracy is tested by the corrected resampled t test of coverslip, and by what publications do
-with the same splits: the plain paired t test, and the percentile bootstrap of their differences. Folds never divide
-groups. With a cap, training takes so many images of each class, as `train_per_class` does.
+Each simulated study has images in groups (a group shifts all of its images) and two training methods: ridge
+classifiers, each on its own half of the features. Both are equal on average; for the power, the classes are further
+apart in the second half. Accuracy is tested by coverslip's corrected resampled t test and by tests of publications on
+the same splits: the plain paired t test, and the percentile bootstrap of the differences. All images of a group stay in
+the same fold. With a cap, training uses a limited number of images per class, as with `train_per_class`.
 
     python benchmarks/study_error_rate.py [--studies N]
 """
@@ -15,10 +15,10 @@ import numpy as np
 
 from coverslip.evaluation import ProcedureDifference, as_if_independent, procedure_difference
 
-_FEATURES = 8  # of each way of training
+_FEATURES = 8  # of each training method
 _EFFECT = 0.35  # distance of the class means, in every feature
-_GAIN = 0.25  # more distance in the second half, for the power
-_GROUP_SD = 0.7  # of the shift that images of a group share, where the images themselves have 1
+_GAIN = 0.25  # additional distance in the second half, for the power
+_GROUP_SD = 0.7  # SD of the shift common to a group; that of single images is 1
 # images, groups, folds, repeats, training images of each class
 DESIGNS = (
     (100, 100, 5, 1, None),
@@ -33,8 +33,8 @@ DESIGNS = (
     (400, 400, 5, 1, 40),
 )
 HEAD = (
-    "images|groups|folds x repeats|cap|p <= .05: corrected|ratio by images trained on|paired t|bootstrap leaves out 0"
-    "|corrected interval holds 0|mean width|power: corrected|ratio by images trained on"
+    "images|groups|folds x repeats|cap|p ≤ .05: corrected|ratio by training images|paired t|bootstrap excludes 0"
+    "|corrected interval contains 0|mean width|power: corrected|ratio by training images"
 )
 
 
@@ -47,12 +47,12 @@ def main() -> None:
         draws = np.random.default_rng([n, n_groups, n_folds, n_repeats, *([] if cap is None else [cap])])
         trained = n * (n_folds - 1) / n_folds
         ratios = 1 / (n_folds - 1), n / n_folds / (trained if cap is None else min(2 * cap, trained))
-        alike, found = [], []
+        alike, differences = [], []
         for _ in range(n_studies):
             alike.append(study(draws, n, n_groups, n_folds, n_repeats, cap))
-            found.append(study(draws, n, n_groups, n_folds, n_repeats, cap, gain=_GAIN))
+            differences.append(study(draws, n, n_groups, n_folds, n_repeats, cap, gain=_GAIN))
         by_ratio = [[tested(each, ratio, n_groups) for each in alike] for ratio in ratios]
-        power = [[tested(each, ratio, n_groups) for each in found] for ratio in ratios]
+        power = [[tested(each, ratio, n_groups) for each in differences] for ratio in ratios]
         usual = [each for each in map(as_if_independent, alike) if each is not None]
         intervals = [(each.low, each.high) for each in by_ratio[0] if each.low is not None and each.high is not None]
         cells = [
@@ -71,9 +71,9 @@ def tested(differences: np.ndarray, ratio: float, n_groups: int) -> ProcedureDif
     return procedure_difference(differences, test_to_train=ratio, n_units=n_groups)
 
 
-def rate(found: list[ProcedureDifference]) -> float:
-    """How often a difference is found; the same accuracy on every split is none."""
-    return float(np.mean([each.p is not None and each.p <= 0.05 for each in found]))
+def rate(differences: list[ProcedureDifference]) -> float:
+    """Return the proportion of significant differences; equal accuracies on all splits are not significant."""
+    return float(np.mean([each.p is not None and each.p <= 0.05 for each in differences]))
 
 
 def study(
@@ -85,7 +85,7 @@ def study(
     cap: int | None,
     gain: float = 0.0,
 ) -> np.ndarray:
-    """(folds x repeats,) differences of accuracy between the two ways of training."""
+    """(folds x repeats,) differences of accuracy between the two training methods."""
     group = np.arange(n) % n_groups
     label = draws.integers(0, 2, n)
     features = draws.normal(size=(n, 2 * _FEATURES)) + draws.normal(0, _GROUP_SD, (n_groups, 2 * _FEATURES))[group]
@@ -94,7 +94,7 @@ def study(
     differences = []
     for _ in range(n_repeats):
         fold = (draws.permutation(n_groups) % n_folds)[group]
-        order = draws.permutation(n)  # what a cap keeps in one fold it keeps in the next
+        order = draws.permutation(n)  # a cap selects the same images in all folds
         for k in range(n_folds):
             is_train = capped(fold != k, label, order, cap)
             first, second = (
@@ -106,7 +106,7 @@ def study(
 
 
 def capped(is_train: np.ndarray, label: np.ndarray, order: np.ndarray, cap: int | None) -> np.ndarray:
-    """The training images that are taken, the first ones of each class in an order."""
+    """Return the training images within the cap: the first ones of each class in a given order."""
     if cap is None:
         return is_train
     taken = np.zeros_like(is_train)
@@ -116,12 +116,12 @@ def capped(is_train: np.ndarray, label: np.ndarray, order: np.ndarray, cap: int 
 
 
 def accuracy(features: np.ndarray, label: np.ndarray, is_train: np.ndarray, is_test: np.ndarray) -> float:
-    """Of a ridge classifier."""
+    """Return the accuracy of a ridge classifier."""
     x, y = features[is_train], 2.0 * label[is_train] - 1
     mean = x.mean(axis=0)
     weights = np.linalg.solve((x - mean).T @ (x - mean) + np.eye(x.shape[1]), (x - mean).T @ (y - y.mean()))
-    said = (features[is_test] - mean) @ weights + y.mean() > 0
-    return float((said == label[is_test]).mean())
+    predicted = (features[is_test] - mean) @ weights + y.mean() > 0
+    return float((predicted == label[is_test]).mean())
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""A small study killed with -9 at ten moments and resumed each time: is anything redone, is anything lost?
+"""A small study killed with -9 at ten moments and resumed each time: nothing is repeated or lost.
 
-Draws samples and runs a study of several trainings once without interruption. Then again: after a random part of that
-time the study's process is killed, every second time with the trainings that it began; what is finished by then is
-noted, and the study is resumed. At the end no finished training may have been touched again, and `results.csv` must be
-that of the unbroken study but for seconds. Exit code 1 otherwise.
+The script writes synthetic cells and runs a study of several trainings once without interruption. Then, after a random
+part of this time, it kills the process of the study, every second time together with its trainings. It records the
+complete trainings and resumes the study. At the end, no complete training may have been written again, and
+`results.csv` must equal that of the uninterrupted study except for times. Otherwise, the exit code is 1.
 
     python benchmarks/study_kills.py [--kills N] [--seed S]
 """
@@ -37,16 +37,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        faults = killed(Path(scratch), asked.kills, random.Random(asked.seed))
+        faults = killed(Path(scratch), options.kills, random.Random(options.seed))
     for fault in faults:
         print(f"WRONG: {fault}")
     sys.exit(1 if faults else 0)
 
 
 def killed(scratch: Path, kills: int, rng: random.Random) -> list[str]:
-    """Run the study whole, then killed so many times; what was otherwise at the end."""
+    """Run the study without and with kills; return the differences at the end."""
     from coverslip.synthetic_cells import write_sample_images
 
     write_sample_images(scratch / "cells", n_images=80)
@@ -55,7 +55,7 @@ def killed(scratch: Path, kills: int, rng: random.Random) -> list[str]:
     end(start("run", str(scratch / "plan.yaml"), "--out", str(scratch / "whole")))
     seconds = time.monotonic() - began
     n_cells = len(list(scratch.glob("whole/cells/*/metrics.json")))
-    print(f"unbroken: {n_cells} trainings, {seconds:.0f} s", flush=True)
+    print(f"uninterrupted: {n_cells} trainings, {seconds:.0f} s", flush=True)
 
     out, faults, n_killed = scratch / "killed", list[str](), 0
     finished: dict[Path, int] = {}
@@ -64,7 +64,7 @@ def killed(scratch: Path, kills: int, rng: random.Random) -> list[str]:
         with suppress(subprocess.TimeoutExpired):
             process.wait(rng.uniform(0.02, 2 / kills) * seconds)
         if process.poll() is not None:
-            print(f"at its end after {n_killed} kills", flush=True)
+            print(f"complete after {n_killed} kills", flush=True)
             break
         children = children_of(process.pid)
         process.kill()
@@ -76,16 +76,16 @@ def killed(scratch: Path, kills: int, rng: random.Random) -> list[str]:
         done = {file: file.stat().st_mtime_ns for file in out.glob("cells/*/metrics.json")}
         faults += touched(finished, done)
         finished = done
-        print(f"kill {n_killed}: {len(finished)} of {n_cells} trainings finished", flush=True)
+        print(f"kill {n_killed}: {len(finished)} of {n_cells} trainings complete", flush=True)
     end(start(*command(scratch, out)))
     faults += touched(finished, {file: file.stat().st_mtime_ns for file in out.glob("cells/*/metrics.json")})
     if rows(scratch / "whole") != rows(out):
-        faults.append("results.csv is another one")
+        faults.append("results.csv differs")
     return faults
 
 
 def command(scratch: Path, out: Path) -> list[str]:
-    """Go on, or begin where there is no study yet."""
+    """Resume the study, or start it if there is none yet."""
     if (out / "study.yaml").is_file():
         return ["resume", str(out)]
     return ["run", str(scratch / "plan.yaml"), "--out", str(out)]
@@ -98,20 +98,20 @@ def start(*arguments: str) -> subprocess.Popen[bytes]:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Wait for its end, which must be a good one."""
-    _, said = process.communicate()
+    """Wait until the study ends without an error."""
+    _, stderr = process.communicate()
     if process.returncode:
-        raise SystemExit(said.decode(errors="replace"))
+        raise SystemExit(stderr.decode(errors="replace"))
 
 
 def children_of(pid: int) -> list[int]:
-    """The trainings that a study runs now."""
+    """Return the running trainings of a study."""
     return [int(each) for file in Path(f"/proc/{pid}/task").glob("*/children") for each in file.read_text().split()]
 
 
 def touched(before: dict[Path, int], now: dict[Path, int]) -> list[str]:
-    """Finished trainings that are gone or were written again."""
-    return [f"{file.parent.name} was done again" for file, at in before.items() if now.get(file) != at]
+    """Return complete trainings that are missing or were written again."""
+    return [f"{file.parent.name} was written again" for file, at in before.items() if now.get(file) != at]
 
 
 def rows(study: Path) -> list[dict[str, str]]:

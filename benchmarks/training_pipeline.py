@@ -1,9 +1,9 @@
-"""Images/s of training: coverslip's pipeline, the same step on a batch in memory, and the naive way.
+"""Training speed in images/s: coverslip's pipeline, the same step on a batch in memory, and a naive pipeline.
 
-The variants take turns in processes of their own (the allocator's settings cannot be taken back), several rounds;
-read the ratios. Images: `blood_pbc` of COVERSLIP_DATA, else the synthetic samples.
+The variants alternate in separate processes (the allocator's settings cannot be reset), for several rounds. Ratios are
+more reliable than absolute values. Images: `blood_pbc` of COVERSLIP_DATA, else synthetic cells.
 
-On a GPU (`--device cuda`) coverslip's own steps, in memory or not, are taken in the precision of a training.
+On a GPU (`--device cuda`), coverslip's steps use the precision of a training.
 
     python benchmarks/training_pipeline.py [--model NAME] [--rounds N] [--steps N] [--device cuda]
 """
@@ -25,8 +25,8 @@ import numpy as np
 BATCH = 32
 N_CLASSES = 8
 VARIANTS = {
-    "in memory": "the same step on one batch that is already in memory",
-    "coverslip": "pixel cache, augmentation of whole batches, next batch read meanwhile",
+    "in memory": "the same step on one batch in memory",
+    "coverslip": "pixel cache, augmentation of whole batches, next batch read in the background",
     "naive": "decode every epoch, per-image transforms, eager fp32, default allocator",
     "naive, 2 workers": "the same with two loader processes",
 }
@@ -40,27 +40,27 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--variant", help=argparse.SUPPRESS)
     parser.add_argument("--images", help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.variant:
-        print(json.dumps(measure(asked.variant, asked.model, Path(asked.images), asked.steps, asked.device)))
+    options = parser.parse_args()
+    if options.variant:
+        print(json.dumps(measure(options.variant, options.model, Path(options.images), options.steps, options.device)))
         return
     with tempfile.TemporaryDirectory() as folder:
         os.environ["COVERSLIP_CACHE"] = str(Path(folder) / "cache")
         images = find_images(Path(folder))
-        found: dict[str, list[float]] = {name: [] for name in VARIANTS}
-        for _ in range(asked.rounds):
+        rates: dict[str, list[float]] = {name: [] for name in VARIANTS}
+        for _ in range(options.rounds):
             for name in VARIANTS:
                 command = [sys.executable, __file__, "--variant", name, "--images", str(images)]
-                command += ["--model", asked.model, "--steps", str(asked.steps), "--device", asked.device]
+                command += ["--model", options.model, "--steps", str(options.steps), "--device", options.device]
                 done = subprocess.run(command, capture_output=True, text=True, check=True)
-                found[name].append(json.loads(done.stdout.splitlines()[-1]))
-    rounds = f"{asked.rounds} rounds of {asked.steps} steps"
-    print(f"{asked.model} on {asked.device}, batch {BATCH}, images from {images.name}, {rounds}")
-    middle = {name: statistics.median(speeds) for name, speeds in found.items()}
-    for name, speeds in found.items():
-        ratio = statistics.median(own / other for own, other in zip(found["coverslip"], speeds, strict=True))
+                rates[name].append(json.loads(done.stdout.splitlines()[-1]))
+    rounds = f"{options.rounds} rounds of {options.steps} steps"
+    print(f"{options.model} on {options.device}, batch {BATCH}, images from {images.name}, {rounds}")
+    middle = {name: statistics.median(speeds) for name, speeds in rates.items()}
+    for name, speeds in rates.items():
+        ratio = statistics.median(first / other for first, other in zip(rates["coverslip"], speeds, strict=True))
         spread = ", ".join(f"{speed:.1f}" for speed in speeds)
-        print(f"{name:<18} {middle[name]:6.1f} images/s ({spread})   coverslip is {ratio:.2f} of it   {VARIANTS[name]}")
+        print(f"{name:<18} {middle[name]:6.1f} images/s ({spread})   coverslip: {ratio:.2f} times   {VARIANTS[name]}")
 
 
 def find_images(folder: Path) -> Path:
@@ -76,7 +76,7 @@ def find_images(folder: Path) -> Path:
 
 
 def measure(variant: str, model: str, images: Path, n_steps: int, device: str) -> float:
-    """Images/s over n_steps, after three steps that do not count."""
+    """Return the images/s over n_steps, after three steps that are not counted."""
     import torch
 
     from coverslip.losses.functions import ImageLoss
@@ -145,7 +145,7 @@ def by_coverslip(images: Path, n_steps: int, device: str):  # type: ignore[no-un
     for epoch in range(1, 100):
         order = epoch_order(label, sampling="all", seed=0, epoch=epoch)
         yield from training_batches(
-            lambda chosen: cache([readable[i] for i in chosen]),
+            lambda rows: cache([readable[i] for i in rows]),
             order,
             label,
             batch_size=BATCH,

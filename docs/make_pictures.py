@@ -105,13 +105,13 @@ class Server:
         """Ask again and again."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            found = self.get(path)
-            if found.get("state") == "failed":
+            body = self.get(path)
+            if body.get("state") == "failed":
                 break
-            if is_so(found):
-                return found
+            if is_so(body):
+                return body
             time.sleep(0.5)
-        raise SystemExit(f"{path} did not come to an end: {found}")
+        raise SystemExit(f"{path} did not come to an end: {body}")
 
 
 @contextmanager
@@ -173,6 +173,7 @@ class Album:
             locale="en-GB",
         )
         page = context.new_page()
+        page.add_init_script("delete globalThis.SharedWorker")  # "networkidle" would wait for its request in vain
         page.goto(path)
         page.locator("h1").first.wait_for()
         settle(page)
@@ -245,7 +246,7 @@ def take_all(server: Server, album: Album) -> None:
         "datasets", {"sources": [{"path": f"{images}/new_slides"}], "name": "new_slides", "is_labeled": False}
     )
     for dataset in (cells, more):
-        server.until(f"datasets/{dataset['id']}", lambda found: found["state"] == "ready")
+        server.until(f"datasets/{dataset['id']}", lambda state: state["state"] == "ready")
     here = f"/datasets/{cells['id']}"
 
     album.take("add-images", "/datasets", press("Add images"), into("my_cells"))
@@ -277,7 +278,7 @@ def take_all(server: Server, album: Album) -> None:
     album.take("compare", f"/compare?runs={instant['id']},{tuned['id']}")
 
     prediction = server.send("predictions", {"classifier_id": tuned["id"], "sources": [f"{images}/new_slides"]})
-    server.until(f"predictions/{prediction['id']}", lambda found: found["state"] == "done")
+    server.until(f"predictions/{prediction['id']}", lambda state: state["state"] == "done")
     album.take("prediction", f"/predictions/{prediction['id']}")
     album.take("prediction-review", f"/predictions/{prediction['id']}", press("Needs review", "link"))
 

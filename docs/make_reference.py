@@ -68,22 +68,24 @@ def augment_table() -> str:
 
     head = ["| set | changes | why |", "|---|---|---|"]
     rows = []
-    for one in named_sets():
-        changes = {key.removeprefix("augment."): value for key, value in one.values.items() if value}
+    for named_set in named_sets():
+        changes = {key.removeprefix("augment."): value for key, value in named_set.values.items() if value}
         words = ", ".join(f"`{key}: {json.dumps(value)}`" for key, value in changes.items())
-        rows.append(f"| `{one.name}` | {words or 'nothing'} | {one.text} |")
+        rows.append(f"| `{named_set.name}` | {words or 'nothing'} | {named_set.text} |")
     return "\n".join([*head, *rows])
 
 
 def formats_table() -> str:
-    """One row per format that is read, then those that are refused."""
+    """One row per format that is read, then those that need the extra, then those that are refused."""
     from coverslip.images import readers
 
-    rows = {is_read: ["|---|---|"] for is_read in (True, False)}
+    heads = "format", 'with `pip install "coverslip[formats]"`', "not read yet"
+    rows = {head: [f"| {head} | file names |", "|---|---|"] for head in heads}
     for reader in readers():
         suffixes = " ".join(f"`{suffix}`" for suffix in reader.suffixes)
-        rows[reader.read is not None].append(f"| {reader.title} | {suffixes} |")
-    return "\n".join(["| format | file names |", *rows[True], "", "| not read yet | file names |", *rows[False]])
+        head = heads[2] if reader.open is None else heads[1] if reader.package else heads[0]
+        rows[head].append(f"| {reader.title} | {suffixes} |")
+    return "\n\n".join("\n".join(rows[head]) for head in heads)
 
 
 def models_table() -> str:

@@ -1,6 +1,6 @@
 """Write a page of `docs/studies/` from the folder of a study: its tables and its limitations.
 
-    python docs/make_studies.py NAME STUDY --asks TEXT --command TEXT [--note TEXT]...
+    python docs/make_studies.py NAME STUDY --purpose TEXT --command TEXT [--note TEXT]...
 
 The script also updates the tables and the report of `STUDY`. It shortens paths below the folder `COVERSLIP_DATA`, which
 then start at this folder.
@@ -22,34 +22,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", help="name of the page, such as mobincep")
     parser.add_argument("study", type=Path, help="folder of the study")
-    parser.add_argument("--asks", required=True, help="purpose and data of the study, in one to three sentences")
+    parser.add_argument("--purpose", required=True, help="purpose and data of the study, in one to three sentences")
     parser.add_argument("--title", required=True)
     parser.add_argument("--command", required=True, help="commands that ran the study")
     parser.add_argument("--note", action="append", default=[], help="a further limitation of the results")
-    asked = parser.parse_args()
-    compared = studies.study_comparison(asked.study)
+    options = parser.parse_args()
+    compared = studies.study_comparison(options.study)
     lines = [
-        f"# {asked.title}",
+        f"# {options.title}",
         "",
         "`docs/make_studies.py` wrote this page from the files of the study.",
         "",
-        asked.asks,
+        options.purpose,
         "",
         "```sh",
-        *asked.command.splitlines(),
+        *options.command.splitlines(),
         "```",
         *_results(compared),
         "",
         "## Limitations of the study",
         "",
-        *(f"- {note}" for note in (*asked.note, *compared.idle_first_steps, *compared.notes)),
+        *(f"- {note}" for note in (*options.note, *compared.idle_first_steps, *compared.notes)),
         "",
     ]
     _PAGES.mkdir(exist_ok=True)
     page = "\n".join(lines)
     if root := os.environ.get("COVERSLIP_DATA"):
         page = page.replace(f"{root}/", "")
-    (_PAGES / f"{asked.name}.md").write_text(page, encoding="utf-8")
+    (_PAGES / f"{options.name}.md").write_text(page, encoding="utf-8")
 
 
 def _results(compared: StudyComparison) -> Iterable[str]:

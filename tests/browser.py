@@ -44,6 +44,7 @@ _SECONDS = 15  # that tests wait for a page or an answer; one is usual
 _JOB_SECONDS = 240  # that a job may take: a training, a prediction, an evaluation, a study, a measurement
 JOB_MS = 1000 * _JOB_SECONDS
 _MOST_TABS = 300
+STREAM = "**/api/v1/events*"
 
 
 @dataclass
@@ -56,7 +57,7 @@ class RunningApp:
     opens_browser: bool = False
     process: subprocess.Popen[str] | None = field(default=None, init=False)
     address: str = field(default="", init=False)  # ends with a slash
-    said: str = field(default="", init=False)
+    printed: str = field(default="", init=False)
 
     def start(self) -> "RunningApp":
         """Start it, and wait until it answers."""
@@ -68,20 +69,20 @@ class RunningApp:
                 *(() if self.opens_browser else ("--no-browser",)),
             ],
             stdin=subprocess.DEVNULL,
-            stdout=(self.workspace.parent / "said.txt").open("w"),
+            stdout=(self.workspace.parent / "printed.txt").open("w"),
             stderr=subprocess.STDOUT,
             text=True,
             env=os.environ | {"PYTHONUNBUFFERED": "1"},
         )
         until = time.monotonic() + _SECONDS_TO_START
         while time.monotonic() < until and self.process.poll() is None:
-            self.said = (self.workspace.parent / "said.txt").read_text()
-            if "Ctrl-C" in self.said:
-                address = next(word for word in self.said.split() if word.startswith("http://"))
+            self.printed = (self.workspace.parent / "printed.txt").read_text()
+            if "Ctrl-C" in self.printed:
+                address = next(word for word in self.printed.split() if word.startswith("http://"))
                 self.address = address.partition("?")[0]
                 return self
             time.sleep(0.05)
-        raise AssertionError(f"the app did not start: {self.said}")
+        raise AssertionError(f"the app did not start: {self.printed}")
 
     def end(self, how: signal.Signals = signal.SIGINT) -> int:
         """End it, by Ctrl-C or otherwise; its exit code."""
@@ -89,7 +90,7 @@ class RunningApp:
         if self.process.poll() is None:
             self.process.send_signal(how)
         code = self.process.wait(90)
-        self.said = (self.workspace.parent / "said.txt").read_text()
+        self.printed = (self.workspace.parent / "printed.txt").read_text()
         return code
 
     def get(self, path: str) -> Any:  # Any: JSON
@@ -111,20 +112,20 @@ class RunningApp:
     def until(self, path: str, is_so: Callable[[Any], Any], seconds: float = _SECONDS) -> Any:
         """The JSON at an address of the API as soon as it is as wanted."""
         end = time.monotonic() + seconds
-        while not is_so(found := self.get(path)):
-            assert time.monotonic() < end, f"waited too long for {path}: {found}"
+        while not is_so(body := self.get(path)):
+            assert time.monotonic() < end, f"waited too long for {path}: {body}"
             time.sleep(0.1)
-        return found
+        return body
 
     def opened(self, *sources: Path, **how: Any) -> Any:
         """A dataset that has been read."""
         made = self.send("datasets", {"sources": [{"path": str(source)} for source in sources], **how})
-        return self.until(f"datasets/{made['id']}", lambda found: found["state"] != "reading", _JOB_SECONDS)
+        return self.until(f"datasets/{made['id']}", lambda dataset: dataset["state"] != "reading", _JOB_SECONDS)
 
     def ended(self, path: str) -> Any:
         """A training or prediction that came to its end."""
         going = ("queued", "starting", "running", "stopping")
-        return self.until(path, lambda found: found["state"] not in going, _JOB_SECONDS)
+        return self.until(path, lambda job: job["state"] not in going, _JOB_SECONDS)
 
     def trained(self, dataset_id: str, recipe: dict[str, Any], name: str | None = None) -> str:
         """A training that is done, but by this process; its id."""
@@ -139,6 +140,13 @@ class RunningApp:
 
         with self._own_workspace() as workspace:
             return predicted_here(workspace, run, dataset_id)
+
+    def exported(self, run: str) -> str:
+        """The same of an export."""
+        from small_workspace import exported_here
+
+        with self._own_workspace() as workspace:
+            return exported_here(workspace, run, "pt2")
 
     @contextmanager
     def _own_workspace(self) -> "Iterator[Workspace]":
@@ -218,17 +226,17 @@ def stock(app_server: RunningApp, made_once: "MadeOnce") -> Stock:
     They are made once, without an app; each worker's app goes on from a copy of that workspace, and forgets what it
     had.
     """
-    made, own = made_once("stock", _fill_a_workspace), app_server.workspace.parent
+    made, workspace_folder = made_once("stock", _fill_a_workspace), app_server.workspace.parent
     app_server.end()
     shutil.rmtree(app_server.workspace)
-    shutil.copytree(made, own, dirs_exist_ok=True)
+    shutil.copytree(made, workspace_folder, dirs_exist_ok=True)
     for file in app_server.workspace.rglob("*.sqlite"):
         with closing(sqlite3.connect(file)) as database, database:
-            _replace_everywhere(database, str(made), str(own))
+            _replace_everywhere(database, str(made), str(workspace_folder))
     for file in app_server.workspace.rglob("*.*"):
         if file.suffix in (".json", ".jsonl", ".csv", ".html"):
-            file.write_text(file.read_text().replace(str(made), str(own)))
-    return Stock(app_server.start(), **json.loads((own / "ids.json").read_text()))
+            file.write_text(file.read_text().replace(str(made), str(workspace_folder)))
+    return Stock(app_server.start(), **json.loads((workspace_folder / "ids.json").read_text()))
 
 
 def _replace_everywhere(database: sqlite3.Connection, old: str, new: str) -> None:
@@ -275,8 +283,8 @@ def tiny_plan(text: str) -> str:
 
 def chromium() -> str | None:
     """The browser's program; None where there is none."""
-    found = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    return found or (str(_CHROME_ON_A_MAC) if _CHROME_ON_A_MAC.exists() else None)
+    program = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    return program or (str(_CHROME_ON_A_MAC) if _CHROME_ON_A_MAC.exists() else None)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -330,27 +338,27 @@ def context_for_axe(browser: "Browser", app_server: RunningApp) -> "Iterator[Bro
 
 @dataclass
 class Seen:
-    """What a page did while a test looked at it."""
+    """The requests and errors of a page during a test."""
 
-    own: str  # the app's address
+    app_address: str  # the app's address
     foreign: list[str] = field(default_factory=list)  # requests to other hosts
     errors: list[str] = field(default_factory=list)  # of scripts, and what the policy refused
 
     def watch(self, page: "Page") -> None:
-        page.on("request", lambda request: self._asked(request.url))
+        page.on("request", lambda request: self._note_request(request.url))
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         # A failed request is the page's to show, and the test's to expect.
         page.on(
             "console",
-            lambda said: (
-                self.errors.append(said.text)
-                if said.type == "error" and not said.text.startswith("Failed to load resource")
+            lambda message: (
+                self.errors.append(message.text)
+                if message.type == "error" and not message.text.startswith("Failed to load resource")
                 else None
             ),
         )
 
-    def _asked(self, url: str) -> None:
-        if not url.startswith((self.own, "blob:", "data:", "about:")):
+    def _note_request(self, url: str) -> None:
+        if not url.startswith((self.app_address, "blob:", "data:", "about:")):
             self.foreign.append(url)
 
 
@@ -398,10 +406,24 @@ def other_page(browser: "Browser") -> "Iterator[Callable[[RunningApp], Page]]":
         assert seen.errors == []
 
 
+def use_no_worker(page: "Page") -> None:
+    """Let the pages follow without a SharedWorker, whose request Playwright waits for in vain ("networkidle")."""
+    page.add_init_script("delete globalThis.SharedWorker")
+
+
 def open_page(page: "Page", path: str) -> None:
     """Go to a page of the app, and wait until it says what it is."""
     page.goto(path)
     page.locator("main h1").first.wait_for()
+
+
+def send_events(page: "Page", job_id: str, *events: tuple[str, object]) -> None:
+    """Let a page hear these events of a job in place of the server's, again and again."""
+    page.add_init_script("delete window.SharedWorker")  # its requests are not those of the page
+    messages = [{"id": job_id, "event": event, "data": data, "number": None} for event, data in events]
+    chunk = "".join(f"event: job\ndata: {json.dumps(message)}\n\n" for message in messages)
+    body = f"id: 1-1\nevent: changed\ndata: []\n\n{chunk}"
+    page.route(STREAM, lambda route: route.fulfill(body=body, content_type="text/event-stream"))
 
 
 def check_for_everyone(page: "Page", path: str, prepare: "Callable[[Page], None] | None" = None) -> list[str]:
@@ -410,7 +432,7 @@ def check_for_everyone(page: "Page", path: str, prepare: "Callable[[Page], None]
     Args:
         page: a `page_for_axe`.
         path: of the page in the app.
-        prepare: brings the page into the state that is to be looked at, such as an open dialog.
+        prepare: brings the page into the state to test, such as an open dialog.
 
     Returns:
         What was reached by Tab, in order.
@@ -436,15 +458,15 @@ def check_accessible(page: "Page") -> None:
         result = page.evaluate(f"axe.run(document, {{{rules}resultTypes: ['violations']}})")
         assert len(result["passes"]) >= n_passes, f"{page.url}: axe found little to look at"
         bad = [
-            f"{one['id']} ({one['impact']}): {one['help']}: {[node['html'][:200] for node in one['nodes'][:5]]}"
-            for one in result["violations"]
-            if one["impact"] in ("serious", "critical") or one["id"] == "empty-table-header"
+            f"{rule['id']} ({rule['impact']}): {rule['help']}: {[node['html'][:200] for node in rule['nodes'][:5]]}"
+            for rule in result["violations"]
+            if rule["impact"] in ("serious", "critical") or rule["id"] == "empty-table-header"
         ]
         assert bad == [], f"{page.url} in {scheme}: " + "\n".join(bad)
 
 
 # What can be seen of an element, as a text to be compared.
-_LOOKS = """
+_APPEARANCE = """
 (element) => {
   const style = getComputedStyle(element);
   const outline = style.outlineStyle === 'none' || parseFloat(style.outlineWidth) < 2 ? 'none' : style.outline;
@@ -459,20 +481,20 @@ def check_focus_ring(page: "Page") -> list[str]:
     page.evaluate("document.activeElement.blur()")  # a dialog has given it to its first button
     page.evaluate(
         f"window.unfocused = new Map([...document.querySelectorAll('{_FOCUSABLE}')]"
-        f".map((element) => [element, ({_LOOKS})(element)]))"
+        f".map((element) => [element, ({_APPEARANCE})(element)]))"
     )
     page.locator("body").press("Tab")
     reached: list[str] = []
     unseen: list[str] = []
     n_outside = 0
     for _ in range(_MOST_TABS):
-        found = page.evaluate(
+        rings = page.evaluate(
             f"""() => {{
               const element = document.activeElement;
               if (!element || element === document.body) return null;
               if (window.reached?.has(element)) return null;
               (window.reached ??= new Set()).add(element);
-              const looks = ({_LOOKS})(element);
+              const looks = ({_APPEARANCE})(element);
               const box = element.getBoundingClientRect();
               return {{
                 name: element.outerHTML.slice(0, 160),
@@ -480,15 +502,15 @@ def check_focus_ring(page: "Page") -> list[str]:
               }};
             }}"""
         )
-        if found is None:  # the browser itself, once; behind it a dialog begins anew
+        if rings is None:  # the browser itself, once; after it, a dialog starts again
             n_outside += 1
             if n_outside > 1:
                 break
             page.keyboard.press("Tab")
             continue
-        reached.append(found["name"])
-        if not found["isSeen"]:
-            unseen.append(found["name"])
+        reached.append(rings["name"])
+        if not rings["isSeen"]:
+            unseen.append(rings["name"])
         page.keyboard.press("Tab")
     assert unseen == [], "these do not show that they have the focus"
     assert reached, "nothing can be reached by Tab"

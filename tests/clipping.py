@@ -65,5 +65,5 @@ _FAULTS = """() => {
 
 def clipped_text(page: "Page") -> list[str]:
     """Return what is wrong with text of the main part of a page; empty if all of it can be read."""
-    found: Any = page.evaluate(_FAULTS)
-    return [str(fault) for fault in found]
+    faults: Any = page.evaluate(_FAULTS)
+    return [str(fault) for fault in faults]

@@ -45,7 +45,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that share what is made for their module go to one worker, and a module's quick ones; others to either.
 
-    The groups with the most tests are dealt out first, then slow tests, then quick ones: both are busy to the end.
+    The groups with the most tests are assigned first, then slow tests, then quick ones: both are busy to the end.
     """
     if "PYTEST_XDIST_WORKER" not in os.environ:
         return
@@ -59,14 +59,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _made_for_a_module(item: pytest.Item) -> str | None:
     """A name for all that the fixtures of a test's module have made for it; None where there is no such fixture."""
-    known: dict[str, Sequence[pytest.FixtureDef[object]]] = getattr(item, "_fixtureinfo").name2fixturedefs  # noqa: B009
-    if "stock" in known:  # the used app, which takes long to make and to copy
+    fixture_defs: dict[str, Sequence[pytest.FixtureDef[object]]] = getattr(item, "_fixtureinfo").name2fixturedefs  # noqa: B009
+    if "stock" in fixture_defs:  # the used app, which takes long to make and to copy
         return "stock"
-    made = [found[-1] for found in known.values() if found[-1].scope == "module"]
+    made = [definitions[-1] for definitions in fixture_defs.values() if definitions[-1].scope == "module"]
     if not made:
         return None
-    chosen = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    return ":".join([item.path.name, *(str(chosen[each.argname]) for each in made if each.params)])
+    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    return ":".join([item.path.name, *(str(parameters[each.argname]) for each in made if each.params)])
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -82,9 +82,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:
-    """Tell the main process how many tests a worker left out, of which xdist says nothing."""
-    if items and (told := getattr(items[0].config, "workeroutput", None)) is not None:
-        told["n_deselected"] = told.get("n_deselected", 0) + len(items)
+    """Send the number of tests that a worker deselected to the main process, because xdist does not."""
+    if items and (worker_output := getattr(items[0].config, "workeroutput", None)) is not None:
+        worker_output["n_deselected"] = worker_output.get("n_deselected", 0) + len(items)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -77,10 +77,10 @@ def many_links_to_one_page(n: int = 300_000) -> bytes:
 
 def shared_strips(n_pages: int = 200, n_strips: int = 100_000) -> bytes:
     """Pages that all point at the same long list of strips."""
-    one = tiff(bytes(64), [page(8, n_strips, [8] * n_strips, [8] * n_strips, rows=1)])
-    start = struct.unpack_from("<I", one, 4)[0]
-    body = one[start:-4]
-    data = bytearray(one[:-4])
+    shared = tiff(bytes(64), [page(8, n_strips, [8] * n_strips, [8] * n_strips, rows=1)])
+    start = struct.unpack_from("<I", shared, 4)[0]
+    body = shared[start:-4]
+    data = bytearray(shared[:-4])
     for _ in range(n_pages):
         data += struct.pack("<I", len(data) + 4) + body
     return bytes(data + bytes(4))
@@ -112,7 +112,7 @@ def wide_samples(side: int = 13_000) -> bytes:
 
 
 def lerc_floats(side: int = 13_000) -> bytes:
-    """LERC tells a constant image in 90 bytes, whatever its size."""
+    """LERC stores a constant image of any size in 90 bytes."""
     coded = bytearray(imagecodecs.lerc_encode(np.zeros((8, 8), np.float64)))
     struct.pack_into("<ii", coded, 14, side, side)
     _sign_lerc(coded)
@@ -181,7 +181,7 @@ def described(text: str) -> bytes:
 
 
 def ome(n_planes: int, plane: str) -> str:
-    """OME metadata of a stack, of which `plane` tells where it is."""
+    """OME metadata of a stack; `plane` is the element that locates its planes."""
     return (
         '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0"><Pixels ID="Pixels:0" '
         f'DimensionOrder="XYZCT" Type="uint8" SizeX="8" SizeY="8" SizeZ="{n_planes}" SizeC="1" SizeT="1">'
@@ -198,7 +198,7 @@ STACKS = {
 
 
 def imagej_without_place() -> bytes:
-    """ImageJ's text alone tells of planes: the tag that says where the first one lies has another number."""
+    """Only ImageJ's text declares planes: the tag with the position of the first one has another number."""
     data = described(STACKS["endless imagej"])
     (start,) = struct.unpack_from("<I", data, 4)
     at = data.index(struct.pack("<H", 273), start)

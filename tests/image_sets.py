@@ -104,8 +104,8 @@ class App:
         """The set, once its images have been read."""
         until = time.monotonic() + 120
         while time.monotonic() < until:
-            found = self.get(f"datasets/{dataset_id}")
-            if found["state"] != "reading":
-                return found
+            dataset = self.get(f"datasets/{dataset_id}")
+            if dataset["state"] != "reading":
+                return dataset
             time.sleep(0.02)
         raise AssertionError("the images were not read in time")

@@ -5,11 +5,13 @@ The bytes of a file say what: see `READER`. Real faults of this kind lie in code
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from coverslip.images import Decoded, Reader, ReadPlan, Series
+from coverslip.images import Decoded, Reader, Selection, Series
 
 SIGN = b"ODD FORMAT "
 
@@ -20,8 +22,23 @@ def write_odd(path: Path, what: str) -> Path:
     return path
 
 
-def read_odd(path: Path, _: ReadPlan, __: int) -> Decoded:
-    what = path.read_bytes().removeprefix(SIGN)
+class OddSource:
+    def __init__(self, path: Path) -> None:
+        self._what = path.read_bytes().removeprefix(SIGN)
+
+    def describe(self) -> tuple[Series, ...]:
+        return (Series("YX", (8, 9)),)
+
+    def read_region(self, _: Selection, __: int) -> Decoded:
+        return read_odd(self._what)
+
+
+@contextmanager
+def open_odd(path: Path) -> Iterator[OddSource]:
+    yield OddSource(path)
+
+
+def read_odd(what: bytes) -> Decoded:
     if what == b"sleeps":
         time.sleep(1000)
     if what == b"loops":
@@ -34,11 +51,7 @@ def read_odd(path: Path, _: ReadPlan, __: int) -> Decoded:
     if what == b"aborts":
         os.abort()
     os.write(1, b"a library prints")
-    return Decoded(np.zeros((8, 9), np.uint8), 8)
-
-
-def describe_odd(_: Path) -> tuple[Series, ...]:
-    return (Series("YX", (8, 9)),)
+    return Decoded(np.zeros((8, 9, 1), np.uint8), 8)
 
 
 READER = Reader(
@@ -46,8 +59,7 @@ READER = Reader(
     title="a format that is odd",
     suffixes=(".odd",),
     is_this=lambda head: head.startswith(SIGN),
-    describe=describe_odd,
-    read=read_odd,
+    open=open_odd,
 )
 
 

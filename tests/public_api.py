@@ -42,11 +42,17 @@ def use(trained: cs.Run | Path | str) -> None:
     assert_type(cs.resume(trained, budget="10m"), cs.Run)
     assert_type(cs.decide(trained, "sensitivity", target=0.98), cs.Run)
     assert_type(cs.export(trained, to="zip", out="cells.coverslip"), Path)
+    assert_type(cs.export(trained, to="onnx", out="cells"), Path)
     assert_type(cs.methods_text(trained), str)
     assert_type(cs.write_report(trained), Path)
     assert_type(cs.predict(trained, "new/", out="predictions.csv", prevalence={"round": 0.9}).decisions, dict[str, int])
+    assert_type(
+        cs.predict(trained, "t.csv", out="p.jsonl", format="jsonl", top_k=2, keep=["well"], resume=True).file, Path
+    )
+    assert_type(cs.watch(trained, "new/", out="new.csv").decisions, dict[str, int])
     print(cs.load_classifier(trained), cs.label_errors(trained, out="labels.csv"))
     print(cs.explain([trained, run], ["new/1.tif"], out="maps").table)
+    print(cs.summarise("predictions.csv", by="folder", run=trained).conditions)
     print(cs.compare([trained, run]).pairs, cs.distance([data, in_memory], run=trained).pairs)
 
 

@@ -66,20 +66,20 @@ def check_screenshot(
         return
     how = "If the change is meant, COVERSLIP_NEW_SCREENSHOTS=1 keeps the new one"
     assert file.is_file(), f"There is no picture {file}. {how}."
-    kept = Image.open(file).convert("RGB")
-    share, different = differences(kept, now.quantize(_N_COLORS, dither=Image.Dither.NONE).convert("RGB"))
+    stored = Image.open(file).convert("RGB")
+    share, different = differences(stored, now.quantize(_N_COLORS, dither=Image.Dither.NONE).convert("RGB"))
     if share > MOST_DIFFERENT:
         now.save(folder / f"{name}-now.png")
         different.save(folder / f"{name}-differences.png")
-    sizes = f"{kept.width}x{kept.height} kept, {now.width}x{now.height} now"
+    sizes = f"{stored.width}x{stored.height} kept, {now.width}x{now.height} now"
     assert share <= MOST_DIFFERENT, f"{name}: {share:.1%} of the page differ ({sizes}), see {folder}. {how}."
 
 
-def differences(kept: Image.Image, now: Image.Image) -> tuple[float, Image.Image]:
+def differences(stored: Image.Image, now: Image.Image) -> tuple[float, Image.Image]:
     """Return the share of pixels that differ, and a picture of them; what only one of the two has differs."""
-    size = (max(kept.width, now.width), max(kept.height, now.height))
+    size = (max(stored.width, now.width), max(stored.height, now.height))
     pixels = []
-    for picture in (kept, now):
+    for picture in (stored, now):
         whole = np.full((size[1], size[0], 3), -255, dtype=np.int16)
         whole[: picture.height, : picture.width] = np.asarray(picture)
         pixels.append(whole)

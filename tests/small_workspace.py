@@ -20,6 +20,8 @@ from coverslip.errors import Conflict
 from coverslip.machine import process_started
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.state import dataset_state
+from coverslip.workspace.exports import exporting
+from coverslip.workspace.exports.state import ExportTo, queue_export
 from coverslip.workspace.jobs.control import queue_training
 from coverslip.workspace.jobs.records import change_if_unchanged, change_job, find_job
 from coverslip.workspace.jobs.state import has_ended, state_of, status_of
@@ -54,18 +56,18 @@ def open_images(workspace: Workspace, *folders: Path, **how: Any) -> str:  # Any
 def until(is_so: Callable[[], Any], seconds: float = 90) -> Any:  # Any: what is waited for
     """What `is_so` gives as soon as it is true."""
     end = time.monotonic() + seconds
-    while not (found := is_so()):
+    while not (value := is_so()):
         assert time.monotonic() < end, "waited too long"
         time.sleep(0.1)
-    return found
+    return value
 
 
 def ended(client: httpx.Client, run_id: str, seconds: float = 90, what: str = "runs") -> Json:
     """A run or prediction once it has ended."""
 
     def look() -> Json | None:
-        found: Json = client.get(f"{API}/{what}/{run_id}").json()
-        return None if found["state"] in ("queued", "starting", "running", "stopping") else found
+        body: Json = client.get(f"{API}/{what}/{run_id}").json()
+        return None if body["state"] in ("queued", "starting", "running", "stopping") else body
 
     return until(look, seconds)  # type: ignore[no-any-return]
 
@@ -86,28 +88,38 @@ def trained_here(workspace: Workspace, dataset_id: str, recipe: Json, name: str 
 
 def studied_here(workspace: Workspace, choices: StudyChoices, name: str) -> str:
     """The same of a study and all its trainings."""
-    asked = queue_study(workspace, choices, name=name)
-    folder = find_job(workspace, asked).folder
+    job = queue_study(workspace, choices, name=name)
+    folder = find_job(workspace, job).folder
     train_cells(studies.plan_study(folder / "study.yaml", folder))
-    return _done_here(workspace, asked)
+    return _done_here(workspace, job)
 
 
 def predicted_here(workspace: Workspace, classifier_id: str, dataset_id: str) -> str:
     """The same of a prediction."""
-    asked = queue_prediction(workspace, classifier_id=classifier_id, dataset_id=dataset_id)
-    return _done_here(workspace, asked)
+    job = queue_prediction(workspace, classifier_id=classifier_id, dataset_id=dataset_id)
+    return _done_here(workspace, job)
+
+
+def exported_here(workspace: Workspace, run: str, to: ExportTo) -> str:
+    """The same of an export."""
+    return _done_here(workspace, queue_export(workspace, run, to))
 
 
 def _done_here(workspace: Workspace, job_id: str) -> str:
     job = find_job(workspace, job_id)
     try:
-        own = {"state": "started", "queued": None, "launched": time.time()}
-        change_if_unchanged(workspace, job, **own, pid=os.getpid(), process_started=process_started())
+        status = {"state": "started", "queued": None, "launched": time.time()}
+        change_if_unchanged(workspace, job, **status, pid=os.getpid(), process_started=process_started())
     except Conflict:  # a server was quicker
         until(lambda: has_ended(state_of(now := find_job(workspace, job_id), status_of(now))))
         return job_id
     _, module, *arguments = job.command
-    code = main(arguments) if module == "coverslip" else predicting.main(Path(*arguments))
+    if module == "coverslip":
+        code = main(arguments)
+    elif module.endswith(".exporting"):
+        code = exporting.main(arguments)
+    else:
+        code = predicting.main(Path(*arguments))
     assert code == 0, job.command
     change_job(workspace, job_id, state="ended", pid=None, process_started=None)
     return job_id
@@ -147,11 +159,11 @@ def server(home: Path, root: Path, port: int) -> Iterator[tuple[subprocess.Popen
 
 def events_of(client: httpx.Client, path: str, headers: dict[str, str] | None = None) -> list[tuple[str, str, Json]]:
     """All server-sent events until the stream ends: kind, id, data."""
-    found = []
+    events = []
     with client.stream("GET", path, headers=headers, timeout=120) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream"), answer.read()
         for block in "".join(answer.iter_text()).split("\n\n"):
             fields = dict(line.split(": ", 1) for line in block.splitlines() if line and not line.startswith(":"))
             if fields:
-                found.append((fields["event"], fields.get("id", ""), json.loads(fields["data"])))
-    return found
+                events.append((fields["event"], fields.get("id", ""), json.loads(fields["data"])))
+    return events

@@ -14,5 +14,5 @@ def rows_of(table: Path) -> list[dict[str, str]]:
 
 def json_of(file: Path) -> dict[str, Any]:  # Any: JSON
     """The object in a JSON file."""
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return found
+    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return content

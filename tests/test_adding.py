@@ -126,9 +126,9 @@ def test_the_command_line_shows_them(run: Path, cells: Path, capsys: pytest.Capt
 
 
 @pytest.mark.slow
-def test_the_report_and_its_methods_text_tell_of_them(run: Path) -> None:
+def test_the_report_and_its_methods_text_show_them(run: Path) -> None:
     report = " ".join((run / "report.html").read_text(encoding="utf-8").split())
-    for told in (
+    for sentence in (
         "Lowest recall",
         "speckle of up to 20%",
         "keeping the one with the best lowest recall",
@@ -137,22 +137,22 @@ def test_the_report_and_its_methods_text_tell_of_them(run: Path) -> None:
         "It was a bright day.",
         "<td>blue</td>",
     ):
-        assert told in report, told
+        assert sentence in report, sentence
     metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
     assert 0 <= metrics["metrics"]["lowest_recall"]["value"] <= 1
     assert "first-image" in [each["code"] for each in json.loads((run / "data.json").read_text())["findings"]]
 
 
 @pytest.mark.slow
-def test_the_app_and_the_document_of_its_api_tell_of_them(run: Path, cells: Path) -> None:
+def test_the_app_and_the_document_of_its_api_show_them(run: Path, cells: Path) -> None:
     app = App(workspace_in(cells.parent))
     with app.client:  # takes in runs that lie in its folder
-        (own,) = app.get("runs")["items"]
+        (listed_run,) = app.get("runs")["items"]
         SECTIONS.remove(SECTION.name)
-        results = app.get(f"runs/{own['id']}/results")
+        results = app.get(f"runs/{listed_run['id']}/results")
         assert "weather" not in [section["name"] for section in results["sections"]]
-        SECTIONS.add(SECTION)  # what was kept without it is worked out anew
-        results = app.get(f"runs/{own['id']}/results")
+        SECTIONS.add(SECTION)  # cached results without it are recomputed
+        results = app.get(f"runs/{listed_run['id']}/results")
         keys = {key["key"]: key for key in app.get("recipe")["keys"]}
         document = app.get("openapi.json")
     assert "Lowest recall" in [metric["title"] for metric in results["values"]]
@@ -161,13 +161,13 @@ def test_the_app_and_the_document_of_its_api_tell_of_them(run: Path, cells: Path
     assert keys["augment.speckle"]["title"] == "Speckle"
     assert "lowest_recall" in [choice["value"] for choice in keys["primary_metric"]["choices"]]
     schemas = document["components"]["schemas"]
-    for schema, field, told in (
+    for schema, field, sentence in (
         ("MetricValue", "name", "`lowest_recall`"),
         ("NewRun", "recipe", "`augment.speckle`"),
         ("Finding", "code", "`first-image`"),
         ("ReportSection", "name", "`weather`"),
     ):
-        assert told in schemas[schema]["properties"][field]["description"], schema
+        assert sentence in schemas[schema]["properties"][field]["description"], schema
 
 
 def test_a_study_has_a_column_for_every_metric(added: None, tmp_path: Path) -> None:

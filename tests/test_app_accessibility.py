@@ -32,12 +32,12 @@ def test_single_keys_label_images_only_while_the_gallery_has_the_focus(
     assert page.get_by_role("dialog").count() == 0
     page.keyboard.press("ArrowRight")  # back into the gallery
     page.keyboard.press("3")
-    app_server.until(where, lambda found: found["n_label_changes"] == 1)
+    app_server.until(where, lambda dataset: dataset["n_label_changes"] == 1)
     listed = app_server.get(f"{where}/images")["items"]
     assert [k for k, image in enumerate(listed) if image["label"] != image["label_before"]] == [2]
     page.get_by_role("button", name="Keys (?)").focus()
     page.keyboard.press("Control+z")  # has a modifier
-    app_server.until(where, lambda found: found["n_label_changes"] == 0)
+    app_server.until(where, lambda dataset: dataset["n_label_changes"] == 0)
 
 
 def test_the_gallery_gets_the_focus_with_its_tab_and_after_a_filter_is_removed_but_takes_it_from_no_field(
@@ -59,9 +59,9 @@ def test_single_keys_correct_predictions_only_while_the_list_has_the_focus(page:
     rows = f"predictions/{stock.prediction}/rows"
     before = [row["correction"] for row in stock.app.get(rows)["items"]]
     open_page(page, f"/predictions/{stock.prediction}?show=all&sort=position")
-    page.locator("ul.rows:focus").wait_for()  # at once
+    page.locator("[role=gridcell][data-index='0']:focus").wait_for()  # at once
     page.keyboard.press("ArrowRight")
-    page.locator(".rows .open:focus").wait_for()
+    page.locator("[role=gridcell][aria-selected=true]:focus").wait_for()
     page.get_by_role("checkbox", name="Go to the next image").focus()
     for key in ("1", "?", ",", "Delete"):
         page.keyboard.press(key)
@@ -124,6 +124,19 @@ def test_a_curve_is_chosen_by_touch(browser: "Browser", stock: Stock) -> None:
     context.close()
 
 
+def test_a_point_of_a_curve_is_read_by_touch(browser: "Browser", stock: Stock) -> None:
+    context = browser.new_context(base_url=stock.app.address, has_touch=True, viewport={"width": 800, "height": 1000})
+    page = context.new_page()
+    open_page(page, f"/runs/{stock.folds}?tab=curves")
+    plot = page.get_by_role("slider").first
+    box = plot.bounding_box()
+    assert box is not None
+    plot.tap(position={"x": box["width"] - 12, "y": 12})  # the last point of the curve
+    page.locator("[role=slider]:focus").wait_for()
+    assert plot.get_attribute("aria-valuenow") == plot.get_attribute("aria-valuemax")
+    context.close()
+
+
 def test_an_image_is_opened_by_touch(browser: "Browser", app_server: RunningApp, images: Any) -> None:
     context = browser.new_context(base_url=app_server.address, has_touch=True, viewport={"width": 800, "height": 1000})
     page = context.new_page()
@@ -140,13 +153,13 @@ def test_images_are_named_with_their_class_and_probability(page: "Page", stock: 
     percent = f"{100 * row['probability']:.1f}%"
     for form in ("", "&form=list"):
         open_page(page, f"/predictions/{stock.prediction}?show=all&sort=probability{form}")
-        name = f"Open {row['image_id']}, predicted as {row['predicted']}, {percent}"
-        page.get_by_role("button", name=name).wait_for()
+        name = f"{row['image_id']}, predicted as {row['predicted']}, {percent}"
+        page.get_by_role("gridcell", name=name).wait_for()
     mistake = stock.app.get(f"runs/{stock.folds}/rows?only=misclassified&sort=-probability&limit=1")["items"][0]
     open_page(page, f"/runs/{stock.folds}?tab=misclassified")
     label, predicted = mistake["label"], mistake["predicted"]
-    name = f"Enlarge {mistake['image_id']}, labeled {label}, predicted as {predicted}, probability "
-    page.get_by_role("button", name=name).wait_for()
+    name = f"{mistake['image_id']}, labeled {label}, predicted as {predicted}, probability "
+    page.get_by_role("gridcell", name=name).wait_for()
 
 
 def test_a_failure_is_an_alert_and_other_messages_are_not(page: "Page", app_server: RunningApp, images: Any) -> None:

@@ -35,7 +35,7 @@ def test_the_colors_can_be_chosen_and_stay(page: "Page") -> None:
     page.get_by_label("Colors").select_option("auto")
 
 
-def test_links_change_the_page_without_loading_it_anew(page: "Page") -> None:
+def test_links_change_the_page_without_reloading_it(page: "Page") -> None:
     open_page(page, "/")
     page.evaluate("window.isStillThere = true")
     page.get_by_role("navigation").get_by_role("link", name="Trainings").click()
@@ -104,7 +104,7 @@ def test_the_last_of_two_links_is_followed_whichever_page_is_loaded_first(page: 
 def test_the_policy_stops_scripts_inside_the_page(context: "BrowserContext") -> None:
     page = context.new_page()
     open_page(page, "/")
-    with page.expect_console_message(lambda said: "Content Security Policy" in said.text):
+    with page.expect_console_message(lambda message: "Content Security Policy" in message.text):
         page.evaluate(
             "document.body.append(Object.assign(document.createElement('script'), {text: 'window.isBad = true'}))"
         )
@@ -113,7 +113,7 @@ def test_the_policy_stops_scripts_inside_the_page(context: "BrowserContext") -> 
 
 
 @pytest.mark.exhaustive
-def test_the_documentation_of_the_api_needs_nothing_from_elsewhere(page: "Page") -> None:
+def test_the_documentation_of_the_api_needs_no_other_server(page: "Page") -> None:
     page.goto("/api/v1/docs")
     page.get_by_text("/api/v1/folders").wait_for()
     page.get_by_role("button", name="get /api/v1/system", exact=False).first.click()
@@ -122,7 +122,7 @@ def test_the_documentation_of_the_api_needs_nothing_from_elsewhere(page: "Page")
     page.get_by_text('"workspace"').first.wait_for()
 
 
-def test_a_forgotten_set_can_be_had_back(page: "Page", app_server: RunningApp) -> None:
+def test_a_removed_dataset_can_be_restored(page: "Page", app_server: RunningApp) -> None:
     cells = save_cells(app_server.root / "to forget")
     app_server.opened(cells)
     page.goto("/datasets")

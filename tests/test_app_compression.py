@@ -55,10 +55,11 @@ def test_event_streams_and_compressed_formats_stay_as_they_are(media_type: str, 
     assert response.content == b"0" * 5_000
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_server_compresses_for_another_address_alone(other_app: Callable[..., RunningApp]) -> None:
     app = other_app(options=("--host", "0.0.0.0"))
-    token = re.search(r"\?token=(\S+)", app.said)
+    token = re.search(r"\?token=(\S+)", app.printed)
     port = app.address.rstrip("/").rpartition(":")[2]
     assert token
     networks = psutil.net_if_addrs().values()

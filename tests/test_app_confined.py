@@ -28,7 +28,7 @@ from coverslip.images import ReadPlan, open_below, read_pixels
 from coverslip.runs import Recipe, SplitPlan
 
 GOOD, SECRET = 40, 200  # gray levels
-N_ASKED = 200  # by each of two threads; a fifth showed the outside before files were opened folder by folder
+N_REQUESTS = 200  # by each of two threads; a fifth showed the outside before files were opened folder by folder
 
 
 def saved(file: Path, level: int) -> Path:
@@ -83,9 +83,9 @@ def test_a_link_that_is_exchanged_meanwhile_shows_nothing_from_outside(
     path = shown if what == "file" else shown.parent
     app = App(workspace_in(tmp_path))
     with app.client:  # images are decoded by processes of their own, as in the app
-        found = app.open(tmp_path / "cells", is_labeled=False)
-        (row,) = app.rows(f"datasets/{found['id']}")
-        address = f"{API}/datasets/{found['id']}/images/{row}/picture"
+        dataset = app.open(tmp_path / "cells", is_labeled=False)
+        (row,) = app.rows(f"datasets/{dataset['id']}")
+        address = f"{API}/datasets/{dataset['id']}/images/{row}/picture"
         levels: list[int | None] = []
 
         def ask(_: int) -> None:
@@ -99,8 +99,8 @@ def test_a_link_that_is_exchanged_meanwhile_shows_nothing_from_outside(
             path.rename(real)
             path.symlink_to(secret)
         with exchanged(path, real, secret), ThreadPoolExecutor(2) as threads:
-            list(threads.map(ask, range(2 * N_ASKED)))
-        assert len(levels) == 2 * N_ASKED
+            list(threads.map(ask, range(2 * N_REQUESTS)))
+        assert len(levels) == 2 * N_REQUESTS
         assert levels.count(SECRET) == 0
         assert levels.count(GOOD) > 0
 
@@ -149,7 +149,7 @@ def test_a_stack_goes_on_in_files_beside_it_but_not_behind_a_link_that_leads_out
     )
     tifffile.imwrite(first, pixels[0], description=text.format(own=1), metadata=None)
     tifffile.imwrite(second, pixels[1], description=text.format(own=2), metadata=None)
-    plan, roots = ReadPlan(plane=1), (tmp_path.resolve(),)
+    plan, roots = ReadPlan(z=1), (tmp_path.resolve(),)
     assert (read_pixels(first, plan, within=roots).array == GOOD).all()
     tifffile.imwrite(
         outside / "b.tif", np.full((8, 8), SECRET, np.uint16), description=text.format(own=2), metadata=None
@@ -161,6 +161,7 @@ def test_a_stack_goes_on_in_files_beside_it_but_not_behind_a_link_that_leads_out
         assert SECRET not in read_pixels(first, plan, within=roots).array
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_downloads_of_a_run_do_not_follow_links_that_lead_out(tmp_path: Path, outside: Path) -> None:
     home = new_workspace(tmp_path)
@@ -208,16 +209,17 @@ def test_one_image_is_classified_and_no_file_that_it_or_the_classifier_names(
         answer = client.post(f"{API}/classifiers", content=file.read_bytes())
         assert (answer.status_code, answer.json()["kind"]) == (422, "bad-classifier")
         job = client.get(f"{API}/classifiers").json()["items"][0]["id"]
-        path = f"{API}/classifiers/{job}/classify"
-        assert client.post(path, content=image.read_bytes()).json()["decision"] != "unreadable"
-        table = f"path\n{secret}\n".encode()
-        answer = client.post(path, content=table, headers={"X-File-Name": "new.csv"})
-        assert (answer.status_code, answer.json()["decision"]) == (200, "unreadable")
+        path = f"{API}/classifiers/{job}/predict"
+        table = ("new.csv", f"path\n{secret}\n".encode())
+        answer = client.post(path, files=[("images", image.open("rb")), ("images", table)])
+        assert answer.status_code == 200
+        decisions = [each["decision"] for each in answer.json()["images"]]
+        assert (decisions[0] != "unreadable", decisions[1]) == (True, "unreadable")
         card = run.folder / "classifier" / "classifier.json"
         text = json.loads(card.read_text())
         text["preprocessing"]["plan"]["other_files"] = [str(secret)]
         card.write_text(json.dumps(text))
-        answer = client.post(path, content=image.read_bytes())
+        answer = client.post(path, files={"images": image.open("rb")})
         assert (answer.status_code, answer.json()["kind"]) == (422, "bad-classifier")
 
 

@@ -1,4 +1,4 @@
-"""Labels corrected where a mistake is seen: they join the dataset, and training again tells of it (REST API)."""
+"""Labels are corrected in results, become labels of the dataset, and a new training reports them (REST API)."""
 
 import csv
 import io
@@ -52,8 +52,8 @@ class Lab:
     def get(self, path: str) -> Json:
         answer = self.client.get(f"{API}/{path}")
         assert answer.status_code == 200, answer.text
-        found: Json = answer.json()
-        return found
+        body: Json = answer.json()
+        return body
 
     def correct(self, run: str, k: int, label: str | None) -> Json:
         answer = self.client.put(f"{API}/runs/{run}/rows/{k}/correction", json={"label": label})
@@ -101,7 +101,7 @@ def test_a_correction_joins_the_dataset_that_was_trained_on_and_can_be_taken_bac
     corrected = lab.correct(lab.run, row["row_id"], "medium")["row"]
     assert (corrected["label"], corrected["correction"]) == ("large", "medium")
     assert {path: label for path, label in lab.labels().items() if before[path] != label} == {row["path"]: "medium"}
-    assert [one["row_id"] for one in lab.get(f"runs/{lab.run}/rows?only=corrected")["items"]] == [row["row_id"]]
+    assert [item["row_id"] for item in lab.get(f"runs/{lab.run}/rows?only=corrected")["items"]] == [row["row_id"]]
     assert lab.get(f"runs/{lab.run}/image-changes") == {**NO_CHANGES, "n_relabeled": 1, "n_relabeled_test": 1}
     assert lab.correct(lab.run, row["row_id"], None)["row"]["correction"] is None
     assert lab.labels() == before
@@ -135,7 +135,7 @@ def test_removed_images_are_counted_before_training_again(lab: Lab) -> None:
 
 
 @pytest.mark.exhaustive
-def test_adding_predicted_images_tells_what_a_new_training_has_more_or_less(lab: Lab) -> None:
+def test_adding_predicted_images_shows_what_a_new_training_has_more_or_less(lab: Lab) -> None:
     new = write_cells(lab.workspace.roots[0] / "new", n=4, seed=70)
     others = open_images(lab.workspace, new)
     prediction = f"predictions/{predicted_here(lab.workspace, lab.run, others)}"
@@ -144,7 +144,7 @@ def test_adding_predicted_images_tells_what_a_new_training_has_more_or_less(lab:
         assert lab.client.put(f"{API}/{prediction}/rows/{k}/correction", json={"label": label}).status_code == 200
 
     def join() -> tuple[Json, Json]:
-        """What was added and removed, and what differs from the training since: both as told before."""
+        """The images added and removed, and the changes since the training, as in the preview."""
         preview = lab.get(f"{prediction}/join-preview?dataset_id={lab.cells}")
         joined = lab.client.post(f"{API}/{prediction}/join", json={"dataset_id": lab.cells}).json()
         until(lambda: lab.get(f"datasets/{lab.cells}")["state"] == "ready")
@@ -176,7 +176,7 @@ def test_adding_predicted_images_tells_what_a_new_training_has_more_or_less(lab:
 
 
 @pytest.mark.exhaustive
-def test_a_training_with_a_time_budget_is_done_again_with_its_groups(lab: Lab) -> None:
+def test_a_training_with_a_time_budget_is_repeated_with_its_groups(lab: Lab) -> None:
     image = lab.get(f"datasets/{lab.cells}/images?label=large&limit=1")["items"][0]
     change = lab.label([image["image_id"]], "medium")
     run = trained_here(lab.workspace, lab.cells, {**FINETUNE, "group": r"slide\d"}, "Regrouped", budget="10m")
@@ -200,7 +200,7 @@ def test_new_images_without_a_known_group_are_counted_before_training_again(lab:
 
 
 @pytest.mark.exhaustive
-def test_groups_of_a_training_table_that_a_pattern_found_are_told_as_the_patterns(lab: Lab) -> None:
+def test_groups_of_a_training_table_that_a_pattern_matched_are_shown_as_those_of_the_pattern(lab: Lab) -> None:
     image = lab.get(f"datasets/{lab.cells}/images?label=large&limit=1")["items"][0]
     change = lab.label([image["image_id"]], "medium")
     run = trained_here(lab.workspace, lab.cells, QUICK, "With a changed label")
@@ -235,37 +235,37 @@ def test_training_again_keeps_each_image_in_its_part_though_labels_have_changed(
     preview = lab.client.post(
         f"{API}/datasets/{lab.cells}/split-preview", json={"recipe": QUICK, "repeats_run": lab.run}
     )
-    again = queue_run(lab.client, lab.cells, QUICK, name="Second", repeats_run=lab.run)
-    assert ended(lab.client, again)["state"] == "done"
-    assert lab.get(f"runs/{lab.run}/image-changes")["trained"] == {"id": again, "name": "Second"}
-    assert lab.split(again) == lab.split(lab.run)
+    job = queue_run(lab.client, lab.cells, QUICK, name="Second", repeats_run=lab.run)
+    assert ended(lab.client, job)["state"] == "done"
+    assert lab.get(f"runs/{lab.run}/image-changes")["trained"] == {"id": job, "name": "Second"}
+    assert lab.split(job) == lab.split(lab.run)
     assert {part["part"]: part["n"] for part in preview.json()["parts"]}["test"] == len(rows)
-    assert lab.get(f"runs/{again}")["repeats_run"] == lab.run
-    label_of = {row["image_id"]: row["label"] for row in lab.get(f"runs/{again}/rows")["items"]}
+    assert lab.get(f"runs/{job}")["repeats_run"] == lab.run
+    label_of = {row["image_id"]: row["label"] for row in lab.get(f"runs/{job}/rows")["items"]}
     assert label_of[rows[0]["image_id"]] != rows[0]["label"]
-    assert lab.get(f"runs/{again}/rows?only=corrected")["total"] == 0
-    # Marked wherever it is told, and still where the training that is done again was one with corrected labels.
-    third = queue_run(lab.client, lab.cells, QUICK, name="Third", repeats_run=again)
+    assert lab.get(f"runs/{job}/rows?only=corrected")["total"] == 0
+    # Marked in every list, also if the repeated training had corrected labels already.
+    third = queue_run(lab.client, lab.cells, QUICK, name="Third", repeats_run=job)
     assert ended(lab.client, third)["state"] == "done"
     first = lab.get(f"runs/{lab.run}/results")
     fair = Run(Path(lab.get(f"runs/{lab.run}")["folder"])).metrics["accuracy"].value or 0
     assert "may be too high" not in first["words"][0]
     assert "relabeled" not in first["tested_on"]
     assert lab.get(f"runs/{lab.run}")["headline"]["n_relabeled"] == 0
-    for run in (again, third):
+    for run in (job, third):
         assert lab.get(f"runs/{run}")["headline"]["n_relabeled"] == 1
         folder = Path(lab.get(f"runs/{run}")["folder"])
-        told = lab.get(f"runs/{run}/results")
+        results = lab.get(f"runs/{run}/results")
         marked = "This may be too high"
-        assert marked in told["words"][0]
-        assert f"With the earlier labels, accuracy is {percent(fair)}." in told["words"][0]
+        assert marked in results["words"][0]
+        assert f"With the earlier labels, accuracy is {percent(fair)}." in results["words"][0]
         assert "1 of them relabeled after looking at misclassified images" in methods_text(folder)
         assert marked in (folder / "model_card.md").read_text(encoding="utf-8")
     moved = folder.with_name("moved")
-    Path(lab.get(f"runs/{again}")["folder"]).rename(moved)
+    Path(lab.get(f"runs/{job}")["folder"]).rename(moved)
     assert unknown_labels() in limits(read_run(folder))
-    moved.rename(lab.get(f"runs/{again}")["folder"])
-    compared = lab.get(f"comparison?run_id={lab.run}&run_id={again}")
+    moved.rename(lab.get(f"runs/{job}")["folder"])
+    compared = lab.get(f"comparison?run_id={lab.run}&run_id={job}")
     pair = compared["pairs"][0]
     assert (pair["n"], pair["n_only_first"], pair["n_only_second"], pair["n_relabeled"]) == (len(rows), 0, 0, 1)
     assert [numbers["labels"] for numbers in pair["numbers"]] == ["first", "second"]  # the old labels' beside the new
@@ -277,21 +277,24 @@ def test_training_again_keeps_each_image_in_its_part_though_labels_have_changed(
     assert not [row for row in compared["differing"] if row["what"] == "split"]
 
 
-def test_doubtful_labels_are_looked_for_and_gone_through_in_the_gallery(lab: Lab) -> None:
+@pytest.mark.exhaustive
+def test_suspected_label_errors_are_computed_and_reviewed_in_the_gallery(lab: Lab) -> None:
     place = f"{API}/runs/{lab.run}/label-errors"
-    assert lab.client.get(place).json()["state"] == "unknown"
+    assert lab.client.get(place).json()["state"] == "not-requested"
     refused = lab.client.get(f"{API}/datasets/{lab.cells}/images?run={lab.run}&only=questioned")
     assert refused.status_code == 422, refused.text
     assert lab.client.post(place).status_code == 202
-    known = until(lambda: (told := lab.client.get(place).json())["state"] != "running" and told)
-    assert known["state"] == "ready", known
-    assert known["n_checked"] + known["n_not_checked"] == 60
+    label_errors = until(
+        lambda: (state := lab.client.get(place).json())["state"] not in ("waiting", "running") and state
+    )
+    assert label_errors["state"] == "ready", label_errors
+    assert label_errors["n_checked"] + label_errors["n_not_checked"] == 60
     shown = lab.get(f"datasets/{lab.cells}/images?run={lab.run}&only=questioned&sort=label-quality&limit=100")["items"]
-    assert [image["image_id"] for image in shown] == [image["image_id"] for image in known["images"]]
+    assert [image["image_id"] for image in shown] == [image["image_id"] for image in label_errors["images"]]
     suspected = lab.get(f"datasets/{lab.cells}/images?run={lab.run}&only=suspected&sort=label-quality&limit=100")[
         "items"
     ]
-    assert suspected == shown[: known["n_suspected"]]
+    assert suspected == shown[: label_errors["n_suspected"]]
 
 
 def confirm(lab: Lab, images: list[str], *, is_confirmed: bool = True) -> int:
@@ -302,7 +305,7 @@ def confirm(lab: Lab, images: list[str], *, is_confirmed: bool = True) -> int:
 def checked_labels(lab: Lab, run: str) -> Json:
     """The suspected label errors of a run, searched for if need be."""
     place = f"{API}/runs/{run}/label-errors"
-    if lab.client.get(place).json()["state"] == "unknown":
+    if lab.client.get(place).json()["state"] == "not-requested":
         assert lab.client.post(place).status_code == 202
     checked: Json = until(lambda: (now := lab.client.get(place).json())["state"] == "ready" and now)
     return checked
@@ -331,9 +334,9 @@ def test_a_confirmed_label_is_listed_no_more_until_the_label_changes_or_the_conf
     assert gallery(first, "confirmed") == [wrong["image_id"]]
 
     second = trained_here(lab.workspace, lab.cells, QUICK, "Trained again", repeats_run=first)
-    again = checked_labels(lab, second)
-    assert again["n_confirmed"] == 1
-    assert wrong["image_id"] not in [image["image_id"] for image in again["images"]]
+    checked = checked_labels(lab, second)
+    assert checked["n_confirmed"] == 1
+    assert wrong["image_id"] not in [image["image_id"] for image in checked["images"]]
 
     # Void as soon as the image has another label, and in force again if that change is undone.
     change = lab.label([wrong["image_id"]], "<script>")
@@ -362,9 +365,9 @@ def test_a_training_knows_its_images_though_its_dataset_has_a_second_source_sinc
     n_test = sum(part == "test" for part in lab.split(run).values())
     assert before["n_suspected"] >= 2
 
-    one = [{"path": source["path"]} for source in lab.get(f"datasets/{lab.cells}")["sources"]]
+    sources = [{"path": source["path"]} for source in lab.get(f"datasets/{lab.cells}")["sources"]]
     save_cell(lab.workspace.roots[0] / "second" / "large" / "slide99.png", seed=99)
-    two = [*one, {"path": str(lab.workspace.roots[0] / "second")}]
+    two = [*sources, {"path": str(lab.workspace.roots[0] / "second")}]
     assert lab.client.patch(where, json={"sources": two}).status_code == 200
     until(lambda: lab.get(f"datasets/{lab.cells}")["state"] == "ready")
     images = {image["row_id"]: image for image in lab.get(f"datasets/{lab.cells}/images?limit=100")["items"]}
@@ -384,7 +387,7 @@ def test_a_training_knows_its_images_though_its_dataset_has_a_second_source_sinc
     assert (counts["n_relabeled"], counts["n_added"]) == (1, 1)
 
     assert lab.undo(change) == 200
-    assert lab.client.patch(where, json={"sources": one}).status_code == 200
+    assert lab.client.patch(where, json={"sources": sources}).status_code == 200
     until(lambda: lab.get(f"datasets/{lab.cells}")["state"] == "ready")
     assert checked_labels(lab, run) == before
     assert lab.undo(wrongly) == 200
@@ -399,10 +402,11 @@ def test_only_labels_of_the_datasets_images_can_be_confirmed(lab: Lab) -> None:
     assert lab.undo(change) == 200
 
 
-def test_an_explanation_is_asked_for_and_given_up_on_request(lab: Lab) -> None:
+def test_an_explanation_is_requested_and_canceled(lab: Lab) -> None:
     place = f"{API}/jobs/{lab.run}/rows/1/explanation"
     assert lab.client.get(place).json() == {
         "state": "not-requested",
+        "job_id": None,
         "progress": None,
         "error": None,
         "fold": None,
@@ -420,16 +424,16 @@ def test_an_out_of_fold_prediction_is_explained_with_the_classifier_of_its_fold(
     folded = trained_here(lab.workspace, lab.cells, {**QUICK, "split.folds": 2}, "Two folds")
     run = Run(Path(lab.get(f"runs/{folded}")["folder"]))
     fold_of = {row.image_id: row.fold for row in run.split}
-    asked: dict[int, str] = {}
+    statuses: dict[int, str] = {}
     for k, row in enumerate(run.predictions):
         place = f"jobs/{folded}/rows/{k}/explanation"
         assert lab.get(place)["fold"] == fold_of[row.image_id]
-        asked.setdefault(fold_of[row.image_id] or 0, place)
-    assert set(asked) == {1, 2}
-    place = asked[2]
+        statuses.setdefault(fold_of[row.image_id] or 0, place)
+    assert set(statuses) == {1, 2}
+    place = statuses[2]
     lab.client.post(f"{API}/{place}")
-    known = until(lambda: (now := lab.get(place))["state"] in ("ready", "not-requested") and now, 600)
-    assert (known["state"], known["fold"]) == ("ready", 2), known
+    explanation = until(lambda: (now := lab.get(place))["state"] in ("ready", "not-requested") and now, 600)
+    assert (explanation["state"], explanation["fold"]) == ("ready", 2), explanation
     checked = run.fold(2).map_checks
     assert checked is not None
     assert checked.classifier == fingerprint_of(run.fold(2).classifier_folder)
@@ -442,12 +446,13 @@ def test_measured_images_of_runs_and_evaluations_are_explained_and_their_picture
     assert ended(lab.client, created["id"], what="evaluations")["state"] == "done"
     for place in (f"{API}/jobs/{job}/rows/0/explanation" for job in (lab.run, created["id"])):
         assert lab.client.post(place).json()["state"] in ("waiting", "running")
-        known = until(
+        explanation = until(
             lambda at=place: (now := lab.client.get(at).json())["state"] in ("ready", "not-requested") and now, 600
         )
-        assert known == {"state": "ready", "progress": None, "error": None, "fold": None, "seconds": None}
-        first, again = (lab.client.get(f"{place}/picture") for _ in range(2))
+        assert explanation.pop("job_id")
+        assert explanation == {"state": "ready", "progress": None, "error": None, "fold": None, "seconds": None}
+        first, second = (lab.client.get(f"{place}/picture") for _ in range(2))
         assert (first.status_code, first.headers["content-type"]) == (200, "image/png")
-        assert again.content == first.content
+        assert second.content == first.content
         assert lab.client.post(place).json()["state"] == "ready"
     assert Run(Path(lab.get(f"runs/{lab.run}")["folder"])).map_checks is not None

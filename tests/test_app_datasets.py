@@ -18,6 +18,7 @@ from PIL import Image
 from sqlalchemy import select, update
 
 from coverslip.cache import remove_stores_of
+from coverslip.images import unread_suffixes
 from coverslip.messages import text
 from coverslip.workspace.cleanup import delete_expired
 from coverslip.workspace.datasets import grouping, reading_images
@@ -44,18 +45,27 @@ def test_a_folder_is_opened_and_read(app: App, tmp_path: Path) -> None:
     (cells / "flat" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
     opened = app.send("POST", "datasets", {"sources": [{"path": str(cells)}], "group_pattern": r"slide\d"})
     assert opened["n_images"] == 13  # known before they are read
-    found = app.wait(opened["id"])
-    assert (found["state"], found["name"], found["kind"], found["n_unreadable"]) == ("ready", "cells", "folders", 1)
-    assert found["groups"] == {"by": "pattern", "value": r"slide\d", "n_groups": 3}  # none is named for the broken one
-    assert found["classes"] == [
+    dataset = app.wait(opened["id"])
+    assert (dataset["state"], dataset["name"], dataset["kind"], dataset["n_unreadable"]) == (
+        "ready",
+        "cells",
+        "folders",
+        1,
+    )
+    assert dataset["groups"] == {
+        "by": "pattern",
+        "value": r"slide\d",
+        "n_groups": 3,
+    }  # none is named for the broken one
+    assert dataset["classes"] == [
         {"name": "flat", "n": 7, "color_index": 0},
         {"name": "round", "n": 6, "color_index": 1},
     ]
-    assert len(found["thumbnail_images"]) == 12
-    assert app.get("datasets") == {"items": [found], "total": 1}
+    assert len(dataset["thumbnail_images"]) == 12
+    assert app.get("datasets") == {"items": [dataset], "total": 1}
 
 
-def test_faults_of_sources_are_told_at_once(app: App, tmp_path: Path) -> None:
+def test_faults_of_sources_are_reported_at_once(app: App, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     flat = save_cell(tmp_path / "flat" / "a.png", 1).parent
     for sources, code in [
@@ -75,9 +85,9 @@ def test_faults_of_sources_are_told_at_once(app: App, tmp_path: Path) -> None:
 
 def test_a_folder_without_classes_is_opened_to_be_labeled(app: App, tmp_path: Path) -> None:
     save_cell(tmp_path / "new" / "a.png", 1)
-    found = app.open(tmp_path / "new", is_labeled=False)
-    assert (found["kind"], found["n_images"], found["n_labeled"], found["classes"]) == ("files", 1, 0, [])
-    assert app.positions(f"datasets/{found['id']}", label="") == [0]
+    dataset = app.open(tmp_path / "new", is_labeled=False)
+    assert (dataset["kind"], dataset["n_images"], dataset["n_labeled"], dataset["classes"]) == ("files", 1, 0, [])
+    assert app.positions(f"datasets/{dataset['id']}", label="") == [0]
 
 
 def test_sets_are_unknown_by_other_ids(app: App) -> None:
@@ -89,7 +99,6 @@ def test_sets_are_unknown_by_other_ids(app: App) -> None:
         ("GET", "datasets/none/images?rows=1"),
         ("GET", "datasets/none/rows"),
         ("GET", "datasets/none/images/1"),
-        ("GET", "datasets/none/images/1/thumbnail"),
         ("GET", "datasets/none/sheet?rows=1"),
         ("GET", "datasets/none/inspection"),
         ("GET", "datasets/none/download/labels"),
@@ -101,13 +110,13 @@ def test_sets_are_unknown_by_other_ids(app: App) -> None:
 def test_names_are_kept_as_they_are(app: App, tmp_path: Path) -> None:
     names = ("<script>alert(1)</script>".replace("/", "\u2215"), 'say "cheese"', "two\nlines", "Zelle α'")
     cells = save_cells(tmp_path / "cells", names, n=3)
-    found = app.open(cells)
+    dataset = app.open(cells)
     shown = [name.replace("\n", r"\n") for name in names]  # a line end is no part of a class name
-    assert {each["name"] for each in found["classes"]} == set(shown)
+    assert {each["name"] for each in dataset["classes"]} == set(shown)
     for name in shown:
-        listed = app.get(f"datasets/{found['id']}/images", label=name)
+        listed = app.get(f"datasets/{dataset['id']}/images", label=name)
         assert [image["label"] for image in listed["items"]] == [name] * 3
-        first = app.client.get(f"/api/v1/datasets/{found['id']}/images/{listed['items'][0]['row_id']}")
+        first = app.client.get(f"/api/v1/datasets/{dataset['id']}/images/{listed['items'][0]['row_id']}")
         assert first.headers["content-type"] == "application/json"
 
 
@@ -118,12 +127,12 @@ def test_a_file_name_that_is_no_text_is_shown_and_read(app: App, tmp_path: Path)
         shutil.copy(cells / "round" / "slide0_0.png", odd)
     except OSError:
         pytest.skip("this file system takes UTF-8 names only")
-    found = app.open(cells)
-    listed = app.get(f"datasets/{found['id']}/images", search="cell\\xff")
+    dataset = app.open(cells)
+    listed = app.get(f"datasets/{dataset['id']}/images", search="cell\\xff")
     assert listed["items"][0]["path"] == "flat/cell\\xff.png"
-    assert found["n_unreadable"] == 0
+    assert dataset["n_unreadable"] == 0
     row = listed["items"][0]["row_id"]
-    assert app.client.get(f"/api/v1/datasets/{found['id']}/images/{row}/picture").status_code == 200
+    assert app.client.get(f"/api/v1/datasets/{dataset['id']}/images/{row}/picture").status_code == 200
 
 
 def test_images_are_filtered_sorted_and_paged(app: App, tmp_path: Path) -> None:
@@ -131,8 +140,8 @@ def test_images_are_filtered_sorted_and_paged(app: App, tmp_path: Path) -> None:
     shutil.copy(cells / "c2" / "slide0_0.png", cells / "c2" / "copy.png")
     shutil.copy(cells / "c2" / "slide1_1.png", cells / "c10" / "other.png")
     (cells / "c10" / "zbroken.png").write_bytes(b"no image")
-    found = app.open(cells, group_pattern=r"slide\d")
-    where = f"datasets/{found['id']}"
+    dataset = app.open(cells, group_pattern=r"slide\d")
+    where = f"datasets/{dataset['id']}"
     listed = app.get(f"{where}/images", limit=2000)["items"]
     rows = app.rows(where)
     assert [image["row_id"] for image in listed] == rows
@@ -172,7 +181,7 @@ def test_a_part_of_a_training_is_a_filter(app: App, tmp_path: Path) -> None:
 
     from coverslip.workspace.store.tables import jobs
 
-    found = app.open(save_cells(tmp_path / "cells", n=2))
+    dataset = app.open(save_cells(tmp_path / "cells", n=2))
     run = tmp_path / "home" / "runs" / "first"
     run.mkdir(parents=True)
     rows = "flat/slide0_0.png,a,flat,,,test,,\nround/slide1_1.png,b,round,,,train,,\n"
@@ -181,7 +190,7 @@ def test_a_part_of_a_training_is_a_filter(app: App, tmp_path: Path) -> None:
     values["choices"] = {}
     with app.home.engine.begin() as connection:
         connection.execute(insert(jobs).values(**values, state="ended", created=""))
-    where = f"datasets/{found['id']}"
+    where = f"datasets/{dataset['id']}"
     assert app.positions(where, part="test", run="r1") == [0]
     assert app.positions(where, part="train", run="r1") == [3]
     assert app.refused("GET", f"{where}/rows?part=test")["status"] == 422
@@ -193,8 +202,8 @@ def test_a_part_of_a_training_is_a_filter(app: App, tmp_path: Path) -> None:
 def test_groups_are_previewed_before_they_are_taken(app: App, tmp_path: Path) -> None:
     cells = save_cells(tmp_path / "cells", n=6)
     save_cell(cells / "flat" / "loose.png", 999)
-    found = app.open(cells)
-    where = f"datasets/{found['id']}"
+    dataset = app.open(cells)
+    where = f"datasets/{dataset['id']}"
     preview = app.get(f"{where}/group-preview", pattern=r"slide(\d)")
     assert (preview["n_groups"], preview["n_unmatched"]) == (3, 1)
     assert preview["examples"][0] == {"path": "flat/loose.png", "group": None, "start": None, "end": None}
@@ -216,8 +225,8 @@ def test_a_pattern_that_never_ends_is_ended(app: App, tmp_path: Path, monkeypatc
     monkeypatch.setattr(grouping, "_TIMEOUT_S", 1.5)
     save_cell(tmp_path / "cells" / "a" / f"{'a' * 60}!.png", 1)
     save_cell(tmp_path / "cells" / "b" / "b.png", 2)
-    found = app.open(tmp_path / "cells")
-    problem = app.refused("PATCH", f"datasets/{found['id']}", {"group_pattern": "(a+)+$"})
+    dataset = app.open(tmp_path / "cells")
+    problem = app.refused("PATCH", f"datasets/{dataset['id']}", {"group_pattern": "(a+)+$"})
     assert problem["code"] == "slow-group-pattern"
 
 
@@ -225,9 +234,9 @@ def test_a_table_gives_columns_groups_and_boxes(app: App, tmp_path: Path) -> Non
     save_cell(tmp_path / "field.png", 1, side=64)
     rows = [f"field.png,{'ab'[i % 2]},p{i // 4},{i},{i},20,20" for i in range(12)]
     (tmp_path / "cells.csv").write_text("\n".join(["path,label,patient,x,y,width,height", *rows]))
-    found = app.open(tmp_path / "cells.csv", group="patient")
-    where = f"datasets/{found['id']}"
-    assert (found["kind"], found["groups"]) == ("table", {"by": "column", "value": "patient", "n_groups": 3})
+    dataset = app.open(tmp_path / "cells.csv", group="patient")
+    where = f"datasets/{dataset['id']}"
+    assert (dataset["kind"], dataset["groups"]) == ("table", {"by": "column", "value": "patient", "n_groups": 3})
     assert app.get(f"{where}/columns")["items"] == ["patient"]  # no other use is known of it
     image = app.get(f"{where}/images")["items"][3]
     assert (image["width"], image["height"], image["group"]) == (20, 20, "p0")
@@ -236,7 +245,7 @@ def test_a_table_gives_columns_groups_and_boxes(app: App, tmp_path: Path) -> Non
     assert answer.text.splitlines()[4] == f'{tmp_path}/field.png,"field.png#box=3,3,20,20",b,p0,3,3,20,20'
 
 
-def test_boxes_do_not_tell_the_sizes_of_images_outside_the_roots(tmp_path: Path) -> None:
+def test_boxes_do_not_reveal_the_sizes_of_images_outside_the_roots(tmp_path: Path) -> None:
     from coverslip.workspace.store.workspace import open_workspace
 
     secret = save_cell(tmp_path / "secret" / "face.png", 1)
@@ -246,8 +255,8 @@ def test_boxes_do_not_tell_the_sizes_of_images_outside_the_roots(tmp_path: Path)
     rows = [f"{path},a,0,0,.5,.5" for path in (secret, "link.png", "own.png")]
     (mine / "cells.csv").write_text("\n".join(["path,label,x_rel,y_rel,width_rel,height_rel", *rows]) + "\n")
     app = App(open_workspace(tmp_path / "home", (mine,)))
-    found = app.open(mine / "cells.csv")
-    boxes = [image["image_id"].split("#")[1] for image in app.get(f"datasets/{found['id']}/images")["items"]]
+    dataset = app.open(mine / "cells.csv")
+    boxes = [image["image_id"].split("#")[1] for image in app.get(f"datasets/{dataset['id']}/images")["items"]]
     assert boxes == ["box=0,0,5000,5000", "box=0,0,5000,5000", "box=0,0,12,12"]
 
 
@@ -262,9 +271,9 @@ def test_images_that_a_table_names_outside_the_roots_are_never_read(tmp_path: Pa
         f"path,label\n{secret},a\n../secret/face.png,b\nround/link.png,a\nround/slide0_0.png,b\nflat/slide0_0.png,a\n"
     )
     app = App(open_workspace(tmp_path / "home", (mine,)))
-    found = app.open(mine / "cells.csv")
-    where = f"datasets/{found['id']}"
-    assert (found["n_images"], found["n_unreadable"]) == (5, 3)
+    dataset = app.open(mine / "cells.csv")
+    where = f"datasets/{dataset['id']}"
+    assert (dataset["n_images"], dataset["n_unreadable"]) == (5, 3)
     rows = app.rows(where)
     for row in rows[:3]:
         facts = app.get(f"{where}/images/{row}")
@@ -282,20 +291,20 @@ def test_images_that_a_table_names_outside_the_roots_are_never_read(tmp_path: Pa
 @pytest.mark.slow
 def test_labels_and_names_are_there_after_a_restart(app: App, tmp_path: Path) -> None:
     cells = save_cells(tmp_path / "cells")
-    found = app.open(cells)
-    where = f"datasets/{found['id']}"
+    dataset = app.open(cells)
+    where = f"datasets/{dataset['id']}"
     change = app.label(where, [0, 1], "odd")["change"]
     app.send("PATCH", where, {"name": "My cells"})
     before = app.get(where)
-    again = App(workspace_in(tmp_path))
-    assert again.get(where) == before
-    assert again.positions(f"{where}", label="odd") == [0, 1]
-    assert again.undo(where, change)["rows"] == again.rows(where)[:2]
-    assert again.positions(f"{where}", label="odd") == []
+    restarted = App(workspace_in(tmp_path))
+    assert restarted.get(where) == before
+    assert restarted.positions(f"{where}", label="odd") == [0, 1]
+    assert restarted.undo(where, change)["rows"] == restarted.rows(where)[:2]
+    assert restarted.positions(f"{where}", label="odd") == []
 
 
 @pytest.mark.slow
-def test_a_server_killed_while_reading_goes_on_when_it_starts_again(tmp_path: Path) -> None:
+def test_a_server_killed_while_reading_resumes_when_it_starts_again(tmp_path: Path) -> None:
     cells = save_cells(tmp_path / "cells", n=60)
     script = f"""
 import os, sys
@@ -318,22 +327,22 @@ home.background.wait_all()
     app = App(workspace_in(tmp_path))
     with sqlite3.connect(tmp_path / "home" / "workspace.sqlite") as connection:
         assert connection.execute("SELECT state FROM datasets").fetchall() == [("reading",)]
-    reading_images.begin(app.home)
-    found = app.wait(app.get("datasets")["items"][0]["id"])
-    assert (found["state"], found["n_images"], found["n_unreadable"]) == ("ready", 120, 0)
-    assert app.get(f"datasets/{found['id']}/inspection")["n_readable"] == 120
+    with app.client:  # a server resumes it when it starts
+        dataset = app.wait(app.get("datasets")["items"][0]["id"])
+        assert (dataset["state"], dataset["n_images"], dataset["n_unreadable"]) == ("ready", 120, 0)
+        assert app.get(f"datasets/{dataset['id']}/inspection")["n_readable"] == 120
 
 
 @pytest.mark.slow
 def test_labels_survive_reading_again_when_images_come_and_go(app: App, tmp_path: Path) -> None:
     cells = save_cells(tmp_path / "cells")
-    found = app.open(cells)
-    where = f"datasets/{found['id']}"
+    dataset = app.open(cells)
+    where = f"datasets/{dataset['id']}"
     change = app.label(where, [1, 2, 7], "odd")["change"]
     (cells / "flat" / "slide1_1.png").unlink()
     save_cell(cells / "flat" / "a_new.png", 500)
     app.send("POST", f"{where}/refresh")
-    assert app.wait(found["id"])["n_images"] == 12
+    assert app.wait(dataset["id"])["n_images"] == 12
     odd = app.get(f"{where}/images", label="odd")["items"]
     assert [image["image_id"] for image in odd] == ["flat/slide0_3.png", "round/slide0_3.png"]
     assert [image["label_before"] for image in odd] == ["flat", "round"]
@@ -345,16 +354,16 @@ def test_labels_survive_reading_again_when_images_come_and_go(app: App, tmp_path
 @pytest.mark.slow
 def test_what_cannot_be_read_any_more_says_so_and_stays(app: App, tmp_path: Path) -> None:
     cells = save_cells(tmp_path / "cells")
-    found = app.open(cells)
-    where = f"datasets/{found['id']}"
+    dataset = app.open(cells)
+    where = f"datasets/{dataset['id']}"
     app.label(where, [0], "odd")
     app.home.background.wait_all()
-    remove_stores_of(found["id"])
+    remove_stores_of(dataset["id"])
     cells.rename(tmp_path / "moved")
     assert app.refused("POST", f"{where}/refresh")["code"] == "missing-source"
     assert app.positions(f"{where}", label="odd") == [0]
     first = app.rows(where)[0]
-    for picture in (f"images/{first}/thumbnail?v=1", f"sheet?rows={first}&v=1"):  # blank, and asked for again
+    for picture in (f"sheet?rows={first}&v=1", f"sheet?rows={first},{first}&v=1"):  # blank, and asked for again
         answer = app.client.get(f"/api/v1/{where}/{picture}")
         assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
     (tmp_path / "moved").rename(cells)
@@ -365,8 +374,8 @@ def test_what_cannot_be_read_any_more_says_so_and_stays(app: App, tmp_path: Path
 
 
 def test_classes_are_ordered_and_planned(app: App, tmp_path: Path) -> None:
-    found = app.open(save_cells(tmp_path / "cells", ("a", "b", "c"), n=3))
-    where = f"datasets/{found['id']}"
+    dataset = app.open(save_cells(tmp_path / "cells", ("a", "b", "c"), n=3))
+    where = f"datasets/{dataset['id']}"
     changed = app.send("PATCH", where, {"classes": ["c", "new"]})
     assert [each["name"] for each in changed["classes"]] == ["c", "new", "a", "b"]
     planned = app.send("PATCH", where, {"class_plan": {"merge": {"ab": ["a", "b"]}}})
@@ -385,29 +394,29 @@ def test_checks_see_classes_as_trainings_do_and_copies_stay_found(app: App, tmp_
     where = f"datasets/{app.open(cells)['id']}"
     app.home.background.wait_all()
 
-    def told() -> tuple[dict[str, int], dict[str, int], int]:
+    def checks() -> tuple[dict[str, int], dict[str, int], int]:
         """Images of each class; images that findings of equal pixels name; those that the gallery calls conflicting."""
-        found = app.get(f"{where}/inspection")
-        assert found["are_copies_known"]
-        assert not found["is_searching_duplicates"]
+        inspection = app.get(f"{where}/inspection")
+        assert inspection["are_copies_known"]
+        assert not inspection["is_searching_duplicates"]
         codes = ("conflicting-labels", "duplicates")
-        named = {each["code"]: len(each["images"][0]) for each in found["findings"] if each["code"] in codes}
-        assert [*found["removable_duplicates"].get("duplicates", [])] == spare
-        return found["classes"], named, len(app.rows(f"{where}", only="conflicting"))
+        named = {each["code"]: len(each["images"][0]) for each in inspection["findings"] if each["code"] in codes}
+        assert [*inspection["removable_duplicates"].get("duplicates", [])] == duplicates
+        return inspection["classes"], named, len(app.rows(f"{where}", only="conflicting"))
 
-    spare: list[str] = []
-    assert told() == ({"a": 3, "b": 4, "c": 3}, {"conflicting-labels": 2}, 2)
-    spare = app.ids(where, [3])  # the copy is of the same class as what it is a copy of
+    duplicates: list[str] = []
+    assert checks() == ({"a": 3, "b": 4, "c": 3}, {"conflicting-labels": 2}, 2)
+    duplicates = app.ids(where, [3])  # the copy is of the same class as what it is a copy of
     app.send("PATCH", where, {"class_plan": {"merge": {"ab": ["a", "b"]}}})
-    assert told() == ({"ab": 7, "c": 3}, {"duplicates": 2}, 0)
+    assert checks() == ({"ab": 7, "c": 3}, {"duplicates": 2}, 0)
     change = app.label(where, [3], "c")["change"]
-    spare = []
-    assert told() == ({"ab": 6, "c": 4}, {"conflicting-labels": 2}, 2)
+    duplicates = []
+    assert checks() == ({"ab": 6, "c": 4}, {"conflicting-labels": 2}, 2)
     app.undo(where, change)
     app.send("PATCH", where, {"class_plan": {"drop": ["b"], "rename": {"c": "d"}}})  # the copy is not trained on
-    assert told() == ({"a": 3, "d": 3}, {"duplicates": 2}, 0)
+    assert checks() == ({"a": 3, "d": 3}, {"duplicates": 2}, 0)
     app.send("PATCH", where, {"class_plan": {}})
-    assert told() == ({"a": 3, "b": 4, "c": 3}, {"conflicting-labels": 2}, 2)
+    assert checks() == ({"a": 3, "b": 4, "c": 3}, {"conflicting-labels": 2}, 2)
 
 
 @pytest.mark.exhaustive
@@ -416,36 +425,38 @@ def test_the_split_is_that_of_a_training(app: App, tmp_path: Path) -> None:
     from coverslip.datasets import open_dataset, scan_images, split_images
 
     cells = save_cells(tmp_path / "cells", ("a", "b"), n=60)
-    found = app.open(cells)
-    told = app.send("POST", f"datasets/{found['id']}/split-preview", {"recipe": {"seed": 7, "split": {"val": 0.1}}})
+    dataset = app.open(cells)
+    preview = app.send(
+        "POST", f"datasets/{dataset['id']}/split-preview", {"recipe": {"seed": 7, "split": {"val": 0.1}}}
+    )
     data = open_dataset(cells)
     split = split_images(data, scan_images(data), val=0.1, test=0.2, seed=7)
-    assert {part["part"]: part["n"] for part in told["parts"]} == {
+    assert {part["part"]: part["n"] for part in preview["parts"]} == {
         part: split.parts.count(part) for part in ("train", "val", "test", "excluded")
     }
     few = app.open(save_cells(tmp_path / "few", ("a", "b"), n=10))
-    told = app.send("POST", f"datasets/{few['id']}/split-preview", {"recipe": {}})
-    assert told["n_folds"] == 5
-    assert sum(fold["n"] for fold in told["folds"]) == 20
+    preview = app.send("POST", f"datasets/{few['id']}/split-preview", {"recipe": {}})
+    assert preview["n_folds"] == 5
+    assert sum(fold["n"] for fold in preview["folds"]) == 20
     assert app.refused("POST", f"datasets/{few['id']}/split-preview", {"recipe": {"epoch": 3}})["status"] == 422
-    refused = app.refused("POST", f"datasets/{found['id']}/split-preview", {"recipe": {"positive_class": "c"}})
+    refused = app.refused("POST", f"datasets/{dataset['id']}/split-preview", {"recipe": {"positive_class": "c"}})
     assert (refused["status"], [fault["field"] for fault in refused["errors"]]) == (422, ["positive_class"])
 
 
 def test_a_recipe_that_is_not_valid_names_each_key(app: App, tmp_path: Path) -> None:
     where = f"datasets/{app.open(save_cells(tmp_path / 'cells'))['id']}/split-preview"
-    recipe = {"epochs": "many", "split.val": 2, "plane": "all", "learning_rate": -1, "augment": {"zoooom": 1}}
-    told = app.refused("POST", where, {"recipe": recipe})
-    assert told["status"] == 422
-    assert {one["field"]: one["message"] for one in told["errors"]} == {
+    recipe = {"epochs": "many", "split.val": 2, "images.z": "all", "learning_rate": -1, "augment": {"zoooom": 1}}
+    problem = app.refused("POST", where, {"recipe": recipe})
+    assert problem["status"] == 422
+    assert {error["field"]: error["message"] for error in problem["errors"]} == {
         "epochs": "epochs = 'many': it must be auto, or a whole number from 1 to 10,000",
         "split.val": "split.val = 2: it must be less than 1",
-        "plane": f"plane = 'all': {text('recipe-value', key='plane')}",
+        "images.z": f"images.z = 'all': {text('recipe-value', key='images_z')}",
         "learning_rate": "learning_rate = -1: it must be more than 0",
         "augment.zoooom": "there is no key 'augment.zoooom' (did you mean 'augment.zoom'?)",
     }
     whole = app.refused("POST", where, {"recipe": {"split.val": 0.6, "split.test": 0.5}})
-    assert [one["field"] for one in whole["errors"]] == ["split"]
+    assert [error["field"] for error in whole["errors"]] == ["split"]
     assert app.send("POST", where, {"recipe": {"split.folds": 0}})["n_folds"] == 0
 
 
@@ -460,46 +471,50 @@ def test_labels_of_very_many_images_are_given_at_once(app: App, tmp_path: Path) 
     assert app.refused("POST", f"{where}/labels", content=content)["status"] == 413
 
 
-def test_what_is_still_being_read_is_not_told(app: App, tmp_path: Path) -> None:
-    found = app.open(save_cells(tmp_path / "cells"))
+def test_what_is_still_being_read_is_not_reported(app: App, tmp_path: Path) -> None:
+    dataset = app.open(save_cells(tmp_path / "cells"))
     with sqlite3.connect(tmp_path / "home" / "workspace.sqlite") as connection:
         connection.execute("UPDATE datasets SET state = 'reading'")  # as a server that was killed leaves it
     for method, what in [("GET", "inspection"), ("POST", "split-preview"), ("POST", "augmentation-preview")]:
-        assert app.refused(method, f"datasets/{found['id']}/{what}", {} if method == "POST" else None)["status"] == 409
+        assert (
+            app.refused(method, f"datasets/{dataset['id']}/{what}", {} if method == "POST" else None)["status"] == 409
+        )
     reading_images.begin(app.home)  # as a server that starts
-    assert {**app.wait(found["id"]), "revision": found["revision"]} == found
+    assert {**app.wait(dataset["id"]), "revision": dataset["revision"]} == dataset
 
 
 def test_the_inspection_follows_the_labels(app: App, tmp_path: Path) -> None:
-    found = app.open(save_cells(tmp_path / "cells"))
-    where = f"datasets/{found['id']}"
+    dataset = app.open(save_cells(tmp_path / "cells"))
+    where = f"datasets/{dataset['id']}"
     assert app.get(f"{where}/inspection")["classes"] == {"flat": 6, "round": 6}
     app.label(where, [0], "round")
     assert app.get(f"{where}/inspection")["classes"] == {"flat": 5, "round": 7}
 
 
-def test_a_set_is_forgotten_and_its_files_stay(app: App, tmp_path: Path) -> None:
+def test_a_dataset_is_removed_from_the_list_and_its_files_stay(app: App, tmp_path: Path) -> None:
     cells = save_cells(tmp_path / "cells")
-    found = app.open(cells)
-    assert app.client.get(f"/api/v1/datasets/{found['id']}/images/{found['thumbnail_images'][0]}").status_code == 200
-    app.send("DELETE", f"datasets/{found['id']}")
+    dataset = app.open(cells)
+    assert (
+        app.client.get(f"/api/v1/datasets/{dataset['id']}/images/{dataset['thumbnail_images'][0]}").status_code == 200
+    )
+    app.send("DELETE", f"datasets/{dataset['id']}")
     assert app.get("datasets")["total"] == 0
-    assert app.refused("GET", f"datasets/{found['id']}")["status"] == 404
+    assert app.refused("GET", f"datasets/{dataset['id']}")["status"] == 404
     delete_expired(app.home, threading.Event())
     with app.home.engine.begin() as connection:
-        assert connection.execute(select(datasets.c.id)).scalars().all() == [found["id"]]  # for 30 days
+        assert connection.execute(select(datasets.c.id)).scalars().all() == [dataset["id"]]  # for 30 days
         connection.execute(update(datasets).values(removed="2026-01-01T00:00:00+00:00"))
     delete_expired(app.home, threading.Event())
-    assert app.refused("POST", f"datasets/{found['id']}/restore")["status"] == 404
+    assert app.refused("POST", f"datasets/{dataset['id']}/restore")["status"] == 404
     assert len(list(cells.rglob("*.png"))) == 12
     with sqlite3.connect(tmp_path / "home" / "workspace.sqlite") as connection:
         for table in ("images", "image_facts", "image_colors", "label_changes", "changed_labels"):
             assert connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone() == (0,)
 
 
-def test_a_forgotten_set_comes_back_with_its_labels(app: App, tmp_path: Path) -> None:
-    found = app.open(save_cells(tmp_path / "cells"))
-    where = f"datasets/{found['id']}"
+def test_a_removed_dataset_is_restored_with_its_labels(app: App, tmp_path: Path) -> None:
+    dataset = app.open(save_cells(tmp_path / "cells"))
+    where = f"datasets/{dataset['id']}"
     app.label(where, [0], "round")
     before = app.get(where)
     app.send("DELETE", where)
@@ -508,20 +523,20 @@ def test_a_forgotten_set_comes_back_with_its_labels(app: App, tmp_path: Path) ->
     assert app.get(f"{where}/images")["items"][0]["label"] == "round"
 
 
-def test_a_set_that_a_training_waits_for_is_not_forgotten(app: App, tmp_path: Path) -> None:
+def test_a_dataset_that_a_training_waits_for_is_not_removed(app: App, tmp_path: Path) -> None:
     from sqlalchemy import insert
 
     from coverslip.workspace.store.tables import jobs
 
-    found = app.open(save_cells(tmp_path / "cells"))
+    dataset = app.open(save_cells(tmp_path / "cells"))
     values = {"id": "r", "kind": "train", "name": "first", "dataset_name": "", "folder": str(tmp_path), "command": []}
     values["choices"] = {}
     with app.home.engine.begin() as connection:
-        connection.execute(insert(jobs).values(**values, state="queued", created="", dataset_id=found["id"]))
-    assert app.refused("DELETE", f"datasets/{found['id']}")["status"] == 409
+        connection.execute(insert(jobs).values(**values, state="queued", created="", dataset_id=dataset["id"]))
+    assert app.refused("DELETE", f"datasets/{dataset['id']}")["status"] == 409
     with app.home.engine.begin() as connection:
         connection.execute(update(jobs).values(state="removed"))
-    app.send("DELETE", f"datasets/{found['id']}")
+    app.send("DELETE", f"datasets/{dataset['id']}")
 
 
 @pytest.mark.exhaustive
@@ -557,14 +572,16 @@ def test_more_images_than_there_can_be_are_refused(app: App) -> None:
 
 
 @pytest.mark.parametrize(
-    ("grouped", "asked"), [({"group": "slide"}, "group_pattern"), ({"group_pattern": r"\d"}, "group")]
+    ("grouped", "requested"), [({"group": "slide"}, "group_pattern"), ({"group_pattern": r"\d"}, "group")]
 )
-def test_no_groups_means_none_however_they_came(app: App, tmp_path: Path, grouped: dict[str, str], asked: str) -> None:
+def test_no_groups_means_none_however_they_came(
+    app: App, tmp_path: Path, grouped: dict[str, str], requested: str
+) -> None:
     rows = [f"{save_cell(tmp_path / 'cells' / f'{k}.png', k).name},{'ab'[k % 2]},s{k // 2}" for k in range(6)]
     (tmp_path / "cells" / "table.csv").write_text("\n".join(["path,label,slide", *rows]))
-    found = app.open(tmp_path / "cells" / "table.csv", **grouped)
-    assert found["groups"]["n_groups"] > 0
-    changed = app.send("PATCH", f"datasets/{found['id']}", {asked: None})
+    dataset = app.open(tmp_path / "cells" / "table.csv", **grouped)
+    assert dataset["groups"]["n_groups"] > 0
+    changed = app.send("PATCH", f"datasets/{dataset['id']}", {requested: None})
     assert changed["groups"] == {"by": None, "value": None, "n_groups": 0}
 
 
@@ -585,15 +602,15 @@ def test_a_split_that_a_training_would_refuse_is_said_before(app: App, tmp_path:
         save_cell(tmp_path / "cells" / f"{k}.png", k)
         rows.append(f"{k}.png,{'round' if k % 2 else 'flat'},slide{k // 4},{('train', 'test', 'val')[k % 3]}")
     (tmp_path / "cells" / "table.csv").write_text("\n".join(rows))
-    found = app.open(tmp_path / "cells" / "table.csv")
-    asked = {"recipe": {"split": {"folds": 0}}}
-    told = app.send("POST", f"datasets/{found['id']}/split-preview", asked)
-    assert told["refusal"]["remedies"] == [{"kind": "allow-leakage"}]
-    assert app.refused("POST", "runs", {"dataset_id": found["id"], **asked})["code"] == "leaking-split"
+    dataset = app.open(tmp_path / "cells" / "table.csv")
+    request = {"recipe": {"split": {"folds": 0}}}
+    preview = app.send("POST", f"datasets/{dataset['id']}/split-preview", request)
+    assert preview["refusal"]["remedies"] == [{"kind": "allow-leakage"}]
+    assert app.refused("POST", "runs", {"dataset_id": dataset["id"], **request})["code"] == "leaking-split"
     assert app.get("runs")["total"] == 0
-    told = app.send("POST", f"datasets/{found['id']}/split-preview", {**asked, "allow_leakage": True})
-    assert told["refusal"] is None
-    assert "leakage" in [note["code"] for note in told["notes"]]
+    preview = app.send("POST", f"datasets/{dataset['id']}/split-preview", {**request, "allow_leakage": True})
+    assert preview["refusal"] is None
+    assert "leakage" in [note["code"] for note in preview["notes"]]
 
 
 @pytest.mark.parametrize(
@@ -606,10 +623,10 @@ def test_a_training_that_nothing_would_be_left_to_test_is_refused_before_a_job_b
     cells = save_cells(tmp_path / "cells", n=10)
     for i, path in enumerate(sorted(cells.rglob("*.png"))):
         path.rename(path.with_name(f"cell_{i}.png"))
-    found = app.open(cells)
-    where = f"datasets/{found['id']}/split-preview"
+    dataset = app.open(cells)
+    where = f"datasets/{dataset['id']}/split-preview"
     assert app.refused("POST", where, {"recipe": recipe})["code"] == code
-    assert app.refused("POST", "runs", {"dataset_id": found["id"], "recipe": recipe})["code"] == code
+    assert app.refused("POST", "runs", {"dataset_id": dataset["id"], "recipe": recipe})["code"] == code
     assert app.get("runs")["total"] == 0
 
 
@@ -617,11 +634,16 @@ def test_a_training_that_nothing_would_be_left_to_test_is_refused_before_a_job_b
 @pytest.mark.exhaustive  # test_app_flows.py has the app draw the new ones, test_cli_job.py the demo all of them
 def test_sample_images_are_drawn_once(app: App) -> None:
     assert app.send("POST", "samples")["state"] == "reading"
-    found = app.wait("samples")
-    assert (found["kind"], found["n_images"], found["groups"]["n_groups"]) == ("samples", 480, 60)
-    assert app.send("POST", "samples") == found
+    dataset = app.wait("samples")
+    assert (dataset["kind"], dataset["n_images"], dataset["groups"]["n_groups"]) == ("samples", 480, 60)
+    assert app.send("POST", "samples") == dataset
     new = app.wait("samples-new")
     assert (new["n_images"], new["n_unreadable"], new["is_labeled"]) == (24, 1, False)
+
+
+# Two are broken; those of the extra formats are read if their readers are installed.
+N_OF_SUFFIX = {".dcm": 14, ".nd2": 5, ".lif": 2, ".oib": 1, ".czi": 1}
+N_UNREADABLE = 2 + sum(n for suffix, n in N_OF_SUFFIX.items() if suffix in unread_suffixes())
 
 
 @pytest.mark.slow
@@ -634,7 +656,7 @@ def test_sample_images_are_drawn_once(app: App) -> None:
         pytest.param(
             "chromosomes_gband", "images.csv", {"group": "cell"}, 2806, 24, None, 0, marks=pytest.mark.exhaustive
         ),
-        ("microscope_formats", "", {"is_labeled": False}, 47, 0, 0, 25),
+        ("microscope_formats", "", {"is_labeled": False}, 47, 0, 0, N_UNREADABLE),
     ],
 )
 def test_real_sets_are_read(
@@ -648,16 +670,16 @@ def test_real_sets_are_read(
     n_groups: int | None,
     n_unreadable: int,
 ) -> None:
-    found = shared_app.open(shared_data(name) / source, **choices)
+    dataset = shared_app.open(shared_data(name) / source, **choices)
     title = f"{Path(source).stem} ({name})" if source else name
-    assert (found["state"], found["name"], found["n_images"]) == ("ready", title, n_images)
-    assert (len(found["classes"]), found["n_unreadable"]) == (n_classes, n_unreadable)
-    assert found["groups"]["n_groups"] == n_groups if n_groups is not None else found["groups"]["n_groups"] > 3
-    where = f"/api/v1/datasets/{found['id']}"
-    rows = shared_app.rows(f"datasets/{found['id']}", limit=40)
+    assert (dataset["state"], dataset["name"], dataset["n_images"]) == ("ready", title, n_images)
+    assert (len(dataset["classes"]), dataset["n_unreadable"]) == (n_classes, n_unreadable)
+    assert dataset["groups"]["n_groups"] == n_groups if n_groups is not None else dataset["groups"]["n_groups"] > 3
+    where = f"/api/v1/datasets/{dataset['id']}"
+    rows = shared_app.rows(f"datasets/{dataset['id']}", limit=40)
     sheet = shared_app.client.get(f"{where}/sheet", params={"rows": ",".join(map(str, rows))})
     assert sheet.status_code == 200
-    for row in found["thumbnail_images"][:3]:
+    for row in dataset["thumbnail_images"][:3]:
         assert shared_app.client.get(f"{where}/images/{row}/picture").status_code == 200
 
 
@@ -685,13 +707,13 @@ def test_ways_to_group_are_proposed_unasked_and_a_training_would_begin_with_each
         rows.append(f"{name},{label},P{patient},{k}")
     table = tmp_path / "cells" / "table.csv"
     table.write_text("\n".join(rows))
-    found = app.open(tmp_path / "cells")
-    proposed = app.get(f"datasets/{found['id']}/group-suggestions")["items"]
+    dataset = app.open(tmp_path / "cells")
+    proposed = app.get(f"datasets/{dataset['id']}/group-suggestions")["items"]
     assert (12, "p") in [(each["n_groups"], each["example"][0]) for each in proposed]
     assert 2 not in [each["n_groups"] for each in proposed], "the classes"
     for each in proposed:
-        asked = {"dataset_id": found["id"], "recipe": {"group": each["pattern"]}}
-        assert app.send("POST", "runs", asked)["state"] in ("queued", "starting", "running")
+        request = {"dataset_id": dataset["id"], "recipe": {"group": each["pattern"]}}
+        assert app.send("POST", "runs", request)["state"] in ("queued", "starting", "running")
     with_columns = app.open(table)
     offered = app.get(f"datasets/{with_columns['id']}/group-suggestions")["items"]
     assert offered[0]["column"] == "patient"
@@ -699,6 +721,7 @@ def test_ways_to_group_are_proposed_unasked_and_a_training_would_begin_with_each
     assert not {"path", "label", "file_number"} & {each["column"] for each in offered}
 
 
+@pytest.mark.exhaustive
 def test_columns_are_offered_as_groups_coarsest_first_with_the_evidence(app: App, tmp_path: Path) -> None:
     """Cells of eight cases, four cells a case; images of a case share their brightness."""
     rows = ["path,label,cell,case"]

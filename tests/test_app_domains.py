@@ -38,8 +38,8 @@ def changed(app: App, dataset_id: str, *named: tuple[Path, str | None]) -> Any:
     return app.wait(dataset_id)
 
 
-def counts(found: Any) -> dict[str, int]:
-    return {domain["name"]: domain["n"] for domain in found["domains"]}
+def counts(dataset: Any) -> dict[str, int]:
+    return {domain["name"]: domain["n"] for domain in dataset["domains"]}
 
 
 @pytest.fixture
@@ -52,13 +52,13 @@ def labs(tmp_path: Path) -> tuple[Path, Path]:
 
 def test_each_folder_is_a_domain_of_the_name_it_was_given(app: App, labs: tuple[Path, Path]) -> None:
     here, there = labs
-    found = opened(app, (here, "Basel"), (there, None))
-    assert (found["state"], found["n_images"], counts(found)) == ("ready", 18, {"Basel": 6, "cells-2": 12})
-    assert found["sources"] == [
+    dataset = opened(app, (here, "Basel"), (there, None))
+    assert (dataset["state"], dataset["n_images"], counts(dataset)) == ("ready", 18, {"Basel": 6, "cells-2": 12})
+    assert dataset["sources"] == [
         {"path": str(here), "is_made": False, "is_missing": False, "domain": "Basel", "domains": ["Basel"]},
         {"path": str(there), "is_made": False, "is_missing": False, "domain": None, "domains": ["cells-2"]},
     ]
-    shown = app.get(f"datasets/{found['id']}/images", domain="Basel")
+    shown = app.get(f"datasets/{dataset['id']}/images", domain="Basel")
     assert len(shown["items"]) == 6
     assert {image["domain"] for image in shown["items"]} == {"Basel"}
 
@@ -75,8 +75,8 @@ def test_one_folder_may_have_a_name_too(app: App, labs: tuple[Path, Path]) -> No
 
 def test_folders_without_labels_have_domains_too(app: App, labs: tuple[Path, Path]) -> None:
     here, there = labs
-    found = opened(app, (here / "round", "Basel"), (there / "flat", "Bern"), is_labeled=False)
-    assert (counts(found), found["n_labeled"]) == ({"Basel": 3, "Bern": 6}, 0)
+    dataset = opened(app, (here / "round", "Basel"), (there / "flat", "Bern"), is_labeled=False)
+    assert (counts(dataset), dataset["n_labeled"]) == ({"Basel": 3, "Bern": 6}, 0)
 
 
 def test_a_place_that_is_given_twice_is_refused(app: App, labs: tuple[Path, Path]) -> None:
@@ -85,7 +85,7 @@ def test_a_place_that_is_given_twice_is_refused(app: App, labs: tuple[Path, Path
 
 
 @pytest.mark.slow
-def test_a_folder_can_be_added_and_left_out_and_labels_come_back(app: App, labs: tuple[Path, Path]) -> None:
+def test_a_folder_can_be_added_and_excluded_and_labels_come_back(app: App, labs: tuple[Path, Path]) -> None:
     here, there = labs
     dataset_id = opened(app, (here, None))["id"]
     app.label(f"datasets/{dataset_id}", [0], "odd")
@@ -96,14 +96,14 @@ def test_a_folder_can_be_added_and_left_out_and_labels_come_back(app: App, labs:
 
     alone = changed(app, dataset_id, (here, "Basel"))
     assert (counts(alone), alone["n_label_changes"]) == ({"Basel": 6}, 1)
-    again = changed(app, dataset_id, (there, "Berne"), (here, "Basel"))
-    assert (counts(again), again["n_label_changes"]) == ({"Basel": 6, "Berne": 12}, 3)
+    changed_dataset = changed(app, dataset_id, (there, "Berne"), (here, "Basel"))
+    assert (counts(changed_dataset), changed_dataset["n_label_changes"]) == ({"Basel": 6, "Berne": 12}, 3)
     assert len(app.rows(f"datasets/{dataset_id}", label="torn", domain="Berne")) == 2
     assert len(app.rows(f"datasets/{dataset_id}", label="odd", domain="Basel")) == 1
 
 
 @pytest.mark.slow
-def test_confirmed_labels_outlive_folders_that_are_added_and_left_out(app: App, labs: tuple[Path, Path]) -> None:
+def test_confirmed_labels_outlive_folders_that_are_added_and_excluded(app: App, labs: tuple[Path, Path]) -> None:
     here, there = labs
     dataset_id = opened(app, (here, None))["id"]
     app.send(
@@ -132,16 +132,16 @@ def test_labels_outlive_a_folder_that_was_away(app: App, labs: tuple[Path, Path]
     assert app.wait(dataset_id)["n_label_changes"] == 1
     shutil.move(here.parent / "away", here / "flat")
     app.send("POST", f"datasets/{dataset_id}/refresh")
-    found = app.wait(dataset_id)
-    assert (found["n_label_changes"], found["classes"][-1]) == (2, {"name": "odd", "n": 2, "color_index": 2})
+    dataset = app.wait(dataset_id)
+    assert (dataset["n_label_changes"], dataset["classes"][-1]) == (2, {"name": "odd", "n": 2, "color_index": 2})
 
 
 def test_a_fault_of_a_new_folder_changes_nothing(app: App, labs: tuple[Path, Path], tmp_path: Path) -> None:
-    found = opened(app, (labs[0], "Basel"))
+    dataset = opened(app, (labs[0], "Basel"))
     (tmp_path / "empty").mkdir()
     body = {"name": "other", "sources": sources_of((labs[0], None), (tmp_path / "empty", None))}
-    assert app.refused("PATCH", f"datasets/{found['id']}", body)["status"] == 422
-    assert app.get(f"datasets/{found['id']}") == found
+    assert app.refused("PATCH", f"datasets/{dataset['id']}", body)["status"] == 422
+    assert app.get(f"datasets/{dataset['id']}") == dataset
 
 
 @pytest.mark.slow
@@ -158,14 +158,14 @@ def test_images_are_added_to_the_samples_and_removed_again(app: App, labs: tuple
 
 def test_a_training_gets_the_domains_by_their_names(app: App, labs: tuple[Path, Path]) -> None:
     here, there = labs
-    found = opened(app, (here, None), (there, None))
-    assert training_images(app.home, found["id"]).sources == [str(here), str(there)]
-    assert counts(changed(app, found["id"], (here, "Basel"), (there, "Bern"))) == {"Basel": 6, "Bern": 12}
-    (table,) = training_images(app.home, found["id"]).sources
+    dataset = opened(app, (here, None), (there, None))
+    assert training_images(app.home, dataset["id"]).sources == [str(here), str(there)]
+    assert counts(changed(app, dataset["id"], (here, "Basel"), (there, "Bern"))) == {"Basel": 6, "Bern": 12}
+    (table,) = training_images(app.home, dataset["id"]).sources
     read = open_dataset(table)
     assert [record.domain for record in read.records] == ["Basel"] * 6 + ["Bern"] * 12
-    known = app.get(f"datasets/{found['id']}/images", limit=100)["items"]
-    assert [record.image_id for record in read.records] == [image["image_id"] for image in known]
+    images = app.get(f"datasets/{dataset['id']}/images", limit=100)["items"]
+    assert [record.image_id for record in read.records] == [image["image_id"] for image in images]
 
 
 def test_names_of_domains_are_kept_with_how_images_were_opened(labs: tuple[Path, Path]) -> None:

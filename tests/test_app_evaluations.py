@@ -44,8 +44,8 @@ class Lab:
     def get(self, path: str) -> Json:
         answer = self.client.get(f"{API}/{path}")
         assert answer.status_code == 200, answer.text
-        found: Json = answer.json()
-        return found
+        body: Json = answer.json()
+        return body
 
     def evaluate(self, dataset_id: str) -> Json:
         answer = self.client.post(f"{API}/runs/{self.run}/evaluations", json={"dataset_id": dataset_id})
@@ -79,15 +79,15 @@ def other(lab: Lab) -> Json:
 def test_an_evaluation_gives_the_numbers_of_the_labels_as_corrected_in_the_app(lab: Lab, other: Json) -> None:
     assert (other["state"], other["name"], other["run_name"]) == ("done", "other day", "First")
     assert (other["n"], other["n_used_in_training"], other["error"]) == (30, 0, None)
-    found = lab.get(f"evaluations/{other['id']}/results")
-    assert found["metrics"] == json.loads((Path(other["folder"]) / "metrics.json").read_text(encoding="utf-8"))
-    assert "30 images of the external test set" in found["headline"]
-    assert found["tested_on"] == "the images of “other day”"
-    assert other["headline"]["value"] == found["metrics"]["metrics"]["macro_f1"]["value"]
-    assert [sum(row) for row in found["confusion"]["counts"]] == [9, 11, 10]  # one is called large by now
-    assert [one["n"] for one in found["per_class"]] == [9, 11, 10]
-    assert found["calibration"]["after"]
-    assert lab.get(f"evaluations/{other['id']}/results") == found  # from the cache
+    results = lab.get(f"evaluations/{other['id']}/results")
+    assert results["metrics"] == json.loads((Path(other["folder"]) / "metrics.json").read_text(encoding="utf-8"))
+    assert "30 images of the external test set" in results["headline"]
+    assert results["tested_on"] == "the images of “other day”"
+    assert other["headline"]["value"] == results["metrics"]["metrics"]["macro_f1"]["value"]
+    assert [sum(row) for row in results["confusion"]["counts"]] == [9, 11, 10]  # one is called large by now
+    assert [of_class["n"] for of_class in results["per_class"]] == [9, 11, 10]
+    assert results["calibration"]["after"]
+    assert lab.get(f"evaluations/{other['id']}/results") == results  # from the cache
     classifier = cs.load_classifier(lab.get(f"runs/{lab.run}")["folder"])
     rows = lab.get(f"evaluations/{other['id']}/rows")["items"]
     assert [row["predicted"] for row in rows] == [
@@ -102,9 +102,9 @@ def test_images_that_a_pattern_groups_are_measured_after_a_label_was_corrected(l
     first = [lab.get(f"datasets/{dataset}/images?limit=1")["items"][0]["image_id"]]
     labeled = lab.client.post(f"{API}/datasets/{dataset}/labels", json={"images": first, "label": "large"})
     assert labeled.status_code == 200, labeled.text
-    found = lab.evaluate(dataset)
-    assert (found["state"], found["n"]) == ("done", 30)
-    assert lab.get(f"evaluations/{found['id']}/results")["metrics"]["n_groups"] == 10
+    evaluation = lab.evaluate(dataset)
+    assert (evaluation["state"], evaluation["n"]) == ("done", 30)
+    assert lab.get(f"evaluations/{evaluation['id']}/results")["metrics"]["n_groups"] == 10
 
 
 def test_the_comparison_with_the_own_test_set_follows_its_numbers(lab: Lab, other: Json) -> None:
@@ -125,64 +125,68 @@ def test_the_comparison_with_the_own_test_set_follows_its_numbers(lab: Lab, othe
     assert 0.125 in after
 
 
-def test_the_images_of_an_evaluation_can_be_looked_at_and_taken_away(lab: Lab, other: Json) -> None:
+def test_the_images_of_an_evaluation_can_be_viewed_and_downloaded(lab: Lab, other: Json) -> None:
     path = f"evaluations/{other['id']}"
     mistakes = lab.get(f"{path}/rows?only=misclassified&sort=-probability")
     assert mistakes["total"] == lab.get(f"{path}/results")["n_mistakes"] > 0
     wrong = mistakes["items"][0]
     assert wrong["label"] != wrong["predicted"]
-    for what, kind in (("thumbnail?side=64", "image/jpeg"), ("picture?low=0&high=99", "image/png")):
-        answer = lab.client.get(f"{API}/{path}/rows/{wrong['row_id']}/{what}")
+    row = wrong["row_id"]
+    sheet, picture = f"jobs/{other['id']}/sheet?rows={row}&side=64", f"{path}/rows/{row}/picture?low=0&high=99"
+    for what, kind in ((sheet, "image/jpeg"), (picture, "image/png")):
+        answer = lab.client.get(f"{API}/{what}")
         assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
     assert len(list(csv.DictReader(io.StringIO(lab.client.get(f"{API}/{path}/download/predictions").text)))) == 30
     assert lab.client.get(f"{API}/{path}/rows/999/picture").status_code == 404
 
 
 @pytest.mark.exhaustive
-def test_images_that_training_has_seen_are_told_before_and_after(lab: Lab) -> None:
+def test_images_that_training_has_seen_are_reported_before_and_after(lab: Lab) -> None:
     folder = write_cells(lab.workspace.roots[0] / "mixed", 9, seed=8)
     seen = shutil.copytree(lab.workspace.roots[0] / "cells", lab.workspace.roots[0] / "copies")
     dataset = open_images(lab.workspace, seen)
     n_used_in_training = lab.get(f"runs/{lab.run}/evaluation-outlook?dataset_id={dataset}")["n_used_in_training"]
     trained = [
-        part["n_train"] + part["n_val"] for one in lab.get(f"runs/{lab.run}")["trainings"] if (part := one["parts"])
+        part["n_train"] + part["n_val"]
+        for training in lab.get(f"runs/{lab.run}")["trainings"]
+        if (part := training["parts"])
     ]
     assert [n_used_in_training] == trained
-    found = lab.evaluate(dataset)
-    assert found["n_used_in_training"] == n_used_in_training
-    assert any(note["level"] == "warning" and str(n_used_in_training) in note["text"] for note in found["notes"])
-    assert "never seen" not in lab.get(f"evaluations/{found['id']}/results")["headline"]
+    evaluated = lab.evaluate(dataset)
+    assert evaluated["n_used_in_training"] == n_used_in_training
+    assert any(note["level"] == "warning" and str(n_used_in_training) in note["text"] for note in evaluated["notes"])
+    assert "never seen" not in lab.get(f"evaluations/{evaluated['id']}/results")["headline"]
     shutil.rmtree(folder)
 
 
 @pytest.mark.exhaustive
-def test_classes_that_the_classifier_does_not_know_are_told(lab: Lab) -> None:
+def test_classes_that_the_classifier_does_not_know_are_reported(lab: Lab) -> None:
     folder = lab.workspace.roots[0] / "strangers"
     write_cells(folder, 9, seed=9)
-    for own in list(folder.iterdir()):
-        own.rename(folder / f"other {own.name}")
+    for folder_of_run in list(folder.iterdir()):
+        folder_of_run.rename(folder / f"other {folder_of_run.name}")
     dataset = open_images(lab.workspace, folder)
     outlook = lab.get(f"runs/{lab.run}/evaluation-outlook?dataset_id={dataset}")
     assert (outlook["n_labeled"], outlook["n_known"], len(outlook["unknown_classes"])) == (9, 0, 3)
-    found = lab.evaluate(dataset)
-    assert found["state"] == "failed"
-    assert found["error"]["code"] == "no-known-label"
-    assert lab.client.get(f"{API}/evaluations/{found['id']}/results").status_code == 409
-    assert lab.client.delete(f"{API}/evaluations/{found['id']}").status_code == 204
+    evaluated = lab.evaluate(dataset)
+    assert evaluated["state"] == "failed"
+    assert evaluated["error"]["code"] == "no-known-label"
+    assert lab.client.get(f"{API}/evaluations/{evaluated['id']}/results").status_code == 409
+    assert lab.client.delete(f"{API}/evaluations/{evaluated['id']}").status_code == 204
 
 
 @pytest.mark.exhaustive
 def test_those_who_watch_see_it_end_and_a_stopped_one_can_be_started_again(lab: Lab) -> None:
     dataset = open_images(lab.workspace, write_cells(lab.workspace.roots[0] / "many", 120, seed=3))
-    asked = lab.client.post(f"{API}/runs/{lab.run}/evaluations", json={"dataset_id": dataset, "name": "Second"}).json()
+    job = lab.client.post(f"{API}/runs/{lab.run}/evaluations", json={"dataset_id": dataset, "name": "Second"}).json()
     assert lab.client.delete(f"{API}/runs/{lab.run}").status_code == 409  # it is needed
-    lab.client.post(f"{API}/jobs/{asked['id']}/stop")
-    assert ended(lab.client, asked["id"], what="evaluations")["state"] in ("stopped", "done")
-    if lab.get(f"evaluations/{asked['id']}")["state"] == "stopped":
-        assert lab.client.post(f"{API}/jobs/{asked['id']}/resume").status_code == 200
-    told = events_of(lab.client, f"{API}/jobs/{asked['id']}/events")
-    assert {kind for kind, _, _ in told} == {"state"}
-    assert (told[-1][2]["state"], told[-1][2]["n"], told[-1][2]["name"]) == ("done", 120, "Second")
+    lab.client.post(f"{API}/jobs/{job['id']}/stop")
+    assert ended(lab.client, job["id"], what="evaluations")["state"] in ("stopped", "done")
+    if lab.get(f"evaluations/{job['id']}")["state"] == "stopped":
+        assert lab.client.post(f"{API}/jobs/{job['id']}/resume").status_code == 200
+    events = events_of(lab.client, f"{API}/jobs/{job['id']}/events")
+    assert {kind for kind, _, _ in events} == {"state"}
+    assert (events[-1][2]["state"], events[-1][2]["n"], events[-1][2]["name"]) == ("done", 120, "Second")
 
 
 def test_a_removed_evaluation_comes_back_as_it_was(lab: Lab, other: Json) -> None:
@@ -192,8 +196,9 @@ def test_a_removed_evaluation_comes_back_as_it_was(lab: Lab, other: Json) -> Non
     assert not Path(other["folder"]).exists()
     assert lab.client.get(path).status_code == 404
     assert lab.client.post(f"{API}/runs/{other['id']}/restore").status_code == 404
-    assert other["id"] not in [one["id"] for one in lab.get(f"runs/{lab.run}/evaluations")["items"]]
-    assert lab.client.post(f"{path}/restore").json() == other
+    assert other["id"] not in [item["id"] for item in lab.get(f"runs/{lab.run}/evaluations")["items"]]
+    assert lab.client.post(f"{path}/restore").status_code == 200
+    assert lab.get(f"evaluations/{other['id']}") == other
     assert lab.client.post(f"{path}/restore").status_code == 404
 
 
@@ -201,16 +206,23 @@ def test_a_removed_evaluation_comes_back_as_it_was(lab: Lab, other: Json) -> Non
 def test_one_that_was_made_in_a_terminal_is_listed(lab: Lab) -> None:
     folder = write_cells(lab.workspace.roots[0] / "by hand", 12, seed=5)
     measured = cs.evaluate(lab.get(f"runs/{lab.run}")["folder"], cs.open_dataset(folder), name="by_hand")
-    found = {one["name"]: one for one in lab.get(f"runs/{lab.run}/evaluations")["items"]}["by_hand"]
-    assert (found["state"], found["n"], found["dataset_name"]) == ("done", 12, "by hand")
-    assert found["folder"] == str(measured.folder)
-    again = [one["name"] for one in lab.get(f"runs/{lab.run}/evaluations")["items"]]
-    assert again.count("by_hand") == 1
+
+    def listed() -> list[Json]:
+        return [item for item in lab.get(f"runs/{lab.run}/evaluations")["items"] if item["name"] == "by_hand"]
+
+    (listed_evaluation,) = until(listed)
+    assert (listed_evaluation["state"], listed_evaluation["n"], listed_evaluation["dataset_name"]) == (
+        "done",
+        12,
+        "by hand",
+    )
+    assert listed_evaluation["folder"] == str(measured.folder)
+    assert len(listed()) == 1
 
 
 def test_what_is_not_there_or_not_finished_is_said(lab: Lab) -> None:
-    asked = {"dataset_id": lab.cells}
-    assert lab.client.post(f"{API}/runs/none/evaluations", json=asked).status_code == 404
+    request = {"dataset_id": lab.cells}
+    assert lab.client.post(f"{API}/runs/none/evaluations", json=request).status_code == 404
     assert lab.client.post(f"{API}/runs/{lab.run}/evaluations", json={"dataset_id": "none"}).status_code == 404
     unlabeled = open_images(
         lab.workspace, write_cells(lab.workspace.roots[0] / "new", 6, is_sorted=False), is_labeled=False
@@ -219,6 +231,6 @@ def test_what_is_not_there_or_not_finished_is_said(lab: Lab) -> None:
     assert refused.status_code == 422
     assert refused.json()["code"] == "unlabeled-dataset"
     run = queue_run(lab.client, lab.cells, QUICK)
-    assert lab.client.post(f"{API}/runs/{run}/evaluations", json=asked).status_code == 409
+    assert lab.client.post(f"{API}/runs/{run}/evaluations", json=request).status_code == 409
     until(lambda: lab.client.post(f"{API}/jobs/{run}/stop").status_code in (200, 409))
     ended(lab.client, run)

@@ -1,4 +1,4 @@
-"""Spare copies can be left out of a dataset, and taken in again."""
+"""Duplicates can be excluded from a dataset, and included again."""
 
 import shutil
 from pathlib import Path
@@ -51,30 +51,30 @@ def codes(workspace: Workspace, dataset_id: str) -> set[str]:
     return {finding.code for finding in reading_images.inspection(workspace, dataset_id).findings}
 
 
-def test_of_copies_with_one_label_all_but_the_first_are_spare() -> None:
+def test_of_duplicates_with_one_label_all_but_the_first_are_removable() -> None:
     label_of = {"a": "x", "b": "x", "c": "x", "d": "x", "e": "y", "f": None, "g": None, "h": None}
     clusters = [("a", "b", "c"), ("d", "e"), ("f", "g"), ("a", "h")]
     assert removable_duplicates(clusters, label_of) == ["b", "c", "g"]
 
 
-def test_what_is_left_out_is_neither_counted_nor_trained_on_until_it_is_taken_in_again(
+def test_excluded_images_are_neither_counted_nor_trained_on_until_they_are_included_again(
     copies: tuple[Workspace, str],
 ) -> None:
     workspace, dataset_id = copies
     before = dataset_state(workspace, dataset_id)
-    spare = reading_images.inspection(workspace, dataset_id).removable_duplicates["duplicates"]
-    exclude(workspace, dataset_id, ImageSelection(images=spare), is_excluded=True)
+    duplicates = reading_images.inspection(workspace, dataset_id).removable_duplicates["duplicates"]
+    exclude(workspace, dataset_id, ImageSelection(images=duplicates), is_excluded=True)
 
     state = dataset_state(workspace, dataset_id)
     assert (state.n_images, state.n_excluded) == (before.n_images, 3)
     assert count_of(state, "large") == count_of(before, "large") - 3
     assert state.n_labeled == before.n_labeled - 3
-    assert ids_at(workspace, dataset_id, positions_of(workspace, dataset_id, Filters(only="excluded"))) == spare
+    assert ids_at(workspace, dataset_id, positions_of(workspace, dataset_id, Filters(only="excluded"))) == duplicates
     assert positions_of(workspace, dataset_id, Filters(only="duplicate")) == []
     assert len(positions_of(workspace, dataset_id, Filters(only="conflicting"))) == 2
-    found = codes(workspace, dataset_id)
-    assert "duplicates" not in found
-    assert "conflicting-labels" in found
+    finding_codes = codes(workspace, dataset_id)
+    assert "duplicates" not in finding_codes
+    assert "conflicting-labels" in finding_codes
 
     run = trained_here(workspace, dataset_id, QUICK)
     reported = read_run(find_job(workspace, run).folder)
@@ -84,15 +84,15 @@ def test_what_is_left_out_is_neither_counted_nor_trained_on_until_it_is_taken_in
     assert f"Of {before.n_images} images found, " in methods(reported)[0]
     assert "3 images were excluded by hand." in [claim for claim, _ in limits(reported)]
     exported = "".join(snapshots.table_lines(workspace, dataset_id))
-    assert exported.count("excluded") == 3  # as `coverslip train` reads it
+    assert exported.count(",excluded") == 3  # as `coverslip train` reads it
 
     sources.refresh_dataset(workspace, dataset_id)
     workspace.background.wait_all()
     assert dataset_state(workspace, dataset_id).n_excluded == 3
 
-    exclude(workspace, dataset_id, ImageSelection(images=spare), is_excluded=False)
-    again = dataset_state(workspace, dataset_id)
-    assert (again.classes, again.n_excluded) == (before.classes, 0)
+    exclude(workspace, dataset_id, ImageSelection(images=duplicates), is_excluded=False)
+    state_now = dataset_state(workspace, dataset_id)
+    assert (state_now.classes, state_now.n_excluded) == (before.classes, 0)
     assert "duplicates" in codes(workspace, dataset_id)
 
 
@@ -119,16 +119,17 @@ def test_the_groups_of_now_are_previewed_where_none_are_named(tmp_path: Path) ->
     rows = [f"{file},{x},20,{file.parent.name}" for file in sorted(cells.rglob("*.png")) for x in (16, 24)]
     (tmp_path / "points.csv").write_text("\n".join(["path,x,y,label", *rows]))
     of_files = open_images(workspace, tmp_path / "points.csv", choices=TableChoices(crop_size=16))
-    found = grouping.preview_groups(workspace, of_files, pattern=None, column=None)
+    proposal = grouping.preview_groups(workspace, of_files, pattern=None, column=None)
     assert dataset_state(workspace, of_files).groups.by == "file"
-    assert (found.n_groups, found.n_unmatched) == (12, 0)
-    assert {group.n for group in found.largest} == {2}
+    assert (proposal.n_groups, proposal.n_unmatched) == (12, 0)
+    assert {group.n for group in proposal.largest} == {2}
     by_slide = open_images(workspace, cells, group_pattern=r"slide\d+")
-    asked = grouping.preview_groups(workspace, by_slide, pattern=r"slide\d+", column=None)
-    assert grouping.preview_groups(workspace, by_slide, pattern=None, column=None).largest == asked.largest
+    preview = grouping.preview_groups(workspace, by_slide, pattern=r"slide\d+", column=None)
+    assert grouping.preview_groups(workspace, by_slide, pattern=None, column=None).largest == preview.largest
 
 
-def test_copies_are_left_out_from_checks_and_taken_in_again(page: "Page", app_server: RunningApp) -> None:
+@pytest.mark.exhaustive
+def test_duplicates_are_excluded_from_checks_and_included_again(page: "Page", app_server: RunningApp) -> None:
     images: dict[str, Any] = app_server.opened(with_near_duplicates(app_server.root / "with copies"))
     open_page(page, f"/datasets/{images['id']}?tab=checks")
     page.get_by_role("button", name="Exclude 3 duplicates").click()

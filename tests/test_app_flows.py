@@ -67,8 +67,8 @@ def check_numbers(page: "Page", app: RunningApp) -> None:
     first, n = metrics["classes"][0], metrics["confusion_matrix"][0][0]
     matrix.get_by_role("button", name=f"{first} predicted as {first}:").press("Enter")
     behind = page.get_by_role("dialog", name=f"{first}, classified correctly")
-    behind.get_by_role("button", name="Enlarge").nth(n - 1).wait_for()
-    assert behind.get_by_role("button", name="Enlarge").count() == n
+    behind.get_by_role("gridcell").nth(n - 1).wait_for()
+    assert behind.get_by_role("gridcell").count() == n
     page.keyboard.press("Escape")
 
 
@@ -88,7 +88,7 @@ def predict_by_clicks(page: "Page", folder: list[str], n_images: int) -> list[di
     page.wait_for_url("**/predictions/*")
     page.get_by_role("link", name="Download CSV").wait_for(timeout=JOB_MS)
     page.get_by_role("navigation", name="Show").get_by_role("link", name=f"All images {n_images}").wait_for()
-    rows = page.get_by_role("button", name=re.compile("^Open "))
+    rows = page.get_by_role("gridcell")
     rows.nth(n_images - 1).wait_for()
     assert rows.count() == n_images
     with page.expect_download() as downloading:
@@ -226,7 +226,7 @@ def test_an_answer_from_before_a_label_does_not_take_it_off_the_wall(
     gallery.get_by_role("gridcell").first.click()
     for key in "2222221111":  # the other way round than before
         page.keyboard.press(key)
-    app.until(f"datasets/{images['id']}", lambda found: found["n_label_changes"] == 10)
+    app.until(f"datasets/{images['id']}", lambda dataset: dataset["n_label_changes"] == 10)
     page.keyboard.press("Control+z")
     page.get_by_text("The label change of 1 image is undone").wait_for()
     answers, held = held, None
@@ -272,12 +272,12 @@ def test_a_training_outlives_the_browser_and_the_app(
     page.get_by_role("heading", name="Limitations").wait_for(timeout=JOB_MS)
     page.get_by_role("link", name="Training", exact=True).click()
     assert epochs_on_the_page(page) == [str(n) for n in range(21)]
-    found = app.get(f"runs/{run}")
-    assert [row["epoch"] for row in found["trainings"][0]["epochs"]] == list(range(21))
+    run_state = app.get(f"runs/{run}")
+    assert [row["epoch"] for row in run_state["trainings"][0]["epochs"]] == list(range(21))
 
 
 @pytest.mark.exhaustive
-def test_a_training_is_stopped_and_goes_on_by_its_buttons(page: "Page", stock: Stock) -> None:
+def test_a_training_is_stopped_and_resumed_by_its_buttons(page: "Page", stock: Stock) -> None:
     run = stock.app.send("runs", {"dataset_id": stock.images, "recipe": {**FINETUNE, "epochs": 400}})["id"]
     open_page(page, f"/runs/{run}")
     page.get_by_text("Epoch 2 of 400").first.wait_for(timeout=JOB_MS)

@@ -64,12 +64,13 @@ def test_from_fields_with_boxes_to_corrected_predictions(
     page.wait_for_url("**/predictions/*")
     page.get_by_role("link", name="Download CSV").wait_for(timeout=JOB_MS)
     page.get_by_role("navigation", name="Show").get_by_role("link", name="All images 24").wait_for()
-    crops = page.get_by_role("button", name=re.compile("^Open field"))
+    crops = page.get_by_role("gridcell", name=re.compile("^field"))
     crops.nth(23).wait_for()
     prediction = page.url.rpartition("/")[2].partition("?")[0]
-    doubtful = app.get(f"predictions/{prediction}/rows?sort=probability&limit=1")["items"][0]
-    page.get_by_role("button", name=f"Open {doubtful['image_id']},").focus()
-    page.keyboard.press("2" if doubtful["predicted"] == "large" else "1")
+    uncertain_row = app.get(f"predictions/{prediction}/rows?sort=probability&limit=1")["items"][0]
+    page.keyboard.press("ArrowRight")
+    page.get_by_role("gridcell", name=f"{uncertain_row['image_id']},", selected=True).wait_for()
+    page.keyboard.press("2" if uncertain_row["predicted"] == "large" else "1")
     page.get_by_role("navigation", name="Show").get_by_role("link", name="Reviewed").wait_for()
     with page.expect_download() as downloading:
         page.get_by_role("link", name="Download CSV").click()
@@ -79,4 +80,4 @@ def test_from_fields_with_boxes_to_corrected_predictions(
     assert {row["warning"] for row in rows} == {""}
     expected = ["large", "small"] * 12
     assert sum(row["predicted"] == label for row, label in zip(rows, expected, strict=True)) >= 20
-    assert [row["image_id"] for row in rows if row["corrected"]] == [doubtful["image_id"]]
+    assert [row["image_id"] for row in rows if row["corrected"]] == [uncertain_row["image_id"]]

@@ -1,6 +1,5 @@
 """Predictions looked through with the keys alone, quickly, and while more of them come."""
 
-import json
 import re
 import time
 from collections import Counter
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import QUICK, RunningApp, open_page
+from browser import QUICK, STREAM, RunningApp, open_page, send_events
 from drawing import write_cells
 
 from coverslip.runs import Run
@@ -21,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 CLASSES = ("large", "medium", "small")
 N_BROKEN = 130  # more than come at once
-ROWS = "**/predictions/*/rows?*"
+ROWS = "**/jobs/*/row-ids?*"
 CORRECTIONS = "**/rows/*/correction"
 
 
@@ -40,13 +39,13 @@ class Review:
 
     def until_corrected(self, page: "Page", expected: list[object]) -> None:
         end = time.monotonic() + 20
-        while (found := self.corrections(len(expected))) != expected:
-            assert time.monotonic() < end, found
+        while (corrections := self.corrections(len(expected))) != expected:
+            assert time.monotonic() < end, corrections
             page.wait_for_timeout(100)  # requests that a test delays go on meanwhile
 
     def open(self, page: "Page", show: str = "all") -> None:
         open_page(page, f"/predictions/{self.prediction}?show={show}&sort=position")
-        page.get_by_role("button", name="Open ").first.wait_for()
+        page.locator("[role=gridcell][data-index='0']:focus").wait_for()
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +98,7 @@ def test_quick_keys_correct_one_image_each_and_are_undone_in_turn(page: "Page", 
         page.keyboard.press("Control+z")
     page.get_by_role("link", name="Reviewed 1").wait_for()
     assert review.corrections() == [labels[0], None, None, None]
-    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Home")
     page.keyboard.press("Delete")
     review.until_corrected(page, [None] * 4)
 
@@ -115,12 +114,13 @@ def test_a_key_stays_with_its_image_if_that_is_chosen(page: "Page", review: Revi
         page.keyboard.press(str(1 + CLASSES.index(label)))
     review.until_corrected(page, [second, None, None, None])
     goes_on.check()
-    page.get_by_role("button", name=f"Open {review.rows[0]['image_id']},").focus()
+    page.keyboard.press("ArrowLeft")  # stays at the first one
     page.keyboard.press(str(1 + CLASSES.index(first)))
-    page.keyboard.press("ArrowLeft")
+    page.locator("[role=gridcell][data-index='1'][aria-selected=true]").wait_for()
     review.until_corrected(page, [first, None, None, None])
 
 
+@pytest.mark.exhaustive
 def test_the_key_of_the_predicted_class_confirms_a_decided_image_too(page: "Page", review: Review) -> None:
     k = next(k for k, row in enumerate(review.rows) if row["decision"] in CLASSES)
     label = review.rows[k]["decision"]
@@ -132,7 +132,7 @@ def test_the_key_of_the_predicted_class_confirms_a_decided_image_too(page: "Page
 
 
 @pytest.mark.exhaustive
-def test_a_correction_that_could_not_be_kept_is_told_and_not_undone(page: "Page", review: Review) -> None:
+def test_a_correction_that_could_not_be_kept_is_reported_and_not_undone(page: "Page", review: Review) -> None:
     is_cut_off = False
     # From the beginning: a route that comes later may let the request pass that is made next.
     page.route(CORRECTIONS, lambda route: route.abort() if is_cut_off else route.continue_())
@@ -152,21 +152,24 @@ def test_a_correction_that_could_not_be_kept_is_told_and_not_undone(page: "Page"
 
 
 @pytest.mark.exhaustive
-def test_what_needs_the_eye_gets_less_and_none_is_passed_over(page: "Page", review: Review) -> None:
+def test_what_needs_the_eye_gets_less_and_none_is_skipped(page: "Page", review: Review) -> None:
     before = review.app.get(f"predictions/{review.prediction}")["n_review"]
     assert before >= N_BROKEN
     review.open(page, "review")
-    rows = page.locator(".rows .open")  # also those that are out of sight, which have no role
+    rows = page.get_by_role("gridcell")
     names = [rows.nth(k).get_attribute("title") for k in range(3)]
     page.keyboard.press("ArrowRight")
     for _ in range(3):
         page.keyboard.press("1")
     page.get_by_role("link", name=f"Needs review {before - 3}").wait_for()
-    assert [rows.nth(k).get_attribute("title") for k in range(3)] == names  # until the list is loaded anew
-    rows.last.scroll_into_view_if_needed()
-    rows.nth(before - 1).wait_for(state="attached")
-    shown = rows.evaluate_all("(all) => all.map((one) => one.title)")
-    assert len(shown) == len(set(shown)) == before
+    assert [rows.nth(k).get_attribute("title") for k in range(3)] == names  # until the list is loaded again
+    shown: set[str] = set()
+    for k in range(0, before, 4):
+        page.locator(f"[role=gridcell][data-index='{min(before - 1, k + 3)}'][title]").wait_for()
+        shown |= set(rows.evaluate_all("(all) => all.map((one) => one.title)"))
+        for _ in range(4):
+            page.keyboard.press("ArrowRight")
+    assert len(shown) == before
     review.open(page, "review")
     assert rows.first.get_attribute("title") not in names
     open_page(page, "/predict")
@@ -176,32 +179,31 @@ def test_what_needs_the_eye_gets_less_and_none_is_passed_over(page: "Page", revi
 def hear_of_rows(page: "Page", n: int) -> None:
     """Let the page listen so many times to a stream that ends with word of new rows."""
     for _ in range(n):
-        with page.expect_request("**/events"):
+        with page.expect_request(STREAM):
             pass
 
 
 @pytest.mark.exhaustive
 def test_the_image_under_the_keys_stays_while_others_come(page: "Page", review: Review) -> None:
     state = {**review.app.get(f"predictions/{review.prediction}"), "state": "running"}
-    told = f"retry: 200\nevent: state\ndata: {json.dumps(state)}\n\nevent: rows\ndata: {{}}\n\n"
-    page.route("**/events", lambda route: route.fulfill(body=told, content_type="text/event-stream"))
+    send_events(page, review.prediction, ("state", state), ("rows", {}))
     page.route(f"**/api/v1/predictions/{review.prediction}", lambda route: route.fulfill(json=state))
-    asked: list[str] = []
+    requests: list[str] = []
     have_all_come = False
 
     def answer(route: "Route") -> None:  # at first as if three of the images were not there yet
-        asked.append(route.request.url)
-        url = route.request.url
-        route.continue_(url=url if have_all_come else url.replace("offset=0", "offset=3"))
+        requests.append(route.request.url)
+        response = route.fetch()
+        route.fulfill(response=response, body=response.body()[0 if have_all_come else 12 :])
 
     page.route(ROWS, answer)
     review.open(page)
     page.get_by_text(re.compile("predicting$")).wait_for()
-    rows = page.get_by_role("button", name="Open ")
     third = review.rows[3]
     page.keyboard.press("ArrowRight")  # the first of those that are shown
     have_all_come = True
-    page.get_by_role("button", name=f"Open {review.rows[0]['image_id']}").wait_for()  # they have come
+    page.get_by_role("gridcell", name=str(review.rows[0]["image_id"])).wait_for()  # they have come
+    page.locator("[role=gridcell][data-index='3'][aria-selected=true]:focus").wait_for()  # with its focus
     label = next(name for name in CLASSES if name != third["decision"])
     page.keyboard.press(str(1 + CLASSES.index(label)))
     review.until_corrected(page, [None, None, None, label])
@@ -209,14 +211,15 @@ def test_the_image_under_the_keys_stays_while_others_come(page: "Page", review: 
     viewer = page.get_by_role("dialog")
     viewer.get_by_text(str(review.rows[4]["image_id"])).first.wait_for()
     hear_of_rows(page, 4)  # what was under way before comes to its end
-    n_asked = len(asked)
+    n_requests = len(requests)
     hear_of_rows(page, 8)
-    assert len(asked) == n_asked
+    assert len(requests) == n_requests
     page.keyboard.press("Escape")
-    rows.first.wait_for()
+    page.locator("[role=gridcell][data-index='4']:focus").wait_for()
     page.unroute_all(behavior="ignoreErrors")
 
 
+@pytest.mark.exhaustive
 def test_corrections_join_the_training_set_and_it_is_trained_again(page: "Page", review: Review) -> None:
     prediction = review.app.get(f"predictions/{review.prediction}")
     run = review.app.get(f"runs/{prediction['run_id']}")
@@ -228,8 +231,8 @@ def test_corrections_join_the_training_set_and_it_is_trained_again(page: "Page",
     page.keyboard.press(",")
     page.keyboard.press(".")
     page.get_by_role("link", name="Reviewed 3").wait_for()
-    assert page.get_by_role("img", name="corrected").count() == 1
-    assert page.get_by_role("img", name="excluded").count() == 2
+    assert page.locator(".badge[title=corrected]").count() == 1
+    assert page.locator(".badge[title=excluded]").count() == 2
     excluded = [row["excluded"] for row in review.rows[:4]]
     assert excluded == [None, "none-of-these", "unusable", None]
     page.get_by_role("button", name="Add corrections").click()
@@ -243,26 +246,45 @@ def test_corrections_join_the_training_set_and_it_is_trained_again(page: "Page",
     page.get_by_role("button", name="Add and retrain").click()
     page.wait_for_url("**/runs/*")
     page.unroute_all(behavior="ignoreErrors")
-    again = review.app.ended(f"runs/{page.url.rpartition('/')[2]}")
-    assert (again["state"], again["repeats_run"]) == ("done", run["id"])
+    second_run = review.app.ended(f"runs/{page.url.rpartition('/')[2]}")
+    assert (second_run["state"], second_run["repeats_run"]) == ("done", run["id"])
     after = review.app.get(f"datasets/{run['dataset_id']}")
     assert (after["n_images"], after["n_labeled"]) == (before["n_images"] + 1, before["n_labeled"] + 1)
     # Of the training: an image that it lacked, and no label of its own.
-    trained = {"id": again["id"], "name": f"{run['name']}, images added"}
+    trained = {"id": second_run["id"], "name": f"{run['name']}, images added"}
     changes = review.app.get(f"runs/{run['id']}/image-changes")
     assert (changes["n_added"], changes["n_relabeled"], changes["n_removed"]) == (1, 0, 0)
     assert changes["trained"] == trained
     assert [each["name"] for each in after["classes"]] == [each["name"] for each in before["classes"]]
-    old, new = (Run(Path(each["folder"])).split for each in (run, again))
+    old, new = (Run(Path(each["folder"])).split for each in (run, second_run))
     tested = [sorted(Path(row.path).name for row in rows if row.split == "test") for rows in (old, new)]
     assert tested[0] == tested[1]
     assert Counter(row.split for row in new) - Counter(row.split for row in old) == {"train": 1}
-    meanings = [limit["meaning"] for limit in review.app.get(f"runs/{again['id']}/results")["limits"]]
+    meanings = [limit["meaning"] for limit in review.app.get(f"runs/{second_run['id']}/results")["limits"]]
     assert [meaning for meaning in meanings if f"No test image is from {prediction['name']}." in meaning]
     page.get_by_role("button", name="Undo this addition").click()
     page.wait_for_url(f"**/datasets/{run['dataset_id']}")
     n_images = review.app.ended(f"datasets/{run['dataset_id']}")["n_images"]
     assert n_images == before["n_images"]
+
+
+@pytest.mark.exhaustive
+def test_the_selection_stays_while_a_long_list_is_scrolled(page: "Page", review: Review) -> None:
+    with page.expect_response("**/jobs/*/sheet?*") as sheet:
+        review.open(page)
+    assert sheet.value.ok
+    last = len(review.rows) - 1
+    cells = page.get_by_role("gridcell")
+    page.keyboard.press("ArrowRight")
+    selected = page.locator("[role=gridcell][aria-selected=true]")
+    page.get_by_role("grid").evaluate("(grid) => grid.scrollTo(0, grid.scrollHeight)")
+    page.locator(f"[role=gridcell][data-index='{last}']").wait_for()
+    assert (selected.get_attribute("data-index"), selected.evaluate("(cell) => cell.matches(':focus')")) == ("0", True)
+    for key, index in (("End", last), ("ArrowLeft", last - 1), ("Home", 0)):
+        page.keyboard.press(key)
+        page.locator(f"[role=gridcell][data-index='{index}'][aria-selected=true]:focus").wait_for()
+        assert selected.count() == 1
+    assert cells.count() < N_BROKEN  # only those in sight, and the selected one
 
 
 @pytest.mark.exhaustive
@@ -291,10 +313,9 @@ def test_enter_on_a_link_elsewhere_is_the_links(page: "Page", review: Review) ->
 def test_one_click_opens_an_image_that_was_searched_for(page: "Page", review: Review) -> None:
     review.open(page)
     row = review.rows[0]
-    before = page.locator(".rows .open").count()
     page.get_by_role("searchbox").press_sequentially(str(row["image_id"]))
-    page.wait_for_function("n => document.querySelectorAll('.rows .open').length < n", arg=before)
-    page.get_by_role("button", name=f"Open {row['image_id']}").click()
+    page.get_by_role("gridcell").nth(1).wait_for(state="detached")
+    page.get_by_role("gridcell", name=str(row["image_id"])).click()
     page.get_by_role("dialog").wait_for()
     label = others(review, 1)[0]
     page.keyboard.press(str(1 + CLASSES.index(label)))
@@ -303,9 +324,8 @@ def test_one_click_opens_an_image_that_was_searched_for(page: "Page", review: Re
 
 def test_a_prediction_in_the_queue_says_what_it_waits_for(page: "Page", review: Review) -> None:
     state = {**review.app.get(f"predictions/{review.prediction}"), "state": "queued", "n_done": 0}
-    told = f"retry: 60000\nevent: state\ndata: {json.dumps(state)}\n\n"
-    page.route("**/events", lambda route: route.fulfill(body=told, content_type="text/event-stream"))
+    send_events(page, review.prediction, ("state", state))
     page.route(f"**/api/v1/predictions/{review.prediction}", lambda route: route.fulfill(json=state))
-    page.route(ROWS, lambda route: route.fulfill(json={"items": [], "total": 0}))
+    page.route(ROWS, lambda route: route.fulfill(body=b""))
     page.goto(f"/predictions/{review.prediction}")
     page.get_by_text("Waiting in the queue.").wait_for()

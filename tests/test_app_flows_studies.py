@@ -1,10 +1,15 @@
 """Studies in the browser: planned from a preset, changed, started, watched to their end, compared."""
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import JOB_MS, Stock, open_page, tiny_plan
+from browser import JOB_MS, RunningApp, Stock, open_page, tiny_plan
+from drawing import write_cells
+from playwright.sync_api import expect
+
+from coverslip.studies import PRESETS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -18,7 +23,7 @@ def test_a_study_is_planned_and_its_plan_changed(page: "Page", stock: Stock) -> 
     page.get_by_role("link", name="New study").click()
     page.get_by_text("Choose a dataset to see the trainings").wait_for()
     assert page.get_by_role("button", name="Start the study").is_disabled()
-    page.get_by_role("checkbox", name="Cells of two clinics").check()
+    page.get_by_role("group", name="Datasets").get_by_role("checkbox", name="Cells of two clinics").check()
     page.get_by_text("3 trainings, each with 2 folds.").wait_for()
     page.get_by_role("checkbox", name="Small test study").uncheck()
     page.get_by_text("10 trainings, each with 5 folds.").wait_for()
@@ -40,7 +45,7 @@ def test_a_study_is_planned_and_its_plan_changed(page: "Page", stock: Stock) -> 
     page.get_by_role("button", name="Use this plan").click()
     page.get_by_text("did you mean 'models'").wait_for()
     assert plan.input_value() == "modells: [x]"
-    page.get_by_role("button", name="Reset to the plan of the preset").click()
+    page.get_by_role("button", name="Reset to the plan of the choices").click()
     page.get_by_text("3 trainings, each with 2 folds.").wait_for()
     assert start.is_enabled()
 
@@ -48,12 +53,12 @@ def test_a_study_is_planned_and_its_plan_changed(page: "Page", stock: Stock) -> 
 @pytest.mark.exhaustive
 def test_a_study_is_started_watched_and_compared(page: "Page", stock: Stock) -> None:
     open_page(page, "/studies/new")
-    page.get_by_role("checkbox", name="Cells of two clinics").check()
+    page.get_by_role("group", name="Datasets").get_by_role("checkbox", name="Cells of two clinics").check()
     page.get_by_text("3 trainings, each with 2 folds.").wait_for()
-    asked = {"preset": "aimic", "dataset_ids": [stock.images], "is_small": True}
+    choices = {"preset": "aimic", "dataset_ids": [stock.images], "is_small": True}
     page.get_by_text("Plan as text").click()
     plan = page.get_by_role("textbox", name="Plan (YAML)")
-    plan.fill(tiny_plan(stock.app.send("study-preview", asked)["plan_text"]))
+    plan.fill(tiny_plan(stock.app.send("study-preview", choices)["plan_text"]))
     page.get_by_role("button", name="Use this plan").click()
     page.get_by_text("2 trainings.").wait_for()
     page.get_by_role("textbox", name="Name").fill("From the browser")
@@ -71,7 +76,7 @@ def test_a_study_is_started_watched_and_compared(page: "Page", stock: Stock) -> 
 
 
 @pytest.mark.exhaustive
-def test_what_a_study_shows_is_said_in_words_and_taken_away(page: "Page", stock: Stock) -> None:
+def test_results_of_a_study_are_said_in_words_and_downloaded(page: "Page", stock: Stock) -> None:
     open_page(page, f"/studies/{stock.study}")
     page.get_by_text("too few splits", exact=True).first.wait_for()  # one split
     with page.expect_download() as taken:
@@ -82,8 +87,104 @@ def test_what_a_study_shows_is_said_in_words_and_taken_away(page: "Page", stock:
     page.get_by_role("heading", level=1, name="Two networks").wait_for()
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """What somebody chooses of the study of a publication."""
+
+    networks: tuple[str, ...]
+    n_trainings: int
+    n_datasets: int = 1
+    weights: tuple[str, ...] = ()  # that are not compared
+
+
+CHOSEN = {
+    "aimic": Chosen(("mobilenet_v2", "efficientnet_lite0"), 2),
+    "mobilevit-mn": Chosen(("Mb_SE", "MV2_SE"), 2),
+    "mobincep": Chosen(("Mobincep", "MobileNetV2, scratch"), 4),
+    "efficientnetv2-cell": Chosen(("nothing frozen", "all but the last layer frozen"), 2),
+    "two-step": Chosen(("mobilenet_v2",), 10, n_datasets=2, weights=("Random",)),  # also with blurred images
+}
+
+
+@pytest.fixture(scope="module")
+def stains(app_server: RunningApp) -> tuple[str, str]:
+    """Names of two small datasets of the same classes."""
+    names = ("first stain", "second stain")
+    for seed, name in enumerate(names):
+        folder = write_cells(app_server.root / name, 24, classes=("large", "small"), seed=seed)
+        app_server.opened(folder, group_pattern=r"slide\d+")
+    return names
+
+
+def test_every_preset_is_chosen_for_a_study() -> None:
+    assert set(CHOSEN) == {preset.name for preset in PRESETS.values() if preset.as_published is not None}
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("preset", CHOSEN)
+def test_the_study_of_a_publication_is_started_resumed_and_compared_without_a_plan(
+    page: "Page", stains: tuple[str, str], preset: str
+) -> None:
+    networks_of_plan = CHOSEN[preset]
+    open_page(page, "/studies/new")
+    page.get_by_role("radio", name=re.compile(rf"^{preset}\b")).check()
+    for name in stains[: networks_of_plan.n_datasets]:
+        page.get_by_role("group", name="Datasets").get_by_role("checkbox", name=name).check()
+    networks = page.get_by_role("group", name="Networks", exact=True)
+    networks.get_by_role("button", name="Select none").click()
+    page.get_by_text("Choose a network to see the trainings").wait_for()
+    for name in networks_of_plan.networks:
+        networks.get_by_role("checkbox", name=name).first.check()
+    for name in networks_of_plan.weights:
+        page.get_by_role("group", name="Initial weights").get_by_role("checkbox", name=name, exact=False).uncheck()
+    page.get_by_text(re.compile(rf"^{networks_of_plan.n_trainings} trainings")).wait_for()
+    page.get_by_role("textbox", name="Name").fill(f"Study {preset}")
+    page.get_by_role("spinbutton", name="Time limit in hours").fill("2")
+    page.get_by_role("button", name="Start the study").click()
+
+    page.get_by_role("heading", level=1, name=f"Study {preset}").wait_for()
+    page.get_by_text("time limit 2 h 0 min").wait_for()
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Resume").click(timeout=JOB_MS)
+    trainings = page.get_by_role("region", name="Trainings")
+    n_trainings = networks_of_plan.n_trainings
+    expect(trainings.get_by_text("done")).to_have_count(n_trainings, timeout=n_trainings * JOB_MS)
+    page.get_by_role("columnheader", name="Conclusion").first.wait_for(timeout=JOB_MS)
+    analyses = page.get_by_role("region", name="Further analyses")
+    assert analyses.get_by_role("button", name="Measure distances").count() == (preset == "two-step")
+    if preset == "two-step":
+        analyses.get_by_role("button", name="Measure distances").click()
+        page.get_by_role("heading", name="Distance to the pretraining dataset").wait_for(timeout=JOB_MS)
+        analyses.get_by_role("button", name="Measure distances again").wait_for()
+    if preset == "aimic":
+        analyses.get_by_role("button", name="Draw heat maps").click()
+        analyses.get_by_role("button", name="Cancel: Explanations").click()
+        analyses.get_by_role("button", name="Measure prediction time").click()
+        page.get_by_role("heading", name="Prediction time", level=2).wait_for(timeout=JOB_MS)
+
+
+@pytest.mark.exhaustive
+def test_networks_of_ones_own_choice_are_compared_and_their_time_is_known(
+    page: "Page", stains: tuple[str, str]
+) -> None:
+    open_page(page, "/studies/new")
+    page.get_by_role("radio", name="Networks of your choice").check()
+    page.get_by_role("group", name="Datasets").get_by_role("checkbox", name=stains[0]).check()
+    networks = page.get_by_role("group", name="Networks", exact=True)
+    networks.get_by_role("searchbox", name="Find a network").fill("efficientnet_lite0")
+    networks.get_by_role("row").get_by_role("checkbox").check()
+    page.get_by_text("1 training, each with 5 folds.").wait_for()
+    weights = page.get_by_role("group", name="Initial weights")
+    weights.get_by_role("checkbox", name="ImageNet, frozen").check()
+    page.get_by_role("group", name="Pretraining").get_by_role("checkbox", name=stains[1]).check()
+    page.get_by_text("4 trainings, each with 5 folds.").wait_for()  # one is the pretraining
+    page.get_by_role("button", name="Estimate the time").click()
+    page.get_by_text(re.compile("About .* for all trainings")).wait_for(timeout=JOB_MS)
+    weights.get_by_role("checkbox", name="ImageNet, frozen").uncheck()
+    page.get_by_role("button", name="Estimate the time").wait_for()  # that time was of other choices
+
+
 def test_classifiers_of_studies_are_folded_away_and_can_be_had(page: "Page", stock: Stock) -> None:
-    stock.app.get(f"studies/{stock.study}")  # lists its trainings
     open_page(page, f"/predict?classifier={stock.run}")
     page.get_by_text(re.compile(r"\d+ classifiers of studies")).click()
     page.get_by_role("radio", name="Two networks").first.check()

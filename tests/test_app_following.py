@@ -1,17 +1,27 @@
 """Pages keep what was chosen, follow what is changed in other tabs, and outlive the server."""
 
+import asyncio
 import urllib.request
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 from browser import RunningApp, Stock, open_page
 from drawing import save_cells
-from small_workspace import new_workspace
+from small_workspace import new_workspace, open_images, until
+from sqlalchemy import update
 
+from coverslip.errors import CoverslipError
+from coverslip.workspace.datasets.source_watch import SourceWatch
+from coverslip.workspace.datasets.sources import refresh_dataset
+from coverslip.workspace.datasets.state import dataset_state
+from coverslip.workspace.jobs.changes import Changes
 from coverslip.workspace.jobs.records import add_job, change_job
-from coverslip.workspace.store.rows import activity_of
+from coverslip.workspace.store import tables
+from coverslip.workspace.store.rows import MissingSource
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
@@ -57,17 +67,107 @@ def test_a_page_shows_what_was_begun_and_ended_by_other_programs(page: "Page", a
     page.get_by_role("link", name="From elsewhere").first.wait_for(state="detached")
 
 
-def test_activity_changes_with_every_step_of_a_job(tmp_path: Path) -> None:
+def test_changes_of_jobs_and_datasets_are_sent_with_their_topics(tmp_path: Path) -> None:
     workspace = new_workspace(tmp_path)
-    seen = [activity_of(workspace)]
     row = {"kind": "train", "name": "n", "dataset_name": "d", "folder": "/f", "command": [], "choices": {}}
-    add_job(workspace, id="j", **row)
-    for state in ("started", "ended", "removed"):
-        seen.append(activity_of(workspace))
-        change_job(workspace, "j", state=state)
-    seen.append(activity_of(workspace))
-    assert len(set(seen)) == 5
-    assert activity_of(workspace) == seen[-1]
+
+    async def watch() -> None:
+        changes = Changes(workspace, SourceWatch(workspace))
+        stream = changes.follow(None)
+
+        async def next_topics() -> set[str]:
+            return set((await asyncio.wait_for(anext(stream), 60)).topics)
+
+        start = await anext(stream)
+        assert start.topics == []
+        add_job(workspace, id="j", **row)
+        assert await next_topics() == {"jobs/j", "train", "activity"}
+        change_job(workspace, "j", name="renamed")
+        assert await next_topics() == {"jobs/j", "train"}
+        for state in ("started", "ended", "removed"):
+            change_job(workspace, "j", state=state)
+            assert await next_topics() == {"jobs/j", "train", "activity"}
+        images = await asyncio.to_thread(open_images, workspace, save_cells(tmp_path / "cells"))
+        topics = await next_topics()
+        assert topics >= {f"datasets/{images}", "datasets", "activity"}
+        missed = await anext(changes.follow(start.number))
+        assert set(missed.topics) >= {"jobs/j", f"datasets/{images}"}
+        assert (await anext(changes.follow("1-1"))).topics == ["*"]  # of another server
+        changes.close()
+        assert [each async for each in changes.follow(None)] == []
+
+    with ThreadPoolExecutor(1) as pool:  # the thread of this test may have the event loop of a browser
+        pool.submit(asyncio.run, watch()).result()
+
+
+@pytest.mark.exhaustive
+def test_folders_that_are_gone_and_back_are_noticed_without_a_request(tmp_path: Path) -> None:
+    workspace, cells = new_workspace(tmp_path), save_cells(tmp_path / "cells")
+    images = open_images(workspace, cells)
+    watch = SourceWatch(workspace)
+    watch.start()
+    try:
+        watch.is_watched = True
+        cells.rename(tmp_path / "moved")
+        until(lambda: watch.missing == {images: [str(cells)]})
+        with pytest.raises(CoverslipError):
+            refresh_dataset(workspace, images)
+        with workspace.engine.begin() as connection:  # as a server leaves a dataset that it could not read
+            failed = {"state": "failed", "error": {"kind": MissingSource.kind}}
+            connection.execute(update(tables.datasets).values(**failed))
+        (tmp_path / "moved").rename(cells)
+        until(lambda: watch.missing == {})
+        until(lambda: dataset_state(workspace, images).state == "ready")
+    finally:
+        watch.close()
+
+
+N_TABS = 7
+
+
+def test_many_tabs_follow_by_one_connection_and_none_is_left_without_a_visible_tab(
+    other_app: Callable[..., RunningApp], other_page: Callable[[RunningApp], "Page"]
+) -> None:
+    app = other_app()
+    assert app.process is not None
+    server = psutil.Process(app.process.pid)
+
+    def n_connections() -> int:
+        return sum(each.status == psutil.CONN_ESTABLISHED for each in server.net_connections())
+
+    first = other_page(app)
+    tabs = [first, *(first.context.new_page() for _ in range(N_TABS - 1))]
+    for tab in tabs:
+        open_page(tab, "/datasets")
+    images = app.opened(save_cells(app.root / "from elsewhere"), name="From elsewhere")["id"]
+    for tab in tabs:
+        tab.get_by_role("link", name="From elsewhere").first.wait_for()
+    until(lambda: n_connections() == 1)  # others are closed when they were idle for some seconds
+    app.send(f"datasets/{images}", method="DELETE")
+    for tab in tabs:
+        tab.get_by_role("link", name="From elsewhere").first.wait_for(state="detached")
+    for tab in tabs[1:]:
+        tab.close()
+    until(lambda: n_connections() == 1)
+    first.evaluate("""() => {
+        Object.defineProperty(document, 'visibilityState', {value: 'hidden', configurable: true});
+        document.dispatchEvent(new Event('visibilitychange'));
+    }""")
+    until(lambda: n_connections() == 0)
+    app.opened(save_cells(app.root / "hidden"), name="Opened meanwhile")
+    first.evaluate("""() => {
+        delete document.visibilityState;
+        document.dispatchEvent(new Event('visibilitychange'));
+    }""")
+    first.get_by_role("link", name="Opened meanwhile").first.wait_for()
+
+
+def test_without_shared_workers_each_tab_follows_by_itself(page: "Page", app_server: RunningApp) -> None:
+    page.add_init_script("delete window.SharedWorker")
+    open_page(page, "/datasets")
+    images = app_server.opened(save_cells(app_server.root / "alone"), name="Opened alone")["id"]
+    page.get_by_role("link", name="Opened alone").first.wait_for()
+    app_server.send(f"datasets/{images}", method="DELETE")
 
 
 @pytest.mark.exhaustive
@@ -87,12 +187,12 @@ def test_a_page_says_that_the_server_is_gone_and_goes_on_when_it_is_back(
 
 
 @pytest.mark.exhaustive
-def test_a_folder_that_is_gone_is_named_everywhere_and_comes_back_or_is_chosen_anew(page: "Page", stock: Stock) -> None:
-    folder, elsewhere = (stock.app.workspace.parent / "images" / name for name in ("first clinic", "moved"))
+def test_a_missing_folder_is_named_everywhere_and_comes_back_or_is_replaced(page: "Page", stock: Stock) -> None:
+    folder, moved_folder = (stock.app.workspace.parent / "images" / name for name in ("first clinic", "moved"))
     before = stock.app.get(f"datasets/{stock.images}")
     mistake = stock.app.get(f"runs/{stock.run}/rows?limit=1")["items"][0]
     gone = page.get_by_role("alert").filter(has_text="is missing").filter(has_text=str(folder))
-    folder.rename(elsewhere)
+    folder.rename(moved_folder)
     try:
         for path in (f"/datasets/{stock.images}?tab=images", f"/runs/{stock.run}"):
             open_page(page, path)
@@ -100,28 +200,28 @@ def test_a_folder_that_is_gone_is_named_everywhere_and_comes_back_or_is_chosen_a
         open_page(page, f"/train?dataset={stock.images}")
         gone.wait_for()
         assert page.get_by_role("button", name="Start training").is_disabled()
-        elsewhere.rename(folder)
+        moved_folder.rename(folder)
         gone.wait_for(state="hidden")
         page.get_by_role("button", name="Start training").and_(page.locator(":enabled")).wait_for()
 
-        folder.rename(elsewhere)
+        folder.rename(moved_folder)
         open_page(page, f"/runs/{stock.run}")
         page.get_by_role("button", name="Choose the new location").click()
         chooser = page.get_by_role("dialog")
         page.wait_for_function("document.activeElement?.matches('dialog input')")
-        chooser.get_by_label("Path of a folder or table").fill(str(elsewhere))
+        chooser.get_by_label("Path of a folder or table").fill(str(moved_folder))
         chooser.get_by_role("button", name="Open this path").click()
         chooser.get_by_text("Sub-folders become classes").wait_for()
         chooser.get_by_role("button", name="Use this folder").click()
         gone.wait_for(state="hidden")
-        moved = stock.app.until(f"datasets/{stock.images}", lambda found: found["state"] == "ready")
+        moved = stock.app.until(f"datasets/{stock.images}", lambda state: state["state"] == "ready")
         assert [domain["name"] for domain in moved["domains"]] == [domain["name"] for domain in before["domains"]]
         assert moved["n_images"] == before["n_images"]
-        picture = f"{stock.app.address}api/v1/runs/{stock.run}/rows/{mistake['row_id']}/thumbnail"
+        picture = f"{stock.app.address}api/v1/jobs/{stock.run}/sheet?rows={mistake['row_id']}"
         assert urllib.request.urlopen(picture).headers["content-type"] == "image/jpeg"  # a blank one is WebP
     finally:
         if not folder.exists():
-            elsewhere.rename(folder)
+            moved_folder.rename(folder)
         sources = [{"path": source["path"], "domain": source["domain"]} for source in before["sources"]]
         stock.app.send(f"datasets/{stock.images}", {"sources": sources}, method="PATCH")
-        stock.app.until(f"datasets/{stock.images}", lambda found: found["state"] == "ready")
+        stock.app.until(f"datasets/{stock.images}", lambda state: state["state"] == "ready")

@@ -62,7 +62,7 @@ def test_uploads_that_are_broken_off_leave_nothing_behind(other_app: Callable[..
     for n in range(25):
         _break_off(app, f"uploads/{upload}/files/a/{n}.png", 1)
         _break_off(app, f"uploads/{upload}/archive", 1)
-    app.until(f"uploads/{upload}", lambda found: found["n_files"] == 0)
+    app.until(f"uploads/{upload}", lambda state: state["n_files"] == 0)
     time.sleep(0.5)
     logs = [line for log in app.workspace.rglob("*.log*") for line in log.read_text().splitlines()]
     assert logs == []

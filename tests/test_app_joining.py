@@ -99,7 +99,7 @@ def test_a_dataset_made_of_corrections_keeps_its_images_when_later_corrections_j
     assert set(labels(app, made["id"])) == {"flat"}
 
 
-def test_images_stay_joined_after_the_name_of_their_domain_is_taken_away(
+def test_images_stay_joined_after_the_name_of_their_domain_is_removed(
     app: App, new: list[Path], tmp_path: Path
 ) -> None:
     cells = app.open(save_cells(tmp_path / "cells", n=3))
@@ -162,7 +162,7 @@ def test_images_without_the_pattern_of_the_groups_join_without_a_named_group(
     assert sum(side["n_groups"] for side in sides) == 3
 
 
-def test_adding_tells_which_groups_a_pattern_finds_in_the_paths_of_the_images(app: App, tmp_path: Path) -> None:
+def test_adding_shows_which_groups_a_pattern_finds_in_the_paths_of_the_images(app: App, tmp_path: Path) -> None:
     cells = app.open(save_cells(tmp_path / "cells"), group_pattern=r"slide(\d+)_")
     names = ("slide10_a", "slide9_b", "slide9_c", "other")
     new = [save_cell(tmp_path / "new" / f"{name}.png", seed=900 + k) for k, name in enumerate(names)]
@@ -219,15 +219,15 @@ def test_adding_counts_relabeled_images_whose_duplicates_keep_another_label(app:
     assert join_counts(app, prediction, dataset["id"]) == {**NONE, "n_relabeled": 1, "n_same_label": 1}
 
 
-@pytest.mark.parametrize(("column", "chosen"), [("patient", "patient"), ("group", None)])
-def test_adding_to_groups_of_a_column_tells_that_the_images_have_none(
-    app: App, new: list[Path], tmp_path: Path, column: str, chosen: str | None
+@pytest.mark.parametrize(("column", "selected"), [("patient", "patient"), ("group", None)])
+def test_adding_to_groups_of_a_column_shows_that_the_images_have_none(
+    app: App, new: list[Path], tmp_path: Path, column: str, selected: str | None
 ) -> None:
     files = sorted(save_cells(tmp_path / "cells").rglob("*.png"))
     table = tmp_path / "cells" / "cells.csv"
     rows = [f"{file},{file.parent.name},patient {k % 4}" for k, file in enumerate(files)]
     table.write_text("\n".join([f"path,label,{column}", *rows]) + "\n")
-    dataset = app.open(table, group=chosen)
+    dataset = app.open(table, group=selected)
     prediction = predicted(app, [(file, WHOLE) for file in new])
     answer(app, prediction, 0, "flat")
     preview = app.get(f"{prediction}/join-preview", dataset_id=dataset["id"])
@@ -259,20 +259,21 @@ def test_images_join_a_table_whose_columns_were_chosen(
     dataset = app.open(table, columns=columns, crop_size=16 if columns.get("x") else None)
     field = save_cell(tmp_path / "field.png", side=64)
     boxes = [(3, 4, 15, 16), (-2, 5, 21, 21), None]
-    files_and_plans = [(field, ReadPlan(box=boxes[0])), (field, ReadPlan(box=boxes[1])), (new[0], WHOLE)]
+    files_and_plans = [(field, ReadPlan(region=boxes[0])), (field, ReadPlan(region=boxes[1])), (new[0], WHOLE)]
     prediction = predicted(app, files_and_plans)
     for k, label in enumerate(("round", "flat", "flat")):
         answer(app, prediction, k, label)
     assert join(app, prediction, dataset["id"])["n_images"] == 4 + 3
     with app.home.engine.connect() as connection:
         records = [r for r in load_dataset(connection, dataset["id"]).records if r.domain == "Monday"]
-    assert [(r.path, r.label, r.plan.box) for r in records] == [
+    assert [(r.path, r.label, r.plan.region) for r in records] == [
         (field, "round", boxes[0]),
         (field, "flat", boxes[1]),
         (new[0], "flat", None),
     ]
 
 
+@pytest.mark.exhaustive
 def test_an_answer_finds_its_image_where_the_classifier_cuts_other_crops_around_the_points(
     app: App, tmp_path: Path
 ) -> None:
@@ -283,7 +284,7 @@ def test_an_answer_finds_its_image_where_the_classifier_cuts_other_crops_around_
     (tmp_path / "points.csv").write_text("\n".join(["path,x,y,label", *rows]) + "\n")
     dataset = app.open(tmp_path / "points.csv", crop_size=24)
     centers = [("a", (16, 20)), ("a", (40, 44)), ("b", (30, 30)), ("b", (12, 12))]  # the last one is a new cell
-    images = [(tmp_path / f"{name}.png", ReadPlan(box=square_around(point, 32))) for name, point in centers]
+    images = [(tmp_path / f"{name}.png", ReadPlan(region=square_around(point, 32))) for name, point in centers]
     prediction = predicted(app, images, dataset["id"])
     answer(app, prediction, 1, "flat")
     assert labels(app, dataset["id"]) == ["round", "flat", "round"]
@@ -304,13 +305,14 @@ def test_labels_find_their_images_where_the_classifier_cuts_other_crops(app: App
     boxes = [("a", square_around((40, 44), 32)), ("a", square_around((16, 20), 32)), ("a", None)]
     boxes += [("b", None), ("b", square_around((12, 12), 32)), ("c", None)]
     records = [
-        ImageRecord(f"{k}", tmp_path / f"{name}.png", "of the file", None, "", None, ReadPlan(box=box))
+        ImageRecord(f"{k}", tmp_path / f"{name}.png", "of the file", None, "", None, ReadPlan(region=box))
         for k, (name, box) in enumerate(boxes)
     ]
     expected = ["flat", "round", "of the file", "flat", "of the file", "of the file"]
     assert [record.label for record in with_dataset_labels(records, labels)] == expected
 
 
+@pytest.mark.exhaustive
 def test_images_that_were_excluded_in_the_gallery_stay_excluded_whatever_is_answered(app: App, tmp_path: Path) -> None:
     cells = save_cells(tmp_path / "cells", n=2)
     dataset = app.open(cells)
@@ -337,6 +339,7 @@ def test_images_that_were_excluded_in_the_gallery_stay_excluded_whatever_is_answ
     assert n_excluded() == 1
 
 
+@pytest.mark.exhaustive
 def test_joining_again_includes_what_is_not_excluded_any_more(app: App, new: list[Path], tmp_path: Path) -> None:
     cells = save_cells(tmp_path / "cells", n=2)
     dataset = app.open(cells)

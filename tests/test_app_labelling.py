@@ -30,7 +30,7 @@ def test_no_image_is_labeled_before_one_is_selected(page: "Page", app_server: Ru
 
     page.get_by_role("gridcell").nth(1).click()
     button.click()
-    app_server.until(f"datasets/{images['id']}", lambda found: found["n_label_changes"] == 1)
+    app_server.until(f"datasets/{images['id']}", lambda dataset: dataset["n_label_changes"] == 1)
     listed = app_server.get(f"datasets/{images['id']}/images")["items"]
     assert [k for k, image in enumerate(listed) if image["label"] != image["label_before"]] == [1]
 
@@ -46,10 +46,10 @@ def test_all_matching_images_but_one_are_labeled_and_undone(page: "Page", app_se
     cells.nth(1).click(modifiers=["Control"])
     left = app_server.get(f"{where}/images?label=medium")["items"][1]["row_id"]
     page.keyboard.press("3")
-    app_server.until(where, lambda found: found["n_label_changes"] == n - 1)
+    app_server.until(where, lambda dataset: dataset["n_label_changes"] == n - 1)
     assert [image["row_id"] for image in app_server.get(f"{where}/images?label=medium")["items"]] == [left]
     page.keyboard.press("Control+z")
-    app_server.until(where, lambda found: found["n_label_changes"] == 0)
+    app_server.until(where, lambda dataset: dataset["n_label_changes"] == 0)
 
 
 def test_arrow_keys_select_images_after_a_filter_was_clicked(page: "Page", images: Any) -> None:
@@ -75,9 +75,9 @@ def test_the_next_image_is_selected_after_a_relabeled_and_an_answered_one_left_t
     page.locator("[role=gridcell][aria-selected=true][data-index='1']").wait_for()
     page.keyboard.press(";")
     cells.nth(2).wait_for(state="detached")
-    chosen = page.locator("[role=gridcell][aria-selected=true]")
-    chosen.wait_for()
-    assert [chosen.get_attribute("aria-label"), cells.nth(1).get_attribute("aria-label")] == names[2:]
+    selected = page.locator("[role=gridcell][aria-selected=true]")
+    selected.wait_for()
+    assert [selected.get_attribute("aria-label"), cells.nth(1).get_attribute("aria-label")] == names[2:]
 
 
 def test_the_class_list_of_the_viewer_is_not_squeezed_by_what_stands_below_it(page: "Page", images: Any) -> None:

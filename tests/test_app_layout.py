@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import Stock, open_page
+from browser import Stock, open_page, use_no_worker
 from clipping import clipped_text
 
 if TYPE_CHECKING:
@@ -13,12 +13,12 @@ pytestmark = pytest.mark.slow
 
 WIDTHS = (800, 1280, 1920)
 PAGES = (  # results of a run: test_app_results.py
-    *("/datasets/{images}?tab=classes", "/datasets/{images}?tab=checks", "/datasets/{unlabeled}?tab=images"),
-    *("/train?dataset={images}", "/train?dataset={unlabeled}", "/runs/{folds}", "/runs/{folds}?tab=metrics"),
-    *("/studies", "/studies/{study}", "/predict?classifier={run}", "/predictions/{prediction}?only=review"),
-    "/help/recipe",
+    *("/datasets/{images}?tab=classes", "/datasets/{images}?tab=checks", "/train?dataset={images}"),
+    *("/runs/{folds}", "/studies/{study}", "/predictions/{prediction}?only=review"),
 )
 ALIKE = (  # other states of these pages, or pages that test_app_screenshots.py looks at
+    *("/datasets/{unlabeled}?tab=images", "/train?dataset={unlabeled}", "/runs/{folds}?tab=metrics", "/studies"),
+    *("/predict?classifier={run}", "/predictions/{prediction}/samples", "/help/recipe"),
     *("/", "/datasets", "/datasets/{images}", "/datasets/{images}?tab=images", "/datasets/{unlabeled}", "/train"),
     *("/runs", "/compare?runs={run},{folds}", "/studies/new", "/predict", "/predictions/{prediction}", "/help"),
 )
@@ -26,6 +26,7 @@ ALIKE = (  # other states of these pages, or pages that test_app_screenshots.py 
 
 @pytest.mark.parametrize("path", [*PAGES, *(pytest.param(path, marks=pytest.mark.exhaustive) for path in ALIKE)])
 def test_no_text_of_a_page_is_cut_off_or_covers_other_text(page: "Page", stock: Stock, path: str) -> None:
+    use_no_worker(page)
     open_page(page, path.format(**vars(stock)))
     page.wait_for_load_state("networkidle")
     for details in page.locator("main details:not([open]) > summary").all():
@@ -35,7 +36,7 @@ def test_no_text_of_a_page_is_cut_off_or_covers_other_text(page: "Page", stock: 
     faults = {}
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 800})
-        if found := clipped_text(page):
-            faults[width] = found
+        if clipped := clipped_text(page):
+            faults[width] = clipped
     page.set_viewport_size({"width": 1280, "height": 800})
     assert faults == {}

@@ -27,7 +27,7 @@ from coverslip.reports.sections import sections_of
 from coverslip.runs import LeakageEstimate, Run, write_inspection
 from coverslip.workspace.datasets import labels, reading_images, sources
 from coverslip.workspace.datasets.inspections import update_inspection
-from coverslip.workspace.leakage_audit import LeakageEstimates
+from coverslip.workspace.leakage_audit import leakage_estimate_state
 from coverslip.workspace.store.rows import load_dataset, load_scan
 
 SIGNAL = Signal(0.5, ProbeScore(0.9, 0.02), {"border": ProbeScore(0.8, 0.02)})
@@ -46,8 +46,7 @@ def test_what_was_seen_stays_until_labels_change_and_is_there_again_when_they_ar
     workspace = new_workspace(tmp_path)
     cells = open_images(workspace, write_cells(tmp_path / "cells", 12, side=32), group_pattern=GROUPS)
     workspace.background.wait_all()
-    looking = LeakageEstimates(workspace)
-    assert looking.state_of(cells).state == "not-requested"
+    assert leakage_estimate_state(workspace, cells).state == "not-requested"
     with workspace.engine.connect() as connection:
         cache_leakage_audit(
             load_dataset(connection, cells),
@@ -55,7 +54,7 @@ def test_what_was_seen_stays_until_labels_change_and_is_there_again_when_they_ar
             LeakageAudit(SIGNAL, image_level()),
         )
     update_inspection(workspace, cells)
-    seen = looking.state_of(cells)
+    seen = leakage_estimate_state(workspace, cells)
     assert (seen.state, seen.signal) == ("ready", SIGNAL)
     assert "An image-level split overestimates" in seen.words[0]
     (shortcut,) = reading_images.inspection(workspace, cells).of("shortcut")
@@ -63,21 +62,21 @@ def test_what_was_seen_stays_until_labels_change_and_is_there_again_when_they_ar
 
     change, _ = labels.set_labels(workspace, cells, images_at(workspace, cells, [0]), "another")
     for _ in range(2):  # before and after the findings of the new labels are kept
-        outdated = looking.state_of(cells)
+        outdated = leakage_estimate_state(workspace, cells)
         assert (outdated.state, outdated.leakage_estimate) == ("outdated", seen.leakage_estimate)
         assert not reading_images.inspection(workspace, cells).of("shortcut")
     labels.undo(workspace, cells, change or 0)
     assert reading_images.inspection(workspace, cells).of("shortcut")
-    assert looking.state_of(cells).state == "ready"
+    assert leakage_estimate_state(workspace, cells).state == "ready"
 
     sources.change_dataset(workspace, cells, {"class_plan": {"drop": ["small"]}})  # changes labels in trainings
-    assert looking.state_of(cells).state == "outdated"
+    assert leakage_estimate_state(workspace, cells).state == "outdated"
     assert not reading_images.inspection(workspace, cells).of("shortcut")
     sources.change_dataset(workspace, cells, {"class_plan": {}})
     assert reading_images.inspection(workspace, cells).of("shortcut")
 
 
-def test_a_training_on_images_that_were_looked_at_tells_of_it_in_its_report(own_run: Run, cells: Path) -> None:
+def test_a_training_on_images_of_a_leakage_estimate_has_it_in_its_report(own_run: Run, cells: Path) -> None:
     data = cs.open_dataset(cells, group_pattern=GROUPS)
     scan = with_cached_near_duplicates(scan_images(data))
     assert "leakage_estimate" not in {section.name for section in sections_of(read_run(own_run.folder))}
@@ -107,7 +106,7 @@ def test_the_app_shows_images_to_a_network_and_gives_it_up_on_request(tmp_path: 
         assert client.get(address).json()["state"] == "not-requested"
         sources.change_dataset(workspace, cells, {"class_plan": {"merge": {"others": ["small", "medium"]}}})
         client.post(address)
-        known = until(lambda: (now := client.get(address).json())["state"] == "ready" and now, 120)
-        assert known["leakage_estimate"]["n_images"] == 60
-        assert known["signal"]["chance"] == pytest.approx(1 / 2)  # of the classes that trainings see
-        assert known["error"] is None
+        estimate = until(lambda: (now := client.get(address).json())["state"] == "ready" and now, 120)
+        assert estimate["leakage_estimate"]["n_images"] == 60
+        assert estimate["signal"]["chance"] == pytest.approx(1 / 2)  # of the classes that trainings see
+        assert estimate["error"] is None

@@ -54,8 +54,8 @@ def test_half_sent_requests_keep_nobody_from_the_app(other_app: Callable[..., Ru
 @pytest.mark.exhaustive
 def test_who_leaves_a_stream_is_no_line_in_the_log(other_app: Callable[..., RunningApp]) -> None:
     app = other_app()
-    found = app.opened(write_cells(app.root / "cells"))
-    run = app.send("runs", {"dataset_id": found["id"], "recipe": QUICK})["id"]
+    dataset = app.opened(write_cells(app.root / "cells"))
+    run = app.send("runs", {"dataset_id": dataset["id"], "recipe": QUICK})["id"]
     host, port = _place(app.address)
     for k in range(20):
         with socket.create_connection((host, port), timeout=30) as stream:
@@ -131,7 +131,7 @@ def has_ended(connection: socket.socket, seconds: float) -> bool:
     ],
     ids=["nothing", "half a header", "half a body", "a second header"],
 )
-def test_what_does_not_go_on_is_ended(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_does_not_continue_is_ended(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     with served(0.5, monkeypatch) as place, socket.create_connection(place) as connection:
         connection.sendall(sent)
         assert has_ended(connection, 5)
@@ -172,7 +172,7 @@ def test_streams_stay_open_beside_other_requests(monkeypatch: pytest.MonkeyPatch
         assert not any(has_ended(stream, 0.2) for stream in streams)
 
 
-def test_where_all_connections_are_at_work_one_more_is_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_if_all_connections_are_busy_one_more_is_told_to_retry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "MAX_CONNECTIONS", 3)
     with served(30, monkeypatch) as place, ExitStack() as opened:
         idle, *streams = (opened.enter_context(socket.create_connection(place)) for _ in range(3))
@@ -253,7 +253,7 @@ def test_a_full_log_ends_and_a_line_of_wrong_values_is_not_printed(tmp_path: Pat
 
 @pytest.mark.slow
 @pytest.mark.exhaustive
-def test_while_another_program_writes_requests_are_told_to_come_back(tmp_path: Path) -> None:
+def test_while_another_program_writes_requests_are_asked_to_retry(tmp_path: Path) -> None:
     home = workspace_in(tmp_path)
     write_cells(tmp_path / "cells")
     with TestClient(create_app(home), raise_server_exceptions=False) as client:

@@ -1,4 +1,4 @@
-"""Predictions through the REST API: live rows, corrections, tables, single images."""
+"""Predictions through the REST API: live rows, corrections, tables, images that are sent."""
 
 import csv
 import io
@@ -7,6 +7,7 @@ import shutil
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,7 +54,7 @@ class Lab:
     run: str
     new: Path
     prediction: str
-    told: list[tuple[str, str, Json]]
+    messages: list[tuple[str, str, Json]]
 
 
 @pytest.fixture(scope="module")
@@ -70,21 +71,21 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         answer = client.post(f"{API}/predictions", json={"classifier_id": run, "sources": [str(new)], "name": "Monday"})
         assert answer.status_code == 201, answer.text
         prediction = answer.json()["id"]
-        told = events_of(client, f"{API}/jobs/{prediction}/events")
-        yield Lab(workspace, client, run, new, prediction, told)
+        events = events_of(client, f"{API}/jobs/{prediction}/events")
+        yield Lab(workspace, client, run, new, prediction, events)
 
 
 @pytest.mark.exhaustive
-def test_those_who_watch_are_told_how_many_rows_there_are(lab: Lab) -> None:
-    numbers = [data["n"] for kind, _, data in lab.told if kind == "rows"]
+def test_those_who_watch_see_how_many_rows_there_are(lab: Lab) -> None:
+    numbers = [data["n"] for kind, _, data in lab.messages if kind == "rows"]
     assert numbers == sorted(set(numbers))
     assert (numbers[0], numbers[-1]) == (0, 41)
-    assert lab.told[-1][2]["state"] == "done"
-    assert lab.told[-1][2]["decisions"]["unreadable"] == 1
-    found = lab.client.get(f"{API}/predictions/{lab.prediction}").json()
-    assert (found["n_done"], found["n_total"], found["classes"]) == (41, 41, list(CLASSES))
-    again = events_of(lab.client, f"{API}/jobs/{lab.prediction}/events")
-    assert again == lab.told[-1:]  # what has ended tells nothing again
+    assert lab.messages[-1][2]["state"] == "done"
+    assert lab.messages[-1][2]["decisions"]["unreadable"] == 1
+    prediction = lab.client.get(f"{API}/predictions/{lab.prediction}").json()
+    assert (prediction["n_done"], prediction["n_total"], prediction["classes"]) == (41, 41, list(CLASSES))
+    events = events_of(lab.client, f"{API}/jobs/{lab.prediction}/events")
+    assert events == lab.messages[-1:]  # an ended job repeats no events
 
 
 def test_rows_are_those_of_the_command_line(lab: Lab, tmp_path: Path) -> None:
@@ -110,11 +111,11 @@ def test_rows_are_those_of_the_command_line(lab: Lab, tmp_path: Path) -> None:
 
 @pytest.mark.exhaustive
 def test_stated_shares_change_what_is_answered_and_false_ones_are_refused(lab: Lab) -> None:
-    asked = {"classifier_id": lab.run, "sources": [str(lab.new)], "prevalence": {"large": 0.98}}
+    request = {"classifier_id": lab.run, "sources": [str(lab.new)], "prevalence": {"large": 0.98}}
     for prevalence in ({"huge": 0.5}, {"large": 1.5}, dict.fromkeys(CLASSES, 0.5)):
-        refused = lab.client.post(f"{API}/predictions", json={**asked, "prevalence": prevalence})
+        refused = lab.client.post(f"{API}/predictions", json={**request, "prevalence": prevalence})
         assert refused.status_code == 422, refused.text
-    stated = lab.client.post(f"{API}/predictions", json=asked).json()
+    stated = lab.client.post(f"{API}/predictions", json=request).json()
     assert stated["prevalence"] == {"large": 0.98}
     assert ended(lab.client, stated["id"], what="predictions")["state"] == "done"
     plain, moved = (
@@ -128,6 +129,13 @@ def test_stated_shares_change_what_is_answered_and_false_ones_are_refused(lab: L
     assert plain.keys() == moved.keys()
     assert all(moved[path] > probability for path, probability in plain.items() if 0.001 < probability < 0.999)
     assert np.mean(list(moved.values())) > np.mean(list(plain.values()))
+
+
+def test_rescaling_is_refused_without_a_pixel_size_of_the_training_images(lab: Lab) -> None:
+    assert lab.client.get(f"{API}/classifiers").json()["items"][0]["pixel_side_um"] is None
+    request = {"classifier_id": lab.run, "sources": [str(lab.new)], "rescale": True}
+    refused = lab.client.post(f"{API}/predictions", json=request)
+    assert (refused.status_code, refused.json()["code"]) == (422, "no-pixel-size-of-training")
 
 
 def test_uncertain_ones_come_first_and_corrections_are_kept(lab: Lab) -> None:
@@ -162,7 +170,9 @@ def test_what_was_corrected_needs_no_eye_any_more(lab: Lab) -> None:
     def in_review() -> list[int]:
         page = lab.client.get(f"{path}/rows?only=review&limit=500").json()
         state = lab.client.get(path).json()
-        (listed,) = (one for one in lab.client.get(f"{API}/predictions").json()["items"] if one["id"] == lab.prediction)
+        (listed,) = (
+            item for item in lab.client.get(f"{API}/predictions").json()["items"] if item["id"] == lab.prediction
+        )
         assert page["total"] == state["n_review"] == listed["n_review"]
         return [row["row_id"] for row in page["items"]]
 
@@ -183,7 +193,7 @@ def test_classes_keep_the_order_of_their_keys_from_labeling_to_predicting(lab: L
     assert lab.client.patch(f"{API}/datasets/{cells}", json=changes).status_code == 200
     expected = ["medium", "a big one", "<script>"]
     preview = lab.client.post(f"{API}/datasets/{cells}/split-preview", json={"recipe": QUICK})
-    assert [one["name"] for one in preview.json()["by_class"]] == expected
+    assert [of_class["name"] for of_class in preview.json()["by_class"]] == expected
     run = queue_run(lab.client, cells, QUICK)
     assert ended(lab.client, run)["state"] == "done"
     assert lab.client.get(f"{API}/runs/{run}/results").json()["confusion"]["classes"] == expected
@@ -202,8 +212,8 @@ def test_corrections_become_training_images(lab: Lab) -> None:
         lab.client.put(f"{path}/rows/{row['row_id']}/correction", json={"label": label})
     made = lab.client.post(f"{path}/dataset", json={"only": "corrected"}).json()
     until(lambda: dataset_state(lab.workspace, made["id"]).state == "ready")
-    found = lab.client.get(f"{API}/datasets/{made['id']}").json()
-    counts = [(one["name"], one["n"]) for one in sorted(found["classes"], key=lambda one: one["color_index"])]
+    dataset = lab.client.get(f"{API}/datasets/{made['id']}").json()
+    counts = [(each["name"], each["n"]) for each in sorted(dataset["classes"], key=lambda each: each["color_index"])]
     assert counts == [("<script>", 1), ("large", 1), ("medium", 0), ("=new", 1)]  # the classifier's keys
     every = lab.client.post(f"{path}/dataset", json={"only": "all", "name": "All"}).json()
     assert (every["name"], every["n_labeled"]) == ("All", 41)  # the broken one has a label by now
@@ -211,6 +221,7 @@ def test_corrections_become_training_images(lab: Lab) -> None:
         lab.client.put(f"{path}/rows/{row['row_id']}/correction", json={"label": None})
 
 
+@pytest.mark.exhaustive
 def test_an_image_is_excluded_with_its_reason_and_included_again(lab: Lab) -> None:
     images = open_images(lab.workspace, lab.new, is_labeled=False)
     answer = lab.client.post(f"{API}/predictions", json={"classifier_id": lab.run, "dataset_id": images})
@@ -280,16 +291,16 @@ def test_a_prediction_of_a_dataset_has_the_labels_that_the_dataset_has_when_it_i
 
 
 def images_of(lab: Lab, dataset_id: str) -> list[Json]:
-    found: list[Json] = lab.client.get(f"{API}/datasets/{dataset_id}/images?limit=100").json()["items"]
-    return found
+    items: list[Json] = lab.client.get(f"{API}/datasets/{dataset_id}/images?limit=100").json()["items"]
+    return items
 
 
 @pytest.mark.exhaustive
-def test_confirmed_and_corrected_images_join_a_dataset_once_and_can_be_left_out_again(lab: Lab) -> None:
+def test_confirmed_and_corrected_images_join_a_dataset_once_and_can_be_excluded_again(lab: Lab) -> None:
     cells = open_images(lab.workspace, lab.new.parent / "cells", group_pattern=r"slide\d+", name="Cells")
     before = dataset_state(lab.workspace, cells)
     path = f"{API}/predictions/{lab.prediction}"
-    assert lab.client.post(f"{path}/join", json={"dataset_id": cells}).status_code == 409  # nobody looked at any
+    assert lab.client.post(f"{path}/join", json={"dataset_id": cells}).status_code == 409  # no row was reviewed
     rows = [row for row in lab.client.get(f"{path}/rows?limit=9").json()["items"] if row["predicted"]][:3]
     shutil.copy(lab.new / rows[2]["image_id"], lab.new.parent / "cells" / "large" / "known.png")
     lab.client.post(f"{API}/datasets/{cells}/refresh")
@@ -323,7 +334,8 @@ def test_confirmed_and_corrected_images_join_a_dataset_once_and_can_be_left_out_
 
 def test_pictures_are_served_only_from_below_the_allowed_roots(lab: Lab, tmp_path: Path) -> None:
     path = f"{API}/predictions/{lab.prediction}/rows"
-    assert lab.client.get(f"{path}/0/thumbnail").headers["content-type"] == "image/webp"  # blank: it is the broken one
+    sheet = lab.client.get(f"{API}/jobs/{lab.prediction}/sheet?rows=0,1")
+    assert sheet.headers["content-type"] == "image/webp"  # with a blank cell: the first one is broken
     assert lab.client.get(f"{path}/0/picture").status_code == 422
     assert lab.client.get(f"{path}/1/picture").headers["content-type"] == "image/png"
     outside = write_cells(tmp_path / "outside", 3, is_sorted=False)
@@ -343,30 +355,65 @@ def test_pictures_are_served_only_from_below_the_allowed_roots(lab: Lab, tmp_pat
         link.unlink(missing_ok=True)
 
 
-@pytest.mark.exhaustive
-def test_single_images_are_answered_by_a_classifier_that_stays_loaded(lab: Lab) -> None:
-    image = next(lab.new.glob("slide*.png"))
-    row = next(
-        row
-        for row in lab.client.get(f"{API}/predictions/{lab.prediction}/rows?limit=100").json()["items"]
-        if row["path"] == str(image)
-    )
-    path, named = f"{API}/classifiers/{lab.run}/classify", {"X-File-Name": "../../<b>.PNG"}
-    said = lab.client.post(path, content=image.read_bytes(), headers=named).json()
-    assert said["predicted"] == row["predicted"]
-    assert said["probabilities"] == pytest.approx(row["probabilities"], abs=1e-5)
-    classifying: LoadedClassifiers = lab.client.app.state.classifiers  # type: ignore[attr-defined]  # TestClient's
-    worker = classifying._workers[lab.run]
-    unreadable = lab.client.post(path, content=b"no image", headers=named).json()
-    assert (unreadable["decision"], unreadable["predicted"]) == ("unreadable", None)
-    assert classifying._workers[lab.run] is worker
-    worker.process.kill()
-    assert lab.client.post(path, content=image.read_bytes()).json() == said
+def test_images_that_are_sent_get_the_predictions_of_the_table_and_a_broken_one_a_reason(lab: Lab) -> None:
+    rows = lab.client.get(f"{API}/predictions/{lab.prediction}/rows?limit=100").json()["items"]
+    rows = [row for row in rows if row["decision"] != "unreadable"][:20]
+    files = [("images", (Path(row["path"]).name, Path(row["path"]).read_bytes())) for row in rows]
+    files.insert(3, ("images", ("../../<b>.PNG", b"no image")))
+    path = f"{API}/classifiers/{lab.run}/predict"
+    answer = lab.client.post(path, files=files)
+    assert answer.status_code == 200, answer.text
+    images = answer.json()["images"]
+    assert [each["name"] for each in images] == [name for _, (name, _) in files]
+    broken = images.pop(3)
+    assert (broken["decision"], broken["predicted"], broken["probability"]) == ("unreadable", None, None)
+    assert broken["reason"]
+    assert str(lab.workspace.folder) not in broken["reason"]
+    for each, row in zip(images, rows, strict=True):
+        assert (each["predicted"], each["decision"]) == (row["predicted"], row["decision"])
+        assert each["probabilities"] == pytest.approx(row["probabilities"], abs=1e-5)
     assert not list((lab.workspace.folder / "classifying").iterdir())
-    assert lab.client.post(path, content=b"").status_code == 422
+
+
+def test_bad_requests_for_predictions_are_refused_each_with_its_reason(lab: Lab) -> None:
+    path, image = f"{API}/classifiers/{lab.run}/predict", next(lab.new.glob("slide*.png"))
+    for how in ({"content": b""}, {"data": {"images": "no file"}}, {"content": image.read_bytes()}):
+        refused = lab.client.post(path, **how)
+        assert (refused.status_code, refused.json()["code"]) == (422, "no-files-in-form")
     too_large = lab.client.post(path, content=b"x", headers={"Content-Length": str(300 * 2**20)})
     assert too_large.status_code == 413
-    assert lab.client.post(f"{API}/classifiers/none/classify", content=b"x").status_code == 404
+    many = [("images", (f"{k}.png", b"x")) for k in range(257)]
+    assert lab.client.post(path, files=many).status_code == 400
+    broken_form = {"content": b"--a", "headers": {"Content-Type": "multipart/form-data"}}
+    assert lab.client.post(path, **broken_form).status_code == 400
+    missing = lab.client.post(f"{API}/classifiers/none/predict", files={"images": image.open("rb")})
+    assert missing.status_code == 404
+    assert not list((lab.workspace.folder / "classifying").glob("*"))
+
+
+def test_more_requests_for_predictions_than_are_answered_at_a_time_are_refused_for_now(lab: Lab) -> None:
+    path, image = f"{API}/classifiers/{lab.run}/predict", next(lab.new.glob("slide*.png"))
+    classifying: LoadedClassifiers = lab.client.app.state.classifiers  # type: ignore[attr-defined]  # TestClient's
+    with ExitStack() as others:
+        for _ in range(4):
+            others.enter_context(classifying.reserved())
+        refused = lab.client.post(path, files={"images": image.open("rb")})
+        assert (refused.status_code, refused.json()["code"]) == (503, "predictions-busy")
+        assert int(refused.headers["Retry-After"]) > 0
+    assert lab.client.post(path, files={"images": image.open("rb")}).status_code == 200
+
+
+@pytest.mark.exhaustive
+def test_images_are_predicted_by_a_classifier_that_stays_loaded(lab: Lab) -> None:
+    image = next(lab.new.glob("slide*.png"))
+    path = f"{API}/classifiers/{lab.run}/predict"
+    answer = lab.client.post(path, files={"images": image.open("rb")}).json()
+    classifying: LoadedClassifiers = lab.client.app.state.classifiers  # type: ignore[attr-defined]  # TestClient's
+    worker = classifying._workers[lab.run]
+    assert lab.client.post(path, files={"images": b"no image"}).json()["images"][0]["decision"] == "unreadable"
+    assert classifying._workers[lab.run] is worker
+    worker.process.kill()
+    assert lab.client.post(path, files={"images": image.open("rb")}).json() == answer
     process = classifying._workers[lab.run].process
     classifying.end_idle()
     assert process.poll() is None  # it was asked just now
@@ -378,9 +425,9 @@ def test_single_images_are_answered_by_a_classifier_that_stays_loaded(lab: Lab) 
 
 def test_rows_are_found_by_a_part_of_their_path(lab: Lab) -> None:
     path = f"{API}/predictions/{lab.prediction}/rows"
-    found = lab.client.get(path, params={"search": "SLIDE3_"}).json()
-    assert {row["image_id"][:7] for row in found["items"]} == {"slide3_"}
-    assert found["total"] == len(found["items"]) == 4
+    page = lab.client.get(path, params={"search": "SLIDE3_"}).json()
+    assert {row["image_id"][:7] for row in page["items"]} == {"slide3_"}
+    assert page["total"] == len(page["items"]) == 4
     assert lab.client.get(path, params={"search": "%"}).json()["total"] == 0
 
 
@@ -389,8 +436,8 @@ def test_a_table_is_sent_by_whichever_threads_are_free(lab: Lab, monkeypatch: py
     pieces = corrections.csv_of(lab.workspace, lab.prediction)
     text = ""
     for _ in range(9):
-        with ThreadPoolExecutor(1) as one:
-            text += one.submit(next, pieces).result()
+        with ThreadPoolExecutor(1) as pool:
+            text += pool.submit(next, pieces).result()
     assert len(text.splitlines()) == 42
 
 
@@ -408,7 +455,7 @@ def test_a_removed_prediction_comes_back_with_its_corrections(lab: Lab) -> None:
 
 
 @pytest.mark.exhaustive
-def test_a_killed_prediction_goes_on_after_its_last_row(lab: Lab, tmp_path: Path) -> None:
+def test_a_killed_prediction_resumes_after_its_last_row(lab: Lab, tmp_path: Path) -> None:
     many = write_cells(lab.workspace.roots[0] / "many", 600, seed=2, is_sorted=False)
     answer = lab.client.post(f"{API}/predictions", json={"classifier_id": lab.run, "sources": [str(many)]})
     path, job = (f"{API}/{kind}/{answer.json()['id']}" for kind in ("predictions", "jobs"))
@@ -416,22 +463,22 @@ def test_a_killed_prediction_goes_on_after_its_last_row(lab: Lab, tmp_path: Path
     status = status_of(find_job(lab.workspace, answer.json()["id"]))
     assert status
     os.kill(status.pid, signal.SIGKILL)
-    found = ended(lab.client, answer.json()["id"], what="predictions")
-    assert found["state"] == "interrupted"
-    assert 0 < found["n_done"] < found["n_total"] == 600
-    assert len(lab.client.get(f"{path}/download/predictions").text.splitlines()) == found["n_done"] + 1
+    ended_prediction = ended(lab.client, answer.json()["id"], what="predictions")
+    assert ended_prediction["state"] == "interrupted"
+    assert 0 < ended_prediction["n_done"] < ended_prediction["n_total"] == 600
+    assert len(lab.client.get(f"{path}/download/predictions").text.splitlines()) == ended_prediction["n_done"] + 1
     lab.client.put(f"{path}/rows/0/correction", json={"label": "large"})
     extra = many / "a_new_first.png"
     shutil.copy(next(many.iterdir()), extra)
     assert lab.client.post(f"{job}/resume").status_code == 200
     refused = ended(lab.client, answer.json()["id"], what="predictions")
-    assert (refused["state"], refused["n_done"]) == ("failed", found["n_done"])
+    assert (refused["state"], refused["n_done"]) == ("failed", ended_prediction["n_done"])
     assert refused["error"]["code"] == "prediction-images-changed"
     extra.unlink()
     assert lab.client.post(f"{job}/resume").json()["state"] in ("queued", "starting")
     assert lab.client.post(f"{job}/resume").status_code == 409
     numbers = [data["n"] for kind, _, data in events_of(lab.client, f"{job}/events") if kind == "rows"]
-    assert (numbers[0], numbers[-1]) == (found["n_done"], 600)
+    assert (numbers[0], numbers[-1]) == (ended_prediction["n_done"], 600)
     done = lab.client.get(path).json()
     assert (done["state"], done["n_done"], done["n_corrected"]) == ("done", 600, 1)
     cs.predict(lab.workspace.runs / "first", [many], out=tmp_path / "whole.csv")

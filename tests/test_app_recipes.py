@@ -25,7 +25,7 @@ HERLEV = (
 
 def recipes_of_papers() -> Iterator[tuple[str, str]]:
     """The recipe files that the pages on the five papers give in full, by what they are saved as there."""
-    for page in sorted(PAPERS.glob("*.md")):
+    for page in sorted(set(PAPERS.glob("*.md")) - {PAPERS / "README.md"}):
         text = page.read_text(encoding="utf-8")
         names = re.findall(r"`(\w+\.yaml)`", text)
         blocks = re.findall(r"```yaml\n(.*?)```", text, flags=re.S)
@@ -73,7 +73,7 @@ def bands(app: App) -> dict[str, str]:
     }
 
 
-def asked(app: App, run: str) -> Recipe:
+def recipe_of_job(app: App, run: str) -> Recipe:
     """The recipe that a training was queued with."""
     return load_recipe(requested_recipe(find_job(app.home, run).folder))
 
@@ -88,7 +88,7 @@ def test_a_form_can_hold_every_key() -> None:
         "init": "start",
         "freeze_to": "text",
         "loss_options": "options",
-        "channels": "integers",
+        "images.channels": "channels",
         "classes.merge": "merges",
         "classes.drop": "names",
         "classes.rename": "renames",
@@ -98,10 +98,10 @@ def test_a_form_can_hold_every_key() -> None:
         "positive_class": "text",
         "split.run": "text",
     }
-    plane = next(key for key in recipe_keys() if key.key == "plane")
-    assert (plane.type, plane.minimum, [choice.value for choice in plane.choices or []]) == (
+    z = next(key for key in recipe_keys() if key.key == "images.z")
+    assert (z.type, z.minimum, [choice.value for choice in z.choices or []]) == (
         *("integer", 0),
-        ["max", "mean", "channels"],
+        ["max", "mean", "best-focus", "channels"],
     )
 
 
@@ -118,13 +118,13 @@ def test_a_recipe_nested_without_end_is_refused_as_text_and_as_values(app: App, 
     assert "more than 12 levels deep" in problem["detail"]
 
 
-def test_the_form_is_told_options_and_named_sets(app: App) -> None:
-    told = app.get("recipe")
-    loss_options = next(key["options"] for key in told["keys"] if key["key"] == "loss_options")
+def test_the_form_gets_options_and_named_sets(app: App) -> None:
+    form = app.get("recipe")
+    loss_options = next(key["options"] for key in form["keys"] if key["key"] == "loss_options")
     assert [option["name"] for option in loss_options["focal"]] == ["gamma"]
     assert loss_options["cross_entropy"] == []
-    assert {one["name"]: one["values"]["augment.blur"] for one in told["sets"]}["chromosomes"] == 1.0
-    assert {one.section for one in named_sets()} == {"augment"}
+    assert {named_set["name"]: named_set["values"]["augment.blur"] for named_set in form["sets"]}["chromosomes"] == 1.0
+    assert {named_set.section for named_set in named_sets()} == {"augment"}
     models = {model["name"]: model for model in app.get("models")["items"]}
     assert [option["name"] for option in models["mobilevit_mn"]["options"]][:2] == ["dsc", "mv2_attention"]
     assert (models["mobincep"]["options"], models["mobincep"]["takes_others"]) == ([], False)
@@ -133,7 +133,7 @@ def test_the_form_is_told_options_and_named_sets(app: App) -> None:
 
 
 @pytest.mark.parametrize("name", [model.name for model in list_models() if default_options(model)])
-def test_the_record_of_a_network_tells_the_options_that_its_class_has(name: str) -> None:
+def test_the_record_of_a_network_shows_the_options_that_its_class_has(name: str) -> None:
     record = model_info(name)
     assert {option.name: option.default for option in record.options} == default_options(record)
     check_declared(record, default_options(record))
@@ -148,12 +148,12 @@ def test_the_record_of_a_network_tells_the_options_that_its_class_has(name: str)
         ({"depths": [1, 2]}, "it must be a list of 3 whole numbers between 1 and 64"),
     ],
 )
-def test_an_option_that_a_network_does_not_take_is_told_at_its_field(
+def test_an_option_that_a_network_does_not_take_is_reported_at_its_field(
     app: App, cells: str, options: dict[str, object], fault: str
 ) -> None:
     recipe = {"model": "mobilevit_mn", "model_options": options}
-    said = app.refused("POST", "runs", {"dataset_id": cells, "recipe": recipe})
-    assert [(one["field"], one["message"]) for one in said["errors"]] == [
+    problem = app.refused("POST", "runs", {"dataset_id": cells, "recipe": recipe})
+    assert [(error["field"], error["message"]) for error in problem["errors"]] == [
         (f"model_options.{next(iter(options))}", fault)
     ]
 
@@ -166,22 +166,26 @@ def test_a_recipe_file_is_read_into_values_and_written_as_it_was(app: App) -> No
     assert read["values"]["classes.merge"] == {"sick": ["early", "late"]}
     assert read["values"]["augment.blur"] == 1.0
     assert "learning_rate" not in read["values"]
-    again = app.send("POST", "recipe/write", {"recipe": read["values"]})
-    assert again == read
+    written = app.send("POST", "recipe/write", {"recipe": read["values"]})
+    assert written == read
     whole = app.send("POST", "recipe/write", {"recipe": read["values"], "is_complete": True})
     assert whole["values"].keys() == {key.key for key in recipe_keys()}
     assert app.send("POST", "recipe/read", {"text": whole["text"]}) == whole
 
 
-def test_all_that_is_wrong_with_a_recipe_file_is_told_with_key_and_line(app: App) -> None:
+def test_all_that_is_wrong_with_a_recipe_file_is_reported_with_key_and_line(app: App) -> None:
     text = "epochs: 3\nsplit:\n  val: 2\n  tset: 0.1\nlr: 3\ninit:\n  train_on: x\n"
-    said = app.refused("POST", "recipe/read", {"text": text})
-    assert [(one["field"], one["line"]) for one in said["errors"]] == [("split.val", 3), ("split.tset", 4), ("lr", 5)]
-    assert "line 4: there is no key 'split.tset' (did you mean 'split.test'?)" in said["title"]
+    problem = app.refused("POST", "recipe/read", {"text": text})
+    assert [(error["field"], error["line"]) for error in problem["errors"]] == [
+        ("split.val", 3),
+        ("split.tset", 4),
+        ("lr", 5),
+    ]
+    assert "line 4: there is no key 'split.tset' (did you mean 'split.test'?)" in problem["title"]
     inner = app.refused("POST", "recipe/read", {"text": "init:\n  train_on: x\n  recipe:\n    epoch: 3\n"})
-    assert [(one["field"], one["line"]) for one in inner["errors"]] == [("init.recipe.epoch", 4)]
+    assert [(error["field"], error["line"]) for error in inner["errors"]] == [("init.recipe.epoch", 4)]
     torn = app.refused("POST", "recipe/read", {"text": "epochs: 3\nsplit: [1\n"})
-    assert [one["line"] for one in torn["errors"]] == [3]
+    assert [error["line"] for error in torn["errors"]] == [3]
     assert app.refused("POST", "recipe/read", {"text": "- 3"})["code"] == "recipe-not-a-mapping"
 
 
@@ -205,7 +209,7 @@ def test_the_recipe_of_a_paper_can_be_started_as_the_page_does(
         assert app.refused("POST", "runs", {"dataset_id": dataset, "recipe": values})["status"] == 422
         return
     run = app.send("POST", "runs", {"dataset_id": dataset, "recipe": values})
-    queued = asked(app, run["id"])
+    queued = recipe_of_job(app, run["id"])
     if isinstance(wanted.init, Pretraining):
         assert isinstance(queued.init, Pretraining)
         assert Path(queued.init.train_on).name == wanted.init.train_on
@@ -217,19 +221,19 @@ def test_the_recipe_of_a_paper_can_be_started_as_the_page_does(
 def test_a_first_training_takes_the_labels_of_now_and_the_groups_of_its_dataset(app: App, cells: str) -> None:
     first = app.open(save_cells(folder(app, "first"), classes=("a", "b")), group_pattern=r"slide\d")["id"]
     init = {"train_on": first, "recipe": {"epochs": 2}, "labels": {"a": "round"}}
-    whole = asked(app, app.send("POST", "runs", {"dataset_id": cells, "recipe": {"init": init}})["id"]).init
+    whole = recipe_of_job(app, app.send("POST", "runs", {"dataset_id": cells, "recipe": {"init": init}})["id"]).init
     assert isinstance(whole, Pretraining)
     assert (whole.train_on, whole.recipe["group"]) == (str(folder(app, "first")), r"slide\d")
     app.label(f"datasets/{first}", [0, 1], "c")
     app.send("PATCH", f"datasets/{first}", {"class_plan": {"rename": {"c": "d"}}})
-    changed = asked(app, app.send("POST", "runs", {"dataset_id": cells, "recipe": {"init": init}})["id"]).init
+    changed = recipe_of_job(app, app.send("POST", "runs", {"dataset_id": cells, "recipe": {"init": init}})["id"]).init
     assert isinstance(changed, Pretraining)
     with Path(changed.train_on).open() as stream:
         assert [row["label"] for row in csv.DictReader(stream)][:3] == ["c", "c", "a"]
     assert changed.recipe == {"epochs": 2, "group": "group", "classes": {"rename": {"c": "d"}}}
     assert changed.labels == {"a": "round"}
-    said = app.refused("POST", "runs", {"dataset_id": cells, "recipe": {"init": {"train_on": "gone.csv"}}})
-    assert [one["field"] for one in said["errors"]] == ["init.train_on"]
+    problem = app.refused("POST", "runs", {"dataset_id": cells, "recipe": {"init": {"train_on": "gone.csv"}}})
+    assert [error["field"] for error in problem["errors"]] == ["init.train_on"]
 
 
 def test_groups_and_classes_of_a_recipe_go_before_those_of_the_dataset(app: App, cells: str) -> None:
@@ -243,9 +247,9 @@ def test_groups_and_classes_of_a_recipe_go_before_those_of_the_dataset(app: App,
     assert not [part for part in find_job(app.home, run["id"]).command if part.startswith("--group")]
     app.send("PATCH", f"datasets/{cells}", {"class_plan": {"rename": {"flat": "thin"}}})
     queued = app.send("POST", "runs", {"dataset_id": cells, "recipe": {"classes.order": ["thin"]}})
-    assert asked(app, queued["id"]).classes.rename == {"flat": "thin"}
+    assert recipe_of_job(app, queued["id"]).classes.rename == {"flat": "thin"}
     queued = app.send("POST", "runs", {"dataset_id": cells, "recipe": {"classes.rename": {}}})
-    assert asked(app, queued["id"]).classes.rename == {}
+    assert recipe_of_job(app, queued["id"]).classes.rename == {}
     app.send("PATCH", f"datasets/{cells}", {"class_plan": {}})
 
 

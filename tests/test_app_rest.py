@@ -6,10 +6,11 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+import yaml
 from fastapi.testclient import TestClient
 from small_workspace import (
     API,
@@ -19,16 +20,19 @@ from small_workspace import (
     new_workspace,
     open_images,
     predicted_here,
+    studied_here,
     trained_here,
     until,
     write_cells,
 )
+from trained import SMALL_NETWORK
 
 from coverslip.app.server import create_app
 from coverslip.machine import account_name
 from coverslip.workspace.datasets.labels import set_labels
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.studies.planning import StudyChoices, outlook
 from coverslip.workspace.viewing.filters import ImageSelection
 
 pytestmark = pytest.mark.slow
@@ -41,12 +45,13 @@ class Lab:
     cells: str  # the dataset of the training
     run: str
     prediction: str  # of the same images
+    study: str  # of one network on them
 
     def get(self, path: str) -> Json:
         answer = self.client.get(f"{API}/{path}")
         assert answer.status_code == 200, answer.text
-        found: Json = answer.json()
-        return found
+        body: Json = answer.json()
+        return body
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +60,15 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     cells = open_images(workspace, write_cells(workspace.roots[0] / "cells"), group_pattern=r"slide\d+")
     run = trained_here(workspace, cells, QUICK)
     prediction = predicted_here(workspace, run, cells)
+    choices = StudyChoices(preset=None, dataset_ids=(cells,))
+    plan = {**yaml.safe_load(outlook(workspace, choices).plan_text), "models": [SMALL_NETWORK], "folds": 0}
+    plan["recipe"] = {"stage": "instant", "image_size": 32, "tta": 1}
+    study = studied_here(workspace, replace(choices, plan_text=yaml.safe_dump(plan)), "One network")
     with TestClient(create_app(workspace)) as client:
-        yield Lab(workspace, client, cells, run, prediction)
+        yield Lab(workspace, client, cells, run, prediction, study)
 
 
+@pytest.mark.exhaustive
 def test_every_201_and_202_names_the_address_of_its_result(lab: Lab) -> None:
     client, root = lab.client, lab.workspace.roots[0]
     classifier = client.get(f"{API}/runs/{lab.run}/download/classifier").content
@@ -82,9 +92,12 @@ def test_every_201_and_202_names_the_address_of_its_result(lab: Lab) -> None:
         "create_prediction": ("POST", "predictions", {"classifier_id": lab.run, "dataset_id": small}),
         "create_dataset_of_prediction": ("POST", f"predictions/{lab.prediction}/dataset", {"only": "corrected"}),
         "create_study": ("POST", "studies", {"preset": "aimic", "dataset_ids": [lab.cells], "is_small": True}),
+        "create_study_time": ("POST", "study-times", {"networks": [SMALL_NETWORK], "dataset_ids": [lab.cells]}),
+        "create_study_analysis": ("POST", f"studies/{lab.study}/analyses/explanations", {}),
         "import_classifier": ("POST", "classifiers", classifier),
         "create_label_errors": ("POST", f"runs/{lab.run}/label-errors", {}),
         "create_explanation": ("POST", f"jobs/{lab.run}/rows/0/explanation", {}),
+        "create_export": ("POST", f"runs/{lab.run}/exports", {"to": "pt2"}),
         "create_distances": ("POST", f"datasets/{small}/distances?other={other}", {}),
         "create_leakage_estimate": ("POST", f"datasets/{lab.cells}/leakage-estimate", {}),
     }
@@ -217,20 +230,21 @@ def test_labels_and_corrections_have_the_author_of_the_request(
     lab.client.put(f"{rows}/7/correction", json={"label": None})
 
 
+@pytest.mark.exhaustive
 def test_requests_that_only_read_change_nothing(lab: Lab) -> None:
-    known = {"dataset_id": lab.cells, "run_id": lab.run, "classifier_id": lab.run, "prediction_id": lab.prediction}
-    known |= {"job_id": lab.run, "k": "0", "i": "0", "name": "confusion.svg", "what": "recipe"}
+    ids = {"dataset_id": lab.cells, "run_id": lab.run, "classifier_id": lab.run, "prediction_id": lab.prediction}
+    ids |= {"job_id": lab.run, "k": "0", "i": "0", "name": "confusion.svg", "what": "recipe"}
     queries = {"other": lab.cells, "images": "0,1", "image_id": "none", "path": str(lab.workspace.roots[0])}
     lab.workspace.background.wait_all()
     lab.get(f"datasets/{lab.cells}/inspection")  # stores what it computed, as a cache
     before, n_answered = content_of(lab.workspace), 0
     for path, methods in lab.get("openapi.json")["paths"].items():
         names = set(re.findall(r"{(\w+)}", path))
-        if "get" not in methods or not names <= set(known) or path.endswith("/events"):
+        if "get" not in methods or not names <= set(ids) or path.endswith("/events"):
             continue
         parameters = {each["name"] for each in methods["get"].get("parameters", []) if each["in"] == "query"}
         answer = lab.client.get(
-            path.format(**known), params={name: value for name, value in queries.items() if name in parameters}
+            path.format(**ids), params={name: value for name, value in queries.items() if name in parameters}
         )
         assert answer.status_code < 500, path
         n_answered += answer.status_code == 200
@@ -269,6 +283,7 @@ def test_a_request_for_datasets_starts_no_work(tmp_path: Path) -> None:
     assert dataset_state(workspace, dataset).state == "reading"
 
 
+@pytest.mark.exhaustive
 def test_an_inspection_is_answered_while_another_program_writes(tmp_path: Path) -> None:
     workspace = new_workspace(tmp_path)
     dataset = open_images(workspace, write_cells(tmp_path / "cells", 12))

@@ -14,8 +14,10 @@ from itertools import chain
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from PIL import Image
 from small_workspace import (
     API,
     CLASSES,
@@ -57,13 +59,13 @@ class Lab:
     client: httpx.Client
     cells: str
     run: str
-    told: list[tuple[str, str, Json]]  # what those who watched the run from its beginning were told
+    messages: list[tuple[str, str, Json]]  # of the event stream, from the beginning of the run
 
     def get(self, path: str) -> Json:
         answer = self.client.get(f"{API}/{path}")
         assert answer.status_code == 200, answer.text
-        found: Json = answer.json()
-        return found
+        body: Json = answer.json()
+        return body
 
 
 @pytest.fixture(scope="module")
@@ -72,36 +74,40 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     cells = open_images(workspace, write_cells(workspace.roots[0] / "cells"), group_pattern=r"slide\d+")
     with TestClient(create_app(workspace)) as client:
         run = queue_run(client, cells, QUICK, name="The <b>first</b>")
-        told = events_of(client, f"{API}/jobs/{run}/events")
-        yield Lab(workspace, client, cells, run, told)
+        events = events_of(client, f"{API}/jobs/{run}/events")
+        yield Lab(workspace, client, cells, run, events)
 
 
 @pytest.mark.exhaustive
 def test_those_who_watch_see_the_state_the_curves_and_the_lines_worth_reading(lab: Lab) -> None:
-    assert [kind for kind, _, _ in lab.told[:2]] == ["state", "trainings"]
-    assert lab.told[0][2]["state"] in ("queued", "starting")
-    assert lab.told[-1][0] == "state"
-    assert (lab.told[-1][2]["state"], lab.told[-1][2]["name"]) == ("done", "The <b>first</b>")
-    numbers = [int(number) for kind, number, _ in lab.told if kind == "log"]
+    assert [kind for kind, _, _ in lab.messages[:2]] == ["state", "trainings"]
+    assert lab.messages[0][2]["state"] in ("queued", "starting")
+    assert lab.messages[-1][0] == "state"
+    assert (lab.messages[-1][2]["state"], lab.messages[-1][2]["name"]) == ("done", "The <b>first</b>")
+    numbers = [int(number) for kind, number, _ in lab.messages if kind == "log"]
     assert numbers == sorted(set(numbers))
-    log = lab.get(f"runs/{lab.run}/log")
-    assert log["items"] == [line for kind, _, line in lab.told if kind == "log"][::-1]  # the newest first
+    log = lab.get(f"jobs/{lab.run}/log")
+    assert log["items"] == [line for kind, _, line in lab.messages if kind == "log"][::-1]  # the newest first
     assert log["total"] == len(numbers)
-    assert lab.get(f"runs/{lab.run}/log?offset=1&limit=1")["items"] == log["items"][1:2]
+    assert lab.get(f"jobs/{lab.run}/log?offset=1&limit=1")["items"] == log["items"][1:2]
     assert log["items"][0]["event"] == "RunEnded"
     assert not {line["event"] for line in log["items"]} & {"Progressed", "StepEnded", "CheckpointSaved"}
-    trainings = [told for kind, _, told in lab.told if kind == "trainings"]
+    trainings = [message for kind, _, message in lab.messages if kind == "trainings"]
     assert trainings[0] == []
     assert trainings[-1] == lab.get(f"runs/{lab.run}")["trainings"]
-    shares = [one["progress"]["share"] for kind, _, one in lab.told if kind == "state" and one["progress"]]
+    shares = [
+        state_message["progress"]["share"]
+        for kind, _, state_message in lab.messages
+        if kind == "state" and state_message["progress"]
+    ]
     assert shares == sorted(shares)
     path = f"{API}/jobs/{lab.run}/events"
-    again = events_of(lab.client, path, {"Last-Event-ID": str(numbers[-2])})
-    assert [(kind, number) for kind, number, _ in again] == [("log", str(numbers[-1])), ("state", "")]
-    assert events_of(lab.client, f"{path}?after={numbers[-1]}") == lab.told[-1:]
-    assert events_of(lab.client, path) == lab.told[-1:]  # what has ended tells nothing again
+    repeated = events_of(lab.client, path, {"Last-Event-ID": str(numbers[-2])})
+    assert [(kind, number) for kind, number, _ in repeated] == [("log", str(numbers[-1])), ("state", "")]
+    assert events_of(lab.client, f"{path}?after={numbers[-1]}") == lab.messages[-1:]
+    assert events_of(lab.client, path) == lab.messages[-1:]  # an ended job repeats no events
     assert lab.get(f"runs/{lab.run}")["last_event"] == numbers[-1]
-    assert lab.client.get(f"{API}/runs/none/log").status_code == 404
+    assert lab.client.get(f"{API}/jobs/none/log").status_code == 404
     assert lab.client.get(f"{API}/jobs/none/events").status_code == 404
 
 
@@ -114,35 +120,35 @@ def test_a_finished_run_has_the_words_and_numbers_of_its_report(lab: Lab) -> Non
     assert run["trainings"][0]["instant"]["val_accuracy"] is not None
     assert run["curve"] == [run["trainings"][0]["instant"]["val_macro_f1"]]
     record = read_run(Path(run["folder"]))
-    found = lab.get(f"runs/{lab.run}/results")
-    assert found["headline"] == words.headline(record)
-    assert found["words"] == [" ".join(words.lead(record))]
-    assert [(one["claim"], one["meaning"]) for one in found["limits"]] == limits(record)
-    assert found["n_mistakes"] == n_mistakes(record)
-    assert found["metrics"] == json.loads(record.run.metrics_file.read_text())
-    assert found["confusion"] == {"classes": list(CLASSES), "counts": [*map(list, record.metrics.confusion_matrix)]}
-    assert [one["class_name"] for one in found["roc"]] == list(CLASSES)
-    per_class = found["metrics"]["per_class"]
-    assert all(curve["auroc"] == per_class[curve["class_name"]]["auroc"]["value"] for curve in found["roc"])
-    assert sum(one["n"] for one in found["calibration"]["after"]) == found["metrics"]["n"]
-    assert found["calibration"]["before"] is not None
-    assert found["folds"] is None
-    assert {"format_version": 1, "curve": found["learning_curve"]} == json.loads(
+    results = lab.get(f"runs/{lab.run}/results")
+    assert results["headline"] == words.headline(record)
+    assert results["words"] == [" ".join(words.lead(record))]
+    assert [(entry["claim"], entry["meaning"]) for entry in results["limits"]] == limits(record)
+    assert results["n_mistakes"] == n_mistakes(record)
+    assert results["metrics"] == json.loads(record.run.metrics_file.read_text())
+    assert results["confusion"] == {"classes": list(CLASSES), "counts": [*map(list, record.metrics.confusion_matrix)]}
+    assert [entry["class_name"] for entry in results["roc"]] == list(CLASSES)
+    per_class = results["metrics"]["per_class"]
+    assert all(curve["auroc"] == per_class[curve["class_name"]]["auroc"]["value"] for curve in results["roc"])
+    assert sum(entry["n"] for entry in results["calibration"]["after"]) == results["metrics"]["n"]
+    assert results["calibration"]["before"] is not None
+    assert results["folds"] is None
+    assert {"format_version": 1, "curve": results["learning_curve"]} == json.loads(
         record.run.learning_curve_file.read_text()
     )
-    assert [one["name"] for one in found["sections"]] == [section.name for section in sections_of(record)]
-    for drawing in chain.from_iterable(one["drawings"] for one in found["sections"]):
+    assert [entry["name"] for entry in results["sections"]] == [section.name for section in sections_of(record)]
+    for drawing in chain.from_iterable(entry["drawings"] for entry in results["sections"]):
         drawn = lab.client.get(f"{API}/runs/{lab.run}/figures/{drawing['name']}.svg")
         assert (drawn.headers["Content-Type"], "<svg" in drawn.text) == ("image/svg+xml", True)
         table = lab.client.get(f"{API}/runs/{lab.run}/figures/{drawing['name']}.csv")
         assert table.headers["Content-Type"].startswith("text/csv")
     assert lab.client.get(f"{API}/runs/{lab.run}/figures/nothing.svg").status_code == 409
     assert lab.client.get(f"{API}/runs/{lab.run}/download/model-card").text.startswith("# Model card")
-    assert lab.get(f"runs/{lab.run}/results") == found  # from the cache
-    assert run["headline"]["value"] == found["metrics"]["metrics"]["macro_f1"]["value"]
+    assert lab.get(f"runs/{lab.run}/results") == results  # from the cache
+    assert run["headline"]["value"] == results["metrics"]["metrics"]["macro_f1"]["value"]
 
 
-def test_the_images_behind_a_cell_of_the_confusion_matrix_can_be_looked_at(lab: Lab) -> None:
+def test_the_images_behind_a_cell_of_the_confusion_matrix_can_be_viewed(lab: Lab) -> None:
     counts = lab.get(f"runs/{lab.run}/results")["confusion"]["counts"]
     page = lab.get(f"runs/{lab.run}/rows?label=%3Cscript%3E&predicted=%3Cscript%3E&sort=-probability")
     assert page["total"] == counts[0][0]
@@ -155,10 +161,34 @@ def test_the_images_behind_a_cell_of_the_confusion_matrix_can_be_looked_at(lab: 
     assert every["total"] == len(table)
     mistakes = lab.get(f"runs/{lab.run}/rows?only=misclassified")
     assert mistakes["total"] == sum(row["label"] != row["predicted"] for row in table)
-    for what, kind in (("thumbnail?side=64", "image/jpeg"), ("picture?low=0&high=99", "image/png")):
-        answer = lab.client.get(f"{API}/runs/{lab.run}/rows/{surest['row_id']}/{what}")
+    row = surest["row_id"]
+    sheet, picture = f"jobs/{lab.run}/sheet?rows={row}&side=64", f"runs/{lab.run}/rows/{row}/picture?low=0&high=99"
+    for what, kind in ((sheet, "image/jpeg"), (picture, "image/png")):
+        answer = lab.client.get(f"{API}/{what}")
         assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
     assert lab.client.get(f"{API}/runs/{lab.run}/rows/99999/picture").status_code == 404
+
+
+def test_a_gallery_reads_rows_by_their_numbers(lab: Lab) -> None:
+    def row_ids(**query: object) -> list[int]:
+        answer = lab.client.get(f"{API}/jobs/{lab.run}/row-ids", params=query)
+        assert answer.headers["content-type"] == "application/octet-stream"
+        return np.frombuffer(answer.content, "<u4").tolist()
+
+    listed = lab.get(f"runs/{lab.run}/rows?sort=-probability&limit=1000")
+    ids = [row["row_id"] for row in listed["items"]]
+    assert row_ids(sort="-probability") == ids
+    assert row_ids(sort="-probability", limit=3) == ids[:3]
+    wrong = [row["row_id"] for row in listed["items"] if row["label"] != row["predicted"]]
+    assert row_ids(sort="-probability", only="misclassified") == wrong
+    numbers = [ids[4], 99_999, ids[2]]
+    page = lab.get(f"runs/{lab.run}/rows?rows={','.join(map(str, numbers))}")
+    assert page["items"] == [listed["items"][4], listed["items"][2]]
+    assert lab.client.get(f"{API}/runs/{lab.run}/rows?rows=1&limit=2").status_code == 422
+    assert lab.client.get(f"{API}/jobs/{lab.run}/sheet?rows={ids[0]},99999").status_code == 404
+    assert lab.client.get(f"{API}/jobs/none/sheet?rows=0").status_code == 404
+    sheet = Image.open(io.BytesIO(lab.client.get(f"{API}/jobs/{lab.run}/sheet?rows={ids[0]},{ids[1]}&side=32").content))
+    assert sheet.size == (64, 32)
 
 
 def test_misclassified_images_are_listed_with_their_groups(lab: Lab) -> None:
@@ -199,7 +229,7 @@ def test_the_list_has_the_mean_validation_f1_of_all_folds(lab: Lab, recipe: Json
     assert lab.get(f"runs/{lab.run}")["curve_folds"] == 0
 
 
-def test_what_can_be_taken_away_is_whole_and_the_same_each_time(lab: Lab) -> None:
+def test_downloads_are_whole_and_the_same_each_time(lab: Lab) -> None:
     folder = Path(lab.get(f"runs/{lab.run}")["folder"])
     path = f"{API}/runs/{lab.run}/download"
     packed = lab.client.get(f"{path}/run")
@@ -221,10 +251,10 @@ def test_what_can_be_taken_away_is_whole_and_the_same_each_time(lab: Lab) -> Non
     brought = lab.client.post(f"{API}/classifiers?name=Brought", content=classifier)
     assert brought.status_code == 201
     assert brought.json()["classes"] == list(CLASSES)
-    assert {one["name"] for one in lab.get("classifiers")["items"]} >= {"The <b>first</b>", "Brought"}
+    assert {item["name"] for item in lab.get("classifiers")["items"]} >= {"The <b>first</b>", "Brought"}
     path_of_brought = f"{API}/classifiers/{brought.json()['id']}"
     assert lab.client.delete(path_of_brought).status_code == 204
-    assert "Brought" not in {one["name"] for one in lab.get("classifiers")["items"]}
+    assert "Brought" not in {item["name"] for item in lab.get("classifiers")["items"]}
     assert lab.client.delete(path_of_brought).status_code == 404
     (in_trash,) = (lab.workspace.trash / brought.json()["id"]).iterdir()
     in_trash.write_bytes(classifier[:1000])
@@ -254,19 +284,22 @@ def test_the_classifier_of_an_unfinished_training_is_marked_and_not_the_first_ch
     with pytest.raises(Stopped):
         cs.train(data, finetune, out=workspace.runs / "stopped", emit=stop)
     with TestClient(create_app(workspace)) as client:
-        found = client.get(f"{API}/classifiers").json()["items"]
-    assert [(one["name"], one["is_finished"]) for one in found] == [("finished", True), ("stopped", False)]
-    assert [(one["stage"], bool(one["created"])) for one in found] == [("instant", True)] * 2
+        classifiers = client.get(f"{API}/classifiers").json()["items"]
+    assert [(classifier["name"], classifier["is_finished"]) for classifier in classifiers] == [
+        ("finished", True),
+        ("stopped", False),
+    ]
+    assert [(classifier["stage"], bool(classifier["created"])) for classifier in classifiers] == [("instant", True)] * 2
 
 
-def test_runs_on_the_same_images_are_told_from_others(lab: Lab, tmp_path: Path) -> None:
+def test_runs_on_the_same_images_are_distinguished_from_others(lab: Lab, tmp_path: Path) -> None:
     folder = Path(lab.get(f"runs/{lab.run}")["folder"])
     copy = lab.workspace.runs / "copied-in-a-terminal"
     shutil.copytree(folder, copy)
-    with TestClient(create_app(lab.workspace)) as client:  # a server finds runs that nobody told it of
-        found = {one["name"]: one for one in client.get(f"{API}/runs").json()["items"]}
-        other = found[copy.name]
-        assert (other["state"], other["headline"]) == ("done", found["The <b>first</b>"]["headline"])
+    with TestClient(create_app(lab.workspace)) as client:  # a server finds runs that it did not start
+        runs = {run["name"]: run for run in client.get(f"{API}/runs").json()["items"]}
+        other = runs[copy.name]
+        assert (other["state"], other["headline"]) == ("done", runs["The <b>first</b>"]["headline"])
     compared = lab.get(f"comparison?run_id={lab.run}&run_id={other['id']}")
     assert [row["run_id"] for row in compared["rows"]] == [lab.run, other["id"]]
     pair = compared["pairs"][0]
@@ -289,7 +322,7 @@ def test_a_removed_run_comes_back_as_it_was(lab: Lab) -> None:
     assert lab.client.delete(f"{API}/runs/{lab.run}").status_code == 204
     assert lab.client.get(f"{API}/runs/{lab.run}").status_code == 404
     assert not Path(before["folder"]).exists()
-    assert lab.run not in [one["id"] for one in lab.get("runs")["items"]]
+    assert lab.run not in [item["id"] for item in lab.get("runs")["items"]]
     assert lab.client.post(f"{API}/runs/{lab.run}/restore").json()["id"] == lab.run
     assert lab.get(f"runs/{lab.run}") == before
     assert lab.client.patch(f"{API}/runs/{lab.run}", json={"name": "New"}).json()["name"] == "New"
@@ -319,7 +352,7 @@ def test_a_training_that_cannot_work_says_why(lab: Lab) -> None:
 
 
 @pytest.mark.exhaustive
-def test_of_two_trainings_one_waits_and_a_stopped_one_goes_on(lab: Lab) -> None:
+def test_of_two_trainings_one_waits_and_a_stopped_one_resumes(lab: Lab) -> None:
     first = queue_run(lab.client, lab.cells, {**FINETUNE, "epochs": 400})
     second = queue_run(lab.client, lab.cells, QUICK)
     until(lambda: lab.get(f"runs/{first}")["state"] == "running")
@@ -333,9 +366,9 @@ def test_of_two_trainings_one_waits_and_a_stopped_one_goes_on(lab: Lab) -> None:
     assert lab.client.post(f"{API}/jobs/{first}/resume").json()["state"] in ("queued", "starting")
     until(lambda: lab.get(f"runs/{first}")["epoch"] > stopped["epoch"])
     lab.client.post(f"{API}/jobs/{first}/stop")
-    again = ended(lab.client, first)
-    assert again["state"] == "stopped"
-    epochs = [row["epoch"] for row in again["trainings"][0]["epochs"]]
+    ended_run = ended(lab.client, first)
+    assert ended_run["state"] == "stopped"
+    epochs = [row["epoch"] for row in ended_run["trainings"][0]["epochs"]]
     assert epochs == list(range(len(epochs)))
 
 
@@ -343,6 +376,7 @@ _ALL_REQUESTS = """
 import sys
 from pathlib import Path
 from fastapi.testclient import TestClient
+from PIL import Image
 from coverslip.app.server import create_app
 from coverslip.workspace.store.workspace import open_workspace
 with TestClient(create_app(open_workspace(Path(sys.argv[1]), (Path(sys.argv[2]),)))) as client:
@@ -355,10 +389,10 @@ print(sorted({"torch", "timm", "sklearn", "matplotlib"} & set(sys.modules)))
 
 def test_the_server_never_imports_what_trains(lab: Lab) -> None:
     run = f"/runs/{lab.run}"
-    parts = ("", "/results", "/rows?only=misclassified", "/rows/0/thumbnail", "/rows/0/picture", "/report")
+    parts = ("", "/results", "/rows?only=misclassified", "/rows/0/picture", "/report")
     files = ("report", "predictions", "run", "classifier", "recipe")
     paths = ["/runs", "/classifiers", "/predictions", "/models", "/recipe", *(run + part for part in parts)]
-    paths.append(f"/jobs/{lab.run}/events")
+    paths += [f"/jobs/{lab.run}/{part}" for part in ("events", "row-ids", "sheet?rows=0")]
     paths += [f"{run}/download/{file}" for file in files]
     clean(list_stores())
     home, root = str(lab.workspace.folder), str(lab.workspace.roots[0])
@@ -369,7 +403,7 @@ def test_the_server_never_imports_what_trains(lab: Lab) -> None:
 
 
 @pytest.mark.exhaustive
-def test_a_training_goes_on_when_the_server_is_killed_and_its_curves_are_whole(tmp_path: Path) -> None:
+def test_a_training_continues_when_the_server_is_killed_and_its_curves_are_whole(tmp_path: Path) -> None:
     workspace = new_workspace(tmp_path)
     cells = open_images(workspace, write_cells(tmp_path / "cells", 45), group_pattern=r"slide\d+")
     port = 8911 + os.getpid() % 500
@@ -391,11 +425,11 @@ def test_a_training_goes_on_when_the_server_is_killed_and_its_curves_are_whole(t
             process.terminate()  # streams end at once, so the server does too
             assert process.wait(timeout=5) is not None
     with server(workspace.folder, tmp_path, port) as (_, client):
-        found = ended(client, run, 180)
-        assert found["state"] == "done"
-        assert [row["epoch"] for row in found["trainings"][0]["epochs"]] == [0, 1, 2, 3]
-        log = client.get(f"{API}/runs/{run}/log").json()["items"][::-1]
-        told = events_of(client, f"{API}/jobs/{run}/events?after=1")
+        ended_run = ended(client, run, 180)
+        assert ended_run["state"] == "done"
+        assert [row["epoch"] for row in ended_run["trainings"][0]["epochs"]] == [0, 1, 2, 3]
+        log = client.get(f"{API}/jobs/{run}/log").json()["items"][::-1]
+        events = events_of(client, f"{API}/jobs/{run}/events?after=1")
         later = [line["n"] for line in log if line["n"] > 1]
-        assert [int(number) for kind, number, _ in told if kind == "log"] == later
+        assert [int(number) for kind, number, _ in events if kind == "log"] == later
         assert [line["values"]["epoch"] for line in log if line["event"] == "EpochEnded"] == [0, 1, 2, 3]

@@ -62,18 +62,22 @@ def save_image(file: Path) -> None:
 
 
 def test_it_says_where_it_is_and_answers_there(app_server: RunningApp) -> None:
-    found = app_server.get("system")
-    assert found["workspace"] == str(app_server.workspace)
-    assert found["roots"][0] == str(app_server.root)
-    assert found["n_cores"] >= 1
-    assert found["memory_mib"] > 100
-    assert re.search(r"Address +http://127\.0\.0\.1:\d+/\n", app_server.said)
+    system = app_server.get("system")
+    assert system["workspace"] == str(app_server.workspace)
+    assert system["roots"][0] == str(app_server.root)
+    assert system["n_cores"] >= 1
+    assert system["memory_mib"] > 100
+    assert re.search(r"Address +http://127\.0\.0\.1:\d+/\n", app_server.printed)
 
 
 def test_it_listens_on_this_computer_alone(app_server: RunningApp) -> None:
     assert app_server.process is not None
-    listening = [one for one in psutil.Process(app_server.process.pid).net_connections() if one.status == "LISTEN"]
-    assert [one.laddr.ip for one in listening] == ["127.0.0.1"]
+    listening = [
+        connection
+        for connection in psutil.Process(app_server.process.pid).net_connections()
+        if connection.status == "LISTEN"
+    ]
+    assert [connection.laddr.ip for connection in listening] == ["127.0.0.1"]
 
 
 @pytest.mark.slow
@@ -96,14 +100,14 @@ def test_it_ends_and_starts_again_on_the_same_workspace(
     code = app.end(how)
     if how is signal.SIGINT:
         assert code == 0
-        assert text("command-app-ended") in app.said
-        assert "Traceback" not in app.said
+        assert text("command-app-ended") in app.printed
+        assert "Traceback" not in app.printed
     assert app.start().get("system")["workspace"] == str(app.workspace)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="has no such signals")
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("name", ["SIGTERM", pytest.param("SIGHUP", marks=pytest.mark.exhaustive)])
 def test_it_ends_in_order_when_its_terminal_is_closed_or_the_system_ends_it(
     other_app: Callable[..., RunningApp], name: str
 ) -> None:
@@ -132,7 +136,7 @@ sys.exit(main())
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="has no such signals")
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("name", ["SIGTERM", pytest.param("SIGHUP", marks=pytest.mark.exhaustive)])
 def test_it_ends_in_order_when_it_is_ended_while_it_starts(tmp_path: Path, name: str) -> None:
     arguments = ["app", "--port", "0", "--no-browser", "--workspace", str(tmp_path / "workspace")]
     command = [sys.executable, "-c", _ENDED_WHILE_STARTING, *arguments, name]
@@ -149,7 +153,7 @@ def test_the_next_free_port_is_taken_and_said(other_app: Callable[..., RunningAp
         port = taken.getsockname()[1]
         app = other_app(options=("--port", str(port)))
         assert app.address != f"http://127.0.0.1:{port}/"
-        assert f"Port {port} is taken" in app.said
+        assert f"Port {port} is taken" in app.printed
         assert app.get("system")
 
 
@@ -159,64 +163,64 @@ def test_away_from_loopback_the_token_is_shown_once_and_holds_after_a_restart(
     other_app: Callable[..., RunningApp],
 ) -> None:
     app = other_app(options=("--host", "0.0.0.0"))
-    token = re.search(r"\?token=(\S+)", app.said)
+    token = re.search(r"\?token=(\S+)", app.printed)
     assert token
     port = app.address.rstrip("/").rpartition(":")[2]
     app.address = f"http://127.0.0.1:{port}/"
-    asked = "GET /api/v1/system HTTP/1.1\nHost: HOST"
-    assert app.raw(asked).startswith("HTTP/1.1 401")
-    assert app.raw(f"{asked}\nAuthorization: Bearer {token[1]}").startswith("HTTP/1.1 200")
-    assert app.raw(f"{asked}\nCookie: coverslip-{port}={token[1]}").startswith("HTTP/1.1 200")
+    request = "GET /api/v1/system HTTP/1.1\nHost: HOST"
+    assert app.raw(request).startswith("HTTP/1.1 401")
+    assert app.raw(f"{request}\nAuthorization: Bearer {token[1]}").startswith("HTTP/1.1 200")
+    assert app.raw(f"{request}\nCookie: coverslip-{port}={token[1]}").startswith("HTTP/1.1 200")
     app.end()
     assert token[1] not in "".join(file.read_text() for file in app.workspace.glob("*.json"))
     app.start()
-    assert "?token=" not in app.said
+    assert "?token=" not in app.printed
     app.address = f"http://127.0.0.1:{port}/"
-    assert app.raw(f"{asked}\nAuthorization: Bearer {token[1]}").startswith("HTTP/1.1 200")
+    assert app.raw(f"{request}\nAuthorization: Bearer {token[1]}").startswith("HTTP/1.1 200")
     app.end()
     app.options += ("--new-token",)
     app.start()
-    assert "?token=" in app.said
+    assert "?token=" in app.printed
     app.address = f"http://127.0.0.1:{port}/"
-    assert app.raw(f"{asked}\nAuthorization: Bearer {token[1]}").startswith("HTTP/1.1 401")
+    assert app.raw(f"{request}\nAuthorization: Bearer {token[1]}").startswith("HTTP/1.1 401")
 
 
 @pytest.mark.slow
 @pytest.mark.exhaustive
-def test_a_token_can_be_asked_for_on_a_computer_of_several_people(other_app: Callable[..., RunningApp]) -> None:
+def test_a_token_can_be_required_on_a_computer_of_several_people(other_app: Callable[..., RunningApp]) -> None:
     app = other_app(options=("--new-token",))
-    token = re.search(r"\?token=(\S+)", app.said)
+    token = re.search(r"\?token=(\S+)", app.printed)
     assert token
-    asked = "GET /api/v1/system HTTP/1.1\nHost: HOST"
-    assert app.raw(asked).startswith("HTTP/1.1 401")
-    assert app.raw(f"{asked}\nAuthorization: Bearer {token[1]}").startswith("HTTP/1.1 200")
+    request = "GET /api/v1/system HTTP/1.1\nHost: HOST"
+    assert app.raw(request).startswith("HTTP/1.1 401")
+    assert app.raw(f"{request}\nAuthorization: Bearer {token[1]}").startswith("HTTP/1.1 200")
 
 
 _BROWSER = """#!{python}
 import os, pathlib, sys, urllib.parse
 page = pathlib.Path(urllib.parse.unquote(sys.argv[1].removeprefix("file://")))
-told = pathlib.Path({told!r})
-told.with_suffix(".part").write_text(repr((sys.argv, oct(page.stat().st_mode & 0o777), page.read_text())))
-told.with_suffix(".part").rename(told)
+output = pathlib.Path({output!r})
+output.with_suffix(".part").write_text(repr((sys.argv, oct(page.stat().st_mode & 0o777), page.read_text())))
+output.with_suffix(".part").rename(output)
 """
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="a program of a few lines stands for the browser")
-def test_the_token_is_in_no_command_line_and_asked_for_on_this_computer_ever_after(
+def test_the_token_is_in_no_command_line_and_required_on_this_computer_ever_after(
     other_app: Callable[..., RunningApp], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told, browser = tmp_path / "told", tmp_path / "browser"
-    browser.write_text(_BROWSER.format(python=sys.executable, told=str(told)))
+    output, browser = tmp_path / "output", tmp_path / "browser"
+    browser.write_text(_BROWSER.format(python=sys.executable, output=str(output)))
     browser.chmod(0o700)
     monkeypatch.setenv("BROWSER", f"{browser} %s")
     app = other_app(options=("--new-token",), opens_browser=True)
-    token = re.search(r"\?token=(\S+)", app.said)
+    token = re.search(r"\?token=(\S+)", app.printed)
     assert token
     until = time.monotonic() + 60
-    while not told.exists() and time.monotonic() < until:
+    while not output.exists() and time.monotonic() < until:
         time.sleep(0.05)
-    arguments, mode, page = ast.literal_eval(told.read_text())
+    arguments, mode, page = ast.literal_eval(output.read_text())
     assert token[1] not in " ".join(arguments)
     assert mode == "0o600"
     assert f"{app.address}?token={token[1]}" in page
@@ -228,9 +232,9 @@ def test_the_token_is_in_no_command_line_and_asked_for_on_this_computer_ever_aft
     assert not (app.workspace / "open.html").exists()
     app.options = ()
     app.start()
-    asked = "GET /api/v1/system HTTP/1.1\nHost: HOST"
-    assert app.raw(asked).startswith("HTTP/1.1 401")
-    assert app.raw(f"{asked}\nAuthorization: Bearer {token[1]}").startswith("HTTP/1.1 200")
+    request = "GET /api/v1/system HTTP/1.1\nHost: HOST"
+    assert app.raw(request).startswith("HTTP/1.1 401")
+    assert app.raw(f"{request}\nAuthorization: Bearer {token[1]}").startswith("HTTP/1.1 200")
 
 
 @pytest.mark.slow
@@ -306,8 +310,10 @@ print(*sys.modules)
 def test_the_server_connects_to_nobody(app_server: RunningApp) -> None:
     app_server.get("system")
     assert app_server.process is not None
-    others = [one.raddr for one in psutil.Process(app_server.process.pid).net_connections() if one.raddr]
-    assert {one.ip for one in others} <= {"127.0.0.1"}
+    others = [
+        connection.raddr for connection in psutil.Process(app_server.process.pid).net_connections() if connection.raddr
+    ]
+    assert {connection.ip for connection in others} <= {"127.0.0.1"}
 
 
 # Attacks on the real server, as they arrive
@@ -451,12 +457,12 @@ def failing(workspace: Workspace) -> TestClient:
         }[kind]
 
     @app.post("/api/v1/takes/{n}")
-    def takes(n: int, given: Given, by: int = 0) -> None:
+    def takes(n: int, sent: Given, by: int = 0) -> None:
         pass
 
     @app.post("/api/v1/says")
-    def says(given: Given) -> Given:
-        return given
+    def says(sent: Given) -> Given:
+        return sent
 
     @app.put("/api/v1/uploads")
     async def uploads(request: Request, most: int) -> int:
@@ -494,7 +500,7 @@ def test_an_error_of_ours_says_what_where_and_what_to_do(failing: TestClient, ki
 
 
 @pytest.mark.slow
-def test_a_fault_of_the_program_tells_no_details(failing: TestClient) -> None:
+def test_a_fault_of_the_program_shows_no_details(failing: TestClient) -> None:
     answer = failing.get("/api/v1/fails/bug")
     assert answer.status_code == 500
     assert answer.headers["content-type"] == "application/problem+json"
@@ -518,7 +524,7 @@ def test_a_request_that_is_not_valid_names_the_fields(
     answer = failing.post(f"/api/v1/takes/{path}", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
-    assert [one["field"] for one in answer.json()["errors"]] == fields
+    assert [error["field"] for error in answer.json()["errors"]] == fields
 
 
 @pytest.mark.slow
@@ -576,18 +582,18 @@ with server.open_server(open_workspace(Path({str(tmp_path)!r})), port=0) as runn
 @pytest.mark.slow
 def test_no_route_hides_another_and_every_list_comes_in_pages(client: TestClient) -> None:
     paths = client.get("/api/v1/openapi.json").json()["paths"]
-    operations = [(method, path, told) for path, methods in paths.items() for method, told in methods.items()]
+    operations = [(method, path, operation) for path, methods in paths.items() for method, operation in methods.items()]
 
-    def is_hidden(one: str, other: str) -> bool:
-        parts = [path.split("/") for path in (one, other)]
+    def is_hidden(route: str, other: str) -> bool:
+        parts = [path.split("/") for path in (route, other)]
         return len(parts[0]) == len(parts[1]) and all(a == b or "{" in (a + b) for a, b in zip(*parts, strict=True))
 
     for (method, path, _), (method2, path2, _) in combinations(operations, 2):
         assert method != method2 or not is_hidden(path, path2), (path, path2)
-    for _, path, told in operations:
-        schema = told["responses"].get("200", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    for _, path, operation in operations:
+        schema = operation["responses"].get("200", {}).get("content", {}).get("application/json", {}).get("schema", {})
         if schema.get("$ref", "").partition("Page_")[1]:
-            assert {"offset", "limit"} <= {parameter["name"] for parameter in told["parameters"]}, path
+            assert {"offset", "limit"} <= {parameter["name"] for parameter in operation["parameters"]}, path
 
 
 @pytest.mark.slow
@@ -635,9 +641,9 @@ def test_an_upload_has_a_limit_of_its_own(failing: TestClient, n_bytes: int, sta
 
 
 def test_the_chooser_begins_with_the_folders_that_may_be_read(client: TestClient, workspace: Workspace) -> None:
-    found = client.get("/api/v1/folders").json()
-    assert found["path"] is None
-    assert found["folders"] == [{"name": "images", "path": str(workspace.roots[0])}]
+    folders = client.get("/api/v1/folders").json()
+    assert folders["path"] is None
+    assert folders["folders"] == [{"name": "images", "path": str(workspace.roots[0])}]
 
 
 def test_a_folder_shows_what_could_be_trained_on(client: TestClient, workspace: Workspace) -> None:
@@ -650,16 +656,16 @@ def test_a_folder_shows_what_could_be_trained_on(client: TestClient, workspace: 
     os.mkfifo(root / "set/pipe.csv")
     (root / "set/empty").mkdir()
     (root / "set/.secret.csv").write_text("")
-    found = client.get("/api/v1/folders", params={"path": str(root / "set")}).json()
-    assert found["parent"] == str(root)
-    assert [one["name"] for one in found["folders"]] == ["a9", "a10", "b", "empty"]
-    assert found["class_folders"] == [
+    listing = client.get("/api/v1/folders", params={"path": str(root / "set")}).json()
+    assert listing["parent"] == str(root)
+    assert [folder["name"] for folder in listing["folders"]] == ["a9", "a10", "b", "empty"]
+    assert listing["class_folders"] == [
         {"name": "a9", "n_images": 1},
         {"name": "a10", "n_images": 1},
         {"name": "b", "n_images": 2},
     ]
-    assert found["tables"] == [{"name": "table.csv", "path": str(root / "set/table.csv")}]
-    assert (found["n_images"], found["is_more"], found["n_excluded"]) == (5, False, 0)
+    assert listing["tables"] == [{"name": "table.csv", "path": str(root / "set/table.csv")}]
+    assert (listing["n_images"], listing["is_more"], listing["n_excluded"]) == (5, False, 0)
     assert client.get("/api/v1/folders", params={"path": str(root)}).json()["parent"] is None
 
 
@@ -679,8 +685,11 @@ def test_links_out_of_the_roots_are_neither_shown_nor_followed(
     (root / "out").symlink_to(tmp_path / "elsewhere")
     (root / "inside/out").symlink_to(tmp_path / "elsewhere")
     (root / "within").symlink_to(root / "inside")
-    found = client.get("/api/v1/folders", params={"path": str(root)}).json()
-    assert [(one["name"], one["n_images"]) for one in found["class_folders"]] == [("inside", 1), ("within", 1)]
+    listing = client.get("/api/v1/folders", params={"path": str(root)}).json()
+    assert [(folder["name"], folder["n_images"]) for folder in listing["class_folders"]] == [
+        ("inside", 1),
+        ("within", 1),
+    ]
     assert client.get("/api/v1/folders", params={"path": str(root / "out")}).status_code == 422
 
 
@@ -689,9 +698,9 @@ def test_what_takes_too_long_to_count_is_not_counted(
 ) -> None:
     monkeypatch.setattr("coverslip.workspace.datasets.folders.MOST_SECONDS", -1)
     save_image(workspace.roots[0] / "a/1.png")
-    found = client.get("/api/v1/folders", params={"path": str(workspace.roots[0])}).json()
-    assert found["class_folders"] == [{"name": "a", "n_images": None}]
-    assert (found["n_images"], found["is_more"]) == (0, True)
+    listing = client.get("/api/v1/folders", params={"path": str(workspace.roots[0])}).json()
+    assert listing["class_folders"] == [{"name": "a", "n_images": None}]
+    assert (listing["n_images"], listing["is_more"]) == (0, True)
 
 
 def test_images_are_counted_to_the_last_and_those_that_cannot_be_read_are_not(
@@ -706,26 +715,26 @@ def test_images_are_counted_to_the_last_and_those_that_cannot_be_read_are_not(
     save_image(tmp_path / "elsewhere/2.png")
     (root / "few/2.png").symlink_to(tmp_path / "elsewhere/2.png")
     (root / "few/gone.png").symlink_to(root / "nothing.png")
-    found = client.get("/api/v1/folders", params={"path": str(root)}).json()
-    assert found["class_folders"] == [{"name": "few", "n_images": 1}, {"name": "many", "n_images": 10_050}]
-    assert (found["n_images"], found["is_more"]) == (10_051, False)
+    listing = client.get("/api/v1/folders", params={"path": str(root)}).json()
+    assert listing["class_folders"] == [{"name": "few", "n_images": 1}, {"name": "many", "n_images": 10_050}]
+    assert (listing["n_images"], listing["is_more"]) == (10_051, False)
 
 
 def test_of_a_file_whose_path_was_pasted_the_folder_is_shown(client: TestClient, workspace: Workspace) -> None:
     root = workspace.roots[0]
     (root / "set").mkdir()
     (root / "set/table.csv").write_text("path,label\n")
-    found = client.get("/api/v1/folders", params={"path": str(root / "set/table.csv")}).json()
-    assert (found["path"], len(found["tables"])) == (str(root / "set"), 1)
+    listing = client.get("/api/v1/folders", params={"path": str(root / "set/table.csv")}).json()
+    assert (listing["path"], len(listing["tables"])) == (str(root / "set"), 1)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every name is text")
 def test_a_name_that_is_no_text_is_counted_not_shown(client: TestClient, workspace: Workspace) -> None:
     os.mkdir(os.fsencode(workspace.roots[0]) + b"/bad\xff")  # noqa: PTH102  bytes
     (workspace.roots[0] / "<script>").mkdir()
-    found = client.get("/api/v1/folders", params={"path": str(workspace.roots[0])}).json()
-    assert [one["name"] for one in found["folders"]] == ["<script>"]
-    assert found["n_excluded"] == 1
+    listing = client.get("/api/v1/folders", params={"path": str(workspace.roots[0])}).json()
+    assert [folder["name"] for folder in listing["folders"]] == ["<script>"]
+    assert listing["n_excluded"] == 1
 
 
 # The whole API, and the package
@@ -747,7 +756,7 @@ def test_no_request_that_fits_the_document_makes_the_server_fail(tmp_path: Path,
     # Streams do not end, and each picture of augmentation is a process that loads PyTorch first.
     omitted = "/(events|augmentation-preview)$" if is_about_something else "/events$"
     schema = schemathesis.openapi.from_dict(app.openapi()).exclude(path_regex=omitted)
-    operations = [found.ok() for found in schema.get_all_operations()]
+    operations = [result.ok() for result in schema.get_all_operations()]
     failed: dict[str, str] = {}
     some = settings(
         max_examples=settings().max_examples // 10,
@@ -759,14 +768,14 @@ def test_no_request_that_fits_the_document_makes_the_server_fail(tmp_path: Path,
     )
     with TestClient(app) as client:
         for operation in operations:
-            known = ids_that_exist(client, tmp_path / "images") if is_about_something else {}
-            if is_about_something and not any(f"{{{name}}}" in operation.path for name in known):
+            ids = ids_that_exist(client, tmp_path / "images") if is_about_something else {}
+            if is_about_something and not any(f"{{{name}}}" in operation.path for name in ids):
                 continue
 
             @some
-            @given(case=operation.as_strategy(), known=just(known))
-            def ask(case: schemathesis.Case, known: dict[str, object]) -> None:
-                case.path_parameters |= {name: known[name] for name in case.path_parameters if name in known}
+            @given(case=operation.as_strategy(), ids=just(ids))
+            def ask(case: schemathesis.Case, ids: dict[str, object]) -> None:
+                case.path_parameters |= {name: ids[name] for name in case.path_parameters if name in ids}
                 arguments = case.as_transport_kwargs(base_url=str(client.base_url))
                 del arguments["cookies"]
                 if isinstance(arguments.get("data"), bytes):
@@ -781,8 +790,8 @@ def test_no_request_that_fits_the_document_makes_the_server_fail(tmp_path: Path,
 
 
 def ids_that_exist(client: TestClient, images: Path) -> dict[str, object]:
-    """What to put into addresses, so that more than "there is none" is asked for; made anew where it was removed."""
-    ready = [one for one in client.get("/api/v1/datasets").json()["items"] if one["n_images"] == 6]
+    """IDs of existing objects for addresses; removed objects are created again."""
+    ready = [dataset for dataset in client.get("/api/v1/datasets").json()["items"] if dataset["n_images"] == 6]
     if not ready:
         made = client.post("/api/v1/datasets", json={"sources": [{"path": str(images)}]})
         assert made.status_code == 201, made.text
@@ -841,8 +850,8 @@ def test_packages_contain_the_pages_and_nothing_else_of_this_computer_and_are_no
     (archive,) = (tmp_path / "built").glob("*.tar.gz")
     with tarfile.open(archive) as opened:
         tops = {name.split("/")[1] for name in opened.getnames() if "/" in name}
-    known = {"LICENSE", "PKG-INFO", "README.md", "pyproject.toml", "setup.cfg", "setup.py", "src", "tests"}
-    assert tops == known
+    expected_files = {"LICENSE", "PKG-INFO", "README.md", "pyproject.toml", "setup.cfg", "setup.py", "src", "tests"}
+    assert tops == expected_files
     (wheel,) = (tmp_path / "built").glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert {"coverslip/app/static/index.html", "coverslip/app/static/assets/index-1a2b.js"} <= set(names)

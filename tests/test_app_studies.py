@@ -3,19 +3,23 @@
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
 import pytest
 import yaml
 from fastapi.testclient import TestClient
-from small_workspace import API, Json, ended, events_of, new_workspace, open_images, until, write_cells
+from small_workspace import API, Json, ended, events_of, new_workspace, open_images, studied_here, until, write_cells
 from trained import SMALL_NETWORK
 
+import coverslip as cs
 from coverslip.app.server import create_app
 from coverslip.runs import load_recipe
+from coverslip.workspace.jobs.kinds import list_unlisted_jobs
+from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.studies.planning import StudyChoices, outlook
 
 SMALL = {"image_size": 32, "epochs": 1, "batch_size": 8}
 
@@ -29,26 +33,26 @@ class Lab:
     def get(self, path: str, status: int = 200) -> Json:
         answer = self.client.get(f"{API}/{path}")
         assert answer.status_code == status, answer.text
-        found: Json = answer.json()
-        return found
+        body: Json = answer.json()
+        return body
 
     def post(self, path: str, body: Json, status: int = 201) -> Json:
         answer = self.client.post(f"{API}/{path}", json=body)
         assert answer.status_code == status, answer.text
-        found: Json = answer.json()
-        return found
+        response_body: Json = answer.json()
+        return response_body
 
-    def asked(self, **more: object) -> Json:
+    def request(self, **more: object) -> Json:
         return {"preset": "aimic", "dataset_ids": [self.cells], "is_small": True, **more}
 
     def plan(self, **changes: object) -> str:
         """A preset's plan as somebody would change it: a smaller network and images, one epoch; else its own recipe."""
-        text = self.post("study-preview", self.asked(), 200)["plan_text"]
+        text = self.post("study-preview", self.request(), 200)["plan_text"]
         whole = {**yaml.safe_load(text), "models": [SMALL_NETWORK], "folds": 2, "train_per_class": [None]}
         return yaml.safe_dump({**whole, "baseline": None, "recipe": {**whole["recipe"], **SMALL}, **changes})
 
     def study(self, **more: object) -> Json:
-        return self.post("studies", self.asked(**more))
+        return self.post("studies", self.request(**more))
 
 
 @pytest.fixture(scope="module")
@@ -60,17 +64,22 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 @pytest.fixture(scope="module")
-def done(lab: Lab) -> Json:
-    """A study of one network with two ways to start, of which one fails."""
+def unread(lab: Lab) -> Json:
+    """A study of one network with two ways to start, of which one fails. It has ended, and nobody has read it."""
     regimes = ["imagenet", {"name": "gone", "recipe": {"positive_class": "none"}}]
     study = lab.study(name="First", plan=lab.plan(regimes=regimes))
     assert study["state"] in ("queued", "starting")
     assert (study["n_trainings"], study["dataset_names"]) == (2, ["cells"])
-    ended(lab.client, study["id"], 240, what="studies")
-    return lab.get(f"studies/{study['id']}")
+    ended(lab.client, study["id"], 240, what="jobs")
+    return {**study, "classifiers": until(lambda: lab.get("classifiers")["items"], 15)}
 
 
-def test_a_preset_tells_all_its_trainings_before_any_is_begun(lab: Lab) -> None:
+@pytest.fixture(scope="module")
+def done(lab: Lab, unread: Json) -> Json:
+    return lab.get(f"studies/{unread['id']}")
+
+
+def test_a_preset_lists_all_its_trainings_before_any_is_begun(lab: Lab) -> None:
     begun = set(lab.workspace.studies.glob("*"))
     presets = lab.client.get(f"{API}/study-presets").json()["items"]
     assert {each["name"] for each in presets} == {
@@ -79,32 +88,164 @@ def test_a_preset_tells_all_its_trainings_before_any_is_begun(lab: Lab) -> None:
         "mobincep",
         "efficientnetv2-cell",
         "two-step",
+        "imbalance",
     }
-    seen = lab.post("study-preview", lab.asked(as_published=True), 200)
+    seen = lab.post("study-preview", lab.request(as_published=True), 200)
     assert len(seen["trainings"]) == 3 * 2  # networks, and the dataset twice
     assert {row["dataset"] for row in seen["trainings"]} == {"cells", "cells, as published"}
     assert seen["without_weights"] == []
     assert any("Small" in note for note in seen["notes"])
     planned = yaml.safe_load(seen["plan_text"])
     assert planned["datasets"][0]["group_pattern"] == r"slide\d+"
-    whole = lab.post("study-preview", lab.asked(is_small=False), 200)
+    whole = lab.post("study-preview", lab.request(is_small=False), 200)
     assert whole["folds"] == 5
     assert "resnet50" in whole["without_weights"]
     assert set(lab.workspace.studies.glob("*")) == begun
 
 
+def test_networks_and_initial_weights_are_chosen_without_a_plan(lab: Lab) -> None:
+    choices = {"networks": ["mobilenet_v2", "resnet34"], "initial_weights": ["imagenet", "frozen"]}
+    seen = lab.post("study-preview", lab.request(**choices), 200)
+    assert {(row["model"], row["regime"]) for row in seen["trainings"]} == {
+        (network, weights) for network in choices["networks"] for weights in choices["initial_weights"]
+    }
+    planned = yaml.safe_load(seen["plan_text"])
+    assert planned["recipe"]["augment"] == "aimic"  # still the preset's
+    assert "baseline" not in planned  # the preset's names a network alone
+    assert seen["without_weights"] == ["resnet34"]
+
+    folder = write_cells(lab.workspace.roots[0] / "first step", 30, seed=4)
+    first = open_images(lab.workspace, folder, group_pattern=r"slide\d+")
+    own_choices = {"dataset_ids": [lab.cells], "networks": [SMALL_NETWORK], "initial_weights": ["imagenet"]}
+    seen = lab.post("study-preview", {**own_choices, "pretraining_ids": [first]}, 200)
+    assert [(row["regime"], row["is_pretraining"]) for row in seen["trainings"]] == [
+        ("imagenet", False),
+        ("pretraining on first step", True),
+        ("pretraining on first step", False),
+    ]
+    (_, second) = yaml.safe_load(seen["plan_text"])["regimes"]
+    assert (second["two_step"], second["recipe"]["group"]) == (str(folder), r"slide\d+")
+    assert (seen["folds"], seen["notes"]) == (5, [])
+
+    refused = lab.post("study-preview", {**own_choices, "pretraining_ids": [lab.cells]}, 422)
+    assert refused["code"] == "pretraining-on-compared-dataset"
+    assert lab.post("study-preview", {**own_choices, "networks": ["resnet1"]}, 422)["code"]
+    assert lab.post("study-preview", {**own_choices, "initial_weights": ["imagnet"]}, 422)["code"] == "invalid-plan"
+    lab.post("study-preview", {**own_choices, "is_small": True}, 422)
+
+
+def test_two_steps_through_three_datasets_are_chosen_by_one_name(lab: Lab) -> None:
+    cells = lab.workspace.roots[0] / "cells"
+    labs = [open_images(lab.workspace, shutil.copytree(cells, cells.with_name(name))) for name in ("first", "second")]
+    choices = {"preset": "two-step", "dataset_ids": [lab.cells, *labs], "initial_weights": ["imagenet", "two-step"]}
+    trainings = lab.post("study-preview", lab.request(**choices), 200)["trainings"]
+    assert {row["regime"] for row in trainings} == {"imagenet", "from cells", "from first", "from second"}
+
+
+def test_the_networks_of_presets_that_were_not_chosen_are_excluded_with_their_baseline(lab: Lab) -> None:
+    choices = {"preset": "mobilevit-mn", "networks": ["Mb_SE", "MV2_SE"]}
+    seen = lab.post("study-preview", lab.request(**choices), 200)
+    planned = yaml.safe_load(seen["plan_text"])
+    assert [model["name"] for model in planned["models"]] == ["Mb_SE", "MV2_SE"]
+    assert planned["models"][0]["recipe"]["model_options"]["mobilevit_attention"] == "se"
+    assert "baseline" not in planned
+
+
+def test_each_preset_names_its_networks_and_a_recipe_for_a_single_training(lab: Lab) -> None:
+    presets = {each["name"]: each for each in lab.get("study-presets")["items"]}
+    networks = {name: [network["model"] for network in preset["networks"]] for name, preset in presets.items()}
+    assert networks["mobincep"][:2] == ["mobincep", "mobincep"]
+    assert all(network["has_weights"] for network in presets["mobincep"]["networks"][:3])  # random
+    assert not presets["mobincep"]["networks"][3]["has_weights"]  # of VGG19
+    assert presets["two-step"]["initial_weights"] == ["imagenet", "scratch", "two-step"]
+    assert [name for name, preset in presets.items() if not preset["has_published_protocol"]] == ["imbalance"]
+    assert (presets["imbalance"]["small_per_class"], presets["aimic"]["small_per_class"]) == (200, 20)
+    recipes = {name: preset["recipe"] for name, preset in presets.items()}
+    assert recipes["mobincep"]["regularizer.groups"] == "kmeans"
+    assert recipes["mobilevit-mn"]["model_options"] == {
+        "dsc": True,
+        "mv2_attention": "se",
+        "mobilevit_attention": "nam",
+        "placement": "text",
+    }
+    assert recipes["efficientnetv2-cell"]["freeze_to"] == "first_200_of_271"
+    for name, recipe in recipes.items():
+        assert lab.post("recipe/write", {"recipe": recipe}, 200)["values"] == recipe, name
+
+
+@pytest.mark.exhaustive
+@pytest.mark.slow
+def test_the_time_of_a_study_is_known_before_it_is_begun(lab: Lab) -> None:
+    request = lab.request(plan=lab.plan(folds=0, models=[SMALL_NETWORK, "resnet34"]))
+    begun = lab.post("study-times", request, 202)
+    assert begun["state"] in ("waiting", "running")
+    assert lab.get(f"jobs/{begun['job_id']}")["kind"] == "study-time"
+    times = until(lambda: (now := lab.get(f"study-times/{begun['id']}"))["state"] == "ready" and now, 120)
+    (timed, unknown) = times["trainings"]
+    assert timed["seconds"] > 0
+    assert unknown["seconds"] is None  # its weights are not on this computer
+    assert (times["seconds"], times["n_unknown"]) == (timed["seconds"], 1)
+    assert lab.post("study-times", request, 202)["state"] == "ready"  # nothing is measured twice
+    lab.get("study-times/none", 404)
+
+
+def test_a_time_limit_is_given_to_the_process_of_a_study(lab: Lab) -> None:
+    study = lab.study(budget="2h", plan=lab.plan(folds=0))
+    lab.client.post(f"{API}/jobs/{study['id']}/stop")
+    assert study["budget_seconds"] == 7200
+    assert "--budget=7200s" in find_job(lab.workspace, study["id"]).command
+    assert lab.post("studies", lab.request(budget="soon"), 422)["code"] == "not-a-duration"
+    ended(lab.client, study["id"], what="jobs")
+
+
 def test_what_cannot_be_planned_is_said(lab: Lab) -> None:
-    assert "'aimic'" in lab.post("study-preview", lab.asked(preset="aimik"), 422)["title"]
-    assert "two datasets" in lab.post("study-preview", lab.asked(preset="two-step"), 422)["title"]
-    lab.post("study-preview", lab.asked(dataset_ids=["nothing"]), 404)
-    lab.post("study-preview", lab.asked(dataset_ids=[]), 422)
-    assert "did you mean 'models'" in lab.post("study-preview", lab.asked(plan="modells: [x]"), 422)["title"]
+    assert "'aimic'" in lab.post("study-preview", lab.request(preset="aimik"), 422)["title"]
+    assert "two datasets" in lab.post("study-preview", lab.request(preset="two-step"), 422)["title"]
+    lab.post("study-preview", lab.request(dataset_ids=["nothing"]), 404)
+    lab.post("study-preview", lab.request(dataset_ids=[]), 422)
+    assert "did you mean 'models'" in lab.post("study-preview", lab.request(plan="modells: [x]"), 422)["title"]
     other = yaml.safe_dump({**yaml.safe_load(lab.plan()), "datasets": ["/etc"]})
-    refused = lab.post("studies", lab.asked(plan=other), 422)
+    refused = lab.post("studies", lab.request(plan=other), 422)
     assert (refused["code"], refused["parameters"]) == ("plan-of-other-images", {"path": "/etc"})
-    elsewhere = lab.plan(regimes=[{"name": "other", "run": "/etc"}])
-    assert lab.post("studies", lab.asked(plan=elsewhere), 422)["code"] == "outside-roots"
+    other_plan = lab.plan(regimes=[{"name": "other", "run": "/etc"}])
+    assert lab.post("studies", lab.request(plan=other_plan), 422)["code"] == "outside-roots"
     lab.get("studies/nothing", 404)
+
+
+@pytest.mark.slow
+def test_the_classifiers_of_a_study_can_be_used_before_anybody_has_opened_it(lab: Lab, unread: Json) -> None:
+    assert [each["study_id"] for each in unread["classifiers"]] == [unread["id"]]
+    lab.get(f"classifiers/{unread['classifiers'][0]['id']}")
+
+
+@pytest.mark.exhaustive
+@pytest.mark.slow
+def test_reading_a_study_and_its_evaluations_lists_nothing(lab: Lab) -> None:
+    folder = lab.workspace.roots[0] / "without a server"
+    folder.mkdir()
+    workspace = new_workspace(folder)
+    cells = open_images(workspace, write_cells(folder / "cells"))
+    choices = StudyChoices(preset="aimic", dataset_ids=(cells,), is_small=True)
+    whole = {**yaml.safe_load(outlook(workspace, choices).plan_text), "models": [SMALL_NETWORK], "folds": 0}
+    whole |= {"baseline": None, "recipe": {**SMALL, "stage": "instant"}}
+    study = studied_here(workspace, replace(choices, plan_text=yaml.safe_dump(whole)), "In a terminal")
+    client = TestClient(create_app(workspace))  # answers, but its background work is not started
+
+    def get(path: str) -> Json:
+        body: Json = client.get(f"{API}/{path}").json()
+        return body
+
+    (training,) = get(f"studies/{study}")["trainings"]
+    assert (training["state"], training["run_id"]) == ("done", None)
+    assert get("classifiers")["total"] == 0
+    list_unlisted_jobs(workspace)
+    (training,) = get(f"studies/{study}")["trainings"]
+    run = get(f"runs/{training['run_id']}")
+    cs.evaluate(run["folder"], cs.open_dataset(folder / "cells"), name="by_hand")
+    assert get(f"runs/{run['id']}/evaluations")["total"] == 0
+    list_unlisted_jobs(workspace)
+    list_unlisted_jobs(workspace)
+    assert get(f"runs/{run['id']}/evaluations")["total"] == 1
 
 
 @pytest.mark.slow
@@ -127,41 +268,81 @@ def test_the_trainings_of_a_study_are_runs_and_one_that_fails_holds_no_other(lab
 
 
 @pytest.mark.slow
-def test_what_a_study_shows_can_be_read_looked_at_and_taken_away(lab: Lab, done: Json) -> None:
-    found = lab.get(f"studies/{done['id']}/results")
-    (part,) = found["comparison"]["datasets"]
+def test_results_of_a_study_can_be_read_viewed_and_downloaded(lab: Lab, done: Json) -> None:
+    results = lab.get(f"studies/{done['id']}/results")
+    (part,) = results["comparison"]["datasets"]
     assert [row["n_splits"] for row in part["scores"]] == [2, 0]
-    assert [len(words) for words in found["verdicts"]] == [len(part["differences"])]
-    assert [len(words) for words in found["usual"]] == [len(part["differences"])]
-    assert "bootstrap" in found["comparison"]["error_rates"]
+    assert [len(words) for words in results["verdicts"]] == [len(part["differences"])]
+    assert [len(words) for words in results["usual"]] == [len(part["differences"])]
+    assert "bootstrap" in results["comparison"]["error_rates"]
     report = lab.client.get(f"{API}/studies/{done['id']}/report")
     assert "sandbox" in report.headers["content-security-policy"]
     table = lab.client.get(f"{API}/studies/{done['id']}/table").text.splitlines()
     assert len(table) == 1 + 2 + 1
-    assert part["dataset"] in found["figures"][0]["title"]
-    for figure in found["figures"]:
+    assert part["dataset"] in results["figures"][0]["title"]
+    for figure in results["figures"]:
         assert lab.client.get(f"{API}/studies/{done['id']}/figures/{figure['name']}.svg").status_code == 200
     assert lab.client.get(f"{API}/studies/{done['id']}/figures/none.svg").status_code == 404
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
-def test_what_a_study_found_on_a_dataset_is_told_to_those_who_choose_a_network(lab: Lab, done: Json) -> None:
-    (found,) = lab.get(f"datasets/{lab.cells}/network-findings")["items"]
+def test_a_study_is_analyzed_further_by_a_job(lab: Lab, done: Json) -> None:
+    path = f"studies/{done['id']}/analyses"
+
+    def states() -> Json:
+        return {each["name"]: each["state"] for each in lab.get(path)["items"]}
+
+    assert states() == {"latency": "not-requested", "distances": "not-possible", "explanations": "not-requested"}
+    assert lab.post(f"{path}/distances", {}, 409)["code"] == "no-training-to-analyze"
+    lab.post(f"{path}/other", {}, 422)
+
+    explained = lab.post(f"{path}/explanations", {}, 202)
+    job = lab.get(f"jobs/{explained['job_id']}")
+    assert (job["kind"], job["name"], job["links"]["result"]) == ("study-analysis", "First", f"/{path}")
+    lab.post(f"jobs/{job['id']}/stop", {}, 200)
+    assert states()["explanations"] == "not-requested"
+
+    until(lambda: lab.client.post(f"{API}/{path}/latency").status_code == 202, 240)  # no training is running any more
+    until(lambda: states()["latency"] == "ready", 120)
+    (latency,) = lab.get(f"studies/{done['id']}/results")["comparison"]["latencies"]
+    assert latency["model"] == SMALL_NETWORK
+    waiting = lab.study(plan=lab.plan(folds=0))
+    assert lab.post(f"studies/{waiting['id']}/analyses/latency", {}, 409)["code"] == "study-not-ended"
+    lab.client.post(f"{API}/jobs/{waiting['id']}/stop")
+    ended(lab.client, waiting["id"], 240, what="jobs")
+
+
+@pytest.mark.slow
+def test_results_of_a_study_on_a_dataset_are_shown_where_a_network_is_chosen(lab: Lab, done: Json) -> None:
+    (network_finding,) = lab.get(f"datasets/{lab.cells}/network-findings")["items"]
     (part,) = lab.get(f"studies/{done['id']}/results")["comparison"]["datasets"]
-    assert (found["study_id"], found["study_name"], found["model"]) == (done["id"], "First", SMALL_NETWORK)
-    assert (found["way"], found["regime"], found["n_splits"], found["train_per_class"]) == (None, "imagenet", 2, None)
-    assert found["mean"] == part["scores"][0]["mean"]
-    assert (found["baseline"], found["verdict"]) == (None, None)  # the other way to start has no result to compare
+    assert (network_finding["study_id"], network_finding["study_name"], network_finding["model"]) == (
+        done["id"],
+        "First",
+        SMALL_NETWORK,
+    )
+    assert (
+        network_finding["way"],
+        network_finding["regime"],
+        network_finding["n_splits"],
+        network_finding["train_per_class"],
+    ) == (None, "imagenet", 2, None)
+    assert network_finding["mean"] == part["scores"][0]["mean"]
+    assert (network_finding["baseline"], network_finding["verdict"]) == (
+        None,
+        None,
+    )  # the other way to start has no result to compare
     lab.get("datasets/none/network-findings", 404)
 
 
 @pytest.mark.slow
 @pytest.mark.exhaustive
-def test_those_who_watch_see_a_study_end_and_a_stopped_one_goes_on(lab: Lab) -> None:
+def test_those_who_watch_see_a_study_end_and_a_stopped_one_resumes(lab: Lab) -> None:
     study = lab.study(plan=lab.plan(seeds=[0, 1], folds=0))
     folder = shutil.copytree(lab.workspace.roots[0] / "cells", lab.workspace.roots[0] / "others")
     others = open_images(lab.workspace, folder)
-    waiting = lab.post("studies", {**lab.asked(), "dataset_ids": [others]})
+    waiting = lab.post("studies", {**lab.request(), "dataset_ids": [others]})
     assert waiting["state"] == "queued"
     assert lab.client.delete(f"{API}/datasets/{others}").status_code == 409  # it still needs these images
     assert lab.post(f"jobs/{waiting['id']}/stop", {}, 200)["state"] == "stopped"
@@ -197,8 +378,9 @@ def test_a_removed_study_comes_back_with_its_trainings(lab: Lab, done: Json) -> 
     lab.get(f"studies/{done['id']}", 404)
     lab.get(f"runs/{done['trainings'][0]['run_id']}", 404)
     assert lab.post(f"studies/{done['id']}/restore", {}, 200)["n_done"] == 1
-    again = lab.get(f"studies/{done['id']}")
-    assert lab.get(f"runs/{again['trainings'][0]['run_id']}")["state"] == "done"
+    restored = lab.get(f"studies/{done['id']}")["trainings"]
+    assert [each["run_id"] for each in restored] == [each["run_id"] for each in done["trainings"]]
+    assert lab.get(f"runs/{restored[0]['run_id']}")["state"] == "done"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a file system that takes no folder")

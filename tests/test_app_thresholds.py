@@ -20,13 +20,13 @@ def test_an_evaluation_says_that_the_threshold_of_the_own_test_set_was_set_by_ha
     day = open_images(workspace, write_cells(workspace.roots[0] / "other day", 30, seed=7))
     run = trained_here(workspace, cells, {**QUICK, "classes.merge": {"other": ["large", "medium"]}})
     with TestClient(create_app(workspace)) as client:
-        asked = client.post(f"{API}/runs/{run}/evaluations", json={"dataset_id": day}).json()
-        ended(client, asked["id"], what="evaluations")
+        job = client.post(f"{API}/runs/{run}/evaluations", json={"dataset_id": day}).json()
+        ended(client, job["id"], what="evaluations")
 
         def own() -> tuple[str, bool]:
-            found = client.get(f"{API}/evaluations/{asked['id']}/results").json()
-            (section,) = (each for each in found["sections"] if each["name"] == "own-test")
-            return found["test_set"]["rule"], text("report-threshold-by-hand") in section["words"]
+            results = client.get(f"{API}/evaluations/{job['id']}/results").json()
+            (section,) = (each for each in results["sections"] if each["name"] == "own-test")
+            return results["test_set"]["rule"], text("report-threshold-by-hand") in section["words"]
 
         assert own() == ("highest probability", False)
         choice = client.get(f"{API}/runs/{run}/thresholds").json()["choices"][0]
@@ -43,16 +43,21 @@ def test_predictions_say_by_which_threshold_they_were_made(tmp_path: Path) -> No
     with TestClient(create_app(workspace)) as client:
 
         def predicted() -> str:
-            asked = client.post(f"{API}/predictions", json={"classifier_id": run, "sources": [str(new)]}).json()
-            assert ended(client, asked["id"], what="predictions")["state"] == "done"
-            return str(asked["id"])
+            job = client.post(f"{API}/predictions", json={"classifier_id": run, "sources": [str(new)]}).json()
+            assert ended(client, job["id"], what="predictions")["state"] == "done"
+            return str(job["id"])
 
         def decided(prediction: str) -> tuple[dict[str, float] | None, bool]:
-            found = client.get(f"{API}/predictions/{prediction}").json()
-            return found["thresholds"], found["has_earlier_thresholds"]
+            prediction_state = client.get(f"{API}/predictions/{prediction}").json()
+            return prediction_state["thresholds"], prediction_state["has_earlier_thresholds"]
+
+        def summarized(prediction: str) -> str | None:
+            answer = client.get(f"{API}/predictions/{prediction}/samples")
+            return None if answer.status_code == 200 else answer.json()["code"]
 
         first = predicted()
         assert decided(first) == (None, False)
+        assert summarized(first) is None
         positive = client.get(f"{API}/runs/{run}/thresholds").json()["positive"]
         client.put(f"{API}/runs/{run}/decision", json={"decide_by": "threshold", "threshold": 0.125})
         assert decided(first) == (None, True)
@@ -61,11 +66,13 @@ def test_predictions_say_by_which_threshold_they_were_made(tmp_path: Path) -> No
         assert names == ["new", "new 2"]
         thresholds, is_earlier = decided(second)
         assert (thresholds[positive], is_earlier) == (0.125, False)
+        # The errors on test images, which correct proportions, are those of the current threshold.
+        assert (summarized(first), summarized(second)) == ("summary-of-earlier-thresholds", None)
         client.put(f"{API}/runs/{run}/decision", json={})
         assert (decided(first)[1], decided(second)[1]) == (False, True)
 
 
-def test_a_threshold_is_chosen_by_a_wish_and_numbers_follow(tmp_path: Path) -> None:
+def test_a_threshold_is_chosen_by_a_target_and_numbers_follow(tmp_path: Path) -> None:
     workspace = new_workspace(tmp_path)
     cells = open_images(workspace, write_cells(workspace.roots[0] / "cells", 180), group_pattern=r"slide\d+")
     recipe = {**QUICK, "classes.merge": {"other": ["large", "medium"]}}
@@ -79,12 +86,12 @@ def test_a_threshold_is_chosen_by_a_wish_and_numbers_follow(tmp_path: Path) -> N
         validation = rows_of(find_job(workspace, run, "train").folder / "validation.csv")
         is_called = [row["predicted"] == before["positive"] for row in validation]
         is_positive = [row["label"] == before["positive"] for row in validation]
-        found = sum(called and positive for called, positive in zip(is_called, is_positive, strict=True))
-        assert [each["sensitivity"] for each in in_use] == [pytest.approx(found / sum(is_positive))]
+        n_found = sum(called and positive for called, positive in zip(is_called, is_positive, strict=True))
+        assert [each["sensitivity"] for each in in_use] == [pytest.approx(n_found / sum(is_positive))]
         spared = sum(not (called or positive) for called, positive in zip(is_called, is_positive, strict=True))
         assert in_use[0]["specificity"] == pytest.approx(spared / (len(is_positive) - sum(is_positive)))
-        wish = {"decide_by": "sensitivity", "target": choice["sensitivity"]}
-        after = client.put(f"{API}/runs/{run}/decision", json=wish)
+        target = {"decide_by": "sensitivity", "target": choice["sensitivity"]}
+        after = client.put(f"{API}/runs/{run}/decision", json=target)
         assert after.status_code == 200, after.text
         assert after.json()["threshold"] == pytest.approx(choice["threshold"])
         results = client.get(f"{API}/runs/{run}/results").json()
@@ -92,12 +99,12 @@ def test_a_threshold_is_chosen_by_a_wish_and_numbers_follow(tmp_path: Path) -> N
         assert "chosen for a target sensitivity of" in section["words"][1]
         assert client.put(f"{API}/runs/{run}/decision", json={"target": 3}).status_code == 422
         by_hand = {"decide_by": "threshold", "threshold": choice["threshold"]}
-        for decision, rule in ((wish, "chosen threshold"), (by_hand, "threshold set by hand")):
+        for decision, rule in ((target, "chosen threshold"), (by_hand, "threshold set by hand")):
             client.put(f"{API}/runs/{run}/decision", json=decision)
             listed = [client.get(f"{API}/{what}").json()["items"][0] for what in ("runs", "classifiers")]
             assert [each["headline"]["rule"] for each in listed] == [rule, rule]
         tag = client.get(f"{API}/runs/{run}/thresholds").headers["etag"]
-        changed = client.put(f"{API}/runs/{run}/decision", json=wish, headers={"If-Match": tag})
+        changed = client.put(f"{API}/runs/{run}/decision", json=target, headers={"If-Match": tag})
         assert (changed.status_code, changed.headers["etag"] == tag) == (200, False)
         late = client.put(f"{API}/runs/{run}/decision", json=by_hand, headers={"If-Match": tag})
         assert (late.status_code, late.json()["code"]) == (412, "decision-changed-since")

@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 from test_app_recipes import HERLEV, RECIPES
 from trained import can_have_weights
 
+from coverslip.models import select_models
 from coverslip.runs import Pretraining, Recipe, load_recipe, recipe_keys
 
 if TYPE_CHECKING:
@@ -100,10 +101,7 @@ def test_every_key_has_a_field_with_its_title(page: "Page", lab: Lab) -> None:
 # The others are started by test_app_recipes.py as the page does.
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(name, marks=[pytest.mark.exhaustive] * (name not in ("mobincep.yaml", "q_two_step.yaml")))
-        for name in PAPERS
-    ],
+    [pytest.param(name, marks=[pytest.mark.exhaustive] * (name != "mobincep.yaml")) for name in PAPERS],
 )
 def test_the_recipe_of_a_paper_is_loaded_into_the_form_and_started(
     page: "Page", lab: Lab, tmp_path: Path, name: str
@@ -163,11 +161,12 @@ def test_what_is_wrong_in_a_recipe_file_is_said_by_key_and_line_and_mended_there
     assert saved(page, tmp_path) == Recipe(epochs=3)
 
 
+@pytest.mark.exhaustive
 def test_lists_names_and_options_are_given_in_fields(page: "Page", lab: Lab, tmp_path: Path) -> None:
     open_page(page, f"/train?dataset={lab.sets['herlev']}")
     page.get_by_role("button", name="Start training").wait_for()
     unfold(page)
-    page.get_by_label(TITLES["channels"], exact=True).fill("0, 2")
+    page.get_by_label(TITLES["images.channels"], exact=True).fill("0, 2")
     page.get_by_role("combobox", name=TITLES["classes.drop"], exact=True).fill(HERLEV[0])
     page.get_by_role("button", name=f"Add to “{TITLES['classes.drop']}”").click()
     joined = page.get_by_role("group", name=TITLES["classes.merge"])
@@ -181,7 +180,7 @@ def test_lists_names_and_options_are_given_in_fields(page: "Page", lab: Lab, tmp
     renamed.get_by_label("New name").fill("normal")
     renamed.get_by_role("button", name="Add").click()
     page.get_by_label("Preset").select_option("chromosomes")
-    page.get_by_label(TITLES["plane"], exact=True).select_option("mean")
+    page.get_by_label(TITLES["images.z"], exact=True).select_option("mean")
     page.get_by_label(TITLES["loss"], exact=True).select_option("focal")
     page.get_by_label("Gamma").fill("1.5")
     page.get_by_role("combobox", name=TITLES["model"], exact=True).fill("mobilevit_mn")
@@ -190,12 +189,12 @@ def test_lists_names_and_options_are_given_in_fields(page: "Page", lab: Lab, tmp
     page.get_by_label("Encoders per block").press("Tab")
     page.get_by_label("Attention between blocks").select_option("nam")
     expect(page.get_by_label("Recipe (YAML)")).to_have_value(re.compile("mv2_attention: nam"))
-    chosen = saved(page, tmp_path)
-    assert (chosen.channels, chosen.plane, chosen.augment.blur) == ((0, 2), "mean", 1.0)
-    assert chosen.classes.merge == {"abnormal": HERLEV[3:5]}
-    assert (chosen.classes.drop, chosen.classes.rename) == ((HERLEV[0],), {HERLEV[1]: "normal"})
-    assert (chosen.loss, chosen.loss_options) == ("focal", {"gamma": 1.5})
-    assert (chosen.model, chosen.model_options) == ("mobilevit_mn", {"depths": [1, 1, 1], "mv2_attention": "nam"})
+    settings = saved(page, tmp_path)
+    assert (settings.images.channels, settings.images.z, settings.augment.blur) == ((0, 2), "mean", 1.0)
+    assert settings.classes.merge == {"abnormal": HERLEV[3:5]}
+    assert (settings.classes.drop, settings.classes.rename) == ((HERLEV[0],), {HERLEV[1]: "normal"})
+    assert (settings.loss, settings.loss_options) == ("focal", {"gamma": 1.5})
+    assert (settings.model, settings.model_options) == ("mobilevit_mn", {"depths": [1, 1, 1], "mv2_attention": "nam"})
 
 
 @pytest.mark.exhaustive
@@ -209,6 +208,23 @@ def test_an_earlier_training_is_begun_with_and_each_choice_set_back(page: "Page"
     page.get_by_role("row", name=TITLES["epochs"]).wait_for(state="detached")
     page.get_by_role("button", name="Reset to the defaults").click()
     page.get_by_text("All settings have their defaults").wait_for()
+
+
+@pytest.mark.exhaustive
+def test_the_recipe_of_a_publication_is_chosen_and_networks_are_filtered_by_publication(
+    page: "Page", lab: Lab, tmp_path: Path
+) -> None:
+    open_page(page, f"/train?dataset={lab.sets['herlev']}")
+    page.get_by_label("A publication", exact=True).select_option("mobincep")
+    page.get_by_text("The settings of mobincep are loaded.").wait_for()
+    unfold(page)
+    expect(page.get_by_label("Recipe (YAML)")).to_have_value(re.compile("groups: kmeans"))
+    settings = saved(page, tmp_path)
+    assert (settings.model, settings.init, settings.optimizer) == ("mobincep", "scratch", "amsgrad")
+    page.get_by_label("Publication", exact=True).select_option("mobincep")
+    networks = page.get_by_role("table", name="List of networks").get_by_role("radio")
+    expect(networks).to_have_count(len(select_models(paper="mobincep")))
+    assert page.get_by_role("radio", name="Mobincep").is_checked()
 
 
 @pytest.mark.exhaustive
@@ -226,7 +242,7 @@ def test_a_time_budget_counts_and_is_listed_as_a_choice(page: "Page", lab: Lab) 
 
 
 @pytest.mark.exhaustive
-def test_groups_chosen_for_a_training_are_counted_and_no_longer_asked_for(page: "Page", app_server: RunningApp) -> None:
+def test_groups_chosen_for_a_training_are_counted_and_no_longer_missing(page: "Page", app_server: RunningApp) -> None:
     cells = app_server.opened(write_cells(app_server.root / "cells without groups", 54))["id"]
     suggestion = app_server.get(f"datasets/{cells}/group-suggestions")["items"][0]
     open_page(page, f"/train?dataset={cells}")
@@ -282,14 +298,14 @@ def test_a_choice_that_is_not_valid_is_named_beside_the_button_and_led_to(page: 
 def test_minutes_of_ones_own_are_shown_wherever_they_apply(page: "Page", lab: Lab) -> None:
     open_page(page, f"/train?dataset={lab.sets['cells']}")
     start, minutes = page.get_by_role("button", name="Start training"), page.get_by_label("Minutes", exact=True)
-    own = page.get_by_role("radio", name="Custom")
+    custom = page.get_by_role("radio", name="Custom")
     expect(start).to_be_enabled()
-    own.check()
+    custom.check()
     minutes.fill("7")
     page.get_by_role("navigation").get_by_role("link", name="Trainings").click()
     page.wait_for_url("**/runs")
     page.go_back()
-    expect(own).to_be_checked()
+    expect(custom).to_be_checked()
     expect(minutes).to_have_value("7")
     for wrong in ("", "0"):  # what was typed before it is not sent in its place
         minutes.fill(wrong)
@@ -297,7 +313,7 @@ def test_minutes_of_ones_own_are_shown_wherever_they_apply(page: "Page", lab: La
         page.get_by_text("Enter a number of minutes").wait_for()
     page.get_by_role("radio", name="Quick").check()
     expect(minutes).to_have_count(0)
-    own.check()
+    custom.check()
     minutes.fill("12")
     expect(start).to_be_enabled()
     page.get_by_role("button", name="Reset to the defaults").click()
@@ -368,7 +384,10 @@ def test_images_that_are_being_read_again_are_no_error_of_a_choice(page: "Page",
     assert page.get_by_role("alert").count() == 0
 
 
-@pytest.mark.parametrize("source", ["file", "text", "field", "earlier training"])
+@pytest.mark.parametrize(
+    "source",
+    ["field", *(pytest.param(name, marks=pytest.mark.exhaustive) for name in ("file", "text", "earlier training"))],
+)
 def test_nothing_starts_before_the_recipe_is_read(page: "Page", lab: Lab, tmp_path: Path, source: str) -> None:
     open_page(page, f"/train?dataset={lab.sets['cells']}")
     start = page.get_by_role("button", name="Start training")
@@ -405,3 +424,18 @@ def test_nothing_starts_before_the_recipe_is_read(page: "Page", lab: Lab, tmp_pa
         assert recipe.init.recipe == {"epochs": 17}
     else:
         assert recipe.epochs == (500 if source == "earlier training" else 17)
+
+
+def test_nothing_starts_before_the_settings_of_the_training_in_the_address_are_read(page: "Page", lab: Lab) -> None:
+    held: list[Route] = []
+
+    def hold(route: "Route") -> None:
+        held.append(route)
+
+    page.route("**/api/v1/models*", hold, times=1)
+    page.goto(f"/train?dataset={lab.sets['cells']}&from={lab.earlier}")
+    page.get_by_text(re.compile(r"\d training image")).first.wait_for()  # the split, of the default settings
+    start = page.get_by_role("button", name="Start training")
+    assert start.is_disabled()
+    held.pop().continue_()
+    expect(start).to_be_enabled()

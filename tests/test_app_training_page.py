@@ -1,11 +1,10 @@
 """The page of a training as it goes: what it marks, its step and stages, and its early end."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import FINETUNE, JOB_MS, Stock, open_page
+from browser import FINETUNE, JOB_MS, Stock, open_page, send_events
 from playwright.sync_api import expect
 
 from coverslip.runs import load_recipe
@@ -26,8 +25,7 @@ def test_the_final_classifier_of_folds_has_the_number_of_all_images_and_no_empty
     assert final["parts"] == {"n_train": n_images, "n_val": 0, "n_test": 0}
     assert final["instant"]["val_accuracy"] is None
     going = {**story, "state": "running", "has_classifier": False, "headline": None}
-    told = f"retry: 60000\nevent: state\ndata: {json.dumps(going)}\n\n"
-    page.route("**/events*", lambda route: route.fulfill(body=told, content_type="text/event-stream"))
+    send_events(page, stock.folds, ("state", going))
     page.route(f"**/api/v1/runs/{stock.folds}", lambda route: route.fulfill(json=going))
     open_page(page, f"/runs/{stock.folds}")
     progress = page.get_by_role("region", name="Progress")
@@ -35,6 +33,7 @@ def test_the_final_classifier_of_folds_has_the_number_of_all_images_and_no_empty
     expect(page.get_by_role("heading", name="First results")).to_have_count(0)
 
 
+@pytest.mark.exhaustive
 def test_a_training_is_finished_by_its_button_and_tested(page: "Page", stock: Stock) -> None:
     run = stock.app.send("runs", {"dataset_id": stock.images, "recipe": {**FINETUNE, "epochs": 400}})["id"]
     open_page(page, f"/runs/{run}")

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 
-def test_shares_are_stated_where_images_are_predicted_and_told_beside_the_answers(page: "Page", stock: Stock) -> None:
+def test_shares_are_stated_where_images_are_predicted_and_reported_beside_the_answers(
+    page: "Page", stock: Stock
+) -> None:
     open_page(page, f"/predict?classifier={stock.run}")
     page.get_by_text("Expected class proportions").click()
     share = page.get_by_label(re.compile("% of these images")).first
@@ -25,9 +27,10 @@ def test_shares_are_stated_where_images_are_predicted_and_told_beside_the_answer
     page.get_by_text(re.compile("class proportions: .* 90%")).wait_for()
 
 
-def test_an_explanation_tells_that_it_goes_on_and_is_given_up(page: "Page", stock: Stock) -> None:
+@pytest.mark.exhaustive
+def test_an_explanation_shows_that_it_is_running_and_is_canceled(page: "Page", stock: Stock) -> None:
     open_page(page, f"/predictions/{stock.prediction}?show=all&sort=position")
-    page.locator(".rows .open").first.click()
+    page.get_by_role("gridcell").first.click()
     page.get_by_role("button", name="Why this class?").click()
     page.get_by_role("progressbar").first.wait_for()
     page.get_by_role("button", name="Cancel").click()
@@ -38,13 +41,16 @@ def test_an_explanation_tells_that_it_goes_on_and_is_given_up(page: "Page", stoc
     page.keyboard.press("1")
     changed = stock.app.until(
         rows,
-        lambda found: [row["row_id"] for row in found["items"] if row["correction"] and row["row_id"] not in answered],
+        lambda listing: [
+            row["row_id"] for row in listing["items"] if row["correction"] and row["row_id"] not in answered
+        ],
     )
     for row in changed["items"]:
         if row["correction"] and row["row_id"] not in answered:
             stock.app.send(f"{rows}/{row['row_id']}/correction", {"label": None}, "PUT")
 
 
+@pytest.mark.exhaustive
 def test_a_request_that_waits_is_dropped_when_its_image_is_left(page: "Page", stock: Stock) -> None:
     states = ("running", "waiting", "not-requested")  # of the first three images, as if the first took long
     canceled: list[int] = []
@@ -57,7 +63,7 @@ def test_a_request_that_waits_is_dropped_when_its_image_is_left(page: "Page", st
 
     page.route("**/explanation", answer)
     open_page(page, f"/predictions/{stock.prediction}?show=all&sort=position")
-    page.locator(".rows .open").first.click()
+    page.get_by_role("gridcell").first.click()
     for _ in range(2):
         page.get_by_text("1 min since the request").wait_for()
         page.keyboard.press("ArrowRight")
@@ -67,16 +73,16 @@ def test_a_request_that_waits_is_dropped_when_its_image_is_left(page: "Page", st
 
 
 @pytest.mark.exhaustive
-def test_ppv_and_npv_are_told_at_the_share_that_is_stated(page: "Page", stock: Stock) -> None:
+def test_ppv_and_npv_are_reported_at_the_share_that_is_stated(page: "Page", stock: Stock) -> None:
     recipe = {**QUICK, "classes": {"merge": {"others": [IMAGE_CLASS, LONG_CLASS]}}}
     run = stock.app.trained(stock.images, recipe, "Two classes")
     choices = stock.app.get(f"runs/{run}/thresholds")
-    chosen = [each for each in choices["choices"] if each["threshold"] >= choices["threshold"] - 1e-9][-1]
-    told = predictive_values(chosen["sensitivity"], chosen["specificity"], 0.01)
+    choice = [each for each in choices["choices"] if each["threshold"] >= choices["threshold"] - 1e-9][-1]
+    values = predictive_values(choice["sensitivity"], choice["specificity"], 0.01)
     open_page(page, f"/runs/{run}?tab=threshold")
     card = page.get_by_role("region", name="Decision threshold", exact=True)
     card.get_by_label(re.compile("^Expected proportion of")).fill("1")
-    words = f"At this prevalence, PPV is {number(told.ppv)} and NPV is {number(told.npv)}"
+    words = f"At this prevalence, PPV is {number(values.ppv)} and NPV is {number(values.npv)}"
     assert words in card.get_by_text("At this prevalence").inner_text()
 
 

@@ -164,7 +164,7 @@ def test_an_undo_of_an_exclusion_leaves_what_another_client_excluded(app: App, w
     assert excluded(app, where) == [seen[0], seen[3]]
 
 
-def test_confirming_tells_whose_confirmation_it_was(app: App, where: str) -> None:
+def test_confirming_records_whose_confirmation_it_was(app: App, where: str) -> None:
     seen = app.image_ids(where)
 
     all_rows = app.rows(where)
@@ -190,8 +190,8 @@ def test_corrections_take_back_no_label_and_no_answer_of_another_client(tmp_path
     first, second = ids_at(workspace, images, [0, 1])
 
     def label_of(image_id: str) -> str | None:
-        found = list_images(workspace, images, Filters(), limit=100).items
-        return next(image.label for image in found if image.image_id == image_id)
+        images_now = list_images(workspace, images, Filters(), limit=100).items
+        return next(image.label for image in images_now if image.image_id == image_id)
 
     before = label_of(first)
     correct(workspace, prediction, 0, "mine")
@@ -242,15 +242,15 @@ def test_two_people_label_one_dataset_and_each_undoes_only_the_own_changes(
     ids = [image["image_id"] for image in app_server.get(f"{where}/images")["items"]]
 
     def changed() -> dict[str, str]:
-        found = app_server.get(f"{where}/images")["items"]
-        return {image["image_id"]: image["label"] for image in found if image["label"] != image["label_before"]}
+        listed = app_server.get(f"{where}/images")["items"]
+        return {image["image_id"]: image["label"] for image in listed if image["label"] != image["label_before"]}
 
     def until(expected: dict[str, str]) -> None:
-        app_server.until(where, lambda found: found["n_label_changes"] == len(expected))
+        app_server.until(where, lambda listed: listed["n_label_changes"] == len(expected))
         assert changed() == expected
 
-    elsewhere = context.browser.new_context(base_url=app_server.address, viewport={"width": 1280, "height": 800})
-    other = elsewhere.new_page()
+    second_context = context.browser.new_context(base_url=app_server.address, viewport={"width": 1280, "height": 800})
+    other = second_context.new_page()
     try:
         for each in (page, other):
             open_page(each, f"/{where}?tab=images")
@@ -274,7 +274,7 @@ def test_two_people_label_one_dataset_and_each_undoes_only_the_own_changes(
         other.get_by_role("gridcell").nth(4).click()
         (folder / "large" / "0 new.png").write_bytes((folder / ids[0]).read_bytes())
         app_server.send(f"{where}/refresh")
-        app_server.until(where, lambda found: found["state"] == "ready")
+        app_server.until(where, lambda listed: listed["state"] == "ready")
         other.keyboard.press("3")
         until({ids[0]: "small", ids[2]: "medium", ids[4]: "small"})
         page.reload()
@@ -285,4 +285,4 @@ def test_two_people_label_one_dataset_and_each_undoes_only_the_own_changes(
             other.keyboard.press("Control+z")
             until(left)
     finally:
-        elsewhere.close()
+        second_context.close()

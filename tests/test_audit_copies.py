@@ -38,14 +38,14 @@ from coverslip.messages import text
 from coverslip.synthetic_cells import write_sample_images
 
 
-def saved_anew(picture: Image.Image) -> Image.Image:
+def saved_again(picture: Image.Image) -> Image.Image:
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=60)
     return Image.open(buffer).convert("RGB")
 
 
 CHANGES = {
-    "saved anew": saved_anew,
+    "saved again": saved_again,
     "resized": lambda p: p.resize((round(0.6 * p.width), round(0.6 * p.height))),
     "blurred": lambda p: p.filter(ImageFilter.GaussianBlur(1)),
     "brightened": lambda p: ImageEnhance.Brightness(p).enhance(1.15),
@@ -68,7 +68,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def looked(planted: Path):
+def scanned(planted: Path):
     data, seen = open_dataset(planted), ScanCollector()
     scan = scan_images(data, on_pixels=seen)
     return data, with_near_duplicates(data, scan, seen)
@@ -84,11 +84,11 @@ def originals_found(data, scan) -> dict[str, bool]:
 
 @pytest.mark.slow
 @pytest.mark.exhaustive
-def test_changed_copies_of_every_kind_are_found_and_nothing_else(looked):
-    data, scan = looked
-    found = originals_found(data, scan)
-    assert len(found) == len(CHANGES)
-    assert all(found.values()), found
+def test_changed_copies_of_every_kind_are_found_and_nothing_else(scanned):
+    data, scan = scanned
+    originals = originals_found(data, scan)
+    assert len(originals) == len(CHANGES)
+    assert all(originals.values()), originals
     assert all(
         any(data.records[i].path.stem.startswith("copy of") for i in members) for members in scan.near_duplicates
     )
@@ -111,11 +111,11 @@ def test_twelve_versions_of_one_image_are_one_cluster(tmp_path):
 
 
 @pytest.mark.slow
-def test_what_was_found_is_known_again_by_the_pixels_alone(looked, planted):
-    data, scan = looked
+def test_near_duplicates_are_recognized_by_the_pixels_alone(scanned, planted):
+    data, scan = scanned
     other = data.subset(reversed(range(len(data))))
-    known = with_cached_near_duplicates(replace(scan_images(other), near_duplicates=None))
-    names = {frozenset(other.records[i].image_id for i in members) for members in known.near_duplicates}
+    cached = with_cached_near_duplicates(replace(scan_images(other), near_duplicates=None))
+    names = {frozenset(other.records[i].image_id for i in members) for members in cached.near_duplicates}
     assert names == {frozenset(data.records[i].image_id for i in members) for members in scan.near_duplicates}
     fewer = data.subset(range(10))
     assert with_cached_near_duplicates(scan_images(fewer)).near_duplicates is None
@@ -123,8 +123,8 @@ def test_what_was_found_is_known_again_by_the_pixels_alone(looked, planted):
 
 @pytest.mark.exhaustive
 @pytest.mark.slow
-def test_an_inspection_shows_the_clusters_and_a_training_keeps_them_together(looked, planted, tmp_path):
-    assert looked[1].near_duplicates
+def test_an_inspection_shows_the_clusters_and_a_training_keeps_them_together(scanned, planted, tmp_path):
+    assert scanned[1].near_duplicates
     inspection = cs.inspect(planted)
     (finding,) = inspection.of("near-duplicates")
     assert inspection.are_copies_known
@@ -137,14 +137,14 @@ def test_an_inspection_shows_the_clusters_and_a_training_keeps_them_together(loo
     assert run.inspection.of("near-duplicates")
 
 
-def test_a_run_that_is_resumed_keeps_the_clusters_that_it_began_with(looked):
-    data, scan = looked
+def test_a_run_that_is_resumed_keeps_the_clusters_that_it_began_with(scanned):
+    data, scan = scanned
     recorded = with_recorded_near_duplicates(data, replace(scan, near_duplicates=None), inspect_dataset(data, scan))
     assert sorted(recorded.near_duplicates) == sorted(scan.near_duplicates)
 
 
-def test_copies_stay_on_one_side_and_in_one_fold(looked):
-    data, scan = looked
+def test_copies_stay_on_one_side_and_in_one_fold(scanned):
+    data, scan = scanned
     for seed in range(3):
         split = split_images(data, scan, val=0.2, test=0.2, seed=seed)
         folds = fold_images(data, scan, n_folds=5, val=0.2, seed=seed)
@@ -153,8 +153,8 @@ def test_copies_stay_on_one_side_and_in_one_fold(looked):
             assert len({folds.fold_of[i] for i in members} - {None}) == 1
 
 
-def test_a_predefined_split_that_divides_changed_copies_is_refused(looked):
-    data, scan = looked
+def test_a_predefined_split_that_divides_changed_copies_is_refused(scanned):
+    data, scan = scanned
     first, second = scan.near_duplicates[0][:2]
     records = [replace(record, predefined_split="train") for record in data.records]
     records[second] = replace(records[second], predefined_split="test")
@@ -166,18 +166,18 @@ def test_a_predefined_split_that_divides_changed_copies_is_refused(looked):
     assert {first, second} <= set(predefined_split_leaks(divided, scan)[0].images)
 
 
-def test_progress_is_told_and_nothing_that_is_plain_has_copies(tmp_path, monkeypatch):
-    clock = count()  # a second passes whenever it is looked at: of work that is done at once nothing is told
+def test_progress_is_reported_and_plain_images_have_no_duplicates(tmp_path, monkeypatch):
+    clock = count()  # each reading of the clock is a second later, because fast work reports no progress
     monkeypatch.setattr("coverslip.events.time.monotonic", lambda: float(next(clock)))
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         for k in range(3):
             Image.fromarray(np.full((20, 20), 40 * k + len(name), np.uint8)).save(tmp_path / name / f"{k}{name}.png")
-    told = []
+    events = []
     data = open_dataset(tmp_path)
     scan = scan_images(data)
-    assert with_near_duplicates(data, scan, emit=told.append).near_duplicates == ()
-    assert {event.stage for event in told if isinstance(event, Progressed)} == {"reading-images-for-duplicates"}
+    assert with_near_duplicates(data, scan, emit=events.append).near_duplicates == ()
+    assert {event.stage for event in events if isinstance(event, Progressed)} == {"reading-images-for-duplicates"}
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (3, 200, 3), (64, 64, 4), (50, 50, 1)])
@@ -198,14 +198,14 @@ def rod(height: int, width: int, *, bands: float = 5.0) -> Image.Image:
 
 
 def likeness(first: Image.Image, second: Image.Image) -> float:
-    """Of two images, as copies are told; -inf for what differs when seen coarsely."""
+    """The likeness of two images by which copies are detected; -inf if they differ at low resolution."""
     pictures = [small_picture(np.asarray(image)[..., None]) for image in (first, second)]
     stack = np.stack([picture for picture in pictures if picture is not None])
-    found = compare(stack, align_coarsely(stack, np.array([0]), np.array([1]))[0])
-    return float(found.likeness[0]) if len(found.first) else -np.inf
+    comparison = compare(stack, align_coarsely(stack, np.array([0]), np.array([1]))[0])
+    return float(comparison.likeness[0]) if len(comparison.first) else -np.inf
 
 
-def test_a_long_image_is_known_again_when_it_was_turned_and_its_corners_were_filled():
+def test_a_long_image_is_recognized_after_rotation_with_filled_corners():
     original = rod(72, 32)
     turned = original.rotate(20, Image.Resampling.BICUBIC)  # black corners, where the background is white
     picture = small_picture(np.asarray(turned)[..., None])
@@ -243,9 +243,9 @@ def test_plain_shapes_that_fit_in_any_turn_are_no_copies(tmp_path):
     pictures = [small_picture(np.asarray(Image.open(file))) for file in files]
     first, second = np.triu_indices(len(files), 1)
     stack = np.stack([picture for picture in pictures if picture is not None])
-    found = compare(stack, align_coarsely(stack, first, second)[0])
-    assert len(found.first) > 30  # discs on an even ground: laid over each other with ease
-    assert not found.are_duplicates.any()
+    comparison = compare(stack, align_coarsely(stack, first, second)[0])
+    assert len(comparison.first) > 30  # discs on an even ground: laid over each other with ease
+    assert not comparison.are_duplicates.any()
 
 
 def test_chromosomes_of_several_cells_that_agree_when_turned_are_no_copies(shared_data):
@@ -254,11 +254,11 @@ def test_chromosomes_of_several_cells_that_agree_when_turned_are_no_copies(share
     shown = [Image.open(folder / name).convert("L") for name in names]
     shown += [shown[0], shown[0].rotate(20, Image.Resampling.BICUBIC)]
     stack = np.stack([small_picture(np.asarray(image)[..., None]) for image in shown])
-    found = compare(stack, align_coarsely(stack, np.arange(0, 8, 2), np.arange(1, 8, 2))[0])
-    assert (found.likeness > 4.4).all()
+    comparison = compare(stack, align_coarsely(stack, np.arange(0, 8, 2), np.arange(1, 8, 2))[0])
+    assert (comparison.likeness > 4.4).all()
     # The third is of a cell that was photographed twice, upright both times; the last was turned on purpose.
-    assert found.is_askew.tolist() == [True, True, False, True]
-    assert found.are_duplicates.tolist() == [False, False, True, True]
+    assert comparison.is_askew.tolist() == [True, True, False, True]
+    assert comparison.are_duplicates.tolist() == [False, False, True, True]
 
 
 def test_pairs_that_all_differ_when_seen_coarsely_match_nothing():
@@ -267,7 +267,7 @@ def test_pairs_that_all_differ_when_seen_coarsely_match_nothing():
 
 
 @pytest.mark.slow
-def test_the_app_tells_of_copies_after_it_has_read_the_images(planted):
+def test_the_app_shows_duplicates_after_it_has_read_the_images(planted):
     app = App(workspace_in(planted.parent))
     dataset = app.open(planted)
     until = time.monotonic() + 60
@@ -291,5 +291,5 @@ def test_copies_connect_groups_unless_most_groups_would_become_one(
     data = open_dataset(tmp_path / "t.csv")
     scan = replace(scan_images(data), near_duplicates=clusters)
     assert len(set(connected_components(data, scan, range(12)).tolist())) == n_units
-    (told,) = inspect_dataset(data, scan).of("groups-divide-copies")
-    assert told.parameters["are_kept_together"] == (n_units != 6)
+    (finding,) = inspect_dataset(data, scan).of("groups-divide-copies")
+    assert finding.parameters["are_kept_together"] == (n_units != 6)

@@ -33,7 +33,7 @@ def cell(
 
 
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
-def test_each_fault_of_drawn_cells_is_told_by_its_number(depth: type) -> None:
+def test_each_fault_of_drawn_cells_is_reported_by_its_number(depth: type) -> None:
     for seed in range(6):
         good = image_quality(cell(seed, depth=depth))
         assert (good.saturated, good.cut) == (0, 0) if depth is np.uint8 else good.saturated < 0.01
@@ -46,7 +46,7 @@ def test_each_fault_of_drawn_cells_is_told_by_its_number(depth: type) -> None:
 
 
 @pytest.mark.parametrize("array", [np.zeros((4, 4, 1), np.uint8), np.full((50, 30, 3), 255, np.uint8)])
-def test_of_a_flat_or_tiny_image_nothing_is_told(array: np.ndarray) -> None:
+def test_of_a_flat_or_tiny_image_nothing_is_reported(array: np.ndarray) -> None:
     quality = image_quality(array)
     assert (quality.saturated, quality.sharpness, quality.cut) == (0, None, 0)
 
@@ -65,9 +65,9 @@ def test_inspect_shows_the_images_with_faults_and_no_others(tmp_path: Path) -> N
         file.parent.mkdir(exist_ok=True)
         Image.fromarray(cell(k, **faults.get(code, {}))[:, :, 0]).save(file)
     for _ in range(2):  # measured, and remembered
-        found = cs.inspect(tmp_path)
+        inspection = cs.inspect(tmp_path)
         for code in faults:
-            (finding,) = found.of(code)
+            (finding,) = inspection.of(code)
             assert [Path(name).stem[:-1] for (name,) in finding.images] == [code]
             assert finding.severity == "advice"
 

@@ -50,17 +50,17 @@ def shortcuts(images: list[np.ndarray], label: np.ndarray, unit: np.ndarray | No
         "background": np.stack([background_features(image) for image in images]),
         "size": np.full((len(label), 2), 48.0, np.float32),
     }
-    found = signal_of(whole(images), sources, label, np.arange(len(label)) if unit is None else unit)
-    assert found is not None
-    return found
+    signal = signal_of(whole(images), sources, label, np.arange(len(label)) if unit is None else unit)
+    assert signal is not None
+    return signal
 
 
 def test_a_mark_in_a_corner_of_one_class_is_a_shortcut() -> None:
     images, label = cells(120, marked=True)
-    found = shortcuts(images, label)
-    assert found.by_source["border"].balanced_accuracy > 0.95
-    assert found.share("border") > WARNING_SHARE
-    assert "size" not in found.by_source  # the same for all images
+    signals = shortcuts(images, label)
+    assert signals.by_source["border"].balanced_accuracy > 0.95
+    assert signals.share("border") > WARNING_SHARE
+    assert "size" not in signals.by_source  # the same for all images
 
 
 def test_less_light_in_one_class_is_a_shortcut_of_the_background() -> None:
@@ -70,9 +70,9 @@ def test_less_light_in_one_class_is_a_shortcut_of_the_background() -> None:
 
 def test_cells_that_differ_in_themselves_have_none() -> None:
     images, label = cells(240)
-    found = shortcuts(images, label)
-    assert found.is_significant
-    assert max(found.share("border"), found.share("background")) < ADVICE_SHARE
+    signals = shortcuts(images, label)
+    assert signals.is_significant
+    assert max(signals.share("border"), signals.share("background")) < ADVICE_SHARE
 
 
 @pytest.mark.exhaustive
@@ -80,8 +80,8 @@ def test_labels_at_random_have_no_signal() -> None:
     n_signals = 0
     for seed in range(4):
         images, label = cells(80, seed=seed)
-        found = shortcuts(images, np.random.default_rng(seed).permutation(label))
-        n_signals += found.is_significant
+        signals = shortcuts(images, np.random.default_rng(seed).permutation(label))
+        n_signals += signals.is_significant
     assert n_signals <= 1  # of a test at .05
 
 
@@ -93,13 +93,13 @@ def test_labels_that_whole_groups_share_are_no_shortcut_of_what_groups_share() -
     light = generator.normal(0, 0.05, n_groups)
     images = [image + light[g] for image, g in zip(images, group, strict=True)]
     label = (np.arange(n_groups) % 2)[group]
-    found = shortcuts([image.astype(np.float32) for image in images], label, group)
-    assert found.share("background") < WARNING_SHARE
+    signals = shortcuts([image.astype(np.float32) for image in images], label, group)
+    assert signals.share("background") < WARNING_SHARE
 
 
-@pytest.mark.parametrize(("light", "tie", "is_told"), [(0.06, 0.9, True), (0.06, 0.5, False), (0.0, 0.9, False)])
+@pytest.mark.parametrize(("light", "tie", "is_reported"), [(0.06, 0.9, True), (0.06, 0.5, False), (0.0, 0.9, False)])
 def test_a_day_is_a_shortcut_where_images_show_it_and_classes_go_with_it(
-    light: float, tie: float, is_told: bool
+    light: float, tie: float, is_reported: bool
 ) -> None:
     images, label = cells(240)
     day = np.where(np.random.default_rng(1).random(240) < tie, label, 1 - label)
@@ -110,32 +110,32 @@ def test_a_day_is_a_shortcut_where_images_show_it_and_classes_go_with_it(
     ]
     columns = batch_columns(about, label, np.arange(240))
     assert list(columns) == ["day"]
-    found = signal_of(whole(images), {}, label, np.arange(240), columns=columns)
-    assert found is not None
-    assert (found.share_of_column("day") >= WARNING_SHARE) == is_told
+    signal = signal_of(whole(images), {}, label, np.arange(240), columns=columns)
+    assert signal is not None
+    assert (signal.share_of_column("day") >= WARNING_SHARE) == is_reported
 
 
-def test_a_single_class_or_classes_of_one_group_each_cannot_be_asked_about() -> None:
+def test_a_single_class_or_classes_of_one_group_each_cannot_be_tested() -> None:
     images, label = cells(40)
     sources = {"border": np.stack([border_features(image) for image in images])}
     assert signal_of(whole(images), sources, np.zeros_like(label), np.arange(40)) is None
     assert signal_of(whole(images), sources, label, label) is None
 
 
-def test_names_of_files_tell_of_sources_and_not_of_the_class_that_they_name() -> None:
+def test_names_of_files_reveal_sources_and_not_the_class_that_they_name() -> None:
     labels = ["basophil", "7"] * 40
     numbers = np.random.default_rng(0).permutation(80)
     named = [f"basophil {k}" if label == "basophil" else f"{k} 007" for k, label in zip(numbers, labels, strict=True)]
     coded = [("BA_" if label == "basophil" else "XQ_") + str(100 + k) for k, label in zip(numbers, labels, strict=True)]
     for names in (named, coded):
-        assert told_by_names(names, labels).p > 0.05
+        assert score_of_names(names, labels).p > 0.05
     scanners = [("dayA_" if k % 10 < (9 if i % 2 else 1) else "dayB_") + str(k) for i, k in enumerate(numbers)]
     counted = [f"im{i // 2 + 40 * (i % 2)}" for i in range(80)]  # one class numbered after the other
     for names, least in ((scanners, 0.7), (counted, 0.9)):
-        assert told_by_names(names, labels).balanced_accuracy > least
+        assert score_of_names(names, labels).balanced_accuracy > least
 
 
-def told_by_names(names: list[str], labels: list[str]) -> ProbeScore:
+def score_of_names(names: list[str], labels: list[str]) -> ProbeScore:
     label = np.unique(labels, return_inverse=True)[1]
     features = np.random.default_rng(1).normal(size=(len(label), 8)).astype(np.float32)
     return signal_of(features, {"name": name_features(names, labels)}, label, np.arange(len(label))).by_source["name"]
@@ -146,13 +146,13 @@ def test_names_are_advice_and_no_signal_of_images() -> None:
     assert not signal.is_significant
     seen = replace(signal, whole=ProbeScore(0.9, 0.02))
     scan = Scan(facts=(), signal=seen)
-    (found,) = image_findings.slight_shortcuts(None, scan)
-    assert found.parameters["from"] == "name"
-    assert found.do == text("finding-shortcut.do", **found.parameters)
+    (finding,) = image_findings.slight_shortcuts(None, scan)
+    assert finding.parameters["from"] == "name"
+    assert finding.do == text("finding-shortcut.do", **finding.parameters)
     assert not list(image_findings.shortcuts(None, scan))
 
 
-def test_files_tell_how_they_were_taken_and_saved_and_not_when(tmp_path: Path) -> None:
+def test_files_reveal_how_they_were_taken_and_saved_and_not_when(tmp_path: Path) -> None:
     picture, exif = Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16)), Image.Exif()
     exif.update({0x0110: "Scope 7", 0x0132: "2026:11:22 01:00:00"})
     for name, quality in (("a.jpg", 60), ("b.jpg", 60), ("c.jpg", 90)):
@@ -175,18 +175,18 @@ def test_any_shape_is_described_by_as_many_numbers(shape: tuple[int, int, int]) 
     assert np.isfinite(background).all()
 
 
-def test_a_careless_split_is_told_from_an_honest_one() -> None:
+def test_an_image_level_split_is_distinguished_from_a_grouped_one() -> None:
     """Each group has a look of its own, and a class: nothing is learnt of classes, and one by one all is known."""
     generator = np.random.default_rng(0)
     group = np.repeat(np.arange(30), 8)
     label = generator.permutation(np.arange(30) % 3)[group]
     features = (generator.normal(size=(30, 40))[group] + generator.normal(0, 0.2, (240, 40))).astype(np.float32)
-    told = estimate_leakage(features, label, group)
-    assert told.grouped.value is not None
-    assert told.image_level.value is not None
-    assert told.grouped.value < 0.6
-    assert told.image_level.value > 0.9
-    for numbers in (told, told.nearest_image):
+    estimate = estimate_leakage(features, label, group)
+    assert estimate.grouped.value is not None
+    assert estimate.image_level.value is not None
+    assert estimate.grouped.value < 0.6
+    assert estimate.image_level.value > 0.9
+    for numbers in (estimate, estimate.nearest_image):
         assert numbers.difference.low is not None
         assert numbers.difference.low > 0.2
     alike = estimate_leakage(generator.normal(size=(240, 40)).astype(np.float32), label, np.arange(240))
@@ -194,7 +194,7 @@ def test_a_careless_split_is_told_from_an_honest_one() -> None:
 
 
 @pytest.mark.slow
-def test_inspect_tells_of_a_planted_mark_and_of_a_careless_split(
+def test_inspect_reports_a_planted_mark_and_the_leakage_of_an_image_level_split(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cells = write_cells(tmp_path / "cells", 60, classes=("small", "large"), radii=(0.2, 0.21), n_slides=6)
@@ -204,11 +204,11 @@ def test_inspect_tells_of_a_planted_mark_and_of_a_careless_split(
         Image.fromarray(pixels).save(file)
     arguments = ["inspect", str(cells), "--group-pattern", r"slide\d+", "--estimate-leakage"]
     assert main([*arguments, "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    (shortcut,) = [finding for finding in told["findings"] if finding["code"] == "shortcut"]
+    printed = json.loads(capsys.readouterr().out)
+    (shortcut,) = [finding for finding in printed["findings"] if finding["code"] == "shortcut"]
     assert shortcut["from"] == "border"
     assert shortcut["balanced_accuracy"] > 0.9
-    assert told["leakage_estimate"]["metric"] == "macro_f1"
-    assert told["leakage_estimate"]["n_images"] == 60
+    assert printed["leakage_estimate"]["metric"] == "macro_f1"
+    assert printed["leakage_estimate"]["n_images"] == 60
     assert main(arguments) == 0
     assert "Leakage estimate" in capsys.readouterr().out

@@ -71,10 +71,10 @@ def test_what_is_drawn_for_an_earlier_recipe_stays_the_same() -> None:
     assert (drawn.stain, drawn.color, drawn.blur) == (None, None, None)
 
 
-@pytest.mark.parametrize("one", [{"blur": 2.0}, {"stain": 0.2}, {"hue_degrees": 9.0}, {"saturation": 0.5}])
-def test_switching_one_change_on_leaves_the_others_as_they_were(one: dict[str, float]) -> None:
+@pytest.mark.parametrize("change", [{"blur": 2.0}, {"stain": 0.2}, {"hue_degrees": 9.0}, {"saturation": 0.5}])
+def test_switching_one_change_on_leaves_the_others_as_they_were(change: dict[str, float]) -> None:
     everything = Augment(shear_degrees=9, crop=0.2, blur=1, saturation=0.2, hue_degrees=5, stain=0.1)
-    before, after = (draw_changes(8, augment, generator()) for augment in (Augment(), Augment(**one)))
+    before, after = (draw_changes(8, augment, generator()) for augment in (Augment(), Augment(**change)))
     torch.testing.assert_close(before.maps, after.maps, rtol=0, atol=0)
     all_on = draw_changes(8, everything, generator())
     torch.testing.assert_close(before.gain, all_on.gain, rtol=0, atol=0)
@@ -101,9 +101,9 @@ def test_a_crop_lies_within_the_image_and_keeps_its_share() -> None:
     maps = draw_changes(500, only(crop=0.4), generator()).maps
     corners = maps @ torch.tensor([[-1.0, 1, -1, 1], [-1, -1, 1, 1], [1, 1, 1, 1]])  # (500, 2, 4)
     assert corners.abs().max() <= 1 + 1e-6
-    kept = maps[:, 0, 0]
-    assert 0.6 - 1e-6 <= kept.min() < 0.62
-    assert kept.max() > 0.98
+    cropped = maps[:, 0, 0]
+    assert 0.6 - 1e-6 <= cropped.min() < 0.62
+    assert cropped.max() > 0.98
     assert corners[:, 0, 0].std() > 0.1  # at any place
 
 
@@ -210,11 +210,11 @@ def test_pixels_stay_in_range_and_equal_seeds_give_equal_images(
         names = ("saturation", "hue_degrees", "stain")
         augment = augment.model_copy(update=dict(zip(names, color, strict=True)))
     x = pictures(6, 20, channels)
-    changed, again = (apply_changes(x, draw_changes(6, augment, generator(seed))) for _ in range(2))
+    changed, repeated = (apply_changes(x, draw_changes(6, augment, generator(seed))) for _ in range(2))
     assert changed.shape == x.shape
     assert changed.min() >= 0
     assert changed.max() <= 1
-    assert torch.equal(changed, again)
+    assert torch.equal(changed, repeated)
 
 
 @pytest.mark.parametrize("name", AUGMENTATIONS)
@@ -223,8 +223,8 @@ def test_every_change_is_off_at_nothing_and_draws_the_same_for_the_same_seed(nam
     x = pictures()
     torch.testing.assert_close(apply_changes(x, draw_changes(3, {name: record.off}, generator())), x, rtol=0, atol=1e-6)
     amount = True if isinstance(record.default, bool) else record.limits.get("le", record.limits.get("lt", 0)) / 2
-    once, again = (apply_changes(x, draw_changes(3, {name: amount}, generator(3))) for _ in range(2))
-    assert torch.equal(once, again)
+    once, repeated = (apply_changes(x, draw_changes(3, {name: amount}, generator(3))) for _ in range(2))
+    assert torch.equal(once, repeated)
     assert not torch.equal(once, x)
 
 
@@ -338,9 +338,9 @@ def test_copies_with_other_light_depend_on_their_text_alone(dtype: type) -> None
     top = np.iinfo(dtype).max
     image = (np.random.default_rng(0).random((9, 9, 3)) * top).astype(dtype)
     copies = Copies.within({"flip": True, "rotate_degrees": 180.0, "brightness": 0.1})
-    first, again, other = (copies.with_other_light(image, text) for text in ("a 1", "a 1", "a 2"))
+    first, repeated, other = (copies.with_other_light(image, text) for text in ("a 1", "a 1", "a 2"))
     assert first.dtype == image.dtype
-    np.testing.assert_array_equal(first, again)
+    np.testing.assert_array_equal(first, repeated)
     is_inside = (first > 0) & (first < top)
     change = (first.astype(float) - image.astype(float))[is_inside] / top
     assert np.ptp(change) < 2 / 255  # brighter or darker alike, and nothing moved

@@ -54,8 +54,8 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
     return the_error(err)
 
 
-def one_line(said: str) -> str:
-    return " ".join(said.split())
+def one_line(line: str) -> str:
+    return " ".join(line.split())
 
 
 def the_error(stderr: str) -> str:
@@ -88,28 +88,29 @@ def test_an_empty_folder_is_refused_by_every_command_and_leaves_nothing(
 
 
 @pytest.mark.parametrize(
-    ("names", "said"),
+    ("names", "sentence"),
     [
         (["only"], text("too-few-classes", n_usable=1, label="only", n_classes=1, is_of_several=False)),
         (["a", "uncertain"], text("class-name-is-a-decision", label="uncertain")),
     ],
 )
-def test_classes_that_cannot_be_trained_on_are_told_before_any_work(
-    names: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_classes_that_cannot_be_trained_on_are_reported_before_any_work(
+    names: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert said in refusal(capsys, "train", save_cells(tmp_path / "images", names), "--out", tmp_path / "run")
+    assert sentence in refusal(capsys, "train", save_cells(tmp_path / "images", names), "--out", tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
-def test_a_class_of_one_image_is_trained_on_and_the_shortage_is_told(
+def test_a_class_of_one_image_is_trained_on_and_the_shortage_is_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     images = save_cells(tmp_path / "images", ("a", "b"))
     save_cell(images / "rare" / "1.png")
     assert main(["inspect", str(images)]) == 0
-    assert "13 images, 3 classes" in (said := capsys.readouterr().out)
-    assert text("finding-small-class-not-in-all-sets", names="'rare'", n_needed=3) in one_line(said)
+    assert "13 images, 3 classes" in (stdout := capsys.readouterr().out)
+    assert text("finding-small-class-not-in-all-sets", names="'rare'", n_needed=3) in one_line(stdout)
     assert main(["train", str(images), *QUICK, "--out", str(tmp_path / "run")]) == 0
     units = {"n_images": 1, "n_units": 1, "n_parts": 3, "reason": "few-images", "is_tested": False}
     missing = text("missing-part", subject="class", name="rare", missing="val-and-test", **units)
@@ -120,12 +121,12 @@ def test_a_class_of_one_image_is_trained_on_and_the_shortage_is_told(
 
 @pytest.mark.exhaustive
 @pytest.mark.slow
-def test_one_of_a_kind_is_told_in_the_singular(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_single_item_is_named_in_the_singular(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     images = save_cells(tmp_path / "images", ("a",), n=1)
     (images / "a" / "broken.png").write_bytes(b"")
     assert main(["inspect", str(images), "--group-pattern", "a"]) == 0
-    said = capsys.readouterr().out
-    assert "2 images (1 unreadable), 1 class; 1 group of 2 images" in said
+    stdout = capsys.readouterr().out
+    assert "2 images (1 unreadable), 1 class; 1 group of 2 images" in stdout
     save_cells(images, ("a", "b"), n=4)
     assert main(["train", str(images), *QUICK, "--out", str(tmp_path / "run")]) == 0
     assert text("excluded", n_images=1, reason="unreadable") in one_line(capsys.readouterr().err)
@@ -140,7 +141,7 @@ def test_names_may_hold_anything(run: Path, tmp_path: Path, capsys: pytest.Captu
     assert main(["inspect", str(images)]) == 0
     table = capsys.readouterr().out.split("class ")[1].split("\n\n")[0].splitlines()[1:]
     assert sorted(line.rsplit(maxsplit=1)[0] for line in table) == sorted(
-        one.replace("\n", "\\n").replace("\r", "\\r") for one in labels
+        name.replace("\n", "\\n").replace("\r", "\\r") for name in labels
     )
     out = tmp_path / "p \n🔬.csv"
     assert main(["predict", str(run), str(images), "--out", str(out)]) == 0
@@ -165,7 +166,7 @@ def test_classes_called_like_columns_are_classes(tmp_path: Path, capsys: pytest.
 
 
 @pytest.mark.slow
-def test_hidden_files_are_passed_over_and_told(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_hidden_files_are_ignored_and_reported(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     images = save_cells(tmp_path / "images", ("a",), n=2)
     for name in ("a/.DS_Store", "a/._0.png", ".hidden/1.png"):
         save_cell(images / f"{name}.png").rename(images / name)
@@ -250,13 +251,13 @@ def test_broken_images_keep_their_rows_and_stop_nobody_else(
         (images / "a" / name).write_bytes(make())
     capsys.readouterr()
     assert main(["inspect", str(images), "--json"]) == 0
-    found = unreadable_in(json.loads(capsys.readouterr().out))
-    assert found.keys() == {f"a/{name}" for name in BROKEN}
+    unreadable = unreadable_in(json.loads(capsys.readouterr().out))
+    assert unreadable.keys() == {f"a/{name}" for name in BROKEN}
     for name, (_, reason) in BROKEN.items():
-        assert reason in found[f"a/{name}"]
+        assert reason in unreadable[f"a/{name}"]
     assert main(["predict", str(run), str(images), "--out", str(tmp_path / "all.csv")]) == 0
     rows = rows_of(tmp_path / "all.csv")
-    assert {row["image_id"] for row in rows if row["decision"] == "unreadable"} == found.keys()
+    assert {row["image_id"] for row in rows if row["decision"] == "unreadable"} == unreadable.keys()
     assert [row for row in rows if row["decision"] != "unreadable"] == rows_of(tmp_path / "good.csv")
 
 
@@ -309,7 +310,7 @@ def test_damaged_files_of_every_format_are_read_or_refused_with_a_reason(
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "sentence"),
     [
         ("path|label\n1.png|a\n", text("single-column-table", column="path|label")),
         ("path label\n1.png a\n", text("single-column-table.do")),
@@ -319,12 +320,12 @@ def test_damaged_files_of_every_format_are_read_or_refused_with_a_reason(
     ],
 )
 def test_a_table_that_cannot_be_understood_is_one_line(
-    content: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    content: str, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     save_cell(tmp_path / "1.png")
     (tmp_path / "t.csv").write_text(content)
     line = refusal(capsys, "inspect", tmp_path / "t.csv")
-    assert said in line
+    assert sentence in line
     assert str(tmp_path / "t.csv") in line
 
 
@@ -347,9 +348,9 @@ def test_a_table_from_a_spreadsheet_with_numbers_as_labels_is_read(
     rows = ["0.png;1;x", "1.png;2;x", "2.png;10;x", "3.png;2;x", "3.png;2;x"]
     (tmp_path / "t.csv").write_text("\ufeffpath;label;remark\n" + "\n".join(rows) + "\n", encoding="utf-8")
     assert main(["inspect", str(tmp_path / "t.csv"), "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["classes"] == {"1": 1, "2": 2, "10": 1}
-    (note,) = (note for note in found["notes"] if note["code"] == "repeated-rows")
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["classes"] == {"1": 1, "2": 2, "10": 1}
+    (note,) = (note for note in printed["notes"] if note["code"] == "repeated-rows")
     assert note["parameters"] == {"n_rows": 1}
 
 
@@ -364,9 +365,9 @@ def test_files_that_a_table_names_but_are_not_there_keep_their_rows(
     assert "2.png: There is no such file" in capsys.readouterr().err
     assert [row["decision"] == "unreadable" for row in rows_of(tmp_path / "p.csv")] == [False, True]
     assert main(["inspect", str(table)]) == 0
-    said = capsys.readouterr().out
-    assert text("finding-missing-files", n=1, first="2.png") in one_line(said)
-    assert "xport" not in said
+    stdout = capsys.readouterr().out
+    assert text("finding-missing-files", n=1, first="2.png") in one_line(stdout)
+    assert "xport" not in stdout
 
 
 def test_a_column_that_needs_quotes_gets_them_in_the_advice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -396,14 +397,21 @@ def test_names_in_suggested_commands_can_be_typed(name: str, typed: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("setting", "said"),
+    ("setting", "sentence"),
     [
         ("epochs=true", "epochs = true: true and false are not valid here"),
         ("augment.zoom=false", "augment.zoom = false: true and false are not valid here"),
         ("tta=true", "tta = true: true and false are not valid here"),
-        ("channels=[true, 1]", "channels = [true, 1]: true and false are not valid here"),
-        ("plane=top", "plane = 'top': it must be the number of a page from 0, 'max' or 'mean'"),
-        ("channels=0,2", "channels = '0,2': it must be a list of channel numbers from 0, such as [0, 2]"),
+        ("images.channels=[true, 1]", "images.channels = [true, 1]: true and false are not valid here"),
+        (
+            "images.z=top",
+            "images.z = 'top': it must be the number of a z-plane from 0, 'max', 'mean', 'best-focus' or 'channels'",
+        ),
+        (
+            "images.channels=0,2",
+            "images.channels = '0,2': it must be a list of channel numbers from 0, or of names, "
+            "such as [0, 2] or [DAPI, GFP]",
+        ),
         ("augment=3", "augment = 3: it is a section of several keys, such as augment.flip, or the name of a set"),
         ("augment.flip=7", "augment.flip = 7: it must be true, false or horizontal"),
         ("epochs=2.5", "epochs = 2.5: it must be auto, or a whole number from 1 to 10,000"),
@@ -413,11 +421,11 @@ def test_names_in_suggested_commands_can_be_typed(name: str, typed: str) -> None
         ("split.val=0.9", "split: val = 0.9 and test = 0.2 leave no images for training"),
     ],
 )
-def test_a_wrong_choice_is_told_in_plain_words_once(
-    setting: str, said: str, cells: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_wrong_choice_is_explained_in_plain_words_once(
+    setting: str, sentence: str, cells: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     line = refusal(capsys, "train", cells, "--set", setting, "--out", tmp_path / "run")
-    assert line == f"Error: The recipe is not valid: {said}. Correct it."
+    assert line == f"Error: The recipe is not valid: {sentence}. Correct it."
     assert not (tmp_path / "run").exists()
 
 
@@ -462,9 +470,9 @@ def test_predict_replaces_predictions_and_nothing_else(
 ) -> None:
     image = save_cell(tmp_path / "1.png")
     out = tmp_path / "p.csv"
-    for said in ("", "The earlier predictions in"):
+    for sentence in ("", "The earlier predictions in"):
         assert main(["predict", str(run), str(image), "--out", str(out)]) == 0
-        assert said in capsys.readouterr().err
+        assert sentence in capsys.readouterr().err
     table = tmp_path / "labels.csv"
     table.write_text("path,label\n1.png,a\n")
     for precious in (table, image, Path(os.devnull)):
@@ -518,27 +526,27 @@ needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="gives up privi
 @pytest.mark.slow
 @needs_linux
 @pytest.mark.exhaustive
-def test_what_may_not_be_read_is_told_and_stops_nobody_else(tmp_path: Path) -> None:
+def test_what_may_not_be_read_is_reported_and_stops_nobody_else(tmp_path: Path) -> None:
     images = save_cells(tmp_path / "images", ("a", "b"), n=3)
     save_cell(images / "closed" / "1.png")
     (images / "a" / "slide0_0.png").chmod(0)
     (images / "closed").chmod(0)
     try:
         done = without_privileges("inspect", images, "--json", cache=tmp_path / "cache")
-        found = json.loads(done.stdout)
-        assert unreadable_in(found) == {"a/slide0_0.png": "The file may not be read: Permission denied"}
-        assert found["n_readable"] == 5
-        (note,) = (note for note in found["notes"] if note["code"] == "closed-folders")
+        printed = json.loads(done.stdout)
+        assert unreadable_in(printed) == {"a/slide0_0.png": "The file may not be read: Permission denied"}
+        assert printed["n_readable"] == 5
+        (note,) = (note for note in printed["notes"] if note["code"] == "closed-folders")
         assert note["parameters"] == {"n_folders": 1, "folders": "'closed'"}
         (tmp_path / "t.csv").write_text("path,label\nimages/b/slide0_0.png,b\n")
         (tmp_path / "t.csv").chmod(0)
-        for closed, said in (
+        for closed, sentence in (
             (images / "closed", text("image-folder-not-opened", reason="Permission denied")),
             (tmp_path / "t.csv", text("table-not-read", reason="Permission denied")),
         ):
             done = without_privileges("inspect", closed, cache=tmp_path / "cache")
             assert done.returncode == 1
-            assert said in the_error(done.stderr)
+            assert sentence in the_error(done.stderr)
     finally:
         (images / "closed").chmod(0o755)
 
@@ -549,7 +557,7 @@ def test_what_may_not_be_read_is_told_and_stops_nobody_else(tmp_path: Path) -> N
 def test_a_folder_that_may_not_be_written_to_is_one_line(run: Path, cells: Path, tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     shutil.copytree(run, closed / "run")
-    kept = {path: path.read_bytes() for path in closed.rglob("*") if path.is_file()}
+    before = {path: path.read_bytes() for path in closed.rglob("*") if path.is_file()}
     folders = [closed, *(path for path in closed.rglob("*") if path.is_dir())]
     for folder in folders:
         folder.chmod(0o555)
@@ -573,7 +581,7 @@ def test_a_folder_that_may_not_be_written_to_is_one_line(run: Path, cells: Path,
     finally:
         for folder in folders:
             folder.chmod(0o755)
-    assert {path: path.read_bytes() for path in closed.rglob("*") if path.is_file()} == kept
+    assert {path: path.read_bytes() for path in closed.rglob("*") if path.is_file()} == before
 
 
 @pytest.fixture
@@ -634,7 +642,7 @@ def test_a_full_disk_under_the_cache_stops_no_training(
 
 @pytest.mark.exhaustive
 @pytest.mark.slow
-def test_a_full_disk_under_a_checkpoint_is_one_line_and_more_space_lets_it_go_on(
+def test_a_full_disk_under_a_checkpoint_is_one_line_and_more_space_lets_it_resume(
     cells: Path, tmp_path: Path, small_disk: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = small_disk("1m") / "run"

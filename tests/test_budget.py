@@ -72,7 +72,7 @@ class Machine:
     def __call__(self, event: Event) -> None:
         self.events.append(event)
         if isinstance(event, StageStarted):
-            attempts = [one for one in self.events if isinstance(one, StageStarted) and one.stage == "finetune"]
+            attempts = [stage for stage in self.events if isinstance(stage, StageStarted) and stage.stage == "finetune"]
             is_begun = event.stage == "finetune"
             self.clock.per_look = self.by_attempt[min(len(attempts), len(self.by_attempt)) - 1] if is_begun else 0.0
         if isinstance(event, EpochEnded):
@@ -233,7 +233,7 @@ def test_a_machine_that_slows_down_shortens_fine_tuning_and_one_that_speeds_up_p
     assert len(simulated(timed_plan(clock, 100.0, most=12), clock, lambda step: 0.1)) == 600  # more gain nothing
 
 
-def test_what_does_not_fit_is_told_by_the_first_steps() -> None:
+def test_what_does_not_fit_is_detected_by_the_first_steps() -> None:
     clock = Clock()
     plan = timed_plan(clock, 100.0, fewest=9)
     with pytest.raises(DoesNotFit):
@@ -246,8 +246,8 @@ def test_what_does_not_fit_is_told_by_the_first_steps() -> None:
 def test_the_largest_image_size_at_which_all_steps_fit_is_taken() -> None:
     pace = StepPace(step_seconds=1.0, epoch_end_seconds=0.0, steps_per_epoch=10)  # at 224 px; at 112 px 0.35
     sizes = [192, 160, 128, 112]
-    chosen = [largest_fitting(sizes, 224, pace, 100, lambda _, s=seconds: s) for seconds in (90, 70, 50, 40, 30)]
-    assert chosen == [192, 160, 128, 112, None]
+    sizes_fitting = [largest_fitting(sizes, 224, pace, 100, lambda _, s=seconds: s) for seconds in (90, 70, 50, 40, 30)]
+    assert sizes_fitting == [192, 160, 128, 112, None]
 
 
 def test_fine_tuning_may_take_smaller_images_where_the_recipe_leaves_their_size_open() -> None:
@@ -284,10 +284,10 @@ def test_fine_tuning_follows_the_machine_and_its_recipe_gives_the_same_without_a
     check_same_without_budget(run, cells, tmp_path / "repeated")
     if not by_epoch:
         # It said what time would do.
-        told = machine.notes()["fewer-epochs"]
-        assert told.parameters["seconds"] == run.budget.sufficient_seconds
-        assert 48 <= told.parameters["seconds"] <= 78  # 36 steps and 12 ends of epochs
-        enough = trained_within(cells, tmp_path / "enough", recipe, told.parameters["seconds"], Machine((1.0,)))
+        note = machine.notes()["fewer-epochs"]
+        assert note.parameters["seconds"] == run.budget.sufficient_seconds
+        assert 48 <= note.parameters["seconds"] <= 78  # 36 steps and 12 ends of epochs
+        enough = trained_within(cells, tmp_path / "enough", recipe, note.parameters["seconds"], Machine((1.0,)))
         assert n_steps(enough) == 36
         assert enough.budget is not None
         assert enough.budget.sufficient_seconds is None
@@ -302,8 +302,8 @@ def test_more_epochs_are_run_where_there_is_time_and_the_recipe_leaves_their_num
     run = trained_within(cells, tmp_path / "run", with_settings(SMALL, ["epochs=auto"]), 500.0, machine)
     assert n_steps(run) == 2 * 60 * 3
     assert "budget-not-needed" in machine.notes()
-    given = trained_within(cells, tmp_path / "given", SMALL, 500.0, Machine((0.01,)))
-    assert n_steps(given) == 6 * 3
+    given_more = trained_within(cells, tmp_path / "given", SMALL, 500.0, Machine((0.01,)))
+    assert n_steps(given_more) == 6 * 3
 
 
 @pytest.mark.slow
@@ -314,9 +314,9 @@ def test_fine_tuning_begins_again_on_smaller_images_where_its_first_steps_are_to
     machine = Machine((4.0, 0.5))
     recipe = with_settings(OPEN, ["stage_selection=finetune"])
     run = trained_within(cells, tmp_path / "run", recipe, 60.0, machine)
-    told = machine.notes()["smaller-images"]
+    note = machine.notes()["smaller-images"]
     assert run.budget is not None
-    assert run.recipe.image_size == run.budget.image_size == told.parameters["image_size"]
+    assert run.recipe.image_size == run.budget.image_size == note.parameters["image_size"]
     assert run.budget.full_image_size is not None
     assert run.budget.image_size is not None
     assert run.budget.image_size < run.budget.full_image_size
@@ -337,7 +337,9 @@ def test_the_instant_classifier_is_kept_where_fine_tuning_does_not_fit(cells: Pa
     assert slow.budget.sufficient_seconds is not None
     assert 60.0 < slow.budget.least_seconds < slow.budget.sufficient_seconds
     assert slow.budget.for_some in time_for_all(slow.budget)
-    assert time_for_all(slow.budget) in why_instant(ReportedRun(slow))  # told with the result, not only in its details
+    assert time_for_all(slow.budget) in why_instant(
+        ReportedRun(slow)
+    )  # in the summary of the result, not only in its details
     assert slow.training is not None
     assert slow.training.finetune is None
 
@@ -365,7 +367,7 @@ def test_whatever_became_of_fine_tuning_the_recipe_gives_the_same(
 
 @pytest.mark.exhaustive
 @pytest.mark.slow
-def test_a_stopped_run_goes_on_with_the_time_that_it_is_given(cells: Path, tmp_path: Path) -> None:
+def test_a_stopped_run_resumes_with_the_time_that_it_is_given(cells: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
 
     def stop(event: Event) -> None:
@@ -394,7 +396,7 @@ def test_a_stopped_run_goes_on_with_the_time_that_it_is_given(cells: Path, tmp_p
     ],
 )
 @pytest.mark.exhaustive
-def test_a_stop_after_fine_tuning_was_given_up_keeps_the_instant_classifier(
+def test_a_stop_after_fine_tuning_was_skipped_keeps_the_instant_classifier(
     cells: Path, tmp_path: Path, code: str, seconds_of_steps: tuple[float, ...], remedies: list[str]
 ) -> None:
     folder = tmp_path / "run"
@@ -446,7 +448,7 @@ def test_from_random_weights_too_little_time_is_an_error_that_says_how_much_woul
 
 @pytest.mark.exhaustive
 @pytest.mark.slow
-def test_a_run_without_a_budget_can_be_given_one_when_it_goes_on(cells: Path, tmp_path: Path) -> None:
+def test_a_run_without_a_budget_can_be_given_one_when_it_is_resumed(cells: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
 
     def stop(event: Event) -> None:
@@ -462,7 +464,7 @@ def test_a_run_without_a_budget_can_be_given_one_when_it_goes_on(cells: Path, tm
 
 @pytest.mark.exhaustive
 @pytest.mark.slow
-def test_cross_validation_is_skipped_if_time_is_short_unless_it_was_asked_for(cells: Path, tmp_path: Path) -> None:
+def test_cross_validation_is_skipped_if_time_is_short_unless_it_was_requested(cells: Path, tmp_path: Path) -> None:
     usual = SMALL.model_copy(update={"split": SplitPlan(folds=None)})
     machine = Machine((0.5,), clock=Clock(per_look=0.5))
     run = trained_within(cells, tmp_path / "usual", usual, 60.0, machine)
@@ -471,14 +473,14 @@ def test_cross_validation_is_skipped_if_time_is_short_unless_it_was_asked_for(ce
     assert "no-time-for-folds" in machine.notes()
     assert not [event for event in machine.events if isinstance(event, FoldStarted)]
     assert n_steps(run) == 18  # the one network is fine-tuned
-    asked = SMALL.model_copy(update={"split": SplitPlan(folds=3)})
+    recipe = SMALL.model_copy(update={"split": SplitPlan(folds=3)})
     machine = Machine((2.0,), clock=Clock(per_look=2.0))
-    run = trained_within(cells, tmp_path / "asked", asked, 200.0, machine)
+    run = trained_within(cells, tmp_path / "asked", recipe, 200.0, machine)
     assert "no-time-to-fine-tune-folds" in machine.notes()
     assert run.recipe.stage == "instant"
     assert [training.finetune for training in run.trainings] == [None, None, None]
     with pytest.raises(OutOfTime) as refused:
-        cs.train(cs.open_dataset(cells, group_pattern=GROUPS), asked, out=tmp_path / "none", budget=0.01)
+        cs.train(cs.open_dataset(cells, group_pattern=GROUPS), recipe, out=tmp_path / "none", budget=0.01)
     assert refused.value.code == "budget-too-short-for-folds"
     assert refused.value.parameters["n_folds"] == 3
 
@@ -486,8 +488,8 @@ def test_cross_validation_is_skipped_if_time_is_short_unless_it_was_asked_for(ce
 @pytest.mark.slow
 @pytest.mark.exhaustive
 def test_folds_are_fine_tuned_where_there_is_time(cells: Path, tmp_path: Path) -> None:
-    asked = SMALL.model_copy(update={"split": SplitPlan(folds=2)})
-    run = trained_within(cells, tmp_path / "run", asked, 500.0, Machine((0.1,)))
+    recipe = SMALL.model_copy(update={"split": SplitPlan(folds=2)})
+    run = trained_within(cells, tmp_path / "run", recipe, 500.0, Machine((0.1,)))
     assert [fold.training.finetune is not None for fold in run.folds if fold.training] == [True, True]
     check_same_without_budget(run, cells, tmp_path / "repeated")
 
@@ -495,8 +497,8 @@ def test_folds_are_fine_tuned_where_there_is_time(cells: Path, tmp_path: Path) -
 @pytest.mark.slow
 @pytest.mark.exhaustive
 def test_folds_that_run_out_of_time_all_keep_the_instant_classifier(cells: Path, tmp_path: Path) -> None:
-    asked = SMALL.model_copy(update={"split": SplitPlan(folds=2)})
-    run = trained_within(cells, tmp_path / "run", asked, 500.0, Machine((0.1,), by_epoch={3: 100.0}))
+    recipe = SMALL.model_copy(update={"split": SplitPlan(folds=2)})
+    run = trained_within(cells, tmp_path / "run", recipe, 500.0, Machine((0.1,), by_epoch={3: 100.0}))
     assert run.recipe.stage == "instant"
     assert [training.finetune for training in run.trainings] == [None, None]
     assert run.is_done
@@ -506,16 +508,16 @@ def test_folds_that_run_out_of_time_all_keep_the_instant_classifier(cells: Path,
 
 @pytest.mark.slow
 @pytest.mark.exhaustive
-def test_folds_that_were_trained_without_a_budget_are_never_given_up(cells: Path, tmp_path: Path) -> None:
+def test_folds_that_were_trained_without_a_budget_are_never_skipped(cells: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
 
     def stop(event: Event) -> None:
         if isinstance(event, FoldEnded):
             Run(folder).stop_file.touch()
 
-    asked = with_settings(SMALL, ["epochs=1", "split.folds=2"])
+    recipe = with_settings(SMALL, ["epochs=1", "split.folds=2"])
     with pytest.raises(Stopped):
-        cs.train(cs.open_dataset(cells, group_pattern=GROUPS), asked, out=folder, emit=stop)
+        cs.train(cs.open_dataset(cells, group_pattern=GROUPS), recipe, out=folder, emit=stop)
     weights = sha256_file(folder / "folds/1/classifier/weights.safetensors")
     with pytest.raises(OutOfTime):
         cs.resume(folder, budget=0.01)
@@ -591,7 +593,7 @@ def test_fine_tuning_takes_smaller_batches_where_memory_is_short(cells: Path, tm
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read as Linux tells it")
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc of Linux")
 @pytest.mark.parametrize("model", ["efficientnet_lite0", "mobilenet_v2"])
 @pytest.mark.exhaustive
 def test_the_memory_of_training_is_about_what_was_estimated(model: str) -> None:
@@ -680,7 +682,7 @@ def test_a_forecast_for_smaller_images_scales_the_features_only() -> None:
 @pytest.mark.exhaustive
 def test_a_budget_that_is_too_small_for_folds_is_refused_while_features_are_computed(tmp_path: Path) -> None:
     images = write_cells(tmp_path / "images", n=150, n_slides=15)
-    asked = with_settings(INSTANT, ["split.folds=5"])
+    recipe = with_settings(INSTANT, ["split.folds=5"])
     shares: list[float] = []
 
     def note_share(event: Event) -> None:
@@ -689,7 +691,7 @@ def test_a_budget_that_is_too_small_for_folds_is_refused_while_features_are_comp
 
     machine = Machine((0.0,), on_event=note_share, clock=Clock(per_look=2.0))
     with pytest.raises(OutOfTime) as raised:
-        trained_within(images, tmp_path / "run", asked, 120.0, machine)
+        trained_within(images, tmp_path / "run", recipe, 120.0, machine)
 
     assert 0 < max(shares) < 1
     assert raised.value.failure.parameters["seconds"] > 120

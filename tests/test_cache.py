@@ -44,13 +44,13 @@ from coverslip.cli._show import size_in_words
 from coverslip.datasets import open_dataset, scan_images
 from coverslip.datasets.pixels import PREPROCESSED
 from coverslip.errors import CoverslipError
-from coverslip.messages import text
+from coverslip.messages import add_entries, text
 
 DAY = 86_400
-OTHER = register(Kind("arrays", "arrays of a test", ARRAYS))
-SMALL = register(Kind("small", "few arrays of a test", ARRAYS, bound_bytes=250_000))
-TOYS = register(Kind("toys", "toys of a test", RECORDS))
-FILE_TOYS = register(Kind("file-toys", "toys of a test that are plain files", FILES))
+OTHER = register(Kind("arrays", ARRAYS))
+SMALL = register(Kind("small", ARRAYS, bound_bytes=250_000))
+TOYS = register(Kind("toys", RECORDS))
+FILE_TOYS = register(Kind("file-toys", FILES))
 
 
 @pytest.fixture(autouse=True)
@@ -156,10 +156,10 @@ def test_a_kind_keeps_its_own_smaller_bound() -> None:
 def test_two_kinds_of_one_name_are_refused() -> None:
     assert register(TOYS) == TOYS
     with pytest.raises(ValueError, match="two kinds"):
-        register(Kind("toys", "something else", RECORDS))
+        register(Kind("toys", FILES))
 
 
-def test_what_is_kept_about_one_thing_can_be_forgotten() -> None:
+def test_entries_about_one_thing_can_be_removed() -> None:
     for kind, name in ((TOYS, "set1"), (FILE_TOYS, "set1-v2"), (TOYS, "set12"), (TOYS, "set2")):
         with claim_store(kind, name) as claim:
             (claim.folder / "a").touch()
@@ -171,7 +171,7 @@ def test_what_is_kept_about_one_thing_can_be_forgotten() -> None:
     used.release()
 
 
-def test_where_nothing_can_be_kept_records_are_none_and_the_reason_is_told_once(cache: Path) -> None:
+def test_where_nothing_can_be_kept_records_are_none_and_the_reason_is_reported_once(cache: Path) -> None:
     cache.write_text("a file where the folder should be")
     reasons: list[Exception] = []
     with RecordStore(TOYS, "box", on_failure=reasons.append) as store:
@@ -180,7 +180,7 @@ def test_where_nothing_can_be_kept_records_are_none_and_the_reason_is_told_once(
     assert len(reasons) == 1
 
 
-def test_damaged_records_are_made_anew() -> None:
+def test_damaged_records_are_recomputed() -> None:
     with RecordStore(TOYS, "box") as store:
         store.keep({str(n): b"%d" % n for n in range(1200)})
         assert store.find(["1199", "none", "7"]) == {"1199": b"1199", "7": b"7"}
@@ -217,21 +217,21 @@ def test_a_kind_whose_description_is_damaged_is_still_bounded_and_cleaned() -> N
 # Several processes
 
 
-def hold(cache: str, told: Connection) -> None:
+def hold(cache: str, connection: Connection) -> None:
     os.environ["COVERSLIP_CACHE"] = cache
     with ArrayStore(PREPROCESSED, {"number": 1}, (100, 1000), "uint8"):
-        told.send("open")
-        told.poll(120)
+        connection.send("open")
+        connection.poll(120)
 
 
 @contextmanager
-def held_elsewhere(cache: Path) -> Iterator[multiprocessing.process.BaseProcess]:
+def held_by_another_process(cache: Path) -> Iterator[multiprocessing.process.BaseProcess]:
     """Another process that has store 1 open."""
     context = multiprocessing.get_context("spawn")
-    ours, told = context.Pipe()
-    process = context.Process(target=hold, args=(str(cache), told))
+    ours, child = context.Pipe()
+    process = context.Process(target=hold, args=(str(cache), child))
     process.start()
-    told.close()
+    child.close()
     try:
         assert ours.recv() == "open"
         yield process
@@ -243,7 +243,7 @@ def held_elsewhere(cache: Path) -> Iterator[multiprocessing.process.BaseProcess]
 @pytest.mark.slow
 def test_a_store_that_another_process_has_open_is_not_removed(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     held, idle = fill(1, days_ago=9), fill(2)
-    with held_elsewhere(cache):
+    with held_by_another_process(cache):
         monkeypatch.setenv("COVERSLIP_CACHE_LIMIT", "0")
         trim()
         assert held.exists()
@@ -258,7 +258,7 @@ def test_a_store_that_another_process_has_open_is_not_removed(cache: Path, monke
 @pytest.mark.slow
 def test_a_killed_process_holds_nothing(cache: Path) -> None:
     folder = fill(1)
-    with held_elsewhere(cache) as process:
+    with held_by_another_process(cache) as process:
         os.kill(process.pid or 0, signal.SIGKILL)
         process.join()
         assert [store.folder for store in clean(list_stores())] == [folder]
@@ -275,7 +275,7 @@ def test_facts_are_not_removed_during_a_scan_and_can_be_afterwards(tmp_path: Pat
     assert (store.kind.name, store.folder.exists()) == ("facts", False)
 
 
-def fill_again_and_again(cache: str) -> None:
+def fill_repeatedly(cache: str) -> None:
     """Ends with an error where anything read is not what was written."""
     os.environ["COVERSLIP_CACHE"] = cache
     for turn in range(40):
@@ -284,14 +284,14 @@ def fill_again_and_again(cache: str) -> None:
             missing = [name for name, place in zip(names, store.positions(names), strict=True) if place < 0]
             if missing:
                 store.add(missing, np.stack([np.full((4, 4), int(name), np.uint16) for name in missing]))
-            found = store.read(store.positions(names))
-            assert (found == np.arange(turn, turn + 30, dtype=np.uint16)[:, None, None]).all()
+            positions = store.read(store.positions(names))
+            assert (positions == np.arange(turn, turn + 30, dtype=np.uint16)[:, None, None]).all()
 
 
 @pytest.mark.slow
 def test_cleaning_while_two_processes_fill_ends_with_right_records(cache: Path) -> None:
     context = multiprocessing.get_context("spawn")
-    fillers = [context.Process(target=fill_again_and_again, args=(str(cache),)) for _ in range(2)]
+    fillers = [context.Process(target=fill_repeatedly, args=(str(cache),)) for _ in range(2)]
     for filler in fillers:
         filler.start()
     n_removed = 0
@@ -361,18 +361,18 @@ def test_the_command_shows_place_size_limit_and_a_row_per_store(
     assert "in use" not in rows["pixels"]
 
 
-def test_json_tells_the_same_and_what_was_removed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_shows_the_same_and_what_was_removed(capsys: pytest.CaptureFixture[str]) -> None:
     old, new = fill(1, days_ago=40), fill(2, days_ago=3)
     others = fill(3, days_ago=40, kind=OTHER)
     assert main(["cache", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["stores"][0]["folder"] == str(new)
-    assert found["size_bytes"] == sum(store["size_bytes"] for store in found["stores"]) > 300_000
-    assert {store["n_records"] for store in found["stores"]} == {1}
+    listing = json.loads(capsys.readouterr().out)
+    assert listing["stores"][0]["folder"] == str(new)
+    assert listing["size_bytes"] == sum(store["size_bytes"] for store in listing["stores"]) > 300_000
+    assert {store["n_records"] for store in listing["stores"]} == {1}
     assert main(["cache", "--clean", "--kind", "pixels", "--older-than", "30", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["removed"] == [str(old)]
-    assert 100_000 < told["freed_bytes"] < 200_000
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["removed"] == [str(old)]
+    assert 100_000 < printed["freed_bytes"] < 200_000
     assert [folder.exists() for folder in (old, new, others)] == [False, True, True]
 
 
@@ -390,6 +390,7 @@ def test_cleaning_says_what_was_freed_and_what_is_still_used(capsys: pytest.Capt
 def test_a_kind_that_is_added_is_shown_bounded_and_cleaned_like_the_rest(
     cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    add_entries("cache-kind-toys = toys of a test")
     with RecordStore(TOYS, "box") as store:
         store.keep({"a": b"x" * 1000, "b": b"y"})
     fill(1)
@@ -398,11 +399,11 @@ def test_a_kind_that_is_added_is_shown_bounded_and_cleaned_like_the_rest(
     listed = "import sys; from coverslip.cli import main; sys.exit(main(sys.argv[1:]))"  # knows nothing of toys
     source = str(Path(__file__).resolve().parent.parent / "src")
     environment = {**os.environ, "PYTHONPATH": source}
-    told = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", listed, "cache", "--json"], env=environment, capture_output=True, check=True, text=True
     )
-    toys = {row["kind"]: row for row in json.loads(told.stdout)["stores"]}["toys"]
-    assert (toys["title"], toys["n_records"]) == ("toys of a test", 2)
+    toys = {row["kind"]: row for row in json.loads(done.stdout)["stores"]}["toys"]
+    assert (toys["title"], toys["n_records"]) == (text("cache-kind-unknown"), 2)
     assert main(["cache", "--clean", "--kind", "toys"]) == 0
     assert [store.kind.name for store in list_stores()] == ["pixels"]
 
@@ -410,9 +411,9 @@ def test_a_kind_that_is_added_is_shown_bounded_and_cleaned_like_the_rest(
 def test_a_kind_that_nothing_is_kept_of_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     fill(1)
     assert main(["cache", "--clean", "--kind", "pixles"]) == 2
-    told = capsys.readouterr().err
-    assert "'pixles'" in told
-    assert "pixels" in told
+    stderr = capsys.readouterr().err
+    assert "'pixles'" in stderr
+    assert "pixels" in stderr
     assert total_size()
 
 

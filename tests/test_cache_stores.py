@@ -52,8 +52,8 @@ def test_the_first_record_of_a_digest_stays() -> None:
 
 @pytest.mark.usefixtures("cache")
 def test_other_choices_are_another_store() -> None:
-    with ArrayStore(PREPROCESSED, {"size": 4}, (4, 4), "uint16") as one:
-        one.add(["a"], numbered(1)[None])
+    with ArrayStore(PREPROCESSED, {"size": 4}, (4, 4), "uint16") as store:
+        store.add(["a"], numbered(1)[None])
         with ArrayStore(PREPROCESSED, {"size": 5}, (4, 4), "uint16") as other:
             assert other.positions(["a"]).tolist() == [-1]
 
@@ -145,7 +145,7 @@ def test_a_cut_or_deleted_file_is_noticed_and_filled_again(cache: Path) -> None:
         assert store.read(store.positions(["a", "b", "c"]))[:, 0, 0].tolist() == [1, 2, 3]
 
 
-def test_a_damaged_index_is_made_anew(cache: Path) -> None:
+def test_a_damaged_index_is_rebuilt(cache: Path) -> None:
     with ArrayStore(PREPROCESSED, {}, (4, 4), "uint16") as store:
         store.add(["a"], numbered(1)[None])
     (index,) = cache.rglob("index.sqlite")

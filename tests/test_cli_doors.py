@@ -32,9 +32,11 @@ COMMANDS = (
     "compare",
     "decide",
     "predict",
+    "summarise",
     "report",
     "explain",
     "distance",
+    "read",
     "export",
     "models",
     "cache",
@@ -211,8 +213,10 @@ def test_runs_without_a_name_are_numbered(tmp_path: Path) -> None:
     assert _next_free(tmp_path, "cells") == tmp_path / "cells-2"
 
 
-@pytest.mark.parametrize(("chosen", "expected"), [({}, "3000 None"), ({"OMP_WAIT_POLICY": "active"}, "None active")])
-def test_waiting_threads_sleep_soon_unless_the_user_chose_otherwise(chosen: dict[str, str], expected: str) -> None:
+@pytest.mark.parametrize(
+    ("environment", "expected"), [({}, "3000 None"), ({"OMP_WAIT_POLICY": "active"}, "None active")]
+)
+def test_waiting_threads_sleep_soon_unless_the_user_chose_otherwise(environment: dict[str, str], expected: str) -> None:
     names = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
     script = f"""
 import os
@@ -221,8 +225,10 @@ from coverslip.cli import main
 main(["--version"])
 print(*map(os.environ.get, {names}))
 """
-    own = {name: value for name, value in os.environ.items() if name not in names}
-    done = subprocess.run([sys.executable, "-c", script], env=own | chosen, capture_output=True, text=True, check=True)
+    variables = {name: value for name, value in os.environ.items() if name not in names}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=variables | environment, capture_output=True, text=True, check=True
+    )
     assert done.stdout.splitlines()[-1] == expected
 
 

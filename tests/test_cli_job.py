@@ -37,11 +37,11 @@ def run(samples: SampleSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.exhaustive
 def test_inspect_finds_the_planted_faults(samples: SampleSet, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", str(samples.folder), "--group-pattern", r"slide\d+", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["n_images"] == samples.n_images
-    assert set(found["classes"]) == set(samples.classes)
-    assert found["groups"]["n_groups"] == len(samples.slides)
-    clusters = {finding["code"]: finding["images"] for finding in found["findings"]}
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["n_images"] == samples.n_images
+    assert set(printed["classes"]) == set(samples.classes)
+    assert printed["groups"]["n_groups"] == len(samples.slides)
+    clusters = {finding["code"]: finding["images"] for finding in printed["findings"]}
     assert clusters["unreadable"] == [[path.relative_to(samples.folder).as_posix()] for path in samples.broken]
     assert len(clusters["duplicates"]) == len(samples.duplicates) - 1
     assert len(clusters["conflicting-labels"]) == 1
@@ -74,9 +74,9 @@ def test_train_leaves_a_complete_run_and_no_slide_on_two_sides(run: Path) -> Non
 def test_the_recipe_of_a_run_keeps_its_groups_and_gives_the_same_split(
     samples: SampleSet, run: Path, tmp_path: Path
 ) -> None:
-    again = tmp_path / "again"
-    assert main(["train", str(samples.folder), "--recipe", str(run / "recipe.yaml"), "--out", str(again)]) == 0
-    assert (again / "split.csv").read_bytes() == (run / "split.csv").read_bytes()
+    second_run = tmp_path / "again"
+    assert main(["train", str(samples.folder), "--recipe", str(run / "recipe.yaml"), "--out", str(second_run)]) == 0
+    assert (second_run / "split.csv").read_bytes() == (run / "split.csv").read_bytes()
 
 
 @pytest.mark.slow
@@ -112,9 +112,9 @@ def test_predict_gives_a_row_per_image_in_order_and_keeps_the_broken_one(
     assert unreadable == [path.name for path in new.broken]
     assert "1 of 10 images cannot be read" in capsys.readouterr().err
     assert main(["predict", str(run), *images, "--out", str(tmp_path / "again.csv"), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["file"] == str(tmp_path / "again.csv")
-    assert (told["decisions"]["unreadable"], sum(told["decisions"].values())) == (1, 10)
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["file"] == str(tmp_path / "again.csv")
+    assert (printed["decisions"]["unreadable"], sum(printed["decisions"].values())) == (1, 10)
 
 
 @pytest.mark.slow
@@ -126,10 +126,10 @@ def test_predictions_do_not_depend_on_the_batch_size(run: Path, tmp_path: Path) 
             main(["predict", str(run), str(tmp_path / "new"), "--out", str(tmp_path / size), "--batch-size", size]) == 0
         )
         tables.append(rows_of(tmp_path / size))
-    for one, other in zip(*tables, strict=True):
-        assert one["predicted"] == other["predicted"]
-        if one["probability"]:
-            assert float(one["probability"]) == pytest.approx(float(other["probability"]), abs=1e-4)
+    for table, other in zip(*tables, strict=True):
+        assert table["predicted"] == other["predicted"]
+        if table["probability"]:
+            assert float(table["probability"]) == pytest.approx(float(other["probability"]), abs=1e-4)
 
 
 @pytest.mark.slow
@@ -151,10 +151,10 @@ def test_a_run_is_not_overwritten(samples: SampleSet, run: Path, capsys: pytest.
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to a single process on Windows")
-def test_ctrl_c_in_training_ends_with_130_and_says_how_to_go_on(samples: SampleSet, tmp_path: Path) -> None:
+def test_ctrl_c_in_training_ends_with_130_and_says_how_to_resume(samples: SampleSet, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "coverslip", "train", str(samples.folder), "--out", str(tmp_path / "run")]
-    chosen = (f"model={SMALL_NETWORK}", "image_size=32", "epochs=500", "patience=null", "split.folds=0")
-    settings = [part for setting in chosen for part in ("--set", setting)]
+    training_options = (f"model={SMALL_NETWORK}", "image_size=32", "epochs=500", "patience=null", "split.folds=0")
+    settings = [part for setting in training_options for part in ("--set", setting)]
     process = subprocess.Popen(
         [*command, *settings], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -227,7 +227,7 @@ def test_the_demo_does_the_whole_job_and_can_be_run_again(
 
 @pytest.mark.slow
 @pytest.mark.exhaustive
-def test_a_refused_split_leaves_no_folder_and_an_allowed_one_is_doubted_beside_its_headline(
+def test_a_refused_split_leaves_no_folder_and_an_allowed_one_has_a_warning_beside_its_headline(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for part in ("train", "test"):
@@ -239,10 +239,10 @@ def test_a_refused_split_leaves_no_folder_and_an_allowed_one_is_doubted_beside_i
     assert main([*command, "--allow-leakage"]) == 0
     run = read_run(tmp_path / "run")
     assert run.n_test_leaks == 60
-    (doubt,) = overestimates(run)
-    assert "60 groups or clusters" in doubt
-    assert lead(run)[0] == doubt
+    (sentence,) = overestimates(run)
+    assert "60 groups or clusters" in sentence
+    assert lead(run)[0] == sentence
     lines = capsys.readouterr().out.splitlines()
-    assert lines[lines.index("Measured on 60 test images") + 1] == doubt
+    assert lines[lines.index("Measured on 60 test images") + 1] == sentence
     assert main(["evaluate", str(tmp_path / "run")]) == 0
-    assert doubt in capsys.readouterr().out
+    assert sentence in capsys.readouterr().out

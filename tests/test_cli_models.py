@@ -21,8 +21,8 @@ KEYS = {
 
 def as_json(capsys: Capture, *arguments: str) -> dict[str, Any]:
     assert main(["models", *arguments, "--json"]) == 0
-    found: dict[str, Any] = json.loads(capsys.readouterr().out)
-    return found
+    printed: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return printed
 
 
 def listed(capsys: Capture, *arguments: str) -> set[str]:
@@ -31,10 +31,10 @@ def listed(capsys: Capture, *arguments: str) -> set[str]:
 
 @pytest.mark.slow
 def test_one_network_is_one_object_with_all_that_is_known(capsys: Capture) -> None:
-    found = as_json(capsys, "shufflenet_v2_x1_0", "--classes", "8")
-    assert set(found) >= KEYS
-    assert (found["parameters"], found["channels"], found["input_px"]) == (1_261_804, 3, 224)
-    assert found["freeze_boundaries"] == ["conv1", "stage2", "stage3", "stage4", "backbone"]
+    record = as_json(capsys, "shufflenet_v2_x1_0", "--classes", "8")
+    assert set(record) >= KEYS
+    assert (record["parameters"], record["channels"], record["input_px"]) == (1_261_804, 3, 224)
+    assert record["freeze_boundaries"] == ["conv1", "stage2", "stage3", "stage4", "backbone"]
     assert as_json(capsys, "shufflenet_v2_x1_0", "--channels", "1")["channels"] == 1
 
 
@@ -42,9 +42,9 @@ def test_one_network_is_one_object_with_all_that_is_known(capsys: Capture) -> No
 @pytest.mark.exhaustive
 def test_options_reach_the_network_with_their_types(capsys: Capture) -> None:
     plain = ("--option", "dsc=false", "--option", "mv2_attention=none", "--option", "mobilevit_attention=none")
-    found = as_json(capsys, "mobilevit_mn", *plain, "--option", "depths=[2, 4, 3]")
-    assert (found["parameters"], found["conv_linear_weights_x2"]) == (1_272_024, 2_516_672)
-    assert found["options"]["dsc"] is False
+    record = as_json(capsys, "mobilevit_mn", *plain, "--option", "depths=[2, 4, 3]")
+    assert (record["parameters"], record["conv_linear_weights_x2"]) == (1_272_024, 2_516_672)
+    assert record["options"]["dsc"] is False
     assert as_json(capsys, "mobilevit_mn", *plain, "--classes", "2")["parameters"] == 951_666
 
 
@@ -55,19 +55,19 @@ def test_options_are_shown_as_they_are_given(capsys: Capture) -> None:
     line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("known options "))
     shown = re.split(r", (?=\w+=)", line.removeprefix("known options").strip())
     assert {"dsc=true", "depths=[2, 4, 3]"} <= set(shown)
-    given = [argument for each in shown for argument in ("--option", each)]
-    found = as_json(capsys, "mobilevit_mn", *given)
-    assert found["options"] == found["known_options"]
+    options = [argument for each in shown for argument in ("--option", each)]
+    record = as_json(capsys, "mobilevit_mn", *options)
+    assert record["options"] == record["known_options"]
 
 
 @pytest.mark.slow
 @pytest.mark.exhaustive
-def test_any_of_timms_is_told_about_too(capsys: Capture) -> None:
-    found = as_json(capsys, "timm/resnet18", "--classes", "2")
-    assert set(found) >= KEYS
-    assert found["parameters"] == 11_177_538
-    assert found["freeze_boundaries"] == ["layer1", "layer2", "layer3", "layer4", "backbone"]
-    assert found["heatmap_layer"] == "layer4"
+def test_any_network_of_timm_is_described_too(capsys: Capture) -> None:
+    record = as_json(capsys, "timm/resnet18", "--classes", "2")
+    assert set(record) >= KEYS
+    assert record["parameters"] == 11_177_538
+    assert record["freeze_boundaries"] == ["layer1", "layer2", "layer3", "layer4", "backbone"]
+    assert record["heatmap_layer"] == "layer4"
     assert as_json(capsys, "timm/cait_xxs24_224")["heatmap_layer"] == "blocks.23.norm1"  # a class token of its own kind
 
 
@@ -102,7 +102,7 @@ def test_lists_need_no_torch(arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "sentence"),
     [
         (["resnet34", "--paper", "aimic"], 2, text("usage-filter-with-name")),
         (["--option", "dsc=true"], 2, "NAME"),
@@ -115,6 +115,6 @@ def test_lists_need_no_torch(arguments: list[str]) -> None:
         (["resnet34", "--classes", "0"], 2, "classes"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(arguments: list[str], code: int, said: str, capsys: Capture) -> None:
+def test_what_cannot_be_meant_is_refused(arguments: list[str], code: int, sentence: str, capsys: Capture) -> None:
     assert main(["models", *arguments]) == code
-    assert said in capsys.readouterr().err
+    assert sentence in capsys.readouterr().err

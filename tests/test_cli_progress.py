@@ -124,11 +124,11 @@ def test_a_log_says_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     assert any(line.startswith("epoch 1 of 12, step 3 of 9: ") for line in lines)
 
 
-def test_the_dip_is_explained_once_and_where_an_epoch_is_kept_is_told_at_the_end() -> None:
+def test_the_dip_is_explained_once_and_the_selected_epoch_is_reported_at_the_end() -> None:
     begun = StageStarted(stage="finetune", n_epochs=12, checkpoint_selection="last")
-    kept = ClassifierSelected(stage="finetune", epoch=12, checkpoint_selection="last")
+    selected = ClassifierSelected(stage="finetune", epoch=12, checkpoint_selection="last")
     dips = [epoch(k, val_f1=0.4) for k in (1, 2, 3)]
-    lines = shown([begun, start(), *dips, kept], terminal=False).splitlines()
+    lines = shown([begun, start(), *dips, selected], terminal=False).splitlines()
     assert sum(EARLY_DIP in line for line in lines) == 1
     assert lines.count(text("progress-selected", epoch=12, selection="last")) == 1
     assert EARLY_DIP not in shown([begun, start(), *(replace(dip, val_f1=0.96) for dip in dips)], terminal=False)

@@ -1,4 +1,4 @@
-"""What people type who come from other programs, and what they are told: the way that leads on, in one line."""
+"""Commands of people who come from other programs: the error suggests the right one, in one line."""
 
 import json
 import os
@@ -40,8 +40,7 @@ def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["preview", "cells", "--image-size", "64"], "--set image_size=64"),
         (["train", "cells", "epochs=3"], "--set epochs=3"),
         (["train", "cells", "lr=1"], "--set learning_rate=1"),
-        (["export", "run", "--to", "onnx"], "PyTorch"),
-        (["export", "run", "--to", "tiff"], "--to zip"),
+        (["export", "run", "--to", "tiff"], "zip, onnx, openvino, pt2, bioimageio"),
     ],
     ids=" ".join,
 )
@@ -89,9 +88,9 @@ def test_a_key_of_other_programs_names_ours(setting: str, key: str, capsys: pyte
 @pytest.mark.usefixtures("pictures")
 def test_nothing_is_proposed_where_no_name_is_near(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "cells", *arguments]) in (1, 2)
-    said = capsys.readouterr().err
-    assert "did you mean" not in said
-    assert "Possible options" not in said
+    stderr = capsys.readouterr().err
+    assert "did you mean" not in stderr
+    assert "Possible options" not in stderr
 
 
 @pytest.mark.slow
@@ -137,9 +136,9 @@ def test_training_says_where_the_run_lies_and_that_groups_are_not_known(
     quick = [f"--set={setting}" for setting in settings]
     out = tmp_path / "run"
     assert main(["train", str(tmp_path / "cells"), *quick, "--out", str(out), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told.pop("run") == str(out)
-    assert told == json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+    printed = json.loads(capsys.readouterr().out)
+    assert printed.pop("run") == str(out)
+    assert printed == json.loads((out / "metrics.json").read_text(encoding="utf-8"))
     assert main(["evaluate", str(out)]) == 0
     headline = " ".join(capsys.readouterr().out.partition("Measured on")[2].split())
     assert "No groups" in headline.partition("95%")[0]
@@ -169,7 +168,7 @@ def mixed(folder: Path, *channels: int) -> Path:
     return folder
 
 
-def test_channels_that_do_not_mix_are_told_by_inspect_with_what_all_of_them_have(tmp_path: Path) -> None:
+def test_channels_that_do_not_mix_are_reported_by_inspect_with_what_all_of_them_have(tmp_path: Path) -> None:
     data = cs.open_dataset(mixed(tmp_path, 3, 4))
     (finding,) = inspect_dataset(data, scan_images(data)).of("unlike-channels")
     assert finding.severity == "error"
@@ -181,23 +180,23 @@ def test_channels_that_do_not_mix_are_told_by_inspect_with_what_all_of_them_have
     assert raised.value.remedies == finding.remedies
 
 
-def test_inspect_looks_at_what_a_training_with_these_choices_would(
+def test_inspect_reads_what_a_training_with_these_choices_would(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mixed(tmp_path / "cells", 3, 4)
     codes = []
-    for choices in ([], ["--set", "channels=[0, 1, 2]"]):
+    for choices in ([], ["--set", "images.channels=[0, 1, 2]"]):
         assert main(["inspect", str(tmp_path / "cells"), "--json", *choices]) == 0
-        told = json.loads(capsys.readouterr().out)
-        codes.append({finding["code"] for finding in told["findings"]} & {"unlike-channels"})
+        printed = json.loads(capsys.readouterr().out)
+        codes.append({finding["code"] for finding in printed["findings"]} & {"unlike-channels"})
     assert codes == [{"unlike-channels"}, set()]
 
 
 def test_no_channels_are_proposed_that_gray_images_lack(tmp_path: Path) -> None:
     data = cs.open_dataset(mixed(tmp_path, 1, 3, 4))
-    found = inspect_dataset(data, scan_images(data))
-    assert found.of("unlike-channels")[0].remedies == ()
-    assert found.of("mixed-channels") == ()
+    inspection = inspect_dataset(data, scan_images(data))
+    assert inspection.of("unlike-channels")[0].remedies == ()
+    assert inspection.of("mixed-channels") == ()
 
 
 def test_a_training_on_channels_that_do_not_mix_is_refused_before_all_images_are_read(tmp_path: Path) -> None:
@@ -205,13 +204,13 @@ def test_a_training_on_channels_that_do_not_mix_is_refused_before_all_images_are
     for file in list((tmp_path / "cells").rglob("*.tif")):
         for k in range(10):
             (file.parent / f"{file.stem}_{k}.tif").symlink_to(file)
-    told: list[Event] = []
+    events: list[Event] = []
     recipe = cs.Recipe(stage="instant", model=SMALL_NETWORK)
     with pytest.raises(BadDataset) as refused:
-        cs.train(tmp_path / "cells", recipe, out=tmp_path / "run", emit=told.append)
+        cs.train(tmp_path / "cells", recipe, out=tmp_path / "run", emit=events.append)
     assert refused.value.code == "different-channels"
     assert refused.value.parameters["n_checked"] == 32
-    assert not any(isinstance(event, Progressed) for event in told)
+    assert not any(isinstance(event, Progressed) for event in events)
 
 
 @pytest.mark.parametrize("command", [["train"], ["preview"], ["weights", "import"]], ids=" ".join)
@@ -249,9 +248,9 @@ def test_commands_options_networks_and_keys_complete_in_a_shell() -> None:
 def many_classes(n: int) -> Evaluation:
     """Class 7 is taken for class 8 each time, all others are known."""
     label = np.repeat(np.arange(n), 3)
-    said = np.where(label == 7, 8, label)
+    predicted = np.where(label == 7, 8, label)
     probability = np.full((len(label), n), 0.1 / (n - 1))
-    probability[np.arange(len(label)), said] = 0.9
+    probability[np.arange(len(label)), predicted] = 0.9
     classes = [f"kind {k}" for k in range(n)]
     return evaluate_predictions(probability, label, classes, split="test", primary="macro_f1")
 

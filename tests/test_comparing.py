@@ -41,9 +41,11 @@ def pair(trained: Run, larger: Run, tmp_path: Path) -> tuple[Run, Run]:
 
 def test_two_runs_on_one_split_differ_in_a_key_and_by_an_interval(pair: tuple[Run, Run]) -> None:
     trained, larger = pair
-    found = cs.compare([trained, larger])
-    assert [(row.what, row.name, row.values) for row in found.differing] == [("recipe", "image_size", ["48", "64"])]
-    compared = found.pairs[0]
+    comparison = cs.compare([trained, larger])
+    assert [(row.what, row.name, row.values) for row in comparison.differing] == [
+        ("recipe", "image_size", ["48", "64"])
+    ]
+    compared = comparison.pairs[0]
     assert (compared.n, compared.n_only_first, compared.n_only_second) == (trained.metrics.n, 0, 0)
     assert compared.n_groups == trained.metrics.n_groups
     rows = {row.name: row for row in compared.numbers[0].differences}
@@ -52,7 +54,7 @@ def test_two_runs_on_one_split_differ_in_a_key_and_by_an_interval(pair: tuple[Ru
     assert rows["log_loss"].value == pytest.approx(
         (larger.metrics["log_loss"].value or 0) - (trained.metrics["log_loss"].value or 0), abs=1e-4
     )
-    assert "larger minus first" in found._repr_html_()
+    assert "larger minus first" in comparison._repr_html_()
 
 
 def test_labels_differ_also_between_a_run_of_one_domain_and_one_of_several(pair: tuple[Run, Run]) -> None:
@@ -66,7 +68,7 @@ def test_labels_differ_also_between_a_run_of_one_domain_and_one_of_several(pair:
     assert labels.values[1].startswith("1 image ")
 
 
-def test_images_of_one_name_in_two_domains_are_told_apart(pair: tuple[Run, Run]) -> None:
+def test_images_of_one_name_in_two_domains_are_distinguished(pair: tuple[Run, Run]) -> None:
     row = pair[0].split[0]
     rows = [
         replace(row, image_id=f"{place}/1.png", path=f"/{place}/1.png", label=place, domain=place)
@@ -82,10 +84,10 @@ def test_runs_with_different_decision_rules_say_so(pair: tuple[Run, Run]) -> Non
     first, second = (run.folder for run in pair)
     alike = cs.compare([first, second])
     cs.decide(first, "roc")
-    found = cs.compare([first, second])
-    assert (alike.pairs[0].has_same_rule, found.pairs[0].has_same_rule) == (True, False)
-    assert len(found.pairs[0].notes) == len(alike.pairs[0].notes) + 1
-    assert "different decision rules" in found.conclusion
+    comparison = cs.compare([first, second])
+    assert (alike.pairs[0].has_same_rule, comparison.pairs[0].has_same_rule) == (True, False)
+    assert len(comparison.pairs[0].notes) == len(alike.pairs[0].notes) + 1
+    assert "different decision rules" in comparison.conclusion
     cs.decide(second, "roc")
     assert cs.compare([first, second]).pairs[0].has_same_rule
 
@@ -101,17 +103,17 @@ def test_a_target_that_is_not_used_and_numbers_of_the_schedule_are_not_shown(pai
     assert [row.name for row in cs.compare(runs).differing] == ["image_size"]
     for run, threshold in zip(runs, (0.3, 0.4), strict=True):
         save_recipe(run.recipe.model_copy(update={"decide_by": "threshold", "threshold": threshold}), run.recipe_file)
-    found = cs.compare([run.folder for run in runs])
-    assert [row.name for row in found.differing] == ["image_size", "threshold"]
-    assert not found.pairs[0].has_same_rule
+    comparison = cs.compare([run.folder for run in runs])
+    assert [row.name for row in comparison.differing] == ["image_size", "threshold"]
+    assert not comparison.pairs[0].has_same_rule
     save_recipe(runs[1].recipe.model_copy(update={"schedule_changes": {}}), runs[1].recipe_file)
     (row,) = (row for row in cs.compare([run.folder for run in runs]).differing if row.name == "schedule_changes")
     assert "0.5" not in row.values[0]
     assert row.values[1] == "–"
 
 
-@pytest.mark.parametrize(("n_with_folds", "n_told"), [(0, 1), (1, 0), (2, 1)])
-def test_images_move_between_splits_of_one_kind_only(pair: tuple[Run, Run], n_with_folds: int, n_told: int) -> None:
+@pytest.mark.parametrize(("n_with_folds", "n_notes"), [(0, 1), (1, 0), (2, 1)])
+def test_images_move_between_splits_of_one_kind_only(pair: tuple[Run, Run], n_with_folds: int, n_notes: int) -> None:
     """Each image of cross-validation is in a fold, which says nothing of where it is in a single split."""
     for i, run in enumerate(pair):
         fold = 1 if i < n_with_folds else None
@@ -119,8 +121,8 @@ def test_images_move_between_splits_of_one_kind_only(pair: tuple[Run, Run], n_wi
         rows = [replace(row, fold=fold, split=part) for row, part in zip(run.split, parts, strict=True)]
         run.split_file.unlink()  # it is never overwritten
         write_split(run.split_file, rows)
-    found = cs.compare([Run(run.folder) for run in pair])
-    assert sum(row.name == "moved" for row in found.differing) == n_told
+    comparison = cs.compare([Run(run.folder) for run in pair])
+    assert sum(row.name == "moved" for row in comparison.differing) == n_notes
 
 
 def test_images_that_changed_are_listed_with_their_rows(pair: tuple[Run, Run]) -> None:
@@ -150,17 +152,17 @@ def test_evaluations_on_one_dataset_are_compared_by_the_groups_of_its_images(
     for run in pair:
         cs.evaluate(run.folder, other, name="elsewhere")
     evaluations = [run.evaluation("elsewhere") for run in pair]
-    found = cs.compare([evaluation.folder for evaluation in evaluations])
-    assert [row.is_evaluation for row in found.rows] == [True, True]
-    compared = found.pairs[0]
+    comparison = cs.compare([evaluation.folder for evaluation in evaluations])
+    assert [row.is_evaluation for row in comparison.rows] == [True, True]
+    compared = comparison.pairs[0]
     assert compared.n == evaluations[0].metrics.n == len(other)
     assert compared.n_groups == evaluations[0].metrics.n_groups
-    assert [row.name for row in found.differing] == ["image_size"]
-    assert found.access_note == ""
-    row = next(row for row in compared.numbers[0].differences if row.name == found.primary)
+    assert [row.name for row in comparison.differing] == ["image_size"]
+    assert comparison.access_note == ""
+    row = next(row for row in compared.numbers[0].differences if row.name == comparison.primary)
     assert row.p is not None
     assert (row.p < 0.05) == row.is_shown
-    assert ("not statistically significant" in found.conclusion) == (not row.is_shown)
+    assert ("not statistically significant" in comparison.conclusion) == (not row.is_shown)
 
 
 def test_copies_of_files_under_other_names_are_the_same_test_images(pair: tuple[Run, Run], tmp_path: Path) -> None:
@@ -205,12 +207,14 @@ def test_copies_are_matched_beside_files_of_both_each_once_and_by_equal_labels_f
 def test_comparing_by_test_numbers_is_counted_and_no_run_is_best_by_chance(pair: tuple[Run, Run]) -> None:
     first, second = pair
     assert read_test_set_accesses(first).n == 1
-    found = cs.compare([first, second])
-    row = next(row for row in found.pairs[0].numbers[0].differences if row.name == found.primary == "macro_f1")
+    comparison = cs.compare([first, second])
+    row = next(
+        row for row in comparison.pairs[0].numbers[0].differences if row.name == comparison.primary == "macro_f1"
+    )
     assert (row.low, row.p, row.is_shown) == (None, None, False)  # too few groups for a test
-    assert str(row.reason) in found.conclusion
-    assert f"{row.first:.3f}" in found.conclusion
-    assert "2 runs" in found.access_note
+    assert str(row.reason) in comparison.conclusion
+    assert f"{row.first:.3f}" in comparison.conclusion
+    assert "2 runs" in comparison.access_note
     cs.compare([second, first])
     assert (read_test_set_accesses(first).compared_with, read_test_set_accesses(second).compared_with) == (
         ("larger",),
@@ -255,9 +259,9 @@ def test_the_command_says_it_in_words_and_as_json(
     assert "not tested against the values above" in text
     assert "published: Tran 2021" in text
     assert main(["compare", str(trained.folder), str(larger.folder), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert {"a", "b", "metric", "difference", "mcnemar_p", "n"} <= set(told["pairs"][0])
-    assert told["pairs"][0]["difference"]["level"] == 0.95
+    printed = json.loads(capsys.readouterr().out)
+    assert {"a", "b", "metric", "difference", "mcnemar_p", "n"} <= set(printed["pairs"][0])
+    assert printed["pairs"][0]["difference"]["level"] == 0.95
 
 
 def test_what_cannot_be_compared_is_said(trained: Run, tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_seeds_draw_other_images_and_each_image_equally_often() -> None:
     assert all(240 < drawn[f"{i}.png"] < 360 for i in range(10))  # 300 expected, standard deviation 14.5
 
 
-def test_a_note_says_how_many_are_left_out_and_an_ample_cap_changes_nothing() -> None:
+def test_a_note_says_how_many_are_excluded_and_an_ample_cap_changes_nothing() -> None:
     dataset, split = make([("a", "train")] * 5 + [("b", "train")] * 2 + [("a", "test")] * 9)
     capped = cap_training(dataset, split, 2, 0)
     assert [note.code for note in capped.notes] == ["a-note", "capped"]

@@ -1,4 +1,4 @@
-"""Images whose channels lie in files of their own: told by names or columns, proposed, learnt from and predicted."""
+"""Images with a file for each channel: recognized by names or columns, suggested, trained on and predicted."""
 
 import csv
 import shutil
@@ -34,14 +34,14 @@ def write_stains(folder: Path, n: int = 3, marks: tuple[str, ...] = MARKS) -> Pa
     return folder
 
 
-def test_files_of_one_image_are_read_as_its_channels_in_the_order_asked_for(tmp_path):
+def test_files_of_one_image_are_read_as_its_channels_in_the_requested_order(tmp_path):
     folder = write_stains(tmp_path)
     data = cs.open_dataset(folder, plan=ReadPlan(channel_files=MARKS[::-1]))
     assert [record.image_id for record in data.records[:2]] == ["dark/dark0_w2.tif", "dark/dark1_w2.tif"]
     assert [record.label for record in data.records] == ["dark"] * 3 + ["light"] * 3
     apart = [read_pixels(folder / "dark" / f"dark0{mark}.tif").array for mark in MARKS[::-1]]
     np.testing.assert_array_equal(data[0].read().array, np.concatenate(apart, axis=2))
-    box = data[0].plan.model_copy(update={"box": (1, 2, 5, 6), "channels": (1,)})
+    box = data[0].plan.model_copy(update={"region": (1, 2, 5, 6), "channels": (1,)})
     np.testing.assert_array_equal(read_pixels(data[0].path, box).array, apart[1][2:8, 1:6])
     with decode_in_processes():
         np.testing.assert_array_equal(data[0].read().array, np.concatenate(apart, axis=2))
@@ -58,14 +58,18 @@ def test_images_of_several_files_are_alike_only_where_all_their_channels_are(tmp
     apart, whole = cs.open_dataset(folder), cs.open_dataset(folder, plan=IN_TWO_FILES)
     place = {record.path: k for k, record in enumerate(apart.records)}
     files = [[place[file] for file in record.plan.files(record.path)] for record in whole.records]
-    told, seen = scan_images(apart).joined(files), scan_images(whole)
-    assert told.equal_pixels == seen.equal_pixels == ((3, 4),)
-    assert [isinstance(facts, Unreadable) for facts in told.facts] == [False, False, True, False, False, False]
-    for one, other in zip(told.facts, seen.facts, strict=True):
-        if isinstance(one, ImageFacts):
-            assert (one.n_channels, one.width_px, one.low) == (other.n_channels, other.width_px, other.low)
-    found = replace(scan_images(apart), near_duplicates=((0, 2), (6, 8), (7, 9))).joined(files)
-    assert found.near_duplicates == ((3, 4),)
+    joined, seen = scan_images(apart).joined(files), scan_images(whole)
+    assert joined.equal_pixels == seen.equal_pixels == ((3, 4),)
+    assert [isinstance(facts, Unreadable) for facts in joined.facts] == [False, False, True, False, False, False]
+    for facts_of_image, other in zip(joined.facts, seen.facts, strict=True):
+        if isinstance(facts_of_image, ImageFacts):
+            assert (facts_of_image.n_channels, facts_of_image.width_px, facts_of_image.low) == (
+                other.n_channels,
+                other.width_px,
+                other.low,
+            )
+    clusters = replace(scan_images(apart), near_duplicates=((0, 2), (6, 8), (7, 9))).joined(files)
+    assert clusters.near_duplicates == ((3, 4),)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +86,7 @@ def test_an_image_without_one_of_its_files_stays_as_one_that_cannot_be_read(tmp_
     assert sum(isinstance(fact, ImageFacts) and fact.n_channels == 2 for fact in facts) == 5
 
 
-def test_files_of_other_sizes_or_without_a_mark_are_told_of(tmp_path):
+def test_files_of_other_sizes_or_without_a_mark_are_reported(tmp_path):
     from tifffile import imwrite
 
     folder = write_stains(tmp_path)
@@ -129,7 +133,7 @@ def test_columns_of_a_table_name_the_files_of_channels(tmp_path):
         (),
     ]
     assert [record.read().array.shape[2] for record in data.records] == [2, 2, 1]
-    assert data.read_with(ReadPlan(plane="max"))[0].read().array.shape[2] == 2
+    assert data.read_with(ReadPlan(z="max"))[0].read().array.shape[2] == 2
 
 
 @pytest.mark.parametrize(
@@ -222,7 +226,7 @@ def test_the_app_proposes_pairs_splits_them_and_keeps_to_its_folders(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.exhaustive
-def test_what_is_told_by_the_second_file_alone_is_learnt_and_predicted_from_pairs(tmp_path, own_cache):
+def test_what_only_the_second_file_shows_is_learnt_and_predicted_from_pairs(tmp_path, own_cache):
     from trained import INSTANT
 
     folder = write_stains(tmp_path / "images", n=16)

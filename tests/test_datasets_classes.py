@@ -108,7 +108,7 @@ def name_exists(name: str, merge: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("plan", "said"),
+    ("plan", "sentence"),
     [
         ({"merge": {"a": ["cis"]}, "drop": ["cis"]}, changed_twice(merged_into("a"), text("class-excluded"))),
         ({"merge": {"a": ["cis"], "b": ["cis"]}}, changed_twice(merged_into("a"), merged_into("b"))),
@@ -136,15 +136,15 @@ def name_exists(name: str, merge: str) -> str:
         ({"drops": ["cis"]}, "did you mean 'classes.drop'?"),
     ],
 )
-def test_a_plan_that_contradicts_itself_is_one_clear_error(plan: dict[str, object], said: str) -> None:
+def test_a_plan_that_contradicts_itself_is_one_clear_error(plan: dict[str, object], sentence: str) -> None:
     with pytest.raises(BadRecipe) as caught:
         check_recipe({"classes": plan})
-    assert said in str(caught.value)
+    assert sentence in str(caught.value)
     assert str(caught.value).count("classes") <= 2
 
 
 @pytest.mark.parametrize(
-    ("plan", "said"),
+    ("plan", "sentences"),
     [
         (ClassPlan(drop=("Sever", "xyz")), [unknown_name("drop", "Sever", "severe"), unknown_name("drop", "xyz")]),
         (ClassPlan(merge={"a": ("cis", "lihgt")}), [unknown_name("merge", "lihgt", "light")]),
@@ -156,8 +156,10 @@ def test_a_plan_that_contradicts_itself_is_one_clear_error(plan: dict[str, objec
         (ClassPlan(drop=CLASSES), [text("too-few-classes-left", n_classes=0, classes="")]),
     ],
 )
-def test_a_plan_that_does_not_fit_the_images_is_one_error_with_all_faults(plan: ClassPlan, said: list[str]) -> None:
-    with refusing(BadRecipe, "classes-do-not-fit", mismatches="; ".join(said), has_classes=True) as caught:
+def test_a_plan_that_does_not_fit_the_images_is_one_error_with_all_faults(
+    plan: ClassPlan, sentences: list[str]
+) -> None:
+    with refusing(BadRecipe, "classes-do-not-fit", mismatches="; ".join(sentences), has_classes=True) as caught:
         check_classes(labeled(*CLASSES), plan)
     assert caught.value.parameters["classes"].startswith("'cis', 'columnar'")
 
@@ -209,7 +211,7 @@ def test_equal_pixels_are_a_conflict_only_while_their_classes_differ(tmp_path: P
     assert set(dropped.values()) == {"on request: the class b is dropped"}
 
 
-def test_dropped_images_are_told_by_class_and_take_no_part(tmp_path: Path) -> None:
+def test_dropped_images_are_reported_by_class_and_take_no_part(tmp_path: Path) -> None:
     folder = write_images(tmp_path, {"a": 8, "b": 8, "dirt": 5, "fold": 2})
     (folder / "dirt" / "torn.png").write_bytes(b"\x89PNG")
     (folder / "stray.png").write_bytes((folder / "a" / "0.png").read_bytes())
@@ -220,9 +222,9 @@ def test_dropped_images_are_told_by_class_and_take_no_part(tmp_path: Path) -> No
     dirt, fold = (text("images-of-class", n_images=n, label=label) for n, label in ((6, "dirt"), (2, "fold")))
     assert note_of(split.notes, "dropped").parameters == {"n_images": 8, "classes": f"{dirt}, {fold}"}
     assert note_of(split.notes, "excluded").parameters == {"n_images": 1, "reason": "no-label"}
-    found = inspect_dataset(data, scan)
-    assert found.classes == {"b": 8, "a": 8}
-    assert found.n_unlabeled == 1
+    inspection = inspect_dataset(data, scan)
+    assert inspection.classes == {"b": 8, "a": 8}
+    assert inspection.n_unlabeled == 1
 
 
 def test_a_dropped_class_on_two_sides_of_a_predefined_split_is_no_leakage(tmp_path: Path) -> None:
@@ -247,8 +249,10 @@ def of_sets(**labels: tuple[str | None, ...]) -> Dataset:
     return Dataset(Path("/data"), "table", records, ())
 
 
-def labels_by_set(plan: ClassPlan, known: tuple[str, ...] = (), **labels: tuple[str | None, ...]) -> list[str | None]:
-    return [record.label for record in with_classes(of_sets(**labels), plan, known).records]
+def labels_by_set(
+    plan: ClassPlan, known_classes: tuple[str, ...] = (), **labels: tuple[str | None, ...]
+) -> list[str | None]:
+    return [record.label for record in with_classes(of_sets(**labels), plan, known_classes).records]
 
 
 TWO = {"blood": ("1", "normal", None), "pap": ("1", "normal", "severe")}
@@ -287,14 +291,14 @@ def test_sets_that_call_the_same_classes_otherwise_are_joined_by_a_map() -> None
 
 
 def test_one_set_by_itself_is_called_after_its_folder_and_known_names_stay() -> None:
-    plan, known = ClassPlan(by_domain=True, rename={"pap/1": "one"}), ("one", "pap/normal", "blood/1")
+    plan, known_classes = ClassPlan(by_domain=True, rename={"pap/1": "one"}), ("one", "pap/normal", "blood/1")
     alone = replace(of_sets(_=("1", "normal", "one", "blood/1", "pap/normal", "new")), root=Path("/elsewhere/pap"))
-    changed = [record.label for record in with_classes(alone, plan, known).records]
+    changed = [record.label for record in with_classes(alone, plan, known_classes).records]
     assert changed == ["one", "pap/normal", "one", "blood/1", "pap/normal", "pap/new"]
 
 
-def test_a_plan_that_names_a_set_wrongly_is_told_the_nearest_class() -> None:
-    for plan, said in [
+def test_a_plan_that_names_a_set_wrongly_gets_the_nearest_class() -> None:
+    for plan, sentence in [
         (ClassPlan(by_domain=True, drop=("severe",)), unknown_name("drop", "severe", "pap/severe")),
         (ClassPlan(drop=("papp/severe",)), unknown_name("drop", "papp/severe", "pap/severe")),
         (
@@ -303,7 +307,7 @@ def test_a_plan_that_names_a_set_wrongly_is_told_the_nearest_class() -> None:
         ),
         (ClassPlan(rename={"pap/normal": "severe"}), name_exists("severe", "{severe: [severe, pap/normal]}")),
     ]:
-        with refusing(BadRecipe, "classes-do-not-fit", mismatches=said) as caught:
+        with refusing(BadRecipe, "classes-do-not-fit", mismatches=sentence) as caught:
             check_classes(of_sets(**TWO), plan)
         names = "'blood/1', 'blood/normal', 'pap/1'" if plan.by_domain else "'1', 'normal', 'severe'"
         assert caught.value.parameters["classes"].startswith(names)
@@ -323,9 +327,9 @@ def test_classes_of_one_name_in_two_sets_are_noted_unless_the_recipe_speaks_of_t
     assert shared_class_notes(of_sets(a=("1", "2"), b=("3", None))) == []
 
 
-def test_inspect_tells_which_classes_two_folders_share(tmp_path: Path) -> None:
+def test_inspect_shows_which_classes_two_folders_share(tmp_path: Path) -> None:
     folders = [write_images(tmp_path / "one", {"1": 2, "x": 2}), write_images(tmp_path / "two", {"1": 2, "y": 2})]
     data = open_dataset(folders)
-    found = inspect_dataset(data, scan_images(data))
-    assert found.domains == {"one": 4, "two": 4}
-    assert note_of(found.notes, "shared-classes").parameters["classes"] == ["1"]
+    inspection = inspect_dataset(data, scan_images(data))
+    assert inspection.domains == {"one": 4, "two": 4}
+    assert note_of(inspection.notes, "shared-classes").parameters["classes"] == ["1"]

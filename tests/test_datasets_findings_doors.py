@@ -9,7 +9,7 @@ from drawing import save_cells
 from image_sets import App, workspace_in
 
 from coverslip.cli import main
-from coverslip.datasets import Dataset, Finder, FindingCase, Scan, register_finder, unregister_finder
+from coverslip.datasets import Dataset, Finder, FindingCase, Scan, list_finders, register_finder, unregister_finder
 
 
 def _odd_names(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
@@ -31,7 +31,7 @@ def odd_names() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("odd_names")
-def test_the_command_line_tells_of_it_in_json_and_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_line_reports_it_in_json_and_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cells = save_cells(tmp_path / "cells")
     assert main(["inspect", str(cells), "--json"]) == 0
     finding = json.loads(capsys.readouterr().out)["findings"][0]
@@ -44,12 +44,12 @@ def test_the_command_line_tells_of_it_in_json_and_in_words(tmp_path: Path, capsy
 
 
 @pytest.mark.slow
-def test_the_app_tells_of_it_even_of_images_that_were_read_before(
+def test_the_app_reports_it_even_of_images_that_were_read_before(
     tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     app = App(workspace_in(tmp_path))
-    found = app.open(save_cells(tmp_path / "cells"))
-    where = f"datasets/{found['id']}/inspection"
+    dataset = app.open(save_cells(tmp_path / "cells"))
+    where = f"datasets/{dataset['id']}/inspection"
     assert "odd-names" not in [finding["code"] for finding in app.get(where)["findings"]]
     request.getfixturevalue("odd_names")
     answer = app.get(where)
@@ -58,6 +58,24 @@ def test_the_app_tells_of_it_even_of_images_that_were_read_before(
     for cluster in finding["images"]:
         for image_id in cluster:
             row = answer["row_ids"][image_id]
-            assert app.get(f"datasets/{found['id']}/images/{row}")["image_id"] == image_id
+            assert app.get(f"datasets/{dataset['id']}/images/{row}")["image_id"] == image_id
     document = App(workspace_in(tmp_path / "other")).get("openapi.json")
     assert "`odd-names`" in document["components"]["schemas"]["Finding"]["properties"]["code"]["description"]
+
+
+@pytest.mark.slow
+def test_a_finder_that_is_registered_during_an_inspection_is_asked_by_the_next(tmp_path: Path) -> None:
+    def register_another(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
+        if "odd-names" not in [finder.code for finder in list_finders()]:
+            register_finder(Finder("odd-names", "error", "Odd names", _odd_names))
+        return iter(())
+
+    app = App(workspace_in(tmp_path))
+    where = f"datasets/{app.open(save_cells(tmp_path / 'cells'))['id']}/inspection"
+    register_finder(Finder("registering", "error", "Registering", register_another))
+    try:
+        app.get(where)
+        assert "odd-names" in [finding["code"] for finding in app.get(where)["findings"]]
+    finally:
+        unregister_finder("registering")
+        unregister_finder("odd-names")

@@ -43,7 +43,7 @@ def test_points_under_usual_names_become_square_crops_grouped_by_field(tmp_path:
     draw_fields(tmp_path)
     data = open_dataset(write(tmp_path, header, POINTS), crop_size=21)
     assert len(data) == len(POINTS)
-    assert data.records[0].plan.box == (0, 2, 21, 21)
+    assert data.records[0].plan.region == (0, 2, 21, 21)
     assert {record.group for record in data.records} == {f"fields/{k}.png" for k in range(4)}
     assert [record.label for record in data.records[:3]] == ["a", "b", "a"]
     field = np.asarray(Image.open(tmp_path / "fields" / "0.png"))
@@ -64,8 +64,8 @@ def test_points_without_a_crop_size_are_refused_with_a_size_that_fits_their_dist
 def test_where_each_row_is_a_file_of_its_own_positions_are_only_remembered(tmp_path: Path) -> None:
     draw_fields(tmp_path)
     table = write(tmp_path, "path,x,y,label", [f"fields/{k}.png,{k},7,a" for k in range(4)])
-    assert all(record.plan.box is None for record in open_dataset(table).records)
-    assert open_dataset(table, crop_size=10).records[1].plan.box == (-4, 2, 10, 10)
+    assert all(record.plan.region is None for record in open_dataset(table).records)
+    assert open_dataset(table, crop_size=10).records[1].plan.region == (-4, 2, 10, 10)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_boxes_by_corners_centers_and_in_pixels_or_shares(
 ) -> None:
     draw_fields(tmp_path)
     table = write(tmp_path, header, [f"fields/0.png,{cells},a", f"fields/1.png,{cells},b"])
-    assert {record.plan.box for record in open_dataset(table).records} == {box}
+    assert {record.plan.region for record in open_dataset(table).records} == {box}
 
 
 def test_files_that_may_not_be_read_are_not_opened_for_boxes_relative_to_their_size(tmp_path: Path) -> None:
@@ -102,8 +102,8 @@ def test_files_that_may_not_be_read_are_not_opened_for_boxes_relative_to_their_s
     allowed = tmp_path / "fields" / "0.png"
     for labeled in (True, False):
         first, second = open_dataset(table, labeled=labeled, may_read=lambda file: file == allowed).records
-        assert first.plan.box == (4, 6, 20, 24)
-        assert second.plan.box == (500, 1000, 2500, 4000)  # of a size that says nothing of the file
+        assert first.plan.region == (4, 6, 20, 24)
+        assert second.plan.region == (500, 1000, 2500, 4000)  # of a size that says nothing of the file
 
 
 @pytest.mark.parametrize(
@@ -156,8 +156,8 @@ def test_columns_that_are_chosen_for_points_are_points_also_where_each_file_has_
     draw_fields(tmp_path)
     table = read_table(write(tmp_path, "path,x,y,label", [f"fields/{k}.png,{k + 20},27,a" for k in range(4)]))
     assert describe_table(table).layout is None
-    chosen = describe_table(with_mapping(table, {"x": "x", "y": "y"}))
-    assert (chosen.layout, chosen.mapping["x"], chosen.mapping["y"]) == ("point", "x", "y")
+    described = describe_table(with_mapping(table, {"x": "x", "y": "y"}))
+    assert (described.layout, described.mapping["x"], described.mapping["y"]) == ("point", "x", "y")
     assert describe_table(with_mapping(table, {"x": "x"})).layout is None
 
 
@@ -174,7 +174,7 @@ def test_a_table_without_a_header_keeps_its_first_row(tmp_path: Path) -> None:
     table = write(tmp_path, "fields/0.png,10,12,a", POINTS[1:])
     data = open_dataset(table, columns={"label": "column 4", "x": "column 2", "y": "column 3"}, crop_size=21)
     assert len(data) == len(POINTS)
-    assert data.records[0].plan.box == (0, 2, 21, 21)
+    assert data.records[0].plan.region == (0, 2, 21, 21)
 
 
 def test_another_crop_size_cuts_around_the_same_points(tmp_path: Path) -> None:

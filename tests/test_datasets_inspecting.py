@@ -47,8 +47,8 @@ def inspect(source: Path, **options: str) -> Inspection:
     return inspection
 
 
-def codes(found: Inspection) -> set[str]:
-    return {finding.code for finding in found.findings}
+def codes(inspection: Inspection) -> set[str]:
+    return {finding.code for finding in inspection.findings}
 
 
 def test_planted_faults_are_counted_and_advised_on(tmp_path):
@@ -59,34 +59,36 @@ def test_planted_faults_are_counted_and_advised_on(tmp_path):
     save(tmp_path / "big" / "s1_copy.bmp", 0)  # same pixels as s0_0.png, other container and group
     save(tmp_path / "small" / "s2_wrong.png", 1, side=11)  # same pixels as big/s1_1.png
     (tmp_path / "small" / "s3_broken.png").write_bytes(b"")
-    found = inspect(tmp_path, group_pattern=r"s\d")
-    assert found.n_images == 37
-    assert found.n_readable == 36
-    assert found.classes == {"big": 31, "small": 5}
-    assert found.groups is not None
-    assert found.groups.n_groups == 5
-    assert found.groups.groups_per_class == {"big": 5, "small": 4}
-    assert found.width_px == Spread(min=12, median=found.width_px.median if found.width_px else 0, max=41)
-    assert found.bit_depths == {"8": 32, "16": 4}
-    assert found.formats == {"PNG": 35, "BMP": 1}
-    (unreadable,) = found.of("unreadable")
+    inspection = inspect(tmp_path, group_pattern=r"s\d")
+    assert inspection.n_images == 37
+    assert inspection.n_readable == 36
+    assert inspection.classes == {"big": 31, "small": 5}
+    assert inspection.groups is not None
+    assert inspection.groups.n_groups == 5
+    assert inspection.groups.groups_per_class == {"big": 5, "small": 4}
+    assert inspection.width_px == Spread(
+        min=12, median=inspection.width_px.median if inspection.width_px else 0, max=41
+    )
+    assert inspection.bit_depths == {"8": 32, "16": 4}
+    assert inspection.formats == {"PNG": 35, "BMP": 1}
+    (unreadable,) = inspection.of("unreadable")
     assert unreadable.images == (("small/s3_broken.png",),)
     assert unreadable.notes[0][0]
-    (copies,) = found.of("duplicates")
+    (copies,) = inspection.of("duplicates")
     assert copies.images == (("big/s0_0.png", "big/s1_copy.bmp"),)
-    (conflicting,) = found.of("conflicting-labels")
+    (conflicting,) = inspection.of("conflicting-labels")
     assert conflicting.images == (("big/s1_1.png", "small/s2_wrong.png"),)
     assert conflicting.notes == (("big", "small"),)
-    (divided,) = found.of("groups-divide-copies")
+    (divided,) = inspection.of("groups-divide-copies")
     assert divided.notes == (("s0", "s1"), ("s1", "s2"))
-    (imbalance,) = found.of("imbalance")
+    (imbalance,) = inspection.of("imbalance")
     assert imbalance.parameters["ratio"] == pytest.approx(31 / 5)
     assert unreadable.parameters["n"] == 1
     assert conflicting.parameters["n"] == 2
     assert copies.parameters == {"n_clusters": 1, "n_images": 2}
-    assert [finding.parameters["classes"] for finding in found.of("small-class")] == [["small"]]
-    assert [finding.parameters["n_groups"] for finding in found.of("few-groups")] == [5]
-    (depths,) = found.of("mixed-bit-depths")
+    assert [finding.parameters["classes"] for finding in inspection.of("small-class")] == [["small"]]
+    assert [finding.parameters["n_groups"] for finding in inspection.of("few-groups")] == [5]
+    (depths,) = inspection.of("mixed-bit-depths")
     counts = [text("images-of-bit-depth", n_images=n, depth=depth) for n, depth in ((32, "8"), (4, "16"))]
     assert depths.parameters["counts"] == ", ".join(counts)
 
@@ -96,13 +98,13 @@ def test_a_finding_in_json_is_flat_and_names_its_images_by_cluster(tmp_path):
         save(tmp_path / "a" / f"{i}.png", i)
         save(tmp_path / "b" / f"{i}.png", 10 + i)
     save(tmp_path / "a" / "copy.png", 0)
-    found = inspect(tmp_path).model_dump(mode="json")
-    (copies,) = [finding for finding in found["findings"] if finding["code"] == "duplicates"]
+    inspection = inspect(tmp_path).model_dump(mode="json")
+    (copies,) = [finding for finding in inspection["findings"] if finding["code"] == "duplicates"]
     assert copies["severity"] == "warning"
     assert copies["images"] == [["a/0.png", "a/copy.png"]]
     assert copies["text"]
     assert copies["do"]
-    (small,) = [finding for finding in found["findings"] if finding["code"] == "small-class"]
+    (small,) = [finding for finding in inspection["findings"] if finding["code"] == "small-class"]
     assert small["classes"] == ["a", "b"]  # what only this kind of finding has stands beside the rest
 
 
@@ -127,12 +129,12 @@ def test_findings_name_images_as_the_table_does(tmp_path):
     assert copies.images == (("cell 0", "cell 2"),)
 
 
-def test_a_leaking_predefined_split_is_told_first(tmp_path):
+def test_a_leaking_predefined_split_is_reported_first(tmp_path):
     for i, name in enumerate(["train/a/1.png", "train/b/2.png", "test/a/3.png", "test/b/4.png"]):
         save(tmp_path / name, i % 3)
-    found = inspect(tmp_path)
-    assert found.predefined_split == {"train": 2, "val": 0, "test": 2}
-    leakage = found.findings[0]
+    inspection = inspect(tmp_path)
+    assert inspection.predefined_split == {"train": 2, "val": 0, "test": 2}
+    leakage = inspection.findings[0]
     assert (leakage.code, leakage.severity) == ("leakage", "error")
     assert leakage.parameters == {"n_groups": 0, "n_equal": 1, "n_near": 0, "n_chains": 0, "groups": []}
     # natural order of folders: test before train
@@ -182,8 +184,8 @@ def test_folds_are_promised_only_where_classes_can_be_held_out_and_groups_of_dro
 def test_without_labels_or_groups_what_to_do_is_said(tmp_path):
     save(tmp_path / "1.png", 1)
     data = open_dataset(tmp_path, labeled=False)
-    found = inspect_dataset(data, scan_images(data))
-    assert {"no-labels", "no-groups"} == codes(found)
+    inspection = inspect_dataset(data, scan_images(data))
+    assert {"no-labels", "no-groups"} == codes(inspection)
 
 
 def test_one_class_and_several_spellings_are_pointed_out(tmp_path):
@@ -206,17 +208,17 @@ def test_images_that_are_not_of_one_kind_are_pointed_out(tmp_path):
     pages = [Image.fromarray(color[..., i]) for i in range(2)]
     pages[0].save(tmp_path / "a" / "stack.tif", save_all=True, append_images=pages[1:])
     save(tmp_path / "loose.png", 4)
-    found = inspect(tmp_path)
-    assert {"mixed-bit-depths", "mixed-channels", "several-planes", "unlabeled"} <= codes(found)
+    inspection = inspect(tmp_path)
+    assert {"mixed-bit-depths", "mixed-channels", "several-planes", "unlabeled"} <= codes(inspection)
 
 
-def test_what_a_table_names_and_is_not_there_is_told_apart_from_what_is_broken(tmp_path):
+def test_what_a_table_names_and_is_not_there_is_distinguished_from_what_is_broken(tmp_path):
     save(tmp_path / "1.png", 1)
     (tmp_path / "2.png").write_bytes(b"no image")
     (tmp_path / "t.csv").write_text("path,label\n1.png,a\n2.png,a\n3.png,b\n")
-    found = inspect(tmp_path / "t.csv")
-    assert [finding.images for finding in found.of("missing-files")] == [(("3.png",),)]
-    assert [finding.images for finding in found.of("unreadable")] == [(("2.png",),)]
+    inspection = inspect(tmp_path / "t.csv")
+    assert [finding.images for finding in inspection.of("missing-files")] == [(("3.png",),)]
+    assert [finding.images for finding in inspection.of("unreadable")] == [(("2.png",),)]
 
 
 @pytest.fixture
@@ -249,21 +251,21 @@ def test_every_kind_of_finding_is_named_in_one_style():
 def test_a_set_without_any_readable_image_can_be_inspected(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "1.png").touch()
-    found = inspect(tmp_path)
-    assert found.n_readable == 0
-    assert found.width_px is None
+    inspection = inspect(tmp_path)
+    assert inspection.n_readable == 0
+    assert inspection.width_px is None
 
 
 @pytest.mark.slow
 def test_real_sets_have_the_facts_that_are_known_of_them(shared_data):
-    found = inspect(shared_data("blood_bccd"))
-    assert (found.n_images, found.n_readable, found.classes["BASOPHIL"]) == (351, 351, 3)
-    assert [finding.parameters["ratio"] for finding in found.of("imbalance")] == [pytest.approx(69.0)]
-    assert found.width_px == Spread(min=640, median=640, max=640)
-    found = inspect(shared_data("cellcycle_jurkat_16bit"))
-    assert found.dtypes == {"uint16": 712}
-    assert found.channels == {"3": 712}
-    assert found.planes == {"1": 712}
+    inspection = inspect(shared_data("blood_bccd"))
+    assert (inspection.n_images, inspection.n_readable, inspection.classes["BASOPHIL"]) == (351, 351, 3)
+    assert [finding.parameters["ratio"] for finding in inspection.of("imbalance")] == [pytest.approx(69.0)]
+    assert inspection.width_px == Spread(min=640, median=640, max=640)
+    inspection = inspect(shared_data("cellcycle_jurkat_16bit"))
+    assert inspection.dtypes == {"uint16": 712}
+    assert inspection.channels == {"3": 712}
+    assert inspection.planes == {"1": 712}
 
 
 def all_broken(root: Path) -> None:
@@ -315,12 +317,12 @@ def test_who_is_sent_to_inspect_finds_there_what_is_wrong(
 
 
 @pytest.mark.parametrize(
-    ("names", "told"), [((0, 0, 1, 1), "2 groups of 2 images each"), ((0, 0, 0, 1), "of 1 to 3 images")]
+    ("names", "sentence"), [((0, 0, 1, 1), "2 groups of 2 images each"), ((0, 0, 0, 1), "of 1 to 3 images")]
 )
 def test_groups_of_one_size_have_one_number(
-    tmp_path: Path, names: tuple[int, ...], told: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, names: tuple[int, ...], sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for k, name in enumerate(names):
         save(tmp_path / "cells" / "ab"[k % 2] / f"p{name}_{k}.png", seed=k)
     assert main(["inspect", str(tmp_path / "cells"), "--group-pattern", r"p\d"]) == 0
-    assert told in capsys.readouterr().out
+    assert sentence in capsys.readouterr().out

@@ -105,10 +105,10 @@ def test_columns_of_a_table_are_tested_like_names_and_come_before_patterns_that_
         return ("operator", coin), ("area", area), ("patient", record.path.name[:3]), ("kind", record.label or "")
 
     data = replace(data, records=tuple(replace(record, about=about(record)) for record in data.records))
-    found = groups_in_names(data, scan)
-    assert {groups.column for groups in found if groups.is_significant and groups.column} == {"patient"}
-    assert found[0].column == "patient"
-    assert not any(groups.pattern and groups.n_groups == 20 for groups in found)  # the same groups as the column's
+    grouping = groups_in_names(data, scan)
+    assert {groups.column for groups in grouping if groups.is_significant and groups.column} == {"patient"}
+    assert grouping[0].column == "patient"
+    assert not any(groups.pattern and groups.n_groups == 20 for groups in grouping)  # the same groups as the column's
     (finding,) = inspect_dataset(data, scan).of("hidden-groups")
     assert (finding.parameters["column"], finding.parameters["patterns"][0]["n_groups"]) == ("patient", 20)
     assert finding.remedies == (GroupBy("patient"),)
@@ -144,13 +144,13 @@ def confounded_cells() -> tuple[Dataset, Scan]:
     return dataset_of(names, labels, [100.0] * len(names))
 
 
-def test_groups_that_hold_each_class_whole_are_told_as_confounded_and_not_advised():
+def test_groups_that_hold_each_class_whole_are_reported_as_confounded_and_not_advised():
     data, scan = confounded_cells()
-    found = inspect_dataset(data, scan).of("hidden-groups")
-    (finding,) = (each for each in found if each.parameters["patterns"][0]["is_confounded"])
+    inspection = inspect_dataset(data, scan).of("hidden-groups")
+    (finding,) = (each for each in inspection if each.parameters["patterns"][0]["is_confounded"])
     assert finding.remedies == ()
     assert finding.limit
-    for each in found:
+    for each in inspection:
         is_confounded = each.parameters["patterns"][0]["is_confounded"]
         for pattern in each.parameters["patterns"]:
             assert pattern["is_confounded"] == is_confounded

@@ -16,7 +16,7 @@ from refusing import fault_in_line, note_of, refusing
 
 from coverslip.datasets import natural_key, open_dataset, with_groups
 from coverslip.errors import BadDataset
-from coverslip.images import ReadPlan
+from coverslip.images import PLAN_COLUMNS, ReadPlan
 from coverslip.messages import GroupBy, MapColumn, text
 
 
@@ -42,7 +42,7 @@ def write_table(path: Path, content: str, encoding: str = "utf-8") -> Path:
 # Folders
 
 
-def test_the_first_folder_level_is_the_class_and_deeper_ones_are_not_looked_at(tmp_path):
+def test_the_first_folder_level_is_the_class_and_deeper_ones_are_ignored(tmp_path):
     make_folder(tmp_path, "10/slide a/1.png", "2/deep/er/2.png", "2/3.png")
     dataset = open_dataset(tmp_path)
     assert dataset.source == "folders"
@@ -61,12 +61,12 @@ def test_parts_are_read_from_folders_under_any_of_their_usual_names(tmp_path):
     make_folder(tmp_path, "Training/a/1.png", "valid/a/2.png", "validation/b/3.png", "TEST/b/4.png", "masks/m.png")
     dataset = open_dataset(tmp_path)
     assert dataset.source == "split folders"
-    found = {r.image_id: (r.predefined_split, r.label) for r in dataset.records}
-    assert found["Training/a/1.png"] == ("train", "a")
-    assert found["valid/a/2.png"] == ("val", "a")
-    assert found["validation/b/3.png"] == ("val", "b")
-    assert found["TEST/b/4.png"] == ("test", "b")
-    assert found["masks/m.png"] == (None, None)
+    splits = {r.image_id: (r.predefined_split, r.label) for r in dataset.records}
+    assert splits["Training/a/1.png"] == ("train", "a")
+    assert splits["valid/a/2.png"] == ("val", "a")
+    assert splits["validation/b/3.png"] == ("val", "b")
+    assert splits["TEST/b/4.png"] == ("test", "b")
+    assert splits["masks/m.png"] == (None, None)
 
 
 def test_a_flat_test_folder_keeps_its_images_without_labels(tmp_path):
@@ -103,7 +103,7 @@ def test_one_class_can_be_opened(tmp_path):
     assert open_dataset(make_folder(tmp_path, "a/1.png", "a/2.png")).classes == ("a",)
 
 
-def test_suffixes_count_in_any_case_and_what_is_passed_over_is_told(tmp_path):
+def test_suffixes_count_in_any_case_and_ignored_files_are_reported(tmp_path):
     make_folder(tmp_path, "a/1.PNG", "a/2.TiF", "b/3.Jpeg", ".hidden/4.png", "a/._1.png", "__MACOSX/a/5.png")
     (tmp_path / "a" / "Thumbs.db").touch()
     (tmp_path / "a" / "notes.txt").touch()
@@ -302,13 +302,24 @@ def test_the_line_that_excel_puts_first_is_understood(tmp_path):
 
 def test_all_columns_of_a_table_are_read(tmp_path):
     make_folder(tmp_path, "f.tif")
-    header = "path,label,image_id,group,split,domain,channel,plane,x,y,width,height\n"
+    header = "path,label,image_id,group,split,domain,channels,z,x,y,width,height\n"
     rows = "f.tif,a,cell 1,p1,valid,lab,0 2,max,1,2,30,40\nf.tif,b,,p2,TRAIN,lab,,3,1.0,2,30,40\n"
     first, second = open_dataset(write_table(tmp_path / "t.csv", header + rows)).records
     assert (first.image_id, first.group, first.predefined_split, first.domain) == ("cell 1", "p1", "val", "lab")
-    assert first.plan == ReadPlan(plane="max", channels=(0, 2), box=(1, 2, 30, 40))
-    assert second.image_id == "f.tif#plane=3#box=1,2,30,40"
-    assert second.plan == ReadPlan(plane=3, box=(1, 2, 30, 40))
+    assert first.plan == ReadPlan(z="max", channels=(0, 2), region=(1, 2, 30, 40))
+    assert second.image_id == "f.tif#z=3#box=1,2,30,40"
+    assert second.plan == ReadPlan(z=3, region=(1, 2, 30, 40))
+
+
+def test_series_time_plane_level_and_channels_by_name_are_read_and_written_again(tmp_path):
+    make_folder(tmp_path, "f.tif")
+    rows = 'path,label,series,t,z,channels,level\nf.tif,a,2,1,best-focus,"DAPI, Alexa 488",3\nf.tif,b,,,,0 2,\n'
+    first, second = open_dataset(write_table(tmp_path / "t.csv", rows)).records
+    assert first.plan == ReadPlan(series=2, t=1, z="best-focus", channels=("DAPI", "Alexa 488"), level=3)
+    assert first.image_id == "f.tif#series=2#t=1#z=best-focus#channels=DAPI+Alexa 488#level=3"
+    assert second.plan == ReadPlan(channels=(0, 2))
+    assert [first.plan.cell(name) for name in PLAN_COLUMNS] == ["2", "1", "best-focus", "DAPI,Alexa 488", "3", ""]
+    assert second.plan.cell("channels") == "0 2"
 
 
 def test_width_and_height_alone_are_no_box(tmp_path):
@@ -325,7 +336,7 @@ def test_a_path_may_be_absolute_or_written_on_windows(tmp_path):
     assert note_of(dataset.notes, "repeated-rows").parameters == {"n_rows": 1}
 
 
-def test_a_path_column_wins_over_one_called_image(shared_data):
+def test_a_path_column_wins_over_one_named_image(shared_data):
     dataset = open_dataset(shared_data("pap_herlev") / "images.csv", group="image")
     assert len(dataset.records) == 917
     assert len({r.group for r in dataset.records}) == 538
@@ -400,8 +411,9 @@ def test_a_missing_column_names_the_nearest_one(tmp_path, content, meaning, colu
             "path,label,split\n1.png,a,trian\n",
             fault_in_line(2, "unknown-split-value", value="trian", hint=f" {text('did-you-mean', name='train')}"),
         ),
-        ("path,label,plane\n1.png,a,top\n", fault_in_line(2, "not-a-plane", value="top")),
-        ("path,label,channel\n1.png,a,1 x\n", fault_in_line(2, "not-a-channel", value="x")),
+        ("path,label,z\n1.png,a,top\n", fault_in_line(2, "not-a-z-plane", value="top")),
+        ("path,label,channels\n1.png,a,;\n", fault_in_line(2, "not-channels", value=";")),
+        ("path,label,series\n1.png,a,-1\n", fault_in_line(2, "not-a-count", column="series", value="-1")),
         ("path,label,x,y,width,height\n1.png,a,1,,3,4\n", fault_in_line(2, "cell-not-a-number", column="y", value="")),
         (
             "path,label,x,y,width,height\n1.png,a,1,2,0,4\n",
@@ -442,7 +454,7 @@ def test_one_file_with_two_labels_keeps_both_rows_apart(tmp_path):
     assert [(r.image_id, r.label) for r in dataset.records] == [("1.png", "a"), ("1.png (2)", "b"), ("2.png", "b")]
 
 
-def test_repeated_names_are_told_apart_by_their_images_whatever_the_order_of_rows(tmp_path):
+def test_repeated_names_are_distinguished_by_their_images_whatever_the_order_of_rows(tmp_path):
     make_folder(tmp_path, "a.tif", "b.tif", "c.tif")
     header = "path,label,group,image_id,x,y,width,height\n"
     rows = [
@@ -455,7 +467,7 @@ def test_repeated_names_are_told_apart_by_their_images_whatever_the_order_of_row
     image_of = []
     for order in (rows, rows[::-1]):
         records = open_dataset(write_table(tmp_path / "t.csv", header + "".join(order))).records
-        image_of.append({record.image_id: (record.path.name, record.plan.box) for record in records})
+        image_of.append({record.image_id: (record.path.name, record.plan.region) for record in records})
         named = [record.named_group for record in records if record.label == "round" and record.path.name == "a.tif"]
         assert named == [None, None], "an image without a group is alone"
     assert image_of[0] == image_of[1]
@@ -628,14 +640,14 @@ def test_a_missing_image_keeps_its_row_among_others_but_is_an_error_alone(tmp_pa
 def test_another_plan_leaves_what_a_row_states_and_boxes_as_they_are(tmp_path):
     save_image(tmp_path / "a.png")
     (tmp_path / "t.csv").write_text(
-        "path,label,plane,x,y,width,height\na.png,one,2,,,,\na.png,two,,0,0,4,4\n", encoding="utf-8"
+        "path,label,z,x,y,width,height\na.png,one,2,,,,\na.png,two,,0,0,4,4\n", encoding="utf-8"
     )
-    dataset = open_dataset(tmp_path / "t.csv").read_with(ReadPlan(plane="max", channels=(1,)))
+    dataset = open_dataset(tmp_path / "t.csv").read_with(ReadPlan(z="max", channels=(1,)))
     assert [record.plan for record in dataset.records] == [
-        ReadPlan(plane=2, channels=(1,)),
-        ReadPlan(plane="max", channels=(1,), box=(0, 0, 4, 4)),
+        ReadPlan(z=2, channels=(1,)),
+        ReadPlan(z="max", channels=(1,), region=(0, 0, 4, 4)),
     ]
-    assert dataset.opening.plan == ReadPlan(plane="max", channels=(1,))
+    assert dataset.opening.plan == ReadPlan(z="max", channels=(1,))
 
 
 def test_regrouping_keeps_images_out_that_were_taken_out(tmp_path):
@@ -672,7 +684,7 @@ def test_boxes_are_given_as_corner_or_center_in_pixels_or_shares(
 ) -> None:
     Image.new("L", (40, 20)).save(tmp_path / "field.png")
     table = write_table(tmp_path / "t.csv", f"path,label,{columns}\nfield.png,a,{row}\n")
-    assert open_dataset(table).records[0].plan.box == box
+    assert open_dataset(table).records[0].plan.region == box
 
 
 def test_boxes_without_size_or_number_are_refused_with_their_line(tmp_path: Path) -> None:

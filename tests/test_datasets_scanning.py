@@ -119,7 +119,7 @@ def test_other_pixels_of_the_same_file_are_other_facts(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["not writable", "other columns"])
-def test_without_a_working_memory_the_scan_goes_on_and_says_so(folder, tmp_path, monkeypatch, damage):
+def test_without_a_working_memory_the_scan_continues_and_says_so(folder, tmp_path, monkeypatch, damage):
     cache = tmp_path / "unusable"
     if damage == "not writable":
         cache.write_text("a file where the folder should be")
@@ -134,7 +134,7 @@ def test_without_a_working_memory_the_scan_goes_on_and_says_so(folder, tmp_path,
     assert (note.code, note.remedies) == ("cache-not-usable", (CleanCache(),))
 
 
-def test_a_damaged_memory_is_made_anew(folder, tmp_path):
+def test_a_damaged_memory_is_rebuilt(folder, tmp_path):
     first, _ = scan_loudly(folder)
     (tmp_path / "cache" / "facts" / "images" / "records.sqlite").write_bytes(b"this is no database" * 100)
     second, events = scan_loudly(folder)
@@ -143,7 +143,7 @@ def test_a_damaged_memory_is_made_anew(folder, tmp_path):
     assert not n_read(scan_loudly(folder)[1])
 
 
-def test_facts_of_another_version_are_read_anew(folder, tmp_path):
+def test_facts_of_another_version_are_read_again(folder, tmp_path):
     first, _ = scan_loudly(folder)
     with sqlite3.connect(tmp_path / "cache" / "facts" / "images" / "records.sqlite") as connection:
         connection.execute("UPDATE records SET value = CAST('{\"unknown\": 1}' AS BLOB)")
@@ -154,9 +154,10 @@ def test_facts_of_another_version_are_read_anew(folder, tmp_path):
 
 def test_an_interrupted_scan_keeps_what_it_reached(folder):
     def stop(event: Event) -> None:
-        raise Stopped("reading-stopped")
+        if isinstance(event, Progressed) and event.done == event.total:  # a slow computer also says something before
+            raise Stopped("reading-stopped")
 
-    with pytest.raises(Stopped):  # the last event comes when all 40 are read
+    with pytest.raises(Stopped):
         scan_images(open_dataset(folder), emit=stop)
     _, events = scan_loudly(folder)
     assert not n_read(events)
@@ -312,12 +313,12 @@ def test_pixels_preprocessed_in_another_way_are_never_mistaken(tmp_path, change)
     tifffile.imwrite(tmp_path / "x" / "a" / "1.tif", pixels, photometric="rgb")
     dataset = open_dataset(tmp_path / "x")
     scan = scan_images(dataset)
-    one = Preprocessing(image_size=16, depth="uint16")
-    other = one.model_copy(update=change)
-    for preprocessing in (one, other, one):
+    wide = Preprocessing(image_size=16, depth="uint16")
+    other = wide.model_copy(update=change)
+    for preprocessing in (wide, other, wide):
         with PixelCache(dataset, scan, [0], preprocessing) as cache:
             assert np.array_equal(cache([0]), as_decoded(dataset, preprocessing))
-    assert not np.array_equal(as_decoded(dataset, one), as_decoded(dataset, other)), "the choice makes a difference"
+    assert not np.array_equal(as_decoded(dataset, wide), as_decoded(dataset, other)), "the choice makes a difference"
 
 
 def test_pages_channels_and_boxes_of_one_file_are_never_mistaken(tmp_path):
@@ -327,7 +328,7 @@ def test_pages_channels_and_boxes_of_one_file_are_never_mistaken(tmp_path):
     tifffile.imwrite(tmp_path / "f.tif", pages, imagej=True, metadata={"axes": "ZCYX"})
     rows = ["0,0,0,0,9,9", "1,0,0,0,9,9", "max,0,0,0,9,9", "0,1,0,0,9,9", "0,0,5,5,9,9", "0,0,0,0,9,8"]
     table = tmp_path / "t.csv"
-    table.write_text("path,label,plane,channel,x,y,width,height\n" + "".join(f"f.tif,a,{row}\n" for row in rows))
+    table.write_text("path,label,z,channels,x,y,width,height\n" + "".join(f"f.tif,a,{row}\n" for row in rows))
     dataset = open_dataset(table)
     preprocessing = Preprocessing(image_size=8, channels=1)
     expected = as_decoded(dataset, preprocessing)

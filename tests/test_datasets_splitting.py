@@ -42,7 +42,7 @@ def make(
     labels: str | list[str | None],
     groups: list[str] | None = None,
     pixels: list[str | None] | None = None,
-    given: list[str | None] | None = None,
+    predefined: list[str | None] | None = None,
 ) -> tuple[Dataset, Scan]:
     """A dataset of one image per label; equal `pixels` are equal images, None is unreadable."""
     records = tuple(
@@ -52,13 +52,13 @@ def make(
             label,
             groups[i] if groups else None,
             "",
-            given[i] if given else None,  # type: ignore[arg-type]
+            predefined[i] if predefined else None,  # type: ignore[arg-type]
             ReadPlan(),
         )
         for i, label in enumerate(labels)
     )
-    found = pixels or [str(i) for i in range(len(labels))]
-    scan = Scan(tuple(facts(p) if p is not None else Unreadable("cut off") for p in found))
+    hashes = pixels or [str(i) for i in range(len(labels))]
+    scan = Scan(tuple(facts(p) if p is not None else Unreadable("cut off") for p in hashes))
     return Dataset(Path("/data"), "table", records, ()), scan
 
 
@@ -71,7 +71,7 @@ def assert_undivided(keys, parts) -> None:
     for key, part in zip(keys, parts, strict=True):
         if part != "excluded":
             sides.setdefault(key, set()).add(part)
-    assert all(len(found) == 1 for found in sides.values())
+    assert all(len(side) == 1 for side in sides.values())
 
 
 units = st.integers(3, 60).flatmap(
@@ -134,8 +134,8 @@ def test_rare_classes_that_share_units_with_common_ones_still_reach_every_part()
 def test_seeds_give_different_splits_of_few_groups(n_groups):
     label = np.tile(np.arange(3), 10 * n_groups)
     unit = np.repeat(np.arange(n_groups), 30)
-    found = {split_units(label, unit, THIRDS, seed).tobytes() for seed in range(6)}
-    assert len(found) == 6
+    splits = {split_units(label, unit, THIRDS, seed).tobytes() for seed in range(6)}
+    assert len(splits) == 6
 
 
 def test_a_part_of_share_zero_stays_empty():
@@ -177,10 +177,10 @@ def test_real_groups_are_split_evenly_and_differently_for_every_seed(shared_data
     records = open_dataset(shared_data(name) / "images.csv", group=group).records
     label = np.unique([r.label for r in records], return_inverse=True)[1]
     unit = np.unique([r.group for r in records], return_inverse=True)[1]
-    found = set()
+    splits = set()
     for seed in range(5):
         part = split_units(label, unit, THIRDS, seed)
-        found.add(part.tobytes())
+        splits.add(part.tobytes())
         assert_undivided(unit.tolist(), part.tolist())
         shares = np.array(
             [np.bincount(part[label == k], minlength=3) / np.sum(label == k) for k in range(max(label) + 1)]
@@ -188,7 +188,7 @@ def test_real_groups_are_split_evenly_and_differently_for_every_seed(shared_data
         assert shares.min() > 0
         assert np.abs(shares - THIRDS).mean() < evenness
         assert np.abs(np.bincount(part) / len(part) - THIRDS).max() < 0.03
-    assert len(found) == 5
+    assert len(splits) == 5
 
 
 tangled = st.lists(
@@ -227,8 +227,8 @@ def test_the_order_of_rows_does_not_matter(random, seed):
     order = list(range(60))
     random.shuffle(order)
     shuffled = replace(dataset, records=tuple(dataset.records[i] for i in order))
-    again = split_60_20_20(shuffled, Scan(tuple(scan.facts[i] for i in order)), seed)
-    assert [split.parts[i] for i in order] == list(again.parts)
+    of_shuffled = split_60_20_20(shuffled, Scan(tuple(scan.facts[i] for i in order)), seed)
+    assert [split.parts[i] for i in order] == list(of_shuffled.parts)
 
 
 def test_equal_images_of_two_groups_tie_the_groups_together():
@@ -244,7 +244,7 @@ def test_equal_images_of_two_groups_tie_the_groups_together():
         assert parts[0] == parts[59] == parts[1] == parts[58] != "excluded"
 
 
-def test_unreadable_unlabeled_and_contradicting_images_are_left_out_with_the_reason():
+def test_unreadable_unlabeled_and_contradicting_images_are_excluded_with_the_reason():
     pixels: list[str | None] = [str(i) for i in range(30)]
     pixels[3] = None
     pixels[10], pixels[11] = "same", "same"
@@ -261,44 +261,44 @@ def test_unreadable_unlabeled_and_contradicting_images_are_left_out_with_the_rea
 
 
 def test_a_predefined_split_is_kept():
-    given = ["train"] * 6 + ["val"] * 3 + ["test"] * 3
-    dataset, scan = make("ab" * 6, given=given)
-    assert list(split_60_20_20(dataset, scan).parts) == given
+    predefined = ["train"] * 6 + ["val"] * 3 + ["test"] * 3
+    dataset, scan = make("ab" * 6, predefined=predefined)
+    assert list(split_60_20_20(dataset, scan).parts) == predefined
 
 
 def test_parts_that_a_predefined_split_lacks_are_taken_from_training():
-    given = ["train"] * 80 + ["test"] * 20
-    dataset, scan = make("ab" * 50, [str(i // 2) for i in range(100)], given=given)
+    predefined = ["train"] * 80 + ["test"] * 20
+    dataset, scan = make("ab" * 50, [str(i // 2) for i in range(100)], predefined=predefined)
     split = split_60_20_20(dataset, scan)
     assert Counter(split.parts) == {"train": 60, "val": 20, "test": 20}
     assert set(split.parts[80:]) == {"test"}
     taken = note_of(split.notes, "part-taken").parameters
     assert taken == {"missing": "val", "has_domains": False, "domains": "''"}
-    only_train = split_60_20_20(*make("ab" * 50, given=["train"] * 100))
+    only_train = split_60_20_20(*make("ab" * 50, predefined=["train"] * 100))
     assert Counter(only_train.parts) == {"train": 60, "val": 20, "test": 20}
 
 
 def test_rows_without_a_part_join_training_unless_tied_to_a_given_part():
-    given = ["train", "train", None, None, "val", "val", "test", "test"]
+    predefined = ["train", "train", None, None, "val", "val", "test", "test"]
     pixels: list[str | None] = [str(i) for i in range(8)]
     pixels[2] = pixels[6]
-    split = split_60_20_20(*make("abababab", pixels=pixels, given=given))
+    split = split_60_20_20(*make("abababab", pixels=pixels, predefined=predefined))
     assert list(split.parts) == ["train", "train", "test", "train", "val", "val", "test", "test"]
 
 
 @pytest.mark.parametrize("kind", ["group", "pixels"])
 def test_a_predefined_split_that_leaks_is_refused_with_both_places(kind):
-    given = ["train"] * 6 + ["val"] * 3 + ["test"] * 3
+    predefined = ["train"] * 6 + ["val"] * 3 + ["test"] * 3
     groups, pixels = [str(i) for i in range(12)], [str(i) for i in range(12)]
     (groups if kind == "group" else pixels)[11] = "1"
-    dataset, scan = make("ab" * 6, groups, pixels, given)
+    dataset, scan = make("ab" * 6, groups, pixels, predefined)
     first, second = {"first": "train", "first_image": "00001.png"}, {"second": "test", "second_image": "00011.png"}
     example = text("leaking-images", relation=kind, group="1", **first, **second)
     with refusing(LeakageFound, "leaking-split", n_leaks=1, examples=example, has_more=False) as caught:
         split_60_20_20(dataset, scan)
     assert caught.value.remedies == (AllowLeakage(),)
     split = split_60_20_20(dataset, scan, allow_leakage=True)
-    assert list(split.parts) == given
+    assert list(split.parts) == predefined
     assert note_of(split.notes, "leakage").parameters == {"n_leaks": 1}
 
 
@@ -313,8 +313,8 @@ def test_a_refused_split_names_the_column_of_groups_that_nobody_chose(tmp_path, 
     with pytest.raises(LeakageFound) as caught:
         split_60_20_20(dataset, scan_images(dataset))
     assert caught.value.parameters["notes"] == [note]
-    (told,) = (each.text for each in dataset.notes if each.code == note)
-    assert told in caught.value.do
+    (note_text,) = (each.text for each in dataset.notes if each.code == note)
+    assert note_text in caught.value.do
 
 
 def test_small_classes_are_explained_and_go_to_training_first():
@@ -342,9 +342,9 @@ def test_a_class_of_three_real_images_is_in_every_part(shared_data):
     }
 
 
-def test_classes_that_training_lacks_are_left_out_visibly():
-    given = ["train"] * 4 + ["val"] * 2 + ["test"] * 3
-    dataset, scan = make("ababababc", given=given)
+def test_classes_that_training_lacks_are_excluded_visibly():
+    predefined = ["train"] * 4 + ["val"] * 2 + ["test"] * 3
+    dataset, scan = make("ababababc", predefined=predefined)
     split = split_60_20_20(dataset, scan)
     assert split.parts[8] == "excluded"
     assert split.reasons[8] == "no training image of the class c"
@@ -368,10 +368,10 @@ def test_shares_that_leave_nothing_to_train_on_are_refused():
 
 
 def test_what_cannot_be_trained_is_refused_in_one_sentence():
-    one = make("a" * 10)
+    data = make("a" * 10)
     with refusing(BadDataset, "too-few-classes", n_usable=1, label="a", is_of_several=False):
-        check_trainable(*one, split_60_20_20(*one))
-    alone = make("ab" * 5, given=["test"] * 10)
+        check_trainable(*data, split_60_20_20(*data))
+    alone = make("ab" * 5, predefined=["test"] * 10)
     with refusing(BadDataset, "too-few-classes", n_usable=0, n_classes=2, is_of_several=True):
         check_trainable(*alone, split_60_20_20(*alone))
     dataset, scan = make("ab" * 10)
@@ -398,10 +398,10 @@ def test_groups_that_leave_no_class_to_test_are_refused_by_their_names(group_of,
     assert refused.value.remedies == (GroupBy(),)
     check_groups(make(labels)[0])
     check_groups(make(labels, [*"pq" * 15])[0])
-    check_groups(make(labels, [group_of[label] for label in labels], given=["train"] * 30)[0])
+    check_groups(make(labels, [group_of[label] for label in labels], predefined=["train"] * 30)[0])
 
 
-def test_a_class_without_training_images_is_refused_and_can_be_left_out():
+def test_a_class_without_training_images_is_refused_and_can_be_excluded():
     dataset, scan = make("ab" * 10 + "c" * 3, pixels=[*map(str, range(20)), None, None, None])
     split = split_60_20_20(dataset, scan)
     with refusing(BadDataset, "class-without-training-images", n_classes=1, classes=["c"]) as refused:
@@ -416,7 +416,7 @@ def test_seeds_part_real_groups_differently_after_a_scan(shared_data):
     dataset = open_dataset(shared_data("nuclei_mitocheck") / "images.csv", group="movie")
     scan = scan_images(dataset)
     splits = [split_60_20_20(dataset, scan, seed) for seed in range(3)]
-    assert all(one.parts != other.parts for one, other in combinations(splits, 2))
+    assert all(first.parts != other.parts for first, other in combinations(splits, 2))
     assert splits[1].parts == split_60_20_20(dataset, scan, 1).parts
     for split in splits:
         assert_undivided([r.group for r in dataset.records], split.parts)
@@ -424,11 +424,11 @@ def test_seeds_part_real_groups_differently_after_a_scan(shared_data):
 
 
 def test_a_group_is_not_divided_by_a_predefined_split_through_an_image_without_a_part():
-    given = ["train", None, "test", *["train"] * 6, *["val"] * 2, *["test"] * 3]
+    predefined = ["train", None, "test", *["train"] * 6, *["val"] * 2, *["test"] * 3]
     groups = ["g1", "g1", "g2", *[f"h{i}" for i in range(11)]]
     pixels: list[str | None] = [str(i) for i in range(14)]
     pixels[1] = pixels[2]
-    dataset, scan = make("aaa" + "ab" * 5 + "b", groups, pixels, given)
+    dataset, scan = make("aaa" + "ab" * 5 + "b", groups, pixels, predefined)
     first, second = {"first": "train", "first_image": "00000.png"}, {"second": "test", "second_image": "00002.png"}
     example = text("leaking-images", relation="chain", group="00000.png", **first, **second)
     with refusing(LeakageFound, "leaking-split", leaks=text("leak-of-chains", n=1), examples=example):
@@ -506,8 +506,10 @@ def test_a_set_of_two_groups_cannot_be_in_every_part_and_a_note_says_so():
 
 
 def test_a_set_without_a_split_of_its_own_is_divided_beside_one_that_has_one():
-    given = ["train"] * 20 + ["test"] * 10 + [None] * 30
-    dataset, scan = make("ab" * 30, given=given, pixels=[*map(str, range(59)), "29"])  # the last one: a copy of a test
+    predefined = ["train"] * 20 + ["test"] * 10 + [None] * 30
+    dataset, scan = make(
+        "ab" * 30, predefined=predefined, pixels=[*map(str, range(59)), "29"]
+    )  # the last one: a copy of a test
     names = ["published"] * 30 + ["ours"] * 30
     dataset = replace(
         dataset, records=tuple(replace(r, domain=name) for r, name in zip(dataset.records, names, strict=True))
@@ -520,7 +522,7 @@ def test_a_set_without_a_split_of_its_own_is_divided_beside_one_that_has_one():
 
 
 def test_a_group_that_two_sets_share_is_not_divided_where_one_has_a_split():
-    dataset, scan = make("ab" * 30, groups=[f"p{i % 10}" for i in range(60)], given=["train"] * 30 + [None] * 30)
+    dataset, scan = make("ab" * 30, groups=[f"p{i % 10}" for i in range(60)], predefined=["train"] * 30 + [None] * 30)
     of_sets = tuple(
         replace(r, domain="published" if i < 30 else "ours", group=r.group if i < 50 else f"q{i % 5}")
         for i, r in enumerate(dataset.records)
@@ -532,19 +534,19 @@ def test_a_group_that_two_sets_share_is_not_divided_where_one_has_a_split():
 
 
 def test_a_new_domain_joins_training_where_the_split_of_an_earlier_run_is_kept():
-    given = [*(["train"] * 6), "val", "val", "test", "test", *([None] * 10)]
-    data, scan = make("ab" * 10, groups=[f"g{i}" for i in range(19)] + ["g9"], given=given)
+    predefined = [*(["train"] * 6), "val", "val", "test", "test", *([None] * 10)]
+    data, scan = make("ab" * 10, groups=[f"g{i}" for i in range(19)] + ["g9"], predefined=predefined)
     domains = ["old"] * 10 + ["new"] * 10
     records = tuple(replace(r, domain=d) for r, d in zip(data.records, domains, strict=True))
     split = split_images(replace(data, records=records), scan, val=0.2, test=0.2, seed=0, keeps_split=True)
-    assert list(split.parts[:10]) == given[:10]
+    assert list(split.parts[:10]) == predefined[:10]
     assert list(split.parts[10:]) == ["train"] * 9 + ["test"]  # the last one is of the group of a test image
 
 
 def test_a_domain_that_only_trained_in_an_earlier_run_gives_no_test_images_where_its_split_is_kept():
-    given = [*(["train"] * 6), "val", "val", "test", "test", *(["train"] * 8), None, None]
-    data, scan = make("ab" * 10, groups=[f"g{i}" for i in range(20)], given=given)
+    predefined = [*(["train"] * 6), "val", "val", "test", "test", *(["train"] * 8), None, None]
+    data, scan = make("ab" * 10, groups=[f"g{i}" for i in range(20)], predefined=predefined)
     domains = ["old"] * 10 + ["added"] * 10
     records = tuple(replace(r, domain=d) for r, d in zip(data.records, domains, strict=True))
     split = split_images(replace(data, records=records), scan, val=0.2, test=0.2, seed=0, keeps_split=True)
-    assert list(split.parts) == [*given[:-2], "train", "train"]
+    assert list(split.parts) == [*predefined[:-2], "train", "train"]

@@ -8,7 +8,7 @@ import pytest
 from drawing import save_cells
 from PIL import Image
 from refusing import refusing
-from small_workspace import new_workspace, open_images, until
+from small_workspace import new_workspace, open_images
 
 import coverslip as cs
 from coverslip.cli import main
@@ -24,7 +24,10 @@ from coverslip.evaluation.distances import (
 )
 from coverslip.messages import text
 from coverslip.runs import Run
-from coverslip.workspace.leakage_audit import DistanceMeasurements
+from coverslip.workspace.jobs.listing import list_jobs
+from coverslip.workspace.leakage_audit import distances_state, start_distances
+from coverslip.workspace.store.rows import Paging
+from coverslip.workspace.store.workspace import open_workspace
 
 
 def kernel(x: np.ndarray, y: np.ndarray, sigma: float) -> np.ndarray:
@@ -72,7 +75,7 @@ def test_a_resample_by_counts_is_a_resample_by_copies() -> None:
     assert _unbiased(*forms, weights, len(x), excludes_repeated=True)[0] == pytest.approx(expected, abs=1e-6)
 
 
-def test_dealing_out_anew_is_the_distance_of_what_was_dealt() -> None:
+def test_the_distance_after_a_permutation_is_that_of_the_permuted_images() -> None:
     rows = np.concatenate(two_sets())
     is_x = (np.random.default_rng(2).permutation(len(rows)) < 8)[:, None]
     weights = np.hstack([np.ones_like(is_x), is_x]).astype(np.float32)
@@ -81,7 +84,7 @@ def test_dealing_out_anew_is_the_distance_of_what_was_dealt() -> None:
     assert value == pytest.approx(brute_force(rows[is_x[:, 0]], rows[~is_x[:, 0]], 1.7), abs=1e-6)
 
 
-def test_sets_that_differ_are_told_and_equal_ones_are_not() -> None:
+def test_datasets_that_differ_are_detected_and_equal_ones_are_not() -> None:
     rng = np.random.default_rng(0)
     x, same, other = (rng.normal(size=(80, 5)).astype(np.float32) + shift for shift in (0, 0, 0.8))
     sigma = median_distance(np.concatenate([x, same, other]))
@@ -129,8 +132,8 @@ def test_a_dataset_is_nearer_to_its_other_half_than_to_noise(
         table.parent.mkdir()
         table.write_text("\n".join(["path,label,slide", *rows]), encoding="utf-8")
     noise = save_cells(tmp_path / "noise", ("all",), n=12) / "all"
-    given = ["distance", *map(str, tables), str(noise), "--run", str(trained.folder), "--group", "slide", "--json"]
-    assert main(given) == 0
+    arguments = ["distance", *map(str, tables), str(noise), "--run", str(trained.folder), "--group", "slide", "--json"]
+    assert main(arguments) == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["nearest"] == "second"
     near, far = answer["pairs"][:2]
@@ -168,19 +171,23 @@ def test_distances_in_the_app_have_its_names_and_are_kept_until_images_change(tm
         open_images(workspace, save_cells(tmp_path / name, ("all",), n=12) / "all", name=name, is_labeled=False)
         for name in ("here", "there")
     )
-    measuring = DistanceMeasurements(workspace)
     for others, status in (([], CoverslipError), ([here], CoverslipError), (["nothing"], NotFound)):
         with pytest.raises(status):
-            measuring.state_of(here, others)
-    assert measuring.state_of(here, [there]).state == "not-requested"
-    measuring.start(here, [there])
-    known = until(lambda: (now := measuring.state_of(here, [there])).state in ("ready", "not-requested") and now, 240)
-    assert known.error is None
-    (pair,) = known.distances.pairs
+            distances_state(workspace, here, others)
+    assert distances_state(workspace, here, [there]).state == "not-requested"
+    start_distances(workspace, here, [there])
+    workspace.works.wait_all()
+    state = distances_state(workspace, here, [there])
+    assert state.error is None
+    (pair,) = state.distances.pairs
     assert (pair.a, pair.b) == ("here", "there")
     assert pair.mmd2.low < 0.1  # drawn alike
-    assert text("distance-is-little-evidence") in known.distances.advice
-    assert DistanceMeasurements(workspace).state_of(here, [there]) == known
+    assert text("distance-is-little-evidence") in state.distances.advice
+    assert [(job.kind, job.name, job.state) for job in list_jobs(workspace, Paging(), kinds=["distances"]).items] == [
+        ("distances", "here · there", "done")
+    ]
+    restarted = open_workspace(workspace.folder, workspace.roots)
+    assert distances_state(restarted, here, [there]).distances == state.distances
 
 
 def test_one_dataset_alone_has_no_distance(cells: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -189,7 +196,7 @@ def test_one_dataset_alone_has_no_distance(cells: Path, capsys: pytest.CaptureFi
     assert main(["distance", "here", "there", "--run", "first", "--model", "resnet50"]) == 2
 
 
-def test_images_that_are_in_both_datasets_are_told(trained: Run, cells: Path) -> None:
+def test_images_that_are_in_both_datasets_are_reported(trained: Run, cells: Path) -> None:
     n = len(list((cells / "small").glob("*.png")))
     both = cs.distance([cells / "small", cells], run=trained.folder, n_resamples=10)
     assert both.advice.startswith(text("images-in-both-datasets", n_images=n, first="small", second=cells.name))
@@ -197,6 +204,6 @@ def test_images_that_are_in_both_datasets_are_told(trained: Run, cells: Path) ->
     assert apart.advice == text("distance-is-little-evidence")
 
 
-def test_a_group_that_no_dataset_has_is_an_error_and_not_left_out(cells: Path) -> None:
+def test_a_group_that_no_dataset_has_is_an_error_and_not_ignored(cells: Path) -> None:
     with refusing(cs.CoverslipError, "folder-has-no-columns", group="slied"):
         cs.distance([cells, cells], group="slied")

@@ -44,12 +44,12 @@ class Block:
 
 def blocks(*languages: str) -> list[Block]:
     """The fenced blocks of all pages in one of these languages."""
-    found = []
+    blocks_of_page = []
     for path in PAGES:
         text = path.read_text(encoding="utf-8")
         for match in re.finditer(r"^```(\w+)\n(.*?)^```$", text, re.M | re.S):
-            found.append(Block(path, match[1], text[: match.start()].count("\n") + 1, match[2]))
-    return [block for block in found if block.language in languages]
+            blocks_of_page.append(Block(path, match[1], text[: match.start()].count("\n") + 1, match[2]))
+    return [block for block in blocks_of_page if block.language in languages]
 
 
 def commands_in(block: Block) -> list[list[str]]:
@@ -89,7 +89,7 @@ def reference() -> ModuleType:
 
 
 @pytest.fixture(scope="module")
-def commands() -> dict[str, Any]:  # Any: Typer's commands, whose types its annotations do not tell
+def commands() -> dict[str, Any]:  # Any: Typer's commands have no types
     import typer
 
     from coverslip.cli import app
@@ -156,8 +156,8 @@ def test_every_public_name_is_documented() -> None:
 def test_every_event_is_documented() -> None:
     from coverslip import events
 
-    known = {kind.__name__ for kind in events.Event.__subclasses__() if kind.__module__ == events.__name__}
-    assert known - in_code(page("python.md")) == set()
+    names = {kind.__name__ for kind in events.Event.__subclasses__() if kind.__module__ == events.__name__}
+    assert names - in_code(page("python.md")) == set()
 
 
 def test_every_image_suffix_is_documented() -> None:
@@ -285,7 +285,7 @@ def test_the_pages_of_papers_have_one_form() -> None:
     headings = {
         path.name: re.findall(r"^## (.+)$", path.read_text(encoding="utf-8"), re.M)
         for path in PAGES
-        if path.parent.name == "papers"
+        if path.parent.name == "papers" and path.name != "README.md"
     }
     assert len(headings) >= 5
     assert {name for name, titles in headings.items() if titles != headings["aimic.md"]} == set()

@@ -1,6 +1,7 @@
 """Engines give PyTorch's numbers, whatever they are run with; features are computed once."""
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from torch import nn
 
 from coverslip.engines import as_input, embed, fastest_engine, fingerprint, run_tta
 from coverslip.engines.running import (
-    _as_onnx,
+    as_onnx,
     difference,
     images_at_once,
     onnxruntime_engine,
@@ -18,6 +19,7 @@ from coverslip.engines.running import (
     pytorch_on_processor,
 )
 from coverslip.events import Event, Noted
+from coverslip.models import model_info
 from coverslip.models.networks import FeatureNetwork, Network, create_network
 
 
@@ -31,6 +33,11 @@ def pixels() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (11, 64, 64, 3), dtype=np.uint8)
 
 
+@pytest.fixture(scope="module")
+def features(network: Network) -> FeatureNetwork:
+    return FeatureNetwork(network).eval()
+
+
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("COVERSLIP_CACHE", str(tmp_path))
@@ -39,15 +46,25 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("build", [openvino_engine, onnxruntime_engine])
-def test_every_engine_agrees_with_pytorch(network: Network, pixels: np.ndarray, build: object) -> None:
-    x = as_input(pixels)
-    run = build(_as_onnx(network, x))  # type: ignore[operator]
-    assert difference(run(x), pytorch_on_processor(network)(x)) < 1e-4
+@pytest.mark.parametrize("depth", ["uint8", pytest.param("uint16", marks=pytest.mark.exhaustive)])
+def test_every_engine_agrees_with_pytorch(
+    network: Network, pixels: np.ndarray, build: object, depth: Literal["uint8", "uint16"]
+) -> None:
+    pixels = pixels.astype(depth) * (np.iinfo(depth).max // 255)
+    features = FeatureNetwork(network, depth, 4).eval()
+    run = build(as_onnx(features, pixels))  # type: ignore[operator]
+    assert difference(run(pixels), pytorch_on_processor(features)(pixels)) < 1e-4
+    with torch.no_grad():
+        x = torch.from_numpy(pixels.astype(np.float32) / np.iinfo(depth).max).permute(0, 3, 1, 2)
+        copies = [network.features(each) for each in (x, x.flip(2, 3), x.flip(3), x.flip(2))]
+    assert difference(run(pixels), torch.stack(copies).mean(dim=0).numpy()) < 1e-4
 
 
 @pytest.mark.slow
-def test_the_engine_in_use_is_not_pytorch_and_says_how_far_it_is_from_it(network: Network, pixels: np.ndarray) -> None:
-    engine = fastest_engine(network, as_input(pixels[:2]))
+def test_the_engine_in_use_is_not_pytorch_and_says_how_far_it_is_from_it(
+    features: FeatureNetwork, pixels: np.ndarray
+) -> None:
+    engine = fastest_engine(features, pixels[:2])
     assert engine.name in ("openvino", "onnxruntime")
     assert engine.largest_difference < 1e-4
 
@@ -57,25 +74,27 @@ def test_the_engine_in_use_is_not_pytorch_and_says_how_far_it_is_from_it(network
 def test_a_network_of_equal_weights_has_its_engine_at_once_and_any_other_has_its_own(
     network: Network, pixels: np.ndarray
 ) -> None:
-    x = as_input(pixels[:2])
-    engine, before = fastest_engine(network, x), fastest_engine(network, x).run(x)
-    again = create_network("efficientnet_lite0", n_classes=3).eval()
-    again.load_state_dict(network.state_dict())
-    others = as_input(pixels[2:6])
-    assert fastest_engine(again, others).run is engine.run
-    # How far it is from PyTorch is told of the images at hand, not of those that it was made with.
-    far = difference(engine.run(others), pytorch_on_processor(network)(others))
-    assert fastest_engine(again, others).largest_difference == far != engine.largest_difference
+    x, features = pixels[:2], FeatureNetwork(network)
+    engine, before = fastest_engine(features, x), fastest_engine(features, x).run(x)
+    second_network = create_network("efficientnet_lite0", n_classes=3).eval()
+    second_network.load_state_dict(network.state_dict())
+    others = pixels[2:6]
+    assert fastest_engine(FeatureNetwork(second_network), others).run is engine.run
+    # The difference from PyTorch is measured on the given images, not on those that the engine was prepared with.
+    far = difference(engine.run(others), pytorch_on_processor(features)(others))
+    assert fastest_engine(FeatureNetwork(second_network), others).largest_difference == far != engine.largest_difference
     with torch.no_grad():
-        again.head.bias.add_(1.0)
-    np.testing.assert_allclose(fastest_engine(again, x).run(x), before + 1, atol=1e-4)
-    larger = as_input(np.repeat(np.repeat(pixels[:2], 2, axis=1), 2, axis=2))
-    assert fastest_engine(network, larger).run is not engine.run
+        second_network.mean.add_(0.1)
+    assert difference(fastest_engine(FeatureNetwork(second_network), x).run(x), before) > 0.01
+    larger = np.repeat(np.repeat(x, 2, axis=1), 2, axis=2)
+    assert fastest_engine(features, larger).run is not engine.run
+    for changed in (FeatureNetwork(network, tta=2), FeatureNetwork(network, depth="uint16")):
+        assert fastest_engine(changed, x).run is not engine.run
 
 
 @pytest.mark.slow
-def test_a_result_does_not_depend_on_the_other_images(network: Network, pixels: np.ndarray) -> None:
-    engine = fastest_engine(network, as_input(pixels[:2]))
+def test_a_result_does_not_depend_on_the_other_images(features: FeatureNetwork, pixels: np.ndarray) -> None:
+    engine = fastest_engine(features, pixels[:2])
     together = run_tta(engine, pixels, 2)
     alone = np.concatenate([run_tta(engine, pixels[i : i + 1], 2) for i in range(len(pixels))])
     np.testing.assert_array_equal(together, alone)
@@ -83,32 +102,30 @@ def test_a_result_does_not_depend_on_the_other_images(network: Network, pixels: 
 
 @pytest.mark.slow
 def test_a_device_is_given_as_many_images_each_time_so_that_none_depends_on_the_others(
-    network: Network, pixels: np.ndarray
+    features: FeatureNetwork, pixels: np.ndarray
 ) -> None:
-    x = as_input(pixels)
-    run = pytorch_on_device(network, "cpu", 4)  # what a GPU does, done by the processor
-    together = run(x)
-    assert difference(together, pytorch_on_processor(network)(x)) < 1e-4
-    for i in range(len(x)):
-        np.testing.assert_array_equal(run(x[i : i + 1]), together[i : i + 1])
+    run = pytorch_on_device(features, "cpu", 4)  # what a GPU does, done by the processor
+    together = run(pixels)
+    assert difference(together, pytorch_on_processor(features)(pixels)) < 1e-4
+    for i in range(len(pixels)):
+        np.testing.assert_array_equal(run(pixels[i : i + 1]), together[i : i + 1])
 
 
 @pytest.mark.slow
 def test_a_device_that_cannot_run_the_network_leaves_it_to_the_processor_and_says_so(
-    network: Network, pixels: np.ndarray
+    features: FeatureNetwork, pixels: np.ndarray
 ) -> None:
     events: list[Event] = []
-    x = as_input(pixels[:2])
-    engine = fastest_engine(network, x, device="meta", emit=events.append)  # a device that has no memory
+    x = pixels[:2]
+    engine = fastest_engine(features, x, device="meta", emit=events.append)  # a device that has no memory
     assert engine.device == "cpu"
     assert [event.level for event in events if isinstance(event, Noted)] == ["warning"]
-    np.testing.assert_array_equal(engine.run(x), fastest_engine(network, x).run(x))
+    np.testing.assert_array_equal(engine.run(x), fastest_engine(features, x).run(x))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
-def test_a_gpu_gives_the_processor_s_numbers(network: Network, pixels: np.ndarray) -> None:
-    x = as_input(pixels)
-    engine = fastest_engine(network, x, device="cuda")
+def test_a_gpu_gives_the_processor_s_numbers(features: FeatureNetwork, pixels: np.ndarray) -> None:
+    engine = fastest_engine(features, pixels, device="cuda")
     assert engine.device == "cuda"
     assert engine.largest_difference < 1e-4
 
@@ -144,72 +161,74 @@ def test_a_network_that_comes_out_different_is_run_by_pytorch(pixels: np.ndarray
     np.testing.assert_allclose(engine.run(as_input(pixels)), as_input(pixels).max(axis=(2, 3)))
 
 
-def test_views_are_the_mean_over_the_turned_images() -> None:
+@pytest.mark.parametrize("depth", ["uint8", "uint16"])
+def test_features_are_the_mean_over_the_turned_images(depth: Literal["uint8", "uint16"]) -> None:
     class Corner(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return x[:, :, 0, 1]
 
-    pixels = np.arange(16, dtype=np.uint8).reshape(1, 4, 4, 1)
-    engine = fastest_engine(Corner(), as_input(pixels))
-    picture = pixels[0, :, :, 0] / 255
+    network = Network(model_info("mobilenet_v2"), Corner(), 1, 2, torch.tensor([0.5]), torch.tensor([0.25]))
+    pixels = np.arange(16, dtype=depth).reshape(1, 4, 4, 1)
+    picture = (pixels[0, :, :, 0] / np.iinfo(depth).max - 0.5) / 0.25
     half = picture[::-1, ::-1]
     mirrored = [picture[:, ::-1], picture[::-1]]
     group = [np.rot90(side, k) for side in (picture, picture.T) for k in range(4)]
     for tta, copies in ((1, [picture]), (2, [picture, half]), (4, [picture, half, *mirrored]), (8, group)):
         expected = np.mean([copy[0, 1] for copy in copies])
-        np.testing.assert_allclose(run_tta(engine, pixels, tta), [[expected]], rtol=1e-5)
+        in_one = fastest_engine(FeatureNetwork(network, depth, tta), pixels).run(pixels)
+        one_by_one = run_tta(fastest_engine(FeatureNetwork(network, depth), pixels), pixels, tta)
+        np.testing.assert_allclose(in_one, [[expected]], rtol=1e-5)
+        np.testing.assert_allclose(one_by_one, [[expected]], rtol=1e-5)
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("cache")
 def test_features_are_computed_once_and_are_the_same_from_the_cache(network: Network, pixels: np.ndarray) -> None:
-    asked: list[int] = []
+    batches: list[int] = []
 
     def pixels_of(positions: object) -> np.ndarray:
-        asked.extend(positions)  # type: ignore[arg-type]
+        batches.extend(positions)  # type: ignore[arg-type]
         return pixels[list(positions)]  # type: ignore[call-overload]
 
-    features = FeatureNetwork(network)
     digests = [str(i) for i in range(len(pixels))]
     n_features = network.head.in_features
 
     def embedded(n: int) -> tuple[np.ndarray, str | None]:
-        choices = {"preprocessing": {"size": 64}, "tta": 2}
-        with embed(features, n_features, digests[:n], pixels_of, **choices) as (found, engine):  # type: ignore[arg-type]
-            assert found.shape == (n, n_features)
-            return found[:], engine and engine.name
+        choices = {"preprocessing": {"depth": "uint8"}, "tta": 2}
+        with embed(network, digests[:n], pixels_of, **choices) as (features, engine):  # type: ignore[arg-type]
+            assert features.shape == (n, n_features)
+            return features[:], engine and engine.name
 
     first, engine = embedded(6)
     assert engine is not None
-    asked.clear()
+    batches.clear()
     both, _ = embedded(len(pixels))
     np.testing.assert_array_equal(both[:6], first)
-    assert set(asked) == set(range(6, len(pixels)))
-    asked.clear()
-    again, from_cache = embedded(len(pixels))
-    np.testing.assert_array_equal(again, both)
+    assert set(batches) == set(range(6, len(pixels)))
+    batches.clear()
+    repeated, from_cache = embedded(len(pixels))
+    np.testing.assert_array_equal(repeated, both)
     assert from_cache is None
-    assert asked == []
+    assert batches == []
     with torch.no_grad():
         x = torch.from_numpy(as_input(pixels))
-        expected = (features(x) + features(x.flip(2, 3))) / 2
+        expected = (network.features(x) + network.features(x.flip(2, 3))) / 2
     np.testing.assert_allclose(both, expected.numpy(), rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.usefixtures("cache")
 def test_a_part_of_the_features_is_read_in_any_order_of_the_cache(network: Network, pixels: np.ndarray) -> None:
     def embedded(order: list[int]) -> np.ndarray:
-        choices = {"preprocessing": {"size": 64}, "tta": 1}
+        choices = {"preprocessing": {"depth": "uint8"}, "tta": 1}
         with embed(
-            FeatureNetwork(network),
-            network.head.in_features,
+            network,
             [str(i) for i in order],
             lambda positions: pixels[[order[i] for i in positions]],
             **choices,  # type: ignore[arg-type]
-        ) as (found, _):
-            rest = found.part(slice(2, None))
+        ) as (features, _):
+            rest = features.part(slice(2, None))
             assert rest.shape[0] == len(order) - 2
-            return np.concatenate([found[:2], rest[0:1], rest[1:]])
+            return np.concatenate([features[:2], rest[0:1], rest[1:]])
 
     in_turn = embedded(list(range(len(pixels))))
     order = [3, 4, 0, 2, 1, 1]
@@ -220,18 +239,17 @@ def test_a_part_of_the_features_is_read_in_any_order_of_the_cache(network: Netwo
 @pytest.mark.usefixtures("cache")
 def test_other_weights_views_or_preprocessing_are_other_features(network: Network, pixels: np.ndarray) -> None:
     def features(**changed: object) -> np.ndarray:
-        choices: dict[str, object] = {"preprocessing": {"size": 64}, "tta": 1, **changed}
+        choices: dict[str, object] = {"preprocessing": {"depth": "uint8"}, "tta": 1, **changed}
         source = choices.pop("source", pixels)
         net = choices.pop("net", network)
-        n_features = net.head.in_features  # type: ignore[attr-defined]  # parametrised
-        with embed(FeatureNetwork(net), n_features, ["a"], lambda p: source[list(p)], **choices) as (found, _):  # type: ignore[arg-type,index]  # parametrised
-            return found[:]
+        with embed(net, ["a"], lambda p: source[list(p)], **choices) as (computed, _):  # type: ignore[arg-type,index]  # parametrised
+            return computed[:]
 
     plain = features()
     brighter = np.minimum(pixels.astype(int) + 40, 255).astype(np.uint8)
     np.testing.assert_array_equal(features(source=brighter), plain)  # the digest is what counts
     assert not np.array_equal(features(tta=2), plain)
-    assert not np.array_equal(features(preprocessing={"size": 65}, source=brighter), plain)
+    assert not np.array_equal(features(preprocessing={"depth": "uint8", "size": 65}, source=brighter), plain)
     torch.manual_seed(1)
     other = create_network("efficientnet_lite0", n_classes=3, pretrained=False).eval()
     assert not np.array_equal(features(net=other), plain)
@@ -265,18 +283,18 @@ def test_large_images_are_taken_fewer_at_a_time() -> None:
 @pytest.mark.exhaustive
 @pytest.mark.slow
 def test_an_engine_that_is_kept_serves_other_processes_as_long_as_it_gives_pytorch_s_numbers(
-    cache: Path, network: Network, pixels: np.ndarray
+    cache: Path, features: FeatureNetwork, pixels: np.ndarray
 ) -> None:
     from coverslip.engines import engine_of, remember_engine, running
 
     running._engines.clear()
-    x = as_input(pixels[:2])
-    engine = fastest_engine(network, x)
+    x = pixels[:2]
+    engine = fastest_engine(features, x)
     remember_engine("a classifier", engine)
-    kept = engine_of("a classifier")
-    assert kept is not None
+    kept_engine = engine_of("a classifier")
+    assert kept_engine is not None
     assert engine_of("another") is None
-    np.testing.assert_array_equal(kept.run(x), engine.run(x))
+    np.testing.assert_array_equal(kept_engine.run(x), engine.run(x))
     check = running.ENGINES.folder / str(engine.cache_key) / "check.npz"
     with np.load(check) as content:
         changed = {**content, "expected": content["expected"] + 1}
@@ -286,5 +304,5 @@ def test_an_engine_that_is_kept_serves_other_processes_as_long_as_it_gives_pytor
     assert engine_of("a classifier") is None
     (check.parent / "network.onnx").unlink()
     running._engines.clear()
-    np.testing.assert_array_equal(fastest_engine(network, x).run(x), engine.run(x))
+    np.testing.assert_array_equal(fastest_engine(features, x).run(x), engine.run(x))
     assert engine_of("a classifier") is not None

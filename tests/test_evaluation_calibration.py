@@ -28,9 +28,9 @@ def network(n: int, n_classes: int, true_temperature: float, seed: int):
 @pytest.mark.parametrize("true_temperature", [0.3, 1.0, 4.0])
 def test_the_temperature_that_spoilt_the_logits_is_found(true_temperature):
     logits, label = network(4000, 5, true_temperature, 0)
-    found = fit_temperature(logits, label)
-    assert found == pytest.approx(true_temperature, rel=0.07)
-    before, after = (expected_calibration_error(apply_temperature(logits, t), label) for t in (1.0, found))
+    fitted = fit_temperature(logits, label)
+    assert fitted == pytest.approx(true_temperature, rel=0.07)
+    before, after = (expected_calibration_error(apply_temperature(logits, t), label) for t in (1.0, fitted))
     assert after < 0.02 or after < before
 
 
@@ -38,9 +38,9 @@ def test_the_temperature_that_spoilt_the_logits_is_found(true_temperature):
 @given(st.integers(1, 60), st.integers(2, 5), st.floats(0.1, 8), st.integers(0, 999))
 def test_no_temperature_of_a_fine_grid_is_better(n, n_classes, spoilt, seed):
     logits, label = network(n, n_classes, spoilt, seed)
-    found = fit_temperature(logits, label)
+    fitted = fit_temperature(logits, label)
     grid = min(temperature_loss(logits, label, t) for t in np.geomspace(0.01, 100, 801))
-    assert temperature_loss(logits, label, found) <= grid + 1e-7
+    assert temperature_loss(logits, label, fitted) <= grid + 1e-7
 
 
 @pytest.mark.slow
@@ -51,7 +51,7 @@ def test_with_many_images_it_is_the_maximum_of_the_plain_likelihood():
     assert fit_temperature(logits, label) == pytest.approx(grid[int(np.argmin(losses))], rel=0.01)
 
 
-def test_a_network_without_a_mistake_is_not_told_to_be_certain():
+def test_a_network_without_an_error_is_not_made_certain():
     label = np.arange(50) % 3
     probability = apply_temperature(np.eye(3)[label] * 5.0, fit_temperature(np.eye(3)[label] * 5.0, label))
     assert 0.95 < probability.max() < 0.999
@@ -71,9 +71,9 @@ def test_where_nothing_can_be_learnt_the_temperature_is_one(logits, label):
 
 @pytest.mark.parametrize("logits", [[[3.0, 0.0]], [[0.0, 3.0]], [[1e4, -1e4]]])
 def test_one_image_gives_a_finite_temperature(logits):
-    found = fit_temperature(np.array(logits), np.array([0]))
-    assert COLDEST <= found <= HOTTEST
-    assert np.isfinite(apply_temperature(np.array(logits), found)).all()
+    fitted = fit_temperature(np.array(logits), np.array([0]))
+    assert COLDEST <= fitted <= HOTTEST
+    assert np.isfinite(apply_temperature(np.array(logits), fitted)).all()
 
 
 def test_temperature_never_changes_a_prediction():
@@ -102,7 +102,7 @@ def test_reliability_bins_add_up_to_the_calibration_error():
 
 
 @given(st.integers(1, 80), st.integers(2, 4), st.floats(0.2, 4), st.integers(0, 999))
-def test_setting_images_aside_never_raises_the_error_nor_takes_more_than_one_in_five(n, n_classes, spoilt, seed):
+def test_marking_images_uncertain_never_raises_the_error_nor_takes_more_than_one_in_five(n, n_classes, spoilt, seed):
     logits, label = network(n, n_classes, spoilt, seed)
     probability = apply_temperature(logits, 1.0)
     threshold = uncertain_threshold(probability, label)

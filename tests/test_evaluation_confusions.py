@@ -7,7 +7,7 @@ from coverslip.evaluation import ConfusedPair, confused_classes, confused_pairs,
 MATRIX = np.array([[5, 0, 1, 4], [0, 9, 0, 1], [0, 2, 8, 0], [6, 0, 0, 2]])
 
 
-def test_the_most_frequent_mistakes_come_first_and_of_equals_those_that_take_more_of_their_class():
+def test_the_most_frequent_confusions_come_first_and_of_equals_those_that_take_more_of_their_class():
     assert confused_pairs(MATRIX, 3) == [
         ConfusedPair(true=3, predicted=0, n=6, share=6 / 8),
         ConfusedPair(true=0, predicted=3, n=4, share=4 / 10),

@@ -22,7 +22,7 @@ def predictions(n_groups: int, n_images: int, seed: int, *, spread: float = 1.0)
 
 
 def test_images_of_a_group_move_together():
-    """Ten copies of every image tell nothing new: with groups the interval is that of the originals."""
+    """Ten copies of every image add no information: with groups, the interval is that of the originals."""
     probability, label, _ = predictions(40, 1, 4, spread=4.0)
     copies = np.repeat(np.arange(40), 10)
     alone = metric_intervals(probability, label, None)["accuracy"]
@@ -40,23 +40,23 @@ def test_intervals_over_groups_hold_the_truth_about_as_often_as_they_say(n_group
     intervals = [
         metric_intervals(*predictions(n_groups, 30, seed), metrics=["accuracy"])["accuracy"] for seed in range(200)
     ]
-    coverage = np.mean([one.low <= truth <= one.high for one in intervals])
+    coverage = np.mean([interval.low <= truth <= interval.high for interval in intervals])
     assert coverage >= 0.9  # .95, less 3 standard errors
 
 
 def test_intervals_over_images_hold_the_truth_about_as_often_as_they_say():
     truth = score(*predictions(100_000, 1, 99, spread=0)[:2])["macro_f1"]
     drawn = [predictions(150, 1, seed, spread=0)[:2] for seed in range(200)]
-    intervals = [metric_intervals(*one, None, metrics=["macro_f1"])["macro_f1"] for one in drawn]
-    assert 0.89 <= np.mean([one.low <= truth <= one.high for one in intervals]) <= 0.99
+    intervals = [metric_intervals(*sample, None, metrics=["macro_f1"])["macro_f1"] for sample in drawn]
+    assert 0.89 <= np.mean([sample.low <= truth <= sample.high for sample in intervals]) <= 0.99
 
 
 def test_the_value_lies_inside_and_bounds_are_respected():
     for seed in range(30):
-        for name, one in metric_intervals(*predictions(6, 6, seed)).items():
-            if one.low is not None:
+        for name, interval in metric_intervals(*predictions(6, 6, seed)).items():
+            if interval.low is not None:
                 bottom, top = RANGES[METRICS[name].scale]
-                assert bottom <= one.low <= one.value <= one.high <= top, name
+                assert bottom <= interval.low <= interval.value <= interval.high <= top, name
 
 
 def test_few_groups_say_so_in_the_method_and_many_do_not():
@@ -95,7 +95,7 @@ def test_a_class_in_few_groups_has_no_interval_though_others_have():
 
 
 @pytest.mark.parametrize("sizes", [[3] * 18 + [6], [30, *[2] * 17]])
-def test_without_a_mistake_the_interval_is_the_exact_one_over_groups(sizes):
+def test_without_an_error_the_interval_is_the_exact_one_over_groups(sizes):
     """By SciPy's beta distribution, as statsmodels' `proportion_confint(n, n, method="beta")` gives it."""
     group = np.repeat(np.arange(len(sizes)), sizes)
     label = np.zeros(len(group), dtype=int)
@@ -130,8 +130,8 @@ def test_eight_groups_hold_the_truth_where_one_group_in_ten_fails():
         label = generator.integers(0, 2, len(group))
         is_wrong = (generator.random(8) < 0.1)[group] | (generator.random(len(group)) < 0.01)
         predicted = np.where(is_wrong, 1 - label, label)
-        found = metric_intervals(np.eye(2)[predicted], label, group, metrics=["accuracy"])["accuracy"]
-        coverage.append(found.low <= truth <= found.high)
+        interval = metric_intervals(np.eye(2)[predicted], label, group, metrics=["accuracy"])["accuracy"]
+        coverage.append(interval.low <= truth <= interval.high)
     assert np.mean(coverage) >= 0.95
 
 
@@ -147,7 +147,7 @@ def test_average_precision_near_one_has_no_lower_end_far_below_a_bootstraps():
     assert low - 0.035 < of_class.low <= low
 
 
-def test_no_mistakes_do_not_give_an_interval_of_no_width():
+def test_no_errors_do_not_give_an_interval_of_no_width():
     probability, label = np.eye(3)[np.arange(60) % 3] * 0.97 + 0.01, np.arange(60) % 3
     by_image = metric_intervals(probability, label, None)
     by_group = metric_intervals(probability, label, np.arange(60) // 12)
@@ -172,9 +172,11 @@ def test_an_interval_stays_sensible_where_a_group_is_perfect():
     """Five groups, one of them without a mistake."""
     label, wrong = np.zeros(150, dtype=int), (0, 3, 5, 2, 4)
     predicted = np.concatenate([np.repeat([0, 1], [30 - n, n]) for n in wrong])
-    one = metric_intervals(np.eye(2)[predicted], label, np.repeat(np.arange(5), 30), metrics=["accuracy"])["accuracy"]
-    assert 0.7 < one.low < 0.9
-    assert 0.92 < one.high < 1
+    metric = metric_intervals(np.eye(2)[predicted], label, np.repeat(np.arange(5), 30), metrics=["accuracy"])[
+        "accuracy"
+    ]
+    assert 0.7 < metric.low < 0.9
+    assert 0.92 < metric.high < 1
 
 
 def test_without_groups_a_share_has_the_interval_of_jeffreys():
@@ -190,13 +192,13 @@ def test_without_groups_a_share_has_the_interval_of_jeffreys():
 def test_the_standard_error_of_auroc_is_delongs():
     """Of 4 images of the class and 3 others: placements 1, 1, 2/3, 1/3 and 1, 1/2, 3/4."""
     ranked = auroc(np.array([0.9, 0.8, 0.55, 0.3, 0.1, 0.6, 0.4]), np.arange(7) < 4)
-    own, others = np.array([1, 1, 2 / 3, 1 / 3]), np.array([1, 0.5, 0.75])
+    placements, others = np.array([1, 1, 2 / 3, 1 / 3]), np.array([1, 0.5, 0.75])
     assert ranked.value == pytest.approx(0.75)
-    expected = ((own - 0.75) ** 2).sum() / 16 + ((others - 0.75) ** 2).sum() / 9
+    expected = ((placements - 0.75) ** 2).sum() / 16 + ((others - 0.75) ** 2).sum() / 9
     assert (ranked.of_image**2).sum() == pytest.approx(expected)
 
 
-def test_a_few_large_groups_tell_less_than_many_equal_ones():
+def test_a_few_large_groups_count_less_than_many_equal_ones():
     """Ten groups, every second one without a mistake; in the other set one group has half of the images."""
     label, widths = np.zeros(180, int), []
     for group in (np.repeat(np.arange(10), 18), np.repeat(np.arange(10), [90] + [10] * 9)):
@@ -226,7 +228,7 @@ def test_the_error_of_a_mean_over_groups_is_statsmodels_cluster_robust_one():
     assert np.sqrt((sums**2).sum()) == pytest.approx(fitted.bse[0])
 
 
-def test_a_classifier_is_better_or_worse_than_the_majority_class_or_in_doubt():
+def test_a_classifier_is_better_or_worse_than_the_majority_class_or_not_significantly_different():
     generator = np.random.default_rng(0)
     label = generator.integers(0, 2, 100)
     for skill, expected in ((0.0, "not significant"), (3.0, "better"), (-3.0, "worse")):
@@ -237,7 +239,7 @@ def test_a_classifier_is_better_or_worse_than_the_majority_class_or_in_doubt():
         assert evaluation.against_majority_class == expected
 
 
-def test_class_proportions_of_groups_raise_no_doubt_about_a_classifier_that_recognizes_both_classes():
+def test_class_proportions_of_groups_do_not_matter_for_a_classifier_that_recognizes_both_classes():
     label = np.repeat([0, 1, 0, 1, 1, 0, 1, 1, 0, 1], 20)  # each group is of one class
     predicted = np.where(np.arange(200) % 10 == 0, 1 - label, label)  # one in ten is wrong, in every group
     group = np.repeat([f"slide {k}" for k in range(10)], 20)

@@ -89,20 +89,20 @@ def test_per_class_numbers_equal_scikit_learn(drawn):
         label, predicted, labels=np.arange(n_classes), zero_division=0
     )
     for k, scores in enumerate(per_class(probability, label)):
-        found = {name: number.value for name, number in scores.metrics.items()}
+        values = {name: number.value for name, number in scores.metrics.items()}
         assert scores.n == n[k]
-        assert (found["precision"] or 0) == pytest.approx(precision[k])
-        assert (found["recall"] or 0) == pytest.approx(recall[k])
-        assert (found["f1"] or 0) == pytest.approx(f1[k])
+        assert (values["precision"] or 0) == pytest.approx(precision[k])
+        assert (values["recall"] or 0) == pytest.approx(recall[k])
+        assert (values["f1"] or 0) == pytest.approx(f1[k])
         others = label != k
         if others.any():
-            assert found["specificity"] == pytest.approx((predicted[others] != k).mean())
+            assert values["specificity"] == pytest.approx((predicted[others] != k).mean())
         if 0 < n[k] < len(label):
-            assert found["auroc"] == pytest.approx(sk.roc_auc_score(label == k, probability[:, k]))
+            assert values["auroc"] == pytest.approx(sk.roc_auc_score(label == k, probability[:, k]))
             ap = sk.average_precision_score(label == k, probability[:, k])
-            assert found["average_precision"] == pytest.approx(ap)
+            assert values["average_precision"] == pytest.approx(ap)
         else:
-            assert found["auroc"] is None
+            assert values["auroc"] is None
             assert scores.reason
 
 
@@ -110,10 +110,15 @@ def test_a_class_without_images_gives_none_and_the_reason():
     probability = np.array([[0.8, 0.1, 0.1], [0.2, 0.7, 0.1]])
     absent = per_class(probability, np.array([0, 1]))[2]
     assert absent.n == 0
-    found = {name: (number.value, number.reason) for name, number in absent.metrics.items()}
-    assert found["recall"] == found["f1"] == found["auroc"] == (None, text("class-without-images"))
-    assert found["precision"] == (None, text("class-never-predicted"))
-    assert found["specificity"] == (1.0, None)
+    absent_metrics = {name: (number.value, number.reason) for name, number in absent.metrics.items()}
+    assert (
+        absent_metrics["recall"]
+        == absent_metrics["f1"]
+        == absent_metrics["auroc"]
+        == (None, text("class-without-images"))
+    )
+    assert absent_metrics["precision"] == (None, text("class-never-predicted"))
+    assert absent_metrics["specificity"] == (1.0, None)
     assert absent.reason == f"{text('class-without-images')}; {text('class-never-predicted')}"
 
 
@@ -131,16 +136,18 @@ def test_calibration_slope_and_intercept_are_those_of_a_logistic_regression():
     for n_classes in (2, 4):
         probability, label = draw(500, n_classes, 7)
         top = probability.argmax(axis=1)
-        right, given = (label == 1, probability[:, 1]) if n_classes == 2 else (top == label, probability.max(axis=1))
-        given = np.log(given / (1 - given))
+        right, predicted = (
+            (label == 1, probability[:, 1]) if n_classes == 2 else (top == label, probability.max(axis=1))
+        )
+        predicted = np.log(predicted / (1 - predicted))
         binomial = sm.families.Binomial()
-        with_slope = sm.GLM(right.astype(float), sm.add_constant(given), family=binomial).fit()
-        alone = sm.GLM(right.astype(float), np.ones(500), family=binomial, offset=given).fit()
-        found = evaluate_predictions(probability, label, "abcd"[:n_classes], split="test", primary="accuracy")
-        slope, intercept = found["calibration_slope"], found["calibration_intercept"]
+        with_slope = sm.GLM(right.astype(float), sm.add_constant(predicted), family=binomial).fit()
+        alone = sm.GLM(right.astype(float), np.ones(500), family=binomial, offset=predicted).fit()
+        metrics = evaluate_predictions(probability, label, "abcd"[:n_classes], split="test", primary="accuracy")
+        slope, intercept = metrics["calibration_slope"], metrics["calibration_intercept"]
         assert slope.value == pytest.approx(with_slope.params[1], abs=1e-6)
         assert intercept.value == pytest.approx(alone.params[0], abs=1e-6)
-        robust = sm.GLM(right.astype(float), sm.add_constant(given), family=binomial).fit(cov_type="HC0")
+        robust = sm.GLM(right.astype(float), sm.add_constant(predicted), family=binomial).fit(cov_type="HC0")
         assert (slope.high - slope.low) / 2 == pytest.approx(1.96 * robust.bse[1], rel=0.02)
 
 
@@ -220,18 +227,18 @@ def test_arrays_that_do_not_belong_together_are_refused(probability, label):
 def test_summary_is_json_without_nan_and_says_why_a_number_is_missing():
     probability, label = draw(40, 3, 2, present=1)
     summary = evaluate_predictions(probability, label, ["a", "b", "c"], split="test", primary="macro_f1")
-    again = json.loads(json.dumps(metrics_as_json(summary), allow_nan=False))
-    assert again["n"] == 40
-    assert again["n_groups"] is None
-    assert again["metrics"]["macro_auroc"]["value"] is None
-    assert again["metrics"]["macro_auroc"]["reason"] == "all images are of one class"
-    assert again["metrics"]["ece_uncalibrated"]["reason"] == "probabilities before calibration were not given"
-    assert again["per_class"]["b"]["n"] == 0
-    assert again["per_class"]["b"]["recall"]["reason"] == text("class-without-images")
-    assert np.sum(again["confusion_matrix"]) == 40
+    summary_as_json = json.loads(json.dumps(metrics_as_json(summary), allow_nan=False))
+    assert summary_as_json["n"] == 40
+    assert summary_as_json["n_groups"] is None
+    assert summary_as_json["metrics"]["macro_auroc"]["value"] is None
+    assert summary_as_json["metrics"]["macro_auroc"]["reason"] == "all images are of one class"
+    assert summary_as_json["metrics"]["ece_uncalibrated"]["reason"] == "probabilities before calibration were not given"
+    assert summary_as_json["per_class"]["b"]["n"] == 0
+    assert summary_as_json["per_class"]["b"]["recall"]["reason"] == text("class-without-images")
+    assert np.sum(summary_as_json["confusion_matrix"]) == 40
     of_value = {"value", "low", "high", "level", "method"}
-    assert set(again["metrics"]["accuracy"]) == of_value | {"n_correct", "n_images"}
-    assert set(again["metrics"]["macro_f1"]) == of_value
+    assert set(summary_as_json["metrics"]["accuracy"]) == of_value | {"n_correct", "n_images"}
+    assert set(summary_as_json["metrics"]["macro_f1"]) == of_value
 
 
 def test_summary_by_domain_scores_each_domain_alone():

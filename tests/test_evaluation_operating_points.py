@@ -162,10 +162,10 @@ def test_with_two_classes_no_other_decision_by_one_threshold_is_more_balanced(n,
 def test_for_calibrated_probabilities_operating_points_are_the_classes_shares():
     probability, label = draw(60_000, 3, 0)
     share = np.bincount(label) / len(label)
-    found = np.array([point.threshold for point in operating_points(probability, label)])
-    assert found == pytest.approx(share, abs=0.04)
+    thresholds = np.array([point.threshold for point in operating_points(probability, label)])
+    assert thresholds == pytest.approx(share, abs=0.04)
     before = score(probability, label)
-    after = score(probability, label, decided_classes(probability, list(found)))
+    after = score(probability, label, decided_classes(probability, list(thresholds)))
     assert after["balanced_accuracy"] > before["balanced_accuracy"] + 0.01
     assert after["accuracy"] < before["accuracy"]
 
@@ -183,8 +183,8 @@ def test_metrics_of_decisions_equal_scikit_learn_and_those_of_probabilities_do_n
     for name in ("macro_auroc", "log_loss", "ece"):
         np.testing.assert_equal(ours[name], by_probability[name])
     recall = sk.recall_score(label, decided, labels=np.arange(probability.shape[1]), average=None, zero_division=0)
-    found = [scores.metrics["recall"].value or 0 for scores in per_class(probability, label, decided)]
-    assert found == pytest.approx(recall)
+    recalls = [scores.metrics["recall"].value or 0 for scores in per_class(probability, label, decided)]
+    assert recalls == pytest.approx(recall)
 
 
 def test_the_summary_follows_the_decided_class_in_every_part():
@@ -211,13 +211,13 @@ def test_the_summary_follows_the_decided_class_in_every_part():
 def test_an_interval_around_decisions_that_are_all_right_is_theirs():
     probability, label = draw(60, 3, 2)
     assert score(probability, label)["accuracy"] < 1
-    found = evaluate_predictions(probability, label, list("abc"), split="t", primary="accuracy", predicted=label)
-    accuracy = found["accuracy"]
+    evaluation = evaluate_predictions(probability, label, list("abc"), split="t", primary="accuracy", predicted=label)
+    accuracy = evaluation["accuracy"]
     assert (accuracy.value, accuracy.high) == (1.0, 1.0)
     assert accuracy.low == pytest.approx(beta.ppf(0.025, 60.5, 0.5))  # Jeffreys
 
 
-def test_uncertain_looks_at_the_probability_of_the_decided_class():
+def test_uncertain_depends_on_the_probability_of_the_decided_class():
     # Decided for b at 0.3 twice and wrong once; all others are right and surer of what was decided.
     probability = np.array([[0.7, 0.3], [0.7, 0.3], *[[0.9, 0.1]] * 10])
     label = np.array([0, 1, *[0] * 10])

@@ -50,8 +50,8 @@ def test_influences_foretell_what_leaving_an_image_out_changes(name: str) -> Non
     influence = record.influence(probability, label, predicted).of_image
     whole = record.value(probability, label, predicted)
     for image in range(0, 400, 40):
-        kept = np.arange(400) != image
-        change = whole - record.value(probability[kept], label[kept], predicted[kept])
+        others = np.arange(400) != image
+        change = whole - record.value(probability[others], label[others], predicted[others])
         assert influence[image] == pytest.approx(change, abs=2e-4 + 0.05 * abs(change)), image
 
 
@@ -95,14 +95,17 @@ def test_a_metric_that_is_added_is_measured_with_its_interval() -> None:
     probability, label = draw()
     expected = _distance(probability, label).mean()
     assert score(probability, label)["distance"] == pytest.approx(expected)
-    found = evaluate_predictions(probability, label, list("abc"), split="test", primary="distance")
-    assert found["distance"].low < found["distance"].value < found["distance"].high
+    evaluation = evaluate_predictions(probability, label, list("abc"), split="test", primary="distance")
+    assert evaluation["distance"].low < evaluation["distance"].value < evaluation["distance"].high
     alone = metric_intervals(probability, label, None, metrics=["log_loss"])["log_loss"]
-    assert found["log_loss"].low == pytest.approx(alone.low)
-    assert found["largest"].value == np.bincount(label).max() / 80
-    assert (found["largest"].low, found["largest"].reason) == (None, "no interval is known for it")
-    assert json.loads(json.dumps(metrics_as_json(found)))["metrics"]["distance"]["value"] == found["distance"].value
-    assert row_metrics(found.primary) == ("accuracy", "macro_f1", "distance")
+    assert evaluation["log_loss"].low == pytest.approx(alone.low)
+    assert evaluation["largest"].value == np.bincount(label).max() / 80
+    assert (evaluation["largest"].low, evaluation["largest"].reason) == (None, "no interval is known for it")
+    assert (
+        json.loads(json.dumps(metrics_as_json(evaluation)))["metrics"]["distance"]["value"]
+        == evaluation["distance"].value
+    )
+    assert row_metrics(evaluation.primary) == ("accuracy", "macro_f1", "distance")
 
 
 @pytest.mark.usefixtures("added")

@@ -46,7 +46,7 @@ def test_the_positive_class_is_the_one_beside_what_is_called_negative(classes, p
 
 
 @given(st.integers(30, 90), st.integers(0, 10_000), st.sampled_from([0.5, 0.9, 0.95, 1.0]), st.sampled_from([0, 1]))
-def test_a_wish_takes_the_point_of_the_curve_that_costs_least(n, seed, share, positive):
+def test_a_target_takes_the_point_of_the_curve_that_costs_least(n, seed, share, positive):
     probability, label = draw(n, seed)
     is_positive = label == positive
     if min(is_positive.sum(), (~is_positive).sum()) < 5:
@@ -71,7 +71,7 @@ def test_too_few_validation_images_leave_the_neutral_threshold_and_say_so():
     assert points[1].reason == text("few-validation-images", n_needed=5, which="this")
 
 
-def test_a_wished_error_rate_sets_aside_as_few_images_as_it_takes():
+def test_a_target_error_rate_leaves_as_few_images_uncertain_as_needed():
     confidence = np.array([0.51, 0.55, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99])
     is_right = np.array([0, 0, 1, 0, 1, 1, 1, 1, 1, 1], bool)
     probability = np.stack([1 - confidence, confidence], axis=1)
@@ -102,7 +102,7 @@ def test_the_numbers_of_two_classes_are_those_of_the_positive_one():
     assert turned.two_classes["sensitivity"].value == values["specificity"]
 
 
-def test_wishes_that_do_not_fit_the_classes_are_refused_with_what_to_do():
+def test_targets_that_do_not_fit_the_classes_are_refused_with_what_to_do():
     with pytest.raises(BadRecipe) as refused:
         Recipe(decide_by="sensitivity").check_decision(["a", "b", "c"])
     assert refused.value.code == "needs-two-classes"

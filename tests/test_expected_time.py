@@ -59,8 +59,8 @@ def test_earlier_trainings_give_the_expected_time_of_the_same_network_at_about_t
 def paces() -> dict[int, dict[str, Any]]:  # Any: JSON values
     """The pace that is kept of each image size."""
     with RecordStore(PACES, "all") as store:
-        kept = store.find(["paces"]).get("paces", b"[]")
-    return {each["image_size"]: each["pace"] for each in json.loads(kept)}
+        stored = store.find(["paces"]).get("paces", b"[]")
+    return {each["image_size"]: each["pace"] for each in json.loads(stored)}
 
 
 def listened(folder: Path, *events: Event, budget: BudgetRecord | None = None) -> None:
@@ -108,8 +108,8 @@ def test_a_training_that_found_its_features_in_the_cache_leaves_the_known_pace(
     finetuned = ("stage=finetune", "epochs=1")
     assert expected_seconds(cells, tmp_path / "instant") is None
     assert expected_seconds(cells, tmp_path / "tuned", *finetuned) is None  # nothing is known of its steps
-    again = expected_seconds(cells, tmp_path / "again", is_stopped=True)
+    seconds_again = expected_seconds(cells, tmp_path / "again", is_stopped=True)
     tuned_again = expected_seconds(cells, tmp_path / "tuned again", *finetuned, is_stopped=True)
-    assert again is not None
+    assert seconds_again is not None
     assert tuned_again is not None
-    assert tuned_again > again
+    assert tuned_again > seconds_again

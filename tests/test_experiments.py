@@ -64,7 +64,7 @@ def test_a_context_can_be_passed_to_another_process(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_stop_that_was_asked_for_ends_the_work_while_images_are_read(cells: Path, tmp_path: Path) -> None:
+def test_a_stop_that_was_requested_ends_the_work_while_images_are_read(cells: Path, tmp_path: Path) -> None:
     data, recipe = apply_recipe(cs.open_dataset(cells), QUICK.model_copy(update={"seed": 1}))
     run = Run(tmp_path / "run")
     environment = begin_run(run.folder, data, recipe, "cpu", allow_leakage=False)

@@ -150,11 +150,13 @@ def test_too_few_images_pass_no_check() -> None:
 @pytest.mark.slow
 def test_random_weights_are_drawn_alike_and_leave_random_numbers_alone() -> None:
     before = torch.get_rng_state()
-    networks, again = (with_random_weights(small_build, torch.rand(4, 3, 32, 32, generator=seeded())) for _ in range(2))
+    networks, repeated = (
+        with_random_weights(small_build, torch.rand(4, 3, 32, 32, generator=seeded())) for _ in range(2)
+    )
     assert torch.equal(before, torch.get_rng_state())
     x = torch.rand(1, 3, 32, 32, generator=seeded())
     with torch.no_grad():
-        assert torch.equal(networks[0](x), again[0](x))
+        assert torch.equal(networks[0](x), repeated[0](x))
         assert not torch.equal(networks[0](x), networks[1](x))
 
 
@@ -182,17 +184,17 @@ def test_a_map_is_shown_from_nothing_to_its_strongest_place() -> None:
 def test_explaining_leaves_a_picture_for_each_image_and_withholds_what_failed(
     own_run: Run, cells: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    chosen = [own_run.split[0], own_run.split[40]]
+    split_rows = [own_run.split[0], own_run.split[40]]
     table = tmp_path / "labeled.csv"
     other = {"small": "large", "medium": "small", "large": "medium"}
-    rows = [f"{cells / row.path},{other[row.label]}" for row in chosen]
+    rows = [f"{cells / row.path},{other[row.label]}" for row in split_rows]
     table.write_text("\n".join(["path,label", *rows, f"{tmp_path / 'gone.png'},small"]), encoding="utf-8")
     out = tmp_path / "explained"
     assert main(["explain", str(own_run.folder), str(table), "--out", str(out), "--nearest", "2", "--json"]) == 0
     printed = capsys.readouterr()
     assert "gone.png" in printed.err
-    told = json.loads(printed.out)
-    (of_run,) = told["checks"]
+    printed_json = json.loads(printed.out)
+    (of_run,) = printed_json["checks"]
     assert of_run["checked_on"] == "validation"
     assert {check["method"] for check in of_run["checks"]} >= {"contributions"}
     with (out / "explanations.csv").open(encoding="utf-8", newline="") as file:
@@ -204,23 +206,23 @@ def test_explaining_leaves_a_picture_for_each_image_and_withholds_what_failed(
     assert written[0]["probability"] == f"{by_id[written[0]['image_id']].probability:.6f}"
     assert {row["explained"] for row in written if row["picture"].startswith("0001")} == {
         written[0]["predicted"],
-        other[chosen[0].label],
+        other[split_rows[0].label],
     }
-    assert all(Path(chosen[0].image_id).name not in row["nearest"] for row in written[:2])
-    kept = Run(own_run.folder).map_checks
-    assert kept is not None
+    assert all(Path(split_rows[0].image_id).name not in row["nearest"] for row in written[:2])
+    checks = Run(own_run.folder).map_checks
+    assert checks is not None
     assert "map_checks" in {section.name for section in sections_of(read_run(own_run.folder))}
     assert SECTIONS["map_checks"].text(read_run(own_run.folder)).rows[0][0] == "contributions"
-    failed = kept.model_copy(
+    failed = checks.model_copy(
         update={
             "checks": tuple(
-                kept.checks[0].model_copy(update={"method": method, "passes": False})
+                checks.checks[0].model_copy(update={"method": method, "passes": False})
                 for method in methods_of(small_network())
             )
         }
     )
     failed.write(own_run.map_checks_file)
-    image = str(cells / chosen[0].path)
+    image = str(cells / split_rows[0].path)
     withheld = cs.explain(own_run.folder, [image], out=tmp_path / "withheld", n_nearest=0)
     stamped = cs.explain(own_run.folder, [image], out=tmp_path / "stamped", n_nearest=0, show_failed=True)
     assert [withheld.images[0].is_shown, stamped.images[0].is_shown] == [False, True]
@@ -243,21 +245,21 @@ def test_an_image_is_decoded_once_and_its_copies_are_no_neighbors(own_run: Run, 
     assert [predicted] == list(classifier.predict_images(opened))
     copy = tmp_path / "copy.tif"
     Image.open(cells / row.path).save(copy)
-    told = cs.explain(own_run.folder, [str(copy)], out=tmp_path / "out", n_nearest=3, method="grad-cam")
-    assert len(told.images[0].nearest) == 3
-    assert not [each for each in told.images[0].nearest if each.endswith(row.image_id)]
+    explanations = cs.explain(own_run.folder, [str(copy)], out=tmp_path / "out", n_nearest=3, method="grad-cam")
+    assert len(explanations.images[0].nearest) == 3
+    assert not [each for each in explanations.images[0].nearest if each.endswith(row.image_id)]
 
 
 @pytest.mark.exhaustive
 @pytest.mark.slow
 def test_the_app_explains_one_image_as_its_row_was_read(own_run: Run, cells: Path, tmp_path: Path) -> None:
-    image, plan = cells / own_run.split[0].path, {"box": [4, 4, 44, 44]}
+    image, plan = cells / own_run.split[0].path, {"region": [4, 4, 44, 44]}
     question = {"run": str(own_run.folder), "file": str(image), "plan": plan, "label": "small"}
     with io.BytesIO(base64.b64decode(explain(question, ignore)["png"])) as picture:
         assert Image.open(picture).width < 3 * TILE_PX
-    kept = Run(own_run.folder).map_checks
-    assert kept is not None
-    assert "contributions" in {check.method for check in kept.checks}
+    checks = Run(own_run.folder).map_checks
+    assert checks is not None
+    assert "contributions" in {check.method for check in checks.checks}
     with pytest.raises(cs.CoverslipError):
         explain({**question, "file": str(tmp_path / "gone.png")}, ignore)
 
@@ -282,7 +284,7 @@ def checked_method(event: Event) -> str | None:
 
 @pytest.mark.exhaustive
 @pytest.mark.slow
-def test_checks_that_were_made_are_kept_though_the_next_is_given_up_and_not_made_again(
+def test_finished_checks_are_kept_if_the_next_is_canceled_and_not_repeated(
     own_run: Run, cells: Path, tmp_path: Path
 ) -> None:
     image = cells / own_run.split[0].path

@@ -113,7 +113,7 @@ def test_what_killed_writers_left_is_removed_at_the_next_writing_and_what_is_wri
     assert sorted(tmp_path.iterdir()) == sorted((written_now, of_users, tmp_path / "a[1].csv"))
 
 
-def test_what_cannot_be_removed_is_told_as_such(tmp_path: Path) -> None:
+def test_what_cannot_be_removed_is_reported_as_such(tmp_path: Path) -> None:
     """Removing fails on a read-only disk, and here for a folder in the file's place."""
     (tmp_path / "finish").mkdir()
     with pytest.raises(CoverslipError):

@@ -63,8 +63,8 @@ def test_what_is_finished_early_is_tested_and_its_recipe_gives_the_same_classifi
     assert (settled.last_epoch, settled.epochs, settled.checkpoint_selection) == (2, "auto", "best")
     epochs = [event for event in events if isinstance(event, EpochEnded)]
     best = max(event.epoch for event in epochs if event.is_best)
-    (kept,) = [event for event in events if isinstance(event, ClassifierSelected)]
-    assert (kept.stage, kept.epoch, kept.checkpoint_selection) == ("finetune", best, "best")
+    (selected,) = [event for event in events if isinstance(event, ClassifierSelected)]
+    assert (selected.stage, selected.epoch, selected.checkpoint_selection) == ("finetune", best, "best")
     assert [event.parameters for event in events if isinstance(event, Noted) and event.code == "finished-early"] == [
         {"epochs_run": 2, "epochs": stage.epochs_planned}
     ]
@@ -75,23 +75,24 @@ def test_what_is_finished_early_is_tested_and_its_recipe_gives_the_same_classifi
     assert "never stopping early" not in methods
     worked = read_run(run.folder).seconds_of_training
     assert worked > sum(stage.seconds for stage in run.training.stages)  # type: ignore[union-attr]  # it is done
-    again = cs.train(cells, settled, out=tmp_path / "again")
-    assert sha256_file(again.folder / WEIGHTS) == sha256_file(run.folder / WEIGHTS)
-    whole = Run(Path(shutil.copytree(again.folder, tmp_path / "whole")))
+    second_run = cs.train(cells, settled, out=tmp_path / "again")
+    assert sha256_file(second_run.folder / WEIGHTS) == sha256_file(run.folder / WEIGHTS)
+    whole = Run(Path(shutil.copytree(second_run.folder, tmp_path / "whole")))
     save_recipe(
         settled.model_copy(update={"last_epoch": None, "checkpoint_selection": "auto", "patience": 7}),
         whole.recipe_file,
     )
     assert [row.name for row in differences_between([run, whole]) if row.what == "recipe"] == ["finished_early"]
-    assert not [row for row in differences_between([run, again]) if row.what == "recipe"]
+    assert not [row for row in differences_between([run, second_run]) if row.what == "recipe"]
     save_recipe(settled.model_copy(update={"stage": "instant", "last_epoch": None}), whole.recipe_file)
-    told = differences_between([run, Run(whole.folder)])
-    assert [row.name for row in told if row.what == "recipe"] == ["stage", "finished_early"]
+    differences = differences_between([run, Run(whole.folder)])
+    assert [row.name for row in differences if row.what == "recipe"] == ["stage", "finished_early"]
     (compared,) = [event for event in events if isinstance(event, Noted) and event.code == "stages-compared"] or [None]
     assert (compared is None) == (init == "scratch")
     assert compared is None or compared.parameters["kept"] == "finetune"
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_before_fine_tuning_the_instant_classifier_is_what_is_finished(cells: Path, tmp_path: Path) -> None:
     run = Run(tmp_path / "run")

@@ -85,14 +85,14 @@ def test_with_few_groups_every_image_is_tested_once_in_a_fold_without_its_group(
     assert all(len(folds) == 1 for folds in folds_of_group.values())
     assert {fold for folds in folds_of_group.values() for fold in folds} == {"1", "2", "3", "4", "5"}
     for k in range(1, 6):
-        own = rows_of(run.folder / "folds" / str(k) / "split.csv")
+        split_rows = rows_of(run.folder / "folds" / str(k) / "split.csv")
         sides: dict[str, set[str]] = {}
-        for row in own:
+        for row in split_rows:
             if row["split"] != "excluded":
                 sides.setdefault(row["group"], set()).add(row["split"])
-        assert all(len(found) == 1 for found in sides.values())
-        assert {"train", "val", "test"} == {side for found in sides.values() for side in found}
-        tested = {row["image_id"] for row in own if row["split"] == "test"}
+        assert all(len(sides_of_group) == 1 for sides_of_group in sides.values())
+        assert {"train", "val", "test"} == {side for sides_of_group in sides.values() for side in sides_of_group}
+        tested = {row["image_id"] for row in split_rows if row["split"] == "test"}
         assert tested == {row["image_id"] for row in rows if row["fold"] == str(k)}
 
 
@@ -110,7 +110,7 @@ def test_the_pooled_numbers_are_those_of_the_folds_predictions(run: Run) -> None
     folds = metrics["folds"]
     assert isinstance(folds, dict)
     n_of_fold = Counter(row["fold"] for row in rows_of(run.folder / "split.csv"))
-    assert [one["n"] for one in folds["per_fold"]] == [n_of_fold[str(k)] for k in range(1, 6)]
+    assert [fold["n"] for fold in folds["per_fold"]] == [n_of_fold[str(k)] for k in range(1, 6)]
 
 
 @pytest.mark.slow
@@ -122,9 +122,9 @@ def test_the_classifier_knows_all_images_and_choices_come_from_the_folds(run: Ru
     last = json_of(run.folder / "training.json")
     shrinkages = [story["stages"][0]["shrinkage"] for story in stories]  # type: ignore[index]
     assert last["stages"][0]["shrinkage"] == np.median(shrinkages)  # type: ignore[index]
-    found = cs.load_classifier(run.folder).predict(sorted((cells / "large").iterdir()))
-    assert set(found["predicted"]) <= {"small", "medium", "large"}
-    assert len(set(found["probability"])) > 1
+    predictions = cs.load_classifier(run.folder).predict(sorted((cells / "large").iterdir()))
+    assert set(predictions["predicted"]) <= {"small", "medium", "large"}
+    assert len(set(predictions["probability"])) > 1
 
 
 @pytest.mark.slow
@@ -135,8 +135,8 @@ def test_probabilities_of_the_classifier_hold_on_new_slides_better_than_by_the_f
     classifier = cs.load_classifier(run.folder)
     rows = classifier.predict(sorted(new.glob("*/*.png")))
     label = np.array([classifier.classes.index(Path(row.path).parent.name) for row in rows])
-    own = np.array([row.probabilities for row in rows])
-    logits = np.log(without_temperature(own, classifier.card.temperature))
+    probabilities = np.array([row.probabilities for row in rows])
+    logits = np.log(without_temperature(probabilities, classifier.card.temperature))
     by_folds = [record.calibration.temperature for record in run.trainings]
     best = fit_temperature(logits, label)
     assert abs(np.log(classifier.card.temperature / best)) < abs(np.log(np.median(by_folds) / best))
@@ -147,7 +147,7 @@ def test_probabilities_of_the_classifier_hold_on_new_slides_better_than_by_the_f
 
 @pytest.mark.slow
 @pytest.mark.exhaustive
-def test_the_share_that_the_final_classifier_leaves_uncertain_is_told_beside_that_of_the_folds(
+def test_the_share_that_the_final_classifier_leaves_uncertain_is_reported_beside_that_of_the_folds(
     cells: Path, tmp_path: Path
 ) -> None:
     images = shutil.copytree(cells, tmp_path / "images")
@@ -169,7 +169,7 @@ def test_the_share_that_the_final_classifier_leaves_uncertain_is_told_beside_tha
 
 
 @pytest.mark.slow
-def test_what_was_told(run: Run, events: list[Event]) -> None:
+def test_what_was_reported(run: Run, events: list[Event]) -> None:
     assert [event.fold for event in events if isinstance(event, FoldStarted)] == [1, 2, 3, 4, 5]
     ended = [event for event in events if isinstance(event, FoldEnded)]
     assert [event.fold for event in ended] == [1, 2, 3, 4, 5]
@@ -192,7 +192,7 @@ def test_measured_again_the_numbers_are_the_same(run: Run) -> None:
 
 
 @pytest.mark.slow
-def test_a_fold_is_not_gone_on_with_by_itself(run: Run) -> None:
+def test_a_fold_is_not_resumed_by_itself(run: Run) -> None:
     with pytest.raises(BadRun) as refused:
         cs.resume(run.folder / "folds" / "2")
     assert refused.value.code == "one-fold"
@@ -210,13 +210,13 @@ def test_folds_can_be_declined(trained: Run) -> None:
 def test_fine_tuned_folds_and_the_medians_epoch(cells: Path, tmp_path: Path) -> None:
     recipe = SHORT.model_copy(update={"epochs": 3})
     data = cs.open_dataset(cells, group_pattern=r"slide\d+")
-    # So many validation images that each fold can tell what is unfamiliar.
+    # So many validation images that each fold can detect unfamiliar images.
     run = cs.train(data, recipe.model_copy(update={"split": SplitPlan(folds=3, val=0.4)}), out=tmp_path / "run")
     best = []
     for k in (1, 2, 3):
-        own = run.folder / "folds" / str(k)
-        assert [row["epoch"] for row in rows_of(own / "history.csv")] == ["0", "1", "2", "3"]
-        best.append(json_of(own / "training.json")["stages"][0]["selected_epoch"])  # type: ignore[index]
+        fold_folder = run.folder / "folds" / str(k)
+        assert [row["epoch"] for row in rows_of(fold_folder / "history.csv")] == ["0", "1", "2", "3"]
+        best.append(json_of(fold_folder / "training.json")["stages"][0]["selected_epoch"])  # type: ignore[index]
     last = rows_of(run.folder / "history.csv")
     assert len(last) == np.median(best)
     assert all(row["val_loss"] == "" and row["train_loss"] != "" for row in last)
@@ -227,7 +227,7 @@ def test_fine_tuned_folds_and_the_medians_epoch(cells: Path, tmp_path: Path) -> 
     # What is unfamiliar comes from the folds' distances, which grow with the number of directions looked in.
     folders = [run.folder, *(run.folder / "folds" / str(k) for k, epoch in enumerate(best, start=1) if epoch > 0)]
     seen = [open_classifier(folder / "classifier").read_ood_statistics() for folder in folders]
-    n_directions = [len(one.offset) for one in seen if one is not None]
+    n_directions = [len(detector.offset) for detector in seen if detector is not None]
     assert len(n_directions) == len(folders)
     assert n_directions[0] == max(n_directions[1:])
 
@@ -297,7 +297,7 @@ def test_a_fold_in_which_nothing_can_be_measured_does_not_end_the_run(tmp_path: 
     metrics = json_of(run.folder / "metrics.json")
     assert (metrics["n"], metrics["n_groups"]) == (32, 4)
     per_fold = metrics["folds"]["per_fold"]  # type: ignore[index]
-    assert sorted(one["n"] for one in per_fold) == [0, 8, 8, 8, 8]
+    assert sorted(fold["n"] for fold in per_fold) == [0, 8, 8, 8, 8]
     assert metrics["folds"]["mean"]["accuracy"]["reason"] == "1 of 5 folds have no such number"  # type: ignore[index]
     rows = rows_of(run.folder / "predictions.csv")
     assert all(row["p:c"] == "" and row["predicted"] in ("a", "b") for row in rows if row["label"] == "c")
@@ -306,7 +306,7 @@ def test_a_fold_in_which_nothing_can_be_measured_does_not_end_the_run(tmp_path: 
     assert json_of(run.folder / "metrics.json") == metrics
 
 
-def test_where_folds_cannot_help_there_is_one_split_unless_they_were_asked_for(tmp_path: Path) -> None:
+def test_where_folds_cannot_help_there_is_one_split_unless_they_were_requested(tmp_path: Path) -> None:
     groups = {"g1": "a", "g2": "a", "g3": "a", "g4": "b"}
     data = cs.open_dataset(write_plain(tmp_path / "cells", groups), group_pattern=r"g\d")
     folds, note = plan_folds(data, scan_images(data), n_folds=None, val=0.2, seed=0)
@@ -336,7 +336,7 @@ def test_a_fold_that_holds_nearly_everything_is_refused(tmp_path: Path) -> None:
     assert refused.value.code in ("fold-with-one-unit", "fold-not-trainable")
 
 
-def test_folds_asked_for_against_a_predefined_split_are_refused_before_any_work(tmp_path: Path) -> None:
+def test_folds_requested_against_a_predefined_split_are_refused_before_any_work(tmp_path: Path) -> None:
     for side in ("train", "test"):
         write_plain(tmp_path / "given" / side, {f"{side}1": "a", f"{side}2": "b"})
     with refusing(BadRecipe, "folds-of-predefined-split"):
@@ -346,7 +346,7 @@ def test_folds_asked_for_against_a_predefined_split_are_refused_before_any_work(
 
 @pytest.mark.exhaustive
 @pytest.mark.slow
-def test_stopped_in_a_fold_the_whole_run_is_named_and_goes_on(cells: Path, tmp_path: Path) -> None:
+def test_stopped_in_a_fold_the_whole_run_is_named_and_resumes(cells: Path, tmp_path: Path) -> None:
     def stop_in_second(event: Event) -> None:
         if event.fold == 2 and isinstance(event, InstantClassifierFitted):
             (tmp_path / "run" / "stop").touch()
@@ -377,7 +377,7 @@ BETWEEN = (
 def test_killed_between_and_inside_folds_it_ends_with_the_same_files(
     cells: Path, tmp_path: Path, moments: tuple[str, ...]
 ) -> None:
-    chosen = [
+    settings = [
         f"model={SMALL_NETWORK}",
         "init=scratch",
         "image_size=48",
@@ -388,7 +388,12 @@ def test_killed_between_and_inside_folds_it_ends_with_the_same_files(
     ]
     environment = {**os.environ, "COVERSLIP_CACHE": str(tmp_path / "cache")}
     command = [sys.executable, "-m", "coverslip", "train"]
-    options = [str(cells), "--group-pattern", r"slide\d+", *(part for one in chosen for part in ("--set", one))]
+    options = [
+        str(cells),
+        "--group-pattern",
+        r"slide\d+",
+        *(part for setting in settings for part in ("--set", setting)),
+    ]
     subprocess.run(
         [*command, *options, "--out", str(tmp_path / "whole")], env=environment, check=True, capture_output=True
     )
@@ -427,7 +432,7 @@ def test_folds_divide_no_unit_and_spread_every_class(units: list[list[int]], n_f
     assert (fold == fold_units(labels, unit_of_image, n_folds, seed)).all()
 
 
-def test_single_images_are_dealt_evenly() -> None:
+def test_single_images_are_divided_evenly() -> None:
     labels = np.repeat([0, 1, 2], [50, 25, 10])
     fold = fold_units(labels, np.arange(85), 5, seed=0)
     for label, n in ((0, 10), (1, 5), (2, 2)):
@@ -481,14 +486,14 @@ def test_numbers_of_classes_domains_subgroups_and_groups_are_as_wide_as_those_of
         )
 
     parts = [everywhere(20, Metric(value=value)) for value in values]
-    found = with_folds(everywhere(100, pooled), parts, [80] * 5, n_images=100)
-    subgroup, of_groups = found.by_column["stain"]["H"], found.of_groups
+    merged = with_folds(everywhere(100, pooled), parts, [80] * 5, n_images=100)
+    subgroup, of_groups = merged.by_column["stain"]["H"], merged.of_groups
     assert of_groups is not None
-    for scores in (found, found.per_class["a"], found.by_domain["here"], subgroup, of_groups):
+    for scores in (merged, merged.per_class["a"], merged.by_domain["here"], subgroup, of_groups):
         assert scores.metrics["accuracy"] == wide
-    assert found.group_mean_accuracy == wide
+    assert merged.group_mean_accuracy == wide
     gap = subgroup.gaps["accuracy"]
-    assert found.over_majority_class == gap
+    assert merged.over_majority_class == gap
     assert -1 <= (gap.low or 0) < 0.77 < 0.91 < (gap.high or 0) <= 1
 
 
@@ -506,26 +511,26 @@ def test_a_class_that_some_folds_lack_has_a_wider_interval_too() -> None:
 
     # No fold says anything: by images alone, 5 times the pooled variance each, times 1/5 + 1/4.
     angle = [np.arcsin(np.sqrt(value)) for value in (0.77, 0.85, 0.91)]
-    found = of_class([None] * 5)
-    assert found.low == pytest.approx(np.sin(angle[1] - 1.5 * (angle[1] - angle[0])) ** 2, abs=1e-9)
-    assert found.high == pytest.approx(np.sin(angle[1] + 1.5 * (angle[2] - angle[1])) ** 2, abs=1e-9)
+    merged = of_class([None] * 5)
+    assert merged.low == pytest.approx(np.sin(angle[1] - 1.5 * (angle[1] - angle[0])) ** 2, abs=1e-9)
+    assert merged.high == pytest.approx(np.sin(angle[1] + 1.5 * (angle[2] - angle[1])) ** 2, abs=1e-9)
     unlike, alike = of_class([0.5, None, 1.0, None, None]), of_class([0.85, None, 0.85, None, None])
     assert (unlike.low or 1) < (alike.low or 0) < 0.77
 
 
 def test_the_interval_of_folds_weighs_their_spread_with_that_by_images() -> None:
     pooled = Metric(value=0.85, low=0.77, high=0.91)
-    found = folded([0.8, 0.9, 0.85, 0.95, 0.75], pooled)
+    merged = folded([0.8, 0.9, 0.85, 0.95, 0.75], pooled)
     # Pooled: variance (.14 / 3.919928)² = .00127557, hence .00637786 of a fold; the folds' own is .00625 by as many
     # degrees of freedom, 4. Their mean .00631393 times 1/5 + 1/4 is .00284127, and so all angles are stretched by
     # sqrt(.00284127 / .00127557) = 1.492461.
     angle = [np.arcsin(np.sqrt(value)) for value in (0.77, 0.85, 0.91)]
-    assert found.low == pytest.approx(np.sin(angle[1] - 1.492461 * (angle[1] - angle[0])) ** 2, abs=1e-5)
-    assert found.high == pytest.approx(np.sin(angle[1] + 1.492461 * (angle[2] - angle[1])) ** 2, abs=1e-5)
-    assert found.method is not None
-    assert "trained on 80% of the images" in found.method
+    assert merged.low == pytest.approx(np.sin(angle[1] - 1.492461 * (angle[1] - angle[0])) ** 2, abs=1e-5)
+    assert merged.high == pytest.approx(np.sin(angle[1] + 1.492461 * (angle[2] - angle[1])) ** 2, abs=1e-5)
+    assert merged.method is not None
+    assert "trained on 80% of the images" in merged.method
     unsteady = folded([0.6, 1.0, 0.8, 1.0, 0.6], pooled)
-    assert (unsteady.low or 1) < (found.low or 0) < (found.high or 1) < (unsteady.high or 0)
+    assert (unsteady.low or 1) < (merged.low or 0) < (merged.high or 1) < (unsteady.high or 0)
 
 
 @given(
@@ -535,18 +540,18 @@ def test_the_interval_of_folds_weighs_their_spread_with_that_by_images() -> None
 @example(values=[0.0, 1.0], ends=[0.0, 3e-159, 3e-159])  # widths whose squares are next to nothing
 def test_folds_never_narrow_an_interval_and_a_share_stays_one(values: list[float], ends: list[float]) -> None:
     low, value, high = ends
-    found = folded(values, Metric(value=value, low=low, high=high))
-    assert found.low is not None
-    assert found.high is not None
-    assert 0 <= found.low <= low + 1e-9
-    assert high - 1e-9 <= found.high <= 1
+    merged = folded(values, Metric(value=value, low=low, high=high))
+    assert merged.low is not None
+    assert merged.high is not None
+    assert 0 <= merged.low <= low + 1e-9
+    assert high - 1e-9 <= merged.high <= 1
 
 
 def test_a_loss_is_stretched_evenly_and_not_below_zero() -> None:
-    found = folded([0.2, 3.0, 0.1, 2.5, 0.2], Metric(value=0.3, low=0.2, high=0.5), name="log_loss")
-    assert found.low == 0
-    assert found.high is not None
-    assert found.high > 1
+    merged = folded([0.2, 3.0, 0.1, 2.5, 0.2], Metric(value=0.3, low=0.2, high=0.5), name="log_loss")
+    assert merged.low == 0
+    assert merged.high is not None
+    assert merged.high > 1
 
 
 # A domain left out
@@ -575,9 +580,9 @@ def test_each_domain_is_tested_by_a_network_that_saw_neither_it_nor_copies_of_it
 
 
 def test_leaving_a_domain_out_needs_several_that_share_classes(tmp_path: Path) -> None:
-    one = cs.open_dataset(write_cells(tmp_path / "one", 12))
+    dataset = cs.open_dataset(write_cells(tmp_path / "one", 12))
     with refusing(BadDataset, "single-domain"):
-        plan_folds(one, scan_images(one), n_folds=None, val=0.2, seed=0, by_domain=True)
+        plan_folds(dataset, scan_images(dataset), n_folds=None, val=0.2, seed=0, by_domain=True)
     apart = [write_cells(tmp_path / "a", 12), write_plain(tmp_path / "b", {"g1": "other"})]
     data = cs.open_dataset(apart)
     with refusing(BadDataset, "domain-not-trainable", domain="a"):
@@ -605,11 +610,11 @@ def test_the_preview_divides_by_the_splits_own_seed_as_the_training_does(tmp_pat
     data = cs.open_dataset(tmp_path, group_pattern=r"slide\d+")
     scan = scan_images(data)
     by_seed = [preview_of_split(data, Recipe(seed=seed, split=SplitPlan(folds=3)), scan) for seed in (0, 1)]
-    own = preview_of_split(data, Recipe(seed=1, split=SplitPlan(folds=3, seed=0)), scan)
-    assert own == by_seed[0] != by_seed[1]
+    preview = preview_of_split(data, Recipe(seed=1, split=SplitPlan(folds=3, seed=0)), scan)
+    assert preview == by_seed[0] != by_seed[1]
 
 
-def test_folds_of_unlike_size_are_trained_for_as_many_epochs_as_the_smallest_calls_for(tmp_path: Path) -> None:
+def test_folds_of_unequal_size_are_trained_for_as_many_epochs_as_the_smallest_needs(tmp_path: Path) -> None:
     data = cs.open_dataset(save_cells(tmp_path / "cells", ("round", "flat", "long"), n=100))
     scan = scan_images(data)
     folds = fold_images(data, scan, n_folds=3, val=0.2, seed=0)

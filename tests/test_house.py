@@ -71,7 +71,7 @@ _COMMAND = re.compile(rf"\bcoverslip (?:{'|'.join(typer.main.get_command(app).co
 
 @pytest.mark.slow
 def test_only_the_command_line_speaks_of_its_options_and_commands() -> None:
-    """What to do is told in plain words and as data (`messages.py`): the app shows it to people without a terminal."""
+    """Remedies are sentences and data (`messages.py`): the app shows them to people without a terminal."""
     of_developers = "app/files.py"  # says how pages are built from sources
     below = [path for path in MODULES if not place(path).startswith(("cli/", of_developers))]
     words = [(place(path), text) for path in below for text in strings(path) if not _ARGUMENT.fullmatch(text)]

@@ -25,12 +25,12 @@ def field_of(value: int) -> Pixels:
 
 def test_a_box_beyond_the_edge_keeps_its_size_and_says_so(tmp_path: Path) -> None:
     Image.fromarray(FIELD).save(tmp_path / "a.png")
-    pixels = read_pixels(tmp_path / "a.png", ReadPlan(box=(-5, -3, 12, 10)))
+    pixels = read_pixels(tmp_path / "a.png", ReadPlan(region=(-5, -3, 12, 10)))
     assert pixels.note == BEYOND_EDGE
     assert np.array_equal(pixels.array[3:, 5:], FIELD[:7, :7])
     assert (pixels.array[:3] == 90).all()
     assert (pixels.array[:, :5] == 90).all()
-    assert read_pixels(tmp_path / "a.png", ReadPlan(box=(0, 0, 30, 20))).note is None
+    assert read_pixels(tmp_path / "a.png", ReadPlan(region=(0, 0, 30, 20))).note is None
 
 
 def test_a_field_is_decoded_once_for_all_who_wait_for_it() -> None:
@@ -63,13 +63,13 @@ def test_memory_for_fields_is_bounded_and_the_last_one_stays() -> None:
     assert decoded[4:] == ["d"]
 
 
-def test_a_broken_field_is_tried_once_and_told_for_each_box(tmp_path: Path) -> None:
+def test_a_broken_field_is_tried_once_and_reported_for_each_box(tmp_path: Path) -> None:
     Image.fromarray(FIELD).save(tmp_path / "a.png")
     (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:60])
     fields = Fields()
     for x in range(2):
         with refusing(UnreadableImage, "image-damaged") as error:
-            read_pixels(tmp_path / "a.png", ReadPlan(box=(x, 0, 3, 3)), fields=fields)
+            read_pixels(tmp_path / "a.png", ReadPlan(region=(x, 0, 3, 3)), fields=fields)
         assert error.value.file == tmp_path / "a.png"
         (tmp_path / "a.png").unlink(missing_ok=True)  # the second time nobody looks
 

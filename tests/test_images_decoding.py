@@ -56,8 +56,8 @@ def outcome(how: Callable[[Path, ReadPlan], Pixels], path: Path, plan: ReadPlan)
     except UnreadableImage as error:
         return error.failure, error.file
     array = pixels.array
-    told = pixels.file_format, pixels.bit_depth, pixels.n_planes, pixels.note
-    return *told, array.dtype, array.shape, array.tobytes()
+    facts = pixels.file_format, pixels.bit_depth, pixels.n_planes, pixels.note
+    return *facts, array.dtype, array.shape, array.tobytes()
 
 
 def test_pixels_and_refusals_are_those_of_this_process(tmp_path: Path) -> None:
@@ -68,10 +68,10 @@ def test_pixels_and_refusals_are_those_of_this_process(tmp_path: Path) -> None:
     large = rng.integers(0, 255, (1100, 1300, 3), np.uint8)
     tifffile.imwrite(tmp_path / "large.tif", large)  # more than a pipe holds
     (tmp_path / "cut \udcff.png").write_bytes(save_cell(tmp_path / "whole.png", 1).read_bytes()[:200])
-    asked = [
+    requests = [
         (tmp_path / "whole.png", ReadPlan()),
-        (tmp_path / "deep.tif", ReadPlan(plane="max", box=(3, 4, 50, 20))),
-        (tmp_path / "deep.tif", ReadPlan(plane=7)),
+        (tmp_path / "deep.tif", ReadPlan(z="max", region=(3, 4, 50, 20))),
+        (tmp_path / "deep.tif", ReadPlan(z=7)),
         (tmp_path / "large.tif", ReadPlan(channels=(2, 0))),
         (tmp_path / "float.tif", ReadPlan()),
         (tmp_path / "cut \udcff.png", ReadPlan()),
@@ -79,7 +79,7 @@ def test_pixels_and_refusals_are_those_of_this_process(tmp_path: Path) -> None:
         (tmp_path, ReadPlan()),
     ]
     with decode_in_processes():
-        for path, plan in asked:
+        for path, plan in requests:
             assert outcome(read_pixels, path, plan) == outcome(decode, path, plan)
 
 
@@ -113,7 +113,7 @@ def test_what_a_library_prints_stands_in_no_answer(begin: Callable[..., Decoders
     assert read(begin(), write_odd(tmp_path / "a.odd", "prints")).array.shape == (8, 9, 1)
 
 
-def test_a_process_that_was_killed_from_elsewhere_is_begun_again(
+def test_a_process_that_was_killed_from_outside_is_started_again(
     begin: Callable[..., Decoders], tmp_path: Path
 ) -> None:
     decoders = begin()
@@ -136,7 +136,7 @@ def kill_when_busy(is_over: threading.Event) -> None:
                     child.kill()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="processes tell there what they are at")
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the state of processes from /proc")
 def test_an_image_whose_process_was_killed_twice_is_not_called_damaged(
     begin: Callable[..., Decoders], tmp_path: Path
 ) -> None:

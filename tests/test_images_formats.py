@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,8 @@ from coverslip.images import (
     Decoded,
     Reader,
     ReadPlan,
+    Selection,
     Series,
-    check_size,
-    choose_plane,
     describe_image,
     formats,
     image_suffixes,
@@ -44,16 +44,22 @@ STACK = np.arange(2 * 30 * 40, dtype=np.uint16).reshape(2, 30, 40) * 20
 # A format that nobody else has: planes of 16-bit gray behind a short header
 
 
-def describe_raw(path: Path) -> tuple[Series, ...]:
-    shape = struct.unpack("<8x3I", path.read_bytes()[:20])
-    return (Series("ZYX", shape, pixel_size_um=(0.5, 0.5)),)
+class RawSource:
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def describe(self) -> tuple[Series, ...]:
+        shape = struct.unpack("<8x3I", self._data[:20])
+        return (Series("ZYX", shape, pixel_size_um=(0.5, 0.5), dtype="uint16"),)
+
+    def read_region(self, selection: Selection, max_bytes: int) -> Decoded:
+        values = np.frombuffer(self._data, "<u2", offset=20).reshape(self.describe()[0].shape)
+        return Decoded(values[selection.at["Z"]][selection.window.of_array][..., np.newaxis], 16)
 
 
-def read_raw(path: Path, plan: ReadPlan, max_bytes: int) -> Decoded:
-    ((n_planes, height, width),) = (series.shape for series in describe_raw(path))
-    check_size(path, width, height, max_bytes, bytes_per_pixel=2)
-    values = np.frombuffer(path.read_bytes(), "<u2", offset=20).reshape(n_planes, height, width)
-    return Decoded(choose_plane(path, plan.plane, n_planes, lambda plane: values[plane]), 16, n_planes)
+@contextmanager
+def open_raw(path: Path) -> Iterator[RawSource]:
+    yield RawSource(path.read_bytes())
 
 
 RAW = Reader(
@@ -61,8 +67,7 @@ RAW = Reader(
     title="raw 16-bit gray",
     suffixes=(".pgm16raw",),
     is_this=lambda head: head.startswith(b"PGM16RAW"),
-    describe=describe_raw,
-    read=read_raw,
+    open=open_raw,
 )
 
 
@@ -90,11 +95,11 @@ def write_cells(folder: Path) -> Path:
 
 @pytest.mark.usefixtures("raw")
 def test_a_format_that_is_added_is_read_with_plane_box_and_size_limit(tmp_path: Path) -> None:
-    file = write_raw(tmp_path / "a.tif", STACK)  # told by its bytes
-    pixels = read_pixels(file, ReadPlan(plane=1, box=(3, 4, 10, 20)))
+    file = write_raw(tmp_path / "a.tif", STACK)  # recognized by its bytes
+    pixels = read_pixels(file, ReadPlan(z=1, region=(3, 4, 10, 20)))
     assert np.array_equal(pixels.array[..., 0], STACK[1, 4:24, 3:13])
     assert (pixels.file_format, pixels.bit_depth, pixels.n_planes) == ("RAW16", 16, 2)
-    assert describe_image(file) == (Series("ZYX", (2, 30, 40), (0.5, 0.5)),)
+    assert describe_image(file) == (Series("ZYX", (2, 30, 40), (0.5, 0.5), dtype="uint16"),)
     with refusing(UnreadableImage, "image-too-large"):
         read_pixels(file, max_bytes=100)
     file.write_bytes(file.read_bytes()[:100])
@@ -141,27 +146,27 @@ def inspect(folder: Path, environment: dict[str, str]) -> subprocess.CompletedPr
 @pytest.mark.exhaustive
 def test_an_installed_package_brings_a_format_to_every_command(tmp_path: Path) -> None:
     cells = write_cells(tmp_path / "cells")
-    told = inspect(cells, install(tmp_path / "site", "test_images_formats:RAW"))
-    assert told.returncode == 0, told.stderr
-    assert json.loads(told.stdout)["formats"] == {"RAW16": 40}
+    printed = inspect(cells, install(tmp_path / "site", "test_images_formats:RAW"))
+    assert printed.returncode == 0, printed.stderr
+    assert json.loads(printed.stdout)["formats"] == {"RAW16": 40}
 
 
 @pytest.mark.slow
 def test_a_package_whose_format_cannot_be_loaded_is_named(tmp_path: Path) -> None:
-    told = inspect(write_cells(tmp_path / "cells"), install(tmp_path / "site", "test_images_formats:NOTHING"))
-    assert told.returncode == 1
-    assert "the package toy could not be loaded" in told.stderr
-    assert "uninstall it" in told.stderr
-    assert "Traceback" not in told.stderr
+    printed = inspect(write_cells(tmp_path / "cells"), install(tmp_path / "site", "test_images_formats:NOTHING"))
+    assert printed.returncode == 1
+    assert "the package toy could not be loaded" in printed.stderr
+    assert "uninstall it" in printed.stderr
+    assert "Traceback" not in printed.stderr
 
 
 def test_a_format_that_is_refused_can_be_brought(tmp_path: Path) -> None:
-    czi = Reader(**{**{name: getattr(RAW, name) for name in RAW.__slots__}, "name": "CZI"})
-    register_reader(czi)
+    hdf5 = Reader(**{**{name: getattr(RAW, name) for name in RAW.__slots__}, "name": "HDF5"})
+    register_reader(hdf5)
     try:
-        assert read_pixels(write_raw(tmp_path / "a.czi", STACK)).file_format == "CZI"
+        assert read_pixels(write_raw(tmp_path / "a.ims", STACK)).file_format == "HDF5"
     finally:
-        formats._ADDED.remove(czi)
+        formats._ADDED.remove(hdf5)
         image_suffixes.cache_clear()
 
 
@@ -190,8 +195,8 @@ def test_what_a_file_declares_is_what_is_read(tmp_path: Path) -> None:
     for path in sorted(tmp_path.iterdir()):
         series, pixels = describe_image(path)[0], read_pixels(path)
         sizes = dict(zip(series.axes, series.shape, strict=True))
-        n_channels = sizes.get("S", 1) * sizes.get("C", 1)
-        assert (sizes["Y"], sizes["X"], n_channels) == pixels.array.shape, path.name
+        assert (sizes["Y"], sizes["X"], series.n_channels) == pixels.array.shape, path.name
+        assert series.dtype == pixels.array.dtype, path.name
         assert series.n_planes == pixels.n_planes, path.name
 
 
@@ -201,7 +206,7 @@ def lying_exif() -> Image.Exif:
     return exif
 
 
-def test_the_size_of_a_pixel_is_told_where_a_microscope_wrote_it(tmp_path: Path) -> None:
+def test_the_size_of_a_pixel_is_reported_where_a_microscope_wrote_it(tmp_path: Path) -> None:
     plane = np.zeros((30, 40), np.uint16)
     ome = {"axes": "YX", "PhysicalSizeX": 250.0, "PhysicalSizeXUnit": "nm", "PhysicalSizeY": 0.5}
     tifffile.imwrite(tmp_path / "a.ome.tif", plane, metadata=ome)
@@ -211,17 +216,20 @@ def test_the_size_of_a_pixel_is_told_where_a_microscope_wrote_it(tmp_path: Path)
         size = describe_image(file)[0].pixel_size_um
         assert size == pytest.approx((0.25, 0.5)), file.name
     tifffile.imwrite(tmp_path / "d.tif", plane, resolution=(72, 72), resolutionunit="INCH")
+    tifffile.imwrite(tmp_path / "g.tif", plane, resolution=(28.3, 28.3), resolutionunit="CENTIMETER")
     tifffile.imwrite(tmp_path / "e.tif", plane, imagej=True, resolution=(1, 1))
     Image.fromarray(plane.astype(np.uint8)).save(tmp_path / "f.png", dpi=(72, 72))
-    assert [describe_image(tmp_path / name)[0].pixel_size_um for name in ("d.tif", "e.tif", "f.png")] == [None] * 3
+    assert [describe_image(tmp_path / name)[0].pixel_size_um for name in ("d.tif", "e.tif", "f.png", "g.tif")] == [
+        None
+    ] * 4
 
 
-def test_every_series_of_a_file_is_told(tmp_path: Path) -> None:
+def test_every_series_of_a_file_is_reported(tmp_path: Path) -> None:
     with tifffile.TiffWriter(tmp_path / "two.ome.tif", ome=True) as tiff:
         tiff.write(np.zeros((3, 30, 40), np.uint8), metadata={"axes": "ZYX", "PhysicalSizeX": 2, "PhysicalSizeY": 2})
         tiff.write(np.zeros((10, 20), np.uint8), metadata={"axes": "YX", "PhysicalSizeX": 4, "PhysicalSizeY": 4})
-    found = describe_image(tmp_path / "two.ome.tif")
-    assert [(series.axes, series.shape, series.pixel_size_um) for series in found] == [
+    images = describe_image(tmp_path / "two.ome.tif")
+    assert [(series.axes, series.shape, series.pixel_size_um) for series in images] == [
         ("ZYX", (3, 30, 40), (2, 2)),
         ("YX", (10, 20), (4, 4)),
     ]
@@ -239,7 +247,7 @@ def test_what_cannot_be_described_is_refused_as_when_it_is_read(tmp_path: Path) 
     for name, data, code, parameters in (
         ("a", b"", "image-file-empty", {}),
         ("b", b"text, no image", "not-an-image", {"is_text": True}),
-        ("c", b"ZISRAWFILE", "format-not-read", {"title": "Zeiss CZI"}),
+        ("c", b"\x89HDF\r\n\x1a\n", "format-not-read", {"title": "HDF5 (Imaris and others)"}),
     ):
         (tmp_path / name).write_bytes(data)
         for look in (describe_image, read_pixels):
@@ -248,7 +256,7 @@ def test_what_cannot_be_described_is_refused_as_when_it_is_read(tmp_path: Path) 
 
 
 def test_formats_that_cannot_be_read_are_counted_and_say_how_to_export_them() -> None:
-    counted = unread_formats(["a.ND2", "b.nd2", "c.czi", "d.tif", "e"])
-    assert [(each.title, each.n_files) for each in counted] == [("Nikon ND2", 2), ("Zeiss CZI", 1)]
-    assert [each.do for each in counted] == [text("export-nd2"), text("export-czi")]
-    assert all(reader.export_advice for reader in readers() if reader.read is None)
+    counted = unread_formats(["a.IMS", "b.ims", "c.vsi", "d.tif", "e"])
+    assert [(each.title, each.n_files) for each in counted] == [("HDF5 (Imaris and others)", 2), ("slide scanners", 1)]
+    assert [each.do for each in counted] == [text("export-ims"), text("export-slide")]
+    assert all(reader.advice for reader in readers() if not reader.can_read)

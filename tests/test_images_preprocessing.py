@@ -138,20 +138,20 @@ def test_both_depths_of_a_mixed_set_become_comparable():
     shallow = np.linspace(50, 150, 64).reshape(8, 8, 1).astype(np.uint8)
     scaling = learn_scaling([facts_of(deep), facts_of(shallow)], "auto", 1)
     preprocessing = Preprocessing(image_size=8, channels=1, scaling=scaling)
-    one, other = preprocess(deep, preprocessing), preprocess(shallow, preprocessing)
-    assert np.abs(one.astype(int) - other).max() <= 3  # 100 steps of the shallow one over 255
-    assert one.min() == 0
-    assert one.max() == 255
+    first, other = preprocess(deep, preprocessing), preprocess(shallow, preprocessing)
+    assert np.abs(first.astype(int) - other).max() <= 3  # 100 steps of the shallow one over 255
+    assert first.min() == 0
+    assert first.max() == 255
 
 
 def test_intensity_survives_the_training_range_and_is_erased_per_image():
     g1 = RNG.integers(800, 1200, (16, 16, 1), np.uint16)
     g2 = (g1 * 2).astype(np.uint16)
     scaling = learn_scaling([facts_of(g1), facts_of(g2)], "auto", 1)
-    kept = [preprocess(image, Preprocessing(image_size=16, channels=1, scaling=scaling)).mean() for image in (g1, g2)]
+    means = [preprocess(image, Preprocessing(image_size=16, channels=1, scaling=scaling)).mean() for image in (g1, g2)]
     each = Scaling(mode="per-image")
     erased = [preprocess(image, Preprocessing(image_size=16, channels=1, scaling=each)).mean() for image in (g1, g2)]
-    assert kept[1] > 2 * kept[0]
+    assert means[1] > 2 * means[0]
     assert abs(erased[0] - erased[1]) < 2
 
 
@@ -203,7 +203,7 @@ def test_shrinking_averages_instead_of_skipping_pixels():
     st.sampled_from(["full", "per-image"]),
     st.integers(1, 20),
 )
-def test_every_image_becomes_a_square_of_the_depth_asked_for(array, resize, pad_color, depth, channels, mode, side):
+def test_every_image_becomes_a_square_of_the_requested_depth(array, resize, pad_color, depth, channels, mode, side):
     preprocessing = Preprocessing(
         image_size=side,
         resize=resize,
@@ -247,8 +247,8 @@ def test_on_a_canvas_sizes_keep_their_ratio_and_what_is_too_large_is_shrunk(dtyp
 @given(st.integers(1, 30), st.integers(1, 30), st.integers(30, 60), st.integers(30, 90))
 def test_on_a_canvas_every_image_has_the_same_scale(height, width, canvas_px, side):
     preprocessing = Preprocessing(image_size=side, channels=1, resize="canvas", canvas_px=canvas_px, pad_color="black")
-    found = extent(preprocess(np.full((height, width, 1), 255, np.uint8), preprocessing))
-    assert np.abs(np.array(found) - np.array([height, width]) * side / canvas_px).max() <= 0.5
+    size = extent(preprocess(np.full((height, width, 1), 255, np.uint8), preprocessing))
+    assert np.abs(np.array(size) - np.array([height, width]) * side / canvas_px).max() <= 0.5
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 5])
@@ -346,7 +346,7 @@ def test_channels_that_do_not_fit_are_refused():
 
 def test_a_preprocessing_survives_json():
     scaling = Scaling(mode="training-range", ranges={"uint16": ((1.5, 2.5), (0, 9), (3, 4))})
-    preprocessing = Preprocessing(image_size=224, scaling=scaling, plan={"plane": "max", "channels": (0,)})
+    preprocessing = Preprocessing(image_size=224, scaling=scaling, plan={"z": "max", "channels": (0,)})
     assert Preprocessing.model_validate_json(preprocessing.model_dump_json()) == preprocessing
 
 
@@ -399,7 +399,7 @@ def test_numbers_as_large_as_floats_can_be_are_scaled_without_overflow(
     for file, scale in ((usual, 1), (huge, np.finfo(np.float32).max)):
         tifffile.imwrite(file, share * np.float32(scale), photometric="rgb" if n_channels == 3 else "minisblack")
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # NumPy tells an overflow so, in lines between coverslip's own
+        warnings.simplefilter("error")  # NumPy reports an overflow as a warning
         results = []
         for file in (usual, huge):
             pixels = read_pixels(file)

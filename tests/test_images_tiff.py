@@ -88,7 +88,7 @@ def test_white_is_zero_is_turned_round(tmp_path, dtype, compression):
 
 
 @pytest.mark.parametrize("compression", [None, "zlib"])
-def test_a_palette_is_looked_up(tmp_path, compression):
+def test_a_palette_is_applied(tmp_path, compression):
     colors = RNG.integers(0, 256, (3, 256)).astype(np.uint16) * 257
     tifffile.imwrite(tmp_path / "a.tif", GREY, photometric="palette", colormap=colors, compression=compression)
     assert np.array_equal(read_pixels(tmp_path / "a.tif").array, (colors >> 8).T.astype(np.uint8)[GREY])
@@ -147,8 +147,8 @@ def test_pages_declared_as_channels_are_channels(tmp_path, kind):
     pixels = read_pixels(tmp_path / "a.tif")
     assert np.array_equal(pixels.array, np.moveaxis(STACK, 0, 2))
     assert pixels.n_planes == 1
-    one = read_pixels(tmp_path / "a.tif", ReadPlan(channels=(1,)))
-    assert np.array_equal(one.array[..., 0], STACK[1])
+    channel = read_pixels(tmp_path / "a.tif", ReadPlan(channels=(1,)))
+    assert np.array_equal(channel.array[..., 0], STACK[1])
 
 
 @pytest.mark.parametrize("kind", ["imagej", "ome", "shaped", "plain"])
@@ -160,24 +160,26 @@ def test_other_pages_are_planes_of_which_one_is_chosen_or_all_projected(tmp_path
     tifffile.imwrite(path, STACK, photometric="minisblack", **options)
     assert read_pixels(path).n_planes == 3
     assert np.array_equal(read_pixels(path).array[..., 0], STACK[0])
-    assert np.array_equal(read_pixels(path, ReadPlan(plane=2)).array[..., 0], STACK[2])
-    assert np.array_equal(read_pixels(path, ReadPlan(plane="max")).array[..., 0], STACK.max(0))
-    assert np.array_equal(read_pixels(path, ReadPlan(plane="mean")).array[..., 0], np.rint(STACK.mean(0)))
+    assert np.array_equal(read_pixels(path, ReadPlan(z=2)).array[..., 0], STACK[2])
+    assert np.array_equal(read_pixels(path, ReadPlan(z="max")).array[..., 0], STACK.max(0))
+    assert np.array_equal(read_pixels(path, ReadPlan(z="mean")).array[..., 0], np.rint(STACK.mean(0)))
     with refusing(UnreadableImage, "no-such-plane", plane="3", n_planes=3):
-        read_pixels(path, ReadPlan(plane=3))
+        read_pixels(path, ReadPlan(z=3))
 
 
 @pytest.mark.parametrize("kind", ["imagej", "ome"])
 @pytest.mark.parametrize("compression", [None, "zlib"])
-def test_planes_and_channels_of_a_hyperstack_are_told_apart(tmp_path, kind, compression):
+def test_planes_and_channels_of_a_hyperstack_are_distinguished(tmp_path, kind, compression):
     hyperstack = RNG.integers(0, 65536, (2, 3, 4, 20, 30), np.uint16)  # (T, Z, C, H, W)
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, hyperstack, metadata={"axes": "TZCYX"}, compression=compression, **{kind: True})
     assert read_pixels(path).n_planes == 6
-    array = read_pixels(path, ReadPlan(plane=4)).array  # second time, second depth
+    array = read_pixels(path, ReadPlan(t=1, z=1)).array
     assert np.array_equal(array, np.moveaxis(hyperstack[1, 1], 0, 2))
-    highest = read_pixels(path, ReadPlan(plane="max", channels=(3,))).array[..., 0]
-    assert np.array_equal(highest, hyperstack[:, :, 3].max((0, 1)))
+    highest = read_pixels(path, ReadPlan(t=1, z="max", channels=(3,))).array[..., 0]
+    assert np.array_equal(highest, hyperstack[1, :, 3].max(0))
+    pages = read_pixels(path, ReadPlan(z="channels")).array
+    assert np.array_equal(pages, np.moveaxis(hyperstack.reshape(-1, 20, 30), 0, 2))
 
 
 def test_nan_and_infinity_are_replaced_and_noted(tmp_path):
@@ -218,12 +220,12 @@ def test_a_cut_tiff_is_refused_or_whole(tmp_path, caplog, capfd, options, array)
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, array, photometric="minisblack", **options)
     data = path.read_bytes()
-    whole = [read_pixels(path, ReadPlan(plane=plane)) for plane in (0, "max")]
+    whole = [read_pixels(path, ReadPlan(z=plane)) for plane in (0, "max")]
     for length in range(0, len(data), max(1, len(data) // 40)):
         path.write_bytes(data[:length])
         for plane, expected in zip((0, "max"), whole, strict=True):
             try:
-                pixels = read_pixels(path, ReadPlan(plane=plane))
+                pixels = read_pixels(path, ReadPlan(z=plane))
             except UnreadableImage:
                 continue
             assert np.array_equal(pixels.array, expected.array), f"cut at {length} of {len(data)}"
@@ -240,7 +242,7 @@ def test_tifffile_still_logs_for_others(tmp_path, caplog):
     assert [record.getMessage() for record in caplog.records] == ["from elsewhere"]
 
 
-def test_the_declared_size_is_checked_before_memory_is_asked_for(tmp_path):
+def test_the_declared_size_is_checked_before_memory_is_requested(tmp_path):
     write_raw_tiff(tmp_path / "bomb.tif", 200_000, 200_000, b"0123456789", bits=16)
     with refusing(UnreadableImage, "image-too-large", width=200_000, height=200_000):
         read_pixels(tmp_path / "bomb.tif")
@@ -327,16 +329,16 @@ def test_pages_are_channels_by_choice(tmp_path: Path) -> None:
     pages = RNG.integers(0, 60_000, (3, 12, 16), np.uint16)
     for name in ("a", "b"):
         tifffile.imwrite(tmp_path / f"{name}.tif", pages, photometric="minisblack", metadata=None)
-    as_channels = ReadPlan(plane="channels")
+    as_channels = ReadPlan(z="channels")
     pixels = read_pixels(tmp_path / "a.tif", as_channels)
     assert np.array_equal(pixels.array, pages.transpose(1, 2, 0))
     assert pixels.n_planes == 1
-    chosen = read_pixels(tmp_path / "a.tif", ReadPlan(plane="channels", channels=(2, 0), box=(1, 2, 5, 6))).array
-    assert np.array_equal(chosen, pages[[2, 0], 2:8, 1:6].transpose(1, 2, 0))
+    channels = read_pixels(tmp_path / "a.tif", ReadPlan(z="channels", channels=(2, 0), region=(1, 2, 5, 6))).array
+    assert np.array_equal(channels, pages[[2, 0], 2:8, 1:6].transpose(1, 2, 0))
     (tmp_path / "t.csv").write_text("path,label\na.tif,x\nb.tif,y\n")
     data = open_dataset(tmp_path / "t.csv")
     findings = {finding.code: finding for finding in inspect_dataset(data, scan_images(data)).findings}
-    assert findings["several-planes"].remedies == (Set("plane", "channels"),)
+    assert findings["several-planes"].remedies == (Set("images.z", "channels"),)
     data = data.read_with(as_channels)
     facts = scan_images(data).facts
     assert "several-planes" not in {finding.code for finding in inspect_dataset(data, Scan(facts)).findings}

@@ -91,7 +91,7 @@ def test_the_instant_stage_works_on_the_features_of_the_earlier_run(earlier: Run
 
 
 @pytest.mark.slow
-def test_fine_tuning_goes_on_from_the_earlier_run_which_the_report_names(
+def test_fine_tuning_starts_from_the_earlier_run_which_the_report_names(
     earlier: Run, images: Path, tmp_path: Path
 ) -> None:
     gentle = SMALL.model_copy(update={**from_run(earlier), "learning_rate": 1e-6})
@@ -142,7 +142,7 @@ def test_a_head_for_the_same_classes_under_other_names_is_taken_over(earlier: Ru
     assert head is not None
     temperature = json.loads((earlier.classifier_folder / "classifier.json").read_text())["temperature"]
     np.testing.assert_allclose(head.weight[::-1] * temperature, weights_of(earlier)["head.weight"], rtol=1e-6)
-    # One class of another name, or a new one: there is nothing to tell it by.
+    # A renamed class or a new one: they cannot be distinguished.
     partly = FromRun(run=str(earlier.folder), labels={"01": "1"})
     assert initial_classifier(partly, ["1", "2"]).load_into(network) is None
 
@@ -206,9 +206,7 @@ def test_images_that_the_earlier_run_was_trained_on_cannot_measure_the_new_one(e
 
 @pytest.mark.exhaustive
 @pytest.mark.slow
-def test_images_are_known_again_when_other_channels_of_them_are_read(
-    earlier: Run, images: Path, tmp_path: Path
-) -> None:
+def test_images_are_recognized_when_other_channels_of_them_are_read(earlier: Run, images: Path, tmp_path: Path) -> None:
     red, green = ({**ON_TOP.model_dump(), "channels": [k], "init": "scratch"} for k in (0, 1))
     first = cs.train(cs.open_dataset(images), Recipe.model_validate(red), out=tmp_path / "red")
     second = Recipe.model_validate({**green, "seed": 1, "init": FromRun(run=str(first.folder))})
@@ -240,7 +238,7 @@ def test_what_a_run_knows_is_remembered_by_those_that_start_from_it(earlier: Run
 
 @pytest.mark.exhaustive
 @pytest.mark.slow
-def test_a_packed_classifier_can_be_the_start_but_does_not_tell_its_images(
+def test_a_packed_classifier_can_be_the_initialization_but_does_not_list_its_images(
     earlier: Run, images: Path, tmp_path: Path
 ) -> None:
     packed = cs.export(earlier.folder, out=tmp_path / "earlier.coverslip")
@@ -323,7 +321,7 @@ def test_a_second_training_that_cannot_be_is_refused_before_the_first(earlier: R
 
 @pytest.mark.slow
 @pytest.mark.exhaustive
-def test_two_steps_killed_in_the_first_go_on_to_the_same_end(earlier: Run, images: Path, tmp_path: Path) -> None:
+def test_two_steps_killed_in_the_first_resume_to_the_same_end(earlier: Run, images: Path, tmp_path: Path) -> None:
     recipe = two_steps(earlier.folder.parent / "images", epochs=2)
     whole = cs.train(cs.open_dataset(images), recipe, out=tmp_path / "whole")
     file = tmp_path / "recipe.yaml"
@@ -348,8 +346,9 @@ def test_two_steps_killed_in_the_first_go_on_to_the_same_end(earlier: Run, image
     )
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
-def test_a_run_does_not_go_on_from_another_start_than_it_began_with(on_top: Run, tmp_path: Path) -> None:
+def test_a_run_does_not_resume_from_another_initialization(on_top: Run, tmp_path: Path) -> None:
     run = Run(shutil.copytree(on_top.folder, tmp_path / "run"))
     status = json.loads((run.folder / "status.json").read_text())
     (run.folder / "status.json").write_text(json.dumps({**status, "state": "failed"}))
@@ -361,7 +360,9 @@ def test_a_run_does_not_go_on_from_another_start_than_it_began_with(on_top: Run,
 
 
 @pytest.mark.slow
-def test_faults_of_a_start_are_told_before_anything_is_written(earlier: Run, images: Path, tmp_path: Path) -> None:
+def test_faults_of_an_initialization_are_reported_before_anything_is_written(
+    earlier: Run, images: Path, tmp_path: Path
+) -> None:
     data, out = cs.open_dataset(images), tmp_path / "run"
     with pytest.raises(BadClassifier):
         cs.train(data, SMALL.model_copy(update={"init": FromRun(run=str(tmp_path))}), out=out)

@@ -109,23 +109,23 @@ def test_moved_images_stand_first_with_and_without_folds(
     run = cs.train(cs.open_dataset(folder, group_pattern=GROUPS), recipe, out=tmp_path / "run")
     capsys.readouterr()
     assert main(["label-errors", str(run.folder), "--out", str(tmp_path / "label_issues.csv"), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
+    printed = json.loads(capsys.readouterr().out)
     rows = rows_of(tmp_path / "label_issues.csv")
     assert list(rows[0]) == ["image_id", "path", "label", "suggested", "score", "set"]
     sets = {"train": "training", "val": "validation", "test": "test"}
-    assert [row["set"] for row in rows] == [sets[image["split"]] for image in told["images"]]
-    assert [row["image_id"] for row in rows] == [image["image_id"] for image in told["images"]]
+    assert [row["set"] for row in rows] == [sets[image["split"]] for image in printed["images"]]
+    assert [row["image_id"] for row in rows] == [image["image_id"] for image in printed["images"]]
     n_found = len(moved & {row["image_id"] for row in rows[:10]})
     assert n_found >= (2 if folds else 3)  # folds are trained on less
-    kept = Run(run.folder).label_errors
-    assert kept is not None
-    assert kept.checked_by == ("folds" if folds else "linear probes")
-    assert kept.n_checked + kept.n_not_checked == 90
-    assert kept.n_suspected < len(kept.images)  # else the next line shows nothing
+    stored = Run(run.folder).label_errors
+    assert stored is not None
+    assert stored.checked_by == ("folds" if folds else "linear probes")
+    assert stored.n_checked + stored.n_not_checked == 90
+    assert stored.n_suspected < len(stored.images)  # else the next line shows nothing
     cs.write_report(run.folder)
-    assert f"about {kept.n_suspected} label" in run.model_card_file.read_text(encoding="utf-8")
-    assert str(kept) == repr(kept)
-    assert str(kept).startswith(f"{kept.n_suspected} suspected label errors of {kept.n_checked} labels")
+    assert f"about {stored.n_suspected} label" in run.model_card_file.read_text(encoding="utf-8")
+    assert str(stored) == repr(stored)
+    assert str(stored).startswith(f"{stored.n_suspected} suspected label errors of {stored.n_checked} labels")
 
 
 def test_no_other_file_is_lost_to_a_slip_in_the_name_of_the_table(

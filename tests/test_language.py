@@ -3,10 +3,12 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
+TESTS = sorted(file for name in ("tests", "benchmarks", "docs") for file in (ROOT / name).rglob("*.py"))
 TEXTS = [
     *sorted((ROOT / "docs").rglob("*.md")),
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "benchmarks/RESULTS.md")),
@@ -30,8 +32,13 @@ PHRASES = re.compile(
 )
 
 
-def names_of(file: Path) -> Iterator[tuple[str, bool]]:
+@cache
+def names_of(file: Path) -> tuple[tuple[str, bool], ...]:
     """Every name that a module defines, and whether it is a variable or a parameter."""
+    return tuple(_names_of(file))
+
+
+def _names_of(file: Path) -> Iterator[tuple[str, bool]]:
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
@@ -61,7 +68,7 @@ def test_modules_are_named_by_terms_of_the_field() -> None:
 def test_variables_are_nouns() -> None:
     names = [
         (str(file.relative_to(ROOT)), name)
-        for file in SOURCES
+        for file in (*SOURCES, *TESTS)
         for name, is_variable in names_of(file)
         if is_variable and name in NO_VARIABLES
     ]

@@ -29,7 +29,7 @@ def test_a_classifier_is_timed_on_its_own_images_alone_and_whole(trained: Run, c
 
 @pytest.mark.slow
 @pytest.mark.exhaustive
-def test_models_bench_tells_seconds_and_the_computer(capsys: pytest.CaptureFixture[str]) -> None:
+def test_models_bench_shows_seconds_and_the_computer(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", SMALL_NETWORK, "--bench", "--image-size", "32", "--json"]) == 0
     latency = json.loads(capsys.readouterr().out)["latency"]
     assert (latency["n_many"], latency["image_px"]) == (100, 32)

@@ -1,4 +1,4 @@
-"""What twice as many images would bring: known answers, what is not looked at, and when nothing is said."""
+"""The gain of twice as many images: known answers, images that are not used, and when there is no estimate."""
 
 import csv
 from pathlib import Path

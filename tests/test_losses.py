@@ -38,9 +38,9 @@ def test_focal_loss_is_the_papers_for_two_classes() -> None:
 @given(st.integers(0, 99), st.sampled_from([None, WEIGHTS]), st.sampled_from([0.0, 0.2]))
 def test_focal_loss_without_gamma_is_cross_entropy(seed: int, weight: Tensor | None, smoothing: float) -> None:
     logits, label = batch(seed=seed)
-    found = focal(logits, label, weight=weight, label_smoothing=smoothing, gamma=0.0)
+    loss = focal(logits, label, weight=weight, label_smoothing=smoothing, gamma=0.0)
     expected = functional.cross_entropy(logits, label, weight, label_smoothing=smoothing, reduction="none")
-    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(loss, expected)
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 5.0])
@@ -136,7 +136,7 @@ def hinge() -> Iterator[LossRecord]:
     LOSSES.remove(record.name)
 
 
-def test_a_loss_that_is_added_can_be_chosen_and_is_told(hinge: LossRecord) -> None:
+def test_an_added_loss_can_be_chosen_and_is_reported(hinge: LossRecord) -> None:
     key = next(key for key in recipe_keys() if key.key == "loss")
     assert "hinge" in [choice.title for choice in key.choices or []]
     recipe = with_settings(Recipe(), ["loss=hinge", "loss_options.margin=2"])

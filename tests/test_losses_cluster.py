@@ -54,11 +54,11 @@ def test_two_pairs_on_a_line_have_the_spread_and_scatter_worked_out_by_hand() ->
 
 def test_the_weights_weigh_their_own_part() -> None:
     points, label = cells(12)
-    kept = {"groups": "labels", "scatter": "sum"}
+    choices = {"groups": "labels", "scatter": "sum"}
     spread, scatter = spread_and_scatter(points, label, mean=False)
     assert spread is not None
-    assert penalty(points, label, spread_weight=3, scatter_weight=0, **kept) == 3 / spread
-    assert penalty(points, label, spread_weight=0, scatter_weight=0.5, **kept) == 0.5 * scatter
+    assert penalty(points, label, spread_weight=3, scatter_weight=0, **choices) == 3 / spread
+    assert penalty(points, label, spread_weight=0, scatter_weight=0.5, **choices) == 0.5 * scatter
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: "-".join(form.values()))
@@ -169,8 +169,8 @@ def test_kmeans_finds_groups_that_lie_apart_in_any_order(n_groups: int, size: in
     truth = torch.arange(n_groups * size) % n_groups
     truth = truth[torch.randperm(len(truth), generator=rng)]
     center = 100 * torch.eye(6, 7)[:n_groups]
-    found = kmeans(center[truth] + torch.randn(len(truth), 7, generator=rng), n_groups)
-    assert len(set(zip(truth.tolist(), found.tolist(), strict=True))) == n_groups == len(set(found.tolist()))
+    clusters = kmeans(center[truth] + torch.randn(len(truth), 7, generator=rng), n_groups)
+    assert len(set(zip(truth.tolist(), clusters.tolist(), strict=True))) == n_groups == len(set(clusters.tolist()))
 
 
 @given(st.integers(2, 40), st.integers(1, 6), st.integers(0, 999))
@@ -179,9 +179,9 @@ def test_kmeans_ends_where_each_point_is_with_the_nearest_centroid(n: int, k: in
     cluster = kmeans(points, k)
     names = sorted(set(cluster.tolist()))
     centroid = torch.stack([points[cluster == name].mean(dim=0) for name in names])
-    own = torch.tensor([names.index(name) for name in cluster.tolist()])
+    numbers = torch.tensor([names.index(name) for name in cluster.tolist()])
     distance = torch.cdist(points, centroid)
-    assert (distance.gather(1, own.unsqueeze(1))[:, 0] <= distance.min(dim=1).values + 1e-9).all()
+    assert (distance.gather(1, numbers.unsqueeze(1))[:, 0] <= distance.min(dim=1).values + 1e-9).all()
     assert torch.equal(cluster, kmeans(points.clone(), k))
 
 
@@ -219,14 +219,14 @@ def test_remembered_features_belong_to_the_groups_but_do_not_move(groups: str) -
     assert not slope[:8].any()
 
 
-def test_the_oldest_features_are_forgotten_first() -> None:
+def test_the_oldest_features_are_dropped_first() -> None:
     points, label = cells(15)
     loss = cluster_loss(3, Regularizer(groups="labels", memory=5))
     for start in (0, 3, 6, 9):
         loss(points[start : start + 3], label[start : start + 3])
     value = loss(points[12:], label[12:])
-    kept = [12, 13, 14, 9, 10, 11, 6, 7]
-    assert value == penalty(points[kept], label[kept], n_classes=3, groups="labels")
+    expected = [12, 13, 14, 9, 10, 11, 6, 7]
+    assert value == penalty(points[expected], label[expected], n_classes=3, groups="labels")
 
 
 def test_an_epoch_starts_without_memory_so_that_a_resumed_one_is_the_same() -> None:

@@ -13,23 +13,25 @@ from refusing import refusing
 from coverslip.errors import DeviceUnavailable
 from coverslip.machine import (
     FOR_TRAINING,
+    _cpu_value,
     _model_name,
     describe_machine,
     likely_device,
     memory_mib,
     n_cores,
+    processor_instructions,
     select_device,
     usable_devices,
 )
 
 
 def test_the_computer_is_described() -> None:
-    found = describe_machine()
-    assert found.processor == found.processor.strip() != ""
-    assert 1 <= found.n_cores <= (os.cpu_count() or 1)
-    assert found.n_threads == n_cores()
-    assert found.memory_gb == pytest.approx(memory_mib() * 2**20 / 1e9, abs=0.1)
-    assert len(found.gpus) == (torch.cuda.device_count() or torch.backends.mps.is_available())
+    machine = describe_machine()
+    assert machine.processor == machine.processor.strip() != ""
+    assert 1 <= machine.n_cores <= (os.cpu_count() or 1)
+    assert machine.n_threads == n_cores()
+    assert machine.memory_gb == pytest.approx(memory_mib() * 2**20 / 1e9, abs=0.1)
+    assert len(machine.gpus) == (torch.cuda.device_count() or torch.backends.mps.is_available())
 
 
 @pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="only Linux has this file")
@@ -38,7 +40,7 @@ def test_the_processor_is_called_what_its_maker_calls_it() -> None:
         line.partition(":")[2].split() for line in Path("/proc/cpuinfo").read_text().splitlines() if "name" in line
     ]
     if platform.machine() != "x86_64":
-        pytest.skip("other processors need not tell their name")
+        pytest.skip("other processors need not have a name here")
     assert describe_machine().processor.split() in names
 
 
@@ -48,12 +50,20 @@ def test_a_processor_without_a_name_has_none(tmp_path: Path) -> None:
     assert _model_name(board) == _model_name(tmp_path / "nothing") == ""
 
 
+def test_the_instructions_of_a_processor_are_listed(tmp_path: Path) -> None:
+    board = tmp_path / "cpuinfo"
+    board.write_text("processor\t: 0\nFeatures\t: fp neon\n\nprocessor\t: 1\nFeatures\t: fp neon\n")
+    assert _cpu_value(board, ("flags", "Features")).split() == ["fp", "neon"]
+    if sys.platform == "linux" and platform.machine() == "x86_64":
+        assert "sse2" in processor_instructions()
+
+
 def test_auto_takes_the_first_that_is_here() -> None:
     assert select_device("auto") == next(each for each in ("cuda", "mps", "cpu") if each in usable_devices())
     assert select_device("auto", automatic=("cpu",)) == select_device("cpu") == "cpu"
 
 
-def test_what_a_training_will_run_on_is_told_right_without_pytorch() -> None:
+def test_the_device_of_a_training_is_detected_without_pytorch() -> None:
     assert likely_device() == select_device("auto", automatic=FOR_TRAINING)
 
 
@@ -63,6 +73,40 @@ def test_a_device_that_is_not_here_is_one_clear_error() -> None:
     assert error.value.parameters["devices"].startswith("cpu")
 
 
-def test_what_a_computer_has_is_told_without_pytorch_as_far_as_that_goes() -> None:
+def test_the_hardware_is_described_without_pytorch_as_far_as_possible() -> None:
     code = "import sys; from coverslip.machine import n_cores, likely_device; n_cores(), likely_device()"
     subprocess.run([sys.executable, "-c", f"{code}; assert 'torch' not in sys.modules"], check=True)
+
+
+ARENAS = """
+import ctypes, sys, threading
+from coverslip.machine import limit_memory_arenas
+if sys.argv[1] == "limited":
+    limit_memory_arenas()
+together = threading.Barrier(12)
+def work():
+    together.wait()
+    held = [bytearray(2_000) for _ in range(2_000)]
+    together.wait()
+threads = [threading.Thread(target=work) for _ in range(12)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+libc = ctypes.CDLL(None)
+libc.fopen.restype, libc.fopen.argtypes = ctypes.c_void_p, [ctypes.c_char_p, ctypes.c_char_p]
+libc.malloc_info.argtypes, libc.fclose.argtypes = [ctypes.c_int, ctypes.c_void_p], [ctypes.c_void_p]
+file = libc.fopen(sys.argv[2].encode(), b"w")
+libc.malloc_info(0, file)
+libc.fclose(file)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only GNU's C library has arenas")
+def test_threads_of_the_server_share_two_memory_arenas(tmp_path: Path) -> None:
+    def n_arenas(name: str) -> int:
+        file = tmp_path / name
+        subprocess.run([sys.executable, "-c", ARENAS, name, str(file)], check=True, env=environment)
+        return file.read_text().count("<heap nr=")
+
+    environment = {name: value for name, value in os.environ.items() if name != "MALLOC_ARENA_MAX"}
+    assert n_arenas("limited") <= 2 < n_arenas("default")

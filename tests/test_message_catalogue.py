@@ -4,9 +4,11 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
+from fluent.runtime import FluentBundle, FluentResource
 from fluent.syntax import FluentParser
 from fluent.syntax import ast as fluent
 
@@ -47,8 +49,8 @@ class Use:
 
 
 def is_error_class(name: str) -> bool:
-    found = getattr(errors, name, None)
-    return isinstance(found, type) and issubclass(found, errors.CoverslipError)
+    member = getattr(errors, name, None)
+    return isinstance(member, type) and issubclass(member, errors.CoverslipError)
 
 
 def codes_in(node: ast.expr) -> list[str]:
@@ -73,9 +75,13 @@ def uses_in_templates() -> Iterator[Use]:
             )
 
 
-def uses() -> Iterator[Use]:
-    yield from uses_in_templates()
-    own = {"MissingSource", "ImagesChanged", "ChangedSince"}
+@cache
+def uses() -> tuple[Use, ...]:
+    return (*uses_in_templates(), *uses_in_modules())
+
+
+def uses_in_modules() -> Iterator[Use]:
+    own_errors = {"MissingSource", "ImagesChanged", "ChangedSince"}
     for file in sorted(SOURCES.rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call):
@@ -86,7 +92,7 @@ def uses() -> Iterator[Use]:
                     yield Use(f"{file.relative_to(SOURCES)}:{node.lineno}", code, frozenset(), False, True, False)
             if name in FUNCTIONS_OF_STAGES:
                 yield from uses_of_stage(node, f"{file.relative_to(SOURCES)}:{node.lineno}")
-            is_error = is_error_class(name) or name in own or ast.unparse(node.func) == "super().__init__"
+            is_error = is_error_class(name) or name in own_errors or ast.unparse(node.func) == "super().__init__"
             keywords = {keyword.arg for keyword in node.keywords}
             if (
                 not (is_error or (name in FUNCTIONS and isinstance(node.func, ast.Name)))
@@ -103,29 +109,33 @@ def uses() -> Iterator[Use]:
 
 
 def uses_of_stage(call: ast.Call, where: str) -> Iterator[Use]:
-    """The entry of the stage whose progress a call reports."""
+    """The entries of the stage whose progress a call reports, and of what it counts."""
     keywords = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
     stage = keywords["stage"] if "stage" in keywords else call.args[1] if len(call.args) > 1 else None
     for code in codes_in(stage) if stage else []:
         yield Use(where, f"stage-{code}", frozenset(keywords), False, True, False)
+    unit = keywords["unit"] if "unit" in keywords else call.args[2] if len(call.args) > 2 else None
+    for code in codes_in(unit) if unit else []:
+        yield Use(where, f"unit-{code}", frozenset(), False, True, False)
 
 
 def variables(pattern: fluent.Pattern) -> set[str]:
     """The variables that must be there to render a pattern."""
-    found: set[str] = set()
+    names: set[str] = set()
 
     def visit(node: object) -> None:
         if isinstance(node, fluent.VariableReference):
-            found.add(node.id.name)
+            names.add(node.id.name)
         for child in (
             vars(node).values() if isinstance(node, fluent.BaseNode) else node if isinstance(node, list) else ()
         ):
             visit(child)
 
     visit(pattern)
-    return found
+    return names
 
 
+@cache
 def parsed() -> dict[str, fluent.Message]:
     messages = {}
     for code, source in entries().items():
@@ -173,9 +183,11 @@ def test_every_entry_is_used() -> None:
     quoted = quoted_strings()
     in_templates = {use.code.partition(".")[0] for use in uses_in_templates()}
     presets = {f"preset-{name}" for name in PRESETS}
-    of_tables = {*key_codes(), *metric_codes(), *stage_codes(), *presets}
+    sources = "".join(file.read_text(encoding="utf-8") for file in SOURCES.rglob("*.py"))
+    kinds = {f"cache-kind-{name}" for name in re.findall(r'\bKind\(\s*"([a-z-]+)"', sources)}
+    of_tables = {*key_codes(), *metric_codes(), *stage_codes(), *unit_codes(), *presets, *kinds}
     assert set(entries()) - quoted - in_templates - of_tables == set()
-    assert presets <= set(entries())
+    assert presets | kinds <= set(entries())
 
 
 def stage_codes() -> set[str]:
@@ -183,8 +195,14 @@ def stage_codes() -> set[str]:
     return {use.code for use in uses() if use.code.startswith("stage-")} | {f"stage-{COMPUTING_FEATURES}"}
 
 
-def test_every_stage_of_work_has_its_name() -> None:
+def unit_codes() -> set[str]:
+    """The entries of what stages of work count; the defaults are in `Progressed` and `progress_reporter`."""
+    return {use.code for use in uses() if use.code.startswith("unit-")} | {"unit-images", "unit-steps"}
+
+
+def test_every_stage_of_work_and_what_it_counts_have_names() -> None:
     assert stage_codes() == {code for code in entries() if code.startswith("stage-")}
+    assert unit_codes() == {code for code in entries() if code.startswith("unit-")}
 
 
 def key_codes() -> list[str]:
@@ -235,6 +253,34 @@ def test_every_metric_has_its_texts() -> None:
         attributes = {each.id.name for each in messages[code].attributes}
         assert {"meaning"} <= attributes <= {"meaning", "undefined", "no-interval"}, code
         assert ("no-interval" in attributes) == (METRICS[name].influence is None), code
+
+
+def test_the_help_of_every_option_is_an_entry() -> None:
+    literals = [
+        f"{file.name}:{node.lineno}"
+        for file in sorted((SOURCES / "cli").glob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith(("typer.", "setting"))
+        for help_text in [
+            *(keyword.value for keyword in node.keywords if keyword.arg in ("help", "epilog")),
+            *(node.args if ast.unparse(node.func) == "setting" else []),
+        ]
+        if isinstance(help_text, ast.Constant)
+    ]
+    assert literals == []
+
+
+def test_help_is_shown_without_parsing() -> None:
+    sources = {code: source.strip() for code, source in entries().items() if code.startswith("help-")}
+    assert {code for code, source in sources.items() if "\n" in source or "{" in source} == set()
+
+
+def test_an_entry_without_variables_has_the_text_that_fluent_renders() -> None:
+    for code, message in parsed().items():
+        if message.value is not None and not message.attributes and not variables(message.value):
+            bundle = FluentBundle(["en-US"], use_isolating=False)
+            bundle.add_resource(FluentResource(entries()[code]))
+            assert text(code) == bundle.format_pattern(bundle.get_message(code).value)[0], code
 
 
 def test_every_error_has_a_section_in_the_documentation() -> None:

@@ -22,6 +22,7 @@ from coverslip.messages import (
     MapColumn,
     Note,
     Remedy,
+    Rescale,
     Resume,
     Set,
     ShowModels,
@@ -48,6 +49,7 @@ EACH: list[tuple[Remedy, str]] = [
     (ShowModels(), "`coverslip models`"),
     (CleanCache("facts"), "`coverslip cache --clean --kind facts`"),
     (ChooseOther("output"), "--out"),
+    (Rescale(), "--rescale"),
     (TrustCluster(), "--trust-cluster"),
 ]
 
@@ -76,11 +78,16 @@ def test_notes_and_failures_come_back_from_json(remedy: Remedy) -> None:
     assert failure_of(json.loads(json.dumps(asdict(failure)))) == failure
 
 
-def test_an_error_says_what_kind_it_is_also_after_it_was_told_by_another_process() -> None:
+def test_an_error_has_its_kind_also_after_it_was_sent_by_another_process() -> None:
     error = BadRecipe("all-rows-excluded", faults=[("split.val", "too large")])
-    again = CoverslipError.of(error.failure)
-    assert (error.kind, again.kind, again.code, str(again)) == ("bad-recipe", "bad-recipe", error.code, str(error))
-    assert again.parameters == {"faults": {"split.val": "too large"}}
+    restored = CoverslipError.of(error.failure)
+    assert (error.kind, restored.kind, restored.code, str(restored)) == (
+        "bad-recipe",
+        "bad-recipe",
+        error.code,
+        str(error),
+    )
+    assert restored.parameters == {"faults": {"split.val": "too large"}}
 
 
 def test_a_command_that_another_program_began_leaves_why_it_failed(

@@ -1,4 +1,4 @@
-"""The zoo: records tell the truth, networks compute what they should."""
+"""The zoo: records are correct, and networks compute what they should."""
 
 import subprocess
 import sys

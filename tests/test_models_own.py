@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from coverslip.models.architectures.mobincep import Mobincep
 from coverslip.models.architectures.nasnet_mobile import NASNetMobile
 
-OWN = [Mobincep, NASNetMobile]
-Own = type[Mobincep] | type[NASNetMobile]
+ARCHITECTURES = [Mobincep, NASNetMobile]
+Architecture = type[Mobincep] | type[NASNetMobile]
 
 
 def pixels(n: int, side: int, channels: int = 3) -> Tensor:
@@ -71,19 +71,19 @@ def test_nasnet_mobile_needs_the_papers_564_million_multiply_adds() -> None:
     assert round(multiply_adds(NASNetMobile(), pixels(1, 224)) / 1e6) == 564
 
 
-@pytest.mark.parametrize("own", OWN)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("side", [33, 96, 160, 256])
-def test_other_sizes_and_channels_are_taken(own: Own, side: int) -> None:
-    network = own(n_classes=3, channels=2).eval()
+def test_other_sizes_and_channels_are_taken(architecture: Architecture, side: int) -> None:
+    network = architecture(n_classes=3, channels=2).eval()
     with torch.no_grad():
         logits = network(pixels(1, side, channels=2))
     assert logits.shape == (1, 3)
     assert logits.isfinite().all()
 
 
-@pytest.mark.parametrize("own", OWN)
-def test_without_a_classifier_the_pooled_features_come_out(own: Own) -> None:
-    network = own(n_classes=3).eval()
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_without_a_classifier_the_pooled_features_come_out(architecture: Architecture) -> None:
+    network = architecture(n_classes=3).eval()
     classifier = network.classifier
     assert isinstance(classifier, nn.Linear)
     with torch.no_grad():
@@ -96,9 +96,9 @@ def test_without_a_classifier_the_pooled_features_come_out(own: Own) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("own", OWN)
-def test_every_parameter_learns_and_images_do_not_mix(own: Own) -> None:
-    network = own(n_classes=3)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_parameter_learns_and_images_do_not_mix(architecture: Architecture) -> None:
+    network = architecture(n_classes=3)
     network.train()(pixels(4, 64)).square().sum().backward()
     assert [name for name, p in network.named_parameters() if p.grad is None or not p.grad.abs().max() > 0] == []
     network.eval()
@@ -106,22 +106,22 @@ def test_every_parameter_learns_and_images_do_not_mix(own: Own) -> None:
         torch.testing.assert_close(network(pixels(4, 64))[1:2], network(pixels(4, 64)[1:2]), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("own", OWN)
-def test_one_seed_gives_one_network_and_another_seed_another(own: Own) -> None:
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_one_seed_gives_one_network_and_another_seed_another(architecture: Architecture) -> None:
     made = []
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
-        made.append(torch.cat([p.detach().flatten() for p in own(n_classes=3).parameters()]))
+        made.append(torch.cat([p.detach().flatten() for p in architecture(n_classes=3).parameters()]))
     assert torch.equal(made[0], made[1])
     assert not torch.equal(made[0], made[2])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("own", OWN)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.exhaustive
-def test_it_fits_a_few_images(own: Own) -> None:
+def test_it_fits_a_few_images(architecture: Architecture) -> None:
     torch.manual_seed(0)
-    network, x, label = own(n_classes=2).train(), pixels(8, 32), torch.arange(8) % 2
+    network, x, label = architecture(n_classes=2).train(), pixels(8, 32), torch.arange(8) % 2
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3, amsgrad=True)
     losses = []
     for _ in range(6):

@@ -108,7 +108,7 @@ def test_with_8_classes_of_blood_cells_the_networks_have_exactly_so_many_paramet
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "expected"), [("vit_small_patch16_224", 21_697_944), ("swin_t", 27_537_810)])
-def test_transformers_are_built_for_the_size_that_is_asked_for(name: str, expected: int) -> None:
+def test_transformers_are_built_for_the_requested_size(name: str, expected: int) -> None:
     """At 256 pixels ViT has more positions; Swin keeps its windows of 7 and fills up the last."""
     assert n_parameters(name, n_classes=24, image_size=256) == expected
 
@@ -117,8 +117,8 @@ def test_transformers_are_built_for_the_size_that_is_asked_for(name: str, expect
 @pytest.mark.parametrize("name", EACH)
 def test_the_record_counts_what_the_built_network_counts(name: str) -> None:
     record, cost = model_info(name), cost_of_model(name)
-    told = (record.parameters, record.macs, record.conv_linear_weights_x2)
-    assert told == (cost.parameters, cost.macs, cost.conv_linear_weights_x2)
+    counts = (record.parameters, record.macs, record.conv_linear_weights_x2)
+    assert counts == (cost.parameters, cost.macs, cost.conv_linear_weights_x2)
 
 
 @pytest.mark.parametrize(
@@ -192,8 +192,10 @@ def test_a_boundary_freezes_all_that_its_output_depends_on_and_nothing_else(name
         n_frozen: list[int] = []
         for boundary in record.freeze_boundaries:
             output = outputs[boundary]
-            found = torch.autograd.grad(output.sum(), list(parameters.values()), retain_graph=True, allow_unused=True)
-            before = {n for n, gradient in zip(parameters, found, strict=True) if gradient is not None}
+            gradients = torch.autograd.grad(
+                output.sum(), list(parameters.values()), retain_graph=True, allow_unused=True
+            )
+            before = {n for n, gradient in zip(parameters, gradients, strict=True) if gradient is not None}
             freeze_to(network, boundary)
             assert {n for n, p in parameters.items() if not p.requires_grad} == before, boundary
             freeze_to(network, None)
@@ -326,9 +328,9 @@ def test_mobilevit_mn_starts_from_what_fits_of_its_origin(tmp_path: Path, monkey
     import_weights(tmp_path / "xxs.safetensors", "mobilevit_xxs")
     assert has_weights(model_info("mobilevit_mn"))
     network = create_network("mobilevit_mn", n_classes=2, head="native", channels=1)
-    own, state = network.backbone.state_dict(), origin.state_dict()
-    assert torch.equal(own["stages.0.0.conv1_1x1.conv.weight"], state["stages.0.0.conv1_1x1.conv.weight"])
-    torch.testing.assert_close(own["stem.conv.weight"], state["stem.conv.weight"].sum(dim=1, keepdim=True))
+    state_now, state = network.backbone.state_dict(), origin.state_dict()
+    assert torch.equal(state_now["stages.0.0.conv1_1x1.conv.weight"], state["stages.0.0.conv1_1x1.conv.weight"])
+    torch.testing.assert_close(state_now["stem.conv.weight"], state["stem.conv.weight"].sum(dim=1, keepdim=True))
     # Pretrained statistics are kept while training; those of the new attention have still to be learnt.
     train_mode(network, keep_statistics=True)
     follow = {
@@ -363,8 +365,8 @@ def test_every_paper_and_every_tag_has_entries() -> None:
 
 
 def test_selection_meets_every_demand_at_once() -> None:
-    chosen = select_models(paper="aimic", max_parameters=6e6, max_macs=0.35e9)
-    assert {record.name for record in chosen} == {"shufflenet_v2_x1_0", "mobilenet_v2", "mobilenet_v3_large"}
+    selected = select_models(paper="aimic", max_parameters=6e6, max_macs=0.35e9)
+    assert {record.name for record in selected} == {"shufflenet_v2_x1_0", "mobilenet_v2", "mobilenet_v3_large"}
     assert "efficientnet_lite0" in {record.name for record in select_models(available=True)}
 
 

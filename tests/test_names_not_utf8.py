@@ -53,10 +53,10 @@ def test_the_main_job_runs_and_its_tables_lead_to_the_same_files(tmp_path: Path,
     assert main(["train", str(cells), "--group-pattern", r"slide\d+", *CHOICES, "--out", str(run)]) == 0
     assert "xe9.png" in (run / "split.csv").read_text(encoding="utf-8")
     assert (run / "report.html").read_text(encoding="utf-8")
-    table, again = tmp_path / "predictions.csv", tmp_path / "again.csv"
+    table, second_table = tmp_path / "predictions.csv", tmp_path / "again.csv"
     assert main(["predict", str(run), str(cells), "--out", str(table)]) == 0
-    assert main(["predict", str(run), str(table), "--out", str(again)]) == 0
-    assert again.read_bytes() == table.read_bytes()
+    assert main(["predict", str(run), str(table), "--out", str(second_table)]) == 0
+    assert second_table.read_bytes() == table.read_bytes()
     with table.open(newline="", encoding="utf-8") as opened:
         named = {row["image_id"]: Path(name_from_text(row["path"])).read_bytes() for row in csv.DictReader(opened)}
     assert named == expected
@@ -90,11 +90,11 @@ def test_a_table_in_memory_names_such_files(tmp_path: Path) -> None:
     import pandas as pd
 
     records = cs.open_dataset(odd_cells(tmp_path / "cells")).records
-    given = pd.DataFrame({"path": [str(r.path) for r in records], "label": [r.label for r in records]})
-    run = cs.train(given, INSTANT, out=tmp_path / "run")
+    table_in_memory = pd.DataFrame({"path": [str(r.path) for r in records], "label": [r.label for r in records]})
+    run = cs.train(table_in_memory, INSTANT, out=tmp_path / "run")
     assert [row.split for row in run.split].count("excluded") == 0
-    kept = files_named_in(run.in_memory_folder / "table.csv")
-    assert sorted(kept.values()) == sorted(r.path.read_bytes() for r in records)
+    names_of_files = files_named_in(run.in_memory_folder / "table.csv")
+    assert sorted(names_of_files.values()) == sorted(r.path.read_bytes() for r in records)
 
 
 @pytest.mark.slow
@@ -108,16 +108,16 @@ def test_the_app_shows_labels_trains_on_and_predicts_such_files(tmp_path: Path) 
         def get(path: str, **query: object) -> Json:
             answer = client.get(f"{API}/{path}", params=query)
             assert answer.status_code == 200, answer.text
-            found: Json = answer.json()
-            return found
+            body: Json = answer.json()
+            return body
 
         listed = get(f"datasets/{dataset}/images", search=" caf\\xe9", limit=100)
         odd = [image["row_id"] for image in listed["items"]]
         assert len(odd) == 30
-        for what in ("", "/thumbnail", "/picture"):
-            assert client.get(f"{API}/datasets/{dataset}/images/{odd[0]}{what}").status_code == 200
-        asked = {"images": [listed["items"][0]["image_id"]], "label": "medium"}
-        assert client.post(f"{API}/datasets/{dataset}/labels", json=asked).status_code == 200
+        for what in (f"images/{odd[0]}", f"sheet?rows={odd[0]}", f"images/{odd[0]}/picture"):
+            assert client.get(f"{API}/datasets/{dataset}/{what}").status_code == 200
+        request = {"images": [listed["items"][0]["image_id"]], "label": "medium"}
+        assert client.post(f"{API}/datasets/{dataset}/labels", json=request).status_code == 200
         run = trained_here(workspace, dataset, QUICK)
         state = get(f"runs/{run}")
         assert state["state"] == "done"
@@ -140,10 +140,10 @@ def test_the_app_shows_labels_trains_on_and_predicts_such_files(tmp_path: Path) 
 def test_a_name_in_a_table_is_found_as_it_is_written_or_as_it_is(tmp_path: Path) -> None:
     """A table that somebody else wrote may name a file whose name holds such letters itself."""
     cells = odd_cells(tmp_path / "cells")
-    (own,) = [file for file in cells.rglob("*.png") if "\\xe9" in file.name]
-    Path(os.fsdecode(os.fsencode(own.with_name(own.name.split(" ")[0])) + b" caf\xe9.png")).unlink()
-    (cells / "table.csv").write_text(f"path,label\n{own.relative_to(cells)},large\n")
-    assert cs.open_dataset(cells / "table.csv").records[0].path == own
+    (image,) = [file for file in cells.rglob("*.png") if "\\xe9" in file.name]
+    Path(os.fsdecode(os.fsencode(image.with_name(image.name.split(" ")[0])) + b" caf\xe9.png")).unlink()
+    (cells / "table.csv").write_text(f"path,label\n{image.relative_to(cells)},large\n")
+    assert cs.open_dataset(cells / "table.csv").records[0].path == image
 
 
 @given(st.binary(max_size=12) | st.text("\\x5cef8é", max_size=12).map(str.encode))

@@ -63,7 +63,16 @@ models: [{SMALL_NETWORK}]
 folds: 0
 recipe: {{stage: instant, image_size: 32, tta: 1, augment: none}}
 """
-JOB: list[str | list[str]] = [
+Commands = list[str | list[str]]
+MAIN_JOB: Commands = [
+    "weights import small.pth --model timm/test_efficientnet",
+    "inspect cells --estimate-leakage",
+    ["train", "cells", "--group-pattern", GROUPS, "--out", "run", *SETTINGS],
+    "evaluate run cells",
+    "predict run cells --out predictions.csv",
+    "report run",
+]
+JOB: Commands = [
     "weights import small.pth --model timm/test_efficientnet",
     "weights",
     "models",
@@ -75,6 +84,8 @@ JOB: list[str | list[str]] = [
     ["train", "cells", "--out", "second", *SETTINGS],
     "evaluate run cells",
     "predict run cells --out predictions.csv",
+    "summarise predictions.csv --by folder --run run",
+    "read cells/small/slide0_000.png --out read.tif",
     "compare run second",
     "decide run --roc",
     "label-errors run",
@@ -148,9 +159,14 @@ def written_in(home: Path) -> set[str]:
     return {"/".join(file.parts[: 3 if file.parts[0] == ".local" else 2]) for file in files}
 
 
-@pytest.fixture(scope="module")
-def observed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Observed], Path]:
-    """All commands on one small dataset, and the home folder afterwards."""
+@pytest.fixture(
+    scope="module",
+    params=["main", pytest.param("all", marks=pytest.mark.exhaustive)],
+)
+def observed(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, Observed], Path]:
+    """The commands on one small dataset, and the home folder afterwards."""
     import torch
 
     folder = tmp_path_factory.mktemp("offline")
@@ -160,12 +176,14 @@ def observed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Observ
     (folder / "plan.yaml").write_text(PLAN, encoding="utf-8")
     addresses = folder / "addresses"
     addresses.mkdir()
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("COVERSLIP_", "XDG_", "HF_"))}
-    commands = [*JOB, *FETCHING]
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("COVERSLIP_", "XDG_", "HF_"))
+    }
+    commands = [*(MAIN_JOB if request.param == "main" else JOB), *FETCHING]
     done = subprocess.run(
         [sys.executable, "-c", _RUN_EACH, json.dumps([arguments(command) for command in commands]), str(addresses)],
         cwd=folder,
-        env=kept | watched(folder) | {"HF_HUB_CACHE": str(folder / "hub")},
+        env=environment | watched(folder) | {"HF_HUB_CACHE": str(folder / "hub")},
         capture_output=True,
         text=True,
         check=True,
@@ -173,17 +191,17 @@ def observed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Observ
     )
     codes = [int(code) for code in re.findall(r"^CODE (\d+)$", done.stdout, re.MULTILINE)]
     assert len(codes) == len(commands), done.stderr
-    found = {
+    connections = {
         " ".join(arguments(command)): Observed(code, hosts_in(addresses / str(i)))
         for i, (command, code) in enumerate(zip(commands, codes, strict=True))
     }
-    return found, folder / "home"
+    return connections, folder / "home"
 
 
 def test_no_command_asks_for_another_computer(observed: tuple[dict[str, Observed], Path]) -> None:
-    found = {name: each for name, each in observed[0].items() if name not in FETCHING}
-    assert {name: each.hosts for name, each in found.items() if each.hosts} == {}
-    assert {name: each.code for name, each in found.items() if each.code} == {}
+    attempts = {name: each for name, each in observed[0].items() if name not in FETCHING}
+    assert {name: each.hosts for name, each in attempts.items() if each.hosts} == {}
+    assert {name: each.code for name, each in attempts.items() if each.code} == {}
 
 
 def test_only_what_fetches_weights_asks_for_the_hub(observed: tuple[dict[str, Observed], Path]) -> None:
@@ -200,8 +218,8 @@ def test_all_commands_are_tried() -> None:
     import typer
 
     command = typer.main.get_command(app)
-    known = getattr(command, "commands").keys()  # noqa: B009  a group of commands, which is untyped
-    assert {arguments(each)[0] for each in JOB} | {"app", "demo"} == set(known)
+    commands = getattr(command, "commands").keys()  # noqa: B009  a group of commands, which is untyped
+    assert {arguments(each)[0] for each in JOB} | {"app", "demo"} == set(commands)
 
 
 @pytest.mark.exhaustive

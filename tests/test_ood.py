@@ -1,4 +1,4 @@
-"""Images unlike those of training: distances, the limit, and what people are told of them."""
+"""Images unlike those of training: distances, the threshold, and notes."""
 
 import json
 from collections import Counter
@@ -45,8 +45,8 @@ def test_the_distance_is_the_relative_mahalanobis_distance() -> None:
         covariance += 0.3 / 0.7 * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
         return np.einsum("nd,de,ne->n", rows, np.linalg.inv(covariance), rows)
 
-    own = place - centers[label]
-    to_class = np.min([squared(other - center, own, 297) for center in centers], axis=0)
+    offset = place - centers[label]
+    to_class = np.min([squared(other - center, offset, 297) for center in centers], axis=0)
     whole = place - place.mean(axis=0)
     expected = to_class - 0.9 * squared(other - place.mean(axis=0), whole, 300)
     np.testing.assert_allclose(feature_statistics(directions, features, label).distance(new), expected, rtol=1e-3)
@@ -91,13 +91,13 @@ def test_foreign_images_are_unfamiliar_and_a_note_says_so(trained: Run, cells: P
     rng = np.random.default_rng(0)
     for i in range(8):
         Image.fromarray(rng.integers(0, 256, (48, 48, 3), dtype=np.uint8)).save(tmp_path / f"{i}.png")
-    told: list[Event] = []
+    events: list[Event] = []
     classifier = cs.load_classifier(trained.folder)
-    rows = classifier.predict([tmp_path, *sorted(cells.rglob("*.png"))[::3]], emit=told.append)
+    rows = classifier.predict([tmp_path, *sorted(cells.rglob("*.png"))[::3]], emit=events.append)
     assert {row.decision for row in rows[:8]} == {"unfamiliar"}
     assert all((row.ood_score or 0) > 1 and "instrument" in (row.reason or "") for row in rows[:8])
     assert sum(row.decision == "unfamiliar" for row in rows[8:]) <= 5  # of 30
-    notes = [event for event in told if isinstance(event, Noted) and event.code == "unfamiliar-images"]
+    notes = [event for event in events if isinstance(event, Noted) and event.code == "unfamiliar-images"]
     assert len(notes) == 1
     assert notes[0].parameters["n_images"] >= 8
 
@@ -123,12 +123,12 @@ def test_statistics_that_do_not_fit_the_network_are_refused(own_run: Run, cells:
     assert refused.value.code == "weights-statistics-mismatch"
 
 
-def test_the_report_tells_how_many_test_images_are_unfamiliar(trained: Run) -> None:
+def test_the_report_shows_how_many_test_images_are_unfamiliar(trained: Run) -> None:
     assert "Out-of-distribution images" in trained.report_file.read_text()
 
 
 def test_the_report_names_groups_with_many_unfamiliar_images(own_run: Run) -> None:
-    """Three of one group are; of two others one each, which tells nothing of a group."""
+    """Three images of one group are; of two other groups one each, which is no sign of an unfamiliar group."""
     group_of = {row.image_id: row.named_group for row in own_run.split if row.split == "test"}
     rows, card = list(own_run.predictions), own_run.card
     assert card is not None
@@ -151,9 +151,9 @@ def test_single_unfamiliar_images_are_no_warnings_since_some_are_among_any(train
     rng = np.random.default_rng(0)
     Image.fromarray(rng.integers(0, 256, (48, 48, 3), dtype=np.uint8)).save(tmp_path / "noise.png")
     (tmp_path / "broken.png").write_bytes(b"no image")
-    told: list[Event] = []
-    summary = cs.predict(trained.folder, tmp_path, out=tmp_path / "p.csv", emit=told.append)
+    events: list[Event] = []
+    summary = cs.predict(trained.folder, tmp_path, out=tmp_path / "p.csv", emit=events.append)
     assert summary.decisions == {"unfamiliar": 1, "unreadable": 1}
-    named = [event.text for event in told if isinstance(event, Noted) and event.code == "unreadable-image"]
+    named = [event.text for event in events if isinstance(event, Noted) and event.code == "unreadable-image"]
     assert len(named) == 1
     assert named[0].startswith("broken.png")

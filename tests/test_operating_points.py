@@ -49,14 +49,14 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def told() -> list[Event]:
+def events() -> list[Event]:
     return []
 
 
 @pytest.fixture(scope="module")
-def run(cells: Path, told: list[Event], tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run(cells: Path, events: list[Event], tmp_path_factory: pytest.TempPathFactory) -> Run:
     data = cs.open_dataset(cells, group_pattern=r"slide\d")
-    return cs.train(data, BY_ROC, out=tmp_path_factory.mktemp("runs") / "roc", emit=told.append)
+    return cs.train(data, BY_ROC, out=tmp_path_factory.mktemp("runs") / "roc", emit=events.append)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def plain_run(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.mark.slow
-def test_thresholds_come_from_validation_images_alone(run: Run, told: list[Event]) -> None:
+def test_thresholds_come_from_validation_images_alone(run: Run, events: list[Event]) -> None:
     rows = rows_of(run.folder / "validation.csv")
     points = operating_points(probabilities(rows), numbers_of(rows, "label"))
     card = json_of(run.classifier_folder / "classifier.json")
@@ -77,9 +77,9 @@ def test_thresholds_come_from_validation_images_alone(run: Run, told: list[Event
     assert card["uncertain_below"] == pytest.approx(limit, abs=1e-5)
     story = json_of(run.folder / "training.json")["calibration"]["operating_points"]
     assert isinstance(story, list)
-    assert [one["n"] for one in story] == [point.n for point in points]
-    doubted = [event for event in told if isinstance(event, Noted) and event.code == "doubtful-operating-points"]
-    assert [one["n"] for one in story] == [4, 8, 24]
+    assert [of_decisions["n"] for of_decisions in story] == [point.n for point in points]
+    doubted = [event for event in events if isinstance(event, Noted) and event.code == "doubtful-operating-points"]
+    assert [of_decisions["n"] for of_decisions in story] == [4, 8, 24]
     assert [(event.parameters["names"], event.parameters["reason"]) for event in doubted] == [
         ("'large'", "fewer than 5 validation images of this class: 0.333 is used"),
         ("'medium'", text("few-images-for-threshold", n=10)),
@@ -112,7 +112,7 @@ def test_rows_and_numbers_follow_the_decision(run: Run) -> None:
 def test_the_network_and_its_probabilities_are_the_same_without(run: Run, plain_run: Run) -> None:
     weights = "weights.safetensors"
     assert (run.classifier_folder / weights).read_bytes() == (plain_run.classifier_folder / weights).read_bytes()
-    rows, plain = (rows_of(one.folder / "predictions.csv") for one in (run, plain_run))
+    rows, plain = (rows_of(each_run.folder / "predictions.csv") for each_run in (run, plain_run))
     assert (probabilities(rows) == probabilities(plain)).all()
     assert (numbers_of(plain, "predicted") == probabilities(plain).argmax(axis=1)).all()
     for name in ("macro_auroc", "log_loss", "ece", "ece_uncalibrated"):
@@ -120,6 +120,7 @@ def test_the_network_and_its_probabilities_are_the_same_without(run: Run, plain_
     assert run.metrics["macro_recall"].value > plain_run.metrics["macro_recall"].value
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_thresholds_that_were_chosen_on_validation_images_are_not_compared_on_them(
     run: Run, plain_run: Run, tmp_path: Path
@@ -135,13 +136,13 @@ def test_thresholds_that_were_chosen_on_validation_images_are_not_compared_on_th
 
 @pytest.mark.slow
 def test_new_images_are_decided_in_the_same_way(run: Run, cells: Path, tmp_path: Path) -> None:
-    own = {row["image_id"]: row for row in rows_of(run.folder / "predictions.csv")}
+    test_rows = {row["image_id"]: row for row in rows_of(run.folder / "predictions.csv")}
     cs.export(run.folder, out=tmp_path / "packed.coverslip")
-    found = cs.load_classifier(tmp_path / "packed.coverslip").predict(cells)
-    again = {row.image_id: row for row in found if row.image_id in own}
-    assert len(again) == len(own)
-    for image_id, row in again.items():
-        assert (row.predicted, row.decision) == (own[image_id]["predicted"], own[image_id]["decision"])
+    predictions = cs.load_classifier(tmp_path / "packed.coverslip").predict(cells)
+    predicted = {row.image_id: row for row in predictions if row.image_id in test_rows}
+    assert len(predicted) == len(test_rows)
+    for image_id, row in predicted.items():
+        assert (row.predicted, row.decision) == (test_rows[image_id]["predicted"], test_rows[image_id]["decision"])
 
 
 @pytest.mark.slow
@@ -158,7 +159,7 @@ def test_the_report_says_how_classes_were_decided(run: Run, plain_run: Run) -> N
 
 
 @pytest.mark.slow
-def test_the_most_confident_mistake_is_surest_of_what_was_decided(run: Run) -> None:
+def test_the_most_confident_error_has_the_highest_probability_of_its_decision(run: Run) -> None:
     wrong = [row for row in rows_of(run.folder / "predictions.csv") if row["label"] != row["predicted"]]
     surest = max(wrong, key=lambda row: float(row["probability"]))
     page = (run.folder / "report.html").read_text(encoding="utf-8")
@@ -192,9 +193,9 @@ def test_folds_decide_by_their_own_points_and_the_classifier_by_those_of_all(cel
     run = cs.train(data, BY_ROC.model_copy(update={"split": SplitPlan(folds=3)}), out=tmp_path / "run")
     pooled = {row["image_id"]: row for row in rows_of(run.folder / "predictions.csv")}
     for k in (1, 2, 3):
-        own = run.folder / "folds" / str(k)
-        thresholds = np.array(json_of(own / "classifier" / "classifier.json")["operating_points"])
-        rows = rows_of(own / "predictions.csv")
+        fold_folder = run.folder / "folds" / str(k)
+        thresholds = np.array(json_of(fold_folder / "classifier" / "classifier.json")["operating_points"])
+        rows = rows_of(fold_folder / "predictions.csv")
         assert (numbers_of(rows, "predicted") == (probabilities(rows) / thresholds).argmax(axis=1)).all()
         assert all(pooled[row["image_id"]] == row for row in rows)
     right = np.mean([row["predicted"] == row["label"] for row in pooled.values()])
@@ -221,8 +222,9 @@ def test_folds_decide_by_their_own_points_and_the_classifier_by_those_of_all(cel
     assert decision_images("held-out training images") in (run.folder / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
-def test_deciding_by_an_error_rate_tells_how_many_images_are_uncertain(
+def test_deciding_by_an_error_rate_shows_how_many_images_are_uncertain(
     plain_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = Run(shutil.copytree(plain_run.folder, tmp_path / "run"))

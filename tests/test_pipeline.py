@@ -22,7 +22,7 @@ from coverslip.experiments import apply_recipe
 from coverslip.files import sha256_file
 from coverslip.images import ReadPlan
 from coverslip.messages import ChooseOther, Resume
-from coverslip.runs import Augment, Recipe, Run, SplitPlan
+from coverslip.runs import Augment, ImageChoices, Recipe, Run, SplitPlan
 
 ONE_SPLIT = SplitPlan(folds=0)
 
@@ -69,16 +69,16 @@ def test_the_rows_of_a_run_agree_with_its_split_and_metrics(trained: Run) -> Non
 @pytest.mark.slow
 def test_predicting_the_test_images_again_gives_the_runs_own_rows(trained: Run, cells: Path) -> None:
     """Training and prediction prepare pixels the same way: the most common complaint about trainers."""
-    own = rows_of(trained.folder / "predictions.csv")
-    again = cs.load_classifier(trained.folder).predict([cells / row["path"] for row in own])
-    assert again["predicted"] == [row["predicted"] for row in own]
+    test_rows = rows_of(trained.folder / "predictions.csv")
+    predictions = cs.load_classifier(trained.folder).predict([cells / row["path"] for row in test_rows])
+    assert predictions["predicted"] == [row["predicted"] for row in test_rows]
     np.testing.assert_allclose(
-        np.array(again["probability"], float), [float(row["probability"]) for row in own], atol=1e-5
+        np.array(predictions["probability"], float), [float(row["probability"]) for row in test_rows], atol=1e-5
     )
 
 
 @pytest.mark.slow
-def test_what_is_watched_tells_the_story_in_order(cells: Path, tmp_path: Path) -> None:
+def test_events_of_a_training_come_in_order(cells: Path, tmp_path: Path) -> None:
     events: list[Event] = []
     recipe = Recipe(
         model=SMALL_NETWORK,
@@ -139,8 +139,10 @@ def test_one_recipe_gives_the_same_bytes_with_cold_and_warm_caches(
 
 @pytest.mark.slow
 def test_the_groups_of_a_recipe_are_those_of_the_run(trained: Run, cells: Path, tmp_path: Path) -> None:
-    again = cs.train(cs.open_dataset(cells), cs.load_recipe(trained.folder / "recipe.yaml"), out=tmp_path / "again")
-    assert (again.folder / "split.csv").read_bytes() == (trained.folder / "split.csv").read_bytes()
+    second_run = cs.train(
+        cs.open_dataset(cells), cs.load_recipe(trained.folder / "recipe.yaml"), out=tmp_path / "again"
+    )
+    assert (second_run.folder / "split.csv").read_bytes() == (trained.folder / "split.csv").read_bytes()
 
 
 @pytest.mark.slow
@@ -162,16 +164,18 @@ def test_one_broken_image_keeps_its_row_and_stops_nobody_else(trained: Run, cell
 
 @pytest.mark.slow
 @pytest.mark.exhaustive
-def test_training_tells_of_images_that_the_group_pattern_does_not_match(cells: Path, tmp_path: Path) -> None:
+def test_training_reports_images_that_the_group_pattern_does_not_match(cells: Path, tmp_path: Path) -> None:
     events: list[Event] = []
     cs.train(cs.open_dataset(cells, group_pattern=r"slide[012]"), INSTANT, out=tmp_path / "run", emit=events.append)
     n = sum(1 for path in cells.rglob("*.png") if path.name[:6] not in ("slide0", "slide1", "slide2"))
-    told = [event.parameters["n_images"] for event in events if isinstance(event, Noted) and "pattern" in event.code]
-    assert told == [n]
+    counts = [event.parameters["n_images"] for event in events if isinstance(event, Noted) and "pattern" in event.code]
+    assert counts == [n]
 
 
 @pytest.mark.slow
-def test_predicting_images_that_the_classifier_learnt_from_is_told(trained: Run, cells: Path, tmp_path: Path) -> None:
+def test_predicting_images_that_the_classifier_learnt_from_is_reported(
+    trained: Run, cells: Path, tmp_path: Path
+) -> None:
     of_set = {
         name: [cells / row.path for row in trained.split if row.split == name] for name in ("train", "val", "test")
     }
@@ -189,14 +193,14 @@ def test_only_unreadable_images_are_still_an_answer(trained: Run, tmp_path: Path
     assert done.decisions == {"unreadable": 1}
 
 
-def test_images_unlike_those_of_training_are_warned_about(trained: Run, tmp_path: Path) -> None:
+def test_unfamiliar_images_cause_a_warning(trained: Run, tmp_path: Path) -> None:
     Image.fromarray(np.zeros((40, 120), np.uint16) + 7).save(tmp_path / "deep.png")
     events: list[Event] = []
     cs.predict(trained.folder, [tmp_path / "deep.png"], out=tmp_path / "p.csv", emit=events.append)
-    said = " ".join(event.text for event in events if isinstance(event, Noted))
-    assert "16 bit" in said
-    assert "grayscale" in said
-    assert "120 x 40" in said
+    notes = " ".join(event.text for event in events if isinstance(event, Noted))
+    assert "16 bit" in notes
+    assert "grayscale" in notes
+    assert "120 x 40" in notes
     (row,) = rows_of(tmp_path / "p.csv")
     assert "16 bit" in row["warning"]
     assert "120 x 40 pixels" in row["warning"]
@@ -236,9 +240,9 @@ def test_evaluate_gives_the_same_numbers_and_others_for_other_images(own_run: Ru
     cs.evaluate(own_run.folder)
     assert json_of(own_run.folder / "metrics.json") == before
     other = write_cells(tmp_path / "other", 30, seed=9)
-    found = cs.evaluate(own_run.folder, cs.open_dataset(other))
-    assert found.folder == own_run.folder / "evaluations" / "other"
-    assert json_of(found.folder / "metrics.json")["n"] == 30
+    evaluation = cs.evaluate(own_run.folder, cs.open_dataset(other))
+    assert evaluation.folder == own_run.folder / "evaluations" / "other"
+    assert json_of(evaluation.folder / "metrics.json")["n"] == 30
 
 
 @pytest.mark.slow
@@ -250,10 +254,10 @@ def test_evaluating_images_with_some_of_the_classes_works_and_with_none_is_one_e
         file.unlink()
     (some / "large").rmdir()
     (some / "small").rename(some / "Small")
-    told: list[Event] = []
-    found = cs.evaluate(own_run.folder, cs.open_dataset(some), name="some", emit=told.append)
-    assert json_of(found.folder / "metrics.json")["n"] == 10
-    (hint,) = (event for event in told if isinstance(event, Noted) and event.code == "nearly-equal-labels")
+    events: list[Event] = []
+    evaluation = cs.evaluate(own_run.folder, cs.open_dataset(some), name="some", emit=events.append)
+    assert json_of(evaluation.folder / "metrics.json")["n"] == 10
+    (hint,) = (event for event in events if isinstance(event, Noted) and event.code == "nearly-equal-labels")
     assert hint.parameters == {"label": "Small", "class_name": "small"}
     (some / "medium").rename(some / "other")
     with pytest.raises(BadDataset) as refused:
@@ -298,13 +302,13 @@ def test_leaking_splits_are_refused_unless_allowed_and_then_said(tmp_path: Path)
 @pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_stop_file_ends_training_in_order_and_what_there_is_can_be_used(cells: Path, tmp_path: Path) -> None:
-    told = set[str]()
+    states = set[str]()
 
     def stop_after_an_epoch(event: Event) -> None:
         if isinstance(event, EpochEnded) and event.epoch:
             (tmp_path / "run" / "stop").touch()
         if isinstance(event, Noted):
-            told.add(event.code)
+            states.add(event.code)
 
     recipe = Recipe(model=SMALL_NETWORK, split=ONE_SPLIT, image_size=48, tta=1, epochs=50, batch_size=16)
     with pytest.raises(Stopped) as refused:
@@ -312,7 +316,7 @@ def test_a_stop_file_ends_training_in_order_and_what_there_is_can_be_used(cells:
     assert refused.value.code == "training-stopped"
     assert json_of(tmp_path / "run" / "status.json")["state"] == "stopped"
     assert [row["epoch"] for row in rows_of(tmp_path / "run" / "history.csv")] == ["0", "1"]
-    assert "stages-compared" not in told  # which is not known before its end
+    assert "stages-compared" not in states  # which is not known before its end
     measured = cs.evaluate(tmp_path / "run")
     assert measured.metrics["accuracy"].value is not None
 
@@ -411,18 +415,18 @@ def test_the_plan_of_the_opening_is_kept_in_recipe_and_card_and_the_recipes_own_
     opened = cs.open_dataset(write_cells(tmp_path / "cells", 45), plan=ReadPlan(channels=(2,)))
     run = cs.train(opened, INSTANT, out=tmp_path / "run")
     card = json_of(run.folder / "classifier" / "classifier.json")
-    assert run.recipe.channels == (2,)
+    assert run.recipe.images.channels == (2,)
     assert card["preprocessing"]["plan"]["channels"] == [2]  # type: ignore[index]
-    data, recipe = apply_recipe(opened, INSTANT.model_copy(update={"channels": (0, 1)}))
-    assert {record.plan.channels for record in data.records} == {(0, 1)} == {recipe.channels}
+    data, recipe = apply_recipe(opened, INSTANT.model_copy(update={"images": ImageChoices(channels=(0, 1))}))
+    assert {record.plan.channels for record in data.records} == {(0, 1)} == {recipe.images.channels}
 
 
 def test_a_subset_stays_one_whatever_the_recipe_says(cells: Path) -> None:
     data = cs.open_dataset(cells)
     some = replace(data, records=data.records[:7])
-    found, _ = apply_recipe(some, Recipe(group=r"slide\d+", channels=(0,)))
-    assert [record.image_id for record in found.records] == [record.image_id for record in some.records]
-    assert {record.group for record in found.records} <= {f"slide{i}" for i in range(9)}
+    subset, _ = apply_recipe(some, Recipe(group=r"slide\d+", images=ImageChoices(channels=(0,))))
+    assert [record.image_id for record in subset.records] == [record.image_id for record in some.records]
+    assert {record.group for record in subset.records} <= {f"slide{i}" for i in range(9)}
 
 
 @pytest.mark.slow
@@ -456,7 +460,7 @@ def test_two_tables_of_one_folder_are_two_evaluations_and_none_is_overwritten(ow
 
 
 @pytest.mark.slow
-def test_measuring_again_writes_the_report_and_refuses_images_labeled_anew(own_run: Run, tmp_path: Path) -> None:
+def test_evaluating_again_writes_the_report_and_refuses_relabeled_images(own_run: Run, tmp_path: Path) -> None:
     (own_run.folder / "report.html").write_text("old")
     cs.evaluate(own_run.folder)
     assert (own_run.folder / "report.html").stat().st_size > 1000
@@ -477,7 +481,7 @@ def test_several_sources_are_named_with_their_own_roots(tmp_path: Path) -> None:
     sources = [write_cells(tmp_path / "north", 45), write_cells(tmp_path / "deep" / "south", 45, seed=3)]
     run = cs.train(cs.open_dataset(sources), INSTANT, out=tmp_path / "run")
     described = json_of(run.folder / "environment.json")["data"]
-    assert [(one["domain"], one["root"], one["n_images"]) for one in described] == [  # type: ignore[attr-defined]
+    assert [(source["domain"], source["root"], source["n_images"]) for source in described] == [  # type: ignore[attr-defined]
         ("north", str(sources[0]), 45),
         ("south", str(sources[1]), 45),
     ]
@@ -543,18 +547,18 @@ def test_metrics_and_predictions_of_a_training_that_has_not_ended_say_so(cells: 
         train_until_measuring(cells, tmp_path / "run")
     others = write_cells(tmp_path / "others", 30, seed=7)
 
-    def told() -> tuple[list[str], bool]:
+    def evaluated_and_predicted() -> tuple[list[str], bool]:
         events: list[Event] = []
-        found = cs.evaluate(tmp_path / "run", others, emit=events.append)
+        evaluation = cs.evaluate(tmp_path / "run", others, emit=events.append)
         cs.predict(tmp_path / "run", others, out=tmp_path / "p.csv", emit=events.append)
-        assert found.evaluated_images is not None
+        assert evaluation.evaluated_images is not None
         codes = [event.code for event in events if isinstance(event, Noted) and event.code == "unfinished-training"]
-        return codes, found.evaluated_images.is_of_unfinished_training
+        return codes, evaluation.evaluated_images.is_of_unfinished_training
 
-    assert told() == (["unfinished-training"] * 2, True)
+    assert evaluated_and_predicted() == (["unfinished-training"] * 2, True)
     assert "Training had not ended" in (tmp_path / "run" / "evaluations" / "others" / "report.html").read_text()
     cs.resume(tmp_path / "run")
-    assert told() == ([], False)
+    assert evaluated_and_predicted() == ([], False)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a process cannot send itself Ctrl-C on Windows")
@@ -573,7 +577,7 @@ def test_ctrl_c_is_answered_at_the_next_news_with_how_to_end_at_once(cells: Path
 
 
 @pytest.mark.slow
-def test_a_second_interruption_ends_at_once_and_says_how_to_go_on(cells: Path, tmp_path: Path) -> None:
+def test_a_second_interruption_ends_at_once_and_says_how_to_resume(cells: Path, tmp_path: Path) -> None:
     def interrupt(event: Event) -> None:
         if isinstance(event, InstantClassifierFitted):
             raise KeyboardInterrupt
@@ -584,7 +588,7 @@ def test_a_second_interruption_ends_at_once_and_says_how_to_go_on(cells: Path, t
     assert json_of(tmp_path / "run" / "status.json")["state"] == "stopped"
 
 
-def test_an_unknown_model_is_told_before_any_work(cells: Path, tmp_path: Path) -> None:
+def test_an_unknown_model_is_reported_before_any_work(cells: Path, tmp_path: Path) -> None:
     from coverslip.errors import UnknownModel
 
     with pytest.raises(UnknownModel):

@@ -38,7 +38,7 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def notes() -> list[str]:
-    """What the run below told."""
+    """The events of the run below."""
     return []
 
 
@@ -54,7 +54,7 @@ def run(cells: Path, notes: list[str], tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.mark.slow
 @pytest.mark.exhaustive
-def test_every_file_of_the_run_has_the_new_classes_in_the_order_asked_for(run: Run) -> None:
+def test_every_file_of_the_run_has_the_new_classes_in_the_requested_order(run: Run) -> None:
     metrics = json_of(run.folder / "metrics.json")
     assert metrics["classes"] == list(metrics["per_class"]) == ["small", "big"]
     assert np.array(metrics["confusion_matrix"]).sum(axis=1).tolist() == [5, 10]
@@ -69,7 +69,7 @@ def test_every_file_of_the_run_has_the_new_classes_in_the_order_asked_for(run: R
 
 
 @pytest.mark.slow
-def test_the_split_says_what_was_left_out_on_request_and_the_notes_count_it(run: Run, notes: list[str]) -> None:
+def test_the_split_says_what_was_excluded_on_request_and_the_notes_count_it(run: Run, notes: list[str]) -> None:
     counts = Counter((row["label"], row["split"], row["reason"]) for row in rows_of(run.folder / "split.csv"))
     on_request = {(label, reason): n for (label, part, reason), n in counts.items() if part == "excluded"}
     assert on_request == {
@@ -85,16 +85,16 @@ def test_the_split_says_what_was_left_out_on_request_and_the_notes_count_it(run:
 
 
 @pytest.mark.slow
-def test_the_report_says_what_was_done_to_classes_and_does_not_call_it_doubtful(run: Run) -> None:
+def test_the_report_says_what_was_done_to_classes_without_a_warning(run: Run) -> None:
     page = re.sub(r"\s+", " ", (run.folder / "report.html").read_text(encoding="utf-8"))
-    for said in (
+    for sentence in (
         "Classes were merged: large and huge as “big”.",
         "Classes were renamed: tiny to “small”.",
         "Images of dirt were excluded.",
         "At most 9 training images of each class, drawn at random, were used.",
         "on request: the class dirt is dropped</span></th><td>24</td>",
     ):
-        assert said in page
+        assert sentence in page
     assert "New images with the same problems" not in page
 
 
@@ -105,20 +105,25 @@ def test_other_images_are_measured_by_their_old_names_and_by_the_new_ones(
 ) -> None:
     tested = [row["path"] for row in rows_of(run.folder / "predictions.csv")]
     names = {"tiny": "small", "large": "big", "huge": "big"}
-    measured, told = [], []
+    measured, notes = [], []
     for name, new in {"old": {}, "new": names, "mixed": {"large": "big"}}.items():
         table = tmp_path / f"{name}.csv"
         rows = [(cells / path, new.get(path.split("/")[0], path.split("/")[0])) for path in tested]
         rows += list(zip(sorted((cells / "dirt").iterdir()), ("dirt", "odd"), strict=False))
         table.write_text("path,label\n" + "".join(f"{path},{label}\n" for path, label in rows))
-        found = cs.evaluate(
-            run.folder, cs.open_dataset(table), emit=lambda e: told.append(e) if isinstance(e, Noted) else None
+        evaluation = cs.evaluate(
+            run.folder, cs.open_dataset(table), emit=lambda e: notes.append(e) if isinstance(e, Noted) else None
         )
-        measured.append({k: v for k, v in json_of(found.folder / "metrics.json").items() if k != "split"})
-        assert {row["label"] for row in rows_of(found.folder / "predictions.csv")} == {"small", "big", "dirt", "odd"}
-    own = {k: v for k, v in json_of(run.folder / "metrics.json").items() if k != "split"}
-    assert measured == [own] * 3
-    assert [note.parameters for note in told if note.code == "other-labels"] == [
+        measured.append({k: v for k, v in json_of(evaluation.folder / "metrics.json").items() if k != "split"})
+        assert {row["label"] for row in rows_of(evaluation.folder / "predictions.csv")} == {
+            "small",
+            "big",
+            "dirt",
+            "odd",
+        }
+    run_metrics = {k: v for k, v in json_of(run.folder / "metrics.json").items() if k != "split"}
+    assert measured == [run_metrics] * 3
+    assert [note.parameters for note in notes if note.code == "other-labels"] == [
         {"n_images": 1, "labels": "'odd'", "is_dropped": False},
         {"n_images": 1, "labels": "'dirt'", "is_dropped": True},
     ] * 3
@@ -132,7 +137,7 @@ def test_the_test_images_are_found_and_measured_again(run: Run) -> None:
 
 @pytest.mark.slow
 @pytest.mark.exhaustive
-def test_a_run_that_goes_on_has_the_same_split(cells: Path, run: Run, tmp_path: Path) -> None:
+def test_a_resumed_run_has_the_same_split(cells: Path, run: Run, tmp_path: Path) -> None:
     def stop(event: Event) -> None:
         if isinstance(event, RunStarted):
             (tmp_path / "run" / "stop").touch()
@@ -162,8 +167,8 @@ def test_herlev_as_two_classes_is_a_recipe(shared_data: Any, tmp_path: Path) -> 
         *("stage=instant", "image_size=64", "tta=1", "split.train_per_class=60", "classes.order=[normal, abnormal]"),
         f"classes.merge={{abnormal: [{abnormal}], normal: [{normal}]}}",
     ]
-    chosen = [part for setting in settings for part in ("--set", setting)]
-    assert main(["train", str(herlev), "--group", "image", *chosen, "--out", str(tmp_path / "run")]) == 0
+    options = [part for setting in settings for part in ("--set", setting)]
+    assert main(["train", str(herlev), "--group", "image", *options, "--out", str(tmp_path / "run")]) == 0
     metrics = json_of(tmp_path / "run" / "metrics.json")
     assert metrics["classes"] == ["normal", "abnormal"]
     assert metrics["metrics"]["balanced_accuracy"]["value"] > 0.7

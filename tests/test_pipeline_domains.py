@@ -39,8 +39,8 @@ def run(sets: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def metrics_of(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    return found
+    content: dict[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    return content
 
 
 @pytest.mark.slow
@@ -52,53 +52,60 @@ def test_each_set_has_its_own_classes_in_every_part_and_numbers_of_its_own(run: 
         ("red", "train"): 48, ("red", "val"): 16, ("red", "test"): 16,
         ("blue", "train"): 18, ("blue", "val"): 6, ("blue", "test"): 6,
     }  # fmt: skip
-    assert {name: one["n"] for name, one in metrics["by_domain"].items()} == {"blue": 6, "red": 16}
+    assert {name: of_domain["n"] for name, of_domain in metrics["by_domain"].items()} == {"blue": 6, "red": 16}
     tested = rows_of(run.folder / "predictions.csv")
-    for name, one in metrics["by_domain"].items():
-        own = [row for row in tested if row["image_id"].startswith(f"{name}/")]
+    for name, of_domain in metrics["by_domain"].items():
+        rows_of_set = [row for row in tested if row["image_id"].startswith(f"{name}/")]
         recalls = [
-            np.mean([row["predicted"] == label for row in own if row["label"] == label])
-            for label in {row["label"] for row in own}
+            np.mean([row["predicted"] == label for row in rows_of_set if row["label"] == label])
+            for label in {row["label"] for row in rows_of_set}
         ]
         assert len(recalls) == 2
-        assert one["metrics"]["macro_recall"]["value"] == pytest.approx(np.mean(recalls))
+        assert of_domain["metrics"]["macro_recall"]["value"] == pytest.approx(np.mean(recalls))
     assert metrics["metrics"]["accuracy"]["value"] > 0.8
 
 
 @pytest.mark.slow
-def test_the_report_tells_the_sets_apart(run: Run) -> None:
+def test_the_report_distinguishes_the_datasets(run: Run) -> None:
     page = re.sub(r"\s+", " ", (run.folder / "report.html").read_text(encoding="utf-8"))
-    for said in (
+    for sentence in (
         "Metrics per domain",
         ">blue</span></th><td>6</td><td>2</td>",
         ">red</span></th><td>48</td><td>16</td><td>16</td><td>80</td>",
         "of the domains blue and red, were divided, stratified by domain and class,",
-        "Each domain had classes of its own",
+        "Each domain had separate classes",
         "No class occurs in two domains.",
         "All test domains are also training domains.",
     ):
-        assert said in page
+        assert sentence in page
     assert "All images are of one domain" not in page
 
 
 @pytest.mark.exhaustive
 @pytest.mark.slow
 def test_one_of_the_sets_can_be_measured_by_itself_and_predicted(run: Run, sets: list[Path], tmp_path: Path) -> None:
-    again = cs.evaluate(run.folder, cs.open_dataset(sets[0]), name="red")
-    found = metrics_of(again.folder)
-    assert found["n"] == 80
-    assert {name: one["n"] for name, one in found["per_class"].items() if one["n"]} == {"big": 40, "red/1": 40}
+    evaluation = cs.evaluate(run.folder, cs.open_dataset(sets[0]), name="red")
+    metrics = metrics_of(evaluation.folder)
+    assert metrics["n"] == 80
+    assert {name: of_class["n"] for name, of_class in metrics["per_class"].items() if of_class["n"]} == {
+        "big": 40,
+        "red/1": 40,
+    }
     table = tmp_path / "elsewhere" / "new.csv"
     table.parent.mkdir()
-    one, two, three = (min(folder.iterdir()) for folder in (sets[0] / "1", sets[0] / "2", sets[1] / "1"))
-    table.write_text(f"path,label\n{one},red/1\n{two},big\n{three},1\n")
-    found = metrics_of(cs.evaluate(run.folder, cs.open_dataset(table)).folder)
-    assert {name: one["n"] for name, one in found["per_class"].items() if one["n"]} == {"big": 1, "red/1": 1}
+    first, second, third = (min(folder.iterdir()) for folder in (sets[0] / "1", sets[0] / "2", sets[1] / "1"))
+    table.write_text(f"path,label\n{first},red/1\n{second},big\n{third},1\n")
+    metrics = metrics_of(cs.evaluate(run.folder, cs.open_dataset(table)).folder)
+    assert {name: of_class["n"] for name, of_class in metrics["per_class"].items() if of_class["n"]} == {
+        "big": 1,
+        "red/1": 1,
+    }
     cs.predict(run.folder, [sets[1]], out=tmp_path / "p.csv")
     predicted = [row["predicted"] for row in rows_of(tmp_path / "p.csv")]
     assert np.mean([name.startswith("blue/") for name in predicted]) > 0.8
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_without_a_word_in_the_recipe_equal_names_are_one_class_and_a_note_says_so(
     sets: list[Path], tmp_path: Path
@@ -118,9 +125,9 @@ def test_without_a_word_in_the_recipe_equal_names_are_one_class_and_a_note_says_
 
 
 @pytest.mark.exhaustive
-def test_fine_tuning_draws_a_small_set_as_often_as_a_large_one_and_goes_on(sets: list[Path], tmp_path: Path) -> None:
+def test_fine_tuning_draws_a_small_set_as_often_as_a_large_one_and_resumes(sets: list[Path], tmp_path: Path) -> None:
     choices = recipe(stage="finetune", epochs=1, batch_size=24, sampling="domains", image_size=32)
-    told: list[Event] = []
-    cs.train(cs.open_dataset(sets), choices, out=tmp_path / "run", emit=told.append)
-    steps = {event.n_steps for event in told if type(event).__name__ == "StepEnded"}  # type: ignore[attr-defined]
+    events: list[Event] = []
+    cs.train(cs.open_dataset(sets), choices, out=tmp_path / "run", emit=events.append)
+    steps = {event.n_steps for event in events if type(event).__name__ == "StepEnded"}  # type: ignore[attr-defined]
     assert steps == {(48 + 48) // 24}

@@ -16,19 +16,19 @@ from coverslip.runs import Run
 
 def notes_of(run: Run, data: Path) -> tuple[Run, dict[str, Noted]]:
     events: list[Event] = []
-    found = cs.evaluate(run.folder, data, name="other", emit=events.append)
-    return found, {event.code: event for event in events if isinstance(event, Noted)}
+    evaluation = cs.evaluate(run.folder, data, name="other", emit=events.append)
+    return evaluation, {event.code: event for event in events if isinstance(event, Noted)}
 
 
 @pytest.mark.slow
-def test_the_runs_groups_are_remembered_and_known_again(own_run: Run, tmp_path: Path) -> None:
-    found, notes = notes_of(own_run, write_cells(tmp_path / "other", 54, seed=9))
-    assert found.metrics.n_groups == 9
+def test_the_runs_groups_are_saved_and_recognized(own_run: Run, tmp_path: Path) -> None:
+    evaluation, notes = notes_of(own_run, write_cells(tmp_path / "other", 54, seed=9))
+    assert evaluation.metrics.n_groups == 9
     learnt = {row.group for row in own_run.split if row.split in ("train", "val")}
     assert notes["groups-seen-in-training"].parameters["n"] == 54 // 9 * len(learnt)
-    assert found.evaluated_images is not None
-    assert found.evaluated_images.is_seen
-    assert found.evaluated_images.n_used_in_training == 0
+    assert evaluation.evaluated_images is not None
+    assert evaluation.evaluated_images.is_seen
+    assert evaluation.evaluated_images.n_used_in_training == 0
 
 
 @pytest.mark.slow
@@ -37,11 +37,11 @@ def test_images_of_new_groups_are_new(own_run: Run, tmp_path: Path) -> None:
     cells = write_cells(tmp_path / "other", 54, seed=9)
     for file in [*cells.glob("*/*.png")]:
         file.rename(file.with_name(file.name.replace("slide", "slide1")))
-    found, notes = notes_of(own_run, cells)
-    assert found.metrics.n_groups == 9
+    evaluation, notes = notes_of(own_run, cells)
+    assert evaluation.metrics.n_groups == 9
     assert "groups-seen-in-training" not in notes
-    assert found.evaluated_images is not None
-    assert not found.evaluated_images.is_seen
+    assert evaluation.evaluated_images is not None
+    assert not evaluation.evaluated_images.is_seen
 
 
 @pytest.mark.slow
@@ -55,7 +55,7 @@ def test_an_evaluation_that_is_refused_leaves_no_folder(own_run: Run, tmp_path: 
     assert own_run.is_measured
 
 
-def test_tables_that_are_called_as_many_are_named_after_their_folders(tmp_path: Path) -> None:
+def test_tables_with_a_common_name_are_named_after_their_folders(tmp_path: Path) -> None:
     names = []
     for folder, table in (("ward a", "images.csv"), ("ward b", "Images.csv"), ("ward b", "second.csv")):
         cells = write_cells(tmp_path / folder / "cells", 3, seed=9)
@@ -88,12 +88,12 @@ def test_images_without_such_groups_are_measured_one_by_one_and_groups_of_ones_o
     cells = write_cells(tmp_path / "other", 30, seed=9)
     for i, file in enumerate(sorted(cells.glob("*/*.png"))):
         file.rename(file.with_name(f"cell{i % 5}_{i}.png"))
-    found, notes = notes_of(own_run, cells)
-    assert found.metrics.n_groups is None
+    evaluation, notes = notes_of(own_run, cells)
+    assert evaluation.metrics.n_groups is None
     assert "slide" in notes["groups-unknown"].parameters["group"]
     grouped = cs.open_dataset(cells, group_pattern=r"cell\d")
-    found = cs.evaluate(own_run.folder, grouped, name="by cell")
-    assert found.metrics.n_groups == 5
+    evaluation = cs.evaluate(own_run.folder, grouped, name="by cell")
+    assert evaluation.metrics.n_groups == 5
 
 
 @pytest.mark.slow
@@ -104,16 +104,16 @@ def test_a_folder_is_said_to_have_no_such_column_and_which_table_in_it_was_not_u
     rows = [f"{file.relative_to(cells).as_posix()},{file.parent.name},{file.name[:6]}" for file in files]
     (cells / "images.csv").write_text("\n".join(["path,label,slide", *rows]))
     run = cs.train(cs.open_dataset(cells / "images.csv", group="slide"), INSTANT, out=tmp_path / "run")
-    found, notes = notes_of(run, cells)
-    assert found.metrics.n_groups is None
+    evaluation, notes = notes_of(run, cells)
+    assert evaluation.metrics.n_groups is None
     assert notes["table-beside"].parameters["table"] == "images.csv"
-    told = notes["groups-unknown"].parameters
-    assert (told["is_column"], told["group"]) == (True, "slide")
+    parameters = notes["groups-unknown"].parameters
+    assert (parameters["is_column"], parameters["group"]) == (True, "slide")
 
 
 @pytest.mark.slow
 @pytest.mark.exhaustive
-def test_only_the_groups_that_are_used_are_told(tmp_path: Path) -> None:
+def test_only_the_groups_that_are_used_are_reported(tmp_path: Path) -> None:
     cells = write_cells(tmp_path / "cells", 60)
     files = sorted(cells.rglob("*.png"))
     rows = [f"{file.relative_to(cells).as_posix()},{file.parent.name},{file.name[:6]}" for file in files]
@@ -122,18 +122,18 @@ def test_only_the_groups_that_are_used_are_told(tmp_path: Path) -> None:
     (cells / "none.csv").write_text("\n".join(["path,label", *(row.rpartition(",")[0] for row in rows)]))
     run = cs.train(cs.open_dataset(cells / "patient.csv", group="patient"), INSTANT, out=tmp_path / "run")
     about_groups = {"grouped", "not-grouped", "groups-unknown"}
-    said = {}
+    texts = {}
     for table in ("patient", "group", "none"):
         events: list[Event] = []
         measured = cs.evaluate(run.folder, cells / f"{table}.csv", name=table, emit=events.append)
         codes = {event.code for event in events if isinstance(event, Noted)} & about_groups
-        said[table] = (bool(measured.metrics.n_groups), codes)
-    assert said == {"patient": (True, set()), "group": (True, {"grouped"}), "none": (False, {"groups-unknown"})}
+        texts[table] = (bool(measured.metrics.n_groups), codes)
+    assert texts == {"patient": (True, set()), "group": (True, {"grouped"}), "none": (False, {"groups-unknown"})}
 
 
 @pytest.mark.slow
 @pytest.mark.exhaustive
-def test_labels_of_some_images_only_are_a_doubt(own_run: Run, tmp_path: Path) -> None:
+def test_labels_of_some_images_only_are_a_warning(own_run: Run, tmp_path: Path) -> None:
     """As a review of predictions gives them: to images that the classifier is unsure of."""
     cells = write_cells(tmp_path / "reviewed", 60, seed=9)
     files = sorted(cells.rglob("*.png"))
@@ -159,7 +159,7 @@ def test_the_model_card_says_how_many_images_of_an_evaluation_were_used_in_train
 
 
 @pytest.mark.slow
-def test_numbers_far_from_the_runs_own_are_told_loudly_beside_them(
+def test_metrics_far_from_those_of_the_run_are_reported_beside_them(
     cells: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = cs.train(cells, INSTANT, out=tmp_path / "run")  # without groups, of which its test part would have two
@@ -168,22 +168,22 @@ def test_numbers_far_from_the_runs_own_are_told_loudly_beside_them(
     (other / "large").rename(other / "small")
     (other / "moved").rename(other / "large")  # another laboratory's names
     assert main(["evaluate", str(run.folder), str(other)]) == 0
-    told = capsys.readouterr()
-    assert "WORSE than on the run's own test set" in told.out
-    assert "own test set" in told.out
-    assert "has an accuracy of 33.3%" in told.out
+    output = capsys.readouterr()
+    assert "WORSE than on the run's own test set" in output.out
+    assert "own test set" in output.out
+    assert "has an accuracy of 33.3%" in output.out
 
 
 @pytest.mark.exhaustive
 @pytest.mark.slow
-def test_its_report_stands_beside_its_numbers_and_tells_of_these_images(own_run: Run, tmp_path: Path) -> None:
+def test_its_report_is_beside_its_metrics_and_describes_these_images(own_run: Run, tmp_path: Path) -> None:
     own_report = own_run.report_file.read_bytes()
-    found, _ = notes_of(own_run, write_cells(tmp_path / "other", 54, seed=9))
-    page = found.report_file.read_text(encoding="utf-8")
+    evaluation, _ = notes_of(own_run, write_cells(tmp_path / "other", 54, seed=9))
+    page = evaluation.report_file.read_text(encoding="utf-8")
     assert "Comparison with the run&#39;s test set" in page
     assert "have a group name that training images have too" in page
     assert "external test set are classified" not in page
     assert "Training curves" not in page
     assert own_run.report_file.read_bytes() == own_report
-    assert cs.write_report(found.folder) == found.report_file
-    assert found.report_file.read_text(encoding="utf-8") == page
+    assert cs.write_report(evaluation.folder) == evaluation.report_file
+    assert evaluation.report_file.read_text(encoding="utf-8") == page

@@ -37,7 +37,9 @@ def packed(trained: Run, tmp_path: Path) -> Packed:
 
 
 def rows_of_batch(packed: Packed, data: Dataset, prevalence: Mapping[str, float] | None = None) -> list[Prediction]:
-    answer = predict_batch(packed, ImageBatch(data.records, 64, "cpu", prevalence or {}, is_hashed=True))
+    answer = predict_batch(
+        packed, ImageBatch(data.records, 64, "cpu", prevalence or {}, is_hashed=True, is_rescaled=False)
+    )
     return [row for row, _ in rows_of(answer, data.records, CLASSES)]
 
 
@@ -48,7 +50,7 @@ def test_a_part_has_the_rows_that_are_predicted_here(classifier: Classifier, pac
     assert rows_of_batch(packed, data, shares) == list(classifier.at_prevalence(shares).predict_images(data))
 
 
-def test_images_may_lie_elsewhere_and_what_a_computer_cannot_read_is_told_in_the_row(
+def test_images_may_be_in_another_folder_and_what_a_computer_cannot_read_is_reported_in_the_row(
     classifier: Classifier, packed: Packed, cells: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = sorted(cells.rglob("*.png"))[:2]
@@ -67,9 +69,11 @@ def test_images_may_lie_elsewhere_and_what_a_computer_cannot_read_is_told_in_the
     assert (gone.decision, gone.reason) == ("unreadable", f"There is no such file, on {platform.node()}")
 
 
-def test_a_classifier_that_cannot_be_used_there_is_told_with_the_computer_s_name(packed: Packed) -> None:
+def test_a_classifier_that_cannot_be_used_there_is_reported_with_the_computer_s_name(packed: Packed) -> None:
     with pytest.raises(CoverslipError) as caught:
-        rows_of(predict_batch(packed[:100], ImageBatch((), 64, "cpu", {}, is_hashed=False)), (), CLASSES)
+        rows_of(
+            predict_batch(packed[:100], ImageBatch((), 64, "cpu", {}, is_hashed=False, is_rescaled=False)), (), CLASSES
+        )
     assert caught.value.code == "refused-by-computer"
     assert caught.value.parameters["computer"] == platform.node()
 
@@ -85,7 +89,7 @@ def test_an_answer_that_no_classifier_of_ours_gives_is_refused(
     classifier: Classifier, packed: Packed, cells: Path
 ) -> None:
     data = classifier.open_images([str(file) for file in sorted(cells.rglob("*.png"))[:2]])
-    answer = predict_batch(packed, ImageBatch(data.records, 64, "cpu", {}, is_hashed=False))
+    answer = predict_batch(packed, ImageBatch(data.records, 64, "cpu", {}, is_hashed=False, is_rescaled=False))
     assert len(rows_of(answer, data.records, CLASSES)) == 2
     first = json.loads(answer)["results"][0]
     for bad in (

@@ -79,7 +79,7 @@ def test_of_many_classes_shares_are_seldom_called_others_where_they_are_not() ->
     assert sum(chance(others) <= 0.01 for _ in range(10)) >= 9
 
 
-def test_of_images_unlike_those_of_training_no_shares_are_told(trained: Run) -> None:
+def test_class_proportions_of_unfamiliar_images_are_not_reported(trained: Run) -> None:
     card = cs.load_classifier(trained.folder).card
     row = Prediction(
         "a",
@@ -93,9 +93,9 @@ def test_of_images_unlike_those_of_training_no_shares_are_told(trained: Run) -> 
     shares = EstimatedShares(card)
     for _ in range(40):
         shares.add(row)
-    told = shares.by_class()[card.classes[0]]
-    assert told.value is None
-    assert told.reason == text("too-many-unfamiliar-images")
+    share = shares.by_class()[card.classes[0]]
+    assert share.value is None
+    assert share.reason == text("too-many-unfamiliar-images")
     assert shares.note() is None
 
 
@@ -134,7 +134,7 @@ def test_shares_that_make_no_whole_are_refused(trained: Run, shares: dict[str, f
         classifier.at_prevalence(shares)
 
 
-def test_the_command_tells_estimated_shares_and_takes_known_ones(
+def test_the_command_estimates_proportions_and_takes_expected_ones(
     trained: Run, cells: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = str(tmp_path / "p.csv")
@@ -142,10 +142,10 @@ def test_the_command_tells_estimated_shares_and_takes_known_ones(
     assert (
         main(["predict", str(trained.folder), str(cells), "--out", out, "--prevalence", f"{name}=0.9", "--json"]) == 0
     )
-    told = json.loads(capsys.readouterr().out)
-    shares = told["shares"]
-    assert told["assumed"][name] == 0.9
-    assert sum(told["assumed"].values()) == pytest.approx(1)
+    printed = json.loads(capsys.readouterr().out)
+    shares = printed["shares"]
+    assert printed["assumed"][name] == 0.9
+    assert sum(printed["assumed"].values()) == pytest.approx(1)
     assert sum(share["value"] for share in shares.values()) == pytest.approx(1, abs=1e-3)
     assert main(["predict", str(trained.folder), str(cells), "--out", out, "--prevalence", "0.9"]) == 2
     assert main(["predict", str(trained.folder), str(next(cells.rglob("*.png"))), "--out", out]) == 0

@@ -65,10 +65,10 @@ def test_a_sheet_shows_images_as_prepared_and_without_changes_five_times_the_sam
 def test_changes_follow_recipe_and_seed(tmp_path: Path) -> None:
     data = cs.open_dataset(write_images(tmp_path / "images", 1, np.uint8))
     turned = PLAIN.model_copy(update={"augment": Augment()})
-    one, again = (cs.preview(data, turned, out=tmp_path / name).read_bytes() for name in ("a.png", "b.png"))
-    assert one == again
+    first, second = (cs.preview(data, turned, out=tmp_path / name).read_bytes() for name in ("a.png", "b.png"))
+    assert first == second
     other = cs.preview(data, turned.model_copy(update={"seed": 1}), out=tmp_path / "c.png")
-    assert other.read_bytes() != one
+    assert other.read_bytes() != first
     shown = tiles(tmp_path / "a.png")
     assert all((shown[row, 0] != shown[row, column]).any() for row in range(6) for column in range(1, 1 + VARIANTS))
 

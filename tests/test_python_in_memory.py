@@ -57,9 +57,9 @@ def drawn(dtype: str, *shape: int) -> Pixels:
 def test_an_array_is_what_a_lossless_file_of_its_pixels_is(dtype: str, shape: tuple[int, ...], tmp_path: Path) -> None:
     array = drawn(dtype, *shape)
     imwrite(tmp_path / "a.tif", array, photometric="rgb" if shape[2:] == (3,) else "minisblack", planarconfig="contig")
-    plan = ReadPlan(box=(2, 1, 4, 3))
-    for chosen in (ReadPlan(), plan, *([ReadPlan(channels=(1, 0))] if array.ndim == 3 else [])):
-        of_file, of_array = read_pixels(tmp_path / "a.tif", chosen), only(array, plan=chosen).read()
+    plan = ReadPlan(region=(2, 1, 4, 3))
+    for plan_of_read in (ReadPlan(), plan, *([ReadPlan(channels=(1, 0))] if array.ndim == 3 else [])):
+        of_file, of_array = read_pixels(tmp_path / "a.tif", plan_of_read), only(array, plan=plan_of_read).read()
         assert of_array.array.dtype == of_file.array.dtype
         assert np.array_equal(of_array.array, of_file.array)
         assert (of_array.bit_depth, of_array.n_planes) == (of_file.bit_depth, of_file.n_planes)
@@ -70,8 +70,8 @@ def test_wide_integers_are_the_pixels_that_they_hold(dtype: str) -> None:
     dark, bright = drawn("uint8", 7, 9), drawn("uint16", 7, 9) // 2 + 256
 
     def read(*images: Pixels, **choices: Any) -> list[Pixels]:
-        given = [image.astype(dtype) for image in images]
-        return [record.read().array[..., 0] for record in cs.open_dataset(given, labeled=False, **choices)]
+        images_given = [image.astype(dtype) for image in images]
+        return [record.read().array[..., 0] for record in cs.open_dataset(images_given, labeled=False, **choices)]
 
     (as_8_bit,) = read(dark)
     assert as_8_bit.dtype == np.uint8
@@ -90,7 +90,7 @@ def test_integers_below_zero_are_no_pixels() -> None:
         only(np.full((3, 3), -1))
 
 
-def test_channels_first_are_said_by_name_and_told_from_channels_last() -> None:
+def test_channels_first_are_declared_by_name_and_distinguished_from_channels_last() -> None:
     array = drawn("uint8", 12, 10, 3)
     first = np.ascontiguousarray(array.transpose(2, 0, 1))
     assert np.array_equal(only(first, axes="CHW").read().array, array)
@@ -110,9 +110,9 @@ def test_a_pillow_image_is_what_its_file_is(mode: str, tmp_path: Path) -> None:
     image = Image.fromarray(drawn("uint16", 8, 11)) if mode == "I;16" else gray.convert(mode)
     image.save(tmp_path / "a.tif")
     of_file = read_pixels(tmp_path / "a.tif")
-    for given in (image, Image.open(tmp_path / "a.tif")):
-        assert np.array_equal(only(given).read().array, of_file.array)
-        assert only(given).read().bit_depth == of_file.bit_depth
+    for source in (image, Image.open(tmp_path / "a.tif")):
+        assert np.array_equal(only(source).read().array, of_file.array)
+        assert only(source).read().bit_depth == of_file.bit_depth
 
 
 def test_a_pillow_image_is_turned_upright_as_its_file_is(tmp_path: Path) -> None:
@@ -139,8 +139,8 @@ def test_what_cannot_be_an_image_is_refused_by_name() -> None:
             cs.open_dataset(source, labeled=False)
     with pytest.raises(UnreadableImage, match="finite"):
         only(np.full((3, 3), np.nan)).read()
-    with pytest.raises(UnreadableImage, match="Plane 1"):
-        only(good, plan=ReadPlan(plane=1)).read()
+    with pytest.raises(UnreadableImage, match="z-plane 1"):
+        only(good, plan=ReadPlan(z=1)).read()
 
 
 # Several
@@ -289,8 +289,8 @@ def test_predictions_of_arrays_are_exactly_those_of_their_files(trained: Run, ce
     arrays = [np.asarray(Image.open(file)) for file in files]
     classifier = cs.load_classifier(trained.folder, "cpu")
     of_files = classifier.predict(files)
-    for given in (arrays, np.stack(arrays), [Image.open(file) for file in files], pd.DataFrame({"path": files})):
-        table = classifier.predict(given)
+    for source in (arrays, np.stack(arrays), [Image.open(file) for file in files], pd.DataFrame({"path": files})):
+        table = classifier.predict(source)
         assert [row.logits for row in table] == [row.logits for row in of_files]
         assert table["decision"] == of_files["decision"]
     wide = [array.astype(np.int64) for array in arrays]
@@ -352,7 +352,7 @@ def test_copies_in_a_run_are_read_back_exactly_with_all_that_is_known_of_them(tm
         "label": ["a", "b"] * 4,
         "domain": ["x", "y"] * 4,
         "split": ["train", "test"] * 4,
-        "channel": ["1 0", "0", "2", ""] * 2,
+        "channels": ["1 0", "0", "2", ""] * 2,
         "x": [1] * 8,
         "y": [2] * 8,
         "width": [3] * 8,
@@ -360,10 +360,10 @@ def test_copies_in_a_run_are_read_back_exactly_with_all_that_is_known_of_them(tm
         "patient": [1] * 8,
     }
     data = cs.open_dataset(table, group="patient")
-    kept = write_in_memory_images(data, Run(tmp_path))
-    assert not kept.is_in_memory
+    stored = write_in_memory_images(data, Run(tmp_path))
+    assert not stored.is_in_memory
     assert len(list(Run(tmp_path).in_memory_folder.glob("*.tif"))) == 4
-    for before, after in zip(data, kept, strict=True):
+    for before, after in zip(data, stored, strict=True):
         assert np.array_equal(before.read().array, after.read().array)
         for field in ("image_id", "label", "domain", "predefined_split", "plan", "stated", "group"):
             assert getattr(before, field) == getattr(after, field), field
@@ -377,7 +377,7 @@ def test_functions_take_a_folder_as_it_is(trained: Run, cells: Path, tmp_path: P
     assert run.metrics.metrics == trained.metrics.metrics
 
 
-def test_a_training_that_was_killed_while_copies_were_made_can_be_begun_again(tmp_path: Path) -> None:
+def test_a_training_that_was_killed_while_copies_were_written_can_be_started_again(tmp_path: Path) -> None:
     data = cs.open_dataset({"image": [drawn("uint8", 5, 5)], "label": ["a"]})
     write_in_memory_images(data, create_run_folder(tmp_path / "run"))
     write_in_memory_images(data, create_run_folder(tmp_path / "run"))

@@ -18,14 +18,20 @@ from coverslip.runs import Recipe, recipe_keys, save_recipe, with_settings
 from coverslip.runs.recipe import GROUPS, changed_phrases, phrases
 from coverslip.runs.recipe.keys import named_values
 
-# Another value than the default of each key that a methods paragraph tells, and what else must then be chosen.
+# For each key that the methods text reports: a value that is not the default, and settings that it needs.
 OTHER_VALUES = {
+    "rare_class_repeats": 5,
+    "split.rare_images": 5,
     "schedule_changes": "{0.5: 9}",
     "model_options": "{width: 2}",
     "freeze_to": "blocks.2",
     "image_size": "64",
-    "channels": "[0, 2]",
-    "plane": "max",
+    "images.series": "2",
+    "images.t": "3",
+    "images.level": "1",
+    "images.pixel_size_um": "0.325",
+    "images.channels": "[0, DAPI]",
+    "images.z": "max",
     "channel_files": "[_w1, _w2]",
     "split.train_per_class": "7",
     "split.by_domain": "true",
@@ -66,7 +72,7 @@ def test_every_key_of_a_recipe_is_described_and_its_default_is_valid() -> None:
         assert "" not in (key.title, key.help, key.meaning, key.allowed), key
         assert key.group in GROUPS, key
         assert (key.type == "choice") <= (key.default in [choice.value for choice in key.choices or []]), key
-    assert len({key.title for key in keys.values()}) == len(keys), "titles tell keys apart"
+    assert len({key.title for key in keys.values()}) == len(keys), "titles must be unique"
     assert (keys["epochs"].minimum, keys["epochs"].maximum, keys["epochs"].type) == (1, 10_000, "integer")
     assert [choice.value for choice in keys["augment.flip"].choices or []] == [True, False, "horizontal"]
     assert (keys["patience"].is_optional, keys["patience"].empty) == (True, "never stop early")
@@ -94,7 +100,7 @@ def test_every_value_that_can_be_chosen_by_name_has_a_title() -> None:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_run(tmp_path_factory.mktemp("told"), n_test=60)
+    return write_run(tmp_path_factory.mktemp("methods"), n_test=60)
 
 
 def settings_for(key: Any) -> list[str]:
@@ -113,7 +119,7 @@ def settings_for(key: Any) -> list[str]:
 
 
 @pytest.mark.slow
-def test_the_methods_text_tells_each_key_that_is_not_at_its_default(run: Path) -> None:
+def test_the_methods_text_shows_each_key_that_is_not_at_its_default(run: Path) -> None:
     silent = {
         "stage",
         "last_epoch",
@@ -129,7 +135,7 @@ def test_the_methods_text_tells_each_key_that_is_not_at_its_default(run: Path) -
     }
     for key in recipe_keys():
         if key.key in silent or key.key.startswith("classes."):
-            continue  # told by sentences of their own, or no part of what was done
+            continue  # reported by separate sentences, or without effect on this run
         recipe = with_settings(Recipe(), settings_for(key))
         phrase = phrases(recipe)[key.key]
         if recipe.model_dump() == Recipe().model_dump() or not phrase:
@@ -139,7 +145,7 @@ def test_the_methods_text_tells_each_key_that_is_not_at_its_default(run: Path) -
         assert phrase.casefold() in text.casefold(), key.key
 
 
-def test_a_key_that_is_new_is_described_and_told_without_more() -> None:
+def test_a_new_key_is_described_and_reported_without_further_code() -> None:
     add_entries("""
 key-averaging =
     .name = Average of weights
@@ -181,7 +187,7 @@ def test_the_command_line_lists_all_keys(capsys: pytest.CaptureFixture[str]) -> 
         assert key.title in listed
 
 
-def test_a_metric_that_is_added_can_be_chosen_by_and_is_told() -> None:
+def test_an_added_metric_can_select_and_is_reported() -> None:
     add_entries("""
 metric-half = Half
     .meaning = one half

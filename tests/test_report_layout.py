@@ -60,7 +60,7 @@ WRITERS = {
 }
 
 
-ALIKE = ("multi_class",)  # many classes, and few groups, have all that is in it
+ALIKE = ("multi_class", "few_groups", "folds")  # the others have nearly all that is in them
 
 
 @pytest.fixture(

@@ -48,10 +48,10 @@ def test_a_report_looks_as_it_did(
 
 
 def test_a_column_that_is_missing_or_a_longer_page_is_a_difference() -> None:
-    kept = Image.new("RGB", (320, 400), "white")
-    assert differences(kept, kept.copy())[0] == 0
-    without_column = kept.copy()
+    stored = Image.new("RGB", (320, 400), "white")
+    assert differences(stored, stored.copy())[0] == 0
+    without_column = stored.copy()
     without_column.paste((80, 80, 80), (280, 40, 320, 80))
-    assert differences(kept, without_column)[0] == pytest.approx(40 * 40 / (320 * 400))
-    assert differences(kept, Image.new("RGB", (320, 440), "white"))[0] == pytest.approx(1 / 11)
-    assert differences(kept, Image.new("RGB", (320, 400), (240, 240, 240)))[0] == 0  # as another browser may draw it
+    assert differences(stored, without_column)[0] == pytest.approx(40 * 40 / (320 * 400))
+    assert differences(stored, Image.new("RGB", (320, 440), "white"))[0] == pytest.approx(1 / 11)
+    assert differences(stored, Image.new("RGB", (320, 400), (240, 240, 240)))[0] == 0  # as another browser may draw it

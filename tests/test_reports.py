@@ -108,14 +108,14 @@ def test_equal_images_are_counted_in_one_way_by_findings_and_flow(tmp_path):
     assert flow_of(read_run(folder)).n_duplicates == 3
 
 
-def test_figure_one_is_drawn_by_the_seed_and_has_a_bar_in_micrometres_where_files_tell_it(tmp_path):
+def test_figure_one_is_drawn_by_the_seed_and_has_a_bar_in_micrometers_if_files_have_the_scale(tmp_path):
     folder = write_run(tmp_path, ("a", "b"), n_test=40)
-    first, again = (examples_of(read_run(folder)) for _ in range(2))
-    assert [image.image_id for image in first.every] == [image.image_id for image in again.every]
+    first, second = (examples_of(read_run(folder)) for _ in range(2))
+    assert [image.image_id for image in first.every] == [image.image_id for image in second.every]
     assert len(first.of_class["a"]) == 6
     assert (first.unit, first.side, first.bar) == ("px", 96, 20)
-    known = [replace(image, um_per_px=0.25 if image.label == "a" else 0.5) for image in first.every]
-    of_class = {name: [image for image in known if image.label == name] for name in ("a", "b")}
+    with_scale = [replace(image, um_per_px=0.25 if image.label == "a" else 0.5) for image in first.every]
+    of_class = {name: [image for image in with_scale if image.label == name] for name in ("a", "b")}
     measured = Examples(of_class, "µm")
     assert measured.size(of_class["a"][0]) == (24, 24)  # half as large as those of b, as they are
     assert (measured.side, measured.bar) == (48, 20)
@@ -158,11 +158,11 @@ def test_headline_and_numbers_are_those_of_metrics_json(run, page):
     assert f"{right} of 200 test images are classified correctly." in page
     assert f"{100 * metrics['metrics']['accuracy']['value']:.1f}" in page
     assert "96 × 96 to 120 × 96 pixels (median 96 × 96) · PNG · 8 bit · 3 channels" in page
-    for one in metrics["metrics"].values():
-        assert f"{one['value']:.3f}" in page
+    for metric in metrics["metrics"].values():
+        assert f"{metric['value']:.3f}" in page
 
 
-def test_the_most_confident_mistake_comes_first_and_is_shown_as_a_picture(run, page):
+def test_the_most_confident_error_comes_first_and_is_shown_as_a_picture(run, page):
     with (run / "predictions.csv").open(encoding="utf-8", newline="") as file:
         wrong = [row for row in csv.DictReader(file) if row["label"] != row["predicted"]]
     surest = max(wrong, key=lambda row: float(row["probability"]))
@@ -189,14 +189,14 @@ def test_of_many_classes_the_worst_come_first_and_the_whole_stands_behind_a_fold
 
 @pytest.mark.exhaustive
 @pytest.mark.slow
-def test_few_groups_are_told_and_missing_groups_are_told(page, tmp_path):
+def test_few_groups_and_missing_groups_are_reported(page, tmp_path):
     assert "The test set has only" in page
     alone = write_report(write_run(tmp_path, n_groups=0, n_test=60)).read_text(encoding="utf-8")
     assert "No groups are known." in alone
     assert "There are only 60" in alone
 
 
-def test_a_finding_that_limits_the_numbers_is_told_and_others_are_not(page):
+def test_a_finding_that_limits_the_numbers_is_reported_and_others_are_not(page):
     duplicates = {"n_images": 2, "n_clusters": 1}
     assert text("finding-duplicates", **duplicates) in page
     assert text("finding-duplicates.limit", **duplicates) in page
@@ -205,14 +205,14 @@ def test_a_finding_that_limits_the_numbers_is_told_and_others_are_not(page):
 
 @pytest.mark.exhaustive
 @pytest.mark.slow
-def test_a_single_test_group_is_told(tmp_path):
+def test_a_single_test_group_is_reported(tmp_path):
     made = write_run(tmp_path, ("a", "b"), n_groups=1, n_test=40)
     assert "has only 1 group" in write_report(made).read_text(encoding="utf-8")
 
 
 @pytest.mark.exhaustive
 @pytest.mark.slow
-def test_allowed_leakage_and_per_image_scaling_are_told(tmp_path):
+def test_allowed_leakage_and_per_image_scaling_are_reported(tmp_path):
     made = write_run(tmp_path, n_test=60, allow_leakage=True, recipe=Recipe(scaling="per-image"))
     page = write_report(made).read_text(encoding="utf-8")
     assert "Training and test images may overlap." in page
@@ -249,7 +249,7 @@ def test_images_that_are_gone_leave_a_tile_that_says_so(tmp_path):
 
 @pytest.mark.exhaustive
 @pytest.mark.slow
-def test_a_perfect_result_has_no_mistakes_to_show(tmp_path):
+def test_a_perfect_result_has_no_errors_to_show(tmp_path):
     page = write_report(write_run(tmp_path, ("a", "b"), n_test=40, skill=60)).read_text(encoding="utf-8")
     assert "All 40 test images are classified correctly." in page
     assert "Most confident misclassifications" not in page
@@ -293,9 +293,9 @@ def test_sections_stand_in_their_order_and_only_where_they_have_something_to_say
     assert {"misclassified", "curves"}.isdisjoint(section.name for section in sections_of(short))
 
 
-def budget_words(run: Run, **known: object) -> str:
+def budget_words(run: Run, **numbers: object) -> str:
     """What the report's section on the time says."""
-    BudgetRecord.model_validate({"seconds": 300, **known}).write(run.budget_file)
+    BudgetRecord.model_validate({"seconds": 300, **numbers}).write(run.budget_file)
     return " ".join(SECTIONS["budget"].text(read_run(run.folder)).words)
 
 
@@ -309,11 +309,11 @@ def test_the_time_of_a_training_with_a_budget_is_that_of_all_its_work(tmp_path):
     assert duration(61) in budget_words(run)
 
 
-def test_suspected_label_errors_are_told_where_somebody_has_looked_for_them(tmp_path):
+def test_suspected_label_errors_are_reported_if_they_were_computed(tmp_path):
     folder = write_run(tmp_path, ("a", "b"), n_test=40, skill=2, finetuned=False)
-    found = LabelIssue(image_id="x", path="x.png", label="a", suggested="b", score=0.97, split="train")
+    issue = LabelIssue(image_id="x", path="x.png", label="a", suggested="b", score=0.97, split="train")
     classes = (CheckedClass(name="a", n=20, n_misclassified=1), CheckedClass(name="b", n=5, n_misclassified=None))
-    LabelErrors(checked_by="folds", classes=classes, n_not_checked=5, n_suspected=1, images=(found,)).write(
+    LabelErrors(checked_by="folds", classes=classes, n_not_checked=5, n_suspected=1, images=(issue,)).write(
         Run(folder).label_errors_file
     )
     reported = read_run(folder)
@@ -331,8 +331,8 @@ def test_of_two_classes_it_says_what_answers_are_worth_where_one_is_rarer(tmp_pa
     ppv = sensitivity * 0.01 / (sensitivity * 0.01 + (1 - specificity) * 0.99)
     row = next(row for row in text.rows if row[0] == "1.0%")
     assert str(row[1]).startswith(f"{ppv:.3f}"[:4])
-    own = reported.metrics.per_class["b"].n / reported.metrics.n
-    (measured,) = (row for row in text.rows if row[0] == f"{own:.1%}")
+    prevalence = reported.metrics.per_class["b"].n / reported.metrics.n
+    (measured,) = (row for row in text.rows if row[0] == f"{prevalence:.1%}")
     assert str(measured[1]).startswith(f"{of_b['precision'].value:.3f}")
     assert str(measured[2]).startswith(f"{of_b['npv'].value:.3f}")
 
@@ -446,10 +446,10 @@ def test_unfamiliar_images_are_neither_decided_nor_uncertain(own_run: Run) -> No
         decision = ("unfamiliar", "uncertain", row.label)[min(i, 2)]
         rows[i] = replace(row, predicted=wrong if i < 1 else row.label, decision=decision)
     Predictions(rows, card.classes).write_csv(own_run.predictions_file)
-    told = uncertain_words(ReportedRun(Run(own_run.folder)))
-    assert f"1 of {len(rows)} images" in told
-    assert told.count("100%") == 2  # the wrong one is unfamiliar
-    assert "1 unfamiliar image" in told
+    words = uncertain_words(ReportedRun(Run(own_run.folder)))
+    assert f"1 of {len(rows)} images" in words
+    assert words.count("100%") == 2  # the wrong one is unfamiliar
+    assert "1 unfamiliar image" in words
     Predictions([replace(row, decision="uncertain") for row in rows], card.classes).write_csv(own_run.predictions_file)
     assert f"{len(rows)} of {len(rows)} images are uncertain" in uncertain_words(ReportedRun(Run(own_run.folder)))
 
@@ -476,16 +476,16 @@ def test_the_methods_say_by_which_rule_the_epoch_was_kept(tmp_path):
     assert "keeping the one with the best" in cs.methods_text(run)
 
 
-def test_images_without_a_known_group_are_told_apart_from_groups(tmp_path, capsys):
+def test_images_without_a_known_group_are_distinguished_from_groups(tmp_path, capsys):
     run = cs.open_run(write_run(tmp_path, n_test=60))
     write_metrics(run.metrics_file, replace(run.metrics, n_groups=32, n_ungrouped=25))
     run = cs.open_run(run.folder)
-    told = "7 groups and 25 images without a known group"
+    words = "7 groups and 25 images without a known group"
     assert run.metrics.n_named_groups == 7
-    assert told in cs.methods_text(run)
-    assert told in model_card_text(ReportedRun(run))
+    assert words in cs.methods_text(run)
+    assert words in model_card_text(ReportedRun(run))
     show_numbers(Console(width=200), run.metrics)
-    assert told in capsys.readouterr().out
+    assert words in capsys.readouterr().out
 
 
 def test_texts_for_papers_say_how_many_images_have_no_known_group(tmp_path):

@@ -44,7 +44,7 @@ def start(arguments: list[str], cache: Path) -> subprocess.Popen[bytes]:
 
 
 def n_events(run: Path) -> int:
-    """How many events a run has told so far."""
+    """The number of events of a run so far."""
     file = run / "events.jsonl"
     return len(file.read_bytes().splitlines()) if file.exists() else 0
 
@@ -73,9 +73,9 @@ def test_killed_again_and_again_it_ends_with_the_same_bytes(
     moments = random.Random(stage)
     arguments = [*new, str(cut)]
     for _ in range(n_kills):
-        n_told = n_events(cut) + moments.uniform(0.1, 0.9) * max(0, n_events(whole) - n_events(cut))
+        n_events_at_end = n_events(cut) + moments.uniform(0.1, 0.9) * max(0, n_events(whole) - n_events(cut))
         process = start(arguments, tmp_path / "two")
-        while process.poll() is None and n_events(cut) <= n_told:
+        while process.poll() is None and n_events(cut) <= n_events_at_end:
             time.sleep(0.01)
         process.kill()
         process.wait()
@@ -98,7 +98,7 @@ def status_of(folder: Path) -> Status:
 
 @pytest.mark.slow
 @pytest.mark.exhaustive
-def test_a_stopped_run_says_how_to_go_on_and_does(cells: Path, tmp_path: Path) -> None:
+def test_a_stopped_run_says_how_to_resume_and_resumes(cells: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     settings = [part for setting in SETTINGS for part in ("--set", setting)]
     process = start([str(cells), *settings, "--set", "epochs=40", "--out", str(run)], tmp_path / "cache")
@@ -196,21 +196,21 @@ from coverslip.stopping import BY_SIGNAL, signals_stop
 number, is_ignored = int(sys.argv[1]), sys.argv[2] == "ignored"
 usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
 signal.signal(number, signal.SIG_IGN if is_ignored else usual)
-told = []
+states = []
 with signals_stop():
     for _ in range(2):
         try:
             signal.raise_signal(number)
-            told.append(BY_SIGNAL.is_requested())
+            states.append(BY_SIGNAL.is_requested())
         except KeyboardInterrupt:
-            told.append("interrupted")
-print(*told, BY_SIGNAL.is_requested())
+            states.append("interrupted")
+print(*states, BY_SIGNAL.is_requested())
 """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no such signals")
 @pytest.mark.parametrize(
-    ("name", "state", "told"),
+    ("name", "state", "code"),
     [
         ("SIGINT", "default", "True interrupted False"),
         ("SIGTERM", "default", "True interrupted False"),
@@ -218,6 +218,6 @@ print(*told, BY_SIGNAL.is_requested())
         ("SIGHUP", "ignored", "False False False"),  # as of `nohup`
     ],
 )
-def test_the_first_signal_asks_for_an_end_and_the_second_interrupts(name: str, state: str, told: str) -> None:
+def test_the_first_signal_asks_for_an_end_and_the_second_interrupts(name: str, state: str, code: str) -> None:
     command = [sys.executable, "-c", _SIGNALED, str(int(signal.Signals[name])), state]
-    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == told
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == code

@@ -18,6 +18,7 @@ from coverslip.machine import process_started
 from coverslip.messages import ChooseOther, Resume, text
 from coverslip.runs import (
     Augment,
+    ImageChoices,
     Recipe,
     Run,
     RunLog,
@@ -45,8 +46,11 @@ def test_an_empty_recipe_is_a_good_one(tmp_path: Path) -> None:
         epochs=st.integers(1, 100),
         learning_rate=st.floats(1e-6, 1),
         group=st.none() | st.text(min_size=1, alphabet=st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"])),
-        plane=st.integers(0, 9) | st.sampled_from(["max", "mean"]),
-        channels=st.none() | st.lists(st.integers(0, 5), min_size=1, max_size=3).map(tuple),
+        images=st.builds(
+            ImageChoices,
+            z=st.integers(0, 9) | st.sampled_from(["max", "mean"]),
+            channels=st.none() | st.lists(st.integers(0, 5) | st.just("DAPI"), min_size=1, max_size=3).map(tuple),
+        ),
         patience=st.none() | st.integers(1, 50),
     )
 )
@@ -58,7 +62,7 @@ def test_a_saved_recipe_reads_back_the_same(tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.mark.parametrize(
-    ("setting", "said"),
+    ("setting", "sentence"),
     [
         ("epoch=3", "did you mean 'epochs'"),
         ("split.tests=0.3", "did you mean 'split.test'"),
@@ -69,7 +73,9 @@ def test_a_saved_recipe_reads_back_the_same(tmp_path_factory: pytest.TempPathFac
         ("batch_size=0", text("value-below-minimum", limit=1)),
         ("learning_rate=.nan", "learning_rate"),
         ("stage=quick", "'finetune' or 'instant'"),
-        ("plane=-1", "plane"),
+        ("images.z=-1", "images.z"),
+        ("images.level=-1", "images.level"),
+        ("images.channel=0", "did you mean 'images.channels'"),
         ("augment=stian", "did you mean 'stain'"),
         ("augment.shear=3", "did you mean 'augment.shear_degrees'"),
         ("resize=canvass", "'crop' or 'canvas'"),
@@ -78,13 +84,13 @@ def test_a_saved_recipe_reads_back_the_same(tmp_path_factory: pytest.TempPathFac
         ("model=[", text("setting-not-readable", setting="model=[")),
     ],
 )
-def test_every_fault_is_named_with_what_would_be_right(setting: str, said: str) -> None:
+def test_every_fault_is_named_with_what_would_be_right(setting: str, sentence: str) -> None:
     with pytest.raises(BadRecipe) as caught:
         with_settings(Recipe(), [setting])
-    assert said in str(caught.value)
+    assert sentence in str(caught.value)
 
 
-def test_all_faults_are_told_at_once() -> None:
+def test_all_faults_are_reported_at_once() -> None:
     with pytest.raises(BadRecipe) as caught:
         check_recipe({"epoch": 1, "batchsize": 2, "seed": -1})
     assert all(name in str(caught.value) for name in ("'epochs'", "'batch_size'", "seed = -1"))
@@ -98,8 +104,13 @@ def test_a_file_that_is_no_recipe_is_one_clear_error(tmp_path: Path, text: str) 
 
 
 def test_settings_reach_into_sections() -> None:
-    recipe = with_settings(Recipe(), ["split.val=0.1", "augment.flip=false", "channels=[0, 2]", "patience=null"])
-    assert (recipe.split.val, recipe.augment.flip, recipe.channels, recipe.patience) == (0.1, False, (0, 2), None)
+    recipe = with_settings(Recipe(), ["split.val=0.1", "augment.flip=false", "images.channels=[0, 2]", "patience=null"])
+    assert (recipe.split.val, recipe.augment.flip, recipe.images.channels, recipe.patience) == (
+        0.1,
+        False,
+        (0, 2),
+        None,
+    )
 
 
 @pytest.mark.parametrize("name", AUGMENT_SETS)
@@ -115,7 +126,7 @@ def test_a_name_stands_for_a_whole_set_of_random_changes_and_settings_go_on_top(
     assert blurred == recipe.augment.model_copy(update={"blur": 1.5})
 
 
-def test_nothing_new_is_changed_at_random_unless_asked_for() -> None:
+def test_no_new_augmentation_is_on_by_default() -> None:
     off = {"shear_degrees", "crop", "blur", "saturation", "hue_degrees", "stain"}
     assert {name for name, value in Augment().model_dump().items() if not value} == off
     assert not any(augment_named("none").model_dump().values())
@@ -163,7 +174,7 @@ def test_a_date_that_does_not_exist_is_one_clear_error(tmp_path: Path) -> None:
     assert refused.value.code == "setting-not-readable"
 
 
-def test_the_folder_of_an_unfinished_run_is_refused_with_how_to_go_on(tmp_path: Path) -> None:
+def test_the_folder_of_an_unfinished_run_is_refused_with_how_to_resume(tmp_path: Path) -> None:
     save_recipe(Recipe(), tmp_path / "recipe.yaml")
     with pytest.raises(BadRun) as caught:
         create_run_folder(tmp_path)

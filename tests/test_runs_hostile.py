@@ -72,7 +72,7 @@ def folder(file: Path) -> None:
     file.mkdir()
 
 
-def elsewhere(file: Path) -> None:
+def outside(file: Path) -> None:
     file.unlink()
     file.symlink_to(Path(__file__))
 
@@ -82,7 +82,7 @@ ANY = {
     "no bytes": written(b""),
     "control characters": written(b"\x00\x1b[31m\r\n" * 10),
     "no UTF-8": written(b"\xff\xfe\xfa{}"),
-    "a link that leads out": elsewhere,
+    "a link that leads out": outside,
     **({} if sys.platform == "win32" else {"a pipe": pipe, "a device": device}),
 }
 JSON = {
@@ -235,9 +235,9 @@ def test_what_a_terminal_would_obey_is_escaped(copied: Run, capsys: pytest.Captu
     copied.training_file.write_text(json.dumps({"format_version": "\x1b[31m\u202e"}), encoding="utf-8")
     assert main(["report", str(copied.folder)]) == 1
     copied.training_file.write_text(before, encoding="utf-8")
-    said = capsys.readouterr().err
-    assert "\\x1b[31m\\u202e" in said
-    assert said.removesuffix("\n").isprintable()
+    stderr = capsys.readouterr().err
+    assert "\\x1b[31m\\u202e" in stderr
+    assert stderr.removesuffix("\n").isprintable()
 
 
 @pytest.mark.parametrize("name", ["figures", "evaluations"])
@@ -268,9 +268,9 @@ LISTS = {
 
 @pytest.mark.parametrize("name", LISTS)
 def test_a_list_of_images_is_read_as_far_as_it_can_be_one(tmp_path: Path, name: str) -> None:
-    write, told = LISTS[name]
+    write, expected = LISTS[name]
     write(tmp_path / "labels.csv")
-    with within_memory(MOST_BYTES), pytest.raises(BadDataset, match=told):
+    with within_memory(MOST_BYTES), pytest.raises(BadDataset, match=expected):
         open_dataset(tmp_path / "labels.csv")
 
 
@@ -324,7 +324,7 @@ def test_an_initialization_that_is_no_run_ends_in_one_line(
     weights = own_run.classifier_folder / "weights.safetensors"
     match place:
         case "LINK":
-            elsewhere(weights)
+            outside(weights)
         case "PIPE":
             pipe(weights)
         case "DEVICE":

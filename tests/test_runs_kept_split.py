@@ -1,4 +1,4 @@
-"""A training keeps the split of an earlier one, and its report tells of test labels that were corrected since."""
+"""A training keeps the split of an earlier one, and its report states which test labels were corrected since."""
 
 import csv
 import shutil
@@ -36,14 +36,14 @@ def test_every_image_keeps_its_part_and_new_ones_have_none(cells: Path, trained:
     moved = Path(shutil.copytree(cells, tmp_path / "moved"))
     new = next(moved.rglob("*.png")).with_name("new.png")
     shutil.copy(next(moved.rglob("*.png")), new)
-    elsewhere = cs.open_dataset(moved)
+    moved_dataset = cs.open_dataset(moved)
     with pytest.raises(BadRun) as refused:  # a copy of the folder is another folder
-        apply_earlier_split(elsewhere, keeping(trained))
+        apply_earlier_split(moved_dataset, keeping(trained))
     assert refused.value.code == "no-image-of-split-run"
     run = Run(Path(shutil.copytree(trained.folder, tmp_path / "run")))
     environment = run.environment_file.read_text().replace(str(cells), str(tmp_path / "gone"))
     run.environment_file.write_text(environment)
-    parts = parts_of(apply_earlier_split(elsewhere, keeping(run)))  # here the folder itself was moved
+    parts = parts_of(apply_earlier_split(moved_dataset, keeping(run)))  # here the folder itself was moved
     assert parts.pop(new.relative_to(moved).as_posix()) is None
     assert parts == parts_in(trained)
 
@@ -60,8 +60,8 @@ def test_crops_around_points_keep_their_part_where_tables_state_them_as_boxes_or
                 csv.writer(other).writerow((field.name, f"{k}{name}", name, x - 12, y - 12, 24, 24))
     data = cs.open_dataset(points, crop_size=24)
     run = cs.train(data, INSTANT, out=tmp_path / "run")
-    for again in (data, cs.open_dataset(points, crop_size=32), cs.open_dataset(boxes)):
-        assert parts_of(apply_earlier_split(again, keeping(run))) == parts_in(run)
+    for dataset in (data, cs.open_dataset(points, crop_size=32), cs.open_dataset(boxes)):
+        assert parts_of(apply_earlier_split(dataset, keeping(run))) == parts_in(run)
 
 
 def test_folds_and_runs_without_a_split_are_refused(cells: Path, tmp_path: Path) -> None:

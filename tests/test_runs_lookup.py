@@ -22,7 +22,7 @@ RECIPE = Recipe(model=SMALL_NETWORK, stage="instant", image_size=32, tta=1, spli
 def write_fields(folder: Path) -> Path:
     """A table of 40 cells: 20 boxes of 20 × 20 in one field of 160 × 107, and 20 in the second page of a stack."""
     rng = np.random.default_rng(0)
-    rows = ["path,label,plane,x,y,width,height"]
+    rows = ["path,label,z,x,y,width,height"]
     field = rng.integers(0, 60, (107, 160), dtype=np.uint8)
     pages = [rng.integers(200, 256, (107, 160), dtype=np.uint8), field.copy()]
     for i in range(20):
@@ -50,6 +50,7 @@ def run(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return cs.train(data, RECIPE, out=tmp_path_factory.mktemp("runs") / "cells")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_tiles_of_the_report_show_the_box_and_the_plane_of_a_row(data: Dataset, run: Run) -> None:
     page = (run.folder / "report.html").read_text(encoding="utf-8")
@@ -58,7 +59,7 @@ def test_tiles_of_the_report_show_the_box_and_the_plane_of_a_row(data: Dataset, 
     plans = {record.image_id: (record.path, record.plan) for record in data.records}
     for shown, image_id in tiles:
         file, plan = plans[image_id]
-        assert plan.box is not None
+        assert plan.region is not None
         assert base64.b64decode(shown) == thumbnail(file, 160, plan=plan), image_id
 
 
@@ -68,14 +69,17 @@ def test_an_image_of_a_run_is_a_file_and_how_it_is_read(data: Dataset, run: Run)
         source = lookup.find(record.image_id)
         assert source is not None
         assert (source.file, source.plan) == (record.path, record.plan)
-    assert {source.plan.plane for record in data.records if (source := lookup.find(record.image_id))} == {0, 1}
+    assert {source.plan.z for record in data.records if (source := lookup.find(record.image_id))} == {0, 1}
     assert lookup.find("another.png") is None
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_the_recipes_channels_hold_where_a_row_says_none(data: Dataset, run: Run, tmp_path: Path) -> None:
     copied = Run(Path(shutil.copytree(run.folder, tmp_path / "run")))
-    save_recipe(RECIPE.model_copy(update={"channels": (0,)}), copied.recipe_file)
+    save_recipe(
+        RECIPE.model_copy(update={"images": RECIPE.images.model_copy(update={"channels": (0,)})}), copied.recipe_file
+    )
     record = data.records[0]
     source = ImageLookup(copied).find(record.image_id)
     assert source is not None

@@ -56,18 +56,18 @@ def of_two_folds() -> list[Event]:
     ]
 
 
-def test_watched_images_are_told_with_what_the_last_epoch_calls_them() -> None:
-    chosen = ValidationImagesChosen(image_ids=("a", "b", "c"), labels=(0, 1, 1), classes=("round", "flat"))
-    begun = [StageStarted(stage="finetune", n_epochs=3), chosen]
+def test_watched_images_have_the_predictions_of_the_last_epoch() -> None:
+    watched = ValidationImagesChosen(image_ids=("a", "b", "c"), labels=(0, 1, 1), classes=("round", "flat"))
+    begun = [StageStarted(stage="finetune", n_epochs=3), watched]
     epochs = [an_epoch(k, chosen_predicted=called) for k, called in enumerate([(1, 1, 0), (0, 1, 0), (0, 1, 1)])]
     assert from_json(as_json(epochs[0])) == epochs[0]
     (training,) = folded([*begun, *epochs]).trainings
     assert training.watched is not None
     assert (training.watched.epoch, training.watched.predicted) == (2, (0, 1, 1))
     assert training.watched.n_right == (1, 2, 3)
-    # Gone on with after a crash: the images are told of again, and the epoch that was lost is repeated.
-    (again,) = folded([*begun, *epochs, chosen, epochs[2]]).trainings
-    assert again.watched == training.watched
+    # Resumed after a crash: the images are sent again, and the lost epoch is repeated.
+    (training_again,) = folded([*begun, *epochs, watched, epochs[2]]).trainings
+    assert training_again.watched == training.watched
     (unlike,) = folded([*begun, an_epoch(1)]).trainings
     assert unlike.watched is not None
     assert unlike.watched.predicted == ()
@@ -112,8 +112,8 @@ def test_a_first_training_on_other_images_is_half_of_the_whole() -> None:
     assert folded([reading], Progress(has_pretraining=True)).share == 0.0
     progress = folded(first, Progress(has_pretraining=True))
     assert progress.share == pytest.approx(0.5)
-    own = [RunStarted(run="a", n_train=6, n_val=2, n_test=2, classes=("a", "b")), an_epoch(1)]
-    progress = folded(own, progress)
+    events = [RunStarted(run="a", n_train=6, n_val=2, n_test=2, classes=("a", "b")), an_epoch(1)]
+    progress = folded(events, progress)
     assert [(training.is_pretraining, training.parts) for training in progress.trainings] == [
         (True, SplitCounts(n_train=9, n_val=3, n_test=0)),
         (False, SplitCounts(n_train=6, n_val=2, n_test=2)),
@@ -121,7 +121,7 @@ def test_a_first_training_on_other_images_is_half_of_the_whole() -> None:
     assert 0.5 < progress.share < 1
 
 
-def test_a_step_tells_of_how_many_epochs_it_is_though_their_beginning_was_not_seen() -> None:
+def test_a_step_has_the_number_of_epochs_if_their_beginning_was_not_seen() -> None:
     assert fold_event(Progress(), a_step(31, 2, n_epochs=60), 0.0).n_epochs == 60
 
 
@@ -135,7 +135,7 @@ def test_where_it_is_within_an_epoch_is_known_until_something_else_is_counted() 
     assert (measuring.step, measuring.stage, measuring.work.done) == (None, "measuring", 1)
 
 
-def test_an_epoch_that_is_done_again_after_going_on_takes_the_place_of_what_came_before() -> None:
+def test_an_epoch_that_is_repeated_after_resuming_replaces_the_earlier_one() -> None:
     events = [an_epoch(1, is_best=True), an_epoch(2), an_epoch(3, is_best=True), an_epoch(2, val_f1=0.7, is_best=True)]
     (training,) = folded(events).trainings
     assert [(epoch.epoch, epoch.val_f1) for epoch in training.epochs] == [(1, 0.5), (2, 0.7)]
@@ -149,8 +149,8 @@ def test_where_the_last_epoch_is_kept_none_is_marked_before() -> None:
     epochs = [an_epoch(k, is_best=k == 1) for k in (1, 2, 3)]
     (training,) = folded([begun, *epochs]).trainings
     assert (training.checkpoint_selection, training.selected_epoch, training.selected_stage) == ("last", None, None)
-    kept = ClassifierSelected(stage="finetune", epoch=3, checkpoint_selection="last")
-    (training,) = folded([begun, *epochs, kept]).trainings
+    selected = ClassifierSelected(stage="finetune", epoch=3, checkpoint_selection="last")
+    (training,) = folded([begun, *epochs, selected]).trainings
     assert (training.selected_epoch, training.selected_stage) == (3, "finetune")
     finished = ClassifierSelected(stage="finetune", epoch=1, checkpoint_selection="best")
     (training,) = folded([begun, *epochs[:2], finished]).trainings
@@ -183,7 +183,7 @@ def test_each_stage_has_the_time_that_passed_in_it() -> None:
     assert [(stage.seconds, stage.since) for stage in ended.stages][-1] == (3.0, None)
 
 
-def test_a_training_that_goes_on_reads_its_images_again_and_is_no_further_for_it() -> None:
+def test_a_resumed_training_reads_its_images_again_without_progress() -> None:
     before = folded([StageStarted(stage="finetune", n_epochs=4), an_epoch(1, n_epochs=4)])
     for work in ("reading-images", "preprocessing-images"):
         progress = folded([Progressed(stage=work, done=9, total=9)], before)

@@ -19,7 +19,7 @@ COMMANDS = {"python": [sys.executable, "-"], "sh": ["bash", "-euo", "pipefail"]}
 
 
 @pytest.mark.parametrize("language", COMMANDS)
-def test_the_blocks_of_the_page_do_its_five_jobs(
+def test_the_blocks_of_the_page_do_its_six_jobs(
     other_app: Callable[..., RunningApp], tmp_path: Path, language: str
 ) -> None:
     write_cells(tmp_path / "cells", 60, classes=("lymphocyte", "monocyte"))
@@ -40,7 +40,10 @@ def test_the_blocks_of_the_page_do_its_five_jobs(
     for name, value in values.items():
         assert name in script
         script = script.replace(name, value)
-    subprocess.run(COMMANDS[language], input=script, cwd=tmp_path, text=True, check=True, timeout=300)
+    command = COMMANDS[language]
+    done = subprocess.run(
+        command, input=script, cwd=tmp_path, text=True, check=True, timeout=300, stdout=subprocess.PIPE
+    )
 
     (dataset,) = app.get("datasets")["items"]
     assert (dataset["state"], dataset["n_images"]) == ("ready", 60)
@@ -49,6 +52,10 @@ def test_the_blocks_of_the_page_do_its_five_jobs(
     (prediction,) = app.get("predictions")["items"]
     assert (prediction["state"], prediction["classifier_id"]) == ("done", run["id"])
     with (tmp_path / "predictions.csv").open(encoding="utf-8", newline="") as table:
-        assert len(list(csv.DictReader(table))) == 4
+        rows = list(csv.DictReader(table))
+    assert len(rows) == 4
+    for row in rows:  # the predictions of images that were sent are equal
+        expected = [f"{row['path'].rpartition('/')[2]} {row['decision']} ", f'"decision": "{row["decision"]}"']
+        assert expected[0 if language == "python" else 1] in done.stdout
     (change,) = app.get(f"datasets/{dataset['id']}/label-changes")["items"]
     assert (change["label"], change["made_by"], change["is_undone"]) == ("checked", "Ada", True)

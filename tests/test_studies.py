@@ -151,57 +151,57 @@ def test_differences_are_of_the_splits_that_both_were_measured_on() -> None:
     assert studies.usual_verdict(alike) == "not significant"
 
 
-def test_a_difference_without_spread_is_not_called_equality() -> None:
+def test_a_difference_without_spread_is_not_equality() -> None:
     plan = StudyPlan(datasets=("cells",), models=("a", "b", "c"), folds=2)  # type: ignore[arg-type]  # as YAML has it
-    given = [*rows("a", [0.4, 0.5]), *rows("b", [0.5, 0.6]), *rows("c", [0.4, 0.5])]
-    part = compare_study(plan, given).datasets[0]
-    verdicts = {found.name: studies.verdict(found, part) for found in part.differences}
+    results = [*rows("a", [0.4, 0.5]), *rows("b", [0.5, 0.6]), *rows("c", [0.4, 0.5])]
+    part = compare_study(plan, results).datasets[0]
+    verdicts = {difference.name: studies.verdict(difference, part) for difference in part.differences}
     assert verdicts["c"] == "equal on every split"
     assert "equal" not in verdicts["b"]
 
 
 def test_a_difference_that_is_shown_as_0_has_no_size_that_more_images_would_show() -> None:
     plan = StudyPlan(datasets=("cells",), models=("a", "b"), folds=4)  # type: ignore[arg-type]  # as YAML has it
-    given = [*rows("a", [0.8, 0.81, 0.79, 0.8]), *rows("b", [0.81, 0.8, 0.8, 0.7901])]
-    part = compare_study(plan, given).datasets[0]
-    (found,) = part.differences
-    assert found.units_to_show is not None
-    assert studies.verdict(found, part) == "not statistically significant"
+    results = [*rows("a", [0.8, 0.81, 0.79, 0.8]), *rows("b", [0.81, 0.8, 0.8, 0.7901])]
+    part = compare_study(plan, results).datasets[0]
+    (difference,) = part.differences
+    assert difference.units_to_show is not None
+    assert studies.verdict(difference, part) == "not statistically significant"
 
 
 def test_no_difference_is_larger_than_the_metric_allows() -> None:
     plan = StudyPlan(datasets=("cells",), models=("a", "b"), folds=2)  # type: ignore[arg-type]  # as YAML has it
     part = compare_study(plan, [*rows("a", [0.9, 0.5]), *rows("b", [0.6, 0.7])]).datasets[0]
-    (found,) = part.differences
-    assert (found.difference.low, found.difference.high) == (-1, 1)
+    (difference,) = part.differences
+    assert (difference.difference.low, difference.difference.high) == (-1, 1)
 
 
-def test_images_that_a_cap_leaves_out_are_shared_by_splits_too() -> None:
+def test_images_that_a_cap_excludes_are_shared_by_splits_too() -> None:
     plan = StudyPlan(datasets=("cells",), models=("a", "b"), folds=5)  # type: ignore[arg-type]  # as YAML has it
-    given = [*rows("a", [0.8, 0.82, 0.79, 0.81, 0.8]), *rows("b", [0.84, 0.83, 0.84, 0.84, 0.83])]
-    (whole,) = compare_study(plan, given).datasets[0].differences
-    (capped,) = compare_study(plan, [replace(row, n_train=20) for row in given]).datasets[0].differences
+    results = [*rows("a", [0.8, 0.82, 0.79, 0.81, 0.8]), *rows("b", [0.84, 0.83, 0.84, 0.84, 0.83])]
+    (whole,) = compare_study(plan, results).datasets[0].differences
+    (capped,) = compare_study(plan, [replace(row, n_train=20) for row in results]).datasets[0].differences
     assert capped.difference == whole.difference
 
 
 def test_what_publications_would_call_a_difference_stands_beside_and_is_said_to_be_none_here() -> None:
     plan = StudyPlan(datasets=("cells",), models=("a", "b"), folds=5)  # type: ignore[arg-type]  # as YAML has it
     compared = compare_study(plan, [*rows("a", [0.8] * 5), *rows("b", [0.82, 0.85, 0.79, 0.84, 0.83])])
-    (found,) = compared.datasets[0].differences
-    assert not found.is_shown
-    assert found.usual_finds == ("bootstrap",)
-    assert studies.usual_verdict(found) == "significant by bootstrap; not by the corrected test"
+    (difference,) = compared.datasets[0].differences
+    assert not difference.is_shown
+    assert difference.usual_finds == ("bootstrap",)
+    assert studies.usual_verdict(difference) == "significant by bootstrap; not by the corrected test"
 
 
-def test_groups_that_there_are_already_are_not_asked_for() -> None:
+def test_existing_groups_are_not_requested() -> None:
     plan = StudyPlan(datasets=("cells",), models=("a", "b"), folds=2)  # type: ignore[arg-type]  # as YAML has it
     (part,) = compare_study(plan, [*rows("a", [0.8, 0.8]), *rows("b", [0.88, 0.9])]).datasets
-    (found,) = part.differences
-    assert found.units_to_show is not None
+    (difference,) = part.differences
+    assert difference.units_to_show is not None
     assert part.n_units is not None
-    assert not found.is_shown
-    assert found.units_to_show <= part.n_units
-    assert studies.verdict(found, part) == "not statistically significant; more splits could change this"
+    assert not difference.is_shown
+    assert difference.units_to_show <= part.n_units
+    assert studies.verdict(difference, part) == "not statistically significant; more splits could change this"
 
 
 def test_lower_is_better_where_the_metric_says_so() -> None:
@@ -292,7 +292,7 @@ def test_a_training_whose_features_were_in_the_cache_has_no_time(tmp_path: Path)
 @pytest.mark.slow
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_a_study_that_is_stopped_or_killed_goes_on_with_nothing_redone(tmp_path: Path, how: signal.Signals) -> None:
+def test_a_study_that_is_stopped_or_killed_resumes_with_nothing_redone(tmp_path: Path, how: signal.Signals) -> None:
     write_cells(tmp_path / "cells", 60)
     plan = write_plan(tmp_path, seeds=[0, 1, 2], folds=0, recipe=SMALL, threads=1)
     out = tmp_path / "out"
@@ -303,10 +303,10 @@ def test_a_study_that_is_stopped_or_killed_goes_on_with_nothing_redone(tmp_path:
         assert time.monotonic() < until
         time.sleep(0.1)
     os.kill(child.pid, how)
-    _, told = child.communicate(timeout=120)
+    _, stderr = child.communicate(timeout=120)
     if how is signal.SIGINT:
-        assert child.returncode == 130, told
-        assert "study resume" in told
+        assert child.returncode == 130, stderr
+        assert "study resume" in stderr
     done = {file: file.stat().st_mtime_ns for file in out.glob("cells/*/metrics.json")}
     assert main(["study", "resume", str(out)]) == 0
     assert len(list(out.glob("cells/*/metrics.json"))) == 3
@@ -326,8 +326,8 @@ def test_a_training_whose_files_the_disk_does_not_take_fails_and_is_trained_when
     whole = resource.RLIM_INFINITY
     child = subprocess.Popen([*command, "run", str(plan), "--out", str(out)], stderr=subprocess.PIPE, text=True)
     resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (1_000_000, whole))  # less than the network takes
-    _, told = child.communicate(timeout=240)
-    assert child.returncode == 1, told
+    _, stderr = child.communicate(timeout=240)
+    assert child.returncode == 1, stderr
     (cell,) = studies.plan_study(out / "study.yaml", out)
     assert studies.state_of(cell).state == "failed"
     assert not cell.run.is_done
@@ -344,26 +344,30 @@ def test_the_seed_of_the_split_is_that_of_the_training_unless_it_has_its_own() -
 # The report
 
 
-def on(dataset: str, n: int | None, given: list[ResultRow]) -> list[ResultRow]:
-    return [replace(row, dataset=dataset, train_per_class=n) for row in given]
+def on(dataset: str, n: int | None, results: list[ResultRow]) -> list[ResultRow]:
+    return [replace(row, dataset=dataset, train_per_class=n) for row in results]
 
 
 def test_all_datasets_together_have_ranks_and_their_critical_difference(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plan = StudyPlan(datasets=("one", "two"), models=("a", "b", "c"))  # type: ignore[arg-type]  # as YAML has it
-    given = [
+    results = [
         row
         for dataset, values in {"one": (0.9, 0.8, 0.7), "two": (0.8, 0.9, 0.7)}.items()
         for model, value in zip("abc", values, strict=True)
         for row in on(dataset, None, rows(model, [value, value + 0.02]))
     ]
-    compared = compare_study(plan, given)
+    compared = compare_study(plan, results)
     overall = compared.overall
     assert overall is not None
     assert {row.name: row.mean_rank for row in overall.scores} == {"a": 1.5, "b": 1.5, "c": 3}
     assert overall.critical_difference == pytest.approx(2.343 * (3 * 4 / (6 * 2)) ** 0.5, abs=1e-3)  # Demsar, table 5
     show_comparison(compared, tmp_path, as_json=False)
+    grid = {
+        name: {variant: round(mean or 0, 3) for variant, mean in means.items()} for name, means in compared.grid.items()
+    }
+    assert grid == {"one": {"a": 0.91, "b": 0.81, "c": 0.71}, "two": {"a": 0.81, "b": 0.91, "c": 0.71}}
     shown = capsys.readouterr().out.partition("All datasets")[2]
     assert ["a", "0.860", "1.50"] in [line.split() for line in shown.splitlines()]
     assert "mean rank below 2.34" in shown
@@ -373,11 +377,11 @@ def test_the_images_that_a_target_needs_lie_between_the_sizes_that_were_tried() 
     plan = StudyPlan.model_validate(
         {"datasets": ["cells"], "models": ["a", "b"], "train_per_class": [10, 100], "target": 0.8}
     )
-    given = [
+    results = [
         *on("cells", 10, [*rows("a", [0.7, 0.7, 0.6]), *rows("b", [0.5, 0.5, 0.5])]),
         *on("cells", 100, [*rows("a", [0.9, 0.9, 1.0]), *rows("b", [0.9, 0.7, 0.9])]),
     ]
-    a, b = compare_study(plan, given).sizes
+    a, b = compare_study(plan, results).sizes
     assert (a.needed, a.n_reached) == (32, 3)  # half way over the logarithm, on every split
     assert (b.needed, b.n_reached, b.n_splits) == (None, 2, 3)
 
@@ -388,16 +392,17 @@ def test_the_report_draws_what_there_are_numbers_for(tmp_path: Path) -> None:
         {"datasets": ["one", "two"], "models": ["a", "b"], "train_per_class": [10, 100], "target": 0.8}
     )
     sized = {"a": 1_000_000, "b": 4_000_000}
-    given = [
+    results = [
         replace(row, parameters=sized[row.model])
         for dataset in ("one", "two")
         for n, less in ((10, 0.2), (100, 0.0))
         for model, values in {"a": [0.8, 0.85, 0.82], "b": [0.9, 0.88, 0.93]}.items()
         for row in on(dataset, n, rows(model, [value - less for value in values]))
     ]
-    write_study_report(compare_study(plan, given), tmp_path / "report.html")
+    write_study_report(compare_study(plan, results), tmp_path / "report.html")
     drawn = {file.stem for file in (tmp_path / "figures").glob("*.svg")}
-    assert drawn == {*(f"scores-{i}" for i in range(1, 5)), "ranks", "sizes-1", "sizes-2"}
+    of_datasets = {f"{name}-{i}" for name in ("scores", "costs") for i in range(1, 5)}
+    assert drawn == {*of_datasets, "ranks", "grid", "sizes-1", "sizes-2"}
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert page.count("<svg") == len(drawn)
     assert "All datasets</h2>" in page

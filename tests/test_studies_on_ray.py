@@ -143,7 +143,7 @@ def test_a_run_of_another_recipe_or_with_a_damaged_file_is_refused(trained: Run,
 
 @pytest.mark.slow
 @pytest.mark.exhaustive
-def test_images_may_lie_elsewhere_on_a_computer_and_the_run_comes_back_whole(
+def test_images_may_be_in_another_folder_of_a_computer_and_the_run_comes_back_whole(
     sent: Sent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.move(tmp_path / "cells", tmp_path / "mounted")

@@ -14,12 +14,13 @@ from coverslip import studies
 from coverslip.cli import main
 from coverslip.errors import BadRecipe, BadRun
 from coverslip.messages import text
+from coverslip.models.complexity import cost_of_model
 from coverslip.runs import Run
 from coverslip.studies import StudyComparison
 from coverslip.studies.comparing import compare_study
 from coverslip.studies.plan import PerturbationPlan, StudyPlan, plan_of, save_plan
-from coverslip.studies.pretraining_steps import idle_first_steps
-from coverslip.studies.results import ResultRow, rows_of
+from coverslip.studies.pretraining_steps import idle_first_steps, tried_choices
+from coverslip.studies.results import ResultRow
 from coverslip.studies.timing import read_latencies
 from coverslip.studies.variants import perturbed_image
 
@@ -74,19 +75,72 @@ def test_classifiers_are_tested_on_changed_images_once(folder: Path, compared: S
 
 
 @pytest.mark.slow
-def test_a_dataset_alone_and_among_others_is_told_class_by_class(folder: Path, compared: StudyComparison) -> None:
+def test_a_dataset_alone_and_among_others_is_reported_by_class(folder: Path, compared: StudyComparison) -> None:
     assert {(row.dataset, row.merged) for row in compared.merged} == {("lab_a", "both")}
-    assert [row.class_name for row in compared.merged] == ["large", "medium", "small"]
+    assert [row.class_name for row in compared.merged] == ["large", "medium", "small", None]
     alone = Run(next(folder.glob("cells/lab_a_*_s0")))
     both = Run(next(folder.glob("cells/both_*_s0")))
-    of_class = {row.class_name: row for row in compared.merged}
+    of_class = {row.class_name: row for row in compared.merged if row.class_name}
     for name, row in of_class.items():
-        assert row.f1_single.value == alone.metrics.per_class[name].metrics["f1"].value
+        for metric in ("precision", "recall", "f1"):
+            assert row.single[metric].value == alone.metrics.per_class[name].metrics[metric].value
         assert row.n_merged == sum(
             each.label == name and domain == "lab_a"
             for each in both.predictions
-            for domain in [next(own.domain for own in both.split if own.image_id == each.image_id)]
+            for domain in [next(split_row.domain for split_row in both.split if split_row.image_id == each.image_id)]
         )
+
+
+@pytest.mark.slow
+def test_a_class_alone_and_among_others_is_measured_over_all_splits(tmp_path: Path) -> None:
+    labs = [str(write_cells(tmp_path / name, 36, seed=seed)) for seed, name in enumerate(("lab_a", "lab_b"))]
+    plan = plan_of(
+        {
+            "datasets": [labs[0], {"path": labs, "name": "both"}],
+            "models": [SMALL_NETWORK],
+            "folds": 0,
+            "repeats": 2,
+            "recipe": {"image_size": 32, "tta": 1, "stage": "instant", "augment": "none", "split": {"test": 0.5}},
+        }
+    )
+    out = tmp_path / "out"
+    train_cells(studies.cells_of(plan, out))
+    save_plan(plan, out / "study.yaml")
+    merged = {row.class_name: row for row in studies.study_comparison(out).merged}
+    predictions = [row for run in sorted(out.glob("cells/lab_a_*")) for row in Run(run).predictions]
+    for name in ("large", "medium", "small"):
+        of_class = [row for row in predictions if row.label == name]
+        assert merged[name].n_single == len({row.image_id for row in of_class}) < len(of_class)
+        recall = np.mean([row.predicted == name for row in of_class])
+        assert merged[name].single["recall"].value == pytest.approx(recall)
+    accuracy = merged[None].single["accuracy"]
+    assert accuracy.value == pytest.approx(np.mean([row.predicted == row.label for row in predictions]))
+    assert "groups" in accuracy.method  # an image that both splits test is one unit
+
+
+@pytest.mark.slow
+def test_metrics_of_training_and_validation_are_those_of_the_selected_epoch(
+    folder: Path, compared: StudyComparison
+) -> None:
+    run = Run(next(folder.glob("cells/lab_a_*_s0")))
+    assert run.training is not None
+    selected = [row for row in run.history if row.epoch == run.training.selected_epoch and row.epoch]
+    fits = [fit for fit in compared.fits if fit.dataset == "lab_a"]
+    assert len(fits) == len(selected)  # none if the instant classifier was kept
+    for fit, row in zip(fits, selected, strict=True):
+        assert fit.training["macro_precision"] == (row.train_precision, None)
+        assert fit.validation["accuracy"] == (row.val_accuracy, None)
+
+
+@pytest.mark.slow
+def test_confusions_and_costs_are_those_of_the_trained_network(folder: Path, compared: StudyComparison) -> None:
+    run = Run(next(folder.glob("cells/lab_a_*_s0")))
+    (matrix,) = [each for each in compared.confusions if each.dataset == "lab_a"]
+    assert matrix.counts == tuple(map(tuple, run.metrics.confusion_matrix))
+    (score,) = compared.datasets[0].scores
+    cost = cost_of_model(SMALL_NETWORK, n_classes=3, head="multi_layer", image_size=32)
+    assert (score.parameters, score.gmacs) == (cost.parameters, cost.macs / 1e9)
+    assert score.metrics["accuracy"].low == run.metrics["accuracy"].low  # a single split: over its images
 
 
 @pytest.mark.slow
@@ -105,8 +159,9 @@ def test_epochs_and_what_was_tried_are_kept(folder: Path, compared: StudyCompari
     assert (folder / "figures" / "epochs-1.svg").is_file()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
-def test_a_dry_run_tells_how_long_trainings_take(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dry_run_shows_how_long_trainings_take(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["study", "run", str(folder / "study.yaml"), "--out", str(folder), "--dry-run", "--json"]) == 0
     alone, both = json.loads(capsys.readouterr().out)["cells"]
     assert (alone["state"], both["state"]) == ("done", "done")
@@ -128,6 +183,25 @@ def test_a_first_step_that_changed_nothing_is_said(trained: Run, tmp_path: Path)
     (sentence,) = idle_first_steps([done, second])
     assert sentence == text("idle-pretraining", regime="two", model=SMALL_NETWORK, seed="0")
     assert idle_first_steps([first, replace(second, run=trained)]) == []
+
+
+@pytest.mark.slow
+def test_settings_that_differ_are_keys_with_short_values(trained: Run, tmp_path: Path) -> None:
+    attention = {"model": "mobilevit_mn", "model_options": {"dsc": True, "mv2_attention": "se"}}
+    plan = plan_of(
+        {
+            "datasets": ["cells"],
+            "models": [SMALL_NETWORK, {"name": "attention", "recipe": attention}],
+            "regimes": ["scratch", {"name": "two", "two_step": "other"}],
+        }
+    )
+    cells = studies.plan_study(plan, tmp_path)
+    rows = tried_choices(plan, [replace(cell, run=trained) for cell in cells if not cell.is_pretraining])
+    settings = {row.name: row.settings for row in rows}
+    first = next(cell for cell in cells if cell.is_pretraining and cell.model == SMALL_NETWORK)
+    assert settings[f"{SMALL_NETWORK}, scratch"] == f"model = {SMALL_NETWORK}, init = scratch"
+    assert settings[f"{SMALL_NETWORK}, two"] == f"model = {SMALL_NETWORK}, init.run = {first.run.folder.name}"
+    assert "model_options.dsc = true, model_options.mv2_attention = se" in settings["attention, scratch"]
 
 
 def test_changes_of_an_image_are_what_they_say() -> None:
@@ -179,18 +253,6 @@ def test_changed_images_are_compared_with_the_same_split_and_count_nowhere_else(
     two = StudyPlan.model_validate({"datasets": ["cells"], "models": ["a", "b"], "perturbations": CHANGES})
     adjusted = compare_study(two, [*rows, *(replace(row, model="b") for row in rows)]).robustness
     assert [each.p_holm for each in adjusted] == [pytest.approx(2 * (row.p_holm or 0))] * 2
-
-
-@pytest.mark.exhaustive
-def test_networks_are_counted_with_their_options(tmp_path: Path) -> None:
-    options = {"dsc": True, "mv2_attention": "none", "mobilevit_attention": "none"}
-    rows = [
-        {"name": "MobileViT", "recipe": {"model": "mobilevit_mn", "model_options": {**options, "dsc": False}}},
-        {"name": "Model_DSC", "recipe": {"model": "mobilevit_mn", "model_options": options}},
-    ]
-    plan = plan_of({"datasets": ["cells"], "models": rows, "regimes": ["scratch"]})
-    found = rows_of(studies.plan_study(plan, tmp_path), tmp_path, "macro_f1")
-    assert [row.parameters for row in found] == [1_272_024, 970_008]  # table 2 of its publication
 
 
 def test_a_damaged_file_of_latencies_is_one_clear_error(tmp_path: Path) -> None:

@@ -18,9 +18,9 @@ from coverslip.runs import open_run
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study of one dataset, with and without a first step on other cells."""
     place = tmp_path_factory.mktemp("steps")
-    own, first = (str(write_cells(place / name, 36, seed=seed)) for seed, name in enumerate(("cells", "others")))
+    cells, first = (str(write_cells(place / name, 36, seed=seed)) for seed, name in enumerate(("cells", "others")))
     plan = {
-        "datasets": [{"path": own, "group_pattern": GROUPS}],
+        "datasets": [{"path": cells, "group_pattern": GROUPS}],
         "models": [{"name": "small", "recipe": {"model": SMALL_NETWORK}}],
         "regimes": ["imagenet", {"name": "two-step", "two_step": first, "recipe": {"group": GROUPS}}],
         "folds": 0,
@@ -33,15 +33,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.exhaustive
 @pytest.mark.slow
-def test_first_steps_are_measured_and_maps_drawn_where_that_is_asked_for(
+def test_first_steps_are_measured_and_maps_drawn_where_that_is_requested(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = studies.study_comparison(folder)
     assert (before.distances, before.heat_maps) == ((), ())
     assert main(["study", "compare", str(folder), "--distances", "--explain"]) == 0
-    told = capsys.readouterr().out
-    assert "Distance to the pretraining images" in told
-    assert "gain over center" in " ".join(told.split())
+    stdout = capsys.readouterr().out
+    assert "Distance to the pretraining images" in stdout
+    assert "gain over center" in " ".join(stdout.split())
 
     after = studies.study_comparison(folder)  # kept
     (distance,) = after.distances
@@ -63,8 +63,8 @@ def test_first_steps_are_measured_and_maps_drawn_where_that_is_asked_for(
     assert shown <= tested
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert page.count("data:image/png;base64,") == 3
-    kept = json.loads((folder / "comparison.json").read_text())
-    assert [row["regime"] for row in kept["heat_maps"][0]["maps"]] == ["imagenet", "two-step"]
+    stored = json.loads((folder / "comparison.json").read_text())
+    assert [row["regime"] for row in stored["heat_maps"][0]["maps"]] == ["imagenet", "two-step"]
 
 
 def before_cell(folder: Path) -> str:

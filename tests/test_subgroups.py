@@ -72,7 +72,7 @@ def test_images_of_a_group_on_both_sides_move_a_gap_together():
     assert widths["within"] < widths["between"]
 
 
-def test_columns_that_make_no_subgroups_are_left_out_and_small_ones_are_said_to_be():
+def test_columns_without_subgroups_are_ignored_and_small_subgroups_are_marked():
     probability, label = draw(60)
     columns = {
         "name": np.array([f"image {i}" for i in range(60)]),
@@ -167,7 +167,7 @@ def test_the_mean_over_groups_is_kept_in_the_file(tmp_path):
 
 
 @pytest.mark.slow
-def test_columns_of_a_table_are_told_by_file_and_report(own_run: Run, cells: Path, tmp_path: Path) -> None:
+def test_columns_of_a_table_are_reported_by_file_and_report(own_run: Run, cells: Path, tmp_path: Path) -> None:
     files = sorted(cells.rglob("*.png"))
     table = tmp_path / "cells.csv"
     rows = [
@@ -176,9 +176,9 @@ def test_columns_of_a_table_are_told_by_file_and_report(own_run: Run, cells: Pat
     ]
     table.write_text("\n".join(["path,label,slide,stain", *rows]), encoding="utf-8")
     measured = cs.evaluate(own_run.folder, cs.open_dataset(table, group="slide"))
-    kept = json.loads(measured.metrics_file.read_text())
-    assert {value: scores["n"] for value, scores in kept["by_column"]["stain"].items()} == {"old": 60, "new": 30}
-    assert kept["of_groups"]["n"] == 27
+    metrics = json.loads(measured.metrics_file.read_text())
+    assert {value: scores["n"] for value, scores in metrics["by_column"]["stain"].items()} == {"old": 60, "new": 30}
+    assert metrics["of_groups"]["n"] == 27
     assert measured.metrics.by_column["stain"]["old"].gaps["accuracy"].low is not None
     page = measured.report_file.read_text(encoding="utf-8")
     assert "Subgroups" in page

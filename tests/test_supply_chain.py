@@ -13,19 +13,22 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKED = sorted((ROOT / ".ci" / "locked").glob("*.txt"))
-EXTRAS_OF_SETUP = ("app", "onnx", "keras", "dev", "weights")
+EXTRAS_OF_SETUP = ("app", "formats", "onnx", "keras", "parquet", "dev", "weights")
 
 
 def pins(file: Path) -> dict[str, tuple[str, list[str]]]:
     """The version and the hashes of each package in a file of requirements."""
     text = file.read_text(encoding="utf-8").replace("\\\n", " ")
-    found = {}
+    versions = {}
     for line in filter(None, (each.partition("#")[0].strip() for each in text.splitlines())):
         requirement = Requirement(line.partition(" --hash")[0])
         (version,) = requirement.specifier
         assert version.operator == "=="
-        found[canonicalize_name(requirement.name)] = version.version, re.findall(r"--hash=sha256:([0-9a-f]{64})", line)
-    return found
+        versions[canonicalize_name(requirement.name)] = (
+            version.version,
+            re.findall(r"--hash=sha256:([0-9a-f]{64})", line),
+        )
+    return versions
 
 
 def test_each_locked_package_has_hashes_and_the_version_of_the_constraints() -> None:
@@ -69,8 +72,8 @@ def test_licenses_are_permissive_and_a_copyleft_one_is_refused() -> None:
         "MPL-2.0",
         "GNU General Public License",
     ]
-    told = subprocess.run([sys.executable, "-c", code, *free, *refused], cwd=ROOT, check=True, capture_output=True)
-    assert json.loads(told.stdout) == [True] * len(free) + [False] * len(refused)
+    done = subprocess.run([sys.executable, "-c", code, *free, *refused], cwd=ROOT, check=True, capture_output=True)
+    assert json.loads(done.stdout) == [True] * len(free) + [False] * len(refused)
 
 
 VULNERABLE = {"name": "a", "version": "1", "vulns": [{"id": "PYSEC-1"}]}

@@ -1,4 +1,4 @@
-"""The synthetic images: the same by seed, with the planted faults, and neither trivial nor hopeless to tell apart."""
+"""The synthetic images: the same by seed, with the planted faults, and neither trivial nor impossible to classify."""
 
 from pathlib import Path
 
@@ -29,11 +29,11 @@ def pixels(path: Path) -> np.ndarray:
 @pytest.mark.exhaustive
 @pytest.mark.slow
 def test_equal_seeds_write_equal_files_and_other_seeds_other_pixels(samples: SampleSet, tmp_path: Path) -> None:
-    again = write_sample_images(tmp_path / "again", n_images=N)
+    repeated = write_sample_images(tmp_path / "again", n_images=N)
     other = write_sample_images(tmp_path / "other", n_images=N, seed=1)
     names = [path.relative_to(samples.folder) for path in image_files(samples.folder)]
-    assert names == [path.relative_to(again.folder) for path in image_files(again.folder)]
-    assert all((samples.folder / name).read_bytes() == (again.folder / name).read_bytes() for name in names)
+    assert names == [path.relative_to(repeated.folder) for path in image_files(repeated.folder)]
+    assert all((samples.folder / name).read_bytes() == (repeated.folder / name).read_bytes() for name in names)
     same = [name for name in names if (samples.folder / name).read_bytes() == (other.folder / name).read_bytes()]
     assert not same
 
@@ -97,7 +97,7 @@ def test_slides_differ_more_in_background_than_images_of_one_slide(samples: Samp
     assert between > 1.5 * within
 
 
-def test_mean_color_alone_does_not_tell_the_classes_apart(samples: SampleSet) -> None:
+def test_mean_color_alone_does_not_distinguish_the_classes(samples: SampleSet) -> None:
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GroupKFold, cross_val_score
     from sklearn.pipeline import make_pipeline

@@ -63,7 +63,7 @@ def course(plan: WorkPlanned = PLAN, n_epochs: int = 10) -> Iterator[tuple[float
     yield 18.0, RunEnded(run="a", state="done")
 
 
-def told(events: Iterator[tuple[float, Event]]) -> list[tuple[float, float | None]]:
+def shown_times(events: Iterator[tuple[float, Event]]) -> list[tuple[float, float | None]]:
     """(seconds since the start, seconds left) after each event, and the true end in the last."""
     progress, now = Progress(), 1000.0
     rows = []
@@ -76,20 +76,20 @@ def told(events: Iterator[tuple[float, Event]]) -> list[tuple[float, float | Non
 
 @pytest.mark.parametrize("plan", [PLAN, replace(PLAN, pace=KNOWN, basis="an earlier training")])
 def test_the_time_left_is_near_the_truth_from_the_first_steps_on_and_does_not_jump(plan: WorkPlanned) -> None:
-    rows = told(course(plan))
+    rows = shown_times(course(plan))
     end = rows[-1][0]
-    known = [(at, left) for at, left in rows[:-1] if left is not None]
-    assert known[0][0] <= 20.0, "it is known before the instant classifier is"
-    for at, left in known:
+    estimates = [(at, left) for at, left in rows[:-1] if left is not None]
+    assert estimates[0][0] <= 20.0, "it is known before the instant classifier is"
+    for at, left in estimates:
         if at > 60.0:
             assert left == pytest.approx(end - at, rel=0.15, abs=12.0), at
-    for (before, left_before), (at, left) in pairwise(known):
+    for (before, left_before), (at, left) in pairwise(estimates):
         assert left - max(0.0, left_before - (at - before)) <= 0.1 * left_before + 6.0, (at, left_before, left)
 
 
 def test_where_another_training_took_three_times_as_long_the_estimate_comes_down_little_by_little() -> None:
     slow = Pace(reading=0.03, embedding=0.15, training=0.6, closing=60.0)
-    rows = [row for row in told(course(replace(PLAN, pace=slow, basis="an earlier training")))[:-1] if row[1]]
+    rows = [row for row in shown_times(course(replace(PLAN, pace=slow, basis="an earlier training")))[:-1] if row[1]]
     end = 5 + 20 + 600 + 50
     assert rows[-20][1] == pytest.approx(end - rows[-20][0], rel=0.4)
     for (before, left_before), (at, left) in pairwise(rows):
@@ -110,11 +110,11 @@ def test_folds_count_all_folds_and_the_training_on_all_images_after_them() -> No
                 yield seconds, replace(event, fold=fold)
             yield 0.0, FoldEnded(fold=fold, n_folds=3, accuracy=0.9, macro_f1=0.9)
 
-    rows = told(events())
-    one = sum(seconds for seconds, _ in of_fold)
+    rows = shown_times(events())
+    seconds_of_fold = sum(seconds for seconds, _ in of_fold)
     refit = 600.0 * 500 / 300 + 15.0
-    after_first = next(left for at, left in rows if at == pytest.approx(one) and left is not None)
-    assert after_first == pytest.approx(2 * one + refit, rel=0.15)
+    after_first = next(left for at, left in rows if at == pytest.approx(seconds_of_fold) and left is not None)
+    assert after_first == pytest.approx(2 * seconds_of_fold + refit, rel=0.15)
     assert rows[-1][1] == pytest.approx(refit, rel=0.2)
 
 
@@ -146,9 +146,9 @@ def test_time_in_which_no_process_worked_does_not_count() -> None:
         now += seconds
         progress = fold_event(progress, event, now)
     worked = progress.worked
-    again = next(iter(course()))[1]
-    progress = fold_event(progress, again, now + 9000.0)
-    progress = fold_event(progress, again, now + 9004.0)
+    first_again = next(iter(course()))[1]
+    progress = fold_event(progress, first_again, now + 9000.0)
+    progress = fold_event(progress, first_again, now + 9004.0)
     assert progress.worked == pytest.approx(worked + 4.0)
     assert sum(stage.seconds for stage in progress.stages) == pytest.approx(worked + 4.0, abs=0.1)
 

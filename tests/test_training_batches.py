@@ -177,8 +177,8 @@ def test_full_batches_only_unless_there_is_none() -> None:
 
 
 def test_an_epoch_can_be_repeated_exactly_and_the_next_one_differs() -> None:
-    first, again, following = (batches_of(64, 16, epoch=epoch, augment=Augment()) for epoch in (1, 1, 2))
-    assert all(torch.equal(x, y) for (x, _), (y, _) in zip(first, again, strict=True))
+    first, repeated, following = (batches_of(64, 16, epoch=epoch, augment=Augment()) for epoch in (1, 1, 2))
+    assert all(torch.equal(x, y) for (x, _), (y, _) in zip(first, repeated, strict=True))
     assert not torch.equal(first[0][0], following[0][0])
 
 

@@ -96,8 +96,8 @@ def trained(
     return network, done
 
 
-def equal(one: nn.Module, other: nn.Module) -> bool:
-    first, second = plain_state(one), plain_state(other)
+def equal(network: nn.Module, other: nn.Module) -> bool:
+    first, second = plain_state(network), plain_state(other)
     return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
 
 
@@ -231,7 +231,7 @@ def without_norms() -> Small:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("groups", ["labels", "kmeans"])
-def test_the_regularizer_draws_classes_apart_and_goes_on_after_a_stop(
+def test_the_regularizer_draws_classes_apart_and_resumes_after_a_stop(
     images: TrainingImages, tmp_path: Path, groups: str
 ) -> None:
     def fitted(folder: str, stop_after: float = float("inf"), **changes: object) -> nn.Module:
@@ -280,10 +280,10 @@ def test_epoch_0_is_the_network_that_training_starts_from(images: TrainingImages
     assert [event.epoch for event in events if isinstance(event, EpochEnded)] == [5]
 
 
-def test_epochs_tell_what_the_network_calls_the_images_that_are_watched(images: TrainingImages, tmp_path: Path) -> None:
+def test_epochs_have_the_predictions_of_the_watched_images(images: TrainingImages, tmp_path: Path) -> None:
     places, events = np.array([3, 1, 9]), list[Event]()
-    told = ValidationImagesChosen(image_ids=("a", "b", "c"), labels=(0, 0, 1), classes=("x", "y"))
-    watched = replace(images, chosen=ChosenImages(places, told))
+    watched_event = ValidationImagesChosen(image_ids=("a", "b", "c"), labels=(0, 0, 1), classes=("x", "y"))
+    watched = replace(images, chosen=ChosenImages(places, watched_event))
     network, _ = trained(watched, tmp_path, recipe(epochs=1, patience=None), emit=events.append)
     epochs = [event for event in events if isinstance(event, EpochEnded)]
     assert [len(epoch.chosen_predicted) for epoch in epochs] == [3, 3]
@@ -307,10 +307,10 @@ def test_a_rate_that_falls_to_zero_comes_to_its_end_where_the_last_epoch_is_kept
 ) -> None:
     """Stopped while it is high, the network that is kept would be the worst of all."""
     still = {"patience": 1, "epochs": 4, "learning_rate": 1e-30, "batch_norm": "keep"}
-    for kept, schedule, epochs_run in (("last", "cosine", 4), ("best", "cosine", 2), ("last", "constant", 2)):
-        choices = recipe(checkpoint_selection=kept, schedule=schedule, **still)
-        done = trained(images, tmp_path / f"{kept}-{schedule}", choices)[1]
-        assert done.epochs_run == epochs_run, (kept, schedule)
+    for selection, schedule, epochs_run in (("last", "cosine", 4), ("best", "cosine", 2), ("last", "constant", 2)):
+        choices = recipe(checkpoint_selection=selection, schedule=schedule, **still)
+        done = trained(images, tmp_path / f"{selection}-{schedule}", choices)[1]
+        assert done.epochs_run == epochs_run, (selection, schedule)
 
 
 @pytest.mark.slow
@@ -442,7 +442,7 @@ def test_a_run_that_diverges_ends_in_order(images: TrainingImages, tmp_path: Pat
     assert done.selected_epoch == 0
 
 
-def test_what_is_called_loss_is_the_recipes_in_training_and_validation(images: TrainingImages, tmp_path: Path) -> None:
+def test_the_loss_of_training_and_validation_is_that_of_the_recipe(images: TrainingImages, tmp_path: Path) -> None:
     events: list[Event] = []
     choices = recipe(loss="focal", loss_options={"gamma": 3.0}, epochs=2, class_weights="balanced", label_smoothing=0.1)
     network, done = trained(images, tmp_path, choices, emit=events.append)
@@ -552,8 +552,8 @@ def test_batch_norms_that_will_follow_batches_begin_with_the_statistics_of_train
         begin_batch_statistics(network, choices, images.pixels_of, images.train)
         x = torch.from_numpy(images.pixels_of(images.train.tolist())).permute(0, 3, 1, 2) / 255
         with torch.no_grad():
-            given = network.eval().backbone[:2](x)  # type: ignore[index]
-        return norm, given.std(dim=(0, 2, 3))
+            features = network.eval().backbone[:2](x)  # type: ignore[index]
+        return norm, features.std(dim=(0, 2, 3))
 
     norm, sd = begun(recipe(init="imagenet", batch_norm="learn"))
     assert (norm.momentum, norm.training) == (0.5, False)
@@ -580,5 +580,5 @@ def test_the_last_epoch_is_kept_where_training_begins_gently(
     assert (done.selected_epoch, done.selection) == ((done.epochs_run, "last") if is_last else (best, "best"))
 
 
-def equal_states(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
-    return one.keys() == other.keys() and all(torch.equal(tensor, other[name]) for name, tensor in one.items())
+def equal_states(first: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return first.keys() == other.keys() and all(torch.equal(tensor, other[name]) for name, tensor in first.items())

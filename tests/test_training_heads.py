@@ -13,7 +13,7 @@ from trained import INSTANT, SMALL_NETWORK
 import coverslip as cs
 from coverslip.events import COMPUTING_FEATURES, Event, Progressed, ignore
 from coverslip.images import Preprocessing
-from coverslip.models.networks import FeatureNetwork, create_network
+from coverslip.models.networks import create_network
 from coverslip.runs import FromRun, Recipe, RefittedHead, RunContext, augment_named
 from coverslip.training.batches import TrainingImages, TrainingTask, as_tensor
 from coverslip.training.heads import AugmentedCopies, HeadFitter, Variation, refit_head, refit_head_as_chosen
@@ -84,9 +84,10 @@ def test_no_head_that_speaks_of_a_validation_image_has_seen_its_label(
     which = np.flatnonzero(turn == turn.max())[:2] + N_TRAIN
     swapped = label.copy()
     swapped[which] = swapped[which[::-1]]
-    own = fitter(tmp_path_factory.mktemp("heads"))
+    fitted = fitter(tmp_path_factory.mktemp("heads"))
     first, second = (
-        own.fit_by_validation(Rows(features), labels[:N_TRAIN], labels[N_TRAIN:], turn) for labels in (label, swapped)
+        fitted.fit_by_validation(Rows(features), labels[:N_TRAIN], labels[N_TRAIN:], turn)
+        for labels in (label, swapped)
     )
     assert np.isfinite(first.val_logits).all()
     if first.head.shrinkage == second.head.shrinkage:
@@ -132,17 +133,17 @@ def test_a_layer_that_training_left_behind_is_averaged_with_a_refitted_one(
     )
     trained = network.logits(np.eye(network.head.in_features, dtype=np.float32))
     never = np.full(N_VAL, -1)
-    val_logits, chosen = refit_head(network, task, never)
-    assert chosen.share > 0  # the layer is random
+    val_logits, refitted = refit_head(network, task, never)
+    assert refitted.share > 0  # the layer is random
     guessing = np.zeros_like(val_logits)
     assert calibrated_log_loss(val_logits, images.val_label) < calibrated_log_loss(guessing, images.val_label) - 0.1
     assert not np.allclose(network.logits(np.eye(network.head.in_features, dtype=np.float32)), trained)
 
-    again = create_network(SMALL_NETWORK, n_classes=3, pretrained=False, image_size=32)
-    again.load_state_dict(network.state_dict())
-    kept = RefittedHead(shrinkage=1.0, share=0.0, temperature=2.0, trained_temperature=1.0)
-    refit_head_as_chosen(again, task, kept)
-    np.testing.assert_array_equal(again.head.weight.detach().numpy(), network.head.weight.detach().numpy())
+    second_network = create_network(SMALL_NETWORK, n_classes=3, pretrained=False, image_size=32)
+    second_network.load_state_dict(network.state_dict())
+    head = RefittedHead(shrinkage=1.0, share=0.0, temperature=2.0, trained_temperature=1.0)
+    refit_head_as_chosen(second_network, task, head)
+    np.testing.assert_array_equal(second_network.head.weight.detach().numpy(), network.head.weight.detach().numpy())
 
 
 @pytest.mark.slow
@@ -165,7 +166,7 @@ def test_variation_is_the_covariance_of_what_the_network_sees_in_copies(
 
     pixels = as_tensor(images.pixels_of(images.train.tolist()))
     with torch.inference_mode():
-        turned = [FeatureNetwork(network).eval()(pixels.flip(axes)) for axes in ((), (2, 3), (3,), (2,))]
+        turned = [network.eval().features(pixels.flip(axes)) for axes in ((), (2, 3), (3,), (2,))]
     features = torch.stack(turned).double().numpy()
     deviations = (features - features.mean(axis=0)).reshape(-1, features.shape[2]) / np.sqrt(len(images.train) * 3)
     mirrored = variation(flip=True)
@@ -174,8 +175,8 @@ def test_variation_is_the_covariance_of_what_the_network_sees_in_copies(
     np.testing.assert_allclose(rows.T @ rows, 0.5 * deviations.T @ deviations, rtol=1e-2, atol=1e-6)
     of_one = rows[mirrored.image == 7]  # the covariance within an image, as a part of that of all
     deviations = features[:, 7] - features[:, 7].mean(axis=0)
-    known = 0.5 * deviations.T @ deviations / (len(images.train) * 3)
-    np.testing.assert_allclose(of_one.T @ of_one, known, rtol=1e-2, atol=1e-6)
+    expected_covariance = 0.5 * deviations.T @ deviations / (len(images.train) * 3)
+    np.testing.assert_allclose(of_one.T @ of_one, expected_covariance, rtol=1e-2, atol=1e-6)
 
     lighter, both = variation(brightness=0.3), variation(brightness=0.3, flip=True)
     assert lighter is not None
@@ -188,12 +189,12 @@ def test_variation_is_the_covariance_of_what_the_network_sees_in_copies(
 @pytest.mark.parametrize("augment", ["default", "none"])
 def test_an_instant_classifier_learns_from_copies_where_augmentation_allows_them(tmp_path: Path, augment: str) -> None:
     """Progress counts both: it ends where it said from the start that it would."""
-    told: list[Progressed] = []
+    events: list[Progressed] = []
     recipe = INSTANT.model_copy(update={"augment": augment_named(augment)})
 
     def note(event: Event) -> None:
         if isinstance(event, Progressed) and event.stage == COMPUTING_FEATURES and event.fold is None:
-            told.append(event)
+            events.append(event)
 
     cells = write_cells(tmp_path / "cells", seed=4711 if augment == "none" else 4712)  # unknown to the cache
     run = cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run", emit=note)
@@ -204,7 +205,7 @@ def test_an_instant_classifier_learns_from_copies_where_augmentation_allows_them
     n_val = sum(row.split == "val" for row in run.split)
     n = n_train + n_val + (12 * n_train if augment == "default" else 0)
     assert run.training.instant.shrinkage is not None
-    of_both = [event for event in told if event.total == n]
+    of_both = [event for event in events if event.total == n]
     assert [event.done for event in of_both] == sorted(event.done for event in of_both)
     assert of_both[-1].done == n
 
@@ -239,7 +240,7 @@ def test_an_earlier_run_that_knows_the_validation_images_offers_no_head(cells: P
     data = cs.open_dataset(cells)
     first = cs.train(data, INSTANT, out=tmp_path / "first")
     recipe = INSTANT.model_copy(update={"init": FromRun(run=str(first.folder))})
-    again = cs.train(data, recipe, out=tmp_path / "again")  # the same seed, and so the same split
-    assert again.training is not None
-    assert again.training.instant is not None
-    assert again.training.instant.head == "fitted"
+    second_run = cs.train(data, recipe, out=tmp_path / "again")  # the same seed, and so the same split
+    assert second_run.training is not None
+    assert second_run.training.instant is not None
+    assert second_run.training.instant.head == "fitted"

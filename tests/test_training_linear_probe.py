@@ -52,9 +52,11 @@ def test_it_is_the_shrunk_discriminant_that_scikit_learn_computes(n: int, d: int
     # scikit-learn's covariance is (1 - a) S + a v I with v the mean variance; ours is S + shrinkage v I.
     a = shrinkage / (1 + shrinkage)
     priors = np.bincount(label) / n
-    known = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=a, priors=priors).fit(x.astype(np.float64), label)
-    np.testing.assert_allclose(weight, known.coef_ * (1 - a), rtol=1e-4, atol=1e-6)
-    theirs = (known.intercept_ - np.log(priors)) * (1 - a) + np.log(priors)
+    discriminant = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=a, priors=priors).fit(
+        x.astype(np.float64), label
+    )
+    np.testing.assert_allclose(weight, discriminant.coef_ * (1 - a), rtol=1e-4, atol=1e-6)
+    theirs = (discriminant.intercept_ - np.log(priors)) * (1 - a) + np.log(priors)
     np.testing.assert_allclose(bias, theirs, rtol=1e-4, atol=1e-5)
 
 
@@ -147,10 +149,10 @@ def test_many_rows_are_worked_on_in_parts_with_the_same_result(monkeypatch: pyte
 
     def head(rows_at_once: int) -> np.ndarray:
         monkeypatch.setattr(linear_probe, "_ROWS_AT_ONCE", rows_at_once)
-        found = fit_linear_probe(
+        probe = fit_linear_probe(
             x[:200], label[:200], x[200:], label[200:], n_classes=3, balanced=False, better=accuracy
         )
-        return found.logits(x)
+        return probe.logits(x)
 
     np.testing.assert_allclose(head(7), head(4096), rtol=1e-5, atol=1e-5)
 
@@ -202,9 +204,9 @@ def test_held_out_logits_are_those_of_the_discriminant_of_all_other_images(
             squares = (share / counts)[label] @ np.square(z - centers_of_all[label]).sum(axis=1)
             unit = (squares + np.square(within).sum()) / d
         inverse = np.linalg.inv(covariance + 0.3 * unit * np.eye(d))
-        known = z[~rest] @ inverse @ centers.T + np.log(share)
-        known -= 0.5 * np.einsum("kd,de,ke->k", centers, inverse, centers)
-        np.testing.assert_allclose(logits[~rest], known, rtol=1e-6, atol=1e-6)
+        expected = z[~rest] @ inverse @ centers.T + np.log(share)
+        expected -= 0.5 * np.einsum("kd,de,ke->k", centers, inverse, centers)
+        np.testing.assert_allclose(logits[~rest], expected, rtol=1e-6, atol=1e-6)
     assert np.isnan(logits[turn < 0]).all()
 
 
@@ -217,6 +219,6 @@ def test_held_out_logits_are_nearly_those_of_a_probe_that_never_saw_the_images()
         head = fit_linear_probe(
             x[rest], label[rest], x[:0], label[:0], n_classes=4, balanced=False, better=accuracy, shrinkages=[1.0]
         )
-        said = head.logits(x[~rest])
-        said, held_out = (some - some.mean(axis=1, keepdims=True) for some in (said, logits[~rest]))
-        np.testing.assert_allclose(held_out, said, atol=0.2)  # of logits from -10 to 10
+        held_in = head.logits(x[~rest])
+        held_in, held_out = (some - some.mean(axis=1, keepdims=True) for some in (held_in, logits[~rest]))
+        np.testing.assert_allclose(held_out, held_in, atol=0.2)  # of logits from -10 to 10

@@ -16,14 +16,14 @@ def network(channels: int) -> Network:
 
 
 def set_by(name: str, pixels: np.ndarray, train: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    found = network(pixels.shape[3])
+    fitted = network(pixels.shape[3])
     recipe = Recipe(normalization=name)  # type: ignore[arg-type]
-    set_normalization(found, recipe, lambda positions: pixels[list(positions)], np.array(train))
-    return found.mean.numpy().ravel(), found.std.numpy().ravel()
+    set_normalization(fitted, recipe, lambda positions: pixels[list(positions)], np.array(train))
+    return fitted.mean.numpy().ravel(), fitted.std.numpy().ravel()
 
 
 @pytest.mark.parametrize(("dtype", "n"), [(np.uint8, 3), (np.uint8, 150), (np.uint16, 70)])
-def test_training_images_get_mean_0_and_sd_1_and_no_others_are_looked_at(dtype: type, n: int) -> None:
+def test_training_images_get_mean_0_and_sd_1_and_no_others_are_used(dtype: type, n: int) -> None:
     rng = np.random.default_rng(0)
     top = np.iinfo(dtype).max
     pixels = rng.integers(0, top, (n + 5, 6, 6, 3), dtype=dtype)

@@ -23,7 +23,7 @@ def test_the_canvas_is_as_large_as_the_largest_of_a_few_images() -> None:
     ]
 
 
-def test_one_uncropped_field_does_not_make_all_others_tiny_and_is_told() -> None:
+def test_one_uncropped_field_does_not_make_all_others_tiny_and_is_reported() -> None:
     seen = [facts(20 + i % 10, 10) for i in range(200)] + [facts(300, 400)]
     preprocessing = learn_preprocessing(seen, Recipe(resize="canvas"))
     assert preprocessing.canvas_px == 29

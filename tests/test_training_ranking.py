@@ -95,7 +95,7 @@ def stage(epochs_run: int) -> FinetuneStage:
 
 
 @pytest.mark.parametrize(
-    ("changes", "epochs_run", "has_benefit_of_the_doubt"),
+    ("changes", "epochs_run", "is_kept"),
     [
         ({}, 8, True),
         ({"epochs": 9}, 9, True),
@@ -109,8 +109,8 @@ def stage(epochs_run: int) -> FinetuneStage:
         ({"stage_selection": "finetune"}, 1, True),
     ],
 )
-def test_complete_fine_tuning_is_kept_though_it_looks_a_little_worse(
-    changes: dict[str, object], epochs_run: int, *, has_benefit_of_the_doubt: bool
+def test_complete_fine_tuning_is_kept_if_it_is_slightly_worse(
+    changes: dict[str, object], epochs_run: int, *, is_kept: bool
 ) -> None:
     recipe = Recipe.model_validate({"epochs": 8, **changes})
     images = TrainingImages(
@@ -122,6 +122,6 @@ def test_complete_fine_tuning_is_kept_though_it_looks_a_little_worse(
         4,
     )
     a_little_worse = logits(range(50, 64)), logits(range(10))
-    assert keep_finetuned(*a_little_worse, images, recipe, stage(epochs_run)) == has_benefit_of_the_doubt
+    assert keep_finetuned(*a_little_worse, images, recipe, stage(epochs_run)) == is_kept
     much_worse = logits(range(50, 90)), logits(range(10))
     assert keep_finetuned(*much_worse, images, recipe, stage(epochs_run)) == (recipe.stage_selection == "finetune")

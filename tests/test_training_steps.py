@@ -13,8 +13,8 @@ from coverslip.events import EpochEnded, Event, Noted
 from coverslip.losses.functions import ImageLoss
 from coverslip.messages import Set
 from coverslip.models.networks import MultiLayerPooling
-from coverslip.runs import RunContext
-from coverslip.training.batches import TrainingImages, plain_logits
+from coverslip.runs import Recipe, RunContext
+from coverslip.training.batches import TrainingImages, selecting_logits
 from coverslip.training.finetuning import finetune
 from coverslip.training.step import Precision, Stepper, accumulate_gradients
 
@@ -50,7 +50,7 @@ def test_half_precision_gives_about_the_same_gradient_for_weights_that_stay_whol
 
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", HALVES)
-def test_training_in_half_precision_learns_and_goes_on_exactly(
+def test_training_in_half_precision_learns_and_resumes_exactly(
     images: TrainingImages, tmp_path: Path, dtype: torch.dtype
 ) -> None:
     epochs: list[Event] = []
@@ -96,10 +96,11 @@ class Large(Small):
 
 
 def test_validation_uses_smaller_batches_if_memory_is_insufficient(images: TrainingImages) -> None:
-    expected = plain_logits(Large(12), images, 12, "cpu")
-    torch.testing.assert_close(plain_logits(Large(2), images, 12, "cpu"), expected, rtol=1e-4, atol=1e-6)
+    recipe = Recipe(batch_size=12)
+    expected = selecting_logits(Large(12), images, recipe, "cpu")
+    torch.testing.assert_close(selecting_logits(Large(2), images, recipe, "cpu"), expected, rtol=1e-4, atol=1e-6)
     with pytest.raises(torch.OutOfMemoryError):
-        plain_logits(Large(0), images, 12, "cpu")
+        selecting_logits(Large(0), images, recipe, "cpu")
 
 
 def test_where_memory_runs_out_fewer_images_are_held_and_the_step_is_the_same(images: TrainingImages) -> None:
@@ -139,7 +140,7 @@ def test_what_cannot_be_divided_further_is_said(
     assert caught.value.remedies == remedies
 
 
-def test_after_memory_ran_out_a_stopped_training_goes_on_exactly(images: TrainingImages, tmp_path: Path) -> None:
+def test_after_memory_ran_out_a_stopped_training_resumes_exactly(images: TrainingImages, tmp_path: Path) -> None:
     choices, events = recipe(init="imagenet", head_init="random"), list[Event]()
 
     def fitted(folder: str, stop_after: float = float("inf")) -> nn.Module:
@@ -155,7 +156,7 @@ def test_after_memory_ran_out_a_stopped_training_goes_on_exactly(images: Trainin
     assert len([event for event in events if isinstance(event, Noted)]) == n_notes  # it is known already
 
 
-def test_going_on_with_another_gpu_is_told(images: TrainingImages, tmp_path: Path) -> None:
+def test_resuming_with_another_gpu_is_reported(images: TrainingImages, tmp_path: Path) -> None:
     events: list[Event] = []
     trained(images, tmp_path, recipe(), stop_after=13, precision=Precision("cpu", torch.bfloat16))
     trained(images, tmp_path, recipe(), emit=events.append)

@@ -44,8 +44,8 @@ def test_the_threshold_comes_from_validation_images_and_every_number_follows_it(
     )
     assert card["classes"] == ["not small", "small"]
     threshold = card["operating_points"][1]
-    found = [float(row["p:small"]) >= threshold for row in validation if row["label"] == "small"]
-    assert np.mean(found) >= 0.8
+    is_found = [float(row["p:small"]) >= threshold for row in validation if row["label"] == "small"]
+    assert np.mean(is_found) >= 0.8
     for row in rows_of(run_with_target.predictions_file):
         assert row["predicted"] == ("small" if float(row["p:small"]) >= threshold else "not small")
     metrics = json_of(run_with_target.metrics_file)
@@ -110,13 +110,13 @@ def test_a_decision_changed_later_is_that_of_a_training_with_it(
     assert json_of(run.classifier_folder / "classifier.json")["operating_points"] is None
     for row in rows_of(run.predictions_file):
         assert row["predicted"] == max(("small", "not small"), key=lambda name: float(row[f"p:{name}"]))
-    again = cs.decide(run.folder, "sensitivity", target=0.8)
-    kept = ("recipe.yaml", "training.json", "classifier/classifier.json", "metrics.json")
-    for name in (*kept, "predictions.csv", "validation.csv"):
+    decided = cs.decide(run.folder, "sensitivity", target=0.8)
+    unchanged = ("recipe.yaml", "training.json", "classifier/classifier.json", "metrics.json")
+    for name in (*unchanged, "predictions.csv", "validation.csv"):
         assert (run.folder / name).read_bytes() == (run_with_target.folder / name).read_bytes(), name
     assert (run.classifier_folder / "weights.safetensors").read_bytes() == weights
-    assert "Test metrics were computed 3 times." in again.report_file.read_text(encoding="utf-8")
-    thresholds = thresholds_of(again)
+    assert "Test metrics were computed 3 times." in decided.report_file.read_text(encoding="utf-8")
+    thresholds = thresholds_of(decided)
     assert thresholds is not None
     assert (thresholds.positive, thresholds.negative) == ("small", "not small")
     reached = [each for each in thresholds.choices if each.sensitivity >= 0.8 - 1e-9]
@@ -124,9 +124,9 @@ def test_a_decision_changed_later_is_that_of_a_training_with_it(
     assert main(["decide", str(run.folder), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["thresholds"]["positive"] == "small"
     assert main(["decide", str(run.folder), "--sensitivity", "0.8"]) == 0
-    calibration = again.training.calibration  # type: ignore[union-attr]  # it is done
-    point = calibration.operating_points[again.metrics.classes.index("small")]  # type: ignore[index]  # of two classes
-    of_test = again.metrics.two_classes["sensitivity"].value
+    calibration = decided.training.calibration  # type: ignore[union-attr]  # it is done
+    point = calibration.operating_points[decided.metrics.classes.index("small")]  # type: ignore[index]  # of two classes
+    of_test = decided.metrics.two_classes["sensitivity"].value
     *tables, last = capsys.readouterr().out.splitlines()
     assert {f"{point.sensitivity:.3f}", f"{point.specificity:.3f}."} <= set(last.split())
     assert any("sensitivity" in line and f"{of_test:.3f}" in line for line in tables)
@@ -186,14 +186,14 @@ def test_each_threshold_says_below_which_probability_predictions_would_be_uncert
         assert decided.card.uncertain_below == pytest.approx(choice.uncertain_below)
 
 
-def test_a_wish_for_three_classes_is_refused_before_any_image_is_read(cells: Path, tmp_path: Path) -> None:
+def test_a_target_for_three_classes_is_refused_before_any_image_is_read(cells: Path, tmp_path: Path) -> None:
     with pytest.raises(BadRecipe) as refused:
         cs.train(cells, Recipe(decide_by="sensitivity"), out=tmp_path / "run")
     assert refused.value.code == "needs-two-classes"
     assert not (tmp_path / "run").exists()
 
 
-def measured_elsewhere(run_with_target: Run, tmp_path: Path) -> tuple[Run, Path]:
+def evaluated_on_others(run_with_target: Run, tmp_path: Path) -> tuple[Run, Path]:
     """A copy of the run by the default decision, evaluated on other images; and these."""
     run = Run(shutil.copytree(run_with_target.folder, tmp_path / run_with_target.folder.name))
     cs.decide(run.folder)
@@ -202,9 +202,10 @@ def measured_elsewhere(run_with_target: Run, tmp_path: Path) -> tuple[Run, Path]
     return run, others
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_an_evaluation_on_other_images_follows_the_decision(run_with_target: Run, tmp_path: Path) -> None:
-    run, others = measured_elsewhere(run_with_target, tmp_path)
+    run, others = evaluated_on_others(run_with_target, tmp_path)
     cs.decide(run.folder, "sensitivity", target=0.8)
     decided = run.evaluation("others")
     threshold = json_of(run.classifier_folder / "classifier.json")["operating_points"][1]
@@ -222,15 +223,15 @@ def test_an_evaluation_on_other_images_follows_the_decision(run_with_target: Run
 def test_an_evaluation_whose_images_are_gone_states_the_threshold_of_its_numbers(
     run_with_target: Run, tmp_path: Path
 ) -> None:
-    run, others = measured_elsewhere(run_with_target, tmp_path)
+    run, others = evaluated_on_others(run_with_target, tmp_path)
     before = run.evaluation("others").metrics_file.read_bytes()
     others.rename(tmp_path / "away")
     events: list[Event] = []
     cs.decide(run.folder, "sensitivity", target=0.8, emit=events.append)
-    kept = read_evaluation(run.evaluation("others").folder)
-    assert kept.measured.metrics_file.read_bytes() == before
-    assert kept.earlier_thresholds == (0.5, 0.5)
-    assert "at least 0.5." in threshold_words(kept)
+    evaluation = read_evaluation(run.evaluation("others").folder)
+    assert evaluation.measured.metrics_file.read_bytes() == before
+    assert evaluation.earlier_thresholds == (0.5, 0.5)
+    assert "at least 0.5." in threshold_words(evaluation)
     (note,) = (event for event in events if isinstance(event, Noted) and event.code == "evaluations-decided-before")
     assert note.parameters["names"] == ["others"]
     (tmp_path / "away").rename(others)
@@ -239,7 +240,7 @@ def test_an_evaluation_whose_images_are_gone_states_the_threshold_of_its_numbers
 
 
 @pytest.mark.slow
-def test_stated_class_proportions_set_the_threshold_aside_aloud(
+def test_stated_class_proportions_replace_the_threshold_with_a_note(
     run_with_target: Run, cells: Path, tmp_path: Path
 ) -> None:
     events: list[Event] = []
@@ -253,15 +254,15 @@ def test_stated_class_proportions_set_the_threshold_aside_aloud(
 
 @pytest.mark.exhaustive
 def test_earlier_targets_that_a_decision_replaces_are_named(own_run: Run) -> None:
-    told: list[Event] = []
-    cs.decide(own_run, "roc", emit=told.append)
-    assert _replaced(told) == []
-    cs.decide(own_run, error_rate=0.2, emit=told.append)
-    assert _replaced(told) == ["thresholds by ROC"]
-    cs.decide(own_run, "roc", emit=told.append)
-    assert _replaced(told) == ["thresholds by ROC", "target error rate of 0.2"]
+    events: list[Event] = []
+    cs.decide(own_run, "roc", emit=events.append)
+    assert _replaced(events) == []
+    cs.decide(own_run, error_rate=0.2, emit=events.append)
+    assert _replaced(events) == ["thresholds by ROC"]
+    cs.decide(own_run, "roc", emit=events.append)
+    assert _replaced(events) == ["thresholds by ROC", "target error rate of 0.2"]
 
 
-def _replaced(told: list[Event]) -> list[str]:
-    notes = [event for event in told if isinstance(event, Noted) and event.code == "decision-replaced"]
+def _replaced(events: list[Event]) -> list[str]:
+    notes = [event for event in events if isinstance(event, Noted) and event.code == "decision-replaced"]
     return [target for note in notes for target in note.parameters["replaced"]]

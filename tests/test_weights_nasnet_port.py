@@ -1,6 +1,6 @@
 """NASNet-Mobile as Cadene's pretrained-models.pytorch names its parts: ours gives the same logits from its tensors.
 
-The port is written anew here from its published structure: its names, and its padding, which is set for each cell and
+The port is reimplemented here from its published structure: its names, and its padding, which is set for each cell and
 right for the parities that images of 224 and of 96 pixels give.
 """
 

@@ -165,7 +165,7 @@ def test_an_image_size_that_patches_do_not_divide_is_refused_with_the_nearest(
 
 @pytest.mark.slow
 @pytest.mark.exhaustive
-def test_weights_of_another_network_are_told_where_they_belong(tmp_path: Path) -> None:
+def test_weights_of_another_network_are_refused_with_the_name_of_that_network(tmp_path: Path) -> None:
     record = model_info("shufflenet_v2_x1_0")
     network = build_body(record, channels=3, pretrained=False, options={}, image_size=64)
     torch.save(network.state_dict(), tmp_path / "mine.pth")

@@ -61,19 +61,19 @@ def test_uploads_that_were_broken_off_go_after_a_week(tmp_path: Path) -> None:
         home, [sources.Source(str(home.uploads / unnoted / "files"))], is_labeled=False
     )  # killed right then
     home.background.wait_all()
-    kept = [aged(home, young, 6), aged(home, finished, 30), aged(home, unnoted, 30)]
+    remaining = [aged(home, young, 6), aged(home, finished, 30), aged(home, unnoted, 30)]
     gone = aged(home, old, 8)
     unknown = home.uploads / "unknown"
     unknown.mkdir()
     os.utime(unknown, (0, 0))
     delete_expired(home, threading.Event())
-    assert [place.is_dir() for place in (*kept, gone, unknown)] == [True, True, True, False, False]
+    assert [place.is_dir() for place in (*remaining, gone, unknown)] == [True, True, True, False, False]
     with client_of(home) as client:
         assert client.get(f"/api/v1/uploads/{old}").status_code == 404
         assert client.get(f"/api/v1/uploads/{young}").status_code == 200
 
 
-def test_copies_of_a_forgotten_set_go_after_a_month(tmp_path: Path) -> None:
+def test_copies_of_a_removed_dataset_are_deleted_after_a_month(tmp_path: Path) -> None:
     home = workspace_in(tmp_path)
     old, young = begun(home), begun(home)
     for upload_id, days in ((old, 31), (young, 29)):

@@ -102,7 +102,7 @@ def test_zeroed_pages_are_said_to_be_damage_wherever_they_are_met(whole: Path) -
         ("ALTER TABLE datasets DROP COLUMN name", "'datasets' .* name$"),
     ],
 )
-def test_a_missing_table_or_column_is_told_when_the_workspace_is_opened(
+def test_a_missing_table_or_column_is_reported_when_the_workspace_is_opened(
     whole: Path, change: str, expected: str
 ) -> None:
     with closing(sqlite3.connect(whole)) as connection:
@@ -134,7 +134,7 @@ def test_a_new_workspace_is_for_its_owner_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("pragma", "reason"), [("query_only = ON", "read-only"), ("max_page_count = 1", "full")])
-def test_a_disk_that_takes_nothing_is_told_as_such(tmp_path: Path, pragma: str, reason: str) -> None:
+def test_a_full_disk_is_reported_as_such(tmp_path: Path, pragma: str, reason: str) -> None:
     engine = open_database(tmp_path / "workspace.sqlite")
     row = {"id": "u", "name": "n" * 10**6, "is_labeled": True, "n_files": 0, "n_bytes": 0, "has_folders": False}
     limits = {"max_files": 1, "max_bytes": 1, "created": ""}

@@ -37,12 +37,12 @@ def many(tmp_path: Path) -> tuple[Workspace, str]:
 def test_a_page_reads_the_rows_that_it_shows_and_no_others(many: tuple[Workspace, str]) -> None:
     home, dataset_id = many
     for filters in (Filters(), Filters(sort="label"), Filters(search="7")):
-        found = matching_rows(home, dataset_id, filters).tolist()
+        rows = matching_rows(home, dataset_id, filters).tolist()
         list_images(home, dataset_id, filters, limit=1)  # what is kept from the first time on
         tracemalloc.start()
-        page = list_images(home, dataset_id, filters, after=found[1_499], limit=20)
+        page = list_images(home, dataset_id, filters, after=rows[1_499], limit=20)
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        assert [image.row_id for image in page.items] == found[1_500:1_520]
-        assert page.next == found[1_519]
+        assert [image.row_id for image in page.items] == rows[1_500:1_520]
+        assert page.next == rows[1_519]
         assert most < 300_000  # bytes; the ids of all take more than a million

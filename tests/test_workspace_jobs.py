@@ -1,4 +1,4 @@
-"""What jobs are doing is told by their folders, processes and logs."""
+"""The state of jobs is read from their folders, processes and logs."""
 
 import json
 import os
@@ -33,8 +33,9 @@ from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.jobs import control, runs
 from coverslip.workspace.jobs.control import queue_training
+from coverslip.workspace.jobs.kinds import TRAININGS_QUEUE, queued_ids
 from coverslip.workspace.jobs.queue import Queue
-from coverslip.workspace.jobs.records import Job, change_if_unchanged, change_job, find_job, queued_ids
+from coverslip.workspace.jobs.records import Job, change_if_unchanged, change_job, find_job
 from coverslip.workspace.jobs.results import fingerprint_of_code
 from coverslip.workspace.jobs.runs import run_story
 from coverslip.workspace.jobs.state import is_running, launch, lines_of_last_process, state_of, status_of
@@ -77,38 +78,38 @@ def say(job: Job, **status: object) -> None:
 
 def test_a_queued_training_waits_in_order_and_can_be_taken_out(workspace: Workspace, cells: str) -> None:
     first, second = queued(workspace, cells), queued(workspace, cells)
-    assert queued_ids(workspace, "train") == [first, second]
+    assert queued_ids(workspace, TRAININGS_QUEUE) == [first, second]
     assert runs.run_state(workspace, second).queue_position == 2
     control.stop_job(workspace, first)
     assert runs.run_state(workspace, first).state == "stopped"
     assert runs.run_state(workspace, second).queue_position == 1
     control.resume_job(workspace, first)
-    assert queued_ids(workspace, "train") == [second, first]
+    assert queued_ids(workspace, TRAININGS_QUEUE) == [second, first]
     for run_id in (first, second):
         control.remove_job(workspace, run_id)
-    assert queued_ids(workspace, "train") == []
+    assert queued_ids(workspace, TRAININGS_QUEUE) == []
     control.restore_job(workspace, second)
-    assert queued_ids(workspace, "train") == [second]
+    assert queued_ids(workspace, TRAININGS_QUEUE) == [second]
     control.remove_job(workspace, second)
     with pytest.raises(NotFound):
         find_job(workspace, second)
 
 
-def test_a_time_budget_is_handed_on_with_what_was_asked_for_alone(workspace: Workspace, cells: str) -> None:
+def test_a_time_budget_is_passed_on_with_the_requested_settings_alone(workspace: Workspace, cells: str) -> None:
     run = queue_training(workspace, dataset_id=cells, name=None, recipe={"epochs": 9}, budget="balanced")
     job = find_job(workspace, run)
     assert "--budget=600s" in job.command
     # Of what stands in the recipe a plan changes nothing: the network must not.
-    asked = load_recipe(job.requested_recipe)
-    assert asked.epochs == 9
-    assert "model" not in asked.model_fields_set
+    requested = load_recipe(job.requested_recipe)
+    assert requested.epochs == 9
+    assert "model" not in requested.model_fields_set
     with pytest.raises(BadRecipe) as refused:
         queue_training(workspace, dataset_id=cells, name=None, recipe={}, budget="soon")
     assert refused.value.code == "not-a-duration"
     control.remove_job(workspace, run)
 
 
-def test_what_was_asked_for_is_told_beside_what_a_time_budget_made_of_it(workspace: Workspace, cells: str) -> None:
+def test_the_requested_settings_are_shown_beside_those_of_the_time_budget(workspace: Workspace, cells: str) -> None:
     run_id = queue_training(workspace, dataset_id=cells, name=None, recipe={"epochs": 9}, budget="quick")
     job = find_job(workspace, run_id)
     job.folder.mkdir()
@@ -136,8 +137,8 @@ def test_a_job_whose_process_died_is_interrupted_and_can_be_resumed(workspace: W
     started = process_started(process.pid)
     job = as_started(workspace, run_id, pid=process.pid, process_started=started, launched=time.time())
     assert state_now(job) == "starting"
-    own = {"pid": process.pid, "process_started": started, "host": os.uname().nodename}
-    say(job, state="running", **own)
+    owner = {"pid": process.pid, "process_started": started, "host": os.uname().nodename}
+    say(job, state="running", **owner)
     assert state_now(job) == "running"
     with pytest.raises(Conflict):
         control.remove_job(workspace, run_id)
@@ -160,7 +161,7 @@ def test_a_request_to_finish_holds_until_the_training_is_resumed_without_it(work
     save_recipe(Recipe(stage="finetune", split=SplitPlan(folds=0)), job.run.recipe_file)
     job.run.split_file.touch()
     control.finish_job(workspace, run_id)
-    assert queued_ids(workspace, "train") == [run_id]
+    assert queued_ids(workspace, TRAININGS_QUEUE) == [run_id]
     assert job.run.finish_file.exists()
     control.stop_job(workspace, run_id)
     control.resume_job(workspace, run_id)
@@ -179,7 +180,7 @@ def test_a_training_of_two_steps_is_in_one_of_them_while_it_works(workspace: Wor
 
 
 def refused_at_once(request: Callable[[], None]) -> list[CoverslipError]:
-    """What those are told who are too late, when two ask for the same at the same moment."""
+    """The response to the later of two requests for the same at the same moment."""
     both = Barrier(2)
 
     def ask() -> CoverslipError | None:
@@ -249,7 +250,7 @@ def test_a_process_that_never_began_its_folder_leaves_why(workspace: Workspace, 
     control.remove_job(workspace, run_id)
 
 
-def test_a_process_in_a_session_of_its_own_is_told_from_a_later_one(tmp_path: Path) -> None:
+def test_a_process_in_a_session_of_its_own_is_distinguished_from_a_later_one(tmp_path: Path) -> None:
     begun = launch(["-c", "import os, time; print(os.getsid(0) == os.getpid(), flush=True); time.sleep(60)"],
                    log=tmp_path / "log", failure=tmp_path / "failure", folder=tmp_path, readable=())  # fmt: skip
     assert is_running(begun.pid, begun.started)
@@ -260,7 +261,7 @@ def test_a_process_in_a_session_of_its_own_is_told_from_a_later_one(tmp_path: Pa
     begun.process.wait()
 
 
-def test_a_job_goes_on_and_can_be_stopped_after_the_clock_was_set(
+def test_a_job_continues_and_can_be_stopped_after_the_clock_was_set(
     workspace: Workspace, cells: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import psutil
@@ -271,8 +272,8 @@ def test_a_job_goes_on_and_can_be_stopped_after_the_clock_was_set(
     begun = launch(["-c", "import time; time.sleep(60)"], log=job.log, failure=job.failure_file,
                    folder=workspace.folder, readable=())  # fmt: skip
     job = as_started(workspace, run_id, pid=begun.pid, process_started=begun.started)
-    own = {"pid": begun.pid, "process_started": begun.started, "host": os.uname().nodename}
-    say(job, state="running", **own)
+    owner = {"pid": begun.pid, "process_started": begun.started, "host": os.uname().nodename}
+    say(job, state="running", **owner)
     booted = psutil.boot_time()
     monkeypatch.setattr(psutil._psplatform, "boot_time", lambda: booted - 3600)
     assert state_now(job) == "running"
@@ -287,7 +288,7 @@ def test_a_classifier_that_hangs_while_it_is_loaded_is_ended(monkeypatch: pytest
     process = subprocess.Popen(
         [sys.executable, "-c", "import time; time.sleep(60)"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
-    assert classifiers._Worker(Path(), process, 0).request() is None
+    assert classifiers._Worker(Path(), process, 0).request([]) is None
     assert process.wait(timeout=10) < 0
     for stream in (process.stdin, process.stdout):
         assert stream is not None
@@ -347,14 +348,14 @@ def test_a_recipe_has_the_classes_in_the_order_of_the_set(workspace: Workspace) 
     assert order() == ("z", "large", "<script>")
 
 
-def test_every_network_is_told_in_plain_words() -> None:
+def test_every_network_is_described_in_plain_words() -> None:
     models = advised_models()
     assert {model.name for model in models} == {record.name for record in list_models()}
     assert [model.name for model in models if model.is_recommended] == [models[0].name] == [Recipe().model]
     assert not [model.name for model in models if model.title == model.name]
 
 
-def test_a_log_is_folded_as_it_grows_and_torn_lines_wait_or_are_passed_over(tmp_path: Path) -> None:
+def test_a_log_is_folded_as_it_grows_and_torn_lines_wait_or_are_ignored(tmp_path: Path) -> None:
     file = tmp_path / "events.jsonl"
     log, reader = FoldedLog(file, Progress()), LogReader(file)
     assert log.refresh() == Progress()
@@ -365,13 +366,13 @@ def test_a_log_is_folded_as_it_grows_and_torn_lines_wait_or_are_passed_over(tmp_
     file.write_text(f'{{"format_version": 1}}\n{line}\n{line[:20]}\n{line.replace(": 1,", ": 2,")}\n')
     assert [note.text for note in log.refresh().notes] == ["<script>é"] * 2
     assert log.last_event == 2
-    assert [found.n for found in reader.new_lines()] == [1, 2]
+    assert [log_line.n for log_line in reader.new_lines()] == [1, 2]
     assert reader.new_lines() == []
-    file.write_text(f'{{"format_version": 1}}\n{line}\n')  # it was begun anew
+    file.write_text(f'{{"format_version": 1}}\n{line}\n')  # it was started again
     assert len(log.refresh().notes) == 1
 
 
-def test_lines_worth_reading_tell_more_than_how_far_something_was(tmp_path: Path) -> None:
+def test_lasting_lines_are_more_than_progress(tmp_path: Path) -> None:
     events = [
         Progressed(stage="reading-images", done=1, total=2),
         Noted(text="one <b>"),
@@ -380,22 +381,25 @@ def test_lines_worth_reading_tell_more_than_how_far_something_was(tmp_path: Path
     lines = [{"n": n, "time": 5.0, **as_json(event)} for n, event in enumerate(events, start=1)]
     lines.append({"n": 4, "time": 6.0, "event": "OfALaterCoverslip", "what": 1})
     (tmp_path / "events.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
-    found = lasting_lines(tmp_path / "events.jsonl")
-    assert [(line.n, line.event) for line in found] == [(2, "Noted"), (3, "EpochEnded"), (4, "OfALaterCoverslip")]
-    assert (found[0].values["text"], found[0].values["level"]) == ("one <b>", "info")
-    assert (found[1].values["fold"], found[1].values["val_f1"]) == (2, 0.5)
+    lasting = lasting_lines(tmp_path / "events.jsonl")
+    assert [(line.n, line.event) for line in lasting] == [(2, "Noted"), (3, "EpochEnded"), (4, "OfALaterCoverslip")]
+    assert (lasting[0].values["text"], lasting[0].values["level"]) == ("one <b>", "info")
+    assert (lasting[1].values["fold"], lasting[1].values["val_f1"]) == (2, 0.5)
 
 
-def test_a_prediction_that_goes_on_finds_the_rows_that_it_wrote(tmp_path: Path) -> None:
-    said = [
+def test_a_resumed_prediction_finds_the_rows_that_it_wrote(tmp_path: Path) -> None:
+    written = [
         Prediction("a", "a.png", "x", "x", 0.75, "x", (0.75, 0.25), logits=(1.0, 0.0)),
         Prediction("b", "b.png", None, None, None, "unreadable", (), "It is cut off"),
     ]
     writer = rows.RowsWriter(tmp_path / rows.FILE)
-    writer.add((k, row, tmp_path / row.path, ReadPlan()) for k, row in enumerate(said))
+    writer.add((k, row, tmp_path / row.path, ReadPlan()) for k, row in enumerate(written))
     writer.close()
     later = rows.RowsWriter(tmp_path / rows.FILE)
-    assert list(later.added()) == [replace(said[0], logits=()), said[1]]  # what no table of predictions tells is gone
+    assert list(later.added()) == [
+        replace(written[0], logits=()),
+        written[1],
+    ]  # values that no table of predictions contains are gone
     later.close()
 
 
@@ -412,7 +416,7 @@ def test_many_rows_are_filtered_and_sorted_a_page_at_a_time(tmp_path: Path) -> N
         return Prediction(f"{k}.png", f"{k}.png", classes[labels[k]], classes[0], p, decision, (p, float("nan")))
 
     writer = rows.RowsWriter(tmp_path / rows.FILE)
-    writer.add((k, said(k), tmp_path / f"{k}.png", ReadPlan(plane="max")) for k in range(n))
+    writer.add((k, said(k), tmp_path / f"{k}.png", ReadPlan(z="max")) for k in range(n))
     writer.close()
 
     def page(filters: Filters, offset: int = 0, corrected: dict[int, str] | None = None) -> Page[rows.Row]:
@@ -435,7 +439,7 @@ def test_many_rows_are_filtered_and_sorted_a_page_at_a_time(tmp_path: Path) -> N
     assert "uncertain" in DECISIONS
 
 
-def test_unreadable_rows_stand_last_and_labels_of_no_class_are_no_mistakes(tmp_path: Path) -> None:
+def test_unreadable_rows_stand_last_and_labels_of_no_class_are_no_errors(tmp_path: Path) -> None:
     written = [
         Prediction("a", "a.png", "x", None, None, "unreadable", (), "It is cut off"),
         Prediction("b", "b.png", "x", "y", 0.75, "y", (0.25, 0.75)),

@@ -41,9 +41,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 def opened(home: Workspace, **choices: object) -> str:
-    found = open_sources(home, [Source(str(home.folder.parent / "cells"))], **choices)  # type: ignore[arg-type]
+    dataset = open_sources(home, [Source(str(home.folder.parent / "cells"))], **choices)  # type: ignore[arg-type]
     home.background.wait_all()
-    return found.id
+    return dataset.id
 
 
 def test_columns_of_a_table_outlast_a_corrected_label(home: Workspace) -> None:
@@ -103,11 +103,11 @@ def test_undo_and_redo_are_those_of_a_plain_list(home: Workspace, steps: list[ob
                 undone.clear()
                 undone_changes.clear()
         assert labels_now(home, dataset_id) == done[-1]
-        told = dataset_state(home, dataset_id)
+        state = dataset_state(home, dataset_id)
         original = ["a"] * 3 + ["b"] * 3
-        assert told.n_label_changes == sum(a != b for a, b in zip(done[-1], original, strict=True))
-        assert told.n_labeled == N - done[-1].count(None)
-        assert {each.name: each.n for each in told.classes if each.n} == {
+        assert state.n_label_changes == sum(a != b for a, b in zip(done[-1], original, strict=True))
+        assert state.n_labeled == N - done[-1].count(None)
+        assert {each.name: each.n for each in state.classes if each.n} == {
             name: done[-1].count(name) for name in set(done[-1]) - {None}
         }
 
@@ -123,7 +123,7 @@ def test_a_new_name_becomes_a_class_and_keeps_its_color(home: Workspace) -> None
 
 
 @pytest.mark.parametrize("name", ["", "  ", "uncertain", "unreadable", "x" * 201])
-def test_no_class_is_called_so(home: Workspace, name: str) -> None:
+def test_no_class_has_this_name(home: Workspace, name: str) -> None:
     dataset_id = opened(home)
     with pytest.raises(CoverslipError):
         labels.set_labels(home, dataset_id, images_at(home, dataset_id, [0]), name)
@@ -144,13 +144,13 @@ def test_equal_images_conflict_as_long_as_their_labels_differ(tmp_path: Path) ->
         save_cell(cells / "round" / name, seed=1)
     save_cell(cells / "flat" / "copy3.png", seed=1)
     app = App(workspace_in(tmp_path))
-    found = app.open(cells)
-    where = f"datasets/{found['id']}"
+    dataset = app.open(cells)
+    where = f"datasets/{dataset['id']}"
 
     def agrees() -> bool:
         """Whether what is marked is what an inspection, and so a training, finds."""
         with app.home.engine.connect() as connection:
-            data, scan = load_dataset(connection, found["id"]), load_scan(connection, found["id"])
+            data, scan = load_dataset(connection, dataset["id"]), load_scan(connection, dataset["id"])
         marked = {"conflicting": set[int](), "duplicate": set[int]()}
         for members in scan.equal_pixels:
             marked["conflicting" if len(labels_of(data, members)) > 1 else "duplicate"].update(members)
@@ -173,8 +173,8 @@ def test_equal_images_conflict_as_long_as_their_labels_differ(tmp_path: Path) ->
 def test_the_exported_table_holds_no_formula_and_opens_as_it_was(tmp_path: Path) -> None:
     cells = save_cells(tmp_path / "cells", ("=1+1", "-neg", 'say "x", y'), n=2)
     app = App(workspace_in(tmp_path))
-    found = app.open(cells, group_pattern=r"slide\d")
-    where = f"datasets/{found['id']}"
+    dataset = app.open(cells, group_pattern=r"slide\d")
+    where = f"datasets/{dataset['id']}"
     app.label(where, [0], "@new\nline")
     app.label(where, [1], None)
     answer = app.client.get(f"/api/v1/{where}/download/labels")
@@ -184,10 +184,10 @@ def test_the_exported_table_holds_no_formula_and_opens_as_it_was(tmp_path: Path)
     table = tmp_path / "elsewhere" / "labels.csv"
     table.parent.mkdir()
     table.write_bytes(answer.content)
-    again = open_dataset(table, group="group")
-    told = app.get(f"{where}/images")["items"]
-    assert [(r.image_id, r.label, r.group) for r in again.records] == [
-        (image["image_id"], image["label"], image["group"]) for image in told
+    exported = open_dataset(table, group="group")
+    images = app.get(f"{where}/images")["items"]
+    assert [(r.image_id, r.label, r.group) for r in exported.records] == [
+        (image["image_id"], image["label"], image["group"]) for image in images
     ]
 
 
@@ -235,14 +235,14 @@ def test_images_opened_without_labels_are_trained_on_by_those_given(home: Worksp
 def test_boxes_planes_and_predefined_splits_stand_in_the_table(tmp_path: Path) -> None:
     save_cell(tmp_path / "field.png", 1, side=64)
     (tmp_path / "t.csv").write_text(
-        "path,label,split,channel,plane,x,y,width,height\n"
+        "path,label,split,channels,z,x,y,width,height\n"
         "field.png,a,train,0 2,,1,2,20,21\nfield.png,b,test,,0,5,5,20,20\nfield.png,b,,1,max,,,,\n"
     )
     home = workspace_in(tmp_path)
-    found = open_sources(home, [Source(str(tmp_path / "t.csv"))])
+    dataset = open_sources(home, [Source(str(tmp_path / "t.csv"))])
     home.background.wait_all()
     table = tmp_path / "home" / "out.csv"
-    table.write_text("".join(table_lines(home, found.id)))
+    table.write_text("".join(table_lines(home, dataset.id)))
     before, after = open_dataset(tmp_path / "t.csv").records, open_dataset(table).records
     assert [(r.path, r.label, r.predefined_split, r.plan, r.image_id, r.stated) for r in before] == [
         (r.path, r.label, r.predefined_split, r.plan, r.image_id, r.stated) for r in after
@@ -257,10 +257,10 @@ def test_a_classifier_is_trained_on_the_exported_table(tmp_path: Path) -> None:
 
     cells = save_cells(tmp_path / "cells", n=10)
     app = App(workspace_in(tmp_path))
-    found = app.open(cells)
-    app.label(f"datasets/{found['id']}", [0], "round")
+    dataset = app.open(cells)
+    app.label(f"datasets/{dataset['id']}", [0], "round")
     table = tmp_path / "labels.csv"
-    table.write_bytes(app.client.get(f"/api/v1/datasets/{found['id']}/download/labels").content)
+    table.write_bytes(app.client.get(f"/api/v1/datasets/{dataset['id']}/download/labels").content)
     recipe = check_recipe({"stage": "instant", "image_size": 48, "tta": 1, "split": {"folds": 0}})
     run = train(open_dataset(table), recipe, out=tmp_path / "run")
     assert (run.folder / "classifier" / "classifier.json").is_file()

@@ -34,63 +34,65 @@ def picture(app: App, where: str, **query: Any) -> np.ndarray[Any, Any]:
     return np.asarray(Image.open(io.BytesIO(answer.content)))
 
 
-def rows_at(app: App, found: Any, *positions: int) -> str:
+def rows_at(app: App, dataset: Any, *positions: int) -> str:
     """The row_ids of the images at these positions, as an address names them."""
-    rows = app.rows(f"datasets/{found['id']}")
+    rows = app.rows(f"datasets/{dataset['id']}")
     return ",".join(str(rows[position]) for position in positions)
 
 
 @pytest.mark.slow
 def test_thumbnails_are_small_and_kept_for_good(app: App, tmp_path: Path) -> None:
     save_cell(tmp_path / "cells" / "a.png", 1, side=300)
-    found = app.open(tmp_path / "cells", is_labeled=False)
-    (image,) = app.get(f"datasets/{found['id']}/images")["items"]
-    where = f"/api/v1/datasets/{found['id']}/images/{image['row_id']}/thumbnail"
+    dataset = app.open(tmp_path / "cells", is_labeled=False)
+    (image,) = app.get(f"datasets/{dataset['id']}/images")["items"]
+    where, rows = f"/api/v1/datasets/{dataset['id']}/sheet", image["row_id"]
     version = image["version"]
-    answer = app.client.get(where, params={"side": 64, "v": version})
+    answer = app.client.get(where, params={"rows": rows, "side": 64, "v": version})
     assert Image.open(io.BytesIO(answer.content)).size == (64, 64)
     assert answer.headers["content-type"] == "image/jpeg"
     assert answer.headers["cache-control"] == "private, max-age=31536000, immutable"
     tag = answer.headers["etag"]
-    again = app.client.get(where, params={"side": 64}, headers={"If-None-Match": tag})
-    assert (again.status_code, again.content) == (304, b"")
-    assert again.headers["cache-control"] == "private, no-cache"
-    assert app.client.get(where, params={"side": 4000}).status_code == 422
+    second = app.client.get(where, params={"rows": rows, "side": 64}, headers={"If-None-Match": tag})
+    assert (second.status_code, second.content) == (304, b"")
+    assert second.headers["cache-control"] == "private, no-cache"
+    assert app.client.get(where, params={"rows": rows, "side": 4000}).status_code == 422
 
 
 @pytest.mark.slow
-def test_a_sheet_shows_images_in_the_order_asked_for(app: App, tmp_path: Path) -> None:
+def test_a_sheet_shows_images_in_the_requested_order(app: App, tmp_path: Path) -> None:
     for k, color in enumerate([(250, 0, 0), (0, 250, 0), (0, 0, 250)]):
         folder = tmp_path / "cells" / "x"
         folder.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (40, 40), color).save(folder / f"{k}.png")
     (folder / "3.png").write_bytes(b"broken")
-    found = app.open(tmp_path / "cells", is_labeled=False)
-    sheet = picture(app, f"datasets/{found['id']}/sheet", rows=rows_at(app, found, 2, 3, 0, 1, 2, 2, 2, 2, 0), side=32)
+    dataset = app.open(tmp_path / "cells", is_labeled=False)
+    sheet = picture(
+        app, f"datasets/{dataset['id']}/sheet", rows=rows_at(app, dataset, 2, 3, 0, 1, 2, 2, 2, 2, 0), side=32
+    )
     assert sheet.shape == (64, 256, 4)
     middles = [sheet[16, 16 + 32 * k] for k in range(8)]
     assert [int(np.argmax(cell[:3])) if cell[3] else None for cell in middles] == [2, None, 0, 1, 2, 2, 2, 2]
     assert int(np.argmax(sheet[48, 16, :3])) == 0
     assert sheet[48, 48, 3] == 0
     for wrong in ("", "a", "1,,2", ",".join(["0"] * 65), "-1"):
-        assert app.client.get(f"/api/v1/datasets/{found['id']}/sheet?rows={wrong}").status_code == 422
-    assert app.refused("GET", f"datasets/{found['id']}/sheet?rows={rows_at(app, found, 0)},99")["status"] == 404
+        assert app.client.get(f"/api/v1/datasets/{dataset['id']}/sheet?rows={wrong}").status_code == 422
+    assert app.refused("GET", f"datasets/{dataset['id']}/sheet?rows={rows_at(app, dataset, 0)},99")["status"] == 404
 
 
 @pytest.mark.slow
 def test_small_pictures_are_made_once(app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cells = save_cells(tmp_path / "cells")
-    found = app.open(cells)
-    first_rows = rows_at(app, found, 0, 1, 2)
-    first = app.client.get(f"/api/v1/datasets/{found['id']}/sheet", params={"rows": first_rows}).content
+    dataset = app.open(cells)
+    first_rows = rows_at(app, dataset, 0, 1, 2)
+    first = app.client.get(f"/api/v1/datasets/{dataset['id']}/sheet", params={"rows": first_rows}).content
     for path in cells.rglob("*.png"):
         path.unlink()
-    assert app.client.get(f"/api/v1/datasets/{found['id']}/sheet", params={"rows": first_rows}).content == first
+    assert app.client.get(f"/api/v1/datasets/{dataset['id']}/sheet", params={"rows": first_rows}).content == first
     monkeypatch.setenv("COVERSLIP_CACHE_LIMIT", "0")
     save_cell(cells / "flat" / "slide2_2.png", 5)
-    where = f"/api/v1/datasets/{found['id']}/sheet"
-    app.client.get(where, params={"rows": rows_at(app, found, 4), "side": 256})  # makes a larger one, and makes room
-    assert app.client.get(f"/api/v1/datasets/{found['id']}/sheet", params={"rows": first_rows}).content != first
+    where = f"/api/v1/datasets/{dataset['id']}/sheet"
+    app.client.get(where, params={"rows": rows_at(app, dataset, 4), "side": 256})  # makes a larger one, and makes room
+    assert app.client.get(f"/api/v1/datasets/{dataset['id']}/sheet", params={"rows": first_rows}).content != first
 
 
 def n_kept(dataset_id: str) -> int:
@@ -119,27 +121,27 @@ def test_a_cell_of_a_sheet_is_the_thumbnail(app: App, tmp_path: Path) -> None:
         pixels = np.stack([across, np.full_like(across, 90 * k), down], -1)
         (tmp_path / "cells").mkdir(exist_ok=True)
         Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "cells" / f"{k}.png")
-    found = app.open(tmp_path / "cells", is_labeled=False)
-    where = f"datasets/{found['id']}"
-    sheet = picture(app, f"{where}/sheet", rows=rows_at(app, found, 0, 1, 2), side=128)
-    assert sheet.shape == (128, 1024, 3)
+    dataset = app.open(tmp_path / "cells", is_labeled=False)
+    where = f"datasets/{dataset['id']}"
+    sheet = picture(app, f"{where}/sheet", rows=rows_at(app, dataset, 0, 1, 2), side=128)
+    assert sheet.shape == (128, 3 * 128, 3)
     for k, box in enumerate([(0, 0, 128, 128), (32, 0, 96, 128), (0, 32, 128, 96)]):
         left, top, right, bottom = box
         cell = sheet[top:bottom, 128 * k + left : 128 * k + right].astype(int)
-        small = Image.fromarray(picture(app, f"{where}/images/{app.rows(where)[k]}/thumbnail", side=128))
+        small = Image.fromarray(picture(app, f"{where}/sheet", rows=rows_at(app, dataset, k), side=128))
         expected = np.asarray(small.resize((right - left, bottom - top), Image.Resampling.BILINEAR)).astype(int)
         assert np.abs(cell - expected).mean() < 3
     margin = sheet[10:100, 128 + 4 : 128 + 24].reshape(-1, 3).mean(axis=0)
-    assert np.abs(margin - colors(app, found["id"])[1, :3]).max() < 6
+    assert np.abs(margin - colors(app, dataset["id"])[1, :3]).max() < 6
 
 
 def test_cells_are_no_larger_than_the_images(app: App, tmp_path: Path) -> None:
     for k, side in enumerate((24, 30)):
         save_cell(tmp_path / "cells" / f"{k}.png", k, side=side)
-    found = app.open(tmp_path / "cells", is_labeled=False)
-    where = f"datasets/{found['id']}/sheet"
-    assert picture(app, where, rows=rows_at(app, found, 0, 1), side=128).shape == (30, 240, 3)
-    assert picture(app, where, rows=rows_at(app, found, 0, 0), side=20).shape == (20, 160, 3)
+    dataset = app.open(tmp_path / "cells", is_labeled=False)
+    where = f"datasets/{dataset['id']}/sheet"
+    assert picture(app, where, rows=rows_at(app, dataset, 0, 1), side=128).shape == (30, 60, 3)
+    assert picture(app, where, rows=rows_at(app, dataset, 0, 0), side=20).shape == (20, 40, 3)
 
 
 @pytest.mark.slow
@@ -150,70 +152,72 @@ def test_colors_are_averages_with_the_shape(app: App, tmp_path: Path) -> None:
     (tmp_path / "cells" / "d.png").write_bytes(b"broken")
     Image.new("L", (40, 40), 77).save(tmp_path / "cells" / "e.png")
     tifffile.imwrite(tmp_path / "cells" / "f.tif", np.array([[0, 60_000]] * 2, np.uint16).repeat(20, 0).repeat(20, 1))
-    found = app.open(tmp_path / "cells", is_labeled=False)
-    assert colors(app, found["id"])[:5].tolist() == [
+    dataset = app.open(tmp_path / "cells", is_labeled=False)
+    assert colors(app, dataset["id"])[:5].tolist() == [
         [200, 30, 90, 128],
         [0, 0, 0, 160],
         [9, 9, 9, 96],
         [0, 0, 0, 0],
         [77, 77, 77, 128],
     ]
-    assert abs(int(colors(app, found["id"])[5, 0]) - 127) < 8  # of what is shown: stretched
-    answer = app.client.get(f"/api/v1/datasets/{found['id']}/colors")
-    again = app.client.get(f"/api/v1/datasets/{found['id']}/colors", headers={"If-None-Match": answer.headers["etag"]})
-    assert again.status_code == 304
+    assert abs(int(colors(app, dataset["id"])[5, 0]) - 127) < 8  # of what is shown: stretched
+    answer = app.client.get(f"/api/v1/datasets/{dataset['id']}/colors")
+    second = app.client.get(
+        f"/api/v1/datasets/{dataset['id']}/colors", headers={"If-None-Match": answer.headers["etag"]}
+    )
+    assert second.status_code == 304
 
 
 @pytest.mark.slow
 def test_a_wall_is_ready_when_its_images_were_read(app: App, tmp_path: Path) -> None:
     cells = save_cells(tmp_path / "cells")
-    found = app.open(cells)
+    dataset = app.open(cells)
     app.home.background.wait_all()
     for path in cells.rglob("*.png"):
         path.unlink()
-    answer = app.client.get(f"/api/v1/datasets/{found['id']}/sheet?rows={rows_at(app, found, 0, 5, 11)}&v=1")
+    answer = app.client.get(f"/api/v1/datasets/{dataset['id']}/sheet?rows={rows_at(app, dataset, 0, 5, 11)}&v=1")
     assert "immutable" in answer.headers["cache-control"]
     assert answer.headers["content-type"] == "image/jpeg"
 
 
 @pytest.mark.slow
 def test_a_file_of_pictures_that_a_kill_left_empty_is_used(app: App, tmp_path: Path) -> None:
-    found = app.open(save_cells(tmp_path / "cells"))
+    dataset = app.open(save_cells(tmp_path / "cells"))
     app.home.background.wait_all()
-    remove_stores_of(found["id"])
-    file = cache_folder() / "app-thumbnails" / found["id"] / "records.sqlite"
+    remove_stores_of(dataset["id"])
+    file = cache_folder() / "app-thumbnails" / dataset["id"] / "records.sqlite"
     file.parent.mkdir()
     file.touch()
-    picture(app, f"datasets/{found['id']}/images/{rows_at(app, found, 0)}/thumbnail", side=64)
-    assert n_kept(found["id"]) == 1
+    picture(app, f"datasets/{dataset['id']}/sheet", rows=rows_at(app, dataset, 0), side=64)
+    assert n_kept(dataset["id"]) == 1
 
 
 @pytest.mark.slow
 def test_pictures_that_reading_did_not_make_are_made_afterwards(app: App, tmp_path: Path) -> None:
-    found = app.open(save_cells(tmp_path / "cells"))
+    dataset = app.open(save_cells(tmp_path / "cells"))
     app.home.background.wait_all()
-    whole = colors(app, found["id"])
+    whole = colors(app, dataset["id"])
     with write_transaction(app.home.engine) as connection:  # as after a kill, and with a cache that was emptied
         connection.execute(
-            delete(image_colors).where(image_colors.c.row_id.in_(app.rows(f"datasets/{found['id']}")[5:]))
+            delete(image_colors).where(image_colors.c.row_id.in_(app.rows(f"datasets/{dataset['id']}")[5:]))
         )
-    remove_stores_of(found["id"])
+    remove_stores_of(dataset["id"])
     reading_images.begin(app.home)
     app.home.background.wait_all()
-    assert np.abs(colors(app, found["id"]).astype(int) - whole).max() <= 2
-    assert n_kept(found["id"]) == 7
+    assert np.abs(colors(app, dataset["id"]).astype(int) - whole).max() <= 2
+    assert n_kept(dataset["id"]) == 7
     # Facts are known from the first reading, so no image is decoded for them.
-    again = app.open(tmp_path / "cells")
+    reopened = app.open(tmp_path / "cells")
     app.home.background.wait_all()
-    assert np.abs(colors(app, again["id"]).astype(int) - whole).max() <= 2
+    assert np.abs(colors(app, reopened["id"]).astype(int) - whole).max() <= 2
 
 
 @pytest.mark.slow
 def test_nobody_is_served_who_has_gone(app: App, tmp_path: Path) -> None:
-    found = app.open(save_cells(tmp_path / "cells"))
+    dataset = app.open(save_cells(tmp_path / "cells"))
     app.home.background.wait_all()
-    remove_stores_of(found["id"])
-    where = f"/api/v1/datasets/{found['id']}/sheet"
+    remove_stores_of(dataset["id"])
+    where = f"/api/v1/datasets/{dataset['id']}/sheet"
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -222,7 +226,7 @@ def test_nobody_is_served_who_has_gone(app: App, tmp_path: Path) -> None:
         "scheme": "http",
         "path": where,
         "raw_path": where.encode(),
-        "query_string": f"rows={rows_at(app, found, 0, 1, 2, 3)}".encode(),
+        "query_string": f"rows={rows_at(app, dataset, 0, 1, 2, 3)}".encode(),
         "root_path": "",
         "headers": [(b"host", b"127.0.0.1")],
         "server": ("127.0.0.1", 80),
@@ -239,18 +243,18 @@ def test_nobody_is_served_who_has_gone(app: App, tmp_path: Path) -> None:
     with ThreadPoolExecutor(1) as pool:  # where browsers are tested, a loop runs in the main thread
         pool.submit(asyncio.run, create_app(app.home)(scope, gone, send)).result()
     assert statuses[0] == 204
-    assert n_kept(found["id"]) == 0
+    assert n_kept(dataset["id"]) == 0
 
 
 @pytest.mark.slow
 def test_a_changed_file_gets_a_new_version(app: App, tmp_path: Path) -> None:
     cells = save_cells(tmp_path / "cells")
-    found = app.open(cells)
-    where = f"datasets/{found['id']}"
+    dataset = app.open(cells)
+    where = f"datasets/{dataset['id']}"
     before = app.get(f"{where}/images")["items"][0]
     save_cell(cells / "flat" / "slide0_0.png", 777, side=30)
     app.send("POST", f"{where}/refresh")
-    app.wait(found["id"])
+    app.wait(dataset["id"])
     after = app.get(f"{where}/images")["items"][0]
     assert after["version"] != before["version"]
     assert (before["width"], after["width"]) == (24, 30)
@@ -258,8 +262,8 @@ def test_a_changed_file_gets_a_new_version(app: App, tmp_path: Path) -> None:
 
 def test_the_viewer_shows_eight_bit_as_it_is(app: App, tmp_path: Path) -> None:
     path = save_cell(tmp_path / "cells" / "a.png", 1)
-    found = app.open(tmp_path / "cells", is_labeled=False)
-    where = f"datasets/{found['id']}/images/{rows_at(app, found, 0)}/picture"
+    dataset = app.open(tmp_path / "cells", is_labeled=False)
+    where = f"datasets/{dataset['id']}/images/{rows_at(app, dataset, 0)}/picture"
     pixels = np.asarray(Image.open(path))
     assert np.array_equal(picture(app, where), pixels)
     assert np.array_equal(picture(app, where, channel=1), pixels[..., 1])
@@ -278,8 +282,8 @@ def test_the_viewer_stretches_sixteen_bit(app: App, tmp_path: Path) -> None:
     stack[1] += 20_000
     (tmp_path / "cells").mkdir()
     tifffile.imwrite(tmp_path / "cells" / "stack.tif", stack, imagej=True, metadata={"axes": "ZYX"})
-    found = app.open(tmp_path / "cells", is_labeled=False)
-    where = f"datasets/{found['id']}/images/{rows_at(app, found, 0)}"
+    dataset = app.open(tmp_path / "cells", is_labeled=False)
+    where = f"datasets/{dataset['id']}/images/{rows_at(app, dataset, 0)}"
     assert app.get(where)["n_planes"] == 3
     first = picture(app, f"{where}/picture")
     assert first.dtype == np.uint8
@@ -290,10 +294,10 @@ def test_the_viewer_stretches_sixteen_bit(app: App, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_changed_images_are_drawn_by_another_process(app: App, tmp_path: Path) -> None:
-    found = app.open(save_cells(tmp_path / "cells", n=12))
-    where = f"/api/v1/datasets/{found['id']}/augmentation-preview"
+    dataset = app.open(save_cells(tmp_path / "cells", n=12))
+    where = f"/api/v1/datasets/{dataset['id']}/augmentation-preview"
     answer = app.client.post(where, json={"recipe": {"image_size": 32}})
     assert answer.headers["content-type"] == "image/png"
     assert Image.open(io.BytesIO(answer.content)).width > 300
     assert app.client.post(where, json={"recipe": {"image_size": 32}}).content == answer.content
-    assert app.refused("POST", f"datasets/{found['id']}/augmentation-preview", {"recipe": {"x": 1}})["status"] == 422
+    assert app.refused("POST", f"datasets/{dataset['id']}/augmentation-preview", {"recipe": {"x": 1}})["status"] == 422

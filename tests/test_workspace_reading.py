@@ -84,47 +84,47 @@ def test_images_on_a_disk_that_is_gone_are_not_called_unreadable(tmp_path: Path)
     _as_interrupted(home)
     reading_images.resume(home)
     home.background.wait_all()
-    found = dataset_state(home, dataset_id)
-    assert (found.state, found.n_unreadable) == ("failed", 0)
-    assert str(cells) in str(found.error and found.error.file)
+    state = dataset_state(home, dataset_id)
+    assert (state.state, state.n_unreadable) == ("failed", 0)
+    assert str(cells) in str(state.error and state.error.file)
     (tmp_path / "unplugged").rename(cells)
     sources.refresh_dataset(home, dataset_id)
     home.background.wait_all()
     assert dataset_state(home, dataset_id).state == "ready"
 
 
-def test_a_search_for_copies_that_a_kill_ended_begins_anew_and_shows_copies_side_by_side(tmp_path: Path) -> None:
+def test_a_killed_search_for_duplicates_starts_again_and_shows_duplicates_side_by_side(tmp_path: Path) -> None:
     home, cells = workspace_in(tmp_path), save_cells(tmp_path / "cells")
     first, *_, last = sorted(file for file in cells.rglob("*.png"))
     shutil.copy(first, last.with_name("zz copy.png"))
     dataset_id = sources.open_sources(home, [sources.Source(str(cells))]).id
     _wait(home)
     with home.engine.begin() as connection:  # as a server leaves it that was killed meanwhile
-        found = connection.execute(select(db.inspections.c.content)).scalar_one()
-        found["inspection"]["are_copies_known"] = False
-        connection.execute(update(db.inspections).values(content=found))
+        inspection = connection.execute(select(db.inspections.c.content)).scalar_one()
+        inspection["inspection"]["are_copies_known"] = False
+        connection.execute(update(db.inspections).values(content=inspection))
     assert not reading_images.inspection(home, dataset_id).is_searching_duplicates
     reading_images.begin(home)
     assert reading_images.inspection(home, dataset_id).is_searching_duplicates
     _wait(home)
-    found = reading_images.inspection(home, dataset_id)
-    assert (found.are_copies_known, found.is_searching_duplicates) == (True, False)
+    inspection = reading_images.inspection(home, dataset_id)
+    assert (inspection.are_copies_known, inspection.is_searching_duplicates) == (True, False)
     positions = positions_of(home, dataset_id, Filters(only="near-duplicates", sort="near-duplicates"))
     assert positions[:2] == [0, dataset_state(home, dataset_id).n_images - 1]
 
 
-def test_no_copies_are_looked_for_among_images_that_are_not_there_yet(tmp_path: Path) -> None:
+def test_duplicates_are_not_searched_among_images_that_are_missing(tmp_path: Path) -> None:
     home, cells = workspace_in(tmp_path), save_cells(tmp_path / "cells")
     dataset_id = sources.open_sources(home, [sources.Source(str(cells))]).id
     _wait(home)
     with home.engine.begin() as connection:  # as a server leaves samples that it was drawing
         connection.execute(update(db.datasets).values(state="reading", opened=None))
-    check_images(home, dataset_id, threading.Event())
+    check_images(home, dataset_id)
     with home.engine.connect() as connection:
         assert connection.execute(select(db.datasets.c.opened)).scalar_one() is None
 
 
-def test_nothing_is_told_of_images_that_are_being_read_again(tmp_path: Path) -> None:
+def test_nothing_is_reported_of_images_that_are_being_read_again(tmp_path: Path) -> None:
     """A search for copies may end just when a refresh has put other images in place, of which no facts are known."""
     home, cells = workspace_in(tmp_path), save_cells(tmp_path / "cells")
     dataset_id = sources.open_sources(home, [sources.Source(str(cells))]).id
@@ -135,14 +135,15 @@ def test_nothing_is_told_of_images_that_are_being_read_again(tmp_path: Path) -> 
         connection.execute(delete(db.image_facts))
     update_inspection(home, dataset_id)
     with home.engine.connect() as connection:
-        kept = connection.execute(select(db.inspections.c.content)).scalar_one()
-    assert kept["inspection"]["n_images"] == before
+        stored = connection.execute(select(db.inspections.c.content)).scalar_one()
+    assert stored["inspection"]["n_images"] == before
 
 
 def _wait(home: Workspace) -> None:
     """Until images are read, and what is looked for then is found."""
     home.background.wait_all()
     home.background.wait_all()
+    home.works.wait_all()
 
 
 def _as_interrupted(home: Workspace) -> None:
@@ -166,9 +167,9 @@ def test_labels_stay_with_their_pixels_where_a_table_repeats_ids(tmp_path: Path)
     sources.refresh_dataset(home, dataset_id)
     home.background.wait_all()
     with home.engine.connect() as connection:
-        found = connection.execute(select(db.images.c.path, db.images.c.label)).all()
-    given = {"0.png": "by hand", "1.png": "b", "2.png": "a", "3.png": "b"}
-    assert {Path(path).name: label for path, label in found} == given
+        stored_rows = connection.execute(select(db.images.c.path, db.images.c.label)).all()
+    expected = {"0.png": "by hand", "1.png": "b", "2.png": "a", "3.png": "b"}
+    assert {Path(path).name: label for path, label in stored_rows} == expected
     labels.undo(home, dataset_id, change or 0)
     with home.engine.connect() as connection:
         first = db.images.c.path == str(cells / "0.png")

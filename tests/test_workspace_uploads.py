@@ -86,16 +86,16 @@ def test_files_become_a_set_with_its_folders_as_classes(app: App, tmp_path: Path
     upload = begin(app)
     for path in sorted(cells.rglob("*.png")):
         name = quote(str(path.relative_to(cells)))
-        told = put(app, f"{upload}/files/{name}", path.read_bytes())
-    assert (told["n_files"], told["has_folders"]) == (4, True)
-    assert told["n_bytes"] == sum(path.stat().st_size for path in cells.rglob("*.png"))
-    found = app.wait(app.send("POST", f"uploads/{upload}/finish", {})["id"])
-    assert (found["kind"], found["name"], found["n_images"], found["state"]) == ("upload", "Mine", 4, "ready")
-    assert [each["name"] for each in found["classes"]] == ["<script>", "Zelle α"]
+        uploaded = put(app, f"{upload}/files/{name}", path.read_bytes())
+    assert (uploaded["n_files"], uploaded["has_folders"]) == (4, True)
+    assert uploaded["n_bytes"] == sum(path.stat().st_size for path in cells.rglob("*.png"))
+    dataset = app.wait(app.send("POST", f"uploads/{upload}/finish", {})["id"])
+    assert (dataset["kind"], dataset["name"], dataset["n_images"], dataset["state"]) == ("upload", "Mine", 4, "ready")
+    assert [each["name"] for each in dataset["classes"]] == ["<script>", "Zelle α"]
     assert app.refused("POST", f"uploads/{upload}/finish", {})["status"] == 409
     assert app.refused("DELETE", f"uploads/{upload}")["status"] == 409
-    app.send("DELETE", f"datasets/{found['id']}")
-    assert app.send("POST", f"datasets/{found['id']}/restore")["n_images"] == 4  # the copies stay for 30 days
+    app.send("DELETE", f"datasets/{dataset['id']}")
+    assert app.send("POST", f"datasets/{dataset['id']}/restore")["n_images"] == 4  # the copies stay for 30 days
     assert len(list(cells.rglob("*.png"))) == 4
 
 
@@ -105,8 +105,8 @@ def test_a_table_among_the_files_gives_the_labels(app: App, png: bytes) -> None:
     put(app, f"{upload}/files/set/images/1.png", png)
     put(app, f"{upload}/files/set/images/2.png", png)
     put(app, f"{upload}/files/set/labels.csv", b"path,label\nimages/1.png,a\nimages/2.png,b\n")
-    found = app.wait(app.send("POST", f"uploads/{upload}/finish", {})["id"])
-    assert [each["name"] for each in found["classes"]] == ["a", "b"]
+    dataset = app.wait(app.send("POST", f"uploads/{upload}/finish", {})["id"])
+    assert [each["name"] for each in dataset["classes"]] == ["a", "b"]
 
 
 @pytest.mark.slow
@@ -134,9 +134,9 @@ def test_an_uploaded_table_of_points_is_read_with_the_columns_and_the_crop_size_
     preview = app.send("POST", "table-preview", {"path": table["path"]})
     assert preview["layout"] == "point"
     reading = {"columns": {"label": "stage"}, "crop_size": 6}
-    found = app.wait(app.send("POST", f"uploads/{upload}/finish", {"is_labeled": True, "table": reading})["id"])
-    assert {each["name"]: each["n"] for each in found["classes"]} == {"a": 1, "b": 2}
-    sizes = [(each["width"], each["height"]) for each in app.get(f"datasets/{found['id']}/images")["items"]]
+    dataset = app.wait(app.send("POST", f"uploads/{upload}/finish", {"is_labeled": True, "table": reading})["id"])
+    assert {each["name"]: each["n"] for each in dataset["classes"]} == {"a": 1, "b": 2}
+    sizes = [(each["width"], each["height"]) for each in app.get(f"datasets/{dataset['id']}/images")["items"]]
     assert sizes == [(6, 6)] * 3
 
 
@@ -158,20 +158,20 @@ def test_a_table_with_labels_can_be_ignored(app: App, png: bytes) -> None:
     for name in ("a/1.png", "b/1.png"):
         put(app, f"{upload}/files/{name}", png)
     put(app, f"{upload}/files/labels.csv", b"path,label\na/1.png,x\nb/1.png,y\n")
-    found = app.wait(app.send("POST", f"uploads/{upload}/finish", {"ignores_table": True})["id"])
-    assert [each["name"] for each in found["classes"]] == ["a", "b"]
+    dataset = app.wait(app.send("POST", f"uploads/{upload}/finish", {"ignores_table": True})["id"])
+    assert [each["name"] for each in dataset["classes"]] == ["a", "b"]
 
 
 def test_files_that_make_no_set_stay_and_can_be_finished_otherwise(app: App, png: bytes) -> None:
     upload = begin(app)
     put(app, f"{upload}/files/1.png", png)
     assert app.refused("POST", f"uploads/{upload}/finish", {})["code"] == "no-class-folders"
-    found = app.send("POST", f"uploads/{upload}/finish", {"is_labeled": False})
-    assert found["n_images"] == 1
+    finished = app.send("POST", f"uploads/{upload}/finish", {"is_labeled": False})
+    assert finished["n_images"] == 1
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_a_name_that_leads_elsewhere_is_refused(name: str) -> None:
+def test_a_name_that_leads_outside_is_refused(name: str) -> None:
     with pytest.raises(CoverslipError):
         safe_name(name)
 
@@ -200,8 +200,8 @@ def test_a_file_is_not_put_behind_a_link(app: App, tmp_path: Path, png: bytes) -
 def test_a_file_sent_again_replaces_the_first(app: App, png: bytes) -> None:
     upload = begin(app)
     put(app, f"{upload}/files/a/1.png", png)
-    told = put(app, f"{upload}/files/a/1.png", png + b"more")
-    assert (told["n_files"], told["n_bytes"]) == (1, len(png) + 4)
+    uploaded = put(app, f"{upload}/files/a/1.png", png + b"more")
+    assert (uploaded["n_files"], uploaded["n_bytes"]) == (1, len(png) + 4)
     assert app.refused("PUT", f"uploads/{upload}/files/a", content=png)["status"] == 422  # a folder already
     assert app.refused("PUT", f"uploads/{upload}/files/a/1.png/b.png", content=png)["status"] == 422
 
@@ -229,12 +229,12 @@ def test_an_archive_is_unpacked(app: App, png: bytes) -> None:
     upload = begin(app)
     data = zipped({"set/a/1.png": png, "set/b/2.png": png, "__MACOSX/set/._1.png": b"x", "set/.DS_Store": b"x"})
     assert put(app, f"{upload}/archive", data)["n_files"] == 2
-    found = app.wait(app.send("POST", f"uploads/{upload}/finish", {})["id"])
-    assert [(each["name"], each["n"]) for each in found["classes"]] == [("a", 1), ("b", 1)]
+    dataset = app.wait(app.send("POST", f"uploads/{upload}/finish", {})["id"])
+    assert [(each["name"], each["n"]) for each in dataset["classes"]] == [("a", 1), ("b", 1)]
 
 
 @pytest.mark.parametrize("name", [*ATTACKS[:10], "a/../../../../../../tmp/out.png"])
-def test_an_archive_with_one_entry_that_leads_elsewhere_is_not_unpacked(
+def test_an_archive_with_one_entry_that_leads_outside_is_not_unpacked(
     app: App, tmp_path: Path, png: bytes, name: str
 ) -> None:
     upload = begin(app)
@@ -363,9 +363,9 @@ def test_a_file_that_is_sent_several_times_at_once_is_one_whole_file(app_server:
         list(four.map(lambda body: app_server.send(f"uploads/{upload}/files/a/1.png", body, "PUT"), bodies))
     folder = app_server.workspace / "uploads" / upload
     assert everything_below(folder) == ["files", "files/a", "files/a/1.png"]
-    kept = (folder / "files" / "a" / "1.png").read_bytes()
-    assert kept in bodies
-    assert app_server.get(f"uploads/{upload}")["n_bytes"] == len(kept)
+    content = (folder / "files" / "a" / "1.png").read_bytes()
+    assert content in bodies
+    assert app_server.get(f"uploads/{upload}")["n_bytes"] == len(content)
 
 
 def test_an_upload_is_dropped(app: App, png: bytes) -> None:

@@ -30,6 +30,7 @@ from coverslip.workspace.predictions.rows import FILE, RowsWriter
 from coverslip.workspace.store.workspace import Workspace, open_workspace
 
 CLASSES = ("lymphocyte", "monocyte", "neutrophil")
+RUNNING = "0f1e2d3c4b5a"  # the ID of the training that is followed: the event stream accepts IDs as the app makes them
 WHEN = "2026-11-20T09:12:44+00:00"
 
 
@@ -51,7 +52,7 @@ def write_workspace(folder: Path) -> dict[str, str]:
         shutil.move(made, run)
         _write_status(run)
         _add_training(workspace, run, name, dataset, minute=k)
-    running = workspace.runs / "running"
+    running = workspace.runs / RUNNING
     running.mkdir()
     _write_running(Run(running))
     _add_training(workspace, running, "Running", dataset, minute=2)
@@ -59,7 +60,7 @@ def write_workspace(folder: Path) -> dict[str, str]:
     _write_study(workspace, cells, dataset)
     workspace.engine.dispose()
     ids = {"dataset": dataset, "unlabeled": unlabeled}
-    return {**ids, **{name: name for name in ("instant", "fine-tuned", "running", "prediction", "study")}}
+    return {**ids, "running": RUNNING, **{name: name for name in ("instant", "fine-tuned", "prediction", "study")}}
 
 
 def _add_training(workspace: Workspace, folder: Path, name: str, dataset: str, *, minute: int) -> None:
@@ -88,8 +89,8 @@ def _write_running(run: Run) -> None:
     """A training in its sixth epoch of twelve, at work in this process."""
     save_recipe(Recipe(), run.recipe_file)
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    own = {"pid": os.getpid(), "process_started": process_started()}
-    _write_status(run.folder, state="running", began=now, heartbeat=now, **own)
+    process = {"pid": os.getpid(), "process_started": process_started()}
+    _write_status(run.folder, state="running", began=now, heartbeat=now, **process)
     epochs = []
     for k in range(6):
         losses: Mapping[str, Any] = {"train_loss": None if k == 0 else 1.1 * 0.7**k, "val_loss": 0.5 + 0.6 * 0.6**k}
@@ -99,7 +100,7 @@ def _write_running(run: Run) -> None:
         WorkPlanned(
             n_train=72, n_val=24, n_test=24, n_drawn=72, n_reprocessed=24, n_epochs=12, has_instant=True, seconds=300
         ),
-        RunStarted(run="running", n_train=72, n_val=24, n_test=24, classes=CLASSES),
+        RunStarted(run=RUNNING, n_train=72, n_val=24, n_test=24, classes=CLASSES),
         StageStarted(stage="instant"),
         InstantClassifierFitted(seconds=4.2, val_accuracy=0.875, val_macro_f1=0.86),
         StageStarted(stage="finetune", n_epochs=12, checkpoint_selection="best"),
@@ -149,9 +150,9 @@ def _write_prediction(workspace: Workspace, files: list[Path], dataset: str) -> 
 def _write_study(workspace: Workspace, images: Path, dataset: str) -> None:
     folder = workspace.studies / "study"
     folder.mkdir(parents=True)
-    known, own = NETWORKS[:4], {"name": NETWORKS[4], "recipe": {"model": "mobilenet_v2"}}
+    networks, variant = NETWORKS[:4], {"name": NETWORKS[4], "recipe": {"model": "mobilenet_v2"}}
     datasets = [{"path": str(images), "name": "blood cells"}]
-    plan = StudyPlan.model_validate({"datasets": datasets, "models": [*known, own], "folds": 5})
+    plan = StudyPlan.model_validate({"datasets": datasets, "models": [*networks, variant], "folds": 5})
     save_plan(plan, folder / "study.yaml")
     comparison = written_study()
     write_json(folder / "comparison.json", {"format_version": 1, **asdict(comparison)})

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from coverslip.audit.distance import distance
     from coverslip.errors import CoverslipError
     from coverslip.inference.explain import explain
+    from coverslip.inference.proportions import summarise
     from coverslip.pipeline import (
         compare,
         decide,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         preview,
         resume,
         train,
+        watch,
         write_report,
     )
     from coverslip.runs import Recipe, Run, load_recipe, open_run
@@ -55,7 +57,9 @@ _MODULES = {
     "predict": "coverslip.pipeline",
     "preview": "coverslip.pipeline",
     "resume": "coverslip.pipeline",
+    "summarise": "coverslip.inference.proportions",
     "train": "coverslip.pipeline",
+    "watch": "coverslip.pipeline",
     "write_report": "coverslip.pipeline",
 }
 
@@ -80,7 +84,9 @@ __all__ = [
     "predict",
     "preview",
     "resume",
+    "summarise",
     "train",
+    "watch",
     "write_report",
 ]
 

@@ -226,11 +226,15 @@ class ExtraNotInstalled(CoverslipError):
 
 # The modules of the packages of each extra.
 EXTRA_MODULES: Mapping[str, tuple[str, ...]] = {
-    "app": ("fastapi", "sqlalchemy", "starlette", "uvicorn"),
+    "app": ("fastapi", "python_multipart", "sqlalchemy", "starlette", "uvicorn"),
     "cluster": ("ray",),
     "keras": ("h5py",),
+    "mlflow": ("mlflow",),
     "onnx": ("onnx", "onnxruntime", "openvino"),
     "pandas": ("pandas",),
+    "parquet": ("pyarrow",),
+    "sklearn": ("sklearn",),
+    "tensorboard": ("tensorboard",),
 }
 
 

@@ -24,8 +24,10 @@ class Event:
 
     def __str__(self) -> str:
         """Return one line of text."""
-        of_fold = "" if self.fold is None else f"Fold {self.fold}: "
-        return f"{'Pretraining: ' if self.is_pretraining else ''}{of_fold}{self._text()}"
+        line = self._text()
+        if self.fold is not None:
+            line = text("event-of-fold", fold=self.fold, event=line)
+        return text("event-of-pretraining", event=line) if self.is_pretraining else line
 
     def _text(self) -> str:
         return repr(self)
@@ -41,7 +43,7 @@ class Progressed(Event):
     stage: str  # an identifier, such as "reading-images"; its name is the entry `stage-reading-images` of the catalogue
     done: int
     total: int
-    unit: str = "images"
+    unit: str = "images"  # an identifier; its name is an entry of the catalogue, such as `unit-images`
     per_second: float | None = None
     seconds_left: float | None = None
     parameters: Parameters = field(default_factory=dict)  # of the name of the stage
@@ -54,10 +56,20 @@ class Progressed(Event):
         except (KeyError, TypeError):
             return self.stage
 
+    @property
+    def unit_name(self) -> str:
+        """The name of the counted things for users; the identifier if the event is from another version."""
+        try:
+            return text(f"unit-{self.unit}")
+        except KeyError:
+            return self.unit
+
     def _text(self) -> str:
-        pace = None if self.per_second is None else f"{self.per_second:,.0f} {self.unit}/s"
-        left = None if self.done >= self.total else _left(self.seconds_left)
-        return _joined(f"{self.title}: {self.done:,} of {self.total:,} {self.unit}", pace, left)
+        done = {"stage": self.title, "n_done": self.done, "n_total": self.total, "unit": self.unit_name}
+        pace = None
+        if self.per_second is not None:
+            pace = text("progress-per-second", n=f"{self.per_second:,.0f}", unit=self.unit_name)
+        return _joined(text("progress-done-of", **done), pace, None if self.done >= self.total else _left(self))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +93,7 @@ class Noted(Event):
         return Note(self.code, self.text, level=self.level, parameters=self.parameters, remedies=self.remedies)
 
     def _text(self) -> str:
-        return f"{'Warning' if self.level == 'warning' else 'Note'}: {self.text}"
+        return text("progress-warning" if self.level == "warning" else "progress-note", note=self.text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,8 +130,8 @@ class WorkPlanned(Event):
     limit_seconds: float | None = None  # remaining time budget; None: there is no budget
 
     def _text(self) -> str:
-        expected = None if self.seconds is None else f"expected time {rough_duration(self.seconds)}"
-        return _joined(f"Planned: {self.n_train:,} training images, {self.n_epochs} epochs", expected)
+        expected = None if self.seconds is None else text("event-expected-time", time=rough_duration(self.seconds))
+        return _joined(text("event-work-planned", n_train=self.n_train, n_epochs=self.n_epochs), expected)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,8 +143,8 @@ class RunStarted(Event):
     classes: tuple[str, ...]
 
     def _text(self) -> str:
-        sets = f"{self.n_train:,} training, {self.n_val:,} validation and {self.n_test:,} test images"
-        return f"Training started in {self.run}: {sets}, {len(self.classes)} classes"
+        sizes = {"n_train": self.n_train, "n_val": self.n_val, "n_test": self.n_test}
+        return text("event-run-started", run=self.run, n_classes=len(self.classes), **sizes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +154,7 @@ class FoldStarted(Event):
     n_folds: int
 
     def _text(self) -> str:
-        return f"started, of {self.n_folds}"
+        return text("event-fold-started", n_folds=self.n_folds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,8 +166,8 @@ class FoldEnded(Event):
     macro_f1: float | None  # 0-1
 
     def _text(self) -> str:
-        scores = (_score("test accuracy", self.accuracy), _score("macro-F1", self.macro_f1))
-        return _joined(f"ended, of {self.n_folds}", *scores)
+        scores = (_score("test-accuracy", self.accuracy), _score("macro-f1", self.macro_f1))
+        return _joined(text("event-fold-ended", n_folds=self.n_folds), *scores)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,11 +179,7 @@ class StageStarted(Event):
     checkpoint_selection: CheckpointSelection | None = None  # of fine-tuning
 
     def _text(self) -> str:
-        return (
-            f"Fine-tuning started: {self.n_epochs} epochs"
-            if self.stage == "finetune"
-            else f"Stage '{self.stage}' started"
-        )
+        return text("event-stage-started", stage=self.stage, n_epochs=self.n_epochs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,8 +191,8 @@ class InstantClassifierFitted(Event):
     val_macro_f1: float | None  # 0-1
 
     def _text(self) -> str:
-        scores = (_score("validation accuracy", self.val_accuracy), _score("macro-F1", self.val_macro_f1))
-        return _joined(f"Instant classifier ready after {duration(self.seconds)}", *scores)
+        scores = (_score("val-accuracy", self.val_accuracy), _score("macro-f1", self.val_macro_f1))
+        return _joined(text("event-instant-classifier-fitted", time=duration(self.seconds)), *scores)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,8 +207,8 @@ class StepEnded(Event):
     seconds_left: float  # until the end of fine-tuning
 
     def _text(self) -> str:
-        pace = f"{self.images_per_second:,.0f} images/s"
-        step = f"Epoch {self.epoch}: step {self.step} of {self.n_steps}"
+        pace = text("progress-images-per-second", n=f"{self.images_per_second:,.0f}")
+        step = text("event-step-ended", epoch=self.epoch, step=self.step, n_steps=self.n_steps)
         return _joined(step, _score("loss", self.loss), pace, _left_of_finetuning(self.seconds_left))
 
 
@@ -213,7 +221,7 @@ class ValidationImagesChosen(Event):
     classes: tuple[str, ...]
 
     def _text(self) -> str:
-        return f"{len(self.image_ids)} validation images selected for predictions after every epoch"
+        return text("event-validation-images-chosen", n_images=len(self.image_ids))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,11 +251,11 @@ class EpochEnded(Event):
 
     def _text(self) -> str:
         return _joined(
-            f"Epoch {self.epoch} of {self.n_epochs} ended",
-            _score("training loss", self.train_loss),
-            _score("validation loss", self.val_loss),
+            text("event-epoch-ended", epoch=self.epoch, n_epochs=self.n_epochs),
+            _score("train-loss", self.train_loss),
+            _score("val-loss", self.val_loss),
             _score("accuracy", self.val_accuracy),
-            _score("macro-F1", self.val_f1),
+            _score("macro-f1", self.val_f1),
             _left_of_finetuning(self.seconds_left),
         )
 
@@ -259,7 +267,7 @@ class CheckpointSaved(Event):
     is_best: bool
 
     def _text(self) -> str:
-        return f"Checkpoint of epoch {self.epoch} saved in {self.path}"
+        return text("event-checkpoint-saved", epoch=self.epoch, path=self.path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,10 +279,8 @@ class ClassifierSelected(Event):
     checkpoint_selection: CheckpointSelection | None = None  # the rule that selected this epoch
 
     def _text(self) -> str:
-        if self.stage == "instant":
-            return "Kept: the instant classifier"
-        rule = "the last" if self.checkpoint_selection == "last" else "the best on validation images"
-        return f"Kept: epoch {self.epoch}, {rule}"
+        rule = "instant" if self.stage == "instant" else self.checkpoint_selection or "best"
+        return text("event-classifier-selected", rule=rule, epoch=self.epoch or 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,7 +290,8 @@ class RunEnded(Event):
     reason: str | None = None
 
     def _text(self) -> str:
-        return f"Training {self.state} in {self.run}{'' if self.reason is None else f': {self.reason}'}"
+        line = text("event-run-ended", state=self.state, run=self.run)
+        return line if self.reason is None else text("event-with-reason", event=line, reason=self.reason)
 
 
 def _joined(first: str, *others: str | None) -> str:
@@ -292,15 +299,15 @@ def _joined(first: str, *others: str | None) -> str:
 
 
 def _score(name: str, value: float | None) -> str | None:
-    return None if value is None else f"{name} {value:.3f}"
+    return None if value is None else text("event-score", name=name, value=f"{value:.3f}")
 
 
-def _left(seconds: float | None) -> str | None:
-    return None if seconds is None else f"{duration(seconds)} left"
+def _left(event: Progressed) -> str | None:
+    return None if event.seconds_left is None else text("progress-time-left", time=duration(event.seconds_left))
 
 
 def _left_of_finetuning(seconds: float | None) -> str | None:
-    return None if seconds is None else f"{duration(seconds)} of fine-tuning left"
+    return None if seconds is None else text("event-finetuning-left", time=duration(seconds))
 
 
 Emit = Callable[[Event], None]

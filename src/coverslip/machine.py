@@ -19,6 +19,7 @@ from coverslip.errors import DeviceUnavailable
 # on request only. Predictions on a GPU are compared with the processor.
 FOR_TRAINING = ("cuda", "cpu")
 FOR_PREDICTING = ("cuda", "mps", "cpu")
+_M_ARENA_MAX = -8  # from malloc.h
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,21 @@ def limit_thread_spinning() -> None:
         os.environ["GOMP_SPINCOUNT"] = "3000"  # 1,000 make an idle computer slower by a third
 
 
+def limit_memory_arenas() -> None:
+    """Let all threads of this process share two memory arenas, where the C library is GNU's.
+
+    By default there are eight for each core, and each keeps what its threads once used: a server with many threads
+    grows for as long as it runs (`benchmarks/app_clients.py`). A setting of the user takes precedence.
+    """
+    if sys.platform != "linux" or "MALLOC_ARENA_MAX" in os.environ:
+        return
+    import ctypes
+
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # missing in musl, which has no arenas
+    if mallopt is not None:
+        mallopt(_M_ARENA_MAX, 2)
+
+
 def memory_mib() -> int:
     """Return the total memory of this computer; a container can have less."""
     import psutil
@@ -193,12 +209,26 @@ def processor_name() -> str:
     return " ".join(name.split()) or platform.processor() or platform.machine()
 
 
+def processor_instructions() -> tuple[str, ...]:
+    """Return the sorted names of the instructions that the processor supports; empty if the system lists none.
+
+    A virtual machine can hide some of them, so that computers with equal processors differ.
+    """
+    names = ("flags", "Features")  # x86 and ARM
+    return tuple(sorted({*_cpu_value(Path("/proc/cpuinfo"), names).split()}))
+
+
 def _model_name(cpuinfo: Path) -> str:
     """Return the processor name from `/proc/cpuinfo`; empty if there is none, as on most ARM boards."""
+    return _cpu_value(cpuinfo, ("model name",))
+
+
+def _cpu_value(cpuinfo: Path, names: tuple[str, ...]) -> str:
+    """Return the first value with one of these names in `/proc/cpuinfo`; empty if there is none."""
     if not cpuinfo.is_file():
         return ""
     lines = (line.partition(":") for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines())
-    return next((value for key, _, value in lines if key.strip() == "model name"), "")
+    return next((value for key, _, value in lines if key.strip() in names), "")
 
 
 def _gpus() -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from coverslip.audit import ScanCollector, inspect_with_leakage_audit, with_near_duplicates, with_quality
 from coverslip.datasets import (
@@ -34,15 +34,18 @@ from coverslip.experiments import (
     measure,
     measure_folds,
     refuse_fold,
+    refuse_leaking_recipe,
     resume_budget,
     run_training,
     validated,
+    write_copies,
 )
 from coverslip.experiments.rethreshold import rethreshold
 from coverslip.experiments.run_state import already_finished
 from coverslip.files import atomic_write, remove_file
 from coverslip.inference import load_classifier
 from coverslip.inference.predicting import Summary, predict, unfinished_note
+from coverslip.inference.watching import watch
 from coverslip.machine import FOR_TRAINING, select_device
 from coverslip.progress import show
 from coverslip.reports import compare, methods_text, write_report
@@ -57,6 +60,7 @@ from coverslip.runs import (
     check_new_folder,
     create_run_folder,
     export_classifier,
+    find_classifier,
     held_out_images,
     is_run,
     open_run,
@@ -85,10 +89,12 @@ __all__ = [
     "preview",
     "resume",
     "train",
+    "watch",
     "write_report",
 ]
 
-_FORMATS: tuple[str, ...] = ("zip",)  # of exported classifiers
+ExportName = Literal["zip", "onnx", "openvino", "pt2", "bioimageio"]
+EXPORT_NAMES: tuple[ExportName, ...] = get_args(ExportName)
 
 
 def inspect(
@@ -156,7 +162,7 @@ def preview(
     scan = scan_images(data, emit=emit)
     plan = recipe.split
     split = split_images(data, scan, val=plan.val, test=plan.test, seed=recipe.split_seed, allow_leakage=True)
-    check_trainable(data, scan, split)
+    check_trainable(data, scan, split, needs_validation=plan.val > 0)
     split_data = SplitData(data, scan, split)
     preprocessing = learn_preprocessing(split_data.train_facts, recipe)
     for note in canvas_notes(split_data.train_facts, preprocessing):
@@ -191,7 +197,8 @@ def train(
         recipe: the settings of the training; the default suits most datasets.
         out: a new or empty folder.
         emit: receives all events.
-        allow_leakage: accept a predefined split with equal images or groups in training and test set.
+        allow_leakage: accept a predefined split with equal images or groups in training and test set, and recipe keys
+            of published protocols by which test images affect the training.
         budget: the time limit: seconds, or a text such as `10m`, `quick`, `balanced` or `best`. Fine-tuning is adapted
             to the time while it runs (image size, number of steps), unless the recipe specifies these settings. The
             `recipe.yaml` of the run contains the resulting settings, which reproduce it without a budget.
@@ -219,6 +226,7 @@ def train(
     deadline = NO_DEADLINE if seconds is None else Deadline((began or time.monotonic()) + seconds)
     dataset = _as_dataset(data)
     data, recipe = validated(dataset, recipe or Recipe())  # report invalid settings before any work
+    refuse_leaking_recipe(recipe, allow_leakage=allow_leakage)
     if budget is not None:
         check_budget(recipe)
         recipe = recipe.model_copy(update={"schedule_changes": {}})  # set again by this budget
@@ -226,7 +234,10 @@ def train(
     run = Run(Path(out))
     check_new_folder(run.folder)
     with work_lock(run.folder):
-        if dataset.is_in_memory:
+        if recipe.split.copies:
+            create_run_folder(run.folder)
+            data, recipe = apply_recipe(write_copies(assign_groups(dataset, recipe), recipe, run, emit=emit), recipe)
+        elif dataset.is_in_memory:
             create_run_folder(run.folder)
             data, recipe = apply_recipe(write_in_memory_images(assign_groups(dataset, recipe), run, emit=emit), recipe)
         environment = begin_run(run.folder, data, recipe, device, allow_leakage=allow_leakage, budget=seconds)
@@ -289,6 +300,7 @@ def evaluate(
     data: Dataset | ImageSource | None = None,
     *,
     name: str | None = None,
+    rescale: bool = False,
     device: str = "auto",
     emit: Emit = show,
 ) -> Run:
@@ -300,6 +312,7 @@ def evaluate(
             recipe maps to them. None: evaluate the test set of the run again, and rewrite its report.
         name: the name of the folder `evaluations/NAME` for other images; default: the name of their folder or table,
             or `in_memory`.
+        rescale: rescale other images to the pixel size of the training images, as for `predict`.
         device: the device of the classifier, as for `load_classifier`.
         emit: receives progress events.
 
@@ -309,6 +322,7 @@ def evaluate(
     Raises:
         BadDataset: no image has a label that is a class of the classifier.
         BadRun: the images of the run have changed, or the name is that of an evaluation on other images.
+        CoverslipError: the test set of the run is to be rescaled, or the pixel size of the training images is unknown.
         DeviceUnavailable: this computer has no such device.
         Stopped: on Ctrl-C, SIGTERM or a file named `stop` in the evaluation's folder.
 
@@ -322,6 +336,8 @@ def evaluate(
         True
     """
     opened = open_run(run)
+    if rescale and data is None:
+        raise CoverslipError("rescaling-of-own-test")
     context = RunContext(opened.folder, select_device(device), emit)
     if (unfinished := unfinished_note(opened)) is not None:
         emit(Noted.of(unfinished))
@@ -336,6 +352,7 @@ def evaluate(
         return Run(opened.folder)
     data = data if isinstance(data, Dataset) else open_dataset(data, crop_size=opened.recipe.crop_size)
     classifier = load_classifier(opened.folder, context.device)
+    classifier = classifier.with_rescaling() if rescale else classifier
     evaluation = opened.evaluation(evaluation_name(data, name))
     return evaluate_on(evaluation, data, classifier, context)
 
@@ -421,32 +438,47 @@ def decide(
     return decided
 
 
-def export(run: Run | Path | str, *, to: Literal["zip"] = "zip", out: Path | str | None = None) -> Path:
-    """Write a trained classifier as one file for distribution; equal classifiers give equal bytes.
+def export(run: Run | Path | str, *, to: ExportName = "zip", out: Path | str | None = None) -> Path:
+    """Write a trained classifier for distribution (`zip`), or for other programs.
+
+    An export for other programs is opened again and compared with the classifier on images of the run, and written only
+    if both agree; its `verification.json` has the numbers. Equal classifiers give equal `zip` files.
 
     Args:
-        run: a run folder or a packaged classifier.
-        to: `zip` for a `.coverslip` file, which `predict` and `load_classifier` accept in place of a run.
-        out: the file; default: the name of the run, in the current folder.
+        run: a run folder; for `zip` also a packaged classifier.
+        to: `zip` for a `.coverslip` file, which `predict` and `load_classifier` accept in place of a run; `onnx`,
+            `openvino`, `pt2` (PyTorch) or `bioimageio` (BioImage Model Zoo) for a folder.
+        out: the file or folder; default: the name of the run, in the current folder.
 
     Returns:
-        The file.
+        The file or folder.
 
     Raises:
         BadClassifier: there is no classifier, or it is damaged.
-        CoverslipError: the format is unknown, or the file cannot be written.
+        ExtraNotInstalled: the format needs the extra `onnx`.
+        CoverslipError: the format is unknown, the export does not agree with the classifier, or it cannot be written.
 
     Examples:
         >>> file = cs.export("runs/first", out="cells.coverslip")
         >>> cs.load_classifier(file).classes
         ('lymphocyte', 'monocyte')
     """
-    if to not in _FORMATS:
+    if to not in EXPORT_NAMES:
         raise CoverslipError("unknown-export-format", format=one_line(str(to), 40))
-    file = Path(out) if out is not None else Path(f"{Path(run).absolute().stem}.coverslip")
+    folder = run.folder if isinstance(run, Run) else Path(run)
+    if to != "zip":
+        target = Path(out) if out is not None else Path(f"{folder.absolute().stem}-{to}")
+        find_classifier(folder)
+        if not (folder / "classifier").is_dir():
+            raise CoverslipError("export-needs-run", file=folder, format=to)
+        from coverslip.inference.export import export_to
+
+        export_to(open_run(folder), to, target)
+        return target
+    file = Path(out) if out is not None else Path(f"{folder.absolute().stem}.coverslip")
     if file.is_dir():
         raise CoverslipError("export-to-folder", file=file)
-    export_classifier(run, file)
+    export_classifier(folder, file)
     return file
 
 

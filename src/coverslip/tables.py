@@ -108,7 +108,7 @@ def data_frame(columns: Mapping[str, Sequence[object]], index: Sequence[object] 
     Raises:
         ExtraNotInstalled: pandas is not installed; only data frames need it.
     """
-    require_extra("pandas", "A data frame")
+    require_extra("pandas", text("extra-for-pandas"))
     from pandas import DataFrame
 
     return DataFrame(dict(columns), index=index)

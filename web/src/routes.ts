@@ -18,6 +18,10 @@ const pages: [string, LazyPage][] = [
   ['/studies/:id', new LazyPage(() => import('./features/studies/StudyPage.svelte'))],
   ['/predict', new LazyPage(() => import('./features/predictions/new/PredictPage.svelte'))],
   ['/predictions/:id', new LazyPage(() => import('./features/predictions/PredictionPage.svelte'))],
+  [
+    '/predictions/:id/samples',
+    new LazyPage(() => import('./features/predictions/samples/SamplesPage.svelte')),
+  ],
   ['/help', help],
   ['/help/:page', help],
 ];

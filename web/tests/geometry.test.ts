@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import {
   layOut,
+  layOutList,
   movedBy,
   rowsInSight,
   scrolledFrom,
@@ -14,6 +15,11 @@ test('cells fill the width', () => {
   expect(wall.columns).toBe(8);
   expect(wall.cell * 8 + 4 * 7).toBeLessThanOrEqual(1000);
   expect(wall.rows).toBe(12_500);
+});
+
+test('text below or beside the pictures makes rows higher', () => {
+  expect(layOut(100, 1000, 120, 4, 58).pitch).toBe(layOut(100, 1000, 120, 4).pitch + 58);
+  expect(layOutList(100, 56, 4)).toMatchObject({ columns: 1, rows: 100, pitch: 60 });
 });
 
 test('a window narrower than a cell has one column', () => {
@@ -38,7 +44,7 @@ test('scrolling uses the smallest distance', () => {
   const wall = layOut(100, 96, 30, 3);
   expect(scrolledTo(wall, 0, 50, 66)).toBe(0);
   expect(scrolledTo(wall, 3, 33, 66)).toBe(33);
-  expect(scrolledTo(wall, 9, 0, 66)).toBe(3 * 33 + 30 - 66);
+  expect(scrolledTo(wall, 9, 0, 66)).toBe(4 * 33 - 66);
 });
 
 test('keys stay in the gallery and in their column', () => {

@@ -15,8 +15,6 @@ const texts: Record<string, string> = Object.fromEntries(
 );
 const files = Object.keys(texts);
 
-const folderOf = (file: string) => file.split('/').slice(0, -1).join('/');
-
 /** Resolve `../state/router.svelte` in `features/start/Start.svelte` to `state/router.svelte`. */
 function resolved(name: string, file: string): string {
   const url = new URL(name, `file:///${file}`);
@@ -63,10 +61,4 @@ test('folders import only lower folders', () => {
   );
   expect(upwards).toEqual([]);
   expect(files.filter((file) => room(file) < 0)).toEqual([]);
-});
-
-test('a folder has at most 16 files', () => {
-  const folders = [...new Set(files.map(folderOf))];
-  const full = folders.filter((folder) => files.filter((file) => folderOf(file) === folder).length > 16);
-  expect(full).toEqual([]);
 });

@@ -1,7 +1,10 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { chipsOf } from '../src/features/datasets/gallery/filters';
+import type { Filters, Image } from '../src/api/datasets';
+import { imagesOfDataset } from '../src/api/datasets';
 import { ImageList } from '../src/images/gallery/image_list.svelte';
-import { actionOf, Labeling } from '../src/images/labeling.svelte';
+import { actionOf } from '../src/images/gallery/keys';
+import { Labeling } from '../src/images/labeling.svelte';
 
 afterEach(() => void vi.unstubAllGlobals());
 
@@ -19,6 +22,20 @@ test('a key assigns the class with that mark if it exists', () => {
   expect(actionOf(pressed('4'), 3)).toBeNull();
   expect(actionOf(pressed('Delete'), 3)).toEqual({ act: 'assign', classIndex: null });
   expect(actionOf(pressed('2', { altKey: true }), 3)).toBeNull();
+});
+
+test('the mark of a class is its key, including 0 and letters', () => {
+  const classOf = (key: string, n = 36) => actionOf(pressed(key), n);
+  expect(classOf('0')).toEqual({ act: 'assign', classIndex: 9 });
+  expect(classOf('a')).toEqual({ act: 'assign', classIndex: 10 });
+  expect(classOf('Z')).toEqual({ act: 'assign', classIndex: 35 });
+  expect(classOf('0', 3)).toBeNull();
+});
+
+test('two keys exclude an image from training', () => {
+  expect(actionOf(pressed(','), 3)).toEqual({ act: 'exclude', reason: 'none-of-these' });
+  expect(actionOf(pressed('.'), 3)).toEqual({ act: 'exclude', reason: 'unusable' });
+  expect(actionOf(pressed('.', { ctrlKey: true }), 3)).toBeNull();
 });
 
 test('undo and redo have the usual keys', () => {
@@ -41,7 +58,7 @@ test('each active filter has a chip that removes only this filter', () => {
 test('stored changes can be undone, and a damaged history is ignored', () => {
   const canUndo = (kept: string | null) => {
     vi.stubGlobal('sessionStorage', { getItem: () => kept });
-    return new Labeling(new ImageList('d'), () => {}).canUndo;
+    return new Labeling('d', new ImageList<Image, Filters>(imagesOfDataset('d')), () => {}).canUndo;
   };
   expect(canUndo('{"done":[3],"undone":[]}')).toBe(true);
   for (const damaged of [null, '{"done":[3', 'null', '{}', '[]', '{"done":["a"],"undone":[]}'])

@@ -65,18 +65,32 @@ test('an aborted resource ignores responses and failures', async () => {
   expect(it).toMatchObject({ value: null, error: null, loading: false });
 });
 
-test('a resource reloads until pollMs returns null', async () => {
+test('a changed topic reloads after a pending request, and at most once a second', async () => {
   const { requests, load } = server<string>();
-  const it = new Resource(load, { pollMs: (state) => (state === 'reading' ? 800 : null) });
+  const it = new Resource(load, { topics: (state) => (state === 'ready' ? [] : ['datasets']) });
   void it.reload();
+  it.changed(new Set(['datasets']));
+  it.changed(new Set(['datasets', 'train']));
+  await vi.advanceTimersByTimeAsync(2000);
+  expect(requests.length).toBe(1);
   requests[0]!.answer('reading');
-  await vi.advanceTimersByTimeAsync(800);
+  await settled();
+  await settled();
   expect(requests.length).toBe(2);
   requests[1]!.refuse('gone for a while');
-  await vi.advanceTimersByTimeAsync(4000);
+  await settled();
+  it.changed(new Set(['train']));
+  it.changed(new Set(['datasets']));
+  await vi.advanceTimersByTimeAsync(999);
+  expect(requests.length).toBe(2);
+  await vi.advanceTimersByTimeAsync(1);
   expect(requests.length).toBe(3);
   requests[2]!.answer('ready');
+  await settled();
+  it.changed(new Set(['datasets', '*']));
   await vi.advanceTimersByTimeAsync(60_000);
   expect(requests.length).toBe(3);
-  expect(it).toMatchObject({ value: 'ready', error: null });
+  it.changed(new Set(['activity'])); // which jobs and datasets there are matters to every page
+  await settled();
+  expect(requests.length).toBe(4);
 });

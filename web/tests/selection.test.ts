@@ -6,9 +6,10 @@ import {
   clicked,
   selectedIndices,
   emptySelection,
+  firstSelected,
   isSelected,
+  moved,
   nSelected,
-  remaining,
 } from '../src/images/gallery/selection';
 
 const members = (s: { indices: ReadonlySet<number> }) => [...s.indices].sort((a, b) => a - b);
@@ -51,12 +52,29 @@ test('all cells but some are selected', () => {
   expect(members(advanced(most, 4))).toEqual([3]);
 });
 
-test('after images left the list, the next remaining image is selected', () => {
-  const at = (before: number[], place: number, after: number[]) =>
-    remaining(Uint32Array.from(before), place, Uint32Array.from(after));
-  expect(at([10, 11, 12, 13], 1, [12, 13])).toBe(0); // 10 was relabeled before, 11 was confirmed
-  expect(at([10, 11, 12, 13], 1, [10, 12, 13])).toBe(1);
-  expect(at([10, 11, 12, 13], 1, [10, 11, 12, 13])).toBe(1);
-  expect(at([10, 11], 1, [10])).toBe(0);
-  expect(at([10], 0, [])).toBe(-1);
+test('the first selected cell', () => {
+  expect(firstSelected(emptySelection, 4)).toBeNull();
+  expect(firstSelected(clicked(clicked(emptySelection, 3), 1, { isToggle: true }), 4)).toBe(1);
+  const most = clicked(all(emptySelection), 0, { isToggle: true });
+  expect(firstSelected(most, 1_000_000)).toBe(1);
+  expect(firstSelected(most, 1)).toBeNull();
+});
+
+test('a selection keeps its images in a changed list', () => {
+  const rows = (...ids: number[]) => Uint32Array.from(ids);
+  const second = clicked(emptySelection, 1);
+  const later = moved(second, rows(10, 11), rows(8, 9, 10, 11));
+  expect([members(later), later.focus]).toEqual([[3], 3]);
+  const most = clicked(all(emptySelection), 1, { isToggle: true });
+  expect(nSelected(moved(most, rows(10, 11), rows(8, 11, 9)), 3)).toBe(2);
+});
+
+test('if the image with the focus left the list, the next one gets the focus', () => {
+  const focusAfter = (before: number[], place: number, after: number[]) =>
+    moved(clicked(emptySelection, place), Uint32Array.from(before), Uint32Array.from(after)).focus;
+  expect(focusAfter([10, 11, 12, 13], 1, [12, 13])).toBe(0); // 10 was relabeled before, 11 was confirmed
+  expect(focusAfter([10, 11, 12, 13], 1, [10, 12, 13])).toBe(1);
+  expect(focusAfter([10, 11, 12, 13], 1, [10, 11, 12, 13])).toBe(1);
+  expect(focusAfter([10, 11], 1, [10])).toBe(0);
+  expect(focusAfter([10], 0, [])).toBe(0);
 });

@@ -76,6 +76,12 @@ test('typed text becomes a value of the key', () => {
   expect(fromText('many', shape, 1)).toBe('many'); // the server reports the problem
   expect(fromText('7', { ...shape, type: 'text' }, '')).toBe('7');
   expect(fromText('2, 4 3', { ...shape, type: 'integers' }, [])).toEqual([2, 4, 3]);
+  expect(fromText('0 2', { ...shape, type: 'channels' }, [])).toEqual([0, 2]);
+  expect(fromText('DAPI, Alexa 488, 3', { ...shape, type: 'channels' }, [])).toEqual([
+    'DAPI',
+    'Alexa 488',
+    3,
+  ]);
   expect(asText([2, 4, 3])).toBe('2, 4, 3');
   expect(asText(null)).toBe('');
 });

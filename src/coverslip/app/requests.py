@@ -19,9 +19,7 @@ from coverslip.app.guard import allow_body, announced
 from coverslip.datasets import one_line
 from coverslip.errors import CoverslipError, TooLarge
 from coverslip.files import write_error
-from coverslip.workspace.explanations import Explanations
 from coverslip.workspace.jobs.queue import Queue
-from coverslip.workspace.leakage_audit import DistanceMeasurements, LeakageEstimates
 from coverslip.workspace.store.rows import Paging
 from coverslip.workspace.store.workspace import Workspace
 
@@ -53,9 +51,6 @@ def from_app(name: str) -> Any:  # Any: FastAPI's own type
 
 ServedWorkspace = Annotated[Workspace, from_app("workspace")]
 JobQueue = Annotated[Queue, from_app("queue")]
-ServedEstimates = Annotated[LeakageEstimates, from_app("estimates")]
-ServedExplanations = Annotated[Explanations, from_app("explanations")]
-ServedDistances = Annotated[DistanceMeasurements, from_app("distances")]
 Paged = Annotated[Paging, Query()]
 
 
@@ -125,6 +120,32 @@ RAW_BODY: dict[str, Any] = {  # Any: FastAPI's own type
 }
 
 
+MOST_IMAGES = 256
+IMAGES_BODY: dict[str, Any] = {  # Any: FastAPI's own type
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "images": {
+                            "type": "array",
+                            "minItems": 1,
+                            "maxItems": MOST_IMAGES,
+                            "items": {"type": "string", "format": "binary"},
+                            "description": "Image files. Their names give the file type by the extension.",
+                        }
+                    },
+                    "required": ["images"],
+                }
+            }
+        },
+    }
+}
+_CHUNK = 2**20
+
+
 @asynccontextmanager
 async def received(request: Request, folder: Path, *, most_bytes: int, suffix: str) -> AsyncIterator[Path]:
     """Write the body to a file, which is removed afterwards unless it was moved.
@@ -156,6 +177,49 @@ async def received(request: Request, folder: Path, *, most_bytes: int, suffix: s
         yield file
     finally:
         file.unlink(missing_ok=True)
+
+
+@asynccontextmanager
+async def received_files(
+    request: Request, folder: Path, *, most_bytes: int, most_files: int
+) -> AsyncIterator[list[tuple[str, Path]]]:
+    """Write the files of a form to a folder, and yield their names and paths. The files are removed afterwards.
+
+    Args:
+        request: a request whose body has not been read.
+        folder: the folder of the files.
+        most_bytes: a larger body is refused.
+        most_files: a form with more files is refused.
+
+    Raises:
+        TooLarge: the body is larger.
+        CoverslipError: the form contains no files, or the disk is full.
+    """
+    if (announced(request.headers) or 0) > most_bytes:
+        raise _too_large(most_bytes)
+    allow_body(request, most_bytes)
+    async with request.form(max_files=most_files, max_fields=most_files) as form:
+        uploads = [value for _, value in form.multi_items() if not isinstance(value, str)]
+        if not uploads:
+            raise CoverslipError("no-files-in-form")
+        files: list[tuple[str, Path]] = []
+        try:
+            for upload in uploads:
+                name = upload.filename or ""
+                stream, file = await run_in_threadpool(_new_file, folder, safe_suffix(name))
+                files.append((one_line(name), file))
+                with stream:
+                    while chunk := await upload.read(_CHUNK):
+                        await run_in_threadpool(_write, stream, chunk, folder)
+            yield files
+        finally:
+            for _, file in files:
+                file.unlink(missing_ok=True)
+
+
+def safe_suffix(name: str) -> str:
+    """Return the extension of a file name from elsewhere, without characters that are special in paths."""
+    return re.sub(r"[^.\w]", "", Path(name).suffix)[:12]
 
 
 def _new_file(folder: Path, suffix: str) -> tuple[RawIOBase, Path]:

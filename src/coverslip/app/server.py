@@ -22,17 +22,17 @@ from coverslip.app.problems import add_problem_handlers, logged_to
 from coverslip.app.requests import API, add_routes
 from coverslip.app.routes import ROUTERS
 from coverslip.app.schemas.descriptions import describe_fields
-from coverslip.app.streams import JOB_KINDS, describe_events, ended_by_signals
+from coverslip.app.streams import describe_events, ended_by_signals
 from coverslip.errors import CoverslipError
 from coverslip.images import decode_in_processes, interrupt_decoding
 from coverslip.messages import ChooseOther
 from coverslip.stopping import ending_signals
 from coverslip.workspace import cleanup
 from coverslip.workspace.datasets import reading_images
-from coverslip.workspace.explanations import Explanations
+from coverslip.workspace.datasets.source_watch import SourceWatch
+from coverslip.workspace.jobs.changes import Changes
 from coverslip.workspace.jobs.queue import Queue
 from coverslip.workspace.jobs.watching import Watching
-from coverslip.workspace.leakage_audit import DistanceMeasurements, LeakageEstimates
 from coverslip.workspace.predictions.classifiers import LoadedClassifiers
 from coverslip.workspace.store.serving import make_token, only_server, record_address, token_hash
 from coverslip.workspace.store.workspace import Workspace
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     import uvicorn
 
 _TRIES = 20
-_SECONDS_BETWEEN_RESUMES = 2.0
 _THREAD_SECONDS = 1.0  # to end background threads, which may also be killed
 _SECONDS_TO_END = 1  # event streams would keep the server alive while a page is open
 _log = logging.getLogger("coverslip")
@@ -76,9 +75,9 @@ def create_app(workspace: Workspace) -> FastAPI:
 def _add_background(app: FastAPI, workspace: Workspace) -> None:
     """Create the services that routes use; `_at_work` starts them."""
     app.state.queue = Queue(workspace)
-    app.state.watching = Watching(workspace, {kind: record.source for kind, record in JOB_KINDS.items()})
-    app.state.classifiers, app.state.estimates = LoadedClassifiers(workspace), LeakageEstimates(workspace)
-    app.state.explanations, app.state.distances = Explanations(workspace), DistanceMeasurements(workspace)
+    app.state.watching, app.state.classifiers = Watching(workspace), LoadedClassifiers(workspace)
+    app.state.sources = SourceWatch(workspace)
+    app.state.changes = Changes(workspace, app.state.sources)
 
 
 @asynccontextmanager
@@ -91,35 +90,21 @@ async def _at_work(app: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(reading_images.begin, workspace)
         await asyncio.to_thread(app.state.queue.start)
         app.state.classifiers.start()
-        resuming = asyncio.create_task(_resume_reading(workspace))
+        app.state.sources.start()
+        streams = (app.state.watching.close, app.state.changes.close)
         try:
-            with ended_by_signals(app.state.watching.close, interrupt_decoding):
+            with ended_by_signals(*streams, interrupt_decoding):
                 yield
         finally:
-            resuming.cancel()
-            app.state.watching.close()
+            for close in streams:
+                close()
             await asyncio.to_thread(_end_background, app, workspace)
-
-
-async def _resume_reading(workspace: Workspace) -> None:
-    """Read datasets whose missing folders are available again, soon after they come back."""
-    while True:
-        await asyncio.sleep(_SECONDS_BETWEEN_RESUMES)
-        # In a thread that does not keep the server from ending: the disk of a folder may not respond.
-        workspace.background.start("missing folders", lambda _: _resume_or_log(workspace))
-
-
-def _resume_or_log(workspace: Workspace) -> None:
-    try:
-        reading_images.resume(workspace)
-    except Exception:  # noqa: BLE001  it is tried again; the error is logged
-        _log.exception("the reading of datasets could not be resumed")
 
 
 def _end_background(app: FastAPI, workspace: Workspace) -> None:
     interrupt_decoding()
-    for name in ("queue", "classifiers", "estimates", "explanations", "distances"):
-        getattr(app.state, name).close()
+    for service in (app.state.queue, app.state.sources, app.state.classifiers, workspace.works):
+        service.close()
     workspace.background.end_all(_THREAD_SECONDS)
 
 
@@ -215,7 +200,9 @@ def _bound(host: str, port: int) -> socket.socket:
     except (OSError, UnicodeError) as error:
         raise CoverslipError("no-such-address", remedies=(ChooseOther("host"),), host=host) from error
     for candidate in (*range(port, min(port + _TRIES, 65536)), 0):
-        listening = socket.socket(family, socket.SOCK_STREAM)
+        # asyncio sends without delay (TCP_NODELAY) only on sockets that name their protocol. With delay, each response
+        # waits 40 ms for the acknowledgment of its headers.
+        listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         if sys.platform != "win32":  # on Windows, two servers could then share a port
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

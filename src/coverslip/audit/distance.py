@@ -13,12 +13,13 @@ from coverslip.engines import embed
 from coverslip.errors import BadDataset
 from coverslip.evaluation import Metric
 from coverslip.evaluation.distances import Distances, PairDistance, SetFacts, coral, median_distance, mmd
+from coverslip.evaluation.transferability import logme
 from coverslip.events import Emit, progress_reporter
 from coverslip.images import ImageFacts, Preprocessing
 from coverslip.inference import load_classifier
 from coverslip.machine import select_device
 from coverslip.messages import text
-from coverslip.models.networks import FeatureNetwork, Network, create_network
+from coverslip.models.networks import Network, create_network
 from coverslip.progress import show
 from coverslip.runs import Recipe, Run, RunContext
 from coverslip.stopping import BY_SIGNAL
@@ -107,6 +108,32 @@ def distance(
     )
 
 
+def logme_of(data: Dataset, run: Run | Path | str, *, device: str = "auto", emit: Emit = show) -> float:
+    """Return LogME of the labels of a dataset, in the features of a run's network.
+
+    Args:
+        data: with labels.
+        run: whose classifier computes the features.
+        device: the device of the network, as of `load_classifier`.
+        emit: receives progress.
+
+    Raises:
+        BadClassifier: the run has no classifier.
+        Stopped: on request.
+        ValueError: there are fewer than two classes.
+    """
+    scan = scan_images(data, emit=emit)
+    labels = [
+        record.label or ""
+        for record, fact in zip(data.records, scan.facts, strict=True)
+        if isinstance(fact, ImageFacts)
+    ]
+    network, preprocessing, tta = _network(run, None, None, [scan])
+    context = RunContext(Path(), select_device(device), emit)
+    features = _feature_set("", data, scan, network, preprocessing, tta, context).features
+    return logme(features, np.unique(labels, return_inverse=True)[1])
+
+
 def _open_all(datasets: Sequence[Dataset | ImageSource], group: str | None, group_pattern: str | None) -> list[Dataset]:
     """Return all datasets, with groups if they have them; at least one must have requested groups."""
     opened, errors = list[Dataset](), list[BadDataset]()
@@ -176,8 +203,7 @@ def _feature_set(
     digests = [fact.pixel_hash for fact in scan.facts if isinstance(fact, ImageFacts)]
     decoded = DecodedPixels(data, scan, preprocessing)
     with embed(
-        FeatureNetwork(network),
-        network.head.in_features,
+        network,
         digests,
         lambda indices: decoded([positions[i] for i in indices]),
         preprocessing=preprocessing.model_dump(mode="json"),

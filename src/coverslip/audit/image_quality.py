@@ -52,7 +52,7 @@ def memory_for_checks(array: npt.NDArray[Any]) -> AbstractContextManager[None]: 
     return _budget.reserve(np.size(array) * _BYTES_A_SAMPLE)
 
 
-QUALITY = register(Kind("image-quality", "sharpness, saturation and cut of every audited image", RECORDS))
+QUALITY = register(Kind("image-quality", RECORDS))
 
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]

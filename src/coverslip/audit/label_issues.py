@@ -18,7 +18,6 @@ from coverslip.errors import BadRun
 from coverslip.evaluation import apply_temperature, fit_temperature
 from coverslip.images import ImageFacts
 from coverslip.models import has_weights, model_info
-from coverslip.models.networks import FeatureNetwork
 from coverslip.runs import (
     CheckedBy,
     CheckedClass,
@@ -227,8 +226,7 @@ def _cross_fitted(
     )
     network, _ = initial_network(images, card.preprocessing, recipe, None)
     with embed(
-        FeatureNetwork(network),
-        network.head.in_features,
+        network,
         [fact.pixel_hash for p in positions if isinstance(fact := scan.facts[p], ImageFacts)],
         lambda indices: decoded([positions[i] for i in indices]),
         preprocessing=card.preprocessing.model_dump(mode="json"),

@@ -111,7 +111,7 @@ def _predicted_by_nearest(gram: Singles, label: Ints, fold: Ints) -> Ints:
     return predicted
 
 
-LEAKAGE_AUDITS = register(Kind("leakage-audits", "the leakage estimates of datasets, and their shortcuts", RECORDS))
+LEAKAGE_AUDITS = register(Kind("leakage-audits", RECORDS))
 
 _VERSION = 4  # increases if equal images would give other results
 

@@ -156,7 +156,7 @@ def _posed(pictures: Floats, pose: Floats) -> Floats:
     return posed.reshape(pictures.shape)
 
 
-NEAR_DUPLICATES = register(Kind("near-duplicates", "near-duplicate images of a dataset", RECORDS))
+NEAR_DUPLICATES = register(Kind("near-duplicates", RECORDS))
 
 _VERSION = 10  # increases if equal images would give other clusters
 _FEWEST = 2  # images

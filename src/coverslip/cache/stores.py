@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from coverslip.files import write_json
-from coverslip.messages import CleanCache, Note, note, text
+from coverslip.messages import CleanCache, Note, has_entry, note, text
 
 Journal = Literal["DELETE", "WAL"]
 _SYNCED: dict[Journal, str] = {"DELETE": "FULL", "WAL": "NORMAL"}
@@ -106,9 +106,14 @@ class Kind:
     """One kind of store."""
 
     name: str  # the name of its folder, and of the command `coverslip cache --kind`
-    title: str  # the content of its stores, shown to users
     layout: Layout
     bound_bytes: int | None = None  # limit of all stores of the kind together; None: only the limit of the whole cache
+
+    @property
+    def title(self) -> str:
+        """The content of its stores, shown to users."""
+        code = f"cache-kind-{self.name}"
+        return text(code if has_entry(code) else "cache-kind-unknown")
 
     @property
     def folder(self) -> Path:
@@ -159,9 +164,9 @@ def _read_kind(folder: Path) -> Kind:
     try:
         bound = record["bound_bytes"]
         layout = Layout(str(record["layout"]["database"]), str(record["layout"]["table"]))
-        return Kind(folder.name, str(record["title"]), layout, None if bound is None else int(bound))
+        return Kind(folder.name, layout, None if bound is None else int(bound))
     except (KeyError, TypeError, ValueError):
-        return Kind(folder.name, text("cache-kind-unknown"), FILES)
+        return Kind(folder.name, FILES)
 
 
 def _read_record(folder: Path) -> dict[str, Any]:  # Any: JSON values

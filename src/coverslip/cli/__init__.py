@@ -29,7 +29,9 @@ from coverslip.cli import (
     models,
     outputs,
     predict,
+    read,
     study,
+    summarise,
     train,
 )
 from coverslip.cli import inspect as inspect_command
@@ -47,8 +49,8 @@ INTERRUPTED = 130
 
 app = typer.Typer(
     name="coverslip",
-    help="Train, test and use classifiers of microscope images on this computer.",
-    epilog="New here? Try `coverslip demo`. Every command explains itself: `coverslip train --help`.",
+    help=text("help-program"),
+    epilog=text("help-first-steps"),
     rich_markup_mode=None,
     # Help uses the width of the terminal, up to a readable line length.
     context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 120},
@@ -66,9 +68,9 @@ def _show_version(is_requested: bool) -> None:
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help=text("help-version"))
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="On an error, show the traceback.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help=text("help-debug"))] = False,
 ) -> None:
     """Both options act before any command runs: `--version` here, `--debug` in `main`."""
 
@@ -83,12 +85,14 @@ for command in (
     compare.compare,
     decide.decide,
     predict.predict,
+    summarise.summarise,
     outputs.report,
 ):
     app.command()(command)
 app.command(name="label-errors")(label_errors_command.label_errors)
 app.command(name="explain")(explain.explain)
 app.command(name="distance")(distance.distance)
+app.command(name="read")(read.read)
 app.command(name="export")(outputs.export)
 app.command(name="models")(models.models)
 app.command(name="cache")(cache.cache)

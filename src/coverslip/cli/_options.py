@@ -27,6 +27,7 @@ from coverslip.messages import (
     ImportWeights,
     MapColumn,
     Remedy,
+    Rescale,
     Resume,
     Set,
     ShowModels,
@@ -70,66 +71,22 @@ def _row(key: "RecipeKey", width: int) -> str:
     return f"  {key.key}={default}  ({allowed})\n{meaning}"
 
 
-Data = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="DATA",
-        help="A folder with one sub-folder per class, or a table (CSV, TSV) with the columns path and label.",
-        show_default=False,
-    ),
-]
-Group = Annotated[
-    str | None,
-    typer.Option(
-        "--group",
-        metavar="COLUMN",
-        help="Column of the table with the group of each image (patient, slide, well). All images of a group stay in "
-        "the same set.",
-        show_default=False,
-    ),
-]
+Data = Annotated[list[str], typer.Argument(metavar="DATA", help=text("help-data"), show_default=False)]
+Group = Annotated[str | None, typer.Option("--group", metavar="COLUMN", help=text("help-group"), show_default=False)]
 GroupPattern = Annotated[
-    str | None,
-    typer.Option(
-        "--group-pattern",
-        metavar="PATTERN",
-        help="For folders: a regular expression that finds the group in an image's path, "
-        r"for example 'slide\d+' or '(patient_[0-9]+)_'.",
-        show_default=False,
-    ),
+    str | None, typer.Option("--group-pattern", metavar="PATTERN", help=text("help-group-pattern"), show_default=False)
 ]
 Columns = Annotated[
-    str | None,
-    typer.Option(
-        "--columns",
-        metavar="NAME=COLUMN,...",
-        help="Names of a table's columns if they differ from the standard names, such as path=File,label=Class. "
-        "Standard names: path, label, group, split, image_id, x, y, width, height. `split=` ignores a column.",
-        show_default=False,
-    ),
+    str | None, typer.Option("--columns", metavar="NAME=COLUMN,...", help=text("help-columns"), show_default=False)
 ]
 CropSize = Annotated[
     int | None,
-    typer.Option(
-        "--crop-size",
-        metavar="PIXELS",
-        min=4,
-        max=10_000,
-        help="For a table of points (x, y): side of the square crop around each point, in pixels.",
-        show_default=False,
-    ),
+    typer.Option("--crop-size", metavar="PIXELS", min=4, max=10_000, help=text("help-crop-size"), show_default=False),
 ]
-Device = Annotated[
-    Literal["auto", "cpu", "cuda", "mps"],
-    typer.Option("--device", help="Where the network runs. auto: a GPU if there is one, otherwise the processor."),
-]
-AllClasses = Annotated[
-    bool,
-    typer.Option(
-        "--all-classes", help="Show every class. By default, only the most important of many classes are shown."
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+RescaleImages = Annotated[bool, typer.Option("--rescale", help=text("help-rescale"))]
+Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option("--device", help=text("help-device"))]
+AllClasses = Annotated[bool, typer.Option("--all-classes", help=text("help-all-classes"))]
+AsJson = Annotated[bool, typer.Option("--json", help=text("help-json"))]
 
 
 def setting(help_text: str) -> Any:  # Any: option type of Typer
@@ -238,6 +195,8 @@ def _as_argument(remedy: Remedy) -> str:
             return f"`coverslip cache --clean{f' --kind {store}' if store else ''}`"
         case ChooseOther(of=of):
             return _OPTIONS[of]
+        case Rescale():
+            return "--rescale"
         case TrustCluster():
             return "--trust-cluster"
 

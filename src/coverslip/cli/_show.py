@@ -15,6 +15,7 @@ from rich.text import Text
 from coverslip.cli._options import as_setting, with_remedies
 from coverslip.datasets import Finding, GroupFacts, Inspection, Spread, one_line
 from coverslip.evaluation import FEWEST_GROUPS, METRICS, Evaluation, confused_pairs, hardest_classes, row_metrics
+from coverslip.images import Series
 from coverslip.messages import GroupBy, escape_controls_in_lines, text
 from coverslip.reports.sections.data_quality import leakage_estimate_text
 from coverslip.reports.tables import Cell, Estimate, column_titles, estimate
@@ -51,6 +52,56 @@ def filled_table(
     for row in rows:
         table.add_row(*map(str, row))
     return table
+
+
+def series_as_json(series: Sequence[Series]) -> "list[Json]":
+    """Return the series of a file for `inspect --json`."""
+    return [
+        {
+            "index": index,
+            "name": each.name,
+            "axes": each.axes,
+            "shape": list(each.shape),
+            "dtype": each.dtype,
+            "channels": list(each.channels),
+            "pixel_size_um": None if each.pixel_size_um is None else list(each.pixel_size_um),
+            "levels": [list(size) for size in each.sizes],
+            "position_um": None if each.position_um is None else list(each.position_um),
+            "acquired": each.acquired,
+        }
+        for index, each in enumerate(series)
+    ]
+
+
+def series_lines(series: Sequence[Series]) -> Iterator[str]:
+    """Yield a line per series, with its counts of planes, channels and levels where there are several."""
+    for index, each in enumerate(series):
+        width, height = each.sizes[0]
+        um = each.pixel_size_um[0] if each.pixel_size_um else 0
+        has_name, name = bool(each.name), each.name
+        details = [
+            text(
+                "command-series",
+                index=index,
+                has_name=has_name,
+                name=name,
+                width=width,
+                height=height,
+                dtype=each.dtype,
+                um=um,
+            )
+        ]
+        details += [text("command-series-times", n=each.size("T"))] if each.size("T") > 1 else []
+        details += [text("command-series-planes", n=each.n_z)] if each.n_z > 1 else []
+        if each.n_channels > 1 or each.channels:
+            names = ", ".join(each.channels)
+            details.append(
+                text("command-series-channels", n=each.n_channels, has_names=bool(each.channels), names=names)
+            )
+        if len(each.sizes) > 1:
+            sizes = ", ".join(f"{width} x {height}" for width, height in each.sizes)
+            details.append(text("command-series-levels", n=len(each.sizes), sizes=sizes))
+        yield "; ".join(details)
 
 
 def latency_table(name: str, latency: "Latency") -> Table:
@@ -305,6 +356,7 @@ def show_inspection(console: Console, inspection: Inspection, *, all_classes: bo
         "report-domains": _counts(inspection.domains) if len(inspection.domains) > 1 else "",
         "command-width": _spread(inspection.width_px, "px"),
         "command-height": _spread(inspection.height_px, "px"),
+        "command-pixel-size": _pixel_sizes(inspection),
         "command-format": _counts(inspection.formats),
         "command-bit-depth": _counts(inspection.bit_depths),
         "command-channels": _counts(inspection.channels),
@@ -479,6 +531,12 @@ def _groups_in_words(groups: GroupFacts | None) -> str:
         n_fewest=int(images.min),
         n_most=int(images.max),
     )
+
+
+def _pixel_sizes(inspection: Inspection) -> str:
+    sizes = _spread(inspection.pixel_side_um, "µm")
+    n_unknown = inspection.n_readable - inspection.n_pixel_sizes
+    return f"{sizes} {text('command-without-pixel-size', n_images=n_unknown)}" if sizes and n_unknown else sizes
 
 
 def _spread(spread: Spread | None, unit: str) -> str:

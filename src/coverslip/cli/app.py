@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from coverslip.messages import text
+
 if TYPE_CHECKING:
     from coverslip.app.server import Server
 
@@ -15,47 +17,16 @@ _PORT = 8765  # as in app.guard, which is too slow to import for --help
 
 
 def app(
-    host: Annotated[
-        str,
-        typer.Option(
-            "--host",
-            metavar="ADDRESS",
-            help="Address to listen on. With 0.0.0.0, other computers can reach the app, and it requires a token.",
-        ),
-    ] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option("--port", metavar="N", min=0, max=65535, help="Port. If it is in use, the next free port.")
-    ] = _PORT,
+    host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help=text("help-app-host"))] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", metavar="N", min=0, max=65535, help=text("help-app-port"))] = _PORT,
     workspace: Annotated[
-        Path | None,
-        typer.Option(
-            "--workspace",
-            metavar="FOLDER",
-            help="Folder for labels, runs and predictions. Default: COVERSLIP_HOME, or the folder coverslip "
-            "in your home folder.",
-            show_default=False,
-        ),
+        Path | None, typer.Option("--workspace", metavar="FOLDER", help=text("help-app-workspace"), show_default=False)
     ] = None,
     root: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--root",
-            metavar="FOLDER",
-            help="Folder from which the app may open images. Repeatable. Default: your home folder.",
-            show_default=False,
-        ),
+        list[Path] | None, typer.Option("--root", metavar="FOLDER", help=text("help-app-root"), show_default=False)
     ] = None,
-    no_browser: Annotated[
-        bool, typer.Option("--no-browser", help="Print the address without opening a browser.")
-    ] = False,
-    new_token: Annotated[
-        bool,
-        typer.Option(
-            "--new-token",
-            help="Create a new token, which replaces earlier ones. The app then requires it on this computer "
-            "too, because other users may log in there.",
-        ),
-    ] = False,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help=text("help-app-no-browser"))] = False,
+    new_token: Annotated[bool, typer.Option("--new-token", help=text("help-app-new-token"))] = False,
 ) -> None:
     """Label, train, evaluate and predict in the browser.
 
@@ -72,10 +43,11 @@ def app(
     """
     import webbrowser
 
-    from coverslip.messages import text
+    from coverslip.machine import limit_memory_arenas
     from coverslip.workspace.store.serving import redirect_file
     from coverslip.workspace.store.workspace import open_workspace
 
+    limit_memory_arenas()
     opened_workspace = open_workspace(workspace, tuple(root or ()))
     from coverslip.app.server import open_server  # takes seconds; the workspace is checked before
 
@@ -113,7 +85,6 @@ def _exit_at_once() -> None:
 
 
 def _greeting(server: "Server", requested_port: int) -> str:
-    from coverslip.messages import text
 
     workspace = server.workspace
     address = f"{server.address}{f'?token={server.new_token}' if server.new_token else ''}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from coverslip.cli._options import AsJson, usage_error
+from coverslip.messages import text
 
 if TYPE_CHECKING:
     from coverslip.cache import Store
@@ -15,30 +16,13 @@ _SECONDS_PER_DAY = 86_400
 
 
 def cache(
-    is_to_clean: Annotated[
-        bool,
-        typer.Option(
-            "--clean", help="Remove everything that no running command uses, and show how much space was freed."
-        ),
-    ] = False,
+    is_to_clean: Annotated[bool, typer.Option("--clean", help=text("help-cache-clean"))] = False,
     kind: Annotated[
-        str | None,
-        typer.Option(
-            "--kind",
-            metavar="KIND",
-            help="With --clean: remove only this kind (see the table).",
-            show_default=False,
-        ),
+        str | None, typer.Option("--kind", metavar="KIND", help=text("help-cache-kind"), show_default=False)
     ] = None,
     older_than: Annotated[
         float | None,
-        typer.Option(
-            "--older-than",
-            metavar="DAYS",
-            min=0,
-            help="With --clean: remove only entries not used for this many days.",
-            show_default=False,
-        ),
+        typer.Option("--older-than", metavar="DAYS", min=0, help=text("help-cache-older-than"), show_default=False),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -59,7 +43,6 @@ def cache(
         raise usage_error("usage-clean-options")
     from coverslip.cache import clean, is_in_use, list_kinds, list_stores
     from coverslip.cli._show import print_json, results_console, show_cache, size_in_words
-    from coverslip.messages import text
 
     if not is_to_clean:
         listing = _described(list_stores())

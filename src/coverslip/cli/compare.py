@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from coverslip.cli._options import AsJson
+from coverslip.messages import text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,27 +16,18 @@ if TYPE_CHECKING:
 
 
 def compare(
-    runs: Annotated[
-        list[Path],
-        typer.Argument(metavar="RUN RUN…", help="Run folders. The first is the reference.", show_default=False),
-    ],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN…", help=text("help-compare-runs"), show_default=False)],
     published: Annotated[
         Path | None,
-        typer.Option(
-            "--published",
-            metavar="FILE",
-            help="Published figures to show beside the runs: a CSV file with the columns name and accuracy, "
-            "macro_f1, …",
-            show_default=False,
-        ),
+        typer.Option("--published", metavar="FILE", help=text("help-compare-published"), show_default=False),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare runs on the same test images.
 
     The difference has a 95% confidence interval (CI), computed over groups if groups are known. Paired differences are
-    more precise than the two results, because both runs see the same images; overlapping intervals of single results
-    say nothing about the difference.
+    more precise than the two results, because both runs predict the same images. Overlapping intervals of single
+    results do not show whether the two runs differ.
 
     Examples:
 
@@ -89,7 +81,6 @@ def _as_json(comparison: "Comparison") -> dict[str, object]:
 
 def _show(console: "Console", comparison: "Comparison") -> None:
     from coverslip.cli._show import filled_table
-    from coverslip.messages import text
 
     for sentence in filter(None, (comparison.conclusion, *(note for pair in comparison.pairs for note in pair.notes))):
         console.print(sentence, soft_wrap=True)
@@ -114,7 +105,6 @@ def _show_published(console: "Console", comparison: "Comparison") -> None:
     from coverslip.cli._show import filled_table
     from coverslip.datasets import one_line
     from coverslip.evaluation import METRICS
-    from coverslip.messages import text
     from coverslip.reports.words import number
 
     console.print(f"\n{text('command-published')}", style="bold")
@@ -133,7 +123,6 @@ def _show_published(console: "Console", comparison: "Comparison") -> None:
 
 def _show_fit(console: "Console", comparison: "Comparison") -> None:
     from coverslip.cli._show import filled_table
-    from coverslip.messages import text
     from coverslip.reports.words import number
 
     values = {
@@ -151,7 +140,6 @@ def _show_fit(console: "Console", comparison: "Comparison") -> None:
 
 def _show_numbers(console: "Console", pair: "Pair", numbers: "NumbersByLabels") -> None:
     from coverslip.cli._show import filled_table
-    from coverslip.messages import text
     from coverslip.reports.tables import estimate
     from coverslip.reports.words import by_labels, number, p_value, with_interval
 

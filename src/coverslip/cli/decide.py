@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from coverslip.cli._options import AsJson, usage_error
+from coverslip.messages import text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,37 +21,22 @@ _ROUNDING = 1e-9
 
 
 def decide(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The run folder of a training.", show_default=False)],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help=text("help-trained-run"), show_default=False)],
     sensitivity: Annotated[
-        float | None,
-        typer.Option(
-            "--sensitivity", help="Target sensitivity of the positive class (two classes).", show_default=False
-        ),
+        float | None, typer.Option("--sensitivity", help=text("help-decide-sensitivity"), show_default=False)
     ] = None,
     specificity: Annotated[
-        float | None,
-        typer.Option("--specificity", help="Target specificity (two classes).", show_default=False),
+        float | None, typer.Option("--specificity", help=text("help-decide-specificity"), show_default=False)
     ] = None,
-    threshold: Annotated[
-        float | None,
-        typer.Option(help="Predict the positive class from this probability on.", show_default=False),
-    ] = None,
-    by_roc: Annotated[
-        bool, typer.Option("--roc", help="Choose each class's threshold on its ROC curve (Youden index).")
-    ] = False,
+    threshold: Annotated[float | None, typer.Option(help=text("help-decide-threshold"), show_default=False)] = None,
+    by_roc: Annotated[bool, typer.Option("--roc", help=text("help-decide-roc"))] = False,
     error_rate: Annotated[
-        float | None,
-        typer.Option(
-            "--error-rate",
-            help="Target error rate: mark as many images uncertain as needed to reach it on the others.",
-            show_default=False,
-        ),
+        float | None, typer.Option("--error-rate", help=text("help-decide-error-rate"), show_default=False)
     ] = None,
     positive: Annotated[
-        str | None,
-        typer.Option("--positive", metavar="CLASS", help="The positive class.", show_default=False),
+        str | None, typer.Option("--positive", metavar="CLASS", help=text("help-decide-positive"), show_default=False)
     ] = None,
-    default: Annotated[bool, typer.Option("--default", help="Predict the most probable class again.")] = False,
+    default: Annotated[bool, typer.Option("--default", help=text("help-decide-default"))] = False,
     as_json: AsJson = False,
 ) -> None:
     """Choose the decision threshold without training again.
@@ -84,7 +70,6 @@ def decide(
     from coverslip.cli._show import notes_console, print_json, results_console, show_numbers
     from coverslip.cli.progress import shown_progress
     from coverslip.experiments.rethreshold import thresholds_of
-    from coverslip.messages import text
     from coverslip.reports.reported import read_run
     from coverslip.reports.sections.results import uncertain_words
     from coverslip.reports.words import overestimates
@@ -118,7 +103,6 @@ def decide(
 
 def _show_choice(console: "Console", run: "Run") -> None:
     """Print the results of the threshold on the images that it was chosen on; those on test images usually differ."""
-    from coverslip.messages import text
     from coverslip.reports.words import decision_images, number
 
     calibration, positive = run.training and run.training.calibration, run.metrics.positive_class
@@ -141,7 +125,6 @@ def _show_choice(console: "Console", run: "Run") -> None:
 def _show(console: "Console", thresholds: "Thresholds | None", *, is_short: bool = False) -> None:
     from coverslip.cli._show import filled_table
     from coverslip.datasets import one_line
-    from coverslip.messages import text
     from coverslip.reports.tables import column_titles
     from coverslip.reports.words import decision_images, number
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from coverslip.messages import ChooseOther, text
+
 MARK = "demo.json"  # marks the folder of a demo, which may be overwritten
 SLIDE = r"slide\d+"
 # A few epochs at the original image size show fine-tuning within a few minutes.
@@ -14,9 +16,7 @@ SETTINGS = ["epochs=5", "image_size=128"]
 
 
 def demo(
-    out: Annotated[
-        Path, typer.Option("--out", metavar="FOLDER", help="Folder for images, run and predictions.")
-    ] = Path("demo"),
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help=text("help-demo-out"))] = Path("demo"),
 ) -> None:
     """Train and predict on synthetic images, offline.
 
@@ -32,7 +32,6 @@ def demo(
     from coverslip import pipeline
     from coverslip.cli._show import notes_console, results_console, show_inspection, show_numbers
     from coverslip.cli.progress import shown_progress
-    from coverslip.messages import text
     from coverslip.runs import Recipe, with_settings
     from coverslip.synthetic_cells import write_new_images, write_sample_images
 
@@ -70,7 +69,6 @@ def _clear(out: Path) -> None:
     """
     from coverslip.errors import CoverslipError
     from coverslip.files import write_error, write_text
-    from coverslip.messages import ChooseOther
 
     if out.exists() and not out.is_dir():
         raise CoverslipError("demo-folder-is-file", file=out, remedies=(ChooseOther("output"),))

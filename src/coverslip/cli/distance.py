@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from coverslip.cli._options import AsJson, Device, Group, GroupPattern, check_groups, usage_error
+from coverslip.messages import text
 
 if TYPE_CHECKING:
     from coverslip.datasets import ImageSource
@@ -15,30 +16,17 @@ if TYPE_CHECKING:
 
 def distance(
     data: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="DATA DATA…",
-            help="Folders or tables of images, your own dataset first. Labels are not needed: any folder of "
-            "images, such as photographs, can serve as a reference.",
-            show_default=False,
-        ),
+        list[str], typer.Argument(metavar="DATA DATA…", help=text("help-distance-data"), show_default=False)
     ],
     run: Annotated[
-        Path | None,
-        typer.Option(
-            "--run",
-            metavar="RUN",
-            help="Use the features of this run's classifier. Default: those of a network trained on "
-            "photographs (ImageNet).",
-            show_default=False,
-        ),
+        Path | None, typer.Option("--run", metavar="RUN", help=text("help-distance-run"), show_default=False)
     ] = None,
     model: Annotated[
-        str | None, typer.Option("--model", metavar="NAME", help="The network, if no run is given.", show_default=False)
+        str | None, typer.Option("--model", metavar="NAME", help=text("help-distance-model"), show_default=False)
     ] = None,
     image_size: Annotated[
         int | None,
-        typer.Option("--image-size", metavar="PX", min=16, help="Image size of that network.", show_default=False),
+        typer.Option("--image-size", metavar="PX", min=16, help=text("help-distance-image-size"), show_default=False),
     ] = None,
     group: Group = None,
     group_pattern: GroupPattern = None,
@@ -98,7 +86,6 @@ def _as_json(distances: "Distances") -> dict[str, object]:
 
 def _show(distances: "Distances") -> None:
     from coverslip.cli._show import filled_table, results_console
-    from coverslip.messages import text
     from coverslip.reports.tables import estimate
     from coverslip.reports.words import number, with_interval
 

@@ -13,36 +13,27 @@ from coverslip.cli._options import (
     Device,
     Group,
     GroupPattern,
+    RescaleImages,
     check_groups,
     columns_of,
     one_or_all,
     usage_error,
 )
+from coverslip.messages import text
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The run folder of a training.", show_default=False)],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help=text("help-trained-run"), show_default=False)],
     data: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="DATA",
-            help="An external test set: labeled images (folder or table). Default: the run's own test set.",
-            show_default=False,
-        ),
+        list[str] | None, typer.Argument(metavar="DATA", help=text("help-evaluate-data"), show_default=False)
     ] = None,
     group: Group = None,
     group_pattern: GroupPattern = None,
     columns: Columns = None,
     crop_size: CropSize = None,
+    rescale: RescaleImages = False,
     name: Annotated[
-        str | None,
-        typer.Option(
-            "--name",
-            metavar="NAME",
-            help="Name of this evaluation, which is saved in RUN/evaluations/NAME. Default: the name of DATA; for "
-            "tables such as images.csv, that of their folder.",
-            show_default=False,
-        ),
+        str | None, typer.Option("--name", metavar="NAME", help=text("help-evaluate-name"), show_default=False)
     ] = None,
     device: Device = "auto",
     all_classes: AllClasses = False,
@@ -50,7 +41,7 @@ def evaluate(
 ) -> None:
     """Evaluate a classifier on labeled images.
 
-    Each metric has a 95% confidence interval for the choice of images.
+    Each metric has a 95% confidence interval (CI), which shows how much it would vary with other test images.
 
     Examples:
 
@@ -59,12 +50,11 @@ def evaluate(
       coverslip evaluate runs/first other_hospital/ --name other_hospital
     """
     check_groups(group, group_pattern)
-    if not data and (group or group_pattern or columns or crop_size or name):
+    if not data and (group or group_pattern or columns or crop_size or rescale or name):
         raise usage_error("usage-external-test-set")
     from coverslip import pipeline
     from coverslip.cli._show import notes_console, print_json, results_console, show_numbers
     from coverslip.cli.progress import shown_progress
-    from coverslip.messages import text
     from coverslip.reports.reported import read_evaluation, read_run
     from coverslip.reports.sections.external import against_own_test
     from coverslip.reports.words import overestimates
@@ -80,7 +70,7 @@ def evaluate(
             crop_size=crop_size or open_run(run).recipe.crop_size,
         )
     with shown_progress(notes_console()) as emit:
-        evaluation = pipeline.evaluate(run, dataset, name=name, device=device, emit=emit)
+        evaluation = pipeline.evaluate(run, dataset, name=name, rescale=rescale, device=device, emit=emit)
     if as_json:
         print_json(metrics_as_json(evaluation.metrics))
     else:

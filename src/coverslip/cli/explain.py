@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from coverslip.cli._options import AsJson, Device, usage_error
+from coverslip.messages import text
 
 if TYPE_CHECKING:
     from coverslip.inference.explain import Explanations
@@ -14,31 +15,17 @@ if TYPE_CHECKING:
 
 def explain(
     paths: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="RUN… PATH…",
-            help="Run folders, classifier/ folders or .coverslip files, one row each in every picture; then "
-            "images, folders of images, patterns like 'new/*.tif', or a table.",
-            show_default=False,
-        ),
+        list[str], typer.Argument(metavar="RUN… PATH…", help=text("help-explain-paths"), show_default=False)
     ],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="New folder for the pictures and their table.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help=text("help-explain-out"))],
     method: Annotated[
         Literal["contributions", "grad-cam", "grad-cam++", "occlusion"] | None,
-        typer.Option("--method", help="Use only this method. Default: the first of these that passes."),
+        typer.Option("--method", help=text("help-explain-method")),
     ] = None,
-    show_failed: Annotated[
-        bool, typer.Option("--show-failed", help="Also draw maps that failed the checks, marked as failed.")
-    ] = False,
-    nearest: Annotated[
-        int, typer.Option("--nearest", min=0, max=12, help="Training images to show beside each image.")
-    ] = 4,
+    show_failed: Annotated[bool, typer.Option("--show-failed", help=text("help-explain-show-failed"))] = False,
+    nearest: Annotated[int, typer.Option("--nearest", min=0, max=12, help=text("help-explain-nearest"))] = 4,
     colors: Annotated[
-        Literal["viridis", "jet"],
-        typer.Option(
-            "--colors",
-            help="Colormap of the heat maps. jet is common in papers, but suggests edges where there are none.",
-        ),
+        Literal["viridis", "jet"], typer.Option("--colors", help=text("help-explain-colors"))
     ] = "viridis",
     device: Device = "auto",
     as_json: AsJson = False,
@@ -48,7 +35,7 @@ def explain(
     Writes one picture (PNG) per image: for each run the image, a heat map of the evidence for the predicted class (and
     for the true class if a table gives labels), and the most similar training images by the features of the network.
 
-    Each method passes two sanity checks first, on images of the run that are not test images: its maps must change if
+    Each method must pass two sanity checks on images of the run that are not test images: its maps must change if
     the weights are randomized, and blurring an image where its map is highest must lower the prediction faster than
     blurring from the center outwards. The first method that passes is used. If none passes, no maps are drawn. A map
     shows which regions affect the prediction, not whether they should.
@@ -116,7 +103,6 @@ def _as_json(explained: "Explanations") -> dict[str, object]:
 def _show(explained: "Explanations") -> None:
     from coverslip.cli._show import results_console, table_of
     from coverslip.datasets import one_line
-    from coverslip.messages import text
     from coverslip.reports.sections.images import check_result
     from coverslip.reports.tables import column_titles
     from coverslip.reports.words import signed

@@ -1,7 +1,8 @@
 """`coverslip inspect` and `coverslip preview`: check a dataset, and show its images after preprocessing."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,7 +17,11 @@ from coverslip.cli._options import (
     check_groups,
     setting,
 )
-from coverslip.messages import escape_controls
+from coverslip.messages import escape_controls, text
+
+if TYPE_CHECKING:
+    from coverslip.images import Series
+    from coverslip.messages import Failure
 
 
 def inspect(
@@ -25,28 +30,18 @@ def inspect(
     group_pattern: GroupPattern = None,
     columns: Columns = None,
     crop_size: CropSize = None,
-    settings: Annotated[
-        list[str] | None,
-        setting(
-            "Read the images as a training with this setting would, such as channels, plane or classes.drop. "
-            "Repeatable."
-        ),
-    ] = None,
+    settings: Annotated[list[str] | None, setting(text("help-inspect-set"))] = None,
     estimate_leakage: Annotated[
-        bool,
-        typer.Option(
-            "--estimate-leakage",
-            help="Also compute features of about 2,000 images, to detect shortcuts and to estimate how much an "
-            "image-level split would overestimate performance.",
-        ),
+        bool, typer.Option("--estimate-leakage", help=text("help-inspect-estimate-leakage"))
     ] = False,
     all_classes: AllClasses = False,
     as_json: AsJson = False,
 ) -> None:
     r"""Check a dataset before training.
 
-    Shows counts by class and group, sizes, formats, unreadable files and duplicates, and what to do about them. Your
-    images are never changed.
+    Shows counts by class and group, sizes, formats, unreadable files and duplicates, and what to do about them. Of
+    single image files, lists series, time points, z-planes, channels, levels and pixel size. Your images are never
+    changed.
 
     Examples:
 
@@ -58,9 +53,16 @@ def inspect(
 
       coverslip inspect cells.csv --group patient --estimate-leakage
 
-      coverslip inspect stacks/ --set plane=max --set 'channels=[0, 2]'
+      coverslip inspect plate.nd2
+
+      coverslip inspect stacks/ --set images.z=max --set 'images.channels=[0, 2]'
     """
     check_groups(group, group_pattern)
+    from coverslip.datasets import is_image
+
+    if all(is_image(Path(each)) for each in data):
+        _describe([Path(each) for each in data], as_json=as_json)
+        return
     from coverslip import pipeline
     from coverslip.cli._show import notes_console, print_json, results_console, show_inspection
     from coverslip.cli.progress import shown_progress
@@ -75,34 +77,65 @@ def inspect(
             dataset, choices if settings else None, estimate_leakage=estimate_leakage, emit=emit
         )
     if as_json:
-        print_json(inspection_as_json(inspection))
+        files = list(dict.fromkeys(record.path for record in dataset.records))
+        sources = [_source_as_json(file, *_series_or_failure(file)) for file in files[:_MOST_SOURCES]]
+        print_json({**inspection_as_json(inspection), "n_files": len(files), "sources": sources})
     else:
         show_inspection(results_console(), inspection, all_classes=all_classes)
 
 
+_MOST_SOURCES = 100  # files of a dataset whose series are listed
+
+
+def _describe(files: "list[Path]", *, as_json: bool) -> None:
+    """Show the series of image files, or why they cannot be read.
+
+    Raises:
+        typer.Exit: a file cannot be read.
+    """
+    from coverslip.cli._show import print_json, results_console, series_lines
+
+    console, described = results_console(), [(file, *_series_or_failure(file)) for file in files]
+    if as_json:
+        print_json({"format_version": 1, "sources": [_source_as_json(*each) for each in described]})
+    else:
+        for file, series, error in described:
+            console.print(escape_controls(str(file)), soft_wrap=True)
+            for line in [f"{error.what}. {error.do}"] if error else series_lines(series):
+                console.print(f"  {escape_controls(line)}", soft_wrap=True)
+    if any(error for _, _, error in described):
+        raise typer.Exit(1)
+
+
+def _series_or_failure(file: Path) -> "tuple[tuple[Series, ...], Failure | None]":
+    from coverslip.errors import UnreadableImage
+    from coverslip.images import describe_image
+
+    try:
+        return describe_image(file), None
+    except UnreadableImage as unreadable:
+        return (), unreadable.failure
+
+
+def _source_as_json(file: Path, series: "Sequence[Series]", error: "Failure | None") -> dict[str, object]:
+    from coverslip.cli._show import series_as_json
+
+    failure = None if error is None else {"code": error.code, "text": error.what, "do": error.do}
+    return {"path": str(file), "series": series_as_json(series), "error": failure}
+
+
 def preview(
     data: Data,
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="PNG file to write.")] = Path("preview.png"),
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help=text("help-preview-out"))] = Path("preview.png"),
     recipe: Annotated[
-        Path | None,
-        typer.Option("--recipe", metavar="FILE", help="A YAML file with choices, as for train.", show_default=False),
+        str | None,
+        typer.Option("--recipe", metavar="FILE|PRESET", help=text("help-preview-recipe"), show_default=False),
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        setting(
-            "Change one setting of the recipe, as for train. Repeatable. augment=NAME selects a set of augmentations, "
-            "resize=canvas the same scale for all images."
-        ),
-    ] = None,
+    settings: Annotated[list[str] | None, setting(text("help-preview-set"))] = None,
     columns: Columns = None,
     crop_size: CropSize = None,
-    n: Annotated[int, typer.Option("--n", min=1, max=100, help="Images to show.")] = 6,
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            "--seed", metavar="NUMBER", help="Seed that selects images and augmentations. Default: the recipe's seed."
-        ),
-    ] = None,
+    n: Annotated[int, typer.Option("--n", min=1, max=100, help=text("help-preview-n"))] = 6,
+    seed: Annotated[int | None, typer.Option("--seed", metavar="NUMBER", help=text("help-preview-seed"))] = None,
 ) -> None:
     """Show training images after preprocessing and augmentation.
 

@@ -6,21 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from coverslip.cli._options import AsJson, Device
+from coverslip.messages import text
 
 if TYPE_CHECKING:
     from coverslip.runs import LabelErrors
 
 
 def label_errors(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.", show_default=False)],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help=text("help-run"), show_default=False)],
     out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            metavar="FILE",
-            help="Also write all of them to this table (CSV), which replaces an earlier one.",
-            show_default=False,
-        ),
+        Path | None, typer.Option("--out", metavar="FILE", help=text("help-label-errors-out"), show_default=False)
     ] = None,
     device: Device = "auto",
     as_json: AsJson = False,
@@ -51,7 +46,6 @@ def label_errors(
 def _show(errors: "LabelErrors", out: Path | None) -> None:
     from coverslip.cli._show import filled_table, results_console
     from coverslip.datasets import one_line
-    from coverslip.messages import text
     from coverslip.reports.sections.data_quality import expected_words, label_issue_columns, listed_errors
     from coverslip.reports.tables import column_titles
     from coverslip.reports.words import number

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from coverslip.cli._options import AsJson, usage_error
+from coverslip.messages import text
 
 if TYPE_CHECKING:
     from coverslip.inference.latency import Latency
@@ -19,73 +20,37 @@ _N_CLASSES, _N_CHANNELS = 1000, 3  # defaults of the records' counts
 
 def models(
     name: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="NAME", help="Describe this network; timm/NAME is any network of timm.", show_default=False
-        ),
+        str | None, typer.Argument(metavar="NAME", help=text("help-models-name"), show_default=False)
     ] = None,
     paper: Annotated[
-        str | None,
-        typer.Option(
-            "--paper",
-            metavar="NAME",
-            help="List only networks of this paper: mobilevit_mn, aimic, mobincep, efficientnetv2_b0 or chromosomes.",
-            show_default=False,
-        ),
+        str | None, typer.Option("--paper", metavar="NAME", help=text("help-models-paper"), show_default=False)
     ] = None,
     max_parameters: Annotated[
         float | None,
         typer.Option(
-            "--max-parameters",
-            metavar="MILLIONS",
-            min=0,
-            help="List only networks with at most this many million parameters. One million take about 4 MB in a file.",
-            show_default=False,
+            "--max-parameters", metavar="MILLIONS", min=0, help=text("help-models-max-parameters"), show_default=False
         ),
     ] = None,
     max_macs: Annotated[
         float | None,
-        typer.Option(
-            "--max-macs",
-            metavar="BILLIONS",
-            min=0,
-            help="List only networks with at most this many billion multiply-accumulates (MACs) per image, "
-            "which determine their speed.",
-            show_default=False,
-        ),
+        typer.Option("--max-macs", metavar="BILLIONS", min=0, help=text("help-models-max-macs"), show_default=False),
     ] = None,
-    available: Annotated[
-        bool, typer.Option("--available", help="List only networks whose pretrained weights are on this computer.")
-    ] = False,
+    available: Annotated[bool, typer.Option("--available", help=text("help-models-available"))] = False,
     classes: Annotated[
-        int, typer.Option("--classes", metavar="N", min=1, help="With NAME: number of classes of the last layer.")
+        int, typer.Option("--classes", metavar="N", min=1, help=text("help-models-classes"))
     ] = _N_CLASSES,
     channels: Annotated[
-        int, typer.Option("--channels", metavar="N", min=1, help="With NAME: number of channels of the images.")
+        int, typer.Option("--channels", metavar="N", min=1, help=text("help-models-channels"))
     ] = _N_CHANNELS,
     option: Annotated[
         list[str] | None,
-        typer.Option(
-            "--option",
-            metavar="KEY=VALUE",
-            help="With NAME: an option of the network, as under model_options in a recipe. Repeatable.",
-            show_default=False,
-        ),
+        typer.Option("--option", metavar="KEY=VALUE", help=text("help-models-option"), show_default=False),
     ] = None,
     image_size: Annotated[
         int | None,
-        typer.Option(
-            "--image-size",
-            metavar="PX",
-            min=16,
-            help="With --bench: image size. Default: that of the network.",
-            show_default=False,
-        ),
+        typer.Option("--image-size", metavar="PX", min=16, help=text("help-models-image-size"), show_default=False),
     ] = None,
-    bench: Annotated[
-        bool,
-        typer.Option("--bench", help="With NAME: measure the prediction time for 1 and 100 images on this computer."),
-    ] = False,
+    bench: Annotated[bool, typer.Option("--bench", help=text("help-models-bench"))] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the networks, or describe one.
@@ -170,7 +135,6 @@ def _describe(name: str, n_classes: int, channels: int, settings: list[str]) -> 
 
 def _model_row(record: "ModelRecord") -> dict[str, Any]:  # Any: JSON values
     """Return the record of a network, with the pretrained weights that a training on this computer would use."""
-    from coverslip.messages import text
     from coverslip.models import starting_weights
 
     source = starting_weights(record)
@@ -208,8 +172,8 @@ weights_app = typer.Typer(rich_markup_mode=None)
 def weights(context: typer.Context, as_json: AsJson = False) -> None:
     """List, import or download pretrained weights.
 
-    Training uses pretrained weights unless the recipe has `init: scratch`: first imported weights, then those of
-    installed packages, then downloaded ones.
+    Training uses pretrained weights unless the recipe has `init: scratch`: imported weights if there are any, else
+    those of installed packages, else downloaded ones.
 
     Examples:
 
@@ -234,32 +198,13 @@ def weights(context: typer.Context, as_json: AsJson = False) -> None:
 
 @weights_app.command(name="import")
 def import_file(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FILE",
-            help="Weights as .safetensors, a PyTorch file (.pth, .pt, .bin) of plain tensors, or Keras's .h5 of "
-            "NASNet-Mobile or EfficientNetV2-B0.",
-            show_default=False,
-        ),
-    ],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help=text("help-weights-import-file"), show_default=False)],
     model: Annotated[
-        str,
-        typer.Option(
-            "--model",
-            metavar="NAME",
-            help="The network: a name from `coverslip models`, or timm/NAME for any network of timm.",
-            show_default=False,
-        ),
+        str, typer.Option("--model", metavar="NAME", help=text("help-weights-import-model"), show_default=False)
     ],
     license: Annotated[
         str | None,
-        typer.Option(
-            "--license",
-            metavar="TEXT",
-            help="License of the weights, as stated by their authors. It is shown wherever the weights are used.",
-            show_default=False,
-        ),
+        typer.Option("--license", metavar="TEXT", help=text("help-weights-import-license"), show_default=False),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -275,7 +220,6 @@ def import_file(
       coverslip weights import blood.safetensors --model timm/vit_base_patch14_dinov2
     """
     from coverslip.cli._show import print_json, results_console, show_record
-    from coverslip.messages import text
     from coverslip.models.importing import import_weights
 
     source = _source_row(import_weights(file, model, license=license))
@@ -288,10 +232,7 @@ def import_file(
 
 @weights_app.command()
 def fetch(
-    model: Annotated[
-        str,
-        typer.Argument(metavar="NAME", help="A name from `coverslip models`, or timm/NAME.", show_default=False),
-    ],
+    model: Annotated[str, typer.Argument(metavar="NAME", help=text("help-weights-fetch-model"), show_default=False)],
     as_json: AsJson = False,
 ) -> None:
     """Download ImageNet weights, to train offline later.
@@ -314,9 +255,7 @@ def fetch(
 
 @weights_app.command()
 def remove(
-    model: Annotated[
-        str, typer.Argument(metavar="NAME", help="The network whose imported weights are removed.", show_default=False)
-    ],
+    model: Annotated[str, typer.Argument(metavar="NAME", help=text("help-weights-remove-model"), show_default=False)],
 ) -> None:
     """Remove imported weights of a network. Classifiers trained from them are not changed.
 
@@ -325,7 +264,6 @@ def remove(
       coverslip weights remove dinobloom_small
     """
     from coverslip.cli._show import results_console
-    from coverslip.messages import text
     from coverslip.models.weights import remove_imported
 
     remove_imported(model)

@@ -1,15 +1,16 @@
 """`coverslip report` and `coverslip export`: rewrite the report of a run, and write its classifier as one file."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from coverslip.cli._options import AsJson, usage_error
-from coverslip.messages import escape_controls
+from coverslip.messages import escape_controls, text
 
 
-def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.", show_default=False)]) -> None:
+def report(run: Annotated[Path, typer.Argument(metavar="RUN", help=text("help-run"), show_default=False)]) -> None:
     """Write the report of a run again.
 
     The report is RUN/report.html, one file that opens in any browser. Its figures are in RUN/figures/ as SVG and PNG,
@@ -32,52 +33,39 @@ def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder
 
 
 def export(
-    run: Annotated[
-        Path,
-        typer.Argument(metavar="RUN", help="A run folder, or the classifier/ folder of one.", show_default=False),
-    ],
-    to: Annotated[
-        str,
-        typer.Option(
-            "--to",
-            metavar="zip",
-            help="zip: one .coverslip file, which `predict` takes in place of RUN.",
-            show_default=False,
-        ),
-    ],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help=text("help-export-run"), show_default=False)],
+    to: Annotated[str, typer.Option("--to", metavar="FORMAT", help=text("help-export-to"), show_default=False)],
     out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            metavar="FILE",
-            help="File to write. Default: the name of the run, ending in .coverslip.",
-            show_default=False,
-        ),
+        Path | None, typer.Option("--out", metavar="PATH", help=text("help-export-out"), show_default=False)
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Export a classifier as one file.
+    """Export a classifier as one file, or for other programs.
 
-    The file contains no images and no file names, and nothing in it can run code.
+    The file contains no images and no file names, and nothing in it can run code. An export for other programs is
+    compared with the classifier on validation images of the run. If both do not agree, nothing is written.
 
     Examples:
 
       coverslip export runs/first --to zip --out blood_cells.coverslip
 
       coverslip predict blood_cells.coverslip new_images/ --out predictions.csv
+
+      coverslip export runs/first --to onnx --out blood_cells_onnx
     """
-    if to != "zip":
+    from coverslip import pipeline
+
+    if to not in pipeline.EXPORT_NAMES:
         from coverslip.datasets import one_line
 
-        raise usage_error("usage-export-format", format=one_line(to, 40))
-    from coverslip import pipeline
+        raise usage_error("usage-export-format", format=one_line(to, 40), formats=", ".join(pipeline.EXPORT_NAMES))
     from coverslip.cli._show import print_json, results_console, size_in_words
-    from coverslip.messages import text
 
-    file = pipeline.export(run, out=out)
-    size = file.stat().st_size
+    file = pipeline.export(run, to=to, out=out)
+    size = sum(each.stat().st_size for each in (file, *file.rglob("*")) if each.is_file())
     if as_json:
-        print_json({"file": str(file), "size_bytes": size})
+        verification = {} if to == "zip" else json.loads((file / "verification.json").read_text("utf-8"))
+        print_json({"file": str(file), "size_bytes": size, **({"verification": verification} if verification else {})})
         return
     line = text("command-result-classifier", file=file, size=size_in_words(size))
     results_console().print(line, soft_wrap=True)

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from coverslip.cli._options import AsJson, Columns, CropSize, Device, columns_of, usage_error
+from coverslip.cli._options import AsJson, Columns, CropSize, Device, RescaleImages, columns_of, usage_error
 from coverslip.errors import CoverslipError
+from coverslip.messages import text
 
 if TYPE_CHECKING:
     from coverslip.evaluation import Metric
@@ -16,61 +17,37 @@ _MOST_CLASSES = 12
 
 
 def predict(
-    run: Annotated[
-        Path,
-        typer.Argument(
-            metavar="RUN", help="A run folder, the classifier/ folder of one, or a .coverslip file.", show_default=False
-        ),
-    ],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help=text("help-predict-run"), show_default=False)],
     images: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="PATH",
-            help="Images, folders of images, patterns like 'new/*.tif', or a table.",
-            show_default=False,
-        ),
-    ],
+        list[str] | None, typer.Argument(metavar="PATH", help=text("help-predict-images"), show_default=False)
+    ] = None,
     out: Annotated[
-        Path,
-        typer.Option(
-            "--out",
-            metavar="FILE",
-            help="Table to write. Replaces earlier predictions of that name, but no other file.",
-        ),
-    ] = Path("predictions.csv"),
+        Path | None, typer.Option("--out", metavar="FILE", help=text("help-predict-out"), show_default=False)
+    ] = None,
+    format_: Annotated[
+        Literal["csv", "jsonl", "parquet"], typer.Option("--format", help=text("help-predict-format"))
+    ] = "csv",
+    top_k: Annotated[
+        int | None, typer.Option("--top-k", metavar="K", min=1, help=text("help-predict-top-k"), show_default=False)
+    ] = None,
+    keep: Annotated[
+        list[str] | None, typer.Option("--keep", metavar="COLUMN", help=text("help-predict-keep"), show_default=False)
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help=text("help-predict-resume"))] = False,
+    watch: Annotated[
+        Path | None, typer.Option("--watch", metavar="FOLDER", help=text("help-predict-watch"), show_default=False)
+    ] = None,
     columns: Columns = None,
     crop_size: CropSize = None,
-    batch_size: Annotated[
-        int, typer.Option("--batch-size", min=1, help="Images per batch. Affects speed and memory, not the results.")
-    ] = 64,
+    rescale: RescaleImages = False,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help=text("help-predict-batch-size"))] = 64,
     device: Device = "auto",
     prevalence: Annotated[
         list[str] | None,
-        typer.Option(
-            "--prevalence",
-            metavar="CLASS=SHARE",
-            help="Expected proportion of a class among these images, such as infected=0.05. Repeatable. "
-            "The remaining classes share the rest in the proportions of the training images.",
-            show_default=False,
-        ),
+        typer.Option("--prevalence", metavar="CLASS=SHARE", help=text("help-predict-prevalence"), show_default=False),
     ] = None,
-    on: Annotated[
-        str,
-        typer.Option(
-            "--on",
-            metavar="local|ray|ADDRESS",
-            help="Where to predict: on this computer; on the Ray cluster that RAY_ADDRESS names, or a new one of this "
-            "computer alone; or on the one at ray://HOST:PORT or HOST:PORT. Its computers read the images themselves.",
-        ),
-    ] = "local",
-    trust_cluster: Annotated[
-        bool,
-        typer.Option(
-            "--trust-cluster",
-            help="Join a Ray cluster that asks for no token. Whoever controls one of its computers can run any code "
-            "here, with your rights.",
-        ),
-    ] = False,
+    on: Annotated[str, typer.Option("--on", metavar="local|ray|ADDRESS", help=text("help-predict-on"))] = "local",
+    trust_cluster: Annotated[bool, typer.Option("--trust-cluster", help=text("help-trust-cluster"))] = False,
     as_json: AsJson = False,
 ) -> None:
     """Predict the class of new images.
@@ -94,35 +71,73 @@ def predict(
 
       coverslip predict runs/first 'monday/*.tif' 'tuesday/*.tif'
 
+      coverslip predict runs/first other_objective/ --rescale
+
+      coverslip predict runs/first plate.csv --keep well --top-k 3 --format jsonl
+
+      coverslip predict runs/first new_images/ --out predictions.csv --resume
+
+      coverslip predict runs/first --watch /microscope/today --out today.csv
+
       coverslip predict runs/first /shared/plates/ --on ray://head:10001
     """
-    from coverslip import pipeline
     from coverslip.cli._show import notes_console, print_json, results_console, show_decisions
     from coverslip.cli.progress import shown_progress
-    from coverslip.messages import text
+    from coverslip.datasets import open_dataset
+    from coverslip.inference.predicting import predict as predict_images  # `pipeline` would import much more
+    from coverslip.inference.watching import watch as watch_folder
     from coverslip.runs import find_classifier, open_classifier
 
+    out = out or Path(f"predictions.{format_}")
+    shares = _shares(prevalence or ())
     with shown_progress(notes_console()) as emit:
-        sources: object = list(images)
-        if columns or crop_size:
-            plan = open_classifier(find_classifier(run)).card.preprocessing.plan
-            plan = plan.model_copy(update={"crop_size": crop_size or plan.crop_size})
-            sources = pipeline.open_dataset(sources, columns=columns_of(columns), plan=plan, labeled=False)
-        summary = pipeline.predict(
-            run,
-            sources,
-            out=out,
-            batch_size=batch_size,
-            device=device,
-            prevalence=_shares(prevalence or ()),
-            on=on,
-            trust_cluster=trust_cluster,
-            emit=emit,
-        )
+        if watch is not None:
+            if images or columns or crop_size or keep or resume or on != "local":
+                raise usage_error("usage-watch", hint="--watch")
+            summary = watch_folder(
+                run,
+                watch,
+                out=out,
+                format=format_,
+                top_k=top_k,
+                batch_size=batch_size,
+                device=device,
+                prevalence=shares,
+                rescale=rescale,
+                emit=emit,
+            )
+        else:
+            if not images:
+                raise usage_error("usage-no-images", hint="PATH")
+            sources: object = list(images)
+            if columns or crop_size:
+                plan = open_classifier(find_classifier(run)).card.preprocessing.plan
+                plan = plan.model_copy(update={"crop_size": crop_size or plan.crop_size})
+                sources = open_dataset(sources, columns=columns_of(columns), plan=plan, labeled=False)
+            summary = predict_images(
+                run,
+                sources,
+                out=out,
+                batch_size=batch_size,
+                device=device,
+                prevalence=shares,
+                rescale=rescale,
+                format=format_,
+                top_k=top_k,
+                keep=keep or (),
+                resume=resume,
+                on=on,
+                trust_cluster=trust_cluster,
+                emit=emit,
+            )
     if as_json:
-        shares = _as_json(summary.shares)
         print_json(
-            {"file": str(summary.file), "decisions": summary.decisions, "shares": shares, "assumed": summary.assumed}
+            {
+                "file": str(summary.file),
+                "decisions": summary.decisions,
+                "shares": _as_json(summary.shares),
+                "assumed": summary.assumed,
+            }
         )
     else:
         show_decisions(results_console(), notes_console(), summary.decisions)
@@ -173,7 +188,6 @@ def _show_shares(shares: "dict[str, Metric]", assumed: dict[str, float]) -> None
     """Print the estimated class proportions, or why they cannot be estimated."""
     from coverslip.cli._show import results_console, table_of
     from coverslip.datasets import one_line
-    from coverslip.messages import text
     from coverslip.reports.tables import column_titles
     from coverslip.reports.words import range_words
 

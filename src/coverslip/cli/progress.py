@@ -157,7 +157,11 @@ class _Lines:
                 self._between(f"{line}{time_left and ', '}{time_left}")
             case Progressed() if event.done < event.total:
                 done = text(
-                    "progress-done-of", stage=event.title, n_done=event.done, n_total=event.total, unit=event.unit
+                    "progress-done-of",
+                    stage=event.title,
+                    n_done=event.done,
+                    n_total=event.total,
+                    unit=event.unit_name,
                 )
                 self._between(f"{done}  {_pace(event)}".rstrip())
             case _:
@@ -192,7 +196,7 @@ def lines_of(event: Event, progress: Progress, now: float) -> list[str]:
             line = with_remedies(note, event.remedies)
             return [f"{line} {text('progress-after-ctrl-c')}" if is_ctrl_c else line]
         case Progressed() if event.done >= event.total:
-            return [text("progress-done", stage=event.title, n_total=event.total, unit=event.unit)]
+            return [text("progress-done", stage=event.title, n_total=event.total, unit=event.unit_name)]
         case RunStarted():
             second_step = "pretraining" if event.is_pretraining else "training"
             return [
@@ -258,7 +262,8 @@ def _pace(event: Progressed | Work) -> str:
     texts = []
     if event.per_second is not None:
         n = f"{event.per_second:,.0f}"
-        texts.append(text("progress-per-second", n=n, unit=event.unit))
+        unit = event.unit if isinstance(event, Work) else event.unit_name
+        texts.append(text("progress-per-second", n=n, unit=unit))
     if event.seconds_left is not None:
         texts.append(text("progress-time-left", time=duration(event.seconds_left)))
     return "  ".join(texts)

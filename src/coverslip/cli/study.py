@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from coverslip.cli._options import AsJson, usage_error
+from coverslip.messages import duration, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,91 +17,36 @@ if TYPE_CHECKING:
 
 study_app = typer.Typer(
     rich_markup_mode=None,
-    help="Compare networks and initializations on the same splits.\n\n"
-    "Example:\n\n\b\n  coverslip study run plan.yaml --out studies/first",
+    help=f"{text('help-study')}\n\nExample:\n\n\b\n  coverslip study run plan.yaml --out studies/first",
 )
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the study.", show_default=False)]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help=text("help-study-folder"), show_default=False)]
 Budget = Annotated[
-    str | None,
-    typer.Option(
-        "--budget",
-        metavar="TIME",
-        help="Time limit: 10m, 2h. Trainings that would not end in time are left for `study resume`.",
-        show_default=False,
-    ),
+    str | None, typer.Option("--budget", metavar="TIME", help=text("help-study-budget"), show_default=False)
 ]
 
 
-On = Annotated[
-    str,
-    typer.Option(
-        "--on",
-        metavar="local|ray|ADDRESS",
-        help="Where to train: on this computer; on the Ray cluster that RAY_ADDRESS names, or a new one of this "
-        "computer alone; or on the one at ray://HOST:PORT or HOST:PORT.",
-    ),
-]
-TrustsCluster = Annotated[
-    bool,
-    typer.Option(
-        "--trust-cluster",
-        help="Join a Ray cluster that asks for no token. Whoever controls one of its computers can run any code here, "
-        "with your rights.",
-    ),
-]
+On = Annotated[str, typer.Option("--on", metavar="local|ray|ADDRESS", help=text("help-study-on"))]
+TrustsCluster = Annotated[bool, typer.Option("--trust-cluster", help=text("help-trust-cluster"))]
 Groups = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--group",
-        metavar="COLUMN",
-        help="With a preset: column of the groups (patient, slide, well). Give it once for all datasets, or "
-        "once for each.",
-        show_default=False,
-    ),
+    list[str] | None, typer.Option("--group", metavar="COLUMN", help=text("help-study-group"), show_default=False)
 ]
 GroupPatterns = Annotated[
     list[str] | None,
-    typer.Option(
-        "--group-pattern",
-        metavar="PATTERN",
-        help="For folders: a regular expression that finds the group in an image's path.",
-        show_default=False,
-    ),
+    typer.Option("--group-pattern", metavar="PATTERN", help=text("help-study-group-pattern"), show_default=False),
 ]
-Small = Annotated[
-    bool,
-    typer.Option(
-        "--small",
-        help="With a preset: a quick demonstration, with networks whose weights are installed, small images "
-        "and two epochs.",
-    ),
-]
-AsPublished = Annotated[
-    bool,
-    typer.Option(
-        "--as-published",
-        help="With a preset: also use the publication's protocol, and show how much it overestimates performance.",
-    ),
-]
+Small = Annotated[bool, typer.Option("--small", help=text("help-study-small"))]
+AsPublished = Annotated[bool, typer.Option("--as-published", help=text("help-study-as-published"))]
 
 
 @study_app.command()
 def run(
-    plan: Annotated[
-        str,
-        typer.Argument(
-            metavar="PLAN|PRESET",
-            help="YAML file with datasets and models, or a preset (see `coverslip study preset`).",
-            show_default=False,
-        ),
-    ],
+    plan: Annotated[str, typer.Argument(metavar="PLAN|PRESET", help=text("help-study-run-plan"), show_default=False)],
     data: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="DATA", help="With a preset: folders or tables, a dataset each.", show_default=False),
+        list[str] | None, typer.Argument(metavar="DATA", help=text("help-study-run-data"), show_default=False)
     ] = None,
     *,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="New folder for the study.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help=text("help-study-run-out"), show_default=False)],
     group: Groups = None,
     group_pattern: GroupPatterns = None,
     small: Small = False,
@@ -108,17 +54,14 @@ def run(
     on: On = "local",
     trust_cluster: TrustsCluster = False,
     budget: Budget = None,
-    dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", help="List the trainings with the expected time of each, without training."),
-    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help=text("help-study-run-dry-run"))] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run all trainings of a plan and compare them.
 
-    A plan lists datasets and models. regimes, folds, repeats, seeds, train_per_class, recipe, primary_metric, baseline,
-    equivalence and threads have defaults. All trainings use the same splits. A preset is the study of a publication
-    with your images.
+    A plan lists datasets and models. Its other keys have defaults: regimes, folds, repeats, seeds, train_per_class,
+    recipe, primary_metric, baseline, equivalence and threads. All trainings use the same splits. A preset is the study
+    of a publication with your images.
 
     Examples:
 
@@ -153,16 +96,14 @@ def run(
 @study_app.command()
 def preset(
     name: Annotated[
-        str | None,
-        typer.Argument(metavar="NAME", help="Name of the preset. Default: list the presets.", show_default=False),
+        str | None, typer.Argument(metavar="NAME", help=text("help-study-preset-name"), show_default=False)
     ] = None,
     data: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="DATA", help="Folders or tables, a dataset each.", show_default=False),
+        list[str] | None, typer.Argument(metavar="DATA", help=text("help-study-preset-data"), show_default=False)
     ] = None,
     *,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="File for the plan.", show_default=False)
+        Path | None, typer.Option("--out", metavar="FILE", help=text("help-study-preset-out"), show_default=False)
     ] = None,
     group: Groups = None,
     group_pattern: GroupPatterns = None,
@@ -179,7 +120,6 @@ def preset(
     """
     from coverslip import studies
     from coverslip.cli._show import results_console, table_of
-    from coverslip.messages import text
     from coverslip.reports.tables import column_titles
 
     console = results_console()
@@ -252,27 +192,9 @@ def resume(
 @study_app.command(name="compare")
 def compare_results(
     folder: Folder,
-    bench: Annotated[
-        bool,
-        typer.Option(
-            "--bench", help="Measure the prediction time of each network for 1 and 100 images on this computer."
-        ),
-    ] = False,
-    distances: Annotated[
-        bool,
-        typer.Option(
-            "--distances",
-            help="Measure the distance of each dataset to its pretraining dataset, by the features of each network.",
-        ),
-    ] = False,
-    explain: Annotated[
-        bool,
-        typer.Option(
-            "--explain",
-            help="Draw heat maps of three test images for each network and initialization. Their checks take "
-            "a minute or more per training.",
-        ),
-    ] = False,
+    bench: Annotated[bool, typer.Option("--bench", help=text("help-study-compare-bench"))] = False,
+    distances: Annotated[bool, typer.Option("--distances", help=text("help-study-compare-distances"))] = False,
+    explain: Annotated[bool, typer.Option("--explain", help=text("help-study-compare-explain"))] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show the results so far, and write tables and report again.
@@ -301,7 +223,6 @@ def _exit_if_failed(comparison: "StudyComparison") -> None:
 
 def _show_cells(cells: "list[Cell]", seconds: "Mapping[str, float | None]", *, as_json: bool) -> None:
     from coverslip.cli._show import print_json, results_console, table_of
-    from coverslip.messages import duration, text
     from coverslip.reports.tables import column_titles
     from coverslip.studies import state_of
 
@@ -328,7 +249,6 @@ def _show_cells(cells: "list[Cell]", seconds: "Mapping[str, float | None]", *, a
 
 def _show(comparison: "StudyComparison", folder: Path, *, as_json: bool) -> None:
     from coverslip.cli._show import filled_table, print_json, results_console
-    from coverslip.messages import text
     from coverslip.studies import study_sections
 
     if as_json:

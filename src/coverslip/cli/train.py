@@ -24,6 +24,7 @@ from coverslip.cli._options import (
     setting,
     usage_error,
 )
+from coverslip.messages import text
 
 if TYPE_CHECKING:
     from coverslip.datasets import Dataset
@@ -40,94 +41,42 @@ def _show_keys(is_requested: bool) -> None:
 
 def train(
     data: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="DATA",
-            help="A folder with one sub-folder per class, or a table (CSV, TSV) with the columns path and label.",
-            show_default=False,
-        ),
+        list[str] | None, typer.Argument(metavar="DATA", help=text("help-data"), show_default=False)
     ] = None,
     recipe: Annotated[
-        Path | None,
-        typer.Option(
-            "--recipe",
-            metavar="FILE",
-            help="A YAML file with settings: recipe.yaml of an earlier run, or your own. Default: built-in settings.",
-            show_default=False,
-        ),
+        str | None, typer.Option("--recipe", metavar="FILE|PRESET", help=text("help-train-recipe"), show_default=False)
     ] = None,
     model: Annotated[
         str | None,
         typer.Option(
-            "--model",
-            metavar="NAME",
-            help="Network to use; `coverslip models` lists them.",
-            show_default=False,
-            autocompletion=network_names,
+            "--model", metavar="NAME", help=text("help-train-model"), show_default=False, autocompletion=network_names
         ),
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        setting(
-            "Change one setting of the recipe. Repeatable. stage=instant skips fine-tuning; epochs=30 trains longer; "
-            "split.folds=5 uses cross-validation. --keys lists all settings."
-        ),
-    ] = None,
+    settings: Annotated[list[str] | None, setting(text("help-train-set"))] = None,
     budget: Annotated[
-        str | None,
-        typer.Option(
-            "--budget",
-            metavar="TIME",
-            help="Time limit: 90s, 10m, 1h30m, or quick (2 minutes), balanced (10 minutes), best (1 hour). "
-            "Image size and number of steps of fine-tuning are adapted to it.",
-            show_default=False,
-        ),
+        str | None, typer.Option("--budget", metavar="TIME", help=text("help-train-budget"), show_default=False)
     ] = None,
     group: Group = None,
     group_pattern: GroupPattern = None,
     column_pattern: Annotated[str | None, typer.Option("--column-pattern", hidden=True)] = None,
     columns: Columns = None,
     crop_size: CropSize = None,
-    allow_leakage: Annotated[
-        bool,
-        typer.Option(
-            "--allow-leakage",
-            help="Train even if your predefined split has the same images or patients in two sets. "
-            "Performance is then overestimated, and the report says so.",
-        ),
-    ] = False,
+    allow_leakage: Annotated[bool, typer.Option("--allow-leakage", help=text("help-train-allow-leakage"))] = False,
     out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            metavar="RUN",
-            help="New folder for the results. Default: runs/DATA-1, then runs/DATA-2 and so on.",
-            show_default=False,
-        ),
+        Path | None, typer.Option("--out", metavar="RUN", help=text("help-train-out"), show_default=False)
     ] = None,
     resume: Annotated[
-        Path | None,
-        typer.Option(
-            "--resume",
-            metavar="RUN",
-            help="Resume a run that was stopped or killed, with its own images and recipe. With --budget, the time "
-            "starts now.",
-            show_default=False,
-        ),
+        Path | None, typer.Option("--resume", metavar="RUN", help=text("help-train-resume"), show_default=False)
     ] = None,
     finish: Annotated[
-        Path | None,
-        typer.Option(
-            "--finish",
-            metavar="RUN",
-            help="End the fine-tuning of a run now and keep its best epoch; then calibrate, test and write the "
-            "report. The run may be running in another process, or stopped. It cannot be resumed afterwards.",
-            show_default=False,
-        ),
+        Path | None, typer.Option("--finish", metavar="RUN", help=text("help-train-finish"), show_default=False)
+    ] = None,
+    listeners: Annotated[
+        list[str] | None,
+        typer.Option("--listener", metavar="NAME", help=text("help-train-listener"), show_default=False),
     ] = None,
     keys: Annotated[
-        bool,
-        typer.Option("--keys", callback=_show_keys, is_eager=True, help="List the settings for --set."),
+        bool, typer.Option("--keys", callback=_show_keys, is_eager=True, help=text("help-train-keys"))
     ] = False,
     all_classes: AllClasses = False,
     as_json: AsJson = False,
@@ -144,6 +93,8 @@ def train(
 
       coverslip train cells/ --budget 10m
 
+      coverslip train cells/ --recipe mobincep
+
       coverslip train cells.csv --group patient --set stage=instant
 
       coverslip train points.csv --columns path=File,label=Type --crop-size 80
@@ -153,6 +104,8 @@ def train(
       coverslip train cells/ --set 'classes.merge={sick: [early, late]}' --set 'classes.drop=[debris]'
 
       coverslip train new_stain/ --set init.run=runs/first
+
+      coverslip train cells/ --listener tensorboard
 
       coverslip train --resume runs/first
 
@@ -172,7 +125,7 @@ def train(
     from coverslip.cli.progress import shown_progress
     from coverslip.errors import LeakageFound
     from coverslip.experiments.run_state import request_finish, withdraw_finish
-    from coverslip.messages import text
+    from coverslip.listeners import open_listener, to_all
     from coverslip.reports.reported import read_run
     from coverslip.reports.sections.training import doubling
     from coverslip.reports.words import overestimates
@@ -184,8 +137,9 @@ def train(
             return
     elif resume is not None:
         withdraw_finish(resume)
-    with shown_progress(notes_console()) as emit:
+    with shown_progress(notes_console()) as shown:
         if folder := resume or finish:
+            emit = to_all(shown, *(open_listener(name, folder) for name in listeners or ()))
             run = pipeline.resume(folder, budget=budget, emit=emit)
         else:
             dataset, choices = images_and_recipe(
@@ -201,6 +155,7 @@ def train(
             if column_pattern is not None:  # the table is from the app
                 dataset = replace(dataset, opening=replace(dataset.opening, column_pattern=column_pattern))
             out = out or _next_free(Path("runs"), Path((data or [""])[0]).absolute().stem)
+            emit = to_all(shown, *(open_listener(name, out) for name in listeners or ()))
             with remove_new_folder_on(LeakageFound, Run(out)):  # for the same command with --allow-leakage
                 run = pipeline.train(
                     dataset, choices, out=out, emit=emit, allow_leakage=allow_leakage, budget=budget, began=began
@@ -222,7 +177,7 @@ def train(
 def images_and_recipe(
     data: list[str],
     *,
-    recipe: Path | None = None,
+    recipe: str | None = None,
     model: str | None = None,
     settings: list[str] | None = None,
     group: str | None = None,
@@ -233,9 +188,9 @@ def images_and_recipe(
     """Return the dataset and the recipe that the options describe."""
     refuse_bare_settings(data)
     from coverslip import pipeline
-    from coverslip.runs import Recipe, load_recipe, with_settings
+    from coverslip.runs import Recipe, with_settings
 
-    choices = load_recipe(recipe) if recipe is not None else Recipe()
+    choices = _recipe_of(recipe) if recipe is not None else Recipe()
     choices = with_settings(choices, [*([f"model={model}"] if model else []), *(settings or [])])
     if crop_size is not None:
         choices = with_settings(choices, [f"crop_size={crop_size}"])
@@ -247,6 +202,16 @@ def images_and_recipe(
         crop_size=choices.crop_size,
     )
     return dataset, choices
+
+
+def _recipe_of(name: str) -> "Recipe":
+    """Return the recipe in a file, or the recipe of a publication."""
+    from coverslip.runs import load_recipe
+    from coverslip.studies import preset_recipe
+
+    file = Path(name)
+    is_file = file.exists() or file.suffix or file.name != name
+    return load_recipe(file) if is_file else preset_recipe(name)
 
 
 def _next_free(parent: Path, name: str) -> Path:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -16,21 +17,31 @@ from coverslip.datasets.index import Dataset, ImageRecord
 from coverslip.datasets.quality import Scan, Unreadable, by_field
 from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, Noted, Progressed, ignore
-from coverslip.images import Fields, Preprocessing, effective_channels, pixel_hash, preprocess
+from coverslip.images import (
+    Fields,
+    PixelSize,
+    Preprocessing,
+    Rescaling,
+    box_center,
+    effective_channels,
+    pixel_hash,
+    preprocess,
+    rescaled,
+)
 from coverslip.machine import n_cores
 from coverslip.messages import CleanCache
 from coverslip.stopping import BY_SIGNAL, Stop
 
 Pixels = npt.NDArray[np.unsignedinteger]  # (n, S, S, C)
 
-PREPROCESSED = register(Kind("pixels", "preprocessed pixels of training images", ARRAYS))
+PREPROCESSED = register(Kind("pixels", ARRAYS))
 _N_AT_ONCE = 64
 _AHEAD_PER_THREAD = 4
 
 
 @dataclass(frozen=True, slots=True)
 class PreprocessedImage:
-    """One preprocessed image, and properties of the original image."""
+    """One preprocessed image, and properties of the image before preprocessing."""
 
     pixels: Pixels  # (S, S, C)
     width_px: int
@@ -38,7 +49,9 @@ class PreprocessedImage:
     n_channels: int  # effective: 1 if all are equal
     dtype: str
     note: str | None  # anomaly in reading the image; equal for equal causes
-    pixel_hash: str | None  # before preprocessing; None unless requested
+    pixel_hash: str | None  # of the image as read; None unless requested
+    pixel_size_um: PixelSize | None = None  # of the image as read; None: unknown
+    is_rescaled: bool = False  # width and height are then those of the rescaled image
 
 
 def read_preprocessed(
@@ -50,6 +63,7 @@ def read_preprocessed(
     fields: Fields | None = None,
     n_threads: int | None = None,
     change: Callable[[np.ndarray], np.ndarray] | None = None,
+    rescaling: Rescaling | None = None,
 ) -> Iterator[PreprocessedImage | UnreadableImage]:
     """Yield the image of every record in order, or the error, decoded ahead on several cores.
 
@@ -63,15 +77,20 @@ def read_preprocessed(
         fields: cache of planes with several boxes; None caches them for this pass.
         n_threads: images decoded at the same time; None takes the number of processor cores.
         change: changes (H, W, C) pixels before preprocessing, without changing their shape and type.
+        rescaling: resamples images of known pixel size before all changes. Squares around points then cover the same
+            area as those of the training images.
     """
     n_threads, fields = n_threads or n_cores(), fields or Fields()
     in_flight: deque[Future[PreprocessedImage | UnreadableImage]] = deque()
     expected: Sequence[str | None] = hashes or [None] * len(records)
     ahead = zip(records, expected, strict=True)
+    read = partial(
+        _read_one, preprocessing=preprocessing, is_hashed=is_hashed, fields=fields, change=change, rescaling=rescaling
+    )
     pool = ThreadPoolExecutor(n_threads, thread_name_prefix="preprocess")
     try:
         for record, expected_hash in ahead:
-            in_flight.append(pool.submit(_read_one, record, preprocessing, expected_hash, is_hashed, fields, change))
+            in_flight.append(pool.submit(read, record, expected_hash))
             if len(in_flight) >= _AHEAD_PER_THREAD * n_threads:
                 yield in_flight.popleft().result()
         while in_flight:
@@ -82,11 +101,13 @@ def read_preprocessed(
 
 def _read_one(
     record: ImageRecord,
-    preprocessing: Preprocessing,
     expected_hash: str | None,
+    *,
+    preprocessing: Preprocessing,
     is_hashed: bool,
     fields: Fields,
-    change: Callable[[np.ndarray], np.ndarray] | None = None,
+    change: Callable[[np.ndarray], np.ndarray] | None,
+    rescaling: Rescaling | None,
 ) -> PreprocessedImage | UnreadableImage:
     try:
         pixels = record.read(fields)
@@ -94,16 +115,45 @@ def _read_one(
         digest = pixel_hash(array) if is_hashed or expected_hash is not None else None
         if expected_hash is not None and digest != expected_hash:
             return UnreadableImage("image-changed", file=record.path, remedies=(CleanCache("facts"),))
+        width, height = array.shape[1], array.shape[0]
+        if rescaling is not None and pixels.pixel_size_um is not None:
+            array, (width, height) = _rescaled(record, array, pixels.pixel_size_um, rescaling, fields)
+        is_rescaled = array is not pixels.array
         if change is not None:
             array = change(array)
-        height, width, _ = array.shape
         n_channels = effective_channels(array).shape[2]
         pixels_square = preprocess(array, preprocessing)
-        return PreprocessedImage(pixels_square, width, height, n_channels, array.dtype.name, pixels.note, digest)
+        return PreprocessedImage(
+            pixels_square,
+            width,
+            height,
+            n_channels,
+            array.dtype.name,
+            pixels.note,
+            digest,
+            pixels.pixel_size_um,
+            is_rescaled,
+        )
     except UnreadableImage as error:
         return error if error.file else UnreadableImage.of(replace(error.failure, file=str(record.path)))
     except MemoryError:
         return UnreadableImage("no-memory-for-image", file=record.path)
+
+
+def _rescaled(
+    record: ImageRecord, array: np.ndarray, pixel_size_um: PixelSize, rescaling: Rescaling, fields: Fields
+) -> tuple[np.ndarray, tuple[int, int]]:
+    """Return the pixels of an image in the pixel size of a classifier, and their width and height without a frame."""
+    size, region = (array.shape[1], array.shape[0]), record.plan.region
+    if region is None or "point" not in record.stated:
+        new_size = rescaling.size_of(size, pixel_size_um)
+        return rescaled(record.path, array, new_size, rescaling.frame), new_size
+    x, y = box_center(region)
+    width, height = rescaling.source_size_of(region[2:], pixel_size_um)
+    if (width, height) == region[2:]:
+        return array, size
+    around = record.plan.model_copy(update={"region": (x - width // 2, y - height // 2, width, height)})
+    return rescaled(record.path, replace(record, plan=around).read(fields).array, size), size
 
 
 class DecodedPixels:

@@ -1,4 +1,4 @@
-"""Run networks with test-time augmentation, and compute features of a frozen network, cached by image content."""
+"""Compute features of a frozen network, cached by image content."""
 
 import sqlite3
 import time
@@ -17,6 +17,7 @@ from coverslip.engines.running import (
     N_CHECKED,
     Engine,
     FloatArray,
+    Pixels,
     fastest_engine,
     fingerprint,
     images_at_once,
@@ -28,34 +29,32 @@ from coverslip.stopping import BY_SIGNAL, Stop
 if TYPE_CHECKING:
     from torch import nn
 
+    from coverslip.models.networks import Network
+
 _Number = TypeVar("_Number", bound=np.generic)
 
 
-def run_tta(engine: Engine, pixels: npt.NDArray[np.unsignedinteger], tta: int) -> FloatArray:
-    """Return the outputs of an engine averaged over test-time augmentation (TTA), (N, D) float32.
+def run_tta(engine: Engine, pixels: Pixels, tta: int) -> FloatArray:
+    """Return the (N, D) outputs of an engine for (N, S, S, C) pixels, averaged over test-time augmentation (TTA).
+
+    Engines run one copy of an image at a time, so that an engine serves every number of copies. All copies in a batch
+    would not be faster (benchmarks/exports.py).
 
     Args:
-        engine: the network.
-        pixels: (N, S, S, C) uint8 or uint16.
-        tta: number of copies. 1: the image; 2: also rotated by 180°; 4: also both reflections; 8: also all of these
-            transposed.
+        engine: runs a `FeatureNetwork` without TTA.
+        pixels: (N, S, S, C).
+        tta: number of copies, as of `FeatureNetwork`.
     """
-    n = images_at_once(pixels.shape[1:])
-    return np.concatenate([_mean_output(engine, pixels[i : i + n], tta) for i in range(0, len(pixels), n)])
+    total = engine.run(pixels)
+    for copy in range(1, tta):
+        total += engine.run(np.ascontiguousarray(turned(pixels.transpose(0, 3, 1, 2), copy).transpose(0, 2, 3, 1)))
+    return total / np.float32(tta)
 
 
 def as_input(pixels: npt.NDArray[np.unsignedinteger]) -> FloatArray:
     """Convert (N, S, S, C) integers to (N, C, S, S) float32 in [0, 1]."""
     top = np.float32(np.iinfo(pixels.dtype).max)
     return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2), dtype=np.float32) / top
-
-
-def _mean_output(engine: Engine, pixels: npt.NDArray[np.unsignedinteger], tta: int) -> FloatArray:
-    x = as_input(pixels)
-    total = engine.run(x)
-    for copy in range(1, tta):
-        total += engine.run(np.ascontiguousarray(turned(x, copy)))
-    return total / np.float32(tta)
 
 
 def turned(x: npt.NDArray[_Number], copy: int) -> npt.NDArray[_Number]:
@@ -76,10 +75,8 @@ def turned(x: npt.NDArray[_Number], copy: int) -> npt.NDArray[_Number]:
             return x
 
 
-Pixels = npt.NDArray[np.unsignedinteger]
-
-FEATURES = register(Kind("features", "features of images from frozen networks", ARRAYS))
-_FEATURES_VERSION = 1  # increased when features of the same network and pixels change
+FEATURES = register(Kind("features", ARRAYS))
+_FEATURES_VERSION = 2  # increased when features of the same network and pixels change
 
 
 class Features:
@@ -107,8 +104,7 @@ class Features:
 
 @contextmanager
 def embed(
-    network: "nn.Module",
-    n_features: int,
+    network: "Network",
     digests: Sequence[str],
     pixels_of: Callable[[Sequence[int]], Pixels],
     *,
@@ -123,12 +119,11 @@ def embed(
     Features of the same weights and pixels are read from the cache.
 
     Args:
-        network: a frozen network, (B, C, H, W) in [0, 1] -> (B, D).
-        n_features: D.
+        network: a frozen network; its head is not used.
         digests: the pixel hash of each image.
         pixels_of: returns (n, S, S, C) integers of the images at these positions.
-        preprocessing: the preprocessing of the images as JSON, on which features depend.
-        tta: number of copies for test-time augmentation, as in `run_tta`.
+        preprocessing: the preprocessing of the images as JSON, on which features depend, with their depth.
+        tta: number of copies for test-time augmentation, as of `FeatureNetwork`.
         device: `cpu`, `cuda` or `mps`.
         emit: receives progress events after each batch.
         stop: checked after each batch.
@@ -136,18 +131,21 @@ def embed(
     Raises:
         Stopped: on request; the features computed so far stay in the cache.
     """
-    settings = _feature_settings(network, preprocessing, tta, device)
+    from coverslip.models.networks import FeatureNetwork
+
+    features = FeatureNetwork(network, preprocessing["depth"])
+    settings = _feature_settings(features, preprocessing, tta, device)
     engine = None
 
     def report_failure(error: OSError | sqlite3.Error) -> None:
         emit(Noted.of(unusable_note(error)))
 
-    with ArrayStore(FEATURES, settings, (n_features,), np.float32, report_failure) as store:
+    with ArrayStore(FEATURES, settings, (network.head.in_features,), np.float32, report_failure) as store:
         positions = store.positions(digests)
         missing = [i for i, position in enumerate(positions) if position < 0]
         if missing:
-            example = as_input(pixels_of(missing[:N_CHECKED]))
-            engine = fastest_engine(network, example, device=device, emit=emit)
+            example = pixels_of(missing[:N_CHECKED])
+            engine = fastest_engine(features, example, device=device, emit=emit)
             started, done = time.monotonic(), 0
             for chunk, pixels in _read_ahead(missing, pixels_of, images_at_once(example.shape[1:])):
                 store.add([digests[i] for i in chunk], run_tta(engine, pixels, tta))
@@ -159,8 +157,7 @@ def embed(
 
 
 def n_missing(
-    network: "nn.Module",
-    n_features: int,
+    network: "Network",
     digests: Sequence[str],
     *,
     preprocessing: dict[str, Any],
@@ -168,16 +165,19 @@ def n_missing(
     device: str = "cpu",
 ) -> int:
     """Return the number of images whose features are not in the cache; arguments as for `embed`."""
-    settings = _feature_settings(network, preprocessing, tta, device)
-    with ArrayStore(FEATURES, settings, (n_features,), np.float32, lambda error: None) as store:
+    from coverslip.models.networks import FeatureNetwork
+
+    features = FeatureNetwork(network, preprocessing["depth"])
+    settings = _feature_settings(features, preprocessing, tta, device)
+    with ArrayStore(FEATURES, settings, (network.head.in_features,), np.float32, lambda error: None) as store:
         return int((store.positions(digests) < 0).sum())
 
 
-def _feature_settings(network: "nn.Module", preprocessing: dict[str, Any], tta: int, device: str) -> dict[str, Any]:
+def _feature_settings(features: "nn.Module", preprocessing: dict[str, Any], tta: int, device: str) -> dict[str, Any]:
     return {
         "version": _FEATURES_VERSION,
         "software": software(),
-        "weights": fingerprint(network),
+        "weights": fingerprint(features),
         "preprocessing": preprocessing,
         "tta": tta,
         "device": device,

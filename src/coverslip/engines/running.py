@@ -14,7 +14,7 @@ import sys
 import threading
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
@@ -30,7 +30,7 @@ from coverslip.cache import FILES, RECORDS, Kind, RecordStore, claim_store, regi
 from coverslip.errors import CoverslipError, has_extra
 from coverslip.events import Emit, Noted, ignore
 from coverslip.files import write_bytes
-from coverslip.machine import is_out_of_memory, n_cores, processor_name
+from coverslip.machine import is_out_of_memory, n_cores, processor_instructions, processor_name
 from coverslip.messages import note
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float32]
 EngineName = Literal["openvino", "onnxruntime", "pytorch"]
-Run = Callable[[FloatArray], FloatArray]
+Pixels = npt.NDArray[np.unsignedinteger]
+Run = Callable[[Pixels], FloatArray]
 
 LARGEST_DIFFERENCE = 1e-3  # relative to the SD of the outputs; fp32 engines: about 1e-5, reduced precision: far higher
 _MAX_BATCH_BYTES = 64 * 2**20  # as floats
@@ -47,7 +48,7 @@ _MAX_BATCH_IMAGES = 64
 
 @dataclass(frozen=True)
 class Engine:
-    """A network ready to run: (B, C, H, W) float32 in [0, 1] -> (B, D) float32, one row per image."""
+    """A network ready to run: (B, S, S, C) pixels -> (B, D) float32, one row per image."""
 
     name: EngineName
     device: str  # `cpu`, `cuda` or `mps`
@@ -71,7 +72,7 @@ def difference(actual: FloatArray, expected: FloatArray) -> float:
 
 def openvino_engine(exported: bytes) -> Run:
     """Return a function that runs an ONNX network for one image with OpenVINO."""
-    openvino = _import_openvino()
+    openvino = import_openvino()
     core = openvino.Core()
     cores = n_cores()
     # One image per core in parallel is faster than all cores on one image. The precision is explicit, because bf16 is
@@ -85,7 +86,7 @@ def openvino_engine(exported: bytes) -> Run:
     n_outputs = int(compiled.output(0).shape[1])
     lock = threading.Lock()  # the queue has a single callback
 
-    def run(images: FloatArray) -> FloatArray:
+    def run(images: Pixels) -> FloatArray:
         outputs = np.empty((len(images), n_outputs), np.float32)
 
         def store_output(request: Any, i: int) -> None:  # Any: OpenVINO's untyped request
@@ -101,7 +102,7 @@ def openvino_engine(exported: bytes) -> Run:
     return run
 
 
-def _import_openvino() -> Any:  # Any: untyped
+def import_openvino() -> Any:  # Any: untyped
     """Import OpenVINO without its telemetry.
 
     On import OpenVINO writes a permanent id to the home folder and sends it to an analytics service, unless the package
@@ -122,8 +123,8 @@ def onnxruntime_engine(exported: bytes) -> Run:
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(exported, options, providers=["CPUExecutionProvider"])
 
-    def run(images: FloatArray) -> FloatArray:
-        rows = [session.run(None, {"images": images[i : i + 1]})[0][0] for i in range(len(images))]
+    def run(images: Pixels) -> FloatArray:
+        rows = [session.run(None, {"pixels": images[i : i + 1]})[0][0] for i in range(len(images))]
         return np.stack(rows).astype(np.float32)
 
     return run
@@ -133,8 +134,8 @@ BUILDERS: dict[EngineName, Callable[[bytes], Run]] = {"openvino": openvino_engin
 """Fastest first (see benchmarks/RESULTS.md)."""
 
 
-ENGINES = register(Kind("engines", "networks prepared for prediction", FILES, bound_bytes=2 * 10**9))
-ENGINE_KEYS = register(Kind("engine-keys", "prepared networks by classifier", RECORDS))
+ENGINES = register(Kind("engines", FILES, bound_bytes=2 * 10**9))
+ENGINE_KEYS = register(Kind("engine-keys", RECORDS))
 _NETWORK, _CHECK = "network.onnx", "check.npz"
 _CACHE_ERRORS = (OSError, sqlite3.Error, CoverslipError)  # a full disk or a read-only cache: work without it
 
@@ -147,10 +148,11 @@ def engine_key(fingerprint: str, shape: tuple[int, ...]) -> str:
 
 def software() -> list[str]:
     """Return the versions of the inference libraries, and the processor, on which the last digits of results depend."""
-    return [*(_version_of(package) for package in ("openvino", "onnxruntime", "torch")), processor_name()]
+    versions = (_version_of(package) for package in ("openvino", "onnxruntime", "torch"))
+    return [*versions, processor_name(), " ".join(processor_instructions())]
 
 
-def save_engine(key: str, name: EngineName, exported: bytes, example: FloatArray, expected: FloatArray) -> bool:
+def save_engine(key: str, name: EngineName, exported: bytes, example: Pixels, expected: FloatArray) -> bool:
     """Save an ONNX network in the cache with reference data; return whether this succeeded.
 
     Args:
@@ -228,7 +230,7 @@ N_CHECKED = 8  # images for the comparison of an engine with PyTorch
 _N_IN_MEMORY = 2  # engines: in a training, those of the frozen and the fine-tuned network
 
 
-def fastest_engine(network: "nn.Module", example: FloatArray, *, device: str = "cpu", emit: Emit = ignore) -> Engine:
+def fastest_engine(network: "nn.Module", example: Pixels, *, device: str = "cpu", emit: Emit = ignore) -> Engine:
     """Return the fastest engine whose outputs for `example` agree with PyTorch on the processor.
 
     A requested GPU runs PyTorch. On the processor the order is OpenVINO, ONNX Runtime, PyTorch, by speed (see
@@ -239,8 +241,8 @@ def fastest_engine(network: "nn.Module", example: FloatArray, *, device: str = "
     the comparison is repeated.
 
     Args:
-        network: (B, C, H, W) -> (B, D), on the processor, where it stays; it is switched to evaluation mode.
-        example: (B, C, H, W) float32 in [0, 1], real images for the comparison.
+        network: (B, S, S, C) -> (B, D), on the processor, where it stays; it is switched to evaluation mode.
+        example: (B, S, S, C), real images for the comparison.
         device: `cpu`, `cuda` or `mps`.
         emit: receives a note if another device is used.
     """
@@ -281,7 +283,7 @@ def fingerprint(network: "nn.Module") -> str:
     return digest.hexdigest()
 
 
-def _exported(network: "nn.Module", key: str, example: FloatArray, expected: FloatArray) -> Engine | None:
+def _exported(network: "nn.Module", key: str, example: Pixels, expected: FloatArray) -> Engine | None:
     """Return the first engine other than PyTorch that agrees with it, from the cache or new; None if there is none."""
     if not has_extra("onnx"):
         return None
@@ -289,7 +291,7 @@ def _exported(network: "nn.Module", key: str, example: FloatArray, expected: Flo
     if stored is not None and (deviation := difference(stored.run(example), expected)) <= LARGEST_DIFFERENCE:
         return replace(stored, largest_difference=deviation)
     try:
-        exported = _as_onnx(network, example)
+        exported = as_onnx(network, example)
     except (RuntimeError, ValueError, TypeError):  # an operation that ONNX lacks
         return None
     for name, build in BUILDERS.items():
@@ -304,7 +306,7 @@ def _exported(network: "nn.Module", key: str, example: FloatArray, expected: Flo
     return None
 
 
-def _on_gpu(network: "nn.Module", example: FloatArray, expected: FloatArray, device: str) -> Engine | None:
+def _on_gpu(network: "nn.Module", example: Pixels, expected: FloatArray, device: str) -> Engine | None:
     """Return PyTorch on a GPU; None if it does not work or its outputs differ."""
     try:
         run = pytorch_on_device(network, device, images_at_once(example.shape[1:]))
@@ -314,22 +316,47 @@ def _on_gpu(network: "nn.Module", example: FloatArray, expected: FloatArray, dev
     return Engine("pytorch", device, run, deviation) if deviation <= LARGEST_DIFFERENCE else None
 
 
-def _as_onnx(network: "nn.Module", example: FloatArray) -> bytes:
-    """Export the network for one image to ONNX by tracing, which takes seconds; the newer exporter takes a minute."""
+def as_onnx(
+    network: "nn.Module", example: Pixels, *, outputs: Sequence[str] = ("outputs",), has_any_batch: bool = False
+) -> bytes:
+    """Export a network to ONNX by tracing, which takes seconds; the newer exporter takes a minute.
+
+    Args:
+        network: (B, S, S, C) pixels -> one tensor or several, in evaluation mode.
+        example: (B, S, S, C) pixels.
+        outputs: names of the outputs.
+        has_any_batch: the ONNX network accepts any number of images, not only one.
+
+    Raises:
+        RuntimeError, ValueError, TypeError: ONNX lacks an operation.
+    """
     import torch
 
     buffer = io.BytesIO()
+    is_16_bit = example.dtype == np.uint16  # which the exporter lacks, but ONNX has
+    pixels = torch.from_numpy(example[:1].astype(np.int32) if is_16_bit else example[:1])
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # warnings of the tracer concern developers of PyTorch
         torch.onnx.export(
             network,
-            (torch.from_numpy(example[:1]),),
+            (pixels,),
             buffer,  # type: ignore[arg-type]  # accepted when tracing, not in the annotation
             dynamo=False,
-            input_names=["images"],
-            output_names=["outputs"],
+            input_names=["pixels"],
+            output_names=[*outputs],
+            dynamic_axes={name: {0: "n_images"} for name in ("pixels", *outputs)} if has_any_batch else None,
         )
-    return buffer.getvalue()
+    return _with_16_bit_input(buffer.getvalue()) if is_16_bit else buffer.getvalue()
+
+
+def _with_16_bit_input(exported: bytes) -> bytes:
+    import onnx
+
+    model = onnx.load_from_string(exported)
+    model.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.UINT16
+    onnx.checker.check_model(model)
+    changed: bytes = model.SerializeToString()
+    return changed
 
 
 def pytorch_on_processor(network: "nn.Module") -> Run:
@@ -338,9 +365,9 @@ def pytorch_on_processor(network: "nn.Module") -> Run:
 
     network = network.to("cpu", memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the annotation
 
-    def run(images: FloatArray) -> FloatArray:
+    def run(images: Pixels) -> FloatArray:
         with torch.inference_mode():
-            x = torch.from_numpy(images).to("cpu", memory_format=torch.channels_last)
+            x = torch.from_numpy(images)
             outputs: FloatArray = torch.cat([network(x[i : i + 1]).float() for i in range(len(x))]).numpy()
         return outputs
 
@@ -357,19 +384,18 @@ def pytorch_on_device(network: "nn.Module", device: str, n_at_once: int) -> Run:
 
     on_device = copy.deepcopy(network).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the annotation
 
-    def run_batches(images: FloatArray, n_at_once: int) -> FloatArray:
-        black = np.zeros((-len(images) % n_at_once, *images.shape[1:]), np.float32)
+    def run_batches(images: Pixels, n_at_once: int) -> FloatArray:
+        black = np.zeros((-len(images) % n_at_once, *images.shape[1:]), images.dtype)
         padded = torch.from_numpy(np.concatenate([images, black]))
         # By default cuDNN rounds the factors of convolutions to 10 bits (TF32), and sums in a varying order.
         with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
             batches = [
-                on_device(padded[i : i + n_at_once].to(device, memory_format=torch.channels_last)).float()
-                for i in range(0, len(padded), n_at_once)
+                on_device(padded[i : i + n_at_once].to(device)).float() for i in range(0, len(padded), n_at_once)
             ]
             outputs: FloatArray = torch.cat(batches).cpu().numpy()
         return outputs[: len(images)]
 
-    def run(images: FloatArray) -> FloatArray:
+    def run(images: Pixels) -> FloatArray:
         nonlocal n_at_once
         while True:
             try:

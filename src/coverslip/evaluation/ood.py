@@ -32,7 +32,7 @@ _IMAGES_PER_MAIN = 12
 _MOST_FOR_DIRECTIONS = 600  # images: more take seconds longer without a better result
 _MOST_FOLDS = 5  # each with separate directions
 _SHRINKAGE = 0.3
-_SHARE_OF_ALL = 0.9  # of the distance to all images that is subtracted
+SHARE_OF_ALL = 0.9  # of the distance to all images that is subtracted
 _SD_FLOOR = 1e-3  # of the median feature's: dead features must not get huge weights
 
 
@@ -64,7 +64,7 @@ class FeatureStatistics:
         place = features.astype(np.float64) @ self.projection.astype(np.float64).T + self.offset
         to_class = np.min([np.square(place - center).sum(axis=1) for center in self.centers], axis=0)
         to_all: Floats = np.square(place @ self.background.astype(np.float64)).sum(axis=1)
-        return np.asarray(to_class - _SHARE_OF_ALL * to_all, dtype=np.float64)
+        return np.asarray(to_class - SHARE_OF_ALL * to_all, dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,6 +110,7 @@ class Evaluation:
     group_mean_accuracy: Metric | None = None  # mean over named groups with equal weights; None without groups
     over_majority_class: Metric | None = None  # accuracy minus that of predicting the most frequent class
     n_ungrouped: int = 0  # images without a named group, if others have one; each counts in `n_groups`
+    protocol: tuple[str, ...] = ()  # recipe keys of a published protocol, which usually makes metrics too high
 
     @property
     def n_named_groups(self) -> int | None:

@@ -326,7 +326,7 @@ class _BudgetedTraining:
         from coverslip.training.fitting import keep_finetuned
 
         data, scan = self._split_data.data, self._split_data.scan
-        images = self._split_data.training_images(DecodedPixels(data, scan, trained.preprocessing))
+        images = self._split_data.training_images(DecodedPixels(data, scan, trained.preprocessing), trained.recipe)
         logits, instant_logits = trained.fitted.val_logits, instant.fitted.val_logits
         is_large = trained.preprocessing.image_size >= instant.preprocessing.image_size / 2
         if trained.fitted.selected_stage == "finetune" and is_large:

@@ -11,7 +11,6 @@ from coverslip.datasets import (
     Dataset,
     Folds,
     Scan,
-    cap_training,
     check_no_class_is_empty,
     plan_folds,
     tested_classes,
@@ -23,9 +22,15 @@ from coverslip.events import Emit, FoldEnded, FoldStarted, Noted
 from coverslip.experiments.evaluating import evaluate_rows, measure, write_results
 from coverslip.experiments.one_split import learning_curve_hook, package, train_one_split, write_training_hashes
 from coverslip.experiments.run_state import record_work, write_recipe_and_environment
-from coverslip.experiments.split_data import capped_split_data, fit_network, preprocess, with_epochs_for_folds
+from coverslip.experiments.split_data import (
+    capped_split,
+    capped_split_data,
+    fit_network,
+    preprocess,
+    with_epochs_for_folds,
+)
 from coverslip.inference import load_classifier
-from coverslip.messages import Resume, note
+from coverslip.messages import Note, Resume, note
 from coverslip.reports import write_report
 from coverslip.runs import (
     Calibration,
@@ -51,15 +56,26 @@ if TYPE_CHECKING:
 
 def choose_folds(data: Dataset, scan: Scan, recipe: Recipe, emit: Emit) -> Folds | None:
     """Return the folds that the recipe states, or that few groups or images require; None for a single split."""
-    plan = recipe.split
-    folds, folds_note = plan_folds(
-        data, scan, n_folds=plan.folds, val=plan.val, seed=recipe.split_seed, by_domain=plan.by_domain
-    )
+    folds, folds_note = folds_of_recipe(data, scan, recipe)
     if folds_note:
         emit(Noted.of(folds_note))
     if folds is not None:
         check_no_class_is_empty(data, tested_classes(data, folds))
     return folds
+
+
+def folds_of_recipe(data: Dataset, scan: Scan, recipe: Recipe) -> tuple[Folds | None, Note | None]:
+    """Return the folds that a recipe requires, see `plan_folds`, and a note about the choice."""
+    plan = recipe.split
+    return plan_folds(
+        data,
+        scan,
+        n_folds=plan.folds,
+        val=plan.val,
+        seed=recipe.split_seed,
+        by_domain=plan.by_domain,
+        balanced=plan.is_balanced,
+    )
 
 
 def cross_validate(
@@ -134,7 +150,7 @@ def _train_folds(
         if fold_run.is_done:
             evaluation = fold_run.metrics
         else:
-            split = cap_training(data, split, recipe.split.train_per_class, recipe.split_seed)
+            split = capped_split(data, split, recipe)
             with record_work(context.nested(fold_run.folder, fold=k), is_inner=True) as inner:
                 evaluation = train_one_split(
                     data, recipe, inner, scan=scan, split=split, with_report=False, may_be_empty=True

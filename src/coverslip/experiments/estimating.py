@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from coverslip.training.pacing import StepPace
 
 SIZE_POWER = 1.5  # time of a step by image side: half the side takes about a third of the time
-PACES = register(Kind("pace", "how long earlier trainings took on this computer", RECORDS, bound_bytes=10**7))
+PACES = register(Kind("pace", RECORDS, bound_bytes=10**7))
 LONG_SECONDS = 1800.0  # a longer training emits a warning
 _KEY = "paces"
 _MOST_KEPT = 60
@@ -105,7 +105,7 @@ def plan_work(recipe: Recipe, counts: Counts, device: str, limit_seconds: float 
         n_drawn=counts.n_drawn,
         n_reprocessed=recipe.n_reprocessed(counts.n_train) + 2 * counts.n_val if n_epochs else 0,
         n_epochs=n_epochs,
-        has_instant=recipe.init != "scratch",
+        has_instant=recipe.has_instant_stage,
         copies=recipe.copies_in_images(counts.n_train),
         n_folds=counts.n_folds,
         pace=pace,

@@ -142,7 +142,7 @@ def evaluate_rows(
     # NaN: a class without training images in the fold.
     probability = np.nan_to_num([rows[i].probabilities for i in measured])
     records = [data.records[i] for i in measured]
-    return evaluate_predictions(
+    evaluation = evaluate_predictions(
         probability,
         np.array([number[rows[i].label or ""] for i in measured]),
         classes,
@@ -156,6 +156,8 @@ def evaluate_rows(
         columns=_columns(records),
         on_progress=progress_reporter(emit, "computing-intervals", "metrics"),
     )
+    is_own_test = split in ("test", "out-of-fold")
+    return replace(evaluation, protocol=recipe.protocol_keys if is_own_test else ())
 
 
 def _column(values: Sequence[str | None]) -> np.ndarray | None:
@@ -242,6 +244,7 @@ def _evaluate_in(evaluation: Run, data: Dataset, classifier: Classifier, context
             n_used_in_training=_count_training_images(run, data, inner),
             n_of_seen_groups=_count_images_of_training_groups(run, data, inner.emit),
             is_of_unfinished_training=not run.is_done,
+            is_rescaled=classifier.is_rescaling,
         )
         images.write(evaluation.environment_file)
         measure(evaluation, data, classifier, run.recipe, inner, split=evaluation.folder.name)

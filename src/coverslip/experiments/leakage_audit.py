@@ -23,7 +23,7 @@ from coverslip.engines import embed
 from coverslip.events import Emit, ignore, progress_reporter
 from coverslip.images import ImageFacts, effective_channels
 from coverslip.machine import n_cores
-from coverslip.models.networks import FeatureNetwork, create_network
+from coverslip.models.networks import create_network
 from coverslip.runs import Recipe
 from coverslip.stopping import BY_SIGNAL, Stop
 from coverslip.training.preprocessing import learn_preprocessing
@@ -115,8 +115,7 @@ def _features(
     )
     decoded = DecodedPixels(data, scan, preprocessing)
     with embed(
-        FeatureNetwork(network),
-        network.head.in_features,
+        network,
         [fact.pixel_hash for fact in facts],
         lambda rows: decoded([positions[i] for i in rows]),
         preprocessing=preprocessing.model_dump(mode="json"),

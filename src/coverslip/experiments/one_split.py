@@ -6,6 +6,7 @@ images. The last layer is then fitted on validation images too.
 """
 
 from collections.abc import Sequence
+from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,6 @@ from coverslip.datasets import (
     Dataset,
     Scan,
     Split,
-    cap_training,
     check_no_class_is_empty,
     check_trainable,
     connected_components,
@@ -26,10 +26,10 @@ from coverslip.evaluation import Evaluation, OperatingPoint
 from coverslip.events import Noted, RunStarted, progress_reporter
 from coverslip.experiments.budgeting import TrainedNetwork, train_within_budget
 from coverslip.experiments.evaluating import measure
-from coverslip.experiments.preparation import scan_and_check
+from coverslip.experiments.preparation import protocol_notes, scan_and_check
 from coverslip.experiments.run_state import record_finish
-from coverslip.experiments.split_data import SplitData, fit_network, preprocess
-from coverslip.images import ImageFacts, Preprocessing
+from coverslip.experiments.split_data import SplitData, capped_split, fit_network, preprocess
+from coverslip.images import ImageFacts, Preprocessing, pixel_side
 from coverslip.inference import Classifier, load_classifier
 from coverslip.messages import Note, note, text
 from coverslip.models import describe_weights
@@ -146,16 +146,18 @@ def make_split(data: Dataset, scan: Scan, recipe: Recipe, *, allow_leakage: bool
         seed=recipe.split_seed,
         allow_leakage=allow_leakage,
         keeps_split=plan.run is not None,
+        balanced=plan.is_balanced,
     )
-    split = cap_training(data, split, plan.train_per_class, recipe.split_seed)
-    check_trainable(data, scan, split)
+    split = capped_split(data, split, recipe)
+    check_trainable(data, scan, split, needs_validation=plan.val > 0)
     check_no_class_is_empty(data, trained_classes(data, split))
     return split
 
 
 def _begin_training(split_data: SplitData, recipe: Recipe, context: RunContext) -> None:
     """Write the split and the pixel hashes of training images, and emit that training begins."""
-    check_trainable(split_data.data, split_data.scan, split_data.split)
+    needs_validation = recipe.split.val > 0
+    check_trainable(split_data.data, split_data.scan, split_data.split, needs_validation=needs_validation)
     write_split(context.run.split_file, split_rows(split_data.data, split_data.split))
     for each in split_data.split.notes:
         context.emit(Noted.of(each))
@@ -172,8 +174,9 @@ def _begin_training(split_data: SplitData, recipe: Recipe, context: RunContext) 
 
 
 def write_training_hashes(split_data: SplitData, recipe: Recipe, run: Run) -> None:
-    """Write the pixel hashes of training and validation images to the run folder."""
-    train, val = split_data.pixel_hashes(split_data.train.tolist()), split_data.pixel_hashes(split_data.val.tolist())
+    """Write the pixel hashes of the images that are trained on, or that choices are made by, to the run folder."""
+    chosen_by = np.union1d(split_data.val, split_data.selecting(recipe))
+    train, val = split_data.pixel_hashes(split_data.train.tolist()), split_data.pixel_hashes(chosen_by.tolist())
     training_hash_record(recipe, split_data.data.opening.plan, train, val).write(run.training_hashes_file)
 
 
@@ -196,7 +199,9 @@ def package(
         stages=fitted.stages,
         chosen=fitted.selected_stage,
         calibration=calibration,
-        notes=tuple(each.text for each in (*split_data.split.notes, *scale_notes, *decision_notes)),
+        notes=tuple(
+            each.text for each in (*protocol_notes(recipe), *split_data.split.notes, *scale_notes, *decision_notes)
+        ),
         initialization_is_known=pretraining_hashes(recipe).is_complete,
     ).write(context.run.training_file)
     limits = None if ood_detector is None else ood_detector.limits
@@ -257,6 +262,7 @@ def _card(
             n_groups=len(groups) if split_data.data.has_groups else None,
             width_px=(min(widths), max(widths)),
             height_px=(min(heights), max(heights)),
+            **_pixel_sizes(train_facts),
             usual_area_px=_usual_area_px(train_facts),
             dtypes=tuple(sorted({facts.dtype for facts in train_facts})),
             channels=tuple(sorted({facts.n_channels for facts in train_facts})),
@@ -272,6 +278,16 @@ def _prior(label: np.ndarray, n_classes: int, recipe: Recipe) -> tuple[float, ..
     if is_balanced(recipe):
         counts = np.ones_like(counts)
     return tuple(float(share) for share in counts / counts.sum())
+
+
+def _pixel_sizes(facts: Sequence[ImageFacts]) -> dict[str, tuple[float, float] | None]:
+    """Return the median and the range of the pixel sizes of the images whose size is known."""
+    sizes = [fact.pixel_size_um for fact in facts if fact.pixel_size_um is not None]
+    if not sizes:
+        return {"pixel_size_um": None, "pixel_side_um": None}
+    widths, heights = zip(*sizes, strict=True)
+    sides = list(map(pixel_side, sizes))
+    return {"pixel_size_um": (median(widths), median(heights)), "pixel_side_um": (min(sides), max(sides))}
 
 
 def _usual_area_px(facts: Sequence[ImageFacts]) -> int:

@@ -29,19 +29,21 @@ from coverslip.datasets import (
     with_groups,
     with_plan,
 )
-from coverslip.errors import BadDataset, OutOfTime
+from coverslip.errors import BadDataset, LeakageFound, OutOfTime
 from coverslip.events import Noted
-from coverslip.images import ImageFacts, ReadPlan
-from coverslip.messages import Note, duration, note
+from coverslip.images import PLAN_COLUMNS, ImageFacts, ReadPlan
+from coverslip.messages import AllowLeakage, Note, duration, note
 from coverslip.models import check_weights, model_info
 from coverslip.runs import (
     FromRun,
+    ImageChoices,
     Pretraining,
     Recipe,
     RunContext,
     apply_earlier_split,
     plan_of,
     pretraining_recipe,
+    protocol_code,
     save_recipe,
     write_content_hashes,
     write_inspection,
@@ -57,19 +59,19 @@ _SEARCH_SHARE = 0.25  # share of the remaining time budget that the search for n
 def apply_recipe(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
     """Return the images as the recipe reads and labels them, and the recipe with the options of opening the images.
 
-    Groups chosen when the images were opened take precedence over those of the recipe. Plane and channels of the recipe
-    take precedence over those of opening the images.
+    Groups chosen when the images were opened take precedence over those of the recipe. `images` of the recipe
+    takes precedence over the plan of opening the images.
     """
     check_classes(data, recipe.classes)
     opening = data.opening
-    if opening.plan.box is not None:
+    if opening.plan.region is not None:
         raise BadDataset("opened-with-one-box", file=data.root)
     data = assign_groups(data, recipe)
     changes: dict[str, object] = {"group": opening.group or opening.group_pattern or recipe.group}
     if recipe.crop_size is None:
         changes["crop_size"] = opening.plan.crop_size
     if plan_of(recipe).model_copy(update={"crop_size": None}) == ReadPlan():
-        changes |= {"plane": opening.plan.plane, "channels": opening.plan.channels}
+        changes["images"] = ImageChoices(**{name: getattr(opening.plan, name) for name in PLAN_COLUMNS})
     if recipe.channel_files is None:
         changes["channel_files"] = opening.plan.channel_files
     recipe = recipe.model_copy(update=changes)
@@ -101,14 +103,27 @@ def validated(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
     check_class_names(data, data.classes)
     check_groups(data)
     recipe.check_decision(data.classes)
+    recipe.check_validation()
     if recipe.split.sets_folds:
         check_no_split(data)
     return data, recipe
 
 
+def refuse_leaking_recipe(recipe: Recipe, *, allow_leakage: bool) -> None:
+    """Raise LeakageFound if test images would affect the training, and this is not allowed."""
+    if recipe.leaking_keys and not allow_leakage:
+        raise LeakageFound("leaking-recipe", remedies=(AllowLeakage(),), keys=", ".join(recipe.leaking_keys))
+
+
+def protocol_notes(recipe: Recipe) -> list[Note]:
+    """Return a note for each step of a published protocol in the recipe."""
+    return [note(protocol_code(key), level="warning") for key in recipe.protocol_keys]
+
+
 def open_pretraining(recipe: Recipe, init: Pretraining) -> tuple[Dataset, Recipe]:
     """Return the images and the recipe of pretraining."""
     data, inner_recipe = apply_recipe(open_dataset(init.train_on), pretraining_recipe(recipe))
+    inner_recipe.check_validation()
     return data, _with_absolute_init(inner_recipe, data.classes)
 
 
@@ -157,6 +172,7 @@ def scan_and_check(data: Dataset, recipe: Recipe, context: RunContext) -> tuple[
     inspection = inspect_with_leakage_audit(data, with_cached_quality(scan), cached_leakage_audit(data, scan))
     write_inspection(context.run.inspection_file, inspection)
     notes = [*data.notes, *shared_class_notes(data), *_few_images_notes(data)]
+    notes = [*notes, *protocol_notes(recipe)]
     if recipe.sampling == "domains" and len({record.domain for record in data.records}) < 2:
         notes = [*notes, note("one-domain")]
     for each in notes:

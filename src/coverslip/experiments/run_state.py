@@ -72,6 +72,8 @@ def begin_run(
 
 def check_budget(recipe: Recipe) -> None:
     """Raise BadRecipe if a time budget cannot be planned for the recipe."""
+    if not recipe.split.val:
+        raise BadRecipe("budget-without-validation", faults=[("split.val", text("budget-without-validation.fault"))])
     if isinstance(recipe.init, Pretraining):
         raise BadRecipe("budget-with-pretraining", faults=[("init", text("budget-with-pretraining.fault"))])
     if recipe.init == "scratch" and recipe.split.sets_folds:

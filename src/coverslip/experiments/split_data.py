@@ -61,14 +61,23 @@ class SplitData:
         """Return the pixel hashes of the images at these positions."""
         return [self._facts[i].pixel_hash for i in positions]
 
-    def training_images(self, pixels_of: "PixelsOf") -> "TrainingImages":
+    def selecting(self, recipe: Recipe) -> Ints:
+        """Return the positions of the images that select the epoch: of the validation set, unless the recipe differs.
+
+        Test images of classes without training images, which cross-validation can have, are not among them.
+        """
+        return self.test[self.label[self.test] >= 0] if recipe.checkpoint_selection_set == "test" else self.val
+
+    def training_images(self, pixels_of: "PixelsOf", recipe: Recipe) -> "TrainingImages":
         """Return training and validation images.
 
         Args:
             pixels_of: returns the pixels of images by their positions.
+            recipe: names the set that selects the epoch.
         """
         from coverslip.training.batches import TrainingImages
 
+        tested = self.selecting(recipe) if recipe.checkpoint_selection_set == "test" else None
         return TrainingImages(
             pixels_of=pixels_of,
             train=self.train,
@@ -77,22 +86,24 @@ class SplitData:
             val_label=self.label[self.val],
             n_classes=len(self.classes),
             train_domain=self.domain[self.train],
-            chosen=self._watched_images(),
+            chosen=self._watched_images(self.selecting(recipe)),
+            tested=tested,
+            tested_label=None if tested is None else self.label[tested],
         )
 
-    def _watched_images(self) -> "ChosenImages | None":
-        """Return the validation images that are shown during fine-tuning; None without validation images."""
+    def _watched_images(self, selecting: Ints) -> "ChosenImages | None":
+        """Return the images that are shown during fine-tuning; None if no images select the epoch."""
         from coverslip.training.batches import ChosenImages
 
-        if not len(self.val):
+        if not len(selecting):
             return None
-        watched = np.sort(self._sample_by_class(self.val, _N_WATCHED, seed=0))
+        watched = np.sort(self._sample_by_class(selecting, _N_WATCHED, seed=0))
         event = ValidationImagesChosen(
             image_ids=tuple(self.data.records[i].image_id for i in watched.tolist()),
             labels=tuple(self.label[watched].tolist()),
             classes=tuple(self.classes),
         )
-        return ChosenImages(np.searchsorted(self.val, watched), event)
+        return ChosenImages(np.searchsorted(selecting, watched), event)
 
     def n_drawn(self, recipe: Recipe) -> int:
         """Return the number of images per epoch, which sampling can make larger or smaller than the training set."""
@@ -120,9 +131,15 @@ class SplitData:
         return np.asarray(order[np.argsort(rank, kind="stable")[:n]])
 
 
+def capped_split(data: Dataset, split: Split, recipe: Recipe) -> Split:
+    """Return the split with at most as many training images as the recipe allows."""
+    plan = recipe.split
+    return cap_training(data, split, plan.train_per_class, recipe.split_seed, rare_images=plan.rare_images)
+
+
 def capped_split_data(data: Dataset, scan: Scan, split: Split, recipe: Recipe) -> SplitData:
     """Return the sets of a split, with at most as many training images per class as the recipe allows."""
-    return SplitData(data, scan, cap_training(data, split, recipe.split.train_per_class, recipe.split_seed))
+    return SplitData(data, scan, capped_split(data, split, recipe))
 
 
 def with_epochs_for_folds(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe) -> Recipe:
@@ -177,7 +194,8 @@ def fit_network(
         )
         initial = initial_classifier(recipe.init, split_data.classes, offers_head=hashes.is_complete and not shared)
     with _preprocessed_pixels(split_data, preprocessing, recipe, context) as pixels:
-        task = TrainingTask(split_data.training_images(pixels), split_data.pixel_hashes, preprocessing, recipe, context)
+        images = split_data.training_images(pixels, recipe)
+        task = TrainingTask(images, split_data.pixel_hashes, preprocessing, recipe, context)
         on_features = on_features or ignore_features
         if choices is not None:
             fold_index = fold_indices_of(split_data.train.tolist())
@@ -198,4 +216,6 @@ def _preprocessed_pixels(
     if recipe.stage == "instant" and recipe.init != "scratch":  # a single pass over the images needs no cache
         return DecodedPixels(split_data.data, split_data.scan, preprocessing)
     needed = [*split_data.train.tolist(), *split_data.val.tolist()]
+    if recipe.checkpoint_selection_set == "test":
+        needed += split_data.selecting(recipe).tolist()
     return PixelCache(split_data.data, split_data.scan, needed, preprocessing, emit=context.emit, stop=context.stop)

@@ -2,7 +2,8 @@
 
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +12,16 @@ from PIL import Image
 from coverslip.errors import UnreadableImage
 from coverslip.images._tiff_guard import check_scanned, n_scanned
 from coverslip.images.confining import open_image
-from coverslip.images.plan import ReadPlan
 from coverslip.images.reader import (
+    MAX_BYTES,
     Array,
     Decoded,
     Reader,
+    Selection,
     Series,
+    at_channels,
     check_length,
     check_size,
-    choose_plane,
     cmyk_to_rgb,
     damaged,
     palette_to_color,
@@ -45,51 +47,70 @@ _UNCOMPRESSED = {"BMP", "DIB", "PPM"}  # formats that are not read as a whole
 _FRAMED = {"GIF", "WEBP", "PNG"}  # formats whose frames are planes
 
 
-def read_with_pillow(path: Path, plan: ReadPlan, max_bytes: int) -> Decoded:
-    """Decode a file with Pillow; 16-bit color PNG and JPEG 2000, which Pillow converts to 8 bit, with imagecodecs.
+class PillowSource:
+    """An image file that Pillow opens. Bits that Pillow would drop are decoded with imagecodecs."""
 
-    Raises:
-        UnreadableImage: the image is too large, or has no such plane.
-        Exception: any exception of the decoder for damaged bytes.
-    """
-    # Given a path, Pillow maps uncompressed pixels into memory. If such a file is truncated, the process is killed.
-    with open_image(path) as file, Image.open(file, formats=FORMATS) as image:
-        depth = _declared_depth(image, path)
-        # before reading the orientation, for which Pillow may decode a PNG
-        check_size(path, image.width, image.height, max_bytes, bytes_per_pixel=_bytes_per_pixel(image, depth))
-        if image.format == "JPEG":
-            check_scanned(path, n_scanned(_read_all(path), image.width * image.height * len(image.getbands())))
-        orientation = int(image.getexif().get(_ORIENTATION_TAG, 1))
-        if _is_narrowed_by_pillow(image, depth):
-            decoded = Decoded(_decode_wide(path, image.format or ""), depth)
-        else:
-            decoded = _decode_frames(path, image, plan, depth)
-    if orientation == 1:
-        return decoded
-    return Decoded(oriented(decoded.array, orientation), decoded.bit_depth, decoded.n_planes)
+    def __init__(self, path: Path, image: Image.Image) -> None:
+        """Take an image whose file stays open."""
+        self._path, self.image = path, image
+        self._depth = _declared_depth(image, path)
 
-
-def _read_compressed(path: Path, plan: ReadPlan, max_bytes: int) -> Decoded:
-    check_length(path)
-    return read_with_pillow(path, plan, max_bytes)
-
-
-def _describe_compressed(path: Path) -> tuple[Series, ...]:
-    check_length(path)
-    return describe_with_pillow(path)
-
-
-def describe_with_pillow(path: Path) -> tuple[Series, ...]:
-    """Return one series; several frames are axis T. These formats declare no pixel size."""
-    with open_image(path) as file, Image.open(file, formats=FORMATS) as image:
+    def describe(self) -> tuple[Series, ...]:
+        """Return one series; several frames are axis T. These formats declare no pixel size."""
+        image, depth = self.image, self._depth
         width, height = image.size
-        if int(image.getexif().get(_ORIENTATION_TAG, 1)) in _TRANSPOSED:
+        if self._fits(MAX_BYTES) and self._orientation() in _TRANSPOSED:
             width, height = height, width
         n_frames = _n_frames(image)
         frames = [("T", n_frames)] if n_frames > 1 else []
         samples = [("S", 3)] if n_frames > 1 or not _is_gray(image) else []  # frames are all converted to color
-    sizes = [*frames, ("Y", height), ("X", width), *samples]
-    return (Series("".join(axis for axis, _ in sizes), tuple(size for _, size in sizes)),)
+        sizes = [*frames, ("Y", height), ("X", width), *samples]
+        axes = "".join(axis for axis, _ in sizes)
+        dtype = "uint8" if depth <= 8 else "uint16" if depth <= 16 else ""
+        return (Series(axes, tuple(size for _, size in sizes), dtype=dtype),)
+
+    def read_region(self, selection: Selection, max_bytes: int) -> Decoded:
+        """Decode the whole image and return the region.
+
+        Raises:
+            UnreadableImage: the image is too large.
+            Exception: any exception of the decoder for damaged bytes.
+        """
+        path, image = self._path, self.image
+        n_bytes = _bytes_per_pixel(image, self._depth)
+        check_size(path, image.width, image.height, max_bytes, bytes_per_pixel=n_bytes)
+        if image.format == "JPEG":
+            check_scanned(path, n_scanned(_read_all(path), image.width * image.height * len(image.getbands())))
+        orientation = self._orientation()
+        if _is_narrowed_by_pillow(image, self._depth):
+            array = _decode_wide(path, image.format or "")
+        else:
+            array = _decode_frame(path, image, selection.at.get("T", 0))
+        array = np.atleast_3d(oriented(array, orientation))[selection.window.of_array]
+        return Decoded(at_channels(array, selection.channels), self._depth)
+
+    def _fits(self, max_bytes: int) -> bool:
+        image = self.image
+        return image.width * image.height * _bytes_per_pixel(image, self._depth) <= max_bytes
+
+    def _orientation(self) -> int:
+        """Return the EXIF orientation, for which Pillow may decode a PNG."""
+        return int(self.image.getexif().get(_ORIENTATION_TAG, 1))
+
+
+@contextmanager
+def open_with_pillow(path: Path) -> Iterator[PillowSource]:
+    """Open an image file."""
+    # Given a path, Pillow maps uncompressed pixels into memory. If such a file is truncated, the process is killed.
+    with open_image(path) as file, Image.open(file, formats=FORMATS) as image:
+        yield PillowSource(path, image)
+
+
+@contextmanager
+def _open_compressed(path: Path) -> Iterator[PillowSource]:
+    check_length(path)
+    with open_with_pillow(path) as source:
+        yield source
 
 
 def oriented(array: Array, orientation: int) -> Array:
@@ -158,23 +179,18 @@ def decode_pillow(image: Image.Image) -> Decoded:
     return Decoded(oriented(image_to_array(image), orientation), depth)
 
 
-def _decode_frames(path: Path, image: Image.Image, plan: ReadPlan, depth: int) -> Decoded:
-    n_planes = _n_frames(image)
-    if n_planes > _MAX_FRAMES:
-        raise damaged(path, text("image-too-many-frames", n_frames=n_planes, limit=_MAX_FRAMES))
-
-    def frame(index: int) -> Array:
-        if index:
-            image.seek(index)
-        image.load()
-        array = image_to_array(image)
-        if image.format == "PPM" and array.dtype == np.int32:
-            array = array.astype(np.uint16)  # the format has at most 16 bit
-        # Frames of one file may have different modes: all get three channels, so that projections are possible.
-        return np.repeat(array[..., np.newaxis], 3, axis=2) if n_planes > 1 and array.ndim == 2 else array
-
-    array = choose_plane(path, plan.plane, n_planes, frame)
-    return Decoded(array, depth, n_planes)
+def _decode_frame(path: Path, image: Image.Image, index: int) -> Array:
+    n_frames = _n_frames(image)
+    if n_frames > _MAX_FRAMES:
+        raise damaged(path, text("image-too-many-frames", n_frames=n_frames, limit=_MAX_FRAMES))
+    if index:
+        image.seek(index)
+    image.load()
+    array = image_to_array(image)
+    if image.format == "PPM" and array.dtype == np.int32:
+        array = array.astype(np.uint16)  # the format has at most 16 bit
+    # Frames of one file may have different modes: all get three channels.
+    return np.repeat(array[..., np.newaxis], 3, axis=2) if n_frames > 1 and array.ndim == 2 else array
 
 
 def _n_frames(image: Image.Image) -> int:
@@ -260,8 +276,7 @@ def _reader(name: str, title: str, suffixes: str, is_this: Callable[[bytes], boo
         title=title,
         suffixes=tuple(suffixes.split()),
         is_this=is_this,
-        describe=describe_with_pillow if name in _UNCOMPRESSED else _describe_compressed,
-        read=read_with_pillow if name in _UNCOMPRESSED else _read_compressed,
+        open=open_with_pillow if name in _UNCOMPRESSED else _open_compressed,
     )
 
 

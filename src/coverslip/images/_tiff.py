@@ -5,14 +5,18 @@ Pillow reads plain TIFFs (one uncompressed page of 1 or 8 bit) fast and correctl
 decode. Compressed files are not tried with Pillow first, because its C library prints warnings to the terminal.
 
 Axes: a page is a channel if the file declares axis C (ImageJ, OME and shaped TIFFs); samples of a pixel (axis S) are
-channels too. Any other axis (Z, T, unknown) counts planes, first axis slowest. Only the first series of a file is read:
-the full-resolution level of a pyramid, not its label or overview.
+channels too. Axis T counts time points, any other axis (Z, unknown) z-planes, first axis slowest. Of a region, only the
+strips or tiles are decoded that it touches.
 """
 
 import re
 import struct
-from collections.abc import Iterator
-from math import prod
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from html import unescape
+from itertools import product
+from math import ceil, prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +24,7 @@ import numpy as np
 from PIL import Image
 
 from coverslip.errors import UnreadableImage
-from coverslip.images._pillow import image_to_array, oriented, read_with_pillow
+from coverslip.images._pillow import PillowSource, image_to_array, open_with_pillow, oriented
 from coverslip.images._tiff_guard import (
     JPEG,
     check_pages,
@@ -32,15 +36,18 @@ from coverslip.images._tiff_guard import (
     open_tiff,
 )
 from coverslip.images.confining import open_image
-from coverslip.images.plan import ReadPlan
 from coverslip.images.reader import (
+    UM_PER_UNIT,
     Array,
     Decoded,
     Reader,
+    Selection,
     Series,
+    Size,
+    Source,
+    Window,
     by_rows,
     check_size,
-    choose_plane,
     cmyk_to_rgb,
     damaged,
     palette_to_color,
@@ -49,52 +56,38 @@ from coverslip.images.reader import (
 from coverslip.messages import text
 
 if TYPE_CHECKING:
-    from tifffile import TiffFile, TiffFrame, TiffPage, TiffPageSeries
+    from tifffile import FileHandle, TiffFile, TiffFrame, TiffPage, TiffPageSeries
 
-_UM_PER_UNIT = {
-    **dict.fromkeys(("µm", "μm", "um", "micron", "microns", "micrometer", "\\u00b5m"), 1.0),
-    **dict.fromkeys(("nm", "nanometer"), 1e-3),
-    **dict.fromkeys(("mm", "millimeter"), 1e3),
-    **dict.fromkeys(("cm", "centimeter"), 1e4),
-    "m": 1e6,
-}
 _CENTIMETER = 3  # ResolutionUnit
-
-
-def describe_tiff(path: Path) -> tuple[Series, ...]:
-    """Return every series; of a pyramid the full-resolution level.
-
-    Raises:
-        UnreadableImage: the file declares too many pages, or its pages form a circle.
-        Exception: any exception of tifffile for damaged bytes.
-    """
-    check_pages(path)
-    with open_tiff(path) as (tiff, _):
-        check_series(path, tiff)
-        return tuple(
-            Series(series.axes, tuple(map(int, series.shape)), _pixel_size(tiff, number, series), series.name)
-            for number, series in enumerate(tiff.series)
-        )
+_SCREEN_UM = 40.0  # per pixel, of 600 pixels per inch; the pixels of microscopes are smaller
+_SMALLEST_UM = 1e-5  # per pixel; those of electron microscopes are larger
 
 
 def _pixel_size(tiff: "TiffFile", number: int, series: "TiffPageSeries") -> tuple[float, float] | None:
     if tiff.ome_metadata:
         return _ome_pixel_size(tiff.ome_metadata, number)
     page = series.keyframe
+    if tiff.lsm_metadata:
+        return _if_positive(*(1e6 * float(tiff.lsm_metadata.get(f"VoxelSize{axis}", 0)) for axis in "XY"))
+    if tiff.is_svs and (size := _MICRONS_PER_PIXEL.search(page.description or tiff.pages.first.description)):
+        return _if_positive(float(size[1]), float(size[1]))
     if tiff.imagej_metadata:
-        return _size_from_resolution(page, _UM_PER_UNIT.get(str(tiff.imagej_metadata.get("unit")).lower()))
+        return _size_from_resolution(page, UM_PER_UNIT.get(str(tiff.imagej_metadata.get("unit")).lower()))
     # Resolutions per inch are ignored: desktop programs write 72 per inch for every image.
-    return _size_from_resolution(page, _UM_PER_UNIT["cm"] if page.resolutionunit == _CENTIMETER else None)
+    return _size_from_resolution(page, UM_PER_UNIT["cm"] if page.resolutionunit == _CENTIMETER else None)
+
+
+_MICRONS_PER_PIXEL = re.compile(r"\|\s*MPP\s*=\s*(\d*\.?\d+)")  # in the description of an SVS
 
 
 def _ome_pixel_size(xml: str, number: int) -> tuple[float, float] | None:
     pixels = re.findall(r"<(?:\w+:)?Pixels\b[^>]*>", xml)
     if number >= len(pixels):
         return None
-    attributes = dict(re.findall(r"\b(\w+)\s*=\s*\"([^\"]*)\"", pixels[number]))
+    attributes = _attributes(pixels[number])
     sizes = []
     for axis in "XY":
-        unit = _UM_PER_UNIT.get(attributes.get(f"PhysicalSize{axis}Unit", "µm").lower())
+        unit = UM_PER_UNIT.get(attributes.get(f"PhysicalSize{axis}Unit", "µm").lower())
         try:
             sizes.append(float(attributes[f"PhysicalSize{axis}"]) * (unit or 0))
         except (KeyError, ValueError):
@@ -110,15 +103,21 @@ def _size_from_resolution(page: "TiffPage", um_per_unit: float | None) -> tuple[
     for name in ("XResolution", "YResolution"):
         pixels, units = page.tags[name].value
         sizes.append(um_per_unit * units / pixels if pixels else 0.0)
-    return _if_positive(*sizes)
+    return _if_of_microscope(*sizes)
 
 
 def _if_positive(width: float, height: float) -> tuple[float, float] | None:
     return (width, height) if min(width, height) > 0 else None
 
 
+def _if_of_microscope(width: float, height: float) -> tuple[float, float] | None:
+    """Return the size unless it comes from the resolution of a screen or a printer, such as 72 pixels per inch."""
+    return (width, height) if min(width, height) >= _SMALLEST_UM and max(width, height) < _SCREEN_UM else None
+
+
 _BITS, _COMPRESSION, _DESCRIPTION, _STRIPS, _ORIENTATION, _PLANAR = 258, 259, 270, 273, 274, 284
 _STRIP_BYTES, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 279, 338, 339
+_RESOLUTIONS, _RESOLUTION_UNIT = (282, 283), 296
 _DECLARES_AXES = re.compile(r"^ImageJ=|^\{.*\"shape\"|<OME|^shape=", re.S)
 _MIN_IS_WHITE, _PALETTE, _CMYK, _YCBCR, _LAB = 0, 3, 5, 6, 8
 _ALPHA = {1, 2}  # ExtraSamples: associated and unassociated alpha; 0 is an unspecified channel
@@ -129,27 +128,53 @@ _SWAPPED = (b"MM*\0", b"II\0*")
 _LOST_PAGES = re.compile(r"invalid page offset|invalid offset to page|corrupted tag list|corrupted file|TiffTag 270 ")
 
 
-def read_tiff(path: Path, plan: ReadPlan, max_bytes: int) -> Decoded:
-    """Decode a plain TIFF with Pillow, any other TIFF with tifffile.
+@contextmanager
+def _open(path: Path) -> Iterator[Source]:
+    """Open a plain TIFF with Pillow, any other TIFF with tifffile.
 
     Raises:
-        UnreadableImage: the file is too large or truncated, or has no such plane.
+        UnreadableImage: the file declares too many pages, or its pages form a circle.
         Exception: any exception of tifffile for damaged bytes.
     """
     check_pages(path)
-    note = None
     if _is_swapped(path):
-        return read_with_pillow(path, plan, max_bytes)
-    if _is_plain(path):
+        with open_with_pillow(path) as source:
+            yield source
+    elif _is_plain(path):
+        with open_with_pillow(path) as source:
+            yield _PlainTiff(path, source)
+    else:
+        with open_tiff(path) as (tiff, warnings):
+            yield _TiffSource(path, tiff, warnings)
+
+
+class _PlainTiff:
+    """A TIFF that Pillow should be able to decode; if it fails, tifffile reads the file, or refuses it if damaged."""
+
+    def __init__(self, path: Path, source: PillowSource) -> None:
+        self._path, self._source = path, source
+
+    def describe(self) -> tuple[Series, ...]:
+        (series,) = self._source.describe()
+        return (replace(series, pixel_size_um=self._pixel_size()),)
+
+    def _pixel_size(self) -> tuple[float, float] | None:
+        tags = self._source.image.tag_v2  # type: ignore[attr-defined]  # TiffImageFile; Image.open has a general type
+        if tags.get(_RESOLUTION_UNIT) != _CENTIMETER:
+            return None
         try:
-            return read_with_pillow(path, plan, max_bytes)
+            per_cm = [float(tags.get(code, 0)) for code in _RESOLUTIONS]
+        except (TypeError, ValueError):
+            return None
+        return _if_of_microscope(*(UM_PER_UNIT["cm"] / each if each > 0 else 0.0 for each in per_cm))
+
+    def read_region(self, selection: Selection, max_bytes: int) -> Decoded:
+        try:
+            return self._source.read_region(selection, max_bytes)
         except _BAD_TAGS:
-            note = text("pillow-failed")  # tifffile refuses the file too if it is damaged
-    with open_tiff(path) as (tiff, warnings):
-        decoded = _read_series(path, tiff, plan, max_bytes, warnings)
-    if note is None and warnings:
-        note = text("tifffile-complains", complaint=_summary(warnings[0]))
-    return Decoded(decoded.array, decoded.bit_depth, decoded.n_planes, note)
+            with open_tiff(self._path) as (tiff, warnings):
+                decoded = _TiffSource(self._path, tiff, warnings).read_region(selection, max_bytes)
+            return replace(decoded, note=text("pillow-failed"))
 
 
 def _is_swapped(path: Path) -> bool:
@@ -177,44 +202,166 @@ def _is_plain(path: Path) -> bool:
         return False
 
 
-def _read_series(path: Path, tiff: "TiffFile", plan: ReadPlan, max_bytes: int, warnings: list[str]) -> Decoded:
-    if not tiff.series:
-        raise damaged(path, text("tiff-without-pages"))
-    check_series(path, tiff)
-    series = tiff.series[0]
-    if any(map(_LOST_PAGES.search, warnings)):
-        raise damaged(path, text("tiff-pages-missing", complaint=_summary(warnings[0])))
-    page = series.keyframe
-    sizes = dict(zip(series.axes, series.shape, strict=True))
-    if series.axes.count("Y") != 1 or series.axes.count("X") != 1:
-        raise damaged(path, text("tiff-without-height-and-width", axes=series.axes))
-    _check_sizes(path, page, sizes, max_bytes)
-    photometric, compression = int(page.photometric), int(page.compression)
-    if photometric == _LAB or (photometric == _YCBCR and compression not in JPEG):
-        return _read_page_with_pillow(path)  # color spaces that tifffile does not convert
+class _TiffSource:
+    """A TIFF that is open with tifffile."""
 
-    n_planes = prod(size for axis, size in sizes.items() if axis not in "CSYX")
+    def __init__(self, path: Path, tiff: "TiffFile", warnings: list[str]) -> None:
+        self._path, self._tiff, self._warnings = path, tiff, warnings
 
-    def read(index: int) -> Array:
-        return _read_plane(path, series, index, max_bytes)
+    def describe(self) -> tuple[Series, ...]:
+        """Return every series.
 
-    if plan.plane == "channels":  # palettes and CMYK apply to each page
-        array = choose_plane(path, plan.plane, n_planes, lambda index: _to_intensities(path, read(index), page))
-    else:
-        array = _to_intensities(path, choose_plane(path, plan.plane, n_planes, read), page)
-    bits = page.bitspersample
-    orientation = page.tags.get("Orientation")
-    array = oriented(array, int(orientation.value) if orientation else 1)
-    return Decoded(array, int(bits), n_planes)
+        Raises:
+            UnreadableImage: a series has too many planes, or there are no series.
+            Exception: any exception of tifffile for damaged bytes.
+        """
+        if not self._tiff.series:
+            raise damaged(self._path, text("tiff-without-pages"))
+        check_series(self._path, self._tiff)
+        return tuple(self._series(number, series) for number, series in enumerate(self._tiff.series))
+
+    def _series(self, number: int, series: "TiffPageSeries") -> Series:
+        axes, shape = _distinct_axes(series), tuple(map(int, series.shape))
+        if _has_color_palette(series.keyframe) and "S" not in axes:
+            axes, shape = f"{axes}S", (*shape, 3)
+        size = _pixel_size(self._tiff, number, series)
+        if _orientation(series.keyframe) in _TRANSPOSED and {"Y", "X"} <= set(axes):
+            size = None if size is None else size[::-1]
+            sizes = dict(zip(axes, shape, strict=True))
+            sizes |= {"Y": sizes["X"], "X": sizes["Y"]}
+            shape = tuple(sizes[axis] for axis in axes)
+        dtype = "" if series.dtype is None else str(series.dtype)
+        about = _OmeImage.of(self._tiff.ome_metadata, number) if self._tiff.ome_metadata else None
+        return Series(
+            axes,
+            shape,
+            size,
+            series.name,
+            dtype="uint8" if dtype == "bool" else dtype,
+            channels=about.channels if about else _lsm_channels(self._tiff),
+            levels=_level_sizes(series),
+            position_um=about.position_um if about else None,
+            acquired=about.acquired if about else None,
+        )
+
+    def read_region(self, selection: Selection, max_bytes: int) -> Decoded:
+        """Return the pixels of a region.
+
+        Raises:
+            UnreadableImage: the strips or tiles of the region are too large or truncated.
+            Exception: any exception of tifffile for damaged bytes.
+        """
+        path, warnings = self._path, self._warnings
+        level = self._tiff.series[selection.series].levels[selection.level]
+        if any(map(_LOST_PAGES.search, warnings)):
+            raise damaged(path, text("tiff-pages-missing", complaint=_summary(warnings[0])))
+        page = level.keyframe
+        sizes = dict(zip(level.axes, level.shape, strict=True))
+        orientation = _orientation(page)
+        photometric, compression = int(page.photometric), int(page.compression)
+        is_for_pillow = photometric == _LAB or (photometric == _YCBCR and compression not in JPEG)
+        window: Window | None = selection.window
+        if is_for_pillow or orientation != 1 or (selection.window.width, selection.window.height) == _size(level):
+            window = None
+            _check_sizes(path, page, sizes, max_bytes)
+        if not page.is_final:
+            width, length, depth, samples = _segment_shape(page)
+            item = page.dtype.itemsize if page.dtype else 1
+            check_size(path, width, length, max_bytes, bytes_per_pixel=depth * samples * item)
+        if is_for_pillow:  # color spaces that tifffile does not convert
+            decoded = _read_page_with_pillow(path)
+        else:
+            array = _Plane(path, level, selection, window, max_bytes).read()
+            decoded = Decoded(oriented(_to_intensities(path, array, page), orientation), int(page.bitspersample))
+        array = decoded.array if window is not None else decoded.array[selection.window.of_array]
+        note = text("tifffile-complains", complaint=_summary(warnings[0])) if warnings else None
+        return Decoded(array, decoded.bit_depth, note)
+
+
+_MORE_AXES = "QIJKUVWDG"  # of axes that repeat a letter, which only count pages
+_TRANSPOSED = range(5, 9)  # orientations that swap width and height
+
+
+def _distinct_axes(series: "TiffPageSeries") -> str:
+    """Return the axes with other letters for repeated ones, such as QQYX."""
+    axes = ""
+    for axis in series.axes:
+        unused = (letter for letter in _MORE_AXES if letter not in series.axes + axes)
+        axes += axis if axis not in axes or axis in "YX" else next(unused, axis)
+    return axes
+
+
+def _level_sizes(series: "TiffPageSeries") -> tuple[Size, ...]:
+    levels = [level for level in series.levels if {"Y", "X"} <= set(level.axes)]
+    return tuple(map(_size, levels)) if len(levels) == len(series.levels) > 1 else ()
+
+
+def _size(series: "TiffPageSeries") -> Size:
+    return int(series.shape[series.axes.index("X")]), int(series.shape[series.axes.index("Y")])
+
+
+def _orientation(page: "TiffPage") -> int:
+    tag = page.tags.get("Orientation")
+    return int(tag.value) if tag else 1
+
+
+def _has_color_palette(page: "TiffPage") -> bool:
+    if int(page.photometric) != _PALETTE or page.colormap is None:
+        return False
+    palette = np.asarray(page.colormap)
+    return not bool((palette == palette[:1]).all())
+
+
+def _lsm_channels(tiff: "TiffFile") -> tuple[str, ...]:
+    colors = (tiff.lsm_metadata or {}).get("ChannelColors") or {}
+    return tuple(map(str, colors.get("ColorNames") or ()))
+
+
+@dataclass(frozen=True, slots=True)
+class _OmeImage:
+    """What OME metadata say about one image besides its pixels."""
+
+    channels: tuple[str, ...]
+    position_um: tuple[float, ...] | None
+    acquired: str | None
+
+    @classmethod
+    def of(cls, xml: str, number: int) -> "_OmeImage | None":
+        images = re.split(r"<(?:\w+:)?Image\b", xml)[1:]
+        if number >= len(images):
+            return None
+        image = images[number]
+        channels = [_attributes(tag).get("Name", "") for tag in re.findall(r"<(?:\w+:)?Channel\b[^>]*>", image)]
+        date = re.search(r"<(?:\w+:)?Acquisition(?:Date|dDate)>\s*([^<\s]+)", image)
+        return cls(tuple(channels) if any(channels) else (), _ome_position(image), date[1] if date else None)
+
+
+def _ome_position(image: str) -> tuple[float, ...] | None:
+    for tag, prefix in (("StageLabel", ""), ("Plane", "Position")):
+        element = re.search(rf"<(?:\w+:)?{tag}\b[^>]*>", image)
+        attributes = _attributes(element[0]) if element else {}
+        position = []
+        for axis in "XYZ":
+            # Without a unit, positions are in a "reference frame" of unknown scale.
+            unit = UM_PER_UNIT.get(attributes.get(f"{prefix}{axis}Unit", "").lower())
+            try:
+                position.append(float(attributes[f"{prefix}{axis}"]) * (unit or float("nan")))
+            except (KeyError, ValueError):
+                break
+        if len(position) >= 2 and np.isfinite(position).all():
+            return tuple(position)
+    return None
+
+
+def _attributes(tag: str) -> dict[str, str]:
+    return {name: unescape(value) for name, value in re.findall(r"\b(\w+)\s*=\s*\"([^\"]*)\"", tag)}
 
 
 def _check_sizes(path: Path, page: "TiffPage", sizes: dict[str, int], max_bytes: int) -> None:
-    """Check the size of a plane with its channels, and of a tile, which may be larger than the plane."""
+    """Check the size of a whole plane with all its channels."""
     item = page.dtype.itemsize if page.dtype else 1
     n_samples = 3 if int(page.photometric) == _PALETTE else sizes.get("C", 1) * sizes.get("S", 1)
     check_size(path, sizes["X"], sizes["Y"], max_bytes, bytes_per_pixel=n_samples * item)
-    width, length, depth, samples = _segment_shape(page)
-    check_size(path, width, length, max_bytes, bytes_per_pixel=depth * samples * item)
 
 
 def _segment_shape(page: "TiffPage") -> tuple[int, int, int, int]:
@@ -231,116 +378,261 @@ def _read_page_with_pillow(path: Path) -> Decoded:
         return Decoded(image_to_array(image), 8)
 
 
-def _read_plane(path: Path, series: "TiffPageSeries", index: int, max_bytes: int) -> Array:
-    """Return (H, W, C) of plane `index`, with axis C before axis S if a file declares both."""
-    axes, shape = series.axes, series.shape
-    plane_axes = [i for i, axis in enumerate(axes) if axis not in "CSYX"]
-    selection: list[int | slice] = [slice(None)] * len(axes)
-    for i, position in zip(plane_axes, np.unravel_index(index, [shape[i] for i in plane_axes] or [1]), strict=False):
-        selection[i] = int(position)
-    array = _read_selection(path, series, tuple(selection), max_bytes)
-    remaining = "".join(axis for axis in axes if axis in "CSYX")
-    array = array.transpose([remaining.index(axis) for axis in "YXCS" if axis in remaining])
-    return array.reshape(*array.shape[:2], -1)
+class _Plane:
+    """The pixels of one plane, or of a window of it, in one level of a series."""
 
+    def __init__(
+        self, path: Path, series: "TiffPageSeries", selection: Selection, window: Window | None, max_bytes: int
+    ) -> None:
+        self._path, self._series, self._max_bytes = path, series, max_bytes
+        self._axes = _distinct_axes(series)
+        self._at, self._channels = selection.at, selection.channels
+        self._window = window  # None: the whole plane
 
-def _read_selection(path: Path, series: "TiffPageSeries", selection: tuple[int | slice, ...], max_bytes: int) -> Array:
-    """Read only the selected pages, so that a stack of thousands of planes need not fit into memory."""
-    n_page_axes = len(series.keyframe.shape)
-    n_lead_axes = len(series.shape) - n_page_axes
-    lead = series.shape[:n_lead_axes]
-    if n_lead_axes >= 0 and series.shape[n_lead_axes:] == series.keyframe.shape and prod(lead) == len(series.pages):
-        numbers = np.arange(prod(lead)).reshape(lead)[selection[:n_lead_axes]]
-        _check_array(path, (numbers.size, *series.keyframe.shape), series, max_bytes)
-        pages = [_read_page(path, series, int(number), max_bytes) for number in numbers.ravel()]
-        result: Array = (np.stack(pages) if len(pages) > 1 else pages[0]).reshape(numbers.shape + series.keyframe.shape)
-        return result[(slice(None),) * numbers.ndim + selection[n_lead_axes:]]
-    if series.dataoffset is not None:  # ImageJ: one page declares a whole contiguous stack
+    def read(self) -> Array:
+        """Return (H, W, C), with axis C before axis S if a file declares both."""
+        channels = slice(None) if self._channels is None else list(self._channels)
+        at = {**self._at, "C": channels}
+        array = self._selected(tuple(at.get(axis, slice(None)) for axis in self._axes))
+        remaining = "".join(axis for axis in self._axes if axis in "CSYX")
+        array = array.transpose([remaining.index(axis) for axis in "YXCS" if axis in remaining])
+        return array.reshape(*array.shape[:2], -1)
+
+    def _selected(self, selection: "_Choices") -> Array:
+        """Read only the selected pages, so that a stack of thousands of planes need not fit into memory."""
+        series = self._series
+        n_lead = len(series.shape) - len(series.keyframe.shape)
+        lead = series.shape[:n_lead]
+        if n_lead >= 0 and series.shape[n_lead:] == series.keyframe.shape and prod(lead) == len(series.pages):
+            numbers = _choose(np.arange(prod(lead)).reshape(lead), selection[:n_lead])
+            shape = self._windowed(self._axes[n_lead:], series.keyframe.shape)
+            self._check_array((numbers.size, *shape))
+            pages = [self._page(int(number), shape) for number in numbers.ravel()]
+            result: Array = (np.stack(pages) if len(pages) > 1 else pages[0]).reshape(numbers.shape + shape)
+            return _choose(result, (slice(None),) * numbers.ndim + selection[n_lead:])
+        if series.dataoffset is not None:  # ImageJ: one page declares a whole contiguous stack
+            return self._contiguous(series.dataoffset, selection)
+        self._check_array(series.shape)
+        for number in range(len(series.pages)):
+            self._check_page(number)
+        whole: Array = series.asarray(maxworkers=1)
+        return _choose(self._part(self._axes, whole), selection)
+
+    def _contiguous(self, offset: int, selection: "_Choices") -> Array:
+        """Read the selection of a contiguous stack.
+
+        The file is not mapped into memory: if a mapped file is truncated, the process is killed.
+        """
+        series = self._series
+        numbered = [axis for axis, choice in enumerate(selection) if not isinstance(choice, slice)]
+        n_lead = max(numbered, default=-1) + 1
+        if n_lead > series.axes.index("Y"):  # planes are interleaved: read all
+            n_lead = 0
+        shape = series.shape[n_lead:]
+        numbers = _choose(np.arange(prod(series.shape[:n_lead])).reshape(series.shape[:n_lead]), selection[:n_lead])
+        has_rows = self._axes[n_lead:].startswith("Y") and self._window is not None
+        rows = slice(self._window.top, self._window.bottom) if has_rows and self._window else slice(0, shape[0])
+        row_shape = (rows.stop - rows.start, *shape[1:])
+        self._check_array((numbers.size, *row_shape))
         dtype = np.dtype(series.keyframe.parent.byteorder + series.dtype.char)
-        return _read_contiguous(path, series, dtype, selection, max_bytes)
-    _check_array(path, series.shape, series, max_bytes)
-    for number in range(len(series.pages)):
-        _check_page(path, series, number, max_bytes)
-    whole: Array = series.asarray(maxworkers=1)
-    return whole[selection]
+        pixels = np.empty((numbers.size, prod(row_shape)), dtype)
+        row_bytes = prod(shape[1:]) * dtype.itemsize
+        with open_image(self._path) as file:
+            for part, number in zip(pixels, numbers.ravel().tolist(), strict=True):
+                file.seek(offset + (number * shape[0] + rows.start) * row_bytes)
+                if file.readinto(part.data.cast("B")) < part.nbytes:
+                    raise damaged(self._path, text("tiff-pixels-cut"))
+        result: Array = self._part(self._axes[n_lead:], pixels.reshape(-1, *row_shape), has_rows=has_rows)
+        result = result.reshape(numbers.shape + result.shape[1:])
+        return _choose(result, (slice(None),) * numbers.ndim + selection[n_lead:])
+
+    def _windowed(self, axes: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape with the height and width of the window."""
+        if self._window is None:
+            return tuple(shape)
+        sizes = {"Y": self._window.height, "X": self._window.width}
+        return tuple(sizes.get(axis, size) for axis, size in zip(axes, shape, strict=True))
+
+    def _part(self, axes: str, array: Array, *, has_rows: bool = False) -> Array:
+        """Return the window of an array, whose last axes are these; `has_rows`: the rows are already those."""
+        if self._window is None:
+            return array
+        rows, columns = self._window.of_array
+        slices = {"X": columns} if has_rows else {"Y": rows, "X": columns}
+        index: tuple[Any, ...] = (..., *(slices.get(axis, slice(None)) for axis in axes))  # Any: as NumPy takes it
+        part: Array = array[index]
+        return part
+
+    def _page(self, number: int, shape: tuple[int, ...]) -> Array:
+        self._check_page(number)
+        page = self._series.pages[number]
+        assert page is not None  # _check_page refuses it
+        with _opened(page.parent.filehandle):
+            return self._open_page(page, shape)
+
+    def _open_page(self, page: "TiffPage | TiffFrame", shape: tuple[int, ...]) -> Array:
+        keyframe = _keyframe(page)
+        if self._window is None or keyframe.imagedepth > 1:
+            self._check_segments(page)
+            axes = self._axes[len(self._axes) - len(keyframe.shape) :]
+            return self._part(axes, np.asarray(page.asarray(maxworkers=1)))
+        if keyframe.is_final:
+            return self._rows(page, self._window).reshape(shape)
+        return self._segments(page, self._window).reshape(shape)
+
+    def _rows(self, page: "TiffPage | TiffFrame", window: Window) -> Array:
+        """Return (samples, height, width, samples) of uncompressed rows."""
+        keyframe = _keyframe(page)
+        n_planes, _, length, width, samples = keyframe.shaped
+        assert keyframe.dtype is not None  # of pages whose pixels tifffile can decode
+        dtype = np.dtype(page.parent.byteorder + keyframe.dtype.char)
+        rows = np.empty((n_planes, window.height, width, samples), dtype)
+        row_bytes = width * samples * dtype.itemsize
+        file = page.parent.filehandle
+        for plane, part in enumerate(rows):
+            file.seek(page.dataoffsets[0] + (plane * length + window.top) * row_bytes)
+            data = file.read(part.nbytes)
+            if len(data) < part.nbytes:
+                raise damaged(self._path, text("tiff-pixels-cut"))
+            part[...] = np.frombuffer(data, dtype).reshape(part.shape)
+        return rows[:, :, window.left : window.right]
+
+    def _segments(self, page: "TiffPage | TiffFrame", window: Window) -> Array:
+        """Return (samples, height, width, samples) from the strips or tiles that the window touches."""
+        keyframe = _keyframe(page)
+        n_planes, _, _, _, samples = keyframe.shaped
+        result = np.empty((n_planes, window.height, window.width, samples), keyframe.dtype)
+        numbers = list(_segment_numbers(keyframe, window))
+        self._check_segments(page, numbers)
+        keyframe.init_decode()
+        options: dict[str, Any] = {}  # Any: bytes or None
+        if int(keyframe.compression) in _WITH_TABLES:
+            options = {"jpegtables": page.jpegtables, "jpegheader": keyframe.jpegheader}
+        file = page.parent.filehandle
+        for number in numbers:
+            data = None
+            if page.databytecounts[number]:
+                file.seek(page.dataoffsets[number])
+                data = file.read(page.databytecounts[number])
+            segment, (plane, _, top, left, _), (_, length, width, _) = keyframe.decode(
+                data, number, _fullsize=False, **options
+            )
+            rows = slice(max(top, window.top), min(top + length, window.bottom))
+            columns = slice(max(left, window.left), min(left + width, window.right))
+            target = result[
+                plane,
+                rows.start - window.top : rows.stop - window.top,
+                columns.start - window.left : columns.stop - window.left,
+            ]
+            if segment is None:
+                target[...] = keyframe.nodata
+            else:
+                target[...] = segment[0, rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+        return result
+
+    def _check_array(self, shape: tuple[int, ...]) -> None:
+        """Check the size of an array that is read at once and can be larger than a plane, such as pages with depth."""
+        item = self._series.dtype.itemsize
+        check_size(self._path, shape[-1], prod(shape[:-1]), self._max_bytes, bytes_per_pixel=item)
+
+    def _check_page(self, number: int) -> None:
+        """Check that no strip or tile of a page is missing or beyond the end of the file.
+
+        tifffile fills missing segments with zeros in some cases, which would give incomplete images without an error.
+        Empty tiles (offset and length 0), which whole-slide files omit on purpose, are background.
+        """
+        page = self._series.pages[number]
+        if page is None:
+            raise damaged(self._path, text("tiff-page-missing", page=number))
+        size = page.parent.filehandle.size
+        is_tiled = self._series.keyframe.is_tiled
+        for offset, length in zip(page.dataoffsets, page.databytecounts, strict=False):
+            if offset + length > size:
+                raise damaged(self._path, text("tiff-page-cut", page=number))
+            if length == 0 and not is_tiled:
+                raise damaged(self._path, text("tiff-page-incomplete", page=number))
+
+    def _check_segments(self, page: "TiffPage | TiffFrame", numbers: Iterable[int] | None = None) -> None:
+        """Check the segments of these numbers, or all, if their codec allocates the size that they declare."""
+        if declares_its_size(int(self._series.keyframe.compression)):
+            _check_segments(self._path, self._series.keyframe, page, self._max_bytes, numbers)
 
 
-def _read_contiguous(
-    path: Path, series: "TiffPageSeries", dtype: np.dtype[Any], selection: tuple[int | slice, ...], max_bytes: int
-) -> Array:
-    """Read the selection of a contiguous stack.
-
-    The file is not mapped into memory: if a mapped file is truncated, the process is killed.
-    """
-    assert series.dataoffset is not None
-    numbered = [axis for axis, choice in enumerate(selection) if isinstance(choice, int)]
-    n_lead = max(numbered, default=-1) + 1
-    if n_lead > series.axes.index("Y"):  # planes are interleaved: read all
-        n_lead = 0
-    shape = series.shape[n_lead:]
-    numbers = np.arange(prod(series.shape[:n_lead])).reshape(series.shape[:n_lead])[selection[:n_lead]]
-    _check_array(path, (numbers.size, *shape), series, max_bytes)
-    pixels = np.empty((numbers.size, prod(shape)), dtype)
-    with open_image(path) as file:
-        for row, number in zip(pixels, numbers.ravel().tolist(), strict=True):
-            file.seek(series.dataoffset + number * row.nbytes)
-            if file.readinto(row.data.cast("B")) < row.nbytes:
-                raise damaged(path, text("tiff-pixels-cut"))
-    result: Array = pixels.reshape(numbers.shape + shape)
-    return result[(slice(None),) * numbers.ndim + selection[n_lead:]]
+@contextmanager
+def _opened(file: "FileHandle") -> Iterator[None]:
+    """Open a file that continues an image; tifffile closes it after it has read the metadata."""
+    was_closed = file.closed
+    if was_closed:
+        file.open()
+    try:
+        yield
+    finally:
+        if was_closed:
+            file.close()
 
 
-def _check_array(path: Path, shape: tuple[int, ...], series: "TiffPageSeries", max_bytes: int) -> None:
-    """Check the size of an array that is read at once and can be larger than a plane, such as pages with depth."""
-    check_size(path, shape[-1], prod(shape[:-1]), max_bytes, bytes_per_pixel=series.dtype.itemsize)
+_Choices = tuple[int | list[int] | slice, ...]
 
 
-def _read_page(path: Path, series: "TiffPageSeries", number: int, max_bytes: int) -> Array:
-    _check_page(path, series, number, max_bytes)
-    page = series.pages[number]
-    assert page is not None  # _check_page refuses it
-    return np.asarray(page.asarray(maxworkers=1))
+def _choose(array: Array, choices: _Choices) -> Array:
+    """Return positions of axes; NumPy would move the axes of positions that a slice separates."""
+    array = array[tuple(slice(None) if isinstance(choice, list) else choice for choice in choices)]
+    remaining = [choice for choice in choices if not isinstance(choice, int)]
+    for axis, choice in enumerate(remaining):
+        if isinstance(choice, list):
+            array = array.take(choice, axis)
+    return array
 
 
-def _check_page(path: Path, series: "TiffPageSeries", number: int, max_bytes: int) -> None:
-    """Check that no strip or tile of a page is missing, larger than declared, or beyond the end of the file.
-
-    tifffile fills missing segments with zeros in some cases, which would give incomplete images without an error.
-    Empty tiles (offset and length 0), which whole-slide files omit on purpose, are background.
-    """
-    page = series.pages[number]
-    if page is None:
-        raise damaged(path, text("tiff-page-missing", page=number))
-    size = page.parent.filehandle.size
-    is_tiled = series.keyframe.is_tiled
-    for offset, length in zip(page.dataoffsets, page.databytecounts, strict=False):
-        if offset + length > size:
-            raise damaged(path, text("tiff-page-cut", page=number))
-        if length == 0 and not is_tiled:
-            raise damaged(path, text("tiff-page-incomplete", page=number))
-    if declares_its_size(int(series.keyframe.compression)):
-        _check_segments(path, series.keyframe, page, max_bytes)
+_WITH_TABLES = {6, 7, 34892, 33007}  # compressions for which tifffile takes JPEG tables of the page
 
 
-def _check_segments(path: Path, keyframe: "TiffPage", page: "TiffPage | TiffFrame", max_bytes: int) -> None:
+def _keyframe(page: "TiffPage | TiffFrame") -> "TiffPage":
+    keyframe = page.keyframe
+    assert keyframe is not None  # tifffile sets it for every page of a series
+    return keyframe
+
+
+def _segment_numbers(keyframe: "TiffPage", window: Window) -> Iterator[int]:
+    """Yield the numbers of the strips or tiles that touch a window, of a page without depth."""
+    n_planes = keyframe.shaped[0]
+    width, length, _, _ = _segment_shape(keyframe)
+    n_rows, n_columns = ceil(keyframe.imagelength / length), ceil(keyframe.imagewidth / width)
+    rows = range(window.top // length, ceil(window.bottom / length))
+    columns = range(window.left // width, ceil(window.right / width))
+    for plane, row, column in product(range(n_planes), rows, columns):
+        yield (plane * n_rows + row) * n_columns + column
+
+
+def _check_segments(
+    path: Path,
+    keyframe: "TiffPage",
+    page: "TiffPage | TiffFrame",
+    max_bytes: int,
+    numbers: Iterable[int] | None,
+) -> None:
     """Check that no strip or tile declares more pixels in its own header than the page does."""
     width, length, depth, samples = _segment_shape(keyframe)
     n = 0
-    for encoded in _encoded_segments(keyframe, page):
+    for encoded in _encoded_segments(keyframe, page, numbers):
         _check_encoded(path, keyframe, encoded, width * length * depth * samples, max_bytes)
         if int(keyframe.compression) in JPEG:
             n += n_scanned(encoded, width * length * samples)
             check_scanned(path, n)
-    if keyframe.jpegheader is not None and _STRIPS in keyframe.tags:  # NDPI, which tifffile also decodes as one strip
+    # NDPI, which tifffile also decodes as one strip
+    if numbers is None and keyframe.jpegheader is not None and _STRIPS in keyframe.tags:
         (offset, *_), (n_bytes, *_) = (keyframe.tags[code].value for code in (_STRIPS, _STRIP_BYTES))
         page.parent.filehandle.seek(offset)
         encoded = page.parent.filehandle.read(n_bytes)
         _check_encoded(path, keyframe, encoded, keyframe.imagewidth * keyframe.imagelength * samples, max_bytes)
 
 
-def _encoded_segments(keyframe: "TiffPage", page: "TiffPage | TiffFrame") -> Iterator[bytes]:
+def _encoded_segments(
+    keyframe: "TiffPage", page: "TiffPage | TiffFrame", numbers: Iterable[int] | None
+) -> Iterator[bytes]:
     file, header = page.parent.filehandle, keyframe.jpegheader or b""
-    for offset, length in zip(page.dataoffsets, page.databytecounts, strict=False):
+    segments = list(zip(page.dataoffsets, page.databytecounts, strict=False))
+    for offset, length in segments if numbers is None else [segments[number] for number in numbers]:
         if length:
             file.seek(offset)
             yield header + file.read(length)
@@ -389,6 +681,5 @@ TIFF = Reader(
     title="TIFF, also BigTIFF, OME-TIFF, ImageJ's, and under other names",
     suffixes=(".tif", ".tiff", ".btf", ".tf8", ".svs", ".ndpi", ".scn", ".bif", ".qptiff", ".lsm", ".stk", ".flex"),
     is_this=starts(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", *_SWAPPED),
-    describe=describe_tiff,
-    read=read_tiff,
+    open=_open,
 )

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import cache
 from math import prod
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, Literal
 
 from coverslip.errors import UnreadableImage
 from coverslip.images.confining import open_image
@@ -99,23 +99,30 @@ def _layout_of(file: BinaryIO, *, is_ndpi: bool) -> _Layout | None:
     return _Layout(f"{order}H", f"{order}HHI4s", f"{order}{'Q' if is_ndpi else 'I'}")
 
 
+_Way = Literal["main", "listed", "linked"]  # how a page is reached; the others are reduced copies of a main page
+
+
 def _walk(path: Path, file: BinaryIO, layout: _Layout) -> set[str]:
-    pending = [(_number(file, layout.offset), True)]  # offset, and whether it is a main page, no reduced copy
-    visited: set[int] = set()
+    pending: list[tuple[int, _Way]] = [(_number(file, layout.offset), "main")]
+    visited: dict[int, set[_Way]] = {}
     kinds: set[frozenset[tuple[int, int, bytes]]] = set()
     file_names: set[str] = set()
     n_numbers = 0
     while pending:
-        offset, is_main = pending.pop()
+        offset, way = pending.pop()
         if offset == 0:
             continue
-        if offset in visited:
+        ways = visited.setdefault(offset, set())
+        if way in ways or ("main" in {way, *ways} and ways):
             raise damaged(path, text("tiff-pages-in-circle"))
-        visited.add(offset)
+        ways.add(way)
+        if len(ways) > 1:  # writers of pyramids both list the coarser pages and link them
+            continue
         page = _read_page(file, layout, offset)
         n_numbers += page.n_numbers
-        pending += [(page.next_page, is_main), *((sub_page, False) for sub_page in page.sub_pages)]
-        if is_main:
+        next_way: _Way = "main" if way == "main" else "linked"
+        pending += [(page.next_page, next_way), *((sub_page, "listed") for sub_page in page.sub_pages)]
+        if way == "main":
             kinds.add(page.kind)
         _check_counts(path, page, len(visited) + len(pending), len(kinds), n_numbers)
         file_names.update(_OME_FILES.findall(page.description))

@@ -31,6 +31,12 @@ def confined_to(roots: Sequence[Path] | None) -> Iterator[None]:
         _thread.roots = before
 
 
+def confining_roots() -> Sequence[Path] | None:
+    """Return the real paths to which this thread is confined; None: any file."""
+    roots: Sequence[Path] | None = getattr(_thread, "roots", None)
+    return roots
+
+
 def open_image(path: Path) -> BufferedReader:
     """Open a file for reading bytes. Every format reader opens its files with this function.
 
@@ -38,7 +44,7 @@ def open_image(path: Path) -> BufferedReader:
         UnreadableImage: the file is outside the folders to which this thread is confined.
         OSError: the file cannot be opened.
     """
-    roots: Sequence[Path] | None = getattr(_thread, "roots", None)
+    roots = confining_roots()
     return path.open("rb") if roots is None else open_below(path, roots)
 
 

@@ -25,8 +25,8 @@ from coverslip.images.decoding_pool import Decoders
 from coverslip.images.facts import effective_channels
 from coverslip.images.formats import has_added_readers
 from coverslip.images.plan import ReadPlan
-from coverslip.images.reader import MAX_BYTES
-from coverslip.images.reading import WHOLE_IMAGE, Pixels, cut, decode
+from coverslip.images.reader import MAX_BYTES, Series
+from coverslip.images.reading import WHOLE_IMAGE, Pixels, cut, decode, describe
 from coverslip.processes import DECODE_APART_VARIABLE
 
 _MAX_CACHED_BYTES = 128 * 2**20  # of cached planes; the most recently used plane is never removed
@@ -45,7 +45,7 @@ class Fields:
         self._planes: OrderedDict[_Key, Future[Pixels | UnreadableImage]] = OrderedDict()
 
     def get(self, path: Path, whole: ReadPlan, decode: Callable[[], Pixels]) -> Pixels:
-        """Return the plane with all channels for a plan without a box; the first caller decodes it.
+        """Return the plane of a plan without a region; the first caller decodes it.
 
         Raises:
             UnreadableImage: the plane cannot be read; later calls do not try again.
@@ -105,7 +105,7 @@ def decode_image(
 def _decode_files(path: Path, plan: ReadPlan, max_bytes: int) -> Pixels:
     if not plan.other_files:
         return decode(path, plan, max_bytes=max_bytes)
-    file_plan = ReadPlan(plane=plan.plane)
+    file_plan = ReadPlan(series=plan.series, t=plan.t, z=plan.z, pixel_size_um=plan.pixel_size_um)
     channels: list[Pixels] = []
     for file in plan.files(path):
         n_bytes = sum(pixels.array.nbytes for pixels in channels)
@@ -146,6 +146,16 @@ def _check_equal_sizes(files: tuple[Path, ...], channels: list[Pixels]) -> None:
             )
 
 
+def describe_file(path: Path, *, within: Sequence[Path] | None = None) -> tuple[Series, ...]:
+    """Describe a file in this process.
+
+    Raises:
+        UnreadableImage: the file cannot be read, or lies outside the folders `within`.
+    """
+    with confined_to(within):
+        return describe(path)
+
+
 WITHIN_VARIABLE = "COVERSLIP_READ_WITHIN"
 """Environment variable with a JSON list of real paths: the process reads images in these folders only."""
 
@@ -170,8 +180,8 @@ def read_pixels(
 
     Args:
         path: the file.
-        plan: the plane, channels and box to read.
-        max_bytes: a plane that declares more bytes, over all channels, is refused before it is decoded.
+        plan: the series, plane, channels and region to read.
+        max_bytes: a region that declares more bytes, over all channels, is refused before it is decoded.
         fields: a cache of planes from which several boxes are cut; whole images are not cached.
         within: real paths of folders; files outside them are refused, including targets of links and metadata. None:
             the folders of `decode_in_processes` or of the environment, or any folder.
@@ -181,10 +191,16 @@ def read_pixels(
         Stopped: within `decode_in_processes` only: decoding was interrupted.
         CoverslipError: within `decode_in_processes` only: no process can be started.
     """
-    if fields is None or plan.box is None:
+    if fields is None or plan.region is None or plan.level or plan.z == "best-focus":
         return _read(path, plan, max_bytes, within)
-    whole = plan.model_copy(update={"box": None, "channels": None})
-    return cut(path, fields.get(path, whole, lambda: _read(path, whole, max_bytes, within)), plan, max_bytes)
+    whole = plan.model_copy(update={"region": None})
+    try:
+        plane = fields.get(path, whole, lambda: _read(path, whole, max_bytes, within))
+    except UnreadableImage as error:
+        if error.code != "image-too-large":
+            raise
+        return _read(path, plan, max_bytes, within)
+    return cut(path, plane, ReadPlan(region=plan.region), max_bytes)
 
 
 def _read(path: Path, plan: ReadPlan, max_bytes: int, within: Sequence[Path] | None) -> Pixels:
@@ -192,6 +208,23 @@ def _read(path: Path, plan: ReadPlan, max_bytes: int, within: Sequence[Path] | N
     if not _open or has_added_readers():  # child processes lack formats that were added in this process
         return decode_image(path, plan, max_bytes=max_bytes, within=within)
     return _decoders.read(path, plan, max_bytes, within)
+
+
+def describe_image(path: Path, *, within: Sequence[Path] | None = None) -> tuple[Series, ...]:
+    """Return the series that a file declares, with axes and pixel size, without decoding pixels. Thread-safe.
+
+    Args:
+        path: the file.
+        within: as for `read_pixels`.
+
+    Raises:
+        UnreadableImage: as for `read_pixels`, except for damage that is only detected by decoding.
+        Stopped, CoverslipError: as for `read_pixels`.
+    """
+    within = _allowed_folders() if within is None else within
+    if not _open or has_added_readers():
+        return describe_file(path, within=within)
+    return _decoders.describe(path, within)
 
 
 def _allowed_folders() -> Sequence[Path] | None:

@@ -6,16 +6,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
 from coverslip.errors import CoverslipError, Stopped, UnreadableImage
 from coverslip.images.plan import ReadPlan
-from coverslip.images.reader import Array
+from coverslip.images.reader import Array, Series
 from coverslip.images.reading import Pixels
 from coverslip.messages import failure_of, text
 from coverslip.processes import Json, confined_environment, read_message, write_message
@@ -74,6 +75,9 @@ class Limits:
     memory_bytes: int = 1_500_000_000  # in addition to the memory of an idle process
 
 
+_T = TypeVar("_T")
+
+
 class Died(Exception):
     """The process ended for another reason than exceeding the limits."""
 
@@ -106,14 +110,25 @@ class Decoder:
             Died: the process has ended, or another program killed it.
             CoverslipError: the reader of an installed package cannot be loaded.
         """
+        request = {"file": str(path), "plan": plan.model_dump(mode="json"), "max_bytes": max_bytes}
+        return self._run(path, request, within, self._pixels)
+
+    def describe(self, path: Path, within: Sequence[Path] | None = None) -> tuple[Series, ...]:
+        """Describe one file.
+
+        Raises:
+            UnreadableImage, Died, CoverslipError: as `read`.
+        """
+        return self._run(path, {"file": str(path), "plan": None}, within, _series)
+
+    def _run(self, path: Path, request: Json, within: Sequence[Path] | None, result: Callable[[Json], _T]) -> _T:
+        roots = None if within is None else [str(root) for root in within]
         try:
-            request = {"file": str(path), "plan": plan.model_dump(mode="json"), "max_bytes": max_bytes}
-            pixels = self._request({**request, "within": None if within is None else [str(root) for root in within]})
+            return self._request({**request, "within": roots}, result)
         except UnreadableImage as error:
             raise UnreadableImage.of(replace(error.failure, file=str(path))) from None
         finally:
             self._deadline, self.last_request = None, time.monotonic()
-        return pixels
 
     def monitor(self) -> None:
         """Kill the process if it exceeds a limit. Called by another thread several times per second."""
@@ -135,7 +150,7 @@ class Decoder:
                 with suppress(OSError):
                     pipe.close()
 
-    def _request(self, request: Json) -> Pixels:
+    def _request(self, request: Json, result: Callable[[Json], _T]) -> _T:
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
@@ -150,7 +165,12 @@ class Decoder:
             answer = read_message(stdout)
             if answer is None:
                 raise Died
-            return self._pixels(answer)
+            if answer.get("out_of_memory"):
+                raise _too_much_memory(self._limits)
+            if "error" in answer:
+                failure = failure_of(answer["error"])
+                raise (UnreadableImage if failure.kind == UnreadableImage.kind else CoverslipError).of(failure)
+            return result(answer)
         except (OSError, ValueError, Died) as error:  # ValueError: the pipe was closed
             self.has_ended = True
             with self._lock:
@@ -166,14 +186,9 @@ class Decoder:
         return False
 
     def _pixels(self, answer: Json) -> Pixels:
-        if answer.get("out_of_memory"):
-            raise _too_much_memory(self._limits)
-        if "error" in answer:
-            failure = failure_of(answer["error"])
-            raise (UnreadableImage if failure.kind == UnreadableImage.kind else CoverslipError).of(failure)
         array: Array = np.empty(answer.pop("shape"), answer.pop("dtype"))
         self._fill(array.data.cast("B"))
-        return Pixels(array, **answer)
+        return Pixels(array, **{name: _with_tuples(value) for name, value in answer.items()})
 
     def _fill(self, buffer: memoryview) -> None:
         assert self._process.stdout is not None
@@ -223,6 +238,14 @@ def _start(limits: Limits) -> "subprocess.Popen[bytes]":
     return process
 
 
+def _series(answer: Json) -> tuple[Series, ...]:
+    return tuple(Series(**{name: _with_tuples(value) for name, value in each.items()}) for each in answer["series"])
+
+
+def _with_tuples(value: object) -> Any:  # Any: a field of a series
+    return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
+
+
 def _too_long(seconds: float) -> UnreadableImage:
     return UnreadableImage("image-time-limit", seconds=seconds)
 
@@ -256,24 +279,34 @@ class Decoders:
             Stopped: `interrupt` was called.
             CoverslipError: no process can be started.
         """
+        pixels, was_repeated = self._run(path, lambda decoder: decoder.read(path, plan, max_bytes, within))
+        if not was_repeated:
+            return pixels
+        note = text("image-read-alone")
+        return replace(pixels, note=f"{pixels.note}; {note}" if pixels.note else note)
+
+    def describe(self, path: Path, within: Sequence[Path] | None = None) -> tuple[Series, ...]:
+        """Describe one file.
+
+        Raises:
+            UnreadableImage, Stopped, CoverslipError: as `read`.
+        """
+        return self._run(path, lambda decoder: decoder.describe(path, within))[0]
+
+    def _run(self, path: Path, request: Callable[[Decoder], _T]) -> tuple[_T, bool]:
+        """Return the answer to a request, and whether it was repeated without other requests."""
         try:
-            with self._access.shared():
-                return self._read(path, plan, max_bytes, within)
+            with self._access.shared(), self._decoder() as decoder:
+                return request(decoder), False
         except Died:
             self._check_interrupted()
         # A process can be killed because other images used up the memory: try again without other requests.
         try:
-            with self._access.exclusive():
-                pixels = self._read(path, plan, max_bytes, within)
+            with self._access.exclusive(), self._decoder() as decoder:
+                return request(decoder), True
         except Died as error:
             self._check_interrupted()
             raise UnreadableImage("decoder-killed" if error.was_killed else "decoder-crashed", file=path) from error
-        note = text("image-read-alone")
-        return replace(pixels, note=f"{pixels.note}; {note}" if pixels.note else note)
-
-    def _read(self, path: Path, plan: ReadPlan, max_bytes: int, within: Sequence[Path] | None) -> Pixels:
-        with self._decoder() as decoder:
-            return decoder.read(path, plan, max_bytes, within)
 
     def interrupt(self) -> None:
         """Kill all busy processes, and refuse requests until `resume`."""

@@ -3,7 +3,8 @@
 Run as `python -m coverslip.images.decoding_worker BYTES SECONDS`, with the limits for one file.
 
 A request is a message with file, plan, size limit of a plane in bytes, and allowed folders. The answer is a message
-with the properties of the pixels, followed by their bytes, or with an error. The process ends when its stdin is closed.
+with the properties of the pixels, followed by their bytes; with the series of the file, if there is no plan; or with an
+error. The process ends when its stdin is closed.
 """
 
 import os
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from coverslip.errors import CoverslipError
-from coverslip.images.decoding import decode_image
+from coverslip.images.decoding import decode_image, describe_file
 from coverslip.images.plan import ReadPlan
 from coverslip.images.reading import Pixels
 from coverslip.processes import Json, limit_memory, prefer_for_oom_kill, read_message, set_alarm, write_message
@@ -36,10 +37,16 @@ def main(max_bytes: int, max_seconds: int) -> int:
 
 
 def _answer(answers: IO[bytes], request: Json) -> None:
-    plan, within = ReadPlan.model_validate(request["plan"]), request["within"]
+    path, within = Path(request["file"]), request["within"]
     roots = None if within is None else tuple(map(Path, within))
+    pixels: Pixels | None = None
     try:
-        pixels = decode_image(Path(request["file"]), plan, max_bytes=request["max_bytes"], within=roots)
+        if request["plan"] is None:
+            answer: Json = {"series": [asdict(series) for series in describe_file(path, within=roots)]}
+        else:
+            plan = ReadPlan.model_validate(request["plan"])
+            pixels = decode_image(path, plan, max_bytes=request["max_bytes"], within=roots)
+            answer = _description(pixels)
     except CoverslipError as error:
         if isinstance(error.__cause__, MemoryError):
             write_message(answers, {"out_of_memory": True})
@@ -49,7 +56,7 @@ def _answer(answers: IO[bytes], request: Json) -> None:
     except MemoryError:  # while the error was created
         write_message(answers, {"out_of_memory": True})
         return
-    write_message(answers, _description(pixels), pixels.array.data.cast("B"))
+    write_message(answers, answer, b"" if pixels is None else pixels.array.data.cast("B"))
 
 
 def _description(pixels: Pixels) -> Json:
@@ -60,6 +67,7 @@ def _description(pixels: Pixels) -> Json:
         "file_format": pixels.file_format,
         "bit_depth": pixels.bit_depth,
         "n_planes": pixels.n_planes,
+        "pixel_size_um": pixels.pixel_size_um,
         "note": pixels.note,
     }
 

@@ -6,15 +6,15 @@ amount of DNA) stay comparable. Scaling each image by its own range would lose t
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from coverslip.errors import BadDataset, UnreadableImage
-from coverslip.images.reader import Array
+from coverslip.images.reader import Array, PixelSize
 from coverslip.images.reading import Pixels
 
 Depth = Literal["uint8", "uint16", "float32"]
@@ -39,6 +39,19 @@ class ImageFacts:
     low: tuple[float, ...]  # 0.1 percentile of each effective channel
     high: tuple[float, ...]  # 99.9 percentile
     note: str | None
+    pixel_size_um: PixelSize | None = None  # width and height of a pixel; None: unknown
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> "ImageFacts":  # Any: JSON values
+        """Return facts from the JSON of their fields.
+
+        Raises:
+            TypeError: the fields are different.
+        """
+        fields: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()
+        }
+        return cls(**fields)
 
 
 def image_facts(pixels: Pixels) -> ImageFacts:
@@ -57,6 +70,7 @@ def image_facts(pixels: Pixels) -> ImageFacts:
         low=low,
         high=high,
         note=pixels.note,
+        pixel_size_um=pixels.pixel_size_um,
     )
 
 

@@ -8,47 +8,11 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from coverslip.errors import CoverslipError
-from coverslip.images import _pillow, _tiff
+from coverslip.images import _czi, _dicom, _lif, _nd2, _oif, _pillow, _tiff, _zarr
 from coverslip.images.reader import Reader, starts
 from coverslip.messages import text
 
-# Tried before TIFF, because the arbitrary first 128 bytes of a DICOM file can look like TIFF.
-_DICOM = Reader(
-    name="DICOM",
-    title="DICOM",
-    suffixes=(".dcm",),
-    is_this=lambda head: head[128:132] == b"DICM",
-    export=lambda: text("export-from-fiji"),
-)
 _NOT_READ = (
-    Reader(
-        name="ND2",
-        title="Nikon ND2",
-        suffixes=(".nd2",),
-        is_this=starts(b"\xda\xce\xbe\x0a"),
-        export=lambda: text("export-nd2"),
-    ),
-    Reader(
-        name="CZI",
-        title="Zeiss CZI",
-        suffixes=(".czi",),
-        is_this=starts(b"ZISRAWFILE"),
-        export=lambda: text("export-czi"),
-    ),
-    Reader(
-        name="LIF",
-        title="Leica LIF",
-        suffixes=(".lif",),
-        is_this=lambda head: head.startswith(b"\x70\0\0\0") and head[8:9] == b"\x2a",
-        export=lambda: text("export-lif"),
-    ),
-    Reader(
-        name="OIB",
-        title="Olympus OIB or Zeiss ZVI",
-        suffixes=(".oib", ".oif"),
-        is_this=starts(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
-        export=lambda: text("export-oib"),
-    ),
     Reader(
         name="HDF5",
         title="HDF5 (Imaris and others)",
@@ -67,7 +31,9 @@ _NOT_READ = (
 )
 
 ENTRY_POINTS = "coverslip.readers"
-_BUILT_IN = (_DICOM, _tiff.TIFF, *_NOT_READ, *_pillow.READERS)
+# DICOM is tried before TIFF, because the arbitrary first 128 bytes of a DICOM file can look like TIFF.
+_EXTRA = (_dicom.DICOM, _czi.CZI, _lif.LIF, _nd2.ND2, _oif.OIF, _zarr.OME_ZARR)
+_BUILT_IN = (*_EXTRA, _tiff.TIFF, *_NOT_READ, *_pillow.READERS)
 _ADDED: list[Reader] = []
 
 
@@ -77,9 +43,9 @@ def register_reader(reader: Reader) -> Reader:
     A reader with the name of a format that cannot be read replaces that format.
 
     Raises:
-        ValueError: there is a reader of this name, only one of `read` and `describe` is set, or a suffix is invalid.
+        ValueError: there is a reader of this name, or a suffix is invalid.
     """
-    _check(reader, {each.name for each in readers() if each.read is not None})
+    _check(reader, {each.name for each in readers() if each.can_read})
     _ADDED.append(reader)
     image_suffixes.cache_clear()
     return reader
@@ -102,7 +68,7 @@ def image_suffixes() -> frozenset[str]:
 
 def unread_suffixes() -> frozenset[str]:
     """Return the suffixes of formats that are recognized but cannot be read."""
-    readable = {suffix for reader in readers() if reader.read is not None for suffix in reader.suffixes}
+    readable = {suffix for reader in readers() if reader.can_read for suffix in reader.suffixes}
     return image_suffixes() - readable
 
 
@@ -112,16 +78,16 @@ class UnreadFormat:
 
     title: str
     n_files: int
-    do: str  # how to export files that can be read
+    do: str  # what to install, or how to export files that can be read
 
 
 def unread_formats(names: Iterable[str]) -> list[UnreadFormat]:
     """Return the formats that cannot be read among files of these names, the most frequent first."""
     n_of, unread = Counter(Path(name).suffix.lower() for name in names), unread_suffixes()
     formats = [
-        UnreadFormat(reader.title, n_files, reader.export_advice)
+        UnreadFormat(reader.title, n_files, reader.advice)
         for reader in readers()
-        if reader.read is None and (n_files := sum(n_of[suffix] for suffix in unread.intersection(reader.suffixes)))
+        if not reader.can_read and (n_files := sum(n_of[suffix] for suffix in unread.intersection(reader.suffixes)))
     ]
     return sorted(formats, key=lambda each: -each.n_files)
 
@@ -136,9 +102,19 @@ def reader_of(head: bytes) -> Reader | None:
     return next((reader for reader in readers() if reader.is_this(head)), None)
 
 
+def reader_of_folder(folder: Path) -> Reader | None:
+    """Return the format of a folder that is one image; None for other folders."""
+    return next((reader for reader in readers() if reader.is_this_folder and reader.is_this_folder(folder)), None)
+
+
+def is_image_folder(folder: Path) -> bool:
+    """Return whether a folder is one image, such as an OME-Zarr, and not a folder of images."""
+    return reader_of_folder(folder) is not None
+
+
 @cache
 def _installed() -> tuple[Reader, ...]:
-    taken = {reader.name for reader in _BUILT_IN if reader.read is not None}
+    taken = {reader.name for reader in _BUILT_IN if reader.can_read}
     loaded = []
     for entry in entry_points(group=ENTRY_POINTS):
         loaded.append(_load(entry, taken))
@@ -163,8 +139,6 @@ def _load(entry: EntryPoint, taken: set[str]) -> Reader:
 def _check(reader: Reader, taken: set[str]) -> None:
     if reader.name in taken:
         raise ValueError(f"there are two readers with the name '{reader.name}'")
-    if (reader.read is None) != (reader.describe is None):
-        raise ValueError(f"the reader '{reader.name}' needs both read and describe")
     wrong = [suffix for suffix in reader.suffixes if suffix != Path(f"a{suffix}").suffix.lower()]
     if wrong:
         raise ValueError(f"suffixes must be lower case and begin with their only dot, not {', '.join(wrong)}")

@@ -1,4 +1,4 @@
-"""Read plans: the files, plane, channels and box of an image."""
+"""Read plans: the files, series, plane, channels and region of an image."""
 
 import json
 import os
@@ -7,9 +7,14 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from coverslip.images.reader import PIXEL_SIZES_UM
+
 MAX_CHANNEL_FILES = 16
 
-Plane = Annotated[int, Field(ge=0)] | Literal["max", "mean", "channels"]
+ZPlane = Annotated[int, Field(ge=0)] | Literal["max", "mean", "best-focus", "channels"]
+Channel = int | Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Region = tuple[int, int, int, int]
+PixelSizeUm = Annotated[float, Field(ge=PIXEL_SIZES_UM[0], le=PIXEL_SIZES_UM[1], allow_inf_nan=False)]
 
 
 def _distinct(marks: tuple[str, ...]) -> tuple[str, ...]:
@@ -25,25 +30,37 @@ ChannelFiles = Annotated[
 ]
 
 
-class ReadPlan(BaseModel):
-    """The pixels of a file that are read as one image. An empty plan reads the whole first plane with all channels.
+PLAN_COLUMNS = ("series", "t", "z", "channels", "level", "pixel_size_um")
+"""The fields of a plan that a recipe states for all images, and a row of a table for one image."""
 
-    A page of a multi-page file is a *channel* if the file declares it so (axis C of an ImageJ, OME or shaped TIFF). Any
-    other page (Z, T, unknown) is a *plane*: one plane is selected or all are projected, unless `plane` declares all of
-    them to be channels. Channels in separate files follow those of the first file.
+
+class ReadPlan(BaseModel):
+    """The pixels of a file that are read as one image. An empty plan reads the first plane of the first series.
+
+    A page of a multi-page file is a *channel* if the file declares it so (axis C of an ImageJ, OME or shaped TIFF), and
+    a *time point* if it declares axis T. Any other page (Z, unknown) is a *z-plane*: one is selected, or all are
+    projected. Channels in separate files follow those of the first file.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    plane: Plane = Field(
+    series: int = Field(default=0, ge=0, description="0-based series (position, scene, image) of a file.")
+    t: int = Field(default=0, ge=0, description="0-based time point.")
+    z: ZPlane = Field(
         default=0,
-        description="0-based page of a multi-page file, 'max' or 'mean' over all pages, or 'channels': all of them.",
+        description="0-based z-plane, 'max' or 'mean' over all z-planes, 'best-focus': the sharpest z-plane, or "
+        "'channels': all planes of the file, each as a channel.",
     )
-    channels: tuple[int, ...] | None = Field(
-        default=None, description="0-based channels to keep, in this order; None keeps all."
+    channels: tuple[Channel, ...] | None = Field(
+        default=None, description="0-based numbers or names of the channels to keep, in this order; None keeps all."
     )
-    box: tuple[int, int, int, int] | None = Field(
-        default=None, description="x, y, width, height in pixels; None is the whole plane."
+    level: int = Field(default=0, ge=0, description="0-based level of a pyramid; 0 is the full resolution.")
+    pixel_size_um: PixelSizeUm | None = Field(
+        default=None,
+        description="Side in µm of a pixel of level 0, which replaces the pixel size that the file declares.",
+    )
+    region: Region | None = Field(
+        default=None, description="x, y, width, height in pixels of level 0; None is the whole plane."
     )
     channel_files: ChannelFiles | None = Field(
         default=None,
@@ -55,17 +72,31 @@ class ReadPlan(BaseModel):
         ge=4,
         le=10_000,
         description="Side in pixels of the square around each point of a table. Used when a dataset is opened; its "
-        "images then have a `box`.",
+        "images then have a `region`.",
     )
     other_files: tuple[str, ...] = Field(
         default=(),
         description="For one image: the files of further channels, relative to the folder of its file, or absolute.",
     )
 
+    @property
+    def of_pixels(self) -> "ReadPlan":
+        """The plan without the pixel size, which does not change the pixels."""
+        return self if self.pixel_size_um is None else self.model_copy(update={"pixel_size_um": None})
+
     def files(self, path: Path) -> tuple[Path, ...]:
         """Return all files of an image, that of the first channel first."""
         names = (os.path.normpath(path.parent / name) for name in self.other_files)
         return (path, *map(Path, names))
+
+    def cell(self, column: str) -> str:
+        """Return the cell of a table in one of the `PLAN_COLUMNS`."""
+        value = getattr(self, column)
+        if column == "pixel_size_um":
+            return "" if value is None else repr(value)
+        if column != "channels":
+            return str(value)
+        return (" " if all(isinstance(each, int) for each in value or ()) else ",").join(map(str, value or ()))
 
     def as_json(self) -> str:
         """Return the non-default values as ASCII JSON, which preserves bytes of file names that are not UTF-8."""

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler
 
 from coverslip.errors import UnreadableImage
 from coverslip.images.decoding import read_pixels
+from coverslip.images.degrading import Degradation, degraded
 from coverslip.images.facts import LUMINANCE, Scaling, rescale, scaling_limits
 from coverslip.images.plan import ReadPlan
 from coverslip.images.reader import Array
@@ -49,6 +50,9 @@ class Preprocessing(BaseModel):
         default="uint8", description="Number of steps between 0 and 1: 255 or 65,535."
     )
     plan: ReadPlan = Field(default_factory=ReadPlan, description="The pixels of a file that are read.")
+    degradation: Degradation | None = Field(
+        default=None, description="Changes of every image before it is resized, in training and prediction."
+    )
 
     @model_validator(mode="after")
     def _check_canvas(self) -> "Preprocessing":
@@ -60,7 +64,7 @@ class Preprocessing(BaseModel):
     def _omit_unused(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:  # Any: JSON values
         """Omit newer fields with default values, so that model cards and cache keys of older versions stay the same."""
         saved: dict[str, Any] = handler(self)
-        unused = {"canvas_px": None, "pad_color": "auto"}
+        unused = {"canvas_px": None, "pad_color": "auto", "degradation": None}
         return {name: value for name, value in saved.items() if name not in unused or value != unused[name]}
 
     def is_too_large(self, width_px: int, height_px: int) -> bool:
@@ -82,6 +86,8 @@ def preprocess(array: Array, preprocessing: Preprocessing) -> Array:
     Raises:
         UnreadableImage: the channels do not fit, or the scaling has no range for a float image.
     """
+    if preprocessing.degradation is not None:
+        array = degraded(array, preprocessing.degradation)
     array = _fit_channels(array, preprocessing.channels)
     is_quick = (
         array.dtype == np.uint8 and preprocessing.depth == "uint8" and preprocessing.scaling.is_identity_for_uint8

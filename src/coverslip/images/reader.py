@@ -1,15 +1,18 @@
 """The interface of file format readers, and the checks and conversions that readers share."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from math import prod
+from functools import cache
+from importlib.util import find_spec
+from math import prod, sqrt
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from coverslip.errors import UnreadableImage
-from coverslip.images.plan import Plane, ReadPlan
 from coverslip.messages import text
 
 Array = np.ndarray[Any, np.dtype[Any]]  # Any: shape and dtype are said in each docstring
@@ -22,16 +25,24 @@ _MAX_FILE_BYTES = (
     256 * 2**20
 )  # of a compressed image, which decoders read whole: larger than any plane within the limit
 _BLOCK_BYTES = 4 * 2**20
-_MAX_PROJECTED_VALUES = 20_000_000_000  # pixels times channels over all planes of a projection
+
+
+UM_PER_UNIT = {
+    **dict.fromkeys(("µm", "μm", "um", "micron", "microns", "micrometer", "\\u00b5m"), 1.0),
+    **dict.fromkeys(("nm", "nanometer"), 1e-3),
+    **dict.fromkeys(("mm", "millimeter"), 1e3),
+    **dict.fromkeys(("cm", "centimeter"), 1e4),
+    **dict.fromkeys(("m", "meter"), 1e6),
+}
+"""Micrometers per unit of length, by the names that files use."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """One plane as a reader returns it, before the channels and the box of the plan are applied."""
+    """Pixels as a reader returns them, before they are converted to one of three depths."""
 
     array: Array  # (H, W) or (H, W, C), any real dtype
     bit_depth: int  # as declared: 1, 2, 4, 8, 12, 16, 32, ...
-    n_planes: int = 1
     note: str | None = None  # one short reason, equal for equal causes, so that callers can count them
 
 
@@ -90,60 +101,6 @@ def by_rows(change: Callable[[Array], Array], array: Array) -> Array:
     return changed
 
 
-def choose_plane(path: Path, plane: Plane, n_planes: int, read: Callable[[int], Array]) -> Array:
-    """Return one plane by its number, the maximum or mean over all planes, or all planes as channels.
-
-    A projection reads one plane at a time. The mean of integers is rounded to the nearest integer.
-
-    Raises:
-        UnreadableImage: there is no plane of that number, the planes differ in size, or they are too large.
-    """
-    if isinstance(plane, int):
-        if not 0 <= plane < n_planes:
-            raise UnreadableImage("no-such-plane", file=path, plane=str(plane), n_planes=int(n_planes))
-        return read(plane)
-    if n_planes == 1:
-        return read(0)
-    if plane == "channels":
-        return _as_channels(path, n_planes, read)
-    first = read(0)
-    if n_planes * first.size > _MAX_PROJECTED_VALUES:
-        n_values = int(n_planes * first.size)
-        raise UnreadableImage(
-            "projection-too-large", file=path, n_planes=int(n_planes), n_values=n_values, limit=_MAX_PROJECTED_VALUES
-        )
-    if plane == "max":
-        highest = first.copy()
-        for index in range(1, n_planes):
-            np.maximum(highest, _same_shape(path, read(index), highest), out=highest)
-        return highest
-    return _mean(path, first, n_planes, read)
-
-
-def _as_channels(path: Path, n_planes: int, read: Callable[[int], Array]) -> Array:
-    """Return all planes, one after the other, as the channels of (H, W, C)."""
-    first = read(0)
-    check_size(path, first.shape[1], first.shape[0], MAX_BYTES, bytes_per_pixel=n_planes * first[:1, :1].nbytes)
-    planes = [first, *(_same_shape(path, read(index), first) for index in range(1, n_planes))]
-    return np.concatenate([np.atleast_3d(plane) for plane in planes], axis=2)
-
-
-def _mean(path: Path, first: Array, n_planes: int, read: Callable[[int], Array]) -> Array:
-    check_size(path, first.shape[1], first.shape[0], 2 * MAX_BYTES, bytes_per_pixel=8 * first[:1, :1].size)
-    total, dtype = first.astype(np.float64), first.dtype
-    del first
-    for index in range(1, n_planes):
-        total += _same_shape(path, read(index), total)
-    total /= n_planes
-    return (np.rint(total, out=total) if dtype.kind in "iu" else total).astype(dtype)
-
-
-def _same_shape(path: Path, array: Array, first: Array) -> Array:
-    if array.shape != first.shape:
-        raise UnreadableImage("planes-differ-in-size", file=path)
-    return array
-
-
 def cmyk_to_rgb(array: Array) -> Array:
     """Convert (H, W, 4) CMYK to (H, W, 3) RGB of the same unsigned dtype: the light that inks and black transmit."""
     top = np.float32(np.iinfo(array.dtype).max)
@@ -167,19 +124,156 @@ def palette_to_color(index: Array, palette: Array) -> Array:
 HEAD_BYTES = 512  # first bytes of a file, by which its format is identified
 
 
+_CHANNEL_AXES = "CSλΛ"  # declared channels, samples of a pixel, emission and excitation wavelengths
+_ROW_AND_COLUMN = (("Y", "X"), ("Z", "X"), ("Z", "Y"))  # of an image; without Y, a section along the optical axis
+
+Size = tuple[int, int]  # width, height in pixels
+PixelSize = tuple[float, float]  # width, height of a pixel in micrometers
+PIXEL_SIZE_FACTOR = 1.1  # pixel sizes that differ by more matter
+PIXEL_SIZES_UM = 1e-6, 1e6  # smallest and largest side of a pixel; others are errors of metadata
+
+
+def pixel_side(pixel_size_um: PixelSize) -> float:
+    """Return the side in µm of the square with the area of a pixel."""
+    return sqrt(pixel_size_um[0] * pixel_size_um[1])
+
+
 @dataclass(frozen=True, slots=True)
 class Series:
     """One image, stack or film in a file, as the file declares it."""
 
-    axes: str  # a letter per dimension: Y, X; C channels, S samples of a pixel; others (T, Z, ...) count planes
-    shape: tuple[int, ...]
-    pixel_size_um: tuple[float, float] | None = None  # width and height of a pixel; None: not declared
+    # A letter per dimension, in any order: Y, X; Z; T time; C channels, S samples of a pixel, λ wavelengths; others
+    # count planes.
+    axes: str
+    shape: tuple[int, ...]  # of the full resolution
+    pixel_size_um: PixelSize | None = None  # width and height of a pixel; None: not declared
     name: str = ""
+    dtype: str = ""  # of the file, such as uint16; empty: unknown before decoding
+    channels: tuple[str, ...] = ()  # names in the order of the channels; empty: not declared
+    levels: tuple[Size, ...] = ()  # size of each pyramid level, full resolution first; empty: there is only one
+    position_um: tuple[float, ...] | None = None  # x, y and optionally z of the stage; None: not declared
+    acquired: str | None = None  # ISO 8601 date and time; None: not declared
+
+    def size(self, axis: str) -> int:
+        """The length of an axis; 1 if there is none."""
+        return dict(zip(self.axes, self.shape, strict=True)).get(axis, 1)
+
+    @property
+    def plane_axes(self) -> tuple[str, str]:
+        """The axes of the rows and the columns of an image.
+
+        Raises:
+            ValueError: there are not two such axes.
+        """
+        for row, column in _ROW_AND_COLUMN:
+            if self.axes.count(row) == self.axes.count(column) == 1:
+                return row, column
+        raise ValueError(text("image-without-height-and-width", axes=self.axes))
+
+    @property
+    def channel_axes(self) -> str:
+        """The axes whose positions are channels, in the order of the file."""
+        return "".join(axis for axis in self.axes if axis in _CHANNEL_AXES)
+
+    @property
+    def n_channels(self) -> int:
+        """The number of channels, counted before palettes are resolved and transparency is removed."""
+        return prod(self.size(axis) for axis in self.channel_axes)
+
+    @property
+    def z_axes(self) -> str:
+        """The axes whose positions are z-planes: Z, and axes without a meaning for coverslip."""
+        return "".join(axis for axis in self.axes if axis != "T" and axis not in self.channel_axes + self._plane_axes)
+
+    @property
+    def n_z(self) -> int:
+        """The number of planes that `ReadPlan.z` can select."""
+        return prod(self.size(axis) for axis in self.z_axes)
 
     @property
     def n_planes(self) -> int:
-        """The number of planes that `ReadPlan.plane` can select."""
-        return prod(size for axis, size in zip(self.axes, self.shape, strict=True) if axis not in "CSYX")
+        """The number of planes over time and z."""
+        return self.size("T") * self.n_z
+
+    @property
+    def sizes(self) -> tuple[Size, ...]:
+        """The width and height of each level, full resolution first."""
+        row, column = self.plane_axes
+        return self.levels or ((self.size(column), self.size(row)),)
+
+    def pixel_size_at(self, level: int) -> PixelSize | None:
+        """The width and height of a pixel of a level in µm; None: not declared, or not possible."""
+        smallest, largest = PIXEL_SIZES_UM
+        if self.pixel_size_um is None or not all(smallest <= side <= largest for side in self.pixel_size_um):
+            return None
+        (width, height), (level_width, level_height) = self.sizes[0], self.sizes[level]
+        return self.pixel_size_um[0] * (width / level_width), self.pixel_size_um[1] * (height / level_height)
+
+    @property
+    def _plane_axes(self) -> str:
+        try:
+            return "".join(self.plane_axes)
+        except ValueError:
+            return "YX"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A part of a plane, in pixels of one level; right and bottom are the first pixels beyond it."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def width(self) -> int:
+        """The number of columns."""
+        return self.right - self.left
+
+    @property
+    def height(self) -> int:
+        """The number of rows."""
+        return self.bottom - self.top
+
+    @property
+    def of_array(self) -> tuple[slice, slice]:
+        """The rows and columns in an array of the whole plane."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """The pixels of one plane that `Source.read_region` returns."""
+
+    series: int
+    level: int
+    at: Mapping[str, int]  # the position on each axis that is not an axis of the plane or of channels
+    window: Window  # within the level
+    channels: tuple[int, ...] | None  # in this order; None: all
+
+
+class Source(Protocol):
+    """An open file, or a folder that is one image."""
+
+    def describe(self) -> tuple[Series, ...]:
+        """Return every series. Decodes no pixels."""
+        ...
+
+    def read_region(self, selection: Selection, max_bytes: int) -> Decoded:
+        """Return the selected pixels, (height, width, channels), decoding no more of the file than necessary.
+
+        The region has no more than `max_bytes`. If more must be decoded, check it with `check_size` before memory is
+        allocated.
+
+        Raises:
+            UnreadableImage: the file cannot be read.
+            Exception: every other exception is reported as damage.
+        """
+        ...
+
+
+HEAD_BYTES = 512  # first bytes of a file, by which its format is identified
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,22 +285,44 @@ class Reader:
     suffixes: tuple[str, ...]  # lower case, with a dot; files of these suffixes in a folder are images
     # Whether a file with these first 512 bytes has this format. File names are not used: a TIFF may be called .png.
     is_this: Callable[[bytes], bool]
-    # Returns every series of a file; `read` reads the first one. Decodes no pixels.
-    describe: Callable[[Path], tuple[Series, ...]] | None = None
-    # Returns the plane that the plan selects; depth, channels and box are applied afterwards. The integer is the limit
-    # of bytes for its pixels: check it with `check_size` before memory is allocated. Called by several threads.
-    # Opens files with `open_image`, which confines the app to its folders.
-    # Every exception except UnreadableImage is reported as damage. None: the format is identified, but cannot be read.
-    read: Callable[[Path, ReadPlan, int], Decoded] | None = None
+    # Opens a file; called by several threads. Opens files with `open_image`, which confines the app to its folders.
+    # None: the format is identified, but cannot be read.
+    open: Callable[[Path], AbstractContextManager[Source]] | None = None
+    # Whether a folder is one image of this format. None: no folder is.
+    is_this_folder: Callable[[Path], bool] | None = None
+    package: str = ""  # the module that reads the format, if it is not installed with coverslip
+    python: tuple[int, int] = (3, 11)  # the first version of Python that has the package
     # For a format that cannot be read: how to export readable files. A function if it is a message of the catalogue.
     export: str | Callable[[], str] = ""
 
     @property
-    def export_advice(self) -> str:
-        """How to export files that can be read; empty if unknown."""
-        return self.export() if callable(self.export) else self.export
+    def can_read(self) -> bool:
+        """Whether files of this format can be read with what is installed."""
+        if self.open is None:
+            return False
+        return not self.package or (sys.version_info >= self.python and _is_installed(self.package))
+
+    @property
+    def advice(self) -> str:
+        """What to do about files that cannot be read; empty if unknown."""
+        export = self.export() if callable(self.export) else self.export
+        if self.open is None:
+            return export
+        if sys.version_info < self.python:
+            return text("format-needs-python", version=".".join(map(str, self.python)), export=export)
+        return text("format-needs-package", package=self.package, export=export)
+
+
+@cache
+def _is_installed(package: str) -> bool:
+    return find_spec(package) is not None
 
 
 def starts(*signatures: bytes) -> Callable[[bytes], bool]:
     """Return an `is_this` function: whether a file begins with one of these signatures."""
     return lambda head: head.startswith(signatures)
+
+
+def at_channels(array: Array, channels: tuple[int, ...] | None) -> Array:
+    """Return the selected channels of (H, W, C)."""
+    return array if channels is None else array[..., list(channels)]

@@ -1,4 +1,4 @@
-"""Decode any image file into pixels, and cut boxes out of planes.
+"""Decode any image file, or a region of it, into pixels.
 
 Rules, the same for every format:
 
@@ -8,13 +8,17 @@ Rules, the same for every format:
 - Palettes are resolved to RGB, or to gray if all entries are gray. CMYK becomes RGB. Alpha is dropped, not blended:
   transparent pixels keep the values of the camera.
 - Orientation (EXIF or TIFF tag) is applied; boxes refer to the upright image.
-- A page declared as axis C is a channel; other pages, and the frames of a GIF, are planes. See `ReadPlan`.
+- A page declared as axis C is a channel, and one declared as axis T, or a frame of a GIF, a time point. Other pages are
+  z-planes. See `ReadPlan`.
 - In float images, NaN becomes the lowest finite value and infinities the nearest finite value, with a note.
-- A file is read completely or refused. A truncated file does not give an image with a gray lower half.
-- A box that reaches beyond the edge keeps its size; the rest is filled with the color of its border, with a note.
+- A region is read completely or refused. A truncated file does not give an image with a gray lower half.
+- A region has the pixels of the same part of the whole plane. Where their number type depends on all pixels (signed
+  integers, float), the whole plane is decoded, unless it is larger than the limit.
+- A region that reaches beyond the edge keeps its size; the rest is filled with the color of its border, with a note.
 """
 
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,9 +28,25 @@ from PIL import Image, UnidentifiedImageError
 from coverslip.errors import UnreadableImage
 from coverslip.images._pillow import unknown_format
 from coverslip.images.confining import open_image
-from coverslip.images.formats import reader_of
-from coverslip.images.plan import ReadPlan
-from coverslip.images.reader import HEAD_BYTES, MAX_BYTES, Array, Decoded, Reader, Series, choose_plane, damaged
+from coverslip.images.formats import reader_of, reader_of_folder
+from coverslip.images.plan import Channel, ReadPlan, Region
+from coverslip.images.projecting import combine_planes
+from coverslip.images.reader import (
+    HEAD_BYTES,
+    MAX_BYTES,
+    Array,
+    Decoded,
+    PixelSize,
+    Reader,
+    Selection,
+    Series,
+    Size,
+    Source,
+    Window,
+    at_channels,
+    check_size,
+    damaged,
+)
 from coverslip.messages import text
 
 WHOLE_IMAGE = ReadPlan()
@@ -43,8 +63,9 @@ class Pixels:
     array: Array  # (H, W, C) uint8, uint16 or float32, C >= 1, C-contiguous; may be read-only
     file_format: str  # the name of the reader: "JPEG", "PNG", "TIFF", ...
     bit_depth: int  # as declared: 1, 2, 4, 8, 12, 16, 32, ...
-    n_planes: int  # pages along other axes than C; 1 for plain images
+    n_planes: int  # over time and z; 1 for plain images
     note: str | None = None  # one short reason, equal for equal causes, so that callers can count them
+    pixel_size_um: PixelSize | None = None  # width and height of a pixel of this array; None: unknown
 
 
 def decode(path: Path, plan: ReadPlan = WHOLE_IMAGE, *, max_bytes: int = MAX_BYTES) -> Pixels:
@@ -54,21 +75,120 @@ def decode(path: Path, plan: ReadPlan = WHOLE_IMAGE, *, max_bytes: int = MAX_BYT
 
     Args:
         path: the file.
-        plan: the plane, channels and box to read.
-        max_bytes: a plane that declares more bytes, over all channels, is refused before it is decoded.
+        plan: the series, plane, channels and region to read.
+        max_bytes: a region that declares more bytes, over all channels, is refused before it is decoded.
 
     Raises:
         UnreadableImage: for any problem with the file; no other exception is raised.
     """
     head = _first_bytes(path)
     reader = _find_reader(path, head)
-    assert reader.read is not None  # checked by _find_reader
+    assert reader.open is not None  # checked by _find_reader
     try:
-        return _apply_plan(path, reader.read(path, plan, max_bytes), plan, reader.name, max_bytes)
+        with reader.open(path) as source:
+            return _read(path, source, plan, reader.name, max_bytes)
     except UnreadableImage:
         raise
     except Exception as error:
         raise _as_unreadable(path, head, error, max_bytes) from error
+
+
+def _read(path: Path, source: Source, plan: ReadPlan, file_format: str, max_bytes: int) -> Pixels:
+    series = _choose_series(path, source.describe(), plan)
+    if plan.pixel_size_um is not None:
+        series = replace(series, pixel_size_um=(plan.pixel_size_um, plan.pixel_size_um))
+    size = series.sizes[plan.level]
+    region = _at_level(plan.region, series.sizes[0], size)
+    channels = channel_numbers(path, plan.channels, series.channels)
+    whole = Window(0, 0, *size)
+    window = whole if region is None else _window(path, region, size)
+    item_bytes = np.dtype(series.dtype or np.uint8).itemsize
+    is_selective = plan.z != "channels" and channels is not None and "S" not in series.channel_axes
+    if series.dtype not in _PLAIN_DEPTHS and whole.width * whole.height * series.n_channels * item_bytes <= max_bytes:
+        window, is_selective = whole, False
+    if is_selective and channels is not None:
+        _check_channels(path, channels, series.n_channels)
+    n_read = len(channels) if is_selective and channels is not None else series.n_channels
+    check_size(path, window.width, window.height, max_bytes, bytes_per_pixel=n_read * item_bytes)
+    bit_depth, note = 0, None
+
+    def read(index: int) -> Array:
+        nonlocal bit_depth, note
+        selection = Selection(
+            series=plan.series,
+            level=plan.level,
+            at=_positions(series, plan, index),
+            window=window,
+            channels=channels if is_selective else None,
+        )
+        decoded = source.read_region(selection, max_bytes)
+        bit_depth, note = decoded.bit_depth, note or decoded.note
+        return decoded.array
+
+    array = combine_planes(path, plan.z, series.n_planes if plan.z == "channels" else series.n_z, read)
+    array, replaced = _to_three_depths(path, array)
+    if not is_selective:
+        array = _select_channels(path, array, channels)
+    n_planes = 1 if plan.z == "channels" else series.n_planes
+    pixel_size = series.pixel_size_at(plan.level)
+    pixels = Pixels(array, file_format, bit_depth, n_planes, note or replaced, pixel_size)
+    return _cut(path, pixels, region, size, window, max_bytes)
+
+
+_PLAIN_DEPTHS = ("uint8", "uint16")  # which no pixel value changes
+
+
+def _choose_series(path: Path, all_series: Sequence[Series], plan: ReadPlan) -> Series:
+    if plan.series >= len(all_series):
+        raise UnreadableImage("no-such-series", file=path, series=plan.series, n_series=len(all_series))
+    series = all_series[plan.series]
+    if plan.level >= len(series.sizes):
+        raise UnreadableImage("no-such-level", file=path, number=plan.level, n_levels=len(series.sizes))
+    if plan.t >= series.size("T"):
+        raise UnreadableImage("no-such-time", file=path, t=plan.t, n_times=series.size("T"))
+    return series
+
+
+def _positions(series: Series, plan: ReadPlan, index: int) -> dict[str, int]:
+    """Return the position on each axis of time and z of a plane."""
+    times, z_axes = {"T": plan.t} if "T" in series.axes else {}, series.z_axes
+    if plan.z == "channels":  # all planes of the file
+        times, z_axes = {}, "".join(axis for axis in series.axes if axis == "T" or axis in z_axes)
+    positions = np.unravel_index(index, [series.size(axis) for axis in z_axes] or [1])
+    return {**times, **dict(zip(z_axes, map(int, positions), strict=False))}
+
+
+def _at_level(region: Region | None, full: Size, size: Size) -> Region | None:
+    """Return a region of level 0 in pixels of a level of another size."""
+    if region is None or full == size:
+        return region
+    x_scale, y_scale = size[0] / full[0], size[1] / full[1]
+    x, y, width, height = region
+    return round(x * x_scale), round(y * y_scale), max(1, round(width * x_scale)), max(1, round(height * y_scale))
+
+
+def channel_numbers(path: Path, channels: Sequence[Channel] | None, names: Sequence[str]) -> tuple[int, ...] | None:
+    """Return channels by their numbers; a number that the image does not have can be a name.
+
+    Raises:
+        UnreadableImage: there is no channel of such a name, or there are several.
+    """
+    if channels is None:
+        return None
+    return tuple(_channel_number(path, channel, names) for channel in channels)
+
+
+def _channel_number(path: Path, channel: Channel, names: Sequence[str]) -> int:
+    if isinstance(channel, int) and (0 <= channel < len(names) or names.count(str(channel)) != 1):
+        return channel
+    name = str(channel)
+    matches = [number for number, each in enumerate(names) if each == name]
+    matches = matches or [number for number, each in enumerate(names) if each.casefold() == name.casefold()]
+    if len(matches) != 1:
+        raise UnreadableImage(
+            "no-such-channel-name", file=path, channel=name, names=", ".join(names), n_names=len(names)
+        )
+    return matches[0]
 
 
 def pixels_in_memory(name: Path, decoded: Decoded, plan: ReadPlan = WHOLE_IMAGE) -> Pixels:
@@ -77,51 +197,71 @@ def pixels_in_memory(name: Path, decoded: Decoded, plan: ReadPlan = WHOLE_IMAGE)
     Args:
         name: a name in place of the path, for errors.
         decoded: all pixels.
-        plan: the channels and the box to keep; the only plane is 0.
+        plan: the channels and the region to keep; there is one plane only.
 
     Raises:
-        UnreadableImage: there is no such plane or channel, the box is outside the image, or no pixel is finite.
+        UnreadableImage: there is no such plane or channel, the region is outside the image, or no pixel is finite.
     """
-    plane = choose_plane(name, plan.plane, 1, lambda _: decoded.array)
-    return _apply_plan(name, replace(decoded, array=plane), plan, "in memory")
-
-
-def _apply_plan(path: Path, decoded: Decoded, plan: ReadPlan, file_format: str, max_bytes: int = MAX_BYTES) -> Pixels:
-    """Convert the plane of a reader to one of three depths, and cut it to the channels and the box of the plan."""
-    array, note = _to_three_depths(path, decoded.array)
-    n_planes = 1 if plan.plane == "channels" else decoded.n_planes
-    plane = Pixels(array, file_format, decoded.bit_depth, n_planes, decoded.note or note)
-    return cut(path, plane, plan, max_bytes)
+    height, width = decoded.array.shape[:2]
+    _choose_series(name, (Series("YX", (height, width)),), plan)
+    array, note = _to_three_depths(name, combine_planes(name, plan.z, 1, lambda _: decoded.array))
+    size = None if plan.pixel_size_um is None else (plan.pixel_size_um, plan.pixel_size_um)
+    return cut(name, Pixels(array, "in memory", decoded.bit_depth, 1, decoded.note or note, size), plan)
 
 
 def cut(path: Path, plane: Pixels, plan: ReadPlan, max_bytes: int = MAX_BYTES) -> Pixels:
-    """Return the channels and the box of a plan from a plane with all channels.
+    """Return the channels and the region of a plan from a whole plane of level 0.
 
     Raises:
-        UnreadableImage: there is no such channel, the box is outside the image, or it needs more than `max_bytes`.
+        UnreadableImage: there is no such channel, the region is outside the image, or it needs more than `max_bytes`.
     """
-    array, note = _select_channels(path, plane.array, plan), plane.note
-    if plan.box is not None:
-        x, y, width, height = plan.box
-        if min(x, y) < 0 or x + width > array.shape[1] or y + height > array.shape[0]:
+    array = _select_channels(path, plane.array, channel_numbers(path, plan.channels, ()))
+    size = array.shape[1], array.shape[0]
+    return _cut(path, replace(plane, array=array), plan.region, size, Window(0, 0, *size), max_bytes)
+
+
+def _cut(path: Path, part: Pixels, region: Region | None, size: Size, window: Window, max_bytes: int) -> Pixels:
+    """Return a region of a plane of this size, of which a part was read, filled up beyond the edge."""
+    array, note = part.array, part.note
+    if region is not None:
+        inside = _window(path, region, size)
+        x, y, width, height = region
+        if width * height * array.shape[2] * array.itemsize > max_bytes:
+            raise _region_error("box-too-large", path, region, size)
+        rows, columns = inside.of_array
+        array = array[
+            rows.start - window.top : rows.stop - window.top, columns.start - window.left : columns.stop - window.left
+        ]
+        if (inside.width, inside.height) != (width, height):
             note = f"{note}; {BEYOND_EDGE}" if note else BEYOND_EDGE
-        array = crop_box(path, array, plan.box, max_bytes)
-    return replace(plane, array=np.ascontiguousarray(array), note=note)
+            filled = np.empty((height, width, array.shape[2]), array.dtype)
+            filled[:] = border_color(array)
+            filled[inside.top - y : inside.bottom - y, inside.left - x : inside.right - x] = array
+            array = filled
+    return replace(part, array=np.ascontiguousarray(array), note=note)
 
 
-def describe_image(path: Path) -> tuple[Series, ...]:
-    """Return the series that a file declares, with axes and pixel size, without decoding pixels.
+def _window(path: Path, region: Region, size: Size) -> Window:
+    """Return the part of a region that is inside the plane."""
+    x, y, width, height = region
+    window = Window(max(x, 0), max(y, 0), min(x + width, size[0]), min(y + height, size[1]))
+    if window.width <= 0 or window.height <= 0:
+        raise _region_error("box-outside-image", path, region, size)
+    return window
 
-    `read_pixels` reads the first series.
+
+def describe(path: Path) -> tuple[Series, ...]:
+    """Return the series that a file declares, with axes and pixel size, without decoding pixels, in this process.
 
     Raises:
         UnreadableImage: as for `read_pixels`, except for damage that is only detected by decoding.
     """
     head = _first_bytes(path)
     reader = _find_reader(path, head)
-    assert reader.describe is not None
+    assert reader.open is not None
     try:
-        return reader.describe(path)
+        with reader.open(path) as source:
+            return source.describe()
     except UnreadableImage:
         raise
     except Exception as error:
@@ -129,12 +269,13 @@ def describe_image(path: Path) -> tuple[Series, ...]:
 
 
 def _find_reader(path: Path, head: bytes) -> Reader:
-    reader = reader_of(head)
+    reader = reader_of(head) if head else reader_of_folder(path)
     if reader is None:
         raise unknown_format(path, head)
-    if reader.read is None:
-        advice = reader.export_advice or text("export-from-microscope")
-        raise UnreadableImage("format-not-read", file=path, title=reader.title, advice=advice)
+    if not reader.can_read:
+        advice = reader.advice or text("export-from-microscope")
+        code = "format-not-read" if reader.open is None else "format-not-installed"
+        raise UnreadableImage(code, file=path, title=reader.title, advice=advice)
     return reader
 
 
@@ -156,10 +297,13 @@ def _as_unreadable(path: Path, head: bytes, error: Exception, max_bytes: int) ->
 
 
 def _first_bytes(path: Path) -> bytes:
+    """Return the first bytes of a file; none of a folder that is one image."""
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
-            raise UnreadableImage("folder-instead-of-image", file=path)
+            if reader_of_folder(path) is None:
+                raise UnreadableImage("folder-instead-of-image", file=path)
+            return b""
         if not stat.S_ISREG(mode):
             raise UnreadableImage("no-regular-file", file=path)
         with open_image(path) as file:
@@ -201,44 +345,18 @@ def _to_three_depths(path: Path, array: Array) -> tuple[Array, str | None]:
     return np.nan_to_num(array, nan=low, posinf=high, neginf=low), text("pixels-replaced")
 
 
-def _select_channels(path: Path, array: Array, plan: ReadPlan) -> Array:
-    if plan.channels is None:
-        return array
-    n_channels = array.shape[2]
-    if not plan.channels or not all(0 <= channel < n_channels for channel in plan.channels):
-        channels = ", ".join(map(str, plan.channels))
+def _select_channels(path: Path, array: Array, channels: tuple[int, ...] | None) -> Array:
+    if channels is not None:
+        _check_channels(path, channels, array.shape[2])
+    return at_channels(array, channels)
+
+
+def _check_channels(path: Path, channels: tuple[int, ...], n_channels: int) -> None:
+    if not channels or not all(0 <= channel < n_channels for channel in channels):
+        listed = ", ".join(map(str, channels))
         raise UnreadableImage(
-            "no-such-channels", file=path, channels=channels, has_channels=bool(channels), n_channels=n_channels
+            "no-such-channels", file=path, channels=listed, has_channels=bool(listed), n_channels=n_channels
         )
-    return array[..., list(plan.channels)]
-
-
-def crop_box(path: Path, array: Array, box: tuple[int, int, int, int], max_bytes: int) -> Array:
-    """Return the (height, width, C) pixels of a box, padded with the median border color beyond the image edge.
-
-    Args:
-        path: the path of the image, for errors.
-        array: (H, W, C).
-        box: x, y, width, height in pixels; x and y may be negative.
-        max_bytes: a larger box is refused.
-
-    Raises:
-        UnreadableImage: the box lies entirely outside the image, or is too large.
-    """
-    x, y, width, height = box
-    left, top = max(x, 0), max(y, 0)
-    right, bottom = min(x + width, array.shape[1]), min(y + height, array.shape[0])
-    if left >= right or top >= bottom:
-        raise _box_error(path, array, box, is_outside=True)
-    if width * height * array.shape[2] * array.itemsize > max_bytes:
-        raise _box_error(path, array, box, is_outside=False)
-    part = array[top:bottom, left:right]
-    if part.shape[:2] == (height, width):
-        return part
-    filled = np.empty((height, width, array.shape[2]), array.dtype)
-    filled[:] = border_color(part)
-    filled[top - y : bottom - y, left - x : right - x] = part
-    return filled
 
 
 def border_color(array: Array) -> Array:
@@ -249,16 +367,8 @@ def border_color(array: Array) -> Array:
     return color
 
 
-def _box_error(path: Path, array: Array, box: tuple[int, int, int, int], *, is_outside: bool) -> UnreadableImage:
-    x, y, width, height = map(str, box)
-    image_height, image_width = array.shape[:2]
+def _region_error(code: str, path: Path, region: Region, size: Size) -> UnreadableImage:
+    x, y, width, height = map(str, region)
     return UnreadableImage(
-        "box-outside-image" if is_outside else "box-too-large",
-        file=path,
-        x=x,
-        y=y,
-        width=width,
-        height=height,
-        image_width=image_width,
-        image_height=image_height,
+        code, file=path, x=x, y=y, width=width, height=height, image_width=size[0], image_height=size[1]
     )

@@ -31,7 +31,9 @@ from coverslip.evaluation import apply_temperature, decided_classes, log_ratios
 from coverslip.evaluation.decisions import classes_in_sets
 from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.files import sha256_json
+from coverslip.images import Rescaling
 from coverslip.inference.new_images import Differences, stated_shares
+from coverslip.inference.predictor import PixelOutputs
 from coverslip.machine import select_device
 from coverslip.messages import text
 from coverslip.models.records import linear_logits
@@ -125,6 +127,7 @@ class Classifier:
         self.card, self.device = packed.card, device
         self._packed, self._fingerprint = packed, _fingerprint(packed)
         self._shift = np.zeros(len(self.card.classes))  # of logits, for other class proportions
+        self._rescaling: Rescaling | None = None
         self._engine: Engine | None = engine_of(self._fingerprint) if device == "cpu" else None
         if self._engine is None:
             _ = self.network  # raises errors before images are read
@@ -147,9 +150,19 @@ class Classifier:
         return load_network(self._packed)
 
     @property
+    def path(self) -> Path:
+        """The folder or `.coverslip` file of the packaged classifier."""
+        return self._packed.path
+
+    @property
     def classes(self) -> tuple[str, ...]:
         """The classes in the order of the probability columns."""
         return self.card.classes
+
+    @property
+    def is_rescaling(self) -> bool:
+        """Whether images are rescaled to the pixel size of the training images."""
+        return self._rescaling is not None
 
     @cached_property
     def _ood_statistics(self) -> "FeatureStatistics | None":
@@ -177,6 +190,19 @@ class Classifier:
         adapted = copy.copy(self)
         adapted._shift = self._shift + self.card.temperature * log_ratios(self.card.prior, shares)
         adapted.card = self.card.model_copy(update={"prior": shares, "operating_points": None})
+        return adapted
+
+    def with_rescaling(self) -> "Classifier":
+        """Return the classifier that rescales images of known pixel size to that of the training images.
+
+        If widths and heights of the training images differ by at most 10%, rescaled images are cut or padded to the
+        largest of them, about their center.
+
+        Raises:
+            CoverslipError: the pixel size of the training images is not known.
+        """
+        adapted = copy.copy(self)
+        adapted._rescaling = self.card.trained_on.rescaling()
         return adapted
 
     def open_images(self, sources: Dataset | ImageSource, axes: Axes = "HWC") -> Dataset:
@@ -251,7 +277,7 @@ class Classifier:
         change: Callable[[np.ndarray], np.ndarray] | None = None,
         emit: Emit = ignore,
         stop: Stop = BY_SIGNAL,
-    ) -> Iterator[tuple[Prediction, PreprocessedImage | UnreadableImage]]:
+    ) -> Generator[tuple[Prediction, PreprocessedImage | UnreadableImage]]:
         """Yield the rows of `predict_images`, each with its decoded image, with the hash of pixels if `is_hashed`."""
         differences = Differences(self.card)
         n = len(records)
@@ -284,13 +310,15 @@ class Classifier:
         preprocessing = self.card.preprocessing
         bytes_each = preprocessing.image_size**2 * preprocessing.channels * np.dtype(preprocessing.depth).itemsize
         batch_size = max(1, min(batch_size, _MAX_BYTES // bytes_each))
-        images = read_preprocessed(records, preprocessing, is_hashed=is_hashed, change=change)
+        images = read_preprocessed(
+            records, preprocessing, is_hashed=is_hashed, change=change, rescaling=self._rescaling
+        )
         for of_batch, batch in _in_batches(records, images, batch_size):
             pairs = zip(of_batch, batch, strict=True)
             readable = [(record, image) for record, image in pairs if isinstance(image, PreprocessedImage)]
             warnings = iter([differences.count(record, image) for record, image in readable])
             pixels = [image.pixels for _, image in readable]
-            outputs = iter(self._logits_and_ood_scores(np.stack(pixels), emit) if pixels else ())
+            outputs = iter(self._logits_and_ood_scores(pixels, emit) if pixels else ())
             for record, outcome in zip(of_batch, batch, strict=True):
                 path = name_as_text(str(record.path))  # absolute, because no file states a root folder for these rows
                 if isinstance(outcome, UnreadableImage):
@@ -310,26 +338,31 @@ class Classifier:
         row = Prediction(record.image_id, path, record.label, None, None, UNREADABLE, (), ood_score=ood_score)
         return decided_row(row, self.card, logits, self._shift)
 
-    def _logits_and_ood_scores(self, pixels: np.ndarray, emit: Emit) -> Iterator[tuple[np.ndarray, float | None]]:
-        """Return (K,) logits with test-time augmentation and the OOD score of each of (n, S, S, C) images."""
+    def _logits_and_ood_scores(self, pixels: list[np.ndarray], emit: Emit) -> Iterator[tuple[np.ndarray, float | None]]:
+        _, logits, _, ood_score = self.predict_pixels(np.stack(pixels), emit)
+        return zip(logits, repeat(None) if ood_score is None else ood_score.tolist(), strict=False)
+
+    def predict_pixels(self, pixels: np.ndarray, emit: Emit = ignore) -> PixelOutputs:
+        """Return the outputs for (n, S, S, C) pixels that were resized as the card says, as of `Predictor`."""
         from coverslip.engines import run_tta
 
         engine = self._engine = self._engine or self._fastest_engine(pixels, emit)
         features = run_tta(engine, pixels, self.card.tta)
-        logits = linear_logits(features, *self._head) + self._shift
-        if self._ood_statistics is None or self.card.ood is None:
-            return zip(logits, repeat(None), strict=False)
-        with np.errstate(over="ignore", invalid="ignore"):
-            ood_score = self.card.ood.ood_score(self._ood_statistics.distance(features))
-        return zip(logits, ood_score.tolist(), strict=True)
+        ood, ood_score = self.card.ood, None
+        with np.errstate(over="ignore", invalid="ignore"):  # decisions refuse probabilities that are not finite
+            logits = linear_logits(features, *self._head) + self._shift
+            probabilities = apply_temperature(logits, self.card.temperature)
+            if self._ood_statistics is not None and ood is not None:
+                ood_score = ood.ood_score(self._ood_statistics.distance(features))
+        return PixelOutputs(probabilities, logits, features, ood_score)
 
     def _fastest_engine(self, pixels: np.ndarray, emit: Emit) -> "Engine":
         """Return the fastest engine, which is stored for later processes."""
-        from coverslip.engines import as_input, fastest_engine, remember_engine
+        from coverslip.engines import N_CHECKED, fastest_engine, remember_engine
         from coverslip.models.networks import FeatureNetwork
 
-        example = as_input(pixels[:1])  # one image, so that the choice does not depend on the batch size either
-        engine = fastest_engine(FeatureNetwork(self.network), example, device=self.device, emit=emit)
+        features = FeatureNetwork(self.network, self.card.preprocessing.depth)
+        engine = fastest_engine(features, pixels[:N_CHECKED], device=self.device, emit=emit)
         remember_engine(self._fingerprint, engine)
         return engine
 
@@ -361,8 +394,8 @@ def load_classifier(path: Run | Path | str, device: str = "auto") -> Classifier:
 def _fingerprint(packed: PackedClassifier) -> str:
     """Return a hash that is equal for classifiers whose networks compute equal features."""
     card, preprocessing = packed.card, packed.card.preprocessing
-    shape = (preprocessing.channels, preprocessing.image_size, len(card.classes))
-    return sha256_json([fingerprint_of(packed.path), card.model, card.model_options, card.head, shape])
+    pixels = (preprocessing.channels, preprocessing.image_size, preprocessing.depth, len(card.classes))
+    return sha256_json([fingerprint_of(packed.path), card.model, card.model_options, card.head, pixels])
 
 
 def _in_batches(

@@ -32,8 +32,21 @@ class Timing:
     """Seconds of repeated measurements."""
 
     median: float
+    mean: float
     low: float  # minimum
     high: float  # maximum
+    runs: tuple[float, ...]  # in order
+
+    @staticmethod
+    def of(seconds: Sequence[float]) -> "Timing":
+        """Return the summary of repeated measurements."""
+        return Timing(
+            median=statistics.median(seconds),
+            mean=statistics.fmean(seconds),
+            low=min(seconds),
+            high=max(seconds),
+            runs=tuple(seconds),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +104,6 @@ def model_latency(name: str, *, image_px: int | None = None, repeats: int = REPE
     Raises:
         UnknownModel: no model has this name.
     """
-    from coverslip.engines import run_tta
     from coverslip.models import model_info
     from coverslip.models.networks import create_network
 
@@ -104,7 +116,7 @@ def model_latency(name: str, *, image_px: int | None = None, repeats: int = REPE
         engine = _engine(network, pixels, "cpu")
 
         def run(n: int) -> None:
-            run_tta(engine, _pixels(dataset.records[:n], preprocessing), 1)
+            engine.run(_pixels(dataset.records[:n], preprocessing))
 
         whole = (lambda: run(1), lambda: run(MANY))
         return _latency(network, pixels, whole, tta=1, device="cpu", repeats=repeats)
@@ -136,10 +148,10 @@ def _latency(
 
 
 def _engine(network: "Network", pixels: np.ndarray, device: str) -> "Engine":
-    from coverslip.engines import as_input, fastest_engine
+    from coverslip.engines import fastest_engine
     from coverslip.models.networks import FeatureNetwork
 
-    return fastest_engine(FeatureNetwork(network), as_input(pixels[:1]), device=device)
+    return fastest_engine(FeatureNetwork(network, pixels.dtype.name), pixels[:1], device=device)
 
 
 def _timed(work: Callable[[], object], repeats: int) -> Timing:
@@ -149,7 +161,7 @@ def _timed(work: Callable[[], object], repeats: int) -> Timing:
         began = time.perf_counter()
         work()
         seconds.append(time.perf_counter() - began)
-    return Timing(median=statistics.median(seconds), low=min(seconds), high=max(seconds))
+    return Timing.of(seconds)
 
 
 def _pixels(records: Sequence[ImageRecord], preprocessing: Preprocessing) -> np.ndarray:

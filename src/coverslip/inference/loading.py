@@ -9,11 +9,14 @@ from torch import nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from coverslip.errors import BadClassifier, BadRecipe, CoverslipError, UnknownModel
+from coverslip.evaluation.ood import SHARE_OF_ALL
 from coverslip.inference.trial import check_buildable
 from coverslip.models import model_info
 from coverslip.models.building import same_random_numbers
+from coverslip.models.deployed import DeployedNetwork, OodTensors
 from coverslip.models.networks import Network, create_network
 from coverslip.runs import PackedClassifier
+from coverslip.runs.classifier import LARGEST_SCORE
 
 _NAMES = {torch.float32: "F32", torch.int64: "I64", torch.int32: "I32", torch.uint8: "U8", torch.bool: "BOOL"}
 
@@ -66,6 +69,28 @@ def load_network(packed: PackedClassifier) -> Network:
     except RuntimeError as error:
         raise _do_not_fit(packed) from error
     return network.eval()
+
+
+def deployed_network(packed: PackedClassifier) -> DeployedNetwork:
+    """Return the network of a classifier from resized pixels to probabilities and OOD scores, in evaluation mode.
+
+    Raises:
+        BadClassifier: as of `load_network`.
+    """
+    card, statistics = packed.card, packed.read_ood_statistics()
+    ood = None
+    if statistics is not None and card.ood is not None:
+        arrays = {name: torch.from_numpy(array.copy()) for name, array in statistics.arrays().items()}
+        ood = OodTensors(
+            **arrays,
+            share_of_all=SHARE_OF_ALL,
+            usual=card.ood.usual,
+            limit=card.ood.limit,
+            largest_score=LARGEST_SCORE,
+        )
+    return DeployedNetwork(
+        load_network(packed), tta=card.tta, depth=card.preprocessing.depth, temperature=card.temperature, ood=ood
+    )
 
 
 @contextmanager

@@ -10,13 +10,15 @@ from coverslip.errors import CoverslipError
 from coverslip.evaluation import Metric, chance_of_shares, estimated_shares
 from coverslip.evaluation.ood import more_than_expected
 from coverslip.evaluation.prevalence import FEWEST_IMAGES, METHOD
-from coverslip.messages import Note, note, text
+from coverslip.images import pixel_side
+from coverslip.messages import Note, Rescale, note, text
 from coverslip.runs import ClassifierCard, Prediction
 
 _SIZE_FACTOR = 2.0  # warning for images smaller or larger than all training images by this factor
 _FIELD_FACTOR = 9.0  # images with the area of so many training images may be a whole field of view
 _BY_CHANCE = 0.01  # warning for results that are less probable than this by chance
 _FIELD = "field of view"  # the kind of difference of images that may be whole fields
+_PIXEL_SIZE = "pixel size"
 
 
 class Differences:
@@ -24,6 +26,10 @@ class Differences:
 
     def __init__(self, card: ClassifierCard) -> None:
         self._trained_on, self._preprocessing = card.trained_on, card.preprocessing
+        size = card.trained_on.pixel_size_um
+        self._trained_um = None if size is None else pixel_side(size)
+        self._other_pixel_size: tuple[str, float] | None = None  # image_id and µm per pixel of the first such image
+        self._n_rescaled = self._n_without_pixel_size = 0
         self._counts: Counter[str] = Counter()
         self._reading_notes = Counter[str]()  # of images that were read in an unusual way
         self._odd_size: tuple[str, str] | None = None  # width and height of the first image of unusual size
@@ -36,7 +42,24 @@ class Differences:
             self._reading_notes[image.note] += 1
         differences = list(self._differences_of(record, image))
         self._counts.update(difference for difference, _ in differences)
-        return "; ".join(warning for _, warning in differences) or None
+        warnings = [*self._pixel_size_warnings(record, image), *(warning for _, warning in differences)]
+        return "; ".join(warnings) or None
+
+    def _pixel_size_warnings(self, record: ImageRecord, image: PreprocessedImage) -> Iterator[str]:
+        """Count the pixel size of an image, and yield a warning if it differs or the image is rescaled."""
+        if self._trained_um is None:
+            return
+        if image.pixel_size_um is None:
+            self._n_without_pixel_size += 1
+            return
+        um = pixel_side(image.pixel_size_um)
+        if image.is_rescaled:
+            self._n_rescaled += 1
+            yield text("image-rescaled", um=um, trained_um=self._trained_um)
+        elif self._trained_on.has_other_pixel_size(image.pixel_size_um):
+            self._other_pixel_size = self._other_pixel_size or (record.image_id, um)
+            self._counts[_PIXEL_SIZE] += 1
+            yield text("pixel-size-differs", um=um, trained_um=self._trained_um)
 
     def count_decided(self, row: Prediction) -> None:
         """Count a predicted image."""
@@ -56,7 +79,7 @@ class Differences:
             difference = text("channels-differ", channels=mode, trained=trained)
             yield difference, difference
         width, height = str(image.width_px), str(image.height_px)
-        if record.plan.box is None and self._is_field(image):
+        if record.plan.region is None and self._is_field(image):
             n = image.width_px * image.height_px // trained_on.usual_area_px
             yield _FIELD, text("image-is-field", width=width, height=height, n_times=n)
         elif not (_is_near(image.width_px, trained_on.width_px) and _is_near(image.height_px, trained_on.height_px)):
@@ -83,9 +106,26 @@ class Differences:
         ]
         return [
             *self._unfamiliar(),
-            *(_note(difference, n) for difference, n in self._counts.most_common()),
+            *(self._note(difference, n) for difference, n in self._counts.most_common()),
+            *self._on_pixel_sizes(),
             *reading_notes,
         ]
+
+    def _note(self, difference: str, n: int) -> Note:
+        if difference == _FIELD:
+            return note("field-of-view", level="warning", n_images=n, factor=_FIELD_FACTOR)
+        if difference == _PIXEL_SIZE and self._other_pixel_size is not None:
+            image_id, um = self._other_pixel_size
+            size = {"image": one_line(image_id, 80), "um": um, "trained_um": self._trained_um}
+            return note("other-pixel-size", level="warning", remedies=(Rescale(),), n_images=n, **size)
+        return note("unlike-training", level="warning", n_images=n, difference=difference)
+
+    def _on_pixel_sizes(self) -> Iterator[Note]:
+        """Yield notes on images that were rescaled, and on images without a known pixel size."""
+        if self._n_rescaled:
+            yield note("rescaled-images", n_images=self._n_rescaled, trained_um=self._trained_um)
+        if self._n_without_pixel_size:
+            yield note("no-pixel-size", n_images=self._n_without_pixel_size, trained_um=self._trained_um)
 
     def _unfamiliar(self) -> Iterator[Note]:
         """Yield a note if more images are unfamiliar than expected by chance for images like the training images."""
@@ -102,12 +142,6 @@ class Differences:
             n_predicted=n_judged,
             n_expected=round(expected, 1),
         )
-
-
-def _note(difference: str, n: int) -> Note:
-    if difference == _FIELD:
-        return note("field-of-view", level="warning", n_images=n, factor=_FIELD_FACTOR)
-    return note("unlike-training", level="warning", n_images=n, difference=difference)
 
 
 def _is_near(size: int, range_of_training: tuple[int, int]) -> bool:

@@ -1,21 +1,42 @@
-"""Prediction of new images into a CSV file, on this computer or on a Ray cluster."""
+"""Prediction of new images into a table, on this computer or on a Ray cluster."""
 
+import hashlib
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from coverslip.datasets import UNREADABLE, Axes, Dataset, ImageSource, PreprocessedImage, one_line
-from coverslip.errors import UnreadableImage
+from coverslip._version import __version__
+from coverslip.datasets import (
+    UNREADABLE,
+    Axes,
+    Dataset,
+    ImageRecord,
+    ImageSource,
+    PreprocessedImage,
+    name_as_text,
+    one_line,
+)
+from coverslip.errors import CoverslipError, UnreadableImage
 from coverslip.evaluation import Metric
+from coverslip.evaluation.prevalence import METHOD
 from coverslip.events import Emit, Noted
 from coverslip.inference.classifier import BATCH_SIZE, Classifier, load_classifier
 from coverslip.inference.new_images import EstimatedShares, note_on_thresholds
 from coverslip.inference.ray_executor import PredictionOptions, predict_on_ray
-from coverslip.messages import Note, Resume, note
+from coverslip.messages import Note, Resume, note, text
 from coverslip.progress import show
-from coverslip.runs import Prediction, PredictionsFile, Run, check_predictions_file, is_run
+from coverslip.runs import (
+    Format,
+    Layout,
+    Prediction,
+    Run,
+    check_output,
+    fingerprint_of,
+    is_run,
+    prediction_table,
+)
 
 
 class TrainingImageCounter:
@@ -55,7 +76,7 @@ class TrainingImageCounter:
         return note("training-images", level="warning", n_images=self._n)
 
 
-_MAX_REASONS = 5  # unreadable images with a note of their own
+MAX_REASONS = 5  # unreadable images with a note of their own
 
 
 @dataclass(frozen=True)
@@ -77,11 +98,18 @@ def predict(
     batch_size: int = BATCH_SIZE,
     device: str = "auto",
     prevalence: Mapping[str, float] | None = None,
+    rescale: bool = False,
+    format: Format = "csv",  # noqa: A002  the usual name of this parameter
+    top_k: int | None = None,
+    keep: Sequence[str] = (),
+    resume: bool = False,
     on: str = "local",
     trust_cluster: bool = False,
     emit: Emit = show,
 ) -> Summary:
-    """Predict new images into a CSV file, row by row in their order. Memory does not grow with the number of images.
+    """Predict new images into a table, row by row in their order. Memory does not grow with the number of images.
+
+    If the prediction is interrupted, its rows stay in the folder `NAME.unfinished` beside the table.
 
     Args:
         run: a run folder or a packaged classifier: its `classifier/`, or a `.coverslip` file.
@@ -92,6 +120,12 @@ def predict(
         batch_size: images at a time; affects speed and memory, but not the results.
         device: as of `load_classifier`.
         prevalence: known proportions of classes among these images, as of `Classifier.at_prevalence`.
+        rescale: rescale images of known pixel size to that of the training images, as of `Classifier.with_rescaling`.
+        format: `csv`, `jsonl` (one JSON object per line), or `parquet`, which needs the extra `parquet`.
+        top_k: write the most probable classes with their probabilities instead of the probability of each class.
+        keep: columns of the input tables to copy into the table.
+        resume: continue an interrupted prediction of the same images with the same options after its last complete
+            row; the result has the same bytes. Not for `parquet`.
         on: `local`, or a Ray cluster whose computers can read the images: `ray` for the cluster of the environment
             variable `RAY_ADDRESS` or a new cluster of this computer; or `ray://HOST:PORT` or `HOST:PORT`.
         trust_cluster: join a cluster that requires no token. Anyone who controls one of its computers can run any code
@@ -99,7 +133,10 @@ def predict(
         emit: receives progress, and notes on images unlike the training images.
 
     Raises:
-        CoverslipError: the suffix of the file is that of another format; Ray is not installed.
+        CoverslipError: the suffix of the file is that of another format; Ray is not installed; `top_k` or `keep` does
+            not fit the classifier or the images; the interrupted prediction has other images or options.
+        ExtraNotInstalled: Parquet files need the extra `parquet`.
+        Conflict: another process writes this table.
         UntrustedCluster: the cluster requires no token, and `trust_cluster` is not set.
         ClusterUnreachable: no cluster answers at the address.
         DeviceUnavailable: this computer has no such device.
@@ -109,42 +146,122 @@ def predict(
         >>> sum(summary.decisions.values())
         8
     """
-    check_predictions_file(Path(out))
+    out = Path(out)
+    check_output(out, format)
     classifier = load_classifier(run, device if on == "local" else "cpu")
+    layout = Layout(classifier.classes, top_k, tuple(dict.fromkeys(keep)))
     if (unfinished := unfinished_note(Run(Path(run)))) is not None:
         emit(Noted.of(unfinished))
     if prevalence:
         if (unused_thresholds := note_on_thresholds(classifier.card)) is not None:
             emit(Noted.of(unused_thresholds))
         classifier = classifier.at_prevalence(prevalence)
+    if rescale:
+        classifier = classifier.with_rescaling()
     data = classifier.open_images(sources, axes)
+    _check_kept(keep, data.records)
     for each in data.notes:
         emit(Noted.of(each))
     training_images = TrainingImageCounter(run)
-    if on == "local":
-        rows = _predicted(classifier, data, training_images, batch_size, emit)
-    else:
-        options = PredictionOptions(batch_size, device, prevalence or {}, training_images.is_known)
-        pairs = predict_on_ray(on, run, classifier.card, data, options, trust_cluster=trust_cluster, emit=emit)
-        rows = _counted(pairs, training_images)
+    settings = {
+        "coverslip": __version__,
+        "classifier": [fingerprint_of(classifier.path), classifier.card.model_dump(mode="json"), device, rescale],
+        "images": _fingerprint(data.records, keep),
+    }
     decisions: Counter[str] = Counter()
     shares = EstimatedShares(classifier.card)
-    is_replaced = Path(out).exists()
-    with closing(rows), PredictionsFile(Path(out), classifier.classes) as file:
-        for row in rows:
-            file.write(row)
+    is_replaced, n_before = out.exists(), 0
+    with prediction_table(out, layout, format, settings, resume=resume) as table:
+        for row in table.saved_rows(record.image_id for record in data.records):
             decisions[row.decision] += 1
             shares.add(row)
-            if row.decision == UNREADABLE and decisions[UNREADABLE] <= _MAX_REASONS:
-                image, reason = one_line(row.image_id), one_line(row.reason or "")
-                emit(Noted.of(note("unreadable-image", level="warning", image=image, reason=reason, path=row.path)))
+            n_before += 1
+        if n_before:
+            emit(Noted.of(note("prediction-resumed", n_images=n_before)))
+        remaining = replace(data, records=data.records[n_before:])
+        if on == "local":
+            rows = _predicted(classifier, remaining, training_images, batch_size, emit)
+        else:
+            options = PredictionOptions(
+                batch_size, device, prevalence or {}, is_rescaled=rescale, is_hashed=training_images.is_known
+            )
+            pairs = predict_on_ray(on, run, classifier.card, remaining, options, trust_cluster=trust_cluster, emit=emit)
+            rows = _counted(pairs, training_images)
+        try:
+            with closing(rows):
+                for record, row in zip(remaining.records, rows, strict=True):
+                    table.write(row, dict(record.about) if keep else {})
+                    decisions[row.decision] += 1
+                    shares.add(row)
+                    if row.decision == UNREADABLE and decisions[UNREADABLE] <= MAX_REASONS:
+                        emit(Noted.of(unreadable_note(row)))
+        except BaseException:
+            if n_saved := table.save():
+                emit(Noted.of(note("rows-saved", n_images=n_saved)))
+            raise
     if is_replaced:
         emit(Noted.of(note("replaced", file_name=one_line(str(out)))))
     for closing_note in (training_images.note(), shares.note()):
         if closing_note is not None:
             emit(Noted.of(closing_note))
+    return summary_of(out, classifier, decisions, shares, has_all_probabilities=not n_before or top_k is None)
+
+
+def summary_of(
+    out: Path,
+    classifier: Classifier,
+    decisions: Counter[str],
+    shares: EstimatedShares,
+    *,
+    has_all_probabilities: bool = True,
+) -> Summary:
+    """Return the summary of a table.
+
+    Args:
+        out: the table.
+        classifier: as used, at its prevalence.
+        decisions: number of rows per decision.
+        shares: of the rows.
+        has_all_probabilities: whether `shares` knows the probabilities of all rows.
+    """
+    by_class = shares.by_class()
+    if not has_all_probabilities:
+        reason = text("rows-without-all-probabilities")
+        by_class = dict.fromkeys(by_class, Metric(value=None, method=METHOD, reason=reason))
     assumed = dict(zip(classifier.classes, classifier.card.prior, strict=True))
-    return Summary(Path(out), dict(decisions.most_common()), shares.by_class(), assumed)
+    return Summary(out, dict(decisions.most_common()), by_class, assumed)
+
+
+def unreadable_note(row: Prediction) -> Note:
+    """Return the note on an unreadable image."""
+    image, reason = one_line(row.image_id), one_line(row.reason or "")
+    return note("unreadable-image", level="warning", image=image, reason=reason, path=row.path)
+
+
+def _check_kept(keep: Sequence[str], records: Sequence[ImageRecord]) -> None:
+    """Check that the columns to keep exist.
+
+    Raises:
+        CoverslipError: no table of the images has such a column.
+    """
+    if not keep:
+        return
+    columns = dict.fromkeys(column for record in records for column, _ in record.about)
+    for name in keep:
+        if name not in columns:
+            raise CoverslipError("no-column-to-keep", column=name, columns=", ".join(columns))
+
+
+def _fingerprint(records: Sequence[ImageRecord], keep: Sequence[str]) -> str:
+    """Return a hash of the images as listed, and of the cells to keep. Files are not opened."""
+    digest = hashlib.sha256()
+    for record in records:
+        about = record.about if keep else ()
+        fields = (record.image_id, name_as_text(str(record.path)), record.label, record.plan, about)
+        digest.update(repr(fields).encode(errors="backslashreplace"))
+        if record.in_memory is not None:
+            digest.update(record.in_memory.array.tobytes())
+    return digest.hexdigest()
 
 
 def _predicted(

@@ -34,6 +34,7 @@ class PredictionOptions:
     batch_size: int
     device: str
     prevalence: Mapping[str, float]  # stated shares of classes; empty: those of training
+    is_rescaled: bool  # to the pixel size of the training images
     is_hashed: bool  # take hashes of pixels, by which training images are counted
 
 
@@ -114,7 +115,12 @@ def _batches(data: Dataset, n_parallel: int, options: PredictionOptions) -> list
     size = min(max(len(data) // (_BATCHES_PER_COMPUTER * n_parallel), _MIN_IMAGES), _MAX_IMAGES)
     return [
         ImageBatch(
-            data.records[i : i + size], options.batch_size, options.device, options.prevalence, options.is_hashed
+            data.records[i : i + size],
+            options.batch_size,
+            options.device,
+            options.prevalence,
+            is_hashed=options.is_hashed,
+            is_rescaled=options.is_rescaled,
         )
         for i in range(0, len(data), size)
     ]

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from coverslip.cluster import local_path
 from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE, ImageRecord, PreprocessedImage, name_as_text, one_line
 from coverslip.errors import BadClusterAnswer, CoverslipError
+from coverslip.images import PixelSizeUm
 from coverslip.inference.classifier import load_classifier
 from coverslip.messages import Failure, text
 from coverslip.runs import Prediction
@@ -31,6 +32,7 @@ class ImageBatch:
     device: str
     prevalence: Mapping[str, float]  # stated shares of classes; empty: those of training
     is_hashed: bool
+    is_rescaled: bool
 
 
 def predict_batch(classifier: Packed, batch: ImageBatch) -> bytes:
@@ -45,6 +47,8 @@ def predict_batch(classifier: Packed, batch: ImageBatch) -> bytes:
             loaded = load_classifier(file, batch.device)
             if batch.prevalence:
                 loaded = loaded.at_prevalence(batch.prevalence)
+            if batch.is_rescaled:
+                loaded = loaded.with_rescaling()
             records = tuple(map(_with_local_paths, batch.records))
             rows = loaded.predict_with_pixels(records, batch_size=batch.batch_size, is_hashed=batch.is_hashed)
             return answer_of(
@@ -91,6 +95,8 @@ class ImageProperties(_Closed):
     dtype: Annotated[str, Field(pattern="^[a-z0-9]{1,20}$")]
     note: Words | None
     pixel_hash: Annotated[str, Field(pattern="^[0-9a-f]{1,128}$")] | None
+    pixel_size_um: tuple[PixelSizeUm, PixelSizeUm] | None
+    is_rescaled: bool
 
 
 class ImageResult(_Closed):
@@ -171,6 +177,8 @@ def _result(row: Prediction, image: PreprocessedImage | None) -> ImageResult:
             dtype=image.dtype,
             note=image.note,
             pixel_hash=image.pixel_hash,
+            pixel_size_um=image.pixel_size_um,
+            is_rescaled=image.is_rescaled,
         ),
     )
 
@@ -206,6 +214,8 @@ def _image(properties: ImageProperties | None) -> PreprocessedImage | None:
         properties.dtype,
         note=note,
         pixel_hash=properties.pixel_hash,
+        pixel_size_um=properties.pixel_size_um,
+        is_rescaled=properties.is_rescaled,
     )
 
 

@@ -26,7 +26,7 @@ from coverslip.processes import (
 )
 from coverslip.runs import PackedClassifier
 
-TRIALS = register(Kind("network-trials", "classifiers' networks that were built within limits", RECORDS, 10**7))
+TRIALS = register(Kind("network-trials", RECORDS, 10**7))
 
 _SECONDS, _BYTES = 60, 2_000_000_000
 _WALL_CLOCK_FACTOR = 10  # wall-clock limit per second of processor time: other programs may need the processor

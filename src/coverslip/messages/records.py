@@ -102,6 +102,13 @@ class ChooseOther:
 
 
 @dataclass(frozen=True, slots=True)
+class Rescale:
+    """Rescale the images to the pixel size of the training images."""
+
+    kind: Literal["rescale"] = "rescale"
+
+
+@dataclass(frozen=True, slots=True)
 class TrustCluster:
     """Join a Ray cluster that requires no token."""
 
@@ -120,6 +127,7 @@ Remedy = (
     | ShowModels
     | CleanCache
     | ChooseOther
+    | Rescale
     | TrustCluster
 )
 Remedies = tuple[Remedy, ...]
@@ -138,6 +146,7 @@ _REMEDIES: dict[str, type[Remedy]] = {
     "show-models": ShowModels,
     "clean-cache": CleanCache,
     "choose-other": ChooseOther,
+    "rescale": Rescale,
     "trust-cluster": TrustCluster,
 }
 

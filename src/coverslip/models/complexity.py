@@ -1,8 +1,9 @@
 """Counts of multiply-accumulates and parameters of a network, and an estimate of its training memory."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -41,20 +42,55 @@ def cost_of(network: nn.Module, image: Tensor) -> Cost:
 
 
 def cost_of_model(
-    model: str, *, n_classes: int = 1000, channels: int = 3, options: dict[str, Any] | None = None
+    model: str,
+    *,
+    n_classes: int = 1000,
+    channels: int = 3,
+    options: dict[str, Any] | None = None,
+    head: Literal["multi_layer", "native"] = "native",
+    image_size: int | None = None,
 ) -> Cost:
-    """Return the cost of a model with its native head at its default image size. No memory is used for weights.
+    """Return the cost of a model. No memory is used for weights.
+
+    Args:
+        model: name of the model.
+        n_classes: of the head.
+        channels: of the images.
+        options, head: as in a recipe.
+        image_size: image side in pixels; None: the default of the model.
 
     Raises:
         UnknownModel: no model has this name.
         BadRecipe: the model does not accept these options.
     """
-    side = model_info(model).input_px
+    return _of_shapes(cost_of, model, n_classes, channels, options, head, image_size)
+
+
+_Count = TypeVar("_Count")
+
+
+def _of_shapes(
+    count: Callable[[nn.Module, Tensor], _Count],
+    model: str,
+    n_classes: int,
+    channels: int,
+    options: dict[str, Any] | None,
+    head: Literal["multi_layer", "native"],
+    image_size: int | None,
+) -> _Count:
+    """Return the count of a network and one image, which have shapes but no values."""
+    side = image_size or model_info(model).input_px
     with shapes_only():
         network = create_network(
-            model, n_classes=n_classes, head="native", channels=channels, pretrained=False, options=options
+            model,
+            n_classes=n_classes,
+            head=head,
+            channels=channels,
+            pretrained=False,
+            options=options,
+            image_size=image_size,
         )
-        return cost_of(network, torch.zeros(1, channels, side, side))
+        return count(network, torch.zeros(1, channels, side, side))
 
 
 _BATCH = 2  # images per pass, so that the memory of one image can be separated from the constant part
@@ -96,17 +132,7 @@ def training_memory(
     key = repr((record, image_size, channels, n_classes, head, sorted((options or {}).items())))
     counts = _counts.get(key)
     if counts is None:
-        with shapes_only():
-            network = create_network(
-                model,
-                n_classes=n_classes,
-                head=head,
-                channels=channels,
-                pretrained=False,
-                options=options,
-                image_size=image_size,
-            )
-            counts = _count(network, torch.zeros(1, channels, image_size, image_size))
+        counts = _of_shapes(_count, model, n_classes, channels, options, head, image_size)
         if is_library_builder(record.builder):
             _counts[key] = counts
     weights, per_image = counts

@@ -90,20 +90,47 @@ class Network(nn.Module):
 
 
 class FeatureNetwork(nn.Module):
-    """A network without its head: normalization and backbone."""
+    """The features of resized pixels: (B, S, S, C) integers -> (B, D).
+
+    It scales and normalizes pixels and runs the backbone, without the head.
+
+    Args:
+        network: its backbone and normalization are shared, not copied.
+        depth: of the pixels, `uint8` or `uint16`. The tracing exporter has no 16-bit integers, so the depth cannot be
+            read from the tensor.
+        tta: number of copies of an image for test-time augmentation, over which features are averaged. 1: the image;
+            2: also rotated by 180°; 4: also both reflections; 8: also all of these transposed.
+    """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, depth: str = "uint8", tta: int = 1) -> None:
         super().__init__()
         self.register_buffer("mean", network.mean)
         self.register_buffer("std", network.std)
         self.backbone = network.backbone
+        self.depth, self.tta = depth, tta
 
-    def forward(self, x: Tensor) -> Tensor:
-        pooled: Tensor = self.backbone((x - self.mean) / self.std)
-        return pooled
+    def forward(self, pixels: Tensor) -> Tensor:
+        x = pixels.permute(0, 3, 1, 2).float() / float(np.iinfo(self.depth).max)
+        x = (x - self.mean) / self.std
+        features: Tensor = self.backbone(torch.cat([turned(x, copy) for copy in range(self.tta)]))
+        return features.reshape(self.tta, -1, features.shape[1]).mean(dim=0) if self.tta > 1 else features
+
+    def extra_repr(self) -> str:
+        """Return what features depend on in addition to modules and tensors, as part of the fingerprint."""
+        return f"depth={self.depth}, tta={self.tta}"
+
+
+FLIPPED: dict[int, tuple[int, ...]] = {0: (), 1: (2, 3), 2: (3,), 3: (2,)}  # axes of each copy of TTA
+
+
+def turned(x: Tensor, copy: int) -> Tensor:
+    """Return (B, C, S, S) images transformed by number, as of `coverslip.engines.turned`."""
+    x = x.transpose(2, 3) if copy >= 4 else x
+    axes = FLIPPED[copy % 4]
+    return torch.flip(x, axes) if axes else x
 
 
 class CannotPool(Exception):

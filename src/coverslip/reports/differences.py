@@ -148,7 +148,7 @@ def _files(run: Run) -> dict[str, Key] | None:
         source = lookup.find(row.image_id)
         if source is None:
             return None
-        keys[row.image_id] = (str(source.file), source.plan.model_dump_json(include={"box", "plane"}))
+        keys[row.image_id] = (str(source.file), source.plan.model_dump_json(include={"series", "t", "z", "region"}))
     return keys
 
 

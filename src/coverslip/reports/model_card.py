@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from coverslip.images import PIXEL_SIZE_FACTOR, pixel_side
 from coverslip.messages import text
 from coverslip.reports import content
 from coverslip.reports.reported import ReportedRun
@@ -31,7 +32,7 @@ from coverslip.reports.words import (
     split_words,
     without_group,
 )
-from coverslip.runs import Run
+from coverslip.runs import Run, TrainedOn
 
 
 def not_known(run: ReportedRun) -> str:
@@ -361,7 +362,17 @@ def _classifier(run: ReportedRun) -> list[tuple[str, str]]:
         n_images = card.trained_on.n_images
         facts.append((text("card-title-training-images"), text("card-training-images", n_images=n_images)))
         facts.append((text("card-title-input"), input_images))
+        facts.append((text("card-title-pixel-size"), _pixel_size(card.trained_on) or not_known(run)))
     return facts
+
+
+def _pixel_size(trained_on: TrainedOn) -> str:
+    if trained_on.pixel_size_um is None or trained_on.pixel_side_um is None:
+        return ""
+    low, high = trained_on.pixel_side_um
+    is_same = high <= PIXEL_SIZE_FACTOR * low
+    median = pixel_side(trained_on.pixel_size_um)
+    return text("card-pixel-size", is_same=is_same, smallest=low, median=median, largest=high)
 
 
 def _metric_rows(run: ReportedRun) -> Iterator[tuple[str, ...]]:

@@ -6,7 +6,7 @@ from coverslip.augmentation import Copies
 from coverslip.evaluation import FEW_GROUPS_FOR_INTERVALS, Evaluation, Metric
 from coverslip.messages import duration, text
 from coverslip.reports.reported import ReportedRun
-from coverslip.runs import Augment, BudgetRecord, CalibrationImages
+from coverslip.runs import Augment, BudgetRecord, CalibrationImages, protocol_code
 from coverslip.runs.folder import read_test_set_accesses
 from coverslip.runs.recipe import phrases
 
@@ -216,7 +216,12 @@ def time_for_all(budget: BudgetRecord) -> str:
 
 def overestimates(run: ReportedRun) -> list[str]:
     """Return why the metrics are too high, or may be: to be shown beside the headline."""
-    return list(filter(None, [_leaking(run), relabeled(run)]))
+    return list(filter(None, [*protocol_words(run), _leaking(run), relabeled(run)]))
+
+
+def protocol_words(run: ReportedRun) -> list[str]:
+    """Return a sentence for each step of a published protocol that the metrics depend on."""
+    return [text(protocol_code(key)) for key in run.metrics.protocol]
 
 
 def _leaking(run: ReportedRun) -> str:

@@ -25,7 +25,7 @@ from coverslip.datasets import DECISIONS
 from coverslip.errors import BadArchive, BadClassifier, CoverslipError
 from coverslip.evaluation.ood import FeatureStatistics
 from coverslip.files import access_fault, atomic_write, write_bytes, write_text
-from coverslip.images import Depth, Preprocessing
+from coverslip.images import PIXEL_SIZE_FACTOR, Depth, PixelSize, PixelSizeUm, Preprocessing, Rescaling, pixel_side
 from coverslip.keys import bounded_options
 from coverslip.messages import Resume, text
 
@@ -87,7 +87,7 @@ CARD, WEIGHTS, OOD_FILE = "classifier.json", "weights.safetensors", "ood.safeten
 
 CalibrationImages = Literal["validation images", "held-out training images", "the folds' images"]
 
-_LARGEST_SCORE = 1e6  # for images whose features overflow
+LARGEST_SCORE = 1e6  # for images whose features overflow
 _LARGEST_CARD = 256 * 1024  # bytes; a typical card has 2,000, one with 1,000 classes 30,000
 _LARGEST_HEADER = 2 * 1024 * 1024  # bytes of the weights' header: enough for 20,000 tensors
 _BYTES_EACH = {"F16": 2, "BF16": 2, "F32": 4, "F64": 8, "U8": 1, "I8": 1, "I16": 2, "I32": 4, "I64": 8, "BOOL": 1}
@@ -95,6 +95,9 @@ _MOST_DIGITS = 18  # of a number in that header: no file has more bytes
 _MOST_AXES = 8  # of a tensor
 _CHUNK = 1024 * 1024
 _BUFFERS = frozenset({"mean", "std", "running_mean", "running_var", "num_batches_tracked"})
+
+
+_SIZE_FACTOR = 1.1  # images whose widths and heights differ by less have one size
 
 
 class TrainedOn(BaseModel):
@@ -106,11 +109,38 @@ class TrainedOn(BaseModel):
     n_groups: int | None
     width_px: tuple[int, int] = Field(description="Smallest and largest.")
     height_px: tuple[int, int] = Field(description="Smallest and largest.")
+    pixel_size_um: tuple[PixelSizeUm, PixelSizeUm] | None = Field(
+        default=None,
+        description="Median width and height of a pixel in µm of the training images whose size is known; null: none.",
+    )
+    pixel_side_um: tuple[PixelSizeUm, PixelSizeUm] | None = Field(
+        default=None,
+        description="Smallest and largest side of a pixel in µm, the square root of its width times its height.",
+    )
     usual_area_px: int = Field(gt=0, description="99% quantile of width times height of the training images.")
     dtypes: tuple[Depth, ...]
     channels: tuple[int, ...] = Field(
         description="Numbers of channels; an image with equal channels counts as gray (1)."
     )
+
+    def rescaling(self) -> Rescaling:
+        """Return the rescaling of images to the pixel size of the training images.
+
+        Raises:
+            CoverslipError: their pixel size is unknown.
+        """
+        if self.pixel_size_um is None:
+            raise CoverslipError("no-pixel-size-of-training")
+        sides = (self.width_px, self.height_px)
+        is_one_size = all(largest <= _SIZE_FACTOR * smallest for smallest, largest in sides)
+        return Rescaling(self.pixel_size_um, (self.width_px[1], self.height_px[1]) if is_one_size else None)
+
+    def has_other_pixel_size(self, pixel_size_um: PixelSize) -> bool:
+        """Return whether a pixel size differs by more than 10% from those of the training images."""
+        if self.pixel_side_um is None:
+            return False
+        low, high = self.pixel_side_um
+        return not low / PIXEL_SIZE_FACTOR <= pixel_side(pixel_size_um) <= high * PIXEL_SIZE_FACTOR
 
 
 class OodThreshold(BaseModel):
@@ -133,7 +163,7 @@ class OodThreshold(BaseModel):
     def ood_score(self, distance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return the out-of-distribution scores of distances: 0 is typical, above 1 is unfamiliar."""
         score = (distance - self.usual) / (self.limit - self.usual)
-        return np.clip(np.nan_to_num(score, nan=_LARGEST_SCORE), -_LARGEST_SCORE, _LARGEST_SCORE)
+        return np.clip(np.nan_to_num(score, nan=LARGEST_SCORE), -LARGEST_SCORE, LARGEST_SCORE)
 
     def distance(self, ood_score: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return the distances of out-of-distribution scores, the inverse of `ood_score`."""

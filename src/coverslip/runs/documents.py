@@ -102,13 +102,18 @@ def _finite(digits: str) -> float:
 
 def write_table(file: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
     """Write a CSV table that is safe to open in a spreadsheet, completely or not at all."""
+    write_text(file, table_text(columns, rows))
+
+
+def table_text(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
+    """Return a CSV table that is safe to open in a spreadsheet."""
     table = io.StringIO()
     writer = CsvWriter(table)
     writer.writerow(columns)
     for row in rows:
         cells = (row[name] for name in columns)
         writer.writerow(safe_cell(cell) if isinstance(cell, str) else cell for cell in cells)
-    write_text(file, table.getvalue())
+    return table.getvalue()
 
 
 def read_table(file: Path) -> Iterator[dict[str, str]]:

@@ -83,6 +83,9 @@ class EvaluatedImages(ImagesOpened):
     is_of_unfinished_training: bool = Field(
         description="Whether training had not ended, so that the evaluated classifier is not the final one."
     )
+    is_rescaled: bool = Field(
+        description="Whether images of known pixel size were rescaled to that of the training images."
+    )
 
     @property
     def is_seen(self) -> bool:

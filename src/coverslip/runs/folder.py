@@ -94,6 +94,7 @@ class Run:
     in_memory_folder = _Inside(_IN_MEMORY)  # copies of images from memory, and their table
     figures_folder = _Inside("figures")
     evaluations_folder = _Inside("evaluations")
+    exports_folder = _Inside("exports")  # exports of the app for other programs
     report_file = _Inside("report.html")
     model_card_file = _Inside("model_card.md")
 
@@ -307,7 +308,7 @@ def open_run(folder: Run | Path | str) -> Run:
         raise BadRun("not-a-run", file=run.folder)
     if run.environment_file.exists():
         check_format(read_object(run.environment_file).get("format_version"), run.folder)
-    for folder_inside in (run.figures_folder, run.evaluations_folder):
+    for folder_inside in (run.figures_folder, run.evaluations_folder, run.exports_folder):
         if folder_inside.is_symlink():  # in an untrusted run, output would replace files outside the run
             raise BadRun("linked-run-folder", file=folder_inside)
     return run

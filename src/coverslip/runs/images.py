@@ -1,6 +1,7 @@
 """The images of a run, opened again: all of them, or the file and pixels of one."""
 
 import hashlib
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -29,7 +30,7 @@ from coverslip.datasets import (
 from coverslip.errors import BadRun, CoverslipError, UnreadableImage
 from coverslip.events import Emit, Progressed, ignore, progress_reporter
 from coverslip.files import atomic_write
-from coverslip.images import Decoded, ImageFacts, ReadPlan, box_center, pixels_in_memory
+from coverslip.images import PLAN_COLUMNS, Decoded, ImageFacts, ReadPlan, box_center, pixels_in_memory
 from coverslip.messages import ChooseOther, Evaluate, note
 from coverslip.runs.documents import read_table, write_table
 from coverslip.runs.environment import Opened, images_opened
@@ -115,6 +116,17 @@ def _hash_of(file: Path) -> str:
 
 
 _SECONDS_BETWEEN_EVENTS = 0.2
+_COPY = re.compile(r" copy \d+$")
+
+
+def copy_id(image_id: str, k: int) -> str:
+    """Return the image_id of the k-th augmented copy of an image (`split.copies`)."""
+    return f"{image_id} copy {k}"
+
+
+def original_id(image_id: str) -> str:
+    """Return the image_id of the image of which this is an augmented copy, or the same image_id."""
+    return _COPY.sub("", image_id)
 
 
 def write_in_memory_images(data: Dataset, run: Run, *, emit: Emit = ignore) -> Dataset:
@@ -133,19 +145,31 @@ def write_in_memory_images(data: Dataset, run: Run, *, emit: Emit = ignore) -> D
     """
     if not data.is_in_memory:
         return data
+    return with_note(replace(write_records(data, data.records, len(data), run, emit=emit), notes=data.notes), run)
+
+
+def write_records(data: Dataset, records: Iterable[ImageRecord], n: int, run: Run, *, emit: Emit = ignore) -> Dataset:
+    """Write images from memory, and a table of all images, to the folder of a run; return the images of the table.
+
+    Args:
+        data: the dataset of the images, for their groups and their plan.
+        records: the images; those with a path are not copied.
+        n: the number of images.
+        run: of a training or an evaluation.
+        emit: receives progress events.
+    """
     group = _group_column(data)
     rows = []
     last_emitted = time.monotonic()
-    for done, record in enumerate(data.records, start=1):
+    for done, record in enumerate(records, start=1):
         rows.append(_row(record, group, run.in_memory_folder))
         if time.monotonic() - last_emitted > _SECONDS_BETWEEN_EVENTS:
             last_emitted = time.monotonic()
-            emit(Progressed(stage="storing-images", done=done, total=len(data.records)))
+            emit(Progressed(stage="storing-images", done=done, total=n))
     names = dict.fromkeys(name for row in rows for name in row)
     table = run.in_memory_folder / IN_MEMORY_TABLE
     write_table(table, tuple(names), ({name: row.get(name, "") for name in names} for row in rows))
-    stored = open_dataset(table, group=group, plan=data.opening.plan)
-    return with_note(replace(stored, notes=data.notes), run)
+    return open_dataset(table, group=group, plan=data.opening.plan)
 
 
 def in_memory_sources(run: Run) -> tuple[str, ...]:
@@ -156,6 +180,8 @@ def in_memory_sources(run: Run) -> tuple[str, ...]:
 
 def with_note(data: Dataset, run: Run) -> Dataset:
     """Return the images of a run with images from memory, with a note on these."""
+    if run.recipe_file.is_file() and run.recipe.split.copies:  # these images were not in memory
+        return data
     folder = run.in_memory_folder.absolute()
     n = sum(record.path.parent == folder for record in data.records)
     return replace(data, notes=(*data.notes, note("given-in-memory", n_images=n, folder=folder.name)))
@@ -179,16 +205,13 @@ def _row(record: ImageRecord, group: str | None, folder: Path) -> dict[str, str]
         row[group] = record.group or ""
     values: Mapping[str, object] = {"split": record.predefined_split, "domain": record.domain}
     row |= {name: str(value) for name, value in values.items() if value}
-    if "plane" in record.stated:
-        row["plane"] = str(plan.plane)
-    if "channels" in record.stated and plan.channels is not None:
-        row["channel"] = " ".join(map(str, plan.channels))
+    row |= {name: plan.cell(name) for name in PLAN_COLUMNS if name in record.stated}
     if "other_files" in record.stated:
         row |= {f"channel_{n}": name_as_text(str(file)) for n, file in enumerate(plan.files(record.path)[1:], start=2)}
-    if "box" in record.stated and plan.box is not None:
-        row |= dict(zip(("x", "y", "width", "height"), map(str, plan.box), strict=True))
-    if "point" in record.stated and plan.box is not None:
-        row |= dict(zip(("x", "y"), map(str, box_center(plan.box)), strict=True))
+    if "region" in record.stated and plan.region is not None:
+        row |= dict(zip(("x", "y", "width", "height"), map(str, plan.region), strict=True))
+    if "point" in record.stated and plan.region is not None:
+        row |= dict(zip(("x", "y"), map(str, box_center(plan.region)), strict=True))
     return row
 
 
@@ -214,8 +237,7 @@ def _write_once(record: ImageRecord, decoded: Decoded, folder: Path) -> str:
 def plan_of(recipe: Recipe) -> ReadPlan:
     """Return the reading options of a recipe."""
     return ReadPlan(
-        plane=recipe.plane,
-        channels=recipe.channels,
+        **dict(recipe.images),
         channel_files=recipe.channel_files,
         crop_size=recipe.crop_size,
     )
@@ -399,9 +421,9 @@ def _pixel_keys(record: ImageRecord) -> list[_PixelKey]:
     """
     values = {name: getattr(record.plan, name) for name in record.stated - {"point"}}
     keys: list[_PixelKey] = [] if "point" in record.stated else [(str(record.path), ReadPlan(**values), None)]
-    if record.plan.box is not None and record.stated & {"point", "box"}:
-        values.pop("box", None)
-        keys.append((str(record.path), ReadPlan(**values), box_center(record.plan.box)))
+    if record.plan.region is not None and record.stated & {"point", "region"}:
+        values.pop("region", None)
+        keys.append((str(record.path), ReadPlan(**values), box_center(record.plan.region)))
     return keys
 
 

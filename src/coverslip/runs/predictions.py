@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 
 from coverslip.datasets import counted
-from coverslip.errors import BadRun, CoverslipError
+from coverslip.errors import BadRun
 from coverslip.files import CsvWriter, atomic_write, check_replaceable, plain_cell, safe_cell, write_error
-from coverslip.messages import ChooseOther, text
+from coverslip.messages import text
 from coverslip.runs.documents import read_table
 from coverslip.tables import data_frame, html_table
 
@@ -40,17 +40,17 @@ class Prediction:
     decision: str  # the class, `uncertain`, `unfamiliar` or `unreadable`
     probabilities: tuple[float, ...]  # by class; NaN: not a class of the network; empty: unreadable
     reason: str | None = None  # why it is unreadable, unfamiliar or uncertain
-    warning: str | None = None  # how it differs from all training images
+    warning: str | None = None  # how it differs from all training images, or how it was rescaled
     ood_score: float | None = None  # 0 is typical, above 1 unfamiliar; None: unknown
     prediction_set: tuple[str, ...] | None = None  # contains the true class with the nominal probability; None: unknown
     logits: tuple[float, ...] = ()  # by class, before calibration; empty if unknown
 
 
-_COLUMNS = (
+FIRST_COLUMNS = (
     *("image_id", "path", "label", "predicted", "probability", "decision", "reason", "warning", "ood_score"),
     "prediction_set",
 )
-_FIRST_COLUMNS = ",".join(_COLUMNS).encode()
+_BEGINS_WITH = ",".join(FIRST_COLUMNS).encode()
 
 
 class Predictions:
@@ -175,28 +175,6 @@ class MeasuredPredictions:
         return probability
 
 
-_OTHER_FORMATS = frozenset(
-    {".xlsx", ".xls", ".ods", ".numbers", ".tsv", ".tab", ".json", ".parquet", ".feather", ".html"}
-)
-
-
-def check_predictions_file(file: Path) -> None:
-    """Raise CoverslipError if the suffix is that of another format, or the file holds the test predictions of a run.
-
-    Test predictions have the same columns, but reports and comparisons need them.
-    """
-    if file.exists() and (file.parent / "metrics.json").exists():
-        raise CoverslipError("predictions-of-run", file=file, remedies=(ChooseOther("output"),))
-    if file.suffix.lower() in _OTHER_FORMATS:
-        raise CoverslipError(
-            "unsupported-predictions-format",
-            file=file,
-            remedies=(ChooseOther("output"),),
-            suffix=file.suffix,
-            name=file.with_suffix(".csv").name,
-        )
-
-
 class PredictionsFile:
     """A CSV file that is written row by row under a temporary name, and renamed when it is complete."""
 
@@ -206,7 +184,7 @@ class PredictionsFile:
 
     def __enter__(self) -> "PredictionsFile":
         """Open the file. Raises CoverslipError if it cannot be written, or exists and is not a table of predictions."""
-        check_replaceable(self._file, _FIRST_COLUMNS)
+        check_replaceable(self._file, _BEGINS_WITH)
         part = self._whole.__enter__()
         try:
             self._opened = part.open("w", newline="", encoding="utf-8")
@@ -283,18 +261,24 @@ def _row(cells: dict[str, str], classes: Sequence[str]) -> Prediction:
 
 def cells_of(row: Prediction, n_classes: int) -> list[str]:
     """Return the cells of a row of `predictions.csv`, safe for spreadsheets."""
-    texts = [row.image_id, row.path, row.label or "", row.predicted or ""]
-    numbers = [] if row.probability is None else ["" if math.isnan(p) else f"{p:.6f}" for p in row.probabilities]
-    top = "" if row.probability is None else f"{row.probability:.6f}"
-    words = [row.decision, row.reason or "", row.warning or ""]
-    ood_score = "" if row.ood_score is None else f"{row.ood_score:.6f}"
-    words = [*map(safe_cell, words), ood_score, _as_text(row.prediction_set)]
-    return [*map(safe_cell, texts), top, *words, *(numbers or [""] * n_classes)]
+    return [csv_cell(value) for value in values_of(row, n_classes)]
 
 
-def _as_text(classes: tuple[str, ...] | None) -> str:
+def values_of(row: Prediction, n_classes: int) -> list[Cell]:
+    """Return the values of a row in the order of `columns_for`."""
+    return [*(getattr(row, name) for name in FIRST_COLUMNS), *(row.probabilities or (None,) * n_classes)]
+
+
+def csv_cell(value: Cell) -> str:
+    """Return a value as the cell of a CSV table, safe for spreadsheets."""
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.6f}"
+    return _as_text(value) if isinstance(value, tuple) else safe_cell(value or "")
+
+
+def _as_text(classes: tuple[str, ...]) -> str:
     """Return a prediction set in braces, which distinguish an empty set from an unknown one."""
-    return "" if classes is None else f"{{{_SEPARATOR.join(classes)}}}"
+    return f"{{{_SEPARATOR.join(classes)}}}"
 
 
 def _set_of(cell: str, classes: Sequence[str]) -> tuple[str, ...] | None:
@@ -311,4 +295,4 @@ def _set_of(cell: str, classes: Sequence[str]) -> tuple[str, ...] | None:
 
 def columns_for(classes: Sequence[str]) -> tuple[str, ...]:
     """Return the columns of `predictions.csv`."""
-    return (*_COLUMNS, *(f"p:{name}" for name in classes))
+    return (*FIRST_COLUMNS, *(f"p:{name}" for name in classes))

@@ -91,6 +91,8 @@ def metrics_as_json(evaluation: Evaluation) -> Json:
         "classes": list(evaluation.classes),
         **({"positive_class": evaluation.positive_class} if evaluation.positive_class else {}),
     }
+    if evaluation.protocol:
+        content["protocol"] = list(evaluation.protocol)
     if evaluation.by_column:
         content["by_column"] = {
             column: {value: _of_subgroup(scores) for value, scores in by_value.items()}

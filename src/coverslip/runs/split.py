@@ -149,7 +149,9 @@ class TrainingHashes:
         shared: set[int] = set()
         for plan, hashes in self.by_plan.items():
             replanned = data.subset(positions).read_with(plan)
-            is_same_plan = [record.plan for record in replanned.records] == [data.records[i].plan for i in positions]
+            is_same_plan = [record.plan.of_pixels for record in replanned.records] == [
+                data.records[i].plan.of_pixels for i in positions
+            ]
             if is_same_plan:
                 facts = [scan.facts[i] for i in positions]
             else:
@@ -174,11 +176,11 @@ def training_hash_record(
     """
     before = pretraining_hashes(recipe)
     return TrainingHashRecord(
-        plan=_without_box(plan),
+        plan=_without_region(plan),
         train=tuple(train),
         val=tuple(val),
         pretraining=tuple(
-            _PretrainingHashes(plan=_without_box(plan), hashes=tuple(sorted(hashes)))
+            _PretrainingHashes(plan=_without_region(plan), hashes=tuple(sorted(hashes)))
             for plan, hashes in before.by_plan.items()
         ),
         pretraining_is_known=before.is_complete,
@@ -194,6 +196,6 @@ def pretraining_hashes(recipe: Recipe) -> TrainingHashes:
     return TrainingHashes.of(TrainingHashRecord.read(file)) if file.is_file() else TrainingHashes(is_complete=False)
 
 
-def _without_box(plan: ReadPlan) -> ReadPlan:
-    """Return the plan without the box, which differs between images."""
-    return plan.model_copy(update={"box": None})
+def _without_region(plan: ReadPlan) -> ReadPlan:
+    """Return the plan without the region, which differs between images."""
+    return plan.model_copy(update={"region": None})

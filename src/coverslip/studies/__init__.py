@@ -1,10 +1,10 @@
 """Studies: training and comparison of datasets x networks x initializations x splits."""
 
 from coverslip.studies.cells import Cell, cells_of
+from coverslip.studies.choosing import with_choices
 from coverslip.studies.comparing import (
     DatasetComparison,
     ProtocolGap,
-    PublishedFigure,
     StudyComparison,
     VariantDifference,
     VariantScores,
@@ -13,8 +13,9 @@ from coverslip.studies.comparing import (
     verdict,
 )
 from coverslip.studies.figures import drawings_of
-from coverslip.studies.plan import StudyPlan, load_plan, plan_from_text, save_plan
-from coverslip.studies.presets import PRESETS, Preset, preset_plan
+from coverslip.studies.plan import StudyPlan, load_plan, plan_from_text, plan_of, save_plan
+from coverslip.studies.presets import PRESETS, SMALL_PER_CLASS, Preset, model_name, preset_plan, preset_recipe
+from coverslip.studies.published import PublishedFigure
 from coverslip.studies.report import study_sections
 from coverslip.studies.results import ResultRow
 from coverslip.studies.running import CellState, CellWord, state_of
@@ -23,6 +24,7 @@ from coverslip.studies.timing import cell_seconds
 
 __all__ = [
     "PRESETS",
+    "SMALL_PER_CLASS",
     "Cell",
     "CellState",
     "CellWord",
@@ -41,9 +43,12 @@ __all__ = [
     "compare_study",
     "drawings_of",
     "load_plan",
+    "model_name",
     "plan_from_text",
+    "plan_of",
     "plan_study",
     "preset_plan",
+    "preset_recipe",
     "resume_study",
     "run_study",
     "save_plan",
@@ -52,4 +57,5 @@ __all__ = [
     "study_sections",
     "usual_verdict",
     "verdict",
+    "with_choices",
 ]

@@ -64,6 +64,8 @@ def _of_one_repeat(plan: StudyPlan, folder: Path, repeat: int, seed: int) -> Ite
         for dataset in plan.datasets:
             for model in plan.models:
                 for regime in plan.regimes:
+                    if regime.two_step in dataset.path:  # a dataset is no pretraining for itself
+                        continue
                     yield from _cell(plan, folder, dataset, model, regime, n, repeat, seed)
 
 

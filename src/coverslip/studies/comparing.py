@@ -1,8 +1,11 @@
 """Comparison of training variants on each dataset, by the study's primary metric."""
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 
@@ -15,28 +18,36 @@ from coverslip.evaluation import (
     ProcedureDifference,
     as_if_independent,
     holm,
+    metrics_for_choices,
     paired_differences,
     procedure_difference,
     units_to_show,
 )
+from coverslip.evaluation.transferability import rank_correlation, rank_correlation_within
 from coverslip.messages import text
 from coverslip.reports.differences import common_images
 from coverslip.studies.cells import Cell
 from coverslip.studies.heat_maps import HeatMaps
-from coverslip.studies.plan import StudyPlan
+from coverslip.studies.plan import DatasetPlan, StudyPlan
 from coverslip.studies.pretraining_steps import StepDistance, Tried
+from coverslip.studies.protocols import ProtocolStamp
+from coverslip.studies.published import PublishedFigure, StudyValues, published_figures, published_protocols
+from coverslip.studies.rare_classes import RareClass
 from coverslip.studies.results import (
     FailedTraining,
+    MetricMean,
     Overall,
     ResultRow,
     SizeCurve,
+    SizePoint,
     failed_trainings,
+    metric_mean,
     overall,
     size_curve,
 )
 from coverslip.studies.running import state_of
 from coverslip.studies.timing import NetworkLatency
-from coverslip.studies.variants import EpochCurve, MergedClass
+from coverslip.studies.variants import EpochCurve, FitScores, MergedClass, NetworkConfusion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +123,7 @@ class VariantScores:
     gmacs: float | None
     megabytes: float | None
     train_seconds: float | None  # mean over splits whose features were not read from the cache
+    metrics: Mapping[str, MetricMean]  # of all metrics by which networks may be selected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +167,7 @@ class DatasetComparison:
 class ProtocolGap:
     """The difference between a publication's protocol and the plan's protocol, on the same images.
 
-    The two protocols use different splits, so there is no significance test.
+    The two protocols use different splits of these images, see `gap_intervals`.
     """
 
     dataset: str
@@ -163,15 +175,7 @@ class ProtocolGap:
     name: str
     own: float  # mean over splits
     as_published: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublishedFigure:
-    """A published value of the primary metric, measured on other images."""
-
-    name: str
-    value: float
-    source: str
+    difference: Metric  # of the publication's protocol, with an interval over groups or images
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +192,31 @@ class Robustness:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """The gain of a pretraining step on a dataset, beside the distance of the two datasets."""
+
+    dataset: str
+    regime: str
+    model: str
+    gain: ProcedureDifference  # from the baseline
+    distance: StepDistance
+
+
+Measure = Literal["MMD²", "CORAL", "LogME"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureCorrelation:
+    """The rank correlation of a measure of datasets with the gain of pretraining."""
+
+    measure: Measure
+    model: str
+    n_pairs: int  # of dataset and pretraining
+    of_pairs: Metric
+    within_targets: Metric  # mean over datasets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StudyComparison:
     """The results of a study so far."""
 
@@ -201,19 +230,42 @@ class StudyComparison:
     classifiers: tuple[ClassifierDifference, ...]
     latencies: tuple[NetworkLatency, ...]
     overall: Overall | None  # over datasets; None: there is a single dataset
-    sizes: tuple[SizeCurve, ...]  # empty with a single number of training images
+    sizes: tuple[SizeCurve, ...]  # empty with a single number and a single share of training images
     target: float | None
     gaps: tuple[ProtocolGap, ...]
     robustness: tuple[Robustness, ...]
     merged: tuple[MergedClass, ...]
     curves: tuple[EpochCurve, ...]
+    fits: tuple[FitScores, ...]  # empty if no network was fine-tuned
+    confusions: tuple[NetworkConfusion, ...]
     tried: tuple[Tried, ...]
     idle_first_steps: tuple[str, ...]  # pretrainings that did not change the network
     distances: tuple[StepDistance, ...]  # between datasets and their pretraining images, if measured
+    transfers: tuple[Transfer, ...]  # of pretraining steps whose distance was measured
+    correlations: tuple[MeasureCorrelation, ...]  # empty with fewer than four pairs
     heat_maps: tuple[HeatMaps, ...]  # if drawn
     published: tuple[PublishedFigure, ...]
+    published_protocols: tuple[str, ...]
     notes: tuple[str, ...]  # of the plan
     failures: tuple[FailedTraining, ...] = ()
+    protocols: tuple[ProtocolStamp, ...] = ()  # steps of published protocols in the trainings
+    rare_classes: tuple[RareClass, ...] = ()  # of trainings with few images of the rarest class
+
+    @property
+    def grid(self) -> Mapping[str, Mapping[str, float | None]]:
+        """The means of the primary metric by dataset and network, with the last number of training images."""
+        return {part.dataset: {row.name: row.mean for row in part.scores} for part in self.datasets}
+
+    @property
+    def grid_datasets(self) -> Sequence[str]:
+        """The datasets with results."""
+        return [name for name, means in self.grid.items() if any(mean is not None for mean in means.values())]
+
+    @property
+    def grid_names(self) -> Sequence[str]:
+        """The networks with results, in the order of their names' first occurrence."""
+        rows = (row for part in self.datasets for row in part.scores if row.mean is not None)
+        return [*dict.fromkeys(row.name for row in rows)]
 
 
 def compare_study(
@@ -224,10 +276,15 @@ def compare_study(
     *,
     merged: Sequence[MergedClass] = (),
     curves: Sequence[EpochCurve] = (),
+    fits: Sequence[FitScores] = (),
+    confusions: Sequence[NetworkConfusion] = (),
     tried: Sequence[Tried] = (),
     idle_first_steps: Sequence[str] = (),
     distances: Sequence[StepDistance] = (),
     heat_maps: Sequence[HeatMaps] = (),
+    gap_intervals: Mapping[Key, Metric] = MappingProxyType({}),
+    protocols: Sequence[ProtocolStamp] = (),
+    rare_classes: Sequence[RareClass] = (),
 ) -> StudyComparison:
     """Compare every variant of the plan with its baseline.
 
@@ -240,10 +297,15 @@ def compare_study(
         latencies: prediction times of the networks, if measured.
         merged: results per class of datasets that are also part of a merged dataset.
         curves: training curves by epoch.
+        fits: metrics on training and validation images.
+        confusions: confusion matrices.
         tried: the settings of each variant.
         idle_first_steps: sentences about pretrainings that did not change the network.
         distances: between datasets and their pretraining images, if measured.
         heat_maps: of the networks, if drawn.
+        gap_intervals: of the differences between the protocols of publication and study.
+        protocols: steps of published protocols in the trainings.
+        rare_classes: of trainings with few images of the rarest class.
     """
     unchanged: dict[tuple[str, int | None], list[ResultRow]] = defaultdict(list)
     perturbed: dict[tuple[str, int | None], list[ResultRow]] = defaultdict(list)
@@ -252,6 +314,7 @@ def compare_study(
         (unchanged if row.perturbation is None else perturbed)[row.dataset, row.train_per_class].append(row)
     record = METRICS.find(plan.primary_metric)
     compared = tuple(_of_dataset(plan, *key, part_rows) for key, part_rows in unchanged.items())
+    transfers = tuple(_transfers(plan, compared, distances))
     return StudyComparison(
         metric=record.name,
         metric_title=record.title,
@@ -263,25 +326,28 @@ def compare_study(
         classifiers=tuple(classifiers),
         latencies=tuple(latencies),
         overall=_overall(plan, compared),
-        sizes=tuple(_sizes(plan, unchanged)),
+        sizes=(*_sizes(plan, unchanged), *_shares(plan, unchanged, compared)),
         target=plan.target,
-        gaps=tuple(_gaps(plan, compared)),
+        gaps=tuple(_gaps(plan, compared, gap_intervals)),
         robustness=tuple(
             each for key, part_rows in perturbed.items() for each in _robustness(plan, key, unchanged[key], part_rows)
         ),
         merged=tuple(merged),
         curves=tuple(curves),
+        fits=tuple(fits),
+        confusions=tuple(confusions),
         tried=tuple(tried),
         idle_first_steps=tuple(idle_first_steps),
         distances=tuple(distances),
+        transfers=transfers,
+        correlations=tuple(_correlations(transfers)),
         heat_maps=tuple(heat_maps),
-        published=tuple(
-            PublishedFigure(name=row.name, value=row.metrics[record.name], source=row.source)
-            for row in plan.published
-            if record.name in row.metrics
-        ),
+        published=tuple(published_figures(plan, _values_of(plan, compared, fits))),
+        published_protocols=published_protocols(plan),
         notes=plan.notes,
         failures=failed_trainings(rows),
+        protocols=tuple(protocols),
+        rare_classes=tuple(rare_classes),
     )
 
 
@@ -291,7 +357,75 @@ def _overall(plan: StudyPlan, compared: Sequence[DatasetComparison]) -> Overall 
     n = plan.train_per_class[-1]
     parts = [part for part in compared if part.dataset in names and part.train_per_class == n]
     means = {part.dataset: {row.name: row.mean for row in part.scores if row.mean is not None} for part in parts}
-    return overall(means, _sign(plan))
+    metrics: dict[str, list[Mapping[str, MetricMean]]] = defaultdict(list)
+    for row in (row for part in parts if means[part.dataset] for row in part.scores):
+        metrics[row.name].append(row.metrics)
+    return overall(means, metrics, _sign(plan))
+
+
+def _values_of(plan: StudyPlan, compared: Sequence[DatasetComparison], fits: Sequence[FitScores]) -> StudyValues:
+    """Return the values with the last number of training images, which published values are shown beside."""
+    n = plan.train_per_class[-1]
+    parts = [part for part in compared if part.train_per_class == n]
+    scores = {
+        (part.dataset, row.name, "test", metric): score.mean
+        for part in parts
+        for row in part.scores
+        for metric, score in row.metrics.items()
+    }
+    differences = {
+        (part.dataset, row.name, "difference", plan.primary_metric): row.difference.mean
+        for part in parts
+        for row in part.differences
+    }
+    of_fits = {
+        (fit.dataset, fit.name, images, metric): mean
+        for fit in fits
+        if fit.train_per_class == n
+        for images, metrics in (("training", fit.training), ("validation", fit.validation))
+        for metric, (mean, _) in metrics.items()
+    }
+    return {**scores, **differences, **of_fits}
+
+
+def _transfers(
+    plan: StudyPlan, compared: Sequence[DatasetComparison], distances: Sequence[StepDistance]
+) -> Iterator[Transfer]:
+    """Yield the gain of each measured pretraining step, with the last number of training images."""
+    gains = {
+        (part.dataset, row.name): row.difference
+        for part in compared
+        if part.train_per_class == plan.train_per_class[-1]
+        for row in part.differences
+    }
+    for each in distances:
+        gain = gains.get((each.dataset, plan.variant_name(each.model, each.regime)))
+        if gain is not None:
+            yield Transfer(dataset=each.dataset, regime=each.regime, model=each.model, gain=gain, distance=each)
+
+
+_LEAST_PAIRS = 4  # for a rank correlation
+
+
+def _correlations(transfers: Sequence[Transfer]) -> Iterator[MeasureCorrelation]:
+    for model in dict.fromkeys(each.model for each in transfers):
+        pairs = [each for each in transfers if each.model == model]
+        if len(pairs) < _LEAST_PAIRS:
+            continue
+        gains, targets = [each.gain.mean for each in pairs], [each.dataset for each in pairs]
+        measures: Mapping[Measure, list[float]] = {
+            "MMD²": [each.distance.mmd2.value or 0 for each in pairs],
+            "CORAL": [each.distance.coral.value or 0 for each in pairs],
+            "LogME": [each.distance.logme for each in pairs],
+        }
+        for measure, values in measures.items():
+            yield MeasureCorrelation(
+                measure=measure,
+                model=model,
+                n_pairs=len(pairs),
+                of_pairs=rank_correlation(values, gains),
+                within_targets=rank_correlation_within(values, gains, targets),
+            )
 
 
 def _sizes(plan: StudyPlan, parts: Mapping[tuple[str, int | None], Sequence[ResultRow]]) -> Iterator[SizeCurve]:
@@ -305,8 +439,70 @@ def _sizes(plan: StudyPlan, parts: Mapping[tuple[str, int | None], Sequence[Resu
             if all(values.values()):
                 ratio, n_units, sign = _test_to_train(all_rows), _n_units(all_rows)[0], _sign(plan)
                 yield size_curve(
-                    dataset, variant, values, target=plan.target, sign=sign, test_to_train=ratio, n_units=n_units
+                    dataset,
+                    variant,
+                    values,
+                    metric=plan.primary_metric,
+                    target=plan.target,
+                    sign=sign,
+                    test_to_train=ratio,
+                    n_units=n_units,
                 )
+
+
+def _shares(
+    plan: StudyPlan,
+    parts: Mapping[tuple[str, int | None], Sequence[ResultRow]],
+    compared: Sequence[DatasetComparison],
+) -> Iterator[SizeCurve]:
+    """Yield learning curves of the same images with several shares of training images."""
+    scores = {(part.dataset, row.name): row.metrics for part in compared for row in part.scores}
+    same: dict[str, list[DatasetPlan]] = defaultdict(list)
+    for dataset in plan.datasets:
+        if not dataset.by_domain and {"val", "test"} <= set(dataset.recipe.get("split", {})):
+            split = {key: value for key, value in dataset.recipe["split"].items() if key not in ("val", "test")}
+            other_keys = {**dataset.model_dump(exclude={"name", "as_published_of"}), "split": split}
+            other_keys["recipe"] = {**dataset.recipe, "split": split}
+            same[repr((other_keys, dataset.as_published_of is None))].append(dataset)
+    for datasets in same.values():
+        shares = {_training_share(each): each.name for each in datasets}
+        for variant in plan.variant_names if len(shares) > 1 else ():
+            points = [
+                SizePoint(n=share, score=score)
+                for share, name in sorted(shares.items())
+                if (score := scores.get((name, variant), {}).get(plan.primary_metric)) is not None
+            ]
+            if len(points) == len(shares):
+                yield SizeCurve(
+                    dataset=_common_words([each.name for each in datasets]),
+                    name=variant,
+                    axis="training share",
+                    points=tuple(points),
+                    needed=None,
+                    low=None,
+                    high=None,
+                    n_reached=0,
+                    n_splits=min(point.score.n for point in points),
+                )
+
+
+def _training_share(dataset: DatasetPlan) -> float:
+    """Return the percentage of training images."""
+    split = dataset.recipe["split"]
+    return round(100 * (1 - float(split["val"]) - float(split["test"])), 1)
+
+
+def _common_words(names: Sequence[str]) -> str:
+    """Return the words that all names have at their beginning and at their end; without such words, the first name."""
+    words = [name.split() for name in names]
+    first = _n_common(words)
+    last = _n_common([each[first:][::-1] for each in words])
+    return " ".join([*words[0][:first], *words[0][len(words[0]) - last :]]) or names[0]
+
+
+def _n_common(words: Sequence[Sequence[str]]) -> int:
+    """Return with how many equal words all sequences begin."""
+    return len(list(itertools.takewhile(lambda same: len(set(same)) == 1, zip(*words, strict=False))))
 
 
 def _of_variant(plan: StudyPlan, rows: Iterable[ResultRow], name: str) -> list[ResultRow]:
@@ -367,14 +563,32 @@ def _robustness(
     ]
 
 
-def _gaps(plan: StudyPlan, compared: Sequence[DatasetComparison]) -> Iterator[ProtocolGap]:
+def _gaps(
+    plan: StudyPlan, compared: Sequence[DatasetComparison], intervals: Mapping[Key, Metric]
+) -> Iterator[ProtocolGap]:
     reference_of = {dataset.name: dataset.as_published_of for dataset in plan.datasets}
     means = {(part.dataset, part.train_per_class, row.name): row.mean for part in compared for row in part.scores}
     for (dataset, n, name), mean in means.items():
         reference = reference_of[dataset]
         reference_mean = None if reference is None else means.get((reference, n, name))
         if reference is not None and reference_mean is not None and mean is not None:
-            yield ProtocolGap(dataset=reference, train_per_class=n, name=name, own=reference_mean, as_published=mean)
+            yield ProtocolGap(
+                dataset=reference,
+                train_per_class=n,
+                name=name,
+                own=reference_mean,
+                as_published=mean,
+                difference=_around(mean - reference_mean, intervals.get((reference, n, name)), plan),
+            )
+
+
+def _around(difference: float, interval: Metric | None, plan: StudyPlan) -> Metric:
+    """Return the difference of means over splits, with the interval of the difference of pooled images around it."""
+    if interval is None or interval.value is None or interval.low is None or interval.high is None:
+        return Metric(value=difference, reason=None if interval is None else interval.reason)
+    shift, (bottom, top) = difference - interval.value, RANGES[METRICS.find(plan.primary_metric).scale]
+    low, high = max(interval.low + shift, bottom - top), min(interval.high + shift, top - bottom)
+    return replace(interval, value=difference, low=low, high=high)
 
 
 def _of_dataset(plan: StudyPlan, dataset: str, n: int | None, rows: Sequence[ResultRow]) -> DatasetComparison:
@@ -382,8 +596,12 @@ def _of_dataset(plan: StudyPlan, dataset: str, n: int | None, rows: Sequence[Res
     for row in rows:
         by_variant[plan.variant_name(row.model, row.regime)].append(row)
     by_split = {name: _by_split(variant_rows) for name, variant_rows in by_variant.items()}
-    scores = [_scores(name, variant_rows, by_split[name]) for name, variant_rows in by_variant.items()]
     sign, (n_units, has_groups) = _sign(plan), _n_units(rows)
+    ratio = _test_to_train(rows) if n_units is not None else 0.0
+    scores = [
+        _scores(plan, name, variant_rows, by_split[name], test_to_train=ratio, n_units=n_units)
+        for name, variant_rows in by_variant.items()
+    ]
     scores.sort(key=lambda each: -np.inf if each.mean is None else sign * each.mean, reverse=True)
     return DatasetComparison(
         dataset=dataset,
@@ -395,16 +613,44 @@ def _of_dataset(plan: StudyPlan, dataset: str, n: int | None, rows: Sequence[Res
     )
 
 
-def _by_split(rows: Iterable[ResultRow]) -> dict[Split, float]:
-    """Return the mean over seeds on each split."""
+def _by_split(rows: Iterable[ResultRow], metric: str | None = None) -> dict[Split, float]:
+    """Return the mean over seeds on each split, of a metric or else of the primary metric."""
     values: dict[Split, list[float]] = defaultdict(list)
     for row in rows:
-        if row.primary is not None:
-            values[row.repeat, row.fold].append(row.primary)
+        value = row.primary if metric is None else row.metrics.get(metric)
+        if value is not None:
+            values[row.repeat, row.fold].append(value)
     return {split: float(np.mean(seed_values)) for split, seed_values in values.items()}
 
 
-def _scores(name: str, rows: Sequence[ResultRow], by_split: Mapping[Split, float]) -> VariantScores:
+def _metrics(
+    plan: StudyPlan,
+    rows: Sequence[ResultRow],
+    by_split: Mapping[Split, float],
+    test_to_train: float,
+    n_units: int | None,
+) -> Iterator[tuple[str, MetricMean]]:
+    """Yield each metric with its spread over splits; of a single split, with the interval of its test images."""
+    for metric in metrics_for_choices():
+        values = by_split if metric == plan.primary_metric else _by_split(rows, metric)
+        if not values:
+            continue
+        score = metric_mean([*values.values()], metric, test_to_train=test_to_train, n_units=n_units)
+        measured = [row for row in rows if row.metrics.get(metric) is not None]
+        if len(measured) == 1 and (interval := measured[0].intervals.get(metric)) is not None:
+            score = replace(score, low=interval[0], high=interval[1])
+        yield metric, score
+
+
+def _scores(
+    plan: StudyPlan,
+    name: str,
+    rows: Sequence[ResultRow],
+    by_split: Mapping[Split, float],
+    *,
+    test_to_train: float,
+    n_units: int | None,
+) -> VariantScores:
     values, seconds = list(by_split.values()), [row.train_seconds for row in rows if row.train_seconds is not None]
     return VariantScores(
         name=name,
@@ -418,6 +664,7 @@ def _scores(name: str, rows: Sequence[ResultRow], by_split: Mapping[Split, float
         gmacs=rows[0].gmacs,
         megabytes=rows[0].megabytes,
         train_seconds=float(np.mean(seconds)) if seconds else None,
+        metrics=dict(_metrics(plan, rows, by_split, test_to_train, n_units)),
     )
 
 

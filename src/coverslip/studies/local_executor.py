@@ -43,7 +43,8 @@ def start_training(order: Order, folder: Path) -> "subprocess.Popen[bytes]":
     if not is_run(folder):
         save_recipe(order.recipe, recipe := folder.with_name(f"{folder.name}.yaml"))
         groups = ["--group-pattern", order.group_pattern] if order.group_pattern else []
-        arguments = [*order.sources, "--recipe", str(recipe), *groups, "--out", str(folder)]
+        leakage = ["--allow-leakage"] if order.recipe.leaking_keys else []
+        arguments = [*order.sources, "--recipe", str(recipe), *groups, *leakage, "--out", str(folder)]
     environment = {
         **os.environ,
         "OMP_NUM_THREADS": str(order.threads),

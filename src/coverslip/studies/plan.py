@@ -12,9 +12,11 @@ from coverslip.datasets import is_table
 from coverslip.errors import BadRecipe
 from coverslip.evaluation import scored_metrics
 from coverslip.files import read_bytes, write_text
+from coverslip.images import Degradation
 from coverslip.messages import text
 from coverslip.runs.recipe import Choices, OneOf, as_yaml, read_yaml
 
+PUBLISHED = Path(__file__).parent / "presets" / "published"  # a file of published values for each preset
 _LARGEST_BYTES = 2**20
 _SHORT_REGIMES: Mapping[str, dict[str, Any]] = {  # Any: values of recipe keys
     "scratch": {"init": "scratch"},
@@ -102,10 +104,13 @@ class PerturbationPlan(Choices):
     )
     brightness: float | None = Field(default=None, gt=0, le=10, description="Factor of every intensity.")
     scale: float | None = Field(default=None, ge=0.1, le=10, description="Factor of the size of the content.")
+    noise: float | None = Field(
+        default=None, gt=0, le=10, description="Standard deviation of noise, relative to the range of the image."
+    )
 
     @model_validator(mode="after")
     def _has_one_key(self) -> "PerturbationPlan":
-        if sum(value is not None for value in (self.blur, self.brightness, self.scale)) != 1:
+        if len(self.model_dump(exclude_none=True)) != 1:
             raise ValueError(text("plan-number-of-perturbations"))
         return self
 
@@ -114,13 +119,40 @@ class PerturbationPlan(Choices):
         """Return the name in tables, for example `blur 2`."""
         return next(f"{key} {value:g}" for key, value in self.model_dump().items() if value is not None)
 
+    @property
+    def degradation(self) -> Degradation:
+        """The change of an image."""
+        return Degradation(**self.model_dump(exclude_none=True))
+
+
+CLASS_METRICS = ("precision", "recall", "f1")  # of one class; without a class, their averaging is not stated
+
+
+def published_metrics() -> tuple[str, ...]:
+    """Return the names of the metrics that published values may have."""
+    return (*scored_metrics(), *CLASS_METRICS)
+
 
 class PublishedPlan(Choices):
     """Published values on other images; they are reported without a test."""
 
     name: str
-    metrics: dict[Annotated[str, OneOf("metric", scored_metrics)], float]
+    variant: str = Field(default="", description="The network of this study that it is shown beside.")
+    dataset: str = ""
+    beside: str = Field(default="", description="Pattern of the names of datasets that it is shown beside.")
+    class_name: str = ""
+    images: Literal["training", "validation", "test"] = "test"
+    metrics: dict[Annotated[str, OneOf("metric", published_metrics)], float | tuple[float, float]] = Field(
+        description="A value, or the ends of a range."
+    )
+    sd: dict[str, float] = Field(default_factory=dict, description="Standard deviations, by metric.")
+    is_difference: bool = Field(default=False, description="Whether the values are differences from the baseline.")
     source: str = ""
+
+
+def publications() -> tuple[str, ...]:
+    """Return the publications whose values come with the package."""
+    return tuple(sorted(file.stem for file in PUBLISHED.glob("*.json")))
 
 
 _DEFAULT_REGIMES = (RegimePlan(name="imagenet", recipe=dict(_SHORT_REGIMES["imagenet"])),)
@@ -155,7 +187,9 @@ class StudyPlan(Choices):
     threads: int | None = Field(
         default=None, ge=1, description="Threads of each training; default: all cores, one training at a time."
     )
-    published: tuple[PublishedPlan, ...] = ()
+    published: tuple[Annotated[str, OneOf("publication", publications)] | PublishedPlan, ...] = Field(
+        default=(), description="Names of publications with a preset, or values."
+    )
     notes: tuple[str, ...] = Field(default=(), description="Notes that the report shows.")
     format_version: Literal[1] = 1
 

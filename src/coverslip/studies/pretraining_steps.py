@@ -1,5 +1,6 @@
 """Pretraining steps of a study: their distances, and the choices made by validation images."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from coverslip.datasets import Dataset
 from coverslip.errors import BadRun, CoverslipError, Stopped
 from coverslip.evaluation import Metric
 from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.messages import note, text
-from coverslip.runs import TrainingRecord
+from coverslip.runs import Run, TrainingRecord
 from coverslip.runs.documents import Document
 from coverslip.runs.images import images_of
 from coverslip.studies.cells import Cell
@@ -29,9 +31,11 @@ class StepDistance:
     dataset: str
     first: str  # folder or table of the pretraining step
     model: str  # that computes the features, with ImageNet weights
+    regime: str  # with this pretraining step
     mmd2: Metric
     p: float  # proportion of random groupings with at least this distance
     coral: Metric
+    logme: float  # of the pretrained network on training and validation images of the dataset
 
 
 class _Distances(Document):
@@ -39,14 +43,14 @@ class _Distances(Document):
 
 
 def measure_distances(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignore) -> None:
-    """Measure MMD² and CORAL between datasets and their pretraining images, with each network at its input size.
+    """Measure MMD², CORAL and LogME of datasets and their pretraining, with each network at its input size.
 
     The results are saved in the study's folder. A dataset with missing images is skipped with a note.
 
     Raises:
         Stopped: on request; previous measurements are saved.
     """
-    from coverslip.audit.distance import distance
+    from coverslip.audit.distance import distance, logme_of
 
     pairs, measured = _pairs(cells), list[StepDistance]()
     for done, (second, first) in enumerate(pairs, start=1):
@@ -55,6 +59,7 @@ def measure_distances(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignor
             names = (second.dataset.name, "its first step")
             recipe = second.recipe
             result = distance(sets, names=names, model=recipe.model, image_size=recipe.image_size, emit=emit)
+            logme = logme_of(_without_test_images(sets[0], second.run), first.run, emit=emit)
         except Stopped:
             raise
         except CoverslipError as error:
@@ -66,9 +71,11 @@ def measure_distances(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignor
                 dataset=second.dataset.name,
                 first=str(first.dataset.path[0]),
                 model=second.model,
+                regime=second.regime,
                 mmd2=pair.mmd2,
                 p=pair.p,
                 coral=pair.coral,
+                logme=logme,
             )
         )
         _Distances(distances=tuple(measured)).write(folder / _FILE)
@@ -76,15 +83,23 @@ def measure_distances(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignor
 
 
 def _pairs(cells: Iterable[Cell]) -> list[tuple[Cell, Cell]]:
-    """Return a finished two-step training of each dataset and network, with its pretraining."""
+    """Return a finished two-step training of each dataset, network and pretraining, with the pretraining."""
     by_folder: dict[Path, Cell] = {}
-    pairs: dict[tuple[str, str], tuple[Cell, Cell]] = {}
+    pairs: dict[tuple[str, str, str], tuple[Cell, Cell]] = {}
     for cell in cells:
         if cell.is_pretraining:
             by_folder[cell.run.folder] = cell
         elif cell.starts_from is not None and state_of(cell).state == "done":
-            pairs.setdefault((cell.dataset.name, cell.model), (cell, by_folder[cell.starts_from.folder]))
+            key = (cell.dataset.name, cell.model, cell.regime)
+            pairs.setdefault(key, (cell, by_folder[cell.starts_from.folder]))
     return list(pairs.values())
+
+
+def _without_test_images(data: Dataset, run: Run) -> Dataset:
+    """Return the training and validation images of a run, or of its first fold."""
+    split = (run.folds[0] if run.folds else run).split
+    ids = {row.image_id for row in split if row.split in ("train", "val")}
+    return data.subset(i for i, record in enumerate(data.records) if record.image_id in ids)
 
 
 def read_distances(folder: Path) -> Sequence[StepDistance]:
@@ -149,7 +164,7 @@ def _tried(dataset: str, n: int | None, name: str, cells: Sequence[Cell], differ
         dataset=dataset,
         train_per_class=n,
         name=name,
-        settings=", ".join(f"{key} = {values[key]}" for key in differing if key in values),
+        settings=", ".join(f"{key} = {_as_written(values[key])}" for key in differing if key in values),
         n_trained=len(records),
         shrinkages=tuple(sorted({value for value in probes if value is not None})),
         epochs_run=_span([stage.epochs_run for stage in tuned]),
@@ -176,11 +191,18 @@ def _differing(cells: Sequence[Cell]) -> list[str]:
     return [key for key in keys if key not in _IGNORED_KEYS and len({str(values.get(key)) for values in plain}) > 1]
 
 
+def _as_written(value: object) -> str:
+    """Return the value as in a recipe file."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 def _plain(section: Mapping[str, Any], before: str = "") -> dict[str, Any]:  # Any: values of recipe keys
     values: dict[str, Any] = {}
     for key, value in section.items():
-        if key in ("split", "augment", "classes", "regularizer") and isinstance(value, dict):
+        if key in ("split", "augment", "classes", "regularizer", "model_options") and isinstance(value, dict):
             values |= _plain(value, f"{key}.")
+        elif key == "init" and isinstance(value, dict) and "run" in value:
+            values["init.run"] = Path(value["run"]).name
         else:
             values[before + key] = value
     return values

@@ -6,19 +6,19 @@
 import itertools
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from coverslip.datasets import is_over_cap
 from coverslip.errors import BadRun, CoverslipError
-from coverslip.evaluation import METRICS, Evaluation, procedure_difference
+from coverslip.evaluation import METRICS, RANGES, Evaluation, procedure_difference
 from coverslip.files import CsvWriter, atomic_write
-from coverslip.models import model_info
-from coverslip.runs import Run, TrainingRecord
+from coverslip.runs import ClassifierCard, Run, TrainingRecord
 from coverslip.studies.cells import Cell
 from coverslip.studies.running import state_of
 from coverslip.studies.variants import read_perturbed
@@ -36,19 +36,51 @@ class ResultRow:
     fold: int | None  # None: a single split
     seed: int
     perturbation: str | None = None  # of the test images; None: unchanged
+    protocol: str = ""  # recipe keys of a published protocol in the training, separated by spaces
     n_train: int | None = None  # training images
     n_untested: int | None = None  # training and validation images, and those that `train_per_class` excludes
     n_test: int | None = None
     n_groups: int | None = None  # of the tested images
     metrics: Mapping[str, float | None] = field(default_factory=dict)  # by name; one column each in the table
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # 95% CI over images or groups
     primary: float | None = None  # value of the study's primary metric
     parameters: int | None = None
-    gmacs: float | None = None
+    gmacs: float | None = None  # for one image at the training image size
     megabytes: float | None = None  # of the classifier's files
     train_seconds: float | None = None  # None if all features were in the cache
     state: str  # of the training: done, failed, stopped, not begun
     run: str  # folder, relative to the study's folder
     error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricMean:
+    """The mean of a metric over splits."""
+
+    mean: float
+    sd: float | None  # over splits; not a standard error, because splits share training images
+    low: float | None  # 95% CI; of a single split, over its images or groups
+    high: float | None
+    n: int  # number of splits
+
+
+def metric_mean(values: Sequence[float], metric: str, *, test_to_train: float, n_units: int | None) -> MetricMean:
+    """Return the mean over splits, with the interval of the corrected resampled t test.
+
+    Args:
+        values: of the metric, one for each split.
+        metric: its name; the interval is clipped to its range.
+        test_to_train, n_units: see `procedure_difference`.
+    """
+    mean = procedure_difference(values, test_to_train=test_to_train, n_units=n_units)
+    bottom, top = RANGES[METRICS.find(metric).scale]
+    return MetricMean(
+        mean=mean.mean,
+        sd=float(np.std(values, ddof=1)) if len(values) > 1 else None,
+        low=None if mean.low is None else max(mean.low, bottom),
+        high=None if mean.high is None else min(mean.high, top),
+        n=len(values),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +119,12 @@ def failed_trainings(rows: Iterable[ResultRow]) -> tuple[FailedTraining, ...]:
 def write_results(rows: Iterable[ResultRow], file: Path) -> None:
     """Write the table atomically."""
     metrics = tuple(METRICS)
-    columns = [name for each in fields(ResultRow) for name in (metrics if each.name == "metrics" else (each.name,))]
+    columns = [
+        name
+        for each in fields(ResultRow)
+        if each.name != "intervals"
+        for name in (metrics if each.name == "metrics" else (each.name,))
+    ]
     with atomic_write(file) as part, part.open("w", newline="", encoding="utf-8") as stream:
         writer = CsvWriter(stream)
         writer.writerow(columns)
@@ -106,6 +143,7 @@ def _rows(cell: Cell, folder: Path, primary_metric: str) -> list[ResultRow]:
     if status.state != "done":
         return [ResultRow(**common, fold=None)]  # type: ignore[arg-type]  # by name
     common["megabytes"] = _megabytes(cell.run)
+    common |= _size(cell)
     try:
         return [ResultRow(**common, **row) for row in _measured(cell.run, primary_metric)]  # type: ignore[arg-type]
     except BadRun as error:  # a file was changed or removed
@@ -125,7 +163,7 @@ def _of_cell(cell: Cell, folder: Path) -> dict[str, object]:
         "state": status.state,
         "run": cell.run.folder.relative_to(folder).as_posix(),
         "error": status.error or "",
-        **_size(cell),
+        "protocol": " ".join(cell.recipe.protocol_keys),
     }
 
 
@@ -143,6 +181,11 @@ def _measured(run: Run, primary_metric: str) -> list[dict[str, object]]:
 def _numbers(run: Run, metrics: Evaluation, primary_metric: str) -> dict[str, object]:
     return {
         "metrics": {name: metrics[name].value for name in METRICS if name in metrics.metrics},
+        "intervals": {
+            name: (each.low, each.high)
+            for name, each in metrics.metrics.items()
+            if each.low is not None and each.high is not None
+        },
         "n_train": sum(row.split == "train" for row in run.split),
         "n_untested": sum(row.split in ("train", "val") or is_over_cap(row.reason) for row in run.split),
         "n_test": metrics.n,
@@ -174,25 +217,35 @@ def _megabytes(run: Run) -> float:
 
 
 def _size(cell: Cell) -> dict[str, object]:
-    """Return the parameters and operations of the recipe's network, with 1,000 classes at its default input size."""
-    recipe = cell.recipe
+    """Return the parameters and operations of the trained network, at its image size and with its classes."""
+    card = cell.run.card
+    if card is None:
+        return {}
     try:
-        record = model_info(recipe.model)
-        size: tuple[int | None, int | None] = (record.parameters, record.macs)
-        if recipe.model_options:
-            size = _counted(recipe.model, json.dumps(recipe.model_options, sort_keys=True))
+        parameters, macs = _counted(json.dumps(_network_of(card), sort_keys=True))
     except CoverslipError:  # the package of the network is no longer installed
         return {}
-    parameters, macs = size
-    return {"parameters": parameters, "gmacs": None if macs is None else macs / 1e9}
+    return {"parameters": parameters, "gmacs": macs / 1e9}
+
+
+def _network_of(card: ClassifierCard) -> dict[str, object]:
+    """Return the arguments of `cost_of_model` for the network of a classifier."""
+    return {
+        "model": card.model,
+        "options": card.model_options,
+        "head": card.head,
+        "n_classes": len(card.classes),
+        "channels": card.preprocessing.channels,
+        "image_size": card.preprocessing.image_size,
+    }
 
 
 @lru_cache(maxsize=256)
-def _counted(model: str, options: str) -> tuple[int, int]:
-    """Return the parameters and multiply-adds of a network with JSON options. The call takes about one second."""
+def _counted(network: str) -> tuple[int, int]:
+    """Return the parameters and multiply-adds of a network, described as JSON. The call takes about one second."""
     from coverslip.models.complexity import cost_of_model
 
-    cost = cost_of_model(model, options=json.loads(options))
+    cost = cost_of_model(**json.loads(network))
     return cost.parameters, cost.macs
 
 
@@ -206,6 +259,9 @@ class OverallScore:
     name: str
     mean: float
     mean_rank: float
+    metrics: Mapping[
+        str, MetricMean
+    ]  # mean over datasets by metric, with the SD over datasets and a CI for these datasets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,11 +273,14 @@ class Overall:
     critical_difference: float  # of mean ranks (Nemenyi); smaller differences are not significant
 
 
-def overall(means: Mapping[str, Mapping[str, float]], sign: int) -> Overall | None:
+def overall(
+    means: Mapping[str, Mapping[str, float]], metrics: Mapping[str, Sequence[Mapping[str, MetricMean]]], sign: int
+) -> Overall | None:
     """Return mean ranks over datasets (Demsar 2006, Statistical Comparisons of Classifiers over Multiple Data Sets).
 
     Args:
         means: of the metric, by dataset and variant.
+        metrics: all metrics by variant, one mapping for each dataset.
         sign: 1 if higher is better, -1 if lower is better.
 
     Returns:
@@ -238,7 +297,7 @@ def overall(means: Mapping[str, Mapping[str, float]], sign: int) -> Overall | No
     k = len(names)
     q = float(studentized_range.ppf(0.95, k, math.inf)) / math.sqrt(2)
     scores = [
-        OverallScore(name=name, mean=float(mean), mean_rank=float(rank))
+        OverallScore(name=name, mean=float(mean), mean_rank=float(rank), metrics=_over_datasets(metrics[name]))
         for name, mean, rank in zip(names, table.mean(axis=0), ranks, strict=True)
     ]
     return Overall(
@@ -248,16 +307,37 @@ def overall(means: Mapping[str, Mapping[str, float]], sign: int) -> Overall | No
     )
 
 
+def _over_datasets(metrics: Sequence[Mapping[str, MetricMean]]) -> dict[str, MetricMean]:
+    """Return the mean of each metric that all datasets have. Errors of the datasets are independent."""
+    names = [name for name in metrics[0] if all(name in each for each in metrics)]
+    return {name: _mean_of([each[name] for each in metrics], name) for name in names}
+
+
+def _mean_of(of_datasets: Sequence[MetricMean], metric: str) -> MetricMean:
+    means = [each.mean for each in of_datasets]
+    mean = float(np.mean(means))
+    reaches = [(each.high - each.low) / 2 for each in of_datasets if each.low is not None and each.high is not None]
+    reach = math.hypot(*reaches) / len(means) if len(reaches) == len(means) else None
+    bottom, top = RANGES[METRICS.find(metric).scale]
+    return MetricMean(
+        mean=mean,
+        sd=float(np.std(means, ddof=1)),
+        low=None if reach is None else max(mean - reach, bottom),
+        high=None if reach is None else min(mean + reach, top),
+        n=len(means),
+    )
+
+
 Split = tuple[int, int | None]  # repeat and fold
+SizeAxis = Literal["images per class", "training share"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SizePoint:
-    """The score of a variant at one number of training images per class."""
+    """The score of a variant at one amount of training images."""
 
-    n: int
-    mean: float
-    sd: float | None  # over splits
+    n: float  # images per class, or percent of all images
+    score: MetricMean
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,6 +346,7 @@ class SizeCurve:
 
     dataset: str
     name: str
+    axis: SizeAxis
     points: tuple[SizePoint, ...]
     needed: int | None  # images per class; None: no target, or a split did not reach it
     low: int | None
@@ -279,6 +360,7 @@ def size_curve(
     name: str,
     values: Mapping[int, Mapping[Split, float]],
     *,
+    metric: str,
     target: float | None,
     sign: int,
     test_to_train: float,
@@ -291,16 +373,13 @@ def size_curve(
     Args:
         dataset, name: of the dataset and the variant.
         values: of the metric, by images per class and split.
+        metric: its name.
         target: of the metric.
         sign: 1 if higher is better, -1 if lower is better.
         test_to_train, n_units: see `procedure_difference`.
     """
     points = tuple(
-        SizePoint(
-            n=n,
-            mean=float(np.mean([*by_split.values()])),
-            sd=float(np.std([*by_split.values()], ddof=1)) if len(by_split) > 1 else None,
-        )
+        SizePoint(n=n, score=metric_mean([*by_split.values()], metric, test_to_train=test_to_train, n_units=n_units))
         for n, by_split in sorted(values.items())
         if by_split
     )
@@ -312,6 +391,7 @@ def size_curve(
     return SizeCurve(
         dataset=dataset,
         name=name,
+        axis="images per class",
         points=points,
         needed=_images(mean_log.mean) if mean_log is not None and is_complete else None,
         low=_images(mean_log.low) if mean_log is not None and is_complete else None,

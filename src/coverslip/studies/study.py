@@ -31,11 +31,13 @@ from coverslip.studies.heat_maps import draw_heat_maps, read_heat_maps
 from coverslip.studies.local_executor import LocalExecutor
 from coverslip.studies.plan import StudyPlan, load_plan, save_plan
 from coverslip.studies.pretraining_steps import idle_first_steps, measure_distances, read_distances, tried_choices
+from coverslip.studies.protocols import gap_intervals, protocol_stamps
+from coverslip.studies.rare_classes import rare_classes
 from coverslip.studies.report import write_study_report
 from coverslip.studies.results import ResultRow, perturbed_rows, rows_of, write_results
 from coverslip.studies.running import Executor, run_cells, state_of
 from coverslip.studies.timing import measure_latencies, read_latencies
-from coverslip.studies.variants import epoch_curves, measure_perturbed, merged_classes
+from coverslip.studies.variants import confusions, epoch_curves, fit_scores, measure_perturbed, merged_classes
 
 
 @contextmanager
@@ -296,10 +298,15 @@ def _compared(plan: StudyPlan, cells: list[Cell], folder: Path) -> StudyComparis
         read_latencies(folder),
         merged=merged_classes(plan, cells),
         curves=epoch_curves(plan, cells),
+        fits=fit_scores(plan, cells),
+        confusions=confusions(plan, cells),
         tried=tried_choices(plan, cells),
         idle_first_steps=idle_first_steps(cells),
         distances=read_distances(folder),
         heat_maps=read_heat_maps(folder),
+        gap_intervals=gap_intervals(plan, cells),
+        protocols=protocol_stamps(plan, cells),
+        rare_classes=rare_classes(plan, cells),
     )
     write_json(folder / "comparison.json", {"format_version": 1, **asdict(comparison)})
     write_study_report(comparison, folder / "report.html")

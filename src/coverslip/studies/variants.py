@@ -1,11 +1,11 @@
-"""Further analyses of trained variants: robustness, training on merged datasets, and training curves.
+"""Further analyses of trained variants: robustness, merged datasets, training curves, training metrics, confusions.
 
 Robustness is measured on test images with blur, brightness or scale changed. Each image is perturbed before
 preprocessing, so that a perturbation corresponds to a change of the microscope.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,17 +14,19 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from coverslip.errors import BadRun, CoverslipError
-from coverslip.evaluation import METRICS, Metric, scored_metrics
+from coverslip.evaluation import METRICS, Metric, metric_intervals, scored_metrics
+from coverslip.evaluation.metrics import confusion_matrix
 from coverslip.evaluation.summary import per_class
 from coverslip.events import Emit, Noted, Progressed, ignore
+from coverslip.images import degraded
 from coverslip.inference import load_classifier
 from coverslip.messages import note, text
-from coverslip.runs import Predictions, Run
+from coverslip.runs import Epoch, Predictions, Run, original_id
 from coverslip.runs.documents import Document
 from coverslip.runs.images import ImageLookup, images_of
 from coverslip.stopping import NO_DEADLINE, Deadline, Stop
 from coverslip.studies.cells import Cell
-from coverslip.studies.plan import DatasetPlan, PerturbationPlan, StudyPlan
+from coverslip.studies.plan import CLASS_METRICS, DatasetPlan, PerturbationPlan, StudyPlan
 from coverslip.studies.running import state_of
 
 
@@ -47,35 +49,7 @@ class _Measured(Document):
 
 def perturbed_image(plan: PerturbationPlan, image: np.ndarray) -> np.ndarray:
     """Return the perturbed (H, W, C) image, of the same shape and type."""
-    from scipy import ndimage
-
-    values = image.astype(np.float32)
-    if plan.brightness is not None:
-        values *= plan.brightness
-    if plan.blur is not None:
-        values = ndimage.gaussian_filter(values, (plan.blur, plan.blur, 0), mode="nearest")
-    if plan.scale is not None:
-        values = _scaled(values, plan.scale)
-    if np.issubdtype(image.dtype, np.integer):
-        limits = np.iinfo(image.dtype)
-        values = np.rint(values).clip(limits.min, limits.max)
-    return values.astype(image.dtype)
-
-
-def _scaled(values: np.ndarray, factor: float) -> np.ndarray:
-    """Return the content scaled about the center. Pixels beyond the original edge repeat the edge."""
-    from scipy import ndimage
-
-    if factor < 1:  # a low-pass filter prevents aliasing
-        sigma = (1 / factor - 1) / 2
-        values = ndimage.gaussian_filter(values, (sigma, sigma, 0), mode="nearest")
-    middle = (np.array(values.shape[:2]) - 1) / 2
-    offset = middle - middle / factor
-    layers = [
-        ndimage.affine_transform(layer, [1 / factor, 1 / factor], offset=offset, order=1, mode="nearest")
-        for layer in np.moveaxis(values, -1, 0)
-    ]
-    return np.stack(layers, axis=-1)
+    return degraded(image, plan.degradation)
 
 
 def measure_perturbed(
@@ -165,38 +139,42 @@ def _value(metric: str, probability: np.ndarray, label: np.ndarray, predicted: n
 
 
 Key = tuple[str, str]  # identifies an image: its file and the region in it
+VariantKey = tuple[str, int | None, str]  # dataset, images per class, name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MergedClass:
-    """The results of one class. The two networks have different test images unless both were tested by folds."""
+    """The results of one class, or of all classes.
+
+    The two networks have different test images unless both were tested by folds. The metrics of a class are precision,
+    recall and F1; those of all classes are the headline metrics. Predictions of all splits and seeds count.
+    """
 
     dataset: str
     merged: str
     train_per_class: int | None
     name: str
-    class_name: str
-    n_single: int  # test images of the class
+    class_name: str | None  # None: all classes of the dataset
+    n_single: int  # test images
     n_merged: int
-    f1_single: Metric  # by images or groups
-    f1_merged: Metric  # on test images of this dataset
+    single: Mapping[str, Metric]  # with intervals over groups or images
+    with_others: Mapping[str, Metric]  # of the network for several datasets, on test images of this dataset
 
 
 def merged_classes(plan: StudyPlan, cells: Iterable[Cell]) -> list[MergedClass]:
-    """Return the results of the first split and seed for datasets that are also part of a merged dataset."""
-    first = {
-        (cell.dataset.name, cell.train_per_class, plan.variant_name(cell.model, cell.regime)): cell
-        for cell in cells
-        if (cell.repeat, cell.seed) == (1, plan.seeds[0]) and not cell.is_pretraining and state_of(cell).state == "done"
-    }
-    pairs = [(single, merged) for merged in plan.datasets for single in plan.datasets if _is_within(single, merged)]
-    results: list[MergedClass] = []
-    for (dataset, n, name), cell in first.items():
-        for single, merged in pairs:
-            merged_cell = first.get((merged.name, n, name))
-            if single.name == dataset and merged_cell is not None:
-                results += _of_pair(cell, merged_cell, n, name)
-    return results
+    """Return the results, over all splits and seeds, for datasets that are also part of a merged dataset."""
+    runs: dict[VariantKey, list[Run]] = defaultdict(list)
+    for cell in cells:
+        if not cell.is_pretraining and state_of(cell).state == "done":
+            runs[cell.dataset.name, cell.train_per_class, plan.variant_name(cell.model, cell.regime)].append(cell.run)
+    return [
+        result
+        for (dataset, n, name), single_runs in runs.items()
+        for single in plan.datasets
+        for merged in plan.datasets
+        if single.name == dataset and _is_within(single, merged) and (merged.name, n, name) in runs
+        for result in _of_pair((dataset, n, name), merged.name, single_runs, runs[merged.name, n, name])
+    ]
 
 
 def _is_within(single: DatasetPlan, merged: DatasetPlan) -> bool:
@@ -206,43 +184,62 @@ def _is_within(single: DatasetPlan, merged: DatasetPlan) -> bool:
     return is_alike and len(single.path) < len(merged.path) and set(single.path) < set(merged.path)
 
 
-def _of_pair(single: Cell, merged: Cell, n: int | None, name: str) -> Iterator[MergedClass]:
+def _of_pair(key: VariantKey, merged: str, single_runs: Sequence[Run], runs: Sequence[Run]) -> Iterator[MergedClass]:
     try:
-        files = _files(single.run)
-        of_single = _by_class(single.run, None)
-        of_merged = _by_class(merged.run, set(files.values()))
+        of_single = _by_class(single_runs, None)
+        of_merged = _by_class(runs, {*_files(single_runs[0]).values()})
     except CoverslipError:  # a file was changed or removed
         return
-    for class_name, (n_single, f1_single) in of_single.items():
-        n_merged, f1_merged = of_merged.get(class_name, (0, Metric(value=None, reason=text("merged-class-missing"))))
+    missing = Metric(value=None, reason=text("merged-class-missing"))
+    for class_name, (n_single, metrics) in of_single.items():
+        n_merged, with_others = of_merged.get(class_name, (0, dict.fromkeys(metrics, missing)))
         yield MergedClass(
-            dataset=single.dataset.name,
-            merged=merged.dataset.name,
-            train_per_class=n,
-            name=name,
+            dataset=key[0],
+            merged=merged,
+            train_per_class=key[1],
+            name=key[2],
             class_name=class_name,
             n_single=n_single,
             n_merged=n_merged,
-            f1_single=f1_single,
-            f1_merged=f1_merged,
+            single=metrics,
+            with_others=with_others,
         )
 
 
-def _by_class(run: Run, among: set[Key] | None) -> dict[str, tuple[int, Metric]]:
-    """Return the number of test images and the F1 of each class, for all measured images or for those in `among`."""
-    measured, groups = run.predictions.measured(), {row.image_id: row.group for row in run.split}
-    files = _files(run) if among is not None else {}
-    indices = [k for k, row in enumerate(measured.rows) if among is None or files.get(row.image_id) in among]
-    label, predicted, probability = measured.label[indices], measured.predicted[indices], measured.probability[indices]
-    group = np.array([groups.get(measured.rows[k].image_id) or "" for k in indices], dtype=object)
+def _by_class(runs: Sequence[Run], among: set[Key] | None) -> dict[str | None, tuple[int, dict[str, Metric]]]:
+    """Return the number of test images and the metrics of each class, and of all classes by None.
+
+    The predictions of all runs count together. Those of one group, or of one image without groups, are one unit of the
+    interval.
+
+    Args:
+        runs: finished, with the same images and classes.
+        among: the images that count; None: all measured images.
+    """
+    files = _files(runs[0]) if among is not None else {}
+    measured = [run.predictions.measured() for run in runs]
+    images = [original_id(row.image_id) for each in measured for row in each.rows]
+    indices = [k for k, image in enumerate(images) if among is None or files.get(image) in among]
     if not indices:
         return {}
-    scores = per_class(probability, label, predicted, group if any(group) else None)
-    return {
-        class_name: (scores[k].n, scores[k].metrics["f1"])
-        for k, class_name in enumerate(run.predictions.classes)
+    probability, label, predicted = (
+        np.concatenate([getattr(each, array) for each in measured])[indices]
+        for array in ("probability", "label", "predicted")
+    )
+    image = np.array(images, dtype=object)[indices]
+    groups = {original_id(row.image_id): row.group for row in runs[0].split}
+    group = np.array([groups.get(each) or "" for each in image], dtype=object)
+    has_units = any(group) or len(set(image)) < len(image)
+    units = np.where(group == "", image, group) if has_units else None
+    scores = per_class(probability, label, predicted, units)
+    names = [name for name, record in METRICS.items() if record.is_compared]
+    of_all = metric_intervals(probability, label, units, predicted=predicted, metrics=names)
+    of_classes: dict[str | None, tuple[int, dict[str, Metric]]] = {
+        class_name: (len(set(image[label == k])), {name: scores[k].metrics[name] for name in CLASS_METRICS})
+        for k, class_name in enumerate(runs[0].predictions.classes)
         if (label == k).any()
     }
+    return {**of_classes, None: (len(set(image)), of_all)}
 
 
 def _files(run: Run) -> dict[str, Key]:
@@ -250,7 +247,7 @@ def _files(run: Run) -> dict[str, Key]:
     lookup = ImageLookup(run)
     sources = {row.image_id: lookup.find(row.image_id) for row in run.split}
     return {
-        image_id: (str(source.file), source.plan.model_dump_json(include={"box", "plane"}))
+        image_id: (str(source.file), source.plan.model_dump_json(include={"series", "t", "z", "region"}))
         for image_id, source in sources.items()
         if source is not None
     }
@@ -265,22 +262,28 @@ class EpochCurve:
     name: str
     epochs: tuple[int, ...]  # 0: before fine-tuning
     train_loss: tuple[float | None, ...]
+    train_accuracy: tuple[float | None, ...]
     val_loss: tuple[float | None, ...]
     val_accuracy: tuple[float | None, ...]
 
 
-def epoch_curves(plan: StudyPlan, cells: Iterable[Cell]) -> list[EpochCurve]:
-    """Return the curve of every fine-tuned variant over all its splits and seeds."""
-    runs: dict[tuple[str, int | None, str], list[Run]] = defaultdict(list)
+def _runs(plan: StudyPlan, cells: Iterable[Cell]) -> Mapping[VariantKey, Sequence[Run]]:
+    """Return the runs of every variant over all its splits and seeds; each fold is a run."""
+    runs: dict[VariantKey, list[Run]] = defaultdict(list)
     for cell in cells:
         if not cell.is_pretraining and state_of(cell).state == "done":
             name = plan.variant_name(cell.model, cell.regime)
             runs[cell.dataset.name, cell.train_per_class, name] += [*cell.run.folds] or [cell.run]
-    return [curve for key, of_variant in runs.items() for curve in _curve(*key, of_variant)]
+    return runs
+
+
+def epoch_curves(plan: StudyPlan, cells: Iterable[Cell]) -> list[EpochCurve]:
+    """Return the curve of every fine-tuned variant over all its splits and seeds."""
+    return [curve for key, runs in _runs(plan, cells).items() for curve in _curve(*key, runs)]
 
 
 def _curve(dataset: str, n: int | None, name: str, runs: Sequence[Run]) -> Iterator[EpochCurve]:
-    columns = ("train_loss", "val_loss", "val_accuracy")
+    columns = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
     values: dict[int, dict[str, list[float]]] = defaultdict(lambda: {column: [] for column in columns})
     for run in runs:
         try:
@@ -299,3 +302,94 @@ def _curve(dataset: str, n: int | None, name: str, runs: Sequence[Run]) -> Itera
         for column in columns
     }
     yield EpochCurve(dataset=dataset, train_per_class=n, name=name, epochs=epochs, **means)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitScores:
+    """The metrics of a variant on training and validation images, at the selected epoch of each fine-tuned network."""
+
+    dataset: str
+    train_per_class: int | None
+    name: str
+    n: int  # fine-tuned networks, one for each split and seed
+    training: Mapping[str, tuple[float, float | None]]  # mean and standard deviation over networks, by metric
+    validation: Mapping[str, tuple[float, float | None]]
+
+
+FIT_METRICS: Mapping[str, str] = {  # columns of `history.csv`, after `train_` or `val_`
+    "accuracy": "accuracy",
+    "macro_precision": "precision",
+    "macro_recall": "recall",
+    "macro_f1": "f1",
+}
+
+
+def fit_scores(plan: StudyPlan, cells: Iterable[Cell]) -> list[FitScores]:
+    """Return the training and validation metrics of every fine-tuned variant."""
+    return [scores for key, runs in _runs(plan, cells).items() for scores in _fit(*key, runs)]
+
+
+def _fit(dataset: str, n: int | None, name: str, runs: Sequence[Run]) -> Iterator[FitScores]:
+    epochs = [epoch for run in runs for epoch in _selected(run)]
+    if epochs:
+        yield FitScores(
+            dataset=dataset,
+            train_per_class=n,
+            name=name,
+            n=len(epochs),
+            training=_means(epochs, "train"),
+            validation=_means(epochs, "val"),
+        )
+
+
+def _selected(run: Run) -> Iterator[Epoch]:
+    """Yield the selected epoch of a run; nothing if it was not fine-tuned or its files were changed."""
+    try:
+        selected = run.training.selected_epoch if run.training is not None else 0
+        yield from (row for row in run.history if row.epoch == selected and selected)
+    except BadRun:
+        return
+
+
+def _means(epochs: Sequence[Epoch], part: str) -> dict[str, tuple[float, float | None]]:
+    means: dict[str, tuple[float, float | None]] = {}
+    for metric, column in FIT_METRICS.items():
+        values = [value for epoch in epochs if (value := getattr(epoch, f"{part}_{column}")) is not None]
+        if values:
+            means[metric] = float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None
+    return means
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkConfusion:
+    """The confusion matrix of a variant on the test images of the first split, or of all its folds."""
+
+    dataset: str
+    train_per_class: int | None
+    name: str
+    classes: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]  # images by class (rows) and predicted class (columns)
+
+
+def confusions(plan: StudyPlan, cells: Iterable[Cell]) -> list[NetworkConfusion]:
+    """Return the confusion matrix of every variant, for its first split and seed."""
+    return [
+        matrix
+        for cell in cells
+        if (cell.repeat, cell.seed) == (1, plan.seeds[0]) and not cell.is_pretraining and state_of(cell).state == "done"
+        for matrix in _confusion(plan, cell)
+    ]
+
+
+def _confusion(plan: StudyPlan, cell: Cell) -> Iterator[NetworkConfusion]:
+    try:
+        measured, classes = cell.run.predictions.measured(), cell.run.predictions.classes
+    except BadRun:  # changed or removed since
+        return
+    yield NetworkConfusion(
+        dataset=cell.dataset.name,
+        train_per_class=cell.train_per_class,
+        name=plan.variant_name(cell.model, cell.regime),
+        classes=tuple(classes),
+        counts=tuple(map(tuple, confusion_matrix(measured.label, measured.predicted, len(classes)).tolist())),
+    )

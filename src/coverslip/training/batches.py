@@ -22,9 +22,9 @@ DigestOf = Callable[[Sequence[int]], list[str]]  # positions -> hashes of the co
 
 @dataclass(frozen=True, slots=True)
 class ChosenImages:
-    """Some validation images whose predictions are shown during training; nothing is selected by them alone."""
+    """Some images whose predictions are shown during training; nothing is selected by them alone."""
 
-    places: Ints  # positions among the validation images
+    places: Ints  # positions among the images that select the epoch
     event: ValidationImagesChosen  # identifies the images
 
 
@@ -40,9 +40,18 @@ class TrainingImages:
     n_classes: int
     train_domain: Ints | None = None  # domain of each training image; None if there is one domain
     chosen: ChosenImages | None = None
+    tested: Ints | None = None  # positions of the test images, if they select the epoch (`checkpoint_selection_set`)
+    tested_label: Ints | None = None
+
+    @property
+    def selecting(self) -> tuple[Ints, Ints]:
+        """Positions and labels of the images that select the epoch; there may be none."""
+        if self.tested is None or self.tested_label is None:
+            return self.val, self.val_label
+        return self.tested, self.tested_label
 
     def chosen_predicted(self, logits: Tensor) -> tuple[int, ...]:
-        """Return the class with the largest logit of each chosen image, by (n_val, K) logits."""
+        """Return the class with the largest logit of each chosen image, by logits of the images that select."""
         return () if self.chosen is None else tuple(logits[torch.from_numpy(self.chosen.places)].argmax(1).tolist())
 
 
@@ -59,18 +68,28 @@ class TrainingTask:
 
 def n_drawn(label: Ints, domain: Ints | None, recipe: Recipe) -> int:
     """Return the number of training images in an epoch, which depends on the sampling."""
-    return len(epoch_order(label, domain, sampling=recipe.sampling, seed=recipe.seed, epoch=1))
+    return len(recipe_order(label, domain, recipe, epoch=1))
 
 
-def epoch_order(label: Ints, domain: Ints | None = None, *, sampling: Sampling, seed: int, epoch: int) -> Ints:
+def recipe_order(label: Ints, domain: Ints | None, recipe: Recipe, *, epoch: int) -> Ints:
+    """Return the order of one epoch by the sampling of a recipe."""
+    return epoch_order(
+        label, domain, sampling=recipe.sampling, seed=recipe.seed, epoch=epoch, rare_repeats=recipe.rare_class_repeats
+    )
+
+
+def epoch_order(
+    label: Ints, domain: Ints | None = None, *, sampling: Sampling, seed: int, epoch: int, rare_repeats: int = 1
+) -> Ints:
     """Return positions 0..n-1 in the random order of one epoch, which depends on seed and epoch only.
 
     With `oversample`, every class is drawn as often as the largest class: each image once, then images at random.
     `domains` does the same with domains instead of classes.
 
-    With `undersample`, every class is drawn as often as the smallest class: some images in this epoch, the next ones in
-    the following epoch, until all images were drawn. `even` does the same with equal shares of n. A class that is
-    smaller than its share starts again, so that the counts of two images of a class differ by at most one.
+    With `undersample`, every class is drawn as often as the smallest class, times `rare_repeats`: some images in this
+    epoch, the next ones in the following epoch, until all images were drawn. `even` does the same with equal shares of
+    n. A class that is smaller than its share starts again, so that the counts of two images of a class differ by at
+    most one.
 
     Args:
         label: (n_images,) class numbers.
@@ -78,6 +97,7 @@ def epoch_order(label: Ints, domain: Ints | None = None, *, sampling: Sampling, 
         sampling: as in the recipe; `all` draws each image once.
         seed: of the run.
         epoch: 1-based.
+        rare_repeats: how often each image of the smallest class is drawn with `undersample`.
     """
     rng = np.random.default_rng([seed, epoch, 1])
     order = np.arange(len(label))
@@ -89,7 +109,8 @@ def epoch_order(label: Ints, domain: Ints | None = None, *, sampling: Sampling, 
         most = max(map(len, images_of))
         order = np.concatenate([order, *(rng.choice(images, most - len(images)) for images in images_of)])
     elif sampling in ("undersample", "even"):
-        share = min(map(len, images_of)) if sampling == "undersample" else len(label) // len(images_of)
+        smallest = rare_repeats * min(map(len, images_of))
+        share = smallest if sampling == "undersample" else len(label) // len(images_of)
         class_rng = np.random.default_rng([seed, 2])  # the same in every epoch
         places = np.arange((epoch - 1) * share, epoch * share)
         order = np.concatenate([class_rng.permutation(images).take(places, mode="wrap") for images in images_of])
@@ -150,21 +171,32 @@ def plain_batches(pixels_of: PixelsOf, positions: Ints, *, batch_size: int, devi
         yield as_tensor(pixels_of(positions[start : start + batch_size].tolist()), device)
 
 
-def plain_logits(network: nn.Module, images: TrainingImages, batch_size: int, device: str) -> Tensor:
-    """Return (n_val, K) float32 logits on the CPU of the validation images without augmentation.
+def selecting_logits(network: nn.Module, images: TrainingImages, recipe: Recipe, device: str) -> Tensor:
+    """Return (n, K) float32 logits on the CPU of the images that select the epoch, then those of their copies.
 
-    If memory is insufficient for a batch, smaller batches are used.
+    The images are not augmented. With `validation_copies`, there are so many augmented copies of all images, the same
+    in every epoch. If memory is insufficient for a batch, smaller batches are used.
     """
     network.eval()
+    batch_size = recipe.batch_size
     while True:
         try:
             with torch.inference_mode():
-                batches = plain_batches(images.pixels_of, images.val, batch_size=batch_size, device=device)
-                return torch.cat([network(x).float() for x in batches]).cpu()
+                return torch.cat(
+                    [network(x).float() for x in _selecting_batches(images, recipe, batch_size, device)]
+                ).cpu()
         except RuntimeError as error:
             if batch_size == 1 or not is_out_of_memory(error):
                 raise
         batch_size //= 2  # outside the handler, where the error no longer holds the tensors of the failed pass
+
+
+def _selecting_batches(images: TrainingImages, recipe: Recipe, batch_size: int, device: str) -> Iterator[Tensor]:
+    positions, _ = images.selecting
+    for copy in range(1 + recipe.validation_copies):
+        batches = plain_batches(images.pixels_of, positions, batch_size=batch_size, device=device)
+        for step, x in enumerate(batches):
+            yield augmented(x, recipe.augment_in_training, [recipe.seed, 3, copy, step], device) if copy else x
 
 
 def as_tensor(pixels: npt.NDArray[np.unsignedinteger], device: str = "cpu") -> Tensor:

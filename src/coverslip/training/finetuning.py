@@ -27,10 +27,10 @@ from coverslip.runs import Recipe, RunContext
 from coverslip.runs.training import StoppedBecause
 from coverslip.training.batches import (
     TrainingImages,
-    epoch_order,
     n_batches,
     plain_batches,
-    plain_logits,
+    recipe_order,
+    selecting_logits,
     training_batches,
 )
 from coverslip.training.checkpoints import Progress, load_checkpoint, save_checkpoint
@@ -104,8 +104,9 @@ def finetune(
 ) -> Finetuned:
     """Train `network` in place; at the end it has the weights of the selected epoch.
 
-    The recipe selects the last epoch, or the best epoch by validation images. If fine-tuning is stopped, finished early
-    or diverges, the best epoch is selected. Without validation images, the last epoch counts as the best.
+    The recipe selects the last epoch, or the best epoch by validation images (with `checkpoint_selection_set: test`, by
+    test images). If fine-tuning is stopped, finished early or diverges, the best epoch is selected. Without such
+    images, the last epoch counts as the best.
 
     Args:
         network: (B, C, H, W) in [0, 1] -> (B, K); frozen parameters do not change.
@@ -175,7 +176,7 @@ def _run_epochs(
             stepper = Stepper(
                 network, optimizer, at_once, is_divisible=is_divisible, precision=precision, emit=context.emit
             )
-            if not (progress.epoch or plan.is_adaptable) and len(images.val):
+            if not (progress.epoch or plan.is_adaptable) and len(images.selecting[0]):
                 _measure_initial(network, images, recipe, plan.n_epochs, context)
             while progress.epoch < plan.n_epochs:
                 if recipe.patience_used is not None and progress.epochs_since_better >= recipe.patience_used:
@@ -243,7 +244,7 @@ def _step_plan(
     changes = {**changes_in_steps(recipe.schedule_changes, steps_per_epoch), **progress.schedule_changes}
     if context.limit is None:
         return StepPlan(recipe.n_epochs, steps_per_epoch, changes, last_epoch)
-    n_validated = len(images.val) / recipe.batch_size
+    n_validated = len(images.selecting[0]) * (1 + recipe.validation_copies) / recipe.batch_size
     return TimedPlan(recipe.n_epochs, steps_per_epoch, changes, last_epoch, context.limit, n_validated)
 
 
@@ -275,7 +276,7 @@ def _one_epoch(
     train_scores = _train_epoch(network, stepper, images, recipe, plan, progress, context)
     progress.training_seconds += time.monotonic() - started
     return_freed_memory()
-    val_scores = _validate(network, images, recipe, context.device) if len(images.val) else None
+    val_scores = _validate(network, images, recipe, context.device) if len(images.selecting[0]) else None
     return_freed_memory()
     if val_scores is None:
         is_best = True
@@ -389,7 +390,7 @@ def _batches(
         order,
         images.train_label,
         batch_size=recipe.batch_size,
-        augment=recipe.augment,
+        augment=recipe.augment_in_training,
         seed=recipe.seed,
         epoch=epoch,
         device=device,
@@ -397,10 +398,11 @@ def _batches(
 
 
 def _validate(network: nn.Module, images: TrainingImages, recipe: Recipe, device: str) -> EpochScores:
-    logits = plain_logits(network, images, recipe.batch_size, device)
+    logits = selecting_logits(network, images, recipe, device)
+    label = np.tile(images.selecting[1], 1 + recipe.validation_copies)
     # Without smoothed labels and class weights, which are means of training and must not select the epoch.
-    loss = ImageLoss(recipe.loss, recipe.loss_options)(logits, torch.from_numpy(images.val_label)) / len(logits)
-    scores = epoch_scores(logits, images.val_label, recipe, float(loss))
+    loss = ImageLoss(recipe.loss, recipe.loss_options)(logits, torch.from_numpy(label)) / len(logits)
+    scores = epoch_scores(logits, label, recipe, float(loss))
     return replace(scores, chosen_predicted=images.chosen_predicted(logits))
 
 
@@ -409,7 +411,7 @@ def _keeps_statistics(recipe: Recipe) -> bool:
 
 
 def _epoch_order(images: TrainingImages, recipe: Recipe, epoch: int) -> npt.NDArray[np.int64]:
-    return epoch_order(images.train_label, images.train_domain, sampling=recipe.sampling, seed=recipe.seed, epoch=epoch)
+    return recipe_order(images.train_label, images.train_domain, recipe, epoch=epoch)
 
 
 def _loss(images: TrainingImages, recipe: Recipe) -> ImageLoss:

@@ -147,7 +147,7 @@ def fit(
     pace: StepPace | None = None
     changes: dict[float, float] = {}
     finetuned: Finetuned | None = None
-    if recipe.init != "scratch":
+    if recipe.has_instant_stage:
         choose = head_by_validation(task, fold_index, earlier_head)
         choice, stage = instant_stage(network, task, choose, on_features=on_features)
         candidates.append(_Candidate("instant", choice.held_out.logits, _copied(network)))
@@ -293,8 +293,8 @@ def refit(
     held_out: HeldOut | None = None
     temperature = choices.head_temperature
     finetuned: Finetuned | None = None
-    if recipe.init != "scratch":
-        assert choices.shrinkage is not None, "folds with initial weights fit a linear probe"
+    if recipe.has_instant_stage:
+        assert choices.shrinkage is not None, "folds with an instant stage fit a linear probe"
         earlier_head = earlier_head if choices.keeps_head else None
         choose = head_by_choices(task, fold_index, choices.shrinkage, earlier_head)
         choice, stage = instant_stage(network, task, choose, temperature, on_features, with_copies=earlier_head is None)
@@ -388,7 +388,7 @@ def _finetune(
 ) -> Finetuned:
     """Fine-tune in place."""
     n_epochs = min(recipe.n_epochs, last_epoch or recipe.n_epochs)
-    selection: CheckpointSelection = "last" if recipe.keeps_last_epoch or not len(images.val) else "best"
+    selection: CheckpointSelection = "last" if recipe.keeps_last_epoch or not len(images.selecting[0]) else "best"
     context.emit(StageStarted(stage="finetune", n_epochs=n_epochs, checkpoint_selection=selection))
     if images.chosen is not None:
         context.emit(images.chosen.event)

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coverslip.augmentation import Copies
-from coverslip.engines import N_CHECKED, Engine, Features, as_input, embed, fastest_engine, n_missing, run_tta, turned
+from coverslip.engines import N_CHECKED, Engine, Features, embed, fastest_engine, n_missing, run_tta, turned
 from coverslip.evaluation import fit_temperature
 from coverslip.events import Emit, progress_reporter
 from coverslip.models.networks import FeatureNetwork, Network
@@ -56,8 +56,7 @@ def features_of(
         return task.images.pixels_of([dataset_positions[i] for i in rows])
 
     return embed(
-        FeatureNetwork(network),
-        network.head.in_features,
+        network,
         task.digest_of(dataset_positions),
         pixels_of,
         preprocessing=task.preprocessing.model_dump(mode="json"),
@@ -73,7 +72,7 @@ class AugmentedCopies:
 
     def __init__(self, network: Network, task: TrainingTask) -> None:
         self._network, self._images, self._context = network, task.images, task.context
-        self._copies = Copies.within(dict(task.recipe.augment))
+        self._copies = Copies.within(dict(task.recipe.augment_in_training))
         digests = task.digest_of(task.images.train.tolist())
         # By digest, so that folds select mostly the same images.
         self._copied_images = np.array(
@@ -90,8 +89,7 @@ class AugmentedCopies:
 
     def n_missing(self) -> int:
         """Return the number of copies whose features are not in the cache."""
-        network = FeatureNetwork(self._network)
-        return n_missing(network, self._network.head.in_features, self._digests, **self._embed_arguments)
+        return n_missing(self._network, self._digests, **self._embed_arguments)
 
     def variation(self, emit: Emit) -> Variation | None:
         """Return the covariance of features within images; None if the data augmentation allows no copies.
@@ -102,8 +100,7 @@ class AugmentedCopies:
         if not self._digests:
             return None
         with embed(
-            FeatureNetwork(self._network),
-            self._network.head.in_features,
+            self._network,
             self._digests,
             self._pixels_of,
             **self._embed_arguments,
@@ -292,8 +289,9 @@ def trained_logits(network: Network, images: TrainingImages, recipe: Recipe, dev
     """Return (n_val, K) validation logits averaged over test-time augmentation."""
     if not len(images.val):
         return np.zeros((0, images.n_classes))
-    example = as_input(images.pixels_of(images.val[:N_CHECKED].tolist()))
-    engine = fastest_engine(FeatureNetwork(network), example, device=device)
+    example = images.pixels_of(images.val[:N_CHECKED].tolist())
+    features_network = FeatureNetwork(network, example.dtype.name)
+    engine = fastest_engine(features_network, example, device=device)
     n_at_once = 128
     features = [
         run_tta(engine, images.pixels_of(images.val[i : i + n_at_once].tolist()), recipe.tta)

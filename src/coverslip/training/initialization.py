@@ -141,6 +141,7 @@ def _fitted(weight: Tensor, target: Tensor) -> Tensor:
 Ints = npt.NDArray[np.int64]
 
 _READ_AT_ONCE = 16
+_RESCALING = 255.0
 _MIN_SD = 1e-3  # normalization must not amplify noise of a constant channel
 
 
@@ -168,6 +169,8 @@ def set_normalization(
                 mean, sd = mean.mean().expand(channels), sd.mean().expand(channels)
         case "none":
             mean, sd = torch.zeros(channels), torch.ones(channels)
+        case "rescaled-twice":  # x / 255 once more before the normalization of the weights
+            mean, sd = (_RESCALING * tensor.flatten() for tensor in (network.mean, network.std))
         case "training-images":
             mean, sd = (torch.from_numpy(moment).float() for moment in _moments(pixels_of, train, channels))
     network.mean.copy_(mean.reshape(1, -1, 1, 1))

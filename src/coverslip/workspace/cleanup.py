@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 from sqlalchemy import Connection, delete, select, update
@@ -19,6 +19,7 @@ from coverslip import cache
 from coverslip.errors import Conflict, CoverslipError
 from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.datasets.state import DatasetState, dataset_state
+from coverslip.workspace.jobs.records import is_inside
 from coverslip.workspace.jobs.state import jobs_reading
 from coverslip.workspace.store import tables
 from coverslip.workspace.store.database import write_transaction
@@ -100,7 +101,7 @@ def _is_used(connection: Connection, upload: Path) -> bool:
 class DeletedItem:
     """A job or an imported classifier in the trash, or a dataset that was removed from the list."""
 
-    kind: Literal["train", "evaluate", "predict", "study", "classifier", "dataset"]
+    kind: Annotated[str, Field(description="The kind of job, `classifier` or `dataset`.")]
     id: str
     name: str
     deleted: Annotated[str, Field(description="Time of the deletion: ISO 8601, UTC.")]
@@ -197,9 +198,9 @@ def _empty_trash(workspace: Workspace, is_over: threading.Event) -> None:
         if not is_over.is_set() and folder.stat().st_mtime < time.time() - TRASH_DAYS * _SECONDS_PER_DAY:
             with workspace.engine.begin() as connection:
                 is_job = (tables.jobs.c.id == folder.name) & (tables.jobs.c.state == "removed")
+                for removed in connection.execute(select(tables.jobs.c.folder).where(is_job)).scalars().all():
+                    connection.execute(delete(tables.jobs).where(is_inside(Path(removed))))
                 connection.execute(delete(tables.jobs).where(is_job))  # deletes its corrections too
-                is_evaluation = (tables.jobs.c.classifier_id == folder.name) & (tables.jobs.c.kind == "evaluate")
-                connection.execute(delete(tables.jobs).where(is_evaluation))
                 is_import = (tables.classifiers.c.id == folder.name) & tables.classifiers.c.removed.is_not(None)
                 connection.execute(delete(tables.classifiers).where(is_import))
             shutil.rmtree(folder, ignore_errors=True)

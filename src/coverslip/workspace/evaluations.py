@@ -1,10 +1,10 @@
 """Evaluations on external test sets: preview, queue, list and watch them; comparisons of runs."""
 
 import secrets
-import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,17 +16,26 @@ from coverslip.images import ReadPlan
 from coverslip.messages import Failure, text
 from coverslip.reports.comparison import MOST_RUNS, Comparison, compare
 from coverslip.runs import Run, TrainingHashes
-from coverslip.runs.environment import Opened
+from coverslip.runs.environment import EvaluatedImages
 from coverslip.runs.log import TimedNote, Work
 from coverslip.workspace.datasets.reading_images import refuse_unread, refuse_unready
 from coverslip.workspace.datasets.snapshots import training_images
+from coverslip.workspace.jobs.kinds import (
+    JobKind,
+    StateSource,
+    find_measured_job,
+    progress_of_work,
+    queued_ids,
+    register,
+)
 from coverslip.workspace.jobs.records import (
     Job,
     add_job,
     all_jobs,
     find_job,
+    folders_of,
+    listed_folders,
     new_job_folder,
-    queued_ids,
 )
 from coverslip.workspace.jobs.runs import Headline, evaluation_of, headline_of
 from coverslip.workspace.jobs.state import (
@@ -59,7 +68,7 @@ def compared(workspace: Workspace, run_ids: Sequence[str]) -> Comparison:
 
 
 def _measured(workspace: Workspace, run_id: str) -> Job:
-    job = find_job(workspace, run_id, "train", "evaluate")
+    job = find_measured_job(workspace, run_id)
     if not job.run.is_measured:
         raise Conflict("not-measured-yet", name=job.name)
     return job
@@ -67,13 +76,10 @@ def _measured(workspace: Workspace, run_id: str) -> Job:
 
 def _name(workspace: Workspace, job: Job) -> str:
     """Return the name of the training, for an evaluation with the name of its images."""
-    if job.kind == "train":
+    if job.classifier_id is None:
         return job.name
-    training = find_job(workspace, job.classifier_id or "", "train").name
+    training = find_job(workspace, job.classifier_id).name
     return text("training-on-images", training=training, dataset=job.name)
-
-
-_listing = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +115,8 @@ def list_evaluations(workspace: Workspace, run_id: str, paging: Paging) -> Page[
         NotFound: there is no such training.
     """
     run = find_job(workspace, run_id, "train")
-    with _listing:
-        _list_unlisted(workspace, run)
-    jobs = all_jobs(workspace, "evaluate", classifier_id=run_id)
-    queue = queued_ids(workspace, "evaluate")
+    jobs = all_jobs(workspace, EVALUATION.name, classifier_id=run_id)
+    queue = queued_ids(workspace, EVALUATION.queue)
     return Page([_state_of(job, run.name, queue) for job in paging.of(jobs)], len(jobs))
 
 
@@ -122,9 +126,9 @@ def evaluation_state(workspace: Workspace, evaluation_id: str) -> EvaluationStat
     Raises:
         NotFound: there is no such evaluation.
     """
-    job = find_job(workspace, evaluation_id, "evaluate")
+    job = find_job(workspace, evaluation_id, EVALUATION.name)
     run = find_job(workspace, job.classifier_id or "", "train")
-    return _state_of(job, run.name, queued_ids(workspace, "evaluate"))
+    return _state_of(job, run.name, queued_ids(workspace, EVALUATION.queue))
 
 
 def _state_of(job: Job, run_name: str, queue: list[str]) -> EvaluationState:
@@ -161,29 +165,34 @@ def _n_used_in_training(evaluation: Run) -> int | None:
     return None
 
 
-def _list_unlisted(workspace: Workspace, run: Job) -> None:
-    """List evaluations from the command line that are in the run's folder and state their images."""
-    folders = {str(job.folder) for job in all_jobs(workspace, "evaluate", classifier_id=run.id)}
-    for evaluation in run.run.evaluations:
-        with suppress(BadRun):  # a damaged evaluation is not listed
-            images = evaluation.evaluated_images
-            if images is not None and str(evaluation.folder) not in folders:
-                _list(workspace, run, evaluation, images.opened)
+def _list_unlisted(workspace: Workspace) -> None:
+    """List evaluations from the command line that are in the folder of a training and state their images."""
+    listed = listed_folders(workspace)
+    for run_id, folder in folders_of(workspace, "train").items():
+        for evaluation in Run(folder).evaluations:
+            if str(evaluation.folder) in listed:
+                continue
+            with suppress(BadRun):  # a damaged evaluation is not listed
+                images = evaluation.evaluated_images
+                if images is not None:
+                    _list(workspace, run_id, folder, evaluation, images)
 
 
-def _list(workspace: Workspace, run: Job, evaluation: Run, opened: Opened) -> None:
+def _list(workspace: Workspace, run_id: str, run_folder: Path, evaluation: Run, images: EvaluatedImages) -> None:
+    opened = images.opened
     grouping = [f"--group={opened.group}"] if opened.group else []
     grouping += [f"--group-pattern={opened.group_pattern}"] if opened.group_pattern else []
+    grouping += ["--rescale"] if images.is_rescaled else []
     options = [*grouping, f"--name={evaluation.folder.name}"]
     add_job(
         workspace,
         id=secrets.token_hex(5),
-        kind="evaluate",
+        kind=EVALUATION.name,
         name=evaluation.folder.name,
         dataset_name=Path(opened.sources[0]).name,
-        classifier_id=run.id,
+        classifier_id=run_id,
         folder=str(evaluation.folder),
-        command=["-m", "coverslip", "evaluate", *options, "--", str(run.folder), *opened.sources],
+        command=["-m", "coverslip", "evaluate", *options, "--", str(run_folder), *opened.sources],
         choices={"sources": list(opened.sources)},
         state="started",
         queued=None,
@@ -200,6 +209,20 @@ class EvaluationEvents:
 def evaluation_events(workspace: Workspace, evaluation_id: str) -> EvaluationEvents:
     """Return the current events of an evaluation; raises as `evaluation_state`."""
     return EvaluationEvents(evaluation_state(workspace, evaluation_id))
+
+
+EVALUATION = register(
+    JobKind(
+        name="evaluate",
+        collection="evaluations",
+        queue="evaluations",
+        events=EvaluationEvents,
+        source=partial(StateSource, evaluation_events),
+        progress=progress_of_work,
+        has_measurements=True,
+        list_unlisted=_list_unlisted,
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,14 +258,19 @@ def outlook(workspace: Workspace, run_id: str, dataset_id: str) -> EvaluationOut
     return EvaluationOutlook(n_labeled, n_labeled - sum(n_of[label] for label in unknown), unknown, n_used_in_training)
 
 
-def queue_evaluation(workspace: Workspace, run_id: str, *, dataset_id: str, name: str | None = None) -> str:
+def queue_evaluation(
+    workspace: Workspace, run_id: str, *, dataset_id: str, name: str | None = None, rescale: bool = False
+) -> str:
     """Queue an evaluation of a training with the current labels; return its ID.
 
     Raises:
         NotFound, Conflict: the training or the dataset does not exist or is not ready.
         BadDataset: no image has a label.
+        CoverslipError: images are to be rescaled, and the pixel size of the training images is unknown.
     """
     run = _evaluable(workspace, run_id)
+    if rescale and run.card is not None:
+        run.card.trained_on.rescaling()
     with workspace.engine.connect() as connection:
         dataset = refuse_unready(connection, dataset_id)
     source = training_images(workspace, dataset_id)
@@ -252,7 +280,7 @@ def queue_evaluation(workspace: Workspace, run_id: str, *, dataset_id: str, name
     add_job(
         workspace,
         id=job_id,
-        kind="evaluate",
+        kind=EVALUATION.name,
         name=name or dataset.name,
         dataset_id=dataset_id,
         dataset_name=dataset.name,
@@ -264,6 +292,7 @@ def queue_evaluation(workspace: Workspace, run_id: str, *, dataset_id: str, name
             "evaluate",
             *source.group_options,
             *crops,
+            *(["--rescale"] if rescale else []),
             f"--name={folder.name}",
             "--",
             str(run.folder),

@@ -10,21 +10,22 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from coverslip.cache import RECORDS, Kind, RecordStore, register
+from coverslip.datasets import name_as_text
 from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.files import sha256_json
 from coverslip.messages import Failure
 from coverslip.processes import Json
 from coverslip.runs import Run, find_classifier, fingerprint_of
+from coverslip.workspace.jobs.kinds import kind_of
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.predictions.classifiers import location_of
 from coverslip.workspace.predictions.measured import row_of_measured, source_of_measured
 from coverslip.workspace.predictions.rows import NOT_FOUND, image_source_of_row
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.workers import StepProgress, WorkQueue
+from coverslip.workspace.workers import JobOfWork, StepProgress, WorkKind
 
-EXPLANATIONS = register(
-    Kind("app-explanations", "explanations of single images in the app", RECORDS, bound_bytes=2 * 10**8)
-)
+EXPLANATION = WorkKind("explanation", "coverslip.workspace.tasks:explain")
+EXPLANATIONS = register(Kind("app-explanations", RECORDS, bound_bytes=2 * 10**8))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class ExplanationState:
         Literal["not-requested", "waiting", "running", "ready"],
         Field(description="waiting: another explanation is drawn first. The newest request is next."),
     ]
+    job_id: JobOfWork
     progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
     error: Annotated[Failure | None, Field(description="Why the last attempt since the server started failed.")]
     fold: Annotated[
@@ -46,85 +48,47 @@ class ExplanationState:
     )
 
 
-class Explanations:
-    """Requests for explanations. One is drawn at a time, because each loads a deep learning library."""
+def explanation_state(workspace: Workspace, job_id: str, row_id: int) -> ExplanationState:
+    """Return the progress of the explanation of an image of a job.
 
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
-        self._queue = WorkQueue("coverslip.workspace.tasks:explain", workspace.readable)
+    Raises:
+        NotFound: there is no such job or row, or the image is missing.
+        Conflict: nothing was measured yet, or there is no classifier.
+    """
+    return _state(workspace, job_id, _request(workspace, job_id, row_id))
 
-    def state_of(self, job_id: str, row_id: int) -> ExplanationState:
-        """Return the progress of the explanation of an image of a job.
 
-        Raises:
-            NotFound: there is no such job or row, or the image is missing.
-            Conflict: nothing was measured yet, or there is no classifier.
-        """
-        return self._state(job_id, self._request(job_id, row_id))
+def start_explanation(workspace: Workspace, job_id: str, row_id: int) -> ExplanationState:
+    """Start the explanation, unless it is finished or in progress; raises as `explanation_state`."""
+    request = _request(workspace, job_id, row_id)
+    if _stored(job_id, request.key) is None:
+        workspace.works.start(
+            EXPLANATION,
+            request.key,
+            request.content,
+            lambda result: _store(job_id, request.key, result),
+            name=request.name,
+            link=f"/jobs/{job_id}/rows/{row_id}/explanation",
+        )
+    return _state(workspace, job_id, request)
 
-    def start(self, job_id: str, row_id: int) -> ExplanationState:
-        """Start the explanation, unless it is finished or in progress; raises as `state_of`."""
-        request = self._request(job_id, row_id)
-        if self._stored(job_id, request.key) is None:
-            self._queue.start(request.key, request.content, lambda result: _store(job_id, request.key, result))
-        return self._state(job_id, request)
 
-    def cancel(self, job_id: str, row_id: int) -> None:
-        """Cancel the explanation; raises as `state_of`."""
-        self._queue.cancel(self._request(job_id, row_id).key)
+def cancel_explanation(workspace: Workspace, job_id: str, row_id: int) -> None:
+    """Cancel the explanation; raises as `explanation_state`."""
+    workspace.works.cancel(EXPLANATION, _request(workspace, job_id, row_id).key)
 
-    def picture(self, job_id: str, row_id: int) -> bytes:
-        """Return a PNG of the explanation and of similar training images.
 
-        Raises:
-            NotFound: as `state_of`, or there is no explanation.
-            Conflict: as `state_of`.
-        """
-        picture = self._stored(job_id, self._request(job_id, row_id).key)
-        if picture is None:
-            raise NotFound("no-explanation-yet")
-        return picture
+def explanation_picture(workspace: Workspace, job_id: str, row_id: int) -> bytes:
+    """Return a PNG of the explanation and of similar training images.
 
-    def close(self) -> None:
-        """Cancel all requests."""
-        self._queue.close()
-
-    def _state(self, job_id: str, request: "_Request") -> ExplanationState:
-        work = self._queue.state_of(request.key)
-        if work.state is not None:
-            return ExplanationState(work.state, work.progress, None, request.fold, work.seconds)
-        if self._stored(job_id, request.key) is not None:
-            return ExplanationState("ready", None, None, request.fold)
-        return ExplanationState("not-requested", None, work.error, request.fold)
-
-    def _stored(self, job_id: str, key: str) -> bytes | None:
-        with RecordStore(EXPLANATIONS, job_id) as store:
-            return store.find([key]).get(key)
-
-    def _request(self, job_id: str, row_id: int) -> "_Request":
-        """Return the request to the worker process for an image."""
-        job = find_job(self._workspace, job_id)
-        label, fold = None, None
-        if job.kind == "predict":
-            source = image_source_of_row(self._workspace, job_id, row_id)
-            folder = location_of(self._workspace, job.classifier_id or "").path
-        else:
-            row = row_of_measured(self._workspace, job_id, row_id)
-            source = source_of_measured(self._workspace, job_id, row_id)
-            run = job.run if job.kind == "train" else job.run.parent_run
-            fold = _fold_of(run, row.image_id) if job.kind == "train" else None
-            folder = run.folder if fold is None else run.fold(fold).folder
-            label = row.correction or row.label
-        if source == NOT_FOUND:
-            raise NotFound("image-moved")
-        try:
-            weights = fingerprint_of(find_classifier(folder))
-        except CoverslipError as error:
-            raise Conflict("no-classifier-yet") from error
-        file, plan = self._workspace.allowed_image(source.file, source.plan)
-        stat = file.stat()
-        content = {"run": str(folder), "file": str(file), "plan": plan.model_dump(mode="json"), "label": label}
-        return _Request(content, sha256_json([content, weights, stat.st_mtime_ns, stat.st_size]), fold)
+    Raises:
+        NotFound: as `explanation_state`, or there is no explanation.
+        Conflict: as `explanation_state`.
+    """
+    picture = _stored(job_id, _request(workspace, job_id, row_id).key)
+    if picture is None:
+        raise NotFound("no-explanation-yet")
+    return picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +98,47 @@ class _Request:
     content: Json
     key: str
     fold: int | None
+    name: str  # of the image
+
+
+def _state(workspace: Workspace, job_id: str, request: _Request) -> ExplanationState:
+    work = workspace.works.state_of(EXPLANATION, request.key)
+    if work.state is not None:
+        return ExplanationState(work.state, work.id, work.progress, None, request.fold, work.seconds)
+    if _stored(job_id, request.key) is not None:
+        return ExplanationState("ready", work.id, None, None, request.fold)
+    return ExplanationState("not-requested", work.id, None, work.error, request.fold)
+
+
+def _stored(job_id: str, key: str) -> bytes | None:
+    with RecordStore(EXPLANATIONS, job_id) as store:
+        return store.find([key]).get(key)
+
+
+def _request(workspace: Workspace, job_id: str, row_id: int) -> _Request:
+    """Return the request to the worker process for an image."""
+    job = find_job(workspace, job_id)
+    label, fold = None, None
+    folder = job.folder if job.classifier_id is None else location_of(workspace, job.classifier_id).path
+    if kind_of(job).has_measurements:
+        row, source = row_of_measured(workspace, job_id, row_id), source_of_measured(workspace, job_id, row_id)
+        run = job.run
+        fold = _fold_of(run, row.image_id)
+        folder = folder if fold is None else run.fold(fold).folder
+        label = row.correction or row.label
+    else:
+        source = image_source_of_row(workspace, job_id, row_id)
+    if source == NOT_FOUND:
+        raise NotFound("image-moved")
+    try:
+        weights = fingerprint_of(find_classifier(folder))
+    except CoverslipError as error:
+        raise Conflict("no-classifier-yet") from error
+    file, plan = workspace.allowed_image(source.file, source.plan)
+    stat = file.stat()
+    content = {"run": str(folder), "file": str(file), "plan": plan.model_dump(mode="json"), "label": label}
+    key = sha256_json([content, weights, stat.st_mtime_ns, stat.st_size])
+    return _Request(content, key, fold, name_as_text(file.name))
 
 
 def _fold_of(run: Run, image_id: str) -> int | None:

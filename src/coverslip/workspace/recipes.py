@@ -14,7 +14,15 @@ from coverslip.errors import BadRecipe, BadRun, Conflict, CoverslipError, NotFou
 from coverslip.experiments.estimating import LONG_SECONDS, Counts, plan_work
 from coverslip.machine import FOR_TRAINING, select_device
 from coverslip.messages import text
-from coverslip.models import ModelRecord, check_declared, has_weights, list_models, model_info, starting_weights
+from coverslip.models import (
+    PAPERS,
+    ModelRecord,
+    check_declared,
+    has_weights,
+    list_models,
+    model_info,
+    starting_weights,
+)
 from coverslip.runs import Pretraining, Recipe, Run
 from coverslip.runs.recipe import (
     RecipeOption,
@@ -168,6 +176,14 @@ _BYTES = 4  # for each parameter: weights are stored as float32
 
 
 @dataclass(frozen=True, slots=True)
+class ComparingPaper:
+    """A publication that compares networks."""
+
+    name: Annotated[str, Field(description="As in the list of networks, by which the form filters them.")]
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class AdvisedModel:
     """A network with facts for choosing it. Counts are for 1,000 classes, at its default image size."""
 
@@ -175,6 +191,7 @@ class AdvisedModel:
     title: str
     family: str
     paper: str | None
+    compared_in: Annotated[list[ComparingPaper], Field(description="The publications that compare it.")]
     parameters: int
     macs: Annotated[int | None, Field(description="Multiply-accumulate operations for one image.")]
     input_px: int
@@ -209,6 +226,7 @@ def _advised(record: ModelRecord, default: ModelRecord) -> AdvisedModel:
         title=record.title,
         family=record.family,
         paper=record.paper,
+        compared_in=[ComparingPaper(name, PAPERS[name]) for name in record.papers],
         parameters=record.parameters,
         macs=record.macs,
         input_px=record.input_px,

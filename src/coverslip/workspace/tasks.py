@@ -1,4 +1,4 @@
-"""The tasks of worker processes: checks, audits, distances, explanations and predictions of single images.
+"""The tasks of worker processes: checks, audits, distances, label errors, explanations, studies, single predictions.
 
 `coverslip.workspace.workers` runs them by name. They need libraries that the server does not load, or memory that the
 server would not release. Each task imports what it needs, because its process does nothing else.
@@ -6,6 +6,7 @@ server would not release. Each task imports what it needs, because its process d
 
 import base64
 import math
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import lru_cache
@@ -15,11 +16,12 @@ from typing import TYPE_CHECKING
 from coverslip.datasets import Dataset, is_table, open_image_file
 from coverslip.errors import CoverslipError
 from coverslip.events import Emit
-from coverslip.images import ReadPlan
+from coverslip.images import PLAN_COLUMNS, ReadPlan
 from coverslip.processes import Json
 
 if TYPE_CHECKING:
     from coverslip.inference import Classifier
+    from coverslip.runs import Prediction
     from coverslip.workspace.store.rows import AnyRow
     from coverslip.workspace.store.workspace import Workspace
 
@@ -89,6 +91,18 @@ def measure_distances(request: Json, emit: Emit) -> Json:
     return asdict(distance(datasets, names=names, emit=emit))
 
 
+def find_label_errors(request: Json, emit: Emit) -> Json:
+    """Search the images of a run for label errors. The folder of the run stores the results.
+
+    Raises:
+        CoverslipError: the images have changed, or the run cannot be read.
+    """
+    from coverslip.pipeline import label_errors
+
+    label_errors(request["run"], emit=emit)
+    return {}
+
+
 def explain(request: Json, emit: Emit) -> Json:
     """Return the explanation of an image: a PNG as base64.
 
@@ -112,28 +126,31 @@ def explain(request: Json, emit: Emit) -> Json:
 def _one_image(file: str, plan: ReadPlan, label: str | None) -> Dataset:
     """Return a dataset of one image, read with its own plan instead of the classifier's."""
     opened = open_image_file(Path(file))
-    record = replace(opened.records[0], label=label, plan=plan, stated=frozenset({"plane", "channels"}))
+    record = replace(opened.records[0], label=label, plan=plan, stated=frozenset(PLAN_COLUMNS))
     return replace(opened, records=(record,))
 
 
-def classify(request: Json, _: Emit) -> Json:
-    """Return the prediction of an image; nothing for a request without a file, which only loads the classifier.
+def predict(request: Json, _: Emit) -> Json:
+    """Return the predictions of images; nothing for a request without files, which only loads the classifier.
 
     Raises:
-        CoverslipError: the image, or the classifier, cannot be read.
+        CoverslipError: the classifier cannot be read.
     """
     classifier = _loaded(request["run"])
-    if "file" not in request:
+    opened = [open_image_file(Path(file)) for file in request["files"]]
+    if not opened:
         return {}
-    row = next(iter(classifier.predict(open_image_file(Path(request["file"])))))
-    numbers = row.probabilities or (math.nan,) * len(classifier.classes)
+    data = replace(opened[0], records=tuple(each.records[0] for each in opened))
+    return {"images": [_as_json(row, classifier.classes) for row in classifier.predict(data)]}
+
+
+def _as_json(row: "Prediction", classes: Sequence[str]) -> Json:
+    numbers = row.probabilities or (math.nan,) * len(classes)
     return {
         "predicted": row.predicted,
         "probability": row.probability,
         "decision": row.decision,
-        "probabilities": {
-            name: None if math.isnan(p) else p for name, p in zip(classifier.classes, numbers, strict=True)
-        },
+        "probabilities": {name: None if math.isnan(p) else p for name, p in zip(classes, numbers, strict=True)},
         "reason": row.reason,
     }
 
@@ -143,6 +160,32 @@ def _loaded(run: str) -> "Classifier":
     from coverslip.inference import load_classifier
 
     return load_classifier(run, "cpu")  # fast enough for single images; the GPU stays free for trainings
+
+
+def time_study(request: Json, emit: Emit) -> Json:
+    """Return the expected seconds of each training of a plan by name; null if it cannot be timed."""
+    from coverslip.studies import cell_seconds, cells_of, plan_of
+
+    return {"seconds": dict(cell_seconds(cells_of(plan_of(request["plan"]), Path(request["folder"])), emit))}
+
+
+def analyze_study(request: Json, emit: Emit) -> Json:
+    """Measure prediction times or distances of a study, or draw explanations. The folder of the study stores them.
+
+    Raises:
+        CoverslipError: the study does not exist any more, or its files are damaged.
+    """
+    from coverslip.studies import study_comparison
+
+    analysis = request["analysis"]
+    study_comparison(
+        request["folder"],
+        bench=analysis == "latency",
+        distances=analysis == "distances",
+        explain=analysis == "explanations",
+        emit=emit,
+    )
+    return {}
 
 
 def _workspace(request: Json) -> "Workspace":

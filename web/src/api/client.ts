@@ -5,7 +5,7 @@ import { noResponse, notifyOtherTabs } from './signals';
 
 export const api = createClient<paths>({ baseUrl: '', fetch: fetchWithRetry });
 
-const READ_ONLY = /-preview$|\/recipe\/|\/classify$|\/explanation$/; // requests with a body that change nothing
+const READ_ONLY = /-preview$|\/recipe\/|\/predict$|\/explanation$/; // requests with a body that change nothing
 
 api.use({
   onResponse({ request, response }) {
@@ -153,6 +153,11 @@ function parseJson(text: string): unknown {
     return null; // a proxy may not send JSON
   }
 }
+
+/** Return the row ids of a response, or throw its problem. */
+export const rowIds = async (
+  call: Promise<{ data?: unknown; error?: unknown; response: Response }>,
+): Promise<Uint32Array> => new Uint32Array((await answer(call)) as ArrayBuffer);
 
 /** An address below the API, for pictures, downloads and event streams. */
 export function at(...parts: (string | number)[]): string {

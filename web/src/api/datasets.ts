@@ -1,5 +1,5 @@
 // Requests about datasets: images, labels, findings, groups, and previews of trainings.
-import { answer, api, every } from './client';
+import { answer, api, every, rowIds } from './client';
 import type { components } from './schema';
 
 type Schemas = components['schemas'];
@@ -85,14 +85,26 @@ export const previewGroups = (
     }),
   );
 
-/** Details of up to 256 images. */
-export const readImages = (id: string, rows: ArrayLike<number>, signal?: AbortSignal) =>
-  answer(
-    api.GET('/api/v1/datasets/{dataset_id}/images', {
-      params: { path: { dataset_id: id }, query: { rows: Array.from(rows).join(',') } },
-      signal,
-    }),
-  );
+/** The images of a dataset, as a gallery reads them. */
+export const imagesOfDataset = (id: string) => ({
+  list: (filters: Filters, limit: number | null, signal?: AbortSignal) =>
+    rowIds(
+      api.GET('/api/v1/datasets/{dataset_id}/rows', {
+        params: { path: { dataset_id: id }, query: limit === null ? filters : { ...filters, limit } },
+        parseAs: 'arrayBuffer',
+        signal,
+      }),
+    ),
+  read: async (rows: ArrayLike<number>) =>
+    (
+      await answer(
+        api.GET('/api/v1/datasets/{dataset_id}/images', {
+          params: { path: { dataset_id: id }, query: { rows: Array.from(rows).join(',') } },
+        }),
+      )
+    ).items,
+  sheetUrl: (rows: number[], side: number) => sheetUrl(id, rows, side),
+});
 
 /** Example images of each class. */
 export const classThumbnails = (id: string, signal?: AbortSignal) =>
@@ -102,21 +114,6 @@ export const classThumbnails = (id: string, signal?: AbortSignal) =>
       signal,
     }),
   );
-
-/** The row ids of the matching images, in order: the first `limit`, or all. */
-export async function listRows(
-  id: string,
-  filters: Filters,
-  limit: number | null,
-  signal?: AbortSignal,
-): Promise<Uint32Array> {
-  const request = api.GET('/api/v1/datasets/{dataset_id}/rows', {
-    params: { path: { dataset_id: id }, query: limit === null ? filters : { ...filters, limit } },
-    parseAs: 'arrayBuffer',
-    signal,
-  });
-  return new Uint32Array((await answer(request)) as unknown as ArrayBuffer);
-}
 
 /** Colors of the images of the dataset; `images/gallery/placeholders` describes the bytes. */
 export const readColors = (id: string, signal?: AbortSignal) =>
@@ -221,12 +218,10 @@ function address(
 
 export const sheetUrl = (id: string, rows: number[], side: number) =>
   address(id, 'sheet', { rows: rows.join(','), side }).replaceAll('%2C', ',');
-/** With `version`, the browser can cache the picture without a time limit. */
-export const thumbnailUrl = (id: string, row: number, side: number, version?: string) =>
-  address(id, `images/${row}/thumbnail`, { side, v: version });
 /** Thumbnail of an image whose row id is not available. */
 export const thumbnailOf = (id: string, image_id: string, side: number) =>
   address(id, 'thumbnail', { image_id, side });
+/** With `version`, the browser can cache the picture without a time limit. */
 export const pictureUrl = (
   id: string,
   row: number,

@@ -1,5 +1,5 @@
 // Requests for evaluations on external test sets, and for the evaluated images of runs and evaluations.
-import { answer, api, at } from './client';
+import { answer, api, at, rowIds } from './client';
 import type { components, operations } from './schema';
 
 type Schemas = components['schemas'];
@@ -33,8 +33,8 @@ export type Measurement = Omit<
 >;
 export type ReportSection = Schemas['ReportSection'];
 
-/** Filters, order and page of the rows. */
-export type RowQuery = NonNullable<operations['list_run_rows']['parameters']['query']>;
+/** Filters and order of the rows. */
+export type RowQuery = NonNullable<operations['list_job_row_ids']['parameters']['query']>;
 
 /** The fields that a page needs of a row of a run, an evaluation or a prediction. */
 export interface PictureRow {
@@ -51,10 +51,23 @@ export interface PictureRow {
   correction?: string | null; // class that a person assigned
 }
 
+/** The images of a training, an evaluation or a prediction, as a gallery reads them. */
+export const imagesOfJob = (job_id: string) => ({
+  list: (query: RowQuery, limit: number | null, signal?: AbortSignal) =>
+    rowIds(
+      api.GET('/api/v1/jobs/{job_id}/row-ids', {
+        params: { path: { job_id }, query: limit === null ? query : { ...query, limit } },
+        parseAs: 'arrayBuffer',
+        signal,
+      }),
+    ),
+  sheetUrl: (rows: number[], side: number) =>
+    `${at('jobs', job_id, 'sheet')}?rows=${rows.join(',')}&side=${side}`,
+});
+
 /** Rows of a run or an evaluation, with their pictures. */
-export interface EvaluatedImages {
-  list: (query: RowQuery, signal?: AbortSignal) => Promise<{ items: PictureRow[]; total: number }>;
-  thumbnail: (row: number, side: number) => string;
+export interface EvaluatedImages extends ReturnType<typeof imagesOfJob> {
+  read: (rows: ArrayLike<number>) => Promise<PictureRow[]>;
   picture: (row: number) => string;
   job: string; // id of a training or an evaluation
   confusionMatrix: string; // address of a CSV file
@@ -77,8 +90,14 @@ export const imagesOfRun = (id: string, datasetId: string | null): EvaluatedImag
         body: { label },
       }),
     ),
-  list: (query, signal) =>
-    answer(api.GET('/api/v1/runs/{run_id}/rows', { params: { path: { run_id: id }, query }, signal })),
+  read: async (rows) =>
+    (
+      await answer(
+        api.GET('/api/v1/runs/{run_id}/rows', {
+          params: { path: { run_id: id }, query: { rows: Array.from(rows).join(',') } },
+        }),
+      )
+    ).items,
   ...picturesAt('runs', id),
 });
 
@@ -92,24 +111,25 @@ export const imagesOfEvaluation = (id: string, datasetId: string | null): Evalua
         body: { label },
       }),
     ),
-  list: (query, signal) =>
-    answer(
-      api.GET('/api/v1/evaluations/{evaluation_id}/rows', {
-        params: { path: { evaluation_id: id }, query },
-        signal,
-      }),
-    ),
+  read: async (rows) =>
+    (
+      await answer(
+        api.GET('/api/v1/evaluations/{evaluation_id}/rows', {
+          params: { path: { evaluation_id: id }, query: { rows: Array.from(rows).join(',') } },
+        }),
+      )
+    ).items,
   ...picturesAt('evaluations', id),
 });
 
 function picturesAt(
   what: string,
   id: string,
-): Pick<EvaluatedImages, 'thumbnail' | 'picture' | 'confusionMatrix' | 'figure'> {
+): Pick<EvaluatedImages, 'list' | 'sheetUrl' | 'picture' | 'confusionMatrix' | 'figure'> {
   return {
+    ...imagesOfJob(id),
     figure: (name, kind) => at(what, id, 'figures', `${name}.${kind}`),
     confusionMatrix: at(what, id, 'download', 'confusion-matrix'),
-    thumbnail: (row, side) => `${at(what, id, 'rows', row, 'thumbnail')}?side=${side}`,
     picture: (row) => at(what, id, 'rows', row, 'picture'),
   };
 }

@@ -16,8 +16,6 @@ export const stopJob = (id: string) => answer(api.POST('/api/v1/jobs/{job_id}/st
 export const finishJob = (id: string) => answer(api.POST('/api/v1/jobs/{job_id}/finish', at(id)));
 export const resumeJob = (id: string) => answer(api.POST('/api/v1/jobs/{job_id}/resume', at(id)));
 
-export const eventsOfJob = (id: string) => address('jobs', id, 'events');
-
 export type ExplanationState = Schemas['ExplanationState'];
 
 const EXPLANATION = '/api/v1/jobs/{job_id}/rows/{row_id}/explanation';

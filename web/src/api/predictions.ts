@@ -1,6 +1,6 @@
 // Requests about predictions and classifiers.
-import { answer, api, every } from './client';
-import type { RowQuery } from './evaluations';
+import { answer, api, at as addressOf, every } from './client';
+import { imagesOfJob } from './evaluations';
 import type { components } from './schema';
 
 type Schemas = components['schemas'];
@@ -10,6 +10,9 @@ export type JoinCounts = Schemas['JoinCounts'];
 export type JoinResult = Schemas['JoinResult'];
 export type JoinStep = Schemas['JoinStep'];
 export type JoinPreview = Schemas['JoinPreview'];
+export type Metric = Schemas['Metric'];
+export type SampleProportions = Schemas['SampleProportions'];
+export type Sampling = Schemas['Sampling'];
 export type PredictionRow = Schemas['Row'];
 export type Exclusion = Schemas['Exclusion'];
 /** The correction of a person: a class, or a reason for exclusion. Both are null if there is none. */
@@ -38,13 +41,26 @@ export const readPrediction = (id: string, signal?: AbortSignal) =>
 export const startPrediction = (body: Schemas['NewPrediction']) =>
   answer(api.POST('/api/v1/predictions', { body }));
 
-export const listPredictionRows = (id: string, query: RowQuery, signal?: AbortSignal) =>
-  answer(
-    api.GET('/api/v1/predictions/{prediction_id}/rows', {
-      params: { path: { prediction_id: id }, query },
-      signal,
-    }),
-  );
+export const readSamples = (id: string, signal?: AbortSignal) =>
+  answer(api.GET('/api/v1/predictions/{prediction_id}/samples', { ...at(id), signal }));
+export type Summary = Awaited<ReturnType<typeof readSamples>>['summary'];
+export const changeSamples = (id: string, body: Sampling) =>
+  answer(api.PUT('/api/v1/predictions/{prediction_id}/samples', { ...at(id), body }));
+
+/** The images of a prediction, as a gallery reads them. */
+export const imagesOfPrediction = (id: string) => ({
+  ...imagesOfJob(id),
+  read: async (rows: ArrayLike<number>) =>
+    (
+      await answer(
+        api.GET('/api/v1/predictions/{prediction_id}/rows', {
+          params: { path: { prediction_id: id }, query: { rows: Array.from(rows).join(',') } },
+        }),
+      )
+    ).items,
+});
+export const predictedPicture = (id: string, row: number) =>
+  addressOf('predictions', id, 'rows', row, 'picture');
 
 /**
  * `undoes` is the correction that this request reverts. The server refuses it if the row has changed since.

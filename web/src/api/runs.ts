@@ -26,8 +26,8 @@ export const readRun = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/runs/{run_id}', { ...at(id), signal }));
 /** The last lines of the log, oldest first. */
 export async function readRunLog(id: string, limit: number, signal?: AbortSignal): Promise<LogLine[]> {
-  const params = { path: { run_id: id }, query: { limit } };
-  return (await answer(api.GET('/api/v1/runs/{run_id}/log', { params, signal }))).items.reverse();
+  const params = { path: { job_id: id }, query: { limit } };
+  return (await answer(api.GET('/api/v1/jobs/{job_id}/log', { params, signal }))).items.reverse();
 }
 export const startRun = (body: Schemas['NewRun']) => answer(api.POST('/api/v1/runs', { body }));
 export const renameRun = (id: string, name: string) =>
@@ -48,6 +48,8 @@ export const setDecision = (id: string, body: Decision) =>
 export const readLabelErrors = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/runs/{run_id}/label-errors', { ...at(id), signal }));
 export const findLabelErrors = (id: string) => answer(api.POST('/api/v1/runs/{run_id}/label-errors', at(id)));
+export const cancelLabelErrors = (id: string) =>
+  answer(api.DELETE('/api/v1/runs/{run_id}/label-errors', at(id)));
 /** Count the differences between the images of this training and of a new one. */
 export const countImageChanges = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/runs/{run_id}/image-changes', { ...at(id), signal }));

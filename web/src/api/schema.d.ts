@@ -598,26 +598,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/datasets/{dataset_id}/images/{row_id}/thumbnail": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Thumbnail
-         * @description A thumbnail whose longer side is at most `side`. It is blank for an unreadable image.
-         */
-        get: operations["get_thumbnail"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/datasets/{dataset_id}/sheet": {
         parameters: {
             query?: never;
@@ -628,8 +608,50 @@ export interface paths {
         /**
          * Get Sheet
          * @description Many thumbnails as one picture: rows of eight square cells in the requested order; empty if unreadable.
+         *
+         *     With fewer than eight images, the picture is narrower. A single image is not put into a square.
          */
         get: operations["get_sheet"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/sheet": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Job Sheet
+         * @description The same for images that a training or an evaluation has measured, or a prediction has predicted.
+         */
+        get: operations["get_job_sheet"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/row-ids": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Job Row Ids
+         * @description The row_ids of all matching images of a training, an evaluation or a prediction, in order.
+         */
+        get: operations["list_job_row_ids"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1097,10 +1119,14 @@ export interface paths {
         put?: never;
         /**
          * Create Label Errors
-         * @description Start the search for label errors, which may take minutes. Poll the state until it is done.
+         * @description Start the search for label errors, which may take minutes, in a separate process.
          */
         post: operations["create_label_errors"];
-        delete?: never;
+        /**
+         * Remove Label Errors
+         * @description Cancel the search for label errors. Earlier results are kept.
+         */
+        delete: operations["remove_label_errors"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1121,26 +1147,6 @@ export interface paths {
          *     `If-Match` takes the ETag of the dataset.
          */
         put: operations["correct_run_row"];
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/runs/{run_id}/rows/{row_id}/thumbnail": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Run Row Thumbnail
-         * @description A thumbnail of a measured image.
-         */
-        get: operations["get_run_row_thumbnail"];
-        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -1368,26 +1374,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/runs/{run_id}/log": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Log Lines
-         * @description The important lines of a training's log, the newest first.
-         */
-        get: operations["list_log_lines"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/runs/{run_id}/evaluations": {
         parameters: {
             query?: never;
@@ -1538,26 +1524,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/evaluations/{evaluation_id}/rows/{row_id}/thumbnail": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Evaluation Row Thumbnail
-         * @description A thumbnail of a measured image.
-         */
-        get: operations["get_evaluation_row_thumbnail"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/evaluations/{evaluation_id}/rows/{row_id}/picture": {
         parameters: {
             query?: never;
@@ -1638,6 +1604,95 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{run_id}/exports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Exports
+         * @description The exports of the classifier of a training, the newest first.
+         */
+        get: operations["list_exports"];
+        put?: never;
+        /**
+         * Create Export
+         * @description Queue an export. It is opened again and compared with the classifier on images of the run, and refused if they
+         *     do not agree. Exports run one at a time, also during a training.
+         */
+        post: operations["create_export"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exports/{export_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Export
+         * @description The current state of an export.
+         */
+        get: operations["get_export"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove Export
+         * @description Move an export and its files to the trash of the workspace.
+         */
+        delete: operations["remove_export"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exports/{export_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore Export
+         * @description Restore an export from the trash. If it was waiting, it is queued again.
+         */
+        post: operations["restore_export"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exports/{export_id}/download/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download Export
+         * @description The files of a finished export as one zip.
+         */
+        get: operations["download_export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/study-presets": {
         parameters: {
             query?: never;
@@ -1672,6 +1727,46 @@ export interface paths {
          * @description The trainings of a study, without starting any.
          */
         post: operations["preview_study"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/study-times": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Study Time
+         * @description Estimate the time of a study, without starting it: each network is built and timed in a separate process.
+         */
+        post: operations["create_study_time"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/study-times/{time_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Study Time
+         * @description The expected time of a study, or the progress of its measurement.
+         */
+        get: operations["get_study_time"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1738,7 +1833,7 @@ export interface paths {
         post?: never;
         /**
          * Remove Study
-         * @description Move a study, its trainings and their results to the trash of the workspace.
+         * @description Move a study, its trainings and their results to the trash of the workspace. Its analyses are canceled.
          */
         delete: operations["remove_study"];
         options?: never;
@@ -1780,6 +1875,46 @@ export interface paths {
         get: operations["get_study_results"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/analyses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Study Analyses
+         * @description Further analyses of the finished trainings of a study: prediction time, distances and explanations.
+         */
+        get: operations["list_study_analyses"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/analyses/{analysis}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Study Analysis
+         * @description Start an analysis in a separate process. Afterwards, the results and the report of the study contain it.
+         */
+        post: operations["create_study_analysis"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1846,6 +1981,73 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Watch Workspace
+         * @description What changes in the workspace, and the events of the named jobs: one stream for all tabs of a browser.
+         *
+         *     `WorkspaceEvents` describes the data. Topics are `jobs/ID` and the kind of the job, `datasets/ID` and `datasets`,
+         *     `colors/ID`, `activity` if a job or a dataset was added or removed or has another state, and `*` for anything.
+         */
+        get: operations["watch_workspace"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Jobs
+         * @description The jobs of all kinds, the newest first: everything that takes more than two seconds.
+         */
+        get: operations["list_jobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Job
+         * @description The current state of a job, with its progress, and the address of its details.
+         */
+        get: operations["get_job"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove Job
+         * @description Move a job and its results to the trash of the workspace. A job without files is only removed from the list.
+         */
+        delete: operations["remove_job"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs/{job_id}/events": {
         parameters: {
             query?: never;
@@ -1855,12 +2057,33 @@ export interface paths {
         };
         /**
          * Watch Job
-         * @description The events of a job. `RunEvents`, `EvaluationEvents`, `PredictionEvents` and `StudyEvents` describe their data.
+         * @description The events of a job: `RunEvents`, `EvaluationEvents`, `ExportEvents`, `PredictionEvents` or `StudyEvents`.
          *
-         *     The stream starts with the current state, then the log from its start or after the given line. It ends with a last
-         *     state when the job has ended. If the job had ended before, it contains only that state.
+         *     `JobEvents` describes the data of other jobs. The stream starts with the current state, then the log from its start
+         *     or after the given line. It ends with a last state when the job has ended. If the job had ended before, it contains
+         *     only that state.
          */
         get: operations["watch_job"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Log Lines
+         * @description The important events of a job, the newest first. Without events, the last lines of the output of its process.
+         */
+        get: operations["list_log_lines"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1880,7 +2103,7 @@ export interface paths {
         put?: never;
         /**
          * Stop Job
-         * @description Stop a job. Its progress up to this point is saved. A waiting job is removed from the queue.
+         * @description Stop a job. Its progress up to this point is saved, if it has files. A waiting job is removed from the queue.
          */
         post: operations["stop_job"];
         delete?: never;
@@ -1927,6 +2150,26 @@ export interface paths {
          *     In a finished study, failed trainings are retried.
          */
         post: operations["resume_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore Job
+         * @description Restore a job from the trash.
+         */
+        post: operations["restore_job"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2071,26 +2314,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/predictions/{prediction_id}/rows/{row_id}/thumbnail": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Prediction Row Thumbnail
-         * @description A thumbnail of a predicted image.
-         */
-        get: operations["get_prediction_row_thumbnail"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/predictions/{prediction_id}/rows/{row_id}/picture": {
         parameters: {
             query?: never;
@@ -2103,6 +2326,50 @@ export interface paths {
          * @description A predicted image for the viewer.
          */
         get: operations["get_prediction_row_picture"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/predictions/{prediction_id}/samples": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Samples
+         * @description The class proportions in each sample, corrected for errors of the classifier, and conditions compared.
+         */
+        get: operations["get_samples"];
+        /**
+         * Change Samples
+         * @description Save how the images divide into samples, and the conditions of these; return the proportions.
+         */
+        put: operations["change_samples"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/predictions/{prediction_id}/download/samples": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download Samples
+         * @description `samples.csv`, with a row for each class in each sample.
+         */
+        get: operations["download_samples"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2235,7 +2502,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/classifiers/{classifier_id}/classify": {
+    "/api/v1/classifiers/{classifier_id}/predict": {
         parameters: {
             query?: never;
             header?: never;
@@ -2245,10 +2512,12 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Classify Image
-         * @description Classify one image. The header X-File-Name gives the file type by its extension.
+         * Predict Images
+         * @description Predict images that the request contains, in their order. An unreadable image does not affect the others.
+         *
+         *     If too many requests are in progress, the status is 503 with Retry-After.
          */
-        post: operations["classify_image"];
+        post: operations["predict_images"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2304,6 +2573,11 @@ export interface components {
              * @description The publication that compared it; null: none.
              */
             paper: string | null;
+            /**
+             * Compared In
+             * @description The publications that compare it.
+             */
+            compared_in: components["schemas"]["ComparingPaper"][];
             /**
              * Parameters
              * @description Number of parameters.
@@ -2721,6 +2995,21 @@ export interface components {
             n_images: number | null;
         };
         /**
+         * ClassProportion
+         * @description The proportion of a class in some samples.
+         */
+        ClassProportion: {
+            /**
+             * Count
+             * @description Votes for the class: 1 for each image of this predicted class; the probability of images that are uncertain or unfamiliar.
+             */
+            count: number;
+            /** @description The share of votes, which is biased by errors of the classifier. */
+            raw: components["schemas"]["Metric"];
+            /** @description The proportion, corrected for errors of the classifier; its value is null if it is not corrected, for the `reason`. */
+            corrected: components["schemas"]["Metric"];
+        };
+        /**
          * ClassResult
          * @description The metrics of one class.
          */
@@ -2868,39 +3157,6 @@ export interface components {
             };
         };
         /**
-         * Classified
-         * @description The prediction of one image.
-         */
-        Classified: {
-            /**
-             * Predicted
-             * @description The predicted class; null: the image could not be read.
-             */
-            predicted: string | null;
-            /**
-             * Probability
-             * @description The probability of the predicted class; null: the image could not be read.
-             */
-            probability: number | null;
-            /**
-             * Decision
-             * @description The predicted class, or `uncertain`, `unfamiliar` or `unreadable`.
-             */
-            decision: string;
-            /**
-             * Probabilities
-             * @description The probability of each class.
-             */
-            probabilities: {
-                [key: string]: number | null;
-            };
-            /**
-             * Reason
-             * @description Why the image could not be read, or is unfamiliar.
-             */
-            reason: string | null;
-        };
-        /**
          * Classifier
          * @description A classifier. If it was trained here, its ID is that of its run.
          */
@@ -2952,6 +3208,11 @@ export interface components {
              * @description The stage of the selected network; null if unknown.
              */
             stage: ("instant" | "finetune") | null;
+            /**
+             * Pixel Side Um
+             * @description Usual side of a pixel of the training images in µm; null if unknown.
+             */
+            pixel_side_um: number | null;
         };
         /**
          * ClassifierDifference
@@ -3087,6 +3348,22 @@ export interface components {
             confusion: number[][];
         };
         /**
+         * ComparingPaper
+         * @description A publication that compares networks.
+         */
+        ComparingPaper: {
+            /**
+             * Name
+             * @description As in the list of networks, by which the form filters them.
+             */
+            name: string;
+            /**
+             * Title
+             * @description Its title.
+             */
+            title: string;
+        };
+        /**
          * Comparison
          * @description Compared runs: their differences in settings and data, and each run against the first.
          */
@@ -3126,6 +3403,83 @@ export interface components {
              * @description Published values, from other images: not tested against those of the runs.
              */
             published: components["schemas"]["Published"][];
+        };
+        /**
+         * ConditionDifference
+         * @description The difference of the proportion of a class between two conditions, with the sample as the unit.
+         */
+        ConditionDifference: {
+            /**
+             * Name
+             * @description The class.
+             */
+            name: string;
+            /**
+             * Conditions
+             * @description The two conditions.
+             */
+            conditions: [
+                string,
+                string
+            ];
+            /** @description Proportion in samples of the second condition minus that of the first. */
+            difference: components["schemas"]["Metric"];
+            /**
+             * Test
+             * @description The name of the test.
+             */
+            test: string;
+            /**
+             * P
+             * @description Its p-value; null: no test.
+             */
+            p: number | null;
+            /**
+             * P Holm
+             * @description The p-value, adjusted for several comparisons by Holm's method; null: no test.
+             */
+            p_holm: number | null;
+            /**
+             * Effect Size
+             * @description Hedges' g; null: no test.
+             */
+            effect_size: number | null;
+            /**
+             * N Samples
+             * @description Number of samples of each condition.
+             */
+            n_samples: [
+                number,
+                number
+            ];
+        };
+        /**
+         * ConditionTrend
+         * @description The change of the proportion of a class per unit of a condition that is a number, such as a dose.
+         */
+        ConditionTrend: {
+            /**
+             * Name
+             * @description The class.
+             */
+            name: string;
+            /** @description Change of the proportion per unit of the condition. */
+            slope: components["schemas"]["Metric"];
+            /**
+             * Test
+             * @description The name of the test.
+             */
+            test: string;
+            /**
+             * P
+             * @description Its p-value; null: no test.
+             */
+            p: number | null;
+            /**
+             * P Holm
+             * @description The p-value, adjusted for several comparisons by Holm's method; null: no test.
+             */
+            p_holm: number | null;
         };
         /**
          * ConfirmedLabels
@@ -3309,6 +3663,11 @@ export interface components {
              * @enum {string}
              */
             state: "not-requested" | "waiting" | "running" | "ready";
+            /**
+             * Job Id
+             * @description The job that computes it; null if the server knows none.
+             */
+            job_id: string | null;
             /** @description Null until the first report. */
             progress: components["schemas"]["StepProgress"] | null;
             /** @description Why the last attempt since the server started failed. */
@@ -3373,6 +3732,13 @@ export interface components {
             width_px: components["schemas"]["Spread"] | null;
             /** @description The heights of the images; null: none is readable. */
             height_px: components["schemas"]["Spread"] | null;
+            /** @description Side of a pixel in µm, the square root of its width times its height, of images whose pixel size is known. */
+            pixel_side_um: components["schemas"]["Spread"] | null;
+            /**
+             * N Pixel Sizes
+             * @description Number of images whose pixel size is known.
+             */
+            n_pixel_sizes: number;
             /**
              * Dtypes
              * @description Number of images of each type of pixel values.
@@ -3605,10 +3971,9 @@ export interface components {
         DeletedItem: {
             /**
              * Kind
-             * @description The kind of the item.
-             * @enum {string}
+             * @description The kind of job, `classifier` or `dataset`.
              */
-            kind: "train" | "evaluate" | "predict" | "study" | "classifier" | "dataset";
+            kind: string;
             /**
              * Id
              * @description Its ID.
@@ -3632,7 +3997,7 @@ export interface components {
         Difference: {
             /**
              * Name
-             * @description `accuracy`: share of the images that are classified correctly; `balanced_accuracy`: mean recall over classes; `macro_f1`: mean F1 over classes; F1 combines precision and recall; `macro_precision`: mean over classes of the share of predictions that are correct (PPV); `macro_recall`: mean over classes of the share of images that are recognized (sensitivity); equal to balanced accuracy; `macro_auroc`: mean area under the ROC curve over classes; 0.5 is chance; `micro_auroc`: area under the ROC curve of all pairs of image and class; frequent classes have more weight; `average_precision`: mean area under the precision-recall curve over classes; `mcc`: correlation of true and predicted classes; 0 is chance; `kappa`: agreement beyond chance; 0 is chance; `one_vs_rest_accuracy`: mean over classes of 'this class or not' (AIMIC's accuracy); high wherever classes are many; `ece`: mean difference between probability and accuracy; compare it with the calibration error by chance; `ece_expected`: expected calibration error of a perfectly calibrated classifier with as many images; `ece_uncalibrated`: calibration error without temperature scaling; `calibration_slope`: below 1: probabilities are too extreme; above 1: not extreme enough; `calibration_intercept`: below 0: probabilities are too high on average; above 0: too low; `log_loss`: how far probabilities are from the truth; `brier`: squared distance of probabilities from the truth, 0 to 2
+             * @description `accuracy`: share of the images that are classified correctly; `balanced_accuracy`: mean recall over classes; `macro_f1`: mean F1 over classes; F1 combines precision and recall; `macro_precision`: mean over classes of the share of predictions that are correct (PPV); `macro_recall`: mean over classes of the share of images that are recognized (sensitivity); equal to balanced accuracy; `macro_auroc`: mean area under the ROC curve over classes; 0.5 is chance; `micro_auroc`: area under the ROC curve of all pairs of image and class; frequent classes have more weight; `average_precision`: mean area under the precision-recall curve over classes; `mcc`: correlation of true and predicted classes; 0 is chance; `kappa`: agreement beyond chance; 0 is chance; `one_vs_rest_accuracy`: mean over classes of the accuracy of 'this class or not' (AIMIC's accuracy); high if there are many classes; `ece`: mean difference between probability and accuracy; compare it with the calibration error by chance; `ece_expected`: expected calibration error of a perfectly calibrated classifier with as many images; `ece_uncalibrated`: calibration error without temperature scaling; `calibration_slope`: below 1: probabilities are too extreme; above 1: not extreme enough; `calibration_intercept`: below 0: probabilities are too high on average; above 0: too low; `log_loss`: how far probabilities are from the truth; `brier`: squared distance of probabilities from the truth, 0 to 2
              */
             name: string;
             /**
@@ -3951,6 +4316,11 @@ export interface components {
              */
             train_loss: (number | null)[];
             /**
+             * Train Accuracy
+             * @description The accuracy on training images in each epoch.
+             */
+            train_accuracy: (number | null)[];
+            /**
              * Val Loss
              * @description The loss on validation images in each epoch.
              */
@@ -4121,8 +4491,9 @@ export interface components {
          */
         EvaluationState: {
             /**
-             * @description The kind of the object. (enum property replaced by openapi-typescript)
-             * @enum {string}
+             * Kind
+             * @description The kind of the object.
+             * @constant
              */
             kind: "evaluate";
             /**
@@ -4273,6 +4644,11 @@ export interface components {
              * @enum {string}
              */
             state: "not-requested" | "waiting" | "running" | "ready";
+            /**
+             * Job Id
+             * @description The job that computes it; null if the server knows none.
+             */
+            job_id: string | null;
             /** @description Null until the first report. */
             progress: components["schemas"]["StepProgress"] | null;
             /** @description Why the last attempt since the server started failed. */
@@ -4287,6 +4663,81 @@ export interface components {
              * @description Seconds since the request; null if none is in progress.
              */
             seconds?: number | null;
+        };
+        /**
+         * ExportState
+         * @description The current state of an export of a classifier for other programs.
+         */
+        ExportState: {
+            /**
+             * Kind
+             * @description The kind of the object.
+             * @constant
+             */
+            kind: "export";
+            /**
+             * Id
+             * @description Its ID.
+             */
+            id: string;
+            /**
+             * Name
+             * @description Its name.
+             */
+            name: string;
+            /**
+             * Run Id
+             * @description The ID of the training.
+             */
+            run_id: string;
+            /**
+             * Folder
+             * @description Its folder: absolute.
+             */
+            folder: string;
+            /**
+             * To
+             * @description The format.
+             * @enum {string}
+             */
+            to: "onnx" | "openvino" | "pt2" | "bioimageio";
+            /**
+             * State
+             * @description The current state.
+             * @enum {string}
+             */
+            state: "queued" | "starting" | "running" | "stopping" | "stopped" | "done" | "failed" | "interrupted";
+            /** @description The step in progress. */
+            work: components["schemas"]["Work"] | null;
+            /** @description The agreement with the classifier; null until the export is done. */
+            verification: components["schemas"]["Verification"] | null;
+            /**
+             * Size Bytes
+             * @description Size of its files; null until the export is done.
+             */
+            size_bytes: number | null;
+            /**
+             * Is Outdated
+             * @description Whether the classifier has changed since then, for example its decision threshold.
+             */
+            is_outdated: boolean;
+            /** @description Why it failed; null: it did not fail. */
+            error: components["schemas"]["Failure"] | null;
+            /**
+             * Queue Position
+             * @description 1 is next.
+             */
+            queue_position: number | null;
+            /**
+             * Created
+             * @description Time of the request: ISO 8601, UTC.
+             */
+            created: string;
+            /**
+             * Ended
+             * @description Time of the end: ISO 8601, UTC; null: it has not ended.
+             */
+            ended: string | null;
         };
         /**
          * FailedTraining
@@ -4348,7 +4799,7 @@ export interface components {
              * @description What to do about it, as data.
              * @default []
              */
-            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["TrustCluster"])[];
+            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["Rescale"] | components["schemas"]["TrustCluster"])[];
         };
         /**
          * FieldProblem
@@ -4452,7 +4903,7 @@ export interface components {
         Finding: {
             /**
              * Code
-             * @description Kind of the finding. `leakage` (error): In several sets of the predefined split; `no-labels` (error): No labels; `one-class` (error): A single class; `unlike-channels` (error): Different numbers of channels; `confounded-groups` (error): Each class in a single group; `missing-files` (warning): Not found; `unreadable` (warning): Cannot be read; `conflicting-labels` (warning): Same pixels, different classes; `duplicates` (warning): Same pixels, same class; `class-not-in-training` (warning): No training images of a class; `small-class` (warning): Small classes; `near-duplicates` (warning): Near-duplicates; `hidden-groups` (warning): Groups in names; `no-groups` (warning): No groups; `class-in-few-groups` (warning): Classes of few groups; `few-groups` (warning): Few groups; `channel-files` (warning): Files that are channels; `groups-divide-copies` (warning): Duplicates in different groups; `group-is-class` (warning): One class in each group; `no-signal` (warning): Images do not predict the labels; `shortcut` (warning): Labels predicted without the object; `mixed-bit-depths` (warning): Mixed bit depths; `slight-shortcut` (advice): Labels partly predicted without the object; `unlabeled` (advice): Images without a label; `cut-off` (advice): Objects cut off by the edge; `blurred` (advice): Blurred images; `saturated` (advice): Too bright to show detail; `imbalance` (advice): Unequal classes; `similar-class-names` (advice): Similar class names; `mixed-channels` (advice): Mixed channels; `boxes-beyond-edge` (advice): Crops beyond the edge; `several-planes` (advice): Several planes.
+             * @description Kind of the finding. `leakage` (error): In several sets of the predefined split; `no-labels` (error): No labels; `one-class` (error): A single class; `unlike-channels` (error): Different numbers of channels; `confounded-groups` (error): Each class in a single group; `missing-files` (warning): Not found; `unreadable` (warning): Cannot be read; `conflicting-labels` (warning): Same pixels, different classes; `duplicates` (warning): Same pixels, same class; `class-not-in-training` (warning): No training images of a class; `small-class` (warning): Small classes; `near-duplicates` (warning): Near-duplicates; `hidden-groups` (warning): Groups in names; `no-groups` (warning): No groups; `class-in-few-groups` (warning): Classes of few groups; `few-groups` (warning): Few groups; `channel-files` (warning): Files that are channels; `groups-divide-copies` (warning): Duplicates in different groups; `group-is-class` (warning): One class in each group; `no-signal` (warning): Images do not predict the labels; `shortcut` (warning): Labels predicted without the object; `mixed-bit-depths` (warning): Mixed bit depths; `mixed-pixel-sizes` (warning): Mixed pixel sizes; `slight-shortcut` (advice): Labels partly predicted without the object; `unlabeled` (advice): Images without a label; `cut-off` (advice): Objects cut off by the edge; `blurred` (advice): Blurred images; `saturated` (advice): Too bright to show detail; `imbalance` (advice): Unequal classes; `similar-class-names` (advice): Similar class names; `mixed-channels` (advice): Mixed channels; `boxes-beyond-edge` (advice): Crops beyond the edge; `several-planes` (advice): Several planes.
              */
             code: string;
             /**
@@ -4481,7 +4932,7 @@ export interface components {
              * @description Recommended action as data, if it is a supported one.
              * @default []
              */
-            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["TrustCluster"])[];
+            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["Rescale"] | components["schemas"]["TrustCluster"])[];
             /**
              * Images
              * @description The image_ids of the affected images, a list per cluster.
@@ -4567,6 +5018,52 @@ export interface components {
              * @description Macro-F1 on validation images; null: not measured.
              */
             val_f1: number | null;
+        };
+        /**
+         * FitScores
+         * @description The metrics of a variant on training and validation images, at the selected epoch of each fine-tuned network.
+         */
+        FitScores: {
+            /**
+             * Dataset
+             * @description The dataset.
+             */
+            dataset: string;
+            /**
+             * Train Per Class
+             * @description Training images per class; null: all.
+             */
+            train_per_class: number | null;
+            /**
+             * Name
+             * @description The network and initialization.
+             */
+            name: string;
+            /**
+             * N
+             * @description Number of fine-tuned networks.
+             */
+            n: number;
+            /**
+             * Training
+             * @description Mean and standard deviation of each metric on training images.
+             */
+            training: {
+                [key: string]: [
+                    number,
+                    number | null
+                ];
+            };
+            /**
+             * Validation
+             * @description Mean and standard deviation of each metric on validation images.
+             */
+            validation: {
+                [key: string]: [
+                    number,
+                    number | null
+                ];
+            };
         };
         /**
          * FoldPart
@@ -5152,6 +5649,11 @@ export interface components {
              */
             equal_to: number[];
             /**
+             * Pixel Size Um
+             * @description Width and height of a pixel in µm; null: unknown.
+             */
+            pixel_size_um: number[] | null;
+            /**
              * Note
              * @description A note about reading it, or why it cannot be read.
              */
@@ -5249,6 +5751,100 @@ export interface components {
              * @description Macro-F1 on validation images; null: not measured.
              */
             val_macro_f1: number | null;
+        };
+        /**
+         * JobProgress
+         * @description The progress of a job.
+         */
+        JobProgress: {
+            /**
+             * Done
+             * @description Completed items.
+             */
+            done: number;
+            /**
+             * Total
+             * @description Of the same unit as `done`; 0 if unknown.
+             */
+            total: number;
+            /**
+             * Stage
+             * @description Description of the step in progress.
+             */
+            stage?: string | null;
+            /**
+             * Seconds Left
+             * @description Expected time until the end; null if unknown.
+             */
+            seconds_left?: number | null;
+        };
+        /**
+         * JobState
+         * @description The current state of a job of any kind.
+         */
+        JobState: {
+            /**
+             * Id
+             * @description Its ID.
+             */
+            id: string;
+            /**
+             * Kind
+             * @description The kind of job, such as `train` or `leakage-estimate`.
+             */
+            kind: string;
+            /**
+             * Name
+             * @description Its own name, or that of the images or the training that it is about.
+             */
+            name: string;
+            /**
+             * State
+             * @description The current state.
+             * @enum {string}
+             */
+            state: "queued" | "starting" | "running" | "stopping" | "stopped" | "done" | "failed" | "interrupted";
+            /** @description Null if it is not running, or before the first report. */
+            progress: components["schemas"]["JobProgress"] | null;
+            /**
+             * Dataset Ids
+             * @description The datasets that it reads.
+             */
+            dataset_ids: string[];
+            /**
+             * Queue Position
+             * @description 1 is next; null if it is not waiting.
+             */
+            queue_position: number | null;
+            /** @description Why it failed. */
+            error: components["schemas"]["Failure"] | null;
+            /**
+             * Actions
+             * @description Requests that are possible now. A removed job is restored only if it is lasting.
+             */
+            actions: ("stop" | "finish" | "resume" | "remove")[];
+            /**
+             * Is Lasting
+             * @description Whether it has a folder and outlives the server. Other jobs are forgotten with the server.
+             */
+            is_lasting: boolean;
+            /**
+             * Created
+             * @description When it was requested; ISO 8601, UTC.
+             */
+            created: string;
+            /**
+             * Ended
+             * @description Null until it ends; ISO 8601, UTC.
+             */
+            ended: string | null;
+            /**
+             * Links
+             * @description Paths below `/api/v1`: `self`, `events`, `log`, and `result`, which describes its details.
+             */
+            links: {
+                [key: string]: string;
+            };
         };
         /**
          * JoinCounts
@@ -5440,10 +6036,17 @@ export interface components {
         LabelErrorsState: {
             /**
              * State
-             * @description unknown: no search was started.
+             * @description waiting: the search on another training runs first.
              * @enum {string}
              */
-            state: "unknown" | "running" | "ready" | "failed";
+            state: "not-requested" | "waiting" | "running" | "ready";
+            /**
+             * Job Id
+             * @description The job that computes it; null if the server knows none.
+             */
+            job_id?: string | null;
+            /** @description Null until the first report. */
+            progress?: components["schemas"]["StepProgress"] | null;
             /**
              * N
              * @description Number of misclassified images; null until the search is done.
@@ -5486,7 +6089,7 @@ export interface components {
              * @description The 2,000 most likely errors that are not confirmed, in that order.
              */
             images: components["schemas"]["LabelIssue"][];
-            /** @description Why it failed; null: it did not fail. */
+            /** @description Why the last search since the server started failed. */
             error?: components["schemas"]["Failure"] | null;
         };
         /**
@@ -5525,6 +6128,22 @@ export interface components {
              * @enum {string}
              */
             split: "train" | "val" | "test" | "excluded";
+        };
+        /**
+         * LabelShift
+         * @description Whether two estimates of the proportions disagree, which they do not if the classifier errs as on its run.
+         */
+        LabelShift: {
+            /**
+             * Violated
+             * @description Whether two estimates of the proportions disagree: then do not rely on corrected proportions.
+             */
+            violated: boolean;
+            /**
+             * P
+             * @description The p-value of their difference.
+             */
+            p: number;
         };
         /**
          * LabelsConfirmed
@@ -5663,6 +6282,11 @@ export interface components {
              * @enum {string}
              */
             state: "not-requested" | "waiting" | "running" | "outdated" | "ready";
+            /**
+             * Job Id
+             * @description The job that computes it; null if the server knows none.
+             */
+            job_id: string | null;
             /** @description Null until the first report. */
             progress: components["schemas"]["StepProgress"] | null;
             /** @description Why the last attempt since the server started failed. */
@@ -5797,13 +6421,39 @@ export interface components {
             p: number;
         };
         /**
+         * MeasureCorrelation
+         * @description The rank correlation of a measure of datasets with the gain of pretraining.
+         */
+        MeasureCorrelation: {
+            /**
+             * Measure
+             * @description MMD², CORAL or LogME.
+             * @enum {string}
+             */
+            measure: "MMD²" | "CORAL" | "LogME";
+            /**
+             * Model
+             * @description The name of the network.
+             */
+            model: string;
+            /**
+             * N Pairs
+             * @description Number of pairs of dataset and pretraining.
+             */
+            n_pairs: number;
+            /** @description Rank correlation over all pairs. */
+            of_pairs: components["schemas"]["Metric"];
+            /** @description Mean of the rank correlations over the pretrainings of each dataset. */
+            within_targets: components["schemas"]["Metric"];
+        };
+        /**
          * Measured
          * @description The value of a metric with its confidence interval, title and meaning.
          */
         Measured: {
             /**
              * Name
-             * @description `accuracy`: share of the images that are classified correctly; `balanced_accuracy`: mean recall over classes; `macro_f1`: mean F1 over classes; F1 combines precision and recall; `macro_precision`: mean over classes of the share of predictions that are correct (PPV); `macro_recall`: mean over classes of the share of images that are recognized (sensitivity); equal to balanced accuracy; `macro_auroc`: mean area under the ROC curve over classes; 0.5 is chance; `micro_auroc`: area under the ROC curve of all pairs of image and class; frequent classes have more weight; `average_precision`: mean area under the precision-recall curve over classes; `mcc`: correlation of true and predicted classes; 0 is chance; `kappa`: agreement beyond chance; 0 is chance; `one_vs_rest_accuracy`: mean over classes of 'this class or not' (AIMIC's accuracy); high wherever classes are many; `ece`: mean difference between probability and accuracy; compare it with the calibration error by chance; `ece_expected`: expected calibration error of a perfectly calibrated classifier with as many images; `ece_uncalibrated`: calibration error without temperature scaling; `calibration_slope`: below 1: probabilities are too extreme; above 1: not extreme enough; `calibration_intercept`: below 0: probabilities are too high on average; above 0: too low; `log_loss`: how far probabilities are from the truth; `brier`: squared distance of probabilities from the truth, 0 to 2
+             * @description `accuracy`: share of the images that are classified correctly; `balanced_accuracy`: mean recall over classes; `macro_f1`: mean F1 over classes; F1 combines precision and recall; `macro_precision`: mean over classes of the share of predictions that are correct (PPV); `macro_recall`: mean over classes of the share of images that are recognized (sensitivity); equal to balanced accuracy; `macro_auroc`: mean area under the ROC curve over classes; 0.5 is chance; `micro_auroc`: area under the ROC curve of all pairs of image and class; frequent classes have more weight; `average_precision`: mean area under the precision-recall curve over classes; `mcc`: correlation of true and predicted classes; 0 is chance; `kappa`: agreement beyond chance; 0 is chance; `one_vs_rest_accuracy`: mean over classes of the accuracy of 'this class or not' (AIMIC's accuracy); high if there are many classes; `ece`: mean difference between probability and accuracy; compare it with the calibration error by chance; `ece_expected`: expected calibration error of a perfectly calibrated classifier with as many images; `ece_uncalibrated`: calibration error without temperature scaling; `calibration_slope`: below 1: probabilities are too extreme; above 1: not extreme enough; `calibration_intercept`: below 0: probabilities are too high on average; above 0: too low; `log_loss`: how far probabilities are from the truth; `brier`: squared distance of probabilities from the truth, 0 to 2
              */
             name: string;
             /**
@@ -5871,7 +6521,10 @@ export interface components {
         };
         /**
          * MergedClass
-         * @description The results of one class. The two networks have different test images unless both were tested by folds.
+         * @description The results of one class, or of all classes.
+         *
+         *     The two networks have different test images unless both were tested by folds. The metrics of a class are precision,
+         *     recall and F1; those of all classes are the headline metrics. Predictions of all splits and seeds count.
          */
         MergedClass: {
             /**
@@ -5881,7 +6534,7 @@ export interface components {
             dataset: string;
             /**
              * Merged
-             * @description The merged class.
+             * @description The name of the merged dataset.
              */
             merged: string;
             /**
@@ -5896,23 +6549,33 @@ export interface components {
             name: string;
             /**
              * Class Name
-             * @description The class.
+             * @description The class; null: all classes.
              */
-            class_name: string;
+            class_name: string | null;
             /**
              * N Single
-             * @description Images of the class, if classes are not merged.
+             * @description Test images of the network for this dataset alone.
              */
             n_single: number;
             /**
              * N Merged
-             * @description Images of the merged class.
+             * @description Test images of this dataset for the network of the merged dataset.
              */
             n_merged: number;
-            /** @description F1 of the class, if classes are not merged. */
-            f1_single: components["schemas"]["Metric"];
-            /** @description F1 of the merged class. */
-            f1_merged: components["schemas"]["Metric"];
+            /**
+             * Single
+             * @description Metrics of the network for this dataset alone: precision, recall and F1, or of all classes.
+             */
+            single: {
+                [key: string]: components["schemas"]["Metric"];
+            };
+            /**
+             * With Others
+             * @description The same metrics of the network of the merged dataset.
+             */
+            with_others: {
+                [key: string]: components["schemas"]["Metric"];
+            };
         };
         /**
          * Metric
@@ -5968,13 +6631,44 @@ export interface components {
             n_groups?: number | null;
         };
         /**
+         * MetricMean
+         * @description The mean of a metric over splits.
+         */
+        MetricMean: {
+            /**
+             * Mean
+             * @description Mean over splits, or over datasets.
+             */
+            mean: number;
+            /**
+             * Sd
+             * @description Standard deviation over splits; null: fewer than two splits.
+             */
+            sd: number | null;
+            /**
+             * Low
+             * @description Lower end of the 95% confidence interval; null: no interval.
+             */
+            low: number | null;
+            /**
+             * High
+             * @description Upper end of the 95% confidence interval; null: no interval.
+             */
+            high: number | null;
+            /**
+             * N
+             * @description Number of splits or datasets.
+             */
+            n: number;
+        };
+        /**
          * MetricValue
          * @description The value of a metric on all measured images of a run.
          */
         MetricValue: {
             /**
              * Name
-             * @description `accuracy`: share of the images that are classified correctly; `balanced_accuracy`: mean recall over classes; `macro_f1`: mean F1 over classes; F1 combines precision and recall; `macro_precision`: mean over classes of the share of predictions that are correct (PPV); `macro_recall`: mean over classes of the share of images that are recognized (sensitivity); equal to balanced accuracy; `macro_auroc`: mean area under the ROC curve over classes; 0.5 is chance; `micro_auroc`: area under the ROC curve of all pairs of image and class; frequent classes have more weight; `average_precision`: mean area under the precision-recall curve over classes; `mcc`: correlation of true and predicted classes; 0 is chance; `kappa`: agreement beyond chance; 0 is chance; `one_vs_rest_accuracy`: mean over classes of 'this class or not' (AIMIC's accuracy); high wherever classes are many; `ece`: mean difference between probability and accuracy; compare it with the calibration error by chance; `ece_expected`: expected calibration error of a perfectly calibrated classifier with as many images; `ece_uncalibrated`: calibration error without temperature scaling; `calibration_slope`: below 1: probabilities are too extreme; above 1: not extreme enough; `calibration_intercept`: below 0: probabilities are too high on average; above 0: too low; `log_loss`: how far probabilities are from the truth; `brier`: squared distance of probabilities from the truth, 0 to 2
+             * @description `accuracy`: share of the images that are classified correctly; `balanced_accuracy`: mean recall over classes; `macro_f1`: mean F1 over classes; F1 combines precision and recall; `macro_precision`: mean over classes of the share of predictions that are correct (PPV); `macro_recall`: mean over classes of the share of images that are recognized (sensitivity); equal to balanced accuracy; `macro_auroc`: mean area under the ROC curve over classes; 0.5 is chance; `micro_auroc`: area under the ROC curve of all pairs of image and class; frequent classes have more weight; `average_precision`: mean area under the precision-recall curve over classes; `mcc`: correlation of true and predicted classes; 0 is chance; `kappa`: agreement beyond chance; 0 is chance; `one_vs_rest_accuracy`: mean over classes of the accuracy of 'this class or not' (AIMIC's accuracy); high if there are many classes; `ece`: mean difference between probability and accuracy; compare it with the calibration error by chance; `ece_expected`: expected calibration error of a perfectly calibrated classifier with as many images; `ece_uncalibrated`: calibration error without temperature scaling; `calibration_slope`: below 1: probabilities are too extreme; above 1: not extreme enough; `calibration_intercept`: below 0: probabilities are too high on average; above 0: too low; `log_loss`: how far probabilities are from the truth; `brier`: squared distance of probabilities from the truth, 0 to 2
              */
             name: string;
             /**
@@ -6077,6 +6771,37 @@ export interface components {
             values: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * NetworkConfusion
+         * @description The confusion matrix of a variant on the test images of the first split, or of all its folds.
+         */
+        NetworkConfusion: {
+            /**
+             * Dataset
+             * @description The dataset after the change.
+             */
+            dataset: string;
+            /**
+             * Train Per Class
+             * @description Training images per class; null: all.
+             */
+            train_per_class: number | null;
+            /**
+             * Name
+             * @description Its name.
+             */
+            name: string;
+            /**
+             * Classes
+             * @description Names of the classes, in order.
+             */
+            classes: string[];
+            /**
+             * Counts
+             * @description How many images would be, or were, added and changed.
+             */
+            counts: number[][];
         };
         /**
          * NetworkFinding
@@ -6216,6 +6941,24 @@ export interface components {
              * @description Default: named after the dataset.
              */
             name?: string | null;
+            /**
+             * Rescale
+             * @description Rescale images of known pixel size to the pixel size of the training images.
+             * @default false
+             */
+            rescale: boolean;
+        };
+        /**
+         * NewExport
+         * @description An export of a classifier for other programs.
+         */
+        NewExport: {
+            /**
+             * To
+             * @description `onnx` (ONNX Runtime), `openvino`, `pt2` (PyTorch) or `bioimageio` (BioImage Model Zoo).
+             * @enum {string}
+             */
+            to: "onnx" | "openvino" | "pt2" | "bioimageio";
         };
         /**
          * NewLabels
@@ -6278,6 +7021,12 @@ export interface components {
             prevalence?: {
                 [key: string]: number;
             };
+            /**
+             * Rescale
+             * @description Rescale images of known pixel size to the pixel size of the training images.
+             * @default false
+             */
+            rescale: boolean;
         };
         /**
          * NewRun
@@ -6296,7 +7045,7 @@ export interface components {
             name?: string | null;
             /**
              * Recipe
-             * @description Only what differs from the defaults; nested keys or dotted ones. Keys: `model`, `model_options`, `head`, `tta`, `stage`, `init`, `head_init`, `refit_head`, `freeze_to`, `batch_norm`, `epochs`, `last_epoch`, `schedule_changes`, `batch_size`, `optimizer`, `learning_rate`, `backbone_rate`, `sgd_from`, `sgd_learning_rate`, `weight_decay`, `clip_gradient`, `schedule`, `warmup`, `loss`, `loss_options`, `label_smoothing`, `regularizer.groups`, `regularizer.spread_weight`, `regularizer.scatter_weight`, `regularizer.scatter`, `regularizer.memory`, `class_weights`, `sampling`, `checkpoint_selection`, `stage_selection`, `patience`, `image_size`, `resize`, `pad_color`, `scaling`, `normalization`, `plane`, `channel_files`, `crop_size`, `channels`, `positive_class`, `decide_by`, `target`, `threshold`, `error_rate`, `augment.rotate_degrees`, `augment.zoom`, `augment.flip`, `augment.shift`, `augment.contrast`, `augment.brightness`, `augment.shear_degrees`, `augment.crop`, `augment.stain`, `augment.saturation`, `augment.hue_degrees`, `augment.blur`, `classes.merge`, `classes.drop`, `classes.rename`, `classes.by_domain`, `classes.order`, `split.val`, `split.test`, `split.folds`, `split.by_domain`, `split.near_duplicates`, `split.train_per_class`, `split.seed`, `split.run`, `group`, `primary_metric`, `seed`, `device`.
+             * @description Only what differs from the defaults; nested keys or dotted ones. Keys: `model`, `model_options`, `head`, `tta`, `stage`, `init`, `head_init`, `refit_head`, `freeze_to`, `batch_norm`, `epochs`, `last_epoch`, `schedule_changes`, `batch_size`, `optimizer`, `learning_rate`, `backbone_rate`, `sgd_from`, `sgd_learning_rate`, `weight_decay`, `clip_gradient`, `schedule`, `warmup`, `loss`, `loss_options`, `label_smoothing`, `regularizer.groups`, `regularizer.spread_weight`, `regularizer.scatter_weight`, `regularizer.scatter`, `regularizer.memory`, `class_weights`, `sampling`, `rare_class_repeats`, `checkpoint_selection`, `checkpoint_selection_set`, `validation_copies`, `stage_selection`, `patience`, `image_size`, `resize`, `pad_color`, `scaling`, `normalization`, `images.series`, `images.t`, `images.z`, `images.channels`, `images.level`, `images.pixel_size_um`, `channel_files`, `crop_size`, `degrade.blur`, `degrade.scale`, `degrade.noise`, `positive_class`, `decide_by`, `target`, `threshold`, `error_rate`, `augment.rotate_degrees`, `augment.zoom`, `augment.flip`, `augment.shift`, `augment.contrast`, `augment.brightness`, `augment.shear_degrees`, `augment.crop`, `augment.stain`, `augment.saturation`, `augment.hue_degrees`, `augment.blur`, `classes.merge`, `classes.drop`, `classes.rename`, `classes.by_domain`, `classes.order`, `split.val`, `split.test`, `split.folds`, `split.by_domain`, `split.near_duplicates`, `split.train_per_class`, `split.rare_images`, `split.seed`, `split.run`, `split.balance`, `split.copies`, `group`, `primary_metric`, `seed`, `device`.
              */
             recipe?: {
                 [key: string]: unknown;
@@ -6341,14 +7090,29 @@ export interface components {
         NewStudy: {
             /**
              * Preset
-             * @description See `GET /study-presets`.
+             * @description See `GET /study-presets`. Null: the chosen networks with the default recipe and five folds.
              */
-            preset: string;
+            preset?: string | null;
             /**
              * Dataset Ids
              * @description Labeled datasets, in the order in which they are shown.
              */
             dataset_ids: string[];
+            /**
+             * Networks
+             * @description Networks of the preset, which keep their recipes, or names of `GET /models`. Empty: those of the preset.
+             */
+            networks?: string[];
+            /**
+             * Initial Weights
+             * @description `imagenet`, `scratch`, `frozen` (ImageNet, only the last layer is trained), or initial weights of the preset. Empty: those of the preset, unless there are `pretraining_ids`.
+             */
+            initial_weights?: string[];
+            /**
+             * Pretraining Ids
+             * @description Other labeled datasets. For each, networks that are pretrained on it are compared, too.
+             */
+            pretraining_ids?: string[];
             /**
              * Is Small
              * @description A quick demonstration: networks whose weights come with the installation, few small images, two epochs.
@@ -6363,7 +7127,7 @@ export interface components {
             as_published: boolean;
             /**
              * Plan
-             * @description `study.yaml` of a preview, with changes; it can use the images of these datasets only. Null: the plan of the preset.
+             * @description `study.yaml` of a preview, with changes; it can use the images of these datasets only. Null: the plan of the other choices.
              */
             plan?: string | null;
             /**
@@ -6371,6 +7135,11 @@ export interface components {
              * @description Default: named after the preset.
              */
             name?: string | null;
+            /**
+             * Budget
+             * @description Time limit of each start: `90s`, `10m`, `2h`. Trainings that would not end in time are left for `resume`. Null: no limit.
+             */
+            budget?: string | null;
         };
         /**
          * NewUpload
@@ -6422,7 +7191,7 @@ export interface components {
              * @description What to do about it, as data.
              * @default []
              */
-            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["TrustCluster"])[];
+            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["Rescale"] | components["schemas"]["TrustCluster"])[];
         };
         /**
          * NumbersByLabels
@@ -6484,6 +7253,13 @@ export interface components {
              * @description Mean rank over the datasets; 1 is the best.
              */
             mean_rank: number;
+            /**
+             * Metrics
+             * @description The metrics.
+             */
+            metrics: {
+                [key: string]: components["schemas"]["MetricMean"];
+            };
         };
         /**
          * Page
@@ -6585,12 +7361,44 @@ export interface components {
          * Page
          * @description A page of a list.
          */
+        Page_ExportState_: {
+            /**
+             * Items
+             * @description The items of this page.
+             */
+            items: components["schemas"]["ExportState"][];
+            /**
+             * Total
+             * @description Total number of items on all pages.
+             */
+            total: number;
+        };
+        /**
+         * Page
+         * @description A page of a list.
+         */
         Page_GroupSuggestion_: {
             /**
              * Items
              * @description The items of this page.
              */
             items: components["schemas"]["GroupSuggestion"][];
+            /**
+             * Total
+             * @description Total number of items on all pages.
+             */
+            total: number;
+        };
+        /**
+         * Page
+         * @description A page of a list.
+         */
+        Page_JobState_: {
+            /**
+             * Items
+             * @description The items of this page.
+             */
+            items: components["schemas"]["JobState"][];
             /**
              * Total
              * @description Total number of items on all pages.
@@ -6687,6 +7495,22 @@ export interface components {
              * @description The items of this page.
              */
             items: components["schemas"]["RunState"][];
+            /**
+             * Total
+             * @description Total number of items on all pages.
+             */
+            total: number;
+        };
+        /**
+         * Page
+         * @description A page of a list.
+         */
+        Page_StudyAnalysis_: {
+            /**
+             * Items
+             * @description The items of this page.
+             */
+            items: components["schemas"]["StudyAnalysis"][];
             /**
              * Total
              * @description Total number of items on all pages.
@@ -6921,13 +7745,63 @@ export interface components {
             ap: number | null;
         };
         /**
+         * PredictedImage
+         * @description The prediction of an image.
+         */
+        PredictedImage: {
+            /**
+             * Name
+             * @description The name of the file, as it was sent.
+             */
+            name: string;
+            /**
+             * Predicted
+             * @description The predicted class; null: the image could not be read.
+             */
+            predicted: string | null;
+            /**
+             * Probability
+             * @description The probability of the predicted class; null: the image could not be read.
+             */
+            probability: number | null;
+            /**
+             * Decision
+             * @description The predicted class, or `uncertain`, `unfamiliar` or `unreadable`.
+             */
+            decision: string;
+            /**
+             * Probabilities
+             * @description The probability of each class.
+             */
+            probabilities: {
+                [key: string]: number | null;
+            };
+            /**
+             * Reason
+             * @description Why the image could not be read, or is unfamiliar.
+             */
+            reason: string | null;
+        };
+        /**
+         * PredictedImages
+         * @description The predictions of the images of a request.
+         */
+        PredictedImages: {
+            /**
+             * Images
+             * @description In the order of the request.
+             */
+            images: components["schemas"]["PredictedImage"][];
+        };
+        /**
          * PredictionState
          * @description The current state of a prediction.
          */
         PredictionState: {
             /**
-             * @description The kind of the object. (enum property replaced by openapi-typescript)
-             * @enum {string}
+             * Kind
+             * @description The kind of the object.
+             * @constant
              */
             kind: "predict";
             /**
@@ -7128,7 +8002,7 @@ export interface components {
              * Remedies
              * @description What to do as data, such as a recipe key and its value.
              */
-            remedies?: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["TrustCluster"])[] | null;
+            remedies?: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["Rescale"] | components["schemas"]["TrustCluster"])[] | null;
             /**
              * Errors
              * @description The parts of the request that are wrong.
@@ -7190,7 +8064,7 @@ export interface components {
          * ProtocolGap
          * @description The difference between a publication's protocol and the plan's protocol, on the same images.
          *
-         *     The two protocols use different splits, so there is no significance test.
+         *     The two protocols use different splits of these images, see `gap_intervals`.
          */
         ProtocolGap: {
             /**
@@ -7218,6 +8092,34 @@ export interface components {
              * @description The value with the protocol of the publication.
              */
             as_published: number;
+            /** @description The published protocol minus that of the study, with its interval over groups or images. */
+            difference: components["schemas"]["Metric"];
+        };
+        /**
+         * ProtocolStamp
+         * @description A step of a published protocol in trainings on a dataset.
+         */
+        ProtocolStamp: {
+            /**
+             * Dataset
+             * @description The dataset after the change.
+             */
+            dataset: string;
+            /**
+             * Networks
+             * @description The networks whose trainings have the step; empty: all.
+             */
+            networks: string[];
+            /**
+             * Key
+             * @description The recipe key of the step.
+             */
+            key: string;
+            /**
+             * Sentence
+             * @description What the step means.
+             */
+            sentence: string;
         };
         /**
          * Published
@@ -7245,24 +8147,121 @@ export interface components {
         };
         /**
          * PublishedFigure
-         * @description A published value of the primary metric, measured on other images.
+         * @description A published value on other images, beside the mean of this study.
          */
         PublishedFigure: {
+            /**
+             * Source
+             * @description The publication and its table or figure.
+             */
+            source: string;
+            /**
+             * Dataset
+             * @description The dataset of the publication.
+             */
+            dataset: string;
+            /**
+             * Name
+             * @description The network of the publication.
+             */
+            name: string;
+            /**
+             * Class Name
+             * @description The class; empty: all classes.
+             */
+            class_name: string;
+            /**
+             * Images
+             * @description The images: training, validation or test.
+             */
+            images: string;
+            /**
+             * Metric
+             * @description The name of the metric, such as `macro_f1`.
+             */
+            metric: string;
+            /**
+             * Metric Title
+             * @description The title of the metric.
+             */
+            metric_title: string;
+            /**
+             * Is Difference
+             * @description Whether the values are differences from the baseline.
+             */
+            is_difference: boolean;
+            /**
+             * Value
+             * @description The published value, or the lower end of a range.
+             */
+            value: number;
+            /**
+             * High
+             * @description The upper end of a range; null: a single value.
+             */
+            high: number | null;
+            /**
+             * Sd
+             * @description The published standard deviation; null: not stated.
+             */
+            sd: number | null;
+            /**
+             * Own
+             * @description The mean in this study; null: nothing comparable.
+             */
+            own: number | null;
+            /**
+             * As Published
+             * @description The mean in this study with the protocol of the publication; null: nothing comparable.
+             */
+            as_published: number | null;
+        };
+        /**
+         * RareClass
+         * @description The results of the rarest class in one training, by one decision rule.
+         */
+        RareClass: {
+            /**
+             * Dataset
+             * @description The dataset after the change.
+             */
+            dataset: string;
             /**
              * Name
              * @description Its name.
              */
             name: string;
             /**
-             * Value
-             * @description The published value.
+             * Class Name
+             * @description The class.
              */
-            value: number;
+            class_name: string;
             /**
-             * Source
-             * @description The citation.
+             * N Labeled
+             * @description Limit of its training and validation images.
              */
-            source: string;
+            n_labeled: number;
+            /**
+             * N Test
+             * @description Its test images.
+             */
+            n_test: number;
+            /**
+             * Prevalence
+             * @description Its share of the test images.
+             */
+            prevalence: number;
+            /**
+             * Rule
+             * @description The decision rule.
+             */
+            rule: string;
+            /** @description Precision on test images. */
+            precision: components["schemas"]["Metric"];
+            /** @description Recall on test images. */
+            recall: components["schemas"]["Metric"];
+            /** @description F1 on test images. */
+            f1: components["schemas"]["Metric"];
         };
         /**
          * ReadingProgress
@@ -7324,7 +8323,7 @@ export interface components {
              * @description The type of the value.
              * @enum {string}
              */
-            type: "number" | "integer" | "choice" | "boolean" | "text" | "integers" | "names" | "renames" | "merges" | "options" | "start" | "other";
+            type: "number" | "integer" | "choice" | "boolean" | "text" | "integers" | "channels" | "names" | "renames" | "merges" | "options" | "start" | "other";
             /**
              * Default
              * @description The value if the key is missing.
@@ -7590,6 +8589,19 @@ export interface components {
              * @description Its figures.
              */
             drawings: components["schemas"]["FigureName"][];
+        };
+        /**
+         * Rescale
+         * @description Rescale the images to the pixel size of the training images.
+         */
+        Rescale: {
+            /**
+             * Kind
+             * @description The kind of the object.
+             * @default rescale
+             * @constant
+             */
+            kind: "rescale";
         };
         /**
          * Results
@@ -7926,8 +8938,9 @@ export interface components {
          */
         RunState: {
             /**
-             * @description The kind of the object. (enum property replaced by openapi-typescript)
-             * @enum {string}
+             * Kind
+             * @description The kind of the object.
+             * @constant
              */
             kind: "train";
             /**
@@ -8242,6 +9255,120 @@ export interface components {
             log_tail: string[];
         };
         /**
+         * SampleProportions
+         * @description The proportions of all classes in a sample, or in all samples of a condition.
+         */
+        SampleProportions: {
+            /**
+             * Sample
+             * @description The name of the sample; null: all samples of the condition.
+             */
+            sample: string | null;
+            /**
+             * Condition
+             * @description The condition; null: none.
+             */
+            condition: string | null;
+            /**
+             * N
+             * @description Number of readable images.
+             */
+            n: number;
+            /**
+             * N Samples
+             * @description Number of samples.
+             */
+            n_samples: number;
+            /**
+             * N Uncertain
+             * @description Number of uncertain images, which count by their probabilities.
+             */
+            n_uncertain: number;
+            /**
+             * N Unfamiliar
+             * @description Number of unfamiliar images, which count by their probabilities.
+             */
+            n_unfamiliar: number;
+            /**
+             * N Unreadable
+             * @description Number of images that cannot be read; they do not count.
+             */
+            n_unreadable: number;
+            /**
+             * Classes
+             * @description The proportion of each class.
+             */
+            classes: {
+                [key: string]: components["schemas"]["ClassProportion"];
+            };
+        };
+        /**
+         * SampledSummary
+         * @description The proportions in the samples of a prediction.
+         */
+        SampledSummary: {
+            /** @description How the images divide into samples, and the conditions of these. */
+            sampling: components["schemas"]["Sampling"];
+            /** @description The proportions. */
+            summary: components["schemas"]["Summary"];
+            /**
+             * N Excluded
+             * @description Images that a user excluded, which are not counted.
+             */
+            n_excluded: number;
+            /**
+             * N Unmatched
+             * @description Images whose path the pattern does not match; not counted.
+             */
+            n_unmatched: number;
+        };
+        /**
+         * SamplesNeeded
+         * @description How many samples of each of two conditions would show a difference of the proportion of a class.
+         */
+        SamplesNeeded: {
+            /**
+             * Name
+             * @description The class.
+             */
+            name: string;
+            /**
+             * N
+             * @description Number of samples of each condition for a power of 80%; null: samples do not vary, or more than 10,000.
+             */
+            n: number | null;
+        };
+        /**
+         * Sampling
+         * @description How images divide into samples, and the conditions of these.
+         */
+        Sampling: {
+            /**
+             * By
+             * @description `folder`: the folder of each image; `pattern`: a part of its path.
+             * @default folder
+             * @enum {string}
+             */
+            by: "folder" | "pattern";
+            /**
+             * Pattern
+             * @description Regular expression for the sample in each path: its part `group`, else its first group, else the whole match.
+             */
+            pattern?: string | null;
+            /**
+             * Detect
+             * @description A difference of proportions, for which the number of samples is computed; null: none.
+             */
+            detect?: number | null;
+            /**
+             * Conditions
+             * @description The condition of samples, such as a dose. Others have none.
+             */
+            conditions?: {
+                [key: string]: string;
+            };
+        };
+        /**
          * SeenIn
          * @description The training, evaluation or prediction in which a label error was found.
          */
@@ -8254,9 +9381,8 @@ export interface components {
             /**
              * Kind
              * @description The kind of the object.
-             * @enum {string}
              */
-            kind: "train" | "evaluate" | "predict" | "study";
+            kind: string;
             /**
              * Name
              * @description Its name.
@@ -8373,6 +9499,12 @@ export interface components {
              */
             name: string;
             /**
+             * Axis
+             * @description Whether points are images per class or shares of training images.
+             * @enum {string}
+             */
+            axis: "images per class" | "training share";
+            /**
              * Points
              * @description The points of the curve, by rising number of images.
              */
@@ -8405,24 +9537,16 @@ export interface components {
         };
         /**
          * SizePoint
-         * @description The score of a variant at one number of training images per class.
+         * @description The score of a variant at one amount of training images.
          */
         SizePoint: {
             /**
              * N
-             * @description Training images per class.
+             * @description Training images per class, or percent of all images.
              */
             n: number;
-            /**
-             * Mean
-             * @description Mean of the metric over splits.
-             */
-            mean: number;
-            /**
-             * Sd
-             * @description Standard deviation over splits; null: fewer than two splits.
-             */
-            sd: number | null;
+            /** @description The primary metric. */
+            score: components["schemas"]["MetricMean"];
         };
         /**
          * SourceState
@@ -8676,6 +9800,11 @@ export interface components {
              * @description The name of the network.
              */
             model: string;
+            /**
+             * Regime
+             * @description The initialization, or initial weights.
+             */
+            regime: string;
             /** @description Squared maximum mean discrepancy (MMD²) of the features. */
             mmd2: components["schemas"]["Metric"];
             /**
@@ -8685,6 +9814,11 @@ export interface components {
             p: number;
             /** @description CORAL distance of the features. */
             coral: components["schemas"]["Metric"];
+            /**
+             * Logme
+             * @description LogME of the pretrained network on training and validation images.
+             */
+            logme: number;
         };
         /**
          * StepProgress
@@ -8716,6 +9850,33 @@ export interface components {
              * @description Expected seconds to the end; null: unknown.
              */
             seconds_left: number | null;
+        };
+        /**
+         * StudyAnalysis
+         * @description A further analysis of a study, and its progress.
+         */
+        StudyAnalysis: {
+            /**
+             * Name
+             * @description latency: prediction time of each network; distances: of each dataset from its pretraining images; explanations: heat maps of three test images for each network and initialization.
+             * @enum {string}
+             */
+            name: "latency" | "distances" | "explanations";
+            /**
+             * State
+             * @description not-possible: no training that it needs has finished; waiting: another analysis runs first; ready: the comparison contains its results.
+             * @enum {string}
+             */
+            state: "not-possible" | "not-requested" | "waiting" | "running" | "ready";
+            /**
+             * Job Id
+             * @description The job that computes it; null if the server knows none.
+             */
+            job_id: string | null;
+            /** @description Null until the first report. */
+            progress: components["schemas"]["StepProgress"] | null;
+            /** @description Why the last attempt since the server started failed. */
+            error: components["schemas"]["Failure"] | null;
         };
         /**
          * StudyComparison
@@ -8800,6 +9961,16 @@ export interface components {
              */
             curves: components["schemas"]["EpochCurve"][];
             /**
+             * Fits
+             * @description The metrics on training and validation images; empty if no network was fine-tuned.
+             */
+            fits: components["schemas"]["FitScores"][];
+            /**
+             * Confusions
+             * @description The confusion matrices.
+             */
+            confusions: components["schemas"]["NetworkConfusion"][];
+            /**
              * Tried
              * @description The settings of each network and initialization.
              */
@@ -8815,6 +9986,16 @@ export interface components {
              */
             distances: components["schemas"]["StepDistance"][];
             /**
+             * Transfers
+             * @description The gain of pretraining steps whose distance was measured.
+             */
+            transfers: components["schemas"]["Transfer"][];
+            /**
+             * Correlations
+             * @description Rank correlations of distances with the gain; empty with fewer than four pairs.
+             */
+            correlations: components["schemas"]["MeasureCorrelation"][];
+            /**
              * Heat Maps
              * @description The heat maps, if drawn.
              */
@@ -8824,6 +10005,11 @@ export interface components {
              * @description Published values.
              */
             published: components["schemas"]["PublishedFigure"][];
+            /**
+             * Published Protocols
+             * @description The protocols of the publications.
+             */
+            published_protocols: string[];
             /**
              * Notes
              * @description Notes about it.
@@ -8835,6 +10021,18 @@ export interface components {
              * @default []
              */
             failures: components["schemas"]["FailedTraining"][];
+            /**
+             * Protocols
+             * @description Steps of published protocols in the trainings.
+             * @default []
+             */
+            protocols: components["schemas"]["ProtocolStamp"][];
+            /**
+             * Rare Classes
+             * @description The rarest class in trainings with few images of it.
+             * @default []
+             */
+            rare_classes: components["schemas"]["RareClass"][];
         };
         /**
          * StudyFigure
@@ -8851,6 +10049,27 @@ export interface components {
              * @description Description of the figure and its images.
              */
             title: string;
+        };
+        /**
+         * StudyNetwork
+         * @description A network of a study.
+         */
+        StudyNetwork: {
+            /**
+             * Name
+             * @description Its name in the study.
+             */
+            name: string;
+            /**
+             * Model
+             * @description The name of the network in `GET /models`.
+             */
+            model: string;
+            /**
+             * Has Weights
+             * @description Whether its initial weights are on this computer.
+             */
+            has_weights: boolean;
         };
         /**
          * StudyOutlook
@@ -8907,7 +10126,17 @@ export interface components {
              * Networks
              * @description The networks.
              */
-            networks: string[];
+            networks: components["schemas"]["StudyNetwork"][];
+            /**
+             * Small Networks
+             * @description The networks at the small size.
+             */
+            small_networks: components["schemas"]["StudyNetwork"][];
+            /**
+             * Initial Weights
+             * @description The names of the initial weights that it compares.
+             */
+            initial_weights: string[];
             /**
              * Folds
              * @description 0: one split for each repeat.
@@ -8918,22 +10147,54 @@ export interface components {
              * @description Number of repeats with other splits.
              */
             repeats: number;
+            /**
+             * Small Per Class
+             * @description Most training images of each class at the small size.
+             */
+            small_per_class: number;
+            /**
+             * Has Published Protocol
+             * @description Whether `as_published` is possible.
+             */
+            has_published_protocol: boolean;
+            /**
+             * Recipe
+             * @description Its recipe for a single training: values of dotted keys.
+             */
+            recipe: {
+                [key: string]: unknown;
+            };
         };
         /**
          * StudyRequest
-         * @description A publication's study on datasets of the workspace.
+         * @description A publication's study, or a comparison of chosen networks, on datasets of the workspace.
          */
         StudyRequest: {
             /**
              * Preset
-             * @description See `GET /study-presets`.
+             * @description See `GET /study-presets`. Null: the chosen networks with the default recipe and five folds.
              */
-            preset: string;
+            preset?: string | null;
             /**
              * Dataset Ids
              * @description Labeled datasets, in the order in which they are shown.
              */
             dataset_ids: string[];
+            /**
+             * Networks
+             * @description Networks of the preset, which keep their recipes, or names of `GET /models`. Empty: those of the preset.
+             */
+            networks?: string[];
+            /**
+             * Initial Weights
+             * @description `imagenet`, `scratch`, `frozen` (ImageNet, only the last layer is trained), or initial weights of the preset. Empty: those of the preset, unless there are `pretraining_ids`.
+             */
+            initial_weights?: string[];
+            /**
+             * Pretraining Ids
+             * @description Other labeled datasets. For each, networks that are pretrained on it are compared, too.
+             */
+            pretraining_ids?: string[];
             /**
              * Is Small
              * @description A quick demonstration: networks whose weights come with the installation, few small images, two epochs.
@@ -8948,7 +10209,7 @@ export interface components {
             as_published: boolean;
             /**
              * Plan
-             * @description `study.yaml` of a preview, with changes; it can use the images of these datasets only. Null: the plan of the preset.
+             * @description `study.yaml` of a preview, with changes; it can use the images of these datasets only. Null: the plan of the other choices.
              */
             plan?: string | null;
         };
@@ -8981,8 +10242,9 @@ export interface components {
          */
         StudyState: {
             /**
-             * @description The kind of the object. (enum property replaced by openapi-typescript)
-             * @enum {string}
+             * Kind
+             * @description The kind of the object.
+             * @constant
              */
             kind: "study";
             /**
@@ -9002,9 +10264,9 @@ export interface components {
             folder: string;
             /**
              * Preset
-             * @description The name of the preset.
+             * @description Null if its networks were chosen without a preset.
              */
-            preset: string;
+            preset: string | null;
             /**
              * Dataset Names
              * @description The names of its datasets.
@@ -9020,6 +10282,11 @@ export interface components {
              * @description Whether each dataset is repeated with the protocol of the publication.
              */
             as_published: boolean;
+            /**
+             * Budget Seconds
+             * @description The time limit of each start or resumption; null if there is none.
+             */
+            budget_seconds: number | null;
             /**
              * State
              * @description The current state.
@@ -9097,9 +10364,9 @@ export interface components {
             folder: string;
             /**
              * Preset
-             * @description The name of the preset.
+             * @description Null if its networks were chosen without a preset.
              */
-            preset: string;
+            preset: string | null;
             /**
              * Dataset Names
              * @description The names of its datasets.
@@ -9115,6 +10382,11 @@ export interface components {
              * @description Whether each dataset is repeated with the protocol of the publication.
              */
             as_published: boolean;
+            /**
+             * Budget Seconds
+             * @description The time limit of each start or resumption; null if there is none.
+             */
+            budget_seconds: number | null;
             /**
              * State
              * @description The current state.
@@ -9188,6 +10460,47 @@ export interface components {
              * @description `study.yaml` for the command line.
              */
             plan_text: string;
+        };
+        /**
+         * StudyTime
+         * @description The expected time of a study on this computer, and the progress of the measurement.
+         */
+        StudyTime: {
+            /**
+             * Id
+             * @description The ID of the measurement.
+             */
+            id: string;
+            /**
+             * State
+             * @description waiting: another measurement runs first.
+             * @enum {string}
+             */
+            state: "not-requested" | "waiting" | "running" | "ready";
+            /**
+             * Job Id
+             * @description The job that computes it; null if the server knows none.
+             */
+            job_id: string | null;
+            /** @description Null until the first report. */
+            progress: components["schemas"]["StepProgress"] | null;
+            /** @description Why the last attempt since the server started failed. */
+            error: components["schemas"]["Failure"] | null;
+            /**
+             * Seconds
+             * @description Sum of the known times of all trainings; null until they are measured.
+             */
+            seconds: number | null;
+            /**
+             * N Unknown
+             * @description Number of trainings whose time is not known.
+             */
+            n_unknown: number;
+            /**
+             * Trainings
+             * @description The trainings; empty until their times are measured.
+             */
+            trainings: components["schemas"]["TrainingTime"][];
         };
         /**
          * StudyTraining
@@ -9264,6 +10577,59 @@ export interface components {
             error: string | null;
         };
         /**
+         * Summary
+         * @description The proportions of samples and conditions, and the comparison of conditions.
+         */
+        Summary: {
+            /**
+             * Classes
+             * @description Names of the classes, in order.
+             */
+            classes: string[];
+            /**
+             * Samples
+             * @description The proportions in each sample.
+             */
+            samples: components["schemas"]["SampleProportions"][];
+            /**
+             * Conditions
+             * @description The proportions in all samples of each condition, each with the same weight.
+             */
+            conditions: components["schemas"]["SampleProportions"][];
+            /**
+             * Comparisons
+             * @description The difference of each class between each two conditions.
+             */
+            comparisons: components["schemas"]["ConditionDifference"][];
+            /**
+             * Trends
+             * @description The trend of each class over conditions that are numbers; empty: there are none.
+             */
+            trends: components["schemas"]["ConditionTrend"][];
+            /**
+             * Samples Needed
+             * @description How many samples would show the difference to detect, by class; empty: none was stated.
+             */
+            samples_needed: components["schemas"]["SamplesNeeded"][];
+            /** @description Whether the classifier errs as on its test images; null: not corrected, or too few images. */
+            label_shift: components["schemas"]["LabelShift"] | null;
+            /**
+             * Is Corrected
+             * @description Whether the run of the classifier has errors on test images, with which to correct.
+             */
+            is_corrected: boolean;
+            /**
+             * Method
+             * @description The method of the proportions and their intervals.
+             */
+            method: string;
+            /**
+             * Assumption
+             * @description What corrected proportions assume, or why there are none.
+             */
+            assumption: string;
+        };
+        /**
          * System
          * @description The server and the computer that it runs on.
          */
@@ -9298,11 +10664,6 @@ export interface components {
              * @description Memory of the computer in MiB.
              */
             memory_mib: number;
-            /**
-             * Activity
-             * @description Changes when a job is queued, starts, ends or is removed, and when datasets are added or removed.
-             */
-            activity: string;
         };
         /**
          * TablePreview
@@ -9597,7 +10958,7 @@ export interface components {
              * @description What to do about it, as data.
              * @default []
              */
-            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["TrustCluster"])[];
+            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["Rescale"] | components["schemas"]["TrustCluster"])[];
             /**
              * Time
              * @description Time in seconds since 1970.
@@ -9615,6 +10976,11 @@ export interface components {
              */
             median: number;
             /**
+             * Mean
+             * @description The mean in seconds.
+             */
+            mean: number;
+            /**
              * Low
              * @description The minimum in seconds.
              */
@@ -9624,6 +10990,11 @@ export interface components {
              * @description The maximum in seconds.
              */
             high: number;
+            /**
+             * Runs
+             * @description The seconds of each measurement.
+             */
+            runs: number[];
         };
         /**
          * Training
@@ -9683,6 +11054,47 @@ export interface components {
             watched: components["schemas"]["Watched"] | null;
             /** @description The scores on test images of a fold; null: not tested. */
             tested: components["schemas"]["FoldTestScores"] | null;
+        };
+        /**
+         * TrainingTime
+         * @description The expected time of a training of a study.
+         */
+        TrainingTime: {
+            /**
+             * Name
+             * @description Its name.
+             */
+            name: string;
+            /**
+             * Seconds
+             * @description Null if its images or weights are not available.
+             */
+            seconds: number | null;
+        };
+        /**
+         * Transfer
+         * @description The gain of a pretraining step on a dataset, beside the distance of the two datasets.
+         */
+        Transfer: {
+            /**
+             * Dataset
+             * @description The dataset after the change.
+             */
+            dataset: string;
+            /**
+             * Regime
+             * @description The initialization, or initial weights.
+             */
+            regime: string;
+            /**
+             * Model
+             * @description The name of the network.
+             */
+            model: string;
+            /** @description The difference from the baseline. */
+            gain: components["schemas"]["ProcedureDifference"];
+            /** @description The distance of the two datasets. */
+            distance: components["schemas"]["StepDistance"];
         };
         /**
          * Tried
@@ -9916,6 +11328,49 @@ export interface components {
              * @description Mean duration of a training in seconds.
              */
             train_seconds: number | null;
+            /**
+             * Metrics
+             * @description The metrics.
+             */
+            metrics: {
+                [key: string]: components["schemas"]["MetricMean"];
+            };
+        };
+        /**
+         * Verification
+         * @description The agreement of an exported classifier with the original; `verification.json`.
+         */
+        Verification: {
+            /**
+             * N
+             * @description Number of compared images.
+             */
+            n: number;
+            /**
+             * N Files
+             * @description Number of these that `classify.py` also read from the file and classified.
+             */
+            n_files: number;
+            /**
+             * Max Logit Difference Sd
+             * @description Largest difference of a logit, in standard deviations of all logits.
+             */
+            max_logit_difference_sd: number;
+            /**
+             * Max Feature Difference Sd
+             * @description Largest difference of a feature, in standard deviations.
+             */
+            max_feature_difference_sd: number;
+            /**
+             * Max Ood Score Difference Sd
+             * @description Largest difference of an out-of-distribution score, in standard deviations.
+             */
+            max_ood_score_difference_sd: number;
+            /**
+             * Label Agreement
+             * @description Share of images with the same decision, from 0 to 1.
+             */
+            label_agreement: number;
         };
         /**
          * Watched
@@ -10003,6 +11458,22 @@ export interface components {
             state: components["schemas"]["EvaluationState"];
         };
         /**
+         * ExportEvents
+         * @description The events of an export by name.
+         */
+        ExportEvents: {
+            /** @description The current state: first, after each change, and last. */
+            state: components["schemas"]["ExportState"];
+        };
+        /**
+         * JobEvents
+         * @description The events of a job that ends with the server, by name.
+         */
+        JobEvents: {
+            /** @description The current state: first, after each change, and last. */
+            state: components["schemas"]["JobState"];
+        };
+        /**
          * PredictionEvents
          * @description The events of a prediction by name.
          */
@@ -10050,6 +11521,42 @@ export interface components {
              * @description The current state of its trainings.
              */
             cells: components["schemas"]["StudyTraining"][];
+        };
+        /**
+         * JobMessage
+         * @description An event of a job.
+         */
+        JobMessage: {
+            /**
+             * Id
+             * @description The ID of the job.
+             */
+            id: string;
+            /**
+             * Event
+             * @description The name of the event in the stream of the job.
+             */
+            event: string;
+            /** @description Its data, as in the stream of the job. */
+            data: components["schemas"]["JsonValue"];
+            /**
+             * Number
+             * @description The number of a line of the log; null for a current state.
+             */
+            number: number | null;
+        };
+        /**
+         * WorkspaceEvents
+         * @description The events of the workspace by name.
+         */
+        WorkspaceEvents: {
+            /**
+             * Changed
+             * @description The topics that have changed; at first those missed since `after`.
+             */
+            changed: string[];
+            /** @description An event of a job that the request names. */
+            job: components["schemas"]["JobMessage"];
         };
     };
     responses: {
@@ -11016,7 +12523,7 @@ export interface operations {
     get_distances: {
         parameters: {
             query: {
-                /** @description Other datasets, up to five. */
+                /** @description Other datasets. */
                 other: string[];
             };
             header?: never;
@@ -11072,7 +12579,7 @@ export interface operations {
     create_distances: {
         parameters: {
             query: {
-                /** @description Other datasets, up to five. */
+                /** @description Other datasets. */
                 other: string[];
             };
             header?: never;
@@ -11131,7 +12638,7 @@ export interface operations {
     remove_distances: {
         parameters: {
             query: {
-                /** @description Other datasets, up to five. */
+                /** @description Other datasets. */
                 other: string[];
             };
             header?: never;
@@ -11620,12 +13127,12 @@ export interface operations {
                 run?: string | null;
                 /** @description `-probability`: the highest first; `label-quality`: the most likely label error by `run` first. */
                 sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "probability" | "-probability";
+                /** @description Up to 256 row_ids, such as 3,1,2, instead of filters. The response has their order, without missing images. */
+                rows?: string | null;
                 /** @description The row_id of the last image of the page before, which `next` gives. */
                 after?: number | null;
                 /** @description The largest number of items to return. */
                 limit?: number;
-                /** @description Up to 256 row_ids, such as 3,1,2, instead of filters. The response has their order, without images that are no longer in the dataset. */
-                rows?: string | null;
             };
             header?: never;
             path: {
@@ -11891,10 +13398,12 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
-    get_thumbnail: {
+    get_sheet: {
         parameters: {
-            query?: {
-                /** @description Length of the longer side in pixels. */
+            query: {
+                /** @description Up to 64 row_ids, such as 3,1,2. */
+                rows: string;
+                /** @description Side of a cell in pixels; smaller if all images are smaller. */
                 side?: number;
                 /** @description Version of the image. With it, browsers cache the picture permanently. */
                 v?: string | null;
@@ -11903,8 +13412,6 @@ export interface operations {
             path: {
                 /** @description The ID of a dataset. */
                 dataset_id: string;
-                /** @description The permanent number of the image in the app. */
-                row_id: number;
             };
             cookie?: never;
         };
@@ -11950,20 +13457,18 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
-    get_sheet: {
+    get_job_sheet: {
         parameters: {
             query: {
                 /** @description Up to 64 row_ids, such as 3,1,2. */
                 rows: string;
                 /** @description Side of a cell in pixels; smaller if all images are smaller. */
                 side?: number;
-                /** @description Version of the image. With it, browsers cache the picture permanently. */
-                v?: string | null;
             };
             header?: never;
             path: {
-                /** @description The ID of a dataset. */
-                dataset_id: string;
+                /** @description The ID of a training, evaluation, prediction, export or study. */
+                job_id: string;
             };
             cookie?: never;
         };
@@ -11989,6 +13494,91 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    list_job_row_ids: {
+        parameters: {
+            query?: {
+                /** @description The current label; empty for images without a label. */
+                label?: string | null;
+                /** @description Only images of this group. */
+                group?: string | null;
+                /** @description Only images of this domain. */
+                domain?: string | null;
+                /** @description The most probable class by the classifier. */
+                predicted?: string | null;
+                /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
+                decision?: string | null;
+                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "misclassified" | "review" | "corrected" | "warning") | null;
+                /** @description Part of the path, case-insensitive; for rows of predictions, part of the image_id. */
+                search?: string | null;
+                /** @description The set in the split of `run`. */
+                part?: ("train" | "val" | "test" | "excluded") | null;
+                /** @description A training on this dataset. */
+                run?: string | null;
+                /** @description `-probability`: the highest first; `label-quality`: the most likely label error by `run` first. */
+                sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "probability" | "-probability";
+                /** @description Default: all. */
+                limit?: number | null;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of a training, evaluation, prediction, export or study. */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The row_id of each image, as a little-endian unsigned integer of 32 bit. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -13349,6 +14939,8 @@ export interface operations {
                 run?: string | null;
                 /** @description `-probability`: the highest first; `label-quality`: the most likely label error by `run` first. */
                 sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "probability" | "-probability";
+                /** @description Up to 256 row_ids, such as 3,1,2, instead of filters. The response has their order, without missing images. */
+                rows?: string | null;
             };
             header?: never;
             path: {
@@ -13544,6 +15136,49 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    remove_label_errors: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a training. */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
     correct_run_row: {
         parameters: {
             query?: never;
@@ -13620,56 +15255,6 @@ export interface operations {
             };
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
-            default: components["responses"]["Error"];
-        };
-    };
-    get_run_row_thumbnail: {
-        parameters: {
-            query?: {
-                /** @description Length of the longer side in pixels. */
-                side?: number;
-            };
-            header?: never;
-            path: {
-                /** @description The ID of a training. */
-                run_id: string;
-                /** @description The number of the row within its job, from 0. */
-                row_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The image. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "image/jpeg": string;
-                    "image/webp": string;
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
     };
@@ -14438,55 +16023,6 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
-    list_log_lines: {
-        parameters: {
-            query?: {
-                /** @description The number of items to skip. */
-                offset?: number;
-                /** @description The largest number of items to return. */
-                limit?: number;
-            };
-            header?: never;
-            path: {
-                /** @description The ID of a training. */
-                run_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_LogLine_"];
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            default: components["responses"]["Error"];
-        };
-    };
     list_evaluations: {
         parameters: {
             query?: {
@@ -14888,6 +16424,8 @@ export interface operations {
                 run?: string | null;
                 /** @description `-probability`: the highest first; `label-quality`: the most likely label error by `run` first. */
                 sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "probability" | "-probability";
+                /** @description Up to 256 row_ids, such as 3,1,2, instead of filters. The response has their order, without missing images. */
+                rows?: string | null;
             };
             header?: never;
             path: {
@@ -15015,65 +16553,6 @@ export interface operations {
             };
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
-            default: components["responses"]["Error"];
-        };
-    };
-    get_evaluation_row_thumbnail: {
-        parameters: {
-            query?: {
-                /** @description Length of the longer side in pixels. */
-                side?: number;
-            };
-            header?: never;
-            path: {
-                /** @description The ID of an evaluation. */
-                evaluation_id: string;
-                /** @description The number of the row within its job, from 0. */
-                row_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The image. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "image/jpeg": string;
-                    "image/webp": string;
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
     };
@@ -15306,6 +16785,323 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    list_exports: {
+        parameters: {
+            query?: {
+                /** @description The number of items to skip. */
+                offset?: number;
+                /** @description The largest number of items to return. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of a training. */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ExportState_"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    create_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a training. */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "to": "onnx"
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewExport"];
+            };
+        };
+        responses: {
+            /** @description It was created. */
+            201: {
+                headers: {
+                    /** @description The address of the result, relative to the server. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportState"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of an export. */
+                export_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportState"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    remove_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of an export. */
+                export_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    restore_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of an export. */
+                export_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportState"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    download_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of an export. */
+                export_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The folder of the export as a zip. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": string;
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
     list_study_presets: {
         parameters: {
             query?: {
@@ -15404,6 +17200,116 @@ export interface operations {
             };
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    create_study_time: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "preset": "aimic",
+                 *       "dataset_ids": [
+                 *         "5f3a1b2c4d6e"
+                 *       ],
+                 *       "is_small": true
+                 *     }
+                 */
+                "application/json": components["schemas"]["StudyRequest"];
+            };
+        };
+        responses: {
+            /** @description The work was started. Its state is at the Location. */
+            202: {
+                headers: {
+                    /** @description The address of the result, relative to the server. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StudyTime"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_study_time: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of the measurement, as returned when it was requested. */
+                time_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StudyTime"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
     };
@@ -15763,6 +17669,113 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    list_study_analyses: {
+        parameters: {
+            query?: {
+                /** @description The number of items to skip. */
+                offset?: number;
+                /** @description The largest number of items to return. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of a study. */
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_StudyAnalysis_"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    create_study_analysis: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a study. */
+                study_id: string;
+                /** @description The analysis to start. */
+                analysis: "latency" | "distances" | "explanations";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The work was started. Its state is at the Location. */
+            202: {
+                headers: {
+                    /** @description The address of the result, relative to the server. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StudyAnalysis"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
     get_study_report: {
         parameters: {
             query?: never;
@@ -15917,6 +17930,183 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    watch_workspace: {
+        parameters: {
+            query?: {
+                /** @description Jobs to follow: `ID`, or `ID:N` to resume after the line N of the log. */
+                job?: string[];
+                /** @description ID of the last `changed` event that the client has. */
+                after?: string | null;
+            };
+            header?: {
+                /** @description Number of the last event that the client has. Browsers send it when they reconnect. */
+                "last-event-id"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Server-sent events. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    list_jobs: {
+        parameters: {
+            query?: {
+                /** @description The number of items to skip. */
+                offset?: number;
+                /** @description The largest number of items to return. */
+                limit?: number;
+                /** @description Kinds of jobs; none: all. */
+                kind?: string[];
+                /** @description States of jobs; none: all. */
+                state?: ("queued" | "starting" | "running" | "stopping" | "stopped" | "done" | "failed" | "interrupted")[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_JobState_"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a training, evaluation, prediction, export or study. */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobState"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    remove_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a training, evaluation, prediction, export or study. */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
     watch_job: {
         parameters: {
             query?: {
@@ -15928,7 +18118,7 @@ export interface operations {
                 "last-event-id"?: string | null;
             };
             path: {
-                /** @description The ID of a training, evaluation, prediction or study. */
+                /** @description The ID of a training, evaluation, prediction, export or study. */
                 job_id: string;
             };
             cookie?: never;
@@ -15967,12 +18157,17 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
-    stop_job: {
+    list_log_lines: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The number of items to skip. */
+                offset?: number;
+                /** @description The largest number of items to return. */
+                limit?: number;
+            };
             header?: never;
             path: {
-                /** @description The ID of a training, evaluation, prediction or study. */
+                /** @description The ID of a training, evaluation, prediction, export or study. */
                 job_id: string;
             };
             cookie?: never;
@@ -15985,7 +18180,51 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunState"] | components["schemas"]["EvaluationState"] | components["schemas"]["PredictionState"] | components["schemas"]["StudyState"];
+                    "application/json": components["schemas"]["Page_LogLine_"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    stop_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a training, evaluation, prediction, export or study. */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobState"];
                 };
             };
             401: components["responses"]["Unauthorized"];
@@ -16026,7 +18265,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The ID of a training, evaluation, prediction or study. */
+                /** @description The ID of a training, evaluation, prediction, export or study. */
                 job_id: string;
             };
             cookie?: never;
@@ -16039,7 +18278,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunState"] | components["schemas"]["EvaluationState"] | components["schemas"]["PredictionState"] | components["schemas"]["StudyState"];
+                    "application/json": components["schemas"]["JobState"];
                 };
             };
             401: components["responses"]["Unauthorized"];
@@ -16080,7 +18319,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The ID of a training, evaluation, prediction or study. */
+                /** @description The ID of a training, evaluation, prediction, export or study. */
                 job_id: string;
             };
             cookie?: never;
@@ -16093,7 +18332,61 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunState"] | components["schemas"]["EvaluationState"] | components["schemas"]["PredictionState"] | components["schemas"]["StudyState"];
+                    "application/json": components["schemas"]["JobState"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    restore_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a training, evaluation, prediction, export or study. */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobState"];
                 };
             };
             401: components["responses"]["Unauthorized"];
@@ -16134,7 +18427,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The ID of a training, evaluation, prediction or study. */
+                /** @description The ID of a training, evaluation, prediction, export or study. */
                 job_id: string;
                 /** @description The number of the row within its job, from 0. */
                 row_id: number;
@@ -16189,7 +18482,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The ID of a training, evaluation, prediction or study. */
+                /** @description The ID of a training, evaluation, prediction, export or study. */
                 job_id: string;
                 /** @description The number of the row within its job, from 0. */
                 row_id: number;
@@ -16247,7 +18540,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The ID of a training, evaluation, prediction or study. */
+                /** @description The ID of a training, evaluation, prediction, export or study. */
                 job_id: string;
                 /** @description The number of the row within its job, from 0. */
                 row_id: number;
@@ -16301,7 +18594,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The ID of a training, evaluation, prediction or study. */
+                /** @description The ID of a training, evaluation, prediction, export or study. */
                 job_id: string;
                 /** @description The number of the row within its job, from 0. */
                 row_id: number;
@@ -16633,6 +18926,8 @@ export interface operations {
                 run?: string | null;
                 /** @description `-probability`: the highest first; `label-quality`: the most likely label error by `run` first. */
                 sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "probability" | "-probability";
+                /** @description Up to 256 row_ids, such as 3,1,2, instead of filters. The response has their order, without missing images. */
+                rows?: string | null;
             };
             header?: never;
             path: {
@@ -16663,56 +18958,6 @@ export interface operations {
                 };
             };
             /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            default: components["responses"]["Error"];
-        };
-    };
-    get_prediction_row_thumbnail: {
-        parameters: {
-            query?: {
-                /** @description Length of the longer side in pixels. */
-                side?: number;
-            };
-            header?: never;
-            path: {
-                /** @description The ID of a prediction. */
-                prediction_id: string;
-                /** @description The number of the row within its job, from 0. */
-                row_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The image. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "image/jpeg": string;
-                    "image/webp": string;
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -16760,6 +19005,181 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_samples: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a prediction. */
+                prediction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SampledSummary"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    change_samples: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a prediction. */
+                prediction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "by": "pattern",
+                 *       "pattern": "well_([A-H]\\d+)",
+                 *       "detect": 0.05,
+                 *       "conditions": {
+                 *         "A1": "0",
+                 *         "A2": "10"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["Sampling"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SampledSummary"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    download_samples: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a prediction. */
+                prediction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The table. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -17148,13 +19568,10 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
-    classify_image: {
+    predict_images: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The name of the file. Its extension gives the file type. */
-                "x-file-name"?: string | null;
-            };
+            header?: never;
             path: {
                 /** @description The ID of a classifier. A classifier that was trained here has the ID of its training. */
                 classifier_id: string;
@@ -17163,7 +19580,10 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/octet-stream": string;
+                "multipart/form-data": {
+                    /** @description Image files. Their names give the file type by the extension. */
+                    images: string[];
+                };
             };
         };
         responses: {
@@ -17173,7 +19593,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Classified"];
+                    "application/json": components["schemas"]["PredictedImages"];
                 };
             };
             401: components["responses"]["Unauthorized"];

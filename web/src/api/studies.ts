@@ -9,6 +9,10 @@ export type StudyTraining = Schemas['StudyTraining'];
 export type StudyRequest = Schemas['StudyRequest'];
 export type StudyOutlook = Schemas['StudyOutlook'];
 export type StudyResults = Schemas['StudyResults'];
+export type StudyPreset = Schemas['StudyPreset'];
+export type StudyNetwork = Schemas['StudyNetwork'];
+export type StudyTime = Schemas['StudyTime'];
+export type StudyAnalysis = Schemas['StudyAnalysis'];
 
 const at = (study_id: string) => ({ params: { path: { study_id } } });
 
@@ -17,6 +21,10 @@ export const listPresets = (signal?: AbortSignal) =>
 /** Return all trainings of a study without starting it. */
 export const previewStudy = (body: StudyRequest, signal?: AbortSignal) =>
   answer(api.POST('/api/v1/study-preview', { body, signal }));
+/** Start to measure the expected time of a study. */
+export const requestStudyTime = (body: StudyRequest) => answer(api.POST('/api/v1/study-times', { body }));
+export const readStudyTime = (time_id: string, signal?: AbortSignal) =>
+  answer(api.GET('/api/v1/study-times/{time_id}', { params: { path: { time_id } }, signal }));
 export const listStudies = (signal?: AbortSignal) =>
   every((query) => api.GET('/api/v1/studies', { params: { query }, signal }));
 /** Return the results of networks on a dataset in studies, newest first. */
@@ -30,8 +38,20 @@ export const listFindings = (dataset_id: string, signal?: AbortSignal) =>
 export const startStudy = (body: Schemas['NewStudy']) => answer(api.POST('/api/v1/studies', { body }));
 export const readStudy = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/studies/{study_id}', { ...at(id), signal }));
+// The client infers pairs as lists.
 export const readStudyResults = (id: string, signal?: AbortSignal) =>
-  answer(api.GET('/api/v1/studies/{study_id}/results', { ...at(id), signal }));
+  answer(api.GET('/api/v1/studies/{study_id}/results', { ...at(id), signal })) as Promise<StudyResults>;
+export const listAnalyses = (id: string, signal?: AbortSignal) =>
+  every((query) =>
+    api.GET('/api/v1/studies/{study_id}/analyses', {
+      params: { path: { study_id: id }, query },
+      signal,
+    }),
+  );
+export const startAnalysis = (study_id: string, analysis: StudyAnalysis['name']) =>
+  answer(
+    api.POST('/api/v1/studies/{study_id}/analyses/{analysis}', { params: { path: { study_id, analysis } } }),
+  );
 
 export const studyFile = (id: string, file: 'report' | 'table') => address('studies', id, file);
 export const studyFigure = (id: string, name: string) => address('studies', id, 'figures', `${name}.svg`);

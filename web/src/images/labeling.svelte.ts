@@ -1,34 +1,19 @@
 // Labeling of images: labels are shown immediately and saved one after another. Undo and redo apply to the
 // changes of this tab. The server refuses to undo a change if its images were relabeled since.
-import { redoLabels, setLabels, undoLabels, type Dataset } from '../api/datasets';
+import {
+  redoLabels,
+  setLabels,
+  undoLabels,
+  type Dataset,
+  type Filters,
+  type Image,
+  type ImageSelection,
+} from '../api/datasets';
 import { Problem } from '../api/client';
 import { notices } from '../state/notices.svelte';
 import { texts } from '../texts';
 import type { ImageList } from './gallery/image_list.svelte';
-import { nSelected, type Selection } from './gallery/selection';
-import { classOfKey } from './classes';
-
-export type LabelAct =
-  | { act: 'assign'; classIndex: number | null } // null removes the label
-  | { act: 'undo' | 'redo' | 'help' | 'confirm' };
-
-/** The action of a key with `nClasses` classes; null if the key has none. */
-export function actionOf(
-  event: Pick<KeyboardEvent, 'key' | 'ctrlKey' | 'metaKey' | 'altKey' | 'shiftKey'>,
-  nClasses: number,
-): LabelAct | null {
-  if (event.ctrlKey || event.metaKey) {
-    const letter = event.key.toLowerCase();
-    if (letter === 'z') return { act: event.shiftKey ? 'redo' : 'undo' };
-    return letter === 'y' ? { act: 'redo' } : null;
-  }
-  if (event.altKey) return null;
-  if (event.key === '?') return { act: 'help' };
-  if (event.key === ';') return { act: 'confirm' };
-  if (event.key === 'Delete' || event.key === 'Backspace') return { act: 'assign', classIndex: null };
-  const classIndex = classOfKey(event.key, nClasses);
-  return classIndex === null ? null : { act: 'assign', classIndex };
-}
+import { nSelected, selectedIndices, type Selection } from './gallery/selection';
 
 const words = texts.datasets.gallery;
 const MOST_STEPS = 500; // largest number of undo steps
@@ -51,13 +36,23 @@ function parseHistory(text: string): LabelHistory {
   return { done: [], undone: [] };
 }
 
+/** The selected images for a request: all that match the filters but some, or a list. */
+export function selectedOf(listed: ImageList<Image, Filters>, selection: Selection): ImageSelection {
+  const rowsAt = (indices: Iterable<number>) => [...indices].map((index) => listed.rows![index]!);
+  // After a change of labels, the images in the gallery may differ from those that match.
+  if (selection.isInverted && !listed.isChanged)
+    return { filters: listed.matched ?? {}, except_rows: rowsAt(selection.indices) };
+  return { rows: rowsAt(selectedIndices(selection, listed.n)) };
+}
+
 export class Labeling {
   nWaiting = $state(0); // number of changes that are not saved yet
   #history = $state.raw<LabelHistory>({ done: [], undone: [] });
   #undoNotice: number | undefined; // id of the notice with an undo button for the last change
 
   constructor(
-    private readonly listed: ImageList,
+    private readonly id: string,
+    private readonly listed: ImageList<Image, Filters>,
     private readonly onchange: (dataset: Dataset) => void,
   ) {
     const stored = sessionStorage.getItem(this.#key); // the history is kept when the user opens another page
@@ -78,20 +73,21 @@ export class Labeling {
    */
   async assign(selection: Selection, label: string | null): Promise<void> {
     this.closeUndoNotice();
-    const n = nSelected(selection, this.listed.rows?.length ?? 0);
-    const images = this.listed.selected(selection);
-    const relabeling = this.listed.relabel(selection, label);
+    const n = nSelected(selection, this.listed.n);
+    const images = selectedOf(this.listed, selection);
+    const rows = this.listed.shownRows(selection);
+    const before = this.listed.change(rows, (image) => (image.label === label ? image : { ...image, label }));
     if (n > 1) this.#offerUndo(n, label);
     this.nWaiting += 1;
     await this.listed.sequential(async () => {
       try {
-        const answer = setLabels(this.listed.id, images, label);
-        const { change, dataset } = await answer.finally(() => this.listed.settle(relabeling));
+        const answer = setLabels(this.id, images, label);
+        const { change, dataset } = await answer.finally(() => this.listed.settle(rows));
         if (change !== null) this.#store({ done: [...this.#history.done, change], undone: [] });
         this.onchange(dataset);
-        if (n > relabeling.before.length) this.listed.refresh(); // details of some images were not loaded
+        if (n > before.length) this.listed.refresh(); // details of some images were not loaded
       } catch (problem) {
-        this.listed.restore(relabeling, label);
+        this.listed.put(before.filter(({ row_id }) => this.listed.items.get(row_id)?.label === label));
         this.#fail(problem);
       } finally {
         this.nWaiting -= 1;
@@ -115,11 +111,12 @@ export class Labeling {
     const change = (by === 'undo' ? done : undone).at(-1);
     if (change === undefined) return null;
     try {
-      const { n, rows, dataset } = await (by === 'undo' ? undoLabels : redoLabels)(this.listed.id, change);
+      const { n, rows, dataset } = await (by === 'undo' ? undoLabels : redoLabels)(this.id, change);
       if (by === 'undo') this.#store({ done: done.slice(0, -1), undone: [...undone, change] });
       else this.#store({ done: [...done, change], undone: undone.slice(0, -1) });
       this.onchange(dataset);
-      this.listed.changed(rows);
+      this.listed.invalidate(rows);
+      this.listed.refresh();
       return { n, rows };
     } catch (problem) {
       if (problem instanceof Problem && problem.status === 409)
@@ -138,7 +135,7 @@ export class Labeling {
   }
 
   get #key(): string {
-    return `coverslip.labels.${this.listed.id}`;
+    return `coverslip.labels.${this.id}`;
   }
 
   #store({ done, undone }: LabelHistory): void {

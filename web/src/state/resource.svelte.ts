@@ -1,12 +1,14 @@
 // Data from the server with its problem and loading state. All pages use this class.
 
+import { ACTIVITY, ANYTHING } from '../api/events';
 import { outdated } from '../api/signals';
+import { connection } from './connection.svelte';
 
-const RETRY_MS = 4000;
+const LEAST_MS = 1000; // between two reloads because of changes: progress changes often
 
 export interface ResourceOptions<T> {
-  /** Milliseconds until the next reload, for example while images are being read; null for no reload. */
-  pollMs?: (value: T) => number | null;
+  /** Topics of the workspace that make the value outdated; it is null before the first response. */
+  topics?: (value: T | null) => readonly string[];
 }
 
 export class Resource<T> {
@@ -14,6 +16,8 @@ export class Resource<T> {
   error = $state.raw<unknown>(null); // problem of the last request
   loading = $state(false);
   #request: AbortController | null = null;
+  #isStale = false; // something changed since the last request
+  #requestedAt = -Infinity;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
@@ -26,12 +30,13 @@ export class Resource<T> {
     this.abort();
     const request = new AbortController();
     this.#request = request;
+    this.#requestedAt = performance.now();
     this.loading = true;
     try {
       const value = await this.load(request.signal);
-      if (!request.signal.aborted) this.set(value);
+      if (!request.signal.aborted) this.#ended(value, null);
     } catch (error) {
-      if (!request.signal.aborted) this.#failed(error);
+      if (!request.signal.aborted) this.#ended(this.value, error);
     }
   }
 
@@ -40,37 +45,48 @@ export class Resource<T> {
     this.abort();
     this.value = value;
     this.error = null;
-    const wait = this.options.pollMs?.(value) ?? null;
-    if (wait !== null) this.#later(wait);
+  }
+
+  /**
+   * Topics of the workspace have changed. Reload soon, after a pending request, if the value depends on them.
+   * Every value depends on which jobs and datasets there are.
+   */
+  changed(topics: ReadonlySet<string>): void {
+    const own = this.options.topics?.(this.value) ?? [];
+    const isOwn = own.length > 0 && (topics.has(ANYTHING) || own.some((topic) => topics.has(topic)));
+    if (!isOwn && !topics.has(ACTIVITY)) return;
+    this.#isStale = true;
+    if (!this.loading) this.#reloadSoon();
   }
 
   /** Cancel the pending request and later reloads. */
   abort(): void {
     clearTimeout(this.#timer);
+    this.#isStale = false;
     this.#request?.abort();
     this.#request = null;
     this.loading = false;
   }
 
-  #failed(error: unknown): void {
+  #ended(value: T | null, error: unknown): void {
+    const isStale = this.#isStale;
     this.abort();
+    this.value = value;
     this.error = error;
-    if (this.options.pollMs) this.#later(RETRY_MS);
+    this.#isStale = isStale;
+    if (isStale) this.#reloadSoon();
   }
 
-  #later(wait: number): void {
+  #reloadSoon(): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      // Hidden pages do not reload.
-      if (globalThis.document?.visibilityState === 'hidden') this.#later(wait);
-      else void this.reload();
-    }, wait);
+    const wait = Math.max(0, this.#requestedAt + LEAST_MS - performance.now());
+    this.#timer = setTimeout(() => void this.reload(), wait);
   }
 }
 
 /**
  * A resource of a component. It loads immediately, and again whenever a value changes that `load` reads
- * before its first `await`, or when data is outdated.
+ * before its first `await`, when data is outdated, or when one of its topics changes.
  */
 export function resource<T>(
   load: (signal: AbortSignal) => Promise<T>,
@@ -82,5 +98,6 @@ export function resource<T>(
     return () => created.abort();
   });
   $effect(() => outdated.on(() => void created.reload()));
+  $effect(() => connection.onChange((topics) => created.changed(topics)));
   return created;
 }

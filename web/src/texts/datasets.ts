@@ -1,6 +1,6 @@
 import { counts } from './counts';
 import { count, plural } from './language';
-import { pValue } from './numbers';
+import { micrometers, pValue } from './numbers';
 
 export const datasets = {
   title: 'Datasets',
@@ -115,6 +115,11 @@ export const datasets = {
     size: (w: string, h: string) => `${w} × ${h} px`,
     sizesText: 'Smallest, median and largest',
     files: 'Files',
+    pixelSize: 'Pixel size',
+    pixelSizes: ({ min, median, max }: { min: number; median: number; max: number }) =>
+      min === max
+        ? micrometers(median)
+        : `${micrometers(min)} to ${micrometers(max)}, median ${micrometers(median)}`,
     formats: 'Formats',
     depths: 'Depth',
     bit: (bits: string) => `${bits} bit`,
@@ -276,6 +281,9 @@ export const datasets = {
     size: 'Size',
     format: 'Format',
     depth: 'Depth',
+    pixelSize: 'Pixel size',
+    pixelSizeOf: ([width, height]: number[]) =>
+      width === height ? micrometers(width!) : `${micrometers(width!)} × ${micrometers(height!)}`,
     depthOf: (bits: string, dtype: string) => `${bits} bit (${dtype})`,
     channels: 'Channels',
     planes: 'Planes',

@@ -29,6 +29,9 @@ export function roughPercent(share: number): string {
 /** A number for a chart or a table of facts: `0.5`, `12,000`. */
 export const number = (value: number): string => language.upTo(Number(value.toPrecision(4)), 6);
 
+/** A length, such as the side of a pixel: `0.325 µm`. */
+export const micrometers = (um: number): string => `${number(um)} µm`;
+
 /** The date, or the time if it is today. */
 export function moment(iso: string, now = new Date()): string {
   const date = new Date(iso);
@@ -68,9 +71,13 @@ export function percent(value: number | null | undefined, digits = 1): string {
 }
 
 /** The ends of a 95% confidence interval: '95% CI 0.850 to 0.930'; empty without one. */
-export function interval(low: number | null | undefined, high: number | null | undefined): string {
+export function interval(
+  low: number | null | undefined,
+  high: number | null | undefined,
+  digits = 3,
+): string {
   if (low === null || low === undefined || high === null || high === undefined) return '';
-  return `95% CI ${plain(low)} to ${plain(high)}`;
+  return `95% CI ${plain(low, digits)} to ${plain(high, digits)}`;
 }
 
 /** '0.891 (95% CI 0.850 to 0.930)', or the number alone. */

@@ -2,6 +2,7 @@ import type { JoinCounts } from '../api/predictions';
 import type { ImageChanges } from '../api/runs';
 import { counts } from './counts';
 import { count, percentageUpTo, plural } from './language';
+import { micrometers } from './numbers';
 import { imageChanges } from './results';
 
 /** Consequences of adding corrections to a dataset, besides new images and labels. */
@@ -66,6 +67,9 @@ export const predict = {
     stated: (shares: string) => `Predictions assume these class proportions: ${shares}.`,
     share: (name: string, share: number) => `${name} ${percentageUpTo(share, 1)}`,
   },
+  rescale: (um: number) => `Rescale to ${micrometers(um)} per pixel, as in training`,
+  rescaleHelp:
+    'Use this if the images come from another objective. Only images with a known pixel size are rescaled. Without rescaling, a note counts images of another pixel size.',
   start: 'Predict',
   starting: 'Starting …',
   earlier: 'Earlier predictions',
@@ -84,6 +88,71 @@ export const predict = {
   resume: 'Resume',
   search: 'File name contains',
   csv: 'Download CSV',
+  samples: {
+    link: 'Proportions by sample',
+    title: 'Proportions by sample',
+    intro:
+      'Counts of predictions are biased by errors of the classifier. Here the proportion of each class in each sample is corrected by its errors on test images, and conditions are compared with the sample as the unit.',
+    csv: 'Download table (CSV)',
+    by: 'A sample is',
+    byFolder: 'a folder',
+    byPattern: 'a part of the file path',
+    pattern: 'Pattern (regular expression)',
+    apply: 'Apply',
+    class: 'Class',
+    ofClass: (name: string) => `Proportion of ${name}`,
+    proportion: 'Proportion',
+    allSamples: 'all samples',
+    withoutCondition: 'no condition',
+    sampleKey: 'Sample, with its 95% confidence interval',
+    meanKey: 'Mean of the samples, with its 95% confidence interval',
+    notCorrected:
+      'Proportions are not corrected, because this classifier has no predictions of test images here: it was imported, or its training was deleted or is not finished. Counts of predictions are biased by its errors.',
+    shift:
+      'Two estimates of the proportions disagree: the classifier probably does not err here as on the test images of its training. Do not rely on corrected proportions before you have checked the labels of some images.',
+    excluded: (n: number) =>
+      plural(n, {
+        one: `${count(n)} image that was marked as excluded is not counted.`,
+        other: `${count(n)} images that were marked as excluded are not counted.`,
+      }),
+    unmatched: (n: number) =>
+      plural(n, {
+        one: `${count(n)} image is not counted, because the pattern does not match its path.`,
+        other: `${count(n)} images are not counted, because the pattern does not match their paths.`,
+      }),
+    samples: 'Samples',
+    sample: 'Sample',
+    condition: 'Condition',
+    conditions: 'Conditions',
+    conditionOf: (sample: string) => `Condition of ${sample}`,
+    conditionHelp:
+      'Enter the condition of each sample, such as a dose or a treatment, to compare conditions. A comparison needs at least three samples of each condition.',
+    useFolders: 'Use the upper folder as the condition',
+    clear: 'Remove all conditions',
+    nImages: 'Images',
+    nSamples: 'Samples',
+    count: 'Count',
+    raw: 'Raw proportion',
+    corrected: 'Corrected proportion',
+    differences: 'Differences between conditions',
+    difference: 'Difference',
+    change: 'Change of the proportion',
+    p: 'Welch’s t test',
+    pHolm: 'Adjusted (Holm)',
+    differenceHelp:
+      'Differences compare the proportions of samples. p-values are adjusted for the number of classes and pairs of conditions.',
+    detect: 'Difference to detect, in percentage points',
+    detectHelp: 'How many samples of each condition would show this difference with a power of 80%.',
+    needed: (n: number | null, name: string) =>
+      n === null
+        ? `The number of samples cannot be computed for ${name}: samples of the same condition do not vary, or there is only one.`
+        : plural(n, {
+            one: `${count(n)} sample of each condition would show this difference of ${name}.`,
+            other: `${count(n)} samples of each condition would show this difference of ${name}.`,
+          }),
+    trend: (slope: string, ends: string, p: string) =>
+      `Change of the proportion per unit of the condition: ${[slope, ends, p].filter(Boolean).join(', ')} (linear regression of samples).`,
+  },
   use: 'Add corrections to the training set and retrain',
   useHelp:
     'Adds the corrected and confirmed images to the dataset of the training, then starts a new training.',
@@ -230,6 +299,7 @@ export const predict = {
   nothingYet: 'The first results appear shortly.',
   queued: 'Waiting in the queue.',
   reviewDone: 'All images that needed review are reviewed.',
+  predictedImages: 'Predicted images',
   form: 'View',
   gallery: 'Gallery',
   list: 'List',
@@ -256,8 +326,8 @@ export const predict = {
       [',', 'none of these classes: exclude the image from training'],
       ['.', 'unusable image: exclude it from training'],
       ['Delete or Backspace', 'remove the correction'],
-      ['← → ↑ ↓', 'select another image'],
-      ['Enter', 'open the image'],
+      ['Arrows, Home, End', 'select another image; in the viewer, open the next or previous image'],
+      ['Enter, click', 'open the image'],
       ['+  −  Home', 'in the viewer: zoom in, zoom out, fit to window'],
       ['Shift + arrows', 'in the viewer: move the picture'],
       ['Ctrl + Z', 'undo the last correction'],
@@ -267,13 +337,7 @@ export const predict = {
   correct: (name: string) => `Correct ${name}`,
   removeCorrection: 'Remove the correction',
   correctionRemoved: 'The correction was removed.',
-  open: (name: string, facts: readonly string[]) => [`Open ${name}`, ...facts].join(', '),
   predictedClass: (name: string) => `predicted as ${name}`,
-  shown: (n: number, total: number) =>
-    plural(total, {
-      one: `${count(n)} of ${count(total)} image`,
-      other: `${count(n)} of ${count(total)} images`,
-    }),
   stopped: 'Stopped. Predictions up to this point are saved.',
   failed: 'The prediction failed.',
 };

@@ -1,7 +1,7 @@
 // Texts of results, evaluations and comparisons.
 import type { ImageChanges } from '../api/runs';
 import { counts } from './counts';
-import { count, percentage, plural } from './language';
+import { count, percentage, plural, upTo } from './language';
 import { percent } from './numbers';
 
 interface PictureFacts {
@@ -58,6 +58,7 @@ export const results = {
       data: 'Data and split',
       'label-errors': 'Suspected label errors',
       evaluations: 'External test sets',
+      exports: 'Use elsewhere',
       training: 'Training',
       details: 'Details',
     },
@@ -297,7 +298,7 @@ export const results = {
         'To use another decision rule, or a target error rate, choose “Train again with changes” and open “Decision threshold” on the training page.',
     },
     curves: {
-      roc: 'ROC curve: each class against all others',
+      roc: 'ROC curve of each class',
       rocAcross: 'false positive rate (1 − specificity)',
       rocUp: 'true positive rate (sensitivity)',
       pr: 'Precision–recall curve of each class',
@@ -305,7 +306,7 @@ export const results = {
       prUp: 'precision (positive predictive value)',
       legend: 'Classes',
       rocHelp:
-        'AUROC is the chance that an image of the class gets a higher probability for the class than an image of another class.',
+        'Each curve compares a class with all others. AUROC is the chance that an image of the class gets a higher probability for the class than an image of another class.',
       prHelp:
         'AP (average precision) is the area under the curve. For rare classes it is more informative than AUROC.',
       auroc: 'AUROC',
@@ -379,6 +380,57 @@ export const results = {
     path: 'File',
     group: 'Group',
   },
+  exports: {
+    verdict: (n: number) =>
+      n
+        ? plural(n, {
+            one: `${count(n)} export for other programs agrees with the classifier.`,
+            other: `${count(n)} exports for other programs agree with the classifier.`,
+          })
+        : 'There is no export for other programs yet.',
+    title: 'Export for other programs',
+    intro:
+      'coverslip opens each export again and compares it with the classifier on up to 300 validation images. If they do not agree, the export is refused.',
+    format: 'Format',
+    formats: {
+      onnx: {
+        name: 'ONNX',
+        help: 'For most image analysis programs, with a Python script that classifies image files.',
+      },
+      openvino: { name: 'OpenVINO', help: 'For fast predictions on Intel processors.' },
+      pt2: { name: 'PyTorch', help: 'For Python programs that use PyTorch (torch.export).' },
+      bioimageio: { name: 'BioImage.IO', help: 'For programs that read models of the BioImage Model Zoo.' },
+    },
+    start: 'Export',
+    help: 'Help on formats and their use',
+    list: 'Exports',
+    columns: {
+      state: 'State',
+      verification: 'Agreement with the classifier',
+      size: 'Size',
+      created: 'Started',
+    },
+    agreement: (n: string, share: string) => `Same decision on ${share} of ${n} images`,
+    difference: (sd: number) =>
+      `Largest difference of a logit: ${sd < 1e-6 ? 'less than 0.000001' : upTo(Number(sd.toPrecision(2)), 6)} SD (limit 0.001 SD)`,
+    files: (n: number) => `The enclosed script reads and classifies ${counts.files(n)} equally.`,
+    outdated:
+      'The classifier has changed since this export, for example its decision threshold. Export it again.',
+    working: 'Exporting',
+    download: 'Download ZIP',
+    downloadNamed: (name: string) => `Download ZIP of the ${name} export`,
+    stop: 'Stop',
+    restart: 'Start again',
+    remove: 'Delete',
+    removeNamed: (name: string) => `Delete the ${name} export`,
+    removed: (name: string) => `The ${name} export is in the trash.`,
+    withCoverslip: {
+      title: 'Use with coverslip',
+      text: 'To use the classifier in coverslip on another computer, download it and import it there on the page Predict. The file contains no images. Scripts can send images to this app and receive predictions.',
+      download: 'Download the classifier (.coverslip)',
+      script: 'Help on use from a script',
+    },
+  },
   evaluations: {
     title: 'External test sets',
     intro:
@@ -451,6 +503,8 @@ export const results = {
     help: 'Labels of training, validation and test images that are questioned by classifiers not trained on these images. Not all suspected labels are wrong: if classes resemble each other, many of these images are only difficult. Check each image, then correct or confirm its label.',
     find: 'Find suspected label errors',
     searching: 'coverslip is checking all images. This can take minutes. You can leave this page.',
+    waiting: 'Waiting in the queue',
+    starting: 'Starting',
     review: (n: number) =>
       plural(n, {
         one: `Review ${count(n)} image in the gallery`,

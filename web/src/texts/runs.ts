@@ -23,7 +23,13 @@ export const runs = {
     text: 'Choose a labeled dataset and start a training. A first classifier is ready within seconds to minutes.',
   },
   states,
-  running: { train: 'training', evaluate: 'evaluating', predict: 'predicting', study: 'training' },
+  running: {
+    train: 'training',
+    evaluate: 'evaluating',
+    export: 'exporting',
+    predict: 'predicting',
+    study: 'training',
+  },
   queuePosition: (n: number) => `position ${count(n)} in the queue`,
   fold: (k: number, n: number) => `fold ${count(k)} of ${count(n)}`,
   columns: {

@@ -9,7 +9,7 @@ export const studies = {
   make: 'New study',
   none: {
     title: 'No studies yet',
-    text: 'Choose the study of a publication and your labeled datasets. Before the study starts, you see all its trainings.',
+    text: 'Choose the study of a publication or networks of your choice, and your labeled datasets. Before the study starts, you see all its trainings and their expected time.',
   },
   back: 'All studies',
   trainings: counts.trainings,
@@ -56,6 +56,15 @@ export const studies = {
     single: 'F1, one dataset',
     mergedAs: 'Class in the merged dataset',
     merged: 'F1, merged datasets',
+    metric: 'Metric',
+    imagesOrClass: 'Images or class',
+    published: 'Published value',
+    source: 'Source',
+    imageSize: 'Image size (px)',
+    networkOne: '1 image, network (ms)',
+    wholeOne: '1 image, from file (ms)',
+    networkMany: (n: number) => `${counts.images(n)}, network (ms)`,
+    wholeMany: (n: number) => `${counts.images(n)}, from file (ms)`,
   },
   cellStates: {
     done: 'done',
@@ -74,8 +83,72 @@ export const studies = {
 
   plan: {
     title: 'New study',
-    intro: 'Run the study of a publication (networks, initial weights, splits and recipe) on your datasets.',
+    intro:
+      'Run the study of a publication on your datasets, or compare networks of your choice. Each network is trained with each choice of initial weights, on the same splits.',
     preset: 'Study',
+    own: {
+      title: 'Networks of your choice',
+      text: 'Uses the default settings of coverslip and five folds.',
+      name: 'Comparison of networks',
+    },
+    networkTitle: 'Networks',
+    networkHelp:
+      'Select the networks to compare. Networks of the publication keep their own settings. Other networks use the settings of the study.',
+    networkChoice: {
+      none: 'No network is selected yet. Select networks from the list.',
+      withoutWeights: 'weights not on this computer',
+      all: 'Select all',
+      clear: 'Select none',
+      add: 'Add other networks',
+      list: 'All networks',
+    },
+    weightsTitle: 'Initial weights',
+    weightsHelp: 'Select the initial weights to compare. Each network is trained with each of them.',
+    weights: {
+      names: {
+        imagenet: {
+          title: 'ImageNet',
+          text: 'The pretrained weights of each network.',
+        },
+        scratch: {
+          title: 'Random',
+          text: 'Training from scratch.',
+        },
+        frozen: {
+          title: 'ImageNet, frozen',
+          text: 'Only the last layer is trained.',
+        },
+        'two-step': {
+          title: 'Pretraining on the other dataset',
+          text: 'From ImageNet, each network is trained on the other dataset of the study first.',
+        },
+        'initialization per network': {
+          title: 'As in the publication',
+          text: 'Each network has the initial weights that the publication uses.',
+        },
+      },
+      pretraining: 'Pretraining on another dataset',
+      pretrainingHelp:
+        'From ImageNet, each network is trained on this dataset first. Only datasets that are not part of the study can be used.',
+    },
+    time: {
+      estimate: 'Estimate the time',
+      help: 'Builds each network and measures some steps. This takes seconds to minutes, and trains nothing.',
+      waiting: 'Waiting in the queue',
+      starting: 'Starting',
+      total: (time: string) => `About ${time} for all trainings.`,
+      basis: 'Measured on this computer, if nothing else runs. Early stopping can end trainings sooner.',
+      unknown: (n: number) =>
+        plural(n, {
+          one: `The time of ${count(n)} training is not included, because its images or weights are missing.`,
+          other: `The time of ${count(n)} trainings is not included, because their images or weights are missing.`,
+        }),
+    },
+    limit: 'Time limit in hours',
+    limitHelp:
+      'Optional. A training that would not end in time is not started. To continue later, resume the study.',
+    chooseNetworks: 'Choose a network to see the trainings of the study.',
+    chooseWeights: 'Choose initial weights to see the trainings of the study.',
     networks: (n: number, folds: number, repeats: number) =>
       `${counts.networks(n)}, ${folds ? counts.folds(folds) : counts.splits(repeats)}`,
     datasets: 'Datasets',
@@ -84,8 +157,8 @@ export const studies = {
     open: 'Open labeled images',
     choices: 'Options',
     small: 'Small test study',
-    smallHelp:
-      'Uses only networks whose weights come with the installation, images of 64 pixels, 20 training images per class, two epochs and two folds. Its results do not reproduce the publication.',
+    smallHelp: (n: number) =>
+      `Uses only networks whose weights come with the installation, images of 64 pixels, at most ${counts.images(n)} of each class for training, two epochs and two folds. Its results do not reproduce the publication.`,
     asPublished: 'Add the publication’s protocol',
     asPublishedHelp:
       'Also trains on each dataset with the publication’s protocol, and reports how much this protocol overestimates performance.',
@@ -104,14 +177,43 @@ export const studies = {
     notes: 'Differences from the publication',
     plan: 'Plan as text',
     planHelp:
-      'To use other networks, initial weights, splits or recipes, edit the plan. It can contain only the chosen datasets, listed by their folders and tables.',
+      'To use other splits or recipes, edit the plan. It can contain only the chosen datasets, listed by their folders and tables.',
     planLabel: 'Plan (YAML)',
     change: 'Use this plan',
     discard: 'Discard the edits',
     isEdited: 'You edited the text of the plan. First use or discard the edits.',
-    reset: 'Reset to the plan of the preset',
+    reset: 'Reset to the plan of the choices above',
     changed: 'The plan was edited.',
     start: 'Start the study',
+  },
+
+  analyses: {
+    title: 'Further analyses',
+    waiting: 'Waiting in the queue',
+    starting: 'Starting',
+    cancelNamed: (title: string) => `Cancel: ${title}`,
+    latency: {
+      title: 'Prediction time',
+      text: 'Measures the time of each network for one image and for a hundred. It cannot be measured while a training is running.',
+      notPossible: 'Possible when a training has finished.',
+      start: 'Measure prediction time',
+      repeat: 'Measure prediction time again',
+    },
+    distances: {
+      title: 'Distances to pretraining datasets',
+      text: 'Measures how different each dataset is from its pretraining dataset, by the features of each network with ImageNet weights.',
+      notPossible:
+        'Possible when a training with pretraining on another dataset has finished. To compare any datasets, open a dataset and choose Checks.',
+      start: 'Measure distances',
+      repeat: 'Measure distances again',
+    },
+    explanations: {
+      title: 'Explanations (heat maps)',
+      text: 'Draws heat maps of three test images for each network and its initial weights. The sanity checks take a minute or more for each training.',
+      notPossible: 'Possible when a training has finished.',
+      start: 'Draw heat maps',
+      repeat: 'Draw heat maps again',
+    },
   },
 
   page: {
@@ -128,6 +230,14 @@ export const studies = {
     interrupted:
       'The process of the study ended unexpectedly, for example because the computer was switched off. Progress is saved, and you can resume the study.',
     small: 'small test study',
+    ownNetworks: 'networks of your choice',
+    limit: (time: string) => `time limit ${time}`,
+    outOfTime:
+      'Some trainings were not started, because they would not have ended within the time limit. To train them, resume the study.',
+    predictionTimes: 'Prediction time',
+    predictionTimesHelp: (processor: string, threads: number) =>
+      `Median of ten repeats in milliseconds, with minimum and maximum, on ${processor} with ${counts.threads(threads)}. “Network” is the network alone; “from file” includes reading and preprocessing.`,
+    range: (low: string, high: string) => `${low} to ${high}`,
     lost: 'Connection lost. Reconnecting …',
     table: 'Trainings',
     report: 'Report',
@@ -146,8 +256,11 @@ export const studies = {
       `Mean over datasets and mean rank (1 is best). Differences between mean ranks below ${fixed(least, 2)} are not statistically significant (Nemenyi test, which treats datasets as independent).`,
     gaps: 'Optimism of the publication’s protocol',
     gapsHelp:
-      'The two protocols use the same images, but different splits, so the differences are not tested.',
+      'The two protocols use the same images, but different splits. The interval is over groups, or over images without groups. It does not include the variation by training again.',
     published: 'Published results on other images',
+    publishedValues: (n: number) =>
+      plural(n, { one: `${count(n)} published value`, other: `${count(n)} published values` }),
+    sets: { training: 'training', validation: 'validation', test: 'test' } as Record<string, string>,
     usual: 'Tests that publications use',
     usualHelp: (rates: string) =>
       `The same differences, tested by a paired t-test over splits and by a bootstrap of splits. Both methods treat splits as independent studies. ${rates}`,
@@ -162,7 +275,7 @@ export const studies = {
       'The same classifiers on changed test images, compared with the unchanged images. p is adjusted for all rows of one dataset (Holm).',
     merged: 'Single dataset and merged datasets',
     mergedHelp:
-      'F1 of each class for a network that was trained on this dataset only, and for a network that was trained on several datasets. Results are of the first seed and the first split or all its folds. The test images differ, so the difference is not tested.',
+      'F1 of each class for a network that was trained on this dataset only, and for a network that was trained on several datasets, over all splits and seeds. The test images differ, so the difference is not tested.',
     images: counts.images,
     notes: 'Differences from the publication',
     plan: 'Plan',

@@ -56,7 +56,7 @@ export const train = {
   },
   otherModels: 'Choose another network',
   modelOptions: 'Options of this network',
-  modelsLabel: 'Networks',
+  modelsLabel: 'List of networks',
   columns: {
     name: 'Network',
     size: 'Parameters',
@@ -72,6 +72,10 @@ export const train = {
     download: (size: string) => `weights are downloaded on first use (about ${size}, needs internet)`,
     import: () => 'weights must be imported from a file',
     none: () => 'no pretrained weights; training starts from random weights',
+  },
+  paperFilter: {
+    label: 'Publication',
+    all: 'Any publication',
   },
   weightsFilter: {
     label: 'Pretrained weights',
@@ -219,6 +223,9 @@ export const train = {
     recommended: 'Use the defaults, or load settings from',
     load: 'A recipe file …',
     earlier: 'An earlier training',
+    ofPublication: 'A publication',
+    loadedRecipe: (title: string) =>
+      `The settings of ${title} are loaded. Only a study also uses the splits and all networks of the publication.`,
     loaded: (name: string) => `The settings of ${name} are loaded.`,
     isWrong: 'The text of the recipe is not valid.',
     differences: 'Settings that differ from the defaults',

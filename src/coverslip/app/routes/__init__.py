@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from coverslip.app.routes import datasets, images, jobs, labels, predictions, results, studies, system
+from coverslip.app.routes import datasets, exports, images, jobs, labels, predictions, results, studies, system
 
 ROUTERS: tuple[APIRouter, ...] = (
     system.router,
@@ -14,6 +14,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     results.router,
     jobs.runs_router,
     results.evaluations_router,
+    exports.router,
     studies.router,
     jobs.router,
     predictions.router,

@@ -9,16 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from coverslip.app.files import PICTURE
 from coverslip.app.guard import allow_body, announced
-from coverslip.app.requests import (
-    RAW_BODY,
-    Locate,
-    Paged,
-    ServedDistances,
-    ServedEstimates,
-    ServedWorkspace,
-    Tag,
-    api_router,
-)
+from coverslip.app.requests import RAW_BODY, Locate, Paged, ServedWorkspace, Tag, api_router
 from coverslip.app.schemas.datasets import (
     DatasetChanges,
     FinishUpload,
@@ -31,7 +22,7 @@ from coverslip.app.schemas.datasets import (
 )
 from coverslip.app.schemas.system import TAGGED, located, problems
 from coverslip.experiments.estimating import Counts
-from coverslip.workspace import cleanup, group_suggestions, recipes
+from coverslip.workspace import cleanup, group_suggestions, leakage_audit, recipes
 from coverslip.workspace.datasets import folders, grouping, reading_images, sources, state, uploads
 from coverslip.workspace.datasets.folders import FolderContent, TablePreview, list_folder
 from coverslip.workspace.datasets.grouping import GroupPreview
@@ -47,7 +38,7 @@ from coverslip.workspace.recipes import TimePreview
 from coverslip.workspace.store.rows import Page, TableChoices
 from coverslip.workspace.viewing.filters import Text
 
-Others = Annotated[list[str], Query(max_length=5, description="Other datasets, up to five.")]
+Others = Annotated[list[str], Query(max_length=1_000, description="Other datasets.")]
 _PNG: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type
     200: {"content": {"image/png": {}}, "description": "A sheet with an image and five augmented versions in each row."}
 }
@@ -139,44 +130,44 @@ def get_inspection(workspace: ServedWorkspace, dataset_id: str) -> DatasetInspec
 
 
 @router.get("/datasets/{dataset_id}/leakage-estimate", responses=problems(404, 409))
-def get_leakage_estimate(estimates: ServedEstimates, dataset_id: str) -> LeakageEstimateState:
+def get_leakage_estimate(workspace: ServedWorkspace, dataset_id: str) -> LeakageEstimateState:
     """The estimate of data leakage: the results of an image-level split against a grouped split, if requested."""
-    return estimates.state_of(dataset_id)
+    return leakage_audit.leakage_estimate_state(workspace, dataset_id)
 
 
 @router.post("/datasets/{dataset_id}/leakage-estimate", status_code=202, responses=located(202) | problems(404, 409))
-def create_leakage_estimate(estimates: ServedEstimates, dataset_id: str, locate: Locate) -> LeakageEstimateState:
+def create_leakage_estimate(workspace: ServedWorkspace, dataset_id: str, locate: Locate) -> LeakageEstimateState:
     """Estimate data leakage with about 2,000 of the images, in a separate process. This also finds shortcuts.
 
     Reports of trainings on these images include the estimate.
     """
     locate("datasets", dataset_id, "leakage-estimate")
-    return estimates.start(dataset_id)
+    return leakage_audit.start_leakage_estimate(workspace, dataset_id)
 
 
 @router.delete("/datasets/{dataset_id}/leakage-estimate", status_code=204, responses=problems(404))
-def remove_leakage_estimate(estimates: ServedEstimates, dataset_id: str) -> None:
+def remove_leakage_estimate(workspace: ServedWorkspace, dataset_id: str) -> None:
     """Cancel the estimate. An earlier estimate is kept."""
-    estimates.cancel(dataset_id)
+    leakage_audit.cancel_leakage_estimate(workspace, dataset_id)
 
 
 @router.get("/datasets/{dataset_id}/distances", responses=problems(404, 409, 422))
-def get_distances(distances: ServedDistances, dataset_id: str, other: Others) -> DatasetDistances:
+def get_distances(workspace: ServedWorkspace, dataset_id: str, other: Others) -> DatasetDistances:
     """The distances of the features of a dataset from those of others, if requested."""
-    return distances.state_of(dataset_id, other)
+    return leakage_audit.distances_state(workspace, dataset_id, other)
 
 
 @router.post("/datasets/{dataset_id}/distances", status_code=202, responses=located(202) | problems(404, 409, 422))
-def create_distances(distances: ServedDistances, dataset_id: str, other: Others, locate: Locate) -> DatasetDistances:
+def create_distances(workspace: ServedWorkspace, dataset_id: str, other: Others, locate: Locate) -> DatasetDistances:
     """Measure MMD² and CORAL in a separate process, and recommend a dataset for pretraining."""
     locate("datasets", dataset_id, "distances", other=other)
-    return distances.start(dataset_id, other)
+    return leakage_audit.start_distances(workspace, dataset_id, other)
 
 
 @router.delete("/datasets/{dataset_id}/distances", status_code=204, responses=problems(404, 409, 422))
-def remove_distances(distances: ServedDistances, dataset_id: str, other: Others) -> None:
+def remove_distances(workspace: ServedWorkspace, dataset_id: str, other: Others) -> None:
     """Cancel the measurement. Earlier results are kept."""
-    distances.cancel(dataset_id, other)
+    leakage_audit.cancel_distances(workspace, dataset_id, other)
 
 
 @router.get("/datasets/{dataset_id}/class-thumbnails", responses=problems(404))

@@ -1,16 +1,18 @@
 """Images of a dataset: lists for galleries, facts and pictures."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from fastapi import Header, Path, Query, Request, Response
 
 from coverslip.app.files import IMAGE, PICTURE, Viewed, image_response, media_type_of
 from coverslip.app.requests import ServedWorkspace, api_router, until_disconnected
-from coverslip.app.schemas.datasets import ImageQuery, RowsQuery
+from coverslip.app.schemas.datasets import ImageQuery, JobRowsQuery, RowsQuery
 from coverslip.app.schemas.system import problems
 from coverslip.errors import Stopped
+from coverslip.workspace.predictions.measured import picture_sources_of_job, row_ids_of_job
+from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing import images, pictures
 from coverslip.workspace.viewing.filters import Text
 
@@ -19,6 +21,12 @@ router = api_router("images", responses=problems(422))
 RowId = Annotated[int, Path(ge=1, lt=2**32, description="The permanent number of the image in the app.")]
 Version = Annotated[
     Text | None, Query(description="Version of the image. With it, browsers cache the picture permanently.")
+]
+SheetRows = Annotated[
+    str, Query(pattern=r"^[0-9]{1,10}(,[0-9]{1,10}){0,63}$", description="Up to 64 row_ids, such as 3,1,2.")
+]
+SheetSide = Annotated[
+    int, Query(ge=16, le=512, description="Side of a cell in pixels; smaller if all images are smaller.")
 ]
 Answers = dict[int | str, dict[str, Any]]  # Any: FastAPI's own type
 Etag = Annotated[str | None, Header(alias="If-None-Match", include_in_schema=False)]
@@ -45,8 +53,8 @@ _COLORS: Answers = {
 )
 def list_images(workspace: ServedWorkspace, dataset_id: str, query: Annotated[ImageQuery, Query()]) -> images.ImageList:
     """The first images that match, or those after another image; or the images with the given row_ids."""
-    if query.rows is not None:
-        return images.images_of_rows(workspace, dataset_id, query.row_ids)
+    if (row_ids := query.row_ids) is not None:
+        return images.images_of_rows(workspace, dataset_id, row_ids)
     return images.list_images(workspace, dataset_id, query, after=query.after, limit=query.limit)
 
 
@@ -109,30 +117,6 @@ def get_thumbnail_of(
 
 
 @router.get(
-    "/datasets/{dataset_id}/images/{row_id}/thumbnail",
-    response_class=Response,
-    responses=IMAGE | _NOT_MODIFIED | problems(404, 422),
-)
-def get_thumbnail(
-    workspace: ServedWorkspace,
-    dataset_id: str,
-    row_id: RowId,
-    side: Annotated[int, Query(ge=16, le=512, description="Length of the longer side in pixels.")] = 128,
-    v: Version = None,
-    etag: Etag = None,
-) -> Response:
-    """A thumbnail whose longer side is at most `side`. It is blank for an unreadable image."""
-    source = images.picture_source(workspace, dataset_id, row_id)
-    tag = _tag("thumbnail", source.version, side)
-    if etag == tag:
-        return _unchanged(tag, v)
-    data = pictures.thumbnail(workspace, dataset_id, source, side)
-    if source.is_readable and data == pictures.blank(side):
-        return _uncached(data)
-    return _picture(data, media_type_of(data), tag, v)
-
-
-@router.get(
     "/datasets/{dataset_id}/sheet",
     response_class=Response,
     responses=IMAGE | _NOT_MODIFIED | problems(404, 422),
@@ -141,32 +125,44 @@ async def get_sheet(
     request: Request,
     workspace: ServedWorkspace,
     dataset_id: str,
-    rows: Annotated[
-        str, Query(pattern=r"^[0-9]{1,10}(,[0-9]{1,10}){0,63}$", description="Up to 64 row_ids, such as 3,1,2.")
-    ],
-    side: Annotated[
-        int, Query(ge=16, le=256, description="Side of a cell in pixels; smaller if all images are smaller.")
-    ] = 96,
+    rows: SheetRows,
+    side: SheetSide = 96,
     v: Version = None,
     etag: Etag = None,
 ) -> Response:
-    """Many thumbnails as one picture: rows of eight square cells in the requested order; empty if unreadable."""
-    row_ids = [int(text) for text in rows.split(",")]
+    """Many thumbnails as one picture: rows of eight square cells in the requested order; empty if unreadable.
 
-    def answer(is_wanted: Callable[[], bool]) -> Response:
-        if not is_wanted():  # the client left before a thread was free
-            return _no_content()
-        sources = images.picture_sources(workspace, dataset_id, row_ids)
-        tag = _tag("sheet", *(source.version for source in sources), side)
-        if etag == tag:
-            return _unchanged(tag, v)
-        try:
-            data, is_complete = pictures.sheet(workspace, dataset_id, sources, side, is_wanted)
-        except Stopped:
-            return _no_content()
-        return _picture(data, media_type_of(data), tag, v) if is_complete else _uncached(data)
+    With fewer than eight images, the picture is narrower. A single image is not put into a square.
+    """
+    return await _sheet(request, workspace, dataset_id, images.picture_sources, rows, side, v, etag)
 
-    return await until_disconnected(request, answer)
+
+@router.get(
+    "/jobs/{job_id}/sheet",
+    response_class=Response,
+    responses=IMAGE | _NOT_MODIFIED | problems(404, 409, 422),
+)
+async def get_job_sheet(
+    request: Request,
+    workspace: ServedWorkspace,
+    job_id: str,
+    rows: SheetRows,
+    side: SheetSide = 96,
+    etag: Etag = None,
+) -> Response:
+    """The same for images that a training or an evaluation has measured, or a prediction has predicted."""
+    return await _sheet(request, workspace, job_id, picture_sources_of_job, rows, side, None, etag)
+
+
+@router.get(
+    "/jobs/{job_id}/row-ids",
+    response_class=Response,
+    responses=_ROWS | problems(404, 409, 422),
+)
+def list_job_row_ids(workspace: ServedWorkspace, job_id: str, query: Annotated[JobRowsQuery, Query()]) -> Response:
+    """The row_ids of all matching images of a training, an evaluation or a prediction, in order."""
+    data = row_ids_of_job(workspace, job_id, query, query.limit).tobytes()
+    return Response(data, media_type="application/octet-stream")
 
 
 @router.get(
@@ -188,6 +184,35 @@ def get_picture(
     if etag == tag:
         return _unchanged(tag, v)
     return _picture(pictures.large_picture(workspace, source, view), "image/png", tag, v)
+
+
+async def _sheet(
+    request: Request,
+    workspace: Workspace,
+    owner: str,
+    find_sources: Callable[[Workspace, str, Sequence[int]], Sequence[images.PictureSource]],
+    rows: str,
+    side: int,
+    version: str | None,
+    etag: str | None,
+) -> Response:
+    """Return a sheet of images of a dataset or a job, its `owner`."""
+    row_ids = [int(text) for text in rows.split(",")]
+
+    def answer(is_wanted: Callable[[], bool]) -> Response:
+        if not is_wanted():  # the client left before a thread was free
+            return _no_content()
+        sources = find_sources(workspace, owner, row_ids)
+        tag = _tag("sheet", *(source.version for source in sources), side)
+        if etag == tag:
+            return _unchanged(tag, version)
+        try:
+            data, is_complete = pictures.sheet(workspace, owner, sources, side, is_wanted)
+        except Stopped:
+            return _no_content()
+        return _picture(data, media_type_of(data), tag, version) if is_complete else _uncached(data)
+
+    return await until_disconnected(request, answer)
 
 
 def _tag(*values: object) -> str:

@@ -1,55 +1,100 @@
-"""Trainings, operations on jobs of any kind, and the trash: queue, remove and restore; watch, stop, resume, explain."""
+"""Jobs of any kind, trainings, and the trash: list, queue, watch, stop, resume, remove, restore and explain."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import Depends, Response
+from fastapi import Depends, Query, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from coverslip.app.files import PICTURE, image_response
-from coverslip.app.requests import JobQueue, Locate, Paged, ServedExplanations, ServedWorkspace, api_router
-from coverslip.app.schemas.jobs import NewRun, RunChanges
+from coverslip.app.requests import JobQueue, Locate, Paged, ServedWorkspace, api_router
+from coverslip.app.schemas.jobs import JobsPage, NewRun, RunChanges
 from coverslip.app.schemas.system import located, problems
-from coverslip.app.streams import JOB_KINDS, JobState, LastEvent, Watched, events_in_document, events_of
+from coverslip.app.streams import (
+    EVENTS,
+    FollowedJobs,
+    LastChange,
+    LastEvent,
+    ServedChanges,
+    Watched,
+    events_of,
+    events_of_workspace,
+)
 from coverslip.runs.log import LogLine
+from coverslip.workspace import explanations
 from coverslip.workspace.cleanup import DeletedItem, list_deleted
 from coverslip.workspace.explanations import ExplanationState
-from coverslip.workspace.jobs import control, runs, state
+from coverslip.workspace.jobs import control, listing, runs
+from coverslip.workspace.jobs.listing import JobState
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.jobs.runs import RunState, RunStory
 from coverslip.workspace.store.rows import Page
-from coverslip.workspace.store.workspace import Workspace
 
 router = api_router("jobs")
 
 
+@router.get("/events", response_class=EventSourceResponse, responses=EVENTS | problems(422))
+async def watch_workspace(
+    changes: ServedChanges,
+    watching: Watched,
+    after: LastChange,
+    job: FollowedJobs = [],  # noqa: B006
+) -> AsyncIterator[ServerSentEvent]:
+    """What changes in the workspace, and the events of the named jobs: one stream for all tabs of a browser.
+
+    `WorkspaceEvents` describes the data. Topics are `jobs/ID` and the kind of the job, `datasets/ID` and `datasets`,
+    `colors/ID`, `activity` if a job or a dataset was added or removed or has another state, and `*` for anything.
+    """
+    async for event in events_of_workspace(changes, watching, after, job):
+        yield event
+
+
+@router.get("/jobs", responses=problems(422))
+def list_jobs(workspace: ServedWorkspace, page: Annotated[JobsPage, Query()]) -> Page[JobState]:
+    """The jobs of all kinds, the newest first: everything that takes more than two seconds."""
+    return listing.list_jobs(workspace, page, kinds=page.kind, states=page.state)
+
+
+@router.get("/jobs/{job_id}", responses=problems(404))
+def get_job(workspace: ServedWorkspace, job_id: str) -> JobState:
+    """The current state of a job, with its progress, and the address of its details."""
+    return listing.job_state(workspace, job_id)
+
+
 def _existing_id(workspace: ServedWorkspace, job_id: str) -> str:
-    return find_job(workspace, job_id).id
+    return listing.job_state(workspace, job_id).id
 
 
 @router.get(
     "/jobs/{job_id}/events",
     response_class=EventSourceResponse,
-    responses=events_in_document() | problems(404),
+    responses=EVENTS | problems(404),
 )
 async def watch_job(
     job_id: Annotated[str, Depends(_existing_id)], watching: Watched, after: LastEvent
 ) -> AsyncIterator[ServerSentEvent]:
-    """The events of a job. `RunEvents`, `EvaluationEvents`, `PredictionEvents` and `StudyEvents` describe their data.
+    """The events of a job: `RunEvents`, `EvaluationEvents`, `ExportEvents`, `PredictionEvents` or `StudyEvents`.
 
-    The stream starts with the current state, then the log from its start or after the given line. It ends with a last
-    state when the job has ended. If the job had ended before, it contains only that state.
+    `JobEvents` describes the data of other jobs. The stream starts with the current state, then the log from its start
+    or after the given line. It ends with a last state when the job has ended. If the job had ended before, it contains
+    only that state.
     """
     async for event in events_of(watching, job_id, after):
         yield event
 
 
+@router.get("/jobs/{job_id}/log", responses=problems(404))
+def list_log_lines(workspace: ServedWorkspace, job_id: str, paging: Paged) -> Page[LogLine]:
+    """The important events of a job, the newest first. Without events, the last lines of the output of its process."""
+    return listing.list_log_lines(workspace, job_id, paging)
+
+
 @router.post("/jobs/{job_id}/stop", responses=problems(404, 409))
 def stop_job(workspace: ServedWorkspace, job_id: str, queue: JobQueue) -> JobState:
-    """Stop a job. Its progress up to this point is saved. A waiting job is removed from the queue."""
-    control.stop_job(workspace, job_id)
+    """Stop a job. Its progress up to this point is saved, if it has files. A waiting job is removed from the queue."""
+    listing.stop_job(workspace, job_id)
     queue.wake()
-    return _state(workspace, job_id)
+    return listing.job_state(workspace, job_id)
 
 
 @router.post("/jobs/{job_id}/finish", responses=problems(404, 409))
@@ -60,7 +105,7 @@ def finish_job(workspace: ServedWorkspace, job_id: str, queue: JobQueue) -> JobS
     """
     control.finish_job(workspace, job_id)
     queue.wake()
-    return _state(workspace, job_id)
+    return listing.job_state(workspace, job_id)
 
 
 @router.post("/jobs/{job_id}/resume", responses=problems(404, 409))
@@ -69,33 +114,47 @@ def resume_job(workspace: ServedWorkspace, job_id: str, queue: JobQueue) -> JobS
 
     In a finished study, failed trainings are retried.
     """
-    control.resume_job(workspace, job_id)
+    listing.resume_job(workspace, job_id)
     queue.wake()
-    return _state(workspace, job_id)
+    return listing.job_state(workspace, job_id)
+
+
+@router.delete("/jobs/{job_id}", status_code=204, responses=problems(404, 409))
+def remove_job(workspace: ServedWorkspace, job_id: str) -> None:
+    """Move a job and its results to the trash of the workspace. A job without files is only removed from the list."""
+    listing.remove_job(workspace, job_id)
+
+
+@router.post("/jobs/{job_id}/restore", responses=problems(404, 409))
+def restore_job(workspace: ServedWorkspace, job_id: str, queue: JobQueue) -> JobState:
+    """Restore a job from the trash."""
+    control.restore_job(workspace, job_id)
+    queue.wake()
+    return listing.job_state(workspace, job_id)
 
 
 @router.get("/jobs/{job_id}/rows/{row_id}/explanation", responses=problems(404, 409, 422))
-def get_explanation(explanations: ServedExplanations, job_id: str, row_id: int) -> ExplanationState:
+def get_explanation(workspace: ServedWorkspace, job_id: str, row_id: int) -> ExplanationState:
     """The progress of the explanation of a row of a job."""
-    return explanations.state_of(job_id, row_id)
+    return explanations.explanation_state(workspace, job_id, row_id)
 
 
 @router.post(
     "/jobs/{job_id}/rows/{row_id}/explanation", status_code=202, responses=located(202) | problems(404, 409, 422)
 )
-def create_explanation(explanations: ServedExplanations, job_id: str, row_id: int, locate: Locate) -> ExplanationState:
+def create_explanation(workspace: ServedWorkspace, job_id: str, row_id: int, locate: Locate) -> ExplanationState:
     """Draw the explanation of an image: a heat map that passed its sanity checks, and similar training images.
 
     A separate process draws it. The first explanation of a classifier takes a minute, because its maps are checked.
     """
     locate("jobs", job_id, "rows", row_id, "explanation")
-    return explanations.start(job_id, row_id)
+    return explanations.start_explanation(workspace, job_id, row_id)
 
 
 @router.delete("/jobs/{job_id}/rows/{row_id}/explanation", status_code=204, responses=problems(404, 409, 422))
-def remove_explanation(explanations: ServedExplanations, job_id: str, row_id: int) -> None:
+def remove_explanation(workspace: ServedWorkspace, job_id: str, row_id: int) -> None:
     """Cancel the explanation. A finished explanation is kept."""
-    explanations.cancel(job_id, row_id)
+    explanations.cancel_explanation(workspace, job_id, row_id)
 
 
 @router.get(
@@ -103,13 +162,9 @@ def remove_explanation(explanations: ServedExplanations, job_id: str, row_id: in
     response_class=Response,
     responses=PICTURE | problems(404, 409, 422),
 )
-def get_explanation_picture(explanations: ServedExplanations, job_id: str, row_id: int) -> Response:
+def get_explanation_picture(workspace: ServedWorkspace, job_id: str, row_id: int) -> Response:
     """The picture of a finished explanation."""
-    return image_response(explanations.picture(job_id, row_id))
-
-
-def _state(workspace: Workspace, job_id: str) -> JobState:
-    return JOB_KINDS[find_job(workspace, job_id).kind].state(workspace, job_id)
+    return image_response(explanations.explanation_picture(workspace, job_id, row_id))
 
 
 runs_router = api_router("runs")
@@ -163,12 +218,6 @@ def restore_run(workspace: ServedWorkspace, run_id: str, queue: JobQueue) -> Run
     control.restore_job(workspace, find_job(workspace, run_id, "train", is_removed=True).id)
     queue.wake()
     return runs.run_state(workspace, run_id)
-
-
-@runs_router.get("/runs/{run_id}/log", responses=problems(404))
-def list_log_lines(workspace: ServedWorkspace, run_id: str, paging: Paged) -> Page[LogLine]:
-    """The important lines of a training's log, the newest first."""
-    return state.list_log_lines(workspace, run_id, paging)
 
 
 trash_router = api_router("trash")

@@ -1,15 +1,26 @@
 """Predict new images, and correct the predictions."""
 
-import re
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Header, Query, Request, Response
+from fastapi import Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
+from pydantic import Field
 
-from coverslip.app.files import IMAGE, PICTURE, TABLE, Viewed, image_response
-from coverslip.app.requests import RAW_BODY, Author, JobQueue, Locate, Paged, ServedWorkspace, api_router, received
+from coverslip.app.files import PICTURE, TABLE, Viewed, image_response
+from coverslip.app.requests import (
+    IMAGES_BODY,
+    MOST_IMAGES,
+    Author,
+    JobQueue,
+    Locate,
+    Paged,
+    ServedWorkspace,
+    api_router,
+    from_app,
+    received_files,
+)
 from coverslip.app.schemas.datasets import FilteredPage
 from coverslip.app.schemas.jobs import Correction, DatasetOfPrediction, JoinedDataset, JoinUndo, NewPrediction
 from coverslip.app.schemas.system import located, problems
@@ -18,15 +29,24 @@ from coverslip.workspace.correcting.joining import JoinPreview, JoinResult
 from coverslip.workspace.datasets.state import DatasetState
 from coverslip.workspace.jobs import control
 from coverslip.workspace.jobs.records import find_job
-from coverslip.workspace.predictions import rows, state
-from coverslip.workspace.predictions.classifiers import Classified, LoadedClassifiers
+from coverslip.workspace.predictions import rows, samples, state
+from coverslip.workspace.predictions.classifiers import LoadedClassifiers, PredictedImage
 from coverslip.workspace.predictions.rows import Row
+from coverslip.workspace.predictions.samples import SampledSummary, Sampling
 from coverslip.workspace.predictions.state import PredictionState
 from coverslip.workspace.store.rows import Page
 
 router = api_router("predictions")
 
+Classifiers = Annotated[LoadedClassifiers, from_app("classifiers")]
 _MOST_IMAGE_BYTES = 200 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class PredictedImages:
+    """The predictions of the images of a request."""
+
+    images: Annotated[list[PredictedImage], Field(description="In the order of the request.")]
 
 
 @router.get("/predictions")
@@ -51,6 +71,7 @@ def create_prediction(
         sources=new.sources,
         name=new.name,
         prevalence=new.prevalence,
+        rescale=new.rescale,
     )
     locate("predictions", job)
     queue.wake()
@@ -88,20 +109,8 @@ def list_prediction_rows(
     workspace: ServedWorkspace, prediction_id: str, page: Annotated[FilteredPage, Query()]
 ) -> Page[Row]:
     """A page of the rows so far."""
-    return rows.page_of_prediction(workspace, prediction_id, page, offset=page.offset, limit=page.limit)
-
-
-@router.get(
-    "/predictions/{prediction_id}/rows/{row_id}/thumbnail",
-    response_class=Response,
-    responses=IMAGE | problems(404, 422),
-)
-def get_prediction_row_thumbnail(
-    workspace: ServedWorkspace, prediction_id: str, row_id: int, side: Annotated[int, Query(ge=16, le=512)] = 128
-) -> Response:
-    """A thumbnail of a predicted image."""
-    return image_response(
-        rows.thumbnail_of(workspace, prediction_id, rows.image_source_of_row(workspace, prediction_id, row_id), side)
+    return rows.page_of_prediction(
+        workspace, prediction_id, page, offset=page.offset, limit=page.limit, row_ids=page.row_ids
     )
 
 
@@ -113,6 +122,29 @@ def get_prediction_row_thumbnail(
 def get_prediction_row_picture(workspace: ServedWorkspace, prediction_id: str, row_id: int, view: Viewed) -> Response:
     """A predicted image for the viewer."""
     return image_response(rows.picture_of(workspace, rows.image_source_of_row(workspace, prediction_id, row_id), view))
+
+
+@router.get("/predictions/{prediction_id}/samples", responses=problems(404, 409, 422))
+def get_samples(workspace: ServedWorkspace, prediction_id: str) -> SampledSummary:
+    """The class proportions in each sample, corrected for errors of the classifier, and conditions compared."""
+    return samples.summarize(workspace, prediction_id)
+
+
+@router.put("/predictions/{prediction_id}/samples", responses=problems(404, 409, 422))
+def change_samples(workspace: ServedWorkspace, prediction_id: str, sampling: Sampling) -> SampledSummary:
+    """Save how the images divide into samples, and the conditions of these; return the proportions."""
+    return samples.save_sampling(workspace, prediction_id, sampling)
+
+
+@router.get(
+    "/predictions/{prediction_id}/download/samples",
+    response_class=Response,
+    responses=TABLE | problems(404, 409, 422),
+)
+def download_samples(workspace: ServedWorkspace, prediction_id: str) -> Response:
+    """`samples.csv`, with a row for each class in each sample."""
+    headers = {"Content-Disposition": 'attachment; filename="samples.csv"'}
+    return Response(samples.summary_table(workspace, prediction_id), media_type="text/csv", headers=headers)
 
 
 @router.put(
@@ -179,19 +211,19 @@ def preview_join(workspace: ServedWorkspace, prediction_id: str, dataset_id: str
 
 
 @router.post(
-    "/classifiers/{classifier_id}/classify",
+    "/classifiers/{classifier_id}/predict",
     responses=problems(404, 413, 422),
-    openapi_extra=RAW_BODY,
+    openapi_extra=IMAGES_BODY,
 )
-async def classify_image(
-    workspace: ServedWorkspace,
-    request: Request,
-    classifier_id: str,
-    x_file_name: Annotated[str | None, Header(max_length=500)] = None,
-) -> Classified:
-    """Classify one image. The header X-File-Name gives the file type by its extension."""
-    classifiers: LoadedClassifiers = request.app.state.classifiers
-    suffix = re.sub(r"[^.\w]", "", Path(x_file_name or "").suffix)[:12]
-    folder = workspace.folder / "classifying"
-    async with received(request, folder, most_bytes=_MOST_IMAGE_BYTES, suffix=suffix) as file:
-        return await run_in_threadpool(classifiers.classify, classifier_id, file)
+async def predict_images(
+    workspace: ServedWorkspace, request: Request, classifier_id: str, classifiers: Classifiers
+) -> PredictedImages:
+    """Predict images that the request contains, in their order. An unreadable image does not affect the others.
+
+    If too many requests are in progress, the status is 503 with Retry-After.
+    """
+    with classifiers.reserved():
+        folder = workspace.folder / "classifying"
+        limits = {"most_bytes": _MOST_IMAGE_BYTES, "most_files": MOST_IMAGES}
+        async with received_files(request, folder, **limits) as images:
+            return PredictedImages(await run_in_threadpool(classifiers.predict, classifier_id, images))

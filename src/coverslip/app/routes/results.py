@@ -9,7 +9,6 @@ from fastapi.responses import HTMLResponse, StreamingResponse
 
 from coverslip.app.files import (
     FIGURE,
-    IMAGE,
     PICTURE,
     TABLE,
     FigureFile,
@@ -41,6 +40,7 @@ from coverslip.workspace.correcting.corrections import correct_measured
 from coverslip.workspace.correcting.trained_images import (
     ChangesSinceTraining,
     LabelErrorsState,
+    cancel_label_check,
     changes_since,
     label_errors_state,
     start_label_check,
@@ -110,7 +110,9 @@ def set_decision(
 @router.get("/runs/{run_id}/rows", responses=problems(404, 409))
 def list_run_rows(workspace: ServedWorkspace, run_id: str, page: Annotated[FilteredPage, Query()]) -> Page[Row]:
     """A page of the measured images."""
-    return measured.page_of_measured(workspace, run_id, page, offset=page.offset, limit=page.limit)
+    return measured.page_of_measured(
+        workspace, run_id, page, offset=page.offset, limit=page.limit, row_ids=page.row_ids
+    )
 
 
 @router.get("/runs/{run_id}/image-changes", responses=problems(404))
@@ -127,9 +129,15 @@ def get_label_errors(workspace: ServedWorkspace, run_id: str) -> LabelErrorsStat
 
 @router.post("/runs/{run_id}/label-errors", status_code=202, responses=located(202) | problems(404, 409, 422))
 def create_label_errors(workspace: ServedWorkspace, run_id: str, locate: Locate) -> LabelErrorsState:
-    """Start the search for label errors, which may take minutes. Poll the state until it is done."""
+    """Start the search for label errors, which may take minutes, in a separate process."""
     locate("runs", run_id, "label-errors")
     return start_label_check(workspace, run_id)
+
+
+@router.delete("/runs/{run_id}/label-errors", status_code=204, responses=problems(404))
+def remove_label_errors(workspace: ServedWorkspace, run_id: str) -> None:
+    """Cancel the search for label errors. Earlier results are kept."""
+    cancel_label_check(workspace, run_id)
 
 
 @router.put("/runs/{run_id}/rows/{row_id}/correction", responses=problems(404, 409, 412, 422))
@@ -147,20 +155,6 @@ def correct_run_row(
     """
     row, change = correct_measured(workspace, run_id, row_id, correction.label, revisions=if_match, author=author)
     return CorrectedRow(row, change)
-
-
-@router.get(
-    "/runs/{run_id}/rows/{row_id}/thumbnail",
-    response_class=Response,
-    responses=IMAGE | problems(404, 422),
-)
-def get_run_row_thumbnail(
-    workspace: ServedWorkspace, run_id: str, row_id: int, side: Annotated[int, Query(ge=16, le=512)] = 128
-) -> Response:
-    """A thumbnail of a measured image."""
-    return image_response(
-        rows.thumbnail_of(workspace, run_id, measured.source_of_measured(workspace, run_id, row_id), side)
-    )
 
 
 @router.get(
@@ -286,7 +280,7 @@ def create_evaluation(
     workspace: ServedWorkspace, run_id: str, new: NewEvaluation, queue: JobQueue, locate: Locate
 ) -> EvaluationState:
     """Queue an evaluation with the current labels. Evaluations run one at a time, also during a training."""
-    job = evaluations.queue_evaluation(workspace, run_id, dataset_id=new.dataset_id, name=new.name)
+    job = evaluations.queue_evaluation(workspace, run_id, dataset_id=new.dataset_id, name=new.name, rescale=new.rescale)
     locate("evaluations", job)
     queue.wake()
     return evaluations.evaluation_state(workspace, job)
@@ -326,7 +320,9 @@ def list_evaluation_rows(
     workspace: ServedWorkspace, evaluation_id: str, page: Annotated[FilteredPage, Query()]
 ) -> Page[Row]:
     """A page of the measured images."""
-    return measured.page_of_measured(workspace, evaluation_id, page, offset=page.offset, limit=page.limit)
+    return measured.page_of_measured(
+        workspace, evaluation_id, page, offset=page.offset, limit=page.limit, row_ids=page.row_ids
+    )
 
 
 @evaluations_router.put("/evaluations/{evaluation_id}/rows/{row_id}/correction", responses=problems(404, 409, 412, 422))
@@ -346,19 +342,6 @@ def correct_evaluation_row(
         workspace, evaluation_id, row_id, correction.label, revisions=if_match, author=author
     )
     return CorrectedRow(row, change)
-
-
-@evaluations_router.get(
-    "/evaluations/{evaluation_id}/rows/{row_id}/thumbnail",
-    response_class=Response,
-    responses=IMAGE | problems(404, 409, 422),
-)
-def get_evaluation_row_thumbnail(
-    workspace: ServedWorkspace, evaluation_id: str, row_id: int, side: Annotated[int, Query(ge=16, le=512)] = 128
-) -> Response:
-    """A thumbnail of a measured image."""
-    row = measured.source_of_measured(workspace, evaluation_id, row_id)
-    return image_response(rows.thumbnail_of(workspace, evaluation_id, row, side))
 
 
 @evaluations_router.get(

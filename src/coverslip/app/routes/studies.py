@@ -10,9 +10,11 @@ from coverslip.app.schemas.system import located, problems
 from coverslip.workspace.jobs import control
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.store.rows import Page
-from coverslip.workspace.studies import planning, state
+from coverslip.workspace.studies import analyses, planning, state, times
+from coverslip.workspace.studies.analyses import AnalysisName, StudyAnalysis
 from coverslip.workspace.studies.planning import StudyChoices, StudyOutlook, StudyPreset
 from coverslip.workspace.studies.state import NetworkFinding, StudyResults, StudyState, StudyStory
+from coverslip.workspace.studies.times import StudyTime
 
 router = api_router("studies")
 
@@ -27,6 +29,20 @@ def list_study_presets(paging: Paged) -> Page[StudyPreset]:
 def preview_study(workspace: ServedWorkspace, study: StudyRequest) -> StudyOutlook:
     """The trainings of a study, without starting any."""
     return planning.outlook(workspace, _choices(study))
+
+
+@router.post("/study-times", status_code=202, responses=located(202) | problems(404, 409, 422))
+def create_study_time(workspace: ServedWorkspace, study: StudyRequest, locate: Locate) -> StudyTime:
+    """Estimate the time of a study, without starting it: each network is built and timed in a separate process."""
+    time = times.start_study_time(workspace, _choices(study))
+    locate("study-times", time.id)
+    return time
+
+
+@router.get("/study-times/{time_id}", responses=problems(404))
+def get_study_time(workspace: ServedWorkspace, time_id: str) -> StudyTime:
+    """The expected time of a study, or the progress of its measurement."""
+    return times.study_time(workspace, time_id)
 
 
 @router.get("/studies")
@@ -44,7 +60,7 @@ def list_network_findings(workspace: ServedWorkspace, dataset_id: str, paging: P
 @router.post("/studies", status_code=201, responses=located(201) | problems(404, 409, 422))
 def create_study(workspace: ServedWorkspace, new: NewStudy, queue: JobQueue, locate: Locate) -> StudyState:
     """Queue a study with the current labels. Trainings and studies run one at a time."""
-    job = planning.queue_study(workspace, _choices(new), name=new.name)
+    job = planning.queue_study(workspace, _choices(new), name=new.name, budget=new.budget)
     locate("studies", job)
     queue.wake()
     return state.study_state(workspace, job)
@@ -58,7 +74,8 @@ def get_study(workspace: ServedWorkspace, study_id: str) -> StudyStory:
 
 @router.delete("/studies/{study_id}", status_code=204, responses=problems(404, 409))
 def remove_study(workspace: ServedWorkspace, study_id: str) -> None:
-    """Move a study, its trainings and their results to the trash of the workspace."""
+    """Move a study, its trainings and their results to the trash of the workspace. Its analyses are canceled."""
+    analyses.cancel_analyses(workspace, study_id)
     control.remove_job(workspace, find_job(workspace, study_id, "study").id)
 
 
@@ -74,6 +91,23 @@ def restore_study(workspace: ServedWorkspace, study_id: str, queue: JobQueue) ->
 def get_study_results(workspace: ServedWorkspace, study_id: str) -> StudyResults:
     """The results of a study, which are written when it ends or is stopped."""
     return state.study_results(workspace, study_id)
+
+
+@router.get("/studies/{study_id}/analyses", responses=problems(404, 422))
+def list_study_analyses(workspace: ServedWorkspace, study_id: str, paging: Paged) -> Page[StudyAnalysis]:
+    """Further analyses of the finished trainings of a study: prediction time, distances and explanations."""
+    return paging.page_of(analyses.list_analyses(workspace, study_id))
+
+
+@router.post(
+    "/studies/{study_id}/analyses/{analysis}", status_code=202, responses=located(202) | problems(404, 409, 422)
+)
+def create_study_analysis(
+    workspace: ServedWorkspace, study_id: str, analysis: AnalysisName, locate: Locate
+) -> StudyAnalysis:
+    """Start an analysis in a separate process. Afterwards, the results and the report of the study contain it."""
+    locate("studies", study_id, "analyses")
+    return analyses.start_analysis(workspace, study_id, analysis)
 
 
 @router.get("/studies/{study_id}/report", response_class=HTMLResponse, responses=problems(404, 409))
@@ -99,6 +133,9 @@ def _choices(study: StudyRequest) -> StudyChoices:
     return StudyChoices(
         preset=study.preset,
         dataset_ids=tuple(dict.fromkeys(study.dataset_ids)),
+        networks=tuple(dict.fromkeys(study.networks)),
+        initial_weights=tuple(dict.fromkeys(study.initial_weights)),
+        pretraining_ids=tuple(dict.fromkeys(study.pretraining_ids)),
         is_small=study.is_small,
         as_published=study.as_published,
         plan_text=study.plan,

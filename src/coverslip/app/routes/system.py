@@ -7,7 +7,7 @@ from coverslip.machine import likely_device, memory_mib, n_cores
 from coverslip.runs.recipe import named_sets, recipe_groups, recipe_keys
 from coverslip.workspace import recipes
 from coverslip.workspace.recipes import AdvisedModel, RecipeText, advised_models
-from coverslip.workspace.store.rows import Page, activity_of
+from coverslip.workspace.store.rows import Page
 
 router = api_router("system")
 
@@ -22,7 +22,6 @@ def get_system(workspace: ServedWorkspace) -> System:
         device=likely_device(),
         n_cores=n_cores(),
         memory_mib=memory_mib(),
-        activity=activity_of(workspace),
     )
 
 

@@ -115,8 +115,33 @@ class SplitOf(RecipeOf):
     )
 
 
-class FilteredPage(Filters, Paging):
-    """A page of the images that match."""
+class _RowsOrFilters(Filters):
+    rows: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,10}(,[0-9]{1,10}){0,255}$")] | None = Field(
+        default=None,
+        description="Up to 256 row_ids, such as 3,1,2, instead of filters. The response has their order, without "
+        "missing images.",
+    )
+
+    @property
+    def row_ids(self) -> list[int] | None:
+        """Return the requested row_ids; None if filters are requested."""
+        return None if self.rows is None else [int(text) for text in self.rows.split(",")]
+
+    @model_validator(mode="after")
+    def _check_rows(self) -> Self:
+        if self.rows is not None and self.model_fields_set != {"rows"}:
+            raise ValueError("rows cannot be combined with other parameters")
+        return self
+
+
+class FilteredPage(_RowsOrFilters, Paging):
+    """A page of the images that match, or the row_ids of images."""
+
+
+class JobRowsQuery(Filters):
+    """Filters, and the number of matching images."""
+
+    limit: int | None = Field(default=None, ge=1, lt=2**53, description="Default: all.")
 
 
 class RowsQuery(Filters):
@@ -126,29 +151,13 @@ class RowsQuery(Filters):
     limit: int | None = Field(default=None, ge=1, lt=2**53, description="Default: all images that follow.")
 
 
-class ImageQuery(Filters):
+class ImageQuery(_RowsOrFilters):
     """Filters and the image that precedes the page, or the row_ids of images."""
 
     after: RowId | None = Field(
         default=None, description="The row_id of the last image of the page before, which `next` gives."
     )
     limit: int = Field(default=200, ge=1, le=2_000)
-    rows: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,10}(,[0-9]{1,10}){0,255}$")] | None = Field(
-        default=None,
-        description="Up to 256 row_ids, such as 3,1,2, instead of filters. The response has their order, without "
-        "images that are no longer in the dataset.",
-    )
-
-    @property
-    def row_ids(self) -> list[int]:
-        """Return the requested row_ids."""
-        return [int(text) for text in (self.rows or "").split(",") if text]
-
-    @model_validator(mode="after")
-    def _check_rows(self) -> Self:
-        if self.rows is not None and self.model_fields_set != {"rows"}:
-            raise ValueError("rows cannot be combined with filters, after or limit")
-        return self
 
 
 class NewLabels(ImageSelection):

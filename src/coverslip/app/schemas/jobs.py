@@ -1,4 +1,4 @@
-"""Bodies of the REST API about trainings, studies, predictions and evaluations."""
+"""Bodies of the REST API about trainings, studies, predictions, evaluations and exports."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -10,12 +10,22 @@ from coverslip.evaluation import DecideBy
 from coverslip.messages import text
 from coverslip.runs.recipe import key_names
 from coverslip.workspace.correcting.joining import JoinStep
+from coverslip.workspace.exports.state import ExportTo
+from coverslip.workspace.jobs.state import State
 from coverslip.workspace.predictions.rows import Exclusion, Row
+from coverslip.workspace.store.rows import Paging
 
 
 def _describe_keys(schema: JsonDict) -> None:
     keys = ", ".join(f"`{key}`" for key in key_names())
     schema["description"] = f"Only what differs from the defaults; nested keys or dotted ones. Keys: {keys}."
+
+
+class JobsPage(Paging):
+    """A page of the jobs of some kinds and states."""
+
+    kind: list[str] = Field(default_factory=list, max_length=20, description="Kinds of jobs; none: all.")
+    state: list[State] = Field(default_factory=list, max_length=20, description="States of jobs; none: all.")
 
 
 class NewRun(BaseModel):
@@ -68,13 +78,34 @@ class Decision(BaseModel):
 
 
 class StudyRequest(BaseModel):
-    """A publication's study on datasets of the workspace."""
+    """A publication's study, or a comparison of chosen networks, on datasets of the workspace."""
 
     model_config = ConfigDict(extra="forbid")
 
-    preset: str = Field(max_length=60, description="See `GET /study-presets`.")
+    preset: str | None = Field(
+        default=None,
+        max_length=60,
+        description="See `GET /study-presets`. Null: the chosen networks with the default recipe and five folds.",
+    )
     dataset_ids: list[str] = Field(
         min_length=1, max_length=100, description="Labeled datasets, in the order in which they are shown."
+    )
+    networks: list[str] = Field(
+        default_factory=list,
+        max_length=200,
+        description="Networks of the preset, which keep their recipes, or names of `GET /models`. Empty: those of the "
+        "preset.",
+    )
+    initial_weights: list[str] = Field(
+        default_factory=list,
+        max_length=20,
+        description="`imagenet`, `scratch`, `frozen` (ImageNet, only the last layer is trained), or initial weights of "
+        "the preset. Empty: those of the preset, unless there are `pretraining_ids`.",
+    )
+    pretraining_ids: list[str] = Field(
+        default_factory=list,
+        max_length=20,
+        description="Other labeled datasets. For each, networks that are pretrained on it are compared, too.",
     )
     is_small: bool = Field(
         default=False,
@@ -89,14 +120,29 @@ class StudyRequest(BaseModel):
         default=None,
         max_length=2**20,
         description="`study.yaml` of a preview, with changes; it can use the images of these datasets only. "
-        "Null: the plan of the preset.",
+        "Null: the plan of the other choices.",
     )
+
+    @model_validator(mode="after")
+    def _preset_has_its_options(self) -> "StudyRequest":
+        if self.preset is None and (self.is_small or self.as_published):
+            raise ValueError(text("options-without-preset"))
+        return self
 
 
 class NewStudy(StudyRequest):
     """A study to queue."""
 
     name: str | None = Field(default=None, max_length=120, description="Default: named after the preset.")
+    budget: str | None = Field(
+        default=None,
+        max_length=40,
+        description="Time limit of each start: `90s`, `10m`, `2h`. Trainings that would not end in time are left for "
+        "`resume`. Null: no limit.",
+    )
+
+
+_RESCALE = "Rescale images of known pixel size to the pixel size of the training images."
 
 
 class NewPrediction(BaseModel):
@@ -112,6 +158,7 @@ class NewPrediction(BaseModel):
         default_factory=dict,
         description="Expected class proportions of these images, above 0 and below 1; other classes share the rest.",
     )
+    rescale: bool = Field(default=False, description=_RESCALE)
 
     @model_validator(mode="after")
     def _one_kind_of_images(self) -> "NewPrediction":
@@ -187,6 +234,16 @@ class DatasetOfPrediction(BaseModel):
     name: str | None = Field(default=None, max_length=120)
 
 
+class NewExport(BaseModel):
+    """An export of a classifier for other programs."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    to: ExportTo = Field(
+        description="`onnx` (ONNX Runtime), `openvino`, `pt2` (PyTorch) or `bioimageio` (BioImage Model Zoo)."
+    )
+
+
 class NewEvaluation(BaseModel):
     """Labeled images of the workspace to evaluate a training on."""
 
@@ -194,3 +251,4 @@ class NewEvaluation(BaseModel):
 
     dataset_id: str
     name: str | None = Field(default=None, max_length=120, description="Default: named after the dataset.")
+    rescale: bool = Field(default=False, description=_RESCALE)

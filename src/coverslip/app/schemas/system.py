@@ -21,13 +21,6 @@ class System:
     device: Annotated[str, Field(description="The device that trainings probably use: cpu, cuda or mps.")]
     n_cores: int
     memory_mib: int
-    activity: Annotated[
-        str,
-        Field(
-            description="Changes when a job is queued, starts, ends or is removed, and when datasets are added or "
-            "removed."
-        ),
-    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from coverslip.datasets.index.boxes import has_box_columns
 from coverslip.datasets.index.channel_files import channel_names, with_plan
 from coverslip.datasets.index.classes import ClassPlan, Name, check_classes, shared_class_notes, with_classes
-from coverslip.datasets.index.folders import is_folder
+from coverslip.datasets.index.folders import is_folder, list_images
 from coverslip.datasets.index.in_memory import Axes
 from coverslip.datasets.index.names import (
     clean_label,
@@ -19,6 +19,7 @@ from coverslip.datasets.index.names import (
 from coverslip.datasets.index.opening import (
     ImageSource,
     grouped_by_pattern,
+    is_image,
     open_dataset,
     open_image_file,
     reopen_dataset,
@@ -71,7 +72,9 @@ __all__ = [
     "has_box_columns",
     "has_image_suffix",
     "is_folder",
+    "is_image",
     "is_table",
+    "list_images",
     "name_as_text",
     "name_from_text",
     "natural_key",

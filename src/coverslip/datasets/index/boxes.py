@@ -191,14 +191,12 @@ def box_of(
     return box
 
 
-def size_of(file: Path) -> Size | None:
-    """Return width and height of the upright image without decoding it; None if it cannot be read."""
+def size_of(file: Path, series: int) -> Size | None:
+    """Return width and height of the upright image without decoding it; None if it has none or cannot be read."""
     try:
-        series = describe_image(file)[0]
-    except UnreadableImage:
+        return describe_image(file)[series].sizes[0]
+    except (UnreadableImage, IndexError, ValueError):
         return None
-    sizes = dict(zip(series.axes, series.shape, strict=True))
-    return sizes["X"], sizes["Y"]
 
 
 def _names(table: Table, at: Sequence[int]) -> tuple[str, ...]:

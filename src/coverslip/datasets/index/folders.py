@@ -18,7 +18,7 @@ from coverslip.datasets.index.names import (
 )
 from coverslip.datasets.index.records import ImageRecord, Side, Source, side_named
 from coverslip.errors import BadDataset
-from coverslip.images import ReadPlan, unread_formats
+from coverslip.images import ReadPlan, is_image_folder, unread_formats
 from coverslip.messages import Note, note
 
 _ARCHIVE_LITTER = "__MACOSX"  # resource forks that macOS puts into zip files
@@ -57,6 +57,8 @@ class Listing:
 def list_images(root: Path) -> Listing:
     """List every image below `root`, in natural order. Links are followed, but not in circles.
 
+    A folder that is one image, such as an OME-Zarr, is not searched.
+
     Raises:
         BadDataset: `root` itself may not be opened.
     """
@@ -67,6 +69,11 @@ def list_images(root: Path) -> Listing:
     while waiting:
         below = waiting.pop()
         folder = root.joinpath(*below)
+        if below and is_image_folder(folder):
+            listing.images.append(below)
+            continue
+        if below:
+            listing.folders.append(below)
         try:
             entries = list(os.scandir(folder))
         except OSError as error:
@@ -82,7 +89,6 @@ def list_images(root: Path) -> Listing:
                 if entry.is_symlink() and _leads_back(entry.path, folder, real_root, inner[0], followed):
                     listing.n_circular += 1
                     continue
-                listing.folders.append(inner)
                 waiting.append(inner)
             elif has_image_suffix(entry.name):
                 listing.images.append((*below, entry.name))

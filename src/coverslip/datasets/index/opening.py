@@ -30,7 +30,7 @@ from coverslip.datasets.index.table_columns import with_mapping
 from coverslip.datasets.index.table_rows import open_table
 from coverslip.errors import BadDataset
 from coverslip.files import access_fault
-from coverslip.images import Depth, ReadPlan, box_center
+from coverslip.images import Depth, ReadPlan, box_center, is_image_folder
 from coverslip.messages import GroupBy, Note, note, text
 
 # A path, an array, a Pillow image, a table, or an iterable of these; see `as_sources`.
@@ -302,13 +302,12 @@ def _image_of(record: ImageRecord, root: Path) -> str:
     """Return the pixels and file of an image as text."""
     plan = record.plan
     words = ["+".join(name_as_text(posix_below(file, root)) for file in plan.files(record.path))]
-    if "plane" in record.stated:
-        words.append(f"plane={plan.plane}")
+    words += [f"{name}={getattr(plan, name)}" for name in ("series", "t", "z", "level") if name in record.stated]
     if plan.channels is not None:
-        words.append(f"channel={'+'.join(map(str, plan.channels))}")
-    if plan.box is not None:
+        words.append(f"channels={'+'.join(map(str, plan.channels))}")
+    if plan.region is not None:
         is_point = "point" in record.stated
-        numbers = box_center(plan.box) if is_point else plan.box
+        numbers = box_center(plan.region) if is_point else plan.region
         words.append(f"{'point' if is_point else 'box'}={','.join(map(str, numbers))}")
     return "#".join(words)
 
@@ -389,7 +388,7 @@ def open_unlabeled(
             notes += more_notes
             roots.append(path.parent)
             n_tables += 1
-        elif path.is_dir():
+        elif path.is_dir() and not is_image_folder(path):
             listing = list_images(path)
             if not listing.images:
                 raise no_images(path, listing)
@@ -423,6 +422,13 @@ def open_unlabeled(
     return Dataset(root, kind, tuple(distinct), tuple(notes))
 
 
+def is_image(path: Path) -> bool:
+    """Return whether a path is one image, not a table or a folder of images."""
+    if path.is_dir():
+        return is_image_folder(path)
+    return path.is_file() and has_image_suffix(path.name) and not is_table(path)
+
+
 def open_image_file(path: Path) -> Dataset:
     """Return one image without a label, whatever its suffix: a file named `.csv` is not read as a table."""
     record = _one_file(os.fspath(path), path, ReadPlan())
@@ -441,7 +447,7 @@ def _matching_files(pattern: str, path: Path) -> list[str]:
     expanded = os.path.expanduser(pattern)  # noqa: PTH111 - Path.expanduser raises on a file named ~cell.tif
     names = glob.glob(expanded, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute patterns
     for name in sorted(names, key=natural_key):
-        if Path(name).is_dir():
+        if Path(name).is_dir() and not is_image_folder(Path(name)):
             images += [os.fspath(Path(name, *names_below)) for names_below in list_images(absolute_path(name)).images]
         elif has_image_suffix(name):
             images.append(name)

@@ -16,7 +16,17 @@ from coverslip.datasets.index.names import (
     source_name,
 )
 from coverslip.datasets.index.table import Table
-from coverslip.images import Decoded, Fields, Pixels, ReadPlan, box_center, pixels_in_memory, read_pixels, square_around
+from coverslip.images import (
+    PLAN_COLUMNS,
+    Decoded,
+    Fields,
+    Pixels,
+    ReadPlan,
+    box_center,
+    pixels_in_memory,
+    read_pixels,
+    square_around,
+)
 from coverslip.messages import Note, text
 from coverslip.tables import data_frame, html_table
 
@@ -56,7 +66,7 @@ class ImageRecord:
     domain: str  # its source if there are several sources, else ""
     predefined_split: Side | None
     plan: ReadPlan
-    stated: frozenset[str] = frozenset()  # fields of the plan that its table row states; or "point"
+    stated: frozenset[str] = frozenset()  # fields of the plan that its table row states, or "point"
     in_memory: Decoded | None = field(default=None, compare=False)  # pixels without a file; `path` is then only a name
     about: tuple[tuple[str, str], ...] = field(default=(), compare=False)  # other columns of its table
 
@@ -203,14 +213,14 @@ class Dataset:
     def read_with(self, plan: ReadPlan) -> "Dataset":
         """Return the same images by another plan.
 
-        A plane or channels that a table row states are kept, and so are all boxes. Squares around points take the
-        plan's crop size, if it has one.
+        The `PLAN_COLUMNS` that a table row states are kept, and so are all boxes. Squares around points take the plan's
+        crop size, if it has one.
         """
 
         def planned(record: ImageRecord) -> ImageRecord:
-            changes = {name: getattr(plan, name) for name in ("plane", "channels") if name not in record.stated}
-            if "point" in record.stated and record.plan.box is not None and plan.crop_size is not None:
-                changes["box"] = square_around(box_center(record.plan.box), plan.crop_size)
+            changes = {name: getattr(plan, name) for name in PLAN_COLUMNS if name not in record.stated}
+            if "point" in record.stated and record.plan.region is not None and plan.crop_size is not None:
+                changes["region"] = square_around(box_center(record.plan.region), plan.crop_size)
             return replace(record, plan=record.plan.model_copy(update=changes))
 
         return replace(self, records=tuple(map(planned, self.records)), opening=replace(self.opening, plan=plan))

@@ -13,7 +13,7 @@ from typing import Any
 from coverslip.datasets.index.names import has_image_suffix, one_line
 from coverslip.errors import BadDataset
 from coverslip.files import plain_cell
-from coverslip.images import MAX_CHANNEL_FILES, Decoded
+from coverslip.images import MAX_CHANNEL_FILES, PLAN_COLUMNS, Decoded
 from coverslip.messages import Note, note, text
 
 # Accepted names of columns, best first. `image` is the path only if there is no better name: in tables of crops it
@@ -26,8 +26,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "split": ("split",),
     "domain": ("domain",),
     "group": ("group",),
-    "channel": ("channel",),
-    "plane": ("plane",),
+    **{name: (name,) for name in PLAN_COLUMNS},
     # The corner of a box precedes `x`, which may be the center if both exist.
     **{
         axis: (

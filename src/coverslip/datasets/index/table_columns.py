@@ -10,7 +10,7 @@ from coverslip.datasets.index.boxes import BoxColumns, Layout, find_box_columns,
 from coverslip.datasets.index.names import has_image_suffix, one_line, some
 from coverslip.datasets.index.table import ALIASES, PIXELS, POSITIONS, RELATIVE, TABLE_NAMES, Table, plain_name
 from coverslip.errors import BadDataset
-from coverslip.images import MAX_CHANNEL_FILES
+from coverslip.images import MAX_CHANNEL_FILES, PLAN_COLUMNS
 from coverslip.messages import GroupBy, MapColumn, Note, note, text
 
 _LIKELY_GROUPS = (
@@ -33,8 +33,7 @@ class Columns:
     image_id: int | None
     split: int | None
     domain: int | None
-    channel: int | None
-    plane: int | None
+    plan: Mapping[str, int]  # fields of the reading plan that the table has
     box: BoxColumns | None
 
 
@@ -130,8 +129,7 @@ def find_columns(
         image_id=table.index("image_id"),
         split=table.index("split"),
         domain=table.index("domain"),
-        channel=table.index("channel"),
-        plane=table.index("plane"),
+        plan={name: at for name in PLAN_COLUMNS if (at := table.index(name)) is not None},
         box=used_box_columns(table, at_path, crop_size),
     )
 

@@ -1,7 +1,9 @@
 """Records of the images in a table, one per row, and errors about invalid rows."""
 
 import difflib
+import math
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -21,12 +23,12 @@ from coverslip.datasets.index.records import SIDE_WORDS, ImageRecord, Side, side
 from coverslip.datasets.index.table import CellFault, Table
 from coverslip.datasets.index.table_columns import Columns, find_columns, other_columns
 from coverslip.errors import BadDataset
-from coverslip.images import Decoded, ReadPlan, box_center
+from coverslip.images import PIXEL_SIZES_UM, Channel, Decoded, ReadPlan, box_center
 from coverslip.messages import Note, note, text
 
 EXCLUDED_BY_HAND = "excluded-rows"  # the code of the note that counts them
 _EXCLUDED = "excluded"
-_ALL_PLANES = ("max", "mean", "channels")
+_ALL_PLANES = ("max", "mean", "best-focus", "channels")
 _MOST_SHOWN = 5  # of the invalid rows
 _FEWEST_FIELDS = 3  # one for each set of a split
 
@@ -162,33 +164,38 @@ def _notes_on_rows(table: Table, columns: Columns, *, n_repeated: int, n_exclude
 
 
 def _row_plan(
-    row: Sequence[str], columns: Columns, plan: ReadPlan, crop_size: int | None, size: Callable[[], Size | None]
+    row: Sequence[str], columns: Columns, plan: ReadPlan, crop_size: int | None, size: Callable[[int], Size | None]
 ) -> tuple[ReadPlan, frozenset[str], str]:
     """Return the plan of a row, the fields of it that the row states, and a suffix that makes its image_id unique.
 
-    `size` returns the size of the row's image. It is called only if needed.
+    `size` returns the size of a series of the row's file. It is called only if needed.
 
     Raises:
-        ValueError: a cell is not a number, or a box is incomplete or empty.
+        ValueError: a cell is not a valid number, or a box is incomplete or empty.
     """
     changes: dict[str, object] = {}
     tag = ""
-    if columns.plane is not None and row[columns.plane]:
-        cell = row[columns.plane].casefold()
-        changes["plane"] = cell if cell in _ALL_PLANES else _plane(cell)
-        tag += f"#plane={changes['plane']}"
-    if columns.channel is not None and row[columns.channel]:
-        words = row[columns.channel]
-        for mark in ",;+|":
-            words = words.replace(mark, " ")
-        changes["channels"] = tuple(map(_channel, words.split()))
-        tag += f"#channel={'+'.join(words.split())}"
-    box = None if columns.box is None else box_of(row, columns.box, size, crop_size)
+    for name, at in columns.plan.items():
+        cell = row[at]
+        if not cell:
+            continue
+        if name == "channels":
+            changes[name] = channels = _channels(cell)
+            tag += f"#channels={'+'.join(map(str, channels))}"
+        elif name == "pixel_size_um":
+            changes[name] = _length(name, cell)
+        else:
+            is_word = name == "z" and cell.casefold() in _ALL_PLANES
+            changes[name] = cell.casefold() if is_word else _number(name, cell)
+            tag += f"#{name}={changes[name]}"
+    series = changes.get("series", plan.series)
+    assert isinstance(series, int)
+    box = None if columns.box is None else box_of(row, columns.box, partial(size, series), crop_size)
     stated = frozenset(changes)
     if box is not None and columns.box is not None:
-        changes["box"] = box
+        changes["region"] = box
         numbers = box_center(box) if columns.box.are_points else box
-        stated |= {"point" if columns.box.are_points else "box"}
+        stated |= {"point" if columns.box.are_points else "region"}
         tag += f"#{'point' if columns.box.are_points else 'box'}=" + ",".join(map(str, numbers))
     row_plan = ReadPlan.model_validate({**plan.model_dump(), **changes}) if changes else plan
     return row_plan, stated, tag
@@ -224,26 +231,43 @@ class _Sizes:
 
     def __init__(self, may_read: Callable[[Path], bool] | None) -> None:
         self._may_read = may_read
-        self._size_of_file: dict[Path, Size | None] = {}
+        self._size_of: dict[tuple[Path, int], Size | None] = {}
 
-    def __call__(self, file: Path, image_in_memory: Decoded | None) -> Size | None:
+    def __call__(self, file: Path, image_in_memory: Decoded | None, series: int) -> Size | None:
         if image_in_memory is not None:
             return image_in_memory.array.shape[1], image_in_memory.array.shape[0]
-        if file not in self._size_of_file:
-            self._size_of_file[file] = size_of(file) if self._may_read is None or self._may_read(file) else None
-        return self._size_of_file[file]
+        if (file, series) not in self._size_of:
+            may_read = self._may_read is None or self._may_read(file)
+            self._size_of[file, series] = size_of(file, series) if may_read else None
+        return self._size_of[file, series]
 
 
-def _plane(cell: str) -> int:
+def _number(name: str, cell: str) -> int:
     if (number := _non_negative_integer(cell)) is None:
-        raise CellFault("not-a-plane", value=one_line(cell, 40))
+        raise CellFault("not-a-z-plane" if name == "z" else "not-a-count", column=name, value=one_line(cell, 40))
     return number
 
 
-def _channel(cell: str) -> int:
-    if (number := _non_negative_integer(cell)) is None:
-        raise CellFault("not-a-channel", value=one_line(cell, 40))
-    return number
+def _length(name: str, cell: str) -> float:
+    try:
+        length = float(cell)
+    except ValueError:
+        length = math.nan
+    if not PIXEL_SIZES_UM[0] <= length <= PIXEL_SIZES_UM[1]:
+        raise CellFault("not-a-pixel-size", column=name, value=one_line(cell, 40))
+    return length
+
+
+def _channels(cell: str) -> tuple[Channel, ...]:
+    """Return the channels of a cell, separated by spaces if all are numbers, else by commas and the like."""
+    words = re.split(r"[,;+|\s]+", cell.strip(",;+|"))
+    numbers = [number for word in words if (number := _non_negative_integer(word)) is not None]
+    if len(numbers) == len(words):
+        return tuple(numbers)
+    names = [name.strip() for name in re.split(r"[,;+|]", cell) if name.strip()]
+    if not names:
+        raise CellFault("not-channels", value=one_line(cell, 40))
+    return tuple(name if (number := _non_negative_integer(name)) is None else number for name in names)
 
 
 def _non_negative_integer(cell: str) -> int | None:

@@ -1,7 +1,8 @@
 """Findings about images: missing files, pixels, quality and shortcuts."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from coverslip.datasets.index import Dataset, one_line
 from coverslip.datasets.quality.facts import frequencies
 from coverslip.datasets.quality.finding import FindingCase, finding_case
 from coverslip.datasets.quality.scanning import NOT_IN_PIXELS, Scan, Signal, Unreadable
-from coverslip.images import BEYOND_EDGE, NO_SUCH_FILE, ImageFacts
+from coverslip.images import BEYOND_EDGE, NO_SUCH_FILE, PIXEL_SIZE_FACTOR, ImageFacts, pixel_side
 from coverslip.messages import Remedies, Set, text
 
 
@@ -54,6 +55,31 @@ def mixed_bit_depths(_: Dataset, scan: Scan) -> Iterator[FindingCase]:
         yield finding_case("finding-mixed-bit-depths", counts=counts)
 
 
+_MOST_SIZES = 6  # in the text of the finding
+
+
+def mixed_pixel_sizes(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
+    """Find images whose pixel sizes differ, and whether their usual size differs between classes."""
+    sides: dict[str | None, list[float]] = defaultdict(list)
+    for record, fact in zip(dataset.records, scan.facts, strict=True):
+        if isinstance(fact, ImageFacts) and fact.pixel_size_um is not None:
+            sides[record.label].append(pixel_side(fact.pixel_size_um))
+    every = [side for of_label in sides.values() for side in of_label]
+    if not every or max(every) <= PIXEL_SIZE_FACTOR * min(every):
+        return
+    counts = frequencies(f"{side:.3g}" for side in every)
+    listed = [text("images-of-pixel-size", n_images=n, um=float(um)) for um, n in [*counts.items()][:_MOST_SIZES]]
+    usual = {label: median(sides[label]) for label in dataset.classes if sides[label]}
+    differs = bool(usual) and max(usual.values()) > PIXEL_SIZE_FACTOR * min(usual.values())
+    of_classes = [text("pixel-size-of-class", label=one_line(label, 40), um=um) for label, um in usual.items()]
+    yield finding_case(
+        "finding-mixed-pixel-sizes",
+        counts=", ".join(listed) + (", …" if len(counts) > _MOST_SIZES else ""),
+        differs_by_class=differs,
+        classes=", ".join(of_classes[:_MOST_SIZES]) + (", …" if len(of_classes) > _MOST_SIZES else ""),
+    )
+
+
 def unlike_channels(_: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find images of several numbers of channels, except gray ones: no network can process them unchanged."""
     n_of = Counter(fact.n_channels for fact in _readable(scan))
@@ -68,7 +94,7 @@ def channel_advice(n_of: Mapping[int, int]) -> tuple[str, Remedies]:
     if 1 in n_of:
         return text("channels-of-gray-and-color"), ()
     common = list(range(min(n_of)))
-    return text("channels-in-common"), (Set("channels", common),)
+    return text("channels-in-common"), (Set("images.channels", common),)
 
 
 def mixed_channels(_: Dataset, scan: Scan) -> Iterator[FindingCase]:
@@ -96,7 +122,7 @@ def several_planes(_: Dataset, scan: Scan) -> Iterator[FindingCase]:
     n = n_of.total() - n_of[1]
     if n:
         is_one_kind = len(n_of) == 1 and max(n_of) <= _MOST_CHANNELS
-        remedies = (Set("plane", "channels"),) if is_one_kind else ()
+        remedies = (Set("images.z", "channels"),) if is_one_kind else ()
         yield finding_case("finding-several-planes", remedies=remedies, n=n, is_one_kind=is_one_kind)
 
 

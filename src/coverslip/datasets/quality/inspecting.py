@@ -11,7 +11,7 @@ from coverslip.datasets.quality import label_findings as of_labels
 from coverslip.datasets.quality.facts import GroupFacts, Spread, class_sizes, frequencies, group_facts
 from coverslip.datasets.quality.finding import SEVERITIES, Finder, Finding, list_finders, register_finder, title_of
 from coverslip.datasets.quality.scanning import Scan
-from coverslip.images import ImageFacts
+from coverslip.images import ImageFacts, pixel_side
 from coverslip.messages import Note
 
 
@@ -33,6 +33,11 @@ class Inspection(BaseModel):
     )
     width_px: Spread | None
     height_px: Spread | None
+    pixel_side_um: Spread | None = Field(
+        description="Side of a pixel in µm, the square root of its width times its height, of images whose pixel size "
+        "is known."
+    )
+    n_pixel_sizes: int = Field(description="Number of images whose pixel size is known.")
     dtypes: dict[str, int]
     bit_depths: dict[str, int]
     channels: dict[str, int]
@@ -59,6 +64,7 @@ def inspect_dataset(dataset: Dataset, scan: Scan) -> Inspection:
     """Return counts, sizes, depths and formats of a dataset, and all findings, the most severe first."""
     records = dataset.records
     readable = [fact for fact in scan.facts if isinstance(fact, ImageFacts)]
+    sides = [pixel_side(fact.pixel_size_um) for fact in readable if fact.pixel_size_um is not None]
     domains = Counter(record.domain for record in records if record.domain)
     return Inspection(
         root=str(dataset.root),
@@ -72,6 +78,8 @@ def inspect_dataset(dataset: Dataset, scan: Scan) -> Inspection:
         predefined_split=_predefined_split(dataset),
         width_px=Spread.of(fact.width_px for fact in readable),
         height_px=Spread.of(fact.height_px for fact in readable),
+        pixel_side_um=Spread.of(sides),
+        n_pixel_sizes=len(sides),
         dtypes=frequencies(fact.dtype for fact in readable),
         bit_depths=frequencies(str(fact.bit_depth) for fact in readable),
         channels=frequencies(str(fact.n_channels) for fact in readable),
@@ -132,6 +140,7 @@ BUILT_IN = (
     Finder("no-signal", "warning", "finding-no-signal.title", of_images.no_signal),
     Finder("shortcut", "warning", "finding-shortcut.title", of_images.shortcuts),
     Finder("mixed-bit-depths", "warning", "finding-mixed-bit-depths.title", of_images.mixed_bit_depths),
+    Finder("mixed-pixel-sizes", "warning", "finding-mixed-pixel-sizes.title", of_images.mixed_pixel_sizes),
     Finder("slight-shortcut", "advice", "finding-slight-shortcut.title", of_images.slight_shortcuts),
     Finder("unlabeled", "advice", "finding-unlabeled.title", of_labels.unlabeled),
     Finder("cut-off", "advice", "finding-cut-off.title", of_images.cut_off),

@@ -26,8 +26,8 @@ from coverslip.machine import n_cores
 from coverslip.messages import note, text
 from coverslip.stopping import BY_SIGNAL, Stop
 
-FACTS = register(Kind("facts", "size, depth and hash of every scanned image", RECORDS))
-_FACTS_VERSION = 1  # increases if equal files would give other facts
+FACTS = register(Kind("facts", RECORDS))
+_FACTS_VERSION = 2  # increases if equal files would give other facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +111,7 @@ def _facts_from_json(stored: bytes, identity: Identity) -> ImageFacts | None:
         record = json.loads(stored)
         if (record["size"], record["mtime_ns"]) != (identity.size, identity.mtime_ns):
             return None
-        fields = record["facts"]
-        return ImageFacts(**{**fields, "low": tuple(fields["low"]), "high": tuple(fields["high"])})
+        return ImageFacts.from_json(record["facts"])
     except (ValueError, TypeError, KeyError):
         return None
 
@@ -344,7 +343,7 @@ def by_field(records: Sequence[ImageRecord], positions: Sequence[int]) -> list[i
     """Return positions ordered so that boxes of one field are consecutive; others stay in place."""
     first: dict[Path, int] = {}
     for i in positions:
-        if records[i].plan.box is not None:
+        if records[i].plan.region is not None:
             first.setdefault(records[i].path, i)
     return sorted(positions, key=lambda i: (first.get(records[i].path, i), i)) if first else list(positions)
 

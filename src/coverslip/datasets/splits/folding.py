@@ -1,7 +1,6 @@
 """Caps of the training set, inner folds for heads, and cross-validation folds."""
 
-import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -20,7 +19,13 @@ from coverslip.datasets.quality import (
     exclusion_reasons,
 )
 from coverslip.datasets.splits.partition import Ints, fold_units, split_units
-from coverslip.datasets.splits.splitting import Split, classes_and_domains, trained_classes
+from coverslip.datasets.splits.splitting import (
+    Split,
+    balance_classes,
+    classes_and_domains,
+    in_random_order,
+    trained_classes,
+)
 from coverslip.errors import BadDataset, BadRecipe
 from coverslip.messages import Note, Set, note
 
@@ -32,7 +37,9 @@ def is_over_cap(reason: str) -> bool:
     return reason.startswith(_OVER_CAP)
 
 
-def cap_training(dataset: Dataset, split: Split, n_per_class: int | None, seed: int) -> Split:
+def cap_training(
+    dataset: Dataset, split: Split, n_per_class: int | None, seed: int, *, rare_images: int | None = None
+) -> Split:
     """Limit the training images of each class, drawn at random; the others are excluded, with a reason.
 
     Validation and test set are unchanged. The random order depends only on the seed and the image_id. So the order of
@@ -42,21 +49,19 @@ def cap_training(dataset: Dataset, split: Split, n_per_class: int | None, seed: 
         dataset, split: the images and their sets. Groups stay in their set.
         n_per_class: 1 or more; None uses all images.
         seed: different seeds select different images.
+        rare_images: limit of the smallest class only, in training and validation set together; None: no limit.
     """
+    split = _cap_rarest(dataset, split, rare_images, seed)
     if n_per_class is None:
         return split
     positions: dict[str, list[int]] = defaultdict(list)
     for i, (record, part) in enumerate(zip(dataset.records, split.parts, strict=True)):
         if part == "train":
             positions[record.label or ""].append(i)
-
-    def order_key(i: int) -> bytes:
-        return hashlib.sha256(f"{seed} {dataset.records[i].image_id}".encode()).digest()
-
     part_of, reasons = list(split.parts), list(split.reasons)
     n_over = 0
     for label, of_class in positions.items():
-        for i in sorted(of_class, key=order_key)[n_per_class:]:
+        for i in in_random_order(dataset, of_class, seed)[n_per_class:]:
             part_of[i] = "excluded"
             reasons[i] = f"{_OVER_CAP} {counted(n_per_class, 'other image')} of the class {label}"
             n_over += 1
@@ -64,6 +69,34 @@ def cap_training(dataset: Dataset, split: Split, n_per_class: int | None, seed: 
         return split
     notes = (*split.notes, note("capped", n_images=n_over, n_per_class=n_per_class))
     return replace(split, parts=tuple(part_of), reasons=tuple(reasons), notes=notes)
+
+
+def _cap_rarest(dataset: Dataset, split: Split, n_images: int | None, seed: int) -> Split:
+    """Limit the training and validation images of the smallest class; both sets keep their proportion.
+
+    The test set keeps the proportions of the dataset, so that precision is that at the true prevalence.
+    """
+    if n_images is None:
+        return split
+    used = [i for i, part in enumerate(split.parts) if part in ("train", "val")]
+    n_of_class = Counter(dataset.records[i].label or "" for i in used)
+    rarest = min(sorted(n_of_class), key=n_of_class.__getitem__)
+    n_kept = min(n_images, n_of_class[rarest])
+    of_part = {
+        part: [i for i in used if split.parts[i] == part and dataset.records[i].label == rarest]
+        for part in ("train", "val")
+    }
+    n_val = min(len(of_part["val"]), max(1, round(n_kept * len(of_part["val"]) / n_of_class[rarest])), n_kept - 1)
+    part_of, reasons = list(split.parts), list(split.reasons)
+    for part, n in (("train", n_kept - n_val), ("val", n_val)):
+        for i in in_random_order(dataset, of_part[part], seed)[n:]:
+            part_of[i] = "excluded"
+            reasons[i] = f"{_OVER_CAP} {counted(n_kept, 'image')} of the class {rarest}, the smallest"
+    n_over = n_of_class[rarest] - n_kept
+    if not n_over:
+        return split
+    capped = note("rare-class-capped", n_images=n_over, n_kept=n_kept, name=one_line(rarest, 60))
+    return replace(split, parts=tuple(part_of), reasons=tuple(reasons), notes=(*split.notes, capped))
 
 
 _MOST_INNER_FOLDS = 10  # more folds leave more images for fitting: with fewer, heads are more overconfident
@@ -142,7 +175,14 @@ class Folds:
 
 
 def plan_folds(
-    dataset: Dataset, scan: Scan, *, n_folds: int | None, val: float, seed: int, by_domain: bool = False
+    dataset: Dataset,
+    scan: Scan,
+    *,
+    n_folds: int | None,
+    val: float,
+    seed: int,
+    by_domain: bool = False,
+    balanced: bool = False,
 ) -> tuple[Folds | None, Note | None]:
     """Return the folds of a run (None: a single split), and a note about the choice.
 
@@ -152,30 +192,31 @@ def plan_folds(
     Args:
         dataset, scan: the images.
         n_folds: the recipe's `split.folds`; None decides by the data.
-        val, seed: as for `fold_images`.
+        val, seed, balanced: as for `fold_images`.
         by_domain: a fold for each domain, see `fold_domains`.
 
     Raises:
         BadDataset, BadRecipe: as `fold_images`, if folds are requested.
     """
     if by_domain:
-        return fold_domains(dataset, scan, val=val, seed=seed), None
+        return fold_domains(dataset, scan, val=val, seed=seed, balanced=balanced), None
     if n_folds:
-        return fold_images(dataset, scan, n_folds=n_folds, val=val, seed=seed), None
+        return fold_images(dataset, scan, n_folds=n_folds, val=val, seed=seed, balanced=balanced), None
     if n_folds == 0 or dataset.has_predefined_split:
         return None, None
     n_folds_by_default, reason = _default_n_folds(dataset, scan)
     if not n_folds_by_default:
         return None, reason
     try:
-        return fold_images(dataset, scan, n_folds=n_folds_by_default, val=val, seed=seed), reason
+        folds = fold_images(dataset, scan, n_folds=n_folds_by_default, val=val, seed=seed, balanced=balanced)
+        return folds, reason
     except BadDataset as error:
         return None, note("folds-not-possible", reason=f"{error.what[0].lower()}{error.what[1:]}")
 
 
 def _default_n_folds(dataset: Dataset, scan: Scan) -> tuple[int, Note | None]:
     """Return the default number of folds for the data (0: a single split), and a note about it."""
-    order, unit = _usable(dataset, scan)
+    order, unit = _usable(dataset, scan, exclusion_reasons(dataset, scan))
     n_units = len(set(unit.tolist()))
     n_folds = min(_USUAL_FOLDS, n_units)
     if n_units < 3:
@@ -194,7 +235,7 @@ def _few_note(n_units: int, unit: Literal["image", "group"], n_folds: int) -> No
     return note("folds", n_units=n_units, unit=unit, n_folds=n_folds, remedies=(_ONE_SPLIT,))
 
 
-def fold_images(dataset: Dataset, scan: Scan, *, n_folds: int, val: float, seed: int) -> Folds:
+def fold_images(dataset: Dataset, scan: Scan, *, n_folds: int, val: float, seed: int, balanced: bool = False) -> Folds:
     """Divide readable, labeled images into folds; each has a test set, a validation set and a training set.
 
     Images that a group or duplicates connect stay in one fold. Images are excluded as by `split_images`. A class in a
@@ -204,7 +245,9 @@ def fold_images(dataset: Dataset, scan: Scan, *, n_folds: int, val: float, seed:
         dataset, scan: the images.
         n_folds: 2 or more.
         val: share of all images in the validation set of each fold (at most half of its images that are not tested).
+            0: no fold has validation images.
         seed: equal seeds give equal folds.
+        balanced: reduce each class to the size of the smallest before folds are made.
 
     Raises:
         BadDataset: there are too few groups or distinct images, or a fold would have a single class to train on, or no
@@ -214,7 +257,9 @@ def fold_images(dataset: Dataset, scan: Scan, *, n_folds: int, val: float, seed:
     check_no_split(dataset)
     reasons = exclusion_reasons(dataset, scan)
     notes = [*dropped_notes(dataset), *exclusion_notes(reasons)]
-    order, unit = _usable(dataset, scan)
+    if balanced:
+        notes += balance_classes(dataset, reasons, seed)
+    order, unit = _usable(dataset, scan, reasons)
     n_units = len(set(unit.tolist()))
     n_needed = max(_FEWEST_UNITS, n_folds)
     if n_units < n_needed:
@@ -248,7 +293,7 @@ def fold_images(dataset: Dataset, scan: Scan, *, n_folds: int, val: float, seed:
         part = np.full(len(order), SIDES.index("test"))
         part[rest] = split_units(label[rest], unit[rest], (1 - share, share, 0.0), seed + k, domain[rest])
         splits.append(_split(dataset, order, part, reasons))
-        if not _can_be_trained(dataset, splits[-1]):
+        if not _can_be_trained(dataset, splits[-1], needs_validation=val > 0):
             raise BadDataset(
                 "fold-not-trainable",
                 file=dataset.root,
@@ -260,7 +305,7 @@ def fold_images(dataset: Dataset, scan: Scan, *, n_folds: int, val: float, seed:
     return _folds(dataset, order, fold, splits, reasons, notes)
 
 
-def fold_domains(dataset: Dataset, scan: Scan, *, val: float, seed: int) -> Folds:
+def fold_domains(dataset: Dataset, scan: Scan, *, val: float, seed: int, balanced: bool = False) -> Folds:
     """Return a fold for each domain, in natural order: a network trained on all others tests it.
 
     Images of the others that a group or duplicates connect with tested images are excluded from that fold.
@@ -269,6 +314,7 @@ def fold_domains(dataset: Dataset, scan: Scan, *, val: float, seed: int) -> Fold
         dataset, scan: the images.
         val: share of the validation set in the images that are not tested.
         seed: equal seeds give equal sets.
+        balanced: reduce each class to the size of the smallest before folds are made.
 
     Raises:
         BadDataset: there is only one domain, or without a domain there is a single class to train on, or no validation
@@ -277,7 +323,10 @@ def fold_domains(dataset: Dataset, scan: Scan, *, val: float, seed: int) -> Fold
     """
     check_no_split(dataset)
     reasons = exclusion_reasons(dataset, scan)
-    order, unit = _usable(dataset, scan)
+    notes = [*dropped_notes(dataset), *exclusion_notes(reasons)]
+    if balanced:
+        notes += balance_classes(dataset, reasons, seed)
+    order, unit = _usable(dataset, scan, reasons)
     names = sorted({dataset.records[i].domain for i in order}, key=natural_key)
     if len(names) < 2:
         raise BadDataset("single-domain", file=dataset.root, remedies=(Set("split.by_domain", False),))
@@ -294,18 +343,18 @@ def fold_domains(dataset: Dataset, scan: Scan, *, val: float, seed: int) -> Fold
         if len(set(unit[rest].tolist())) > 1:
             part[rest] = split_units(label[rest], unit[rest], (1 - share, share, 0.0), seed + k, domain[rest])
         splits.append(_split(dataset, order, part, fold_reasons))
-        if not _can_be_trained(dataset, splits[-1]):
+        if not _can_be_trained(dataset, splits[-1], needs_validation=val > 0):
             raise BadDataset(
                 "domain-not-trainable",
                 file=dataset.root,
                 remedies=(Set("split.by_domain", False),),
                 domain=one_line(name, 60),
             )
-    return _folds(dataset, order, fold, splits, reasons, [*dropped_notes(dataset), *exclusion_notes(reasons)])
+    return _folds(dataset, order, fold, splits, reasons, notes)
 
 
-def _can_be_trained(dataset: Dataset, split: Split) -> bool:
-    return len(trained_classes(dataset, split)) > 1 and "val" in split.parts
+def _can_be_trained(dataset: Dataset, split: Split, *, needs_validation: bool) -> bool:
+    return len(trained_classes(dataset, split)) > 1 and ("val" in split.parts or not needs_validation)
 
 
 def _folds(
@@ -334,9 +383,8 @@ def check_no_split(dataset: Dataset) -> None:
         raise BadRecipe("folds-of-predefined-split", file=dataset.root, remedies=(Set("split.folds", None),))
 
 
-def _usable(dataset: Dataset, scan: Scan) -> tuple[list[int], Ints]:
+def _usable(dataset: Dataset, scan: Scan, reasons: Sequence[str]) -> tuple[list[int], Ints]:
     """Return the positions of the images that are not excluded, in an order independent of records, and units."""
-    reasons = exclusion_reasons(dataset, scan)
     usable = (i for i, reason in enumerate(reasons) if not reason)
     order = sorted(usable, key=lambda i: (dataset.records[i].image_id, i))
     return order, connected_components(dataset, scan, order)

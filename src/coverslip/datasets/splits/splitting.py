@@ -4,6 +4,7 @@ Crops of one slide resemble each other, and duplicates are equal. With a random 
 tested on cells that are nearly the same as those in the training set.
 """
 
+import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,8 +13,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from coverslip.datasets.index import DECISIONS, SIDES, Dataset, Part, Side, natural_key, one_line, some
+from coverslip.datasets.index import DECISIONS, SIDES, Dataset, Part, Side, counted, natural_key, one_line, some
 from coverslip.datasets.quality import (
+    ON_REQUEST,
     Leak,
     LeakKind,
     Scan,
@@ -171,6 +173,7 @@ def split_images(
     seed: int,
     allow_leakage: bool = False,
     keeps_split: bool = False,
+    balanced: bool = False,
 ) -> Split:
     """Divide readable, labeled images into training, validation and test set.
 
@@ -182,7 +185,8 @@ def split_images(
 
     A predefined split is unchanged. Missing sets are taken from its training set, and rows without a set are added to
     the training set. Domains without a predefined split are split like a separate dataset. With `keeps_split`, the
-    predefined split is that of an earlier run, and all other images are added to the training set.
+    predefined split is that of an earlier run, and all other images are added to the training set. With `balanced`,
+    each class is first reduced to the size of the smallest, as of `balance_classes`.
 
     Raises:
         BadDataset: no image can be trained on, or all images belong together.
@@ -192,6 +196,8 @@ def split_images(
         raise BadRecipe("no-training-share", val=val, test=test)
     reasons = exclusion_reasons(dataset, scan)
     notes = [*dropped_notes(dataset), *exclusion_notes(reasons)]
+    if balanced:
+        notes += balance_classes(dataset, reasons, seed)
     order = sorted(
         (i for i, reason in enumerate(reasons) if not reason), key=lambda i: (dataset.records[i].image_id, i)
     )
@@ -222,6 +228,43 @@ def split_images(
     notes += class_notes(dataset, order, units, side_of)
     assigned: list[Part] = [side_of.get(i, "excluded") if not reasons[i] else "excluded" for i in range(len(reasons))]
     return Split(tuple(assigned), tuple(reasons), tuple(notes))
+
+
+_BALANCED = f"{ON_REQUEST} all classes have"  # begins the reason of an image that balancing excludes
+
+
+def balance_classes(dataset: Dataset, reasons: list[str], seed: int) -> list[Note]:
+    """Exclude images before the split, so that each class has as many as the smallest; return a note on them.
+
+    All sets then have equal classes, so that metrics do not describe the proportions of the dataset. The random order
+    depends only on the seed and the image_id.
+
+    Args:
+        dataset: the images.
+        reasons: why each image is excluded; extended in place.
+        seed: different seeds exclude different images.
+    """
+    positions: dict[str, list[int]] = defaultdict(list)
+    for i, (record, reason) in enumerate(zip(dataset.records, reasons, strict=True)):
+        if not reason:
+            positions[record.label or ""].append(i)
+    if not positions:
+        return []
+    n_per_class, n_over = min(map(len, positions.values())), 0
+    for of_class in positions.values():
+        for i in in_random_order(dataset, of_class, seed)[n_per_class:]:
+            reasons[i] = f"{_BALANCED} {counted(n_per_class, 'image')}"
+            n_over += 1
+    return [note("balanced-before-split", level="warning", n_images=n_over, n_per_class=n_per_class)]
+
+
+def in_random_order(dataset: Dataset, positions: Sequence[int], seed: int) -> list[int]:
+    """Return the positions in an order that depends only on the seed and the image_id, not on the order of records."""
+
+    def order_key(i: int) -> bytes:
+        return hashlib.sha256(f"{seed} {dataset.records[i].image_id}".encode()).digest()
+
+    return sorted(positions, key=order_key)
 
 
 def _predefined_parts(dataset: Dataset, units: NDArray[np.intp], order: Sequence[int]) -> dict[int, Side]:
@@ -401,8 +444,12 @@ def check_no_class_is_empty(dataset: Dataset, trained: Container[str]) -> None:
         )
 
 
-def check_trainable(dataset: Dataset, scan: Scan, split: Split) -> None:
+def check_trainable(dataset: Dataset, scan: Scan, split: Split, *, needs_validation: bool = True) -> None:
     """Refuse a split on which no classifier can be trained.
+
+    Args:
+        dataset, scan, split: the images and their sets.
+        needs_validation: refuse an empty validation set.
 
     Raises:
         BadDataset: there are fewer than two classes to train on, one has a name with another meaning in predictions,
@@ -416,5 +463,5 @@ def check_trainable(dataset: Dataset, scan: Scan, split: Split) -> None:
     check_class_names(dataset, trained_classes(dataset, split))
     n = Counter(split.parts)
     for side in SIDES:
-        if not n[side]:
+        if not n[side] and (side != "val" or needs_validation):
             raise BadDataset("empty-set", file=dataset.root, set=side)

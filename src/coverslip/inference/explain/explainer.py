@@ -25,7 +25,6 @@ from coverslip.inference.explain.maps import (
     check_maps,
     maps_by,
     methods_of,
-    turned,
     with_random_weights,
 )
 from coverslip.messages import note
@@ -77,8 +76,7 @@ class NearestTraining:
         with ExitStack() as opened:
             self._features, _ = opened.enter_context(
                 embed(
-                    FeatureNetwork(network),
-                    network.head.in_features,
+                    network,
                     self._digests,
                     lambda rows: decoded([positions[i] for i in rows]),
                     preprocessing=card.preprocessing.model_dump(mode="json"),
@@ -212,11 +210,11 @@ class Explainer:
         """Return the n training images with the most similar features; none if the training images are missing."""
         if self._nearest is None:
             return []
-        x = self._as_input(pixels[None])
+        card = self.classifier.card
+        network = FeatureNetwork(self.network, card.preprocessing.depth, card.tta)
         with torch.no_grad():
-            copies = [self.network.features(turned(x, copy)) for copy in range(self.classifier.card.tta)]
-        features = torch.stack(copies).mean(dim=0)[0].float().cpu().numpy()
-        return self._nearest.of(features, digest, n)
+            features = network(torch.from_numpy(pixels[None]).to(self._context.device))
+        return self._nearest.of(features[0].float().cpu().numpy(), digest, n)
 
     def close(self) -> None:
         """Close the training images."""

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from coverslip.errors import CoverslipError
 from coverslip.events import OnProgress, ignore_progress
-from coverslip.models.networks import VARIANCE_FLOOR, MultiLayerPooling, Network
+from coverslip.models.networks import FLIPPED, VARIANCE_FLOOR, MultiLayerPooling, Network, turned
 
 Method = Literal["contributions", "grad-cam", "grad-cam++", "occlusion"]
 METHODS: tuple[Method, ...] = ("contributions", "grad-cam", "grad-cam++", "occlusion")
@@ -34,12 +34,6 @@ Maps = Callable[[Network, Tensor, Tensor], Tensor]
 
 _N_SQUARES = 7  # of occlusion per side; each overlaps half of its neighbors
 _EPS = 1e-12
-_FLIPPED: dict[int, tuple[int, ...]] = {
-    0: (),
-    1: (2, 3),
-    2: (3,),
-    3: (2,),
-}  # axes of each copy of test-time augmentation
 
 
 def averaged(draw: Maps, network: Network, x: Tensor, classes: Tensor, tta: int) -> Tensor:
@@ -47,15 +41,10 @@ def averaged(draw: Maps, network: Network, x: Tensor, classes: Tensor, tta: int)
 
     Args:
         draw, network, x, classes: as of `Maps`.
-        tta: number of copies, as of `coverslip.engines.run_tta`.
+        tta: number of copies, as of `FeatureNetwork`.
     """
     maps = [_turned_back(draw(network, turned(x, copy), classes), copy) for copy in range(tta)]
     return torch.stack(maps).mean(dim=0)
-
-
-def turned(x: Tensor, copy: int) -> Tensor:
-    """Return a copy of test-time augmentation, (B, C, S, S)."""
-    return torch.flip(x.transpose(2, 3) if copy >= 4 else x, _FLIPPED[copy % 4])
 
 
 def methods_of(network: Network) -> tuple[Method, ...]:
@@ -135,7 +124,7 @@ def blurred(x: Tensor) -> Tensor:
 
 def _turned_back(maps: Tensor, copy: int) -> Tensor:
     """Return the (B, h, w) map of a copy in the orientation of the image."""
-    back = torch.flip(maps, tuple(side - 1 for side in _FLIPPED[copy % 4]))
+    back = torch.flip(maps, tuple(side - 1 for side in FLIPPED[copy % 4]))
     return back.transpose(1, 2) if copy >= 4 else back
 
 

@@ -21,6 +21,12 @@ usage-columns = '{ $column }' { $is_repeated ->
        *[false] is not NAME=COLUMN, such as path=File.
     }
 
+usage-read-plan = { $name ->
+        [z] it is the number of a z-plane from 0, max, mean, best-focus or channels
+        [region] it is X,Y,WIDTH,HEIGHT in pixels, such as 0,0,256,256
+       *[other] it is a list of numbers or names, separated by commas
+    }
+
 usage-two-groups = give either --group (a column of the table) or --group-pattern (for paths), not both.
 
 usage-bare-setting = '{ $source }' is not a folder or table. To change a setting of the recipe, use --set { $setting }.
@@ -49,7 +55,7 @@ usage-external-test-set = --group, --group-pattern, --columns, --crop-size and -
 
 usage-images-after-runs = name the images after the runs.
 
-usage-export-format = there is no format '{ $format }'; the only one is --to zip, which coverslip reads. To create other formats, use the PyTorch network in Python (docs/python.md, 'The network itself').
+usage-export-format = there is no format '{ $format }'. The formats are { $formats }.
 
 usage-filter-with-name = options that filter the list cannot be combined with the NAME of a network.
 
@@ -62,6 +68,10 @@ usage-model-option = write --option as key=value, not '{ $option }'.
 usage-repeated-share = the share of '{ $label }' is given twice.
 
 usage-share-of-class = '{ $value }' is not CLASS=SHARE, such as infected=0.05.
+
+usage-watch = --watch replaces PATH, and cannot be combined with --columns, --crop-size, --keep, --resume and --on.
+
+usage-no-images = give images, folders, patterns or a table, or --watch FOLDER.
 
 usage-plan-file = give the file for the plan with --out.
 
@@ -176,7 +186,7 @@ command-unreadable-images = Warning: { $n_unreadable } of { $n_images ->
 
 command-no-proportions = Class proportions are not estimated: { $reason }.
 
-command-proportions = Estimated class proportions of these images. Use counts of predictions, unless there are two classes, their proportions are far from those that the probabilities assume (by more than about 0.2), and images of each class look like those in training: then the estimate is closer. The range does not include differences between groups such as patients, slides or days.
+command-proportions = Estimated class proportions of these images. In most cases, counts of predictions are closer to the true proportions. The estimate is closer if there are two classes, their proportions differ by more than about 0.2 from those that the probabilities assume, and images of each class look like those in training. The range does not include differences between groups such as patients, slides or days.
 
 command-no-network = No network meets all conditions.
 
@@ -293,7 +303,7 @@ command-failed-trainings = Failed    { $n_trainings ->
 
 command-finish-requested = Fine-tuning ends after this step. Test images and the report follow in the process that runs it.
 
-command-disk-full = The answer could not be written: { $reason }. Free some space and run the command again.
+command-disk-full = The output could not be written: { $reason }. Free some space and run the command again.
 
 command-fault-report = { $what }. This is an error in coverslip. Run the command again with --debug and report what it prints.
 
@@ -313,7 +323,7 @@ command-app-ended = The app has ended. Running trainings continue; coverslip app
 
 # Progress
 
-progress-after-ctrl-c = You can resume or finish the run later. Press Ctrl-C again to end at once.
+progress-after-ctrl-c = You can resume or finish the run later. Press Ctrl-C again to end immediately.
 
 progress-started = { $step ->
         [pretraining] Step 1 of 2, pretraining:{" "}
@@ -350,7 +360,7 @@ progress-instant-scored = The instant classifier is ready after { $time }: valid
 
 progress-selected = Selected: epoch { $epoch }, { $selection ->
         [last] the last.
-       *[best] the best on validation images.
+       *[best] the best epoch.
     }
 
 progress-left = about { $time } left in all
@@ -487,6 +497,13 @@ command-width = width
 
 command-height = height
 
+command-pixel-size = pixel size
+
+command-without-pixel-size = ({ $n_images ->
+        [one] { $n_images } image without
+       *[other] { $n_images } images without
+    } a known pixel size)
+
 command-format = format
 
 command-bit-depth = bit depth
@@ -494,6 +511,42 @@ command-bit-depth = bit depth
 command-channels = channels
 
 command-planes = planes
+
+command-read = { $file }: { $width } x { $height } pixels, { $n_channels ->
+        [one] { $n_channels } channel
+       *[other] { $n_channels } channels
+    }, { $dtype }{ $um ->
+        [0] {""}
+       *[other] , { NUMBER($um, maximumSignificantDigits: 4) } µm per pixel
+    }
+
+command-series = Series { $index }{ $has_name ->
+        [true] {" "}{ $name }
+       *[false] {""}
+    }: { $width } x { $height } pixels, { $dtype }{ $um ->
+        [0] {""}
+       *[other] , { NUMBER($um, maximumSignificantDigits: 4) } µm per pixel
+    }
+
+command-series-times = { $n ->
+        [one] { $n } time point
+       *[other] { $n } time points
+    }
+
+command-series-planes = { $n ->
+        [one] { $n } z-plane
+       *[other] { $n } z-planes
+    }
+
+command-series-channels = { $n ->
+        [one] { $n } channel
+       *[other] { $n } channels
+    }{ $has_names ->
+        [true] : { $names }
+       *[false] {""}
+    }
+
+command-series-levels = { $n } levels: { $sizes } pixels
 
 command-predefined-split = predefined split
 
@@ -506,7 +559,7 @@ command-weights-to-download = to download
 command-weights-to-import = to import: { $file }
 
 command-weights-source = { $kind }: { $source }{ $is_partial ->
-        [true] , wherever a tensor fits
+        [true] , tensors of equal shape
        *[false] {""}
     }
 

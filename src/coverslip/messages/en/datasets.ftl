@@ -172,8 +172,8 @@ invalid-pattern = The group pattern '{ $pattern }' is not a regular expression: 
     .do = Correct the pattern. For names like slide07_cell3.png, write slide[0-9]+.
 
 pattern-misses = { $n_images ->
-        [one] The group pattern does not match { $n_images } image: { $names }. It counts as a group of its own.
-       *[other] The group pattern does not match { $n_images } images: { $names }. Each of them counts as a group of its own.
+        [one] The group pattern does not match { $n_images } image: { $names }. It counts as a separate group.
+       *[other] The group pattern does not match { $n_images } images: { $names }. Each of them counts as a separate group.
     }
 
 pattern-matches-nothing = { $n_paths ->
@@ -323,9 +323,13 @@ unknown-split-value = split '{ $value }' is none of train, val, test, excluded{ 
 
 channel-file-empty = channel_{ $channel } is empty
 
-not-a-plane = plane '{ $value }' is not a whole number of 0 or more, nor 'max', 'mean' or 'channels'
+not-a-z-plane = z '{ $value }' is not a whole number of 0 or more, nor 'max', 'mean', 'best-focus' or 'channels'
 
-not-a-channel = channel '{ $value }' is not a whole number of 0 or more (separate several by spaces)
+not-a-count = { $column } '{ $value }' is not a whole number of 0 or more
+
+not-a-pixel-size = { $column } '{ $value }' is not a length of a pixel in µm, such as 0.325
+
+not-channels = channels '{ $value }' names no channel (separate several numbers by spaces, several names by commas)
 
 cell-not-a-number = { $column } '{ $value }' is not a number
 
@@ -347,8 +351,8 @@ excluded-rows = { $n_images ->
     } excluded by hand ('excluded' in the table).
 
 rows-without-group = { $n_rows ->
-        [one] { $n_rows } row has no value in the column '{ $column }' and is a group of its own.
-       *[other] { $n_rows } rows have no value in the column '{ $column }'. Each is a group of its own.
+        [one] { $n_rows } row has no value in the column '{ $column }' and is a separate group.
+       *[other] { $n_rows } rows have no value in the column '{ $column }'. Each is a separate group.
     }
 
 no-file-exists = { $n_files ->
@@ -535,8 +539,8 @@ no-training-share = split.val = { NUMBER($val, maximumFractionDigits: 3) } and s
     .do = Make both smaller than 1, and their sum too.
 
 leakage = { $n_leaks ->
-        [one] The predefined split has { $n_leaks } group or image in several sets. Test results will be too good.
-       *[other] The predefined split has { $n_leaks } groups or images in several sets. Test results will be too good.
+        [one] The predefined split has { $n_leaks } group or image in several sets. Test results will be too optimistic.
+       *[other] The predefined split has { $n_leaks } groups or images in several sets. Test results will be too optimistic.
     }
 
 leak-of-groups = { $n ->
@@ -570,7 +574,7 @@ leaking-split = The predefined split has { $leaks } in several sets: { $examples
         [true] ; ...
        *[false] { "" }
     }
-    .do = Move them to one set, let coverslip split the images, or keep the split (the numbers will be too good).{ $grouping }
+    .do = Move them to one set, let coverslip split the images, or keep the split (the metrics will be too optimistic).{ $grouping }
 
 without-part = { $n_images ->
         [one] { $n_images } image without a set in the predefined split joins the training set, or the set of its group or duplicates.
@@ -614,19 +618,19 @@ missing-part = { $subject ->
         } { $n_units ->
             [one] { $n_units } group
            *[other] { $n_units } groups
-        }, and it takes { $n_parts } to be in every set
+        }, but { $n_parts } are needed to be in every set
         [few-images] its { $n_images ->
             [one] { $n_images } image makes up
            *[other] { $n_images } images make up
         } { $n_units ->
             [one] { $n_units } distinct image
            *[other] { $n_units } distinct images
-        }, and it takes { $n_parts } to be in every set
+        }, but { $n_parts } are needed to be in every set
         [predefined-split] the predefined split has none there
        *[groups] no division of the groups puts all of them in every set
     }. { $is_tested ->
-        [true] No choice is validated on it.
-       *[false] Its numbers cannot be computed.
+        [true] Validation does not include it.
+       *[false] Its metrics cannot be computed.
     }
 
 more-missing-parts = { $n ->
@@ -640,8 +644,8 @@ too-few-groups = { $n_images ->
     } { $n_units ->
         [one] { $n_units } separate group
        *[other] { $n_units } separate groups
-    } ({ $groups }), but { $n_parts } are needed. A group must not be in training and test set at once
-    .do = Add images of other groups, or group by something finer.
+    } ({ $groups }), but { $n_parts } are needed. A group must not be in training and test set at the same time
+    .do = Add images of other groups, or define smaller groups.
 
 too-few-separate-groups = { $n_images ->
         [one] { $n_images } usable image belongs to
@@ -649,8 +653,8 @@ too-few-separate-groups = { $n_images ->
     } { $n_units ->
         [one] { $n_units } separate group
        *[other] { $n_units } separate groups
-    } ({ $n_groups } named groups, connected by duplicates), but { $n_parts } are needed. A group must not be in training and test set at once
-    .do = Add images of other groups, group by something finer, or exclude duplicates (blank images?) that connect groups.
+    } ({ $n_groups } named groups, connected by duplicates), but { $n_parts } are needed. A group must not be in training and test set at the same time
+    .do = Add images of other groups, define smaller groups, or exclude duplicates (such as blank images) that connect groups.
 
 too-few-distinct-images = { $n_images ->
         [one] { $n_images } usable image shows
@@ -670,7 +674,7 @@ too-few-classes = A classifier needs two classes, but there are usable training 
     }
     .do = { $is_of_several ->
         [true] Inspect the dataset. Its findings give the reasons why the other classes cannot be used.
-       *[false] Add images of another class. Put each class into a folder of its own.
+       *[false] Add images of another class. Put each class into a separate folder.
     }
 
 class-name-is-a-decision = A class cannot have the name '{ $label }'. In predictions, that word means that no class was assigned
@@ -701,6 +705,16 @@ capped = { $n_images ->
         [one] { $n_images } training image is excluded on request. Training uses at most { $n_per_class } of each class.
        *[other] { $n_images } training images are excluded on request. Training uses at most { $n_per_class } of each class.
     }
+
+balanced-before-split = { $n_images ->
+        [one] { $n_images } image is excluded before the split, on request, so that each class has { $n_per_class }. The test set therefore does not have the class proportions of the dataset.
+       *[other] { $n_images } images are excluded before the split, on request, so that each class has { $n_per_class }. The test set therefore does not have the class proportions of the dataset.
+    }
+
+rare-class-capped = { $n_images ->
+        [one] { $n_images } training or validation image of the class { $name } is excluded on request, so that { $n_kept } are left.
+       *[other] { $n_images } training or validation images of the class { $name } are excluded on request, so that { $n_kept } are left.
+    } The test set is not changed.
 
 folds-not-possible = There are few images or groups, but cross-validation is not possible: { $reason }.
 
@@ -804,9 +818,9 @@ labels-of-unfinished-training = The training is not complete
 learning-curve-few-groups = { $n_groups ->
         [one] there is only { $n_groups } group for training and validation
        *[other] there are only { $n_groups } groups for training and validation
-    }, and it takes { $n_needed }
+    }, but { $n_needed } are needed
 
 learning-curve-few-images = { $n_images ->
         [one] there is only { $n_images } image
        *[other] there are only { $n_images } images
-    } of { $n_classes } classes for training and validation, and it takes { $n_needed } of each class
+    } of { $n_classes } classes for training and validation, but { $n_needed } of each class are needed

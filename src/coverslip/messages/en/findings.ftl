@@ -15,7 +15,7 @@ finding-leakage = The predefined split has { $n_groups ->
         [0] { "" }
         [one] {" "}and { $n_chains } chain of groups connected by duplicates
        *[other] {" "}and { $n_chains } chains of groups connected by duplicates
-    } in several sets. Test results would be too good.
+    } in several sets. Test results would be too optimistic.
     .title = In several sets of the predefined split
     .do = Move them to one set, or let coverslip split the images.
 
@@ -25,7 +25,7 @@ finding-no-labels = No image has a label.
 
 finding-one-class = There is only one class, { $class_name }. A classifier needs at least two.
     .title = A single class
-    .do = Add images of another class, in a folder of their own.
+    .do = Add images of another class in a separate folder.
 
 finding-unlike-channels = Numbers of channels differ ({ $counts }). Training is not possible with these images.
     .title = Different numbers of channels
@@ -81,7 +81,7 @@ finding-small-class = { $names }: fewer than { $n_needed } images. Metrics of so
     .title = Small classes
     .do = Add images if you can, and check the confidence intervals of the metrics of each class.
 
-finding-small-class-not-in-all-sets = { $names }: fewer than { $n_needed } images. Such a class cannot be in training, validation and test set at once.
+finding-small-class-not-in-all-sets = { $names }: fewer than { $n_needed } images. Such a class cannot be in training, validation and test set at the same time.
     .do = Add images of the class, or exclude it.
 
 finding-near-duplicates = { $n_images ->
@@ -113,7 +113,7 @@ finding-hidden-groups = File or folder names suggest { $n_groups ->
        *[appearance] size or brightness
     } far more than expected by chance. They may come from one patient, slide or field.
     .title = Groups in names
-    .do = Find out what the names mean. If they name patients, slides or fields, define groups. Otherwise the results are too good.
+    .do = Find out what the names mean. If they name patients, slides or fields, define groups. Otherwise the results are too optimistic.
     .limit = Images with related names (such as '{ $example }') share { $shared ->
         [labels] labels
        *[appearance] size or brightness
@@ -129,7 +129,7 @@ finding-hidden-groups-in-column = The column '{ $column_name }' suggests { $n_gr
         [labels] labels
        *[appearance] size or brightness
     } far more than expected by chance. They may come from one patient, slide or field.
-    .do = Find out what the column means. If it names patients, slides or fields, define groups. Otherwise the results are too good.
+    .do = Find out what the column means. If it names patients, slides or fields, define groups. Otherwise the results are too optimistic.
     .limit = Images with the same value in the column '{ $column_name }' (such as '{ $example }') share { $shared ->
         [labels] labels
        *[appearance] size or brightness
@@ -154,7 +154,7 @@ finding-no-groups = No groups are defined. If several images come from one patie
     .title = No groups
     .do = Define which images belong together, by a column of the table or a pattern in the names of files and folders.
 
-finding-class-in-few-groups = { $names }: images from fewer than { $n_needed } groups. Such a class cannot be in training, validation and test set at once.
+finding-class-in-few-groups = { $names }: images from fewer than { $n_needed } groups. Such a class cannot be in training, validation and test set at the same time.
     .title = Classes of few groups
     .do = Add images of such a class from other groups, or exclude the class.
 
@@ -181,14 +181,14 @@ finding-groups-divide-copies = { $n_clusters ->
        *[other] { $n_clusters } clusters of duplicates are in several groups
     }{ $are_kept_together ->
         [true] . These groups are therefore kept in the same set.
-       *[false] . That is so many that most groups would become one. Images with different pixels are therefore taken for images that only resemble each other, and the groups are kept as they were defined.
+       *[false] . There are so many that most groups would be merged into one. Therefore only images with equal pixels count as duplicates here, and the groups stay as they were defined.
     }
     .title = Duplicates in different groups
     .do = Check whether the groups are right.
 
 finding-group-is-class = Each group contains only one class. The network could learn to distinguish the staining or exposure of the groups instead of the classes.
     .title = One class in each group
-    .do = Add groups that contain several classes. They show whether it does.
+    .do = Add groups that contain several classes. They show whether the network learns the groups.
 
 finding-no-signal = The images do not predict their labels. An instant classifier reaches a balanced accuracy of { NUMBER($balanced_accuracy, minimumFractionDigits: 2, maximumFractionDigits: 2) } on images that it was not fitted on; chance is { NUMBER($chance, minimumFractionDigits: 2, maximumFractionDigits: 2) } (p = { NUMBER($p, minimumFractionDigits: 2, maximumFractionDigits: 2) }).
     .title = Images do not predict the labels
@@ -220,15 +220,30 @@ finding-shortcut = A simple classifier predicts labels from { $from ->
 finding-slight-shortcut =
     .title = Labels partly predicted without the object
 
-finding-shortcut-batch = The images show their { $column }: also among images of one class, it is predicted { NUMBER($seen, minimumFractionDigits: 2, maximumFractionDigits: 2) } of the way from chance to certainty. Classes differ in { $column }: { $column } alone predicts them with a balanced accuracy of { NUMBER($balanced_accuracy, minimumFractionDigits: 2, maximumFractionDigits: 2) }. A simple classifier of the whole image reaches { NUMBER($whole_image, minimumFractionDigits: 2, maximumFractionDigits: 2) }, and chance is { NUMBER($chance, minimumFractionDigits: 2, maximumFractionDigits: 2) }.
+finding-shortcut-batch = The images reveal their { $column }: within a class, it is predicted with a score of { NUMBER($seen, minimumFractionDigits: 2, maximumFractionDigits: 2) }, where 0 is chance and 1 is always correct. Classes differ in { $column }: { $column } alone predicts them with a balanced accuracy of { NUMBER($balanced_accuracy, minimumFractionDigits: 2, maximumFractionDigits: 2) }. A simple classifier of the whole image reaches { NUMBER($whole_image, minimumFractionDigits: 2, maximumFractionDigits: 2) }, and chance is { NUMBER($chance, minimumFractionDigits: 2, maximumFractionDigits: 2) }.
     .do = Group the images by { $column } to test whether a network can do without it. If you can, image the classes together.
     .limit = The network may have learned the { $column } of the images instead of their class. It then fails on images of another { $column }.
 
-finding-mixed-bit-depths = Bit depths are mixed ({ $counts }). If the bit depth differs between classes, it gives the class away.
+finding-mixed-bit-depths = Bit depths are mixed ({ $counts }). If the bit depth differs between classes, it reveals the class.
     .title = Mixed bit depths
     .do = Export all images in the same way.
 
 images-of-bit-depth = { $n_images } of { $depth } bit
+
+finding-mixed-pixel-sizes = Pixel sizes differ by more than 10% ({ $counts }). { $differs_by_class ->
+        [true] They differ between classes (medians: { $classes }), so that the pixel size gives the class away.
+       *[false] The medians of the classes do not differ that much.
+    }
+    .title = Mixed pixel sizes
+    .do = Check whether images come from several objectives or microscopes. Export all images with one pixel size, or train with images of one pixel size.
+    .limit = { $differs_by_class ->
+        [true] The network may have learned the magnification instead of the class. It then fails on images of another magnification.
+       *[false] Images of several pixel sizes show objects at several scales.
+    }
+
+images-of-pixel-size = { $n_images } of { NUMBER($um, maximumSignificantDigits: 3) } µm
+
+pixel-size-of-class = { $label } { NUMBER($um, maximumSignificantDigits: 3) } µm
 
 finding-unlabeled = { $n ->
         [one] { $n } image without a label will be excluded.
@@ -249,7 +264,7 @@ finding-blurred = { $n ->
        *[other] { $n } images are blurred: their fine detail is
     } weaker than is usual in this dataset and in the class.
     .title = Blurred images
-    .do = Check these images. Exclude images that are out of focus, unless future images will be so too.
+    .do = Check these images. Exclude images that are out of focus, unless new images will also be out of focus.
 
 finding-saturated = { $n ->
         [one] In { $n } image, a fifth of the object or more is
@@ -286,7 +301,7 @@ finding-boxes-beyond-edge = { $n ->
 finding-several-planes = { $n ->
         [one] { $n } image has several planes.
        *[other] { $n } images have several planes.
-    } The first plane is used unless the recipe names another one.
+    } The first plane is used unless the recipe names others.
     .title = Several planes
     .do = { $is_one_kind ->
         [true] If the first plane is not the relevant one, choose another plane. If each page shows a stain, read the pages as channels.

@@ -37,6 +37,25 @@ not-an-image = The file is not an image: it contains { $is_text ->
 format-not-read = Files of the format { $title } cannot be read yet
     .do = { $advice }
 
+format-not-installed = The reader of the format { $title } is not installed
+    .do = { $advice }
+
+format-needs-package = Install it: pip install "coverslip[formats]" (package { $package }). Alternatively: { $export }
+
+format-needs-python = coverslip reads it with Python { $version } or later and the extra packages "coverslip[formats]". Alternatively: { $export }
+
+frame-missing = its plane { $frame } is missing or incomplete
+
+dicom-without-pixels = it contains no image
+
+dicom-sparse-tiles = its tiles do not fill the slide in order
+
+zarr-metadata = its metadata of OME-Zarr are invalid: { $reason }
+
+zarr-chunk-missing = its chunk { $chunk } is missing
+
+zarr-chunk-too-large = its chunks are too large
+
 format-not-loaded = The format '{ $name }' of the package { $package } could not be loaded: { $reason }
     .do = Update { $package }, or uninstall it.
 
@@ -93,11 +112,35 @@ palette-too-short = a pixel refers to a color beyond the end of the palette
 
 # Planes, channels and boxes
 
-no-such-plane = Plane { $plane } does not exist: the file has { $n_planes ->
-        [one] { $n_planes } plane
-       *[other] { $n_planes } planes
+no-such-plane = z-plane { $plane } does not exist: the image has { $n_planes ->
+        [one] { $n_planes } z-plane
+       *[other] { $n_planes } z-planes
     }, numbered from 0
-    .do = Choose a lower plane, 'max' or 'mean' over all planes, or 'channels' to use each plane as a channel.
+    .do = Choose a lower z-plane, 'max', 'mean' or 'best-focus' over all z-planes, or 'channels' to use each plane as a channel.
+
+no-such-series = Series { $series } does not exist: the file has { $n_series ->
+        [one] { $n_series } series
+       *[other] { $n_series } series
+    }, numbered from 0
+    .do = Choose a lower series.
+
+no-such-time = Time point { $t } does not exist: the image has { $n_times ->
+        [one] { $n_times } time point
+       *[other] { $n_times } time points
+    }, numbered from 0
+    .do = Choose a lower time point.
+
+no-such-level = Level { $number } does not exist: the image has { $n_levels ->
+        [one] { $n_levels } level
+       *[other] { $n_levels } levels
+    } of resolution, numbered from 0
+    .do = Choose a lower level; level 0 is the full resolution.
+
+no-such-channel-name = { $n_names ->
+        [0] There is no channel '{ $channel }': the file names no channels
+       *[other] '{ $channel }' is not the name of exactly one channel: the channels are { $names }
+    }
+    .do = Choose channels by their numbers from 0, or by the names in the file.
 
 projection-too-large = The { $n_planes } planes of the file have { $n_values } values, and the limit for a projection is { $limit } values
     .do = Choose one plane by its number, or export fewer planes.
@@ -163,7 +206,7 @@ tiff-without-pages = it contains no pages
 
 tiff-pages-missing = declared pages are missing ({ $complaint })
 
-tiff-without-height-and-width = its axes are '{ $axes }', without exactly one height and one width
+image-without-height-and-width = its axes are '{ $axes }', without exactly one height and one width
 
 tiff-pixels-cut = its pixels extend beyond the end of the file
 

@@ -19,12 +19,33 @@ classifier-weights-do-not-fit = The weights do not fit '{ $model }' with { $n_cl
     .do = Copy the classifier again.
 
 unknown-export-format = Classifiers are not exported as '{ $format }'
-    .do = Choose 'zip'.
+    .do = Choose 'zip', 'onnx', 'openvino', 'pt2' or 'bioimageio'.
+
+export-as = Export as { $format }
+
+export-folder-exists = A file or folder with this name exists
+    .do = Choose the name of a new folder.
+
+export-needs-run = This is a classifier without its run. An export in the format '{ $format }' is verified with images of the run
+    .do = Export from the run folder. Only 'zip' needs no images.
+
+export-without-images = None of the images with which the export would be verified can be read
+    .do = Make the images of the run available again.
+
+export-refused = The export in the format '{ $format }' was refused, and nothing was written: { $reason }
+    .do = Choose another format. coverslip predicts with this classifier as before.
+
+export-failed = this network cannot be exported ({ $reason })
+
+export-differs = the exported network does not reproduce the classifier. Its logits differ by up to { $difference } standard deviations (the limit is 0.001), and { NUMBER($agreement, style: "percent") } of { $n_images } images have the same decision
 
 export-to-folder = This is a folder, not a file
     .do = Name the file to write in it.
 
 ## Predictions
+
+image-not-predicted = This image cannot be predicted: { $reason }
+    .do = Remove it, or replace it by a readable image.
 
 training-images = { $n_images ->
         [one] { $n_images } of these images was a training or validation image
@@ -33,11 +54,61 @@ training-images = { $n_images ->
 
 unreadable-image = { $image }: { $reason }
 
+prediction-resumed = { $n_images ->
+        [one] { $n_images } row of the interrupted prediction was
+       *[other] { $n_images } rows of the interrupted prediction were
+    } reused. Notes about images cover the remaining images.
+
+rows-saved = { $n_images ->
+        [one] { $n_images } row is
+       *[other] { $n_images } rows are
+    } saved. To continue after them, repeat the prediction with the option 'resume'.
+
+rows-of-other-settings = The saved rows belong to other images, another classifier, other options or another version of coverslip
+    .do = Repeat the earlier command, or start again without the option 'resume'.
+
+parquet-not-resumable = Parquet files cannot be resumed
+    .do = Choose the format 'csv' or 'jsonl'.
+
+top-k-out-of-range = The classifier cannot list { $top_k } classes: it has { $n_classes }
+    .do = Choose a number from 1 to { $n_classes }.
+
+no-column-to-keep = No table of these images has a further column '{ $column }'. The further columns are: { $columns }
+    .do = Choose one of these columns.
+
+kept-column-reserved = The table of predictions already has a column '{ $column }'
+    .do = Rename the column of your table.
+
+rows-without-all-probabilities = the reused rows contain the probabilities of the most probable classes only
+
+extra-for-parquet = The format 'parquet'
+
+watching = { $n_images ->
+        [0] Predicting images that appear in '{ $folder }'.
+        [one] Predicting images that appear in '{ $folder }'. { $n_images } image has a row already.
+       *[other] Predicting images that appear in '{ $folder }'. { $n_images } images have a row already.
+    } To end, press Ctrl-C.
+
+no-folder-to-watch = There is no such folder
+    .do = Create the folder first, or check the spelling.
+
+parquet-not-growable = Rows cannot be appended to Parquet files
+    .do = Choose the format 'csv' or 'jsonl'.
+
+watched-channel-files = This classifier reads several files for each image, so coverslip cannot determine when an image is complete
+    .do = Predict these images when all files exist.
+
+rows-of-other-classifier = The rows of this table are predictions of another classifier or of other class proportions
+    .do = Choose another name for the table.
+
+rows-of-other-columns = This table of predictions has other columns, or is damaged
+    .do = Choose another name for the table.
+
 replaced = The earlier predictions in '{ $file_name }' were replaced.
 
 unfinished-training = Training has not ended: this classifier is the best so far, not the final one. Let the training end, or resume it, before you rely on metrics and predictions.
 
-reason-unfamiliar = Unlike the training images: another size, another stain or instrument, or none of the classes?
+reason-unfamiliar = Unlike the training images: possibly another size, stain or instrument, or none of the classes
 
 reason-uncertain = The probability is below { NUMBER($threshold, maximumFractionDigits: 3) }
 
@@ -54,6 +125,31 @@ size-differs = { $width } x { $height } pixels, but the training images are { $t
 sizes-differ = of another size (such as { $width } x { $height } pixels), but the training images are { $trained }
 
 larger-than-canvas = larger than the canvas of { $canvas_px } pixels, and shrunk to fit instead of shown at the common scale
+
+pixel-size-differs = { NUMBER($um, maximumSignificantDigits: 4) } µm per pixel, but the training images have { NUMBER($trained_um, maximumSignificantDigits: 4) } µm per pixel
+
+image-rescaled = rescaled from { NUMBER($um, maximumSignificantDigits: 4) } to { NUMBER($trained_um, maximumSignificantDigits: 4) } µm per pixel
+
+other-pixel-size = { $n_images ->
+        [one] { $n_images } image has
+       *[other] { $n_images } images have
+    } another pixel size, such as { $image } with { NUMBER($um, maximumSignificantDigits: 4) } µm per pixel. The training images have { NUMBER($trained_um, maximumSignificantDigits: 4) } µm per pixel. If objects appear larger or smaller than in training, predictions are less certain than they appear.
+
+rescaled-images = { $n_images ->
+        [one] { $n_images } image was
+       *[other] { $n_images } images were
+    } rescaled to the pixel size of the training images, { NUMBER($trained_um, maximumSignificantDigits: 4) } µm.
+
+no-pixel-size = { $n_images ->
+        [one] The pixel size of { $n_images } image is
+       *[other] The pixel size of { $n_images } images is
+    } not known, so it is not compared with that of the training images ({ NUMBER($trained_um, maximumSignificantDigits: 4) } µm).
+
+no-pixel-size-of-training = The pixel size of the training images is not known
+    .do = Predict without rescaling. To train a classifier that knows it, state the pixel size in the recipe (images.pixel_size_um) or in a column pixel_size_um of the table.
+
+rescaling-of-own-test = The test set of the run cannot be rescaled: it has the pixel size of the training images
+    .do = Give other labeled images, or evaluate without rescaling.
 
 size-of-training-images = { $is_range ->
         [true] { $low } to { $high }
@@ -91,7 +187,7 @@ unusual-images = { $n_images ->
 unfamiliar-images = { $n_images ->
         [one] { $n_images } of { $n_predicted } images is
        *[other] { $n_images } of { $n_predicted } images are
-    } unlike the training images, and about { NUMBER($n_expected, maximumFractionDigits: 0) } would be by chance: another size, another stain or instrument, or none of the classes? Look at some of them, and evaluate on labeled images of this kind before you rely on predictions.
+    } unlike the training images; about { NUMBER($n_expected, maximumFractionDigits: 0) } are expected by chance. They may have another size, stain or instrument, or show none of the classes. Check some of them, and evaluate on labeled images of this kind before you rely on predictions.
 
 ## Expected class proportions
 
@@ -179,3 +275,57 @@ sheet-verdict = { $verdict ->
 sheet-withheld = withheld: failed the check
 
 sheet-neighbors = similar training images:
+
+## Proportions of samples
+
+summary-assumption = Assumption: the error rates of the classifier are the same in all samples as on the test images of its run. Label some images of each condition to check this.
+
+all-samples = all samples
+
+summary-raw-only = Proportions are counts of predictions, which are biased by errors of the classifier. To correct them, name its run with --run.
+
+summary-without-run = no run with errors on test images was given
+
+summary-sample-without-images = none of its images can be read
+
+summary-uninformative = the test images do not show that the classifier distinguishes the classes
+
+summary-class-without-images = the test images of the run lack a class
+
+summary-unfamiliar = { NUMBER($share, style: "percent") } of the images are unfamiliar to the classifier, so that its errors on them are not known
+
+summary-few-samples = an interval needs at least { $n_needed } samples of each condition
+
+summary-shift-violated = Two estimates of the proportions disagree (p = { $p }): the error rates of the classifier are probably different here than on the test images of its run. Check labels of some images before you rely on corrected proportions.
+
+summary-other-classes = The classes differ from those of { $other }
+    .do = Name predictions and the run of one classifier.
+
+these-predictions = the predictions
+
+summary-no-column = There is no column '{ $column }'. The columns are { $columns }
+    .do = Name another column, or run `coverslip predict` with --keep { $column }, or name a table with --table.
+
+summary-empty-cell = The column '{ $column }' is empty for { $path }
+    .do = Fill in the column, or remove the row.
+
+sample-of-two-conditions = The sample '{ $sample }' has two conditions, '{ $first }' and '{ $second }'
+    .do = Correct the condition, or give each sample a name of its own.
+
+summary-without-images = There are no predictions of readable images
+    .do = Predict images first.
+
+no-sample-matches = The pattern '{ $pattern }' matches no path. The first path is '{ $path }'
+    .do = Correct the pattern. For names like slide07_cell3.png, write slide[0-9]+.
+
+no-difference-to-detect = A difference of proportions must be above 0 and below 1, not { $value }
+    .do = State it as a share: 0.05 is a difference of 5 percentage points.
+
+summary-table-without-key = This table has neither a column image_id nor a column path
+    .do = Add a column with the image_id or path of each image, as in the predictions.
+
+summary-image-not-in-table = The image { $path } is not in this table
+    .do = Add a row for it.
+
+summary-table-not-read = This table cannot be read: { $reason }
+    .do = Save it as CSV with UTF-8 encoding.

@@ -45,7 +45,7 @@ metric-kappa = Cohen's kappa
     .undefined = all images are of one class and are predicted as it
 
 metric-one-vs-rest-accuracy = One-against-rest accuracy
-    .meaning = mean over classes of 'this class or not' (AIMIC's accuracy); high wherever classes are many
+    .meaning = mean over classes of the accuracy of 'this class or not' (AIMIC's accuracy); high if there are many classes
 
 metric-ece = Calibration error
     .meaning = mean difference between probability and accuracy; compare it with the calibration error by chance

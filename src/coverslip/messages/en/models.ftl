@@ -106,9 +106,9 @@ no-timm-weights = timm knows no published weights of '{ $name }'
 
 no-weights-on-hub = The Hugging Face hub has no weights of '{ $model }'
     .do = { $origin ->
-        [file] Import { $weights_file }. You can also import a file of your own.
-        [torchvision] Training downloads the weights of torchvision automatically. You can also import a file of your own.
-       *[none] coverslip knows no published weights. You can import a file of your own.
+        [file] Import { $weights_file }. You can also import your own file.
+        [torchvision] Training downloads the weights of torchvision automatically. You can also import your own file.
+       *[none] coverslip knows no published weights. You can import your own file.
     }
 
 no-imported-weights = No weights were imported for '{ $model }'

@@ -49,6 +49,10 @@ key-group-basic =
     .name = Other settings
     .help = random seed and device
 
+key-group-protocol =
+    .name = Settings for studies
+    .help = steps of publications, most of which make metrics too high, and degraded images; not for a classifier in use
+
 ## Allowed values
 
 values-list = list of { $items }s
@@ -386,6 +390,15 @@ key-sampling-choice-even = every class equally often, in as many steps
 key-sampling-choice-domains = images of small domains more often
     .phrase = with images of every domain drawn equally often
 
+key-rare-class-repeats =
+    .name = Repeats of the rarest class
+    .help = How often each image of the smallest class is used in an epoch, if frequent classes have fewer images. Each time, its data augmentation differs.
+    .meaning = With `sampling: undersample`: how often each image of the smallest class is drawn in an epoch. All classes are drawn equally often. With 5 and 436 images in the smallest class, an epoch has 2,180 images of each class.
+    .phrase = each image of the smallest class { $value } { $n ->
+        [one] time
+       *[other] times
+    } in each epoch
+
 key-checkpoint-selection =
     .name = Checkpoint selection
     .help = The epoch whose network is used. If training begins with the instant classifier, the last epoch is better than the best epoch on a few validation images.
@@ -398,6 +411,26 @@ key-checkpoint-selection-choice-best = the best epoch on validation images
 
 key-checkpoint-selection-choice-last = the last epoch
     .phrase = keeping the last epoch
+
+key-checkpoint-selection-set =
+    .name = Images that select the checkpoint
+    .help = Publications sometimes select the epoch by the images that they test. The metrics are then too high.
+    .meaning = Set of images that selects the best epoch and ends training early. `test` is the set whose metrics are reported, which are then too high. Only with `--allow-leakage`, or in a study.
+
+key-checkpoint-selection-set-choice-validation = the validation images
+
+key-checkpoint-selection-set-choice-test = the test images
+    .phrase = with the epoch selected by the test images
+
+key-validation-copies =
+    .name = Copies of validation images
+    .help = The number of augmented copies of each image that selects the epoch. Other training decisions use the images themselves.
+    .meaning = Number of augmented copies of each image that selects the epoch, in addition to the image. The copies are the same in every epoch.
+    .unit = copies
+    .phrase = { $value } augmented { $n ->
+        [one] copy
+       *[other] copies
+    } of each image that selects the epoch
 
 key-stage-selection =
     .name = Stage selection
@@ -523,7 +556,7 @@ key-scaling-choice-per-image = each image separately
 key-normalization =
     .name = Normalization
     .help = Scales intensities to the mean and standard deviation that the network was trained with.
-    .meaning = Mean and standard deviation by which intensities in 0–1 are normalized: those that the weights were trained with (`weights`), those of ImageNet (`imagenet`), none (`none`), or those of the training images (`training-images`).
+    .meaning = Mean and standard deviation by which intensities in 0–1 are normalized: those that the weights were trained with (`weights`), those of ImageNet (`imagenet`), none (`none`), those of the training images (`training-images`), or those of the weights after intensities were divided by 255 once more (`rescaled-twice`), a fault of some publications.
 
 key-normalization-choice-weights = as the network expects
 
@@ -536,20 +569,78 @@ key-normalization-choice-none = none
 key-normalization-choice-training-images = by the training images
     .phrase = then brought to the training images' mean and standard deviation
 
-key-plane =
-    .name = Page of a stack
-    .help = For files with several pages: the number of the page, from 0; “max” or “mean” over all pages; or “channels” if each page is a channel.
-    .meaning = Page of multi-page files (from 0), `max` or `mean` over the pages, or `channels` if each page is a channel.
-    .phrase = page { $value } of multi-page files (from 0) being taken
+key-normalization-choice-rescaled-twice = scaled twice, as a fault of some publications
+    .phrase = then divided by 255 once more, as a fault of some publications
 
-key-plane-choice-max = the maximum of all pages
-    .phrase = the maximum of a file's pages being taken
+key-degrade-blur =
+    .name = Blur of all images
+    .help = Blurs all images, those for training and testing, to see how much focus matters. In pixels of the image; 0 is none.
+    .meaning = Sigma of a Gaussian blur of every image before it is resized, in training, test and prediction. 0: none.
+    .unit = pixels
+    .phrase = all images blurred (sigma { $value } pixels)
 
-key-plane-choice-mean = the mean of all pages
-    .phrase = the mean of a file's pages being taken
+key-degrade-scale =
+    .name = Size of the content
+    .help = Shrinks the content of all images, those for training and testing, to see how much resolution matters. 1 is unchanged.
+    .meaning = Factor of the size of the content of every image before it is resized, about its center, in training, test and prediction. 1: unchanged.
+    .phrase = the content of all images scaled by { $value }
 
-key-plane-choice-channels = each page is a channel
-    .phrase = the pages of a file being taken as its channels
+key-degrade-noise =
+    .name = Noise of all images
+    .help = Adds noise to all images, those for training and testing, to see how much it matters. Relative to the range of intensities; 0 is none.
+    .meaning = Standard deviation of Gaussian noise in every image, relative to the range of its intensities, in training, test and prediction. 0: none.
+    .phrase = noise added to all images (standard deviation { $value } of the range)
+
+key-images-series =
+    .name = Series
+    .help = For files with several images, such as positions of a stage or scenes: the number of the image, from 0.
+    .meaning = Number (from 0) of the series, such as a stage position or a scene, of files with several.
+    .phrase = series { $value } (from 0) of a file being used
+
+key-images-t =
+    .name = Time point
+    .help = For films: the number of the time point, from 0.
+    .meaning = Number (from 0) of the time point of films.
+    .phrase = time point { $value } (from 0) of a film being used
+
+key-images-z =
+    .name = z-plane
+    .help = For stacks: the number of the z-plane, from 0; “max” or “mean” over all z-planes; “best-focus” for the sharpest one; or “channels” if each page of a file is a channel.
+    .meaning = z-plane of a stack (from 0), `max` or `mean` over all z-planes, `best-focus` for the sharpest one, or `channels` if each page of a file is a channel. Pages of unknown meaning are z-planes.
+    .phrase = z-plane { $value } (from 0) of a stack being used
+
+key-images-z-choice-max = the maximum of all z-planes
+    .phrase = the maximum of all z-planes of a stack being used
+
+key-images-z-choice-mean = the mean of all z-planes
+    .phrase = the mean of all z-planes of a stack being used
+
+key-images-z-choice-best-focus = the sharpest z-plane
+    .phrase = the sharpest z-plane of a stack being used
+
+key-images-z-choice-channels = each page is a channel
+    .phrase = the pages of a file being used as its channels
+
+key-images-channels =
+    .name = Channels
+    .help = The channels that the network uses, by their numbers from 0 or by their names in the file.
+    .meaning = Numbers (from 0) or names of the channels to use. If empty (null), all channels are used.
+    .empty = all
+    .phrase = channels { $value } (from 0) being used
+
+key-images-level =
+    .name = Pyramid level
+    .help = For whole slides and other images that are stored in several resolutions: 0 is the full resolution, higher levels are coarser.
+    .meaning = Level (from 0) of images that are stored in several resolutions; 0 is the full resolution. Boxes and crop sizes are in pixels of level 0.
+    .phrase = level { $value } of a resolution pyramid being used (0 is the full resolution)
+
+key-images-pixel-size-um =
+    .name = Pixel size
+    .help = The side of a pixel in µm, for images whose files do not state it, such as PNG, or state a wrong one. It does not change the training. The classifier records it, so that images of another pixel size can be detected.
+    .meaning = Side in µm of a pixel of level 0, which replaces the pixel size that files state. If empty (null), the size is that of the files. It does not change the training; the classifier records it.
+    .unit = µm
+    .empty = as the files state
+    .phrase = a pixel size of { $value } µm being stated
 
 key-channel-files =
     .name = Files of channels
@@ -565,13 +656,6 @@ key-crop-size =
     .unit = pixels
     .empty = no points
     .phrase = squares of { $value } pixels being cut out around the points of a table
-
-key-channels =
-    .name = Channels
-    .help = The channels that the network uses, by their numbers from 0.
-    .meaning = Numbers (from 0) of the channels to use. If empty (null), all channels are used.
-    .empty = all
-    .phrase = channels { $value } (from 0) being used
 
 ## Decisions
 
@@ -747,7 +831,7 @@ key-classes-order =
 
 key-group =
     .name = Groups
-    .help = What images of one patient, slide or well have in common: a column of the table, or a pattern in the path.
+    .help = What names the patient, slide or well of an image: a column of the table, or a pattern in the path.
     .meaning = Column of a table, or regular expression on the path, that names the group of an image (patient, slide, well). All images of a group stay in the same set.
     .empty = none
 
@@ -756,7 +840,7 @@ key-group =
 key-split-val =
     .name = Validation set
     .help = The share of images that select the best epoch and stop training early. They are not used for training. 0.2 is one image in five.
-    .meaning = Share of images in the validation set, which is used for selection and thresholds.
+    .meaning = Share of images in the validation set, which is used for selection and thresholds. With folds, it is also a share of all images: 5 folds with 0.2 train on 60%. 0: no validation images, so that 5 folds train on 80%. Then `epochs` is a number, nothing is selected, and probabilities are not calibrated.
 
 key-split-test =
     .name = Test set
@@ -796,6 +880,14 @@ key-split-train-per-class =
        *[other] images
     } of each class, drawn at random
 
+key-split-rare-images =
+    .name = Maximum images of the rarest class
+    .help = The maximum number of training and validation images of the smallest class, to see how much a few labeled images achieve. The test set is not changed.
+    .meaning = Maximum number of images of the smallest class in training and validation set together, drawn at random. The test set keeps the proportions of the dataset. If empty (null), all images are used.
+    .unit = images
+    .empty = all
+    .phrase = at most { $value } training and validation images of the smallest class
+
 key-split-seed =
     .name = Seed of the split
     .help = Images are split by this seed, independent of the seed of the training. Several trainings can then be tested on the same images.
@@ -809,6 +901,26 @@ key-split-run =
     .meaning = The folder of an earlier run on these images. Each image stays in its set (training, validation or test). If empty (null), a new split is made.
     .empty = a new split
     .phrase = each image in the same set (training, validation or test) as in an earlier training
+
+key-split-balance =
+    .name = Balance before the split
+    .help = Removes images of frequent classes before the split. The test set then has equal classes, unlike new images.
+    .meaning = `undersample`: before the split, each class is reduced to the size of the smallest, at random. All sets then have equal classes, so that precision and accuracy are not those of the dataset. To balance only the training, use `sampling`.
+
+key-split-balance-choice-none = no
+
+key-split-balance-choice-undersample = reduce all classes to the smallest
+    .phrase = each class reduced to the size of the smallest before the split
+
+key-split-copies =
+    .name = Copies before the split
+    .help = The number of augmented copies of each image that are made before the split. Copies of one image are then in the training and in the test set, so the metrics are too high.
+    .meaning = Number of augmented copies of each image, made before the split by `augment`. Each copy is split like an image of its own, unless groups are known. Training itself then draws no augmentation. Only with `--allow-leakage`, or in a study.
+    .unit = copies
+    .phrase = { $value } augmented { $n ->
+        [one] copy
+       *[other] copies
+    } of each image made before the split
 
 ## Other settings
 

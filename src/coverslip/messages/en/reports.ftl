@@ -260,7 +260,7 @@ limit-compared-runs = Its test metrics were compared with those of { $n_others -
         [one] { $n_others } other training.
        *[other] { $n_others } other trainings.
     }
-    .meaning = If it was selected among { $n_runs } by these metrics, they are too high, because the best of { $n_runs } equal classifiers is the best by chance. Select by validation metrics, or keep an external test set.
+    .meaning = If it was selected among { $n_runs } by these metrics, they are too high: of { $n_runs } equally good classifiers, one is best by chance. Select by validation metrics, or keep an external test set.
 
 limit-decision-after-test = The decision rule was changed after the test metrics were first computed.
     .meaning = If it was chosen by these metrics, they are too high. Measure it on an external test set.
@@ -342,8 +342,8 @@ report-suspected-labels = { $n_suspected ->
     }
 
 report-misclassified = In all, { $n_images ->
-        [one] { $n_images } image is misclassified, usually because it is hard.
-       *[other] { $n_images } images are misclassified, usually because they are hard.
+        [one] { $n_images } image is misclassified, usually because it is hard to classify.
+       *[other] { $n_images } images are misclassified, usually because they are hard to classify.
     }
 
 report-labels-checked-by = The labels were compared with { $checked_by ->
@@ -387,7 +387,7 @@ report-small-subgroups = Fewer than 20 images or 5 groups, so interpret with car
 
 report-subgroups-without-class = These have no image of some classes, so their macro-F1 is a mean over fewer classes: { $subgroups }.
 
-report-subgroup-proportions = Subgroups with other class proportions differ for that reason too.
+report-subgroup-proportions = Different class proportions also cause differences between subgroups.
 
 report-many-subgroups = With { $n_rows } rows, one in twenty differences is significant by chance.
 
@@ -428,6 +428,11 @@ report-excluded-images = { $n_images ->
 report-image-sizes = { $is_same ->
         [true] { $median } pixels
        *[false] { $smallest } to { $largest } pixels (median { $median })
+    }
+
+report-pixel-size = { $is_same ->
+        [true] { NUMBER($median, maximumSignificantDigits: 4) } µm per pixel
+       *[false] { NUMBER($smallest, maximumSignificantDigits: 4) } to { NUMBER($largest, maximumSignificantDigits: 4) } µm per pixel (median { NUMBER($median, maximumSignificantDigits: 4) } µm)
     }
 
 report-bit-depths = { $depths } bit
@@ -481,7 +486,7 @@ report-curves-drawing = Loss, macro-F1 and accuracy by epoch. Epoch 0 is the cla
 
 report-selected-epoch = Epoch { $epoch } of { $n_epochs } is kept: { $selection ->
         [last] the last.
-       *[best] the one with the best { $metric } on validation images.
+       *[best] the one with the best { $metric } on { $set } images.
     }
 
 report-curves-without-refit = { $has_augmentation ->
@@ -497,8 +502,8 @@ report-averaged-curves = The macro-average is the mean of the curves of all clas
 
 report-calibration = A classifier is calibrated if its dots lie on the diagonal: 80% of the predictions with probability 0.8 are correct.{ $n_other ->
         [0] {""}
-        [one] {" "}Correct and wrong refer to the most probable class here; the threshold predicts another one for { $n_other } image.
-       *[other] {" "}Correct and wrong refer to the most probable class here; the threshold predicts another one for { $n_other } images.
+        [one] {" "}Here, correct and wrong refer to the most probable class. With the threshold, { $n_other } image has another predicted class.
+       *[other] {" "}Here, correct and wrong refer to the most probable class. With the threshold, { $n_other } images have another predicted class.
     }
 
 report-calibration-drawing = Left: accuracy by predicted probability, in bins; larger dots have more images, and small dots can be off the diagonal by chance. Right: number of images by predicted probability.
@@ -537,7 +542,7 @@ report-learning-curve-limits = The curve does not show which class needs more im
 
 report-learning-curve-drawing = Error (1 − macro-F1) by number of training images, extrapolated to twice as many. Lines are 95% CIs.
 
-report-budget = The training had a time budget of { $time }. The recipe in the run’s folder holds all that was adapted to the time, and gives the same result without a time budget.
+report-budget = The training had a time budget of { $time }. The recipe in the run’s folder contains all settings that were adapted to the time. It gives the same result without a time budget.
 
 report-run-time = The run took { $time } in all, with reading and testing images.
 
@@ -650,7 +655,7 @@ methods-near-duplicates = Near-duplicates (compressed, resized, rotated, mirrore
         }
     }
 
-methods-classes-by-domain = Each domain had classes of its own, named after it.
+methods-classes-by-domain = Each domain had separate classes, named after it.
 
 methods-merged-class = { $old } as “{ $new }”
 
@@ -728,7 +733,7 @@ methods-last-epoch = the last
 
 methods-last-epoch-unless-better = the last unless { $metric } on validation images was better before fine-tuning
 
-methods-best-epoch = the one with the best { $metric } on validation images
+methods-best-epoch = the one with the best { $metric } on { $set } images
 
 methods-augmentation = Data augmentation of training images: { $changes }.
 
@@ -825,9 +830,9 @@ report-neither-decided = { $n_images ->
        *[other] { $n_images } unfamiliar images count as neither.
     }
 
-report-final-classifier-certain = The final classifier labels no prediction as uncertain for a low probability.
+report-final-classifier-certain = The final classifier does not label predictions as uncertain because of a low probability.
 
-report-final-classifier-uncertain = The final classifier has a threshold of its own, { $threshold }: it labels { $share } of the images that this threshold was set on as uncertain. Expect about this share of new images, not the share in the folds.
+report-final-classifier-uncertain = The final classifier has a separate threshold, { $threshold }: it labels { $share } of the images that this threshold was set on as uncertain. Expect about this share of new images, not the share in the folds.
 
 report-confusion-matrix = Confusion matrix of { $n_classes } classes. Rows are true classes, columns predicted classes. The shade is the share of the row.{ $has_numbers ->
         [true] {" "}Columns have the numbers of the rows.
@@ -853,8 +858,8 @@ report-positive-class = { $is_set ->
 report-meaning-of-two-classes = { $metric ->
         [sensitivity] share of the images of “{ $positive }” that are predicted as “{ $positive }”
         [specificity] share of the images of “{ $negative }” that are predicted as “{ $negative }”
-        [ppv] share of the images predicted as “{ $positive }” that are; lower if “{ $positive }” is rarer than here
-       *[npv] share of the images predicted as “{ $negative }” that are; lower if “{ $positive }” is more frequent
+        [ppv] share of the images predicted as “{ $positive }” that are “{ $positive }”; lower if “{ $positive }” is rarer than here
+       *[npv] share of the images predicted as “{ $negative }” that are “{ $negative }”; lower if “{ $positive }” is more frequent
     }
 
 report-earlier-threshold = An image was predicted as “{ $label }” if its probability was at least { $threshold }. That is not the current threshold of the classifier: it changed after this evaluation. Evaluate these images again to measure the current threshold.
@@ -876,7 +881,7 @@ report-threshold-not-chosen = It is the default threshold: { $reason }.
 
 report-threshold-results = On { $image_set }, it has a sensitivity of { $sensitivity } and a specificity of { $specificity }{ $is_by_hand ->
         [true] ; the table has the values on the measured images.
-       *[false] . On other images both can be lower, because it was chosen for those images.
+       *[false] . On other images both can be lower, because the threshold was chosen on those images.
     }
 
 # External test sets
@@ -904,6 +909,8 @@ report-partly-labeled = Only { $n_labeled } of { $n_images ->
 
 report-unfinished-training = Training had not ended when these images were measured: the metrics are of the classifier until then. Resume the training or end it, then evaluate again.
 
+report-rescaled = Images of known pixel size were rescaled to the pixel size of the training images before they were measured.
+
 report-unknown-training-images = It is not known which of these images were used for training, so the metrics may be too high.
 
 report-used-in-training = { $n_images ->
@@ -920,7 +927,7 @@ report-evaluation-without-groups = No groups are known. If several of these imag
 
 report-no-prediction-sets = There are no prediction sets. A coverage of { $target } per class needs { $n_needed } calibration images of a class that were not used for training, and no class has that many.
 
-report-prediction-sets = A prediction set lists the plausible classes of an image, the most probable one always. The target is that { $target } of the images of each class have their true class in the set. Of { $n_images ->
+report-prediction-sets = A prediction set lists the plausible classes of an image. It always contains the most probable class. The target is that { $target } of the images of each class have their true class in the set. Of { $n_images ->
         [one] { $n_images } image
        *[other] { $n_images } images
     } measured here, { $coverage } do. A set has { $mean_size } classes on average, and { $n_single ->
@@ -944,11 +951,11 @@ report-in-every-set = These classes have fewer than { $n_needed } calibration im
 
 report-coverage-of-groups = The calibration treats images as independent, although images of a group are similar. The target therefore holds for further images of the same groups. Images of new groups reach nearly the same coverage if a class has many small groups, and less if it has a few large ones. The table lists the groups with the lowest coverage.
 
-report-coverage-of-folds = The table is of the folds' networks instead. Their sets were calibrated on each fold's validation images.
+report-coverage-of-folds = The table shows the folds' networks instead. Their sets were calibrated on each fold's validation images.
 
 report-predictive-values = { $share } of the images measured here are { $label }. Predictive values depend on this proportion. Sensitivity and specificity do not, as long as the images of a class look the same.
 
-report-ppv-and-npv = PPV is the share of the images predicted as { $label } that are. NPV is the share of the other images that are not.
+report-ppv-and-npv = PPV is the share of the images predicted as { $label } that are { $label }. NPV is the share of the other images that are not { $label }.
 
 report-predictive-ranges = Each value is followed by the range from the lower to the upper limits of the CIs of sensitivity and specificity.
 
@@ -1033,7 +1040,7 @@ comparison-of-several = “{ $best }” has the best { $metric } ({ $value }).{ 
        *[other] {" "}The differences from { $not_significant } are not statistically significant.
     } Each comparison is tested by itself (95% CI).
 
-comparison-access-note = Test results of { $n_runs } runs have been compared so far. If you choose one of them for its test result, that result is too good: of { $n_runs } equally good runs, one is best by chance. Choose by validation results, or keep an external test set for the end.
+comparison-access-note = Test results of { $n_runs } runs have been compared so far. If you choose one of them for its test result, that result is too optimistic: of { $n_runs } equally good runs, one is best by chance. Choose by validation results, or keep an external test set for the end.
 
 comparison-different-classes = The two have different classes, so their results are not comparable.
 
@@ -1086,7 +1093,7 @@ comparison-images-differ = { $difference ->
 
 # Model card
 
-card-about = Written by coverslip { $version } from the files of the run of { $date }. What these files do not contain is marked as “not known”: fill it in before you pass the classifier on.
+card-about = Written by coverslip { $version } from the files of the run of { $date }. Information that these files do not contain is marked as “not known”. Add it before you share the classifier.
 
 card-not-known = not known
 
@@ -1096,6 +1103,13 @@ card-training-images = { $n_images ->
         [one] { $n_images } image
        *[other] { $n_images } images
     }
+
+card-title-pixel-size = Pixel size
+
+card-pixel-size = { $is_same ->
+        [true] { NUMBER($median, maximumSignificantDigits: 4) } µm
+       *[false] { NUMBER($smallest, maximumSignificantDigits: 4) } to { NUMBER($largest, maximumSignificantDigits: 4) } µm (median { NUMBER($median, maximumSignificantDigits: 4) } µm)
+    } in the training images
 
 card-input = images of any size, resized to { $size } × { $size } pixels ({ $resize })
 
@@ -1308,9 +1322,17 @@ column-class-or-group = class or group
 
 column-classes = classes
 
+column-condition = condition
+
+column-conditions = conditions
+
+column-corrected = corrected
+
 column-corrected-labels = corrected labels
 
 column-correlation-with-random-weights = correlation with random weights
+
+column-count = count
 
 column-datasets = datasets
 
@@ -1420,6 +1442,8 @@ column-publication = publication
 
 column-range-of-proportion = 95% range (sampling error only)
 
+column-raw = counted
+
 column-readable-images = readable images
 
 column-reason = reason
@@ -1432,6 +1456,12 @@ column-regime = regime
 
 column-runs-own-test-set = run's own test set
 
+column-sample = sample
+
+column-samples = samples
+
+column-samples-needed = samples of each condition to show the difference
+
 column-score = score
 
 column-sensitivity = sensitivity
@@ -1441,6 +1471,8 @@ column-set = set
 column-share-of-class = share of the class
 
 column-size = size
+
+column-slope = slope
 
 column-source = source
 
@@ -1524,8 +1556,8 @@ report-group-metric = { $metric ->
         [balanced_accuracy] mean of that share over classes
         [sensitivity] share of the positive groups that are predicted as positive
         [specificity] share of the negative groups that are predicted as negative
-        [ppv] share of the groups predicted as positive that are
-       *[npv] share of the groups predicted as negative that are
+        [ppv] share of the groups predicted as positive that are positive
+       *[npv] share of the groups predicted as negative that are negative
     }
 
 report-lower-is-better = { $meaning }; lower is better

@@ -141,8 +141,8 @@ evaluation-name-taken = An evaluation with this name exists, on other images
 predictions-of-run = These predictions belong to a training or an evaluation, and its metrics were computed from them
     .do = Choose another name.
 
-unsupported-predictions-format = Predictions are written as comma-separated values, not as '{ $suffix }'
-    .do = Name the file '{ $name }'. Spreadsheet programs can open it.
+unsupported-predictions-format = Predictions are written in the format '{ $format }', and '{ $suffix }' is the suffix of another format
+    .do = Name the file '{ $name }', or choose another format: csv, jsonl or parquet. Spreadsheet programs can open csv.
 
 ## Packaged classifiers
 
@@ -271,9 +271,9 @@ pretraining-without-training = In init.recipe: pretraining stops before the netw
     .do = Correct it.
     .fault = pretraining stops before the network is trained
 
-nested-pretraining = In init.recipe: pretraining cannot have pretraining of its own
+nested-pretraining = In init.recipe: pretraining cannot contain another pretraining
     .do = Correct it.
-    .fault = pretraining cannot have pretraining of its own
+    .fault = pretraining cannot contain another pretraining
 
 pretraining-of-other-network = In init.recipe: both trainings must have the same model, model_options and head
     .do = Remove these keys there.
@@ -298,9 +298,9 @@ missing-recipe-key = there is no { $key }
 init-with-run-and-data = init: give either run or train_on, not both
 
 recipe-value = { $key ->
-        [plane] it must be the number of a page from 0, 'max' or 'mean'
+        [images_z] it must be the number of a z-plane from 0, 'max', 'mean', 'best-focus' or 'channels'
         [channel_files] it must be a list of 2 to 16 different parts of file names, such as [_w1, _w2]
-        [channels] it must be a list of channel numbers from 0, such as [0, 2]
+        [images_channels] it must be a list of channel numbers from 0, or of names, such as [0, 2] or [DAPI, GFP]
         [epochs] it must be auto, or a whole number from 1 to 10,000
         [clip_gradient] it must be auto, or a number above 0 and at most 1,000,000; left empty (null), gradients are not clipped
         [augment_flip] it must be true, false or horizontal

@@ -13,6 +13,8 @@ stage-fitting-classifier = fitting the classifier
 
 stage-predicting = predicting
 
+stage-watching = predicting new images
+
 stage-computing-intervals = computing confidence intervals
 
 stage-computing-learning-curve = computing the learning curve
@@ -22,6 +24,12 @@ stage-writing-report = writing the report
 stage-hashing-files = hashing files
 
 stage-storing-images = storing images in the run folder
+
+## Exports
+
+stage-converting-network = converting the network
+
+stage-verifying-export = comparing the export with the classifier
 
 ## Checks of the data
 
@@ -67,3 +75,98 @@ stage-measuring-latencies = measuring prediction times
 ## Demo
 
 stage-drawing-sample-images = drawing sample images
+
+# What is counted
+
+unit-images = images
+
+unit-trainings = trainings
+
+unit-networks = networks
+
+unit-steps = steps
+
+unit-metrics = metrics
+
+unit-pairs = pairs
+
+unit-probes = probes
+
+unit-sections = sections
+
+unit-files = files
+
+# Events as a line of text
+
+event-of-fold = Fold { $fold }: { $event }
+
+event-of-pretraining = Pretraining: { $event }
+
+event-with-reason = { $event }: { $reason }
+
+event-score = { $name ->
+        [test-accuracy] test accuracy
+        [val-accuracy] validation accuracy
+        [train-loss] training loss
+        [val-loss] validation loss
+        [loss] loss
+        [accuracy] accuracy
+       *[macro-f1] macro-F1
+    } { $value }
+
+event-expected-time = expected time { $time }
+
+event-finetuning-left = { $time } of fine-tuning left
+
+event-work-planned = Planned: { $n_train ->
+        [one] { $n_train } training image
+       *[other] { $n_train } training images
+    }, { $n_epochs ->
+        [one] { $n_epochs } epoch
+       *[other] { $n_epochs } epochs
+    }
+
+event-run-started = Training started in { $run }: { $n_train } training, { $n_val } validation and { $n_test ->
+        [one] { $n_test } test image
+       *[other] { $n_test } test images
+    }, { $n_classes ->
+        [one] { $n_classes } class
+       *[other] { $n_classes } classes
+    }
+
+event-fold-started = started, of { $n_folds }
+
+event-fold-ended = ended, of { $n_folds }
+
+event-stage-started = { $stage ->
+        [finetune] Fine-tuning started: { $n_epochs ->
+            [one] { $n_epochs } epoch
+           *[other] { $n_epochs } epochs
+        }
+       *[instant] Fitting of the instant classifier started
+    }
+
+event-instant-classifier-fitted = Instant classifier ready after { $time }
+
+event-step-ended = Epoch { $epoch }: step { $step } of { $n_steps }
+
+event-validation-images-chosen = { $n_images ->
+        [one] { $n_images } validation image
+       *[other] { $n_images } validation images
+    } selected for predictions after every epoch
+
+event-epoch-ended = Epoch { $epoch } of { $n_epochs } ended
+
+event-checkpoint-saved = Checkpoint of epoch { $epoch } saved in { $path }
+
+event-classifier-selected = Kept: { $rule ->
+        [instant] the instant classifier
+        [last] epoch { $epoch }, the last
+       *[best] epoch { $epoch }, the best
+    }
+
+event-run-ended = Training { $state ->
+        [stopped] stopped
+        [failed] failed
+       *[done] done
+    } in { $run }

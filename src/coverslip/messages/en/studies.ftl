@@ -46,6 +46,16 @@ study-name-collision = '{ $first }' and '{ $second }' would have the same run fo
 unknown-preset = { $reason }
     .do = Choose one of these presets.
 
+pretraining-on-compared-dataset = Networks would be pretrained on a dataset that the study tests them on
+    .do = Choose other datasets for pretraining. The study `two-step` pretrains on each dataset and tests on the others.
+
+pretraining-on = pretraining on { $dataset }
+
+own-study = Comparison of networks
+
+preset-without-protocol = The preset { $name } is not the study of a publication, so it has no published protocol
+    .do = Run it without the published protocol.
+
 preset-without-datasets = A preset needs datasets
     .do = Name one or more datasets: folders with one subfolder per class, or tables.
 
@@ -61,8 +71,8 @@ wrong-number-of-group-patterns = { $n_patterns } group patterns do not match { $
     }
     .do = Give one pattern for all datasets, or one for each dataset.
 
-two-step-datasets = Two-step transfer needs two datasets, not { $n_datasets }
-    .do = Name two datasets. Networks are trained on each of them with and without pretraining on the other.
+two-step-datasets = Two-step transfer needs two datasets or more, not { $n_datasets }
+    .do = Name two datasets or more. Networks are trained on each of them with and without pretraining on the others.
 
 # Folders and trainings
 
@@ -149,7 +159,7 @@ no-heat-maps = { $dataset }, { $model }: no heat maps could be drawn. { $what }.
 
 cell-not-perturbed = { $cell } could not be tested on perturbed images: { $what }
 
-idle-pretraining = The pretraining of { $regime } with { $model } (seed { $seed }) did not change the network: fine-tuning did not improve validation results there, so the instant classifier was kept. Trainings that start from it start as without pretraining.
+idle-pretraining = The pretraining of { $regime } with { $model } (seed { $seed }) did not change the network: fine-tuning did not improve validation results there, so the instant classifier was kept. Trainings that start from it therefore begin with the weights from before the pretraining.
 
 merged-class-missing = the merged dataset does not have this class
 
@@ -160,7 +170,43 @@ study-dataset = { $dataset }, at most { $n } training images per class
 # A heading or a table of a study's report: `.title`, and the `.columns` of its table, separated by ` | `.
 
 study-results =
-    .columns = network | { $metric }, mean | SD over splits | splits | missing | parameters (millions) | multiply-adds at default size (billions) | file (MB) | training (s)
+    .columns = network | { $metric }, mean | SD over splits | splits | missing | parameters (millions) | multiply-adds (billions) | file (MB) | training (s)
+
+study-metrics = Mean ± SD over splits, and below it the 95% CI: of the mean over splits, by the corrected resampled t test; of a single split, over its test images or groups.
+    .title = All metrics
+    .network = network
+
+study-overall-metrics = Mean ± SD over datasets, and below it the 95% CI of the mean over these datasets. It combines the CIs of the datasets as independent. It says nothing about other datasets.
+
+study-rows = { $n_rows ->
+        [one] { $n_rows } row
+       *[other] { $n_rows } rows
+    }
+
+study-grid = { $metric } on each dataset
+
+study-networks = Networks
+
+study-confusions = Confusion matrices
+
+study-images = { $images ->
+        [training] training
+        [validation] validation
+       *[test] test
+    }
+
+study-fits = Mean ± SD over the fine-tuned networks of all splits and seeds, at the selected epoch. Training images are augmented, and the network changes during the epoch. Where validation images select the epoch, their values are too high as an estimate for new images.{ $is_tested ->
+        [true] {" "}With the published protocol, test images select the epoch: its rows of validation images are of these test images.
+       *[false] {""}
+    }
+    .title = Training and validation metrics
+    .columns = dataset | network | images | networks | { $metrics }
+
+class-metric = { $metric ->
+        [precision] Precision
+        [recall] Recall
+       *[f1] F1
+    }
 
 study-title = { $networks } on { $datasets }
 
@@ -198,63 +244,106 @@ study-latencies = Measured on { $processor } with { $n_threads ->
     .title = Prediction time
     .columns = dataset | network | image size (px) | engine | network, one image (s) | network, batch (s) | total, one image (s) | total, batch (s) | images in batch | ratio batch / one image
 
-study-distances = Distances between the features of both datasets, by networks with ImageNet weights at the training image size. MMD² has a 95% CI; p is the probability of such an MMD² if groups are assigned to the datasets at random. CORAL compares feature covariances. A small distance does not prove that pretraining on these images helps.
+study-latency-runs =
+    .one = All repeats for one image, total (s)
+    .many = All repeats for a batch, total (s)
+    .columns = dataset | network | mean | median
+
+study-distances = Distances between the features of both datasets, by networks with ImageNet weights at the training image size. MMD² has a 95% CI; p is the probability of such an MMD² if groups are assigned to the datasets at random. CORAL compares feature covariances. LogME is the log evidence, per image, of the training and validation labels of the dataset, given the features of the pretrained network; it is comparable within a dataset. The gain is the difference in { $metric } from the baseline. A small distance does not prove that pretraining on these images helps.
     .title = Distance to the pretraining images
-    .columns = dataset | pretraining images | network | MMD² | p | CORAL
+    .columns = dataset | pretraining images | network | MMD² | p | CORAL | LogME | gain in { $metric }
+
+study-correlations = Spearman's rank correlation. If a measure predicts the gain, distances have negative values and LogME has positive values. The 95% CI of all pairs is a bootstrap over pairs of dataset and pretraining; pairs share datasets, so it is too narrow. The last column is the mean of the correlations over the pretrainings of each dataset, with a bootstrap over datasets.
+    .title = Correlation of the measures with the gain
+    .columns = measure | network | pairs | all pairs | within datasets
+
+study-transfers-drawing = Gain of pretraining in { $metric } against three measures of the two datasets, { $model }. Each marker is a dataset; each point is one pretraining.
+    .y = gain in { $metric }
 
 study-heat-maps = Three test images of the first split, from classes spread over the list of classes. Each initialization has a row. A heat map is shown if it passes two sanity checks: it must change if the network has random weights, and blurring the image in the order of the map must lower the predicted probability faster than blurring from the center outward. If no method passes, the first one is drawn with a stamp; it shows nothing about the network.
     .title = Heat maps
     .columns = dataset | network | initialization | method | correlation with random weights | gain over center | its 95% lower bound | checks
 
-study-epochs = Mean over splits. The epoch is selected on validation images. Epoch 0 is the classifier that fine-tuning starts from. Of more than six networks, the six best are shown.
+study-epochs = Mean over splits. The epoch is selected on validation images, unless the recipe or a published protocol states otherwise.{ $is_tested ->
+        [true] {" "}With the published protocol, test images select the epoch: its curves of validation images are of these test images.
+       *[false] {""}
+    } Epoch 0 is the classifier that fine-tuning starts from. Of more than six networks, the six best are shown.
     .title = Training curves
 
-study-robustness = The same classifiers on perturbed test images: blur (sigma in pixels), brightness (factor of every intensity) and scale (factor of the size). The difference is from the unperturbed images of the same split. p (Holm) is adjusted for all rows with the same dataset and number of training images.
+study-robustness = The same classifiers on perturbed test images: blur (sigma in pixels), brightness (factor of every intensity), scale (factor of the size) and noise (standard deviation relative to the range of the image). The difference is from the unperturbed images of the same split. p (Holm) is adjusted for all rows with the same dataset and number of training images.
     .title = Robustness
     .columns = dataset | network | perturbation | { $metric }, mean | difference | p{ "\u00A0" }(Holm)
 
-study-merged = F1 of each class of a dataset, by the network trained on this dataset and by the network trained on several datasets, both on test images of this dataset (first seed, first split or all its folds). The test images can differ, so the two values are not tested against each other.
+study-merged = Metrics of a dataset, by the network trained on this dataset and by the network trained on several datasets, both on test images of this dataset, over all splits and seeds. The test images can differ, so the two values are not tested against each other.
     .title = Single and merged datasets
-    .columns = dataset | network | class | test images | F1 | merged dataset | its test images | its F1
+    .heading = Each class
+    .columns = dataset | network | class | test images | precision | recall | F1 | merged dataset | its test images | its precision | its recall | its F1
 
-study-classifiers = These rows compare trained classifiers, not ways of training: those of the first split and seed, on the same test images. With cross-validation, they are the classifiers of all folds, and each image is a test image of one fold. The 95% CI is over groups, or over images if no groups are known.
+study-merged-all =
+    .title = Each dataset in the merged dataset
+    .columns = dataset | network | merged dataset | merged
+
+study-classifiers = These rows compare single classifiers instead of training methods: those of the first split and seed, on the same test images. With cross-validation, they are the classifiers of all folds, and each image is a test image of one fold. The 95% CI is over groups, or over images if no groups are known.
     .title = Comparison of trained classifiers
     .columns = dataset | network | baseline | images | groups | difference
 
-study-protocols = The same images and networks with the protocol of the publication, as far as it can be reproduced, and with the protocol of this study. The test sets differ, so the two values are not tested against each other.
+study-protocols = The same images and networks with the protocol of the publication, as far as it can be reproduced, and with the protocol of this study. The two protocols split these images differently. The interval of the difference is over groups, or over images without groups. It does not include the variation by training again.
     .title = Published protocol
     .columns = dataset | network | published protocol | this study | difference
 
-study-published = Published values are from other images and protocols, so they are not tested against the values above.
+study-rare-classes = Results of the rarest class of each dataset, with at most the stated number of labeled (training and validation) images of this class. The test set has the class proportions of the dataset, so precision is computed at the true prevalence. Decision rules are set on validation images. If fewer than five of them are of the class, the default threshold is used.
+    .title = Rare classes
+    .columns = dataset | network | decision rule | class | labeled images | share of test images | precision | recall | F1
+
+study-rare-rule = { $rule ->
+        [highest] most probable class
+        [roc] Youden’s index
+       *[sensitivity] sensitivity 0.9
+    }
+
+study-published = Published values are from other images and protocols, so they are not tested against the values of this study. Each value of this study is the mean over the datasets whose names contain the name of the published dataset, or else over all datasets. If the publication does not state how a metric is averaged over classes, the macro average of this study is shown.
     .title = Published values
-    .columns = network | published { $metric } | source
+    .columns = network of the publication | dataset | images or class | metric | published | this study | this study, published protocol | source
 
 study-settings = { $n_ways ->
         [one] { $n_ways } way of training was
        *[other] { $n_ways } ways of training were
-    } compared on test images. The best of several is overestimated. { $is_instant ->
+    } compared on test images. The metrics of the best of several are too high. { $is_instant ->
         [true] The shrinkage was selected on validation images.
-       *[false] The shrinkage and the epoch were selected on validation images.
+       *[false] The shrinkage and the epoch were selected on validation images, unless the recipe or a published protocol states otherwise.
     }
     .title = Settings
     .columns = dataset | network | settings that differ | trained networks | shrinkage | epochs | selected epoch
 
 study-drawn-dataset = { $dataset }, { $n } training images per class
 
-study-scores-drawing = { $metric } of each network on { $dataset }: mean (dot) and standard deviation over splits (line).
-    .x = { $metric }: mean and standard deviation over splits
+study-scores-drawing = { $metric } of each network on { $dataset }: mean (dot), standard deviation over splits (thick line) and 95% CI (thin line).
+    .x = { $metric }
 
-study-parameters-drawing = Difference in { $metric } from the baseline by number of parameters, { $dataset }. Lines are 95% CIs.
+study-parameters-drawing = Difference in { $metric } from the baseline by number of parameters, { $dataset }. Each initialization has a panel. Lines are 95% CIs.
     .x = parameters (millions)
     .y = difference in { $metric }
     .band = equivalent (±{ $equivalence })
 
-study-latency-drawing = { $metric } by prediction time per image, { $dataset }.
-    .x = time per image (ms), total in a batch
-    .front = best metric for the time
+study-costs-drawing = { $metric } by size, multiply-adds and prediction time of the network, { $dataset }. Networks on the Pareto front have names: no network that costs less is better.
+    .parameters = parameters (millions)
+    .macs = multiply-adds for one image (billions)
+    .time = time per image (ms), total in a batch
+    .front = Pareto front
+
+study-complexity-drawing = Size of each network with the classes and the image size of this study.
+    .parameters = parameters (millions)
+    .macs = multiply-adds for one image (billions)
+
+study-grid-drawing = { $metric } of each network on each dataset.
+
+study-confusions-drawing = Confusion matrices on test images of the first split, or of all its folds, { $dataset }. Cells are shaded by the share of the class. Of more than six networks, the six best are shown.
+    .x = predicted class
+    .y = class
 
 study-epochs-drawing = Loss and accuracy by epoch, { $dataset }.
     .train-loss = Training loss
+    .train-accuracy = Training accuracy
     .val-loss = Validation loss
     .val-accuracy = Validation accuracy
     .x = epoch
@@ -262,14 +351,15 @@ study-epochs-drawing = Loss and accuracy by epoch, { $dataset }.
 study-ranks-drawing = Mean rank of each network over datasets. Shaded: not significantly different from the best (Nemenyi).
     .x = mean rank over { $n_datasets } datasets (1 is best)
 
-study-sizes-drawing = { $metric } by number of training images, { $dataset }.
+study-sizes-drawing = { $metric } by number of training images, { $dataset }. Of more than six networks, the six best are shown.
     .x = training images per class
-    .y = { $metric } (band: ± SD over splits)
+    .share = training share of the images
+    .y = { $metric } (lines: 95% CI)
     .target = target ({ $target })
 
 study-method = corrected resampled t (Nadeau and Bengio 2003), Holm over the comparisons of a dataset
 
-study-error-rates = Of 100 simulated studies by five folds in which there is no difference, the paired t test finds one in 6 to 8, the bootstrap in 19 to 21, and the corrected test in 2.
+study-error-rates = In simulated studies with five folds and no true difference, the paired t test finds a significant difference in 6% to 8% of the studies, the bootstrap in 19% to 21%, and the corrected test in 2%.
 
 study-verdict = { $result ->
         [few-splits] too few splits
@@ -314,41 +404,53 @@ preset-mobilevit-mn = MobileViT with and without separable convolutions and atte
 
 preset-mobincep = one small network for one dataset or all, with and without its loss
 
-preset-two-step = random weights, ImageNet, and ImageNet with pretraining on the other dataset
+preset-imbalance = sampling, loss and decision rule with 5 to 50 images of the rarest class
+
+preset-two-step = random weights, ImageNet, and ImageNet with pretraining on another dataset
 
 preset-small-size = Small size: at most { $n_folds } folds, images of { $side } pixels, { $n_images } training images per class, { $n_epochs } epochs. Networks whose weights are not part of the installation are replaced by others. The results cannot be compared with the publication.
 
+preset-not-stated = Not stated in the publication; the values are those of coverslip: { $settings }.
+
 # Deviations of a preset from its publication
 
-deviation-aimic-undersampling = The number of images of frequent classes is reduced in training, with other images in each epoch. The paper removed images before it made the folds.
+deviation-aimic-undersampling = Training uses fewer images of frequent classes, different ones in each epoch. The paper removed images before it made the folds, so that its test sets have equal classes.
 
-deviation-aimic-batch-size = The paper does not state the batch size and the input size. In this preset, the batch size is 32, and the input size is the one of the pretrained weights.
+deviation-aimic-validation = Each fold trains on 60% of the images and has a validation set. The paper trained on 80%.
+
+deviation-aimic-epoch = For its worked example only, the paper states that the accuracy on test images selects the epoch. With the published protocol, coverslip does so in all folds.
 
 deviation-efficientnet-folds = The preset uses ten folds instead of one split with a tenth of the images.
 
-deviation-efficientnet-augmentation = Data augmentation is applied during training. The paper made the split after augmentation, so versions of one image are in several sets.
+deviation-efficientnet-epoch = The paper does not state which epoch is kept. In this preset, it is the best on validation images.
 
-deviation-efficientnet-nasnet = NASNet-Mobile starts from random weights, because no pretrained weights are available here. The paper does not state its initialization.
+deviation-efficientnet-copies = The paper does not state how many augmented images it made of each image. With the published protocol, coverslip makes four copies (one with the small size).
 
-deviation-efficientnet-scaling = Intensities are scaled once. In the paper, they may have been scaled twice.
+deviation-efficientnet-augmentation = Data augmentation is applied during training. The paper made the split after augmentation, so that versions of one image are in several sets.
+
+deviation-efficientnet-nasnet = NASNet-Mobile starts from the weights of Keras if they were imported, and from random weights otherwise. The paper does not state its initialization.
+
+deviation-efficientnet-scaling = The paper divides intensities by 255, and the network of Keras does so itself by default. The paper does not state whether intensities were scaled twice. Only the network “scaled twice” is trained in this way.
 
 deviation-mobilevit-folds = The preset uses five folds instead of one split.
 
-deviation-mobilevit-augmentation = Data augmentation is applied to all training images when they are drawn. The paper added augmented images of the rare class.
+deviation-mobilevit-augmentation = In an epoch, each image of the rare class is drawn five times, with different data augmentation. As many images of the frequent class are drawn, different ones in each epoch. The paper made the augmented images, and removed images of the frequent class, once before training.
 
-deviation-mobilevit-validation = Validation images are not augmented. The paper augmented them too.
+deviation-mobilevit-epoch = The paper does not state which epoch is kept. In this preset, it is the last epoch. With the published protocol, it is the best on validation images, because the paper has a validation set.
+
+deviation-mobilevit-perturbations = Networks are also tested on images with blur, other brightness, smaller content and noise. The paper names robustness as future work.
+
+deviation-mobilevit-validation = Validation images are not augmented. The paper augmented images of both classes, to five times their number.
 
 deviation-mobilevit-separable = A dense convolution is replaced by the most similar separable pair. The paper does not state its method.
 
 deviation-mobilevit-attention = The position of attention is inferred from the printed numbers of parameters (`placement: counts`).
 
-deviation-mobilevit-optimizer = The paper does not state the optimizer. In this preset, it is AdamW. VGG-Att, AALNet, MSA-Net and other networks are missing, because the paper does not describe them.
+deviation-mobilevit-networks = VGG-Att, AALNet, MSA-Net and other networks are missing, because the paper does not describe them.
+
+deviation-mobincep-mobilenet = The paper trained MobileNetV2 from random weights under the conditions of its original publication, without stating them. In this preset, it has the recipe of Mobincep, so that the difference is that of the networks.
 
 deviation-mobincep-architecture = The paper does not state the widths and the depth of the network or the weights of the loss. coverslip chose them.
-
-deviation-mobincep-epochs = The paper does not state the patience and the maximum number of epochs. In this preset, they are 30 and 300.
-
-deviation-mobincep-normalization = Intensities are scaled by the range of the data type. The paper does not describe its normalization.
 
 deviation-validation-epoch = The epoch is selected on validation images. The reported metrics are from other images, the test images.
 
@@ -368,7 +470,9 @@ deviation-duplicates-together = Duplicates are in the same set of a split.
 
 deviation-instant-kept = The instant classifier is kept if fine-tuning is not better on validation images.
 
-deviation-two-step-optimizer = The batch size, the learning rates and the change to SGD are only in a supplement. In this preset, they are 32, 0.0001 and 0.001, and half of the epochs.
+deviation-two-step-validation = Each fold trains on 60% of the images and has a validation set. The paper trained on 80%.
+
+deviation-two-step-degraded = Both datasets are also used with blur, smaller content and noise in training and test, because the paper explains its results by the quality of images.
 
 deviation-two-step-epoch = The second step starts from the best epoch of the first step on the validation images of the first step, even if it is not better than ImageNet weights there. The paper does not state its epoch.
 

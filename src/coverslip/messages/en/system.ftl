@@ -1,10 +1,24 @@
 # The installation, devices, files and clusters.
 
-bad-cluster-answer = An answer of the cluster is not accepted: { $why }
+bad-cluster-answer = A response of the cluster was rejected: { $why }
     .do = Install the same version of coverslip on all computers, and use a cluster that you trust.
 
 extra-not-installed = { $what } needs the extra '{ $extra }', which is not installed
     .do = Run: pip install 'coverslip[{ $extra }]'
+
+extra-for-app = The web app
+
+extra-for-cluster = Work on a Ray cluster
+
+extra-for-keras = Reading a file of Keras weights
+
+extra-for-mlflow = The listener for MLflow
+
+extra-for-pandas = A data frame
+
+extra-for-sklearn = The scikit-learn estimator
+
+extra-for-tensorboard = The listener for TensorBoard
 
 # Devices
 
@@ -88,7 +102,43 @@ cache-limit-no-size = { $variable } is '{ $value }', which is not a size
 cache-not-cleaned = The cache could not be emptied: { $reason }
     .do = Check whether you may write to its folder.
 
+# Content of the cache, by kind of store (`coverslip cache --json`)
+
 cache-kind-unknown = not known to this version
+
+cache-kind-app-distances = distances between datasets in the app
+
+cache-kind-app-explanations = explanations of single images in the app
+
+cache-kind-app-previews = previews of data augmentation in the app
+
+cache-kind-app-results = results for the pages of the app
+
+cache-kind-app-rows = lists of measured images in the app
+
+cache-kind-app-study-times = expected times of studies in the app
+
+cache-kind-app-thumbnails = thumbnails of a dataset in the app
+
+cache-kind-engine-keys = prepared networks by classifier
+
+cache-kind-engines = networks prepared for prediction
+
+cache-kind-facts = size, depth and hash of every scanned image
+
+cache-kind-features = features of images from frozen networks
+
+cache-kind-image-quality = sharpness, saturation and cut of every audited image
+
+cache-kind-leakage-audits = the leakage estimates of datasets, and their shortcuts
+
+cache-kind-near-duplicates = near-duplicate images of a dataset
+
+cache-kind-network-trials = classifiers' networks that were built within limits
+
+cache-kind-pace = how long earlier trainings took on this computer
+
+cache-kind-pixels = preprocessed pixels of training images
 
 # Ray clusters
 
@@ -102,9 +152,9 @@ no-ray-cluster = it is not a Ray cluster
 
 cluster-closed-connection = the server closed the connection
 
-joining-cluster = Joining the Ray cluster at { $address }: whoever controls one of its computers can run any code on this computer, with your permissions.
+joining-cluster = Joining the Ray cluster at { $address }: anyone who controls one of its computers can run any code on this computer, with your permissions.
 
-cluster-not-trusted = The Ray cluster at { $address } was not joined: without a token, whoever controls one of its computers can run any code on this computer, with your permissions
+cluster-not-trusted = The Ray cluster at { $address } was not joined: without a token, anyone who controls one of its computers can run any code on this computer, with your permissions
     .do = Protect the cluster by a token (RAY_AUTH_MODE=token on all its computers and on this one), or state that you trust its computers and its network.
 
 ray-cluster-open = Ray { $version } started a cluster that is open to other computers, and coverslip stopped it

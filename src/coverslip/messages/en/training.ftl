@@ -25,6 +25,12 @@ evaluation-stopped = The evaluation was stopped
 
 stopping = Training stops after this step.
 
+unknown-listener = There is no listener '{ $name }'
+    .do = Choose one of these: { $names }.
+
+listener-not-opened = The listener '{ $name }' cannot be opened ({ $reason })
+    .do = Update or remove the package that contains it.
+
 listener-fault = The progress listener failed ({ $reason }). The run continues.
 
 run-is-finished = The run is finished
@@ -50,7 +56,7 @@ opened-with-one-box = The images were opened with one box for all of them, which
     .do = Put the boxes into a table, in the columns x, y, width and height.
 
 budget-with-pretraining = A time budget cannot be planned for pretraining on other images
-    .do = Pretrain first, in a run of its own. Then start from that run with a time budget.
+    .do = Pretrain first, in a separate run. Then start from that run with a time budget.
     .fault = no time budget can be planned for pretraining
 
 budget-with-folds-from-scratch = A time budget cannot be planned for cross-validation from random weights
@@ -72,7 +78,7 @@ near-duplicates = { $n_clusters ->
        *[other] { $n_clusters } clusters of near-duplicates ({ $n_images } images) stay
     } together in the split.
 
-near-duplicates-not-searched = The search for near-duplicates did not end within { $duration }, a quarter of the remaining time. The split ignores near-duplicates: if there are any, the results are too good. Allow more time.
+near-duplicates-not-searched = The search for near-duplicates did not end within { $duration }, a quarter of the remaining time. The split ignores near-duplicates: if there are any, the results are too optimistic. Allow more time.
 
 different-channels = The training images have different numbers of channels: { $n_checked ->
         [0] { "" }
@@ -116,6 +122,31 @@ labels-merge-classes = By init.labels, { $names } of the training to start from 
 
 unknown-initialization = The classifier to start from does not state which images it was trained on. Check that none of these images are among them.
 
+leaking-recipe = With { $keys }, test images affect the training, so that the metrics are too high
+    .do = Remove these settings, or accept results that are too high.
+
+no-validation-images = Without validation images (split.val = 0), the training cannot use { $keys } as the recipe states
+    .do = Set epochs to a number, stage_selection to finetune, head_init to random, refit_head to false and decide_by to highest; or set split.val to more than 0.
+    .fault = needs validation images, and split.val is 0
+
+budget-without-validation = A time budget needs validation images, and split.val is 0
+    .do = Set split.val to more than 0, or train without a time budget.
+    .fault = a time budget needs validation images
+
+copies-of-planes = Copies before the split need plain images, and the recipe reads planes or channels of them
+    .do = Remove images.series, images.t, images.z, images.channels, images.level, channel_files and crop_size, or set split.copies to 0.
+    .fault = needs plain images, without planes or channels
+
+protocol-checkpoint-selection-set = As in some publications, the epoch is selected by the test images, so the metrics are too high.
+
+protocol-validation-copies = As in some publications, the images that select the epoch include augmented copies.
+
+protocol-normalization = As in some publications, intensities are divided by 255 twice.
+
+protocol-split-balance = As in some publications, frequent classes are reduced before the split, so the test set has equal classes, unlike the dataset.
+
+protocol-split-copies = As in some publications, images are augmented before the split. Copies of one image can be in the training and in the test set, so the metrics are too high.
+
 images-of-pretraining-tested = { $n_images ->
         [one] { $n_images } of { $n_test } test images was
        *[other] { $n_images } of { $n_test } test images were
@@ -125,7 +156,7 @@ images-of-pretraining-tested = { $n_images ->
 leakage-of-pretraining = { $n_images ->
         [one] { $n_images } of { $n_test } test images was
        *[other] { $n_images } of { $n_test } test images were
-    } used in pretraining, so the results are too good.
+    } used in pretraining, so the results are too optimistic.
 
 pretraining = Pretraining on '{ $source }' comes first. Then the network is trained on your images.
 
@@ -313,12 +344,12 @@ groups-unknown = { $is_column ->
 seen-in-training = { $n ->
         [one] { $n } of these images was
        *[other] { $n } of these images were
-    } used to train the classifier. Metrics on such images are too good.
+    } used to train the classifier. Metrics on such images are too optimistic.
 
 groups-seen-in-training = { $n ->
         [one] { $n } of these images belongs to a group
        *[other] { $n } of these images belong to groups
-    } that the classifier was trained on ({ $names }). If these are the same patients or slides and do not only share a name, the metrics are too good for new ones.
+    } that the classifier was trained on ({ $names }). If these are the same patients or slides and do not only share a name, the metrics are too optimistic for new ones.
 
 run-without-metrics = This run has no metrics yet
     .do = Let the training finish, or resume it.

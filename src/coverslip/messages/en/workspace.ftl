@@ -2,7 +2,7 @@
 
 ## Requests and the server
 
-wrong-host = The app does not answer to this name
+wrong-host = The app does not accept requests for this host name
     .do = Open the address that coverslip printed when it was started.
 
 wrong-origin = Another web page sent this request
@@ -17,6 +17,8 @@ invalid-request = The request is not valid
     .detail = The request is not valid: { $reasons }.
 
 not-json = This is not JSON
+
+options-without-preset = is_small and as_published belong to a preset
 
 either-dataset-or-sources = give either dataset_id or sources
 
@@ -48,6 +50,9 @@ internal-error = An error occurred inside coverslip
 
 empty-request = The request has no content
     .do = Send the file as the body of the request.
+
+no-files-in-form = The request contains no files
+    .do = Send the files as fields of a form (multipart/form-data).
 
 file-too-large = The file is larger than { $n_mb } MB
     .do = Send a smaller file.
@@ -114,7 +119,7 @@ original-location-taken = Another file or folder of the same name is at the orig
 ## Datasets
 
 no-such-dataset = This dataset does not exist
-    .do = It may have been removed. Look at the list of datasets.
+    .do = It may have been removed. Check the list of datasets.
 
 dataset-changed-since = Labels, groups or images of this dataset changed in the meantime, so nothing was changed
     .do = Read the dataset again, and repeat the request with its new ETag.
@@ -255,7 +260,7 @@ unlabeled-not-confirmed = An image without a label cannot be confirmed
 exclusion-changed-since = All of these images were excluded or included since then
     .do = Reload the page.
 
-answer-changed-since = This image has another answer by now, so nothing was changed
+answer-changed-since = The correction of this image was changed in the meantime, so nothing was changed
     .do = Reload the page.
 
 labels-without-dataset = These images are not from a dataset of the app, so their labels cannot be corrected here
@@ -283,19 +288,16 @@ dataset-of-corrections = { $name }, corrected
 
 dataset-of-predictions = { $name }, as predicted
 
-label-search-stopped = The search for label errors was stopped
-    .do = Start it again.
-
 labels-not-checked = The labels of this training have not been checked
     .do = Find suspected label errors first.
 
 ## Jobs
 
 no-such-job = No job has this ID
-    .do = It may have been deleted. Look at the list.
+    .do = It may have been deleted. Check the list.
 
 no-such-training = This training does not exist
-    .do = It may have been deleted. Look at the list of trainings.
+    .do = It may have been deleted. Check the list of trainings.
 
 job-changed = Another request changed this job at the same moment
     .do = Reload the page, then try again.
@@ -309,8 +311,8 @@ job-finished = This job is finished
 job-not-ended = This job has not ended
     .do = Stop it first.
 
-job-being-evaluated = This job is being evaluated
-    .do = Stop the evaluation first, or wait until it is done.
+job-in-use = '{ $name }' still uses this job
+    .do = Stop it first, or wait until it is done.
 
 not-finished-early = This training cannot be finished early now
     .do = Wait until it ends, or stop it and resume it later.
@@ -341,14 +343,26 @@ training-not-finished = This training is not finished
 no-classifier-yet = There is no classifier yet
     .do = Let the training continue, or resume it.
 
+predictions-busy = { $n_requests } requests for predictions are in progress
+    .do = Send the request again in a few seconds.
+
+prediction-not-finished = This prediction is not finished
+    .do = Wait until it is done, or resume it.
+
+summary-of-stated-proportions = These predictions assume stated class proportions, so that their counts do not show the proportions of the samples
+    .do = Predict the images again without expected class proportions.
+
+summary-of-earlier-thresholds = The decision thresholds of the classifier have changed since this prediction, so that its errors on test images are not those of these predictions
+    .do = Predict the images again.
+
+export-not-finished = This export is not finished
+    .do = Let it finish, or start it again.
+
 no-run-folder-yet = The run has no folder yet
     .do = Wait until the training starts.
 
-no-run-file-yet = The run has no { $name } yet
-    .do = Let the training finish, or resume it.
-
-no-evaluation-file-yet = The evaluation has no { $name } yet
-    .do = Let it finish, or start it again.
+no-run-file-yet = The job has no { $name } yet
+    .do = Let it finish, or resume it.
 
 no-results-yet = This run has no results yet
     .do = Let the training finish, or resume it.
@@ -378,13 +392,31 @@ no-explanation-yet = This image has no explanation yet
 image-moved = The image is no longer at its location
     .do = Put back the folder or table that it was opened from.
 
+study-not-ended = The study is waiting or running
+    .do = Wait until the study ends, or stop it. Then repeat the request.
+
+no-training-to-analyze = No training { $is_distance ->
+        [true] with pretraining on other images
+       *[false] of this study
+    } has finished
+    .do = { $is_distance ->
+        [true] Distances are measured to pretraining images. To compare any datasets, measure distances on the page of a dataset.
+       *[false] Resume the study, and repeat the request when a training has finished.
+    }
+
+training-while-timing = '{ $name }' is running, so the prediction time would be wrong
+    .do = Wait until no training is running, and repeat the request.
+
+no-such-study-time = No measurement of this kind has this ID
+    .do = Request the time of the study again.
+
 distance-of-one-dataset = A distance is measured from one dataset to others
-    .do = Choose 1 to { $n_max } other datasets, each once.
+    .do = Choose one or more other datasets, each once.
 
 ## Predictions
 
 no-such-classifier = No classifier here has this ID
-    .do = It may have been removed. Look at the list of classifiers.
+    .do = It may have been removed. Check the list of classifiers.
 
 classifier-ended = The process of the classifier ended on this image
     .do = Use the same image in a prediction. Its page says why the image fails.
@@ -456,7 +488,7 @@ comparison-damaged = The comparison is damaged
     .do = Resume the study. It writes the comparison again.
 
 no-such-figure = This figure does not exist
-    .do = Look at the comparison.
+    .do = Check the comparison.
 
 no-comparison-yet = Nothing has been compared yet
     .do = The study writes the comparison when it ends or is stopped.

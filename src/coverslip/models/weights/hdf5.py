@@ -55,7 +55,7 @@ def read_layers(file: Path) -> Layers:
         ExtraNotInstalled: h5py is not installed.
         WeightsUnavailable: the file is damaged, is no Keras file, or has contents that weights do not need.
     """
-    require_extra("keras", "Reading a file of Keras weights")
+    require_extra("keras", text("extra-for-keras"))
     import safetensors.torch
 
     with tempfile.TemporaryDirectory(prefix="coverslip-") as folder:

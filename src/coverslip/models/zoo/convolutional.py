@@ -269,7 +269,7 @@ NETWORKS = (
         (987_672, 232_827_120, 1_947_200),
         papers=("mobilevit_mn",),
         normalization=UNCHANGED,
-        weights="timm mobilevit_xxs.cvnets_in1k, wherever a tensor fits",
+        weights="timm mobilevit_xxs.cvnets_in1k, tensors of equal shape",
         weights_of="mobilevit_xxs",
         transfer="coverslip.models.architectures.mobilevit_mn:transfer_mobilevit",
         license="cvnets-license",

@@ -82,6 +82,7 @@ def _selection(run: ReportedRun) -> str | None:
         n_epochs=stage.epochs_run,
         selection=stage.checkpoint_selection,
         metric=phrases(run.recipe)["primary_metric"],
+        set=run.recipe.checkpoint_selection_set,
     )
 
 

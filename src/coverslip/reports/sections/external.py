@@ -79,6 +79,8 @@ def _caveats(run: ReportedRun) -> Iterator[str]:
     images = run.measured.evaluated_images
     if images is not None and images.is_of_unfinished_training:
         yield text("report-unfinished-training")
+    if images is not None and images.is_rescaled:
+        yield text("report-rescaled")
     if images is None or not run.initialization_is_known:
         yield text("report-unknown-training-images")
     if images is not None and images.n_used_in_training:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coverslip.errors import CoverslipError
-from coverslip.images import describe_image, read_pixels, small_pixels, thumbnail
+from coverslip.images import PIXEL_SIZE_FACTOR, PixelSize, read_pixels, small_pixels, thumbnail
 from coverslip.messages import text
 from coverslip.reports import figures
 from coverslip.reports.figures import INK, MUTED, WASH, FigureData, shortened
@@ -102,19 +102,17 @@ def _class_examples(run: ReportedRun, k: int, name: str) -> list[Example]:
 def _example(label: str, image_id: str, source: ImageSource) -> Example | None:
     """Return an example; None if the file can no longer be read."""
     try:
-        pixels = read_pixels(source.file, source.plan).array
-        um_per_px = _um_per_px(source)
+        pixels = read_pixels(source.file, source.plan)
     except CoverslipError:
         return None
-    height, width = pixels.shape[:2]
-    return Example(label, image_id, width, height, um_per_px, small_pixels(pixels, _MOST_SIDE_PX))
+    height, width = pixels.array.shape[:2]
+    um_per_px = _um_per_px(pixels.pixel_size_um)
+    return Example(label, image_id, width, height, um_per_px, small_pixels(pixels.array, _MOST_SIDE_PX))
 
 
-def _um_per_px(source: ImageSource) -> float | None:
-    size = describe_image(source.file)[0].pixel_size_um
-    if size is None or not 0 < size[0] < 1e4 or abs(size[0] - size[1]) > 0.01 * size[0]:
-        return None
-    return size[0]
+def _um_per_px(size: PixelSize | None) -> float | None:
+    """Return the side of a pixel; None if it is unknown, or not a square."""
+    return None if size is None or abs(size[0] - size[1]) > 0.01 * size[0] else size[0]
 
 
 def draw_examples(examples: Examples) -> "Figure":
@@ -211,12 +209,19 @@ def image_kind(run: ReportedRun) -> str:
     )
     is_same = smallest == largest
     size = text("report-image-sizes", is_same=is_same, smallest=smallest, median=median, largest=largest)
+    um = inspection.pixel_side_um
+    pixel_size = "" if um is None else _pixel_size_words(um.min, um.median, um.max)
     formats, depths, channels = list(inspection.formats), list(inspection.bit_depths), list(inspection.channels)
     kinds = [", ".join(formats), text("report-bit-depths", depths=reduce(_and, depths)) if depths else ""]
     if channels:
         n_most = 1 if channels == ["1"] else 2
         kinds.append(text("report-channels", channels=reduce(_or, channels), n_most=n_most))
-    return " · ".join([size, *filter(None, kinds)])
+    return " · ".join([size, *filter(None, [pixel_size, *kinds])])
+
+
+def _pixel_size_words(smallest: float, median: float, largest: float) -> str:
+    is_same = largest <= PIXEL_SIZE_FACTOR * smallest
+    return text("report-pixel-size", is_same=is_same, smallest=smallest, median=median, largest=largest)
 
 
 def _and(first: str, second: str) -> str:

@@ -357,7 +357,7 @@ def _selected_epoch(run: ReportedRun, stage: FinetuneStage) -> str:
         return text("methods-last-epoch")
     if is_last:
         return text("methods-last-epoch-unless-better", metric=metric)
-    return text("methods-best-epoch", metric=metric)
+    return text("methods-best-epoch", metric=metric, set=recipe.checkpoint_selection_set)
 
 
 def _steps(recipe: Recipe, stage: FinetuneStage) -> str:
@@ -369,7 +369,7 @@ def _steps(recipe: Recipe, stage: FinetuneStage) -> str:
     if recipe.last_epoch is not None:  # finished early; epochs and selection have separate sentences
         usual = Recipe()
         stated = recipe.model_copy(update={name: getattr(usual, name) for name in SET_BY_FINISHING})
-    other_settings = _others(stated, "training", before="; ")
+    other_settings = _others(stated, "training", "balance", "protocol", before="; ")
     schedule = words["schedule"]
     if recipe.last_epoch is not None:
         schedule += f" {text('methods-planned-epochs', n_epochs=stage.epochs_planned)}"

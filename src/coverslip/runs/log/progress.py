@@ -449,7 +449,7 @@ def _counted(progress: Progress, event: Progressed) -> Progress:
         title=event.title,
         done=event.done,
         total=event.total,
-        unit=event.unit,
+        unit=event.unit_name,
         per_second=event.per_second,
         seconds_left=event.seconds_left,
     )

@@ -17,8 +17,8 @@ from coverslip.runs.recipe.keys import (
     recipe_options,
     values_of,
 )
-from coverslip.runs.recipe.recipe import Recipe
-from coverslip.runs.recipe.sections import Augment, Choices, OneOf, SplitPlan, augment_named
+from coverslip.runs.recipe.recipe import Recipe, protocol_code
+from coverslip.runs.recipe.sections import Augment, Choices, ImageChoices, OneOf, SplitPlan, augment_named
 from coverslip.runs.recipe.text import (
     as_yaml,
     check_recipe,
@@ -54,6 +54,7 @@ __all__ = [
     "Choices",
     "FromRun",
     "Group",
+    "ImageChoices",
     "NamedSet",
     "OneOf",
     "Pretraining",
@@ -75,6 +76,7 @@ __all__ = [
     "parse_recipe",
     "phrases",
     "pretraining_recipe",
+    "protocol_code",
     "read_yaml",
     "recipe_groups",
     "recipe_keys",

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from coverslip.datasets import ClassPlan
 from coverslip.errors import BadRecipe
 from coverslip.messages import text
-from coverslip.runs.recipe.sections import Augment, SplitPlan
+from coverslip.runs.recipe.sections import Augment, Degrade, ImageChoices, SplitPlan
 from coverslip.runs.recipe.training import FromRun, Pretraining, Regularizer
 
 _KEYS_OF_OTHER_TOOLS = {
@@ -113,7 +113,7 @@ def _path(fault: Any) -> list[str]:  # Any: Pydantic's ErrorDetails
     if path[:1] == ["init"]:
         del path[1:2]  # the kind of initialization
     # Pydantic reports a fault for each alternative type of these keys.
-    for key in ("plane", "channel_files", "channels", "augment.flip", "clip_gradient", "epochs"):
+    for key in ("images.z", "channel_files", "images.channels", "augment.flip", "clip_gradient", "epochs"):
         if ".".join(path).startswith(f"{key}."):
             return key.split(".")
     return path
@@ -138,8 +138,8 @@ def _describe(fault: Any, recipe: type[BaseModel]) -> str:  # Any: Pydantic's Er
 # Keys with separate messages, because Pydantic describes their values by its types.
 _SHAPES = frozenset(
     {
-        *("plane", "channel_files", "channels", "epochs", "clip_gradient", "augment.flip", "augment", "init"),
-        *("regularizer", "split", "model_options", "loss_options"),
+        *("images.z", "channel_files", "images.channels", "epochs", "clip_gradient", "augment.flip", "augment", "init"),
+        *("degrade", "images", "regularizer", "split", "model_options", "loss_options"),
     }
 )
 _TYPES = ("int", "float", "bool", "string")
@@ -190,6 +190,8 @@ def unknown_key(key: str, path: list[str], recipe: type[BaseModel]) -> str:
     sections: list[tuple[str, type[BaseModel]]] = [
         ("augment", Augment),
         ("classes", ClassPlan),
+        ("degrade", Degrade),
+        ("images", ImageChoices),
         ("init", FromRun),
         ("init", Pretraining),
         ("regularizer", Regularizer),

@@ -18,8 +18,8 @@ from coverslip.runs.recipe.sections import OneOf, augment_named
 
 Schema = dict[str, Any]  # Any: JSON Schema
 Values = dict[str, Any]  # Any: the value of each dotted key, as JSON
-# The types after `text`: list of numbers, list of names, names by name, lists of names by name, values by name, and
-# initial weights.
+# The types after `text`: list of numbers, list of numbers and names, list of names, names by name, lists of names by
+# name, values by name, and initial weights.
 KeyType = Literal[
     "number",
     "integer",
@@ -27,6 +27,7 @@ KeyType = Literal[
     "boolean",
     "text",
     "integers",
+    "channels",
     "names",
     "renames",
     "merges",
@@ -36,7 +37,7 @@ KeyType = Literal[
 ]
 
 
-GROUPS = ("split", "classes", "start", "augment", "balance", "images", "decision", "training", "basic")
+GROUPS = ("split", "classes", "start", "augment", "balance", "images", "decision", "training", "basic", "protocol")
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,7 +362,7 @@ def _type_of(kind: Schema) -> KeyType | None:
         case "string":
             return "text"
         case "array":
-            return _LISTS.get(kind["items"].get("type", ""), "other")
+            return _LISTS.get(" ".join(str(item.get("type")) for item in _kinds(kind["items"])), "other")
         case "object":
             inner = kind.get("additionalProperties")
             if isinstance(inner, dict) and "exclusiveMinimum" in inner:  # `schedule_changes`
@@ -370,7 +371,7 @@ def _type_of(kind: Schema) -> KeyType | None:
     return "other"
 
 
-_LISTS: dict[str, KeyType] = {"integer": "integers", "string": "names"}
+_LISTS: dict[str, KeyType] = {"integer": "integers", "integer string": "channels", "string": "names"}
 _MAPPINGS: dict[str, KeyType] = {"string": "renames", "array": "merges"}
 
 
@@ -401,7 +402,7 @@ def _allowed_of(kind: Schema) -> str:
         case "boolean":
             return "`true`, `false`"
         case "array":
-            return text("values-list", items=_allowed_of(kind["items"]))
+            return text("values-list", items=_allowed(_kinds(kind["items"])))
         case "integer" | "number" as name:
             return ", ".join(filter(None, [text("values-whole-number") if name == "integer" else "", _range(kind)]))
         case "string":

@@ -11,8 +11,10 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from coverslip.augmentation import AUGMENTATIONS, Copies
 from coverslip.datasets import ClassPlan
+from coverslip.errors import BadRecipe
 from coverslip.evaluation import METRICS, metrics_for_choices
 from coverslip.keys import Key
+from coverslip.messages import text
 from coverslip.runs.recipe.faults import invalid_recipe, key_faults
 from coverslip.runs.recipe.sections import (
     Augment,
@@ -36,6 +38,20 @@ def _metric_name(name: str) -> str:
     """Return the title of a metric, for use within a sentence."""
     title = METRICS[name].title
     return title[0].lower() + title[1:]
+
+
+_PROTOCOL_CODES = {
+    "checkpoint_selection_set": "protocol-checkpoint-selection-set",
+    "validation_copies": "protocol-validation-copies",
+    "normalization": "protocol-normalization",
+    "split.balance": "protocol-split-balance",
+    "split.copies": "protocol-split-copies",
+}
+
+
+def protocol_code(key: str) -> str:
+    """Return the code of the sentence on a key of `Recipe.protocol_keys`."""
+    return _PROTOCOL_CODES[key]
 
 
 # Pydantic puts the keys of the last class first.
@@ -101,6 +117,57 @@ class Recipe(DecisionChoices, PreprocessingChoices, FinetuningChoices, NetworkCh
         return self.stage == "finetune" or self.init == "scratch"
 
     @property
+    def augment_in_training(self) -> Augment:
+        """The data augmentation of each epoch; none if it was applied before the split (`split.copies`)."""
+        return augment_named("none") if self.split.copies else self.augment
+
+    @property
+    def has_instant_stage(self) -> bool:
+        """Whether a linear probe is fitted, which needs pretrained weights and validation images."""
+        return self.init != "scratch" and self.split.val > 0
+
+    @property
+    def leaking_keys(self) -> tuple[str, ...]:
+        """The keys by which test images affect the training, or are copies of training images."""
+        leaks = {
+            "checkpoint_selection_set": self.checkpoint_selection_set == "test",
+            "split.copies": self.split.copies > 0,
+        }
+        return tuple(key for key, is_leak in leaks.items() if is_leak)
+
+    @property
+    def protocol_keys(self) -> tuple[str, ...]:
+        """The keys of published protocols that the recipe uses, in the order of the recipe."""
+        are_used = (
+            self.checkpoint_selection_set == "test",
+            self.validation_copies > 0,
+            self.normalization == "rescaled-twice",
+            self.split.balance != "none",
+            self.split.copies > 0,
+        )
+        return tuple(key for key, is_used in zip(_PROTOCOL_CODES, are_used, strict=True) if is_used)
+
+    def check_validation(self) -> None:
+        """Check that nothing in the recipe needs validation images if there are none.
+
+        Raises:
+            BadRecipe: something does; the error names all keys to change.
+        """
+        if self.split.val:
+            return
+        needed = {
+            "epochs": self.epochs == "auto",
+            "stage": self.stage == "instant",
+            "stage_selection": self.init != "scratch" and self.stage_selection == "better",
+            "head_init": self.begins_with_instant_classifier,
+            "refit_head": self.refit_head,
+            "decide_by": self.decide_by not in ("highest", "threshold"),
+        }
+        if keys := [key for key, is_needed in needed.items() if is_needed]:
+            fault = text("no-validation-images.fault")
+            raise BadRecipe("no-validation-images", faults=[(key, fault) for key in keys], keys=", ".join(keys))
+
+    @property
     def begins_with_instant_classifier(self) -> bool:
         """Whether fine-tuning begins with the instant classifier, which needs pretrained weights."""
         return self.init != "scratch" and self.head_init == "instant"
@@ -111,7 +178,7 @@ class Recipe(DecisionChoices, PreprocessingChoices, FinetuningChoices, NetworkCh
 
     def copies_in_images(self, n_train: int) -> float:
         """Return the cost of the copies for the instant classifier, in images with test-time augmentation."""
-        return len(Copies.within(dict(self.augment))) * min(n_train, IMAGES_COPIED) / self.tta
+        return len(Copies.within(dict(self.augment_in_training))) * min(n_train, IMAGES_COPIED) / self.tta
 
     @property
     def keeps_last_epoch(self) -> bool:

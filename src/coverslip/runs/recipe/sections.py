@@ -24,7 +24,7 @@ from pydantic_core import CoreSchema, core_schema
 from coverslip.augmentation import AUGMENT_SETS, AUGMENTATIONS, Augmentation
 from coverslip.errors import BadRecipe
 from coverslip.evaluation import DecideBy, DecisionRule, positive_class
-from coverslip.images import MAX_SIDE_PX, ChannelFiles, PadColor, Plane, Resize
+from coverslip.images import MAX_SIDE_PX, Channel, ChannelFiles, Degradation, PadColor, PixelSizeUm, Resize, ZPlane
 from coverslip.keys import Key
 from coverslip.messages import text
 from coverslip.tables import no_such
@@ -113,14 +113,17 @@ class SplitPlan(Choices):
     Groups and exact duplicates are never divided. Near-duplicates are divided only with `near_duplicates: ignore`.
     """
 
-    val: Annotated[Fraction, Key("split")] = Field(default=0.2, gt=0)
+    val: Annotated[Fraction, Key("split")] = 0.2
     test: Annotated[Fraction, Key("split")] = Field(default=0.2, gt=0)
     folds: Annotated[int | None, Key("split")] = Field(default=None, ge=0, le=100)
     by_domain: Annotated[bool, Key("split")] = False
     near_duplicates: Annotated[Literal["together", "ignore"], Key("split")] = "together"
     train_per_class: Annotated[int | None, Key("split")] = Field(default=None, ge=1)
+    rare_images: Annotated[int | None, Key("split")] = Field(default=None, ge=2)
     seed: Annotated[int | None, Key("split")] = Field(default=None, ge=0, le=2**32 - 1)
     run: Annotated[str | None, Key("split")] = Field(default=None, min_length=1)
+    balance: Annotated[Literal["none", "undersample"], Key("protocol")] = "none"
+    copies: Annotated[int, Key("protocol")] = Field(default=0, ge=0, le=100)
 
     @field_validator("folds")
     @classmethod
@@ -144,6 +147,11 @@ class SplitPlan(Choices):
         return self
 
     @property
+    def is_balanced(self) -> bool:
+        """Whether each class is reduced to the size of the smallest before the split."""
+        return self.balance == "undersample"
+
+    @property
     def sets_folds(self) -> bool:
         """Whether the plan sets cross-validation, independent of the images."""
         return bool(self.folds) or self.by_domain
@@ -153,6 +161,30 @@ class SplitPlan(Choices):
         return self if self.by_domain else self.model_copy(update={"folds": n_folds})
 
 
+class Degrade(Choices):
+    """Changes of all images, those for training and testing, as from a worse microscope: for studies."""
+
+    blur: Annotated[float, Key("protocol")] = Field(default=0.0, ge=0, le=100)
+    scale: Annotated[float, Key("protocol")] = Field(default=1.0, ge=0.1, le=10)
+    noise: Annotated[float, Key("protocol")] = Field(default=0.0, ge=0, le=10)
+
+    @property
+    def degradation(self) -> Degradation | None:
+        """The change of every image; None if there is none."""
+        return None if self == Degrade() else Degradation(**self.model_dump())
+
+
+class ImageChoices(Choices):
+    """Which pixels of a file are an image, unless a row of a table states them."""
+
+    series: Annotated[int, Key("images")] = Field(default=0, ge=0)
+    t: Annotated[int, Key("images")] = Field(default=0, ge=0)
+    z: Annotated[ZPlane, Key("images")] = 0
+    channels: Annotated[tuple[Channel, ...] | None, Key("images")] = None
+    level: Annotated[int, Key("images")] = Field(default=0, ge=0)
+    pixel_size_um: Annotated[PixelSizeUm | None, Key("images")] = None
+
+
 class PreprocessingChoices(Choices):
     """How images are read and preprocessed."""
 
@@ -160,11 +192,13 @@ class PreprocessingChoices(Choices):
     resize: Annotated[Resize, Key("images")] = "pad"
     pad_color: Annotated[PadColor, Key("images")] = "auto"
     scaling: Annotated[Literal["auto", "full", "training-range", "per-image"], Key("images")] = "auto"
-    normalization: Annotated[Literal["weights", "imagenet", "none", "training-images"], Key("images")] = "weights"
-    plane: Annotated[Plane, Key("images")] = 0
+    normalization: Annotated[
+        Literal["weights", "imagenet", "none", "training-images", "rescaled-twice"], Key("images")
+    ] = "weights"
+    images: ImageChoices = ImageChoices()
     channel_files: Annotated[ChannelFiles | None, Key("images")] = None
     crop_size: Annotated[int | None, Key("images")] = Field(default=None, ge=4, le=10_000)
-    channels: Annotated[tuple[int, ...] | None, Key("images")] = None
+    degrade: Degrade = Degrade()
 
 
 _FOR_TWO_CLASSES = frozenset({"sensitivity", "specificity", "threshold"})

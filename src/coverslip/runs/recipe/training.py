@@ -144,7 +144,10 @@ class FinetuningChoices(Choices):
     regularizer: Regularizer = Regularizer()
     class_weights: Annotated[Literal["none", "balanced"], Key("balance")] = "none"
     sampling: Annotated[Sampling, Key("balance")] = "all"
+    rare_class_repeats: Annotated[int, Key("balance")] = Field(default=1, ge=1, le=100)
     checkpoint_selection: Annotated[Literal["auto", "best", "last"], Key("training")] = "auto"
+    checkpoint_selection_set: Annotated[Literal["validation", "test"], Key("protocol")] = "validation"
+    validation_copies: Annotated[int, Key("protocol")] = Field(default=0, ge=0, le=100)
     stage_selection: Annotated[Literal["better", "finetune"], Key("training")] = "better"
     patience: Annotated[int | None, Key("training")] = Field(default=10, ge=1)
 

@@ -1,26 +1,31 @@
-"""Presets: studies of five publications, and the plans that they become with the datasets of the user."""
+"""Presets: studies of five publications and of rare classes, and their plans with the datasets of the user."""
 
 from collections.abc import Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 from coverslip.errors import BadRecipe
 from coverslip.messages import text
+from coverslip.models import has_weights, model_info
+from coverslip.runs import Recipe, check_recipe
+from coverslip.runs.recipe import values_of
 from coverslip.studies.plan import Changes, StudyPlan, merged_changes, plan_of
 from coverslip.studies.presets.aimic import AIMIC
 from coverslip.studies.presets.efficientnetv2_cell import EFFICIENTNETV2_CELL
+from coverslip.studies.presets.imbalance import IMBALANCE
 from coverslip.studies.presets.mobilevit_mn import MOBILEVIT_MN
 from coverslip.studies.presets.mobincep import MOBINCEP
 from coverslip.studies.presets.record import SMALL_PER_CLASS, Dataset, Deviation, Preset
 from coverslip.studies.presets.two_step import TWO_STEP
 from coverslip.tables import Table
 
-__all__ = ["PRESETS", "Deviation", "Preset", "preset_plan"]
+__all__ = ["PRESETS", "SMALL_PER_CLASS", "Deviation", "Preset", "model_name", "preset_plan", "preset_recipe"]
 
-PRESETS: Table[Preset] = Table("preset", [AIMIC, MOBILEVIT_MN, MOBINCEP, EFFICIENTNETV2_CELL, TWO_STEP])
+PRESETS: Table[Preset] = Table("preset", [AIMIC, MOBILEVIT_MN, MOBINCEP, EFFICIENTNETV2_CELL, TWO_STEP, IMBALANCE])
 
 _SMALL: Changes = {"image_size": 64, "epochs": 2, "batch_size": 16}
-_SMALL_FOLDS = 2
+_SMALL_FOLDS, _SMALL_COPIES = 2, 1
 
 
 def preset_plan(
@@ -41,23 +46,55 @@ def preset_plan(
         group_pattern: patterns of paths, in the same way.
         is_small: use networks with installed weights, 64 pixels, 20 training images per class, two epochs and two
             folds, for a trial on two cores.
-        as_published: add each dataset with the publication's protocol, as far as recipe keys can express it. The report
-            shows the difference.
+        as_published: add each dataset with the publication's protocol. The report shows the difference.
 
     Raises:
         BadRecipe: the preset does not exist, or does not fit these datasets.
         BadDataset: a dataset cannot be opened.
     """
-    try:
-        preset = PRESETS.find(name)
-    except ValueError as error:
-        raise BadRecipe("unknown-preset", reason=str(error)) from error
+    preset = _find(name)
     if not data:
         raise BadRecipe("preset-without-datasets")
-    datasets = preset.arrange(_dataset_plans(data, group, group_pattern), is_small)
-    if as_published:
-        datasets = [*datasets, *(_as_published(each, preset) for each in datasets)]
-    return plan_of({**_plan(preset, is_small), "datasets": datasets, "notes": _notes(preset, is_small, as_published)})
+    if as_published and preset.as_published is None:
+        raise BadRecipe("preset-without-protocol", name=name)
+    dataset_plans = _dataset_plans(data, group, group_pattern)
+    datasets = preset.arrange(dataset_plans, is_small)
+    regimes = preset.regimes if preset.regimes_of is None else preset.regimes_of(dataset_plans, is_small)
+    if as_published and preset.as_published is not None:
+        changes = _small_protocol(preset.as_published) if is_small else preset.as_published
+        whole = [each for each in datasets if "degrade" not in each.get("recipe", {})]
+        datasets = [*datasets, *(_as_published(each, changes) for each in whole)]
+    plan = {**_plan(preset, is_small), "datasets": datasets, "regimes": regimes}
+    return plan_of({**plan, "notes": _notes(preset, is_small, as_published)})
+
+
+def preset_recipe(name: str) -> Recipe:
+    """Return the recipe of a publication for a single training, with its initial weights, but without its folds.
+
+    Args:
+        name: of the preset.
+
+    Raises:
+        BadRecipe: the preset does not exist.
+    """
+    preset = _find(name)
+    model = next(each for each in preset.models if preset.recipe_model in (None, model_name(each)))
+    regime = preset.regimes[0]
+    layers = [{"primary_metric": preset.primary_metric, "model": model_name(model)}, preset.recipe]
+    layers += [each.get("recipe", {}) for each in (model, regime) if isinstance(each, dict)]
+    return check_recipe(reduce(merged_changes, layers))
+
+
+def model_name(model: str | Changes) -> str:
+    """Return the name of a network of a preset."""
+    return model if isinstance(model, str) else str(model["name"])
+
+
+def _find(name: str) -> Preset:
+    try:
+        return PRESETS.find(name)
+    except ValueError as error:
+        raise BadRecipe("unknown-preset", reason=str(error)) from error
 
 
 def _dataset_plans(data: Sequence[str | Path | Dataset], group: Sequence[str], pattern: Sequence[str]) -> list[Dataset]:
@@ -87,27 +124,33 @@ def _for_each(values: Sequence[str], n: int) -> list[str | None]:
     return [*values] if len(values) == n else [values[0] if values else None] * n
 
 
-def _as_published(dataset: Dataset, preset: Preset) -> Dataset:
+def _small_protocol(changes: Changes) -> Changes:
+    """Return a publication's protocol with few copies before the split, which are written for each training."""
+    split = changes.get("split", {})
+    return {**changes, "split": {**split, "copies": min(split.get("copies", 0), _SMALL_COPIES)}}
+
+
+def _as_published(dataset: Dataset, changes: Changes) -> Dataset:
     return {
         **dataset,
         "name": f"{dataset['name']}, as published",
         "group": None,
         "group_pattern": None,
-        "recipe": merged_changes(dataset.get("recipe", {}), preset.as_published),
+        "recipe": merged_changes(dataset.get("recipe", {}), changes),
         "as_published_of": dataset["name"],
     }
 
 
 def _plan(preset: Preset, is_small: bool) -> dict[str, Any]:  # Any: the content of `study.yaml`
     plan: dict[str, Any] = {
-        "models": preset.models,
-        "regimes": preset.regimes,
+        "models": [_with_weights(model) for model in preset.models],
         "folds": preset.folds,
         "repeats": preset.repeats,
         "recipe": preset.recipe,
         "primary_metric": preset.primary_metric,
         "baseline": preset.baseline,
-        "published": preset.published,
+        "published": [] if preset.as_published is None else [preset.name],
+        "perturbations": preset.perturbations,
     }
     if not is_small:
         return plan
@@ -115,11 +158,34 @@ def _plan(preset: Preset, is_small: bool) -> dict[str, Any]:  # Any: the content
         "models": preset.small_models,
         "folds": min(preset.folds, _SMALL_FOLDS),
         "repeats": min(preset.repeats, _SMALL_FOLDS),
-        "train_per_class": [SMALL_PER_CLASS],
+        "train_per_class": [preset.small_per_class],
         "recipe": {**preset.recipe, **_SMALL},
         "baseline": preset.small_baseline,
         "threads": 1,
     }
+
+
+def _with_weights(model: str | Changes) -> str | Changes:
+    """Return the model; from scratch if its weights must be imported and are not on this machine."""
+    if not isinstance(model, str):
+        return model
+    record = model_info(model)
+    if record.weights is not None or record.weights_of is not None or has_weights(record):
+        return model
+    return {"name": f"{model}, scratch", "recipe": {"model": model, "init": "scratch"}}
+
+
+def _not_stated(preset: Preset) -> list[str]:
+    """Return a note on the settings that the publication does not state, with the values that coverslip chose."""
+    if not preset.not_stated:
+        return []
+    values = values_of(check_recipe(preset.recipe))
+    settings = "; ".join(f"{key} = {_as_written(values[key])}" for key in preset.not_stated if key in values)
+    return [text("preset-not-stated", settings=settings)]
+
+
+def _as_written(value: object) -> str:
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _notes(preset: Preset, is_small: bool, as_published: bool) -> list[str]:
@@ -129,10 +195,10 @@ def _notes(preset: Preset, is_small: bool, as_published: bool) -> list[str]:
             "preset-small-size",
             n_folds=_SMALL_FOLDS,
             side=_SMALL["image_size"],
-            n_images=SMALL_PER_CLASS,
+            n_images=preset.small_per_class,
             n_epochs=_SMALL["epochs"],
         )
         return [small]
     remaining = [text(each.code) for each in preset.deviations if not each.is_choice]
     safeguards = () if as_published else (text(each.code) for each in preset.deviations if each.is_choice)
-    return [*safeguards, *remaining]
+    return [*safeguards, *remaining, *_not_stated(preset)]

@@ -2,8 +2,6 @@
 
 from coverslip.studies.presets.record import BARE, COMMON, EPOCH, Deviation, Preset
 
-_SOURCE = "AIMIC (2022), mean of its four datasets, image-level folds, epoch selected on the test fold"
-
 AIMIC = Preset(
     name="aimic",
     citation=(
@@ -42,19 +40,21 @@ AIMIC = Preset(
         "schedule": "constant",
         "warmup": 0,
         "sampling": "undersample",
+        "primary_metric": "accuracy",  # selects the epoch
         "split": {"val": 0.2},
     },
-    as_published=BARE,
+    as_published={
+        **BARE,
+        "sampling": "all",
+        "checkpoint_selection_set": "test",
+        "split": {"near_duplicates": "ignore", "balance": "undersample", "val": 0},
+    },
     deviations=(
         *COMMON,
         EPOCH,
-        Deviation("deviation-aimic-undersampling"),
-        Deviation("deviation-aimic-batch-size"),
+        Deviation("deviation-aimic-undersampling", is_choice=True),
+        Deviation("deviation-aimic-validation", is_choice=True),
+        Deviation("deviation-aimic-epoch"),
     ),
-    published=(
-        {"name": "ResNeXt-50 32x4d", "metrics": {"accuracy": 0.9683, "macro_f1": 0.9682}, "source": _SOURCE},
-        {"name": "ResNet-50", "metrics": {"accuracy": 0.9670, "macro_f1": 0.9669}, "source": _SOURCE},
-        {"name": "MobileNet-v2", "metrics": {"accuracy": 0.9572, "macro_f1": 0.9571}, "source": _SOURCE},
-        {"name": "MobileNet-v3-Large", "metrics": {"accuracy": 0.9536, "macro_f1": 0.9534}, "source": _SOURCE},
-    ),
+    not_stated=("batch_size", "image_size", "loss", "weight_decay", "schedule", "normalization", "seed"),
 )

@@ -1,8 +1,6 @@
 """EfficientNetV2-B0 on actin (Kakumani and Padma Sree): three freezing boundaries, and three other networks."""
 
-from coverslip.studies.presets.record import AMOUNTS, BARE, COMMON, EPOCH, Deviation, Preset
-
-_SOURCE = "EfficientNetV2-B0 paper, 54 images, augmented before the split, one run"
+from coverslip.studies.presets.record import AMOUNTS, BARE, COMMON, Deviation, Preset
 
 EFFICIENTNETV2_CELL = Preset(
     name="efficientnetv2-cell",
@@ -15,14 +13,26 @@ EFFICIENTNETV2_CELL = Preset(
         {"name": "first 200 of 271 frozen", "recipe": {"model": "efficientnetv2_b0", "freeze_to": "first_200_of_271"}},
         {"name": "nothing frozen", "recipe": {"model": "efficientnetv2_b0"}},
         {"name": "all but the last layer frozen", "recipe": {"model": "efficientnetv2_b0", "freeze_to": "backbone"}},
+        {
+            "name": "first 200 of 271 frozen, scaled twice",
+            "recipe": {
+                "model": "efficientnetv2_b0",
+                "freeze_to": "first_200_of_271",
+                "normalization": "rescaled-twice",
+            },
+        },
         "inception_v3",
-        {"name": "nasnet_mobile, scratch", "recipe": {"model": "nasnet_mobile", "init": "scratch"}},
+        "nasnet_mobile",
         "vgg16",
     ),
     small_models=(
         {"name": "first blocks frozen", "recipe": {"model": "efficientnet_lite0", "freeze_to": "blocks.4"}},
         {"name": "nothing frozen", "recipe": {"model": "efficientnet_lite0"}},
         {"name": "all but the last layer frozen", "recipe": {"model": "efficientnet_lite0", "freeze_to": "backbone"}},
+        {
+            "name": "first blocks frozen, scaled twice",
+            "recipe": {"model": "efficientnet_lite0", "freeze_to": "blocks.4", "normalization": "rescaled-twice"},
+        },
         "efficientnet_lite1",
         "mobilenet_v2",
     ),
@@ -47,19 +57,16 @@ EFFICIENTNETV2_CELL = Preset(
         "warmup": 0,
         "split": {"val": 0.1},
     },
-    as_published={**BARE, "split": {"near_duplicates": "ignore", "test": 0.1, "folds": 0}},
+    as_published={**BARE, "split": {"near_duplicates": "ignore", "test": 0.1, "folds": 0, "copies": 4}},
     deviations=(
         *COMMON,
         Deviation("deviation-efficientnet-folds", is_choice=True),
-        EPOCH,
+        Deviation("deviation-efficientnet-epoch"),
         AMOUNTS,
-        Deviation("deviation-efficientnet-augmentation"),
+        Deviation("deviation-efficientnet-augmentation", is_choice=True),
+        Deviation("deviation-efficientnet-copies"),
         Deviation("deviation-efficientnet-nasnet"),
         Deviation("deviation-efficientnet-scaling"),
     ),
-    published=(
-        {"name": "first 200 of 271 frozen", "metrics": {"accuracy": 0.9815}, "source": _SOURCE},
-        {"name": "inception_v3", "metrics": {"accuracy": 0.9444}, "source": _SOURCE},
-        {"name": "nasnet_mobile", "metrics": {"accuracy": 0.8846}, "source": f"{_SOURCE} (52 images)"},
-    ),
+    not_stated=("weight_decay", "schedule", "normalization", "checkpoint_selection", "resize", "split.copies", "seed"),
 )

@@ -32,7 +32,9 @@ class Preset:
     page: str  # path in the documentation
     models: tuple[str | Changes, ...]
     small_models: tuple[str | Changes, ...]  # with installed or random initial weights
+    small_per_class: int = SMALL_PER_CLASS
     recipe: Changes
+    recipe_model: str | None = None  # its name in `models`, for a single training; None: the first
     regimes: tuple[str | Changes, ...] = REGIME_PER_NETWORK
     folds: int = 5
     repeats: int = 1
@@ -40,9 +42,11 @@ class Preset:
     baseline: str | None = None
     small_baseline: str | None = None
     arrange: Callable[[Sequence[Dataset], bool], list[Dataset]] = lambda datasets, is_small: list(datasets)
-    as_published: Changes  # changes of the recipe
-    deviations: tuple[Deviation, ...]
-    published: tuple[Changes, ...] = ()  # published values in the format of `study.yaml`
+    as_published: Changes | None  # changes of the recipe; None: the study is not of a publication
+    deviations: tuple[Deviation, ...] = ()
+    regimes_of: Callable[[Sequence[Dataset], bool], tuple[str | Changes, ...]] | None = None  # None: always `regimes`
+    not_stated: tuple[str, ...] = ()  # recipe keys whose values the publication does not state
+    perturbations: tuple[Changes, ...] = ()  # of test images
 
     @property
     def title(self) -> str:
@@ -50,7 +54,7 @@ class Preset:
         return text(f"preset-{self.name}")
 
 
-# Settings that the publications use implicitly, as far as recipe keys can express them.
+# Settings that the publications use implicitly.
 BARE: Changes = {
     "split": {"near_duplicates": "ignore"},
     "head_init": "random",
@@ -69,5 +73,5 @@ COMMON = (
     Deviation("deviation-duplicates-together"),
     Deviation("deviation-instant-kept", is_choice=True),
 )
-EPOCH = Deviation("deviation-validation-epoch")
+EPOCH = Deviation("deviation-validation-epoch", is_choice=True)
 AMOUNTS = Deviation("deviation-augmentation-ranges")

@@ -1,4 +1,4 @@
-"""Two-step transfer (chromosomes): random weights, ImageNet, and ImageNet with pretraining on the other dataset."""
+"""Two-step transfer (chromosomes): random weights, ImageNet, and ImageNet with pretraining on another dataset."""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,24 +7,59 @@ from coverslip.errors import BadRecipe
 from coverslip.studies.plan import Changes
 from coverslip.studies.presets.record import AMOUNTS, BARE, COMMON, EPOCH, SMALL_PER_CLASS, Dataset, Deviation, Preset
 
+# The recipe of each of two datasets has its pretraining.
+_REGIMES: tuple[str | Changes, ...] = ("imagenet", "scratch", {"name": "two-step", "recipe": {}})
+# The publication found larger gains on images of lower quality.
+_DEGRADED: tuple[Changes, ...] = ({"blur": 2.0}, {"scale": 0.5}, {"noise": 0.1})
+
 
 def _through_each_other(datasets: Sequence[Dataset], is_small: bool) -> list[Dataset]:
-    """Return the two datasets, each with pretraining on the other dataset."""
-    if len(datasets) != 2:
+    """Return the datasets; of two datasets, each has pretraining on the other dataset, also degraded in several ways.
+
+    Degraded images are those for training and for testing. Pretraining uses the other dataset unchanged.
+    """
+    if len(datasets) < 2:
         raise BadRecipe("two-step-datasets", n_datasets=len(datasets))
-    return [_through(first, target, is_small) for first, target in (datasets[::-1], datasets)]
+    if len(datasets) > 2:
+        return [*datasets]
+    targets = [_through(first, target, is_small) for first, target in (datasets[::-1], datasets)]
+    return [
+        *targets,
+        *(_degraded(target, change) for change in _DEGRADED[: 1 if is_small else None] for target in targets),
+    ]
+
+
+def _degraded(target: Dataset, change: Changes) -> Dataset:
+    name = ", ".join(f"{key} {value:g}" for key, value in change.items())
+    return {**target, "name": f"{target['name']}, {name}", "recipe": {**target["recipe"], "degrade": change}}
+
+
+def _regimes_of(datasets: Sequence[Dataset], is_small: bool) -> tuple[str | Changes, ...]:
+    """Return the initializations: with three datasets or more, there is a pretraining on each."""
+    if len(datasets) == 2:
+        return _REGIMES
+    first_steps = (
+        {"name": f"from {each['name']}", "two_step": each["path"][0], "recipe": _first_step(each, is_small)}
+        for each in datasets
+    )
+    return (*_REGIMES[:-1], *first_steps)
 
 
 def _through(first: Dataset, target: Dataset, is_small: bool) -> Dataset:
+    labels = _labels(_classes(first), _classes(target))
+    init = {"train_on": first["path"][0], "recipe": _first_step(first, is_small), "labels": labels}
+    return {**target, "recipe": {**target.get("recipe", {}), "init": init}}
+
+
+def _first_step(first: Dataset, is_small: bool) -> Changes:
+    """Return the recipe keys of pretraining on a dataset."""
     # Always use the fine-tuned network: with the initial network, the first step would have no effect.
     recipe: Changes = {"group": first.get("group") or first.get("group_pattern"), "stage_selection": "finetune"}
     if classes := first.get("recipe", {}).get("classes"):
         recipe["classes"] = classes
     if is_small:
         recipe["split"] = {"train_per_class": SMALL_PER_CLASS}
-    labels = _labels(_classes(first), _classes(target))
-    init = {"train_on": first["path"][0], "recipe": recipe, "labels": labels}
-    return {**target, "recipe": {**target.get("recipe", {}), "init": init}}
+    return recipe
 
 
 def _classes(dataset: Dataset) -> list[str]:
@@ -65,7 +100,7 @@ TWO_STEP = Preset(
         "vit_small_patch16_224",
     ),
     small_models=("mobilenet_v2", "efficientnet_lite0"),
-    regimes=("imagenet", "scratch", {"name": "two-step", "recipe": {}}),  # defined by the dataset
+    regimes=_REGIMES,
     baseline="imagenet",
     small_baseline="imagenet",
     recipe={
@@ -85,16 +120,33 @@ TWO_STEP = Preset(
         "weight_decay": 1e-4,
         "schedule": "constant",
         "warmup": 0,
+        "primary_metric": "accuracy",  # selects the epoch
         "split": {"val": 0.2},
     },
     arrange=_through_each_other,
-    as_published=BARE,
+    regimes_of=_regimes_of,
+    as_published={
+        **BARE,
+        "checkpoint_selection_set": "test",
+        "split": {"near_duplicates": "ignore", "val": 0},
+    },
     deviations=(
         *COMMON,
         EPOCH,
+        Deviation("deviation-two-step-validation", is_choice=True),
         AMOUNTS,
-        Deviation("deviation-two-step-optimizer"),
+        Deviation("deviation-two-step-degraded"),
         Deviation("deviation-two-step-epoch"),
-        Deviation("deviation-two-step-duplicates"),
+        Deviation("deviation-two-step-duplicates", is_choice=True),
+    ),
+    not_stated=(
+        "batch_size",
+        "learning_rate",
+        "sgd_from",
+        "sgd_learning_rate",
+        "weight_decay",
+        "schedule",
+        "normalization",
+        "seed",
     ),
 )

@@ -15,20 +15,23 @@ from sqlalchemy.dialects.sqlite import insert
 from coverslip.datasets import ALIASES, name_as_text, plain_name
 from coverslip.errors import Conflict, NotFound
 from coverslip.files import CsvWriter, safe_cell, write_bytes
+from coverslip.images import PLAN_COLUMNS
 from coverslip.machine import account_name
 from coverslip.messages import text
-from coverslip.runs import Prediction, cells_of, columns_for
+from coverslip.runs import cells_of, columns_for
 from coverslip.runs.images import ImageSource
 from coverslip.workspace.correcting.history import exclude_by_job
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.labels import add_classes, label_before, label_rows
 from coverslip.workspace.datasets.sources import Source, open_sources
 from coverslip.workspace.datasets.state import DatasetState, clean_name
+from coverslip.workspace.jobs.kinds import find_measured_job
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.predictions.measured import row_id_of, row_of_measured, source_of_measured
 from coverslip.workspace.predictions.rows import (
     Exclusion,
     Row,
+    as_prediction,
     authors_of,
     every_row,
     image_source_of_row,
@@ -69,7 +72,7 @@ def correct_measured(
         PreconditionFailed: the dataset has another revision.
         CoverslipError: this cannot be the name of a class.
     """
-    job = find_job(workspace, job_id, "train", "evaluate")
+    job = find_measured_job(workspace, job_id)
     picture = source_of_measured(workspace, job.id, row_id)
     if job.dataset_id is None:
         raise Conflict("labels-without-dataset")
@@ -89,7 +92,7 @@ def correct_measured(
 
 LabeledImage = tuple[str, ImageSource, str]  # image_id, location of the pixels, label
 
-_MEANINGS = ("path", "image_id", "label", "plane", "channel")
+_MEANINGS = ("path", "image_id", "label", *PLAN_COLUMNS)
 _BOXES = (
     ("x", "y", "width", "height"),
     ("x_center", "y_center", "width", "height"),
@@ -171,9 +174,9 @@ def _cells(image: LabeledImage) -> dict[str, str | float]:
     image_id, picture, label = image
     plan = picture.plan
     cells: dict[str, str | float] = {"path": name_as_text(str(picture.file)), "image_id": image_id, "label": label}
-    cells |= {"plane": str(plan.plane), "channel": " ".join(map(str, plan.channels or ()))}
-    if plan.box is not None:
-        x, y, width, height = plan.box
+    cells |= {name: plan.cell(name) for name in PLAN_COLUMNS}
+    if plan.region is not None:
+        x, y, width, height = plan.region
         cells |= {"x": x, "y": y, "width": width, "height": height}
         cells |= {"x_center": x + width / 2, "y_center": y + height / 2}
         cells |= {"x_min": x, "y_min": y, "x_max": x + width, "y_max": y + height}
@@ -287,7 +290,7 @@ def csv_of(workspace: Workspace, prediction_id: str) -> Iterator[str]:
         header = [safe_cell(name) for name in columns_for(classes)]
         writer.writerow(_with(header, "corrected", "excluded", "corrected_by") if authors else header)
         for n, (row, _) in enumerate(every_row(workspace, job), start=1):
-            cells = cells_of(_as_prediction(row), len(classes))
+            cells = cells_of(as_prediction(row), len(classes))
             answers = (safe_cell(row.correction or ""), row.excluded or "", safe_cell(authors.get(row.row_id, "")))
             writer.writerow(_with(cells, *answers) if authors else cells)
             if n % _ROWS_AT_ONCE == 0:
@@ -301,22 +304,6 @@ def csv_of(workspace: Workspace, prediction_id: str) -> Iterator[str]:
 
 def _with(cells: list[str], *answers: str) -> list[str]:
     return [*cells[: _DECISION + 1], *answers, *cells[_DECISION + 1 :]]
-
-
-def _as_prediction(row: Row) -> Prediction:
-    return Prediction(
-        row.image_id,
-        row.path,
-        row.label,
-        row.predicted,
-        row.probability,
-        row.decision,
-        tuple(float("nan") if p is None else p for p in row.probabilities.values()),
-        row.reason,
-        row.warning,
-        row.ood_score,
-        row.prediction_set,
-    )
 
 
 def dataset_of(

@@ -15,7 +15,6 @@ from coverslip.datasets import name_as_text
 from coverslip.workspace.datasets.reading_images import search_duplicates
 from coverslip.workspace.datasets.snapshots import csv_text
 from coverslip.workspace.datasets.state import change_images
-from coverslip.workspace.jobs.records import JobKind
 from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import AnyRow, ChangedSince, Page, Paging, dataset_row, new_id, values
 from coverslip.workspace.store.tables import changed_labels, images, jobs, label_changes
@@ -131,7 +130,7 @@ class SeenIn:
     """The training, evaluation or prediction in which a label error was found."""
 
     id: str
-    kind: JobKind
+    kind: str
     name: str
     classifier_id: Annotated[str | None, Field(description="The classifier of an evaluation or prediction.")]
 

@@ -1,9 +1,8 @@
 """The images of a training today: differences from a new training on its dataset, and suspected label errors.
 
-A search for label errors starts on request and runs while the server runs.
+A search for label errors starts on request, in a separate process, and runs while the server runs.
 """
 
-import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -14,8 +13,7 @@ from pydantic import Field
 from sqlalchemy import Connection, select
 
 from coverslip.datasets import ClassPlan, ImageRecord, with_classes
-from coverslip.errors import Conflict, CoverslipError, NotFound, Stopped
-from coverslip.events import Event
+from coverslip.errors import Conflict, NotFound
 from coverslip.images import ReadPlan
 from coverslip.messages import Failure
 from coverslip.runs import CheckedClass, LabelIssue, SplitRow
@@ -26,6 +24,7 @@ from coverslip.workspace.store.rows import as_dataset, dataset_row, load_records
 from coverslip.workspace.store.tables import images
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.images import current_label_errors
+from coverslip.workspace.workers import JobOfWork, StepProgress, WorkKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +178,7 @@ def _n_ungrouped(workspace: Workspace, job: Job, added: Sequence[str]) -> int:
 
 _MOST_IMAGES = 2000
 
-_failures: dict[str, Failure] = {}  # by run; as long as the server runs
+LABEL_ERRORS = WorkKind("label-errors", "coverslip.workspace.tasks:find_label_errors")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,9 +186,11 @@ class LabelErrorsState:
     """Suspected label errors of a training's images."""
 
     state: Annotated[
-        Literal["unknown", "running", "ready", "failed"],
-        Field(description="unknown: no search was started."),
+        Literal["not-requested", "waiting", "running", "ready"],
+        Field(description="waiting: the search on another training runs first."),
     ]
+    job_id: JobOfWork = None
+    progress: Annotated[StepProgress | None, Field(description="Null until the first report.")] = None
     n: Annotated[int | None, Field(description="Number of misclassified images; null until the search is done.")] = None
     n_suspected: Annotated[
         int | None, Field(description="Number of labels that are probably wrong and not confirmed.")
@@ -206,7 +207,7 @@ class LabelErrorsState:
         list[LabelIssue],
         Field(description=f"The {_MOST_IMAGES:,} most likely errors that are not confirmed, in that order."),
     ]
-    error: Failure | None = None
+    error: Annotated[Failure | None, Field(description="Why the last search since the server started failed.")] = None
 
 
 def label_errors_state(workspace: Workspace, run_id: str) -> LabelErrorsState:
@@ -216,14 +217,16 @@ def label_errors_state(workspace: Workspace, run_id: str) -> LabelErrorsState:
         NotFound: there is no such training.
     """
     job = find_job(workspace, run_id, "train")
-    if workspace.background.is_running(_thread_of(job)):
-        return LabelErrorsState(state="running", classes=[], images=[])
+    work = workspace.works.state_of(LABEL_ERRORS, job.id)
+    if work.state is not None:
+        return LabelErrorsState(state=work.state, job_id=work.id, progress=work.progress, classes=[], images=[])
     with workspace.engine.connect() as connection:
         errors = current_label_errors(connection, job.dataset_id or "", job.run)
     if errors is not None:
         unchanged, unconfirmed = errors.unchanged, errors.unconfirmed
         return LabelErrorsState(
             state="ready",
+            job_id=work.id,
             n=len(unchanged.images),
             n_suspected=unconfirmed.n_suspected,
             n_confirmed=len(unchanged.images) - len(unconfirmed.images),
@@ -232,9 +235,9 @@ def label_errors_state(workspace: Workspace, run_id: str) -> LabelErrorsState:
             n_not_checked=unchanged.n_not_checked,
             classes=list(unchanged.classes),
             images=list(unconfirmed.images[:_MOST_IMAGES]),
+            error=work.error,
         )
-    error = _failures.get(job.id)
-    return LabelErrorsState(state="unknown" if error is None else "failed", classes=[], images=[], error=error)
+    return LabelErrorsState(state="not-requested", job_id=work.id, classes=[], images=[], error=work.error)
 
 
 def start_label_check(workspace: Workspace, run_id: str) -> LabelErrorsState:
@@ -247,23 +250,22 @@ def start_label_check(workspace: Workspace, run_id: str) -> LabelErrorsState:
     job = find_job(workspace, run_id, "train")
     if not job.run.is_done:
         raise Conflict("training-not-finished")
-    _failures.pop(job.id, None)
-    workspace.background.start(_thread_of(job), lambda is_over: _search(job, is_over))
+    workspace.works.start(
+        LABEL_ERRORS,
+        job.id,
+        {"run": str(job.folder)},
+        lambda _: None,  # the process writes them to the folder of the run
+        name=job.name,
+        link=f"/runs/{job.id}/label-errors",
+        dataset_id=job.dataset_id,
+    )
     return label_errors_state(workspace, run_id)
 
 
-def _search(job: Job, is_over: threading.Event) -> None:
-    from coverslip import pipeline
+def cancel_label_check(workspace: Workspace, run_id: str) -> None:
+    """Cancel the search for label errors.
 
-    def end_with_server(_: Event) -> None:
-        if is_over.is_set():
-            raise Stopped("label-search-stopped")
-
-    try:
-        pipeline.label_errors(job.folder, emit=end_with_server)
-    except CoverslipError as error:
-        _failures[job.id] = error.failure
-
-
-def _thread_of(job: Job) -> str:
-    return f"label errors {job.id}"
+    Raises:
+        NotFound: there is no such training.
+    """
+    workspace.works.cancel(LABEL_ERRORS, find_job(workspace, run_id, "train").id)

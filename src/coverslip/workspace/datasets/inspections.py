@@ -1,7 +1,6 @@
 """Inspections of datasets, stored until labels or groups change."""
 
 import json
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,12 +29,11 @@ from coverslip.workspace.store.database import read_transaction, write_transacti
 from coverslip.workspace.store.rows import Json, dataset_row, load_as_trained, load_dataset, load_scan
 from coverslip.workspace.store.tables import datasets, images, inspections
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.workers import WorkQueue
+from coverslip.workspace.workers import WorkKind
 
 _DUPLICATE_FINDINGS = ("duplicates", "near-duplicates")
-_POLL_S = 0.1
 _SMALL_IMAGES, _SMALL_VALUES = 500, 5_000_000  # intensities of all images: 40 MB during the check
-_check_lock = threading.Lock()  # one process checks images at a time: each may need a gigabyte and all cores
+IMAGE_CHECK = WorkKind("image-check", "coverslip.workspace.tasks:check")
 
 
 class DatasetInspection(Inspection):
@@ -63,7 +61,7 @@ def stored_inspection(connection: Connection, dataset_id: str, revision: int) ->
     stored: Json | None = connection.execute(
         select(inspections.c.content).where(inspections.c.dataset_id == dataset_id, inspections.c.revision == revision)
     ).scalar_one_or_none()
-    if stored is None or stored.get("finders") != _finders():
+    if stored is None or stored.get("finders") != current_finders():
         return None
     try:
         return inspection_of(stored["inspection"])
@@ -71,9 +69,12 @@ def stored_inspection(connection: Connection, dataset_id: str, revision: int) ->
         return None
 
 
-def store_inspection(connection: Connection, dataset_id: str, inspection: Inspection, revision: int) -> None:
-    """Store an inspection; `connection` is in a writing transaction.
+def store_inspection(
+    connection: Connection, dataset_id: str, inspection: Inspection, revision: int, finders: list[str]
+) -> None:
+    """Store an inspection and the codes of the finders that it was made with, as `current_finders` gave them before.
 
+    `connection` is in a writing transaction.
     If there is no leakage audit for the current labels and groups, the earlier audit is stored with it.
     """
     inspection_json = inspection.model_dump(mode="json")
@@ -82,7 +83,7 @@ def store_inspection(connection: Connection, dataset_id: str, inspection: Inspec
         if isinstance(inspection, InspectionWithLeakageEstimate)
         else _last_leakage_audit(_row(connection, dataset_id))
     )
-    content = {"finders": _finders(), "inspection": inspection_json, "earlier_audit": earlier}
+    content = {"finders": finders, "inspection": inspection_json, "earlier_audit": earlier}
     replaced = insert(inspections).prefix_with("OR REPLACE")
     connection.execute(replaced.values(dataset_id=dataset_id, revision=revision, content=content))
 
@@ -172,36 +173,28 @@ def removable_duplicates(clusters: Iterable[Sequence[str]], label_of: Mapping[st
     return [image_id for cluster in agreeing for image_id in cluster[1:]]
 
 
-def check_images(workspace: Workspace, dataset_id: str, is_over: threading.Event) -> None:
+def check_images(workspace: Workspace, dataset_id: str) -> None:
     """Search for near-duplicates and check image quality, unless this is done, and store the findings.
 
-    The server checks small datasets itself. For others it starts a process, one at a time for all datasets. If the
+    The caller checks a small dataset itself. For others it starts a process, one at a time for all datasets. If the
     dataset is removed meanwhile, or the server ends, nothing is stored.
     """
-
-    def store(_: Json) -> None:
-        with suppress(SQLAlchemyError):
-            update_inspection(workspace, dataset_id)
-
-    try:
+    with suppress(CoverslipError, SQLAlchemyError):  # it was removed, or is checked next time: the database is busy
         if _is_small(workspace, dataset_id):
             fill_check_cache(workspace, dataset_id)
-            store({})
+            update_inspection(workspace, dataset_id)
             return
-    except (CoverslipError, SQLAlchemyError):  # the dataset was removed, or is checked next time: the database is busy
-        return
-    request = {"workspace": workspace.as_json(), "dataset_id": dataset_id}
-    checks = WorkQueue("coverslip.workspace.tasks:check", workspace.readable)
-    while not _check_lock.acquire(timeout=_POLL_S):
-        if is_over.is_set():
-            return
-    try:
-        checks.start(dataset_id, request, store)
-        while checks.state_of(dataset_id).state is not None:
-            if is_over.wait(_POLL_S):
-                checks.cancel(dataset_id)
-    finally:
-        _check_lock.release()
+        with workspace.engine.connect() as connection:
+            name = dataset_row(connection, dataset_id).name
+        workspace.works.start(
+            IMAGE_CHECK,
+            dataset_id,
+            {"workspace": workspace.as_json(), "dataset_id": dataset_id},
+            lambda _: update_inspection(workspace, dataset_id),
+            name=name,
+            link=f"/datasets/{dataset_id}/inspection",
+            dataset_id=dataset_id,
+        )
 
 
 def _is_small(workspace: Workspace, dataset_id: str) -> bool:
@@ -213,7 +206,7 @@ def _is_small(workspace: Workspace, dataset_id: str) -> bool:
         if connection.execute(select(func.count()).where(of_dataset)).scalar_one() > _SMALL_IMAGES:
             return False
         data, scan = load_dataset(connection, dataset_id), load_scan(connection, dataset_id)
-    if any(record.plan.box is not None for record in data.records):  # facts do not contain the size of the whole image
+    if any(record.plan.region is not None for record in data.records):  # facts lack the size of the whole image
         return False
     facts = [fact for fact in scan.facts if isinstance(fact, ImageFacts)]
     return sum(fact.width_px * fact.height_px * fact.n_channels * fact.n_planes for fact in facts) <= _SMALL_VALUES
@@ -241,11 +234,13 @@ def update_inspection(workspace: Workspace, dataset_id: str) -> None:
         if row.state != "ready":  # it is being read: some images have no facts yet
             return
         revision = row.revision
+        finders = current_finders()
         inspected = inspect_stored(connection, dataset_id)
     with write_transaction(workspace.engine) as connection:
         if dataset_row(connection, dataset_id).revision == revision:
-            store_inspection(connection, dataset_id, inspected, revision)
+            store_inspection(connection, dataset_id, inspected, revision, finders)
 
 
-def _finders() -> list[str]:
+def current_finders() -> list[str]:
+    """Return the codes of all finders. One that is registered during an inspection may not have been asked."""
     return [finder.code for finder in list_finders()]

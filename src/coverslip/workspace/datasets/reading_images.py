@@ -23,8 +23,10 @@ from coverslip.images import ImageFacts
 from coverslip.messages import Failure, failure
 from coverslip.workspace.datasets.image_rows import store_images
 from coverslip.workspace.datasets.inspections import (
+    IMAGE_CHECK,
     DatasetInspection,
     check_images,
+    current_finders,
     datasets_not_searched,
     inspect_stored,
     store_inspection,
@@ -135,8 +137,9 @@ def inspection(workspace: Workspace, dataset_id: str) -> DatasetInspection:
     with read_transaction(workspace.engine) as connection:
         row = refuse_unread(connection, dataset_id)
         stored = stored_inspection(connection, dataset_id, row.revision)
+        finders = current_finders()
         current = stored or inspect_stored(connection, dataset_id)
-        is_searching = any(
+        is_searching = workspace.works.state_of(IMAGE_CHECK, dataset_id).state is not None or any(
             map(workspace.background.is_running, (thread_of(dataset_id), duplicates_thread_of(dataset_id)))
         )
         answer = with_row_ids(
@@ -145,7 +148,7 @@ def inspection(workspace: Workspace, dataset_id: str) -> DatasetInspection:
     if stored is None:
         # The stored inspection is a cache. A busy database or a full disk must not fail a request that only reads.
         with suppress(Busy, DiskFull), write_transaction(workspace.engine) as connection:
-            store_inspection(connection, dataset_id, current, row.revision)
+            store_inspection(connection, dataset_id, current, row.revision, finders)
     return answer
 
 
@@ -195,10 +198,10 @@ def _work(workspace: Workspace, dataset_id: str, is_over: threading.Event) -> No
 
 def search_duplicates(workspace: Workspace, dataset_id: str) -> None:
     """Search near-duplicates in the background. A running search is restarted, because the images may differ."""
-    name = f"copies {dataset_id}"
+    name = duplicates_thread_of(dataset_id)
     with workspace.background.held(name):
-        pass
-    workspace.background.start(name, lambda is_over: check_images(workspace, dataset_id, is_over))
+        workspace.works.cancel(IMAGE_CHECK, dataset_id)
+    workspace.background.start(name, lambda _: check_images(workspace, dataset_id))
 
 
 def _read(workspace: Workspace, dataset_id: str, is_over: threading.Event) -> None:
@@ -320,12 +323,13 @@ def _finish(workspace: Workspace, dataset_id: str) -> None:
         update_counts(connection, dataset_id)
     with workspace.engine.connect() as connection:
         revision = dataset_row(connection, dataset_id).revision
+        finders = current_finders()
         inspected = inspect_stored(connection, dataset_id)
     with write_transaction(workspace.engine) as connection:
         connection.execute(
             update(datasets).where(datasets.c.id == dataset_id).values(state="ready", progress=None, error=None)
         )
-        store_inspection(connection, dataset_id, inspected, revision)
+        store_inspection(connection, dataset_id, inspected, revision, finders)
 
 
 def _fail(workspace: Workspace, dataset_id: str, reason: Failure) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, select
 from coverslip.datasets import TABLE_NAMES, ImageRecord, name_as_text, plain_name
 from coverslip.errors import BadDataset
 from coverslip.files import CsvWriter, safe_cell, write_bytes
-from coverslip.images import box_center
+from coverslip.images import PLAN_COLUMNS, box_center
 from coverslip.workspace.datasets.sources import Grouping, groups_of_images
 from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.rows import (
@@ -29,7 +29,7 @@ from coverslip.workspace.store.workspace import Workspace
 _ROWS_AT_ONCE = 2_000
 _CHANNEL = "channel_"  # followed by a number: the file of that channel
 _BOX = ("x", "y", "width", "height")
-_STANDARD_COLUMNS = frozenset({"path", "image_id", "label", "group", "domain", "split", "plane", "channel", *_BOX})
+_STANDARD_COLUMNS = frozenset({"path", "image_id", "label", "group", "domain", "split", *PLAN_COLUMNS, *_BOX})
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,9 +180,8 @@ def _columns(connection: Connection, row: AnyRow) -> list[str]:
             columns.append(name.removeprefix("predefined_"))
     plans = connection.execute(select(images.c.plan).where(of_dataset, images.c.plan.is_not(None))).scalars().all()
     stated = {name for plan in plans for name in plan["stated"]}
-    columns += ["plane"] if "plane" in stated else []
-    columns += ["channel"] if "channels" in stated else []
-    columns += _BOX if "box" in stated else _BOX[:2] if "point" in stated else ()
+    columns += [name for name in PLAN_COLUMNS if name in stated]
+    columns += _BOX if "region" in stated else _BOX[:2] if "point" in stated else ()
     n_others = max((len(plan["other_files"]) for plan in plans), default=0)
     columns += [f"{_CHANNEL}{n}" for n in range(2, 2 + n_others)]
     return columns + _further_columns(connection, row)
@@ -213,12 +212,10 @@ def _cell(record: ImageRecord, column: str, *, is_excluded: bool, are_points: bo
             return name_as_text(str(record.path))
         case "split":
             return "excluded" if is_excluded else record.predefined_split or ""
-        case "plane":
-            return str(record.plan.plane) if "plane" in record.stated else ""
-        case "channel":
-            return " ".join(map(str, record.plan.channels or ())) if "channels" in record.stated else ""
+        case _ if column in PLAN_COLUMNS:
+            return record.plan.cell(column) if column in record.stated else ""
         case "x" | "y" | "width" | "height":
-            box = record.plan.box
+            box = record.plan.region
             numbers = () if box is None else box_center(box) if are_points else box
             return str(numbers[_BOX.index(column)]) if numbers else ""
     if column.startswith(_CHANNEL):

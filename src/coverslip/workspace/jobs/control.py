@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.experiments.run_state import request_finish
@@ -18,21 +18,23 @@ from coverslip.models import check_weights, model_info
 from coverslip.runs import budget_seconds, is_run, open_run, save_recipe
 from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.datasets.snapshots import training_images
+from coverslip.workspace.jobs.kinds import kind_of, list_unlisted_jobs
 from coverslip.workspace.jobs.previews import refuse_untrainable
 from coverslip.workspace.jobs.records import (
     Job,
     add_job,
-    all_jobs,
     change_if_unchanged,
     change_job,
     find_job,
+    jobs_inside,
+    listed_folders,
     new_job_folder,
     remove_trainings_of,
     requested_recipe,
     unused_name,
 )
-from coverslip.workspace.jobs.runs import can_finish
-from coverslip.workspace.jobs.state import ACTIVE, folded_log, has_ended, state_of, status_of
+from coverslip.workspace.jobs.state import ACTIVE, has_ended, state_of, status_of
+from coverslip.workspace.jobs.trainings import TRAINING
 from coverslip.workspace.recipes import keeping_split_of, recipe_grouping, recipe_of_dataset
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.workspace import Workspace
@@ -75,7 +77,7 @@ def queue_training(
     if repeats_run is not None:
         full_recipe = keeping_split_of(workspace, repeats_run, dataset_id, full_recipe)
     images = training_images(workspace, dataset_id, grouped=recipe_grouping(workspace, dataset, recipe))
-    name = name or unused_name(workspace, "train", dataset.name)
+    name = name or unused_name(workspace, TRAINING.name, dataset.name)
     job_id, folder = new_job_folder(workspace.runs, name)
     recipe_file = requested_recipe(folder)
     save_recipe(full_recipe, recipe_file, only_set=True)
@@ -84,7 +86,7 @@ def queue_training(
     add_job(
         workspace,
         id=job_id,
-        kind="train",
+        kind=TRAINING.name,
         name=name,
         dataset_id=dataset_id,
         dataset_name=dataset.name,
@@ -98,14 +100,13 @@ def queue_training(
 
 def rename_run(workspace: Workspace, run_id: str, name: str) -> None:
     """Rename a training."""
-    find_job(workspace, run_id, "train")
+    find_job(workspace, run_id, TRAINING.name)
     change_job(workspace, run_id, name=name)
 
 
 def adopt_runs(workspace: Workspace) -> None:
     """Add run folders of the workspace that are not in its tables: trained in a terminal, or copied there."""
-    with workspace.engine.connect() as connection:
-        folders = set(connection.execute(select(db.jobs.c.folder)).scalars())
+    folders = listed_folders(workspace)
     for folder in sorted(workspace.runs.glob("*")):
         if is_run(folder) and str(folder) not in folders:
             with suppress(CoverslipError):  # incomplete and damaged runs are not listed
@@ -118,7 +119,7 @@ def _adopt(workspace: Workspace, folder: Path) -> None:
     add_job(
         workspace,
         id=secrets.token_hex(5),
-        kind="train",
+        kind=TRAINING.name,
         name=folder.name,
         dataset_name=Path(sources[0]).name if sources else "",
         folder=str(folder),
@@ -173,13 +174,12 @@ def resume_job(workspace: Workspace, job_id: str, *, finishes: bool = False) -> 
     """
     job = find_job(workspace, job_id)
     state = state_of(job, status_of(job))
-    if state == "done" and job.kind != "study":
+    kind = kind_of(job)
+    if state == "done" and not kind.can_resume_finished:
         raise Conflict("job-finished")
     if not has_ended(state):
         raise Conflict("job-not-ended")
-    command = list(job.command)
-    if job.kind == "train" and is_run(job.folder):
-        command = ["-m", "coverslip", "train", f"--{'finish' if finishes else 'resume'}={job.folder}"]
+    command = kind.resume_command(job, finishes)
     job.run.stop_file.unlink(missing_ok=True)
     if not finishes:
         job.run.finish_file.unlink(missing_ok=True)
@@ -188,17 +188,17 @@ def resume_job(workspace: Workspace, job_id: str, *, finishes: bool = False) -> 
 
 
 def finish_job(workspace: Workspace, job_id: str) -> None:
-    """End the fine-tuning of a training with its best epoch so far; calibration, test and report follow.
+    """Finish a job early with what it has: a training calibrates, tests and reports its best epoch so far.
 
-    A stopped training is queued again for this.
+    A stopped job is queued again for this.
 
     Raises:
-        NotFound: there is no such training.
+        NotFound: there is no such job.
         Conflict: it has ended, or it cannot be finished early.
     """
-    job = find_job(workspace, job_id, "train")
+    job = find_job(workspace, job_id)
     state = state_of(job, status_of(job))
-    if not can_finish(job, state, folded_log(job).progress):
+    if not kind_of(job).can_finish(job, state):
         raise Conflict("not-finished-early")
     request_finish(job.folder)
     if has_ended(state):
@@ -210,17 +210,14 @@ def remove_job(workspace: Workspace, job_id: str) -> None:
 
     Raises:
         NotFound: there is no such job.
-        Conflict: it is running, or an evaluation of it has not ended.
+        Conflict: it is running, or a job inside its folder has not ended.
     """
     job = find_job(workspace, job_id)
     if state_of(job, status_of(job)) in ACTIVE:
         raise Conflict("job-not-ended")
-    classifiers = [job_id, *(each.id for each in all_jobs(workspace, "train", study_id=job_id))]
-    evaluations = [
-        each for classifier_id in classifiers for each in all_jobs(workspace, "evaluate", classifier_id=classifier_id)
-    ]
-    if any(not has_ended(state_of(each, status_of(each))) for each in evaluations):
-        raise Conflict("job-being-evaluated")
+    for each in jobs_inside(workspace, job):
+        if not has_ended(state_of(each, status_of(each))):
+            raise Conflict("job-in-use", name=each.name)
     trash_folder = workspace.trash / job_id
     try:
         trash_folder.mkdir(parents=True, exist_ok=True)
@@ -253,3 +250,4 @@ def restore_job(workspace: Workspace, job_id: str) -> None:
     trash_folder.rmdir()
     choices = dict(job.choices)
     change_if_unchanged(workspace, job, state=choices.pop("_was", "started"), choices=choices)
+    list_unlisted_jobs(workspace)

@@ -15,6 +15,7 @@ from coverslip.workspace.store.workspace import Workspace
 
 _CHUNK = 1024 * 1024
 _COMPRESSED_SUFFIXES = frozenset({".safetensors", ".png", ".npy", ".pt", ".zip"})
+_LOCAL = frozenset({"checkpoints", "exports"})  # for resuming in place, and with downloads of their own
 _FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # so that the same run gives the same bytes
 
 
@@ -34,19 +35,17 @@ def file_of_run(job: Job, name: RunFile) -> Path:
         "recipe": job.run.recipe_file,
         "confusion-matrix": job.run.confusion_file,
     }
-    return _existing(job, files[name])
+    return _existing(files[name])
 
 
 def figure_of_run(job: Job, name: str) -> Path:
     """Return a file of a figure in the report of a training or an evaluation; raises as `file_of_run`."""
-    return _existing(job, job.run.figures_folder / name)
+    return _existing(job.run.figures_folder / name)
 
 
-def _existing(job: Job, file: Path) -> Path:
+def _existing(file: Path) -> Path:
     if file.is_file():
         return file
-    if job.kind == "evaluate":
-        raise Conflict("no-evaluation-file-yet", name=file.name)
     raise Conflict("no-run-file-yet", name=file.name)
 
 
@@ -92,17 +91,18 @@ def zipped_run(workspace: Workspace, run_id: str) -> tuple[str, Iterator[bytes]]
     folder = find_job(workspace, run_id, "train").folder
     if not folder.is_dir():
         raise Conflict("no-run-folder-yet")
-    return f"{folder.name}.zip", _zipped(folder)
+    return f"{folder.name}.zip", zipped(folder, folder.name)
 
 
-def _zipped(folder: Path) -> Iterator[bytes]:
+def zipped(folder: Path, name: str) -> Iterator[bytes]:
+    """Yield the bytes of a zip of a folder, which is called `name` there."""
     pipe, roots = _Pipe(), (folder.resolve(),)
     files = sorted(file for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
     with zipfile.ZipFile(pipe, "w", allowZip64=True) as archive:  # type: ignore[call-overload]  # only written to
         for file in files:
-            if file.suffix == ".part" or "checkpoints" in file.relative_to(folder).parts:
-                continue  # checkpoints are for resuming in place only
-            entry = zipfile.ZipInfo(f"{folder.name}/{file.relative_to(folder).as_posix()}", _FIXED_TIME)
+            if file.suffix == ".part" or not _LOCAL.isdisjoint(file.relative_to(folder).parts):
+                continue
+            entry = zipfile.ZipInfo(f"{name}/{file.relative_to(folder).as_posix()}", _FIXED_TIME)
             compression = zipfile.ZIP_STORED if file.suffix in _COMPRESSED_SUFFIXES else zipfile.ZIP_DEFLATED
             entry.compress_type, entry.create_system, entry.external_attr = compression, 3, 0o100644 << 16
             with open_below(file, roots) as source, archive.open(entry, "w", force_zip64=True) as target:

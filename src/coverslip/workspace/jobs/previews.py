@@ -22,11 +22,9 @@ from coverslip.datasets import (
     Part,
     Scan,
     Split,
-    cap_training,
     check_groups,
     check_no_class_is_empty,
     check_trainable,
-    plan_folds,
     split_images,
     tested_classes,
     trained_classes,
@@ -45,7 +43,7 @@ from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.workers import child_environment
 
 _SETS: tuple[Part, ...] = ("train", "val", "test", "excluded")
-PREVIEWS = register(Kind("app-previews", "previews of data augmentation in the app", RECORDS, bound_bytes=2 * 10**8))
+PREVIEWS = register(Kind("app-previews", RECORDS, bound_bytes=2 * 10**8))
 _TIMEOUT_S = 180
 
 _DRAWING_LOCK = threading.Lock()  # each loads a deep learning library for some seconds
@@ -167,19 +165,26 @@ def preview_of_split(data: Dataset, recipe: Recipe, scan: Scan, *, allow_leakage
     Raises:
         CoverslipError: no image can be used for training.
     """
+    from coverslip.experiments import capped_split, folds_of_recipe, refuse_leaking_recipe
+
     check_groups(data)
-    plan = recipe.split
-    folds, folds_note = plan_folds(
-        data, scan, n_folds=plan.folds, val=plan.val, seed=recipe.split_seed, by_domain=plan.by_domain
-    )
+    recipe.check_validation()
+    folds, folds_note = folds_of_recipe(data, scan, recipe)
+    needs_validation = recipe.split.val > 0
     notes = [folds_note] if folds_note else []
+    leaks: Failure | None = None
+    try:
+        refuse_leaking_recipe(recipe, allow_leakage=allow_leakage)
+    except LeakageFound as error:
+        leaks = error.failure
     if folds is None:
         split, refusal = _one_split(data, scan, recipe, allow_leakage)
-        capped = cap_training(data, split, plan.train_per_class, recipe.split_seed)
-        refusal = refusal or _refusal(data, scan, capped, None)
+        capped = capped_split(data, split, recipe)
+        refusal = leaks or refusal or _refusal(data, scan, capped, None, needs_validation=needs_validation)
         return _preview_of(data, capped, [*notes, *capped.notes], None, refusal)
-    capped = cap_training(data, folds.splits[0], plan.train_per_class, recipe.split_seed)
-    return _preview_of(data, capped, [*notes, *folds.notes], folds, _refusal(data, scan, capped, folds))
+    capped = capped_split(data, folds.splits[0], recipe)
+    refusal = leaks or _refusal(data, scan, capped, folds, needs_validation=needs_validation)
+    return _preview_of(data, capped, [*notes, *folds.notes], folds, refusal)
 
 
 def refuse_untrainable(
@@ -251,6 +256,7 @@ def _one_split(data: Dataset, scan: Scan, recipe: Recipe, allow_leakage: bool) -
         test=plan.test,
         seed=recipe.split_seed,
         keeps_split=plan.run is not None,
+        balanced=plan.is_balanced,
     )
     try:
         return split_with(allow_leakage=allow_leakage), None
@@ -258,11 +264,11 @@ def _one_split(data: Dataset, scan: Scan, recipe: Recipe, allow_leakage: bool) -
         return split_with(allow_leakage=True), error.failure
 
 
-def _refusal(data: Dataset, scan: Scan, split: Split, folds: Folds | None) -> Failure | None:
+def _refusal(data: Dataset, scan: Scan, split: Split, folds: Folds | None, *, needs_validation: bool) -> Failure | None:
     """Return why a training would refuse this split; None if it would start."""
     try:
         if folds is None:
-            check_trainable(data, scan, split)
+            check_trainable(data, scan, split, needs_validation=needs_validation)
         check_no_class_is_empty(data, trained_classes(data, split) if folds is None else tested_classes(data, folds))
     except CoverslipError as error:
         return error.failure

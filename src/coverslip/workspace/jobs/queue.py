@@ -1,13 +1,15 @@
-"""The queue of jobs: it runs one training or study, one evaluation and one prediction at a time."""
+"""The queues of jobs: one job of each queue runs at a time. Jobs that were started outside the app are listed."""
 
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 from sqlalchemy import update
 
 from coverslip.workspace.jobs.control import adopt_runs
-from coverslip.workspace.jobs.records import QUEUES, Job, find_job, queued_ids, started_jobs
+from coverslip.workspace.jobs.kinds import kind_of, list_unlisted_jobs, queue_names, queued_ids
+from coverslip.workspace.jobs.records import Job, find_job, started_jobs
 from coverslip.workspace.jobs.state import Launched, has_process, launch, terminate
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.workspace import Workspace
@@ -29,6 +31,7 @@ class Queue:
 
     def start(self) -> None:
         adopt_runs(self._workspace)
+        self._attempt(self._list_unlisted)  # before the first request
         self._thread.start()
 
     def wake(self) -> None:
@@ -45,11 +48,18 @@ class Queue:
     def _work(self) -> None:
         while not self._is_closed:
             self._woken.clear()
-            try:
-                self.update()
-            except Exception:  # noqa: BLE001  an error must not end the queue; it is logged
-                _log.exception("the queue of jobs failed")
+            self._attempt(self.update)
+            self._attempt(self._list_unlisted)
             self._woken.wait(_SECONDS_BETWEEN_CHECKS)
+
+    def _attempt(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception:  # noqa: BLE001  an error must not end the queue; it is logged
+            _log.exception("the queue of jobs failed")
+
+    def _list_unlisted(self) -> None:
+        list_unlisted_jobs(self._workspace)
 
     def update(self) -> None:
         """Handle stop requests, then start the next job of each queue without a running job."""
@@ -57,9 +67,10 @@ class Queue:
         running = [job for job in started_jobs(self._workspace) if self._check_process(job)]
         for job in running:
             _enforce_stop(job)
-        for kinds in QUEUES:
-            if not any(job.kind in kinds for job in running):
-                ids = queued_ids(self._workspace, next(iter(kinds)))
+        busy = {kind_of(job).queue for job in running}
+        for queue in queue_names():
+            if queue not in busy:
+                ids = queued_ids(self._workspace, queue)
                 if ids:
                     self._begin(find_job(self._workspace, ids[0]))
 

@@ -1,6 +1,7 @@
 """The table of jobs: requested processes. `state` determines their current state."""
 
 import itertools
+import os
 import re
 import secrets
 import time
@@ -8,9 +9,9 @@ import unicodedata
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, delete, insert, select, update
 
 from coverslip.errors import BadRecipe, BadRun, Conflict, NotFound
 from coverslip.runs import Run
@@ -19,14 +20,6 @@ from coverslip.workspace.store.rows import now
 from coverslip.workspace.store.workspace import Workspace
 
 Json = dict[str, Any]  # Any: JSON values
-JobKind = Literal["train", "evaluate", "predict", "study"]
-
-# Jobs of one queue run one at a time. A study contains trainings, so both share a queue.
-QUEUES: tuple[frozenset[JobKind], ...] = (
-    frozenset(("train", "study")),
-    frozenset(("evaluate",)),
-    frozenset(("predict",)),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +27,7 @@ class Job:
     """A requested process."""
 
     id: str
-    kind: JobKind
+    kind: str
     name: str
     dataset_id: str | None
     dataset_name: str
@@ -51,6 +44,11 @@ class Job:
     process_started: float | None
     stop_requested: float | None
     created: str
+
+    @property
+    def dataset_ids(self) -> list[str]:
+        """The datasets that it reads: a job may choose several."""
+        return list(self.choices.get("dataset_ids", ())) or [each for each in (self.dataset_id,) if each is not None]
 
     @property
     def run(self) -> Run:
@@ -95,7 +93,7 @@ def requested_recipe(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}.recipe.yaml")
 
 
-def find_job(workspace: Workspace, job_id: str, *kinds: JobKind, is_removed: bool = False) -> Job:
+def find_job(workspace: Workspace, job_id: str, *kinds: str, is_removed: bool = False) -> Job:
     """Return a job by its ID.
 
     Raises:
@@ -109,7 +107,7 @@ def find_job(workspace: Workspace, job_id: str, *kinds: JobKind, is_removed: boo
 
 
 def all_jobs(
-    workspace: Workspace, kind: JobKind, *, classifier_id: str | None = None, study_id: str | None = None
+    workspace: Workspace, kind: str, *, classifier_id: str | None = None, study_id: str | None = None
 ) -> list[Job]:
     """Return all jobs of a kind, optionally of one classifier or study, the newest first."""
     query = select(db.jobs).where(db.jobs.c.kind == kind, db.jobs.c.state != "removed")
@@ -122,12 +120,50 @@ def all_jobs(
     return [_job(row) for row in rows]
 
 
+def listed_folders(workspace: Workspace) -> set[str]:
+    """Return the folders of all jobs, including removed jobs."""
+    with workspace.engine.connect() as connection:
+        return set(connection.execute(select(db.jobs.c.folder)).scalars())
+
+
+def folders_of(workspace: Workspace, kind: str) -> dict[str, Path]:
+    """Return the folders of all jobs of a kind by ID, without removed jobs."""
+    query = select(db.jobs.c.id, db.jobs.c.folder).where(db.jobs.c.kind == kind, db.jobs.c.state != "removed")
+    with workspace.engine.connect() as connection:
+        return {row.id: Path(row.folder) for row in connection.execute(query)}
+
+
 def unended_jobs(connection: Connection, dataset_id: str) -> list[Job]:
     """Return the jobs on a dataset that are waiting, or that are not recorded as ended."""
-    reads = (db.jobs.c.dataset_id == dataset_id) | (db.jobs.c.kind == "study")
-    query = select(db.jobs).where(reads, db.jobs.c.state.in_(("queued", "started")))
+    query = select(db.jobs).where(db.jobs.c.state.in_(("queued", "started")))
     jobs = [_job(row) for row in connection.execute(query).mappings()]
-    return [job for job in jobs if job.kind != "study" or dataset_id in job.choices["dataset_ids"]]
+    return [job for job in jobs if dataset_id in job.dataset_ids]
+
+
+def listed_jobs(workspace: Workspace, kind: str | None = None) -> list[Job]:
+    """Return the jobs of a kind, or of all, the newest first, without those in the folder of a removed job."""
+    query = select(db.jobs) if kind is None else select(db.jobs).where(db.jobs.c.kind == kind)
+    is_removed = db.jobs.c.state == "removed"
+    with workspace.engine.connect() as connection:
+        removed = set(connection.execute(select(db.jobs.c.folder).where(is_removed)).scalars())
+        rows = (
+            connection.execute(query.where(~is_removed).order_by(db.jobs.c.created.desc(), db.jobs.c.id))
+            .mappings()
+            .all()
+        )
+    return [job for job in map(_job, rows) if removed.isdisjoint(map(str, job.folder.parents))]
+
+
+def jobs_inside(workspace: Workspace, job: Job) -> list[Job]:
+    """Return the jobs whose folders are in the folder of a job, such as the evaluations of a training."""
+    with workspace.engine.connect() as connection:
+        rows = connection.execute(select(db.jobs).where(is_inside(job.folder))).mappings().all()
+    return [_job(row) for row in rows]
+
+
+def is_inside(folder: Path) -> ColumnElement[bool]:
+    """Return the condition that the folder of a job is in this folder."""
+    return db.jobs.c.folder.startswith(f"{folder}{os.sep}", autoescape=True)
 
 
 def started_jobs(workspace: Workspace) -> list[Job]:
@@ -142,14 +178,6 @@ def _job(row: RowMapping) -> Job:
     return Job(**{**values, "folder": Path(row["folder"]), "command": tuple(row["command"])})
 
 
-def queued_ids(workspace: Workspace, kind: JobKind) -> list[str]:
-    """Return the IDs of the jobs in the queue of a kind, the next first."""
-    kinds = next(kinds for kinds in QUEUES if kind in kinds)
-    query = select(db.jobs.c.id).where(db.jobs.c.kind.in_(kinds), db.jobs.c.state == "queued")
-    with workspace.engine.connect() as connection:
-        return list(connection.execute(query.order_by(db.jobs.c.queued, db.jobs.c.id)).scalars())
-
-
 def new_job_folder(parent: Path, name: str) -> tuple[str, Path]:
     """Return a new ID, and a folder whose name contains the name and the ID."""
     job_id = secrets.token_hex(5)
@@ -159,7 +187,7 @@ def new_job_folder(parent: Path, name: str) -> tuple[str, Path]:
     return job_id, parent / (f"{slug}-{job_id}" if slug else job_id)
 
 
-def unused_name(workspace: Workspace, kind: JobKind, name: str) -> str:
+def unused_name(workspace: Workspace, kind: str, name: str) -> str:
     """Return a name that no job of a kind has, not even a deleted one: this name, or with a number appended."""
     with workspace.engine.connect() as connection:
         used_names = set(connection.execute(select(db.jobs.c.name).where(db.jobs.c.kind == kind)).scalars())

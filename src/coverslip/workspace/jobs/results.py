@@ -41,7 +41,7 @@ from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job
 from coverslip.workspace.jobs.runs import Headline, headline_of
 from coverslip.workspace.store.workspace import Workspace
 
-RESULTS = register(Kind("app-results", "results for the pages of the app", RECORDS, bound_bytes=5 * 10**8))
+RESULTS = register(Kind("app-results", RECORDS, bound_bytes=5 * 10**8))
 Result = TypeVar("Result")
 
 

@@ -16,7 +16,8 @@ from coverslip.messages import Failure
 from coverslip.reports.reported import ReportedRun, Rule
 from coverslip.runs import SET_BY_FINISHING, Run, is_run
 from coverslip.runs.log import Progress, Stage, StageTime, Step, TimedNote, Training, Work, seconds_left
-from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job, queued_ids
+from coverslip.workspace.jobs.kinds import TRAININGS_QUEUE, queued_ids
+from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job
 from coverslip.workspace.jobs.state import (
     ACTIVE,
     State,
@@ -119,7 +120,7 @@ class RunStory(RunState):
 def list_runs(workspace: Workspace, paging: Paging) -> Page[RunState]:
     """Return the trainings that are not part of a study, the newest first."""
     jobs = [job for job in all_jobs(workspace, "train") if job.study_id is None]
-    queue = queued_ids(workspace, "train")
+    queue = queued_ids(workspace, TRAININGS_QUEUE)
     return Page([state_of_run(job, queue) for job in paging.of(jobs)], len(jobs))
 
 
@@ -129,7 +130,7 @@ def run_state(workspace: Workspace, run_id: str) -> RunState:
     Raises:
         NotFound: there is no such training.
     """
-    return state_of_run(find_job(workspace, run_id, "train"), queued_ids(workspace, "train"))
+    return state_of_run(find_job(workspace, run_id, "train"), queued_ids(workspace, TRAININGS_QUEUE))
 
 
 def state_of_run(job: Job, queue: list[str]) -> RunState:
@@ -259,7 +260,7 @@ def headline_of(run: Run) -> Headline | None:
 
 @lru_cache(maxsize=4_096)
 def _headline(folder: Path, versions: tuple[int, ...]) -> Headline | None:
-    """Return the primary metric, cached by the versions of its files: pages poll it twice a second."""
+    """Return the primary metric, cached by the versions of its files: watchers read it twice a second."""
     run = Run(folder)
     reported = ReportedRun(run.parent_run, run) if run.is_evaluation else ReportedRun(run)
     try:
@@ -304,7 +305,7 @@ def run_story(workspace: Workspace, run_id: str) -> RunStory:
     """
     job = find_job(workspace, run_id, "train")
     log = folded_log(job)
-    state = state_of_run(job, queued_ids(workspace, "train"))
+    state = state_of_run(job, queued_ids(workspace, TRAININGS_QUEUE))
     recipe_file = job.run.recipe_file if job.run.recipe_file.is_file() else job.requested_recipe
     return RunStory(
         **{each.name: getattr(state, each.name) for each in fields(RunState)},

@@ -23,10 +23,8 @@ from coverslip.errors import BadRun
 from coverslip.machine import process_started
 from coverslip.messages import FAILURE_VARIABLE, Failure, failure, failure_of
 from coverslip.runs import Status
-from coverslip.runs.log import FoldedLog, LogLine, Progress, lasting_lines
-from coverslip.workspace.jobs.records import Job, find_job, unended_jobs
-from coverslip.workspace.store.rows import Page, Paging
-from coverslip.workspace.store.workspace import Workspace
+from coverslip.runs.log import FoldedLog, Progress
+from coverslip.workspace.jobs.records import Job, unended_jobs
 from coverslip.workspace.workers import child_environment
 
 _MARK = b"=== begun "
@@ -112,6 +110,9 @@ def is_from_earlier_process(job: Job, status: Status) -> bool:
     """Return whether the status was written before the job's last process started."""
     if job.process_started is None or job.launched is None or status.process_started == job.process_started:
         return False
+    if status.process_started < job.process_started:
+        return True
+    # Start times are relative to that of the computer, which may have restarted since. `began` has whole seconds.
     return datetime.fromisoformat(status.began).timestamp() < job.launched - 1
 
 
@@ -161,16 +162,6 @@ def _initial_progress(job: Job) -> Progress:
     init = choices.get("init")
     is_finetuned = choices.get("stage") != "instant" or init == "scratch"
     return Progress(is_finetuned=is_finetuned, has_pretraining=isinstance(init, dict) and "train_on" in init)
-
-
-def list_log_lines(workspace: Workspace, run_id: str, paging: Paging) -> Page[LogLine]:
-    """Return the important lines of a training's log, the newest first.
-
-    Raises:
-        NotFound: there is no such training.
-    """
-    lines = lasting_lines(find_job(workspace, run_id, "train").run.events_file)
-    return paging.page_of(lines[::-1])
 
 
 State = Literal["queued", "starting", "running", "stopping", "stopped", "done", "failed", "interrupted"]

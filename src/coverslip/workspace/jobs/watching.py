@@ -1,62 +1,20 @@
 """Watch jobs: each job has one reader, for any number of pages."""
 
 import asyncio
-import json
 import logging
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field, fields
-from typing import Annotated, Any, Protocol
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 
-from pydantic import Field
-from pydantic_core import to_jsonable_python
-
-from coverslip.errors import NotFound
-from coverslip.runs.log import LogLine, LogReader, Training, lasting_lines
-from coverslip.workspace.jobs.records import JobKind, find_job, queued_ids
-from coverslip.workspace.jobs.runs import RunState, state_of_run
-from coverslip.workspace.jobs.state import folded_log, has_ended
+from coverslip.workspace.jobs.kinds import JobSnapshot, Message, Source
+from coverslip.workspace.jobs.listing import new_source
 from coverslip.workspace.store.workspace import Workspace
 
 _SECONDS_BETWEEN_SNAPSHOTS = 0.5
 _SECONDS_BETWEEN_CLOCKS = 2.0  # the time left changes with every snapshot
 _MOST_UNREAD = 2_000  # messages that one page may lag behind
 _log = logging.getLogger("coverslip")
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """An event of a job. `number` increases within a job; None: it describes the current state."""
-
-    kind: str  # state, trainings, log, rows
-    text: str  # JSON
-    number: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class JobSnapshot:
-    """The current state of a job, and what is new since the last snapshot."""
-
-    now: dict[str, str]  # JSON by kind of message, the state first; empty if the job was removed
-    is_over: bool
-    lines: list[Message]
-
-
-class Source(Protocol):
-    """The source of events of a job; its methods block."""
-
-    def snapshot(self) -> JobSnapshot: ...
-
-    def backlog(self, after: int, up_to: int) -> list[Message]: ...
-
-
-NewSource = Callable[[Workspace, str], Source]  # the argument is the ID of a job
-
-
-def as_text(content: object) -> str:
-    """Return dataclasses, also in lists, as JSON."""
-    return json.dumps(to_jsonable_python(content), allow_nan=False)
 
 
 @dataclass(eq=False)
@@ -137,9 +95,8 @@ def _without_clock(state: str) -> str:
 class Watching:
     """The watchers of all jobs."""
 
-    def __init__(self, workspace: Workspace, sources: Mapping[JobKind, NewSource]) -> None:
-        """`sources` contains the source of events for every kind of job."""
-        self._workspace, self._sources = workspace, sources
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
         self._watchers: dict[str, _Watcher] = {}
         self._is_closed = False
 
@@ -183,7 +140,7 @@ class Watching:
     async def _watcher(self, job_id: str) -> _Watcher:
         watcher = self._watchers.get(job_id)
         if watcher is None or watcher.is_over:
-            source = await asyncio.to_thread(self._source, job_id)
+            source = await asyncio.to_thread(new_source, self._workspace, job_id)
             watcher = self._watchers.get(job_id)  # another page may have created it meanwhile
             if watcher is None or watcher.is_over:
                 watcher = _Watcher(source)
@@ -196,77 +153,3 @@ class Watching:
     def _remove(self, job_id: str, watcher: _Watcher) -> None:
         if self._watchers.get(job_id) is watcher:
             del self._watchers[job_id]
-
-    def _source(self, job_id: str) -> Source:
-        job = find_job(self._workspace, job_id)
-        return self._sources[job.kind](self._workspace, job_id)
-
-
-@dataclass(frozen=True, slots=True)
-class RunEvents:
-    """The events of a training by name."""
-
-    state: Annotated[RunState, Field(description="The current state: first, after each change, and last.")]
-    trainings: Annotated[tuple[Training, ...], Field(description="The curves so far.")]
-    log: Annotated[LogLine, Field(description="An important line; its number is the ID of the event.")]
-
-
-class TrainingSource:
-    """The source of the events of a training: state, curves, and important lines of the log."""
-
-    def __init__(self, workspace: Workspace, job_id: str) -> None:
-        self._workspace, self._id = workspace, job_id
-        self._log = find_job(workspace, job_id, "train").run.events_file
-        self._reader = LogReader(self._log)
-        self._last_sent: tuple[tuple[Training, ...], str] = ((), "[]")
-
-    def snapshot(self) -> JobSnapshot:
-        try:
-            job = find_job(self._workspace, self._id, "train")
-        except NotFound:
-            return JobSnapshot({}, True, [])
-        state = state_of_run(job, queued_ids(self._workspace, "train"))
-        # Read after the state, so that the last lines before the end are included.
-        trainings = folded_log(job).progress.trainings
-        self._reader.was_replaced()
-        lines = [_as_message(line) for line in self._reader.new_lines() if line.is_lasting]
-        now = {"state": as_text(state), "trainings": self._trainings_as_text(trainings)}
-        return JobSnapshot(now, has_ended(state.state), lines)
-
-    def _trainings_as_text(self, trainings: tuple[Training, ...]) -> str:
-        if trainings is not self._last_sent[0]:  # they change after epochs, not after steps
-            self._last_sent = (trainings, as_text(trainings))
-        return self._last_sent[1]
-
-    def backlog(self, after: int, up_to: int) -> list[Message]:
-        if after >= up_to:
-            return []
-        return [_as_message(line) for line in lasting_lines(self._log) if after < line.n <= up_to]
-
-
-def _as_message(line: LogLine) -> Message:
-    return Message("log", as_text(line), line.n)
-
-
-class StateSource:
-    """The source of the events of a job without a log.
-
-    Args:
-        read: returns the current events of the job as a dataclass, whose first field is its state.
-        workspace: the workspace of the job.
-        job_id: the job.
-    """
-
-    def __init__(self, read: Callable[[Workspace, str], Any], workspace: Workspace, job_id: str) -> None:  # Any: events
-        self._read, self._workspace, self._id = read, workspace, job_id
-
-    def snapshot(self) -> JobSnapshot:
-        try:
-            events = self._read(self._workspace, self._id)
-        except NotFound:
-            return JobSnapshot({}, True, [])
-        now = {each.name: as_text(getattr(events, each.name)) for each in fields(events)}
-        return JobSnapshot(now, has_ended(events.state.state), [])
-
-    def backlog(self, after: int, up_to: int) -> list[Message]:
-        return []

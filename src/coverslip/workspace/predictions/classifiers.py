@@ -1,12 +1,12 @@
-"""Classifiers of trainings and imported files: list, import and remove them, set thresholds, classify single images."""
+"""Classifiers of trainings and imported files: list, import and remove them, set thresholds, predict sent images."""
 
 import secrets
 import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,10 +15,11 @@ from pydantic import Field
 from sqlalchemy import insert, select, update
 
 from coverslip import pipeline
-from coverslip.errors import BadClassifier, Conflict, CoverslipError, NotFound, PreconditionFailed
+from coverslip.errors import BadClassifier, Busy, Conflict, CoverslipError, NotFound, PreconditionFailed
 from coverslip.events import ignore
 from coverslip.experiments.rethreshold import Thresholds, thresholds_of
 from coverslip.files import sha256_json, write_error
+from coverslip.images import pixel_side
 from coverslip.messages import Failure
 from coverslip.processes import Json
 from coverslip.runs import ClassifierCard, find_classifier, open_classifier
@@ -146,6 +147,9 @@ class Classifier:
         Literal["instant", "finetune"] | None,
         Field(description="The stage of the selected network; null if unknown."),
     ]
+    pixel_side_um: Annotated[
+        float | None, Field(description="Usual side of a pixel of the training images in µm; null if unknown.")
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +245,7 @@ def _describe(
     stage: Literal["instant", "finetune"] | None = None,
 ) -> Classifier:
     card = open_classifier(find_classifier(path)).card
+    size = card.trained_on.pixel_size_um
     return Classifier(
         id=classifier_id,
         name=name,
@@ -252,6 +257,7 @@ def _describe(
         study_id=study_id,
         created=created,
         stage=stage,
+        pixel_side_um=None if size is None else pixel_side(size),
     )
 
 
@@ -336,10 +342,15 @@ _ANSWER_SECONDS = 180.0  # large images on a busy computer take long; a longer t
 _MOST_LOADED = 2  # each needs some hundred megabytes
 
 
-@dataclass(frozen=True, slots=True)
-class Classified:
-    """The prediction of one image."""
+_MOST_REQUESTS = 4  # at the same time; others are refused before their images are received
+_FILES_AT_ONCE = 16  # for one answer of a process
 
+
+@dataclass(frozen=True, slots=True)
+class PredictedImage:
+    """The prediction of an image."""
+
+    name: Annotated[str, Field(description="The name of the file, as it was sent.")]
     predicted: str | None
     probability: float | None
     decision: str
@@ -357,8 +368,8 @@ class _Worker:
     lock: threading.Lock = field(default_factory=threading.Lock)
     last_used: float = field(default_factory=time.monotonic)
 
-    def request(self, **content: str) -> Json | Failure | None:
-        """Return the result or failure of a request; None if the process has died, or was killed because it hangs.
+    def request(self, files: Sequence[Path]) -> Json | Failure | None:
+        """Return the predictions of files, or the failure; None if the process died, or was killed because it hangs.
 
         Raises:
             OSError: the process has died before.
@@ -367,7 +378,7 @@ class _Worker:
         timer.daemon = True
         timer.start()
         try:
-            return request_result(self.process, {"run": str(self.folder), **content})
+            return request_result(self.process, {"run": str(self.folder), "files": [str(file) for file in files]})
         finally:
             timer.cancel()
             self.last_used = time.monotonic()
@@ -390,6 +401,7 @@ class LoadedClassifiers:
     def __init__(self, workspace: Workspace, *, idle_seconds: float = IDLE_SECONDS) -> None:
         self._workspace, self._idle_seconds = workspace, idle_seconds
         self._workers: dict[str, _Worker] = {}
+        self._slots = threading.BoundedSemaphore(_MOST_REQUESTS)
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._cleaner = threading.Thread(target=self._clean, name="coverslip classifiers", daemon=True)
@@ -405,23 +417,44 @@ class LoadedClassifiers:
         for worker in workers:
             worker.end(patience_s=0)
 
-    def classify(self, classifier_id: str, file: Path) -> Classified:
-        """Classify an image.
+    @contextmanager
+    def reserved(self) -> Iterator[None]:
+        """Reserve one of the few places for requests within the block.
+
+        Raises:
+            Busy: there is none left.
+        """
+        if not self._slots.acquire(blocking=False):
+            raise Busy("predictions-busy", n_requests=_MOST_REQUESTS)
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+    def predict(self, classifier_id: str, images: Sequence[tuple[str, Path]]) -> list[PredictedImage]:
+        """Predict images, given by name and file.
 
         Raises:
             NotFound: there is no such classifier.
-            CoverslipError: it cannot be loaded, or its process ended twice on this image.
+            CoverslipError: it cannot be loaded, or its process ended twice on the same images.
         """
         folder = location_of(self._workspace, classifier_id).path
+        rows: list[Json] = []
+        for start in range(0, len(images), _FILES_AT_ONCE):
+            files = [file for _, file in images[start : start + _FILES_AT_ONCE]]
+            rows += self._request(classifier_id, folder, files)["images"]
+        return [PredictedImage(name=name, **row) for (name, _), row in zip(images, rows, strict=True)]
+
+    def _request(self, classifier_id: str, folder: Path, files: Sequence[Path]) -> Json:
         for _ in range(2):  # a process that died since the last request is restarted
             worker = self._worker(classifier_id, folder)
             result: Json | Failure | None = None
             with suppress(OSError, ValueError), worker.lock:  # ValueError: its pipe was closed
-                result = worker.request(file=str(file))
+                result = worker.request(files)
             if isinstance(result, Failure):
                 raise CoverslipError.of(result)
             if result is not None:
-                return Classified(**result)
+                return result
             self._remove(classifier_id, worker)
         raise CoverslipError("classifier-ended")
 
@@ -470,10 +503,10 @@ def _load(folder: Path, stamp: int, readable: Sequence[Path]) -> _Worker:
     Raises:
         CoverslipError: there is no classifier, or it cannot be loaded.
     """
-    worker = _Worker(folder, start_worker("coverslip.workspace.tasks:classify", readable), stamp)
+    worker = _Worker(folder, start_worker("coverslip.workspace.tasks:predict", readable), stamp)
     result: Json | Failure | None = None
     with suppress(OSError):
-        result = worker.request()
+        result = worker.request([])
     if isinstance(result, dict):
         return worker
     worker.end()

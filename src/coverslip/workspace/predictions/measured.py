@@ -12,7 +12,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from sqlalchemy import Connection, or_, select
 
 from coverslip.cache import Kind, Layout, claim_store, register, remove_database
@@ -22,6 +24,7 @@ from coverslip.files import plain_cell, sha256_json
 from coverslip.images import ReadPlan, box_center
 from coverslip.runs import Run
 from coverslip.runs.images import ImageLookup, ImageSource
+from coverslip.workspace.jobs.kinds import find_measured_job, kind_of
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.predictions.rows import (
     FILE,
@@ -29,15 +32,20 @@ from coverslip.workspace.predictions.rows import (
     Row,
     RowsWriter,
     cells_in,
+    corrections_of,
     page_in,
     reading,
+    row_ids_in,
     row_of,
+    rows_at,
     source_of,
+    sources_in,
 )
 from coverslip.workspace.store.rows import Json, Page, as_dataset, dataset_row, load_records, missing_sources, plan_of
 from coverslip.workspace.store.tables import changed_labels, images, label_changes
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.filters import Filters
+from coverslip.workspace.viewing.images import PictureSource
 
 _Box = tuple[int, int, int, int]  # x, y, width, height in pixels
 
@@ -87,9 +95,8 @@ def relabeled_since(workspace: Workspace, job: Job, classes: Sequence[str], file
 
 def class_plan_of(workspace: Workspace, job: Job) -> ClassPlan:
     """Return the plan of classes of the training of a job."""
-    choices: Mapping[str, object] = job.choices
-    if job.kind == "evaluate":
-        choices = find_job(workspace, job.classifier_id or "", "train").choices
+    training = job if job.classifier_id is None else find_job(workspace, job.classifier_id)
+    choices: Mapping[str, object] = training.choices
     return ClassPlan.model_validate(choices.get("classes") or {})
 
 
@@ -103,8 +110,8 @@ def index_of_same_pixels(plans: Sequence[ReadPlan], plan: ReadPlan, are_points: 
         plan: the plan of the image to find.
         are_points: for each image, whether the dataset gives a point without a crop size.
     """
-    candidates = [k for k in range(len(plans)) if _is_same_crop(plans[k].box, plan.box, is_point=are_points[k])]
-    if not candidates and len(plans) == 1 and None in (plans[0].box, plan.box):
+    candidates = [k for k in range(len(plans)) if _is_same_crop(plans[k].region, plan.region, is_point=are_points[k])]
+    if not candidates and len(plans) == 1 and None in (plans[0].region, plan.region):
         candidates = [0]  # only the dataset or only the classifier crops the file
     if len(candidates) > 1:
         candidates = [k for k in candidates if plans[k] == plan]
@@ -166,30 +173,82 @@ def with_dataset_labels(records: Sequence[ImageRecord], labels: LabelsOfFiles) -
 
 
 def _center(plan: ReadPlan) -> tuple[int, int] | None:
-    return None if plan.box is None else box_center(plan.box)
+    return None if plan.region is None else box_center(plan.region)
 
 
-ROWS = register(Kind("app-rows", "lists of measured images in the app", Layout(FILE, "rows"), bound_bytes=2 * 10**9))
+ROWS = register(Kind("app-rows", Layout(FILE, "rows"), bound_bytes=2 * 10**9))
 _indexing = threading.Lock()
 
 
-def page_of_measured(workspace: Workspace, job_id: str, filters: Filters, *, offset: int, limit: int) -> Page[Row]:
-    """Return a page of the measured images of a run or an evaluation.
+def page_of_measured(
+    workspace: Workspace,
+    job_id: str,
+    filters: Filters,
+    *,
+    offset: int,
+    limit: int,
+    row_ids: Sequence[int] | None = None,
+) -> Page[Row]:
+    """Return a page of the measured images of a run or an evaluation, or the images with these numbers.
 
     Raises:
         NotFound: there is no such job.
         Conflict: nothing was measured yet.
     """
-    job = find_job(workspace, job_id, "train", "evaluate")
+    job = find_measured_job(workspace, job_id)
     with _rows_of(workspace, job) as (file, classes):
         relabeled = relabeled_since(workspace, job, classes, file)
-        page = page_in(file, classes, relabeled, filters, offset=offset, limit=limit)
+        if row_ids is None:
+            page = page_in(file, classes, relabeled, filters, offset=offset, limit=limit)
+        else:
+            page = rows_at(file, classes, relabeled, row_ids)
     return Page(_with_groups(job, page.items), page.total)
+
+
+def row_ids_of_job(workspace: Workspace, job_id: str, filters: Filters, limit: int | None) -> Any:  # Any: a NumPy array
+    """Return the numbers of the matching rows of a run, an evaluation or a prediction, in order, as `row_ids_in`.
+
+    Raises:
+        NotFound: there is no such job.
+        Conflict: nothing was measured yet.
+        CoverslipError: rows do not support a filter.
+    """
+    job = find_job(workspace, job_id)
+    if kind_of(job).has_measurements:
+        with _rows_of(workspace, job) as (file, classes):
+            return row_ids_in(file, classes, relabeled_since(workspace, job, classes, file), filters, limit)
+    file = _rows_of_prediction(job)
+    if not file.is_file():  # no image was predicted yet
+        return np.empty(0, "<u4")
+    return row_ids_in(file, job.choices["classes"], corrections_of(workspace, job_id), filters, limit)
+
+
+def picture_sources_of_job(workspace: Workspace, job_id: str, row_ids: Sequence[int]) -> list[PictureSource]:
+    """Return the locations of the pixels of rows of a run, an evaluation or a prediction.
+
+    Raises:
+        NotFound: there is no such job or row.
+        Conflict: nothing was measured yet.
+    """
+    job = find_job(workspace, job_id)
+    if kind_of(job).has_measurements:
+        with _rows_of(workspace, job) as (file, _):
+            return sources_in(file, row_ids)
+    file = _rows_of_prediction(job)
+    if not file.is_file():
+        raise NotFound("no-such-row")
+    return sources_in(file, row_ids)
+
+
+def _rows_of_prediction(job: Job) -> Path:
+    if job.kind != "predict":
+        raise NotFound("no-such-job")
+    return job.folder / FILE
 
 
 def row_of_measured(workspace: Workspace, job_id: str, row_id: int) -> Row:
     """Return the row of a measured image; raises as `source_of_measured`."""
-    job = find_job(workspace, job_id, "train", "evaluate")
+    job = find_measured_job(workspace, job_id)
     with _rows_of(workspace, job) as (file, classes):
         row = row_of(cells_in(file, row_id), classes, relabeled_since(workspace, job, classes, file))
     return _with_groups(job, [row])[0]
@@ -198,7 +257,7 @@ def row_of_measured(workspace: Workspace, job_id: str, row_id: int) -> Row:
 def _with_groups(job: Job, rows: list[Row]) -> list[Row]:
     """Return the rows of a training with the groups of its split."""
     file = job.run.split_file
-    if job.kind != "train" or not file.is_file():
+    if not file.is_file():  # evaluations have no split
         return rows
     groups = _groups_in(job.folder, file.stat().st_mtime_ns)
     return [replace(row, group=groups.get(row.image_id)) for row in rows]
@@ -217,7 +276,7 @@ def source_of_measured(workspace: Workspace, job_id: str, row_id: int) -> ImageS
         NotFound: there is no such job or row.
         Conflict: nothing was measured yet.
     """
-    with _rows_of(workspace, find_job(workspace, job_id, "train", "evaluate")) as (file, _):
+    with _rows_of(workspace, find_measured_job(workspace, job_id)) as (file, _):
         return source_of(cells_in(file, row_id))
 
 

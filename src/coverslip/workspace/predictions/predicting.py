@@ -76,6 +76,8 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
         if (extra_note := note_on_thresholds(classifier.card)) is not None:
             handle(Noted.of(extra_note))
         classifier = classifier.at_prevalence(request["prevalence"])
+    if request["rescale"]:
+        classifier = classifier.with_rescaling()
     data = _open_images(request, classifier.card.preprocessing.plan)
     prediction_input = PredictionInput(
         classifier=fingerprint_of(request["classifier"]),

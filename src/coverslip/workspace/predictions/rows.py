@@ -24,9 +24,9 @@ from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.store.rows import Page
 from coverslip.workspace.store.tables import corrections
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing.filters import Filters, Gallery, Only, among, as_sqlite, matching_query
+from coverslip.workspace.viewing.filters import Filters, Gallery, Only, among, as_sqlite, matching_query, read_integers
 from coverslip.workspace.viewing.images import PictureSource
-from coverslip.workspace.viewing.pictures import View, large_picture, thumbnail
+from coverslip.workspace.viewing.pictures import View, large_picture
 
 FILE = "rows.sqlite"
 _COLUMNS = (
@@ -180,6 +180,40 @@ def page_in(
         return Page([row_of(cells, classes, corrected) for cells in matching], _count(connection, query))
 
 
+def rows_at(file: Path, classes: Sequence[str], corrected: Mapping[int, str], row_ids: Sequence[int]) -> Page[Row]:
+    """Return the rows with these numbers in this order, without missing ones."""
+    cells_of = _cells_of(file, row_ids)
+    rows = [row_of(cells_of[row_id], classes, corrected) for row_id in row_ids if row_id in cells_of]
+    return Page(rows, len(rows))
+
+
+def row_ids_in(
+    file: Path, classes: Sequence[str], corrected: Collection[int], filters: Filters, limit: int | None
+) -> Any:  # Any: a NumPy array
+    """Return the numbers of the matching rows, in order, as unsigned integers of 32 bit; raises as `page_in`."""
+    query = matching_query(_gallery(classes, corrected), filters).limit(limit)
+    with reading(file) as connection:
+        return read_integers(connection, query)[0].astype("<u4")
+
+
+def sources_in(file: Path, row_ids: Sequence[int]) -> list[PictureSource]:
+    """Return the locations of the pixels of rows.
+
+    Raises:
+        NotFound: there is no row of such a number.
+    """
+    cells_of = _cells_of(file, row_ids)
+    if not cells_of.keys() >= set(row_ids):
+        raise NotFound("no-such-row")
+    return [_source(source_of(cells_of[row_id])) for row_id in row_ids]
+
+
+def _cells_of(file: Path, row_ids: Sequence[int]) -> dict[int, sqlite3.Row]:
+    query = select(_ROWS).where(_ROWS.c.row_id.in_(among(row_ids)))
+    with reading(file) as connection:
+        return {cells["row_id"]: cells for cells in connection.execute(*as_sqlite(query))}
+
+
 def count_in(file: Path, classes: Sequence[str], corrected: Collection[int], filters: Filters) -> int:
     """Count the matching rows."""
     with reading(file) as connection:
@@ -223,6 +257,23 @@ def row_of(cells: sqlite3.Row, classes: Sequence[str], corrected: Mapping[int, s
     )
 
 
+def as_prediction(row: Row) -> Prediction:
+    """Return the prediction of a row, without answers of users."""
+    return Prediction(
+        row.image_id,
+        row.path,
+        row.label,
+        row.predicted,
+        row.probability,
+        row.decision,
+        tuple(float("nan") if p is None else p for p in row.probabilities.values()),
+        row.reason,
+        row.warning,
+        row.ood_score,
+        row.prediction_set,
+    )
+
+
 def source_of(cells: sqlite3.Row) -> ImageSource:
     """Return the location of the pixels of a row's image."""
     return ImageSource(Path(json.loads(cells["file"])), ReadPlan.from_json(cells["plan"]))
@@ -253,11 +304,6 @@ def _count(connection: sqlite3.Connection, query: Select[Any]) -> int:
 NOT_FOUND = ImageSource(Path("/nowhere"), ReadPlan())  # the row still counts
 
 
-def thumbnail_of(workspace: Workspace, job_id: str, picture: ImageSource, side: int) -> bytes:
-    """Return a thumbnail of a row's image, which is cached; blank if the image cannot be read."""
-    return thumbnail(workspace, job_id, _source(picture), side)
-
-
 def picture_of(workspace: Workspace, picture: ImageSource, view: View) -> bytes:
     """Return a row's image for the viewer.
 
@@ -281,18 +327,28 @@ def _source(picture: ImageSource) -> PictureSource:
 
 
 def page_of_prediction(
-    workspace: Workspace, prediction_id: str, filters: Filters, *, offset: int, limit: int
+    workspace: Workspace,
+    prediction_id: str,
+    filters: Filters,
+    *,
+    offset: int,
+    limit: int,
+    row_ids: Sequence[int] | None = None,
 ) -> Page[Row]:
-    """Return a page of the rows of a prediction so far.
+    """Return a page of the rows of a prediction so far, or the rows with these numbers.
 
     Raises:
         NotFound: there is no such prediction.
     """
     job = find_job(workspace, prediction_id, "predict")
-    if not (job.folder / FILE).is_file():
+    file, classes = job.folder / FILE, job.choices["classes"]
+    if not file.is_file():
         return Page([], 0)
     corrected, authors = corrections_of(workspace, prediction_id), authors_of(workspace, prediction_id)
-    page = page_in(job.folder / FILE, job.choices["classes"], corrected, filters, offset=offset, limit=limit)
+    if row_ids is None:
+        page = page_in(file, classes, corrected, filters, offset=offset, limit=limit)
+    else:
+        page = rows_at(file, classes, corrected, row_ids)
     return Page([replace(row, corrected_by=authors.get(row.row_id)) for row in page.items], page.total)
 
 

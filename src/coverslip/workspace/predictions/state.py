@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,6 +13,7 @@ from coverslip.files import write_json
 from coverslip.messages import Failure, Note, text
 from coverslip.runs import ClassifierCard, Run, find_classifier, open_classifier
 from coverslip.workspace.datasets.reading_images import refuse_unready
+from coverslip.workspace.jobs.kinds import JobKind, JobProgress, StateSource, register
 from coverslip.workspace.jobs.records import Job, Json, add_job, all_jobs, find_job, new_job_folder, unused_name
 from coverslip.workspace.jobs.state import ACTIVE, State, end_time, failure_of_job, state_of, status_of
 from coverslip.workspace.predictions.classifiers import INPUT_FILE, PredictionInput, location_of
@@ -29,12 +31,14 @@ def queue_prediction(
     sources: Sequence[str] | None = None,
     name: str | None = None,
     prevalence: Mapping[str, float] | None = None,
+    rescale: bool = False,
 ) -> str:
     """Queue a prediction; return its ID.
 
     Raises:
         NotFound, Conflict: the classifier or the dataset does not exist or is not ready.
-        CoverslipError: a source is outside the allowed roots, or class proportions do not fit the classifier.
+        CoverslipError: a source is outside the allowed roots, class proportions do not fit the classifier, or images
+            are to be rescaled and the pixel size of the training images is unknown.
         BadClassifier: there is no classifier yet, or it is damaged.
     """
     classifier = location_of(workspace, classifier_id)
@@ -43,10 +47,12 @@ def queue_prediction(
         from coverslip.inference.new_images import stated_shares
 
         stated_shares(card, prevalence)  # reports errors before the prediction is queued
+    if rescale:
+        card.trained_on.rescaling()
     paths, images_name, choices = _images_of(workspace, dataset_id, sources or ())
     job_id, folder = new_job_folder(workspace.predictions, name or images_name)
     request: Json = {"format_version": 1, "classifier": str(classifier.path), "sources": paths}
-    request["prevalence"] = dict(prevalence or {})
+    request["prevalence"], request["rescale"] = dict(prevalence or {}), rescale
     request["tables"] = {"columns": dict(choices.columns), "crop_size": choices.crop_size}
     request["roots"] = [str(root) for root in (*workspace.roots, workspace.folder)]
     if dataset_id is not None:
@@ -56,8 +62,8 @@ def queue_prediction(
     add_job(
         workspace,
         id=job_id,
-        kind="predict",
-        name=name or unused_name(workspace, "predict", images_name),
+        kind=PREDICTION.name,
+        name=name or unused_name(workspace, PREDICTION.name, images_name),
         dataset_id=dataset_id,
         dataset_name=images_name,
         classifier_id=classifier_id,
@@ -133,7 +139,7 @@ class PredictionState:
 
 def list_predictions(workspace: Workspace, paging: Paging) -> Page[PredictionState]:
     """Return the predictions, the newest first."""
-    jobs = all_jobs(workspace, "predict")
+    jobs = all_jobs(workspace, PREDICTION.name)
     return Page([state_of_prediction(workspace, job) for job in paging.of(jobs)], len(jobs))
 
 
@@ -143,7 +149,7 @@ def prediction_state(workspace: Workspace, prediction_id: str) -> PredictionStat
     Raises:
         NotFound: there is no such prediction.
     """
-    return state_of_prediction(workspace, find_job(workspace, prediction_id, "predict"))
+    return state_of_prediction(workspace, find_job(workspace, prediction_id, PREDICTION.name))
 
 
 def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
@@ -223,3 +229,22 @@ def prediction_events(workspace: Workspace, prediction_id: str) -> PredictionEve
     """Return the current events of a prediction; raises as `prediction_state`."""
     state = prediction_state(workspace, prediction_id)
     return PredictionEvents(state, RowsSoFar(state.n_done))
+
+
+def _progress(job: Job) -> JobProgress | None:
+    status = status_of(job)
+    if status is None or status.n_total is None:
+        return None
+    return JobProgress(count_rows(job)[0], status.n_total, seconds_left=status.seconds_left)
+
+
+PREDICTION = register(
+    JobKind(
+        name="predict",
+        collection="predictions",
+        queue="predictions",
+        events=PredictionEvents,
+        source=partial(StateSource, prediction_events),
+        progress=_progress,
+    )
+)

@@ -1,7 +1,6 @@
 """Rows of the database, and their conversion to datasets, records, plans and facts."""
 
 import datetime
-import hashlib
 import json
 import os
 import secrets
@@ -32,7 +31,6 @@ from coverslip.messages import note_of, text
 from coverslip.runs import Run, SplitRow
 from coverslip.runs.images import image_files
 from coverslip.workspace.store.tables import classifiers, confirmed_labels, datasets, image_facts, images, jobs
-from coverslip.workspace.store.workspace import Workspace
 
 Json = dict[str, Any]  # Any: JSON values
 AnyRow = Row[Any]  # Any: columns as the table defines them
@@ -267,18 +265,29 @@ def plan_of(stored: Json | None) -> tuple[ReadPlan, frozenset[str]]:
     """Return the plan of a row, and the parts that its table row states."""
     if stored is None:
         return WHOLE, frozenset()
-    box, channels = stored["box"], stored["channels"]
+    region, channels = stored["region"], stored["channels"]
     return _plan(
-        stored["plane"],
+        *(stored[name] for name in ("series", "t", "z", "level", "pixel_size_um")),
         None if channels is None else tuple(channels),
-        None if box is None else tuple(box),
+        None if region is None else tuple(region),
         tuple(stored["other_files"]),
     ), frozenset(stored["stated"])
 
 
 @lru_cache(maxsize=1_024)
-def _plan(plane: Any, channels: Any, box: Any, other_files: Any) -> ReadPlan:  # Any: checked by the plan
-    return ReadPlan(plane=plane, channels=channels, box=box, other_files=other_files)
+def _plan(  # Any: checked by the plan
+    series: Any, t: Any, z: Any, level: Any, pixel_size_um: Any, channels: Any, region: Any, other_files: Any
+) -> ReadPlan:
+    return ReadPlan(
+        series=series,
+        t=t,
+        z=z,
+        level=level,
+        pixel_size_um=pixel_size_um,
+        channels=channels,
+        region=region,
+        other_files=other_files,
+    )
 
 
 def load_records(
@@ -369,25 +378,11 @@ def load_scan(connection: Connection, dataset_id: str) -> Scan:
         .where(images.c.dataset_id == dataset_id, ~images.c.is_excluded)
         .order_by(images.c.position)
     )
-    return Scan(tuple(facts_of(row.facts) if row.facts else Unreadable(reason_text(row.reason)) for row in rows))
+    return Scan(
+        tuple(ImageFacts.from_json(row.facts) if row.facts else Unreadable(reason_text(row.reason)) for row in rows)
+    )
 
 
 def reason_text(reason: str) -> str:
     """Return why an image cannot be read, by its stored reason."""
     return text("reason-outside") if reason == OUTSIDE else reason
-
-
-def facts_of(stored: Json) -> ImageFacts:
-    """Return facts from the JSON of their column."""
-    return ImageFacts(**{**stored, "low": tuple(stored["low"]), "high": tuple(stored["high"])})
-
-
-def activity_of(workspace: Workspace) -> str:
-    """Return a key that changes with the jobs and datasets of the workspace and with their states."""
-    with workspace.engine.connect() as connection:
-        job_rows = connection.execute(select(jobs.c.id, jobs.c.state).order_by(jobs.c.id)).all()
-        dataset_rows = connection.execute(
-            select(datasets.c.id, datasets.c.state, datasets.c.removed).order_by(datasets.c.id)
-        ).all()
-    rows = [tuple(row) for row in (*job_rows, *dataset_rows)]
-    return hashlib.blake2b(repr(rows).encode(), digest_size=8).hexdigest()

@@ -1,4 +1,4 @@
-"""The folder of the workspace, the folders of images that it may read, and its background threads."""
+"""The folder of the workspace, the folders of images that it may read, and its work in threads and processes."""
 
 import os
 import threading
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from coverslip.errors import CoverslipError
 from coverslip.images import Fields, Pixels, ReadPlan, read_pixels
 from coverslip.messages import ChooseOther
+from coverslip.workspace.workers import Works
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -155,6 +156,11 @@ class Workspace:
 
         described = (self.runs, self.studies, self.predictions, self.uploads, self.snapshots)
         return open_database(self.folder / "workspace.sqlite", described)
+
+    @cached_property
+    def works(self) -> Works:
+        """The work in separate processes that end with this one."""
+        return Works(self.readable)
 
     @property
     def readable(self) -> tuple[Path, ...]:

@@ -1,5 +1,6 @@
-"""Plan a study from a preset and datasets of the workspace, and queue it."""
+"""Plan a study on datasets of the workspace, by a preset or by chosen networks and initial weights, and queue it."""
 
+import math
 from collections.abc import Container, Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
@@ -7,17 +8,42 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from coverslip.datasets import ClassPlan
-from coverslip.errors import BadRecipe, CoverslipError
+from coverslip.errors import BadRecipe, CoverslipError, UnknownModel
+from coverslip.messages import text
 from coverslip.models import has_weights, model_info
-from coverslip.runs import FromRun, Pretraining
-from coverslip.runs.recipe import as_yaml
-from coverslip.studies import PRESETS, Cell, StudyPlan, cells_of, plan_from_text, preset_plan, save_plan
+from coverslip.runs import FromRun, Pretraining, Recipe, budget_seconds
+from coverslip.runs.recipe import Values, as_yaml, values_given
+from coverslip.studies import (
+    PRESETS,
+    SMALL_PER_CLASS,
+    Cell,
+    StudyPlan,
+    cells_of,
+    model_name,
+    plan_from_text,
+    plan_of,
+    preset_plan,
+    preset_recipe,
+    save_plan,
+    with_choices,
+)
 from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.jobs.records import add_job, new_job_folder
 from coverslip.workspace.recipes import recipe_of_dataset
-from coverslip.workspace.store.rows import AnyRow
+from coverslip.workspace.store.rows import AnyRow, Json
 from coverslip.workspace.store.workspace import Workspace
+
+PlannedDataset = dict[str, Any]  # Any: a dataset in `study.yaml`
+
+
+@dataclass(frozen=True, slots=True)
+class StudyNetwork:
+    """A network of a study."""
+
+    name: Annotated[str, Field(description="Its name in the study.")]
+    model: Annotated[str, Field(description="The name of the network in `GET /models`.")]
+    has_weights: Annotated[bool, Field(description="Whether its initial weights are on this computer.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +53,14 @@ class StudyPreset:
     name: str
     title: str
     citation: Annotated[str, Field(description="The publication.")]
-    networks: list[str]
+    networks: list[StudyNetwork]
+    small_networks: Annotated[list[StudyNetwork], Field(description="The networks at the small size.")]
+    initial_weights: Annotated[list[str], Field(description="The names of the initial weights that it compares.")]
     folds: Annotated[int, Field(description="0: one split for each repeat.")]
     repeats: int
+    small_per_class: Annotated[int, Field(description="Most training images of each class at the small size.")]
+    has_published_protocol: Annotated[bool, Field(description="Whether `as_published` is possible.")]
+    recipe: Annotated[Values, Field(description="Its recipe for a single training: values of dotted keys.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,43 +92,62 @@ class StudyOutlook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyChoices:
-    """A preset and the datasets of a study."""
+    """The datasets, networks and initial weights of a study."""
 
-    preset: str
+    preset: str | None  # None: the networks below with coverslip's own recipe
     dataset_ids: tuple[str, ...]
+    networks: tuple[str, ...] = ()  # none: those of the preset
+    initial_weights: tuple[str, ...] = ()  # none: those of the preset
+    pretraining_ids: tuple[str, ...] = ()  # datasets; each is a pretraining that is compared, too
     is_small: bool = False
     as_published: bool = False
-    plan_text: str | None = None  # an edited plan of the preset
+    plan_text: str | None = None  # an edited plan of the other choices
 
 
 def list_presets() -> list[StudyPreset]:
     """Return the presets."""
     return [
         StudyPreset(
-            each.name, each.title, each.citation, [_name_of(model) for model in each.models], each.folds, each.repeats
+            name=each.name,
+            title=each.title,
+            citation=each.citation,
+            networks=[_network(model) for model in each.models],
+            small_networks=[_network(model) for model in each.small_models],
+            initial_weights=[model_name(regime) for regime in each.regimes],
+            folds=each.folds,
+            repeats=each.repeats,
+            small_per_class=each.small_per_class,
+            has_published_protocol=each.as_published is not None,
+            recipe=_values(preset_recipe(each.name)),
         )
         for each in PRESETS.values()
     ]
 
 
-def _name_of(model: str | dict[str, Any]) -> str:  # Any: a network in `study.yaml`
-    return model if isinstance(model, str) else str(model["name"])
+def _network(model: str | dict[str, Any]) -> StudyNetwork:  # Any: a network in `study.yaml`
+    name = model_name(model)
+    recipe = Recipe.model_validate({"model": name, **({} if isinstance(model, str) else model["recipe"])})
+    return StudyNetwork(name, recipe.model, has_weights=not _lacks_weights(recipe))
+
+
+def _values(recipe: Recipe) -> Values:
+    return values_given(recipe, recipe.model_dump(mode="json", exclude_unset=True))
 
 
 def outlook(workspace: Workspace, choices: StudyChoices) -> StudyOutlook:
-    """Return the trainings of a preset with these datasets.
+    """Return the trainings of a study with these choices.
 
     Raises:
         NotFound, Conflict: a dataset does not exist or is not ready.
         BadDataset: a dataset has no labeled image.
-        BadRecipe: there is no such preset, or it does not fit these datasets.
+        BadRecipe: there is no such preset, network or initialization, or it does not fit these datasets.
     """
-    plan, _ = plan_of(workspace, choices)
+    plan, _ = chosen_plan(workspace, choices)
     cells = cells_of(plan, workspace.studies)
     return StudyOutlook(
         trainings=[planned(cell) for cell in cells],
         folds=plan.folds,
-        without_weights=sorted({cell.model for cell in cells if _lacks_weights(cell)}),
+        without_weights=sorted({cell.model for cell in cells if _lacks_weights(cell.recipe)}),
         notes=list(plan.notes),
         plan_text=as_yaml(plan.model_dump(mode="json", exclude_defaults=True)),
     )
@@ -117,22 +167,54 @@ def planned(cell: Cell) -> PlannedTraining:
     )
 
 
-def plan_of(workspace: Workspace, choices: StudyChoices) -> tuple[StudyPlan, dict[str, str]]:
-    """Return the plan of a preset on datasets with their current labels, and the dataset of each path.
+def chosen_plan(workspace: Workspace, choices: StudyChoices) -> tuple[StudyPlan, dict[str, str]]:
+    """Return the plan on datasets with their current labels, and the dataset of each path.
 
     Raises:
         NotFound, Conflict, BadDataset, BadRecipe: as `outlook`.
     """
     with workspace.engine.connect() as connection:
         rows = [refuse_unready(connection, dataset_id) for dataset_id in choices.dataset_ids]
+        first_rows = [refuse_unready(connection, dataset_id) for dataset_id in choices.pretraining_ids]
+    if set(choices.pretraining_ids) & set(choices.dataset_ids):
+        raise BadRecipe("pretraining-on-compared-dataset")
     datasets = [_planned_dataset(workspace, row, name) for row, name in zip(rows, _names_of(rows), strict=True)]
-    dataset_of = {each["path"][0]: row.id for each, row in zip(datasets, rows, strict=True)}
-    if choices.plan_text is None:
-        plan = preset_plan(choices.preset, datasets, is_small=choices.is_small, as_published=choices.as_published)
+    first_datasets = [_planned_dataset(workspace, row, row.name) for row in first_rows]
+    all_rows = zip((*datasets, *first_datasets), (*rows, *first_rows), strict=True)
+    dataset_of = {each["path"][0]: row.id for each, row in all_rows}
+    if choices.plan_text is not None:
+        plan = plan_from_text(choices.plan_text)
+        _refuse_outside(workspace, plan, dataset_of)
         return plan, dataset_of
-    plan = plan_from_text(choices.plan_text)
-    _refuse_outside(workspace, plan, dataset_of)
+    initial = _initial_plan(choices, datasets)
+    plan = with_choices(
+        initial,
+        models=choices.networks,
+        regimes=[name for chosen in choices.initial_weights for name in _regimes_of(initial, chosen)],
+        more_regimes=[_pretraining_on(each, is_small=choices.is_small) for each in first_datasets],
+    )
     return plan, dataset_of
+
+
+def _regimes_of(plan: StudyPlan, chosen: str) -> list[str]:
+    """Return the chosen initialization. With three datasets or more, `two-step` is a pretraining on each of them."""
+    first_steps = [regime.name for regime in plan.regimes if regime.two_step]
+    return first_steps if chosen == "two-step" and first_steps else [chosen]
+
+
+def _initial_plan(choices: StudyChoices, datasets: Sequence[PlannedDataset]) -> StudyPlan:
+    """Return the plan of the preset; without one, a plan with coverslip's own recipe."""
+    if choices.preset is None:
+        return plan_of({"datasets": datasets, "models": [Recipe().model]})
+    return preset_plan(choices.preset, datasets, is_small=choices.is_small, as_published=choices.as_published)
+
+
+def _pretraining_on(dataset: PlannedDataset, *, is_small: bool) -> Json:
+    """Return the initialization by pretraining on a dataset. With an instant classifier, it would have no effect."""
+    recipe = {**dataset["recipe"], "group": dataset["group"] or dataset["group_pattern"], "stage_selection": "finetune"}
+    if is_small:
+        recipe["split"] = {"train_per_class": SMALL_PER_CLASS}
+    return {"name": text("pretraining-on", dataset=dataset["name"]), "two_step": dataset["path"][0], "recipe": recipe}
 
 
 def _refuse_outside(workspace: Workspace, plan: StudyPlan, paths: Container[str]) -> None:
@@ -160,7 +242,7 @@ def _names_of(rows: Sequence[AnyRow]) -> list[str]:
     return [name if names.count(name) == 1 else f"{name} {i}" for i, name in enumerate(names, 1)]
 
 
-def _planned_dataset(workspace: Workspace, row: AnyRow, name: str) -> dict[str, Any]:  # Any: a dataset in `study.yaml`
+def _planned_dataset(workspace: Workspace, row: AnyRow, name: str) -> PlannedDataset:
     images = training_images(workspace, row.id, in_one=True)
     full_recipe = recipe_of_dataset(workspace, row, {})
     recipe: dict[str, Any] = (
@@ -177,28 +259,41 @@ def _planned_dataset(workspace: Workspace, row: AnyRow, name: str) -> dict[str, 
     }
 
 
-def _lacks_weights(cell: Cell) -> bool:
-    """Return whether the training would fail because its weights are missing."""
-    if cell.recipe.init != "imagenet":
+def _lacks_weights(recipe: Recipe) -> bool:
+    """Return whether a training would fail because its weights are missing."""
+    if recipe.init != "imagenet":
         return False
     try:
-        return not has_weights(model_info(cell.recipe.model))
+        return not has_weights(model_info(recipe.model))
+    except UnknownModel:
+        raise
     except CoverslipError:  # the training reports networks of missing packages
         return False
 
 
-def queue_study(workspace: Workspace, choices: StudyChoices, *, name: str | None = None) -> str:
+def queue_study(
+    workspace: Workspace, choices: StudyChoices, *, name: str | None = None, budget: str | None = None
+) -> str:
     """Queue a study with the current labels; return its ID.
 
     Its folder contains the plan from now on, so that it can be resumed.
 
+    Args:
+        workspace: the workspace of the study.
+        choices: of its datasets, networks and initial weights.
+        name: its name; by default that of the preset.
+        budget: the time limit of each start. Trainings that would not end in time are left for later.
+
     Raises:
         NotFound, Conflict: a dataset does not exist or is not ready.
         BadDataset: a dataset has no labeled image.
-        BadRecipe: there is no such preset, or it does not fit these datasets.
+        BadRecipe: as `outlook`, or the budget is no length of time.
     """
-    plan, dataset_of = plan_of(workspace, choices)
-    job_id, folder = new_job_folder(workspace.studies, name or choices.preset)
+    seconds = None if budget is None else math.ceil(budget_seconds(budget))
+    plan, dataset_of = chosen_plan(workspace, choices)
+    name = name or choices.preset or text("own-study")
+    limit = [f"--budget={seconds}s"] if seconds else []
+    job_id, folder = new_job_folder(workspace.studies, name)
     cells_of(plan, folder)  # checks every recipe before the folder is created
     folder.mkdir()
     save_plan(plan, folder / "study.yaml")
@@ -206,10 +301,23 @@ def queue_study(workspace: Workspace, choices: StudyChoices, *, name: str | None
         workspace,
         id=job_id,
         kind="study",
-        name=name or choices.preset,
+        name=name,
         dataset_name=" · ".join(dict.fromkeys(dataset.name for dataset in plan.datasets)),
         folder=str(folder),
-        command=["-m", "coverslip", "study", "resume", "--", str(folder)],
-        choices={**asdict(choices), "dataset_of": dataset_of},
+        command=[
+            "-m",
+            "coverslip",
+            "study",
+            "resume",
+            *limit,
+            "--",
+            str(folder),
+        ],
+        choices={
+            **asdict(choices),
+            "dataset_ids": [*choices.dataset_ids, *choices.pretraining_ids],  # they are all read
+            "dataset_of": dataset_of,
+            "budget_seconds": seconds,
+        },
     )
     return job_id

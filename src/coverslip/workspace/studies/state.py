@@ -1,11 +1,9 @@
 """The state of studies and their trainings, and their results, read from their folders."""
 
-import secrets
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, fields
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,6 +11,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from coverslip.errors import BadRecipe, BadRun, Conflict, CoverslipError, NotFound
 from coverslip.evaluation import METRICS
+from coverslip.files import sha256_json
 from coverslip.messages import Failure
 from coverslip.runs import is_run
 from coverslip.runs.documents import read_object
@@ -30,7 +29,15 @@ from coverslip.studies import (
 )
 from coverslip.studies import state_of as state_of_cell
 from coverslip.studies.comparing import DatasetComparison
-from coverslip.workspace.jobs.records import Job, add_job, all_jobs, find_job, queued_ids
+from coverslip.workspace.jobs.kinds import (
+    TRAININGS_QUEUE,
+    JobKind,
+    JobProgress,
+    StateSource,
+    queued_ids,
+    register,
+)
+from coverslip.workspace.jobs.records import Job, add_job, all_jobs, find_job, folders_of, listed_folders
 from coverslip.workspace.jobs.runs import Headline, headline_of
 from coverslip.workspace.jobs.state import (
     State,
@@ -44,28 +51,27 @@ from coverslip.workspace.store.rows import Page, Paging, dataset_row
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.studies.planning import PlannedTraining, planned
 
-_list_lock = threading.Lock()
+
+def _list_unlisted(workspace: Workspace) -> None:
+    """List the trainings of studies whose run folders exist. The process of the study does not know the workspace."""
+    listed = listed_folders(workspace)
+    for study_id, folder in folders_of(workspace, STUDY.name).items():
+        run_folders = (*folder.glob("cells/*"), *folder.glob("pretraining/*"))
+        unlisted = {each for each in run_folders if str(each) not in listed and is_run(each)}
+        if not unlisted:
+            continue
+        with suppress(BadRecipe, NotFound):  # the page of a study reports a damaged plan; the study may be removed now
+            study = find_job(workspace, study_id, STUDY.name)
+            for cell in cells_in(folder):
+                if cell.run.folder in unlisted:
+                    _list(workspace, study, cell)
 
 
-def runs_of(workspace: Workspace, study: Job, cells: list[Cell]) -> dict[Path, Job]:
-    """Return the started trainings of a study by folder, and list those that are not listed yet."""
-    with _list_lock:
-        listed = _runs_by_folder(workspace, study)
-        unlisted = [cell for cell in cells if cell.run.folder not in listed and is_run(cell.run.folder)]
-        for cell in unlisted:
-            _add(workspace, study, cell)
-    return _runs_by_folder(workspace, study) if unlisted else listed
-
-
-def _runs_by_folder(workspace: Workspace, study: Job) -> dict[Path, Job]:
-    return {job.folder: job for job in all_jobs(workspace, "train", study_id=study.id)}
-
-
-def _add(workspace: Workspace, study: Job, cell: Cell) -> None:
+def _list(workspace: Workspace, study: Job, cell: Cell) -> None:
     has_one_source = len(cell.dataset.path) == 1  # several datasets as one are not a dataset of the workspace
     add_job(
         workspace,
-        id=secrets.token_hex(5),
+        id=sha256_json([study.id, cell.name])[:10],  # the same after the study is deleted and restored
         kind="train",
         name=f"{study.name}: {cell.label}" + (f", {cell.repeat}" if cell.repeat > 1 else ""),
         dataset_id=study.choices["dataset_of"].get(cell.dataset.path[0]) if has_one_source else None,
@@ -99,11 +105,14 @@ class StudyState:
     id: str
     name: str
     folder: str
-    preset: str
+    preset: Annotated[str | None, Field(description="Null if its networks were chosen without a preset.")]
     dataset_names: list[str]
     is_small: bool
     as_published: Annotated[
         bool, Field(description="Whether each dataset is repeated with the protocol of the publication.")
+    ]
+    budget_seconds: Annotated[
+        float | None, Field(description="The time limit of each start or resumption; null if there is none.")
     ]
     state: State
     n_trainings: int
@@ -132,7 +141,7 @@ class StudyStory(StudyState):
 
 def list_studies(workspace: Workspace, paging: Paging) -> Page[StudyState]:
     """Return the studies, the newest first."""
-    jobs, queue = all_jobs(workspace, "study"), queued_ids(workspace, "study")
+    jobs, queue = all_jobs(workspace, STUDY.name), queued_ids(workspace, TRAININGS_QUEUE)
     return Page([state_of_study(job, queue) for job in paging.of(jobs)], len(jobs))
 
 
@@ -142,7 +151,7 @@ def study_state(workspace: Workspace, study_id: str) -> StudyState:
     Raises:
         NotFound: there is no such study.
     """
-    return state_of_study(find_job(workspace, study_id, "study"), queued_ids(workspace, "study"))
+    return state_of_study(find_job(workspace, study_id, STUDY.name), queued_ids(workspace, TRAININGS_QUEUE))
 
 
 def study_story(workspace: Workspace, study_id: str) -> StudyStory:
@@ -152,8 +161,8 @@ def study_story(workspace: Workspace, study_id: str) -> StudyStory:
         NotFound: there is no such study.
         BadRecipe: its plan is damaged.
     """
-    job = find_job(workspace, study_id, "study")
-    state = state_of_study(job, queued_ids(workspace, "study"))
+    job = find_job(workspace, study_id, STUDY.name)
+    state = state_of_study(job, queued_ids(workspace, TRAININGS_QUEUE))
     plan = plan_in(job.folder)
     return StudyStory(
         **{each.name: getattr(state, each.name) for each in fields(StudyState)},
@@ -182,10 +191,11 @@ def state_of_study(job: Job, queue: list[str]) -> StudyState:
         id=job.id,
         name=job.name,
         folder=str(job.folder),
-        preset=str(job.choices.get("preset", "")),
+        preset=job.choices.get("preset"),
         dataset_names=names,
         is_small=bool(job.choices.get("is_small")),
         as_published=bool(job.choices.get("as_published")),
+        budget_seconds=job.choices.get("budget_seconds"),
         state=state,
         n_trainings=len(states),
         n_done=states.count("done"),
@@ -201,9 +211,8 @@ def state_of_study(job: Job, queue: list[str]) -> StudyState:
 
 def trainings_of(workspace: Workspace, study: Job) -> list[StudyTraining]:
     """Return the current state of the trainings of a study, in the order of their start."""
-    cells = cells_in(study.folder)
-    runs = runs_of(workspace, study, cells)
-    return [_training(cell, runs.get(cell.run.folder)) for cell in cells]
+    runs = {job.folder: job for job in all_jobs(workspace, "train", study_id=study.id)}
+    return [_training(cell, runs.get(cell.run.folder)) for cell in cells_in(study.folder)]
 
 
 def plan_in(folder: Path) -> StudyPlan:
@@ -232,7 +241,7 @@ def _version(file: Path) -> int:
 
 @lru_cache(maxsize=32)
 def _read(file: Path, version: int) -> tuple[StudyPlan, list[Cell]]:
-    """Read a plan, cached by the version of its file: pages poll it twice a second."""
+    """Read a plan, cached by the version of its file: watchers read it twice a second."""
     plan = load_plan(file)
     return plan, cells_of(plan, file.parent)
 
@@ -268,8 +277,31 @@ class StudyEvents:
 
 def study_events(workspace: Workspace, study_id: str) -> StudyEvents:
     """Return the current events of a study; raises as `study_state`."""
-    job = find_job(workspace, study_id, "study")
-    return StudyEvents(state_of_study(job, queued_ids(workspace, "study")), trainings_of(workspace, job))
+    job = find_job(workspace, study_id, STUDY.name)
+    return StudyEvents(state_of_study(job, queued_ids(workspace, TRAININGS_QUEUE)), trainings_of(workspace, job))
+
+
+def _progress(job: Job) -> JobProgress | None:
+    with suppress(BadRecipe):
+        states = [state_of_cell(cell).state for cell in cells_in(job.folder)]
+        status = status_of(job)
+        n_ended = states.count("done") + states.count("failed")
+        return JobProgress(n_ended, len(states), seconds_left=None if status is None else status.seconds_left)
+    return None
+
+
+STUDY = register(
+    JobKind(
+        name="study",
+        collection="studies",
+        queue=TRAININGS_QUEUE,
+        events=StudyEvents,
+        source=partial(StateSource, study_events),
+        progress=_progress,
+        can_resume_finished=True,
+        list_unlisted=_list_unlisted,
+    )
+)
 
 
 _COMPARISON = TypeAdapter(StudyComparison)
@@ -304,7 +336,7 @@ def study_results(workspace: Workspace, study_id: str) -> StudyResults:
         Conflict: nothing was compared yet.
         BadRun: its file is damaged.
     """
-    job = find_job(workspace, study_id, "study")
+    job = find_job(workspace, study_id, STUDY.name)
     comparison = comparison_of(job)
     return StudyResults(
         comparison=comparison,
@@ -340,7 +372,7 @@ def file_of_study(workspace: Workspace, study_id: str, name: str) -> Path:
         NotFound: there is no such study.
         Conflict: it does not exist yet.
     """
-    return _existing(find_job(workspace, study_id, "study"), name)
+    return _existing(find_job(workspace, study_id, STUDY.name), name)
 
 
 def figure_of_study(workspace: Workspace, study_id: str, name: str) -> Path:
@@ -349,7 +381,7 @@ def figure_of_study(workspace: Workspace, study_id: str, name: str) -> Path:
     Raises:
         NotFound: there is no such study or figure.
     """
-    file = find_job(workspace, study_id, "study").folder / "figures" / name
+    file = find_job(workspace, study_id, STUDY.name).folder / "figures" / name
     if not file.is_file():
         raise NotFound("no-such-figure")
     return file
@@ -390,7 +422,7 @@ def findings_on(workspace: Workspace, dataset_id: str) -> list[NetworkFinding]:
     with workspace.engine.connect() as connection:
         dataset_row(connection, dataset_id)
     findings: list[NetworkFinding] = []
-    for job in all_jobs(workspace, "study"):
+    for job in all_jobs(workspace, STUDY.name):
         with suppress(CoverslipError):  # the page of a study reports that it is damaged or has no comparison yet
             findings += _findings_of_study(job, dataset_id)
     return findings

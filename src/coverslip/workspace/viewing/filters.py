@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Self
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from sqlalchemy import ColumnElement, Select, func, select, true, tuple_
 from sqlalchemy.dialects import sqlite
@@ -164,10 +165,23 @@ def as_sqlite(query: Select[Any]) -> tuple[str, tuple[Any, ...]]:  # Any: values
     return str(compiled), tuple(compiled.params[name] for name in compiled.positiontup or ())
 
 
+def read_integers(connection: Any, query: Select[Any]) -> list[Any]:  # Any: SQLite's connection; NumPy arrays
+    """Return the columns of a SELECT of integers.
+
+    SQLite joins them to texts, which takes a third of the time of reading rows, and other threads run meanwhile.
+    """
+    sql, parameters = as_sqlite(query)
+    names = query.selected_columns.keys()
+    joined = ", ".join(f'group_concat("{name}")' for name in names)
+    texts = connection.execute(f"SELECT {joined} FROM ({sql})", parameters).fetchone()  # noqa: S608 (names of columns)
+    return [np.fromstring(text, np.int64, sep=",") if text else np.zeros(0, np.int64) for text in texts]
+
+
 def _conditions(gallery: Gallery, filters: Filters) -> list[ColumnElement[bool]]:
     conditions = [_is_named(gallery, name, value) for name in _NAMED if (value := getattr(filters, name)) is not None]
     if filters.search:
-        conditions.append(gallery.path.icontains(filters.search, autoescape=True))
+        # SQLite's LIKE ignores the case of ASCII letters; `icontains` takes three times as long for the same result.
+        conditions.append(gallery.path.contains(filters.search, autoescape=True))
     if filters.only is not None:
         if filters.only not in gallery.only:
             raise _unsupported("only", filters.only)

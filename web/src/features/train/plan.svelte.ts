@@ -1,7 +1,6 @@
 // The form of a new training: dataset, changed settings, and previews of the split and the time.
 import { listColumns, listDatasets, previewSplit, previewTime, type Dataset } from '../../api/datasets';
 import { Problem, problemFrom } from '../../api/client';
-import { missingMs } from '../datasets/add/existing';
 import { listFindings } from '../../api/studies';
 import { listModels, readRun, startRun, type Model, type RecipeKey } from '../../api/runs';
 import { recipeKeys } from '../../state/recipe_keys.svelte';
@@ -20,7 +19,6 @@ import {
   type Value,
 } from './recipe';
 
-const POLL_MS = 1500;
 const DELAY_MS = 300; // delay that combines several changes in one request
 const SPLIT_KEYS = ['split.', 'seed', 'classes.', 'group'];
 
@@ -43,8 +41,7 @@ export interface Earlier {
 
 export class Plan {
   datasets: Resource<Awaited<ReturnType<typeof listDatasets>>> = new Resource(listDatasets, {
-    pollMs: ({ items }) =>
-      items.some(({ state }) => state === 'reading') ? POLL_MS : missingMs(this.dataset?.sources ?? []),
+    topics: () => ['datasets'],
   });
   models = new Resource(listModels);
   findings = new Resource(async (signal) =>

@@ -1,19 +1,31 @@
-// Layout of a gallery of equal squares, and visible rows.
+// Layout of a gallery of equal cells, and visible rows.
 
 export interface Layout {
   n: number; // number of cells
   columns: number;
   rows: number;
   pitch: number; // distance between rows, in px
-  cell: number; // side of a cell without gaps, in px
+  cell: number; // side of a picture without gaps, in px
 }
 
-/** Columns of about `size` px that fill `width` px. Gaps take the rounding error. */
-export function layOut(n: number, width: number, size: number, gap: number): Layout {
+/**
+ * Columns of about `size` px that fill `width` px. Gaps take the rounding error. `below` is the height of the text
+ * below each picture, in px.
+ */
+export function layOut(n: number, width: number, size: number, gap: number, below = 0): Layout {
   const columns = Math.max(1, Math.floor((width + gap) / (size + gap)));
   const cell = Math.max(1, Math.floor((width - gap * (columns - 1)) / columns));
-  return { n, columns, rows: Math.ceil(n / columns), pitch: cell + gap, cell };
+  return { n, columns, rows: Math.ceil(n / columns), pitch: cell + below + gap, cell };
 }
+
+/** One column of pictures with text beside them. */
+export const layOutList = (n: number, cell: number, gap: number): Layout => ({
+  n,
+  columns: 1,
+  rows: n,
+  pitch: cell + gap,
+  cell,
+});
 
 /** The first and last row (inclusive) in a window of `height` px, with `more` rows on both sides. */
 export function rowsInSight(layout: Layout, top: number, height: number, more = 0): [number, number] {
@@ -54,7 +66,7 @@ export function scrolledFrom(before: Scrolled, shown: number, length: number, he
 /** The nearest scroll position at which a cell is completely visible. */
 export function scrolledTo(layout: Layout, index: number, top: number, height: number): number {
   const start = Math.floor(index / layout.columns) * layout.pitch;
-  const end = start + layout.cell;
+  const end = start + layout.pitch;
   if (start < top) return start;
   if (end > top + height) return end - height;
   return top;

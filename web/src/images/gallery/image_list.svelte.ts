@@ -1,182 +1,242 @@
-// The images of a gallery: their order as row ids, and details of visible images. The first images of a long
-// list are loaded before the others.
+// The images of a gallery: their order as row ids, details of visible images, selection, and the image in the
+// viewer. The first images of a long list are loaded before the others.
+import { tick } from 'svelte';
 import { SvelteMap } from 'svelte/reactivity';
-import {
-  listRows,
-  readColors,
-  readImages,
-  type Filters,
-  type Image,
-  type ImageSelection,
-} from '../../api/datasets';
 import { sequential } from '../../state/queue';
-import { colorsOf, type Colors } from './placeholders';
-import { isSelected, selectedIndices, type Selection } from './selection';
+import type { SheetUrl } from './sheets';
+import {
+  advanced,
+  clicked,
+  emptySelection,
+  firstSelected,
+  isSelected,
+  moved,
+  nSelected,
+  selectedIndices,
+  type Selection,
+} from './selection';
 
 const FIRST = 2048; // images that are loaded before the others
 const CHUNK = 256;
-const COLOR_RETRY_MS = [2000, 4000, 8000, 16_000, 30_000]; // waiting times while the server computes colors
+const RELOAD_MS = 800; // a prediction can write hundreds of rows per second
 
-/** An unsaved change of labels, as the gallery shows it. */
-export interface Relabeling {
-  before: Image[]; // images that had another label
-  rows: number[]; // row ids of the images whose details are marked as changed
+/** Where a gallery gets its images; `Query` are its filters and order. */
+export interface Source<Item extends { row_id: number }, Query> {
+  /** The row ids of the matching images, in order: the first `limit`, or all. */
+  list: (query: Query, limit: number | null, signal?: AbortSignal) => Promise<Uint32Array>;
+  /** Details of up to 256 images. */
+  read: (rows: ArrayLike<number>) => Promise<readonly Item[]>;
+  sheetUrl: SheetUrl;
 }
 
-export class ImageList {
+export class ImageList<Item extends { row_id: number }, Query = unknown> {
   rows = $state.raw<Uint32Array | null>(null); // row ids in the order of the gallery
-  order = $state(0); // increases when the order changes, but not when further images follow
-  colors = $state.raw<Colors | null>(null);
+  order = $state(0); // increases when other images are requested; then the gallery starts at the top
+  nShown = $state(0); // number of requests for other images so far that were answered
   problem = $state.raw<unknown>(null);
-  readonly images = new SvelteMap<number, Image>(); // by row id
-  #filters: Filters = {};
-  #matched: Filters = {}; // filters of `rows`; while others are loading, they differ from the requested ones
-  #nImages = 0; // in the dataset
+  selection = $state.raw<Selection>(emptySelection);
+  viewed = $state<number | null>(null); // index of the image in the viewer
+  readonly items = new SvelteMap<number, Item>(); // by row id
+  readonly n = $derived(this.rows?.length ?? 0);
+  readonly nSelected = $derived(nSelected(this.selection, this.n));
+  /** Index of the image that keys and buttons act on first: the open image, else the first selected one. */
+  readonly current = $derived(this.viewed ?? firstSelected(this.selection, this.n));
+  readonly item = $derived(this.current === null ? undefined : this.at(this.current));
+  /** Query of `rows`; while others are loading, it differs from the requested one. */
+  matched: Query | null = null;
+  /** Whether images changed since the order was loaded, so that others may match now. */
+  isChanged = false;
+  /** Whether the viewer opens the next image if its image leaves the list. Otherwise, it closes. */
+  followsNext = false;
+  /** Scroll to a cell and focus it; set by the gallery. */
+  onshow: (index: number) => void = () => undefined;
+
+  #requested: Query | null = null;
   #requestedChunks = new Set<number>(); // chunks that are loaded or loading
   #sight: [number, number] = [0, -1];
-  #isRelabeled = false; // whether labels changed since the order was loaded, so that other images may match now
   #load = new AbortController();
+  #reloadTimer: ReturnType<typeof setTimeout> | undefined;
+  #isStale = false; // a reload was postponed because the viewer is open
   // A response to a request from before a change may be outdated. The clock counts requests and changes.
   #clock = 0;
   #changes = new Map<number, { nWaiting: number; at: number }>(); // by row id: number of unsaved changes, and clock of the last change
-  /**
-   * Changes of labels run one after another, and new filters wait for them, because labels determine which
-   * images match.
-   */
+  /** Changes run one after another, and new queries wait for them, because changes determine what matches. */
   readonly sequential = sequential();
 
-  constructor(readonly id: string) {}
+  constructor(readonly source: Source<Item, Query>) {}
 
-  /** Show the matching images of a dataset with `nImages` images. */
-  async show(filters: Filters, nImages: number): Promise<void> {
-    this.#load.abort();
-    this.#load = new AbortController();
-    const { signal } = this.#load;
-    const isReload = this.rows !== null && JSON.stringify(filters) === JSON.stringify(this.#filters);
-    this.#filters = filters;
-    this.#nImages = nImages;
-    try {
-      await this.sequential(async () => {});
-      const isShown = isReload && this.rows!.length > FIRST; // whether the first images are shown already
-      const first = isShown ? null : await listRows(this.id, filters, FIRST, signal);
-      if (signal.aborted) return;
-      if (first) this.#arrange(first, filters);
-      void this.#color(signal);
-      if (first && first.length < FIRST) return;
-      const rows = await listRows(this.id, filters, null, signal);
-      if (!signal.aborted) this.#arrange(rows, filters);
-    } catch (problem) {
-      if (!signal.aborted) this.problem = problem;
-    }
+  /** Show the images of a query from the start. */
+  async show(query: Query): Promise<void> {
+    this.#requested = query;
+    await this.#read(query, true);
+    this.nShown += 1;
   }
 
-  /** Reload everything, because another client may have changed it. */
+  /** Reload everything, because others may have changed it. Selection and scroll position stay. */
   async reload(): Promise<void> {
-    await this.show(this.#filters, this.#nImages);
+    if (this.#requested !== null) await this.#read(this.#requested, this.rows === null);
   }
 
-  at(index: number): Image | undefined {
+  /** Reload soon, and after the viewer was closed, because images were added. */
+  reloadSoon(): void {
+    this.#reloadTimer ??= setTimeout(() => {
+      this.#reloadTimer = undefined;
+      if (this.viewed !== null) this.#isStale = true;
+      else void this.reload();
+    }, RELOAD_MS);
+  }
+
+  end(): void {
+    clearTimeout(this.#reloadTimer);
+    this.#load.abort();
+  }
+
+  at(index: number): Item | undefined {
     const row = this.rows?.[index];
-    return row === undefined ? undefined : this.images.get(row);
+    return row === undefined ? undefined : this.items.get(row);
+  }
+
+  indexOf(row: number): number {
+    return this.rows?.indexOf(row) ?? -1;
   }
 
   see(first: number, last: number): void {
     this.#sight = [first, last];
-    this.#fill();
+    void this.#fill();
   }
 
   /** Reload the details of visible images. */
   refresh(): void {
     this.#requestedChunks.clear();
-    this.#fill();
+    void this.#fill();
   }
 
-  /** The selected images for a request: all that match the filters but some, or a list. */
-  selected(selection: Selection): ImageSelection {
-    const rows = this.rows ?? new Uint32Array();
-    // After a change of labels, the images in the gallery may differ from those that match.
-    if (selection.isInverted && !this.#isRelabeled)
-      return { filters: this.#matched, except_rows: [...selection.indices].map((index) => rows[index]!) };
-    return { rows: selectedIndices(selection, rows.length).map((index) => rows[index]!) };
+  /** What actions apply to: the open image, else the selected images. */
+  acted(): Selection {
+    return this.viewed === null ? this.selection : clicked(emptySelection, this.viewed);
   }
 
-  /** Show a new label of the selected images before the server saves it. */
-  relabel(selection: Selection, label: string | null): Relabeling {
-    const rows = this.#markedRows(selection);
-    const before: Image[] = [];
-    for (const row of rows) {
-      const image = this.images.get(row);
-      if (image && image.label !== label) {
-        before.push(image);
-        this.images.set(row, { ...image, label });
-      }
+  /** Select an image, scroll to it and focus it; in the viewer, open it. */
+  go(index: number): void {
+    if (this.viewed !== null) return this.view(index);
+    this.selection = clicked(this.selection, index);
+    this.onshow(index);
+  }
+
+  /** Go to the image after the selected or open one. */
+  advance(): void {
+    if (this.viewed !== null) this.turn(1);
+    else {
+      this.selection = advanced(this.selection, this.n);
+      this.onshow(this.selection.focus);
     }
-    this.#isRelabeled = true;
-    this.#mark(rows, 1);
-    return { before, rows };
   }
 
-  /** The server responded to a change of labels. */
-  settle({ rows }: Relabeling): void {
+  view(index: number): void {
+    this.viewed = index;
+    this.selection = clicked(this.selection, index);
+    this.see(Math.max(0, index - 4), Math.min(this.n - 1, index + 4));
+  }
+
+  turn(by: number): void {
+    if (this.viewed !== null && this.viewed + by >= 0 && this.viewed + by < this.n)
+      this.view(this.viewed + by);
+  }
+
+  async closed(): Promise<void> {
+    if (this.viewed === null) return;
+    this.viewed = null;
+    await tick();
+    this.onshow(this.selection.focus);
+    if (this.#isStale) await this.reload();
+  }
+
+  /** Show a change before the server saves it. The result is the images that differ, as they were before. */
+  change(rows: number[], changed: (item: Item) => Item): Item[] {
+    const before: Item[] = [];
+    for (const row of rows) {
+      const item = this.items.get(row);
+      const after = item && changed(item);
+      if (!item || !after || after === item) continue;
+      before.push(item);
+      this.items.set(row, after);
+    }
+    this.isChanged = true;
+    this.#mark(rows, 1);
+    return before;
+  }
+
+  /** The server responded to a change. */
+  settle(rows: number[]): void {
     this.#mark(rows, -1);
   }
 
-  /** Show the earlier labels again, because the server did not save the change. */
-  restore({ before }: Relabeling, label: string | null): void {
-    for (const image of before)
-      if (this.images.get(image.row_id)?.label === label) this.images.set(image.row_id, image);
+  /** Show newer details of images. */
+  put(items: readonly Item[]): void {
+    for (const item of items) this.items.set(item.row_id, item);
+    this.invalidate(items.map(({ row_id }) => row_id));
   }
 
-  /** The server changed labels of these images, and possibly of more, for example by an undo. */
-  changed(rows: number[]): void {
-    this.#isRelabeled = true;
+  /** The server changed these images, so that responses to earlier requests are outdated. */
+  invalidate(rows: number[]): void {
+    this.isChanged = true;
     this.#mark(rows, 0);
-    this.refresh();
   }
 
-  #arrange(rows: Uint32Array, filters: Filters): void {
-    this.#matched = filters;
-    this.#requestedChunks.clear();
-    this.#isRelabeled = false;
-    const before = this.rows;
-    const isContinued = before !== null && before.length && before.every((row, k) => row === rows[k]);
-    if (!isContinued || before.length !== rows.length) this.rows = rows; // else nothing changed
-    if (!isContinued) {
-      this.order += 1;
-      this.#sight = [0, Math.min(rows.length, CHUNK) - 1];
-    }
-    this.problem = null;
-    this.#fill();
-  }
-
-  /** Selected images whose details may be shown: all of a list; of all matching images, those that were loaded. */
-  #markedRows(selection: Selection): number[] {
+  /** Row ids of selected images whose details may be shown: all of a list; of all images, those that were loaded. */
+  shownRows(selection: Selection): number[] {
     const rows = this.rows ?? new Uint32Array();
     if (!selection.isInverted) return selectedIndices(selection, rows.length).map((index) => rows[index]!);
-    const marked: number[] = [];
+    const shown: number[] = [];
     for (const chunk of this.#requestedChunks)
       for (let index = chunk * CHUNK; index < Math.min(rows.length, (chunk + 1) * CHUNK); index += 1)
-        if (isSelected(selection, index)) marked.push(rows[index]!);
-    return marked;
+        if (isSelected(selection, index)) shown.push(rows[index]!);
+    return shown;
   }
 
-  /** Load average colors. They are optional: without them, cells are gray until thumbnails are loaded. */
-  async #color(signal: AbortSignal): Promise<void> {
-    if (this.colors && this.colors.n >= this.#nImages) return;
-    let n = -1;
-    for (const wait of COLOR_RETRY_MS) {
-      try {
-        const colors = colorsOf(await readColors(this.id, signal));
-        if (signal.aborted) return;
-        if (colors.n !== n) this.colors = colors;
-        if (colors.n >= this.#nImages || colors.n === n) return; // the remaining images cannot be read
-        n = colors.n;
-      } catch {
-        if (signal.aborted) return;
-      }
-      await new Promise((resolve) => setTimeout(resolve, wait));
+  async #read(query: Query, isNew: boolean): Promise<void> {
+    this.#load.abort();
+    this.#load = new AbortController();
+    this.#isStale = false;
+    const { signal } = this.#load;
+    try {
+      await this.sequential(async () => {});
+      const isShown = !isNew && this.n > FIRST; // whether the first images are shown already
+      const first = isShown ? null : await this.source.list(query, FIRST, signal);
       if (signal.aborted) return;
+      const isWhole = first !== null && first.length < FIRST;
+      if (first && (isNew || isWhole)) await this.#arrange(first, query, isNew); // with details, before the long list
+      if (isWhole || signal.aborted) return;
+      const rows = await this.source.list(query, null, signal);
+      if (!signal.aborted) void this.#arrange(rows, query, false);
+    } catch (problem) {
+      if (!signal.aborted) this.problem = problem;
     }
+  }
+
+  #arrange(rows: Uint32Array, query: Query, isNew: boolean): Promise<unknown> {
+    const before = this.rows;
+    const isContinued = before !== null && before.length && before.every((row, k) => row === rows[k]);
+    this.matched = query;
+    this.isChanged = false;
+    this.problem = null;
+    this.#requestedChunks.clear();
+    if (!isContinued || before.length !== rows.length) this.rows = rows; // else nothing changed
+    if (!isContinued) {
+      const viewed = this.viewed === null ? undefined : before?.[this.viewed];
+      this.selection = isNew || !before ? emptySelection : moved(this.selection, before, rows);
+      if (isNew) {
+        this.order += 1;
+        this.#sight = [0, Math.min(rows.length, CHUNK) - 1];
+      }
+      if (viewed !== undefined) {
+        const index = rows.indexOf(viewed);
+        if (index >= 0) this.viewed = index;
+        else if (this.followsNext && rows.length) this.view(this.selection.focus);
+        else this.viewed = null;
+      }
+    }
+    return this.#fill();
   }
 
   #mark(rows: number[], nMoreWaiting: number): void {
@@ -185,10 +245,12 @@ export class ImageList {
       this.#changes.set(row, { nWaiting: (this.#changes.get(row)?.nWaiting ?? 0) + nMoreWaiting, at });
   }
 
-  #fill(): void {
+  #fill(): Promise<unknown> {
     const [first, last] = this.#sight;
+    const loads: Promise<void>[] = [];
     for (let chunk = Math.floor(first / CHUNK); chunk <= Math.floor(last / CHUNK); chunk += 1)
-      if (!this.#requestedChunks.has(chunk)) void this.#fetch(chunk);
+      if (!this.#requestedChunks.has(chunk)) loads.push(this.#fetch(chunk));
+    return Promise.all(loads);
   }
 
   async #fetch(chunk: number): Promise<void> {
@@ -198,11 +260,9 @@ export class ImageList {
     const { signal } = this.#load;
     const requestedAt = this.#clock;
     try {
-      const { items } = await readImages(this.id, rows);
-      for (const image of items) {
-        const change = this.#changes.get(image.row_id);
-        if (!change || (change.nWaiting === 0 && change.at <= requestedAt))
-          this.images.set(image.row_id, image);
+      for (const item of await this.source.read(rows)) {
+        const change = this.#changes.get(item.row_id);
+        if (!change || (change.nWaiting === 0 && change.at <= requestedAt)) this.items.set(item.row_id, item);
       }
     } catch {
       // The next scroll loads the chunk again.

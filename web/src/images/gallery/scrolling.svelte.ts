@@ -2,6 +2,7 @@
 import { tick } from 'svelte';
 import {
   layOut,
+  layOutList,
   rowsInSight,
   scrolledFrom,
   scrolledTo,
@@ -18,7 +19,9 @@ const DELAY_MS = 150;
 
 interface Cells {
   n: number;
-  size: number; // approximate side of a cell, in px
+  size: number; // approximate side of a picture, in px
+  below: number; // height of the text below each picture, in px
+  isList: boolean; // one column, with text beside the pictures
 }
 
 export class Scrolling {
@@ -39,8 +42,8 @@ export class Scrolling {
   ) {}
 
   readonly layout: Layout = $derived.by(() => {
-    const { n, size } = this.cells();
-    return layOut(n, this.width - 2 * EDGE, size, GAP);
+    const { n, size, below, isList } = this.cells();
+    return isList ? layOutList(n, size, GAP) : layOut(n, this.width - 2 * EDGE, size, GAP, below);
   });
   readonly #inSight = $derived.by(() => rowsInSight(this.layout, this.#at.top - EDGE, this.height, 1));
   readonly #length = $derived.by(() => this.layout.rows * this.layout.pitch + 2 * EDGE - GAP); // of all rows, in px
@@ -56,6 +59,12 @@ export class Scrolling {
     if (this.layout.n && (focused < first || focused > last) && focused < this.layout.rows)
       rows.push(focused);
     return rows;
+  }
+
+  isInSight(cell: number): boolean {
+    const [first, last] = this.#inSight;
+    const row = Math.floor(cell / this.layout.columns);
+    return first <= row && row <= last;
   }
 
   /** Distance of a row from the top of the element, in px. */

@@ -42,11 +42,6 @@ export function clicked(
   return { indices, isInverted, anchor: index, focus: index };
 }
 
-/** Move the focus and select the cell; Shift extends the range. */
-export function moved(before: Selection, index: number, isRange: boolean): Selection {
-  return clicked(before, index, { isRange });
-}
-
 export function all(before: Selection): Selection {
   return { ...before, indices: new Set(), isInverted: true };
 }
@@ -62,6 +57,16 @@ export function advanced(before: Selection, n: number): Selection {
   return clicked(before, Math.min(n - 1, last + 1));
 }
 
+/** Index of the first selected cell among `n`; null if none is selected. */
+export function firstSelected(selection: Selection, n: number): number | null {
+  if (!nSelected(selection, n)) return null;
+  const { indices, isInverted } = selection;
+  let first = isInverted ? 0 : n;
+  if (isInverted) while (indices.has(first)) first += 1;
+  else for (const index of indices) first = Math.min(first, index);
+  return first < n ? first : null;
+}
+
 /** Indices of the selected cells, sorted. */
 export function selectedIndices(selection: Selection, n: number): number[] {
   if (!selection.isInverted) return [...selection.indices].filter((k) => k < n).sort((a, b) => a - b);
@@ -69,11 +74,18 @@ export function selectedIndices(selection: Selection, n: number): number[] {
 }
 
 /**
- * Index of the image to select after images left the list: the first one from `place` on that is still in the
- * list.
+ * The selection of the same images after the list of row ids changed. If the image with the focus is no longer in
+ * the list, the next one that is gets the focus.
  */
-export function remaining(before: Uint32Array, place: number, after: Uint32Array): number {
+export function moved(selection: Selection, before: Uint32Array, after: Uint32Array): Selection {
+  const rows = new Set<number | undefined>([...selection.indices].map((index) => before[index]));
+  const indices = new Set<number>();
+  if (rows.size)
+    after.forEach((row, index) => {
+      if (rows.has(row)) indices.add(index);
+    });
   const listed = new Set(after);
-  const next = before.slice(place).find((row) => listed.has(row));
-  return next === undefined ? after.length - 1 : after.indexOf(next);
+  const next = before.slice(selection.focus).find((row) => listed.has(row));
+  const focus = Math.max(0, next === undefined ? after.length - 1 : after.indexOf(next));
+  return { ...selection, indices, anchor: focus, focus };
 }

@@ -2,6 +2,16 @@
 // were scrolled past are canceled.
 
 export const PER_SHEET = 64;
+const COLUMNS = 8;
+
+/** Address of a picture with up to 64 thumbnails, eight per row, or fewer if there are fewer thumbnails. */
+export type SheetUrl = (rows: number[], side: number) => string;
+
+/** Columns and rows of a sheet of `n` thumbnails, and those of one of them (0-based). */
+export function placeOnSheet(n: number, place: number) {
+  const columns = Math.min(COLUMNS, n);
+  return { columns, rows: Math.ceil(n / columns), column: place % COLUMNS, row: Math.floor(place / COLUMNS) };
+}
 
 /**
  * The sheets to load, most urgent first: those that will be visible when they arrive, those further ahead,
@@ -35,9 +45,9 @@ export function sheetsWanted(
 }
 
 export interface Loading<T> {
-  load: (sheet: number, signal: AbortSignal) => Promise<T>;
-  onloaded: (sheet: number, value: T) => void;
-  ondropped: (sheet: number, value: T) => void;
+  load: (sheet: string, signal: AbortSignal) => Promise<T>;
+  onloaded: (sheet: string, value: T) => void;
+  ondropped: (sheet: string, value: T) => void;
   parallel?: number;
   keep?: number;
 }
@@ -46,10 +56,10 @@ const RETRY_MS = 2000;
 
 /** Loads sheets, few at a time, and caches the most recently used ones. */
 export class SheetLoader<T> {
-  #cache = new Map<number, T>();
-  #running = new Map<number, AbortController>();
-  #failed = new Map<number, number>(); // sheet → time of the failure, in ms
-  #wanted: number[] = [];
+  #cache = new Map<string, T>();
+  #running = new Map<string, AbortController>();
+  #failed = new Map<string, number>(); // sheet → time of the failure, in ms
+  #wanted: string[] = [];
   /** Recent loading time of a sheet, in seconds. */
   latency = 0.1;
   readonly #with: Required<Loading<T>>;
@@ -58,12 +68,12 @@ export class SheetLoader<T> {
     this.#with = { parallel: 4, keep: 96, ...options };
   }
 
-  get(sheet: number): T | undefined {
+  get(sheet: string): T | undefined {
     return this.#cache.get(sheet);
   }
 
   /** Set the sheets to load, most urgent first. Requests for other sheets are canceled. */
-  want(sheets: number[]): void {
+  want(sheets: string[]): void {
     this.#wanted = sheets;
     const isWanted = new Set(sheets);
     for (const [sheet, controller] of this.#running) {
@@ -102,7 +112,7 @@ export class SheetLoader<T> {
     }
   }
 
-  async #load(sheet: number): Promise<void> {
+  async #load(sheet: string): Promise<void> {
     const controller = new AbortController();
     this.#running.set(sheet, controller);
     const began = performance.now();

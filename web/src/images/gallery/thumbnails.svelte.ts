@@ -1,9 +1,6 @@
-// Thumbnails of a gallery, loaded in sheets of 64.
+// Thumbnails of a gallery, loaded in sheets of 64. A sheet may be of use after the order of the images changed.
 import { SvelteMap } from 'svelte/reactivity';
-import { PER_SHEET, SheetLoader, sheetsWanted } from './sheets';
-
-/** Address of a picture with up to 64 thumbnails, eight per row. */
-export type SheetUrl = (keys: number[], side: number) => string;
+import { PER_SHEET, placeOnSheet, SheetLoader, sheetsWanted, type SheetUrl } from './sheets';
 
 /** CSS of one thumbnail on a sheet. */
 export interface Tile {
@@ -14,23 +11,24 @@ export interface Tile {
 
 interface Sheet {
   url: string; // URL of a blob
-  rows: number;
+  tiles: Map<number, Tile>; // by row id
 }
 
 interface Shown {
-  keys: ArrayLike<number>;
+  rows: Uint32Array; // row ids
   side: number; // in px
-  url: SheetUrl | null;
+  url: SheetUrl;
 }
 
 export class Thumbnails {
-  readonly #sheets = new SvelteMap<number, Sheet>();
+  readonly #tiles = new SvelteMap<number, Tile>(); // by row id
+  #rowsOf = new Map<string, number[]>(); // row ids of the wanted sheets, by address
   readonly #loader = new SheetLoader<Sheet>({
-    load: (sheet, signal) => this.#load(sheet, signal),
-    onloaded: (sheet, value) => this.#sheets.set(sheet, value),
-    ondropped: (sheet, value) => {
-      URL.revokeObjectURL(value.url);
-      if (this.#sheets.get(sheet) === value) this.#sheets.delete(sheet);
+    load: (address, signal) => load(address, this.#rowsOf.get(address)!, signal),
+    onloaded: (_, { tiles }) => tiles.forEach((tile, row) => this.#tiles.set(row, tile)),
+    ondropped: (_, { url, tiles }) => {
+      URL.revokeObjectURL(url);
+      for (const [row, tile] of tiles) if (this.#tiles.get(row) === tile) this.#tiles.delete(row);
     },
   });
 
@@ -38,39 +36,39 @@ export class Thumbnails {
 
   /** Load the thumbnails from `first` to `last`, and those ahead at this scroll speed in rows per second. */
   want(first: number, last: number, speed: number, columns: number): void {
-    const { keys, url } = this.shown();
-    if (url) this.#loader.want(sheetsWanted(first, last, keys.length, speed, columns, this.#loader.latency));
+    const { rows, side, url } = this.shown();
+    const sheets = sheetsWanted(first, last, rows.length, speed, columns, this.#loader.latency);
+    this.#rowsOf = new Map(
+      sheets.map((sheet) => {
+        const ofSheet = [...rows.subarray(sheet * PER_SHEET, (sheet + 1) * PER_SHEET)];
+        return [url(ofSheet, side), ofSheet];
+      }),
+    );
+    this.#loader.want([...this.#rowsOf.keys()]);
   }
 
-  at(index: number): Tile | null {
-    const sheet = this.#sheets.get(Math.floor(index / PER_SHEET));
-    if (!sheet) return null;
-    const place = index % PER_SHEET;
-    const row = Math.floor(place / 8);
-    return {
-      image: `url("${sheet.url}")`,
-      position: `${((place % 8) / 7) * 100}% ${sheet.rows > 1 ? (row / (sheet.rows - 1)) * 100 : 0}%`,
-      size: `800% ${sheet.rows * 100}%`,
-    };
+  at(row: number): Tile | null {
+    return this.#tiles.get(row) ?? null;
   }
 
   clear(): void {
     this.#loader.clear();
   }
+}
 
-  async #load(sheet: number, signal: AbortSignal): Promise<Sheet> {
-    const { keys, side, url } = this.shown();
-    const sheetKeys = Array.prototype.slice.call(
-      keys,
-      sheet * PER_SHEET,
-      (sheet + 1) * PER_SHEET,
-    ) as number[];
-    const response = await fetch(url!(sheetKeys, side), { signal });
-    if (!response.ok) throw new Error(response.statusText);
-    const blob = URL.createObjectURL(await response.blob());
-    const image = new Image();
-    image.src = blob;
-    await image.decode(); // otherwise a sheet is blank at its first paint
-    return { url: blob, rows: Math.max(1, Math.round((8 * image.naturalHeight) / image.naturalWidth)) };
-  }
+async function load(address: string, rowIds: number[], signal: AbortSignal): Promise<Sheet> {
+  const response = await fetch(address, { signal });
+  if (!response.ok) throw new Error(response.statusText);
+  const url = URL.createObjectURL(await response.blob());
+  const image = new Image();
+  image.src = url;
+  await image.decode(); // otherwise a sheet is blank at its first paint
+  const percent = (at: number, n: number) => (n > 1 ? `${(at / (n - 1)) * 100}%` : '50%');
+  const tiles = rowIds.map((id, place): [number, Tile] => {
+    const { columns, rows, column, row } = placeOnSheet(rowIds.length, place);
+    const size = rowIds.length === 1 ? 'contain' : `${columns * 100}% ${rows * 100}%`;
+    const position = `${percent(column, columns)} ${percent(row, rows)}`;
+    return [id, { image: `url("${url}")`, position, size }];
+  });
+  return { url, tiles: new Map(tiles) };
 }

@@ -2,7 +2,6 @@
 import type { Dataset, NewSource } from '../../../api/datasets';
 
 const N_RECENT = 5;
-const CHECK_MS = 3000;
 const INTERNAL_KINDS: readonly Dataset['kind'][] = ['upload', 'samples']; // datasets whose folders the user did not choose
 
 /** The newest dataset with exactly these folders and tables. */
@@ -22,11 +21,6 @@ export function recentFolders(datasets: readonly Dataset[]): string[] {
 
 function folderOf(path: string): string {
   return /\.(csv|tsv)$/i.test(path) ? path.replace(/[\\/][^\\/]*$/, '') : path;
-}
-
-/** Milliseconds until the next check for missing folders; null if no folder is missing. */
-export function missingMs(sources: readonly { is_missing: boolean }[]): number | null {
-  return sources.some(({ is_missing }) => is_missing) ? CHECK_MS : null;
 }
 
 /** Paths of the missing folders, as a key: components with pictures are recreated when it changes. */

@@ -41,11 +41,12 @@ export function factsOf(facts: ImageFacts, dataset: Dataset, label: string | nul
 }
 
 function ofFile(facts: ImageFacts): [string, string | null][] {
-  const { width, height, bit_depth, n_channels, n_planes, size_bytes } = facts;
+  const { width, height, bit_depth, n_channels, n_planes, size_bytes, pixel_size_um } = facts;
   const depth = depthOf(facts);
   const hasRange = depth?.low != null && depth.high != null;
   return [
     [words.size, width && height ? texts.datasets.overview.size(count(width), count(height)) : null],
+    [words.pixelSize, pixel_size_um?.length ? words.pixelSizeOf(pixel_size_um) : null],
     [words.format, facts.format],
     [words.depth, bit_depth ? words.depthOf(String(bit_depth), facts.dtype ?? '') : null],
     [words.channels, n_channels ? count(n_channels) : null],

@@ -31,11 +31,21 @@ export function numbersIn(text: string): Value {
     .map((part) => (Number.isFinite(Number(part)) ? Number(part) : part));
 }
 
+/** Convert `'0, 2'` or `'0 2'` to numbers, and `'DAPI, Alexa 488'` to names. */
+function channelsIn(text: string): Value {
+  const numbers = numbersIn(text);
+  const areNumbers = Array.isArray(numbers) && numbers.every((part) => typeof part === 'number');
+  if (areNumbers) return numbers;
+  const parts = text.split(/[,;]/).map((part) => part.trim());
+  return parts.filter(Boolean).map((part) => (/^\d+$/.test(part) ? Number(part) : part));
+}
+
 /** The value that a user typed into a field. */
 export function fromText(text: string, shape: Shape, fallback: Value): Value {
   const typed = text.trim();
   if (typed === '') return shape.isOptional ? null : fallback;
   if (shape.type === 'integers') return numbersIn(typed);
+  if (shape.type === 'channels') return channelsIn(typed);
   const isNumber = shape.type === 'number' || shape.type === 'integer';
   return isNumber && Number.isFinite(Number(typed)) ? Number(typed) : typed;
 }

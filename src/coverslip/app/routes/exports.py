@@ -1,0 +1,71 @@
+"""Exports of classifiers for other programs: queue them, follow them, and download the result."""
+
+from typing import Any
+
+from fastapi import Response
+from fastapi.responses import StreamingResponse
+
+from coverslip.app.requests import JobQueue, Locate, Paged, ServedWorkspace, api_router
+from coverslip.app.schemas.jobs import NewExport
+from coverslip.app.schemas.system import located, problems
+from coverslip.workspace.exports import state
+from coverslip.workspace.exports.state import ExportState
+from coverslip.workspace.jobs import control, downloads
+from coverslip.workspace.jobs.records import find_job
+from coverslip.workspace.store.rows import Page
+
+router = api_router("exports")
+
+_ZIP: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type
+    200: {
+        "description": "The folder of the export as a zip.",
+        "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
+@router.get("/runs/{run_id}/exports", responses=problems(404))
+def list_exports(workspace: ServedWorkspace, run_id: str, paging: Paged) -> Page[ExportState]:
+    """The exports of the classifier of a training, the newest first."""
+    return state.list_exports(workspace, run_id, paging)
+
+
+@router.post("/runs/{run_id}/exports", status_code=201, responses=located(201) | problems(404, 409, 422))
+def create_export(
+    workspace: ServedWorkspace, run_id: str, new: NewExport, queue: JobQueue, locate: Locate
+) -> ExportState:
+    """Queue an export. It is opened again and compared with the classifier on images of the run, and refused if they
+    do not agree. Exports run one at a time, also during a training.
+    """
+    job = state.queue_export(workspace, run_id, new.to)
+    locate("exports", job)
+    queue.wake()
+    return state.export_state(workspace, job)
+
+
+@router.get("/exports/{export_id}", responses=problems(404))
+def get_export(workspace: ServedWorkspace, export_id: str) -> ExportState:
+    """The current state of an export."""
+    return state.export_state(workspace, export_id)
+
+
+@router.delete("/exports/{export_id}", status_code=204, responses=problems(404, 409))
+def remove_export(workspace: ServedWorkspace, export_id: str) -> None:
+    """Move an export and its files to the trash of the workspace."""
+    control.remove_job(workspace, find_job(workspace, export_id, "export").id)
+
+
+@router.post("/exports/{export_id}/restore", responses=problems(404, 409))
+def restore_export(workspace: ServedWorkspace, export_id: str, queue: JobQueue) -> ExportState:
+    """Restore an export from the trash. If it was waiting, it is queued again."""
+    control.restore_job(workspace, find_job(workspace, export_id, "export", is_removed=True).id)
+    queue.wake()
+    return state.export_state(workspace, export_id)
+
+
+@router.get("/exports/{export_id}/download/export", response_class=Response, responses=_ZIP | problems(404, 409))
+def download_export(workspace: ServedWorkspace, export_id: str) -> StreamingResponse:
+    """The files of a finished export as one zip."""
+    name, chunks = state.download(workspace, export_id)
+    headers = {"Content-Disposition": downloads.disposition(name)}
+    return StreamingResponse(chunks, media_type="application/zip", headers=headers)

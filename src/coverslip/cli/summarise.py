@@ -1,0 +1,168 @@
+"""`coverslip summarise`: class proportions of samples and conditions."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from coverslip.cli._options import AsJson
+from coverslip.messages import text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
+    from coverslip.inference.proportions import SampleProportions, Summary
+
+
+def summarise(
+    predictions: Annotated[
+        list[Path], typer.Argument(metavar="PREDICTIONS…", help=text("help-summarise-predictions"), show_default=False)
+    ],
+    by: Annotated[str, typer.Option("--by", metavar="COLUMN", help=text("help-summarise-by"), show_default=False)],
+    condition: Annotated[
+        str | None,
+        typer.Option("--condition", metavar="COLUMN", help=text("help-summarise-condition"), show_default=False),
+    ] = None,
+    table: Annotated[
+        Path | None, typer.Option("--table", metavar="FILE", help=text("help-summarise-table"), show_default=False)
+    ] = None,
+    run: Annotated[
+        Path | None, typer.Option("--run", metavar="RUN", help=text("help-summarise-run"), show_default=False)
+    ] = None,
+    detect: Annotated[
+        float | None,
+        typer.Option("--detect", metavar="DIFFERENCE", help=text("help-summarise-detect"), show_default=False),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            help=text("help-summarise-out"),
+            show_default=False,
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Count the classes in each sample, correct the proportions, and compare conditions.
+
+    Counts of predictions are biased by errors of the classifier. With --run, proportions are corrected by its errors on
+    test images, and intervals include these errors and the differences between samples. The correction assumes that
+    error rates are the same in all samples as on these test images. Each sample has the same weight. An image counts
+    for its predicted class, or by its probabilities if its decision is `uncertain` or `unfamiliar`.
+
+    Conditions are compared with the sample as the unit, if each condition has at least three samples.
+
+    Examples:
+
+      coverslip summarise predictions.csv --by folder --run runs/first
+
+      coverslip summarise plate.csv --by well --condition dose --table layout.csv --run runs/first
+    """
+    from coverslip.cli._show import print_json
+    from coverslip.inference.proportions import summarise as summarise_predictions
+    from coverslip.inference.proportions import write_summary
+
+    summary = summarise_predictions(predictions, by=by, condition=condition, table=table, run=run, detect=detect)
+    if out is not None:
+        write_summary(summary, out)
+    if as_json:
+        print_json(_as_json(summary))
+    else:
+        _show(summary)
+
+
+def _as_json(summary: "Summary") -> dict[str, object]:
+    return {
+        "format_version": 1,
+        "samples": [_sample_as_json(each) for each in summary.samples],
+        "conditions": [_sample_as_json(each) for each in summary.conditions],
+        "method": summary.method,
+        "assumption": summary.assumption,
+        "label_shift": None if summary.label_shift is None else asdict(summary.label_shift),
+        "comparisons": [{**_named(asdict(each)), "reason": each.difference.reason} for each in summary.comparisons],
+        "samples_needed": [_named(asdict(each)) for each in summary.samples_needed],
+        "trends": [_named(asdict(each)) for each in summary.trends],
+    }
+
+
+def _sample_as_json(sample: "SampleProportions") -> dict[str, object]:
+    classes = {
+        name: {
+            "count": each.count,
+            "raw": asdict(each.raw),
+            "corrected": None if each.corrected.value is None else asdict(each.corrected),
+            "reason": each.corrected.reason,
+        }
+        for name, each in sample.classes.items()
+    }
+    return asdict(sample) | {"classes": classes}
+
+
+def _named(record: dict[str, object]) -> dict[str, object]:
+    return {"class": record.pop("name"), **record}
+
+
+def _show(summary: "Summary") -> None:
+    from coverslip.cli._show import filled_table, notes_console, results_console
+    from coverslip.reports.tables import Estimate, estimate
+    from coverslip.reports.words import number, with_interval
+
+    console = results_console()
+    for samples, title in ((summary.samples, text("column-sample")), (summary.conditions, text("column-condition"))):
+        console.print(_table_of(samples, title, is_corrected=summary.is_corrected))
+    if summary.comparisons:
+        heads = (text("column-conditions"), text("column-class"), text("column-samples"))
+        rows: list[tuple[str | Estimate, ...]] = [
+            (
+                f"{each.conditions[0]} – {each.conditions[1]}",
+                each.name,
+                f"{each.n_samples[0]} + {each.n_samples[1]}",
+                estimate(each.difference, is_signed=True),
+                number(each.p),
+                number(each.p_holm),
+            )
+            for each in summary.comparisons
+        ]
+        console.print(filled_table((*heads, with_interval(text("column-difference")), "p", "p (Holm)"), rows))
+    if summary.trends:
+        rows = [
+            (each.name, estimate(each.slope, is_signed=True, digits=5), number(each.p), number(each.p_holm))
+            for each in summary.trends
+        ]
+        console.print(filled_table((text("column-class"), with_interval(text("column-slope")), "p", "p (Holm)"), rows))
+    if summary.samples_needed:
+        needed = [(each.name, "–" if each.n is None else f"{each.n:,}") for each in summary.samples_needed]
+        console.print(filled_table((text("column-class"), text("column-samples-needed")), needed))
+    console.print(summary.assumption, soft_wrap=True)
+    reasons = dict.fromkeys(
+        metric.reason
+        for each in (*summary.samples, *summary.conditions)
+        for metric in (of_class.corrected for of_class in each.classes.values())
+        if summary.is_corrected and metric.reason
+    )
+    for reason in reasons:
+        notes_console().print(reason, soft_wrap=True)
+    if summary.label_shift is not None and summary.label_shift.violated:
+        notes_console().print(text("summary-shift-violated", p=number(summary.label_shift.p)), soft_wrap=True)
+
+
+def _table_of(samples: "Sequence[SampleProportions]", title: str, *, is_corrected: bool) -> "Table":
+    from coverslip.cli._show import filled_table
+    from coverslip.reports.tables import Estimate, estimate
+    from coverslip.reports.words import with_interval
+
+    heads: tuple[str, ...] = (title, text("column-class"), text("column-images"), text("column-count"))
+    heads = (*heads, with_interval(text("column-raw")))
+    rows: list[tuple[str | Estimate, ...]] = []
+    for each in samples:
+        name = each.sample or each.condition or text("all-samples")
+        for of_class, proportion in each.classes.items():
+            cells = (name, of_class, f"{each.n:,}", f"{proportion.count:,.0f}", estimate(proportion.raw))
+            rows.append((*cells, estimate(proportion.corrected)) if is_corrected else cells)
+    if is_corrected:
+        heads = (*heads, with_interval(text("column-corrected")))
+    return filled_table(heads, rows)

@@ -1,0 +1,282 @@
+"""Class proportions in samples, corrected for the classifier's errors, with intervals that include them.
+
+An image contributes a vote for each class: 1 for its predicted class, or its probabilities if the decision is left
+open. Mean votes are linear in the true proportions, with the mean votes of labeled images of each class as the
+coefficients. This holds if the classifier errs alike in the samples and in the labeled images (label shift).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from coverslip.evaluation.results import LEVEL
+
+Floats = npt.NDArray[np.float64]
+
+_N_DRAWS, _N_DRAWS_OF_MANY = 10_000, 1_000  # for two classes and for more
+_MOST_STEPS, _CLOSE_ENOUGH, _START = 200, 1e-5, 1e-3  # of expectation maximization: steps, change, smallest start
+Z = 1.959964  # of 95 %
+_TAILS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
+_SMALLEST = 1e-12
+_POWER, _MOST_SAMPLES = 0.8, 10_000  # of the number of samples for a difference
+_SEED = 0  # intervals of several conditions share the draws of error rates
+
+
+@dataclass(frozen=True, slots=True)
+class Votes:
+    """Votes of images, by unit that is sampled independently: a sample, or a group of labeled images.
+
+    Args:
+        sums: (S, K) sums of the votes of each unit.
+        n: (S,) images of each unit, at least 1.
+    """
+
+    sums: Floats
+    n: Floats
+
+    @classmethod
+    def of(cls, votes: Floats, units: Sequence[object]) -> "Votes":
+        """Return the votes (n, K) of images, whose units are named by `units`."""
+        _, unit = np.unique(np.asarray(units, dtype=str), return_inverse=True)
+        sums = np.zeros((int(unit.max(initial=-1)) + 1, votes.shape[1]))
+        np.add.at(sums, unit, votes)
+        return cls(sums, np.bincount(unit).astype(np.float64))
+
+    @property
+    def shares(self) -> Floats:
+        """(S, K) mean votes of each unit."""
+        shares: Floats = self.sums / self.n[:, None]
+        return shares
+
+
+@dataclass(frozen=True, slots=True)
+class EffectiveCounts:
+    """Mean votes, and the number of independent images that is as informative about them."""
+
+    shares: Floats  # (K,)
+    n: float
+
+
+def effective_counts(votes: Votes) -> EffectiveCounts:
+    """Return the mean over units, each with equal weight, and the effective number of images.
+
+    The number follows from the variance between units, by the design effect with the correction of Korn and Graubard
+    (1998) for few units. With one unit, or without variance, it is the number of images.
+    """
+    shares = votes.shares
+    mean, n_units, n_images = shares.mean(axis=0), len(shares), float(votes.n.sum())
+    if n_units == 1:
+        return EffectiveCounts(mean, n_images)
+    from scipy.special import stdtrit
+
+    variance = float(((shares - mean) ** 2).sum()) / (n_units * (n_units - 1))
+    of_one_image = float((mean * (1 - mean)).sum())
+    if variance <= 0 or of_one_image <= 0:
+        return EffectiveCounts(mean, n_images)
+    few_units = (Z / float(stdtrit(n_units - 1, _TAILS[1]))) ** 2
+    return EffectiveCounts(mean, min(n_images, of_one_image / variance * few_units))
+
+
+Reason = Literal["summary-uninformative", "summary-class-without-images"]  # messages of the catalogue
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """Corrected proportions of all classes with their intervals, or the reason why there are none."""
+
+    shares: Floats  # (K,)
+    low: Floats  # (K,)
+    high: Floats
+    reason: Reason | None = None
+
+
+class ErrorRates:
+    """How a classifier votes on images of each class, from labeled images that it was not fitted on.
+
+    Args:
+        by_class: the votes of labeled images of each class, by group; None: no image.
+    """
+
+    def __init__(self, by_class: Sequence[Votes | None]) -> None:
+        self.is_complete = all(votes is not None for votes in by_class)
+        self._rows = [effective_counts(votes) for votes in by_class if votes is not None]
+        self.matrix: Floats = np.array([row.shares for row in self._rows])  # (K, K) by true class and vote
+
+    def correct(self, votes: Votes) -> Corrected:
+        """Return the proportions in these samples, or the reason why labeled images do not allow a correction."""
+        counts = effective_counts(votes)
+        nothing = np.full(len(counts.shares), np.nan)
+        if not self.is_complete:
+            return Corrected(nothing, nothing, nothing, "summary-class-without-images")
+        shares = solve(self.matrix, counts.shares[None])[0]
+        bounds = self._melded(counts) if len(shares) == 2 else self._by_draws(counts)
+        if bounds is None:
+            return Corrected(nothing, nothing, nothing, "summary-uninformative")
+        low, high = bounds
+        return Corrected(shares, np.minimum(low, shares), np.maximum(high, shares))
+
+    def _melded(self, counts: EffectiveCounts) -> tuple[Floats, Floats] | None:
+        """Return the melded intervals of two classes (Bayer, Fay and Graubard 2022), or None.
+
+        Lower and upper ends of each of three rates are drawn from their confidence distributions.
+        """
+        rng = np.random.default_rng(_SEED)
+        of_second, of_first = self._rows[1], self._rows[0]
+        low_se, high_se = _beta_ends(of_second.shares[1], of_second.n, rng)
+        low_sp, high_sp = _beta_ends(of_first.shares[0], of_first.n, rng)
+        low_q, high_q = _beta_ends(counts.shares[1], counts.n, rng)
+        if float(np.quantile(low_se + low_sp - 1, _TAILS[0])) <= 0:
+            return None
+        low = float(np.quantile(_rogan_gladen(low_q, high_se, low_sp), _TAILS[0]))
+        high = float(np.quantile(_rogan_gladen(high_q, low_se, high_sp), _TAILS[1]))
+        return np.array([1 - high, low]), np.array([1 - low, high])
+
+    def _by_draws(self, counts: EffectiveCounts) -> tuple[Floats, Floats] | None:
+        """Return the intervals of more than two classes, from Dirichlet draws of the error rates and the votes."""
+        rng = np.random.default_rng(_SEED)
+        matrix = np.stack([_dirichlet(row, rng) for row in self._rows], axis=1)  # (draws, K, K)
+        if float(np.quantile(np.linalg.det(matrix), _TAILS[0])) <= 0:
+            return None
+        drawn = solve(matrix, _dirichlet(counts, rng))
+        low, high = np.quantile(drawn, _TAILS, axis=0)
+        return low, high
+
+
+def solve(matrix: Floats, shares: Floats) -> Floats:
+    """Return (n, K) proportions in the simplex, under which mean votes `shares` (n, K) are most likely.
+
+    Args:
+        matrix: (K, K), or (n, K, K): mean votes by true class.
+        shares: mean votes.
+    """
+    matrix = np.broadcast_to(matrix, (len(shares), *matrix.shape[-2:]))
+    proportions = np.empty_like(shares)
+    # The exact solution, where it lies within the simplex; the iteration is for the others.
+    is_regular = np.abs(np.linalg.det(matrix)) > _SMALLEST
+    exact = np.full_like(shares, 1 / shares.shape[1])
+    exact[is_regular] = np.linalg.solve(matrix[is_regular].transpose(0, 2, 1), shares[is_regular][:, :, None])[:, :, 0]
+    is_within = (exact >= 0).all(axis=1) & is_regular
+    proportions[is_within] = exact[is_within] / exact[is_within].sum(axis=1, keepdims=True)
+    outside = np.flatnonzero(~is_within)
+    rows, votes, current = matrix[outside], shares[outside], np.clip(exact[outside], _START, 1)
+    current /= current.sum(axis=1, keepdims=True)
+    for _ in range(_MOST_STEPS if len(outside) else 0):
+        expected = np.maximum(np.einsum("nj,njk->nk", current, rows), _SMALLEST)
+        new = current * np.einsum("njk,nk->nj", rows, votes / expected)
+        new /= np.maximum(new.sum(axis=1, keepdims=True), _SMALLEST)
+        is_close = float(np.abs(new - current).max()) < _CLOSE_ENOUGH
+        current = new
+        if is_close:
+            break
+    proportions[outside] = current
+    return proportions
+
+
+def _rogan_gladen(positive: Floats, sensitivity: Floats, specificity: Floats) -> Floats:
+    informedness = np.maximum(sensitivity + specificity - 1, _SMALLEST)
+    return np.clip((positive + specificity - 1) / informedness, 0.0, 1.0)
+
+
+def _beta_ends(share: float, n: float, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Return draws of the lower and upper confidence distribution of a share."""
+    x, draws = share * n, (_N_DRAWS,)
+    low = rng.beta(x, n - x + 1, draws) if x > 0 else np.zeros(draws)
+    high = rng.beta(x + 1, n - x, draws) if x < n else np.ones(draws)
+    return low, high
+
+
+def _dirichlet(counts: EffectiveCounts, rng: np.random.Generator) -> Floats:
+    """Return draws (draws, K) of shares, with one further image that is divided evenly among the classes."""
+    x = counts.shares * counts.n + 1 / len(counts.shares)
+    gammas = rng.gamma(x, size=(_N_DRAWS_OF_MANY, len(x)))
+    drawn: Floats = gammas / np.maximum(gammas.sum(axis=1, keepdims=True), _SMALLEST)
+    return drawn
+
+
+def raw_shares(votes: Votes) -> list[tuple[float, float, float]]:
+    """Return the mean votes of each class with their Clopper-Pearson intervals (Korn and Graubard 1998)."""
+    from scipy.special import betaincinv
+
+    counts = effective_counts(votes)
+    intervals = []
+    for share in counts.shares:
+        x = float(share) * counts.n
+        low = 0.0 if x <= 0 else float(betaincinv(x, counts.n - x + 1, _TAILS[0]))
+        high = 1.0 if x >= counts.n else float(betaincinv(x + 1, counts.n - x, _TAILS[1]))
+        intervals.append((float(share), low, high))
+    return intervals
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """An estimate from samples as independent units; without an interval if they do not vary."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    effect_size: float | None = None
+
+
+def difference_of_means(first: Sequence[float], second: Sequence[float]) -> Estimate:
+    """Return the mean of the second samples minus that of the first, by Welch's t test, with Hedges' g.
+
+    Args:
+        first, second: at least two samples each.
+    """
+    from scipy.stats import ttest_ind
+
+    a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    value, degrees = float(b.mean() - a.mean()), len(a) + len(b) - 2
+    pooled = ((len(a) - 1) * a.var(ddof=1) + (len(b) - 1) * b.var(ddof=1)) / degrees
+    if pooled <= _SMALLEST:
+        return Estimate(value)
+    test = ttest_ind(b, a, equal_var=False)
+    low, high = test.confidence_interval(LEVEL)
+    correction = 1 - 3 / (4 * degrees - 1)
+    return Estimate(value, float(low), float(high), float(test.pvalue), correction * value / float(pooled) ** 0.5)
+
+
+def trend_of_means(doses: Sequence[float], values: Sequence[float]) -> Estimate:
+    """Return the slope of a linear regression of samples on their dose, with its t test.
+
+    Args:
+        doses: of at least three samples, not all equal.
+        values: the proportions in these samples.
+    """
+    from scipy.special import stdtrit
+    from scipy.stats import linregress
+
+    fit = linregress(doses, values)
+    if not fit.stderr > 0:
+        return Estimate(float(fit.slope))
+    half = float(stdtrit(len(values) - 2, _TAILS[1])) * float(fit.stderr)
+    return Estimate(float(fit.slope), float(fit.slope) - half, float(fit.slope) + half, float(fit.pvalue))
+
+
+def samples_needed(conditions: Sequence[Sequence[float]], difference: float) -> int | None:
+    """Return how many samples of each of two conditions would show a difference, with a power of 80%.
+
+    Args:
+        conditions: the proportions in samples of each condition, from which their standard deviation is estimated.
+        difference: the true difference of the two conditions, above 0.
+
+    Returns:
+        None: the standard deviation cannot be estimated, is 0, or more than 10,000 samples would be needed.
+    """
+    from scipy.special import nctdtr, stdtrit
+
+    values = [np.asarray(each, np.float64) for each in conditions if len(each) > 1]
+    degrees = sum(len(each) - 1 for each in values)
+    variance = sum(float(each.var(ddof=1)) * (len(each) - 1) for each in values) / degrees if degrees else 0.0
+    if variance <= _SMALLEST:
+        return None
+    effect = difference / variance**0.5
+    for n in range(2, _MOST_SAMPLES + 1):
+        critical = float(stdtrit(2 * n - 2, _TAILS[1]))
+        if 1 - float(nctdtr(2 * n - 2, effect * (n / 2) ** 0.5, critical)) >= _POWER:
+            return n
+    return None

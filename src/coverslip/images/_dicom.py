@@ -1,0 +1,173 @@
+"""Reader of DICOM files, by the package pydicom.
+
+Tiles of a whole slide are one plane; the frames of other files are time points.
+
+Values are those of the file: a modality's rescaling is not applied, and overlays are not drawn. Palettes and YBR become
+RGB, and gray with white as 0 is inverted, as in other formats.
+"""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from coverslip.images.confining import open_image
+from coverslip.images.reader import Array, Decoded, Reader, Selection, Series, Source, at_channels, check_size, damaged
+from coverslip.messages import text
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+# As for Pillow: warnings of single files do not concern users.
+warnings.filterwarnings("ignore", module=r"pydicom(\.|$)")
+logging.getLogger("pydicom").addHandler(logging.NullHandler())
+
+_UM_PER_MM = 1e3
+_MAX_FRAMES = 100_000
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[Source]:
+    from pydicom import dcmread
+
+    with open_image(path) as file:
+        yield _DicomSource(path, dcmread(file, defer_size=None))
+
+
+class _DicomSource:
+    def __init__(self, path: Path, data: "Dataset") -> None:
+        self._path, self._data = path, data
+        if "PixelData" not in data and "FloatPixelData" not in data and "DoubleFloatPixelData" not in data:
+            raise damaged(path, text("dicom-without-pixels"))
+        self._rows, self._columns = int(data.Rows), int(data.Columns)
+        self._n_frames = int(data.get("NumberOfFrames") or 1)
+        if self._n_frames > _MAX_FRAMES:
+            raise damaged(path, text("image-too-many-frames", n_frames=self._n_frames, limit=_MAX_FRAMES))
+        self._is_palette = str(data.PhotometricInterpretation) == "PALETTE COLOR"
+        self._n_samples = 3 if self._is_palette else int(data.get("SamplesPerPixel") or 1)
+
+    @cached_property
+    def _slide(self) -> tuple[int, int] | None:
+        """Width and height of a slide whose frames are tiles; None for other images."""
+        data = self._data
+        if "TotalPixelMatrixColumns" not in data or self._n_frames == 1:
+            return None
+        width, height = int(data.TotalPixelMatrixColumns), int(data.TotalPixelMatrixRows)
+        n_tiles = ceil(width / self._columns) * ceil(height / self._rows)
+        is_full = data.get("DimensionOrganizationType") == "TILED_FULL" and n_tiles == self._n_frames
+        if not is_full:
+            raise damaged(self._path, text("dicom-sparse-tiles"))
+        return width, height
+
+    def describe(self) -> tuple[Series, ...]:
+        width, height = self._slide or (self._columns, self._rows)
+        sizes = [("T", self._n_frames)] if self._slide is None and self._n_frames > 1 else []
+        sizes += [("Y", height), ("X", width)]
+        sizes += [("S", self._n_samples)] if self._n_samples > 1 else []
+        date = str(self._data.get("AcquisitionDateTime") or self._data.get("AcquisitionDate") or "")
+        return (
+            Series(
+                "".join(axis for axis, _ in sizes),
+                tuple(size for _, size in sizes),
+                self._pixel_size,
+                dtype=self._dtype.name,
+                acquired=f"{date[:4]}-{date[4:6]}-{date[6:8]}" if date[:8].isdigit() and len(date) >= 8 else None,
+            ),
+        )
+
+    @property
+    def _dtype(self) -> "np.dtype[np.generic]":
+        from pydicom.pixels.utils import pixel_dtype
+
+        if self._is_palette:
+            bits = int(self._data.RedPaletteColorLookupTableDescriptor[2])
+            return np.dtype(np.uint8 if bits <= 8 else np.uint16)
+        if "PixelData" not in self._data:
+            return np.dtype(np.float32 if "FloatPixelData" in self._data else np.float64)
+        dtype: np.dtype[np.generic] = pixel_dtype(self._data).newbyteorder("=")
+        return dtype
+
+    @property
+    def _pixel_size(self) -> tuple[float, float] | None:
+        """Width and height of a pixel; only of images at the specimen, not of projections."""
+        spacing = self._data.get("PixelSpacing")
+        groups = self._data.get("SharedFunctionalGroupsSequence")
+        measures = groups[0].get("PixelMeasuresSequence") if groups else None
+        if measures:
+            spacing = measures[0].get("PixelSpacing")
+        if not spacing or len(spacing) != 2 or min(map(float, spacing)) <= 0:
+            return None
+        return _UM_PER_MM * float(spacing[1]), _UM_PER_MM * float(spacing[0])
+
+    def read_region(self, selection: Selection, max_bytes: int) -> Decoded:
+        n_bytes = self._n_samples * self._dtype.itemsize
+        check_size(self._path, self._columns, self._rows, max_bytes, bytes_per_pixel=n_bytes)
+        if self._slide is None:
+            array = self._frame(selection.at.get("T", 0))[selection.window.of_array]
+        else:
+            array = self._tiles(selection)
+        bits = 8 * self._dtype.itemsize if self._is_palette else int(self._data.get("BitsStored") or 32)
+        return Decoded(at_channels(array, selection.channels), bits)
+
+    def _tiles(self, selection: Selection) -> Array:
+        assert self._slide is not None
+        window, (width, _) = selection.window, self._slide
+        per_row = ceil(width / self._columns)
+        result = np.empty((window.height, window.width, self._n_samples), self._dtype)
+        for row in range(window.top // self._rows, ceil(window.bottom / self._rows)):
+            for column in range(window.left // self._columns, ceil(window.right / self._columns)):
+                tile = self._frame(row * per_row + column)
+                top, left = row * self._rows, column * self._columns
+                rows = slice(max(top, window.top), min(top + self._rows, window.bottom))
+                columns = slice(max(left, window.left), min(left + self._columns, window.right))
+                result[
+                    rows.start - window.top : rows.stop - window.top,
+                    columns.start - window.left : columns.stop - window.left,
+                ] = tile[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+        return result
+
+    def _decoded_by_imagecodecs(self, index: int) -> Array:
+        import imagecodecs
+        from pydicom.encaps import get_frame
+
+        encoded = get_frame(self._data.PixelData, index, number_of_frames=self._n_frames)
+        is_ls = str(self._data.file_meta.TransferSyntaxUID).endswith(("80", "81"))
+        decode = imagecodecs.jpegls_decode if is_ls else imagecodecs.jpeg_decode
+        return np.asarray(decode(encoded)).astype(self._dtype, copy=False)
+
+    def _frame(self, index: int) -> Array:
+        """Return (H, W, C) of one frame."""
+        from pydicom.pixels import apply_color_lut, pixel_array
+
+        if self._data.file_meta.TransferSyntaxUID in _BY_IMAGECODECS:
+            array = self._decoded_by_imagecodecs(index)
+        else:
+            array = np.asarray(pixel_array(self._data, index=index))
+        if self._is_palette:
+            array = apply_color_lut(array, self._data)
+        elif str(self._data.PhotometricInterpretation) == "MONOCHROME1" and array.dtype.kind == "u":
+            array = ((1 << int(self._data.BitsStored)) - 1 - array).astype(array.dtype)
+        if array.shape[:2] != (self._rows, self._columns):
+            raise damaged(self._path, text("frame-missing", frame=str(index)))
+        return np.atleast_3d(array)
+
+
+# JPEG lossless (two syntaxes) and JPEG-LS (lossless, near-lossless), for which pydicom needs further packages.
+_BY_IMAGECODECS = {f"1.2.840.10008.1.2.4.{number}" for number in (57, 70, 80, 81)}
+
+
+DICOM = Reader(
+    name="DICOM",
+    title="DICOM",
+    suffixes=(".dcm",),
+    is_this=lambda head: head[128:132] == b"DICM",
+    open=_open,
+    package="pydicom",
+    export=lambda: text("export-from-fiji"),
+)

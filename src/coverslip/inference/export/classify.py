@@ -1,0 +1,78 @@
+"""Classify images without coverslip: python classify.py model.onnx IMAGE... > predictions.csv
+
+It needs NumPy, Pillow and onnxruntime, and reads whole PNG, JPEG, TIFF and BMP images with 8-bit or 16-bit channels.
+"""
+
+import csv
+import json
+import sys
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from PIL import Image, ImageOps
+
+MODES = {"1": "L", "LA": "L", "P": "RGB", "RGBA": "RGB", "L": "L", "RGB": "RGB", "I;16": "I;16"}
+
+
+def read(file: str, preprocessing: dict[str, Any]) -> np.ndarray:
+    """Return the (side, side, channels) pixels of an image as the network expects them."""
+    image = Image.open(file)
+    side, n, scaling = preprocessing["image_size"], preprocessing["channels"], preprocessing["scaling"]
+    selecting = ("series", "t", "z", "channels", "level", "channel_files")
+    is_selected = any(preprocessing["plan"].get(key) for key in selecting) or getattr(image, "n_frames", 1) > 1
+    is_deep = image.mode != "I;16" and ";16" in str(image.tile)  # 16-bit color, which Pillow reads as 8-bit
+    is_inverted = getattr(image, "tag_v2", {}).get(262) == 0  # TIFF with white as 0
+    mode = MODES.get(image.mode)
+    mode = "L" if mode == "RGB" and n == 1 else mode
+    is_read = mode in ("L", "I;16") or (mode == "RGB" and n == 3)
+    if is_selected or is_deep or is_inverted or scaling["mode"] == "per-image" or not is_read:
+        raise ValueError(f"{file}: this script cannot read images of this kind. Use coverslip.")
+    array = np.asarray(ImageOps.exif_transpose(image).convert(mode))
+    array = array.reshape(*array.shape[:2], -1)
+    depth = array.dtype.name
+    limits = scaling["ranges"].get(depth) if scaling["mode"] == "training-range" else None
+    is_unchanged = depth == preprocessing["depth"] == "uint8" and limits is None
+    border = np.sort(np.concatenate([array[0], array[-1], array[1:-1, 0], array[1:-1, -1]]), axis=0)
+    color = border[(len(border) - 1) // 2]  # the median, the lower of two middle values
+    if preprocessing.get("pad_color", "auto") != "auto":
+        color = np.full_like(color, 0 if preprocessing["pad_color"] == "black" else np.iinfo(depth).max)
+    (height, width), box, new = array.shape[:2], None, (side, side)
+    if preprocessing["resize"] == "crop":
+        short = min(height, width)
+        left, top = (width - short) / 2, (height - short) / 2
+        box = (left, top, left + short, top + short)
+    elif preprocessing["resize"] != "stretch":
+        scale = side / max(height, width, preprocessing.get("canvas_px") or 0)
+        new = (max(1, round(width * scale)), max(1, round(height * scale)))
+    planes = np.ascontiguousarray(array.transpose(2, 0, 1), array.dtype if is_unchanged else np.float32)
+    resized = [Image.fromarray(plane).resize(new, Image.Resampling.BILINEAR, box) for plane in planes]
+    inner = np.stack([np.asarray(plane) for plane in resized], axis=-1)
+    square = np.empty((side, side, array.shape[2]), inner.dtype)
+    square[:] = color
+    y, x = (side - new[1]) // 2, (side - new[0]) // 2
+    square[y : y + new[1], x : x + new[0]] = inner
+    square = np.repeat(square, n // square.shape[2], axis=2)
+    if is_unchanged:
+        return square
+    low, high = np.array(limits or [(0, np.iinfo(depth).max)] * n, np.float32).T
+    top = np.float32(np.iinfo(preprocessing["depth"]).max)
+    levels: np.ndarray = np.rint((np.clip(square, low, high) - low) / (high - low) * top)
+    return levels.astype(preprocessing["depth"])
+
+
+def main(model: str, files: list[str]) -> None:
+    """Print a table with the predicted class of each image and its probability."""
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    metadata = {name: json.loads(text) for name, text in session.get_modelmeta().custom_metadata_map.items()}
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    table.writerow(["path", "predicted", "probability"])
+    for file in files:
+        pixels = read(file, metadata["preprocessing"])
+        probability = session.run(["probabilities"], {"pixels": pixels[None]})[0][0]
+        predicted = int(np.argmax(probability / (metadata["thresholds"]["operating_points"] or 1)))
+        table.writerow([file, metadata["classes"][predicted], f"{probability[predicted]:.6f}"])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])

@@ -1,0 +1,295 @@
+# Help of options and arguments. The help of a command is the docstring of its function.
+
+# The program, and options that several commands share
+
+help-program = Train, test and use classifiers of microscope images on this computer.
+
+help-first-steps = New here? Try `coverslip demo`. Every command explains itself: `coverslip train --help`.
+
+help-version = Show the version.
+
+help-debug = On an error, show the traceback.
+
+help-data = A folder with one sub-folder per class, or a table (CSV, TSV) with the columns path and label.
+
+help-group = Column of the table with the group of each image (patient, slide, well). All images of a group stay in the same set.
+
+help-group-pattern = For folders: a regular expression that finds the group in an image's path, for example 'slide\d+' or '(patient_[0-9]+)_'.
+
+help-columns = Names of a table's columns if they differ from the standard names, such as path=File,label=Class. Standard names: path, label, group, split, image_id, x, y, width, height. `split=` ignores a column.
+
+help-crop-size = For a table of points (x, y): side of the square crop around each point, in pixels.
+
+help-rescale = Rescale images of known pixel size to the pixel size of the training images. If the training images have about the same width and height, rescaled images are cut or padded to these, about their center.
+
+help-device = Where the network runs. auto: a GPU if there is one, otherwise the processor.
+
+help-all-classes = Show every class. By default, only the most important of many classes are shown.
+
+help-json = Print one JSON object instead of text.
+
+help-trained-run = The run folder of a training.
+
+help-run = A run folder.
+
+help-trust-cluster = Join a Ray cluster that requires no token. Anyone who controls one of its computers can then run any code on this computer, with your permissions.
+
+# coverslip app
+
+help-app-host = Address to listen on. With 0.0.0.0, other computers can reach the app, and it requires a token.
+
+help-app-port = Port. If it is in use, the next free port.
+
+help-app-workspace = Folder for labels, runs and predictions. Default: COVERSLIP_HOME, or the folder coverslip in your home folder.
+
+help-app-root = Folder from which the app may open images. Repeatable. Default: your home folder.
+
+help-app-no-browser = Print the address without opening a browser.
+
+help-app-new-token = Create a new token, which replaces earlier ones. The app then requires it on this computer too, because other users may log in there.
+
+# coverslip cache
+
+help-cache-clean = Remove everything that no running command uses, and show how much space was freed.
+
+help-cache-kind = With --clean: remove only this kind (see the table).
+
+help-cache-older-than = With --clean: remove only entries not used for this many days.
+
+# coverslip compare
+
+help-compare-runs = Run folders. The first is the reference.
+
+help-compare-published = Published figures to show beside the runs: a CSV file with the columns name and accuracy, macro_f1, …
+
+# coverslip decide
+
+help-decide-sensitivity = Target sensitivity of the positive class (two classes).
+
+help-decide-specificity = Target specificity (two classes).
+
+help-decide-threshold = Predict the positive class from this probability on.
+
+help-decide-roc = Choose each class's threshold on its ROC curve (Youden index).
+
+help-decide-error-rate = Target error rate of the decided images. As few images as necessary are marked uncertain.
+
+help-decide-positive = The positive class.
+
+help-decide-default = Predict the most probable class, without thresholds.
+
+# coverslip demo
+
+help-demo-out = Folder for images, run and predictions.
+
+# coverslip distance
+
+help-distance-data = Folders or tables of images, beginning with your dataset. Labels are not needed: any folder of images, such as photographs, can serve as a reference.
+
+help-distance-run = Use the features of this run's classifier. Default: those of a network trained on photographs (ImageNet).
+
+help-distance-model = The network, if no run is given.
+
+help-distance-image-size = Image size of that network.
+
+# coverslip evaluate
+
+help-evaluate-data = An external test set: labeled images (folder or table). Default: the run's own test set.
+
+help-evaluate-name = Name of this evaluation, which is saved in RUN/evaluations/NAME. Default: the name of DATA, or of its folder if DATA is a table such as images.csv.
+
+# coverslip explain
+
+help-explain-paths = First classifiers: run folders, classifier/ folders or .coverslip files. Then images: files, folders, patterns like 'new/*.tif', or a table. Each picture has a row for each classifier.
+
+help-explain-out = New folder for the pictures and their table.
+
+help-explain-method = Use only this method. Default: the first of them that passes its checks.
+
+help-explain-show-failed = Also draw maps that failed the checks, marked as failed.
+
+help-explain-nearest = Training images to show beside each image.
+
+help-explain-colors = Colormap of the heat maps. jet is common in papers, but suggests edges where there are none.
+
+# coverslip export
+
+help-export-run = A run folder, or the classifier/ folder of one.
+
+help-export-to = zip: one .coverslip file, which `predict` takes in place of RUN. For other programs: onnx, openvino, pt2 (PyTorch) or bioimageio (BioImage Model Zoo), each a folder.
+
+help-export-out = File or folder to write. Default: the name of the run, ending in .coverslip or the format.
+
+# coverslip inspect
+
+help-inspect-set = Read the images with this setting of a recipe, such as images.channels or classes.drop. Repeatable.
+
+help-inspect-estimate-leakage = Also compute features of about 2,000 images, to detect shortcuts and to estimate how much an image-level split would overestimate performance.
+
+# coverslip label-errors
+
+help-label-errors-out = Also write all of them to this table (CSV), which replaces an earlier one.
+
+# coverslip models
+
+help-models-name = Describe this network; timm/NAME is any network of timm.
+
+help-models-paper = List only networks of this paper: mobilevit_mn, aimic, mobincep, efficientnetv2_b0 or chromosomes.
+
+help-models-max-parameters = List only networks with at most this many million parameters. One million take about 4 MB in a file.
+
+help-models-max-macs = List only networks with at most this many billion multiply-accumulates (MACs) per image, which determine their speed.
+
+help-models-available = List only networks whose pretrained weights are on this computer.
+
+help-models-classes = With NAME: number of classes of the last layer.
+
+help-models-channels = With NAME: number of channels of the images.
+
+help-models-option = With NAME: an option of the network, as under model_options in a recipe. Repeatable.
+
+help-models-image-size = With --bench: image size. Default: that of the network.
+
+help-models-bench = With NAME: measure the prediction time for 1 and 100 images on this computer.
+
+# coverslip predict
+
+help-predict-run = A run folder, the classifier/ folder of one, or a .coverslip file.
+
+help-predict-images = Images, folders of images, patterns like 'new/*.tif', or a table. Not with --watch.
+
+help-predict-out = Table to write. It replaces an earlier table of predictions, but no other file.  [default: predictions.csv, or the suffix of the format]
+
+help-predict-format = Format of the table. jsonl: one JSON object per line. parquet needs the extra 'parquet'.
+
+help-predict-top-k = Write the K most probable classes with their probabilities instead of the probability of each class.
+
+help-predict-keep = Column of the input table to copy into the table, such as well. Repeatable.
+
+help-predict-resume = Continue an interrupted prediction after its last complete row. Images and options must be the same. If the table has no row, start with the first image.
+
+help-predict-watch = Predict the images in this folder and its subfolders, and each image that appears there later, until you press Ctrl-C. If the table exists, rows are added to it.
+
+help-predict-batch-size = Images per batch. Affects speed and memory, not the results.
+
+help-predict-prevalence = Expected proportion of a class among these images, such as infected=0.05. Repeatable. The remaining classes share the rest in the proportions of the training images.
+
+help-predict-on = Where to predict. local: on this computer. ray: on the Ray cluster in RAY_ADDRESS, or else on a new one of this computer. ADDRESS: on the Ray cluster at ray://HOST:PORT or HOST:PORT. The computers of a cluster read the images themselves.
+
+# coverslip preview
+
+help-preview-out = PNG file to write.
+
+help-preview-recipe = A YAML file with settings, or the recipe of a publication, as for train.
+
+help-preview-set = Change one setting of the recipe, as for train. Repeatable. augment=NAME selects a set of augmentations, resize=canvas the same scale for all images.
+
+help-preview-n = Images to show.
+
+help-preview-seed = Seed that selects images and augmentations. Default: the recipe's seed.
+
+# coverslip read
+
+help-read-file = An image file, or a folder that is an OME-Zarr.
+
+help-read-out = TIFF file to write.
+
+help-read-series = Series of the file, from 0.
+
+help-read-t = Time point, from 0.
+
+help-read-z = Number of the z-plane, from 0, or how to combine all z-planes.
+
+help-read-channels = Channels by their numbers, from 0, or by their names in the file. Default: all.
+
+help-read-level = Level of a pyramid; 0 is the full resolution.
+
+help-read-region = Part of the image in pixels of level 0. Default: the whole image.
+
+# coverslip study
+
+help-study = Compare networks and initializations on the same splits.
+
+help-study-folder = Folder of the study.
+
+help-study-budget = Time limit: 10m, 2h. Trainings that would not end in time are left for `study resume`.
+
+help-study-on = Where to train. local: on this computer. ray: on the Ray cluster in RAY_ADDRESS, or else on a new one of this computer. ADDRESS: on the Ray cluster at ray://HOST:PORT or HOST:PORT.
+
+help-study-group = With a preset: column of the groups (patient, slide, well). Give it once for all datasets, or once for each.
+
+help-study-group-pattern = For folders: a regular expression that finds the group in an image's path.
+
+help-study-small = With a preset: a quick demonstration, with networks whose weights are installed, small images and two epochs.
+
+help-study-as-published = With a preset: also use the publication's protocol, and show how much it overestimates performance.
+
+help-study-run-plan = YAML file with datasets and models, or a preset (see `coverslip study preset`).
+
+help-study-run-data = With a preset: folders or tables, one for each dataset.
+
+help-study-run-out = New folder for the study.
+
+help-study-run-dry-run = List the trainings with the expected time of each, without training.
+
+help-study-preset-name = Name of the preset. Default: list the presets.
+
+help-study-preset-data = Folders or tables, one for each dataset.
+
+help-study-preset-out = File for the plan.
+
+help-study-compare-bench = Measure the prediction time of each network for 1 and 100 images on this computer.
+
+help-study-compare-distances = Measure the distance of each dataset to its pretraining dataset, by the features of each network.
+
+help-study-compare-explain = Draw heat maps of three test images for each network and initialization. Their checks take a minute or more per training.
+
+# coverslip summarise
+
+help-summarise-predictions = Tables that `coverslip predict` wrote, without --prevalence.
+
+help-summarise-by = Column with the sample of each image, such as patient or well; `folder`: the folder of the image.
+
+help-summarise-condition = Column with the condition of each sample, such as dose. Conditions are compared.
+
+help-summarise-table = CSV table with these columns and image_id or path. Default: the tables of predictions have them (`coverslip predict --keep COLUMN`).
+
+help-summarise-out = Also write a CSV table with a row for each class in each sample.
+
+help-summarise-detect = Also compute how many samples of each condition would show this difference of proportions (0.05: 5 percentage points) with a power of 80%.
+
+help-summarise-run = Run folder of the classifier. Its errors on the test images correct the proportions.
+
+# coverslip train
+
+help-train-recipe = A YAML file with settings, such as the recipe.yaml of an earlier run. Or the name of a preset (see `coverslip study preset`), to use the recipe of its publication. Default: built-in settings.
+
+help-train-model = Network to use; `coverslip models` lists them.
+
+help-train-set = Change one setting of the recipe. Repeatable. stage=instant skips fine-tuning; epochs=30 trains longer; split.folds=5 uses cross-validation. --keys lists all settings.
+
+help-train-budget = Time limit: 90s, 10m, 1h30m, or quick (2 minutes), balanced (10 minutes), best (1 hour). Image size and number of steps of fine-tuning are adapted to it.
+
+help-train-allow-leakage = Train even if your predefined split has the same images or patients in two sets, or if test images affect the training by a setting. Performance is then overestimated, and the report says so.
+
+help-train-out = New folder for the results. Default: runs/DATA-1, then runs/DATA-2 and so on.
+
+help-train-resume = Resume a run that was stopped or killed, with its own images and recipe. With --budget, the time starts now.
+
+help-train-finish = End the fine-tuning of a run now and keep its best epoch; then calibrate, test and write the report. The run can be in progress in another process, or stopped. It cannot be resumed afterwards.
+
+help-train-listener = Pass recipe and metrics to another program during the training: tensorboard or mlflow. Repeatable.
+
+help-train-keys = List the settings for --set.
+
+# coverslip weights
+
+help-weights-import-file = Weights as .safetensors, a PyTorch file (.pth, .pt, .bin) of plain tensors, or Keras's .h5 of NASNet-Mobile or EfficientNetV2-B0.
+
+help-weights-import-model = The network: a name from `coverslip models`, or timm/NAME for any network of timm.
+
+help-weights-import-license = License of the weights, as stated by their authors. It is shown wherever the weights are used.
+
+help-weights-fetch-model = A name from `coverslip models`, or timm/NAME.
+
+help-weights-remove-model = The network whose imported weights are removed.

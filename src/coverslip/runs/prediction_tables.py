@@ -1,0 +1,423 @@
+"""Tables of predictions of new images as CSV, JSON Lines or Parquet, written row by row.
+
+Rows are collected in the folder `NAME.unfinished` beside the table, which contains the rows and `settings.json`. The
+table appears when it is complete. If the process ends earlier, the folder stays, and a later process can resume after
+the last complete row.
+"""
+
+import csv
+import io
+import json
+import math
+import shutil
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from time import monotonic
+from typing import IO, Any, Literal, get_args
+
+from coverslip.errors import CoverslipError, require_extra
+from coverslip.files import (
+    CsvWriter,
+    atomic_write,
+    check_replaceable,
+    plain_cell,
+    safe_cell,
+    write_error,
+    write_json,
+)
+from coverslip.messages import ChooseOther, text
+from coverslip.runs.predictions import FIRST_COLUMNS, Cell, Prediction, csv_cell, values_of
+from coverslip.runs.status import work_lock
+
+Format = Literal["csv", "jsonl", "parquet"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+
+_OTHER_SUFFIXES = frozenset({".xlsx", ".xls", ".ods", ".numbers", ".tsv", ".tab", ".json", ".feather", ".html"})
+_DIGITS = 6
+_SECONDS_BETWEEN_WRITES = 1.0
+_ROWS_PER_GROUP = 10_000
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The columns of a table of predictions."""
+
+    classes: tuple[str, ...]
+    top_k: int | None = None  # number of most probable classes in place of the probability of each class
+    keep: tuple[str, ...] = ()  # columns of the input tables
+
+    def __post_init__(self) -> None:
+        """Raise CoverslipError if there are fewer classes than `top_k`, or a kept column has a reserved name."""
+        if self.top_k is not None and not 1 <= self.top_k <= len(self.classes):
+            raise CoverslipError("top-k-out-of-range", top_k=self.top_k, n_classes=len(self.classes))
+        for name in self.keep:
+            if name in self._own_columns or name.startswith("p:"):
+                raise CoverslipError("kept-column-reserved", column=name)
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The names of all columns."""
+        return (*self._own_columns, *self.keep)
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The names of the columns that contain numbers."""
+        of_ranks = range(len(FIRST_COLUMNS) + 1, len(self._own_columns), 2)
+        shares = range(len(FIRST_COLUMNS), len(self._own_columns)) if self.top_k is None else of_ranks
+        return ("probability", "ood_score", *(self._own_columns[i] for i in shares))
+
+    @cached_property
+    def _own_columns(self) -> tuple[str, ...]:
+        if self.top_k is None:
+            return (*FIRST_COLUMNS, *(f"p:{name}" for name in self.classes))
+        ranks = (f"top_{rank}" for rank in range(1, self.top_k + 1))
+        return (*FIRST_COLUMNS, *(name for rank in ranks for name in (rank, f"{rank}_probability")))
+
+    def values(self, row: Prediction, about: Mapping[str, str]) -> list[Cell]:
+        """Return the values of all columns; `about` has the cells of the input table."""
+        values = values_of(row, len(self.classes))
+        if self.top_k is not None:
+            pairs: list[tuple[Cell, Cell]] = [(None, None)] * self.top_k
+            if row.probabilities:
+                by_rank = sorted(zip(self.classes, row.probabilities, strict=True), key=lambda pair: -pair[1])
+                pairs = [*by_rank[: self.top_k]]
+            values[len(FIRST_COLUMNS) :] = [value for pair in pairs for value in pair]
+        return [*values, *(about.get(name, "") for name in self.keep)]
+
+
+def check_output(file: Path, format_: Format) -> None:
+    """Check that predictions in this format can have this file name.
+
+    Raises:
+        CoverslipError: the suffix is that of another format, or the file holds the test predictions of a run, which
+            reports and comparisons need.
+        ExtraNotInstalled: the format needs an extra.
+    """
+    if file.exists() and (file.parent / "metrics.json").exists():
+        raise CoverslipError("predictions-of-run", file=file, remedies=(ChooseOther("output"),))
+    if file.suffix.lower() in _OTHER_SUFFIXES | {f".{other}" for other in FORMATS if other != format_}:
+        raise CoverslipError(
+            "unsupported-predictions-format",
+            file=file,
+            remedies=(ChooseOther("output"),),
+            format=format_,
+            suffix=file.suffix,
+            name=file.with_suffix(f".{format_}").name,
+        )
+    if format_ == "parquet":
+        require_extra("parquet", text("extra-for-parquet"))
+
+
+class PredictionTable(ABC):
+    """A table that is being written."""
+
+    @abstractmethod
+    def saved_rows(self, image_ids: Iterable[str]) -> Iterator[Prediction]:
+        """Yield the rows of an interrupted process, which stay. Must be exhausted before the first `write`.
+
+        Args:
+            image_ids: of all images, in order. Rows from the first one of another image on are discarded.
+        """
+
+    @abstractmethod
+    def write(self, row: Prediction, about: Mapping[str, str]) -> None:
+        """Write one row, with the cells of its input table by column."""
+
+    @abstractmethod
+    def save(self) -> int:
+        """Return the number of rows that will stay if the table is not completed, after saving them."""
+
+
+def prediction_table(
+    file: Path, layout: Layout, format_: Format, settings: Mapping[str, object], *, resume: bool = False
+) -> AbstractContextManager[PredictionTable]:
+    """Return a context manager with the table to write. The file appears if the block ends without an error.
+
+    Args:
+        file: the table. Earlier predictions of this name are replaced.
+        layout: the columns.
+        format_: of the file.
+        settings: JSON values on which the rows depend. Rows of other settings cannot be resumed.
+        resume: continue after the last complete row of an interrupted process, if there is one.
+
+    Raises:
+        CoverslipError: the file cannot be written, is not a table of predictions, or is a Parquet file, which cannot
+            be resumed; the rows of the interrupted process have other settings.
+        Conflict: another process writes this table.
+    """
+    if format_ == "parquet":
+        if resume:
+            raise CoverslipError("parquet-not-resumable")
+        return _parquet_table(file, layout)
+    return _text_table(file, layout, format_, settings, resume=resume)
+
+
+@dataclass(frozen=True, slots=True)
+class TextFormat:
+    """A text format. A record is a row, or the line with the names of the columns."""
+
+    begins_with: bytes  # every table of predictions
+    has_header: bool
+    record: Callable[[Layout, Sequence[Cell] | None], str]  # of these values; None: the header
+    is_complete: Callable[[bytes], bool]  # whether a record that ends in a line feed is complete
+    values: Callable[[Layout, bytes], dict[str, Any]]  # of a complete record; ValueError if it is damaged
+
+
+def _csv_record(layout: Layout, values: Sequence[Cell] | None) -> str:
+    stream = io.StringIO()
+    CsvWriter(stream).writerow(map(safe_cell, layout.columns) if values is None else map(csv_cell, values))
+    return stream.getvalue()
+
+
+def _csv_values(layout: Layout, record: bytes) -> dict[str, Any]:
+    try:
+        (cells,) = csv.reader([record.decode()], strict=True)
+    except csv.Error as error:
+        raise ValueError(record) from error
+    return dict(zip(layout.columns, map(plain_cell, cells), strict=True))
+
+
+def _json_record(layout: Layout, values: Sequence[Cell] | None) -> str:
+    if values is None:
+        return ""
+    row = dict(zip(layout.columns, map(_rounded, values), strict=True))
+    return json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _json_values(layout: Layout, record: bytes) -> dict[str, Any]:
+    row = json.loads(record)
+    if not isinstance(row, dict) or tuple(row) != layout.columns:
+        raise ValueError(record)
+    return row
+
+
+def _rounded(value: Cell) -> Cell:
+    """Return a value with the digits of CSV tables; None for NaN."""
+    if isinstance(value, float):
+        return None if math.isnan(value) else round(value, _DIGITS)
+    return value
+
+
+TEXT_FORMATS: Mapping[Format, TextFormat] = {
+    "csv": TextFormat(
+        ",".join(FIRST_COLUMNS).encode(),
+        True,
+        _csv_record,
+        lambda record: record.count(b'"') % 2 == 0,  # else the line feed is in a quoted cell
+        _csv_values,
+    ),
+    "jsonl": TextFormat(f'{{"{FIRST_COLUMNS[0]}":'.encode(), False, _json_record, lambda record: True, _json_values),
+}
+
+
+def complete_records(stream: IO[bytes], format_: TextFormat) -> Iterator[bytes]:
+    """Yield the complete records of a table, without the last one if a killed process wrote only a part of it."""
+    record = b""
+    for line in stream:
+        record += line
+        if record.endswith(b"\n") and format_.is_complete(record):
+            yield record
+            record = b""
+
+
+@contextmanager
+def _text_table(
+    file: Path, layout: Layout, format_: Format, settings: Mapping[str, object], *, resume: bool
+) -> Iterator[PredictionTable]:
+    check_replaceable(file, TEXT_FORMATS[format_].begins_with)
+    folder = file.with_name(f"{file.name}.unfinished")
+    rows, settings_file = folder / f"rows.{format_}", folder / "settings.json"
+    settings = {**settings, "columns": list(layout.columns), "format": format_}
+    stays = True  # the folder, after an error
+    try:
+        with work_lock(folder):
+            if resume and rows.exists():
+                _check_settings(settings_file, settings)
+            else:
+                stays = False
+                rows.unlink(missing_ok=True)
+                write_json(settings_file, settings)
+            with rows.open("a+", newline="", encoding="utf-8") as stream:
+                table = TextTable(rows, stream, layout, TEXT_FORMATS[format_])
+                try:
+                    yield table
+                except BaseException:
+                    stays = stays or table.save() > 0
+                    raise
+            rows.replace(file)
+            stays = False
+    except OSError as error:
+        raise write_error(file, error) from error
+    finally:
+        if not stays:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_settings(file: Path, settings: Mapping[str, object]) -> None:
+    try:
+        saved = json.loads(file.read_bytes())
+    except (OSError, ValueError):
+        saved = None
+    if saved != settings:
+        raise CoverslipError("rows-of-other-settings", file=file.parent)
+
+
+class TextTable(PredictionTable):
+    """A table in a text format, to which rows are appended."""
+
+    def __init__(self, file: Path, stream: IO[str], layout: Layout, format_: TextFormat) -> None:
+        self._file, self._stream, self._layout, self._format = file, stream, layout, format_
+        self._n_written = self._n_saved = 0
+        self._saved_at = monotonic()
+
+    def saved_rows(self, image_ids: Iterable[str]) -> Iterator[Prediction]:
+        n_bytes = 0
+        with self._file.open("rb") as stream:
+            records = complete_records(stream, self._format)
+            if self._format.has_header:
+                n_bytes += len(next(records, b""))
+            for image_id, record in zip(image_ids, records, strict=False):
+                try:
+                    row = _saved(self._format.values(self._layout, record), self._layout)
+                except ValueError:  # after a power failure, a file can end in other bytes
+                    break
+                if row.image_id != image_id:
+                    break
+                n_bytes += len(record)
+                self._n_written += 1
+                yield row
+        self._start_after(n_bytes)
+
+    def all_rows(self) -> Iterator[tuple[Prediction, dict[str, str]]]:
+        """Yield all rows with their kept cells. Must be exhausted before the first `write`.
+
+        Raises:
+            CoverslipError: the table has other columns.
+        """
+        n_bytes, header = 0, self._format.record(self._layout, None).encode()
+        with self._file.open("rb") as stream:
+            records = complete_records(stream, self._format)
+            try:
+                if header and (first := next(records, header)) != header:
+                    raise ValueError(first)
+                for record in records:
+                    values = self._format.values(self._layout, record)
+                    n_bytes += len(record)
+                    self._n_written += 1
+                    yield _saved(values, self._layout), {name: values[name] for name in self._layout.keep}
+            except ValueError as error:
+                raise CoverslipError("rows-of-other-columns", file=self._file) from error
+        self._start_after(n_bytes + len(header) if n_bytes else 0)
+
+    def _start_after(self, n_bytes: int) -> None:
+        """Discard what follows the complete rows."""
+        self._stream.truncate(n_bytes)
+        if not n_bytes:
+            self._stream.write(self._format.record(self._layout, None))
+        self._n_saved = self._n_written
+
+    def write(self, row: Prediction, about: Mapping[str, str]) -> None:
+        self._stream.write(self._format.record(self._layout, self._layout.values(row, about)))
+        self._n_written += 1
+        if monotonic() - self._saved_at > _SECONDS_BETWEEN_WRITES:
+            self._flush()
+
+    def save(self) -> int:
+        with suppress(OSError):  # the disk is full
+            self._flush()
+        return self._n_saved
+
+    def _flush(self) -> None:
+        self._stream.flush()
+        self._n_saved, self._saved_at = self._n_written, monotonic()
+
+
+@contextmanager
+def growing_table(file: Path, layout: Layout, format_: Format) -> Iterator[TextTable]:
+    """Open a table in a text format to append rows, each of which stays.
+
+    Raises:
+        CoverslipError: the file cannot be written, or is not a table of predictions.
+        Conflict: another process appends rows.
+    """
+    check_replaceable(file, TEXT_FORMATS[format_].begins_with)
+    folder = file.with_name(f"{file.name}.watching")  # contains the lock only
+    is_locked = False
+    try:
+        with work_lock(folder), file.open("a+", newline="", encoding="utf-8") as stream:
+            is_locked = True
+            yield TextTable(file, stream, layout, TEXT_FORMATS[format_])
+    except OSError as error:
+        raise write_error(file, error) from error
+    finally:
+        if is_locked:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _saved(values: Mapping[str, Any], layout: Layout) -> Prediction:  # Any: JSON values
+    """Return a row with the fields that summaries need, from its values as text or numbers.
+
+    Raises:
+        ValueError: a value is not a number.
+    """
+    cells = [values.get(f"p:{name}") for name in layout.classes]
+    probabilities = tuple(float(cell) for cell in cells if cell not in (None, ""))
+    return Prediction(
+        image_id=values["image_id"],
+        path=values["path"],
+        label=values["label"] or None,
+        predicted=values["predicted"] or None,
+        probability=None,
+        decision=values["decision"],
+        probabilities=probabilities if len(probabilities) == len(cells) else (),
+    )
+
+
+@contextmanager
+def _parquet_table(file: Path, layout: Layout) -> Iterator[PredictionTable]:
+    import pyarrow
+    import pyarrow.parquet
+
+    check_replaceable(file, b"PAR1")
+    if file.exists() and file.stat().st_size:
+        names: list[str] = []
+        with suppress(pyarrow.ArrowException, OSError):
+            names = pyarrow.parquet.read_schema(file).names
+        if tuple(names[: len(FIRST_COLUMNS)]) != FIRST_COLUMNS:
+            raise CoverslipError("other-file-in-place", file=file)
+    types = {"prediction_set": pyarrow.list_(pyarrow.string()), **dict.fromkeys(layout.numbers, pyarrow.float64())}
+    schema = pyarrow.schema([(name, types.get(name, pyarrow.string())) for name in layout.columns])
+    with atomic_write(file) as part, pyarrow.parquet.ParquetWriter(part, schema) as writer:
+        table = _ParquetTable(writer, schema, layout)
+        yield table
+        table.write_group()
+
+
+class _ParquetTable(PredictionTable):
+    def __init__(self, writer: Any, schema: Any, layout: Layout) -> None:  # Any: pyarrow is untyped
+        self._writer, self._schema, self._layout = writer, schema, layout
+        self._rows: list[list[Cell]] = []
+
+    def saved_rows(self, image_ids: Iterable[str]) -> Iterator[Prediction]:
+        return iter(())
+
+    def write(self, row: Prediction, about: Mapping[str, str]) -> None:
+        self._rows.append([_rounded(value) for value in self._layout.values(row, about)])
+        if len(self._rows) == _ROWS_PER_GROUP:
+            self.write_group()
+
+    def save(self) -> int:
+        return 0
+
+    def write_group(self) -> None:
+        """Write the rows since the last group."""
+        import pyarrow
+
+        columns = [[row[i] for row in self._rows] for i in range(len(self._schema))]
+        arrays = [pyarrow.array(column, field.type) for column, field in zip(columns, self._schema, strict=True)]
+        self._writer.write_table(pyarrow.Table.from_arrays(arrays, schema=self._schema))
+        self._rows.clear()

@@ -1,0 +1,135 @@
+"""A scikit-learn estimator that trains and applies a classifier of images."""
+
+import os
+import shutil
+import tempfile
+import weakref
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+import coverslip as cs
+from coverslip.errors import require_extra
+from coverslip.messages import text
+
+require_extra("sklearn", text("extra-for-sklearn"))
+
+from sklearn.base import BaseEstimator, ClassifierMixin  # noqa: E402
+from sklearn.utils import Tags, column_or_1d  # noqa: E402
+from sklearn.utils.multiclass import check_classification_targets, unique_labels  # noqa: E402
+from sklearn.utils.validation import check_consistent_length, check_is_fitted  # noqa: E402
+
+if TYPE_CHECKING:
+    from coverslip.inference import Classifier
+    from coverslip.runs import Predictions
+
+Images = Sequence[Any] | npt.NDArray[Any]  # Any: paths of image files, or images in memory as for `open_dataset`
+
+
+class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """Classifier of images with the interface of scikit-learn.
+
+    `X` is a sequence of paths, of arrays (height, width) or (height, width, channels), or one array of all images.
+
+    Args:
+        recipe: the settings of the training: a `Recipe`, or the keys that differ from the defaults, such as
+            `{"stage": "instant", "seed": 3}`. Each training keeps validation and test images apart from `X`, as the
+            recipe says; with `{"split": {"folds": 5}}` the final classifier is trained on all of `X`.
+
+    Attributes:
+        classes_: the labels, sorted.
+        classifier_file_: the content of a `.coverslip` file.
+
+    Examples:
+        >>> from sklearn.model_selection import cross_val_score
+        >>> from coverslip.sklearn import ImageClassifier
+        >>> scores = cross_val_score(ImageClassifier({"stage": "instant"}), X, y, cv=5)
+    """
+
+    def __init__(self, recipe: cs.Recipe | Mapping[str, Any] | None = None) -> None:  # Any: values of recipe keys
+        self.recipe = recipe
+
+    def fit(self, X: Images, y: Sequence[Any], groups: Sequence[Any] | None = None) -> Self:  # Any: labels and groups
+        """Train on images and their labels.
+
+        Args:
+            X: the images.
+            y: the label of each image: text or whole numbers.
+            groups: the group of each image, such as its patient. Images of a group stay in the same set.
+
+        Raises:
+            CoverslipError: the training is refused, for example because a class has too few images.
+        """
+        labels = column_or_1d(y, warn=True)
+        check_consistent_length(X, labels, groups)
+        check_classification_targets(labels)
+        self.classes_ = unique_labels(labels)
+        column = "path" if all(isinstance(image, str | os.PathLike) for image in X) else "image"
+        table = {column: list(X), "label": [str(label) for label in labels]}
+        if groups is not None:
+            table["group"] = [str(group) for group in groups]
+        data = cs.open_dataset(table, group=None if groups is None else "group")
+        recipe = (
+            self.recipe if isinstance(self.recipe, cs.Recipe) else cs.Recipe.model_validate(dict(self.recipe or {}))
+        )
+        with tempfile.TemporaryDirectory(prefix="coverslip-", ignore_cleanup_errors=True) as folder:
+            run = cs.train(data, recipe, out=Path(folder) / "run")
+            self.classifier_file_ = cs.export(run, out=Path(folder) / "classifier.coverslip").read_bytes()
+        self._loaded: Classifier | None = None
+        return self
+
+    def predict(self, X: Images) -> npt.NDArray[Any]:  # Any: the labels
+        """Return the predicted label of each image.
+
+        Raises:
+            CoverslipError: an image cannot be read.
+        """
+        table = self._predicted(X)
+        position = {str(label): k for k, label in enumerate(self.classes_)}
+        predicted: npt.NDArray[Any] = self.classes_[[position[row.predicted or ""] for row in table]]
+        return predicted
+
+    def predict_proba(self, X: Images) -> npt.NDArray[np.float64]:
+        """Return (n_images, n_classes) calibrated probabilities in the order of `classes_`.
+
+        Raises:
+            CoverslipError: an image cannot be read.
+        """
+        table = self._predicted(X)
+        position = {str(label): k for k, label in enumerate(self.classes_)}
+        probabilities = np.zeros((len(table), len(self.classes_)))
+        probabilities[:, [position[name] for name in table.classes]] = table.probabilities
+        return probabilities
+
+    def _predicted(self, X: Images) -> "Predictions":
+        check_is_fitted(self)
+        table = self._classifier().predict(list(X))
+        for row in table:
+            if row.predicted is None:
+                raise cs.CoverslipError("image-not-predicted", file=Path(row.path), reason=row.reason or "")
+        return table
+
+    def _classifier(self) -> "Classifier":
+        if self._loaded is None:
+            folder = Path(tempfile.mkdtemp(prefix="coverslip-"))  # the classifier reads its weights when it needs them
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            file = folder / "classifier.coverslip"
+            file.write_bytes(self.classifier_file_)
+            self._loaded = cs.load_classifier(file)
+        return self._loaded
+
+    def __getstate__(self) -> dict[str, Any]:  # Any: values of attributes
+        """Return the state without the loaded network, which is loaded again from the file."""
+        state: dict[str, Any] = super().__getstate__()
+        return {**state, "_loaded": None} if "_loaded" in state else state
+
+    def __sklearn_tags__(self) -> Tags:
+        """Describe the input for scikit-learn: images, not rows of features."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        tags.input_tags.string = True
+        return tags

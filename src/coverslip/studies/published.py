@@ -1,0 +1,123 @@
+"""Published values, and the values of a study that they are shown beside.
+
+The values come from other images, splits and protocols, so they are not tested against those of the study.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from coverslip.evaluation import METRICS
+from coverslip.messages import text
+from coverslip.runs.documents import Document
+from coverslip.studies.plan import CLASS_METRICS, PUBLISHED, PublishedPlan, StudyPlan
+
+_DIFFERENCE = "difference"
+_MACRO = {"precision": "macro_precision", "recall": "macro_recall", "f1": "macro_f1"}
+
+# Values of a study by dataset, network, images (`test`, `training`, `validation` or `difference`) and metric.
+StudyValues = Mapping[tuple[str, str, str, str], float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedFigure:
+    """A published value on other images, beside the mean of this study."""
+
+    source: str
+    dataset: str  # of the publication
+    name: str  # of the network in the publication
+    class_name: str  # empty: all classes
+    images: str  # training, validation or test
+    metric: str
+    metric_title: str
+    is_difference: bool  # from the baseline
+    value: float  # or the lower end of a range
+    high: float | None  # upper end of a range; None: a single value
+    sd: float | None
+    own: float | None  # mean of this study over the datasets that it is shown beside; None: nothing comparable
+    as_published: float | None  # the same with the protocol of the publication
+
+
+class Publication(Document):
+    """A file of `presets/published/`."""
+
+    publication: str  # short title
+    protocol: str
+    rows: tuple[PublishedPlan, ...]
+
+
+def published_figures(plan: StudyPlan, values: StudyValues) -> list[PublishedFigure]:
+    """Return the published values of a plan, each beside the values of the study.
+
+    A value is shown beside the mean over the datasets whose names contain the name of the published dataset, or over
+    all datasets if there are none. A row with a pattern (`beside`) is shown only beside datasets that match it.
+    """
+    return [
+        figure
+        for title, row in published_rows(plan)
+        for metric in row.metrics
+        for figure in [_figure(title, row, metric, plan, values)]
+    ]
+
+
+def published_protocols(plan: StudyPlan) -> tuple[str, ...]:
+    """Return a sentence on the protocol of each publication of a plan."""
+    files = [_publication(each) for each in plan.published if isinstance(each, str)]
+    return tuple(f"{each.publication}: {each.protocol}" for each in files)
+
+
+def published_rows(plan: StudyPlan) -> Iterator[tuple[str, PublishedPlan]]:
+    """Yield the published values of a plan, each after the title of its publication."""
+    for each in plan.published:
+        if isinstance(each, PublishedPlan):
+            yield "", each
+        else:
+            publication = _publication(each)
+            yield from ((publication.publication, row) for row in publication.rows)
+
+
+@cache
+def _publication(name: str) -> Publication:
+    return Publication.read(Path(PUBLISHED / f"{name}.json"))
+
+
+def _figure(title: str, row: PublishedPlan, metric: str, plan: StudyPlan, values: StudyValues) -> PublishedFigure:
+    published = row.metrics[metric]
+    value, high = published if isinstance(published, tuple) else (published, None)
+    own_metric = metric if row.class_name else _MACRO.get(metric, metric)
+    images = _DIFFERENCE if row.is_difference else row.images
+
+    def mean_over(datasets: Sequence[str]) -> float | None:
+        found = [values.get((dataset, row.variant, images, own_metric)) for dataset in datasets]
+        numbers = [number for number in found if number is not None]
+        return float(np.mean(numbers)) if numbers else None
+
+    planned = _shown_beside(row, [each.name for each in plan.datasets if each.as_published_of is None])
+    repeated = [each.name for each in plan.datasets if each.as_published_of in planned]
+    return PublishedFigure(
+        source=", ".join(filter(None, [title, row.source])),
+        dataset=row.dataset,
+        name=row.name,
+        class_name=row.class_name,
+        images=row.images,
+        metric=metric,
+        metric_title=text("class-metric", metric=metric) if metric in CLASS_METRICS else METRICS[metric].title,
+        is_difference=row.is_difference,
+        value=value,
+        high=high,
+        sd=row.sd.get(metric),
+        own=mean_over(planned),
+        as_published=mean_over(repeated),
+    )
+
+
+def _shown_beside(row: PublishedPlan, datasets: Sequence[str]) -> list[str]:
+    if row.beside:
+        return [name for name in datasets if re.search(row.beside, name, re.IGNORECASE)]
+    plain: Callable[[str], str] = lambda name: re.sub(r"[\W_]", "", name.casefold())  # noqa: E731
+    matching = [name for name in datasets if row.dataset and plain(row.dataset) in plain(name)]
+    return matching or [*datasets]

@@ -1,0 +1,1 @@
+"""Exports of classifiers for other programs."""

@@ -1,0 +1,178 @@
+"""Exports of classifiers for other programs: queue, list and watch them, and download the result."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from coverslip.errors import Conflict, CoverslipError
+from coverslip.inference.export import Verification, require_packages
+from coverslip.messages import Failure
+from coverslip.runs import Run
+from coverslip.runs.documents import read_object
+from coverslip.runs.log import Work
+from coverslip.workspace.exports.exporting import CONTENT, SOURCE_FILE, revision_of
+from coverslip.workspace.jobs.downloads import zipped
+from coverslip.workspace.jobs.kinds import JobKind, StateSource, progress_of_work, queued_ids, register
+from coverslip.workspace.jobs.records import Job, add_job, all_jobs, find_job, new_job_folder
+from coverslip.workspace.jobs.state import ACTIVE, State, end_time, failure_of_job, folded_log, state_of, status_of
+from coverslip.workspace.store.rows import Page, Paging
+from coverslip.workspace.store.workspace import Workspace
+
+ExportTo = Literal["onnx", "openvino", "pt2", "bioimageio"]
+_VERIFICATION = TypeAdapter(Verification)
+
+
+@dataclass(frozen=True, slots=True)
+class ExportState:
+    """The current state of an export of a classifier for other programs."""
+
+    kind: Literal["export"]
+    id: str
+    name: str
+    run_id: str
+    folder: str
+    to: Annotated[ExportTo, Field(description="The format.")]
+    state: State
+    work: Annotated[Work | None, Field(description="The step in progress.")]
+    verification: Annotated[
+        Verification | None,
+        Field(description="The agreement with the classifier; null until the export is done."),
+    ]
+    size_bytes: Annotated[int | None, Field(description="Size of its files; null until the export is done.")]
+    is_outdated: Annotated[
+        bool, Field(description="Whether the classifier has changed since then, for example its decision threshold.")
+    ]
+    error: Failure | None
+    queue_position: Annotated[int | None, Field(description="1 is next.")]
+    created: str
+    ended: str | None
+
+
+def queue_export(workspace: Workspace, run_id: str, to: ExportTo) -> str:
+    """Queue an export of the classifier of a training; return its ID.
+
+    Raises:
+        NotFound: there is no such training.
+        Conflict: it is not finished.
+        ExtraNotInstalled: the format needs packages that are not installed.
+    """
+    training = find_job(workspace, run_id, "train")
+    run = training.run
+    if not (run.is_done and run.has_classifier):
+        raise Conflict("training-not-finished")
+    require_packages(to)
+    job_id, folder = new_job_folder(run.exports_folder, to)
+    add_job(
+        workspace,
+        id=job_id,
+        kind=EXPORT.name,
+        name=f"{training.name} · {to}",
+        dataset_name=training.dataset_name,
+        classifier_id=run_id,
+        folder=str(folder),
+        command=["-m", "coverslip.workspace.exports.exporting", str(run.folder), to, str(folder)],
+        choices={"to": to},
+    )
+    return job_id
+
+
+def list_exports(workspace: Workspace, run_id: str, paging: Paging) -> Page[ExportState]:
+    """Return the exports of a training, the newest first.
+
+    Raises:
+        NotFound: there is no such training.
+    """
+    find_job(workspace, run_id, "train")
+    jobs = all_jobs(workspace, EXPORT.name, classifier_id=run_id)
+    queue = queued_ids(workspace, EXPORT.queue)
+    return Page([_state_of(job, queue) for job in paging.of(jobs)], len(jobs))
+
+
+def export_state(workspace: Workspace, export_id: str) -> ExportState:
+    """Return the state of an export.
+
+    Raises:
+        NotFound: there is no such export.
+    """
+    job = find_job(workspace, export_id, EXPORT.name)
+    return _state_of(job, queued_ids(workspace, EXPORT.queue))
+
+
+def _state_of(job: Job, queue: list[str]) -> ExportState:
+    status = status_of(job)
+    state = state_of(job, status)
+    content = job.folder / CONTENT if state == "done" else None
+    return ExportState(
+        kind="export",
+        id=job.id,
+        name=job.name,
+        run_id=job.classifier_id or "",
+        folder=str(job.folder),
+        to=job.choices["to"],
+        state=state,
+        work=folded_log(job).progress.work if state in ACTIVE else None,
+        verification=None if content is None else _verification_in(content),
+        size_bytes=None if content is None else sum(file.stat().st_size for file in content.glob("*")),
+        is_outdated=content is not None and _is_outdated(job),
+        error=failure_of_job(job, status) if state == "failed" else None,
+        queue_position=queue.index(job.id) + 1 if job.id in queue else None,
+        created=job.created,
+        ended=end_time(state, status),
+    )
+
+
+def _verification_in(content: Path) -> Verification | None:
+    with suppress(OSError, ValueError):  # somebody removed or changed the file
+        return _VERIFICATION.validate_json((content / "verification.json").read_bytes())
+    return None
+
+
+def _is_outdated(job: Job) -> bool:
+    with suppress(CoverslipError):
+        card = Run(job.folder.parent.parent).card
+        return card is not None and read_object(job.folder / SOURCE_FILE)["revision"] != revision_of(card)
+    return False
+
+
+def download(workspace: Workspace, export_id: str) -> tuple[str, Iterator[bytes]]:
+    """Return the name of a zip of a finished export, and its bytes, as they are produced.
+
+    Raises:
+        NotFound: there is no such export.
+        Conflict: it is not finished.
+    """
+    job = find_job(workspace, export_id, EXPORT.name)
+    content = job.folder / CONTENT
+    if not content.is_dir():
+        raise Conflict("export-not-finished")
+    name = f"{job.folder.parent.parent.name}-{job.choices['to']}"
+    return f"{name}.zip", zipped(content, name)
+
+
+@dataclass(frozen=True, slots=True)
+class ExportEvents:
+    """The events of an export by name."""
+
+    state: Annotated[ExportState, Field(description="The current state: first, after each change, and last.")]
+
+
+def export_events(workspace: Workspace, export_id: str) -> ExportEvents:
+    """Return the current events of an export; raises as `export_state`."""
+    return ExportEvents(export_state(workspace, export_id))
+
+
+EXPORT = register(
+    JobKind(
+        name="export",
+        collection="exports",
+        queue="exports",
+        events=ExportEvents,
+        source=partial(StateSource, export_events),
+        progress=progress_of_work,
+    )
+)

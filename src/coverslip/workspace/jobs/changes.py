@@ -1,0 +1,199 @@
+"""What has changed in the workspace: one watcher for all pages, which then request what they show.
+
+Topics name what has changed:
+
+- `jobs/ID`, and the kind of the job, such as `train`: its state or progress;
+- `datasets/ID` and `datasets`: its name, labels, groups, state or progress, or folders that are missing;
+- `colors/ID`: the colors of the images of a dataset;
+- `activity`: a job or a dataset was added or removed, or its state has changed;
+- `*`: anything, because the watcher does not know what a client has missed.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import func, select
+
+from coverslip.runs import Run
+from coverslip.workspace.datasets.reading_images import duplicates_thread_of, thread_of
+from coverslip.workspace.datasets.source_watch import SourceWatch
+from coverslip.workspace.store.database import read_transaction
+from coverslip.workspace.store.tables import datasets, image_colors, images, jobs
+from coverslip.workspace.store.workspace import Workspace
+
+EVERYTHING = "*"
+ACTIVITY = "activity"
+_SECONDS_BETWEEN_CHECKS = 0.5
+_MOST_REMEMBERED = 500  # changes, for clients that reconnect
+_log = logging.getLogger("coverslip")
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Topics that have changed."""
+
+    number: str  # clients that reconnect send it
+    topics: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """What is watched of a job or dataset."""
+
+    group: str | None  # the topic that it shares with others
+    state: str | None  # None: it does not count as activity
+    version: tuple[object, ...]
+
+
+class Changes:
+    """The only watcher of the tables, the running jobs and the works. It checks them while anybody follows."""
+
+    def __init__(self, workspace: Workspace, sources: SourceWatch) -> None:
+        self._workspace, self._sources = workspace, sources
+        self._items: dict[str, _Item] | None = None
+        self._began, self._n = int(time.time() * 1000), 0
+        self._recent: deque[tuple[int, list[str]]] = deque(maxlen=_MOST_REMEMBERED)
+        self._news: asyncio.Condition | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._n_followers, self._is_closed = 0, False
+
+    def close(self) -> None:
+        """End all streams, because the server shuts down."""
+        self._is_closed = True
+        if self._task is not None:
+            self._task.cancel()
+
+    async def follow(self, after: str | None) -> AsyncIterator[Changed]:
+        """Yield what has changed since the number `after`, then every change. Without it, begin with no topic.
+
+        If the changes since then are not known any more, the topic is `*`.
+        """
+        if self._is_closed:
+            return
+        self._n_followers += 1
+        try:
+            news = await self._watch()
+            n = self._n
+            yield Changed(self._number(n), [] if after is None else self._since(after))
+            while not self._is_closed:
+                await self._wait(news, n)
+                if self._n > n:
+                    topics = self._after(n)
+                    n = self._n
+                    yield Changed(self._number(n), topics)
+        finally:
+            self._n_followers -= 1
+            self._sources.is_watched = self._n_followers > 0
+
+    async def _wait(self, news: asyncio.Condition, n: int) -> None:
+        async with news:
+            await news.wait_for(lambda: self._is_closed or self._n > n)
+
+    async def _watch(self) -> asyncio.Condition:
+        """Start the watcher, unless it is running; return its condition after it has checked once."""
+        self._sources.is_watched = True
+        if self._news is None or self._task is None:
+            self._news = asyncio.Condition()
+            self._task = asyncio.create_task(self._work(self._news))
+        news = self._news
+        if self._items is None:
+            async with news:
+                await news.wait_for(lambda: self._is_closed or self._items is not None)
+        return news
+
+    async def _work(self, news: asyncio.Condition) -> None:
+        try:
+            while self._n_followers and not self._is_closed:
+                await self._check()
+                async with news:
+                    news.notify_all()
+                await asyncio.sleep(_SECONDS_BETWEEN_CHECKS)
+        finally:
+            self._task = None  # before anything is awaited: whoever follows from now on starts another
+            async with news:
+                news.notify_all()
+
+    async def _check(self) -> None:
+        try:
+            items = dict(await asyncio.to_thread(lambda: list(_items(self._workspace, self._sources))))
+        except Exception:  # noqa: BLE001  the next check may succeed; the error is logged
+            _log.exception("changes could not be watched")
+            return
+        earlier, self._items = self._items, items
+        topics = [] if earlier is None else _changed(earlier, items)
+        if topics:
+            self._n += 1
+            self._recent.append((self._n, topics))
+
+    def _number(self, n: int) -> str:
+        return f"{self._began}-{n}"
+
+    def _since(self, number: str) -> list[str]:
+        began, _, n = number.partition("-")
+        if began != str(self._began) or not n.isdecimal():
+            return [EVERYTHING]
+        return self._after(int(n))
+
+    def _after(self, n: int) -> list[str]:
+        if n > self._n or (n < self._n and self._recent[0][0] > n + 1):
+            return [EVERYTHING]
+        return list(dict.fromkeys(topic for number, topics in self._recent if number > n for topic in topics))
+
+
+def _changed(earlier: dict[str, _Item], now: dict[str, _Item]) -> list[str]:
+    topics: list[str] = []
+    for name in {**earlier, **now}:
+        before, after = earlier.get(name), now.get(name)
+        if before == after:
+            continue
+        topics.append(name)
+        items = [item for item in (before, after) if item is not None]
+        topics += [item.group for item in items if item.group is not None]
+        states = {None if item is None else item.state for item in (before, after)}
+        if len(states) > 1:
+            topics.append(ACTIVITY)
+    return list(dict.fromkeys(topics))
+
+
+def _items(workspace: Workspace, sources: SourceWatch) -> Iterator[tuple[str, _Item]]:
+    job_columns = (jobs.c.id, jobs.c.kind, jobs.c.name, jobs.c.state, jobs.c.folder, jobs.c.queued)
+    dataset_columns = (datasets.c.id, datasets.c.name, datasets.c.revision, datasets.c.state, datasets.c.progress)
+    with read_transaction(workspace.engine) as connection:
+        job_rows = connection.execute(select(*job_columns, jobs.c.launched, jobs.c.stop_requested)).all()
+        is_listed = datasets.c.removed.is_(None)
+        dataset_rows = connection.execute(select(*dataset_columns).where(is_listed)).all()
+        being_read = [row.id for row in dataset_rows if workspace.background.is_running(thread_of(row.id))]
+        counts = select(images.c.dataset_id, func.count()).join(image_colors, image_colors.c.row_id == images.c.row_id)
+        counts = counts.where(images.c.dataset_id.in_(being_read)).group_by(images.c.dataset_id)
+        n_colors = {row[0]: row[1] for row in connection.execute(counts)} if being_read else {}
+    for job in job_rows:
+        if job.state != "removed":
+            version = (job.name, job.queued, job.launched, job.stop_requested)
+            files = _versions(Path(job.folder)) if job.state == "started" else ()
+            yield f"jobs/{job.id}", _Item(job.kind, job.state, (*version, *files))
+    for work in workspace.works.all():
+        yield f"jobs/{work.id}", _Item(work.kind.name, None, (work.state, work.n_changes))
+    for row in dataset_rows:
+        is_checked = workspace.background.is_running(duplicates_thread_of(row.id))
+        version = (row.name, row.revision, repr(row.progress), is_checked, *sources.missing.get(row.id, ()))
+        yield f"datasets/{row.id}", _Item("datasets", row.state, version)
+        yield f"colors/{row.id}", _Item(None, None, (row.id in being_read, n_colors.get(row.id)))
+
+
+def _versions(folder: Path) -> Sequence[object]:
+    """Return what changes with the files in which a running job records its progress."""
+    run = Run(folder)
+    versions: list[object] = []
+    for file in (run.status_file, run.events_file):
+        try:
+            stat = file.stat()
+        except OSError:
+            versions.append(None)
+        else:
+            versions.append((stat.st_mtime_ns, stat.st_size))
+    return versions

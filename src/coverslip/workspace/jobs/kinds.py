@@ -1,0 +1,191 @@
+"""The kinds of jobs: a record for each, which queue, control, trash, lists and event streams read."""
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Any, Protocol
+
+from pydantic import Field
+from pydantic_core import to_jsonable_python
+from sqlalchemy import select
+
+from coverslip.errors import NotFound
+from coverslip.workspace.jobs.records import Job, find_job
+from coverslip.workspace.jobs.state import State, folded_log, has_ended
+from coverslip.workspace.store import tables as db
+from coverslip.workspace.store.workspace import Workspace
+
+TRAININGS_QUEUE = "trainings"  # also of studies, which contain trainings
+
+
+@dataclass(frozen=True, slots=True)
+class JobProgress:
+    """The progress of a job."""
+
+    done: int
+    total: Annotated[int, Field(description="Of the same unit as `done`; 0 if unknown.")]
+    stage: Annotated[str | None, Field(description="Description of the step in progress.")] = None
+    seconds_left: Annotated[float | None, Field(description="Expected time until the end; null if unknown.")] = None
+
+
+def progress_of_work(job: Job) -> JobProgress | None:
+    """Return the progress of a job whose work is one stage after another, from its log."""
+    work = folded_log(job).progress.work
+    return None if work is None else JobProgress(work.done, work.total, work.stage, work.seconds_left)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """An event of a job. `number` increases within a job; None: it describes the current state."""
+
+    kind: str  # the name of a field of the events of its kind of job
+    text: str  # JSON
+    number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobSnapshot:
+    """The current state of a job, and what is new since the last snapshot."""
+
+    now: dict[str, str]  # JSON by kind of message, the state first; empty if the job was removed
+    is_over: bool
+    lines: list[Message]
+
+
+class Source(Protocol):
+    """The source of events of a job; its methods block."""
+
+    def snapshot(self) -> JobSnapshot: ...
+
+    def backlog(self, after: int, up_to: int) -> list[Message]: ...
+
+
+NewSource = Callable[[Workspace, str], Source]  # the argument is the ID of a job
+
+
+def as_text(content: object) -> str:
+    """Return dataclasses, also in lists, as JSON."""
+    return json.dumps(to_jsonable_python(content), allow_nan=False)
+
+
+class StateSource:
+    """The source of the events of a job without numbered lines.
+
+    Args:
+        read: returns the current events of the job as a dataclass, whose first field is its state.
+        workspace: the workspace of the job.
+        job_id: the job.
+    """
+
+    def __init__(self, read: Callable[[Workspace, str], Any], workspace: Workspace, job_id: str) -> None:  # Any: events
+        self._read, self._workspace, self._id = read, workspace, job_id
+
+    def snapshot(self) -> JobSnapshot:
+        try:
+            events = self._read(self._workspace, self._id)
+        except NotFound:
+            return JobSnapshot({}, True, [])
+        now = {each.name: as_text(getattr(events, each.name)) for each in fields(events)}
+        return JobSnapshot(now, has_ended(events.state.state), [])
+
+    def backlog(self, after: int, up_to: int) -> list[Message]:
+        return []
+
+
+def _same_command(job: Job, _: bool) -> list[str]:
+    return list(job.command)
+
+
+def _is_never_finished_early(_job: Job, _state: State) -> bool:
+    return False
+
+
+def _list_nothing(_workspace: Workspace) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class JobKind:
+    """A kind of job: a process with a folder that outlives the server.
+
+    Args:
+        name: the value of `kind` in the API and in the tables.
+        collection: the path of its details in the API, without the ID of the job.
+        queue: jobs of the same queue run one at a time.
+        events: a dataclass with a field for each event in the stream of a job; the first is its state.
+        source: the source of these events.
+        progress: the progress of a job; None if unknown.
+        has_measurements: whether a job measures a classifier on labeled images.
+        can_resume_finished: whether a finished job can be resumed, to retry what failed.
+        resume_command: the command that resumes a job; the second argument is whether it is to finish early.
+        can_finish: whether a job can be finished early in this state.
+        list_unlisted: adds jobs to the table whose folders exist without it; called every second and by one thread at a
+            time.
+    """
+
+    name: str
+    collection: str
+    queue: str
+    events: type
+    source: NewSource
+    progress: Callable[[Job], JobProgress | None]
+    has_measurements: bool = False
+    can_resume_finished: bool = False
+    resume_command: Callable[[Job, bool], list[str]] = field(default=_same_command)
+    can_finish: Callable[[Job, State], bool] = field(default=_is_never_finished_early)
+    list_unlisted: Callable[[Workspace], None] = field(default=_list_nothing)
+
+
+_kinds: dict[str, JobKind] = {}
+_listing = threading.Lock()
+
+
+def register(kind: JobKind) -> JobKind:
+    """Add a kind of job; return it."""
+    _kinds[kind.name] = kind
+    return kind
+
+
+def unregister(name: str) -> None:
+    """Remove a kind of job."""
+    del _kinds[name]
+
+
+def job_kinds() -> Mapping[str, JobKind]:
+    """Return the kinds of jobs by name."""
+    return dict(_kinds)
+
+
+def kind_of(job: Job) -> JobKind:
+    """Return the kind of a job."""
+    return _kinds[job.kind]
+
+
+def find_measured_job(workspace: Workspace, job_id: str) -> Job:
+    """Return a job that measures a classifier on labeled images.
+
+    Raises:
+        NotFound: there is no such job.
+    """
+    return find_job(workspace, job_id, *(kind.name for kind in _kinds.values() if kind.has_measurements))
+
+
+def list_unlisted_jobs(workspace: Workspace) -> None:
+    """Add jobs to the table that were started outside the app: the trainings of studies, and evaluations."""
+    with _listing:
+        for kind in _kinds.values():
+            kind.list_unlisted(workspace)
+
+
+def queue_names() -> list[str]:
+    """Return the names of the queues."""
+    return list(dict.fromkeys(kind.queue for kind in _kinds.values()))
+
+
+def queued_ids(workspace: Workspace, queue: str) -> list[str]:
+    """Return the IDs of the waiting jobs of a queue, the next first."""
+    kinds = [kind.name for kind in _kinds.values() if kind.queue == queue]
+    query = select(db.jobs.c.id).where(db.jobs.c.kind.in_(kinds), db.jobs.c.state == "queued")
+    with workspace.engine.connect() as connection:
+        return list(connection.execute(query.order_by(db.jobs.c.queued, db.jobs.c.id)).scalars())

@@ -1,0 +1,151 @@
+"""Samples of a prediction: how its images divide into samples, their conditions, and the proportions in them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from coverslip.datasets import UNREADABLE, one_line
+from coverslip.errors import Conflict, CoverslipError, NotFound
+from coverslip.files import write_json
+from coverslip.inference.proportions import (
+    SUMMARY_COLUMNS,
+    SampledPrediction,
+    Summary,
+    names_of_folders,
+    summary_of,
+    summary_rows,
+)
+from coverslip.runs import Run
+from coverslip.runs.documents import table_text
+from coverslip.workspace.datasets.grouping import groups_of_paths
+from coverslip.workspace.jobs.records import Job, find_job
+from coverslip.workspace.predictions.classifiers import location_of
+from coverslip.workspace.predictions.rows import as_prediction, every_row
+from coverslip.workspace.predictions.state import state_of_prediction
+from coverslip.workspace.store.workspace import Workspace
+
+_FILE = "samples.json"  # in the folder of the prediction
+
+
+class Sampling(BaseModel):
+    """How images divide into samples, and the conditions of these."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    by: Literal["folder", "pattern"] = Field(
+        default="folder", description="`folder`: the folder of each image; `pattern`: a part of its path."
+    )
+    pattern: str | None = Field(
+        default=None,
+        max_length=500,
+        description="Regular expression for the sample in each path: its part `group`, else its first group, else the"
+        " whole match.",
+    )
+    detect: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="A difference of proportions, for which the number of samples is computed; null: none.",
+    )
+    conditions: dict[str, Annotated[str, Field(max_length=200)]] = Field(
+        default_factory=dict,
+        max_length=10_000,
+        description="The condition of samples, such as a dose. Others have none.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SampledSummary:
+    """The proportions in the samples of a prediction."""
+
+    sampling: Sampling
+    summary: Summary
+    n_excluded: Annotated[int, Field(description="Images that a user excluded, which are not counted.")]
+    n_unmatched: Annotated[int, Field(description="Images whose path the pattern does not match; not counted.")]
+
+
+def save_sampling(workspace: Workspace, prediction_id: str, sampling: Sampling) -> SampledSummary:
+    """Save how the images of a prediction divide into samples; return the proportions in these.
+
+    Raises:
+        CoverslipError: as `summarize`; then nothing is saved.
+    """
+    job = _finished(workspace, prediction_id)
+    summary = _summarize(workspace, job, sampling)
+    write_json(job.folder / _FILE, sampling.model_dump())
+    return summary
+
+
+def summarize(workspace: Workspace, prediction_id: str) -> SampledSummary:
+    """Return the proportions in the samples of a prediction, which are its folders if nothing else was saved.
+
+    Raises:
+        NotFound: there is no such prediction.
+        Conflict: it is not finished, or assumes class proportions or earlier decision thresholds.
+        CoverslipError: no image can be read, or the pattern matches no path.
+    """
+    job = _finished(workspace, prediction_id)
+    return _summarize(workspace, job, _saved(job))
+
+
+def summary_table(workspace: Workspace, prediction_id: str) -> str:
+    """Return a CSV table with a row for each class in each sample; raises as `summarize`."""
+    return table_text(SUMMARY_COLUMNS, summary_rows(summarize(workspace, prediction_id).summary))
+
+
+def _finished(workspace: Workspace, prediction_id: str) -> Job:
+    job = find_job(workspace, prediction_id, "predict")
+    state = state_of_prediction(workspace, job)
+    if state.state != "done":
+        raise Conflict("prediction-not-finished")
+    if state.prevalence:
+        raise Conflict("summary-of-stated-proportions")
+    if state.has_earlier_thresholds:  # the errors of the run are those of its current thresholds
+        raise Conflict("summary-of-earlier-thresholds")
+    return job
+
+
+def _saved(job: Job) -> Sampling:
+    try:
+        return Sampling.model_validate_json((job.folder / _FILE).read_bytes())
+    except (OSError, ValidationError):  # nothing was saved, or it is damaged
+        return Sampling()
+
+
+def _summarize(workspace: Workspace, job: Job, sampling: Sampling) -> SampledSummary:
+    classes = [str(name) for name in job.choices["classes"]]
+    rows = [row for row, _ in every_row(workspace, job)]
+    counted = [row for row in rows if row.excluded is None]
+    samples = _samples_of([row.path for row in counted], sampling)
+    sampled = [
+        SampledPrediction(as_prediction(row), sample, sampling.conditions.get(sample) or None)
+        for row, sample in zip(counted, samples, strict=True)
+        if sample is not None
+    ]
+    if all(each.prediction.decision == UNREADABLE for each in sampled):
+        raise CoverslipError("summary-without-images")
+    summary = summary_of(classes, sampled, _measured_run(workspace, job), sampling.detect)
+    return SampledSummary(sampling, summary, len(rows) - len(counted), len(counted) - len(sampled))
+
+
+def _samples_of(paths: Sequence[str], sampling: Sampling) -> list[str | None]:
+    """Return the sample of each path; None if the pattern does not match it."""
+    if sampling.by == "folder":
+        folders = names_of_folders(paths)
+        return [folders[PurePath(path).parent] for path in paths]
+    samples = groups_of_paths(sampling.pattern or "", list(paths))
+    if paths and not any(samples):
+        raise CoverslipError("no-sample-matches", pattern=one_line(sampling.pattern or ""), path=one_line(paths[0]))
+    return [sample or None for sample in samples]
+
+
+def _measured_run(workspace: Workspace, job: Job) -> Run | None:
+    """Return the run of the classifier if it has predictions of test images; imported classifiers have none."""
+    try:
+        run = Run(location_of(workspace, job.classifier_id or "").path)
+    except NotFound:
+        return None
+    return run if run.folder.is_dir() and run.is_measured and run.predictions_file.is_file() else None

@@ -1,0 +1,110 @@
+"""The expected time of the trainings of a study, before it is started."""
+
+import json
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from coverslip.cache import RECORDS, Kind, RecordStore, register
+from coverslip.errors import NotFound
+from coverslip.files import sha256_json
+from coverslip.messages import Failure
+from coverslip.processes import Json
+from coverslip.studies import cells_of
+from coverslip.workspace.store.rows import dataset_row
+from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.studies.planning import StudyChoices, chosen_plan
+from coverslip.workspace.workers import JobOfWork, StepProgress, WorkKind
+
+STUDY_TIME = WorkKind("study-time", "coverslip.workspace.tasks:time_study")
+_TIMES = register(Kind("app-study-times", RECORDS, bound_bytes=10**7))
+_STORE = "times"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingTime:
+    """The expected time of a training of a study."""
+
+    name: str
+    seconds: Annotated[float | None, Field(description="Null if its images or weights are not available.")]
+
+
+@dataclass(frozen=True, slots=True)
+class StudyTime:
+    """The expected time of a study on this computer, and the progress of the measurement."""
+
+    id: str
+    state: Annotated[
+        Literal["not-requested", "waiting", "running", "ready"],
+        Field(description="waiting: another measurement runs first."),
+    ]
+    job_id: JobOfWork
+    progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
+    error: Annotated[Failure | None, Field(description="Why the last attempt since the server started failed.")]
+    seconds: Annotated[
+        float | None, Field(description="Sum of the known times of all trainings; null until they are measured.")
+    ]
+    n_unknown: Annotated[int, Field(description="Number of trainings whose time is not known.")]
+    trainings: Annotated[list[TrainingTime], Field(description="The trainings; empty until their times are measured.")]
+
+
+def start_study_time(workspace: Workspace, choices: StudyChoices) -> StudyTime:
+    """Start the measurement for a study with these choices, unless it is done or running; return its state.
+
+    Each network is built and timed for a few steps. Nothing is trained.
+
+    Raises:
+        NotFound, Conflict: a dataset does not exist or is not ready.
+        BadDataset: a dataset has no labeled image.
+        BadRecipe: the choices are not valid.
+    """
+    plan, dataset_of = chosen_plan(workspace, choices)
+    cells_of(plan, workspace.studies)  # checks every recipe
+    with workspace.engine.connect() as connection:
+        rows = [dataset_row(connection, dataset_id) for dataset_id in sorted(set(dataset_of.values()))]
+    content = plan.model_dump(mode="json")
+    key = sha256_json([content, [[row.id, row.revision] for row in rows]])
+    if _stored(key) is None:
+        workspace.works.start(
+            STUDY_TIME,
+            key,
+            {"plan": content, "folder": str(workspace.studies)},
+            lambda result: _store(key, result),
+            name=" · ".join(row.name for row in rows),
+            link=f"/study-times/{key}",
+        )
+    return study_time(workspace, key)
+
+
+def study_time(workspace: Workspace, time_id: str) -> StudyTime:
+    """Return the expected time of a study by the ID of its measurement.
+
+    Raises:
+        NotFound: there is no such measurement.
+    """
+    work, seconds = workspace.works.state_of(STUDY_TIME, time_id), _stored(time_id)
+    if work.id is None and seconds is None:
+        raise NotFound("no-such-study-time")
+    durations = [each for each in (seconds or {}).values() if each is not None]
+    return StudyTime(
+        id=time_id,
+        state=work.state or ("not-requested" if seconds is None else "ready"),
+        job_id=work.id,
+        progress=work.progress,
+        error=work.error,
+        seconds=None if seconds is None else sum(durations),
+        n_unknown=len(seconds or {}) - len(durations),
+        trainings=[TrainingTime(name, each) for name, each in (seconds or {}).items()],
+    )
+
+
+def _stored(key: str) -> dict[str, float | None] | None:
+    with RecordStore(_TIMES, _STORE) as store:
+        stored = store.find([key]).get(key)
+    return None if stored is None else json.loads(stored)
+
+
+def _store(key: str, result: Json) -> None:
+    with RecordStore(_TIMES, _STORE) as store:
+        store.keep({key: json.dumps(result["seconds"]).encode()})

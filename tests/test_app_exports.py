@@ -1,0 +1,164 @@
+"""Exports of classifiers through the REST API: verified or refused, and one file to download."""
+
+import csv
+import io
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from small_workspace import (
+    API,
+    QUICK,
+    Json,
+    ended,
+    exported_here,
+    new_workspace,
+    open_images,
+    trained_here,
+    write_cells,
+)
+
+import coverslip as cs
+from coverslip.app.server import create_app
+from coverslip.workspace.exports import exporting
+from coverslip.workspace.exports.state import queue_export
+from coverslip.workspace.jobs.control import stop_job
+from coverslip.workspace.jobs.records import change_job, find_job
+from coverslip.workspace.store.workspace import Workspace
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Lab:
+    workspace: Workspace
+    client: TestClient
+    images: Path
+    run: str
+
+    def get(self, path: str) -> Json:
+        answer = self.client.get(f"{API}/{path}")
+        assert answer.status_code == 200, answer.text
+        body: Json = answer.json()
+        return body
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    workspace = new_workspace(tmp_path_factory.mktemp("lab"))
+    images = write_cells(workspace.roots[0] / "cells")
+    run = trained_here(workspace, open_images(workspace, images, group_pattern=r"slide\d+"), QUICK, "First")
+    with TestClient(create_app(workspace)) as client:
+        yield Lab(workspace, client, images, run)
+
+
+def test_an_export_is_a_job_whose_verified_files_are_one_zip_for_other_programs(lab: Lab, tmp_path: Path) -> None:
+    job = lab.client.post(f"{API}/runs/{lab.run}/exports", json={"to": "onnx"})
+    assert job.status_code == 201, job.text
+    path = job.headers["Location"].removeprefix(f"{API}/")
+    assert lab.client.get(f"{API}/{path}/download/export").json()["code"] == "export-not-finished"
+    done = ended(lab.client, job.json()["id"], what="exports")
+    assert (done["state"], done["to"], done["error"], done["is_outdated"]) == ("done", "onnx", None, False)
+    assert done["verification"]["label_agreement"] == 1
+    assert 0 < done["verification"]["n_files"] == done["verification"]["n"]
+    assert done["verification"]["max_logit_difference_sd"] < 1e-3
+    assert lab.get(f"jobs/{done['id']}")["links"]["result"] == f"/{path}"
+    assert done["id"] in [each["id"] for each in lab.get(f"runs/{lab.run}/exports")["items"]]
+
+    answer = lab.client.get(f"{API}/{path}/download/export")
+    assert answer.headers["Content-Type"] == "application/zip"
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        archive.extractall(tmp_path)
+    (folder,) = tmp_path.iterdir()
+    assert folder.name.endswith("-onnx")
+    assert sorted(file.name for file in folder.iterdir()) == ["classify.py", "model.onnx", "verification.json"]
+    assert sum(file.stat().st_size for file in folder.iterdir()) == done["size_bytes"]
+    files = sorted(map(str, lab.images.rglob("*.png")))[::7]
+    script = [sys.executable, "-I", "classify.py", "model.onnx", *files]
+    printed = subprocess.run(script, cwd=folder, capture_output=True, text=True, check=True).stdout
+    expected = cs.load_classifier(lab.get(f"runs/{lab.run}")["folder"], "cpu").predict(files)["predicted"]
+    assert [row["predicted"] for row in csv.DictReader(printed.splitlines())] == expected
+
+
+@pytest.mark.exhaustive
+def test_the_zip_of_a_run_has_no_exports(lab: Lab) -> None:
+    exported_here(lab.workspace, lab.run, "pt2")
+    with zipfile.ZipFile(io.BytesIO(lab.client.get(f"{API}/runs/{lab.run}/download/run").content)) as archive:
+        assert [name for name in archive.namelist() if "/exports/" in name] == []
+        assert any(name.endswith("/report.html") for name in archive.namelist())
+
+
+@pytest.mark.exhaustive
+def test_an_export_that_was_stopped_leaves_nothing_and_can_be_started_again(lab: Lab) -> None:
+    job = find_job(lab.workspace, queue_export(lab.workspace, lab.run, "pt2"))
+    change_job(lab.workspace, job.id, state="started", queued=None)
+    job.folder.mkdir(parents=True)
+    job.run.stop_file.touch()
+    assert exporting.main(list(job.command[2:])) == 0
+    assert lab.get(f"exports/{job.id}")["state"] == "stopped"
+    assert lab.get(f"exports/{job.id}")["verification"] is None
+    assert not (job.folder / exporting.CONTENT).exists()
+    assert lab.get(f"jobs/{job.id}")["actions"] == ["resume", "remove"]
+    assert lab.client.post(f"{API}/jobs/{job.id}/resume").status_code == 200
+    done = ended(lab.client, job.id, what="exports")
+    assert (done["state"], done["verification"]["label_agreement"]) == ("done", 1)
+    with pytest.raises(cs.CoverslipError):
+        stop_job(lab.workspace, job.id)
+
+
+def test_an_export_goes_to_the_trash_and_comes_back(lab: Lab) -> None:
+    path = f"{API}/exports/{exported_here(lab.workspace, lab.run, 'pt2')}"
+    assert lab.client.delete(path).status_code == 204
+    assert lab.client.get(path).status_code == 404
+    assert "export" in [each["kind"] for each in lab.get("trash")["items"]]
+    assert lab.client.post(f"{path}/restore").json()["state"] == "done"
+    assert lab.client.get(f"{path}/download/export").status_code == 200
+
+
+@pytest.mark.exhaustive
+def test_an_export_is_outdated_once_the_classifier_decides_otherwise(lab: Lab) -> None:
+    export = exported_here(lab.workspace, lab.run, "pt2")
+    assert not lab.get(f"exports/{export}")["is_outdated"]
+    card = Path(lab.get(f"runs/{lab.run}")["folder"]) / "classifier" / "classifier.json"
+    before = card.read_text(encoding="utf-8")
+    card.write_text(json.dumps(json.loads(before) | {"uncertain_below": 0.77}), encoding="utf-8")
+    try:
+        assert lab.get(f"exports/{export}")["is_outdated"]
+    finally:
+        card.write_text(before, encoding="utf-8")
+
+
+def test_an_export_that_cannot_be_verified_is_refused_with_the_reason_and_leaves_nothing(lab: Lab) -> None:
+    job = find_job(lab.workspace, queue_export(lab.workspace, lab.run, "pt2"))
+    change_job(lab.workspace, job.id, state="started", queued=None)
+    away = shutil.move(lab.images, lab.images.with_name("away"))
+    try:
+        assert exporting.main(list(job.command[2:])) == 1
+    finally:
+        shutil.move(away, lab.images)
+    failed = lab.get(f"exports/{job.id}")
+    assert (failed["state"], failed["verification"], failed["size_bytes"]) == ("failed", None, None)
+    assert failed["error"]["what"]
+    assert failed["error"]["do"]
+    assert not (job.folder / exporting.CONTENT).exists()
+    assert lab.client.get(f"{API}/exports/{job.id}/download/export").status_code == 409
+
+
+def test_only_finished_trainings_and_known_formats_are_exported(lab: Lab) -> None:
+    path = f"{API}/runs/{lab.run}/exports"
+    assert lab.client.post(path, json={"to": "docx"}).status_code == 422
+    assert lab.client.post(f"{API}/runs/none/exports", json={"to": "onnx"}).status_code == 404
+    status = Path(lab.get(f"runs/{lab.run}")["folder"]) / "status.json"
+    before = status.read_text(encoding="utf-8")
+    status.write_text(json.dumps(json.loads(before) | {"state": "stopped"}), encoding="utf-8")
+    try:
+        assert lab.client.post(path, json={"to": "onnx"}).json()["code"] == "training-not-finished"
+    finally:
+        status.write_text(before, encoding="utf-8")

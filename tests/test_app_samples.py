@@ -1,0 +1,118 @@
+"""Proportions in the samples of a prediction, through the REST API: as the command line computes them, and saved."""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi.testclient import TestClient
+from small_workspace import API, QUICK, Json, new_workspace, open_images, predicted_here, trained_here, write_cells
+
+import coverslip as cs
+from coverslip.app.server import create_app
+from coverslip.inference.proportions import SUMMARY_COLUMNS
+from coverslip.workspace.jobs.records import find_job
+from coverslip.workspace.predictions.state import queue_prediction
+from coverslip.workspace.store.workspace import Workspace
+
+pytestmark = pytest.mark.slow
+
+DOSES = ("0", "10")
+SAMPLES = [f"{dose}/rep{k}" for dose in DOSES for k in (1, 2, 3)]
+
+
+@dataclass(frozen=True)
+class Lab:
+    workspace: Workspace
+    client: httpx.Client
+    run: str
+    images: str
+    prediction: str
+
+    def ask(self, method: str, code: int = 200, prediction: str | None = None, **body: object) -> Json:
+        address = f"{API}/predictions/{prediction or self.prediction}/samples"
+        answer = self.client.request(method, address, json=body if method == "PUT" else None)
+        assert answer.status_code == code, answer.text
+        content: Json = answer.json()
+        return content
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    workspace = new_workspace(tmp_path_factory.mktemp("lab"))
+    root = workspace.roots[0]
+    run = trained_here(workspace, open_images(workspace, write_cells(root / "cells"), group_pattern=r"slide\d+"), QUICK)
+    for seed, name in enumerate(SAMPLES, start=1):
+        write_cells(root / "new" / name, 9 + seed, seed=seed, is_sorted=False)
+    images = open_images(workspace, root / "new", is_labeled=False)
+    prediction = predicted_here(workspace, run, images)
+    with TestClient(create_app(workspace)) as client:
+        yield Lab(workspace, client, run, images, prediction)
+
+
+def test_folders_are_samples_with_the_numbers_of_the_command_line(lab: Lab, tmp_path: Path) -> None:
+    answer = lab.ask("GET")["summary"]
+    file = tmp_path / "predictions.csv"
+    file.write_bytes(lab.client.get(f"{API}/predictions/{lab.prediction}/download/predictions").content)
+    expected = cs.summarise(file, by="folder", run=find_job(lab.workspace, lab.run).folder)
+    assert [each["sample"] for each in answer["samples"]] == SAMPLES == [each.sample for each in expected.samples]
+    for sample, of_file in zip(answer["samples"], expected.samples, strict=True):
+        for name, proportion in of_file.classes.items():
+            corrected = sample["classes"][name]["corrected"]
+            assert (corrected["value"], corrected["low"]) == pytest.approx(
+                (proportion.corrected.value, proportion.corrected.low)
+            )
+            assert sample["classes"][name]["count"] == pytest.approx(proportion.count)
+
+
+def test_conditions_are_saved_and_compared(lab: Lab) -> None:
+    conditions = {name: name.partition("/")[0] for name in SAMPLES}
+    summary = lab.ask("PUT", conditions=conditions)["summary"]
+    assert [(each["condition"], each["n_samples"]) for each in summary["conditions"]] == [("0", 3), ("10", 3)]
+    assert {each["name"] for each in summary["comparisons"]} == set(summary["classes"])
+    assert all(0 <= each["p"] <= each["p_holm"] <= 1 for each in summary["comparisons"])
+    assert lab.ask("GET")["sampling"]["conditions"] == conditions
+    assert summary["samples_needed"] == []
+    needed = lab.ask("PUT", conditions=conditions, detect=0.05)["summary"]["samples_needed"]
+    assert {each["name"]: each["n"] is None or each["n"] >= 2 for each in needed} == dict.fromkeys(
+        summary["classes"], True
+    )
+    lab.ask("PUT", 422, detect=1.5)
+    table = lab.client.get(f"{API}/predictions/{lab.prediction}/download/samples").text
+    rows = list(csv.DictReader(io.StringIO(table)))
+    assert tuple(rows[0]) == SUMMARY_COLUMNS
+    assert {(row["sample"], row["condition"]) for row in rows} == set(conditions.items())
+    assert len(rows) == len(SAMPLES) * len(summary["classes"])
+    lab.ask("PUT", conditions={})
+    assert lab.ask("GET")["summary"]["comparisons"] == []
+
+
+def test_a_part_of_the_path_is_the_sample(lab: Lab) -> None:
+    answer = lab.ask("PUT", by="pattern", pattern=r"/(\d+)/rep[12]/")
+    assert [each["sample"] for each in answer["summary"]["samples"]] == list(DOSES)
+    n_unmatched = sum(9 + seed for seed, name in enumerate(SAMPLES, start=1) if name.endswith("rep3"))
+    assert answer["n_unmatched"] == n_unmatched
+    for pattern, code in (("nowhere", "no-sample-matches"), ("(", "unusable-group-pattern")):
+        assert lab.ask("PUT", 422, by="pattern", pattern=pattern)["code"] == code
+    assert lab.ask("GET")["sampling"]["pattern"] == r"/(\d+)/rep[12]/"  # a refused one is not saved
+    lab.ask("PUT")
+
+
+def test_an_excluded_image_is_not_counted_until_it_is_included(lab: Lab) -> None:
+    n = sum(each["n"] for each in lab.ask("GET")["summary"]["samples"])
+    address = f"{API}/predictions/{lab.prediction}/rows/0/correction"
+    assert lab.client.put(address, json={"label": None, "excluded": "unusable"}).status_code == 200
+    answer = lab.ask("GET")
+    assert (answer["n_excluded"], sum(each["n"] for each in answer["summary"]["samples"])) == (1, n - 1)
+    assert lab.client.put(address, json={"label": None}).status_code == 200
+    assert lab.ask("GET")["n_excluded"] == 0
+
+
+def test_what_cannot_be_summarized_is_refused(lab: Lab) -> None:
+    waiting = queue_prediction(lab.workspace, classifier_id=lab.run, dataset_id=lab.images)
+    assert lab.ask("GET", 409, waiting)["code"] == "prediction-not-finished"
+    lab.ask("GET", 404, "nothing")
+    lab.client.delete(f"{API}/predictions/{waiting}")

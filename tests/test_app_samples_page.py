@@ -1,0 +1,37 @@
+"""The page with the proportions in the samples of a prediction, in a browser."""
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from browser import Stock, open_page
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.slow
+
+
+def test_samples_are_chosen_and_their_conditions_are_saved(page: "Page", stock: Stock) -> None:
+    open_page(page, f"/predictions/{stock.prediction}")
+    page.get_by_role("link", name="Proportions by sample").click()
+    page.get_by_role("combobox", name="A sample is").select_option(label="a part of the file path")
+    page.get_by_role("textbox", name="Pattern").fill(r"slide\d+")
+    page.get_by_role("button", name="Apply").click()
+    samples = page.get_by_role("region", name="Samples")
+    fields = samples.get_by_role("textbox", name=re.compile("^Condition of slide"))
+    fields.nth(1).wait_for()
+    n_samples = len(stock.app.get(f"predictions/{stock.prediction}/samples")["summary"]["samples"])
+    assert fields.count() == n_samples
+    fields.nth(1).fill("treated")
+    fields.nth(1).press("Tab")
+    conditions = page.get_by_role("region", name="Conditions")
+    conditions.get_by_role("rowheader", name="treated", exact=True).first.wait_for()
+    page.reload()
+    conditions.get_by_role("rowheader", name="treated", exact=True).first.wait_for()
+    page.get_by_role("button", name="Remove all conditions").click()
+    conditions.get_by_role("rowheader", name="all samples").wait_for()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download table").click()
+    lines = download.value.path().read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 1 + n_samples * len(stock.app.get(f"predictions/{stock.prediction}")["classes"])

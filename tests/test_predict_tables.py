@@ -1,0 +1,258 @@
+"""Tables of predictions: formats, columns, and resumption after a kill at any moment with equal bytes."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from refusing import refusing
+from trained import MadeOnce
+
+import coverslip as cs
+from coverslip.cli import main
+from coverslip.errors import CoverslipError
+from coverslip.events import Event, Noted
+from coverslip.inference.predicting import Summary
+from coverslip.runs import Format, Layout, Prediction, Run, prediction_table
+
+WELLS = ("A1", '=2"', "line\nbreak", "")
+
+
+@pytest.fixture(scope="session")
+def plate(made_once: MadeOnce) -> Path:
+    """A table of 800 boxes in one field of view, with a column `well`."""
+
+    def write(folder: Path) -> None:
+        rng = np.random.default_rng(0)
+        Image.fromarray(rng.integers(0, 255, (400, 400, 3), dtype=np.uint8)).save(folder / "field.png")
+        with (folder / "plate.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["path", "x", "y", "width", "height", "well"])
+            for i in range(800):
+                writer.writerow(["field.png", i % 40 * 8, i // 40 * 8, 60, 60, WELLS[i % 4]])
+
+    return made_once("plate", write) / "plate.csv"
+
+
+def rows_of(file: Path) -> list[dict[str, str]]:
+    with file.open(newline="", encoding="utf-8") as opened:
+        return list(csv.DictReader(opened))
+
+
+def objects_in(file: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def predicted(trained: Run, plate: Path, out: Path, **options: object) -> Summary:
+    return cs.predict(trained.folder, plate, out=out, device="cpu", emit=lambda event: None, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_every_format_has_the_same_values(trained: Run, plate: Path, tmp_path: Path) -> None:
+    summaries = [predicted(trained, plate, tmp_path / f"p.{name}", format=name) for name in ("csv", "jsonl")]
+    assert summaries[0].decisions == summaries[1].decisions
+    table, objects = rows_of(tmp_path / "p.csv"), objects_in(tmp_path / "p.jsonl")
+    assert len(table) == len(objects) == 800
+    for row, values in zip(table, objects, strict=True):
+        assert list(row) == list(values)
+        assert [row["predicted"], row["decision"]] == [values["predicted"], values["decision"]]
+        for name in ("probability", *(name for name in row if name.startswith("p:"))):
+            assert float(row[name]) == values[name]
+
+
+@pytest.mark.slow
+def test_a_parquet_file_has_the_same_values(trained: Run, plate: Path, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    options = {"keep": ["well"], "top_k": 2}
+    for name in ("parquet", "jsonl"):
+        predicted(trained, plate, tmp_path / f"p.{name}", format=name, **options)
+    assert parquet.read_table(tmp_path / "p.parquet").to_pylist() == objects_in(tmp_path / "p.jsonl")
+    predicted(trained, plate, tmp_path / "p.parquet", format="parquet")
+    assert f"p:{cs.load_classifier(trained.folder).classes[0]}" in parquet.read_schema(tmp_path / "p.parquet").names
+    with refusing(CoverslipError, "parquet-not-resumable"):
+        predicted(trained, plate, tmp_path / "p.parquet", format="parquet", resume=True)
+    other = tmp_path / "other.parquet"
+    parquet.write_table(parquet.read_table(tmp_path / "p.parquet").select(["path"]), other)
+    with refusing(CoverslipError, "other-file-in-place"):
+        predicted(trained, plate, other, format="parquet")
+
+
+def test_a_parquet_file_needs_its_extra(trained: Run, plate: Path, tmp_path: Path) -> None:
+    script = """
+import sys
+sys.modules["pyarrow"] = None
+from importlib.machinery import PathFinder
+find = PathFinder.find_spec
+PathFinder.find_spec = lambda name, *more: None if name == "pyarrow" else find(name, *more)
+from coverslip.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+    arguments = [
+        "predict",
+        str(trained.folder),
+        str(plate),
+        "--format",
+        "parquet",
+        "--out",
+        str(tmp_path / "p.parquet"),
+    ]
+    done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "coverslip[parquet]" in done.stderr
+
+
+@pytest.mark.slow
+def test_the_most_probable_classes_stand_in_place_of_all(trained: Run, plate: Path, tmp_path: Path) -> None:
+    classes = cs.load_classifier(trained.folder).classes
+    predicted(trained, plate, tmp_path / "all.csv")
+    predicted(trained, plate, tmp_path / "p.csv", top_k=2)
+    for row, whole in zip(rows_of(tmp_path / "p.csv"), rows_of(tmp_path / "all.csv"), strict=True):
+        assert not [name for name in row if name.startswith("p:")]
+        shares = {name: whole[f"p:{name}"] for name in classes}
+        best = sorted(classes, key=lambda name: -float(shares[name]))[:2]
+        assert [float(shares[name]) for name in best] == [float(row[f"top_{rank}_probability"]) for rank in (1, 2)]
+        assert shares[row["top_1"]] == row["top_1_probability"]
+        assert shares[row["top_2"]] == row["top_2_probability"]
+    for top_k in (0, len(classes) + 1):
+        with refusing(CoverslipError, "top-k-out-of-range"):
+            predicted(trained, plate, tmp_path / "p.csv", top_k=top_k)
+
+
+@pytest.mark.slow
+def test_columns_of_the_input_table_are_copied(trained: Run, plate: Path, cells: Path, tmp_path: Path) -> None:
+    out = tmp_path / "p.csv"
+    assert main(["predict", str(trained.folder), str(plate), "--keep", "well", "--out", str(out)]) == 0
+    assert [row["well"] for row in rows_of(out)][:4] == ["A1", "'=2\"", "line\nbreak", ""]
+    with refusing(CoverslipError, "no-column-to-keep"):
+        predicted(trained, plate, out, keep=["wells"])
+    with refusing(CoverslipError, "no-column-to-keep"):
+        predicted(trained, cells, out, keep=["well"])
+    with refusing(CoverslipError, "kept-column-reserved"):
+        predicted(trained, plate, out, keep=["decision"])
+
+
+def killed_at(size: int, rows: Path, command: list[str]) -> bool:
+    """Kill a prediction when the file of its rows has this size; return whether it was killed before it ended."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None:
+        if rows.exists() and rows.stat().st_size >= size:
+            process.send_signal(signal.SIGKILL)
+        time.sleep(0.001)
+    return process.returncode == -signal.SIGKILL
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="no SIGKILL")
+@pytest.mark.parametrize(
+    ("format_", "n_kills"),
+    [("csv", 2), *(pytest.param(name, 10, marks=pytest.mark.exhaustive) for name in ("csv", "jsonl"))],
+)
+def test_killed_again_and_again_the_table_has_the_same_bytes(
+    trained: Run, plate: Path, tmp_path: Path, format_: Format, n_kills: int
+) -> None:
+    whole, cut = tmp_path / f"whole.{format_}", tmp_path / f"cut.{format_}"
+    decisions = predicted(trained, plate, whole, format=format_, keep=["well"]).decisions
+    options = ["--keep", "well", "--format", format_, "--resume", "--device", "cpu", "--out", str(cut)]
+    command = [sys.executable, "-m", "coverslip", "predict", str(trained.folder), str(plate), *options]
+    rows = cut.with_name(f"{cut.name}.unfinished") / f"rows.{format_}"
+    for kill in range(1, n_kills + 1):
+        assert killed_at(whole.stat().st_size * kill // (n_kills + 2), rows, command)
+        assert not cut.exists()
+    done = subprocess.run([*command, "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
+    assert cut.read_bytes() == whole.read_bytes()
+    assert json.loads(done.stdout)["decisions"] == decisions
+    assert {file.name for file in tmp_path.iterdir()} == {whole.name, cut.name}
+
+
+class Interrupted(Exception):
+    pass
+
+
+@pytest.mark.slow
+def test_rows_of_other_images_or_options_are_not_resumed(trained: Run, plate: Path, tmp_path: Path) -> None:
+    out, events = tmp_path / "p.csv", list[Event]()
+
+    def interrupt(event: Event) -> None:
+        events.append(event)
+        if getattr(event, "done", 0) > 300:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        cs.predict(trained.folder, plate, out=out, device="cpu", emit=interrupt)
+    (saved,) = [event for event in events if isinstance(event, Noted) and event.code == "rows-saved"]
+    assert saved.note.parameters["n_images"] > 300
+    first = cs.load_classifier(trained.folder).classes[0]
+    changes: list[dict[str, object]] = [{"keep": ["well"]}, {"top_k": 1}, {"prevalence": {first: 0.9}}]
+    for changed in changes:
+        with refusing(CoverslipError, "rows-of-other-settings"):
+            predicted(trained, plate, out, resume=True, **changed)
+    with refusing(CoverslipError, "rows-of-other-settings"):
+        predicted(trained, plate.parent / "field.png", out, resume=True)
+    resumed = list[Event]()
+    cs.predict(trained.folder, plate, out=out, device="cpu", resume=True, emit=resumed.append)
+    (note,) = [event.note for event in resumed if isinstance(event, Noted) and event.code == "prediction-resumed"]
+    assert note.parameters == saved.note.parameters
+    predicted(trained, plate, tmp_path / "whole.csv")
+    assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
+def test_one_table_is_written_by_one_process_at_a_time(tmp_path: Path) -> None:
+    layout = Layout(("a", "b"))
+    with prediction_table(tmp_path / "p.csv", layout, "csv", {}):
+        script = f"""
+from pathlib import Path
+from coverslip.errors import Conflict
+from coverslip.runs import Layout, prediction_table
+try:
+    with prediction_table(Path({str(tmp_path / "p.csv")!r}), Layout(("a", "b")), "csv", {{}}):
+        pass
+except Conflict:
+    print("conflict")
+"""
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == "conflict"
+    assert (tmp_path / "p.csv").exists()
+
+
+def written(file: Path, format_: Format, rows: list[Prediction], about: list[dict[str, str]], stop_at: int) -> None:
+    """Write a table, or continue one; end with an error before row `stop_at` is written."""
+    layout = Layout(("a", "b"), keep=("note",))
+    with prediction_table(file, layout, format_, {}, resume=True) as table:
+        n = len(list(table.saved_rows(row.image_id for row in rows)))
+        for i in range(n, len(rows)):
+            if i == stop_at:
+                raise Interrupted
+            table.write(rows[i], about[i])
+
+
+@given(
+    notes=st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1, max_size=6),
+    cut=st.floats(0, 1),
+    format_=st.sampled_from(["csv", "jsonl"]),
+)
+def test_a_table_that_is_cut_at_any_byte_is_resumed_to_the_same_bytes(
+    notes: list[str], cut: float, format_: Format
+) -> None:
+    rows = [Prediction(f"cell {i}", "/x", None, "a", 0.75, "a", (0.75, 0.25)) for i in range(len(notes))]
+    about = [{"note": note} for note in notes]
+    with TemporaryDirectory() as folder:
+        whole, part = Path(folder, f"whole.{format_}"), Path(folder, f"part.{format_}")
+        written(whole, format_, rows, about, stop_at=-1)
+        with pytest.raises(Interrupted):
+            written(part, format_, [*rows, rows[0]], [*about, about[0]], stop_at=len(rows))
+        saved = part.with_name(f"{part.name}.unfinished") / f"rows.{format_}"
+        assert saved.read_bytes() == whole.read_bytes()
+        with saved.open("r+b") as file:
+            file.truncate(round(cut * saved.stat().st_size))
+        written(part, format_, rows, about, stop_at=-1)
+        assert part.read_bytes() == whole.read_bytes()

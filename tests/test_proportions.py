@@ -1,0 +1,293 @@
+"""Corrected class proportions of samples: known answers, coverage, and tables of real predictions."""
+
+import csv
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest, linregress, ttest_ind
+
+import coverslip as cs
+from coverslip.cli import main
+from coverslip.errors import CoverslipError
+from coverslip.evaluation.proportions import (
+    ErrorRates,
+    Votes,
+    difference_of_means,
+    effective_counts,
+    raw_shares,
+    samples_needed,
+    solve,
+    trend_of_means,
+)
+from coverslip.inference.proportions import names_of_folders
+from coverslip.runs import Prediction, Predictions, Run
+
+
+def of_counts(*counts: Sequence[float] | np.ndarray) -> Votes:
+    """Votes of units, each with its counts by class."""
+    sums = np.array(counts, np.float64)
+    return Votes(sums, sums.sum(axis=1))
+
+
+def test_one_sample_has_the_interval_of_independent_images() -> None:
+    share, low, high = raw_shares(of_counts([7, 3]))[1]
+    exact = binomtest(3, 10).proportion_ci(method="exact")
+    assert (share, low, high) == pytest.approx((0.3, exact.low, exact.high))
+
+
+def test_the_effective_number_of_images_follows_from_the_variance_between_samples() -> None:
+    votes = of_counts([90, 10], [80, 20], [60, 40])
+    counts = effective_counts(votes)
+    variance = np.var([0.1, 0.2, 0.4], ddof=1) / 3
+    mean = 0.7 / 3
+    assert counts.shares[1] == pytest.approx(mean)
+    assert counts.n == pytest.approx(mean * (1 - mean) / variance * (1.959964 / 4.302653) ** 2, rel=1e-6)
+    assert effective_counts(of_counts([8, 2], [8, 2])).n == 20  # without variance, all images count
+
+
+def test_adjusted_counts_of_two_classes_are_those_of_rogan_and_gladen() -> None:
+    rates = ErrorRates([of_counts([900, 100]), of_counts([200, 800])])
+    corrected = rates.correct(of_counts([690, 310]))
+    assert corrected.shares[1] == pytest.approx((0.31 + 0.9 - 1) / (0.8 + 0.9 - 1))
+    assert corrected.low[1] < 0.3 < corrected.high[1]
+    assert corrected.low[0] == pytest.approx(1 - corrected.high[1])
+
+
+@given(st.lists(st.floats(0.01, 1), min_size=3, max_size=3), st.floats(0.5, 0.99))
+def test_exact_votes_give_the_proportions_again(weights: list[float], accuracy: float) -> None:
+    truth = np.array(weights) / sum(weights)
+    matrix = np.full((3, 3), (1 - accuracy) / 2)
+    np.fill_diagonal(matrix, accuracy)
+    assert solve(matrix, (truth @ matrix)[None])[0] == pytest.approx(truth, abs=1e-9)
+
+
+def test_proportions_outside_the_simplex_are_moved_into_it() -> None:
+    matrix = np.array([[0.9, 0.1, 0.0], [0.05, 0.9, 0.05], [0.0, 0.1, 0.9]])
+    solved = solve(matrix, np.array([[0.98, 0.02, 0.0]]))[0]
+    assert solved.sum() == pytest.approx(1)
+    assert solved[0] > 0.99
+    assert (solved >= 0).all()
+
+
+def test_a_classifier_that_does_not_distinguish_is_not_used() -> None:
+    corrected = ErrorRates([of_counts([55, 45]), of_counts([50, 50])]).correct(of_counts([60, 40]))
+    assert corrected.reason == "summary-uninformative"
+    assert np.isnan(corrected.shares).all()
+    assert ErrorRates([of_counts([55, 45]), None]).correct(of_counts([60, 40])).reason == "summary-class-without-images"
+
+
+def test_more_labeled_images_make_the_interval_shorter() -> None:
+    def width(n: int) -> float:
+        corrected = ErrorRates([of_counts([9 * n, n]), of_counts([n, 9 * n])]).correct(of_counts([700, 300]))
+        return float(corrected.high[1] - corrected.low[1])
+
+    assert width(1000) < width(100) < width(10)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_intervals_contain_the_true_proportion(n_classes: int) -> None:
+    """In 200 simulated experiments with five samples that differ; at a nominal 95 %, fewer than 89 % are a fault."""
+    rng = np.random.default_rng(5)
+    matrix = np.full((n_classes, n_classes), 0.15 / (n_classes - 1))
+    np.fill_diagonal(matrix, 0.85)
+    truth = np.full(n_classes, 0.9 / (n_classes - 1))
+    truth[-1] = 0.1
+    hits = 0
+    for _ in range(200):
+        labeled = [of_counts(*rng.multinomial(20, row, 10)) for row in matrix]
+        samples = [rng.multinomial(150, share @ matrix) for share in rng.dirichlet(truth * 40, 5)]
+        corrected = ErrorRates(labeled).correct(of_counts(*samples))
+        hits += bool(corrected.low[-1] <= truth[-1] <= corrected.high[-1])
+    assert hits >= 178
+
+
+def test_conditions_are_compared_as_scipy_compares_them() -> None:
+    a, b = [0.1, 0.12, 0.2], [0.3, 0.25, 0.4, 0.33]
+    difference, expected = difference_of_means(a, b), ttest_ind(b, a, equal_var=False)
+    assert (difference.p, difference.low) == pytest.approx((expected.pvalue, expected.confidence_interval().low))
+    assert difference_of_means([0.1, 0.1], [0.1, 0.1]).p is None
+    doses, values = [0, 0, 1, 1, 2, 2], [0.1, 0.2, 0.2, 0.25, 0.4, 0.35]
+    assert trend_of_means(doses, values).p == pytest.approx(linregress(doses, values).pvalue)
+
+
+@pytest.fixture
+def predictions(trained: cs.Run, cells: Path, tmp_path: Path) -> tuple[Path, Path]:
+    """Predictions of the images of a training, and a table with a well and a dose for each."""
+    file, table = tmp_path / "predictions.csv", tmp_path / "wells.csv"
+    cs.predict(trained, cells, out=file)
+    with table.open("w", newline="") as opened, file.open(newline="") as predicted:
+        writer = csv.writer(opened)
+        writer.writerow(["image_id", "well", "dose"])
+        for number, row in enumerate(csv.DictReader(predicted)):
+            writer.writerow([row["image_id"], f"w{number % 9}", number % 9 // 3])
+    return file, table
+
+
+@pytest.mark.parametrize(("effect", "n"), [(0.5, 64), (0.8, 26), (1.0, 17)])  # of G*Power, for 80% of power
+def test_the_number_of_samples_is_that_of_the_two_sample_t_test(effect: float, n: int) -> None:
+    conditions = [[0.1, 0.2, 0.3], [0.4, 0.5, 0.6], [0.9]]  # a standard deviation of 0.1
+    assert samples_needed(conditions, effect * 0.1) == n
+    assert samples_needed([[0.1, 0.1], [0.2]], 0.1) is None
+
+
+def test_samples_and_conditions_of_real_predictions(trained: cs.Run, predictions: tuple[Path, Path]) -> None:
+    file, table = predictions
+    summary = cs.summarise(file, by="well", condition="dose", table=table, run=trained)
+    assert [each.condition for each in summary.conditions] == ["0", "1", "2"]
+    assert len(summary.samples) == 9
+    for each in summary.samples:
+        assert sum(of_class.count for of_class in each.classes.values()) == pytest.approx(each.n)
+        assert sum(of_class.raw.value or 0 for of_class in each.classes.values()) == pytest.approx(1)
+        for of_class in each.classes.values():
+            metric = of_class.corrected
+            assert metric.reason or 0 <= metric.low <= metric.value <= metric.high <= 1  # type: ignore[operator]
+    assert {each.conditions for each in summary.comparisons} == {("0", "1"), ("0", "2"), ("1", "2")}
+    assert all(each.p_holm is None or each.p is None or each.p_holm >= each.p for each in summary.comparisons)
+    assert len(summary.trends) == len(summary.classes)
+
+
+def test_a_table_for_other_programs_replaces_no_other_file(
+    predictions: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, table = predictions
+    out = tmp_path / "samples.csv"
+    command = ["summarise", str(file), "--by", "well", "--condition", "dose", "--table", str(table), "--out", str(out)]
+    assert main([*command, "--detect", "0.1", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert [each["class"] for each in printed["samples_needed"]] == list(printed["samples"][0]["classes"])
+    with out.open(newline="", encoding="utf-8") as opened:
+        rows = list(csv.DictReader(opened))
+    assert {(row["sample"], row["condition"], int(row["n_images"])) for row in rows} == {
+        (each["sample"], each["condition"], each["n"]) for each in printed["samples"]
+    }
+    assert all(row["corrected"] == "" and row["reason"] for row in rows)  # no run was given
+    assert main(command) == 0  # the same table may be replaced
+    assert main([*command[:-1], str(table)]) == 1
+    assert main([*command, "--detect", "5"]) == 1
+    assert "well" in table.read_text()
+
+
+def test_folders_of_the_same_name_are_different_samples() -> None:
+    names = names_of_folders(f"/data/{k % 2}/rep{k % 3}/{k}.png" for k in range(12))
+    assert sorted(names.values()) == ["0/rep0", "0/rep1", "0/rep2", "1/rep0", "1/rep1", "1/rep2"]
+    assert list(names_of_folders(["/data/0/1.png", "/data/1/1.png"]).values()) == ["0", "1"]
+    assert list(names_of_folders(["/data/a/1.png", "/data/a/a/1.png"]).values()) == ["a", "a/a"]
+
+
+def test_of_two_classes_one_test_is_counted(tmp_path: Path) -> None:
+    """The proportion of the second class is the complement of that of the first: the same test again."""
+    rows = [
+        Prediction(f"{k}", f"{k % 9}/{k}.png", None, name, 1.0, name, (float(name == "a"), float(name == "b")))
+        for k in range(360)
+        for name in ["ab"[k % 7 > k % 9 // 3 + k % 9 % 2]]
+    ]
+    Predictions(rows, ("a", "b")).write_csv(tmp_path / "p.csv")
+    table = tmp_path / "doses.csv"
+    table.write_text("image_id,well,dose\n" + "".join(f"{k},w{k % 9},{k % 9 // 3}\n" for k in range(360)))
+    summary = cs.summarise(tmp_path / "p.csv", by="well", condition="dose", table=table)
+    assert {each.name for each in summary.comparisons} == {"a", "b"}
+    for each in summary.comparisons:
+        (other,) = (of for of in summary.comparisons if of.conditions == each.conditions and of.name != each.name)
+        assert (each.p, each.p_holm) == pytest.approx((other.p, other.p_holm))
+    smallest = min(summary.comparisons, key=lambda each: each.p or 1)
+    assert smallest.p is not None
+    assert smallest.p_holm == pytest.approx(min(1, 3 * smallest.p))  # three pairs of conditions
+    assert all(each.p_holm == pytest.approx(each.p) for each in summary.trends)
+
+
+def test_conditions_are_compared_by_counts_if_one_is_not_corrected(
+    own_run: cs.Run, predictions: tuple[Path, Path]
+) -> None:
+    """Corrected proportions of one condition and counts of another would differ by the correction alone."""
+    file, table = predictions
+    measured = own_run.predictions  # with mistakes, so that a correction changes proportions
+    first, second = measured.classes[:2]
+    mistaken = [
+        replace(row, image_id=f"{row.image_id} {k}", predicted=name, decision=name)
+        for row in measured
+        for k in range(20)
+        for name in [second if row.label == first and k < 4 else row.label]
+    ]
+    Predictions(mistaken, measured.classes).write_csv(own_run.predictions_file)
+    wells = [row["dose"] for row in csv.DictReader(table.read_text().splitlines())]
+    with file.open(newline="") as opened:
+        rows = list(csv.DictReader(opened))
+    for row, dose in zip(rows, wells, strict=True):
+        row["decision"] = "unfamiliar" if dose == "2" else row["predicted"]
+    with file.open("w", newline="") as opened:
+        writer = csv.DictWriter(opened, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    summary = cs.summarise(file, by="well", condition="dose", table=table, run=Run(own_run.folder))
+    of_dose = {each.condition: each for each in summary.conditions}
+    name = summary.classes[0]
+    corrected = of_dose["0"].classes[name].corrected.value
+    assert corrected is not None
+    assert corrected > (of_dose["0"].classes[name].raw.value or 0) + 0.01
+    assert of_dose["2"].classes[name].corrected.value is None
+    (difference,) = (each for each in summary.comparisons if each.name == name and each.conditions == ("0", "2"))
+    raw = {
+        dose: np.mean([each.classes[name].raw.value for each in summary.samples if each.condition == dose])
+        for dose in ("0", "2")
+    }
+    assert difference.difference.value == pytest.approx(raw["2"] - raw["0"])
+
+
+def test_without_a_run_proportions_are_only_counted(
+    predictions: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, _ = predictions
+    assert main(["summarise", str(file), "--by", "folder", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["label_shift"] is None
+    for each in printed["samples"]:
+        for of_class in each["classes"].values():
+            assert of_class["corrected"] is None
+            assert of_class["reason"]
+
+
+def test_kept_columns_of_predictions_name_samples(predictions: tuple[Path, Path], tmp_path: Path) -> None:
+    file, _ = predictions
+    with file.open(newline="") as opened:
+        rows = list(csv.DictReader(opened))
+    for number, row in enumerate(rows):
+        row["patient"] = f"p{number % 2}"
+    predictions_file = tmp_path / "kept.csv"
+    with predictions_file.open("w", newline="") as opened:
+        writer = csv.DictWriter(opened, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    assert {each.sample for each in cs.summarise(predictions_file, by="patient").samples} == {"p0", "p1"}
+
+
+@pytest.mark.parametrize(
+    ("text_of_table", "code"),
+    [
+        ("name,well\na,b\n", "summary-table-without-key"),
+        ("path,other\na,b\n", "summary-no-column"),
+        ("path,well\na.png,b\n", "summary-image-not-in-table"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_refused(
+    predictions: tuple[Path, Path], tmp_path: Path, text_of_table: str, code: str
+) -> None:
+    table = tmp_path / "bad.csv"
+    table.write_text(text_of_table)
+    with pytest.raises(CoverslipError) as refused:
+        cs.summarise(predictions[0], by="well", table=table)
+    assert (refused.value.code, refused.value.file) == (code, table)
+
+
+def test_a_sample_has_one_condition(predictions: tuple[Path, Path]) -> None:
+    file, table = predictions
+    table.write_text(table.read_text().replace(",w0,0", ",w0,5", 1))
+    with pytest.raises(CoverslipError) as refused:
+        cs.summarise(file, by="well", condition="dose", table=table)
+    assert refused.value.code == "sample-of-two-conditions"

@@ -1,0 +1,279 @@
+"""Protocols of publications: no validation images, epochs selected by test images, copies before the split."""
+
+import csv
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from drawing import write_cells
+from trained import GROUPS, SMALL_NETWORK, train_cells
+
+import coverslip as cs
+from coverslip import studies
+from coverslip.cli import main
+from coverslip.datasets import cap_training, fold_images, open_dataset, scan_images, split_images
+from coverslip.errors import BadRecipe, LeakageFound
+from coverslip.experiments.copies import augmented_copy
+from coverslip.images import Degradation, Preprocessing, preprocess
+from coverslip.models.networks import create_network
+from coverslip.runs import Augment, Recipe, Run, SplitPlan, augment_named, original_id
+from coverslip.studies.plan import plan_of, save_plan
+from coverslip.training.batches import TrainingImages, epoch_order, n_batches, selecting_logits
+from coverslip.training.initialization import set_normalization
+
+# A network from random weights needs no instant stage, so it can be trained without validation images.
+WITHOUT_CHOICES = {
+    "model": SMALL_NETWORK,
+    "init": "scratch",
+    "image_size": 32,
+    "tta": 1,
+    "epochs": 1,
+    "batch_size": 16,
+    "refit_head": False,
+    "augment": "none",
+}
+
+
+def sets_of(run: Run) -> Counter[str]:
+    return Counter(row.split for row in run.split)
+
+
+@pytest.mark.exhaustive
+def test_five_folds_without_validation_images_train_on_four_fifths(tmp_path: Path) -> None:
+    cells = write_cells(tmp_path / "cells", 60)
+    recipe = Recipe(**WITHOUT_CHOICES, split=SplitPlan(folds=5, val=0, near_duplicates="ignore"))
+    run = cs.train(cells, recipe, out=tmp_path / "run")
+    assert [sets_of(fold) for fold in run.folds] == [{"train": 48, "test": 12}] * 5
+    assert run.metrics.n == 60
+    assert run.metrics.protocol == ()
+    assert not run.folds[0].validation
+
+
+def test_what_needs_validation_images_is_named_if_there_are_none(tmp_path: Path) -> None:
+    cells = write_cells(tmp_path / "cells", 12)
+    with pytest.raises(BadRecipe) as refusal:
+        cs.train(cells, Recipe(model=SMALL_NETWORK, split=SplitPlan(val=0)), out=tmp_path / "run")
+    assert refusal.value.code == "no-validation-images"
+    assert set(refusal.value.parameters["faults"]) == {"epochs", "stage_selection", "head_init", "refit_head"}
+    with pytest.raises(BadRecipe) as refusal:
+        cs.train(cells, Recipe(**WITHOUT_CHOICES, split=SplitPlan(val=0)), out=tmp_path / "run", budget="10m")
+    assert refusal.value.code == "budget-without-validation"
+
+
+def test_test_images_select_the_epoch_only_if_leakage_is_allowed_and_all_results_say_so(tmp_path: Path) -> None:
+    cells = write_cells(tmp_path / "cells", 36)
+    recipe = Recipe(
+        **{**WITHOUT_CHOICES, "epochs": 3},
+        checkpoint_selection="best",
+        checkpoint_selection_set="test",
+        primary_metric="accuracy",
+        split=SplitPlan(folds=0, val=0),
+    )
+    with pytest.raises(LeakageFound) as refusal:
+        cs.train(cells, recipe, out=tmp_path / "run")
+    assert (refusal.value.code, refusal.value.parameters["keys"]) == ("leaking-recipe", "checkpoint_selection_set")
+    assert not (tmp_path / "run").exists()
+    run = cs.train(cells, recipe, out=tmp_path / "run", allow_leakage=True)
+    epochs = {row.epoch: row.val_accuracy for row in run.history if row.epoch}
+    best = max(value for value in epochs.values() if value is not None)
+    assert run.metrics["accuracy"].value == pytest.approx(best, abs=1e-6)
+    assert run.training is not None
+    assert epochs[run.training.selected_epoch] == best
+    assert run.metrics.protocol == ("checkpoint_selection_set",)
+    assert any(note.startswith("As in some publications") for note in run.training.notes)
+    assert "As in some publications" in run.report_file.read_text(encoding="utf-8")
+
+
+@pytest.mark.exhaustive
+def test_copies_before_the_split_are_split_like_images(tmp_path: Path) -> None:
+    cells = write_cells(tmp_path / "cells", 30)
+    split = SplitPlan(folds=0, copies=3, near_duplicates="ignore")
+    recipe = Recipe(**{**WITHOUT_CHOICES, "augment": "efficientnetv2_b0"}, split=split)
+    with pytest.raises(LeakageFound):
+        cs.train(cells, recipe, out=tmp_path / "run")
+    run = cs.train(cells, recipe, out=tmp_path / "run", allow_leakage=True)
+    assert len(run.split) == 30 * 4
+    sets: dict[str, set[str]] = {}
+    for row in run.split:
+        sets.setdefault(original_id(row.image_id), set()).add(row.split)
+    assert len(sets) == 30
+    assert any({"train", "test"} <= parts for parts in sets.values())
+    assert run.metrics.protocol == ("split.copies",)
+    assert cs.evaluate(run).metrics.n == run.metrics.n  # the copies are still there
+    grouped = cs.open_dataset(cells, group_pattern=GROUPS)
+    before_split = cs.train(grouped, recipe, out=tmp_path / "grouped", allow_leakage=True)
+    of_group: dict[str, set[str]] = {}
+    for row in before_split.split:
+        of_group.setdefault(row.group, set()).add(row.split)
+    assert len(of_group) == 9
+    assert all(len(parts) == 1 for parts in of_group.values())
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_a_copy_has_the_shape_and_type_of_its_image_and_the_same_seed_gives_the_same_copy(dtype: type) -> None:
+    image = (np.random.default_rng(0).random((20, 30, 3)) * (255 if dtype != np.uint16 else 65535)).astype(dtype)
+    augment = Augment()
+    copy = augmented_copy(image, augment, "1 a copy 1")
+    assert (copy.shape, copy.dtype) == (image.shape, image.dtype)
+    np.testing.assert_array_equal(copy, augmented_copy(image, augment, "1 a copy 1"))
+    assert not np.array_equal(copy, augmented_copy(image, augment, "1 a copy 2"))
+    unchanged = augmented_copy(image, augment_named("none"), "1 a copy 1")
+    np.testing.assert_allclose(unchanged.astype(float), image.astype(float), rtol=1e-4, atol=1.01)
+
+
+def test_training_draws_no_augmentation_if_it_was_applied_before_the_split() -> None:
+    assert Recipe(split=SplitPlan(copies=2)).augment_in_training == augment_named("none")
+    assert Recipe().augment_in_training == Augment()
+
+
+def test_classes_are_reduced_to_the_smallest_before_the_split(tmp_path: Path) -> None:
+    cells = write_cells(tmp_path / "cells", 60)
+    for file in sorted((cells / "large").iterdir())[8:]:
+        file.unlink()
+    data = open_dataset(cells)
+    scan = scan_images(data)
+    balanced = split_images(data, scan, val=0.2, test=0.2, seed=1, balanced=True)
+    used = Counter(r.label for r, part in zip(data.records, balanced.parts, strict=True) if part != "excluded")
+    assert used == {"small": 8, "medium": 8, "large": 8}
+    assert "balanced-before-split" in {note.code for note in balanced.notes}
+    folds = fold_images(data, scan, n_folds=4, val=0, seed=1, balanced=True)
+    tested = Counter(r.label for r, fold in zip(data.records, folds.fold_of, strict=True) if fold)
+    assert tested == used
+    for split in folds.splits:
+        assert Counter(split.parts) == {"train": 18, "test": 6, "excluded": len(data) - 24}
+    other = split_images(data, scan, val=0.2, test=0.2, seed=2, balanced=True)
+    assert [part == "excluded" for part in other.parts] != [part == "excluded" for part in balanced.parts]
+
+
+def test_the_rarest_class_is_limited_in_training_and_validation_only(tmp_path: Path) -> None:
+    cells = write_cells(tmp_path / "cells", 90)
+    for file in sorted((cells / "large").iterdir())[20:]:
+        file.unlink()
+    data = open_dataset(cells)
+    split = split_images(data, scan_images(data), val=0.2, test=0.2, seed=0)
+
+    def counts(parts: tuple[str, ...]) -> Counter[tuple[str | None, str]]:
+        return Counter((r.label, part) for r, part in zip(data.records, parts, strict=True))
+
+    whole, limited = counts(split.parts), counts(cap_training(data, split, None, 0, rare_images=5).parts)
+    assert limited["large", "train"] + limited["large", "val"] == 5
+    assert limited["large", "val"] == 1
+    assert limited["large", "test"] == whole["large", "test"]
+    assert all(limited[key] == n for key, n in whole.items() if key[0] != "large")
+    smaller = cap_training(data, split, None, 0, rare_images=3)
+    larger = cap_training(data, split, None, 0, rare_images=5)
+    assert all(b != "excluded" for a, b in zip(smaller.parts, larger.parts, strict=True) if a != "excluded")
+
+
+def test_an_epoch_has_68_steps_at_the_class_sizes_of_mobilevit_mn() -> None:
+    (preset,) = (preset for preset in studies.PRESETS.values() if preset.name == "mobilevit-mn")
+    recipe = Recipe(**preset.recipe)
+    label = np.repeat([0, 1], [6252, 436])  # three fifths of 10,420 and of 725
+    order = epoch_order(label, sampling=recipe.sampling, seed=0, epoch=1, rare_repeats=recipe.rare_class_repeats)
+    assert np.bincount(label[order]).tolist() == [2180, 2180]
+    assert set(np.bincount(order[label[order] == 1], minlength=len(label))[label == 1]) == {5}
+    assert len(set(order[label[order] == 0])) == 2180
+    assert n_batches(len(order), recipe.batch_size) == 68
+
+
+def test_copies_of_validation_images_select_the_epoch_too() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3), dtype=np.uint8)
+    positions, label = np.arange(6), np.array([0, 1] * 3)
+    images = TrainingImages(lambda p: pixels[list(p)], positions[:2], label[:2], positions[2:], label[2:], 2)
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16 * 16 * 3, 2))
+    plain = selecting_logits(network, images, Recipe(), "cpu")
+    copied = selecting_logits(network, images, Recipe(validation_copies=4), "cpu")
+    assert copied.shape == (4 * 5, 2)
+    torch.testing.assert_close(copied[:4], plain)
+    assert not torch.equal(copied[4:8], plain)
+    torch.testing.assert_close(selecting_logits(network, images, Recipe(validation_copies=4), "cpu"), copied)
+
+
+def test_scaling_twice_divides_intensities_by_255_once_more() -> None:
+    twice, once = (create_network("mobilenet_v2", n_classes=2, pretrained=False) for _ in range(2))
+    set_normalization(twice, Recipe(normalization="rescaled-twice"), lambda _: np.zeros((0,), np.uint8), np.arange(0))
+    x = torch.rand(2, 3, 8, 8)
+    torch.testing.assert_close((x - twice.mean) / twice.std, (x / 255 - once.mean) / once.std)
+
+
+def test_degraded_images_are_degraded_in_training_and_prediction() -> None:
+    image: npt.NDArray[np.uint8] = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    plain = Preprocessing(image_size=16)
+    assert "degradation" not in plain.model_dump(mode="json")
+    noisy = plain.model_copy(update={"degradation": Degradation(noise=0.2)})
+    assert Preprocessing.model_validate(noisy.model_dump(mode="json")) == noisy
+    assert not np.array_equal(preprocess(image, plain), preprocess(image, noisy))
+    np.testing.assert_array_equal(preprocess(image, noisy), preprocess(image, noisy))  # equal images, equal noise
+    blurred = plain.model_copy(update={"degradation": Degradation(blur=4)})
+    assert preprocess(image, blurred).std() < preprocess(image, plain).std() / 2
+
+
+@pytest.mark.exhaustive
+def test_what_a_published_protocol_adds_has_an_interval_over_groups(tmp_path: Path) -> None:
+    cells = str(write_cells(tmp_path / "cells", 90))
+    plan = plan_of(
+        {
+            "datasets": [
+                {"path": cells, "name": "cells", "group_pattern": GROUPS},
+                {"path": cells, "name": "published", "as_published_of": "cells"},
+            ],
+            "models": [SMALL_NETWORK],
+            "folds": 3,
+            "recipe": {"image_size": 32, "tta": 1, "stage": "instant", "augment": "none"},
+            "primary_metric": "accuracy",
+        }
+    )
+    out = tmp_path / "out"
+    train_cells(studies.cells_of(plan, out))
+    save_plan(plan, out / "study.yaml")
+    (gap,) = studies.study_comparison(out).gaps
+    difference = gap.difference
+    assert difference.value == gap.as_published - gap.own
+    assert difference.low is not None
+    assert difference.high is not None
+    assert difference.low < difference.value < difference.high
+    assert "groups" in difference.method
+
+
+@pytest.mark.exhaustive
+def test_rare_classes_are_compared_by_decision_rules_at_the_true_prevalence(tmp_path: Path) -> None:
+    cells = write_cells(tmp_path / "cells", 80, classes=("normal", "rare"))
+    for file in sorted((cells / "rare").iterdir())[16:]:
+        file.unlink()
+    plan = plan_of(
+        {
+            "datasets": [{"path": str(cells), "recipe": {"split": {"rare_images": 8}}}],
+            "models": [SMALL_NETWORK],
+            "folds": 2,
+            "recipe": {"image_size": 32, "tta": 1, "stage": "instant", "augment": "none"},
+        }
+    )
+    out = tmp_path / "out"
+    train_cells(studies.cells_of(plan, out))
+    save_plan(plan, out / "study.yaml")
+    rows = studies.study_comparison(out).rare_classes
+    assert [row.rule for row in rows] == ["highest", "roc", "sensitivity"]
+    assert {(row.class_name, row.n_labeled, row.n_test) for row in rows} == {("rare", 8, 16)}
+    assert {row.prevalence for row in rows} == {16 / 56}
+    run = Run(next((out / "cells").iterdir()))
+    of_class = run.metrics.per_class["rare"].metrics
+    assert (rows[0].precision.value, rows[0].recall.value) == (of_class["precision"].value, of_class["recall"].value)
+    with (out / "results.csv").open(newline="", encoding="utf-8") as file:
+        assert {row["protocol"] for row in csv.DictReader(file)} == {""}
+
+
+@pytest.mark.slow
+@pytest.mark.exhaustive
+def test_a_study_uses_leaking_settings_and_stamps_them(tmp_path: Path) -> None:
+    cells = str(write_cells(tmp_path / "cells", 24))
+    split = {"val": 0, "folds": 2, "balance": "undersample"}
+    without_validation = {"stage_selection": "finetune", "head_init": "random"}  # else, for pretrained weights
+    recipe = {**WITHOUT_CHOICES, **without_validation, "checkpoint_selection_set": "test", "split": split}
+    plan = plan_of({"datasets": [cells], "models": [SMALL_NETWORK], "folds": 2, "recipe": recipe})
+    save_plan(plan, tmp_path / "study.yaml")
+    assert main(["study", "run", str(tmp_path / "study.yaml"), "--out", str(tmp_path / "out")]) == 0
+    with (tmp_path / "out" / "results.csv").open(newline="", encoding="utf-8") as file:
+        assert {row["protocol"] for row in csv.DictReader(file)} == {"checkpoint_selection_set split.balance"}

@@ -1,0 +1,42 @@
+// Proportions of one class in samples, for the plot and the tables.
+import type { Strip, StripPoint } from '../../../charts/StripPlot.svelte';
+import type { SampleProportions, Summary } from '../../../api/predictions';
+
+interface Names {
+  allSamples: string;
+  withoutCondition: string;
+}
+
+/** Whether the proportion of a class is corrected in all samples; otherwise raw ones are compared. */
+export const isCorrected = (summary: Summary, name: string): boolean =>
+  summary.samples.every(({ n, classes }) => n === 0 || classes[name]!.corrected.value !== null);
+
+/** The name of a condition: samples without one are all samples, or the rest. */
+export const conditionName = (summary: Summary, condition: string | null, names: Names): string =>
+  condition ?? (summary.conditions.length === 1 ? names.allSamples : names.withoutCondition);
+
+function pointOf(sample: SampleProportions, name: string, corrected: boolean, label: string): StripPoint[] {
+  const { raw, corrected: adjusted } = sample.classes[name]!;
+  const { value, low, high } = corrected ? adjusted : raw;
+  return value === null ? [] : [{ name: label, value, low: low ?? null, high: high ?? null }];
+}
+
+export function strips(summary: Summary, name: string, names: Names): Strip[] {
+  const corrected = isCorrected(summary, name);
+  return summary.conditions.map((condition) => {
+    const label = conditionName(summary, condition.condition, names);
+    const own = summary.samples.filter((sample) => sample.condition === condition.condition);
+    return {
+      name: label,
+      points: own.flatMap((sample) => pointOf(sample, name, corrected, sample.sample ?? '')),
+      mean: pointOf(condition, name, corrected, label)[0] ?? null,
+    };
+  });
+}
+
+/** The upper folder of each sample that is named by folders, such as the dose of `10/plate1`; empty if some have none. */
+export function upperFolders(summary: Summary): Record<string, string> {
+  const names = summary.samples.map(({ sample }) => sample ?? '');
+  if (!names.length || !names.every((name) => name.includes('/'))) return {};
+  return Object.fromEntries(names.map((name) => [name, name.split('/')[0]!]));
+}

@@ -1,0 +1,79 @@
+// Corrections of predicted and evaluated images: saved one after another, and undone in turn.
+import { Problem } from '../api/client';
+import type { Review } from '../api/predictions';
+import { notices } from '../state/notices.svelte';
+import { sequential } from '../state/queue';
+import { texts } from '../texts';
+import type { ImageList } from './gallery/image_list.svelte';
+
+export const NO_REVIEW: Review = { correction: null, excluded: null };
+
+/**
+ * Number of corrections since the app was opened. Components that show their effects reload when it changes.
+ */
+export const corrections = $state({ n: 0 });
+
+type Corrected = { row_id: number } & Partial<Review>;
+
+interface Saved<Item> {
+  row: Item;
+  undo: (() => Promise<Item>) | null; // null if nothing was changed
+}
+
+export class Corrections<Item extends Corrected, Query> {
+  #history: { row: number; undo: () => Promise<Item> }[] = []; // by row id
+  #enqueue = sequential();
+
+  constructor(
+    private readonly list: ImageList<Item, Query>,
+    private readonly save: (row: Item, review: Review) => Promise<Saved<Item>>,
+  ) {}
+
+  /** Correct an image or exclude it; `NO_REVIEW` removes the correction. */
+  correct(row: number, review: Review): Promise<void> {
+    return this.#enqueue(async () => {
+      try {
+        // The image may have changed since the key was pressed.
+        const before = this.list.items.get(row) ?? (await this.list.source.read([row]))[0];
+        if (!before || isSame(before, review)) return;
+        const { row: after, undo } = await this.save(before, review);
+        if (undo) this.#history.push({ row, undo });
+        this.#show(after);
+      } catch (problem) {
+        this.#fail(problem);
+      }
+    });
+  }
+
+  undo(): Promise<void> {
+    return this.#enqueue(async () => {
+      const last = this.#history.at(-1);
+      if (!last) return;
+      try {
+        this.#show(await last.undo());
+        this.#history.pop();
+        notices.show(texts.predict.correctionRemoved);
+        const index = this.list.indexOf(last.row);
+        if (index >= 0) this.list.go(index);
+      } catch (problem) {
+        if (this.#fail(problem)) this.#history.pop(); // otherwise, the undo can be repeated
+      }
+    });
+  }
+
+  #show(row: Item): void {
+    this.list.put([row]);
+    corrections.n += 1;
+  }
+
+  /** Show a problem. The result is whether the image has another correction now; then the list is reloaded. */
+  #fail(problem: unknown): boolean {
+    notices.showProblem(problem);
+    const isOutdated = problem instanceof Problem && problem.status === 409;
+    if (isOutdated) this.list.reloadSoon();
+    return isOutdated;
+  }
+}
+
+const isSame = (row: Partial<Review>, review: Review) =>
+  (row.correction ?? null) === review.correction && (row.excluded ?? null) === review.excluded;

@@ -1,0 +1,166 @@
+// The only event stream of a browser, shared by its tabs: browsers limit the connections to a server. It runs in a
+// SharedWorker, or in each tab where there are none. Hidden tabs receive nothing; without a visible tab, the stream is
+// closed.
+import { streamAddress, type JobMessage } from '../api/events';
+
+const GATHER_MS = 50; // changes of the tabs within this time open the stream once
+const RETRY_MS = [250, 1000, 2000];
+
+/** What a tab tells the hub. */
+export type FromTab =
+  | { kind: 'follow'; isVisible: boolean; jobs: [id: string, number: number][] } // number of the last line of its log
+  | { kind: 'check' } // a request received no response
+  | { kind: 'leave' };
+
+/** What the hub tells a tab. */
+export type ToTab =
+  | { kind: 'live'; isNew: boolean } // isNew: what changed before is unknown
+  | { kind: 'lost' }
+  | { kind: 'changed'; topics: string[] }
+  | { kind: 'job'; message: JobMessage };
+
+/** The part of `MessagePort` that is used. */
+export interface Port {
+  postMessage(message: ToTab): void;
+  addEventListener(kind: 'message', listener: (event: { data: FromTab }) => void): void;
+  addEventListener(kind: 'close', listener: () => void): void;
+  start?(): void;
+}
+
+/** The part of `EventSource` that is used. */
+export interface Source {
+  addEventListener(kind: string, listener: (event: MessageEvent<string>) => void): void;
+  close(): void;
+}
+
+interface Tab {
+  isVisible: boolean;
+  jobs: Map<string, number>;
+  missed: Set<string>; // topics that changed while it was hidden
+}
+
+export class Hub {
+  #tabs = new Map<Port, Tab>();
+  #source: Source | null = null;
+  #jobs = ''; // that the open stream names
+  #isBehind = false; // a tab needs what the open stream has already sent
+  #isLive = false;
+  #lastId = '';
+  #nFailures = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(private readonly open: (url: string) => Source = (url) => new EventSource(url)) {}
+
+  connect(port: Port): void {
+    port.addEventListener('message', ({ data }) => this.#received(port, data));
+    port.addEventListener('close', () => this.#left(port)); // the tab was closed or has crashed
+    port.start?.();
+  }
+
+  #received(port: Port, message: FromTab): void {
+    if (message.kind === 'leave') this.#left(port);
+    else if (message.kind === 'check') this.#reopen(0);
+    else this.#follow(port, message.isVisible, new Map(message.jobs));
+  }
+
+  #left(port: Port): void {
+    if (this.#tabs.delete(port)) this.#later(GATHER_MS);
+  }
+
+  #follow(port: Port, isVisible: boolean, jobs: Map<string, number>): void {
+    const before = this.#tabs.get(port);
+    const had = before?.isVisible ? before.jobs : new Map<string, number>();
+    if (isVisible && [...jobs].some(([id, number]) => number < (had.get(id) ?? Infinity)))
+      this.#isBehind = true;
+    this.#tabs.set(port, { isVisible, jobs, missed: new Set(isVisible ? [] : before?.missed) });
+    if (isVisible && before?.missed.size) port.postMessage({ kind: 'changed', topics: [...before.missed] });
+    if (!before && this.#isLive) port.postMessage({ kind: 'live', isNew: false });
+    this.#later(GATHER_MS);
+  }
+
+  /** The jobs that visible tabs follow, each after the earliest line that one of them needs. */
+  #wanted(): Map<string, number> {
+    const wanted = new Map<string, number>();
+    for (const { isVisible, jobs } of this.#tabs.values())
+      if (isVisible)
+        for (const [id, number] of jobs) wanted.set(id, Math.min(number, wanted.get(id) ?? number));
+    return wanted;
+  }
+
+  #later(wait: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#update(), wait);
+  }
+
+  #update(): void {
+    if (![...this.#tabs.values()].some(({ isVisible }) => isVisible)) this.#close();
+    else if (!this.#source || this.#isBehind || this.#jobs !== keyOf(this.#wanted())) this.#listen();
+  }
+
+  #close(): void {
+    this.#source?.close();
+    this.#source = null;
+    this.#isLive = false;
+  }
+
+  #reopen(wait: number): void {
+    this.#close();
+    this.#later(wait);
+  }
+
+  #listen(): void {
+    this.#close();
+    const jobs = this.#wanted();
+    const isNew = this.#lastId === '';
+    const source = this.open(streamAddress(jobs, this.#lastId));
+    this.#source = source;
+    this.#jobs = keyOf(jobs);
+    this.#isBehind = false;
+    const on = (kind: string, handle: (event: MessageEvent<string>) => void) =>
+      source.addEventListener(kind, (event) => {
+        if (source === this.#source) handle(event);
+      });
+    on('open', () => {
+      this.#isLive = true;
+      this.#nFailures = 0;
+      this.#send({ kind: 'live', isNew });
+    });
+    on('changed', (event) => {
+      this.#lastId = event.lastEventId;
+      const topics = JSON.parse(event.data) as string[];
+      if (topics.length) this.#changed(topics);
+    });
+    on('job', (event) => this.#job(JSON.parse(event.data) as JobMessage));
+    on('error', () => this.#lost());
+  }
+
+  /** The address contains what the tabs have, so the browser must not repeat the request by itself. */
+  #lost(): void {
+    this.#nFailures += 1;
+    // A stream may end because this browser was too slow for it. It is lost if it cannot be opened again.
+    if (this.#nFailures > 1) this.#send({ kind: 'lost' });
+    this.#reopen(RETRY_MS[Math.min(this.#nFailures, RETRY_MS.length) - 1]!);
+  }
+
+  #changed(topics: string[]): void {
+    for (const [port, tab] of this.#tabs)
+      if (tab.isVisible) port.postMessage({ kind: 'changed', topics });
+      else for (const topic of topics) tab.missed.add(topic);
+  }
+
+  #job(message: JobMessage): void {
+    const { id, number } = message;
+    for (const [port, { isVisible, jobs }] of this.#tabs) {
+      const last = jobs.get(id);
+      if (!isVisible || last === undefined || (number !== null && number <= last)) continue;
+      if (number !== null) jobs.set(id, number);
+      port.postMessage({ kind: 'job', message });
+    }
+  }
+
+  #send(message: ToTab): void {
+    for (const port of this.#tabs.keys()) port.postMessage(message);
+  }
+}
+
+const keyOf = (jobs: ReadonlyMap<string, number>) => [...jobs.keys()].sort().join(' ');
