@@ -11,6 +11,7 @@ from coverslip.images.decoding import (
     end_decoding,
     interrupt_decoding,
     read_pixels,
+    read_preprocessed_image,
 )
 from coverslip.images.degrading import Degradation, degraded
 from coverslip.images.facts import (
@@ -45,11 +46,11 @@ from coverslip.images.plan import (
 from coverslip.images.preprocessing import (
     MAX_SIDE_PX,
     PadColor,
+    PreprocessedImage,
     Preprocessing,
     Resize,
     preprocess,
-    small_pixels,
-    thumbnail,
+    preprocess_image,
 )
 from coverslip.images.reader import (
     PIXEL_SIZE_FACTOR,
@@ -65,6 +66,7 @@ from coverslip.images.reader import (
 )
 from coverslip.images.reading import BEYOND_EDGE, NO_SUCH_FILE, Pixels, pixels_in_memory
 from coverslip.images.rescaling import Rescaling, rescaled
+from coverslip.images.thumbnails import small_pixels, thumbnail
 from coverslip.images.writing import write_tiff
 
 __all__ = [
@@ -87,6 +89,7 @@ __all__ = [
     "PixelSize",
     "PixelSizeUm",
     "Pixels",
+    "PreprocessedImage",
     "Preprocessing",
     "ReadPlan",
     "Reader",
@@ -119,7 +122,9 @@ __all__ = [
     "pixel_side",
     "pixels_in_memory",
     "preprocess",
+    "preprocess_image",
     "read_pixels",
+    "read_preprocessed_image",
     "readers",
     "register_reader",
     "rescaled",
