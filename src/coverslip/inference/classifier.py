@@ -5,6 +5,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -385,9 +386,9 @@ class Classifier:
                 ood_score = ood.ood_score(self._ood_statistics.distance(features))
         return PixelOutputs(probabilities, logits, features, ood_score)
 
-    def _prepared(self, pixels: Sequence[np.ndarray] | np.ndarray, emit: Emit) -> Engine:
+    def _prepared(self, pixels: Iterable[np.ndarray], emit: Emit) -> Engine:
         """Return the engine, prepared with the first images if necessary."""
-        self._engine = self._engine or self._fastest_engine(np.stack(pixels[:N_CHECKED]), emit)
+        self._engine = self._engine or self._fastest_engine(np.stack([*islice(pixels, N_CHECKED)]), emit)
         return self._engine
 
     def _fastest_engine(self, pixels: np.ndarray, emit: Emit) -> Engine:

@@ -50,7 +50,6 @@ def store_engine(classifier: Path, fingerprint: str, engine: Engine) -> None:
             library=exported.library,
             weights=fingerprint,
             software=_software(),
-            largest_difference=engine.largest_difference,
         )
 
 

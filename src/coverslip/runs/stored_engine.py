@@ -27,9 +27,6 @@ class EngineRecord(Document):
     library: str = Field(description="The library that runs it.")
     weights: str = Field(description="Hash of the weights, the architecture and the shape of the pixels.")
     software: tuple[str, ...] = Field(description="Versions of the libraries, and the processor with its instructions.")
-    largest_difference: float = Field(
-        description="Largest difference from PyTorch on images, relative to the standard deviation of the outputs."
-    )
     network_sha256: str
     network_bytes: int
     check_sha256: str
@@ -66,7 +63,6 @@ def write_engine(
     library: str,
     weights: str,
     software: tuple[str, ...],
-    largest_difference: float,
 ) -> None:
     """Store an engine beside the weights of a classifier.
 
@@ -78,7 +74,6 @@ def write_engine(
         library=library,
         weights=weights,
         software=software,
-        largest_difference=largest_difference,
         network_sha256=hashlib.sha256(network).hexdigest(),
         network_bytes=len(network),
         check_sha256=hashlib.sha256(check).hexdigest(),
