@@ -48,7 +48,9 @@ from coverslip.inference.predicting import Summary, predict, unfinished_note
 from coverslip.inference.watching import watch
 from coverslip.machine import FOR_TRAINING, select_device
 from coverslip.progress import show
-from coverslip.reports import compare, methods_text, write_report
+from coverslip.reports.comparison import compare
+from coverslip.reports.page import write_report
+from coverslip.reports.sections.methods import methods_text
 from coverslip.runs import (
     ContentHashes,
     LabelErrors,
