@@ -10,6 +10,7 @@ from coverslip.images.decoding import (
     describe_image,
     end_decoding,
     interrupt_decoding,
+    prepare_decoding,
     read_pixels,
     read_preprocessed_image,
 )
@@ -121,6 +122,7 @@ __all__ = [
     "pixel_hash",
     "pixel_side",
     "pixels_in_memory",
+    "prepare_decoding",
     "preprocess",
     "preprocess_image",
     "read_pixels",

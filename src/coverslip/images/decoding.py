@@ -279,6 +279,18 @@ def decode_in_processes(within: Sequence[Path] | None = None) -> Iterator[None]:
                 _decoders.interrupt()
 
 
+def prepare_decoding() -> None:
+    """Start a child process that will decode the first image, if images are decoded in child processes.
+
+    It gets ready while this process loads what it needs.
+
+    Raises:
+        CoverslipError: no process can be started.
+    """
+    if _open:
+        _decoders.prepare()
+
+
 def interrupt_decoding() -> None:
     """Stop all decoding in child processes at once; the waiting callers get `Stopped`."""
     _decoders.interrupt()

@@ -357,6 +357,16 @@ class Decoders:
             self._check_interrupted()
             raise UnreadableImage("decoder-killed" if error.was_killed else "decoder-crashed", file=path) from error
 
+    def prepare(self) -> None:
+        """Start a process for the first request, if there is none.
+
+        Raises:
+            CoverslipError: no process can be started.
+        """
+        with self._lock:
+            if not (self._idle or self._busy or self._is_interrupted):
+                self._idle.append(Decoder(self._limits))
+
     def interrupt(self) -> None:
         """Kill all busy processes, and refuse requests until `resume`."""
         with self._lock:

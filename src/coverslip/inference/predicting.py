@@ -13,7 +13,7 @@ from coverslip.errors import CoverslipError, UnreadableImage
 from coverslip.evaluation import Metric
 from coverslip.evaluation.prevalence import METHOD
 from coverslip.events import Emit, Noted
-from coverslip.images import PreprocessedImage
+from coverslip.images import PreprocessedImage, prepare_decoding
 from coverslip.inference.classifier import BATCH_SIZE, Classifier, load_classifier
 from coverslip.inference.new_images import EstimatedShares, note_on_thresholds
 from coverslip.inference.ray_executor import PredictionOptions, predict_on_ray
@@ -140,6 +140,8 @@ def predict(
     """
     out = Path(out)
     check_output(out, format)
+    if on == "local":
+        prepare_decoding()
     classifier = load_classifier(run, device if on == "local" else "cpu")
     layout = Layout(classifier.classes, top_k, tuple(dict.fromkeys(keep)))
     if (unfinished := unfinished_note(Run(Path(run)))) is not None:
