@@ -290,6 +290,7 @@ class Classifier:
         differences = Differences(self.card)
         if self._engine_note is not None:
             emit(Noted.of(self._engine_note))
+            self._engine_note = None  # once
         n = len(records)
         emit(Progressed(stage="predicting", done=0, total=n))  # the preparation of the engine may take seconds
         last_emitted, first_row_at = monotonic(), None
