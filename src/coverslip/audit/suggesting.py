@@ -113,12 +113,14 @@ def suggest(
     opened = None if run is None else run if isinstance(run, Run) else open_run(run)
     dataset = _opened(data, group, group_pattern)
     is_reserved = reserved(dataset, opened)
+    if all(is_test or record.label is not None for record, is_test in zip(dataset.records, is_reserved, strict=True)):
+        raise BadDataset("no-image-to-suggest", n_reserved=int(is_reserved.sum()))
     scan = scan_images(dataset, emit=emit)
     context = RunContext(Path(), select_device(device), emit)
     images = feature_extractor([scan], run=opened).features_of(dataset, scan, context)
     pool = _Pool.of(dataset, images, is_reserved)
     if not len(pool.unlabeled):
-        raise BadDataset("no-image-to-suggest", n_reserved=int(is_reserved.sum()))
+        raise BadDataset("no-readable-image-to-suggest")
     probabilities, names = _probabilities(dataset, images, pool, opened)
     selected = (
         [_as_typical(*each) for each in typical(images.features, pool.labeled, pool.unlabeled, n)]
