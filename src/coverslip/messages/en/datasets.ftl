@@ -805,7 +805,7 @@ no-image-to-suggest = All images have a label{ $n_reserved ->
     .do = Add images without a label.
 
 no-readable-image-to-suggest = No image without a label can be read
-    .do = Run `coverslip inspect` on the images; it lists the files and reasons.
+    .do = Check whether the files are complete images.
 
 no-number-of-suggestions = The number of images to suggest must be at least 1, but is { $n }
     .do = Enter a number such as 20.
