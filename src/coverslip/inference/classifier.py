@@ -368,6 +368,10 @@ class Classifier:
         row = Prediction(record.image_id, path, record.label, None, None, UNREADABLE, (), ood_score=ood_score)
         return decided_row(row, self.card, logits, self._shift)
 
+    def probabilities_of(self, features: np.ndarray) -> np.ndarray:
+        """Return (n, K) calibrated probabilities for (n, D) features of its network."""
+        return apply_temperature(linear_logits(features, *self._head) + self._shift, self.card.temperature)
+
     def predict_pixels(self, pixels: np.ndarray, emit: Emit = ignore) -> PixelOutputs:
         """Return the outputs for (n, S, S, C) pixels that were resized as the card says, as of `Predictor`."""
         return self._run(self._prepared(pixels, emit), pixels)
