@@ -1,0 +1,148 @@
+"""Tiles of images for the viewer: pixels, colors, limits, planes and levels."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from image_sets import App, workspace_in
+from PIL import Image
+from small_workspace import until
+
+from coverslip.workspace.viewing import pyramids
+
+Array = np.ndarray[Any, Any]
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> App:
+    return App(workspace_in(tmp_path))
+
+
+def opened(app: App, folder: Path) -> str:
+    """Return the address of the only image of a folder."""
+    dataset = app.open(folder, is_labeled=False)
+    (image,) = app.get(f"datasets/{dataset['id']}/images")["items"]
+    return f"datasets/{dataset['id']}/images/{image['row_id']}"
+
+
+def tile(app: App, image: str, level: int, x: int, y: int, **query: Any) -> Array:
+    answer = app.client.get(f"/api/v1/{image}/tiles/{level}/{x}/{y}", params=query)
+    assert answer.status_code == 200, answer.text
+    return np.asarray(Image.open(io.BytesIO(answer.content)).convert("RGB"))
+
+
+def assembled(app: App, image: str, level: int, size: tuple[int, int], **query: Any) -> Array:
+    """Return a level from its tiles, (height, width, 3)."""
+    rows = [
+        np.concatenate([tile(app, image, level, x, y, **query) for x in range(-(-size[0] // 512))], axis=1)
+        for y in range(-(-size[1] // 512))
+    ]
+    return np.concatenate(rows)
+
+
+def gradient(width: int, height: int) -> Array:
+    x, y = np.meshgrid(np.arange(width), np.arange(height))
+    return np.stack([255 * x // width, 255 * y // height, 255 - 255 * x // width], axis=-1).astype(np.uint8)
+
+
+def test_a_small_color_image_is_one_level_with_exact_pixels(app: App, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (600, 700, 3), dtype=np.uint8)
+    (tmp_path / "a").mkdir()
+    Image.fromarray(pixels).save(tmp_path / "a" / "noise.png")
+    image = opened(app, tmp_path / "a")
+    facts = app.get(f"{image}/tiles")
+    assert (facts["width"], facts["height"], facts["n_levels"], facts["is_color"]) == (700, 600, 1, True)
+    assert [each["color"] for each in facts["channels"]] == ["ff0000", "00ff00", "0000ff"]
+    assert np.array_equal(assembled(app, image, 0, (700, 600)), pixels)
+    green = tile(app, image, 0, 1, 0, display="1:00ff00")
+    assert not green[..., ::2].any()
+    assert np.array_equal(green[..., 1], pixels[:512, 512:, 1])
+    assert not tile(app, image, 0, 1, 1, display="").any()
+    for wrong in ("1/0/0", "0/2/0", "0/0/2"):
+        assert app.refused("GET", f"{image}/tiles/{wrong}")["code"] == "no-such-tile"
+    for wrong in ("x", "0:ff0000:1", "0:red"):
+        assert app.client.get(f"/api/v1/{image}/tiles/0/0/0", params={"display": wrong}).status_code == 422
+
+
+def test_channels_are_added_in_their_colors_within_their_limits(app: App, tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    stack = rng.integers(100, 4000, (3, 2, 40, 50), dtype=np.uint16)  # z, channel
+    (tmp_path / "a").mkdir()
+    tifffile.imwrite(
+        tmp_path / "a" / "cells.ome.tif",
+        stack,
+        metadata={
+            "axes": "ZCYX",
+            "Channel": {"Name": ["DAPI", "GFP"]},
+            **{f"PhysicalSize{axis}": 0.25 for axis in "XY"},
+            **{f"PhysicalSize{axis}Unit": "µm" for axis in "XY"},
+        },
+    )
+    image = opened(app, tmp_path / "a")
+    facts = app.get(f"{image}/tiles")
+    assert (facts["n_z"], facts["z"], facts["n_t"], facts["pixel_size_um"]) == (3, 0, 1, [0.25, 0.25])
+    assert [each["name"] for each in facts["channels"]] == ["DAPI", "GFP"]
+    shown = tile(app, image, 0, 0, 0, z=2, display="0:ff0000:0:4000,1:00ff80:1000:3000")
+    red = np.clip(stack[2, 0] / 4000, 0, 1) * 255
+    green = np.clip((stack[2, 1] - 1000.0) / 2000, 0, 1) * 255
+    expected = np.stack([red, green, green * 128 / 255], axis=-1)
+    assert np.abs(shown - expected).max() <= 1
+    highest = tile(app, image, 0, 0, 0, z="max", display="0:ffffff:0:4000")
+    assert np.abs(highest[..., 0] - stack[:, 0].max(axis=0) / 4000 * 255).max() <= 1
+    automatic = tile(app, image, 0, 0, 0)
+    assert automatic.min() < 3 and automatic.max() > 252  # noqa: PT018
+    assert app.refused("GET", f"{image}/tiles?z=3")["code"] == "no-such-plane"
+    assert app.refused("GET", f"{image}/tiles?series=1")["code"] == "no-such-series"
+    assert app.client.get(f"/api/v1/{image}/tiles?z=middle").status_code == 422
+
+
+@pytest.mark.parametrize("levels", ["computed", "of the file", "of the file, each a quarter"])
+def test_every_level_shows_the_whole_image(app: App, tmp_path: Path, levels: str) -> None:
+    pixels = gradient(2401, 1703)
+    (tmp_path / "a").mkdir()
+    file = tmp_path / "a" / "large.tif"
+    if levels == "computed":
+        tifffile.imwrite(file, pixels, tile=(256, 256))
+    else:
+        step = 2 if levels == "of the file" else 4
+        with tifffile.TiffWriter(file) as writer:
+            writer.write(pixels, tile=(256, 256), subifds=1, photometric="rgb")
+            writer.write(pixels[::step, ::step], tile=(256, 256), subfiletype=1, photometric="rgb")
+    image = opened(app, tmp_path / "a")
+    facts = app.get(f"{image}/tiles")
+    assert (facts["width"], facts["height"], facts["n_levels"]) == (2401, 1703, 3)
+    for level in range(3):
+        size = -(-2401 // 2**level), -(-1703 // 2**level)
+        shown = assembled(app, image, level, size)
+        assert shown.shape == (size[1], size[0], 3)
+        assert np.abs(shown.astype(int) - gradient(*size)).max() <= 4
+    small = app.client.get(f"/api/v1/{image}/overview", params={"side": 200})
+    assert Image.open(io.BytesIO(small.content)).size == (200, 142)
+
+
+def test_an_image_too_large_to_decode_is_prepared_once_and_then_shown(
+    app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pyramids, "MAX_BYTES", 2**20)
+    (tmp_path / "a").mkdir()
+    tifffile.imwrite(tmp_path / "a" / "large.tif", gradient(4500, 1100)[..., 0], tile=(256, 256))
+    image = opened(app, tmp_path / "a")
+    first = app.get(f"{image}/tiles")
+    assert (first["n_levels"], first["channels"], first["preparation"]["n_done"]) == (4, [], 0)
+    facts = until(lambda: each if not (each := app.get(f"{image}/tiles"))["preparation"] else None)
+    assert len(facts["channels"]) == 1
+    for level in (0, 3):
+        size = -(-4500 // 2**level), -(-1100 // 2**level)
+        shown = assembled(app, image, level, size)[..., 0]
+        assert np.abs(shown.astype(int) - gradient(*size)[..., 0]).max() <= 4
+
+
+def test_a_damaged_file_has_one_clear_error(app: App, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "broken.tif").write_bytes(b"II*\0" + bytes(40))
+    image = opened(app, tmp_path / "a")
+    assert app.refused("GET", f"{image}/tiles")["code"] == "image-damaged"
+    assert app.refused("GET", f"{image}/tiles/0/0/0")["code"] == "image-damaged"
