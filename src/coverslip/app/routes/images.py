@@ -220,9 +220,7 @@ TilePosition = Annotated[int, Path(ge=0, le=1_000_000)]
 
 
 @router.get("/datasets/{dataset_id}/images/{row_id}/tiles", responses=problems(404, 422))
-def get_tiled_image(
-    workspace: ServedWorkspace, dataset_id: str, row_id: RowId, plane: ViewedPlane
-) -> tiles.TiledImage:
+def get_tiled_image(workspace: ServedWorkspace, dataset_id: str, row_id: RowId, plane: ViewedPlane) -> tiles.TiledImage:
     """The size, levels, planes and channels of an image, for a viewer that loads tiles."""
     source = images.picture_source(workspace, dataset_id, row_id)
     return tiles.describe_tiles(workspace, dataset_id, source, plane, tiles.stored_display(workspace, dataset_id))

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from coverslip.workspace.datasets.state import Classes, DatasetState
 from coverslip.workspace.store.rows import Paging
 from coverslip.workspace.viewing.filters import Filters, ImageSelection, RowId, Text
+from coverslip.workspace.viewing.tiles import ChannelDisplay
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True, pattern=r"^[^\x00]*$")]
 Recipe = dict[str, Any]  # Any: `workspace.recipes` checks it
@@ -86,6 +87,9 @@ class DatasetChanges(BaseModel):
     class_plan: Classes | None = None
     classes: Annotated[list[Name], Field(max_length=1_000)] | None = Field(
         default=None, description="Names in the order of their keys and colors, including classes without images."
+    )
+    display: Annotated[list[ChannelDisplay], Field(max_length=1_000)] | None = Field(
+        default=None, description="How the viewer shows each channel of all images; an empty list: automatic."
     )
 
 

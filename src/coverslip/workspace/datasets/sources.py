@@ -264,7 +264,7 @@ def change_dataset(workspace: Workspace, dataset_id: str, changes: Json) -> Data
     Args:
         workspace: the workspace.
         dataset_id: the dataset.
-        changes: some of name, sources, group, group_pattern, class_plan, classes.
+        changes: some of name, sources, group, group_pattern, class_plan, classes, display.
 
     Raises:
         NotFound: there is no such dataset.
@@ -295,6 +295,11 @@ def change_dataset(workspace: Workspace, dataset_id: str, changes: Json) -> Data
             if row.opened is not None and values.get("class_plan", row.class_plan) != row.class_plan:
                 mark_equal_pixels(connection, dataset_id)
             update_counts(connection, dataset_id)
+    if changes.get("display") is not None:  # no other result depends on it
+        with write_transaction(workspace.engine) as connection:
+            connection.execute(
+                update(datasets).where(datasets.c.id == dataset_id).values(display=changes["display"] or None)
+            )
     reading_images.resume(workspace)
     return dataset_state(workspace, dataset_id)
 

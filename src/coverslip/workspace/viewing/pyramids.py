@@ -121,7 +121,7 @@ class Pyramid:
     plan: ReadPlan  # of all channels, at level 0
     version: str
     series: Series = field(compare=False, repr=False)
-    n_series: int = field(compare=False)  # of the file
+    series_names: tuple[str, ...] = field(compare=False)  # of all series of the file
     chosen_channels: tuple[int, ...] | None = field(compare=False)  # of the image's plan; None: all
 
     @property
@@ -337,7 +337,9 @@ def open_pyramid(workspace: Workspace, owner: str, source: PictureSource, plane:
     if isinstance(of_plane.z, int) and of_plane.z >= chosen.n_z:
         raise UnreadableImage("no-such-plane", file=path, plane=str(of_plane.z), n_planes=chosen.n_z)
     numbers = channel_numbers(path, plan.channels, chosen.channels) if of_plane.series == plan.series else None
-    return Pyramid(workspace, owner, path, of_plane, source.version, chosen, len(series), numbers)
+    return Pyramid(
+        workspace, owner, path, of_plane, source.version, chosen, tuple(each.name for each in series), numbers
+    )
 
 
 def channel_ranges(pyramid: Pyramid) -> tuple[ChannelRange, ...]:

@@ -35,6 +35,14 @@ _QUALITY = 90
 _MOST_VISIBLE = 7  # channels that are shown at first, as in a composite of Fiji
 _COLORS = ("ff0000", "00ff00", "0000ff", "ffffff", "00ffff", "ff00ff", "ffff00")  # the order of Fiji
 _TWO_COLORS = ("ff00ff", "00ff00")  # magenta and green, which color-blind people distinguish
+# Colors of channels by words in their names; dyes have about the color of their emission.
+_NAMED_COLORS = (
+    (re.compile(r"dapi|hoechst|405|bfp|cfp", re.I), "0000ff"),
+    (re.compile(r"fitc|gfp|488|yfp|cy2|fluo-?4", re.I), "00ff00"),
+    (re.compile(r"tritc|rfp|cherry|texas|tomato|rhod|cy3|5[56]\d|594", re.I), "ff0000"),
+    (re.compile(r"cy5|6[34]\d|far.?red", re.I), "ff00ff"),
+    (re.compile(r"\bmono\b|bright|\bbf\b|\bdic\b|phase|\btl\b|trans|\btd\b", re.I), "ffffff"),
+)
 _MARGIN = 0.25  # of the sliders beyond the values of an overview, which averages pixels
 
 Color = Annotated[str, Field(pattern=r"^[0-9a-f]{6}$", description="Red, green and blue as hexadecimal digits.")]
@@ -85,7 +93,7 @@ class TiledImage:
     series: int
     t: int
     z: ViewedZ | None
-    n_series: int
+    series_names: Annotated[list[str], Field(description="The name of each series of the file; empty: none.")]
     n_t: int
     n_z: int
     is_color: Annotated[bool, Field(description="Whether the channels are red, green and blue.")]
@@ -156,7 +164,7 @@ def describe_tiles(
         plan.series,
         plan.t,
         None if plan.z == "channels" else plan.z,
-        pyramid.n_series,
+        list(pyramid.series_names),
         series.size("T") if has_planes else 1,
         series.n_z if has_planes else 1,
         is_color="S" in series.channel_axes and not preparation and len(channel_ranges(pyramid)) == 3,
@@ -226,7 +234,7 @@ def _part_of_block(x: int, y: int) -> tuple[slice, slice]:
 def _channels(pyramid: Pyramid, stored: Sequence[ChannelDisplay]) -> list[ViewedChannel]:
     ranges, depth = channel_ranges(pyramid), depth_of_pyramid(pyramid)
     names = pyramid.series.channels if len(pyramid.series.channels) == len(ranges) else ("",) * len(ranges)
-    colors = _default_colors(len(ranges))
+    colors = _default_colors(names)
     visible = pyramid.chosen_channels or range(_MOST_VISIBLE)
     channels = []
     for number, (name, color, values) in enumerate(zip(names, colors, ranges, strict=True)):
@@ -250,10 +258,20 @@ def _channels(pyramid: Pyramid, stored: Sequence[ChannelDisplay]) -> list[Viewed
     return channels
 
 
-def _default_colors(n: int) -> tuple[str, ...]:
-    if n == 1:
-        return ("ffffff",)
-    return _TWO_COLORS if n == 2 else tuple(_COLORS[k % len(_COLORS)] for k in range(n))
+def _default_colors(names: Sequence[str]) -> list[str]:
+    """Return a color for each channel: by its name, else one that no other channel has."""
+    if len(names) == 1:
+        return ["ffffff"]
+    by_name = [next((color for pattern, color in _NAMED_COLORS if pattern.search(name)), None) for name in names]
+    order = _TWO_COLORS if len(names) == 2 else _COLORS
+    unused = [color for color in order if color not in by_name] or list(order)
+    colors = []
+    for color in by_name:
+        if color is None:
+            color = unused.pop(0)
+            unused = unused or list(order)
+        colors.append(color)
+    return colors
 
 
 def _automatic(values: ChannelRange, depth: np.dtype[Any]) -> tuple[float, float]:
@@ -301,9 +319,8 @@ def _rendered(
 
 def _size_of_part(pyramid: Pyramid, level: int, x: int, y: int, part: tuple[slice, slice]) -> tuple[int, int]:
     width, height = pyramid.size_at(level)
-    rows, columns = (
-        range(max(0, min(BLOCK_PX, n - k * BLOCK_PX)))[each] for n, k, each in zip((height, width), (y, x), part)
-    )
+    rows = range(min(BLOCK_PX, height - y * BLOCK_PX))[part[0]]
+    columns = range(min(BLOCK_PX, width - x * BLOCK_PX))[part[1]]
     return len(columns), len(rows)
 
 
@@ -339,4 +356,3 @@ def _levels(array: Array, low: float, high: float) -> Array:
         levels: Array = table[array]
         return levels
     return scaled(array)
-
