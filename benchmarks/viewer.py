@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import psutil
 import tifffile
-from app import CHROMIUM, Server, serving
+from app import CHROMIUM, Server, serving, wait_for
 from PIL import Image
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def viewing(server: Server, browser: "Browser", dataset_id: str) -> "Iterator[tu
     page.evaluate("window.place = [0.15, 0.02, 0.85, 0.98]")
     opened = page.evaluate("performance.now()")
     cell.dblclick()
-    page.wait_for_function("window.samples.some(([, blank]) => blank === 0)", timeout=60_000)
+    wait_for(lambda: page.evaluate("window.samples.some(([, blank]) => blank === 0)"), 60)
     first = page.evaluate("window.samples.find(([, blank]) => blank === 0)[0]") - opened
     page.locator(".tiles[data-sharp=true]").wait_for(timeout=60_000)
     sharp = page.evaluate("performance.now()") - opened

@@ -11,6 +11,8 @@ from image_sets import App, workspace_in
 from PIL import Image
 from small_workspace import until
 
+from coverslip.workspace.recipes import recipe_of_dataset
+from coverslip.workspace.store.rows import dataset_row
 from coverslip.workspace.viewing import pyramids
 
 Array = np.ndarray[Any, Any]
@@ -146,3 +148,56 @@ def test_a_damaged_file_has_one_clear_error(app: App, tmp_path: Path) -> None:
     image = opened(app, tmp_path / "a")
     assert app.refused("GET", f"{image}/tiles")["code"] == "image-damaged"
     assert app.refused("GET", f"{image}/tiles/0/0/0")["code"] == "image-damaged"
+
+
+def stacks(folder: Path) -> Path:
+    """Two stacks of different z-planes and channels, in folders of their classes."""
+    rng = np.random.default_rng(2)
+    for label in ("bright", "dark"):
+        (folder / label).mkdir(parents=True)
+        stack = rng.integers(0, 3000, (3, 2, 32, 32), dtype=np.uint16)
+        stack[1] += 20_000
+        tifffile.imwrite(
+            folder / label / "cell.ome.tif", stack, metadata={"axes": "ZCYX", "Channel": {"Name": ["DAPI", "GFP"]}}
+        )
+    return folder
+
+
+def test_a_dataset_of_stacks_states_what_can_be_chosen_and_keeps_labels_when_it_is(app: App, tmp_path: Path) -> None:
+    dataset = app.open(stacks(tmp_path / "a"))
+    at = f"datasets/{dataset['id']}"
+    assert app.get(at)["pixels"] is None
+    options = app.get(f"{at}/pixel-options")
+    assert (options["keys"], options["n_files"], options["are_alike"]) == (["z", "channels"], 2, True)
+    (series,) = options["series"]
+    assert (series["n_z"], series["n_t"], series["channels"]) == (3, 1, ["DAPI", "GFP"])
+    first = app.get(f"{at}/images")["items"][0]
+    app.label(at, [0], "dark")
+    pixels = {"series": 0, "t": 0, "z": "max", "channels": ["GFP"], "level": 0}
+    changed = app.send("PATCH", at, {"pixels": pixels})
+    assert changed["pixels"] == pixels
+    until(lambda: app.get(at)["state"] == "ready")
+    again = app.get(f"{at}/images")["items"][0]
+    assert (again["row_id"], again["label"], again["version"] != first["version"]) == (first["row_id"], "dark", True)
+    facts = app.get(f"{at}/images/{again['row_id']}")
+    assert (facts["n_channels"], facts["low"][0] > 15_000) == (1, True)
+    viewed = app.get(f"{at}/images/{again['row_id']}/tiles")
+    assert (viewed["z"], [each["is_visible"] for each in viewed["channels"]]) == ("max", [False, True])
+    display = [{"color": "0000ff", "low": 0.0, "high": 9.0, "is_visible": True}, {"color": "00ff00"}]
+    app.send("PATCH", at, {"display": display})
+    assert app.get(f"{at}/images/{again['row_id']}/tiles")["channels"][0]["high"] == 9.0
+    assert app.refused("PATCH", at, {"display": [{"color": "0000ff", "low": 9.0, "high": 0.0}]})["status"] == 422
+    with app.home.engine.connect() as connection:
+        row = dataset_row(connection, dataset["id"])
+    recipe = recipe_of_dataset(app.home, row, {})
+    assert (recipe.images.z, recipe.images.channels) == ("max", ("GFP",))
+    assert recipe_of_dataset(app.home, row, {"images": {"z": 1}}).images.channels is None
+
+
+def test_nothing_is_asked_about_ordinary_files(app: App, tmp_path: Path) -> None:
+    for label in ("x", "y"):
+        (tmp_path / "a" / label).mkdir(parents=True)
+        Image.fromarray(gradient(40, 30)).save(tmp_path / "a" / label / "cell.png")
+        tifffile.imwrite(tmp_path / "a" / label / "cell.tif", gradient(40, 31), photometric="rgb")
+    dataset = app.open(tmp_path / "a")
+    assert app.get(f"datasets/{dataset['id']}/pixel-options")["keys"] == []

@@ -498,6 +498,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets/{dataset_id}/pixel-options": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Pixel Options
+         * @description The series, time points, z-planes, channels and levels of the files, among which users choose.
+         */
+        get: operations["get_pixel_options"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets/{dataset_id}/images": {
         parameters: {
             query?: never;
@@ -3701,6 +3721,8 @@ export interface components {
              * @description Names in the order of their keys and colors, including classes without images.
              */
             classes?: string[] | null;
+            /** @description The pixels of each file that are an image, in trainings and predictions. The images are read again, and labels are kept. */
+            pixels?: components["schemas"]["PixelChoice"] | null;
             /**
              * Display
              * @description How the viewer shows each channel of all images; an empty list: automatic.
@@ -4004,6 +4026,8 @@ export interface components {
             n_label_changes: number;
             /** @description How classes are merged, excluded or renamed in trainings. */
             class_plan: components["schemas"]["Classes"];
+            /** @description The pixels of each file; null: nobody has chosen. */
+            pixels: components["schemas"]["PixelChoice"] | null;
             /**
              * Display
              * @description How the viewer shows each channel of all images; empty: automatic.
@@ -4476,6 +4500,11 @@ export interface components {
              * @description Images used in training, and duplicates of them; null if the images must be read again to count them.
              */
             n_used_in_training: number | null;
+            /**
+             * Pixel Side Um
+             * @description Side in µm to which pixels can be rescaled, as in training; null if unknown.
+             */
+            pixel_side_um: number | null;
         };
         /**
          * EvaluationResults
@@ -7752,6 +7781,72 @@ export interface components {
             coral: components["schemas"]["Metric"];
         };
         /**
+         * PixelChoice
+         * @description The pixels of each file that are an image, as `images` of a recipe.
+         */
+        PixelChoice: {
+            /**
+             * Series
+             * @description 0-based series (position, scene, image) of a file.
+             * @default 0
+             */
+            series: number;
+            /**
+             * T
+             * @description 0-based time point.
+             * @default 0
+             */
+            t: number;
+            /**
+             * Z
+             * @description 0-based z-plane, or max, mean, best-focus or channels.
+             * @default 0
+             */
+            z: number | ("max" | "mean" | "best-focus" | "channels");
+            /**
+             * Channels
+             * @description Numbers or names of channels, in this order; null: all.
+             */
+            channels?: (number | string)[] | null;
+            /**
+             * Level
+             * @description 0-based level of a pyramid; 0 is the full resolution.
+             * @default 0
+             */
+            level: number;
+        };
+        /**
+         * PixelOptions
+         * @description The series, time points, z-planes, channels and levels among which users choose for all files of a dataset.
+         */
+        PixelOptions: {
+            /**
+             * Keys
+             * @description What files have several of; empty: there is nothing to choose.
+             */
+            keys: ("series" | "t" | "z" | "channels" | "level")[];
+            /**
+             * Row Id
+             * @description The image whose file is described; null: none.
+             */
+            row_id: number | null;
+            /**
+             * Series
+             * @description The series of that file.
+             */
+            series: components["schemas"]["SeriesOptions"][];
+            /**
+             * N Files
+             * @description Number of files that were described.
+             */
+            n_files: number;
+            /**
+             * Are Alike
+             * @description Whether these files have the same numbers of everything.
+             */
+            are_alike: boolean;
+        };
+        /**
          * Place
          * @description A folder or table to choose.
          */
@@ -9507,6 +9602,36 @@ export interface components {
              * @description The classifier of an evaluation or prediction.
              */
             classifier_id: string | null;
+        };
+        /**
+         * SeriesOptions
+         * @description What a series of a file contains.
+         */
+        SeriesOptions: {
+            /**
+             * Name
+             * @description The name in the file; empty: none.
+             */
+            name: string;
+            /** N T */
+            n_t: number;
+            /** N Z */
+            n_z: number;
+            /**
+             * N Channels
+             * @description 1 for color images, whose colors belong together.
+             */
+            n_channels: number;
+            /**
+             * Channels
+             * @description Names of the channels; empty: none.
+             */
+            channels: string[];
+            /**
+             * Levels
+             * @description Width and height of each level, full resolution first.
+             */
+            levels: number[][];
         };
         /**
          * Set
@@ -13318,6 +13443,50 @@ export interface operations {
             };
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_pixel_options: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PixelOptions"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
     };

@@ -24,6 +24,7 @@ from coverslip.datasets import (
 )
 from coverslip.errors import BadRecipe, CoverslipError
 from coverslip.messages import Failure, failure_of
+from coverslip.workspace.datasets.pixel_options import PixelChoice
 from coverslip.workspace.store.rows import (
     OUTSIDE,
     WHOLE,
@@ -494,6 +495,7 @@ class DatasetState:
     ]
     n_label_changes: Annotated[int, Field(description="Images whose label differs from that of their folder or table.")]
     class_plan: Classes
+    pixels: Annotated[PixelChoice | None, Field(description="The pixels of each file; null: nobody has chosen.")]
     display: Annotated[
         list[ChannelDisplay], Field(description="How the viewer shows each channel of all images; empty: automatic.")
     ]
@@ -544,6 +546,7 @@ def _state_of(workspace: Workspace, connection: Connection, row: AnyRow) -> Data
         domains=[DomainCount(name, n) for name, n in counts["domains"].items()],
         n_label_changes=counts["n_changed"],
         class_plan=Classes.model_validate(row.class_plan),
+        pixels=None if row.pixel_choice is None else PixelChoice.model_validate(row.pixel_choice),
         display=list(display_of(row)),
         revision=row.revision,
         created=row.created,
