@@ -15,6 +15,8 @@ export type NewSource = Schemas['NewSource'];
 export type Folder = Schemas['FolderContent'];
 export type SplitPreview = Schemas['SplitPreview'];
 export type TiledImage = Schemas['TiledImage'];
+export type PixelOptions = Schemas['PixelOptions'];
+export type PixelChoice = Schemas['PixelChoice'];
 export type ViewedChannel = Schemas['ViewedChannel'];
 export type ChannelDisplay = Schemas['ChannelDisplay'];
 export type DatasetDistances = Schemas['DatasetDistances'];
@@ -256,6 +258,9 @@ export const tiledImage = (id: string, row: number, version: string) => ({
     address(id, `images/${row}/tiles/${level}/${x}/${y}`, { ...plane, display, v: version }),
 });
 export type TiledAddress = ReturnType<typeof tiledImage>;
+
+export const readPixelOptions = (id: string, signal?: AbortSignal) =>
+  answer(api.GET('/api/v1/datasets/{dataset_id}/pixel-options', { ...at(id), signal }));
 
 /** A small picture of a plane of an image. */
 export const overviewUrl = (

@@ -144,8 +144,10 @@ def _numbers(series: Series) -> tuple[int, ...]:
     return series.size("T"), series.n_z, _n_channels(series), len(series.sizes)
 
 
-def _n_alternatives(series: Sequence[Series]) -> int:
-    return sum(t * z * channels * levels for t, z, channels, levels in map(_numbers, series))
+def _n_alternatives(series: Sequence[Series]) -> tuple[int, int]:
+    """Return the number of keys of which a file has several, and the number of planes; resolutions do not count."""
+    n_keys = sum(_has_several(series, key) for key in _KEYS if key != "level")
+    return n_keys, sum(t * z * channels for t, z, channels, _ in map(_numbers, series))
 
 
 def _has_several(series: Sequence[Series], key: PixelKey) -> bool:
