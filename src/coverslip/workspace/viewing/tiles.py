@@ -37,10 +37,13 @@ _COLORS = ("ff0000", "00ff00", "0000ff", "ffffff", "00ffff", "ff00ff", "ffff00")
 _TWO_COLORS = ("ff00ff", "00ff00")  # magenta and green, which color-blind people distinguish
 # Colors of channels by words in their names; dyes have about the color of their emission.
 _NAMED_COLORS = (
-    (re.compile(r"dapi|hoechst|405|bfp|cfp", re.I), "0000ff"),
-    (re.compile(r"fitc|gfp|488|yfp|cy2|fluo-?4", re.I), "00ff00"),
-    (re.compile(r"tritc|rfp|cherry|texas|tomato|rhod|cy3|5[56]\d|594", re.I), "ff0000"),
-    (re.compile(r"cy5|6[34]\d|far.?red", re.I), "ff00ff"),
+    (re.compile(r"^gr[ae]ys?$", re.I), "ffffff"),
+    (re.compile(r"^cyan$", re.I), "00ffff"),
+    (re.compile(r"^yellow$", re.I), "ffff00"),
+    (re.compile(r"^blue$|dapi|hoechst|405|bfp|cfp", re.I), "0000ff"),
+    (re.compile(r"^green$|fitc|gfp|488|yfp|cy2|fluo-?4", re.I), "00ff00"),
+    (re.compile(r"^red$|tritc|rfp|cherry|texas|tomato|rhod|cy3|5[56]\d|594", re.I), "ff0000"),
+    (re.compile(r"^magenta$|cy5|6[34]\d|far.?red", re.I), "ff00ff"),
     (re.compile(r"\bmono\b|bright|\bbf\b|\bdic\b|phase|\btl\b|trans|\btd\b", re.I), "ffffff"),
 )
 _MARGIN = 0.25  # of the sliders beyond the values of an overview, which averages pixels

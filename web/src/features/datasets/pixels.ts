@@ -13,10 +13,23 @@ export function isQuestion(options: PixelOptions | null): boolean {
   return options?.keys.some((key) => key !== 'level') ?? false;
 }
 
-/** What the files contain several of, for a sentence. */
+/** What the described file contains several of. Other files of a mixed dataset may contain more. */
+export function severalKeys({ keys, series }: PixelOptions): PixelOptions['keys'] {
+  const has = {
+    series: series.length > 1,
+    t: series.some(({ n_t }) => n_t > 1),
+    z: series.some(({ n_z }) => n_z > 1),
+    channels: series.some(({ n_channels }) => n_channels > 1),
+    level: series.some(({ levels }) => levels.length > 1),
+  };
+  return keys.filter((key) => has[key]);
+}
+
+/** The same for a sentence. */
 export function severalThings(options: PixelOptions): string {
   const list = new Intl.ListFormat('en', { type: 'conjunction' });
-  return list.format(options.keys.filter((key) => key !== 'level').map((key) => words.several[key]));
+  const keys = severalKeys(options).filter((key) => key !== 'level');
+  return list.format(keys.map((key) => words.several[key]));
 }
 
 /** A choice in words; only what the files have several of. */
@@ -34,7 +47,7 @@ export function choiceInWords(choice: PixelChoice, options: PixelOptions): strin
     level: words.ofLevel(count(level)),
   };
   const list = new Intl.ListFormat('en', { type: 'conjunction' });
-  return list.format(options.keys.map((key) => parts[key]));
+  return list.format(severalKeys(options).map((key) => parts[key]));
 }
 
 /** Channels as stored: by name if the file names them; null for all. */
