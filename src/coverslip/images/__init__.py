@@ -10,6 +10,7 @@ from coverslip.images.decoding import (
     describe_image,
     end_decoding,
     interrupt_decoding,
+    prepare_decoding,
     read_pixels,
 )
 from coverslip.images.degrading import Degradation, degraded
@@ -118,6 +119,7 @@ __all__ = [
     "pixel_hash",
     "pixel_side",
     "pixels_in_memory",
+    "prepare_decoding",
     "preprocess",
     "read_pixels",
     "readers",

@@ -256,6 +256,16 @@ def decode_in_processes(within: Sequence[Path] | None = None) -> Iterator[None]:
                 _decoders.interrupt()
 
 
+def prepare_decoding() -> None:
+    """Start a process within `decode_in_processes`, so that the next image need not wait for it. Returns at once.
+
+    Raises:
+        CoverslipError: no process can be started.
+    """
+    if _open and not has_added_readers():
+        _decoders.prepare()
+
+
 def interrupt_decoding() -> None:
     """Stop all decoding in child processes at once; the waiting callers get `Stopped`."""
     _decoders.interrupt()
