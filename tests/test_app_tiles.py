@@ -1,5 +1,6 @@
 """Tiles of images for the viewer: pixels, colors, limits, planes and levels."""
 
+import csv
 import io
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ import pytest
 import tifffile
 from image_sets import App, workspace_in
 from PIL import Image
-from small_workspace import until
+from small_workspace import predicted_here, trained_here, until
+from trained import SMALL_NETWORK
 
+from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.recipes import recipe_of_dataset
 from coverslip.workspace.store.rows import dataset_row
 from coverslip.workspace.viewing import pyramids
@@ -101,7 +104,10 @@ def test_channels_are_added_in_their_colors_within_their_limits(app: App, tmp_pa
     assert app.client.get(f"/api/v1/{image}/tiles?z=middle").status_code == 422
 
 
-@pytest.mark.parametrize("levels", ["computed", "of the file", "of the file, each a quarter"])
+@pytest.mark.parametrize(
+    "levels",
+    ["computed", pytest.param("of the file", marks=pytest.mark.exhaustive), "of the file, each a quarter"],
+)
 def test_every_level_shows_the_whole_image(app: App, tmp_path: Path, levels: str) -> None:
     pixels = gradient(2401, 1703)
     (tmp_path / "a").mkdir()
@@ -201,3 +207,37 @@ def test_nothing_is_asked_about_ordinary_files(app: App, tmp_path: Path) -> None
         tifffile.imwrite(tmp_path / "a" / label / "cell.tif", gradient(40, 31), photometric="rgb")
     dataset = app.open(tmp_path / "a")
     assert app.get(f"datasets/{dataset['id']}/pixel-options")["keys"] == []
+
+
+@pytest.mark.slow
+def test_trainings_and_predictions_read_the_chosen_pixels(app: App, tmp_path: Path) -> None:
+    """The classes differ in the last z-plane of the second channel only."""
+    rng = np.random.default_rng(3)
+    for folder, n in (("a", 12), ("b", 4)):
+        for label, level in (("bright", 40_000), ("dark", 4_000)):
+            (tmp_path / folder / label).mkdir(parents=True)
+            for k in range(n):
+                stack = rng.integers(0, 3000, (3, 2, 32, 32), dtype=np.uint16)
+                stack[2, 1] += level
+                file = tmp_path / folder / label / f"{k}.ome.tif"
+                tifffile.imwrite(file, stack, metadata={"axes": "ZCYX", "Channel": {"Name": ["DAPI", "GFP"]}})
+    new = app.open(tmp_path / "b")
+    dataset = app.open(tmp_path / "a")
+    chosen = {"series": 0, "t": 0, "z": 2, "channels": ["GFP"], "level": 0}
+    app.send("PATCH", f"datasets/{dataset['id']}", {"pixels": chosen})
+    until(lambda: app.get(f"datasets/{dataset['id']}")["state"] == "ready")
+    recipe = {"model": SMALL_NETWORK, "stage": "instant", "image_size": 32, "tta": 1, "split.folds": 0}
+    run = trained_here(app.home, dataset["id"], recipe)
+    assert find_job(app.home, run).run.recipe.images.model_dump(mode="json") == {**chosen, "pixel_size_um": None}
+    # As in training, unless other pixels were chosen for the new images.
+    for pixels, is_right in ((None, True), ({**chosen, "z": 0}, False)):
+        if pixels is not None:
+            app.send("PATCH", f"datasets/{new['id']}", {"pixels": pixels})
+            until(lambda: app.get(f"datasets/{new['id']}")["state"] == "ready")
+        prediction = predicted_here(app.home, run, new["id"])
+        rows = find_job(app.home, prediction).folder / "predictions.csv"
+        with rows.open(encoding="utf-8", newline="") as file:
+            table = list(csv.DictReader(file))
+        assert len(table) == 8
+        n_right = sum(row["predicted"] in row["path"] for row in table)
+        assert (n_right == 8) == is_right
