@@ -67,7 +67,7 @@ def write_pyramid(file: Path, side: int) -> None:
     """Write a pyramid of JPEG tiles. A tile of level k shows 2^k × 2^k tiles of level 0."""
     variants = draw_variants()
     n = -(-side // TILE)
-    chosen = np.random.default_rng(1).integers(0, VARIANTS, (n, n))
+    variant_of = np.random.default_rng(1).integers(0, VARIANTS, (n, n))
     n_levels = 1
     while -(-side // 2 ** (n_levels - 1)) > TILE:
         n_levels += 1
@@ -79,12 +79,12 @@ def write_pyramid(file: Path, side: int) -> None:
         for row in range(count):
             for column in range(count):
                 if level == 0:
-                    yield encoded[chosen[row, column]]
+                    yield encoded[variant_of[row, column]]
                     continue
                 tile = Image.new("RGB", (TILE, TILE))
                 for y in range(min(share, n - row * share)):
                     for x in range(min(share, n - column * share)):
-                        picture = small[chosen[row * share + y, column * share + x]]
+                        picture = small[variant_of[row * share + y, column * share + x]]
                         tile.paste(picture, (x * picture.width, y * picture.height))
                 yield jpeg(tile)
 
@@ -150,12 +150,12 @@ class Memory:
     def _sample(self) -> None:
         while not self._ends.wait(0.05):
             try:
-                own = self._process.memory_info().rss
+                rss = self._process.memory_info().rss
                 children = sum(child.memory_info().rss for child in self._process.children(recursive=True))
             except psutil.Error:
                 continue
-            self.server_mib = max(self.server_mib, own / 2**20)
-            self.peak_mib = max(self.peak_mib, (own + children) / 2**20)
+            self.server_mib = max(self.server_mib, rss / 2**20)
+            self.peak_mib = max(self.peak_mib, (rss + children) / 2**20)
 
     def __enter__(self) -> "Memory":
         self._thread.start()

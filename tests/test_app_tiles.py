@@ -223,16 +223,16 @@ def test_trainings_and_predictions_read_the_chosen_pixels(app: App, tmp_path: Pa
                 tifffile.imwrite(file, stack, metadata={"axes": "ZCYX", "Channel": {"Name": ["DAPI", "GFP"]}})
     new = app.open(tmp_path / "b")
     dataset = app.open(tmp_path / "a")
-    chosen = {"series": 0, "t": 0, "z": 2, "channels": ["GFP"], "level": 0}
-    app.send("PATCH", f"datasets/{dataset['id']}", {"pixels": chosen})
+    pixels = {"series": 0, "t": 0, "z": 2, "channels": ["GFP"], "level": 0}
+    app.send("PATCH", f"datasets/{dataset['id']}", {"pixels": pixels})
     until(lambda: app.get(f"datasets/{dataset['id']}")["state"] == "ready")
     recipe = {"model": SMALL_NETWORK, "stage": "instant", "image_size": 32, "tta": 1, "split.folds": 0}
     run = trained_here(app.home, dataset["id"], recipe)
-    assert find_job(app.home, run).run.recipe.images.model_dump(mode="json") == {**chosen, "pixel_size_um": None}
+    assert find_job(app.home, run).run.recipe.images.model_dump(mode="json") == {**pixels, "pixel_size_um": None}
     # As in training, unless other pixels were chosen for the new images.
-    for pixels, is_right in ((None, True), ({**chosen, "z": 0}, False)):
-        if pixels is not None:
-            app.send("PATCH", f"datasets/{new['id']}", {"pixels": pixels})
+    for other_pixels, is_right in ((None, True), ({**pixels, "z": 0}, False)):
+        if other_pixels is not None:
+            app.send("PATCH", f"datasets/{new['id']}", {"pixels": other_pixels})
             until(lambda: app.get(f"datasets/{new['id']}")["state"] == "ready")
         prediction = predicted_here(app.home, run, new["id"])
         rows = find_job(app.home, prediction).folder / "predictions.csv"

@@ -331,14 +331,14 @@ def open_pyramid(workspace: Workspace, owner: str, source: PictureSource, plane:
     of_plane = plan.model_copy(update={**changes, "level": 0, "channels": None})
     if of_plane.series >= len(series):
         raise UnreadableImage("no-such-series", file=path, series=of_plane.series, n_series=len(series))
-    chosen = series[of_plane.series]
-    if of_plane.t >= chosen.size("T"):
-        raise UnreadableImage("no-such-time", file=path, t=of_plane.t, n_times=chosen.size("T"))
-    if isinstance(of_plane.z, int) and of_plane.z >= chosen.n_z:
-        raise UnreadableImage("no-such-plane", file=path, plane=str(of_plane.z), n_planes=chosen.n_z)
-    numbers = channel_numbers(path, plan.channels, chosen.channels) if of_plane.series == plan.series else None
+    shown = series[of_plane.series]
+    if of_plane.t >= shown.size("T"):
+        raise UnreadableImage("no-such-time", file=path, t=of_plane.t, n_times=shown.size("T"))
+    if isinstance(of_plane.z, int) and of_plane.z >= shown.n_z:
+        raise UnreadableImage("no-such-plane", file=path, plane=str(of_plane.z), n_planes=shown.n_z)
+    numbers = channel_numbers(path, plan.channels, shown.channels) if of_plane.series == plan.series else None
     return Pyramid(
-        workspace, owner, path, of_plane, source.version, chosen, tuple(each.name for each in series), numbers
+        workspace, owner, path, of_plane, source.version, shown, tuple(each.name for each in series), numbers
     )
 
 
