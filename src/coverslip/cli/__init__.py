@@ -31,6 +31,7 @@ from coverslip.cli import (
     predict,
     read,
     study,
+    suggest,
     summarise,
     train,
 )
@@ -92,6 +93,7 @@ for command in (
 app.command(name="label-errors")(label_errors_command.label_errors)
 app.command(name="explain")(explain.explain)
 app.command(name="distance")(distance.distance)
+app.command(name="suggest")(suggest.suggest)
 app.command(name="read")(read.read)
 app.command(name="export")(outputs.export)
 app.command(name="models")(models.models)
