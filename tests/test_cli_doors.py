@@ -37,6 +37,7 @@ COMMANDS = (
     "explain",
     "distance",
     "read",
+    "objects",
     "export",
     "models",
     "cache",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from coverslip.errors import CoverslipError
     from coverslip.inference.explain import explain
     from coverslip.inference.proportions import summarise
+    from coverslip.objects import collect_objects
     from coverslip.pipeline import (
         compare,
         decide,
@@ -41,6 +42,7 @@ _MODULES = {
     "CoverslipError": "coverslip.errors",
     "Recipe": "coverslip.runs",
     "Run": "coverslip.runs",
+    "collect_objects": "coverslip.objects",
     "compare": "coverslip.pipeline",
     "decide": "coverslip.pipeline",
     "distance": "coverslip.audit.distance",
@@ -68,6 +70,7 @@ __all__ = [
     "Recipe",
     "Run",
     "__version__",
+    "collect_objects",
     "compare",
     "decide",
     "distance",

@@ -27,6 +27,7 @@ from coverslip.cli import (
     evaluate,
     explain,
     models,
+    objects,
     outputs,
     predict,
     read,
@@ -93,6 +94,7 @@ app.command(name="label-errors")(label_errors_command.label_errors)
 app.command(name="explain")(explain.explain)
 app.command(name="distance")(distance.distance)
 app.command(name="read")(read.read)
+app.command(name="objects")(objects.objects)
 app.command(name="export")(outputs.export)
 app.command(name="models")(models.models)
 app.command(name="cache")(cache.cache)
