@@ -38,6 +38,7 @@ COMMANDS = (
     "distance",
     "read",
     "objects",
+    "export-objects",
     "export",
     "models",
     "cache",

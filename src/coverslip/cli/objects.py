@@ -1,7 +1,7 @@
-"""`coverslip objects`: objects in fields of view as a table."""
+"""`coverslip objects` and `coverslip export-objects`: objects in fields of view, and their predictions for others."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -139,3 +139,42 @@ def _show(summary: "Summary", file: Path | None) -> None:
         lines.append(text("command-result-table", file=file))
     for line in lines:
         console.print(line, soft_wrap=True)
+
+
+def export_objects(
+    predictions: Annotated[
+        Path, typer.Argument(metavar="PREDICTIONS", help=text("help-export-objects-predictions"), show_default=False)
+    ],
+    objects: Annotated[
+        Path, typer.Option("--objects", metavar="FILE", help=text("help-export-objects-objects"), show_default=False)
+    ],
+    to: Annotated[
+        Literal["geojson", "label-tiff", "rois", "coco", "cellprofiler"],
+        typer.Option("--to", help=text("help-export-objects-to"), show_default=False),
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="PATH", help=text("help-export-objects-out"), show_default=False)
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Export predicted objects to the program in which you see their fields.
+
+    Examples:
+
+      coverslip export-objects predictions.csv --objects objects.csv --to geojson --out qupath/
+
+      coverslip export-objects predictions.csv --objects objects.csv --to rois --out imagej/
+
+      coverslip export-objects predictions.csv --objects objects.csv --to cellprofiler --out classes.csv
+    """
+    from coverslip import pipeline
+    from coverslip.cli._show import notes_console, print_json, results_console
+    from coverslip.cli.progress import shown_progress
+
+    with shown_progress(notes_console()) as emit:
+        files = pipeline.export_objects(predictions, objects=objects, to=to, out=out, emit=emit)
+    if as_json:
+        print_json({"format_version": 1, "files": [str(file) for file in files]})
+    else:
+        line = text("command-result-export", path=str(out), n_files=len(files))
+        results_console().print(line, soft_wrap=True)

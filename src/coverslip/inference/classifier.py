@@ -322,8 +322,7 @@ class Classifier:
             for record, outcome in zip(of_batch, batch, strict=True):
                 path = name_as_text(str(record.path))  # absolute, because no file states a root folder for these rows
                 if isinstance(outcome, UnreadableImage):
-                    unreadable = (None, None, UNREADABLE, (), outcome.what)
-                    yield Prediction(record.image_id, path, record.label, *unreadable), outcome
+                    yield replace(_unread_row(record, path), reason=outcome.what), outcome
                 else:
                     row = replace(self.decide(record, path, *next(outputs)), warning=next(warnings))
                     differences.count_decided(row)
@@ -335,7 +334,7 @@ class Classifier:
         Raises:
             BadClassifier: a probability is not finite.
         """
-        row = Prediction(record.image_id, path, record.label, None, None, UNREADABLE, (), ood_score=ood_score)
+        row = replace(_unread_row(record, path), ood_score=ood_score)
         return decided_row(row, self.card, logits, self._shift)
 
     def _logits_and_ood_scores(self, pixels: list[np.ndarray], emit: Emit) -> Iterator[tuple[np.ndarray, float | None]]:
@@ -396,6 +395,21 @@ def _fingerprint(packed: PackedClassifier) -> str:
     card, preprocessing = packed.card, packed.card.preprocessing
     pixels = (preprocessing.channels, preprocessing.image_size, preprocessing.depth, len(card.classes))
     return sha256_json([fingerprint_of(packed.path), card.model, card.model_options, card.head, pixels])
+
+
+def _unread_row(record: ImageRecord, path: str) -> Prediction:
+    return Prediction(
+        image_id=record.image_id,
+        path=path,
+        label=record.label,
+        predicted=None,
+        probability=None,
+        decision=UNREADABLE,
+        probabilities=(),
+        field=record.field,
+        object_id=record.object_id,
+        sample=record.sample,
+    )
 
 
 def _in_batches(

@@ -4,13 +4,12 @@ import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import monotonic
 
 import numpy as np
 
 from coverslip.datasets import Dataset, ImageSource, natural_key, one_line, some
 from coverslip.errors import BadDataset, CoverslipError
-from coverslip.events import Emit, Noted, Progressed
+from coverslip.events import Emit, Noted, progress_reporter
 from coverslip.messages import Note, note
 from coverslip.objects.field_objects import FieldObjects, PointSize
 from coverslip.objects.fields import FieldNames, list_fields
@@ -19,7 +18,6 @@ from coverslip.objects.object_files import OBJECT_SUFFIXES, Sources, is_companio
 from coverslip.objects.outlines import OutlineBuilder, trace_labels
 from coverslip.objects.table import UNKNOWN, FieldOfView, Objects, ObjectsBuilder
 from coverslip.progress import show
-from coverslip.stopping import BY_SIGNAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +100,10 @@ def objects_of_masks(names: FieldNames, sources: Sequence[Path], emit: Emit) -> 
         mask_of[matching] = file
     if not mask_of:
         raise no_match(sources, [str(file) for file in files], names)
-    builder, pace = ObjectsBuilder(), Pace("tracing-objects", len(mask_of), emit)
+    builder, report = ObjectsBuilder(), progress_reporter(emit, "tracing-objects", "fields")
     n_binary = n_in_pieces = n_objects = 0
-    for each in names.fields:
-        if each not in mask_of:
-            continue
+    of_fields = [each for each in names.fields if each in mask_of]
+    for done, each in enumerate(of_fields, start=1):
         file, outlines, object_ids, positions = mask_of[each], OutlineBuilder(), list[str](), list[int]()
         n_planes = 0
         for plane in read_label_planes(file):
@@ -123,7 +120,7 @@ def objects_of_masks(names: FieldNames, sources: Sequence[Path], emit: Emit) -> 
         n_objects += len(joined)
         t, z = _times_and_z(file, each, n_planes, positions)
         builder.add(each, joined, object_id=object_ids, t=t, z=z)
-        pace.step()
+        report(done, len(of_fields))
     if n_binary:
         emit(Noted.of(note("binary-masks", n_files=n_binary)))
     if n_in_pieces:
@@ -158,10 +155,11 @@ def objects_of_files(
     """
     files = [each for each in files_in(sources, OBJECT_SUFFIXES) if each in sources or not is_companion(each)]
     read = Sources()
-    objects, pace = FieldObjects(names, size, are_points=are_points), Pace("reading-objects", len(files), emit, "files")
-    for each in files:
+    objects = FieldObjects(names, size, are_points=are_points)
+    report = progress_reporter(emit, "reading-objects", "files")
+    for done, each in enumerate(files, start=1):
         read_object_file(each, objects, read, mapping=columns, is_only_file=len(files) == 1)
-        pace.step()
+        report(done, len(files))
     if not objects.n and (names.unmatched or names.ambiguous):
         raise no_match(sources, [*names.unmatched], names)
     if objects.n_outside:
@@ -239,36 +237,6 @@ def files_in(sources: Sequence[Path], suffixes: Collection[str]) -> list[Path]:
     return list(dict.fromkeys(files))
 
 
-class Pace:
-    """Emits the progress of work on countable things, and stops on request."""
-
-    def __init__(self, stage: str, total: int, emit: Emit, unit: str = "fields") -> None:
-        self._stage, self._total, self._emit, self._unit = stage, total, emit, unit
-        self._start, self._done = monotonic(), 0
-        emit(Progressed(stage=stage, done=0, total=total, unit=unit))
-
-    def step(self) -> None:
-        """Count a finished thing."""
-        self.advance(self._done + 1)
-
-    def advance(self, done: int) -> None:
-        """Set the number of finished things."""
-        BY_SIGNAL.check()
-        self._done = done
-        per_second = self._done / max(monotonic() - self._start, 1e-9)
-        left = (self._total - self._done) / max(per_second, 1e-9)
-        self._emit(
-            Progressed(
-                stage=self._stage,
-                done=self._done,
-                total=self._total,
-                unit=self._unit,
-                per_second=per_second,
-                seconds_left=left,
-            )
-        )
-
-
 def collect_objects(
     fields: Dataset | ImageSource,
     *,
@@ -334,8 +302,7 @@ def collect_objects(
     for each in _notes(summary):
         emit(Noted.of(each))
     if out is not None:
-        pace = Pace("writing-objects", len(objects), emit, "objects")
-        objects.write_csv(Path(out), pace.advance)
+        objects.write_csv(Path(out), progress_reporter(emit, "writing-objects", "objects"))
     return summary
 
 

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from coverslip.datasets import Dataset, ImageSource, one_line, open_dataset, some
 from coverslip.errors import BadDataset, UnreadableImage
-from coverslip.events import Emit, Noted, Progressed
+from coverslip.events import Emit, Noted, progress_reporter
 from coverslip.images import describe_image, image_suffixes
 from coverslip.messages import note
 from coverslip.objects.table import FieldOfView
@@ -58,8 +58,9 @@ def list_fields(
         emit(Noted.of(note("object-files-no-fields", n_files=len(opened.records) - len(records))))
     fields: dict[tuple[Path, int | None], FieldOfView] = {}
     n_unreadable = 0
-    for done, record in enumerate(records):
-        emit(Progressed(stage="describing-fields", done=done, total=len(records), unit="files"))
+    report = progress_reporter(emit, "describing-fields", "files")
+    for done, record in enumerate(records, start=1):
+        report(done, len(records))
         try:
             all_series = describe_image(record.path)
         except UnreadableImage as error:
@@ -96,7 +97,6 @@ def list_fields(
                     group=record.named_group or "",
                 ),
             )
-    emit(Progressed(stage="describing-fields", done=len(records), total=len(records), unit="files"))
     if n_unreadable > _MOST_UNREADABLE:
         emit(Noted.of(note("more-fields-unreadable", level="warning", n_fields=n_unreadable - _MOST_UNREADABLE)))
     if not fields:

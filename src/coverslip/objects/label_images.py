@@ -82,10 +82,11 @@ def _tiff_planes(file: Path) -> Iterator[Array]:
     from tifffile import TiffFile
 
     with open_image(file) as stream, TiffFile(stream) as tiff:
-        series = tiff.series[0]
-        for page in series.pages:
+        for number in range(len(tiff.series[0].pages)):
+            page = tiff.series[0].pages[number]
             if page is None:
                 continue
+            page = page.aspage()
             check_size(
                 file,
                 page.imagewidth,
@@ -104,11 +105,8 @@ def _pillow_planes(file: Path) -> Iterator[Array]:
 
     with open_image(file) as stream, Image.open(stream) as image:
         check_size(file, image.width, image.height, _MAX_BYTES, bytes_per_pixel=len(image.getbands()))
-        if image.mode == "LA":
-            image = image.convert("L")
-        elif image.mode not in ("1", "L", "P", "I", "I;16", "I;16B", "RGB", "RGBA"):
-            image = image.convert("RGB")
-        yield np.asarray(image)
+        is_plain = image.mode in ("1", "L", "P", "I", "I;16", "I;16B", "RGB", "RGBA")
+        yield np.asarray(image if is_plain else image.convert("L" if image.mode == "LA" else "RGB"))
 
 
 def _as_labels(file: Path, plane: Array) -> LabelPlane:

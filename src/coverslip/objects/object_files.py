@@ -15,7 +15,6 @@ from coverslip.objects.object_tables import (
     open_object_table,
     read_object_table,
     read_points,
-    text_lines,
 )
 from coverslip.objects.polygon_files import (
     is_coco,
@@ -30,6 +29,7 @@ from coverslip.objects.polygon_files import (
     yolo_classes,
 )
 from coverslip.objects.table import FieldOfView
+from coverslip.objects.text_files import text_lines
 
 OBJECT_SUFFIXES = frozenset({".geojson", ".json", ".zip", ".roi", ".txt", ".csv", ".tsv", ".npy"})
 _HEAD_BYTES = 4096

@@ -1,7 +1,5 @@
 """Tables of objects of other programs (CellProfiler, QuPath, ilastik, scikit-image, TrackMate), and plain points."""
 
-import csv
-import io
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,14 +9,13 @@ from pathlib import Path
 
 from coverslip.datasets import one_line, plain_name
 from coverslip.errors import BadDataset
-from coverslip.images import open_image
 from coverslip.messages import text
-from coverslip.objects.field_objects import FieldObjects, no_pixel_size
+from coverslip.objects.field_objects import Box, FieldObjects, no_pixel_size
 from coverslip.objects.fields import FieldNames
 from coverslip.objects.table import UNKNOWN, FieldOfView
+from coverslip.objects.text_files import table_rows
 
 _MOST_FAULTS = 5  # in an error
-_LONGEST_LINE = 2**24
 _MICROMETERS = re.compile(r"[_ (\[]*(?:[µμu]m|microns?|micrometers?)[)\]]*$")
 _PIXELS = re.compile(r"[_ (\[]*(?:px|pixels?)[)\]]*$")
 
@@ -157,7 +154,7 @@ def open_object_table(file: Path) -> ObjectTable | None:
     Raises:
         BadDataset: the file cannot be read, or is not text.
     """
-    rows = _rows(file)
+    rows = table_rows(file)
     line, header = next(rows, (0, []))
     if not header or _is_number(header[0]):
         return None
@@ -174,59 +171,6 @@ def _is_number(cell: str) -> bool:
         float(cell)
         return True
     return False
-
-
-def text_lines(file: Path, most: int | None = None) -> list[str]:
-    """Return the lines of a text file, or the first of them.
-
-    Raises:
-        BadDataset: the file cannot be read, or is not text.
-    """
-    lines = []
-    with _opened(file) as stream:
-        for line in stream:
-            lines.append(line)
-            if len(lines) == most:
-                break
-    return lines
-
-
-def _opened(file: Path) -> io.TextIOWrapper:
-    try:
-        stream = open_image(file)
-        head = stream.read(4096)
-        stream.seek(0)
-    except OSError as error:
-        raise BadDataset("object-file-not-read", file=file, reason=error.strerror or str(error)) from error
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return io.TextIOWrapper(stream, "utf-16", errors="replace", newline="")
-    if b"\0" in head:
-        raise BadDataset("object-file-not-text", file=file)
-    try:
-        head.decode("utf-8")
-        encoding = "utf-8-sig"
-    except UnicodeDecodeError as error:
-        encoding = "utf-8-sig" if error.start > len(head) - 4 else "cp1252"
-    return io.TextIOWrapper(stream, encoding, errors="replace", newline="")
-
-
-def _rows(file: Path) -> Iterator[tuple[int, list[str]]]:
-    with _opened(file) as stream:
-        first = stream.readline(_LONGEST_LINE)
-        if first[:4].casefold() == "sep=":
-            first = stream.readline(_LONGEST_LINE)
-        separator = max(",;\t", key=first.count)
-        stream.seek(0)
-        before = csv.field_size_limit(_LONGEST_LINE)
-        reader = csv.reader(stream, delimiter=separator, skipinitialspace=True)
-        try:
-            for cells in reader:
-                if any(cells) and not (len(cells) == 1 and cells[0][:4].casefold() == "sep="):
-                    yield reader.line_num, [cell.strip() for cell in cells]
-        except csv.Error as error:
-            raise BadDataset("object-file-not-read", file=file, reason=f"{reader.line_num}: {error}") from error
-        finally:
-            csv.field_size_limit(before)
 
 
 def kind_of_table(columns: Sequence[str]) -> TableKind:
@@ -364,7 +308,8 @@ def _add(
         name: number(name) for name in ("x", "y", "x_min", "y_min", "x_max", "y_max", "width", "height", "radius")
     }
     extra = 1.0 if kind.is_inclusive else 0.0
-    box = point = None
+    box: Box | None = None
+    point: tuple[float, float] | None = None
     if values["x_min"] is not None and values["y_min"] is not None:
         left, top = values["x_min"], values["y_min"]
         if values["x_max"] is not None and values["y_max"] is not None:
@@ -392,7 +337,7 @@ def _add(
     )
 
 
-def _box_at(columns: Mapping[str, Column], x: float, y: float, width: float, height: float) -> tuple[float, ...]:
+def _box_at(columns: Mapping[str, Column], x: float, y: float, width: float, height: float) -> Box:
     """Return a box from its corner, or from its center if the name of the column says so."""
     if _plain(columns["x"].name) in ("x", "pos_x", "x_position"):
         return x, y, x + width, y + height
@@ -464,4 +409,4 @@ def read_points(file: Path, lines: Sequence[str], of: FieldOfView, objects: Fiel
         objects.add(of, file, point=(x, y), label=words[2] if len(words) > 2 else "", object_id=str(number))
     if faults:
         listed = ", ".join(map(str, faults[:_MOST_FAULTS]))
-        raise BadDataset("points-invalid", file=file, n_lines=len(faults), lines=listed)
+        raise BadDataset("points-invalid", file=file, n_lines=len(faults), numbers=listed)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 Array = np.ndarray[Any, np.dtype[Any]]  # Any: shape and dtype are in each docstring
-Ring = Sequence[tuple[float, float]]  # without the repeated first point
+Ring = Sequence[tuple[float, float]] | Array  # (n, 2), without the repeated first point
 Polygon = Sequence[Ring]  # the outer ring, then the holes
 
 _DIGITS = 2  # of coordinates in text
@@ -280,8 +280,8 @@ def _edges(labels: Array) -> tuple[Array, Array, Array]:
             label = values[row, column].astype(np.int64)
             inside = label != 0
             parts.append((label[inside], vertex[inside] + offset, np.full(inside.sum(), direction, np.int8)))
-    label, start, direction = (np.concatenate(each) for each in zip(*parts, strict=True))
-    return label, start, direction
+    labels_of_edges, starts, directions = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return labels_of_edges, starts, directions
 
 
 def _following(key: Array, end: Array, direction: Array) -> Array:

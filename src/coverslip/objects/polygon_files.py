@@ -51,7 +51,8 @@ def read_geojson(file: Path, content: Any, of: FieldOfView, objects: FieldObject
         with _naming("geojson-feature-invalid", file, number):
             geometry, properties = feature["geometry"], feature.get("properties") or {}
             kind, coordinates = geometry["type"], geometry["coordinates"]
-            identity = str(feature.get("id") or properties.get("object_id") or "")
+            metadata = properties.get("metadata") or {}
+            identity = str(metadata.get("object_id") or feature.get("id") or "")
             about: Json = {"object_id": "" if identity.startswith("Path") else identity}
             classification = properties.get("classification") or {}
             label = classification if isinstance(classification, str) else classification.get("name", "")
@@ -121,14 +122,16 @@ def read_rois(file: Path, of: FieldOfView, objects: FieldObjects) -> None:
                 about["z"] = roi.z_position - 1
             kind = roi.roitype
             if kind == ROI_TYPE.POINT:
-                points = roi.coordinates().tolist()
+                points = np.asarray(roi.coordinates()).tolist()
                 for k, (x, y) in enumerate(points, start=1):
                     identity = name if len(points) == 1 else f"{name}.{k}"
                     objects.add(of, file, point=(x, y), **{**about, "object_id": identity})
             elif kind == ROI_TYPE.OVAL and roi.subtype == ROI_SUBTYPE.UNDEFINED:
                 objects.add(of, file, polygons=[[_ellipse(roi.left, roi.top, roi.right, roi.bottom)]], **about)
             elif kind in (ROI_TYPE.POLYGON, ROI_TYPE.FREEHAND, ROI_TYPE.TRACED, ROI_TYPE.RECT, ROI_TYPE.OVAL):
-                rings = [without_last([_pair(p) for p in ring.tolist()]) for ring in roi.coordinates(multi=True)]
+                coordinates = roi.coordinates(multi=True)
+                assert isinstance(coordinates, list)
+                rings = [without_last([_pair(p) for p in ring.tolist()]) for ring in coordinates]
                 objects.add(of, file, polygons=nested_rings(rings), **about)
             else:
                 objects.n_ignored += 1
@@ -274,7 +277,7 @@ def read_yolo(file: Path, lines: Sequence[str], classes: Sequence[str], of: Fiel
             label, numbers = int(float(words[0])), list(map(float, words[1:]))
             if label < 0 or not all(-1 <= each <= 2 for each in numbers):
                 raise ValueError(line)
-            about = {"label": classes[label] if label < len(classes) else str(label), "object_id": str(number)}
+            about: Json = {"label": classes[label] if label < len(classes) else str(label), "object_id": str(number)}
             if len(numbers) in (4, 5):  # five: with a probability
                 x, y, width, height = (n * side for n, side in zip(numbers[:4], (of.width, of.height) * 2, strict=True))
                 if not (width > 0 and height > 0):
@@ -287,7 +290,8 @@ def read_yolo(file: Path, lines: Sequence[str], classes: Sequence[str], of: Fiel
 
 def yolo_classes(file: Path) -> list[str]:
     """Return the names of the classes of a YOLO file, from `classes.txt` or `data.yaml` in a folder above it."""
-    from ruamel.yaml import YAML, YAMLError
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
 
     for folder in list(file.absolute().parents)[:3]:
         for name in ("classes.txt", "obj.names"):

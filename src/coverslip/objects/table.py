@@ -1,17 +1,23 @@
 """Objects in fields of view as a table of arrays, and `objects.csv`."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+import os
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from coverslip.datasets import clean_label, name_as_text, printable
-from coverslip.files import CsvWriter, atomic_write, check_replaceable, safe_cell
-from coverslip.images import PixelSize
-from coverslip.objects.outlines import Array, OutlineBuilder, Outlines
+from coverslip.datasets import clean_label, name_as_text, name_from_text, one_line, printable
+from coverslip.errors import BadDataset, UnreadableImage
+from coverslip.events import OnProgress
+from coverslip.files import CsvWriter, atomic_write, check_replaceable, plain_cell, safe_cell
+from coverslip.images import PixelSize, describe_image
+from coverslip.messages import text
+from coverslip.objects.outlines import Array, OutlineBuilder, Outlines, polygons_of_wkt
+from coverslip.objects.text_files import table_rows
 
 COLUMNS = (
     *("image_id", "path", "field", "object_id", "series", "t", "z", "x", "y", "width", "height", "outline"),
@@ -19,7 +25,6 @@ COLUMNS = (
 )
 _BEGINS_WITH = ",".join(COLUMNS[:4]).encode()
 UNKNOWN = -1  # in columns of integers
-_LONGEST_CELL = 2**27  # characters of an outline
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,8 @@ class Objects:
     @cached_property
     def n_of_field(self) -> list[int]:
         """The number of objects of each field."""
-        return np.bincount(self.field, minlength=len(self.fields)).tolist()
+        counts: list[int] = np.bincount(self.field, minlength=len(self.fields)).tolist()
+        return counts
 
     def image_id(self, position: int) -> str:
         """Return the identity of an object among all objects: field, time point, z-plane and object_id."""
@@ -78,12 +84,12 @@ class Objects:
         """The identity of each object."""
         return map(self.image_id, range(len(self)))
 
-    def write_csv(self, file: Path, on_rows: Callable[[int], None] = lambda n: None) -> None:
+    def write_csv(self, file: Path, report: OnProgress = lambda done, total: None) -> None:
         """Write the table, completely or not at all. Paths below its folder are relative.
 
         Args:
             file: earlier tables of objects are replaced, other files are not.
-            on_rows: receives the number of written rows now and then.
+            report: receives the number of written rows, and of all rows.
 
         Raises:
             CoverslipError: the table cannot be written, or another file has this name.
@@ -117,8 +123,8 @@ class Objects:
                     row.append("" if field.pixel_size_um is None else repr(field.pixel_size_um[0]))
                 writer.writerow(row)
                 if position % 5_000 == 0:
-                    on_rows(position)
-        on_rows(len(self))
+                    report(position, len(self))
+        report(len(self), len(self))
 
 
 def _relative(path: Path, root: Path) -> str:
@@ -141,8 +147,8 @@ class ObjectsBuilder:
         *,
         object_id: Sequence[str],
         boxes: Array | None = None,
-        t: Sequence[int] | int = UNKNOWN,
-        z: Sequence[int] | int = UNKNOWN,
+        t: Sequence[int] | Array | int = UNKNOWN,
+        z: Sequence[int] | Array | int = UNKNOWN,
         labels: Sequence[str] | None = None,
     ) -> None:
         """Add n objects of a field, of which none was added before.
@@ -161,10 +167,10 @@ class ObjectsBuilder:
             extent = np.where(np.isnan(boxes), extent, boxes)
         left_top = np.floor(extent[:, :2] + _ROUNDING)
         size = np.maximum(np.ceil(extent[:, 2:] - _ROUNDING) - left_top, 1)
-        at_edge = np.full(n, UNKNOWN, np.int8)
+        at_edge: Array = np.full(n, UNKNOWN, np.int8)
         if field.width and field.height:
             beyond = extent[:, 2:] + _ROUNDING >= [field.width, field.height]
-            at_edge = ((extent[:, :2] - _ROUNDING <= 0) | beyond).any(axis=1).astype(np.int8)
+            at_edge = np.any((extent[:, :2] - _ROUNDING <= 0) | beyond, axis=1).astype(np.int8)
         numbers = [UNKNOWN if not label else self._label(label) for label in labels or [""] * n]
         columns = {
             "field": np.full(n, len(self._fields), np.int32),
@@ -198,14 +204,119 @@ _ROUNDING = 1e-3  # pixels, so that an outline at 4.0001 does not need the next 
 _TEXT = np.dtypes.StringDType()
 
 
-def read_objects(file: Path, fields_of: Callable[[Path, int], FieldOfView | None]) -> Objects:
-    """Read `objects.csv`, also after it was saved by a spreadsheet program. Columns can have any order.
+def read_objects(file: Path) -> Objects:
+    """Read `objects.csv`, also after a spreadsheet program saved it. Columns can have any order.
 
-    Args:
-        file: the table.
-        fields_of: returns a field with its size by its absolute path and series; None: it cannot be read.
+    Fields are described if they can be read; otherwise their size is 0.
 
     Raises:
-        BadDataset: a column is missing, or a cell is invalid.
+        BadDataset: the table cannot be read, a column is missing, or a cell is invalid.
     """
-    raise NotImplementedError
+    fields: dict[tuple[str, ...], _Rows] = {}
+    faults: list[tuple[int, str]] = []
+    n_faults = 0
+    rows = table_rows(file)
+    _, header = next(rows, (0, []))
+    at = {name: header.index(name) for name in (*COLUMNS, "pixel_size_um") if name in header}
+    if missing := [name for name in _NEEDED if name not in at]:
+        raise BadDataset("objects-without-column", file=file, column=missing[0])
+    for line, cells in rows:
+        cells += [""] * (len(header) - len(cells))
+        row = {name: plain_cell(cells[k]) for name, k in at.items()}
+        key = tuple(row.get(name, "") for name in _OF_FIELD)
+        try:
+            fields.setdefault(key, _Rows()).add(row)
+        except ValueError as error:
+            n_faults += 1
+            if n_faults <= _MOST_FAULTS:
+                faults.append((line, str(error)))
+    if n_faults:
+        places = (text("invalid-row", place=text("table-line", line=line), fault=fault) for line, fault in faults)
+        raise BadDataset(
+            "invalid-rows", file=file, n_rows=n_faults, rows="; ".join(places), has_more=n_faults > _MOST_FAULTS
+        )
+    if not fields:
+        raise BadDataset("no-table-rows", file=file)
+    builder = ObjectsBuilder()
+    for key in list(fields):
+        fields.pop(key).add_to(builder, _described(dict(zip(_OF_FIELD, key, strict=True)), file.absolute().parent))
+    return builder.finish()
+
+
+_NEEDED = ("path", "field", "object_id", "x", "y", "width", "height")
+_OF_FIELD = ("path", "field", "series", "group", "pixel_size_um")
+_MOST_FAULTS = 5
+
+
+class _Rows:
+    """The rows of a field."""
+
+    def __init__(self) -> None:
+        self._outlines, self._labels, self._object_id = OutlineBuilder(), list[str](), list[str]()
+        self._boxes, self._t, self._z = array("d"), array("i"), array("i")
+
+    def add(self, row: Mapping[str, str]) -> None:
+        """Add a row. Raises ValueError, whose text names the fault, if a cell is invalid."""
+        numbers = [_number(row, name) for name in ("x", "y", "width", "height")]
+        if min(numbers[2:]) <= 0:
+            raise ValueError(text("box-too-small", width="width", height="height"))
+        try:
+            polygons = polygons_of_wkt(row["outline"]) if row.get("outline") else []
+        except ValueError as error:
+            raise ValueError(text("not-an-outline", value=one_line(row["outline"], 40))) from error
+        t, z = (int(_number(row, name)) if row.get(name) else UNKNOWN for name in "tz")
+        x, y, width, height = numbers
+        self._outlines.add(polygons)
+        self._boxes.extend((x, y, x + width, y + height))
+        self._t.append(t)
+        self._z.append(z)
+        self._object_id.append(row["object_id"])
+        self._labels.append(row.get("label", ""))
+
+    def add_to(self, builder: ObjectsBuilder, field: FieldOfView) -> None:
+        """Add the rows to a table."""
+        builder.add(
+            field,
+            self._outlines.finish(),
+            object_id=self._object_id,
+            boxes=np.frombuffer(self._boxes, np.float64).reshape(-1, 4),
+            t=np.frombuffer(self._t, np.int32),
+            z=np.frombuffer(self._z, np.int32),
+            labels=self._labels,
+        )
+
+
+def _number(row: Mapping[str, str], name: str) -> float:
+    try:
+        number = float(row[name])
+    except ValueError:
+        number = math.nan
+    if not abs(number) < 2**31:
+        raise ValueError(text("cell-not-a-number", column=name, value=one_line(row[name], 40)))
+    return number
+
+
+def _described(row: Mapping[str, str], root: Path) -> FieldOfView:
+    """Return the field of a row, with its size if its file can be read."""
+    path = Path(os.path.normpath(root / name_from_text(row["path"])))
+    number = int(row["series"]) if row["series"].isdecimal() else None
+    try:
+        series = describe_image(path)[number or 0]
+        (width, height), pixel_size = series.sizes[0], series.pixel_size_at(0)
+        n_times, n_z = series.size("T"), series.n_z
+    except (UnreadableImage, IndexError, ValueError):
+        width = height = 0
+        n_times, n_z, pixel_size = 1, 1, None
+    stated = float(row["pixel_size_um"]) if row["pixel_size_um"] else None
+    return FieldOfView(
+        path=path,
+        name=row["field"],
+        series=number,
+        width=width,
+        height=height,
+        n_times=n_times,
+        n_z=n_z,
+        pixel_size_um=pixel_size if stated is None else (stated, stated),
+        is_pixel_size_stated=stated is not None,
+        group=row["group"],
+    )

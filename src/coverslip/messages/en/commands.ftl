@@ -426,6 +426,11 @@ command-result-classifier = Classifier  { $file } ({ $size })
 
 command-result-table = Table  { $file }
 
+command-result-export = { $n_files ->
+        [one] Export  { $path }
+       *[other] Export  { $path } ({ $n_files } files)
+    }
+
 command-objects = { $n_objects ->
         [one] 1 object
        *[other] { $n_objects } objects

@@ -174,6 +174,14 @@ help-objects-pixel-size = Side of a pixel of the fields in µm. It replaces the 
 
 help-objects-group-pattern = A regular expression that finds the group (slide, well, patient) in the path of a field. Default: each field is a group.
 
+help-export-objects-predictions = The table of predictions that `coverslip predict` wrote for the objects.
+
+help-export-objects-objects = The table of objects.
+
+help-export-objects-to = geojson: QuPath, napari. label-tiff: label images, and images of class numbers. rois: ImageJ. coco: a COCO file. cellprofiler: a table to join with CellProfiler's tables.
+
+help-export-objects-out = A file for coco and cellprofiler, or if there is a single field. Otherwise a folder, which gets a file for each field.
+
 help-objects-dry-run = Show what was read without writing the table.
 
 # coverslip predict

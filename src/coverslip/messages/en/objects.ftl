@@ -169,8 +169,8 @@ cellpose-line-invalid = Line { $number } of the Cellpose outlines is invalid
     .do = A line has the x and y of three points or more, separated by commas.
 
 points-invalid = { $n_lines ->
-        [one] One line is not a point: line { $lines }
-       *[other] { $n_lines } lines are not points, such as lines { $lines }
+        [one] One line is not a point: line { $numbers }
+       *[other] { $n_lines } lines are not points, such as lines { $numbers }
     }
     .do = A line has x and y in pixels, and optionally a class.
 
@@ -192,3 +192,38 @@ cellprofiler-images-unmatched = None of the files in CellProfiler's table of ima
 
 no-cellprofiler-images = The table has no names of images, and CellProfiler's table of images (such as MyExpt_Image.csv) is not beside it
     .do = Put the table of images into the same folder.
+
+## Tables of objects and exports
+
+objects-without-column = The table of objects has no column '{ $column }'
+    .do = Use a table that coverslip wrote, with all its columns.
+
+not-an-outline = the outline is not a polygon or a point: { $value }
+
+field-of-unknown-size = The size of the field { $field } is needed, but its file cannot be read
+    .do = Put the field back in its place, or choose GeoJSON, ROIs or a table.
+
+unknown-object-format = There is no format '{ $format }' for objects
+    .do = The formats are geojson, label-tiff, rois, coco and cellprofiler.
+
+export-objects-to-folder = The format { $format } is one file, but this is a folder
+    .do = Choose a file name that ends in { $suffix }.
+
+export-objects-to-file = There are { $n_fields ->
+        [one] one field
+       *[other] { $n_fields } fields
+    }, and the format { $format } has a file for each, but this is a file
+    .do = Choose a folder.
+
+predictions-of-other-objects = None of the predictions is of an object in the table { $objects }
+    .do = Choose the table of objects that was predicted.
+
+predictions-without-object = { $n_predictions ->
+        [one] One prediction is of an image that is not in the table of objects. It is not exported.
+       *[other] { $n_predictions } predictions are of images that are not in the table of objects. They are not exported.
+    }
+
+objects-without-prediction = { $n_objects ->
+        [one] One object has no prediction. It is exported without a class.
+       *[other] { $n_objects } objects have no prediction. They are exported without a class.
+    }

@@ -19,6 +19,8 @@ stage-reading-objects = reading objects
 
 stage-tracing-objects = tracing objects
 
+stage-exporting-objects = exporting objects
+
 stage-writing-objects = writing objects
 
 stage-watching = predicting new images
