@@ -56,7 +56,7 @@ KINDS = (
         "cellprofiler",
         {
             "image_number": ("imagenumber",),
-            "image": (),
+            "image": ("filename", "image_filename"),
             "object_id": ("objectnumber",),
             "label": _CLASSES,
             "x": ("location_center_x", "areashape_center_x"),
@@ -236,7 +236,8 @@ def read_object_table(
     Raises:
         BadDataset: cells are invalid; the error lists the first lines.
     """
-    image_of_number = _cellprofiler_images(table.file, objects.names) if "image_number" in columns else {}
+    is_numbered = "image_number" in columns and "image" not in columns
+    image_of_number = _cellprofiler_images(table.file, objects.names) if is_numbered else {}
     faults: list[tuple[int, str]] = []
     n_faults = 0
     for line, cells in _data_rows(table, kind, columns):
@@ -272,10 +273,9 @@ def _field_of(
     cells: Sequence[str], columns: Mapping[str, Column], names: FieldNames, image_of_number: Mapping[str, FieldOfView]
 ) -> FieldOfView | None:
     """Return the field of a row; None if the row names none, or one that does not exist."""
-    if "image_number" in columns:
-        return image_of_number.get(cells[columns["image_number"].index])
     if "image" not in columns:
-        return None
+        number = columns.get("image_number")
+        return None if number is None else image_of_number.get(cells[number.index])
     series = _integer(cells, columns.get("series"))
     return names.match(cells[columns["image"].index], series)
 
