@@ -1,0 +1,1 @@
+"""Objects in fields of view: their masks, outlines and crops."""
