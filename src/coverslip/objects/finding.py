@@ -41,14 +41,16 @@ Slices = tuple[slice, slice]
 _LOG_FROM_NOISE = 10.0  # the intensity scale is linear up to this multiple of the noise, and logarithmic above
 _NECK = 0.8  # of the radius of the smaller object; a wider neck does not divide
 _OUTLINE_AT = 0.45  # of an object's own brightness
+_ROUND = 1.5  # area of a hole in areas of the circle that fits in it; holes with more are gaps between objects
 _LEAST_AREA = 0.15  # of the area of a typical object
 _SMOOTH_DISTANCE = 0.1  # standard deviation, in radii of a typical object
-_SMOOTHING = (0.06, 0.7, 3.0)  # standard deviation in diameters; least and most in pixels
+_SMOOTHING = (0.04, 0.7, 2.0)  # standard deviation in diameters; least and most in pixels
 
 _FIRST_SMOOTHING = 1.5  # pixels, while the diameter is unknown
-_NOISE_FLOOR = 0.002  # of the range of intensities; images without noise have noise 0
+_ENOUGH_CONTRAST, _MOST_SMOOTHING = 6.0, 4.0  # a noisy field is smoothed more, up to this number of pixels
+_NOISE_FLOOR = 0.002  # of the range of the signal; images without noise have noise 0
 _LEAST_PIXELS = 12  # of an object that counts for the typical diameter
-_OVERVIEW_PIXELS = 1_000_000
+_OVERVIEW_PIXELS = 250_000
 _SAMPLE_PIXELS = 4_200_000  # a field of at most this many pixels is its own sample
 _SAMPLE_SIDE, _N_SAMPLES = 512, 16
 _TILE_SIDE = 1536
@@ -213,16 +215,22 @@ def _signal(field: _Field, window: Slices, sign: int, background: NDArray[np.flo
 
 def _estimate(field: _Field, settings: FinderSettings, px_per_unit: float) -> _Model:
     overview, factor = _overview(field)
-    sign = {"bright": 1, "dark": -1}[settings.objects] if settings.objects else _polarity(overview)
-    background = _fit_background(sign * overview, factor, field.shape) * sign
     windows = _sample_windows(overview, factor, field.shape)
+    sign = {"bright": 1, "dark": -1}[settings.objects] if settings.objects else _polarity(field, windows[0])
+    background = _fit_background(sign * overview, factor, field.shape) * sign
     diameter = None if settings.diameter is None else settings.diameter * px_per_unit
-    smoothing = settings.smoothing
-    if smoothing is None:
-        first = _measure(field, windows, settings.threshold, sign, background, _FIRST_SMOOTHING, diameter)
-        share, least, most = _SMOOTHING
-        smoothing = min(max(share * first.diameter, least), most)
-    return _measure(field, windows, settings.threshold, sign, background, smoothing, diameter)
+
+    def measured(smoothing: float) -> _Model:
+        return _measure(field, windows, settings.threshold, sign, background, smoothing, diameter)
+
+    if settings.smoothing is not None:
+        return measured(settings.smoothing)
+    model = measured(_FIRST_SMOOTHING)
+    share, least, most = _SMOOTHING
+    while model.contrast < _ENOUGH_CONTRAST and model.smoothing < _MOST_SMOOTHING:
+        least = model.smoothing * 1.5
+        model = measured(least)
+    return measured(max(least, min(share * model.diameter, most)))
 
 
 def _overview(field: _Field) -> tuple[Float32, int]:
@@ -246,7 +254,7 @@ def _overview(field: _Field) -> tuple[Float32, int]:
     return smooth, factor
 
 
-def _polarity(overview: Float32) -> int:
+def _polarity(field: _Field, window: Slices) -> int:
     """Return 1 if objects are bright, -1 if they are dark.
 
     The background is the class of pixels that is connected; objects are the class in several components. If this does
@@ -254,8 +262,10 @@ def _polarity(overview: Float32) -> int:
     """
     from scipy.ndimage import label
 
-    threshold, _ = _otsu(overview)
-    bright = overview > threshold
+    sample = _signal(field, window, 1, np.zeros((3, 3)), _FIRST_SMOOTHING)
+    sample -= _majority_surface(sample)
+    threshold, _ = _otsu(sample)
+    bright = sample > threshold
     connected = []
     for mask in (bright, ~bright):
         components, n_components = label(mask)
@@ -271,26 +281,46 @@ def _fit_background(overview: Float32, factor: int, shape: tuple[int, int]) -> N
     from scipy.ndimage import binary_dilation
 
     threshold, _ = _otsu(overview)
-    below = overview[overview <= threshold]
     coefficients = np.zeros((3, 3))
-    coefficients[0, 0] = np.median(below)
-    window = (slice(0, overview.shape[0] * factor, factor), slice(0, overview.shape[1] * factor, factor))
-    powers = [(i, j) for i in range(3) for j in range(3 - i)]
-    rows, columns = (_powers(side, length, offset=factor / 2) for side, length in zip(window, shape, strict=True))
+    coefficients[0, 0] = np.median(overview[overview <= threshold])
+    rows, columns = (
+        _powers(slice(0, n * factor, factor), length, offset=factor / 2)
+        for n, length in zip(overview.shape, shape, strict=True)
+    )
     for _ in range(3):
-        above = overview - rows.T @ coefficients @ columns
-        threshold, noise = _log_threshold(above.ravel())
-        objects = binary_dilation(above > threshold, iterations=3)
+        threshold, _ = _log_threshold((overview - rows.T @ coefficients @ columns).ravel())
+        objects = binary_dilation(overview - rows.T @ coefficients @ columns > threshold, iterations=3)
         if (~objects).mean() < 0.05:
             break
-        y, x = np.nonzero(~objects)
-        step = max(1, len(y) // 20_000)
-        y, x = y[::step], x[::step]
-        design = np.stack([rows[i, y] * columns[j, x] for i, j in powers], axis=1)
-        solution = np.linalg.lstsq(design, overview[y, x].astype(np.float64), rcond=None)[0]
-        coefficients = np.zeros((3, 3))
-        for (i, j), value in zip(powers, solution, strict=True):
-            coefficients[i, j] = value
+        coefficients = _quadratic_fit(overview, ~objects, rows, columns)
+    return coefficients
+
+
+def _majority_surface(sample: Float32) -> Float32:
+    """Return the quadratic surface through most of the pixels, be they brighter or darker than the others."""
+    window = (slice(0, sample.shape[0]), slice(0, sample.shape[1]))
+    rows, columns = (_powers(side, length) for side, length in zip(window, sample.shape, strict=True))
+    fitted = np.ones(sample.shape, bool)
+    for _ in range(4):
+        surface: Float32 = (rows.T @ _quadratic_fit(sample, fitted, rows, columns) @ columns).astype(np.float32)
+        distances = np.abs(sample - surface)
+        fitted = distances <= 2 * np.median(distances)
+    return surface
+
+
+def _quadratic_fit(
+    values: Float32, mask: Mask, rows: NDArray[np.float64], columns: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the coefficients of the least-squares quadratic surface through the pixels of a mask."""
+    y, x = np.nonzero(mask)
+    step = max(1, len(y) // 20_000)
+    y, x = y[::step], x[::step]
+    powers = [(i, j) for i in range(3) for j in range(3 - i)]
+    design = np.stack([rows[i, y] * columns[j, x] for i, j in powers], axis=1)
+    solution = np.linalg.lstsq(design, values[y, x].astype(np.float64), rcond=None)[0]
+    coefficients = np.zeros((3, 3))
+    for (i, j), value in zip(powers, solution, strict=True):
+        coefficients[i, j] = value
     return coefficients
 
 
@@ -366,7 +396,8 @@ def _log_threshold(signal: Float32) -> tuple[float, float]:
     The noise is the standard deviation of the background, from its median absolute deviation.
     """
     threshold, _ = _otsu(signal)
-    floor = _NOISE_FLOOR * float(signal.max() - signal.min())
+    low, high = np.percentile(signal[:: max(1, signal.size // _OVERVIEW_PIXELS)], [0.1, 99.9])
+    floor = _NOISE_FLOOR * float(high - low)
     noise = floor
     for _ in range(2):
         background = signal[signal <= threshold]
@@ -447,8 +478,11 @@ def _segment_tile(
     tally.n_object_pixels += int(mask[_within(core, tile)].sum())
     if not mask.any() or mask.all():
         return
-    objects, innermost = _divide(mask, model.diameter / 2, settings.split)
+    objects, innermost = _divide(mask.astype(np.int32), model.diameter / 2, settings.split)
     if settings.threshold == "log":
+        # A neck that the first outline hides may appear in the tighter one.
+        objects = _at_own_brightness(objects, signal)
+        objects, innermost = _divide(objects, model.diameter / 2, settings.split)
         objects = _at_own_brightness(objects, signal)
     row, column = innermost // mask.shape[1] + tile[0].start, innermost % mask.shape[1] + tile[1].start
     is_owned = (row >= core[0].start) & (row < core[0].stop) & (column >= core[1].start) & (column < core[1].stop)
@@ -468,34 +502,55 @@ def _within(core: Slices, tile: Slices) -> Slices:
 
 
 def _fill_holes(mask: Mask, most_pixels: float) -> Mask:
-    """Fill holes up to the area of an object: the pale center of a red blood cell, not the space between cells."""
-    from scipy.ndimage import label
+    """Fill round holes up to the area of an object: the pale center of a red blood cell, not a gap between cells.
 
-    gaps, n_gaps = label(~mask)
+    A gap between touching cells has cusps, so that its area is at least 1.6 times that of the circle that fits in it.
+    """
+    from scipy import ndimage
+
+    gaps, n_gaps = ndimage.label(~mask)
     areas = np.bincount(gaps.ravel(), minlength=n_gaps + 1)
     is_hole = areas <= most_pixels
     is_hole[np.concatenate([gaps[0], gaps[-1], gaps[:, 0], gaps[:, -1]])] = False
     is_hole[0] = False
+    windows = ndimage.find_objects(gaps)
+    for number in np.flatnonzero(is_hole & (areas > _LEAST_PIXELS)):
+        inside = np.pad(gaps[windows[number - 1]] == number, 1)
+        is_hole[number] = areas[number] < _ROUND * math.pi * ndimage.distance_transform_edt(inside).max() ** 2
     filled: Mask = mask | is_hole[gaps]
     return filled
 
 
-def _divide(mask: Mask, radius: float, split: bool) -> tuple[Labels, NDArray[np.int64]]:
-    """Return the objects of a mask, and the flat position of the innermost pixel of each."""
+def _divide(regions: Labels, radius: float, split: bool) -> tuple[Labels, NDArray[np.int64]]:
+    """Divide regions, which may touch, into objects; return them and flat positions of their innermost pixels."""
     from scipy import ndimage
 
+    mask = (regions > 0) & ~_beside_another(regions)
     distances = ndimage.gaussian_filter(
         ndimage.distance_transform_edt(mask).astype(np.float32), _SMOOTH_DISTANCE * radius
     )
-    basins, peaks = _basins(distances, mask)
     if split:
-        root_of = _merge_without_neck(basins, distances, peaks)
-        roots, numbers = np.unique(root_of, return_inverse=True)
+        basins, peaks = _basins(distances, mask)
+        roots, numbers = np.unique(_merge_without_neck(basins, distances, peaks), return_inverse=True)
         objects = np.concatenate([[0], numbers + 1]).astype(np.int32)[basins]
-        return objects, peaks[roots]
-    objects, n_objects = ndimage.label(mask, structure=np.ones((3, 3)))
-    at = ndimage.maximum_position(distances, objects, np.arange(1, n_objects + 1))
-    return objects.astype(np.int32), np.ravel_multi_index(np.array(at).T, mask.shape)
+        innermost = peaks[roots]
+    else:
+        objects, n_objects = ndimage.label(mask, structure=np.ones((3, 3)))
+        at = ndimage.maximum_position(distances, objects, np.arange(1, n_objects + 1))
+        innermost = np.ravel_multi_index(np.array(at).T, mask.shape)
+    lines = (regions > 0) & ~mask
+    if lines.any():
+        nearest = ndimage.grey_dilation(np.where(lines, 0, objects), size=(3, 3))
+        objects = np.where(lines, nearest, objects)
+    return objects.astype(np.int32), innermost
+
+
+def _beside_another(regions: Labels) -> Mask:
+    """Return the pixels of regions to the right of or below another region."""
+    beside = np.zeros(regions.shape, bool)
+    beside[:, 1:] |= (regions[:, 1:] != regions[:, :-1]) & (regions[:, :-1] > 0)
+    beside[1:] |= (regions[1:] != regions[:-1]) & (regions[:-1] > 0)
+    return beside & (regions > 0)
 
 
 def _basins(distances: Float32, mask: Mask) -> tuple[Labels, NDArray[np.int64]]:
