@@ -37,7 +37,7 @@ Mask = NDArray[np.bool_]
 Labels = NDArray[np.int32]
 Slices = tuple[slice, slice]
 
-# Tuned on half of the fields of benchmarks/finder.py.
+# Tuned on half of the fields of benchmarks/finder.py, as are the limits of the warnings.
 _LOG_FROM_NOISE = 10.0  # the intensity scale is linear up to this multiple of the noise, and logarithmic above
 _NECK = 0.8  # of the radius of the smaller object; a wider neck does not divide
 _OUTLINE_AT = 0.45  # of an object's own brightness
@@ -45,6 +45,12 @@ _ROUND = 1.5  # area of a hole in areas of the circle that fits in it; holes wit
 _LEAST_AREA = 0.15  # of the area of a typical object
 _SMOOTH_DISTANCE = 0.1  # standard deviation, in radii of a typical object
 _SMOOTHING = (0.04, 0.7, 2.0)  # standard deviation in diameters; least and most in pixels
+
+_LOW_CONTRAST = (5.0, 10.0)  # in standard deviations of the background: always, and if the field is like noise
+_NOISE_SEPARATION = 0.67  # Otsu's threshold separates 2/pi of the variance of Gaussian noise
+_CROWDED = 0.5  # share of object pixels
+_SMALL = 6.5  # pixels
+_TISSUE = 0.6  # share of pixels in the colors of hematoxylin and eosin
 
 _FIRST_SMOOTHING = 1.5  # pixels, while the diameter is unknown
 _ENOUGH_CONTRAST, _MOST_SMOOTHING = 6.0, 4.0  # a noisy field is smoothed more, up to this number of pixels
@@ -113,8 +119,7 @@ def find_objects(
     field = _Field.of(pixels, settings.channel)
     px_per_unit = _px_per_unit(settings, pixel_size_um)
     if field.span == 0:
-        labels = np.zeros(field.shape, np.int32)
-        return FinderResult(labels, (note("finder-nothing", level="warning"),), settings)
+        return FinderResult(np.zeros(field.shape, np.int32), (note("finder-nothing", level="warning"),), settings)
     model = _estimate(field, settings, px_per_unit)
     labels, tally = _segment(field, model, settings)
     estimated = settings.model_copy(
@@ -124,7 +129,7 @@ def find_objects(
             "diameter": settings.diameter or round(model.diameter / px_per_unit, 2),
         }
     )
-    return FinderResult(labels, tuple(_warnings(field, model, tally)), estimated)
+    return FinderResult(labels, tuple(_warnings(field, model, tally, _stained_share(np.asarray(pixels)))), estimated)
 
 
 def _px_per_unit(settings: FinderSettings, pixel_size_um: float | None) -> float:
@@ -139,7 +144,8 @@ def _px_per_unit(settings: FinderSettings, pixel_size_um: float | None) -> float
 class _Field:
     """The pixels of one field, read tile by tile as intensities between 0 and 1."""
 
-    pixels: NDArray[np.generic]  # (H, W, channels)
+    pixels: NDArray[np.generic]  # (H, W, channels): a channel, or colors
+    n_channels: int  # of the image
     low: float
     span: float  # 0: all pixels are equal, or none is finite
 
@@ -154,9 +160,9 @@ class _Field:
             raise CoverslipError("finder-no-channel", channel=channel, n_channels=n_channels)
         if channel is not None:
             pixels = pixels[..., channel : channel + 1]
-        elif n_channels not in (1, 3, 4):
+        elif n_channels != 3 and not (n_channels == 4 and pixels.dtype == np.uint8):
             pixels = pixels[..., :1]
-        unscaled = cls(pixels, 0.0, 1.0)
+        unscaled = cls(pixels, n_channels if channel is None else 1, 0.0, 1.0)
         low, high = math.inf, -math.inf
         for rows in _strips(pixels.shape):
             gray = unscaled._luminance((rows, slice(None)))
@@ -164,7 +170,12 @@ class _Field:
             if finite.size:
                 low, high = min(low, float(finite.min())), max(high, float(finite.max()))
         span = high - low if high > low else 0.0
-        return cls(pixels, low, span)
+        return cls(pixels, unscaled.n_channels, low, span)
+
+    @property
+    def is_first_of_several(self) -> bool:
+        """Whether the first channel was taken because none was selected."""
+        return self.n_channels > 1 == self.pixels.shape[2]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -442,8 +453,6 @@ class _Tally:
 
     n_objects: int = 0
     n_object_pixels: int = 0
-    n_contact_pixels: int = 0  # of objects, beside other objects
-    n_outline_pixels: int = 0
 
 
 def _segment(field: _Field, model: _Model, settings: FinderSettings) -> tuple[Labels, _Tally]:
@@ -451,17 +460,23 @@ def _segment(field: _Field, model: _Model, settings: FinderSettings) -> tuple[La
     labels = np.zeros(field.shape, np.int32)
     tally = _Tally()
     margin = min(_MOST_MARGIN, math.ceil(3 * model.diameter + 4 * model.smoothing))
-    whole = height * width <= _SAMPLE_PIXELS
-    sides = (height, width) if whole else (_TILE_SIDE, _TILE_SIDE)
-    for top in range(0, height, sides[0]):
-        for left in range(0, width, sides[1]):
-            core = (slice(top, min(top + sides[0], height)), slice(left, min(left + sides[1], width)))
-            tile = tuple(
-                slice(max(0, side.start - margin), min(side.stop + margin, length))
-                for side, length in zip(core, field.shape, strict=True)
-            )
-            _segment_tile(field, model, settings, core, (tile[0], tile[1]), labels, tally)
+    side = max(height, width) if height * width <= _SAMPLE_PIXELS else _TILE_SIDE
+    for core, tile in tiles_of(field.shape, side, margin):
+        _segment_tile(field, model, settings, core, tile, labels, tally)
     return labels, tally
+
+
+def tiles_of(shape: tuple[int, int], side: int, margin: int) -> Iterator[tuple[Slices, Slices]]:
+    """Yield the tiles of a field: the core, which is in no other tile's core, and the core with its margin."""
+    height, width = shape
+    for top in range(0, height, side):
+        for left in range(0, width, side):
+            core = (slice(top, min(top + side, height)), slice(left, min(left + side, width)))
+            rows, columns = (
+                slice(max(0, each.start - margin), min(each.stop + margin, length))
+                for each, length in zip(core, shape, strict=True)
+            )
+            yield core, (rows, columns)
 
 
 def _segment_tile(
@@ -645,7 +660,37 @@ def _at_own_brightness(objects: Labels, signal: Float32) -> Labels:
     return result
 
 
-def _warnings(field: _Field, model: _Model, tally: _Tally) -> Iterator[Note]:
+# Reasons for doubt
+
+
+def _warnings(field: _Field, model: _Model, tally: _Tally, stained: float) -> Iterator[Note]:
     """Yield the reasons why the objects may be wrong."""
+    if field.is_first_of_several:
+        yield note("finder-first-channel", n_channels=field.n_channels)
     if not tally.n_objects:
         yield note("finder-nothing", level="warning")
+        return
+    is_like_noise = model.contrast < _LOW_CONTRAST[1] and model.separation < _NOISE_SEPARATION
+    if model.contrast < _LOW_CONTRAST[0] or is_like_noise:
+        yield note("finder-low-contrast", level="warning", contrast=round(model.contrast, 1))
+    share = tally.n_object_pixels / (field.shape[0] * field.shape[1])
+    if share > _CROWDED:
+        yield note("finder-crowded", level="warning", percent=round(100 * share))
+    if model.diameter < _SMALL:
+        yield note("finder-small-objects", level="warning", diameter=round(model.diameter, 1))
+    if stained > _TISSUE:
+        yield note("finder-tissue", level="warning", percent=round(100 * stained))
+
+
+def _stained_share(pixels: NDArray[np.generic]) -> float:
+    """Return the share of pixels with the colors of hematoxylin and eosin: blue-violet to pink.
+
+    In a blood smear, these are the cells. In a section of tissue, they are nearly all pixels.
+    """
+    if pixels.dtype != np.uint8 or pixels.ndim < 3 or pixels.shape[2] < 3:
+        return 0.0
+    step = max(1, math.isqrt(pixels.shape[0] * pixels.shape[1] // _OVERVIEW_PIXELS))
+    red, green, blue = np.moveaxis(pixels[::step, ::step, :3].astype(np.float32), -1, 0)
+    highest, lowest = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
+    is_stained = (green == lowest) & (highest - lowest > 0.12 * highest) & (blue > green + (highest - lowest) / 12)
+    return float(is_stained.mean())
