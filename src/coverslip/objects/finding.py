@@ -41,7 +41,8 @@ Slices = tuple[slice, slice]
 _LOG_FROM_NOISE = 10.0  # the intensity scale is linear up to this multiple of the noise, and logarithmic above
 _NECK = 0.8  # of the radius of the smaller object; a wider neck does not divide
 _OUTLINE_AT = 0.45  # of an object's own brightness
-_ROUND = 1.5  # area of a hole in areas of the circle that fits in it; holes with more are gaps between objects
+_ROUND = 1.3  # area of a small hole, in areas of the circle that fits in it; a gap between objects has more
+_HOLE_SHARE = (0.08, 0.5)  # of the area within the outline
 _LEAST_AREA = 0.15  # of the area of a typical object
 _SMOOTH_DISTANCE = 0.1  # standard deviation, in radii of a typical object
 _SMOOTHING = (0.04, 0.7, 2.0)  # standard deviation in diameters; least and most in pixels
@@ -429,6 +430,7 @@ def _typical_diameter(masks: list[Mask]) -> float:
 
     areas, radii = [], []
     for mask in masks:
+        mask = _fill_holes(mask, math.inf)
         components, n_components = ndimage.label(mask)
         if n_components and not mask.all():
             distances = ndimage.distance_transform_edt(mask)
@@ -517,9 +519,10 @@ def _within(core: Slices, tile: Slices) -> Slices:
 
 
 def _fill_holes(mask: Mask, most_pixels: float) -> Mask:
-    """Fill round holes up to the area of an object: the pale center of a red blood cell, not a gap between cells.
+    """Fill holes up to the area of an object: the pale center of a red blood cell, not a gap between cells.
 
-    A gap between touching cells has cusps, so that its area is at least 1.6 times that of the circle that fits in it.
+    A gap between touching cells is enclosed by at least three of them, so that it is small beside them. It has cusps:
+    its area is at least 1.6 times that of the circle that fits in it.
     """
     from scipy import ndimage
 
@@ -528,10 +531,19 @@ def _fill_holes(mask: Mask, most_pixels: float) -> Mask:
     is_hole = areas <= most_pixels
     is_hole[np.concatenate([gaps[0], gaps[-1], gaps[:, 0], gaps[:, -1]])] = False
     is_hole[0] = False
+    if not is_hole.any():
+        return mask
+    components, n_components = ndimage.label(mask, structure=np.ones((3, 3)))
+    component_areas = np.bincount(components.ravel(), minlength=n_components + 1)
     windows = ndimage.find_objects(gaps)
     for number in np.flatnonzero(is_hole & (areas > _LEAST_PIXELS)):
-        inside = np.pad(gaps[windows[number - 1]] == number, 1)
-        is_hole[number] = areas[number] < _ROUND * math.pi * ndimage.distance_transform_edt(inside).max() ** 2
+        window = windows[number - 1]
+        inside = gaps[window] == number
+        around = components[window[0].start, window[1].start + int(inside[0].argmax()) - 1]
+        share = areas[number] / (areas[number] + component_areas[around])
+        if not _HOLE_SHARE[0] < share < _HOLE_SHARE[1]:
+            radius = ndimage.distance_transform_edt(np.pad(inside, 1)).max() - 0.5  # from pixel centers to the edge
+            is_hole[number] = share < _HOLE_SHARE[1] and areas[number] < _ROUND * math.pi * radius**2
     filled: Mask = mask | is_hole[gaps]
     return filled
 
@@ -644,7 +656,7 @@ def _at_own_brightness(objects: Labels, signal: Float32) -> Labels:
     means = sums / np.maximum(np.bincount(flat, minlength=n_objects + 1), 1)
     bright = values > means[flat]
     tops = np.bincount(flat[bright], values[bright], n_objects + 1)
-    tops /= np.maximum(np.bincount(flat[bright], minlength=n_objects + 1), 1)
+    tops = tops / np.maximum(np.bincount(flat[bright], minlength=n_objects + 1), 1)
     result = np.where(signal > _OUTLINE_AT * tops[objects], objects, 0).astype(np.int32)
     for number, window in enumerate(ndimage.find_objects(result), start=1):
         if window is None:
