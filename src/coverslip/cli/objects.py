@@ -9,7 +9,9 @@ from coverslip.cli._options import AsJson, columns_of, usage_error
 from coverslip.messages import text
 
 if TYPE_CHECKING:
-    from coverslip.objects import Summary
+    from collections.abc import Sequence
+
+    from coverslip.objects import FinderSettings, Summary
 
 _MOST_CLASSES = 12
 
@@ -28,6 +30,17 @@ def objects(
     points: Annotated[
         list[Path] | None,
         typer.Option("--points", metavar="PATH", help=text("help-objects-points"), show_default=False),
+    ] = None,
+    finder: Annotated[
+        str | None, typer.Option("--finder", metavar="NAME", help=text("help-objects-finder"), show_default=False)
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--finder-set", metavar="KEY=VALUE", help=text("help-objects-finder-set"), show_default=False),
+    ] = None,
+    finder_file: Annotated[
+        Path | None,
+        typer.Option("--finder-file", metavar="FILE", help=text("help-objects-finder-file"), show_default=False),
     ] = None,
     size_px: Annotated[
         float | None,
@@ -54,7 +67,8 @@ def objects(
 ) -> None:
     """List the objects in fields of view.
 
-    Reads the objects that another program found in your fields of view, and writes one table with a row per object.
+    Reads the objects that another program detected in your fields of view, or finds them itself, and writes one table
+    with a row per object.
     `train`, `predict` and `inspect` take this table in place of images. The objects of a field stay in the same set.
 
     Examples:
@@ -67,9 +81,11 @@ def objects(
 
       coverslip objects fields/ --points points/ --size 80 --out objects.csv
 
+      coverslip objects fields/ --finder classical --finder-set diameter=12 --finder-set unit=um
+
       coverslip train objects.csv --set crop_margin=0.2
     """
-    if sum(map(bool, (masks, outlines, points))) != 1:
+    if sum(map(bool, (masks, outlines, points, finder))) != 1:
         raise usage_error("usage-object-source", hint="--masks")
     from coverslip.cli._show import notes_console, print_json
     from coverslip.cli.progress import shown_progress
@@ -81,6 +97,9 @@ def objects(
             masks=masks,
             outlines=outlines,
             points=points,
+            finder=finder,
+            finder_settings=_finder_settings(settings or ()),
+            finder_file=finder_file,
             size_px=size_px,
             size_um=size_um,
             columns=columns_of(columns),
@@ -93,6 +112,28 @@ def objects(
         print_json(_as_json(summary, None if dry_run else out))
     else:
         _show(summary, None if dry_run else out)
+
+
+def _finder_settings(settings: "Sequence[str]") -> "FinderSettings | None":
+    """Return the settings of a finder; None: none is given.
+
+    Raises:
+        typer.BadParameter: a setting is not KEY=VALUE, or its value is not allowed.
+    """
+    from pydantic import ValidationError
+
+    from coverslip.objects import FinderSettings
+
+    if not settings:
+        return None
+    pairs = [setting.partition("=") for setting in settings]
+    keys = ", ".join(FinderSettings.model_fields)
+    try:
+        return FinderSettings.model_validate({key.strip(): value.strip() for key, _, value in pairs})
+    except ValidationError as error:
+        key = ".".join(map(str, error.errors()[0]["loc"]))
+        reason = error.errors()[0]["msg"]
+        raise usage_error("usage-finder-setting", hint="--finder-set", key=key, reason=reason, keys=keys) from error
 
 
 def _as_json(summary: "Summary", file: Path | None) -> dict[str, object]:

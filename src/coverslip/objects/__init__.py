@@ -3,6 +3,8 @@
 from coverslip.objects.collecting import Summary, collect_objects
 from coverslip.objects.exporting import OBJECT_FORMATS, ObjectFormat, export_predicted, predicted_objects
 from coverslip.objects.fields import FieldNames, list_fields
+from coverslip.objects.finders import Finder, finders
+from coverslip.objects.finding import FinderSettings, find_objects
 from coverslip.objects.outlines import Outlines, fill_outlines, trace_labels
 from coverslip.objects.table import COLUMNS, FieldOfView, Objects, ObjectsBuilder, read_objects
 
@@ -11,6 +13,8 @@ __all__ = [
     "OBJECT_FORMATS",
     "FieldNames",
     "FieldOfView",
+    "Finder",
+    "FinderSettings",
     "ObjectFormat",
     "Objects",
     "ObjectsBuilder",
@@ -19,6 +23,8 @@ __all__ = [
     "collect_objects",
     "export_predicted",
     "fill_outlines",
+    "find_objects",
+    "finders",
     "list_fields",
     "predicted_objects",
     "read_objects",

@@ -2,17 +2,20 @@
 
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from coverslip.datasets import Dataset, ImageSource, natural_key, one_line, some
-from coverslip.errors import BadDataset, CoverslipError
+from coverslip.errors import BadDataset, CoverslipError, UnreadableImage
 from coverslip.events import Emit, Noted, progress_reporter
-from coverslip.messages import Note, note
+from coverslip.images import ReadPlan, pixel_side, read_pixels
+from coverslip.messages import Note, note, text
 from coverslip.objects.field_objects import FieldObjects, PointSize
 from coverslip.objects.fields import FieldNames, list_fields
+from coverslip.objects.finders import find_with
+from coverslip.objects.finding import FinderSettings
 from coverslip.objects.label_images import LABEL_SUFFIXES, LabelPlane, read_label_planes
 from coverslip.objects.object_files import OBJECT_SUFFIXES, Sources, is_companion, read_object_file
 from coverslip.objects.outlines import OutlineBuilder, trace_labels
@@ -130,6 +133,60 @@ def objects_of_masks(names: FieldNames, sources: Sequence[Path], emit: Emit) -> 
     return builder.finish()
 
 
+def objects_of_finder(
+    names: FieldNames, finder: str, settings: FinderSettings, file: Path | None, emit: Emit
+) -> Objects:
+    """Return the objects that a finder finds in each field, at each time point, in the maximum over z-planes.
+
+    A field that cannot be read is reported and skipped.
+
+    Args:
+        names: of the fields.
+        finder: a name of `finders()`.
+        settings: of the finder.
+        file: that the finder needs; None: it needs none.
+        emit: receives progress and notes.
+
+    Raises:
+        BadDataset: no field can be read, or there are no objects.
+        CoverslipError: the finder or its file does not exist, or it failed.
+    """
+    builder, report = ObjectsBuilder(), progress_reporter(emit, "finding-objects", "fields")
+    warnings: dict[str, tuple[Note, list[str]]] = {}
+    n_objects = n_read = 0
+    for done, each in enumerate(names.fields, start=1):
+        outlines, object_ids, times = OutlineBuilder(), list[str](), list[int]()
+        try:
+            for t in range(each.n_times):
+                plan = ReadPlan(series=each.series or 0, t=t, z="max" if each.n_z > 1 else 0)
+                pixels = read_pixels(each.path, plan).array
+                size = None if each.pixel_size_um is None else pixel_side(each.pixel_size_um)
+                result = find_with(finder, pixels, settings, size, file)
+                for warning in result.warnings:
+                    warnings.setdefault(warning.code, (warning, []))[1].append(each.name)
+                labels, traced = trace_labels(result.labels)
+                outlines.add_all(traced)
+                object_ids += map(str, labels.tolist())
+                times += [t if each.n_times > 1 else UNKNOWN] * len(labels)
+        except UnreadableImage as error:
+            reason = one_line(f"{error.what}. {error.do}", 300)
+            emit(Noted.of(note("field-unreadable", level="warning", field=one_line(each.name), reason=reason)))
+            continue
+        n_read += 1
+        n_objects += len(object_ids)
+        builder.add(each, outlines.finish(), object_id=object_ids, t=times)
+        report(done, len(names.fields))
+    for warning, fields in warnings.values():
+        listed = some(dict.fromkeys(fields), 3)
+        text_of_fields = text(
+            "finder-warning-of-fields", n_fields=len(set(fields)), fields=listed, warning=warning.text
+        )
+        emit(Noted.of(replace(warning, text=text_of_fields)))
+    if not n_objects:
+        raise BadDataset("finder-without-objects", file=names.fields[0].path, n_fields=n_read)
+    return builder.finish()
+
+
 def objects_of_files(
     names: FieldNames,
     sources: Sequence[Path],
@@ -244,6 +301,9 @@ def collect_objects(
     masks: Path | str | Sequence[Path | str] | None = None,
     outlines: Path | str | Sequence[Path | str] | None = None,
     points: Path | str | Sequence[Path | str] | None = None,
+    finder: str | None = None,
+    finder_settings: FinderSettings | None = None,
+    finder_file: Path | str | None = None,
     size_px: float | None = None,
     size_um: float | None = None,
     columns: Mapping[str, str] | None = None,
@@ -264,6 +324,9 @@ def collect_objects(
             CellProfiler, ilastik, scikit-image and others; files or folders.
         points: files of the same kinds, of which only the centers of objects are used, and text files with `x y` and
             optionally a class on each line.
+        finder: the name of a finder, such as `classical`, which finds the objects in the pixels of the fields.
+        finder_settings: of the finder; None: estimated from each field.
+        finder_file: that the finder needs, such as the weights of InstanSeg.
         size_px: side in pixels of the square around points, and around objects without a box.
         size_um: the same in µm.
         columns: the column of each meaning of a table, if it is not recognized: `{"x": "Pos X", "image": "Slide"}`.
@@ -287,11 +350,15 @@ def collect_objects(
     """
     chosen_sources = {"masks": _paths(masks), "outlines": _paths(outlines), "points": _paths(points)}
     used = {name: paths for name, paths in chosen_sources.items() if paths}
-    if len(used) != 1:
-        raise CoverslipError("no-object-source", n_sources=len(used))
-    ((source, paths),) = used.items()
+    if len(used) + (finder is not None) != 1:
+        raise CoverslipError("no-object-source", n_sources=len(used) + (finder is not None))
+    source, paths = next(iter(used.items()), ("finder", []))
     names = FieldNames(list_fields(fields, group_pattern=group_pattern, pixel_size_um=pixel_size_um, emit=emit))
-    if source == "masks":
+    if finder is not None:
+        file = None if finder_file is None else Path(finder_file)
+        objects = objects_of_finder(names, finder, finder_settings or FinderSettings(), file, emit)
+        summary = summarize(finder, objects, names)
+    elif source == "masks":
         summary = summarize("masks", objects := objects_of_masks(names, paths, emit), names)
     else:
         size = PointSize(size_px, size_um)

@@ -27,7 +27,9 @@ usage-read-plan = { $name ->
        *[other] it is a list of numbers or names, separated by commas
     }
 
-usage-object-source = give one of --masks, --outlines and --points.
+usage-object-source = give one of --masks, --outlines, --points and --finder.
+
+usage-finder-setting = { $key }: { $reason }. The settings are { $keys }.
 
 usage-two-groups = give either --group (a column of the table) or --group-pattern (for paths), not both.
 

@@ -39,7 +39,7 @@ no-object-source = { $n_sources ->
         [0] No source of objects is chosen
        *[other] { $n_sources } sources of objects are chosen
     }
-    .do = Choose one of masks, outlines and points.
+    .do = Choose one of masks, outlines, points and a finder.
 
 objects-without-field = { $n_names ->
         [one] One name matches no field, so its objects are not used: { $names }.
@@ -55,6 +55,19 @@ fields-without-objects = { $n_fields ->
         [one] One field has no objects: { $names }.
        *[other] { $n_fields } fields have no objects: { $names }.
     }
+
+## Finders
+
+finder-warning-of-fields = { $n_fields ->
+        [one] In the field { $fields }: { $warning }
+       *[other] In { $n_fields } fields ({ $fields }): { $warning }
+    }
+
+finder-without-objects = The finder detected no object in { $n_fields ->
+        [one] the field
+       *[other] { $n_fields } fields
+    }
+    .do = State whether objects are bright or dark, their diameter and their channel, or use masks of another program.
 
 ## Masks
 

@@ -17,6 +17,8 @@ stage-describing-fields = describing fields
 
 stage-reading-objects = reading objects
 
+stage-finding-objects = finding objects
+
 stage-tracing-objects = tracing objects
 
 stage-exporting-objects = exporting objects
