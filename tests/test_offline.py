@@ -87,6 +87,8 @@ JOB: Commands = [
     "summarise predictions.csv --by folder --run run",
     "read cells/small/slide0_000.png --out read.tif",
     "objects cells --points points.csv --size 16 --out objects.csv",
+    "predict run objects.csv --out of_objects.csv",
+    "export-objects of_objects.csv --objects objects.csv --to coco --out objects.json",
     "compare run second",
     "decide run --roc",
     "label-errors run",

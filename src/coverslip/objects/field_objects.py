@@ -113,7 +113,7 @@ class FieldObjects:
         if point is not None and (box is None or self._are_points):
             has_size = self._size.px is not None or self._size.um is not None
             side = max(1, round(diameter)) if diameter and not has_size else self._size.of(of, file)
-            left, top = (math.floor(center - side / 2 + 0.5) for center in point)
+            left, top = (math.floor(center + 0.5) - side // 2 for center in point)  # as for tables of points
             box, polygons = (left, top, left + side, top + side), [[[point]]]
         assert box is not None
         is_inside = not of.width or (box[0] < of.width and box[1] < of.height and box[2] > 0 and box[3] > 0)

@@ -79,7 +79,7 @@ def _numpy_planes(file: Path) -> Iterator[Array]:
 
 
 def _tiff_planes(file: Path) -> Iterator[Array]:
-    from tifffile import TiffFile
+    from tifffile import PLANARCONFIG, TiffFile
 
     with open_image(file) as stream, TiffFile(stream) as tiff:
         for number in range(len(tiff.series[0].pages)):
@@ -95,9 +95,10 @@ def _tiff_planes(file: Path) -> Iterator[Array]:
                 bytes_per_pixel=page.samplesperpixel * np.dtype(page.dtype).itemsize,
             )
             array = page.asarray()
-            if page.samplesperpixel > 1 and array.shape[0] == page.samplesperpixel:
-                array = np.moveaxis(array, 0, -1)
-            yield array
+            if page.samplesperpixel > 1 and page.planarconfig == PLANARCONFIG.SEPARATE:
+                yield from array  # planes that a program wrote as samples of a pixel
+            else:
+                yield array
 
 
 def _pillow_planes(file: Path) -> Iterator[Array]:

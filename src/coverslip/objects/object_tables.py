@@ -222,7 +222,7 @@ _PLAIN_EMPTY: dict[str, tuple[str, ...]] = dict.fromkeys(MEANINGS, ())
 
 
 def read_object_table(
-    table: ObjectTable, kind: TableKind, columns: Mapping[str, Column], objects: FieldObjects, of: FieldOfView | None
+    table: ObjectTable, kind: TableKind, columns: dict[str, Column], objects: FieldObjects, of: FieldOfView | None
 ) -> None:
     """Add the objects of a table.
 
@@ -257,13 +257,16 @@ def read_object_table(
         raise BadDataset("invalid-rows", file=table.file, n_rows=n_faults, rows=rows, has_more=n_faults > _MOST_FAULTS)
 
 
-def _data_rows(table: ObjectTable, kind: TableKind, columns: Mapping[str, Column]) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows of a table. TrackMate repeats the header in other words and with units on three lines."""
+def _data_rows(table: ObjectTable, kind: TableKind, columns: dict[str, Column]) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows of a table. TrackMate repeats the header in other words and with units, for `columns`."""
     at = columns.get("x") or columns["x_min"]
     is_data = False
     for line, cells in table.rows:
         cells += [""] * (len(table.columns) - len(cells))
         if kind.name == "trackmate" and not is_data and not _is_number(cells[at.index]):
+            for meaning in ("x", "y", "radius"):
+                if meaning in columns and _MICROMETERS.search(cells[columns[meaning].index].casefold()):
+                    columns[meaning] = replace(columns[meaning], is_in_um=True)
             continue
         is_data = True
         yield line, cells
