@@ -9,6 +9,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import mul
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ Polygon = Sequence[Ring]  # the outer ring, then the holes
 
 _DIGITS = 2  # of coordinates in text
 _CHUNK = 4096  # objects
+_MOST_PIXELS = 1e9  # of a coordinate
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,6 +165,32 @@ class OutlineBuilder:
                 rings.append(points[::-1] if is_turned else points)
         self.add_rings(rings)
 
+    def add_wkt(self, wkt: str) -> None:
+        """Add an object by its outline as well-known text; empty: it has none.
+
+        Raises:
+            ValueError: the text is no POLYGON, MULTIPOLYGON or POINT.
+        """
+        if not wkt:
+            self._n_rings.append(0)
+            return
+        if not (wkt.startswith("POLYGON ((") and wkt.count("(") == 2 and wkt.endswith("))")):
+            self.add(polygons_of_wkt(wkt))
+            return
+        numbers = list(map(float, wkt[10:-2].replace(",", " ").split()))  # a single ring, as of most objects
+        if numbers[:2] == numbers[-2:]:
+            del numbers[-2:]
+        if len(numbers) < 6 or len(numbers) % 2 or not max(map(abs, numbers)) < _MOST_PIXELS:
+            raise ValueError(wkt[:40])
+        points = (
+            numbers
+            if _is_clockwise(numbers)
+            else [n for k in range(len(numbers) - 2, -1, -2) for n in numbers[k : k + 2]]
+        )
+        self._xy.extend(points)
+        self._ring_lengths.append(len(points) // 2)
+        self._n_rings.append(1)
+
     def add_rings(self, rings: Sequence[Array]) -> None:
         """Add an object by its rings, in the directions and the order of `Outlines`."""
         for ring in rings:
@@ -180,6 +208,12 @@ class OutlineBuilder:
         """Return the outlines, which share the memory of this builder."""
         xy = np.frombuffer(self._xy, dtype=np.float32) if self._xy else np.empty(0, np.float32)
         return Outlines(xy.reshape(-1, 2), _starts(self._ring_lengths), _starts(self._n_rings))
+
+
+def _is_clockwise(numbers: Sequence[float]) -> bool:
+    """Return whether the ring x, y, x, y, ... has a positive area."""
+    x, y = numbers[::2], numbers[1::2]
+    return sum(map(mul, x, [*y[1:], y[0]])) >= sum(map(mul, [*x[1:], x[0]], y))
 
 
 def _starts(lengths: Sequence[int]) -> Array:
@@ -222,7 +256,7 @@ def without_last(ring: list[tuple[float, float]]) -> list[tuple[float, float]]:
 
 def _point(pair: str) -> tuple[float, float]:
     x, y = map(float, pair.split()[:2])
-    if not (abs(x) < 1e9 and abs(y) < 1e9):  # false for NaN
+    if not (abs(x) < _MOST_PIXELS and abs(y) < _MOST_PIXELS):  # false for NaN
         raise ValueError(pair)
     return x, y
 

@@ -16,7 +16,7 @@ from coverslip.events import OnProgress
 from coverslip.files import CsvWriter, atomic_write, check_replaceable, plain_cell, safe_cell
 from coverslip.images import PixelSize, describe_image
 from coverslip.messages import text
-from coverslip.objects.outlines import Array, OutlineBuilder, Outlines, polygons_of_wkt
+from coverslip.objects.outlines import Array, OutlineBuilder, Outlines
 from coverslip.objects.text_files import table_rows
 
 COLUMNS = (
@@ -260,13 +260,12 @@ class _Rows:
         numbers = [_number(row, name) for name in ("x", "y", "width", "height")]
         if min(numbers[2:]) <= 0:
             raise ValueError(text("box-too-small", width="width", height="height"))
-        try:
-            polygons = polygons_of_wkt(row["outline"]) if row.get("outline") else []
-        except ValueError as error:
-            raise ValueError(text("not-an-outline", value=one_line(row["outline"], 40))) from error
         t, z = (int(_number(row, name)) if row.get(name) else UNKNOWN for name in "tz")
         x, y, width, height = numbers
-        self._outlines.add(polygons)
+        try:
+            self._outlines.add_wkt(row.get("outline", ""))
+        except ValueError as error:
+            raise ValueError(text("not-an-outline", value=one_line(row["outline"], 40))) from error
         self._boxes.extend((x, y, x + width, y + height))
         self._t.append(t)
         self._z.append(z)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 
 from coverslip.datasets.index.boxes import Size, box_of, size_of
@@ -84,6 +85,8 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", no
     crop, plan = plan, plan.model_copy(update={"crop_size": None, "crop_margin": 0.0})
     faults: list[tuple[int, ValueError]] = []  # line, and its error
     line_of_record: dict[ImageRecord, int] = {}
+    shared: dict[frozenset[str], frozenset[str]] = {}  # equal sets and cells are stored once
+    about_before: tuple[tuple[str, str], ...] = ()
     about_columns = other_columns(table, columns)
     n_repeated = n_excluded = n_alone = 0
     for row, line in zip(table.rows, table.lines, strict=True):
@@ -114,6 +117,10 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", no
             of_field = "" if columns.field is None else row[columns.field]
             group = row[columns.group] or of_field or identity
             n_alone += not (row[columns.group] or of_field)
+        about = tuple((table.columns[at], row[at]) for at in about_columns)
+        about = about_before = tuple(
+            before if before == pair else pair for pair, before in zip_longest(about, about_before) if pair is not None
+        )
         record = ImageRecord(
             image_id=identity,
             path=file,
@@ -122,9 +129,9 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", no
             domain=row[columns.domain] if columns.domain is not None else "",
             predefined_split=side,
             plan=row_plan,
-            stated=stated,
+            stated=shared.setdefault(stated, stated),
             in_memory=image_in_memory,
-            about=tuple((table.columns[at], row[at]) for at in about_columns),
+            about=about,
         )
         n_repeated += record in line_of_record
         line_of_record.setdefault(record, line)
@@ -201,7 +208,7 @@ def _row_plan(
         numbers = box_center(box) if columns.box.are_points else box
         stated |= {"point" if columns.box.are_points else "region"}
         tag += f"#{'point' if columns.box.are_points else 'box'}=" + ",".join(map(str, numbers))
-    row_plan = ReadPlan.model_validate({**plan.model_dump(), **changes}) if changes else plan
+    row_plan = plan.model_copy(update=changes) if changes else plan  # checked above; a validated copy is much larger
     return row_plan, stated, tag
 
 
