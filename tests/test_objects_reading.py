@@ -17,9 +17,10 @@ import coverslip as cs
 from coverslip.errors import BadDataset, CoverslipError
 from coverslip.events import Event, Noted
 from coverslip.messages import Note
-from coverslip.objects import Objects, read_objects
+from coverslip.objects import Objects, export_predicted, predicted_objects, read_objects
 
 HEIGHT, WIDTH = 40, 60
+SERIES_POINTS = "image,series,x,y\nsmall.svs,0,9,9\nsmall.svs,1,5,5\n"
 SQUARE = [[10, 10], [30, 10], [30, 25], [10, 25]]
 
 
@@ -390,6 +391,22 @@ def test_fields_of_the_same_name_in_two_folders_are_distinguished_by_folder(tmp_
     assert list(read_objects(tmp_path / "o.csv").image_ids)[::2] == ["p1/a.tif#1", "p2/a.tif#2"]
     with refusing(BadDataset, "ambiguous-field-names"):
         cs.collect_objects(tmp_path / "f", points=written(tmp_path / "x" / "a.txt", "1 2"), size_px=4, out=None)
+
+
+def test_each_series_of_a_file_is_a_field_whose_export_finds_it_again(
+    shared_data: Callable[[str], Path], tmp_path: Path
+) -> None:
+    file = shared_data("microscope_formats") / "wsi_tiny" / "small.svs"
+    cs.collect_objects(file, points=written(tmp_path / "p.csv", SERIES_POINTS), size_px=4, out=tmp_path / "o.csv")
+    objects = read_objects(tmp_path / "o.csv")
+    names = [field.name for field in objects.fields]
+    assert names == ["small.svs#series=0", "small.svs#series=1"]
+    predicted, _ = predicted_objects(objects, {}, ("a",), ("#000000",))
+    files = export_predicted(predicted, "geojson", tmp_path / "g", lambda done, total: None)
+    cs.collect_objects(file, outlines=files, size_px=4, out=tmp_path / "o2.csv")
+    assert list(read_objects(tmp_path / "o2.csv").image_ids) == list(objects.image_ids)
+    data = cs.open_dataset(tmp_path / "o.csv", labeled=False)
+    assert {record.plan.series for record in data} == {0, 1}
 
 
 def test_a_dry_run_writes_nothing_and_counts_the_same(fields: Path, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ _ENDINGS = re.compile(
     r"segmentations?|segmented|instances?|objects?|outlines?|rois?|roiset|annotations?|detections?|points?|nuclei|"
     r"cells|centroids?|polygons?|table|spots|predictions?))+$"
 )
+_SERIES = re.compile(r"[#_ .-]series[=_ -]?(\d+)", re.IGNORECASE)  # as exports name the files of a series
 _STARTS = re.compile(r"^(?:(?:masks?|labels?|objects?|points?|outlines?|rois?)[ _.-]+)+")
 
 
@@ -71,7 +72,7 @@ def list_fields(
                     Noted.of(note("field-unreadable", level="warning", field=one_line(record.image_id), reason=reason))
                 )
             continue
-        name = record.image_id.partition("#")[0]
+        name = opened.relative_path(record)
         wanted = [record.plan.series] if "series" in record.stated else range(len(all_series))
         for number in wanted:
             if number >= len(all_series):
@@ -146,6 +147,8 @@ class FieldNames:
             name: of a file with objects of one field, or of an image in a table; with folders or without.
             series: of its file; None: unknown.
         """
+        if series is None and (number := _SERIES.search(name)):
+            series = int(number[1])
         candidates = self._matches.get(name)
         if candidates is None:
             candidates = self._matches[name] = self._candidates(name)
