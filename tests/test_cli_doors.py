@@ -32,6 +32,7 @@ COMMANDS = (
     "compare",
     "decide",
     "predict",
+    "suggest",
     "summarise",
     "report",
     "explain",

@@ -94,6 +94,7 @@ JOB: Commands = [
     "label-errors run",
     "explain run cells/small/slide0_000.png --out maps",
     "distance cells cells --run run",
+    "suggest cells/small --run run -n 2",
     "export run --to zip",
     "predict run.coverslip cells --out others.csv",
     "report run",

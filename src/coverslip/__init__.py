@@ -15,6 +15,7 @@ from coverslip._version import __version__
 
 if TYPE_CHECKING:
     from coverslip.audit.distance import distance
+    from coverslip.audit.suggesting import suggest
     from coverslip.errors import CoverslipError
     from coverslip.inference.explain import explain
     from coverslip.inference.proportions import summarise
@@ -61,6 +62,7 @@ _MODULES = {
     "predict": "coverslip.pipeline",
     "preview": "coverslip.pipeline",
     "resume": "coverslip.pipeline",
+    "suggest": "coverslip.audit.suggesting",
     "summarise": "coverslip.inference.proportions",
     "train": "coverslip.pipeline",
     "watch": "coverslip.pipeline",
@@ -90,6 +92,7 @@ __all__ = [
     "predict",
     "preview",
     "resume",
+    "suggest",
     "summarise",
     "train",
     "watch",

@@ -32,6 +32,7 @@ from coverslip.cli import (
     predict,
     read,
     study,
+    suggest,
     summarise,
     train,
 )
@@ -93,6 +94,7 @@ for command in (
 app.command(name="label-errors")(label_errors_command.label_errors)
 app.command(name="explain")(explain.explain)
 app.command(name="distance")(distance.distance)
+app.command(name="suggest")(suggest.suggest)
 app.command(name="read")(read.read)
 app.command(name="objects")(objects.objects)
 app.command(name="export-objects")(objects.export_objects)

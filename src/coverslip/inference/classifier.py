@@ -341,6 +341,10 @@ class Classifier:
         _, logits, _, ood_score = self.predict_pixels(np.stack(pixels), emit)
         return zip(logits, repeat(None) if ood_score is None else ood_score.tolist(), strict=False)
 
+    def probabilities_of(self, features: np.ndarray) -> np.ndarray:
+        """Return (n, K) calibrated probabilities for (n, D) features of its network."""
+        return apply_temperature(linear_logits(features, *self._head) + self._shift, self.card.temperature)
+
     def predict_pixels(self, pixels: np.ndarray, emit: Emit = ignore) -> PixelOutputs:
         """Return the outputs for (n, S, S, C) pixels that were resized as the card says, as of `Predictor`."""
         from coverslip.engines import run_tta

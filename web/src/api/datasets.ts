@@ -10,6 +10,7 @@ export type ImageFacts = Schemas['ImageFacts'];
 export type Inspection = Schemas['DatasetInspection'];
 export type Finding = Schemas['Finding'];
 export type LeakageEstimateState = Schemas['LeakageEstimateState'];
+export type LabelSuggestions = Schemas['LabelSuggestions'];
 export type GroupSuggestion = Schemas['GroupSuggestion'];
 export type NewSource = Schemas['NewSource'];
 export type Folder = Schemas['FolderContent'];
@@ -63,6 +64,13 @@ export const rescanDataset = (id: string) =>
   answer(api.POST('/api/v1/datasets/{dataset_id}/refresh', at(id)));
 export const inspection = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/datasets/{dataset_id}/inspection', { ...at(id), signal }));
+const SUGGESTIONS = '/api/v1/datasets/{dataset_id}/suggestions';
+export const labelSuggestions = (id: string, signal?: AbortSignal) =>
+  answer(api.GET(SUGGESTIONS, { ...at(id), signal }));
+export const startSuggestions = (id: string) => answer(api.POST(SUGGESTIONS, { ...at(id), body: { n: 20 } }));
+export const cancelSuggestions = (id: string) => answer(api.DELETE(SUGGESTIONS, at(id)));
+export const removeReservedTest = (id: string) =>
+  answer(api.DELETE('/api/v1/datasets/{dataset_id}/reserved-test', at(id)));
 const LEAKAGE_ESTIMATE = '/api/v1/datasets/{dataset_id}/leakage-estimate';
 export const leakageEstimate = (id: string, signal?: AbortSignal) =>
   answer(api.GET(LEAKAGE_ESTIMATE, { ...at(id), signal }));

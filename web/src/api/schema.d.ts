@@ -330,6 +330,56 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets/{dataset_id}/suggestions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Suggestions
+         * @description The images that were suggested last for labeling, and the reserved test set.
+         */
+        get: operations["get_suggestions"];
+        put?: never;
+        /**
+         * Create Suggestions
+         * @description Choose images to label next, in a separate process. Before that, a random fifth is reserved as test set.
+         *
+         *     The filters and orders `suggested` and `reserved` list these images.
+         */
+        post: operations["create_suggestions"];
+        /**
+         * Remove Suggestions
+         * @description Cancel the choice of images. Earlier suggestions are kept.
+         */
+        delete: operations["remove_suggestions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset_id}/reserved-test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove Reserved Test
+         * @description Remove suggestions and reserved test set. Trainings then choose test images among all labeled ones.
+         */
+        delete: operations["remove_reserved_test"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets/{dataset_id}/distances": {
         parameters: {
             query?: never;
@@ -4870,9 +4920,9 @@ export interface components {
             decision?: string | null;
             /**
              * Only
-             * @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images.
+             * @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far; suggested: suggested last for labeling; reserved: the test set, which is never suggested. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images.
              */
-            only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "misclassified" | "review" | "corrected" | "warning") | null;
+            only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "suggested" | "reserved" | "misclassified" | "review" | "corrected" | "warning") | null;
             /**
              * Search
              * @description Part of the path, case-insensitive; for rows of predictions, part of the image_id.
@@ -4894,7 +4944,7 @@ export interface components {
              * @default position
              * @enum {string}
              */
-            sort: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "probability" | "-probability";
+            sort: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "suggested" | "probability" | "-probability";
         };
         /**
          * Finding
@@ -6146,6 +6196,44 @@ export interface components {
             p: number;
         };
         /**
+         * LabelSuggestions
+         * @description The images that were suggested last for labeling, and the reserved test set.
+         */
+        LabelSuggestions: {
+            /**
+             * State
+             * @description waiting: suggestions for another dataset are computed first.
+             * @enum {string}
+             */
+            state: "not-requested" | "waiting" | "running" | "ready";
+            /**
+             * Job Id
+             * @description The job that computes it; null if the server knows none.
+             */
+            job_id: string | null;
+            /** @description Null until the first report. */
+            progress: components["schemas"]["StepProgress"] | null;
+            /** @description Why the last attempt since the server started failed. */
+            error: components["schemas"]["Failure"] | null;
+            /** Suggestions */
+            suggestions: components["schemas"]["SuggestedImage"][];
+            /**
+             * N Labeled
+             * @description Number of suggested images that have a label now.
+             */
+            n_labeled: number;
+            /**
+             * N Reserved
+             * @description Number of images of the reserved test set; 0: none is reserved.
+             */
+            n_reserved: number;
+            /**
+             * N Reserved Labeled
+             * @description Number of these with a label: the test set of trainings.
+             */
+            n_reserved_labeled: number;
+        };
+        /**
          * LabelsConfirmed
          * @description A confirmation of labels, or its removal.
          */
@@ -7140,6 +7228,18 @@ export interface components {
              * @description Time limit of each start: `90s`, `10m`, `2h`. Trainings that would not end in time are left for `resume`. Null: no limit.
              */
             budget?: string | null;
+        };
+        /**
+         * NewSuggestions
+         * @description How many images to suggest for labeling.
+         */
+        NewSuggestions: {
+            /**
+             * N
+             * @description 20
+             * @default 20
+             */
+            n: number;
         };
         /**
          * NewUpload
@@ -10577,6 +10677,32 @@ export interface components {
             error: string | null;
         };
         /**
+         * SuggestedImage
+         * @description An image that is suggested for labeling.
+         */
+        SuggestedImage: {
+            /**
+             * Image Id
+             * @description The name of the image in its dataset.
+             */
+            image_id: string;
+            /**
+             * Rank
+             * @description From 1, the most useful image first.
+             */
+            rank: number;
+            /**
+             * Score
+             * @description Share of the images without a label that it represents, or 1 - margin between two classes.
+             */
+            score: number;
+            /**
+             * Reason
+             * @description Why it is suggested.
+             */
+            reason: string;
+        };
+        /**
          * Summary
          * @description The proportions of samples and conditions, and the comparison of conditions.
          */
@@ -12520,6 +12646,214 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    get_suggestions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LabelSuggestions"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    create_suggestions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSuggestions"];
+            };
+        };
+        responses: {
+            /** @description The work was started. Its state is at the Location. */
+            202: {
+                headers: {
+                    /** @description The address of the result, relative to the server. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LabelSuggestions"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    remove_suggestions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    remove_reserved_test: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
     get_distances: {
         parameters: {
             query: {
@@ -13117,8 +13451,8 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "misclassified" | "review" | "corrected" | "warning") | null;
+                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far; suggested: suggested last for labeling; reserved: the test set, which is never suggested. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "suggested" | "reserved" | "misclassified" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, case-insensitive; for rows of predictions, part of the image_id. */
                 search?: string | null;
                 /** @description The set in the split of `run`. */
@@ -13126,7 +13460,7 @@ export interface operations {
                 /** @description A training on this dataset. */
                 run?: string | null;
                 /** @description `-probability`: the highest first; `label-quality`: the most likely label error by `run` first. */
-                sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "probability" | "-probability";
+                sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "suggested" | "probability" | "-probability";
                 /** @description Up to 256 row_ids, such as 3,1,2, instead of filters. The response has their order, without missing images. */
                 rows?: string | null;
                 /** @description The row_id of the last image of the page before, which `next` gives. */
@@ -13188,8 +13522,8 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "misclassified" | "review" | "corrected" | "warning") | null;
+                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far; suggested: suggested last for labeling; reserved: the test set, which is never suggested. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "suggested" | "reserved" | "misclassified" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, case-insensitive; for rows of predictions, part of the image_id. */
                 search?: string | null;
                 /** @description The set in the split of `run`. */
@@ -13197,7 +13531,7 @@ export interface operations {
                 /** @description A training on this dataset. */
                 run?: string | null;
                 /** @description `-probability`: the highest first; `label-quality`: the most likely label error by `run` first. */
-                sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "probability" | "-probability";
+                sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "suggested" | "probability" | "-probability";
                 /** @description The number of items to skip. */
                 offset?: number;
                 /** @description Default: all images that follow. */
@@ -13536,8 +13870,8 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "misclassified" | "review" | "corrected" | "warning") | null;
+                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far; suggested: suggested last for labeling; reserved: the test set, which is never suggested. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "suggested" | "reserved" | "misclassified" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, case-insensitive; for rows of predictions, part of the image_id. */
                 search?: string | null;
                 /** @description The set in the split of `run`. */
@@ -13545,7 +13879,7 @@ export interface operations {
                 /** @description A training on this dataset. */
                 run?: string | null;
                 /** @description `-probability`: the highest first; `label-quality`: the most likely label error by `run` first. */
-                sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "probability" | "-probability";
+                sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "suggested" | "probability" | "-probability";
                 /** @description Default: all. */
                 limit?: number | null;
             };
@@ -14929,8 +15263,8 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "misclassified" | "review" | "corrected" | "warning") | null;
+                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far; suggested: suggested last for labeling; reserved: the test set, which is never suggested. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "suggested" | "reserved" | "misclassified" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, case-insensitive; for rows of predictions, part of the image_id. */
                 search?: string | null;
                 /** @description The set in the split of `run`. */
@@ -14938,7 +15272,7 @@ export interface operations {
                 /** @description A training on this dataset. */
                 run?: string | null;
                 /** @description `-probability`: the highest first; `label-quality`: the most likely label error by `run` first. */
-                sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "probability" | "-probability";
+                sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "suggested" | "probability" | "-probability";
                 /** @description Up to 256 row_ids, such as 3,1,2, instead of filters. The response has their order, without missing images. */
                 rows?: string | null;
             };
@@ -16414,8 +16748,8 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "misclassified" | "review" | "corrected" | "warning") | null;
+                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far; suggested: suggested last for labeling; reserved: the test set, which is never suggested. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "suggested" | "reserved" | "misclassified" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, case-insensitive; for rows of predictions, part of the image_id. */
                 search?: string | null;
                 /** @description The set in the split of `run`. */
@@ -16423,7 +16757,7 @@ export interface operations {
                 /** @description A training on this dataset. */
                 run?: string | null;
                 /** @description `-probability`: the highest first; `label-quality`: the most likely label error by `run` first. */
-                sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "probability" | "-probability";
+                sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "suggested" | "probability" | "-probability";
                 /** @description Up to 256 row_ids, such as 3,1,2, instead of filters. The response has their order, without missing images. */
                 rows?: string | null;
             };
@@ -18916,8 +19250,8 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "misclassified" | "review" | "corrected" | "warning") | null;
+                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far; suggested: suggested last for labeling; reserved: the test set, which is never suggested. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "suggested" | "reserved" | "misclassified" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, case-insensitive; for rows of predictions, part of the image_id. */
                 search?: string | null;
                 /** @description The set in the split of `run`. */
@@ -18925,7 +19259,7 @@ export interface operations {
                 /** @description A training on this dataset. */
                 run?: string | null;
                 /** @description `-probability`: the highest first; `label-quality`: the most likely label error by `run` first. */
-                sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "probability" | "-probability";
+                sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "suggested" | "probability" | "-probability";
                 /** @description Up to 256 row_ids, such as 3,1,2, instead of filters. The response has their order, without missing images. */
                 rows?: string | null;
             };

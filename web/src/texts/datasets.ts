@@ -187,6 +187,8 @@ export const datasets = {
       changed: 'Relabeled images',
       confirmed: 'Confirmed labels',
       'near-duplicates': 'Duplicates and near-duplicates',
+      suggested: 'Suggested to label',
+      reserved: 'Reserved test set',
     } as Record<string, string>,
     excluded: 'excluded',
     onlyByRun: {
@@ -219,6 +221,7 @@ export const datasets = {
     sorts: { position: 'As in the folder', label: 'By class', group: 'By group' },
     byErrorScore: 'Most likely errors first',
     byDuplicates: 'Duplicates side by side',
+    byUsefulness: 'Most useful first',
     parts: { train: 'Training', val: 'Validation', test: 'Test', excluded: 'Excluded' },
     chip: (field: string, value: string) => `${field}: ${value}`,
     removeChip: (text: string) => `Remove the filter ${text}`,
@@ -400,6 +403,25 @@ export const datasets = {
     coral: 'CORAL',
     help: (network: string) =>
       `MMD² is 0 if the two feature distributions are identical; the estimate is unbiased and can be negative. p is the probability of a distance at least this large if groups are assigned to the two datasets at random. Features of ${network}.`,
+  },
+  suggestions: {
+    title: 'Images to label next',
+    start: 'Suggest images to label',
+    again: 'Suggest the next 20',
+    about:
+      'The 20 most useful of the images without a class. A fifth of all images is first reserved as test set.',
+    starting: 'Choosing images to label',
+    waiting: 'Waiting for the suggestions of another dataset',
+    labeled: (n: number, total: number) => `${count(n)} of ${count(total)} suggested images labeled`,
+    show: 'Show suggestions',
+    reserved: (n: number, total: number) => `Test set: ${count(n)} of ${count(total)} labeled`,
+    reservedHelp:
+      'Suggested images contain more rare and ambiguous ones than the dataset, so metrics on them are biased. Images of the reserved test set are random. Label some of them: they are the test set of trainings.',
+    showReserved: 'Show test set',
+    noTest: 'Label images of the test set too: without them, metrics of a training are biased.',
+    release: 'Release test set',
+    releaseHelp:
+      'Its images can then be suggested and used for training. Suggestions are removed; labels stay.',
   },
   leakage: {
     title: 'Data leakage and shortcuts',

@@ -14,6 +14,7 @@ from coverslip.app.schemas.datasets import (
     DatasetChanges,
     FinishUpload,
     NewDataset,
+    NewSuggestions,
     NewUpload,
     RecipeOf,
     SplitOf,
@@ -22,7 +23,7 @@ from coverslip.app.schemas.datasets import (
 )
 from coverslip.app.schemas.system import TAGGED, located, problems
 from coverslip.experiments.estimating import Counts
-from coverslip.workspace import cleanup, group_suggestions, leakage_audit, recipes
+from coverslip.workspace import cleanup, group_suggestions, leakage_audit, recipes, suggestions
 from coverslip.workspace.datasets import folders, grouping, reading_images, sources, state, uploads
 from coverslip.workspace.datasets.folders import FolderContent, TablePreview, list_folder
 from coverslip.workspace.datasets.grouping import GroupPreview
@@ -36,6 +37,7 @@ from coverslip.workspace.jobs.previews import SplitPreview
 from coverslip.workspace.leakage_audit import DatasetDistances, LeakageEstimateState
 from coverslip.workspace.recipes import TimePreview
 from coverslip.workspace.store.rows import Page, TableChoices
+from coverslip.workspace.suggestions import LabelSuggestions
 from coverslip.workspace.viewing.filters import Text
 
 Others = Annotated[list[str], Query(max_length=1_000, description="Other datasets.")]
@@ -149,6 +151,36 @@ def create_leakage_estimate(workspace: ServedWorkspace, dataset_id: str, locate:
 def remove_leakage_estimate(workspace: ServedWorkspace, dataset_id: str) -> None:
     """Cancel the estimate. An earlier estimate is kept."""
     leakage_audit.cancel_leakage_estimate(workspace, dataset_id)
+
+
+@router.get("/datasets/{dataset_id}/suggestions", responses=problems(404, 409))
+def get_suggestions(workspace: ServedWorkspace, dataset_id: str) -> LabelSuggestions:
+    """The images that were suggested last for labeling, and the reserved test set."""
+    return suggestions.suggestions_state(workspace, dataset_id)
+
+
+@router.post("/datasets/{dataset_id}/suggestions", status_code=202, responses=located(202) | problems(404, 409))
+def create_suggestions(
+    workspace: ServedWorkspace, dataset_id: str, new: NewSuggestions, locate: Locate
+) -> LabelSuggestions:
+    """Choose images to label next, in a separate process. Before that, a random fifth is reserved as test set.
+
+    The filters and orders `suggested` and `reserved` list these images.
+    """
+    locate("datasets", dataset_id, "suggestions")
+    return suggestions.start_suggestions(workspace, dataset_id, new.n)
+
+
+@router.delete("/datasets/{dataset_id}/suggestions", status_code=204, responses=problems(404))
+def remove_suggestions(workspace: ServedWorkspace, dataset_id: str) -> None:
+    """Cancel the choice of images. Earlier suggestions are kept."""
+    suggestions.cancel_suggestions(workspace, dataset_id)
+
+
+@router.delete("/datasets/{dataset_id}/reserved-test", status_code=204, responses=problems(404, 409))
+def remove_reserved_test(workspace: ServedWorkspace, dataset_id: str) -> None:
+    """Remove suggestions and reserved test set. Trainings then choose test images among all labeled ones."""
+    suggestions.remove_reserved_test(workspace, dataset_id)
 
 
 @router.get("/datasets/{dataset_id}/distances", responses=problems(404, 409, 422))

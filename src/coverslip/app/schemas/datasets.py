@@ -240,6 +240,14 @@ class LabelsConfirmed:
     rows: Annotated[list[int], Field(description="row_ids of the images that changed.")]
 
 
+class NewSuggestions(BaseModel):
+    """How many images to suggest for labeling."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    n: int = Field(default=20, ge=1, le=1_000)
+
+
 class NewUpload(BaseModel):
     """An upload to start."""
 

@@ -487,6 +487,7 @@ FIELDS_OF: Mapping[str, Mapping[str, str]] = {
         "name": "The name of the prediction. Default: named after the images.",
     },
     "NewRun": {"dataset_id": "The ID of the dataset."},
+    "NewSuggestions": {"n": 20},
     "NewUpload": {"name": "The name of the dataset that the files will become."},
     "NumbersByLabels": {"differences": "The difference of each metric."},
     "RecipeOption": {

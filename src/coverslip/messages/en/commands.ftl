@@ -426,6 +426,11 @@ command-result-predictions = Predictions  { $file }
 
 command-result-classifier = Classifier  { $file } ({ $size })
 
+command-reserved-test = { $n_images ->
+        [one] { $n_images } image is reserved for the test set and not suggested; labeled: { $n_labeled }
+       *[other] { $n_images } images are reserved for the test set and not suggested; labeled: { $n_labeled }
+    }
+
 command-result-table = Table  { $file }
 
 command-result-export = { $n_files ->

@@ -282,6 +282,16 @@ help-study-compare-distances = Measure the distance of each dataset to its pretr
 
 help-study-compare-explain = Draw heat maps of three test images for each network and initialization. Their checks take a minute or more per training.
 
+# coverslip suggest
+
+help-suggest-data = Folders, tables or images, of which some or none are labeled. In folders, images outside class folders have no label; in tables, those with an empty label.
+
+help-suggest-run = Use the features and probabilities of this run's classifier. Default: features of a network trained on photographs (ImageNet), and a classifier of these features for the labels of DATA.
+
+help-suggest-n = Number of images.
+
+help-suggest-out = Also write the suggestions to this table (CSV), which replaces an earlier one.
+
 # coverslip summarise
 
 help-summarise-predictions = Tables that `coverslip predict` wrote, without --prevalence.

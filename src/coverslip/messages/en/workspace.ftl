@@ -257,6 +257,9 @@ labels-changed-since = Images of this change were labeled again since then, so n
 unlabeled-not-confirmed = An image without a label cannot be confirmed
     .do = Label it first.
 
+suggestions-in-progress = Images to label are being chosen
+    .do = Wait until they are chosen, or cancel it.
+
 exclusion-changed-since = All of these images were excluded or included since then
     .do = Reload the page.
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import ColumnElement, Connection, Row, Select, String, func, literal_column, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, String, case, func, literal_column, select
 
 from coverslip.datasets import (
     ClassPlan,
@@ -30,7 +30,15 @@ from coverslip.images import ImageFacts, ReadPlan
 from coverslip.messages import note_of, text
 from coverslip.runs import Run, SplitRow
 from coverslip.runs.images import image_files
-from coverslip.workspace.store.tables import classifiers, confirmed_labels, datasets, image_facts, images, jobs
+from coverslip.workspace.store.tables import (
+    classifiers,
+    confirmed_labels,
+    datasets,
+    image_facts,
+    images,
+    jobs,
+    reserved_images,
+)
 
 Json = dict[str, Any]  # Any: JSON values
 AnyRow = Row[Any]  # Any: columns as the table defines them
@@ -303,6 +311,13 @@ def _plan(  # Any: checked by the plan
     )
 
 
+_reserved = select(reserved_images.c.image_id).where(
+    reserved_images.c.dataset_id == images.c.dataset_id, reserved_images.c.image_id == images.c.image_id
+)
+is_reserved = _reserved.correlate(images).exists()
+is_reserved_for_test = is_reserved & images.c.predefined_split.is_(None) & images.c.label.is_not(None)
+
+
 def load_records(
     connection: Connection,
     dataset_id: str,
@@ -312,15 +327,21 @@ def load_records(
     image_ids: Collection[str] | None = None,
     row_ids: Collection[int] | None = None,
     with_excluded: bool = True,
+    with_reserved: bool = True,
 ) -> list[ImageRecord]:
-    """Return the images from one position to another, or with these row_ids or image_ids, with their current labels."""
+    """Return the images from one position to another, or with these row_ids or image_ids, with their current labels.
+
+    Labeled images of the reserved test set belong to the set `test`, unless `with_reserved` is false.
+    """
     query = select(
         images.c.image_id,
         images.c.path,
         images.c.label,
         images.c.group,
         images.c.domain,
-        images.c.predefined_split,
+        case((is_reserved_for_test, "test"), else_=images.c.predefined_split).label("predefined_split")
+        if with_reserved
+        else images.c.predefined_split,
         images.c.plan,
         images.c.about,
     ).where(images.c.dataset_id == dataset_id if row_ids is None else are_rows(dataset_id, row_ids))
@@ -351,10 +372,10 @@ def load_records(
     return records
 
 
-def load_dataset(connection: Connection, dataset_id: str) -> Dataset:
-    """Return a dataset with its current labels and groups, without excluded images."""
+def load_dataset(connection: Connection, dataset_id: str, *, with_reserved: bool = True) -> Dataset:
+    """Return a dataset with its current labels and groups, without excluded images; `with_reserved` as above."""
     row = dataset_row(connection, dataset_id)
-    return as_dataset(row, load_records(connection, dataset_id, with_excluded=False))
+    return as_dataset(row, load_records(connection, dataset_id, with_excluded=False, with_reserved=with_reserved))
 
 
 def load_as_trained(connection: Connection, dataset_id: str) -> Dataset:

@@ -172,6 +172,27 @@ confirmed_labels = Table(
     Column("made_by", String, nullable=False),  # the author of the request, else the user account of the app
 )
 
+# Images of the test set that the app chose; they are never suggested for labeling.
+reserved_images = Table(
+    "reserved_images",
+    metadata,
+    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
+    Column("image_id", String, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+# The images that were suggested last for labeling.
+suggested_images = Table(
+    "suggested_images",
+    metadata,
+    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
+    Column("image_id", String, primary_key=True),
+    Column("rank", Integer, nullable=False),  # from 1
+    Column("score", Float, nullable=False),
+    Column("reason", String, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 uploads = Table(
     "uploads",
     metadata,
