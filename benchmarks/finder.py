@@ -6,7 +6,7 @@ Fields with masks: generated ones, and the fluorescence fields in the wheel of m
     python benchmarks/finder.py --mnfinder MNFINDER --data ../shared/data
     python benchmarks/finder.py --sections large
 
-Defaults were tuned on every second field (the first, the third, ...) of mnfinder and of fields_rbc_chula by path, and on
+Defaults were tuned on every second field (the first, the third, ...) of mnfinder and fields_rbc_chula by path, and on
 generated fields of seed 0. The figures are of the others. With `--tissue`, the folder of a model of
 InstanSeg for bright field, section "warnings" adds its test image of tissue; its truth is the output of that model.
 """

@@ -181,7 +181,7 @@ class _Field:
     @property
     def is_first_of_several(self) -> bool:
         """Whether the first channel was taken because none was selected."""
-        return self.n_channels > 1 == self.pixels.shape[2]
+        return self.n_channels > 1 and self.pixels.shape[2] == 1
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -305,8 +305,9 @@ def _fit_background(overview: Float32, factor: int, shape: tuple[int, int]) -> N
         for n, length in zip(overview.shape, shape, strict=True)
     )
     for _ in range(3):
-        threshold, _ = _log_threshold((overview - rows.T @ coefficients @ columns).ravel())
-        objects = binary_dilation(overview - rows.T @ coefficients @ columns > threshold, iterations=3)
+        above = overview - (rows.T @ coefficients @ columns).astype(np.float32)
+        threshold, _ = _log_threshold(above.ravel())
+        objects = binary_dilation(above > threshold, iterations=3)
         if (~objects).mean() < 0.05:
             break
         coefficients = _quadratic_fit(overview, ~objects, rows, columns)
@@ -675,8 +676,8 @@ def _at_own_brightness(objects: Labels, signal: Float32) -> Labels:
     sums = np.bincount(flat, values, n_objects + 1)
     means = sums / np.maximum(np.bincount(flat, minlength=n_objects + 1), 1)
     bright = values > means[flat]
-    tops = np.bincount(flat[bright], values[bright], n_objects + 1)
-    tops = tops / np.maximum(np.bincount(flat[bright], minlength=n_objects + 1), 1)
+    bright_sums = np.bincount(flat[bright], values[bright], n_objects + 1)
+    tops = bright_sums / np.maximum(np.bincount(flat[bright], minlength=n_objects + 1), 1)
     result = np.where(signal > _OUTLINE_AT * tops[objects], objects, 0).astype(np.int32)
     for number, window in enumerate(ndimage.find_objects(result), start=1):
         if window is None:
