@@ -120,6 +120,7 @@ def _row(key: "RecipeKey") -> str:
 SUBJECTS = {
     "workspace": "App and workspace",
     "datasets": "Datasets",
+    "finders": "Finders of objects",
     "images": "Image files",
     "runs": "Runs, recipes and classifiers",
     "training": "Training",
