@@ -103,7 +103,9 @@ def _checked(name: str, labels: NDArray[np.integer], shape: tuple[int, ...]) -> 
         reason = f"{labels.shape}, {labels.dtype}"
         raise CoverslipError("finder-wrong-labels", name=name, reason=reason)
     numbers, ranks = np.unique(labels, return_inverse=True)
-    return (ranks.reshape(shape) + int(numbers.size > 0 and numbers[0] > 0)).astype(np.int32)
+    has_background = bool(numbers.size) and numbers[0] == 0
+    consecutive: NDArray[np.int32] = (ranks.reshape(shape) + (0 if has_background else 1)).astype(np.int32)
+    return consecutive
 
 
 @cache

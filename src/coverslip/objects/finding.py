@@ -39,9 +39,14 @@ Slices = tuple[slice, slice]
 
 # Tuned on half of the fields of benchmarks/finder.py, as are the limits of the warnings.
 _LOG_FROM_NOISE = 10.0  # the intensity scale is linear up to this multiple of the noise, and logarithmic above
-_NECK = 0.8  # of the radius of the smaller object; a wider neck does not divide
-_OUTLINE_AT = 0.45  # of an object's own brightness
+_NECK = (
+    0.75,
+    0.93,
+)  # of the radius of the smaller object; a wider neck does not divide: an object of usual size, a large one
+_LARGE = 1.6  # from this multiple of the area of a typical object
+_OUTLINE_AT = 0.42  # of an object's own brightness
 _ROUND = 1.3  # area of a small hole, in areas of the circle that fits in it; a gap between objects has more
+_FEW = 2.2  # objects of typical area: they enclose no gap
 _HOLE_SHARE = (0.08, 0.5)  # of the area within the outline
 _LEAST_AREA = 0.15  # of the area of a typical object
 _SMOOTH_DISTANCE = 0.1  # standard deviation, in radii of a typical object
@@ -176,7 +181,7 @@ class _Field:
     @property
     def is_first_of_several(self) -> bool:
         """Whether the first channel was taken because none was selected."""
-        return self.n_channels > 1 == self.pixels.shape[2]
+        return self.n_channels > 1 and self.pixels.shape[2] == 1
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -300,8 +305,9 @@ def _fit_background(overview: Float32, factor: int, shape: tuple[int, int]) -> N
         for n, length in zip(overview.shape, shape, strict=True)
     )
     for _ in range(3):
-        threshold, _ = _log_threshold((overview - rows.T @ coefficients @ columns).ravel())
-        objects = binary_dilation(overview - rows.T @ coefficients @ columns > threshold, iterations=3)
+        above = overview - (rows.T @ coefficients @ columns).astype(np.float32)
+        threshold, _ = _log_threshold(above.ravel())
+        objects = binary_dilation(above > threshold, iterations=3)
         if (~objects).mean() < 0.05:
             break
         coefficients = _quadratic_fit(overview, ~objects, rows, columns)
@@ -430,7 +436,7 @@ def _typical_diameter(masks: list[Mask]) -> float:
 
     areas, radii = [], []
     for mask in masks:
-        mask = _fill_holes(mask, math.inf)
+        mask = _fill_holes(mask, None)
         components, n_components = ndimage.label(mask)
         if n_components and not mask.all():
             distances = ndimage.distance_transform_edt(mask)
@@ -518,17 +524,21 @@ def _within(core: Slices, tile: Slices) -> Slices:
     return rows, columns
 
 
-def _fill_holes(mask: Mask, most_pixels: float) -> Mask:
+def _fill_holes(mask: Mask, typical_area: float | None) -> Mask:
     """Fill holes up to the area of an object: the pale center of a red blood cell, not a gap between cells.
 
     A gap between touching cells is enclosed by at least three of them, so that it is small beside them. It has cusps:
     its area is at least 1.6 times that of the circle that fits in it.
+
+    Args:
+        mask: object pixels.
+        typical_area: of an object, in pixels; None if it is unknown.
     """
     from scipy import ndimage
 
     gaps, n_gaps = ndimage.label(~mask)
     areas = np.bincount(gaps.ravel(), minlength=n_gaps + 1)
-    is_hole = areas <= most_pixels
+    is_hole = areas <= (typical_area or math.inf)
     is_hole[np.concatenate([gaps[0], gaps[-1], gaps[:, 0], gaps[:, -1]])] = False
     is_hole[0] = False
     if not is_hole.any():
@@ -540,8 +550,10 @@ def _fill_holes(mask: Mask, most_pixels: float) -> Mask:
         window = windows[number - 1]
         inside = gaps[window] == number
         around = components[window[0].start, window[1].start + int(inside[0].argmax()) - 1]
-        share = areas[number] / (areas[number] + component_areas[around])
-        if not _HOLE_SHARE[0] < share < _HOLE_SHARE[1]:
+        filled_area = areas[number] + component_areas[around]
+        share = areas[number] / filled_area
+        is_in_few = typical_area is not None and filled_area < _FEW * typical_area
+        if not is_in_few and not _HOLE_SHARE[0] < share < _HOLE_SHARE[1]:
             radius = ndimage.distance_transform_edt(np.pad(inside, 1)).max() - 0.5  # from pixel centers to the edge
             is_hole[number] = share < _HOLE_SHARE[1] and areas[number] < _ROUND * math.pi * radius**2
     filled: Mask = mask | is_hole[gaps]
@@ -558,7 +570,7 @@ def _divide(regions: Labels, radius: float, split: bool) -> tuple[Labels, NDArra
     )
     if split:
         basins, peaks = _basins(distances, mask)
-        roots, numbers = np.unique(_merge_without_neck(basins, distances, peaks), return_inverse=True)
+        roots, numbers = np.unique(_merge_without_neck(basins, distances, peaks, radius), return_inverse=True)
         objects = np.concatenate([[0], numbers + 1]).astype(np.int32)[basins]
         innermost = peaks[roots]
     else:
@@ -608,11 +620,16 @@ def _basins(distances: Float32, mask: Mask) -> tuple[Labels, NDArray[np.int64]]:
     return basins, row.astype(np.int64) * width + column
 
 
-def _merge_without_neck(basins: Labels, distances: Float32, peaks: NDArray[np.int64]) -> NDArray[np.int64]:
+def _merge_without_neck(
+    basins: Labels, distances: Float32, peaks: NDArray[np.int64], radius: float
+) -> NDArray[np.int64]:
     """Return for each basin the basin with which it forms one object.
 
-    Two basins are divided if the widest passage between them is a neck: narrower than `_NECK` of the smaller one.
+    Two basins are divided if the widest passage between them is a neck: narrower than a share of the smaller one. The
+    share is higher if the object would be larger than a typical one.
     """
+    areas = np.bincount(basins.ravel(), minlength=len(peaks) + 1)[1:].tolist()
+    large = _LARGE * math.pi * radius**2
     n_basins = len(peaks)
     keys, passages = [], []
     for a, b in (
@@ -639,10 +656,14 @@ def _merge_without_neck(basins: Labels, distances: Float32, peaks: NDArray[np.in
 
     for k in np.argsort(-widest, kind="stable"):
         a_root, b_root = (root(int(i)) for i in divmod(int(pairs[k]), n_basins))
-        if a_root != b_root and widest[k] > _NECK * min(depth[a_root], depth[b_root]):
+        if a_root == b_root:
+            continue
+        area = areas[a_root] + areas[b_root]
+        if widest[k] > _NECK[area > large] * min(depth[a_root], depth[b_root]):
             if depth[a_root] < depth[b_root]:
                 a_root, b_root = b_root, a_root
             root_of[b_root] = a_root
+            areas[a_root] = area
     return np.array([root(i) for i in range(n_basins)], np.int64)
 
 
@@ -655,8 +676,8 @@ def _at_own_brightness(objects: Labels, signal: Float32) -> Labels:
     sums = np.bincount(flat, values, n_objects + 1)
     means = sums / np.maximum(np.bincount(flat, minlength=n_objects + 1), 1)
     bright = values > means[flat]
-    tops = np.bincount(flat[bright], values[bright], n_objects + 1)
-    tops = tops / np.maximum(np.bincount(flat[bright], minlength=n_objects + 1), 1)
+    bright_sums = np.bincount(flat[bright], values[bright], n_objects + 1)
+    tops = bright_sums / np.maximum(np.bincount(flat[bright], minlength=n_objects + 1), 1)
     result = np.where(signal > _OUTLINE_AT * tops[objects], objects, 0).astype(np.int32)
     for number, window in enumerate(ndimage.find_objects(result), start=1):
         if window is None:

@@ -41,9 +41,10 @@ def find_with_instanseg(
         pixels = pixels[..., settings.channel : settings.channel + 1]
     step = max(1, math.isqrt(pixels.shape[0] * pixels.shape[1] // 1_000_000))
     low, high = np.percentile(pixels[::step, ::step].astype(np.float32), _PERCENTILES, axis=(0, 1))
-    labels = np.zeros(pixels.shape[:2], np.int32)
+    shape = (pixels.shape[0], pixels.shape[1])
+    labels = np.zeros(shape, np.int32)
     n_objects = 0
-    for core, tile in tiles_of(labels.shape, round(_TILE_SIDE / scale), round(_MARGIN / scale)):
+    for core, tile in tiles_of(shape, round(_TILE_SIDE / scale), round(_MARGIN / scale)):
         scaled = (pixels[tile].astype(np.float32) - low) / np.maximum(high - low, 1e-6)
         field = torch.from_numpy(scaled.astype(np.float32)).permute(2, 0, 1)[None]
         height, width = field.shape[2:]
