@@ -284,9 +284,9 @@ def test_boxes_and_points_are_exported_as_such(tmp_path: Path) -> None:
 
 def test_the_finder_is_a_source_of_objects(job: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fields = [str(path) for path in sorted((job / "fields").iterdir())[:2]]
-    found = ["objects", *fields, "--finder", "classical", "--out", str(tmp_path / "o.csv"), "--json"]
-    assert main([*found, "--finder-set", "objects=bright"]) == 0
+    command = ["objects", *fields, "--finder", "classical", "--out", str(tmp_path / "o.csv"), "--json"]
+    assert main([*command, "--finder-set", "objects=bright"]) == 0
     summary = json.loads(capsys.readouterr().out)
     assert summary["kind"] == "classical"
     assert summary["n_objects"] == len(rows_of(tmp_path / "o.csv")) == 18
-    assert main([*found, "--finder-set", "diametr=9"]) == 2
+    assert main([*command, "--finder-set", "diametr=9"]) == 2
