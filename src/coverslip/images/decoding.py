@@ -201,7 +201,7 @@ def read_pixels(
         if error.code != "image-too-large":
             raise
         return _read(path, plan, max_bytes, within)
-    return cut(path, plane, ReadPlan(region=plan.region), max_bytes)
+    return cut(path, plane, ReadPlan(region=plan.crop), max_bytes)
 
 
 def read_preprocessed_image(
