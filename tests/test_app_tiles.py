@@ -197,7 +197,8 @@ def test_a_dataset_of_stacks_states_what_can_be_chosen_and_keeps_labels_when_it_
         row = dataset_row(connection, dataset["id"])
     recipe = recipe_of_dataset(app.home, row, {})
     assert (recipe.images.z, recipe.images.channels) == ("max", ("GFP",))
-    assert recipe_of_dataset(app.home, row, {"images": {"z": 1}}).images.channels is None
+    recipe = recipe_of_dataset(app.home, row, {"images.z": 1})
+    assert (recipe.images.z, recipe.images.channels) == (1, ("GFP",))
 
 
 def test_nothing_is_asked_about_ordinary_files(app: App, tmp_path: Path) -> None:
