@@ -7258,7 +7258,7 @@ export interface components {
             name?: string | null;
             /**
              * Recipe
-             * @description Only what differs from the defaults; nested keys or dotted ones. Keys: `model`, `model_options`, `head`, `tta`, `stage`, `init`, `head_init`, `refit_head`, `freeze_to`, `batch_norm`, `epochs`, `last_epoch`, `schedule_changes`, `batch_size`, `optimizer`, `learning_rate`, `backbone_rate`, `sgd_from`, `sgd_learning_rate`, `weight_decay`, `clip_gradient`, `schedule`, `warmup`, `loss`, `loss_options`, `label_smoothing`, `regularizer.groups`, `regularizer.spread_weight`, `regularizer.scatter_weight`, `regularizer.scatter`, `regularizer.memory`, `class_weights`, `sampling`, `rare_class_repeats`, `checkpoint_selection`, `checkpoint_selection_set`, `validation_copies`, `stage_selection`, `patience`, `image_size`, `resize`, `pad_color`, `scaling`, `normalization`, `images.series`, `images.t`, `images.z`, `images.channels`, `images.level`, `images.pixel_size_um`, `channel_files`, `crop_size`, `degrade.blur`, `degrade.scale`, `degrade.noise`, `positive_class`, `decide_by`, `target`, `threshold`, `error_rate`, `augment.rotate_degrees`, `augment.zoom`, `augment.flip`, `augment.shift`, `augment.contrast`, `augment.brightness`, `augment.shear_degrees`, `augment.crop`, `augment.stain`, `augment.saturation`, `augment.hue_degrees`, `augment.blur`, `classes.merge`, `classes.drop`, `classes.rename`, `classes.by_domain`, `classes.order`, `split.val`, `split.test`, `split.folds`, `split.by_domain`, `split.near_duplicates`, `split.train_per_class`, `split.rare_images`, `split.seed`, `split.run`, `split.balance`, `split.copies`, `group`, `primary_metric`, `seed`, `device`.
+             * @description Only what differs from the defaults; nested keys or dotted ones. Keys: `model`, `model_options`, `head`, `tta`, `stage`, `init`, `head_init`, `refit_head`, `freeze_to`, `batch_norm`, `epochs`, `last_epoch`, `schedule_changes`, `batch_size`, `optimizer`, `learning_rate`, `backbone_rate`, `sgd_from`, `sgd_learning_rate`, `weight_decay`, `clip_gradient`, `schedule`, `warmup`, `loss`, `loss_options`, `label_smoothing`, `regularizer.groups`, `regularizer.spread_weight`, `regularizer.scatter_weight`, `regularizer.scatter`, `regularizer.memory`, `class_weights`, `sampling`, `rare_class_repeats`, `checkpoint_selection`, `checkpoint_selection_set`, `validation_copies`, `stage_selection`, `patience`, `image_size`, `resize`, `pad_color`, `scaling`, `normalization`, `images.series`, `images.t`, `images.z`, `images.channels`, `images.level`, `images.pixel_size_um`, `channel_files`, `crop_size`, `crop_margin`, `degrade.blur`, `degrade.scale`, `degrade.noise`, `positive_class`, `decide_by`, `target`, `threshold`, `error_rate`, `augment.rotate_degrees`, `augment.zoom`, `augment.flip`, `augment.shift`, `augment.contrast`, `augment.brightness`, `augment.shear_degrees`, `augment.crop`, `augment.stain`, `augment.saturation`, `augment.hue_degrees`, `augment.blur`, `classes.merge`, `classes.drop`, `classes.rename`, `classes.by_domain`, `classes.order`, `split.val`, `split.test`, `split.folds`, `split.by_domain`, `split.near_duplicates`, `split.train_per_class`, `split.rare_images`, `split.seed`, `split.run`, `split.balance`, `split.copies`, `group`, `primary_metric`, `seed`, `device`.
              */
             recipe?: {
                 [key: string]: unknown;
@@ -7361,7 +7361,7 @@ export interface components {
         NewSuggestions: {
             /**
              * N
-             * @description 20
+             * @description How many images to suggest.
              * @default 20
              */
             n: number;
@@ -13053,6 +13053,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "n": 20
+                 *     }
+                 */
                 "application/json": components["schemas"]["NewSuggestions"];
             };
         };

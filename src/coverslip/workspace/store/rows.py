@@ -292,12 +292,23 @@ def plan_of(stored: Json | None) -> tuple[ReadPlan, frozenset[str]]:
         None if channels is None else tuple(channels),
         None if region is None else tuple(region),
         tuple(stored["other_files"]),
+        stored["crop_size"],
+        stored["crop_margin"],
     ), frozenset(stored["stated"])
 
 
 @lru_cache(maxsize=1_024)
 def _plan(  # Any: checked by the plan
-    series: Any, t: Any, z: Any, level: Any, pixel_size_um: Any, channels: Any, region: Any, other_files: Any
+    series: Any,
+    t: Any,
+    z: Any,
+    level: Any,
+    pixel_size_um: Any,
+    channels: Any,
+    region: Any,
+    other_files: Any,
+    crop_size: Any,
+    crop_margin: Any,
 ) -> ReadPlan:
     return ReadPlan(
         series=series,
@@ -308,6 +319,8 @@ def _plan(  # Any: checked by the plan
         channels=channels,
         region=region,
         other_files=other_files,
+        crop_size=crop_size,
+        crop_margin=crop_margin,
     )
 
 
