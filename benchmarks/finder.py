@@ -207,19 +207,21 @@ def print_warnings(scores: list[Score]) -> None:
     print(flush=True)
 
 
-def print_large() -> None:
-    """Print seconds and peak memory for one field of 10,000 x 10,000 pixels."""
+def print_large(side: int) -> None:
+    """Print seconds and peak memory for one large field: copies of one of 2,000 x 2,000 pixels."""
+    n_copies = side // 2000
     block, truth = draw_field(np.random.default_rng(10), 1000, side=2000, touching=0.3, shading=0.0)
-    field = np.tile((block * 30_000).clip(0, 65_535).astype(np.uint16), (5, 5))
+    field = np.tile((block * 30_000).clip(0, 65_535).astype(np.uint16), (n_copies, n_copies))
     before, started = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
     result = find_objects(field)
     after = resource.getrusage(resource.RUSAGE_SELF)
     processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     print(
-        f"10,000 x 10,000 pixels, 16 bit: {result.n_objects} objects ({25 * int(truth.max())} drawn), "
+        f"{field.shape[0]} x {field.shape[1]} pixels, 16 bit: {result.n_objects} objects "
+        f"({n_copies**2 * int(truth.max())} drawn), "
         f"{time.perf_counter() - started:.0f} s, {processor:.0f} s of processor time, peak memory "
         f"{after.ru_maxrss / 1024:.0f} MiB ({(field.nbytes + result.labels.nbytes) / 2**20:.0f} MiB pixels and labels, "
-        f" {before.ru_maxrss / 1024:.0f} MiB before the start)"
+        f"{before.ru_maxrss / 1024:.0f} MiB before the start)"
     )
 
 
@@ -228,6 +230,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--mnfinder", type=Path, help="the unpacked wheel")
     parser.add_argument("--tissue", type=Path, help="the folder with test-input.npy")
+    parser.add_argument("--side", type=int, default=10_000, help="pixels of the large field")
     parser.add_argument("--sections", nargs="+", default=["generated", "mnfinder", "points", "warnings"])
     arguments = parser.parse_args()
     scores: list[Score] = []
@@ -255,7 +258,7 @@ def main() -> None:
         print_scores(unsuitable)
         print_warnings([*scores, *unsuitable])
     if "large" in arguments.sections:
-        print_large()
+        print_large(arguments.side)
 
 
 if __name__ == "__main__":

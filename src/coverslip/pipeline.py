@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from coverslip.audit import ScanCollector, inspect_with_leakage_audit, with_near_duplicates, with_quality
 from coverslip.datasets import (
@@ -48,10 +48,10 @@ from coverslip.inference.predicting import Summary, predict, unfinished_note
 from coverslip.inference.watching import watch
 from coverslip.machine import FOR_TRAINING, select_device
 from coverslip.messages import note
-from coverslip.objects import OBJECT_FORMATS, ObjectFormat, export_predicted, predicted_objects, read_objects
 from coverslip.progress import show
-from coverslip.reports import compare, methods_text, write_report
-from coverslip.reports.figures import N_CLASS_COLORS, class_line_color
+from coverslip.reports.comparison import compare
+from coverslip.reports.page import write_report
+from coverslip.reports.sections.methods import methods_text
 from coverslip.runs import (
     ContentHashes,
     LabelErrors,
@@ -77,6 +77,9 @@ from coverslip.runs.predictions import read_predictions
 from coverslip.runs.status import folder_in_use
 from coverslip.stopping import NO_DEADLINE, Deadline, Stop
 from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
+
+if TYPE_CHECKING:
+    from coverslip.objects import ObjectFormat
 
 __all__ = [
     "Summary",
@@ -516,6 +519,8 @@ def export_objects(
         >>> [file.name for file in files]
         ['field0.geojson', 'field1.geojson', 'field2.geojson']
     """
+    from coverslip.objects import OBJECT_FORMATS, export_predicted, predicted_objects, read_objects
+
     if to not in OBJECT_FORMATS:
         raise CoverslipError("unknown-object-format", format=one_line(str(to), 40))
     table = read_predictions(Path(predictions))
@@ -535,6 +540,8 @@ def export_objects(
 
 def _color_of_class(index: int) -> str:
     """Return the color of a class in exports: that of figures, and darker shades of it for further classes."""
+    from coverslip.reports.figures import N_CLASS_COLORS, class_line_color
+
     color, shade = class_line_color(index), 0.6 ** (index // N_CLASS_COLORS)
     return "#" + "".join(f"{round(int(color[k : k + 2], 16) * shade):02x}" for k in (1, 3, 5))
 

@@ -8,20 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from coverslip._version import __version__
-from coverslip.datasets import (
-    UNREADABLE,
-    Axes,
-    Dataset,
-    ImageRecord,
-    ImageSource,
-    PreprocessedImage,
-    name_as_text,
-    one_line,
-)
+from coverslip.datasets import UNREADABLE, Axes, Dataset, ImageRecord, ImageSource, name_as_text, one_line
 from coverslip.errors import CoverslipError, UnreadableImage
 from coverslip.evaluation import Metric
 from coverslip.evaluation.prevalence import METHOD
 from coverslip.events import Emit, Noted
+from coverslip.images import PreprocessedImage, prepare_decoding
 from coverslip.inference.classifier import BATCH_SIZE, Classifier, load_classifier
 from coverslip.inference.new_images import EstimatedShares, note_on_thresholds
 from coverslip.inference.ray_executor import PredictionOptions, predict_on_ray
@@ -149,6 +141,8 @@ def predict(
     """
     out = Path(out)
     check_output(out, format)
+    if on == "local":
+        prepare_decoding()
     classifier = load_classifier(run, device if on == "local" else "cpu")
     if (unfinished := unfinished_note(Run(Path(run)))) is not None:
         emit(Noted.of(unfinished))
@@ -201,6 +195,8 @@ def predict(
             if n_saved := table.save():
                 emit(Noted.of(note("rows-saved", n_images=n_saved)))
             raise
+    if on == "local":
+        classifier.save_engine()
     if is_replaced:
         emit(Noted.of(note("replaced", file_name=one_line(str(out)))))
     for closing_note in (training_images.note(), shares.note()):

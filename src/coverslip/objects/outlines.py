@@ -213,8 +213,7 @@ class OutlineBuilder:
 def _is_clockwise(numbers: Sequence[float]) -> bool:
     """Return whether the ring x, y, x, y, ... has a positive area."""
     x, y = numbers[::2], numbers[1::2]
-    forward: float = sum(map(mul, x, [*y[1:], y[0]]))
-    return forward >= sum(map(mul, [*x[1:], x[0]], y))
+    return bool(sum(map(mul, x, [*y[1:], y[0]])) >= sum(map(mul, [*x[1:], x[0]], y)))
 
 
 def _starts(lengths: Sequence[int]) -> Array:

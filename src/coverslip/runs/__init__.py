@@ -110,6 +110,7 @@ from coverslip.runs.split import (
     write_split,
 )
 from coverslip.runs.status import WORK_LOCK, Status, StatusFile, work_lock
+from coverslip.runs.stored_engine import read_engine, write_engine
 from coverslip.runs.training import (
     PRESETS,
     BudgetRecord,
@@ -216,6 +217,7 @@ __all__ = [
     "pretraining_hashes",
     "pretraining_recipe",
     "protocol_code",
+    "read_engine",
     "read_metrics",
     "recipe_keys",
     "refuse_changed_images",
@@ -232,6 +234,7 @@ __all__ = [
     "write_classifier",
     "write_confusion",
     "write_content_hashes",
+    "write_engine",
     "write_in_memory_images",
     "write_inspection",
     "write_metrics",
