@@ -14,6 +14,7 @@ from PIL import Image
 from small_workspace import until
 
 from coverslip.datasets import open_dataset
+from coverslip.images import ReadPlan
 from coverslip.messages import text
 from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.datasets.sources import Grouping
@@ -190,3 +191,20 @@ def test_a_training_takes_groups_from_the_users_own_column_where_images_were_exc
     assert images.grouped == Grouping(column="Patient")
     data = open_dataset(images.sources, group="Patient")
     assert [record.named_group for record in data.records] == [None, "1", "2", *[str(k % 3) for k in range(4, 12)]]
+
+
+@pytest.mark.slow
+def test_a_table_of_objects_is_opened_grouped_by_field_and_trained_with_its_margin(app: App, tmp_path: Path) -> None:
+    data = write_points(tmp_path / "data").parent
+    rows = ["path,field,object_id,x,y,width,height,outline,at_edge,label,group"]
+    for k in range(6):
+        for j, (x, y) in enumerate(((20, 20), (60, 25), (100, 30), (25, 65), (65, 70), (100, 68))):
+            label = "bright" if j % 2 else "dark"
+            rows.append(f"fields/{k}.png,{k}.png,{j},{x - 6},{y - 6},12,12,POINT ({x} {y}),0,{label},")
+    (data / "objects.csv").write_text("\n".join(rows) + "\n")
+    dataset = app.wait(app.send("POST", "datasets", {"sources": [{"path": str(data / "objects.csv")}]})["id"])
+    images = training_images(app.home, dataset["id"])
+    records = open_dataset(images.sources).read_with(ReadPlan(crop_margin=0.5)).records
+    assert {record.group for record in records} == {f"{k}.png" for k in range(6)}
+    assert [records[1].plan.region, records[1].plan.crop] == [(54, 19, 12, 12), (48, 13, 24, 24)]
+    assert (records[1].field, records[1].object_id) == ("0.png", "1")
