@@ -257,6 +257,22 @@ def test_the_reference_reader_reads_exactly_what_coverslip_reads(
     np.testing.assert_array_equal(read, expected)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_the_reference_reader_reads_a_page_for_each_channel(channels: int, dtype: str, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    pages = np.random.default_rng(2).integers(0, np.iinfo(dtype).max, (channels, 23, 41)).astype(dtype)
+    tifffile.imwrite(file := tmp_path / "channels.tif", pages, imagej=True, metadata={"axes": "CYX"})
+    ranges = {dtype: tuple((20 + k, np.iinfo(dtype).max - 9) for k in range(channels))}
+    preprocessing = Preprocessing(
+        image_size=32, channels=channels, depth="uint16", scaling=Scaling(mode="training-range", ranges=ranges)
+    )
+    read = runpy.run_path(str(READER))["read"](str(file), preprocessing.model_dump(mode="json"))
+    np.testing.assert_array_equal(read, preprocess(read_pixels(file).array, preprocessing))
+    with pytest.raises(ValueError, match="coverslip"):
+        runpy.run_path(str(READER))["read"](str(file), Preprocessing(image_size=32, channels=1).model_dump(mode="json"))
+
+
 def test_the_reader_refuses_what_it_cannot_read_as_coverslip_does(tmp_path: Path) -> None:
     read = runpy.run_path(str(READER))["read"]
     deep = np.full((9, 9, 3), 4_000, np.uint16)
