@@ -36,7 +36,7 @@ from coverslip.workspace.store.workspace import open_workspace
 DATA = Path(os.environ.get("COVERSLIP_DATA", "../shared/data")).resolve()
 API = "/api/v1"
 SETS = ("blood_pbc", "micronuclei", "cellcycle_jurkat_16bit")
-RECIPE = {"stage": "instant", "image_size": 96, "split": {"folds": 0}}
+RECIPE = cs.Recipe.model_validate({"stage": "instant", "image_size": 96, "split": {"folds": 0}})
 _IMAGES_AT_ONCE = 200  # in a request
 _BLOCKED = "import runpy, sys; sys.modules['coverslip'] = None; del sys.argv[0]\n"
 _CLASSIFY = _BLOCKED + "runpy.run_path(sys.argv[0], run_name='__main__')"

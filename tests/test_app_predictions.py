@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -535,6 +536,36 @@ def test_a_killed_prediction_resumes_after_its_last_row(lab: Lab, tmp_path: Path
     cs.predict(lab.workspace.runs / "first", [many], out=tmp_path / "whole.csv")
     folder = find_job(lab.workspace, answer.json()["id"]).folder
     assert (folder / "predictions.csv").read_text() == (tmp_path / "whole.csv").read_text()
+
+
+def test_an_imported_classifier_has_the_card_and_the_metrics_of_its_run(lab: Lab) -> None:
+    own = lab.client.get(f"{API}/classifiers/{lab.run}/card").json()
+    metrics = cs.open_run(lab.workspace.runs / "first").metrics
+    assert (own["test"]["n"], own["test"]["primary"]) == (metrics.n, metrics.primary)
+    shown = {each["name"]: each["value"] for each in own["test"]["values"]}
+    assert shown["accuracy"] == metrics.metrics["accuracy"].value
+    assert [(each["name"], each["n"]) for each in own["test"]["per_class"]] == [
+        (name, scores.n) for name, scores in metrics.per_class.items()
+    ]
+    file = lab.client.get(f"{API}/runs/{lab.run}/download/classifier").content
+    imported = lab.client.post(f"{API}/classifiers", content=file).json()
+    card = lab.client.get(f"{API}/classifiers/{imported['id']}/card").json()
+    different = {"classifier"}
+    assert {key: card[key] for key in card.keys() - different} == {key: own[key] for key in own.keys() - different}
+    assert card["classifier"]["headline"]["value"] == own["classifier"]["headline"]["value"] is not None
+    with zipfile.ZipFile(io.BytesIO(file)) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    for damaged in (b"{", b"[]", b'{"format_version": 99}', None):
+        changed = io.BytesIO()
+        with zipfile.ZipFile(changed, "w") as archive:
+            for name, data in {**entries, "metrics.json": damaged}.items():
+                if data is not None:
+                    archive.writestr(name, data)
+        damaged_id = lab.client.post(f"{API}/classifiers", content=changed.getvalue()).json()["id"]
+        assert lab.client.get(f"{API}/classifiers/{damaged_id}/card").json()["test"] is None
+        assert lab.client.delete(f"{API}/classifiers/{damaged_id}").status_code == 204
+    assert lab.client.delete(f"{API}/classifiers/{imported['id']}").status_code == 204
+    assert lab.client.get(f"{API}/classifiers/{imported['id']}/card").status_code == 404
 
 
 def test_a_prediction_names_the_training_of_its_classifier_only_where_there_is_one(lab: Lab) -> None:

@@ -52,6 +52,23 @@ def test_imagej_classifies_a_folder_as_coverslip_does(
     assert [row["predicted"] for row in rows] == cs.load_classifier(trained, "cpu").predict(files)["predicted"]
 
 
+def python_of(variable: str) -> str:
+    """The Python of another environment, which an environment variable names."""
+    python = os.environ.get(variable, "")
+    if not Path(python).is_file():
+        pytest.skip(f"{variable} names no Python")
+    return python
+
+
+def test_bioimage_io_core_accepts_the_export_and_reproduces_its_test_arrays(trained: cs.Run, tmp_path: Path) -> None:
+    python = python_of("COVERSLIP_BIOIMAGEIO_PYTHON")
+    folder = cs.export(trained, to="bioimageio", out=tmp_path / "cells")
+    code = "import sys; from bioimageio.core import test_description as test; print(test(sys.argv[1]).status)"
+    command = [python, "-c", code, str(folder / "rdf.yaml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.stdout.splitlines()[-1:] == ["passed"], done.stdout + done.stderr
+
+
 _NAPARI = """
 import json, sys
 import napari, numpy as np
@@ -79,9 +96,7 @@ viewer.close()
 @pytest.fixture
 def napari() -> list[str]:
     """The command of the Python of an environment with napari, which `COVERSLIP_NAPARI_PYTHON` names, on a display."""
-    python = os.environ.get("COVERSLIP_NAPARI_PYTHON", "")
-    if not Path(python).is_file():
-        pytest.skip("napari is not installed: COVERSLIP_NAPARI_PYTHON names no Python")
+    python = python_of("COVERSLIP_NAPARI_PYTHON")
     if "DISPLAY" in os.environ:
         return [python]
     if (virtual := shutil.which("xvfb-run")) is None:

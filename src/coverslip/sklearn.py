@@ -150,11 +150,11 @@ def _images(X: Images) -> list[Any]:  # Any: paths of image files, or images in 
         NotImages: there are none, or they are rows of numbers.
     """
     if hasattr(X, "tocsr"):
-        raise NotImages("not-images", shape=text("sparse-matrix"))
+        raise NotImages("estimator-without-images", shape=text("estimator-sparse"))
     images = list(X)
     if not images:
-        raise NotImages("no-images-in-x")
+        raise NotImages("estimator-x-empty")
     for image in images:
         if isinstance(image, np.ndarray | np.generic | float | int | list | tuple) and np.ndim(image) < 2:
-            raise NotImages("not-images", shape=text("row-of-numbers", n_numbers=np.size(image)))
+            raise NotImages("estimator-without-images", shape=text("estimator-rows", n_numbers=np.size(image)))
     return images

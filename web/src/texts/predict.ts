@@ -61,8 +61,11 @@ export const predict = {
     about: 'About this classifier',
     notFor: 'Do not use it for:',
     metrics: 'Metrics on test images',
-    testedOn: ({ n, n_groups, split }: { n: number; n_groups: number | null; split: string }) =>
-      `Measured by its author on ${counts.images(n)}${n_groups === null ? '' : ` of ${counts.groups(n_groups)}`}${
+    testedOn: (
+      { n, n_groups, split }: { n: number; n_groups: number | null; split: string },
+      isImported: boolean,
+    ) =>
+      `Measured ${isImported ? 'by its author ' : ''}on ${counts.images(n)}${n_groups === null ? '' : ` of ${counts.groups(n_groups)}`}${
         split === 'out-of-fold' ? ' by cross-validation' : ''
       }. The classifier was not trained on these images. Other images can have other results.`,
     withoutMetrics:

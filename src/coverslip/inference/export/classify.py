@@ -34,7 +34,7 @@ def read(file: str, preprocessing: dict[str, Any]) -> np.ndarray:
     pages = []
     for page in range(n_pages):
         image.seek(page)
-        pages.append(np.atleast_3d(ImageOps.exif_transpose(image).convert(mode)))
+        pages.append(np.atleast_3d(np.asarray(ImageOps.exif_transpose(image).convert(mode))))
     return resize(np.concatenate(pages, axis=2), preprocessing)
 
 

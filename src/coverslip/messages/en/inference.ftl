@@ -44,17 +44,17 @@ export-to-folder = This is a folder, not a file
 
 ## Predictions
 
-not-images = X contains no images, but { $shape }
+estimator-without-images = X contains no images, but { $shape }
     .do = Pass paths of image files, or arrays of the shape (height, width) or (height, width, channels).
 
-sparse-matrix = a sparse matrix
+estimator-sparse = a sparse matrix
 
-row-of-numbers = { $n_numbers ->
+estimator-rows = { $n_numbers ->
         [one] rows of { $n_numbers } number
        *[other] rows of { $n_numbers } numbers
     }
 
-no-images-in-x = X is empty: 0 images
+estimator-x-empty = X is empty: 0 images
     .do = Pass at least one image.
 
 image-not-predicted = This image cannot be predicted: { $reason }
