@@ -141,7 +141,7 @@ def checks_of_scikit_learn() -> Iterator["ParameterSet"]:
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize(("estimator", "check"), checks_of_scikit_learn())
+@pytest.mark.parametrize(("estimator", "check"), [*checks_of_scikit_learn()])
 def test_the_estimator_passes_the_checks_of_scikit_learn(estimator: OfRows, check: Callable[[OfRows], None]) -> None:
     check(estimator)
 
