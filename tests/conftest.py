@@ -144,3 +144,4 @@ def own_cache(
     weights = tmp_path_factory.mktemp("weights")
     shutil.copytree(made_once("weights", import_small_network), weights, dirs_exist_ok=True)
     os.environ["COVERSLIP_WEIGHTS"] = str(weights)
+    os.environ["XDG_DATA_HOME"] = str(tmp_path_factory.mktemp("data"))  # the key of the account

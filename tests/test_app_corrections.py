@@ -27,8 +27,8 @@ from small_workspace import (
 )
 
 from coverslip.app.server import create_app
-from coverslip.reports import methods_text
 from coverslip.reports.reported import read_run
+from coverslip.reports.sections.methods import methods_text
 from coverslip.reports.sections.results import limits
 from coverslip.reports.words import percent, unknown_labels
 from coverslip.runs import Run, fingerprint_of

@@ -125,6 +125,7 @@ def test_folders_that_are_gone_and_back_are_noticed_without_a_request(tmp_path: 
 N_TABS = 7
 
 
+@pytest.mark.exhaustive
 def test_many_tabs_follow_by_one_connection_and_none_is_left_without_a_visible_tab(
     other_app: Callable[..., RunningApp], other_page: Callable[[RunningApp], "Page"]
 ) -> None:

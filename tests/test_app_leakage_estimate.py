@@ -21,7 +21,7 @@ from coverslip.audit import (
     with_cached_near_duplicates,
 )
 from coverslip.datasets import ProbeScore, Signal, scan_images
-from coverslip.reports import write_report
+from coverslip.reports.page import write_report
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections import sections_of
 from coverslip.runs import LeakageEstimate, Run, write_inspection

@@ -212,6 +212,7 @@ def test_what_cannot_be_planned_is_said(lab: Lab) -> None:
     lab.get("studies/nothing", 404)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_the_classifiers_of_a_study_can_be_used_before_anybody_has_opened_it(lab: Lab, unread: Json) -> None:
     assert [each["study_id"] for each in unread["classifiers"]] == [unread["id"]]

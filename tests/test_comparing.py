@@ -80,6 +80,7 @@ def test_images_of_one_name_in_two_domains_are_distinguished(pair: tuple[Run, Ru
     assert not [row for row in differences_between([Run(run.folder) for run in pair]) if row.name == "labels"]
 
 
+@pytest.mark.exhaustive
 def test_runs_with_different_decision_rules_say_so(pair: tuple[Run, Run]) -> None:
     first, second = (run.folder for run in pair)
     alike = cs.compare([first, second])
@@ -165,6 +166,7 @@ def test_evaluations_on_one_dataset_are_compared_by_the_groups_of_its_images(
     assert ("not statistically significant" in comparison.conclusion) == (not row.is_shown)
 
 
+@pytest.mark.exhaustive
 def test_copies_of_files_under_other_names_are_the_same_test_images(pair: tuple[Run, Run], tmp_path: Path) -> None:
     first, file_of = pair[0], image_files(pair[0])
     rows = [row for row in first.split if row.split in ("train", "val", "test")]
@@ -182,6 +184,7 @@ def test_copies_of_files_under_other_names_are_the_same_test_images(pair: tuple[
         assert [accuracy.first, accuracy.second] == [run.metrics["accuracy"].value for run in runs]
 
 
+@pytest.mark.exhaustive
 def test_copies_are_matched_beside_files_of_both_each_once_and_by_equal_labels_first(
     pair: tuple[Run, Run], cells: Path, tmp_path: Path
 ) -> None:

@@ -53,6 +53,7 @@ def test_commands_and_errors_show_control_characters_of_files(
     assert not _OBEYED.search(out + err)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_drawings_and_pages_of_a_run_stay_valid(tmp_path: Path) -> None:
     write_cells(tmp_path / "cells", 45, classes=(ATTACK, "medium", "large"), side=32)

@@ -17,11 +17,10 @@ from trained import SMALL_NETWORK
 
 import coverslip as cs
 from coverslip.cli import main
-from coverslip.datasets import PreprocessedImage
 from coverslip.engines import turned as turned_array
 from coverslip.errors import Stopped
 from coverslip.events import Event, Progressed, ignore
-from coverslip.images import pixel_hash
+from coverslip.images import PreprocessedImage, pixel_hash
 from coverslip.inference.explain.explaining import TILE_PX, overlay, strength
 from coverslip.inference.explain.maps import (
     CheckResult,

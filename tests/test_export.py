@@ -180,6 +180,7 @@ def test_a_reader_that_resizes_with_aligned_corners_is_refused_and_leaves_nothin
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.parametrize("to", EXPORT_FORMATS)
 def test_sixteen_bit_pixels_two_channels_and_eight_copies_are_exported(to: str, tmp_path: Path) -> None:

@@ -259,6 +259,7 @@ def test_a_training_draws_it_and_test_images_have_no_part_in_it(cells: Path, tmp
     assert written[0] == written[1]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.parametrize(("most", "n_all", "n_of_fold"), [(None, 90, 60), (10, 30, 30)])
 def test_with_folds_the_curve_says_what_the_final_classifier_gains(

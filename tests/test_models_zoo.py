@@ -170,6 +170,7 @@ def test_options_and_channels_change_what_is_counted() -> None:
 # Structure
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.parametrize("name", EACH)
 def test_a_boundary_freezes_all_that_its_output_depends_on_and_nothing_else(name: str) -> None:

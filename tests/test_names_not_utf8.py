@@ -43,6 +43,7 @@ def files_named_in(table: Path) -> dict[str, bytes]:
     return {record.image_id: record.path.read_bytes() for record in cs.open_dataset(table).records}
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_the_main_job_runs_and_its_tables_lead_to_the_same_files(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     cells, run = odd_cells(tmp_path / "cells"), tmp_path / "run"

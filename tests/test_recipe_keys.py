@@ -118,6 +118,7 @@ def settings_for(key: Any) -> list[str]:
     return [*NEEDED.get(key.key, []), f"{key.key}={value}"]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_the_methods_text_shows_each_key_that_is_not_at_its_default(run: Path) -> None:
     silent = {

@@ -11,7 +11,7 @@ from synthetic_runs import write_run, written_study
 from trained import GROUPS, INSTANT
 
 import coverslip as cs
-from coverslip.reports import write_report
+from coverslip.reports.page import write_report
 from coverslip.runs import Recipe, Run
 from coverslip.studies.report import write_study_report
 

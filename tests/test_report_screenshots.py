@@ -9,7 +9,7 @@ from PIL import Image
 from screenshots import check_screenshot, differences, use_own_font
 from synthetic_runs import write_run, written_study
 
-from coverslip.reports import write_report
+from coverslip.reports.page import write_report
 from coverslip.studies.report import write_study_report
 
 if TYPE_CHECKING:

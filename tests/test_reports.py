@@ -20,8 +20,9 @@ from coverslip.datasets import inspect_dataset, scan_images
 from coverslip.errors import BadRun
 from coverslip.events import StageStarted, as_json
 from coverslip.messages import duration, text
-from coverslip.reports import figures, words, write_report
+from coverslip.reports import figures, words
 from coverslip.reports.model_card import model_card_text
+from coverslip.reports.page import write_report
 from coverslip.reports.reported import ReportedRun, read_run
 from coverslip.reports.sections import SECTIONS, Section, SectionText, sections_of
 from coverslip.reports.sections.curves import average_pr_curves, draw_roc

@@ -48,6 +48,7 @@ def test_every_image_keeps_its_part_and_new_ones_have_none(cells: Path, trained:
     assert parts == parts_in(trained)
 
 
+@pytest.mark.exhaustive
 def test_crops_around_points_keep_their_part_where_tables_state_them_as_boxes_or_larger(tmp_path: Path) -> None:
     points, boxes = tmp_path / "points.csv", tmp_path / "boxes.csv"
     with points.open("w", newline="") as file, boxes.open("w", newline="") as other:
@@ -73,6 +74,7 @@ def test_folds_and_runs_without_a_split_are_refused(cells: Path, tmp_path: Path)
         apply_earlier_split(cs.open_dataset(cells), keeping(Run(tmp_path)))
 
 
+@pytest.mark.exhaustive
 def test_the_report_shows_numbers_by_the_old_labels_beside_those_by_corrected_ones(
     cells: Path, trained: Run, tmp_path: Path
 ) -> None:

@@ -91,6 +91,7 @@ def test_a_dataset_alone_and_among_others_is_reported_by_class(folder: Path, com
         )
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_class_alone_and_among_others_is_measured_over_all_splits(tmp_path: Path) -> None:
     labs = [str(write_cells(tmp_path / name, 36, seed=seed)) for seed, name in enumerate(("lab_a", "lab_b"))]

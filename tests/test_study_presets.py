@@ -61,6 +61,7 @@ def test_the_recipe_of_a_publication_is_that_of_its_study(name: str, two_folders
     assert all(cell.recipe.split.val == recipe.split.val for cell in same if name != "mobincep")  # it compares shares
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_single_training_uses_the_recipe_of_a_publication(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cells = write_cells(tmp_path / "cells", 60)

@@ -185,6 +185,7 @@ def test_variation_is_the_covariance_of_what_the_network_sees_in_copies(
     np.testing.assert_allclose(both.rows.T @ both.rows, expected, rtol=1e-2, atol=1e-6)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.parametrize("augment", ["default", "none"])
 def test_an_instant_classifier_learns_from_copies_where_augmentation_allows_them(tmp_path: Path, augment: str) -> None:
@@ -220,6 +221,7 @@ def test_a_run_says_whether_its_last_layer_was_refitted(cells: Path, tmp_path: P
     assert (run.training.finetune.refitted is not None) == is_refitted
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.parametrize("most", [None, 8])
 def test_the_classifier_counts_what_its_last_layer_was_fitted_on(cells: Path, tmp_path: Path, most: int | None) -> None:

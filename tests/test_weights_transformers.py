@@ -64,6 +64,7 @@ class Lone(nn.Module):
         return tokens
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_morphem_gives_every_channels_class_token_side_by_side(tmp_path: Path) -> None:
     torch.manual_seed(0)

@@ -15,14 +15,17 @@ from coverslip._version import __version__
 
 if TYPE_CHECKING:
     from coverslip.audit.distance import distance
+    from coverslip.audit.suggesting import suggest
     from coverslip.errors import CoverslipError
     from coverslip.inference.explain import explain
     from coverslip.inference.proportions import summarise
+    from coverslip.objects import collect_objects
     from coverslip.pipeline import (
         compare,
         decide,
         evaluate,
         export,
+        export_objects,
         inspect,
         label_errors,
         load_classifier,
@@ -41,12 +44,14 @@ _MODULES = {
     "CoverslipError": "coverslip.errors",
     "Recipe": "coverslip.runs",
     "Run": "coverslip.runs",
+    "collect_objects": "coverslip.objects",
     "compare": "coverslip.pipeline",
     "decide": "coverslip.pipeline",
     "distance": "coverslip.audit.distance",
     "evaluate": "coverslip.pipeline",
     "explain": "coverslip.inference.explain",
     "export": "coverslip.pipeline",
+    "export_objects": "coverslip.pipeline",
     "inspect": "coverslip.pipeline",
     "label_errors": "coverslip.pipeline",
     "load_classifier": "coverslip.pipeline",
@@ -57,6 +62,7 @@ _MODULES = {
     "predict": "coverslip.pipeline",
     "preview": "coverslip.pipeline",
     "resume": "coverslip.pipeline",
+    "suggest": "coverslip.audit.suggesting",
     "summarise": "coverslip.inference.proportions",
     "train": "coverslip.pipeline",
     "watch": "coverslip.pipeline",
@@ -68,12 +74,14 @@ __all__ = [
     "Recipe",
     "Run",
     "__version__",
+    "collect_objects",
     "compare",
     "decide",
     "distance",
     "evaluate",
     "explain",
     "export",
+    "export_objects",
     "inspect",
     "label_errors",
     "load_classifier",
@@ -84,6 +92,7 @@ __all__ = [
     "predict",
     "preview",
     "resume",
+    "suggest",
     "summarise",
     "train",
     "watch",

@@ -20,6 +20,7 @@ from coverslip.messages import text
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _SECONDS_UNTIL_ABANDONED = 86_400
+_KEY_BYTES = 32
 _PART = re.compile(r"\..+\.[0-9a-f]{8}\.part")
 _cleaned: set[Path] = set()  # folders
 
@@ -32,9 +33,29 @@ def weights_folder() -> Path:
     folder = os.environ.get("COVERSLIP_WEIGHTS")
     if folder:
         return Path(folder).expanduser().absolute()
+    return _data_folder() / "weights"
+
+
+def _data_folder() -> Path:
     import platformdirs
 
-    return Path(platformdirs.user_data_dir("coverslip", appauthor=False)) / "weights"
+    return Path(platformdirs.user_data_dir("coverslip", appauthor=False))
+
+
+def account_key() -> bytes:
+    """Return the secret key with which this account signs files that it trusts later. It is created on first use.
+
+    Raises:
+        OSError: the key cannot be read or written.
+    """
+    file = _data_folder() / "signing.key"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError), os.fdopen(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as new:
+        new.write(secrets.token_bytes(_KEY_BYTES))
+    key = file.read_bytes()
+    if len(key) != _KEY_BYTES:  # another process creates it now, or it is damaged
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(file))
+    return key
 
 
 @contextmanager

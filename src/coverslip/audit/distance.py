@@ -8,22 +8,19 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.datasets import Dataset, DecodedPixels, ImageSource, Scan, one_line, open_dataset, scan_images
-from coverslip.engines import embed
+from coverslip.audit.features import FeatureSet, feature_extractor
+from coverslip.datasets import Dataset, ImageSource, one_line, open_dataset, scan_images
 from coverslip.errors import BadDataset
 from coverslip.evaluation import Metric
 from coverslip.evaluation.distances import Distances, PairDistance, SetFacts, coral, median_distance, mmd
 from coverslip.evaluation.transferability import logme
 from coverslip.events import Emit, progress_reporter
-from coverslip.images import ImageFacts, Preprocessing
-from coverslip.inference import load_classifier
+from coverslip.images import ImageFacts
 from coverslip.machine import select_device
 from coverslip.messages import text
-from coverslip.models.networks import Network, create_network
 from coverslip.progress import show
-from coverslip.runs import Recipe, Run, RunContext
+from coverslip.runs import Run, RunContext
 from coverslip.stopping import BY_SIGNAL
-from coverslip.training.preprocessing import learn_preprocessing
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -33,7 +30,7 @@ _BY_GROUPS, _BY_IMAGES = "bootstrap over groups", "bootstrap over images"
 
 
 @dataclass(frozen=True, slots=True)
-class _FeatureSet:
+class _DatasetFeatures:
     """The features, groups and pixel hashes of one dataset."""
 
     facts: SetFacts
@@ -89,17 +86,18 @@ def distance(
     for name, scan in zip(names, scans, strict=True):
         if scan.n_readable < FEWEST_IMAGES:
             raise BadDataset("too-few-images-for-distance", name=name, n_images=scan.n_readable, n_needed=FEWEST_IMAGES)
-    network, preprocessing, tta = _network(run, model, image_size, scans)
+    extractor = feature_extractor(scans, run=run, model=model, image_size=image_size)
     feature_sets = [
-        _feature_set(name, each, scan, network, preprocessing, tta, context)
+        _with_groups(name, each, extractor.features_of(each, scan, context))
         for name, each, scan in zip(names, opened, scans, strict=True)
     ]
     sigma = _kernel_width([each.features for each in feature_sets])
     pairs = tuple(_pair(a, b, sigma, n_resamples, emit) for a, b in combinations(feature_sets, 2))
     nearest = _nearest(names[0], pairs)
+    network = extractor.network.record.name
     return Distances(
-        network.record.name if run is None else f"{network.record.name} as trained in {Path(run).name}",
-        network.head.in_features,
+        network if run is None else f"{network} as trained in {Path(run).name}",
+        feature_sets[0].features.shape[1],
         sigma,
         tuple(each.facts for each in feature_sets),
         pairs,
@@ -128,9 +126,8 @@ def logme_of(data: Dataset, run: Run | Path | str, *, device: str = "auto", emit
         for record, fact in zip(data.records, scan.facts, strict=True)
         if isinstance(fact, ImageFacts)
     ]
-    network, preprocessing, tta = _network(run, None, None, [scan])
     context = RunContext(Path(), select_device(device), emit)
-    features = _feature_set("", data, scan, network, preprocessing, tta, context).features
+    features = feature_extractor([scan], run=run).features_of(data, scan, context).features
     return logme(features, np.unique(labels, return_inverse=True)[1])
 
 
@@ -174,51 +171,13 @@ def _number_equal_names(names: Sequence[str]) -> list[str]:
     return [name if names.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(names, start=1)]
 
 
-def _network(
-    run: Run | Path | str | None, model: str | None, image_size: int | None, scans: Sequence[Scan]
-) -> tuple[Network, Preprocessing, int]:
-    """Return a frozen network, the preprocessing for all datasets, and the number of augmented copies to average."""
-    if run is not None:
-        classifier = load_classifier(run, "cpu")
-        return classifier.network, classifier.card.preprocessing, classifier.card.tta
-    recipe = Recipe(model=model or Recipe().model, image_size=image_size, head="native")
-    facts = [fact for scan in scans for fact in scan.facts if isinstance(fact, ImageFacts)]
-    preprocessing = learn_preprocessing(facts, recipe)
-    network = create_network(
-        recipe.model, n_classes=2, head="native", channels=preprocessing.channels, image_size=preprocessing.image_size
-    )
-    return network.eval(), preprocessing, 1
-
-
-def _feature_set(
-    name: str,
-    data: Dataset,
-    scan: Scan,
-    network: Network,
-    preprocessing: Preprocessing,
-    tta: int,
-    context: RunContext,
-) -> _FeatureSet:
-    positions = [i for i, fact in enumerate(scan.facts) if isinstance(fact, ImageFacts)]
-    digests = [fact.pixel_hash for fact in scan.facts if isinstance(fact, ImageFacts)]
-    decoded = DecodedPixels(data, scan, preprocessing)
-    with embed(
-        network,
-        digests,
-        lambda indices: decoded([positions[i] for i in indices]),
-        preprocessing=preprocessing.model_dump(mode="json"),
-        tta=tta,
-        device=context.device,
-        emit=context.emit,
-        stop=context.stop,
-    ) as (features, _):
-        rows = features[slice(0, len(positions))]
+def _with_groups(name: str, data: Dataset, features: FeatureSet) -> _DatasetFeatures:
     group = None
     if data.has_groups:
-        group_names = [data.records[i].group or f"image {data.records[i].image_id}" for i in positions]
+        group_names = [data.records[i].group or f"image {data.records[i].image_id}" for i in features.positions]
         group = np.unique(group_names, return_inverse=True)[1]
-    facts = SetFacts(name, len(positions), None if group is None else int(group.max()) + 1)
-    return _FeatureSet(facts, frozenset(digests), rows, group)
+    facts = SetFacts(name, len(features.positions), None if group is None else int(group.max()) + 1)
+    return _DatasetFeatures(facts, frozenset(features.digests), features.features, group)
 
 
 def _kernel_width(features: Sequence[Floats]) -> float:
@@ -233,7 +192,7 @@ def _kernel_width(features: Sequence[Floats]) -> float:
         raise BadDataset("datasets-look-the-same") from error
 
 
-def _pair(a: _FeatureSet, b: _FeatureSet, sigma: float, n_resamples: int, emit: Emit) -> PairDistance:
+def _pair(a: _DatasetFeatures, b: _DatasetFeatures, sigma: float, n_resamples: int, emit: Emit) -> PairDistance:
     report_progress = progress_reporter(emit, "comparing-datasets", "images", first=a.facts.name, second=b.facts.name)
 
     def report_and_check_stop(done: int, total: int) -> None:
@@ -265,7 +224,7 @@ def _nearest(first: str, pairs: Sequence[PairDistance]) -> str | None:
     return min(pairs_with_first, key=lambda pair: pair.mmd2.value or 0).b if len(pairs_with_first) > 1 else None
 
 
-def _shared_images(feature_sets: Sequence[_FeatureSet]) -> str:
+def _shared_images(feature_sets: Sequence[_DatasetFeatures]) -> str:
     """Return sentences about images that two of the datasets share, with a space after each."""
     return "".join(
         f"{text('images-in-both-datasets', n_images=n, first=a.facts.name, second=b.facts.name)} "

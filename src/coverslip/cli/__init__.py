@@ -27,10 +27,12 @@ from coverslip.cli import (
     evaluate,
     explain,
     models,
+    objects,
     outputs,
     predict,
     read,
     study,
+    suggest,
     summarise,
     train,
 )
@@ -92,7 +94,10 @@ for command in (
 app.command(name="label-errors")(label_errors_command.label_errors)
 app.command(name="explain")(explain.explain)
 app.command(name="distance")(distance.distance)
+app.command(name="suggest")(suggest.suggest)
 app.command(name="read")(read.read)
+app.command(name="objects")(objects.objects)
+app.command(name="export-objects")(objects.export_objects)
 app.command(name="export")(outputs.export)
 app.command(name="models")(models.models)
 app.command(name="cache")(cache.cache)

@@ -17,7 +17,6 @@ from coverslip.datasets import Finding, GroupFacts, Inspection, Spread, one_line
 from coverslip.evaluation import FEWEST_GROUPS, METRICS, Evaluation, confused_pairs, hardest_classes, row_metrics
 from coverslip.images import Series
 from coverslip.messages import GroupBy, escape_controls_in_lines, text
-from coverslip.reports.sections.data_quality import leakage_estimate_text
 from coverslip.reports.tables import Cell, Estimate, column_titles, estimate
 from coverslip.reports.words import (
     against_majority_class,
@@ -388,6 +387,8 @@ def _show_leakage_estimate(console: Console, leakage_estimate: LeakageEstimate |
     if leakage_estimate is None:
         console.print(text("command-no-leakage-estimate"))
         return
+    from coverslip.reports.sections.data_quality import leakage_estimate_text  # slow: all sections of reports
+
     section = leakage_estimate_text(leakage_estimate)
     console.print(filled_table(section.columns, section.rows))
     for words in section.words:

@@ -48,7 +48,7 @@ from coverslip.datasets.index import (
     with_mapping,
     with_plan,
 )
-from coverslip.datasets.pixels import DecodedPixels, PixelCache, PreprocessedImage, read_preprocessed
+from coverslip.datasets.pixels import DecodedPixels, PixelCache, read_preprocessed
 from coverslip.datasets.quality import (
     ColumnProbe,
     Finder,
@@ -126,7 +126,6 @@ __all__ = [
     "Origin",
     "Part",
     "PixelCache",
-    "PreprocessedImage",
     "ProbeScore",
     "Scan",
     "Severity",

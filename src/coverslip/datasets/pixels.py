@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -20,12 +20,13 @@ from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.images import (
     Fields,
     PixelSize,
+    PreprocessedImage,
     Preprocessing,
     Rescaling,
     box_center,
-    effective_channels,
     pixel_hash,
-    preprocess,
+    preprocess_image,
+    read_preprocessed_image,
     rescaled,
 )
 from coverslip.machine import n_cores
@@ -39,21 +40,6 @@ _N_AT_ONCE = 64
 _AHEAD_PER_THREAD = 4
 
 
-@dataclass(frozen=True, slots=True)
-class PreprocessedImage:
-    """One preprocessed image, and properties of the image before preprocessing."""
-
-    pixels: Pixels  # (S, S, C)
-    width_px: int
-    height_px: int
-    n_channels: int  # effective: 1 if all are equal
-    dtype: str
-    note: str | None  # anomaly in reading the image; equal for equal causes
-    pixel_hash: str | None  # of the image as read; None unless requested
-    pixel_size_um: PixelSize | None = None  # of the image as read; None: unknown
-    is_rescaled: bool = False  # width and height are then those of the rescaled image
-
-
 def read_preprocessed(
     records: Sequence[ImageRecord],
     preprocessing: Preprocessing,
@@ -61,13 +47,13 @@ def read_preprocessed(
     hashes: Sequence[str] | None = None,
     is_hashed: bool = False,
     fields: Fields | None = None,
-    n_threads: int | None = None,
+    n_ahead: int | None = None,
     change: Callable[[np.ndarray], np.ndarray] | None = None,
     rescaling: Rescaling | None = None,
 ) -> Iterator[PreprocessedImage | UnreadableImage]:
     """Yield the image of every record in order, or the error, decoded ahead on several cores.
 
-    Memory does not grow with the number of images: only a few are decoded ahead.
+    Memory does not grow with the number of images.
 
     Args:
         records: the images.
@@ -75,12 +61,13 @@ def read_preprocessed(
         hashes: expected hashes of their pixels, if results are stored by hash. An image with other pixels is an error.
         is_hashed: whether to compute hashes, to search for duplicates.
         fields: cache of planes with several boxes; None caches them for this pass.
-        n_threads: images decoded at the same time; None takes the number of processor cores.
+        n_ahead: number of images that are decoded ahead; None: a few.
         change: changes (H, W, C) pixels before preprocessing, without changing their shape and type.
         rescaling: resamples images of known pixel size before all changes. Squares around points then cover the same
             area as those of the training images.
     """
-    n_threads, fields = n_threads or n_cores(), fields or Fields()
+    n_threads, fields = n_cores(), fields or Fields()
+    n_ahead = max(_AHEAD_PER_THREAD * n_threads, n_ahead or 0)
     in_flight: deque[Future[PreprocessedImage | UnreadableImage]] = deque()
     expected: Sequence[str | None] = hashes or [None] * len(records)
     ahead = zip(records, expected, strict=True)
@@ -91,7 +78,7 @@ def read_preprocessed(
     try:
         for record, expected_hash in ahead:
             in_flight.append(pool.submit(read, record, expected_hash))
-            if len(in_flight) >= _AHEAD_PER_THREAD * n_threads:
+            if len(in_flight) >= n_ahead:
                 yield in_flight.popleft().result()
         while in_flight:
             yield in_flight.popleft().result()
@@ -109,50 +96,58 @@ def _read_one(
     change: Callable[[np.ndarray], np.ndarray] | None,
     rescaling: Rescaling | None,
 ) -> PreprocessedImage | UnreadableImage:
+    is_hashed = is_hashed or expected_hash is not None
     try:
-        pixels = record.read(fields)
-        array = pixels.array
-        digest = pixel_hash(array) if is_hashed or expected_hash is not None else None
-        if expected_hash is not None and digest != expected_hash:
+        if record.in_memory is None and record.plan.region is None and change is None and rescaling is None:
+            image = read_preprocessed_image(record.path, record.plan, preprocessing, is_hashed=is_hashed)
+        else:
+            image = _changed(record, preprocessing, is_hashed, fields, change, rescaling)
+        if expected_hash is not None and image.pixel_hash != expected_hash:
             return UnreadableImage("image-changed", file=record.path, remedies=(CleanCache("facts"),))
-        width, height = array.shape[1], array.shape[0]
-        if rescaling is not None and pixels.pixel_size_um is not None:
-            array, (width, height) = _rescaled(record, array, pixels.pixel_size_um, rescaling, fields)
-        is_rescaled = array is not pixels.array
-        if change is not None:
-            array = change(array)
-        n_channels = effective_channels(array).shape[2]
-        pixels_square = preprocess(array, preprocessing)
-        return PreprocessedImage(
-            pixels_square,
-            width,
-            height,
-            n_channels,
-            array.dtype.name,
-            pixels.note,
-            digest,
-            pixels.pixel_size_um,
-            is_rescaled,
-        )
+        return image
     except UnreadableImage as error:
         return error if error.file else UnreadableImage.of(replace(error.failure, file=str(record.path)))
     except MemoryError:
         return UnreadableImage("no-memory-for-image", file=record.path)
 
 
+def _changed(
+    record: ImageRecord,
+    preprocessing: Preprocessing,
+    is_hashed: bool,
+    fields: Fields,
+    change: Callable[[np.ndarray], np.ndarray] | None,
+    rescaling: Rescaling | None,
+) -> PreprocessedImage:
+    """Return an image in memory, one of several boxes, or one that is rescaled or changed before preprocessing."""
+    pixels = record.read(fields)
+    array, digest = pixels.array, pixel_hash(pixels.array) if is_hashed else None
+    size = array.shape[1], array.shape[0]
+    if rescaling is not None and pixels.pixel_size_um is not None:
+        array, size = _rescaled(record, array, pixels.pixel_size_um, rescaling, fields)
+    is_rescaled = array is not pixels.array
+    if change is not None:
+        array = change(array)
+    image = preprocess_image(replace(pixels, array=array), preprocessing, is_hashed=False)
+    width, height = size
+    return replace(image, width_px=width, height_px=height, pixel_hash=digest, is_rescaled=is_rescaled)
+
+
 def _rescaled(
     record: ImageRecord, array: np.ndarray, pixel_size_um: PixelSize, rescaling: Rescaling, fields: Fields
 ) -> tuple[np.ndarray, tuple[int, int]]:
     """Return the pixels of an image in the pixel size of a classifier, and their width and height without a frame."""
-    size, region = (array.shape[1], array.shape[0]), record.plan.region
-    if region is None or "point" not in record.stated:
+    size, region = (array.shape[1], array.shape[0]), record.plan.crop
+    if region is None or ("point" not in record.stated and record.plan.crop_size is None):
         new_size = rescaling.size_of(size, pixel_size_um)
         return rescaled(record.path, array, new_size, rescaling.frame), new_size
     x, y = box_center(region)
     width, height = rescaling.source_size_of(region[2:], pixel_size_um)
     if (width, height) == region[2:]:
         return array, size
-    around = record.plan.model_copy(update={"region": (x - width // 2, y - height // 2, width, height)})
+    around = record.plan.model_copy(
+        update={"region": (x - width // 2, y - height // 2, width, height), "crop_size": None}
+    )
     return rescaled(record.path, replace(record, plan=around).read(fields).array, size), size
 
 

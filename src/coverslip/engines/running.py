@@ -15,6 +15,7 @@ import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
@@ -29,7 +30,7 @@ from coverslip._version import __version__
 from coverslip.cache import FILES, RECORDS, Kind, RecordStore, claim_store, register
 from coverslip.errors import CoverslipError, has_extra
 from coverslip.events import Emit, Noted, ignore
-from coverslip.files import write_bytes
+from coverslip.files import write_bytes, write_json
 from coverslip.machine import is_out_of_memory, n_cores, processor_instructions, processor_name
 from coverslip.messages import note
 
@@ -118,14 +119,20 @@ def onnxruntime_engine(exported: bytes) -> Run:
     """Return a function that runs an ONNX network for one image with ONNX Runtime."""
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = n_cores()
+    # One image per core in parallel is faster than all cores on one image, whose threads wait for each other.
+    options, cores = onnxruntime.SessionOptions(), n_cores()
+    options.intra_op_num_threads = 1
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(exported, options, providers=["CPUExecutionProvider"])
 
+    pool = ThreadPoolExecutor(cores, thread_name_prefix="onnxruntime")
+
+    def run_one(image: Pixels) -> FloatArray:
+        outputs: FloatArray = session.run(None, {"pixels": image[np.newaxis]})[0][0]
+        return outputs
+
     def run(images: Pixels) -> FloatArray:
-        rows = [session.run(None, {"pixels": images[i : i + 1]})[0][0] for i in range(len(images))]
-        return np.stack(rows).astype(np.float32)
+        return np.stack([*pool.map(run_one, images)]).astype(np.float32)
 
     return run
 
@@ -136,7 +143,7 @@ BUILDERS: dict[EngineName, Callable[[bytes], Run]] = {"openvino": openvino_engin
 
 ENGINES = register(Kind("engines", FILES, bound_bytes=2 * 10**9))
 ENGINE_KEYS = register(Kind("engine-keys", RECORDS))
-_NETWORK, _CHECK = "network.onnx", "check.npz"
+_NETWORK, _CHECK, _ABOUT = "network.onnx", "check.npz", "engine.json"
 _CACHE_ERRORS = (OSError, sqlite3.Error, CoverslipError)  # a full disk or a read-only cache: work without it
 
 
@@ -152,47 +159,75 @@ def software() -> list[str]:
     return [*versions, processor_name(), " ".join(processor_instructions())]
 
 
-def save_engine(key: str, name: EngineName, exported: bytes, example: Pixels, expected: FloatArray) -> bool:
-    """Save an ONNX network in the cache with reference data; return whether this succeeded.
+@dataclass(frozen=True, slots=True)
+class ExportedEngine:
+    """An engine as files, for the cache or for other processes."""
 
-    Args:
-        key: from `engine_key`.
-        name: the library that runs it.
-        exported: the ONNX network for one image.
-        example: the images of the comparison with PyTorch.
-        expected: the outputs of PyTorch for these images.
-    """
+    library: EngineName
+    network: bytes  # ONNX, for one image
+    check: bytes  # NPZ of an image, and of the output of PyTorch for it
+
+    def load(self) -> Engine | None:
+        """Return the engine if its library is installed and reproduces the output of PyTorch; else None."""
+        if not has_extra("onnx"):
+            return None
+        try:
+            with np.load(io.BytesIO(self.check), allow_pickle=False) as check:
+                example, expected = check["example"], check["expected"]
+            run = BUILDERS[self.library](self.network)
+            deviation = difference(run(example), expected)
+        except (ImportError, RuntimeError, ValueError, KeyError, EOFError, BadZipFile, OSError):
+            return None
+        return Engine(self.library, "cpu", run, deviation) if deviation <= LARGEST_DIFFERENCE else None
+
+
+def _check_of(network: Run, like: Pixels) -> bytes:
+    """Return an image of noise with the output of a network, as `ExportedEngine.check`: files contain no images."""
+    example = np.random.default_rng(0).integers(0, np.iinfo(like.dtype).max, like[:1].shape, like.dtype, endpoint=True)
     check = io.BytesIO()
-    digest = np.array(hashlib.sha256(exported).hexdigest())
-    np.savez(check, name=np.array(name), example=example[:1], expected=expected[:1], sha256=digest)
+    np.savez(check, example=example, expected=network(example))
+    return check.getvalue()
+
+
+def _save_engine(key: str, exported: ExportedEngine) -> bool:
+    """Save an engine in the cache, and return whether this succeeded."""
+    about = {"library": exported.library, "sha256": _digests(exported)}
     try:
         with claim_store(ENGINES, key) as claim:
-            write_bytes(claim.folder / _NETWORK, exported)
-            write_bytes(claim.folder / _CHECK, check.getvalue())
+            write_bytes(claim.folder / _NETWORK, exported.network)
+            write_bytes(claim.folder / _CHECK, exported.check)
+            write_json(claim.folder / _ABOUT, about)
         claim.release()
     except _CACHE_ERRORS:
         return False
     return True
 
 
-def load_engine(key: str) -> Engine | None:
-    """Return an engine from the cache if it is undamaged and reproduces its reference output; else None."""
-    if not has_extra("onnx") or not (ENGINES.folder / key / _CHECK).is_file():
+def exported_engine(key: str | None) -> ExportedEngine | None:
+    """Return an undamaged engine from the cache; else None."""
+    if key is None or not (ENGINES.folder / key / _ABOUT).is_file():
         return None
     try:
         with claim_store(ENGINES, key, will_grow=False) as claim:
-            exported = (claim.folder / _NETWORK).read_bytes()
-            with np.load(claim.folder / _CHECK, allow_pickle=False) as check:
-                name, example, expected = _engine_name(str(check["name"])), check["example"], check["expected"]
-                is_intact = str(check["sha256"]) == hashlib.sha256(exported).hexdigest()
+            about = json.loads((claim.folder / _ABOUT).read_bytes())
+            network, check = ((claim.folder / name).read_bytes() for name in (_NETWORK, _CHECK))
+            exported = ExportedEngine(engine_name(about["library"]), network, check)
         claim.release(has_grown=False)
-        if not is_intact:  # a damaged weight can stay below the largest difference
-            return None
-        run = BUILDERS[name](exported)
-        deviation = difference(run(example), expected)
-    except (ImportError, RuntimeError, ValueError, KeyError, EOFError, BadZipFile, *_CACHE_ERRORS):
+    except (ValueError, KeyError, TypeError, *_CACHE_ERRORS):
         return None
-    return Engine(name, "cpu", run, deviation, key) if deviation <= LARGEST_DIFFERENCE else None
+    # A damaged weight can stay below the largest difference.
+    return exported if about["sha256"] == _digests(exported) else None
+
+
+def _digests(exported: ExportedEngine) -> list[str]:
+    return [hashlib.sha256(data).hexdigest() for data in (exported.network, exported.check)]
+
+
+def load_engine(key: str) -> Engine | None:
+    """Return an engine from the cache if it is undamaged and reproduces its reference output; else None."""
+    exported = exported_engine(key)
+    engine = None if exported is None else exported.load()
+    return None if engine is None else replace(engine, cache_key=key)
 
 
 def remember_engine(classifier: str, engine: Engine) -> None:
@@ -214,7 +249,8 @@ def _record_key(classifier: str) -> str:
     return engine_key(classifier, ())
 
 
-def _engine_name(name: str) -> EngineName:
+def engine_name(name: str) -> EngineName:
+    """Return the library of this name."""
     return "openvino" if name == "openvino" else "onnxruntime"
 
 
@@ -260,7 +296,7 @@ def fastest_engine(network: "nn.Module", example: Pixels, *, device: str = "cpu"
     if stored is not None and (deviation := difference(stored.run(example), expected)) <= LARGEST_DIFFERENCE:
         engine = replace(stored, largest_difference=deviation)
     else:
-        engine = _exported(network, key, example, expected) or Engine("pytorch", "cpu", on_processor, 0.0)
+        engine = _exported(network, key, example, on_processor, expected) or Engine("pytorch", "cpu", on_processor, 0.0)
     if engine.name != "pytorch":  # a PyTorch engine changes with the weights of the network
         with _engines_lock:
             _engines[key] = engine
@@ -283,7 +319,9 @@ def fingerprint(network: "nn.Module") -> str:
     return digest.hexdigest()
 
 
-def _exported(network: "nn.Module", key: str, example: Pixels, expected: FloatArray) -> Engine | None:
+def _exported(
+    network: "nn.Module", key: str, example: Pixels, on_processor: Run, expected: FloatArray
+) -> Engine | None:
     """Return the first engine other than PyTorch that agrees with it, from the cache or new; None if there is none."""
     if not has_extra("onnx"):
         return None
@@ -301,7 +339,7 @@ def _exported(network: "nn.Module", key: str, example: Pixels, expected: FloatAr
         except (ImportError, RuntimeError, ValueError):  # the library cannot be loaded, or does not support the network
             continue
         if deviation <= LARGEST_DIFFERENCE:
-            is_cached = save_engine(key, name, exported, example, expected)
+            is_cached = _save_engine(key, ExportedEngine(name, exported, _check_of(on_processor, example)))
             return Engine(name, "cpu", run, deviation, key if is_cached else None)
     return None
 

@@ -31,7 +31,7 @@ from coverslip.experiments.split_data import (
 )
 from coverslip.inference import load_classifier
 from coverslip.messages import Note, Resume, note
-from coverslip.reports import write_report
+from coverslip.reports.page import write_report
 from coverslip.runs import (
     Calibration,
     ClassifierCard,

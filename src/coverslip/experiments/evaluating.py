@@ -25,7 +25,7 @@ from coverslip.experiments.run_state import record_work
 from coverslip.files import remove_file
 from coverslip.inference import Classifier
 from coverslip.messages import note
-from coverslip.reports import write_report
+from coverslip.reports.page import write_report
 from coverslip.runs import (
     ClassifierCard,
     EvaluatedImages,

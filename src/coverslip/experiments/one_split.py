@@ -33,7 +33,7 @@ from coverslip.images import ImageFacts, Preprocessing, pixel_side
 from coverslip.inference import Classifier, load_classifier
 from coverslip.messages import Note, note, text
 from coverslip.models import describe_weights
-from coverslip.reports import write_report
+from coverslip.reports.page import write_report
 from coverslip.runs import (
     Calibration,
     ClassifierCard,

@@ -31,7 +31,7 @@ from coverslip.experiments.evaluating import evaluate_rows, images_of_evaluation
 from coverslip.experiments.one_split import operating_notes
 from coverslip.inference.classifier import decided_row
 from coverslip.messages import note, text
-from coverslip.reports import write_report
+from coverslip.reports.page import write_report
 from coverslip.runs import (
     CalibrationImages,
     ClassifierCard,

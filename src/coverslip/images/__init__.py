@@ -10,7 +10,9 @@ from coverslip.images.decoding import (
     describe_image,
     end_decoding,
     interrupt_decoding,
+    prepare_decoding,
     read_pixels,
+    read_preprocessed_image,
 )
 from coverslip.images.degrading import Degradation, degraded
 from coverslip.images.facts import (
@@ -33,6 +35,7 @@ from coverslip.images.formats import (
 )
 from coverslip.images.plan import (
     MAX_CHANNEL_FILES,
+    MAX_CROP_MARGIN,
     PLAN_COLUMNS,
     Channel,
     ChannelFiles,
@@ -45,11 +48,11 @@ from coverslip.images.plan import (
 from coverslip.images.preprocessing import (
     MAX_SIDE_PX,
     PadColor,
+    PreprocessedImage,
     Preprocessing,
     Resize,
     preprocess,
-    small_pixels,
-    thumbnail,
+    preprocess_image,
 )
 from coverslip.images.reader import (
     PIXEL_SIZE_FACTOR,
@@ -65,11 +68,13 @@ from coverslip.images.reader import (
 )
 from coverslip.images.reading import BEYOND_EDGE, NO_SUCH_FILE, Pixels, pixels_in_memory
 from coverslip.images.rescaling import Rescaling, rescaled
+from coverslip.images.thumbnails import small_pixels, thumbnail
 from coverslip.images.writing import write_tiff
 
 __all__ = [
     "BEYOND_EDGE",
     "MAX_CHANNEL_FILES",
+    "MAX_CROP_MARGIN",
     "MAX_SIDE_PX",
     "NO_SUCH_FILE",
     "PIXEL_SIZES_UM",
@@ -87,6 +92,7 @@ __all__ = [
     "PixelSize",
     "PixelSizeUm",
     "Pixels",
+    "PreprocessedImage",
     "Preprocessing",
     "ReadPlan",
     "Reader",
@@ -118,8 +124,11 @@ __all__ = [
     "pixel_hash",
     "pixel_side",
     "pixels_in_memory",
+    "prepare_decoding",
     "preprocess",
+    "preprocess_image",
     "read_pixels",
+    "read_preprocessed_image",
     "readers",
     "register_reader",
     "rescaled",

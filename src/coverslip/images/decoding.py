@@ -25,6 +25,7 @@ from coverslip.images.decoding_pool import Decoders
 from coverslip.images.facts import effective_channels
 from coverslip.images.formats import has_added_readers
 from coverslip.images.plan import ReadPlan
+from coverslip.images.preprocessing import PreprocessedImage, Preprocessing, preprocess_image
 from coverslip.images.reader import MAX_BYTES, Series
 from coverslip.images.reading import WHOLE_IMAGE, Pixels, cut, decode, describe
 from coverslip.processes import DECODE_APART_VARIABLE
@@ -200,7 +201,29 @@ def read_pixels(
         if error.code != "image-too-large":
             raise
         return _read(path, plan, max_bytes, within)
-    return cut(path, plane, ReadPlan(region=plan.region), max_bytes)
+    return cut(path, plane, ReadPlan(region=plan.crop), max_bytes)
+
+
+def read_preprocessed_image(
+    path: Path, plan: ReadPlan, preprocessing: Preprocessing, *, is_hashed: bool = False, max_bytes: int = MAX_BYTES
+) -> PreprocessedImage:
+    """Decode and preprocess one image. Thread-safe.
+
+    Within `decode_in_processes` the same child process does both, and answers with the pixels for the network only.
+
+    Args:
+        path, plan, max_bytes: as for `read_pixels`.
+        preprocessing: how it is preprocessed.
+        is_hashed: whether to compute the hash of its pixels.
+
+    Raises:
+        UnreadableImage, Stopped, CoverslipError: as for `read_pixels`.
+    """
+    within = _allowed_folders()
+    if not _open or has_added_readers():
+        pixels = decode_image(path, plan, max_bytes=max_bytes, within=within)
+        return preprocess_image(pixels, preprocessing, is_hashed=is_hashed)
+    return _decoders.read_preprocessed(path, plan, preprocessing, is_hashed, max_bytes, within)
 
 
 def _read(path: Path, plan: ReadPlan, max_bytes: int, within: Sequence[Path] | None) -> Pixels:
@@ -254,6 +277,16 @@ def decode_in_processes(within: Sequence[Path] | None = None) -> Iterator[None]:
                 _decoders.resume()
             else:
                 _decoders.interrupt()
+
+
+def prepare_decoding() -> None:
+    """Start a process within `decode_in_processes`, so that the next image need not wait for it. Returns at once.
+
+    Raises:
+        CoverslipError: no process can be started.
+    """
+    if _open and not has_added_readers():
+        _decoders.prepare()
 
 
 def interrupt_decoding() -> None:

@@ -16,6 +16,7 @@ import numpy as np
 
 from coverslip.errors import CoverslipError, Stopped, UnreadableImage
 from coverslip.images.plan import ReadPlan
+from coverslip.images.preprocessing import PreprocessedImage, Preprocessing
 from coverslip.images.reader import Array, Series
 from coverslip.images.reading import Pixels
 from coverslip.messages import failure_of, text
@@ -76,6 +77,7 @@ class Limits:
 
 
 _T = TypeVar("_T")
+_Image = TypeVar("_Image", Pixels, PreprocessedImage)
 
 
 class Died(Exception):
@@ -110,8 +112,31 @@ class Decoder:
             Died: the process has ended, or another program killed it.
             CoverslipError: the reader of an installed package cannot be loaded.
         """
-        request = {"file": str(path), "plan": plan.model_dump(mode="json"), "max_bytes": max_bytes}
-        return self._run(path, request, within, self._pixels)
+        request = {"file": str(path), "plan": plan.as_json(), "max_bytes": max_bytes}
+        return self._run(path, request, within, lambda answer: self._image(answer, Pixels))
+
+    def read_preprocessed(
+        self,
+        path: Path,
+        plan: ReadPlan,
+        preprocessing: Preprocessing,
+        is_hashed: bool,
+        max_bytes: int,
+        within: Sequence[Path] | None = None,
+    ) -> PreprocessedImage:
+        """Read and preprocess one file; arguments as for `read_preprocessed_image`.
+
+        Raises:
+            UnreadableImage, Died, CoverslipError: as `read`.
+        """
+        request = {
+            "file": str(path),
+            "plan": plan.as_json(),
+            "max_bytes": max_bytes,
+            "preprocessing": preprocessing.model_dump_json(),
+            "is_hashed": is_hashed,
+        }
+        return self._run(path, request, within, lambda answer: self._image(answer, PreprocessedImage))
 
     def describe(self, path: Path, within: Sequence[Path] | None = None) -> tuple[Series, ...]:
         """Describe one file.
@@ -185,10 +210,10 @@ class Decoder:
             return os.name != "nt" and self._process.wait(timeout=10) == -signal.SIGKILL
         return False
 
-    def _pixels(self, answer: Json) -> Pixels:
-        array: Array = np.empty(answer.pop("shape"), answer.pop("dtype"))
+    def _image(self, answer: Json, image_class: Callable[..., _T]) -> _T:
+        array: Array = np.empty(answer.pop("array_shape"), answer.pop("array_dtype"))
         self._fill(array.data.cast("B"))
-        return Pixels(array, **{name: _with_tuples(value) for name, value in answer.items()})
+        return image_class(array, **{name: _with_tuples(value) for name, value in answer.items()})
 
     def _fill(self, buffer: memoryview) -> None:
         assert self._process.stdout is not None
@@ -279,11 +304,35 @@ class Decoders:
             Stopped: `interrupt` was called.
             CoverslipError: no process can be started.
         """
-        pixels, was_repeated = self._run(path, lambda decoder: decoder.read(path, plan, max_bytes, within))
+        return self._read(path, lambda decoder: decoder.read(path, plan, max_bytes, within))
+
+    def read_preprocessed(
+        self,
+        path: Path,
+        plan: ReadPlan,
+        preprocessing: Preprocessing,
+        is_hashed: bool,
+        max_bytes: int,
+        within: Sequence[Path] | None = None,
+    ) -> PreprocessedImage:
+        """Read and preprocess one file; arguments as for `read_preprocessed_image`.
+
+        Raises:
+            UnreadableImage, Stopped, CoverslipError: as `read`.
+        """
+
+        def read(decoder: Decoder) -> PreprocessedImage:
+            return decoder.read_preprocessed(path, plan, preprocessing, is_hashed, max_bytes, within)
+
+        return self._read(path, read)
+
+    def _read(self, path: Path, request: Callable[[Decoder], _Image]) -> _Image:
+        """Return the image of a request, with a note if the request was repeated without other requests."""
+        image, was_repeated = self._run(path, request)
         if not was_repeated:
-            return pixels
+            return image
         note = text("image-read-alone")
-        return replace(pixels, note=f"{pixels.note}; {note}" if pixels.note else note)
+        return replace(image, note=f"{image.note}; {note}" if image.note else note)
 
     def describe(self, path: Path, within: Sequence[Path] | None = None) -> tuple[Series, ...]:
         """Describe one file.
@@ -344,15 +393,25 @@ class Decoders:
             if not is_reusable:
                 decoder.kill()
 
+    def prepare(self) -> None:
+        """Start a process for the next request, unless there is one. Does not wait until it is ready."""
+        with self._lock:
+            if not (self._is_interrupted or self._idle or self._busy):
+                self._idle.append(Decoder(self._limits))
+                self._start_monitor()
+
     def _acquire(self) -> Decoder:
         with self._lock:
             self._check_interrupted()
             decoder = self._idle.pop() if self._idle else Decoder(self._limits)
             self._busy.add(decoder)
-            if self._monitor_thread is None:
-                self._monitor_thread = threading.Thread(target=self._monitor_all, name="decoders", daemon=True)
-                self._monitor_thread.start()
+            self._start_monitor()
         return decoder
+
+    def _start_monitor(self) -> None:
+        if self._monitor_thread is None:
+            self._monitor_thread = threading.Thread(target=self._monitor_all, name="decoders", daemon=True)
+            self._monitor_thread.start()
 
     def _check_interrupted(self) -> None:
         if self._is_interrupted:

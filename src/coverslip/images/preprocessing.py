@@ -1,7 +1,6 @@
-"""Preprocessing of pixels for a network, the same in training and prediction; thumbnails for reports and pages."""
+"""Preprocessing of pixels for a network, the same in training and prediction."""
 
-import io
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -9,12 +8,11 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from coverslip.errors import UnreadableImage
-from coverslip.images.decoding import read_pixels
 from coverslip.images.degrading import Degradation, degraded
-from coverslip.images.facts import LUMINANCE, Scaling, rescale, scaling_limits
+from coverslip.images.facts import LUMINANCE, Scaling, effective_channels, pixel_hash, rescale, scaling_limits
 from coverslip.images.plan import ReadPlan
-from coverslip.images.reader import Array
-from coverslip.images.reading import WHOLE_IMAGE, border_color
+from coverslip.images.reader import Array, PixelSize
+from coverslip.images.reading import Pixels, border_color
 
 Resize = Literal["pad", "stretch", "crop", "canvas"]
 PadColor = Literal["auto", "black", "white"]
@@ -70,6 +68,41 @@ class Preprocessing(BaseModel):
     def is_too_large(self, width_px: int, height_px: int) -> bool:
         """Return whether an image of this size must be shrunk to fit the canvas, and loses the common scale."""
         return self.canvas_px is not None and max(width_px, height_px) > self.canvas_px
+
+
+@dataclass(frozen=True, slots=True)
+class PreprocessedImage:
+    """One preprocessed image, and properties of the image before preprocessing."""
+
+    pixels: Array  # (S, S, C) uint8 or uint16
+    width_px: int
+    height_px: int
+    n_channels: int  # effective: 1 if all are equal
+    dtype: str
+    note: str | None  # anomaly in reading the image; equal for equal causes
+    pixel_hash: str | None  # of the image as read; None unless requested
+    pixel_size_um: PixelSize | None = None  # of the image as read; None: unknown
+    is_rescaled: bool = False  # width and height are then those of the rescaled image
+
+
+def preprocess_image(image: Pixels, preprocessing: Preprocessing, *, is_hashed: bool) -> PreprocessedImage:
+    """Preprocess a decoded image, with the hash of its pixels if `is_hashed`.
+
+    Raises:
+        UnreadableImage: as of `preprocess`.
+    """
+    array = image.array
+    height, width = array.shape[:2]
+    return PreprocessedImage(
+        preprocess(array, preprocessing),
+        width,
+        height,
+        effective_channels(array).shape[2],
+        array.dtype.name,
+        image.note,
+        pixel_hash(array) if is_hashed else None,
+        image.pixel_size_um,
+    )
 
 
 def preprocess(array: Array, preprocessing: Preprocessing) -> Array:
@@ -192,35 +225,3 @@ def _luminance(array: Array) -> Array:
 
 def _repeated(array: Array, n_channels: int) -> Array:
     return array if array.shape[2] == n_channels else np.repeat(array, n_channels, axis=2)
-
-
-def thumbnail(path: Path, side_px: int = 128, *, plan: ReadPlan = WHOLE_IMAGE) -> bytes:
-    """Return the image as WebP bytes with its longer side at most `side_px`; small images keep their size.
-
-    Images deeper than 8 bit are scaled by the range of each channel, for viewing, not for measurements. Three channels
-    are shown as red, green and blue; otherwise only the first channel is shown.
-
-    Raises:
-        UnreadableImage: the file cannot be read.
-    """
-    small = small_pixels(read_pixels(path, plan).array, side_px)
-    buffer = io.BytesIO()
-    Image.fromarray(small if small.shape[2] == 3 else small[..., 0]).save(buffer, "WEBP", quality=85)
-    return buffer.getvalue()
-
-
-def small_pixels(array: Array, side_px: int) -> Array:
-    """Return (height, width, 1 or 3) uint8 of decoded pixels, as in `thumbnail`."""
-    if array.shape[2] != 3:
-        array = array[..., :1]
-    scale = min(1.0, side_px / max(array.shape[:2]))
-    height, width = (max(1, round(side * scale)) for side in array.shape[:2])
-    if array.dtype == np.uint8:
-        image = Image.fromarray(array if array.shape[2] == 3 else array[..., 0])
-        # `reducing_gap` first shrinks by an integer factor: twice as fast, without a visible difference.
-        small: Array = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=1.4))
-        return small if small.ndim == 3 else small[..., np.newaxis]
-    low, high = scaling_limits(Scaling(mode="per-image"), array, array.shape[2])
-    small_floats = resized(array, width, height, as_float=True)
-    scaled: Array = np.rint(rescale(low, high, small_floats) * 255).astype(np.uint8)
-    return scaled

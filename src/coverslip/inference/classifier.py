@@ -2,9 +2,10 @@
 
 import copy
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import repeat
+from itertools import islice
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -19,23 +20,24 @@ from coverslip.datasets import (
     Dataset,
     ImageRecord,
     ImageSource,
-    PreprocessedImage,
     counted,
     name_as_text,
     open_dataset,
     read_preprocessed,
     with_plan,
 )
+from coverslip.engines import N_CHECKED, Engine, engine_of, fastest_engine, remember_engine, run_tta
 from coverslip.errors import BadClassifier, UnreadableImage
 from coverslip.evaluation import apply_temperature, decided_classes, log_ratios
 from coverslip.evaluation.decisions import classes_in_sets
 from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.files import sha256_json
-from coverslip.images import Rescaling
+from coverslip.images import PreprocessedImage, Rescaling
 from coverslip.inference.new_images import Differences, stated_shares
 from coverslip.inference.predictor import PixelOutputs
+from coverslip.inference.stored_engines import store_engine, stored_engine
 from coverslip.machine import select_device
-from coverslip.messages import text
+from coverslip.messages import Note, text
 from coverslip.models.records import linear_logits
 from coverslip.runs import (
     ClassifierCard,
@@ -50,7 +52,6 @@ from coverslip.runs import (
 from coverslip.stopping import BY_SIGNAL, Stop
 
 if TYPE_CHECKING:
-    from coverslip.engines import Engine
     from coverslip.evaluation.ood import FeatureStatistics
     from coverslip.models.networks import Network
 
@@ -103,7 +104,7 @@ def _prediction_set(card: ClassifierCard, logits: np.ndarray, predicted: int) ->
 
 
 BATCH_SIZE = 64
-_MAX_BYTES = 128 * 2**20  # of preprocessed pixels in a batch
+_MAX_BYTES = 64 * 2**20  # of preprocessed pixels in a batch, of which three are in memory
 _SECONDS_BETWEEN_EVENTS = 0.2
 
 
@@ -111,7 +112,7 @@ class Classifier:
     """A trained classifier, ready to predict.
 
     New images are preprocessed exactly like training images, and decisions use the thresholds that validation images
-    set. If the cache has an engine of the classifier, prediction needs neither the network nor PyTorch.
+    set. If an engine is stored with the classifier or in the cache, prediction needs neither the network nor PyTorch.
 
     Args:
         packed: card and weights.
@@ -122,13 +123,15 @@ class Classifier:
     """
 
     def __init__(self, packed: PackedClassifier, device: str = "cpu") -> None:
-        from coverslip.engines import engine_of
-
         self.card, self.device = packed.card, device
         self._packed, self._fingerprint = packed, _fingerprint(packed)
         self._shift = np.zeros(len(self.card.classes))  # of logits, for other class proportions
         self._rescaling: Rescaling | None = None
-        self._engine: Engine | None = engine_of(self._fingerprint) if device == "cpu" else None
+        self._engine: Engine | None = None
+        self._engine_note: Note | None = None
+        if device == "cpu":
+            self._engine, self._engine_note = stored_engine(packed.path, self._fingerprint)
+            self._engine = self._engine or engine_of(self._fingerprint)
         if self._engine is None:
             _ = self.network  # raises errors before images are read
 
@@ -205,6 +208,11 @@ class Classifier:
         adapted._rescaling = self.card.trained_on.rescaling()
         return adapted
 
+    def save_engine(self) -> None:
+        """Store the engine that was used with the classifier, for predictions without PyTorch."""
+        if self._engine is not None:
+            store_engine(self.path, self._fingerprint, self._engine)
+
     def open_images(self, sources: Dataset | ImageSource, axes: Axes = "HWC") -> Dataset:
         """Open images, to be read like the training images.
 
@@ -280,6 +288,9 @@ class Classifier:
     ) -> Generator[tuple[Prediction, PreprocessedImage | UnreadableImage]]:
         """Yield the rows of `predict_images`, each with its decoded image, with the hash of pixels if `is_hashed`."""
         differences = Differences(self.card)
+        if self._engine_note is not None:
+            emit(Noted.of(self._engine_note))
+            self._engine_note = None  # once
         n = len(records)
         emit(Progressed(stage="predicting", done=0, total=n))  # the preparation of the engine may take seconds
         last_emitted, first_row_at = monotonic(), None
@@ -307,27 +318,45 @@ class Classifier:
         is_hashed: bool,
         change: Callable[[np.ndarray], np.ndarray] | None,
     ) -> Iterator[tuple[Prediction, PreprocessedImage | UnreadableImage]]:
+        """Yield the rows of a batch while a thread runs the network on the next, and others decode the one after it."""
         preprocessing = self.card.preprocessing
         bytes_each = preprocessing.image_size**2 * preprocessing.channels * np.dtype(preprocessing.depth).itemsize
         batch_size = max(1, min(batch_size, _MAX_BYTES // bytes_each))
         images = read_preprocessed(
-            records, preprocessing, is_hashed=is_hashed, change=change, rescaling=self._rescaling
+            records,
+            preprocessing,
+            is_hashed=is_hashed,
+            n_ahead=batch_size,
+            change=change,
+            rescaling=self._rescaling,
         )
-        for of_batch, batch in _in_batches(records, images, batch_size):
-            pairs = zip(of_batch, batch, strict=True)
-            readable = [(record, image) for record, image in pairs if isinstance(image, PreprocessedImage)]
-            warnings = iter([differences.count(record, image) for record, image in readable])
-            pixels = [image.pixels for _, image in readable]
-            outputs = iter(self._logits_and_ood_scores(pixels, emit) if pixels else ())
-            for record, outcome in zip(of_batch, batch, strict=True):
-                path = name_as_text(str(record.path))  # absolute, because no file states a root folder for these rows
-                if isinstance(outcome, UnreadableImage):
-                    unreadable = (None, None, UNREADABLE, (), outcome.what)
-                    yield Prediction(record.image_id, path, record.label, *unreadable), outcome
-                else:
-                    row = replace(self.decide(record, path, *next(outputs)), warning=next(warnings))
-                    differences.count_decided(row)
-                    yield row, outcome
+        network = ThreadPoolExecutor(1, thread_name_prefix="network")
+        try:
+            in_flight: _Batch | None = None
+            for of_batch, batch in _in_batches(records, images, batch_size):
+                pixels = [image.pixels for image in batch if isinstance(image, PreprocessedImage)]
+                outputs = network.submit(self._outputs, self._prepared(pixels, emit), pixels) if pixels else None
+                if in_flight is not None:
+                    yield from self._rows_of_batch(in_flight, differences)
+                in_flight = _Batch(of_batch, batch, outputs)
+            if in_flight is not None:
+                yield from self._rows_of_batch(in_flight, differences)
+        finally:
+            network.shutdown(wait=False, cancel_futures=True)
+
+    def _rows_of_batch(
+        self, batch: "_Batch", differences: Differences
+    ) -> Iterator[tuple[Prediction, PreprocessedImage | UnreadableImage]]:
+        outputs = iter(() if batch.outputs is None else batch.outputs.result())
+        for record, image in zip(batch.records, batch.images, strict=True):
+            path = name_as_text(str(record.path))  # absolute, because no file states a root folder for these rows
+            if isinstance(image, UnreadableImage):
+                yield replace(_unread_row(record, path), reason=image.what), image
+            else:
+                warning = differences.count(record, image)
+                row = replace(self.decide(record, path, *next(outputs)), warning=warning)
+                differences.count_decided(row)
+                yield row, image
 
     def decide(self, record: ImageRecord, path: str, logits: np.ndarray, ood_score: float | None = None) -> Prediction:
         """Return the row of an image with the decision for its (K,) logits and its OOD score.
@@ -335,18 +364,23 @@ class Classifier:
         Raises:
             BadClassifier: a probability is not finite.
         """
-        row = Prediction(record.image_id, path, record.label, None, None, UNREADABLE, (), ood_score=ood_score)
+        row = replace(_unread_row(record, path), ood_score=ood_score)
         return decided_row(row, self.card, logits, self._shift)
 
-    def _logits_and_ood_scores(self, pixels: list[np.ndarray], emit: Emit) -> Iterator[tuple[np.ndarray, float | None]]:
-        _, logits, _, ood_score = self.predict_pixels(np.stack(pixels), emit)
-        return zip(logits, repeat(None) if ood_score is None else ood_score.tolist(), strict=False)
+    def probabilities_of(self, features: np.ndarray) -> np.ndarray:
+        """Return (n, K) calibrated probabilities for (n, D) features of its network."""
+        return apply_temperature(linear_logits(features, *self._head) + self._shift, self.card.temperature)
 
     def predict_pixels(self, pixels: np.ndarray, emit: Emit = ignore) -> PixelOutputs:
         """Return the outputs for (n, S, S, C) pixels that were resized as the card says, as of `Predictor`."""
-        from coverslip.engines import run_tta
+        return self._run(self._prepared(pixels, emit), pixels)
 
-        engine = self._engine = self._engine or self._fastest_engine(pixels, emit)
+    def _outputs(self, engine: Engine, pixels: list[np.ndarray]) -> list[tuple[np.ndarray, float | None]]:
+        """Return logits and OOD score of each image."""
+        _, logits, _, ood_score = self._run(engine, np.stack(pixels))
+        return list(zip(logits, [None] * len(pixels) if ood_score is None else ood_score.tolist(), strict=True))
+
+    def _run(self, engine: Engine, pixels: np.ndarray) -> PixelOutputs:
         features = run_tta(engine, pixels, self.card.tta)
         ood, ood_score = self.card.ood, None
         with np.errstate(over="ignore", invalid="ignore"):  # decisions refuse probabilities that are not finite
@@ -356,13 +390,17 @@ class Classifier:
                 ood_score = ood.ood_score(self._ood_statistics.distance(features))
         return PixelOutputs(probabilities, logits, features, ood_score)
 
-    def _fastest_engine(self, pixels: np.ndarray, emit: Emit) -> "Engine":
-        """Return the fastest engine, which is stored for later processes."""
-        from coverslip.engines import N_CHECKED, fastest_engine, remember_engine
+    def _prepared(self, pixels: Iterable[np.ndarray], emit: Emit) -> Engine:
+        """Return the engine, prepared with the first images if necessary."""
+        self._engine = self._engine or self._fastest_engine(np.stack([*islice(pixels, N_CHECKED)]), emit)
+        return self._engine
+
+    def _fastest_engine(self, pixels: np.ndarray, emit: Emit) -> Engine:
+        """Return the fastest engine by these images, which is stored for later processes."""
         from coverslip.models.networks import FeatureNetwork
 
         features = FeatureNetwork(self.network, self.card.preprocessing.depth)
-        engine = fastest_engine(features, pixels[:N_CHECKED], device=self.device, emit=emit)
+        engine = fastest_engine(features, pixels, device=self.device, emit=emit)
         remember_engine(self._fingerprint, engine)
         return engine
 
@@ -396,6 +434,30 @@ def _fingerprint(packed: PackedClassifier) -> str:
     card, preprocessing = packed.card, packed.card.preprocessing
     pixels = (preprocessing.channels, preprocessing.image_size, preprocessing.depth, len(card.classes))
     return sha256_json([fingerprint_of(packed.path), card.model, card.model_options, card.head, pixels])
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Images with the outputs of the network, which a thread computes."""
+
+    records: Sequence[ImageRecord]
+    images: Sequence[PreprocessedImage | UnreadableImage]
+    outputs: Future[list[tuple[np.ndarray, float | None]]] | None  # of the readable images; None if there are none
+
+
+def _unread_row(record: ImageRecord, path: str) -> Prediction:
+    return Prediction(
+        image_id=record.image_id,
+        path=path,
+        label=record.label,
+        predicted=None,
+        probability=None,
+        decision=UNREADABLE,
+        probabilities=(),
+        field=record.field,
+        object_id=record.object_id,
+        sample=record.sample,
+    )
 
 
 def _in_batches(

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coverslip.datasets import ImageRecord, PreprocessedImage, open_dataset, read_preprocessed
-from coverslip.images import Preprocessing
+from coverslip.datasets import ImageRecord, open_dataset, read_preprocessed
+from coverslip.images import PreprocessedImage, Preprocessing
 from coverslip.machine import n_cores, processor_name
 
 if TYPE_CHECKING:

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from coverslip.datasets import UNFAMILIAR, ImageRecord, PreprocessedImage, one_line
+from coverslip.datasets import UNFAMILIAR, ImageRecord, one_line
 from coverslip.errors import CoverslipError
 from coverslip.evaluation import Metric, chance_of_shares, estimated_shares
 from coverslip.evaluation.ood import more_than_expected
 from coverslip.evaluation.prevalence import FEWEST_IMAGES, METHOD
-from coverslip.images import pixel_side
+from coverslip.images import PreprocessedImage, pixel_side
 from coverslip.messages import Note, Rescale, note, text
 from coverslip.runs import ClassifierCard, Prediction
 

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from coverslip.cluster import error_summary, join_cluster, node_resources, remote_task
-from coverslip.datasets import Dataset, PreprocessedImage
+from coverslip.datasets import Dataset
 from coverslip.errors import CoverslipError
 from coverslip.events import Emit, Noted, Progressed, ignore
+from coverslip.images import PreprocessedImage
 from coverslip.inference.new_images import Differences
 from coverslip.inference.ray_worker import ImageBatch, Packed, predict_batch, rows_of
 from coverslip.runs import ClassifierCard, Prediction, Run, export_classifier

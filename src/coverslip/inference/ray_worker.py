@@ -13,9 +13,9 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from coverslip.cluster import local_path
-from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE, ImageRecord, PreprocessedImage, name_as_text, one_line
+from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE, ImageRecord, name_as_text, one_line
 from coverslip.errors import BadClusterAnswer, CoverslipError
-from coverslip.images import PixelSizeUm
+from coverslip.images import PixelSizeUm, PreprocessedImage
 from coverslip.inference.classifier import load_classifier
 from coverslip.messages import Failure, text
 from coverslip.runs import Prediction

@@ -12,7 +12,7 @@ language. A translation is a folder with the same files and codes.
 import math
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,13 @@ def text(code: str, **parameters: Any) -> str:
     Raises:
         KeyError: there is no such entry, or a parameter is missing.
     """
+    try:
+        return _cached(code, **parameters)
+    except TypeError:  # a value has no hash
+        return _render(code, **parameters)
+
+
+def _render(code: str, **parameters: Any) -> str:
     name, _, attribute = code.partition(".")
     # The import of Fluent takes a third of the time of `coverslip --help`, whose texts are plain.
     if not attribute and (plain := _PLAIN.fullmatch(_source(name) or "")):
@@ -57,6 +64,9 @@ def text(code: str, **parameters: Any) -> str:
     return result
 
 
+_cached = lru_cache(1_000, typed=True)(_render)  # rows of predictions repeat texts; Fluent needs a millisecond for one
+
+
 def has_entry(code: str) -> bool:
     """Return whether the catalogue has an entry or, for a code such as `code.do`, an attribute."""
     name, _, attribute = code.partition(".")
@@ -72,6 +82,7 @@ def add_entries(source: str) -> None:
         source: entries in Fluent's format.
     """
     _added.update(_split(source))
+    _cached.cache_clear()
 
 
 _added: dict[str, str] = {}  # the sources of the entries of other packages, by code

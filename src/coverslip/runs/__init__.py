@@ -112,6 +112,7 @@ from coverslip.runs.split import (
     write_split,
 )
 from coverslip.runs.status import WORK_LOCK, Status, StatusFile, work_lock
+from coverslip.runs.stored_engine import read_engine, write_engine
 from coverslip.runs.training import (
     PRESETS,
     BudgetRecord,
@@ -219,6 +220,7 @@ __all__ = [
     "pretraining_hashes",
     "pretraining_recipe",
     "protocol_code",
+    "read_engine",
     "read_metrics",
     "recipe_keys",
     "refuse_changed_images",
@@ -235,6 +237,7 @@ __all__ = [
     "write_classifier",
     "write_confusion",
     "write_content_hashes",
+    "write_engine",
     "write_in_memory_images",
     "write_inspection",
     "write_metrics",

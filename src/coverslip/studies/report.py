@@ -11,7 +11,7 @@ from coverslip.evaluation import METRICS, Metric, ProcedureDifference
 from coverslip.files import write_text
 from coverslip.inference.latency import Timing
 from coverslip.messages import escape_controls_in_lines, text
-from coverslip.reports import page_styles, template
+from coverslip.reports.page import page_styles, template
 from coverslip.reports.tables import Cell, Estimate, estimate
 from coverslip.reports.words import count, listed, number, percent, signed, spanned
 from coverslip.studies.comparing import (

@@ -91,6 +91,28 @@ def measure_distances(request: Json, emit: Emit) -> Json:
     return asdict(distance(datasets, names=names, emit=emit))
 
 
+def suggest_images(request: Json, emit: Emit) -> Json:
+    """Return `n` images of a dataset to label next, and the images of its reserved test set.
+
+    Raises:
+        CoverslipError: there is no image without a label, or the images cannot be read.
+    """
+    from coverslip.audit.suggesting import suggest
+    from coverslip.workspace.store.database import read_transaction
+    from coverslip.workspace.store.rows import load_dataset
+
+    with read_transaction(_workspace(request).engine) as connection:
+        data = load_dataset(connection, request["dataset_id"], with_reserved=False)
+    suggested = suggest(data, n=request["n"], emit=emit)
+    return {
+        "suggestions": [
+            {"image_id": each.image_id, "rank": each.rank, "score": each.score, "reason": each.reason}
+            for each in suggested.suggestions
+        ],
+        "reserved": list(suggested.reserved_test),
+    }
+
+
 def find_label_errors(request: Json, emit: Emit) -> Json:
     """Search the images of a run for label errors. The folder of the run stores the results.
 

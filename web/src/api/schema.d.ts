@@ -330,6 +330,56 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets/{dataset_id}/suggestions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Suggestions
+         * @description The images that were suggested last for labeling, and the reserved test set.
+         */
+        get: operations["get_suggestions"];
+        put?: never;
+        /**
+         * Create Suggestions
+         * @description Choose images to label next, in a separate process. Before that, a random fifth is reserved as test set.
+         *
+         *     The filters and orders `suggested` and `reserved` list these images.
+         */
+        post: operations["create_suggestions"];
+        /**
+         * Remove Suggestions
+         * @description Cancel the choice of images. Earlier suggestions are kept.
+         */
+        delete: operations["remove_suggestions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset_id}/reserved-test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove Reserved Test
+         * @description Remove suggestions and reserved test set. Trainings then choose test images among all labeled ones.
+         */
+        delete: operations["remove_reserved_test"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets/{dataset_id}/distances": {
         parameters: {
             query?: never;
@@ -492,6 +542,26 @@ export interface paths {
          * @description Some training images after preprocessing and after data augmentation.
          */
         post: operations["preview_augmentation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset_id}/pixel-options": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Pixel Options
+         * @description The series, time points, z-planes, channels and levels of the files, among which users choose.
+         */
+        get: operations["get_pixel_options"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -672,6 +742,66 @@ export interface paths {
          * @description The image for the viewer, 8 bit. Without low and high, deeper images are scaled to their intensity range.
          */
         get: operations["get_picture"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset_id}/images/{row_id}/tiles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Tiled Image
+         * @description The size, levels, planes and channels of an image, for a viewer that loads tiles.
+         */
+        get: operations["get_tiled_image"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset_id}/images/{row_id}/tiles/{level}/{x}/{y}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Tile
+         * @description The tile in column `x` and row `y` of a level. Level 0 has the full resolution.
+         */
+        get: operations["get_tile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset_id}/images/{row_id}/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Overview
+         * @description A small picture of a plane of an image, with several channels in their colors.
+         */
+        get: operations["get_overview"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2867,6 +2997,32 @@ export interface components {
             trained: components["schemas"]["Repeat"] | null;
         };
         /**
+         * ChannelDisplay
+         * @description How a channel is shown.
+         */
+        ChannelDisplay: {
+            /**
+             * Color
+             * @description Red, green and blue as hexadecimal digits.
+             */
+            color: string;
+            /**
+             * Low
+             * @description Intensity shown black; null: automatic, for each image.
+             */
+            low?: number | null;
+            /**
+             * High
+             * @description Intensity shown in the full color; null: automatic.
+             */
+            high?: number | null;
+            /**
+             * Is Visible
+             * @default true
+             */
+            is_visible: boolean;
+        };
+        /**
          * CheckedClass
          * @description Number of misclassified images of one class.
          */
@@ -3720,6 +3876,13 @@ export interface components {
              * @description Names in the order of their keys and colors, including classes without images.
              */
             classes?: string[] | null;
+            /** @description The pixels of each file that are an image, in trainings and predictions. The images are read again, and labels are kept. */
+            pixels?: components["schemas"]["PixelChoice"] | null;
+            /**
+             * Display
+             * @description How the viewer shows each channel of all images; an empty list: automatic.
+             */
+            display?: components["schemas"]["ChannelDisplay"][] | null;
         };
         /**
          * DatasetComparison
@@ -4018,6 +4181,13 @@ export interface components {
             n_label_changes: number;
             /** @description How classes are merged, excluded or renamed in trainings. */
             class_plan: components["schemas"]["Classes"];
+            /** @description The pixels of each file; null: nobody has chosen. */
+            pixels: components["schemas"]["PixelChoice"] | null;
+            /**
+             * Display
+             * @description How the viewer shows each channel of all images; empty: automatic.
+             */
+            display: components["schemas"]["ChannelDisplay"][];
             /**
              * Revision
              * @description Increases when labels, groups or images change. It is the ETag.
@@ -4485,6 +4655,11 @@ export interface components {
              * @description Images used in training, and duplicates of them; null if the images must be read again to count them.
              */
             n_used_in_training: number | null;
+            /**
+             * Pixel Side Um
+             * @description Side in µm to which pixels can be rescaled, as in training; null if unknown.
+             */
+            pixel_side_um: number | null;
         };
         /**
          * EvaluationResults
@@ -4975,9 +5150,9 @@ export interface components {
             decision?: string | null;
             /**
              * Only
-             * @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images.
+             * @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far; suggested: suggested last for labeling; reserved: the test set, which is never suggested. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images.
              */
-            only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "misclassified" | "review" | "corrected" | "warning") | null;
+            only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "suggested" | "reserved" | "misclassified" | "review" | "corrected" | "warning") | null;
             /**
              * Search
              * @description Part of the path, case-insensitive; for rows of predictions, part of the image_id.
@@ -4999,7 +5174,7 @@ export interface components {
              * @default position
              * @enum {string}
              */
-            sort: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "probability" | "-probability";
+            sort: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "suggested" | "probability" | "-probability";
         };
         /**
          * Finding
@@ -6251,6 +6426,44 @@ export interface components {
             p: number;
         };
         /**
+         * LabelSuggestions
+         * @description The images that were suggested last for labeling, and the reserved test set.
+         */
+        LabelSuggestions: {
+            /**
+             * State
+             * @description waiting: suggestions for another dataset are computed first.
+             * @enum {string}
+             */
+            state: "not-requested" | "waiting" | "running" | "ready";
+            /**
+             * Job Id
+             * @description The job that computes it; null if the server knows none.
+             */
+            job_id: string | null;
+            /** @description Null until the first report. */
+            progress: components["schemas"]["StepProgress"] | null;
+            /** @description Why the last attempt since the server started failed. */
+            error: components["schemas"]["Failure"] | null;
+            /** Suggestions */
+            suggestions: components["schemas"]["SuggestedImage"][];
+            /**
+             * N Labeled
+             * @description Number of suggested images that have a label now.
+             */
+            n_labeled: number;
+            /**
+             * N Reserved
+             * @description Number of images of the reserved test set; 0: none is reserved.
+             */
+            n_reserved: number;
+            /**
+             * N Reserved Labeled
+             * @description Number of these with a label: the test set of trainings.
+             */
+            n_reserved_labeled: number;
+        };
+        /**
          * LabelsConfirmed
          * @description A confirmation of labels, or its removal.
          */
@@ -7150,7 +7363,7 @@ export interface components {
             name?: string | null;
             /**
              * Recipe
-             * @description Only what differs from the defaults; nested keys or dotted ones. Keys: `model`, `model_options`, `head`, `tta`, `stage`, `init`, `head_init`, `refit_head`, `freeze_to`, `batch_norm`, `epochs`, `last_epoch`, `schedule_changes`, `batch_size`, `optimizer`, `learning_rate`, `backbone_rate`, `sgd_from`, `sgd_learning_rate`, `weight_decay`, `clip_gradient`, `schedule`, `warmup`, `loss`, `loss_options`, `label_smoothing`, `regularizer.groups`, `regularizer.spread_weight`, `regularizer.scatter_weight`, `regularizer.scatter`, `regularizer.memory`, `class_weights`, `sampling`, `rare_class_repeats`, `checkpoint_selection`, `checkpoint_selection_set`, `validation_copies`, `stage_selection`, `patience`, `image_size`, `resize`, `pad_color`, `scaling`, `normalization`, `images.series`, `images.t`, `images.z`, `images.channels`, `images.level`, `images.pixel_size_um`, `channel_files`, `crop_size`, `degrade.blur`, `degrade.scale`, `degrade.noise`, `positive_class`, `decide_by`, `target`, `threshold`, `error_rate`, `augment.rotate_degrees`, `augment.zoom`, `augment.flip`, `augment.shift`, `augment.contrast`, `augment.brightness`, `augment.shear_degrees`, `augment.crop`, `augment.stain`, `augment.saturation`, `augment.hue_degrees`, `augment.blur`, `classes.merge`, `classes.drop`, `classes.rename`, `classes.by_domain`, `classes.order`, `split.val`, `split.test`, `split.folds`, `split.by_domain`, `split.near_duplicates`, `split.train_per_class`, `split.rare_images`, `split.seed`, `split.run`, `split.balance`, `split.copies`, `group`, `primary_metric`, `seed`, `device`.
+             * @description Only what differs from the defaults; nested keys or dotted ones. Keys: `model`, `model_options`, `head`, `tta`, `stage`, `init`, `head_init`, `refit_head`, `freeze_to`, `batch_norm`, `epochs`, `last_epoch`, `schedule_changes`, `batch_size`, `optimizer`, `learning_rate`, `backbone_rate`, `sgd_from`, `sgd_learning_rate`, `weight_decay`, `clip_gradient`, `schedule`, `warmup`, `loss`, `loss_options`, `label_smoothing`, `regularizer.groups`, `regularizer.spread_weight`, `regularizer.scatter_weight`, `regularizer.scatter`, `regularizer.memory`, `class_weights`, `sampling`, `rare_class_repeats`, `checkpoint_selection`, `checkpoint_selection_set`, `validation_copies`, `stage_selection`, `patience`, `image_size`, `resize`, `pad_color`, `scaling`, `normalization`, `images.series`, `images.t`, `images.z`, `images.channels`, `images.level`, `images.pixel_size_um`, `channel_files`, `crop_size`, `crop_margin`, `degrade.blur`, `degrade.scale`, `degrade.noise`, `positive_class`, `decide_by`, `target`, `threshold`, `error_rate`, `augment.rotate_degrees`, `augment.zoom`, `augment.flip`, `augment.shift`, `augment.contrast`, `augment.brightness`, `augment.shear_degrees`, `augment.crop`, `augment.stain`, `augment.saturation`, `augment.hue_degrees`, `augment.blur`, `classes.merge`, `classes.drop`, `classes.rename`, `classes.by_domain`, `classes.order`, `split.val`, `split.test`, `split.folds`, `split.by_domain`, `split.near_duplicates`, `split.train_per_class`, `split.rare_images`, `split.seed`, `split.run`, `split.balance`, `split.copies`, `group`, `primary_metric`, `seed`, `device`.
              */
             recipe?: {
                 [key: string]: unknown;
@@ -7245,6 +7458,18 @@ export interface components {
              * @description Time limit of each start: `90s`, `10m`, `2h`. Trainings that would not end in time are left for `resume`. Null: no limit.
              */
             budget?: string | null;
+        };
+        /**
+         * NewSuggestions
+         * @description How many images to suggest for labeling.
+         */
+        NewSuggestions: {
+            /**
+             * N
+             * @description How many images to suggest.
+             * @default 20
+             */
+            n: number;
         };
         /**
          * NewUpload
@@ -7761,6 +7986,72 @@ export interface components {
             coral: components["schemas"]["Metric"];
         };
         /**
+         * PixelChoice
+         * @description The pixels of each file that are an image, as `images` of a recipe.
+         */
+        PixelChoice: {
+            /**
+             * Series
+             * @description 0-based series (position, scene, image) of a file.
+             * @default 0
+             */
+            series: number;
+            /**
+             * T
+             * @description 0-based time point.
+             * @default 0
+             */
+            t: number;
+            /**
+             * Z
+             * @description 0-based z-plane, or max, mean, best-focus or channels.
+             * @default 0
+             */
+            z: number | ("max" | "mean" | "best-focus" | "channels");
+            /**
+             * Channels
+             * @description Numbers or names of channels, in this order; null: all.
+             */
+            channels?: (number | string)[] | null;
+            /**
+             * Level
+             * @description 0-based level of a pyramid; 0 is the full resolution.
+             * @default 0
+             */
+            level: number;
+        };
+        /**
+         * PixelOptions
+         * @description The series, time points, z-planes, channels and levels among which users choose for all files of a dataset.
+         */
+        PixelOptions: {
+            /**
+             * Keys
+             * @description What files have several of; empty: there is nothing to choose.
+             */
+            keys: ("series" | "t" | "z" | "channels" | "level")[];
+            /**
+             * Row Id
+             * @description The image whose file is described; null: none.
+             */
+            row_id: number | null;
+            /**
+             * Series
+             * @description The series of that file.
+             */
+            series: components["schemas"]["SeriesOptions"][];
+            /**
+             * N Files
+             * @description Number of files that were described.
+             */
+            n_files: number;
+            /**
+             * Are Alike
+             * @description Whether these files have the same numbers of everything.
+             */
+            are_alike: boolean;
+        };
+        /**
          * Place
          * @description A folder or table to choose.
          */
@@ -8038,6 +8329,24 @@ export interface components {
              * @description Other columns of the tables that name these images. Downloads can contain them.
              */
             columns: string[];
+        };
+        /**
+         * Preparation
+         * @description The progress of levels that are computed before an image can be shown.
+         */
+        Preparation: {
+            /**
+             * N Done
+             * @description Number of completed items.
+             */
+            n_done: number;
+            /** N Blocks */
+            n_blocks: number;
+            /**
+             * Seconds Left
+             * @description Expected seconds to the end; null: unknown.
+             */
+            seconds_left: number | null;
         };
         /**
          * ProbeScore
@@ -9505,6 +9814,36 @@ export interface components {
             classifier_id: string | null;
         };
         /**
+         * SeriesOptions
+         * @description What a series of a file contains.
+         */
+        SeriesOptions: {
+            /**
+             * Name
+             * @description The name in the file; empty: none.
+             */
+            name: string;
+            /** N T */
+            n_t: number;
+            /** N Z */
+            n_z: number;
+            /**
+             * N Channels
+             * @description 1 for color images, whose colors belong together.
+             */
+            n_channels: number;
+            /**
+             * Channels
+             * @description Names of the channels; empty: none.
+             */
+            channels: string[];
+            /**
+             * Levels
+             * @description Width and height of each level, full resolution first.
+             */
+            levels: number[][];
+        };
+        /**
          * Set
          * @description Set a key of the recipe to a value.
          */
@@ -10687,6 +11026,32 @@ export interface components {
             error: string | null;
         };
         /**
+         * SuggestedImage
+         * @description An image that is suggested for labeling.
+         */
+        SuggestedImage: {
+            /**
+             * Image Id
+             * @description The name of the image in its dataset.
+             */
+            image_id: string;
+            /**
+             * Rank
+             * @description From 1, the most useful image first.
+             */
+            rank: number;
+            /**
+             * Score
+             * @description Share of the images without a label that it represents, or 1 - margin between two classes.
+             */
+            score: number;
+            /**
+             * Reason
+             * @description Why it is suggested.
+             */
+            reason: string;
+        };
+        /**
          * Summary
          * @description The proportions of samples and conditions, and the comparison of conditions.
          */
@@ -11035,6 +11400,61 @@ export interface components {
              * @description The highest threshold for each sensitivity on these images, and the threshold in use; by rising sensitivity.
              */
             choices: components["schemas"]["ThresholdChoice"][];
+        };
+        /**
+         * TiledImage
+         * @description An image for the viewer.
+         */
+        TiledImage: {
+            /**
+             * Width
+             * @description Width in pixels; null: unreadable.
+             */
+            width: number;
+            /**
+             * Height
+             * @description Height in pixels; null: unreadable.
+             */
+            height: number;
+            /**
+             * Tile Px
+             * @description Side of a tile in pixels; those at the right and bottom are smaller.
+             */
+            tile_px: number;
+            /**
+             * N Levels
+             * @description Level 0 has the full resolution, each further level half of it.
+             */
+            n_levels: number;
+            /**
+             * Pixel Size Um
+             * @description Width and height of a pixel in µm; null: unknown.
+             */
+            pixel_size_um: number[] | null;
+            /** Series */
+            series: number;
+            /** T */
+            t: number;
+            /** Z */
+            z: number | ("max" | "mean" | "best-focus") | null;
+            /**
+             * Series Names
+             * @description The name of each series of the file; empty: none.
+             */
+            series_names: string[];
+            /** N T */
+            n_t: number;
+            /** N Z */
+            n_z: number;
+            /**
+             * Is Color
+             * @description Whether the channels are red, green and blue.
+             */
+            is_color: boolean;
+            /** Channels */
+            channels: components["schemas"]["ViewedChannel"][];
+            /** @description Progress of the levels that are computed before the image can be shown; null: it can. */
+            preparation: components["schemas"]["Preparation"] | null;
         };
         /**
          * TimeOf
@@ -11548,6 +11968,54 @@ export interface components {
              * @description Share of images with the same decision, from 0 to 1.
              */
             label_agreement: number;
+        };
+        /**
+         * ViewedChannel
+         * @description A channel of an image, and how it is shown.
+         */
+        ViewedChannel: {
+            /**
+             * Name
+             * @description The name in the file; empty: none.
+             */
+            name: string;
+            /**
+             * Color
+             * @description Red, green and blue as hexadecimal digits.
+             */
+            color: string;
+            /**
+             * Low
+             * @description Intensity shown black.
+             */
+            low: number;
+            /**
+             * High
+             * @description Intensity shown in the full color.
+             */
+            high: number;
+            /** Is Visible */
+            is_visible: boolean;
+            /**
+             * Automatic Low
+             * @description 0 for 8 bit, else the 0.1 percentile of the image.
+             */
+            automatic_low: number;
+            /**
+             * Automatic High
+             * @description 255 for 8 bit, else the 99.9 percentile of the image.
+             */
+            automatic_high: number;
+            /**
+             * Least
+             * @description Lower end of sliders.
+             */
+            least: number;
+            /**
+             * Most
+             * @description Upper end of sliders.
+             */
+            most: number;
         };
         /**
          * Watched
@@ -12697,6 +13165,219 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    get_suggestions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LabelSuggestions"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    create_suggestions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "n": 20
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewSuggestions"];
+            };
+        };
+        responses: {
+            /** @description The work was started. Its state is at the Location. */
+            202: {
+                headers: {
+                    /** @description The address of the result, relative to the server. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LabelSuggestions"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    remove_suggestions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    remove_reserved_test: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
     get_distances: {
         parameters: {
             query: {
@@ -13281,6 +13962,50 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    get_pixel_options: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PixelOptions"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
     list_images: {
         parameters: {
             query?: {
@@ -13294,8 +14019,8 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "misclassified" | "review" | "corrected" | "warning") | null;
+                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far; suggested: suggested last for labeling; reserved: the test set, which is never suggested. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "suggested" | "reserved" | "misclassified" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, case-insensitive; for rows of predictions, part of the image_id. */
                 search?: string | null;
                 /** @description The set in the split of `run`. */
@@ -13303,7 +14028,7 @@ export interface operations {
                 /** @description A training on this dataset. */
                 run?: string | null;
                 /** @description `-probability`: the highest first; `label-quality`: the most likely label error by `run` first. */
-                sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "probability" | "-probability";
+                sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "suggested" | "probability" | "-probability";
                 /** @description Up to 256 row_ids, such as 3,1,2, instead of filters. The response has their order, without missing images. */
                 rows?: string | null;
                 /** @description The row_id of the last image of the page before, which `next` gives. */
@@ -13365,8 +14090,8 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "misclassified" | "review" | "corrected" | "warning") | null;
+                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far; suggested: suggested last for labeling; reserved: the test set, which is never suggested. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "suggested" | "reserved" | "misclassified" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, case-insensitive; for rows of predictions, part of the image_id. */
                 search?: string | null;
                 /** @description The set in the split of `run`. */
@@ -13374,7 +14099,7 @@ export interface operations {
                 /** @description A training on this dataset. */
                 run?: string | null;
                 /** @description `-probability`: the highest first; `label-quality`: the most likely label error by `run` first. */
-                sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "probability" | "-probability";
+                sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "suggested" | "probability" | "-probability";
                 /** @description The number of items to skip. */
                 offset?: number;
                 /** @description Default: all images that follow. */
@@ -13713,8 +14438,8 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "misclassified" | "review" | "corrected" | "warning") | null;
+                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far; suggested: suggested last for labeling; reserved: the test set, which is never suggested. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "suggested" | "reserved" | "misclassified" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, case-insensitive; for rows of predictions, part of the image_id. */
                 search?: string | null;
                 /** @description The set in the split of `run`. */
@@ -13722,7 +14447,7 @@ export interface operations {
                 /** @description A training on this dataset. */
                 run?: string | null;
                 /** @description `-probability`: the highest first; `label-quality`: the most likely label error by `run` first. */
-                sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "probability" | "-probability";
+                sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "suggested" | "probability" | "-probability";
                 /** @description Default: all. */
                 limit?: number | null;
             };
@@ -13808,6 +14533,194 @@ export interface operations {
                 };
                 content: {
                     "image/png": string;
+                };
+            };
+            /** @description The picture is unchanged. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_tiled_image: {
+        parameters: {
+            query?: {
+                /** @description Series of the file. Default: that of the image. */
+                series?: number | null;
+                /** @description Time point. Default: that of the image. */
+                t?: number | null;
+                /** @description z-plane, or max, mean or best-focus. Default: as the image is read. */
+                z?: number | ("max" | "mean" | "best-focus") | null;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+                /** @description The permanent number of the image in the app. */
+                row_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TiledImage"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_tile: {
+        parameters: {
+            query?: {
+                /** @description The visible channels: number, color, and optionally the intensities that are shown black and in the full color, for example `0:ff0000:100:4095,2:00ff00`. Without limits, they are automatic. Default: all channels in automatic colors. */
+                display?: string | null;
+                /** @description Version of the image. With it, browsers cache the picture permanently. */
+                v?: string | null;
+                /** @description Series of the file. Default: that of the image. */
+                series?: number | null;
+                /** @description Time point. Default: that of the image. */
+                t?: number | null;
+                /** @description z-plane, or max, mean or best-focus. Default: as the image is read. */
+                z?: number | ("max" | "mean" | "best-focus") | null;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+                /** @description The permanent number of the image in the app. */
+                row_id: number;
+                level: number;
+                x: number;
+                y: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The tile; PNG if the image has one level only. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": string;
+                    "image/png": string;
+                };
+            };
+            /** @description The picture is unchanged. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_overview: {
+        parameters: {
+            query?: {
+                /** @description The visible channels: number, color, and optionally the intensities that are shown black and in the full color, for example `0:ff0000:100:4095,2:00ff00`. Without limits, they are automatic. Default: all channels in automatic colors. */
+                display?: string | null;
+                /** @description Length of the longer side in pixels. */
+                side?: number;
+                /** @description Version of the image. With it, browsers cache the picture permanently. */
+                v?: string | null;
+                /** @description Series of the file. Default: that of the image. */
+                series?: number | null;
+                /** @description Time point. Default: that of the image. */
+                t?: number | null;
+                /** @description z-plane, or max, mean or best-focus. Default: as the image is read. */
+                z?: number | ("max" | "mean" | "best-focus") | null;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+                /** @description The permanent number of the image in the app. */
+                row_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The image. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": string;
+                    "image/webp": string;
                 };
             };
             /** @description The picture is unchanged. */
@@ -15106,8 +16019,8 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "misclassified" | "review" | "corrected" | "warning") | null;
+                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far; suggested: suggested last for labeling; reserved: the test set, which is never suggested. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "suggested" | "reserved" | "misclassified" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, case-insensitive; for rows of predictions, part of the image_id. */
                 search?: string | null;
                 /** @description The set in the split of `run`. */
@@ -15115,7 +16028,7 @@ export interface operations {
                 /** @description A training on this dataset. */
                 run?: string | null;
                 /** @description `-probability`: the highest first; `label-quality`: the most likely label error by `run` first. */
-                sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "probability" | "-probability";
+                sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "suggested" | "probability" | "-probability";
                 /** @description Up to 256 row_ids, such as 3,1,2, instead of filters. The response has their order, without missing images. */
                 rows?: string | null;
             };
@@ -16635,8 +17548,8 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "misclassified" | "review" | "corrected" | "warning") | null;
+                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far; suggested: suggested last for labeling; reserved: the test set, which is never suggested. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "suggested" | "reserved" | "misclassified" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, case-insensitive; for rows of predictions, part of the image_id. */
                 search?: string | null;
                 /** @description The set in the split of `run`. */
@@ -16644,7 +17557,7 @@ export interface operations {
                 /** @description A training on this dataset. */
                 run?: string | null;
                 /** @description `-probability`: the highest first; `label-quality`: the most likely label error by `run` first. */
-                sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "probability" | "-probability";
+                sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "suggested" | "probability" | "-probability";
                 /** @description Up to 256 row_ids, such as 3,1,2, instead of filters. The response has their order, without missing images. */
                 rows?: string | null;
             };
@@ -19137,8 +20050,8 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "misclassified" | "review" | "corrected" | "warning") | null;
+                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far; suggested: suggested last for labeling; reserved: the test set, which is never suggested. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "suggested" | "reserved" | "misclassified" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, case-insensitive; for rows of predictions, part of the image_id. */
                 search?: string | null;
                 /** @description The set in the split of `run`. */
@@ -19146,7 +20059,7 @@ export interface operations {
                 /** @description A training on this dataset. */
                 run?: string | null;
                 /** @description `-probability`: the highest first; `label-quality`: the most likely label error by `run` first. */
-                sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "probability" | "-probability";
+                sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "suggested" | "probability" | "-probability";
                 /** @description Up to 256 row_ids, such as 3,1,2, instead of filters. The response has their order, without missing images. */
                 rows?: string | null;
             };

@@ -14,6 +14,7 @@ from coverslip.app.schemas.datasets import (
     DatasetChanges,
     FinishUpload,
     NewDataset,
+    NewSuggestions,
     NewUpload,
     RecipeOf,
     SplitOf,
@@ -22,11 +23,12 @@ from coverslip.app.schemas.datasets import (
 )
 from coverslip.app.schemas.system import TAGGED, located, problems
 from coverslip.experiments.estimating import Counts
-from coverslip.workspace import cleanup, group_suggestions, leakage_audit, recipes
-from coverslip.workspace.datasets import folders, grouping, reading_images, sources, state, uploads
+from coverslip.workspace import cleanup, group_suggestions, leakage_audit, recipes, suggestions
+from coverslip.workspace.datasets import folders, grouping, pixel_options, reading_images, sources, state, uploads
 from coverslip.workspace.datasets.folders import FolderContent, TablePreview, list_folder
 from coverslip.workspace.datasets.grouping import GroupPreview
 from coverslip.workspace.datasets.inspections import DatasetInspection
+from coverslip.workspace.datasets.pixel_options import PixelOptions
 from coverslip.workspace.datasets.sources import Source
 from coverslip.workspace.datasets.state import ClassThumbnails, DatasetState
 from coverslip.workspace.datasets.uploads import Upload, UploadedTable
@@ -36,6 +38,7 @@ from coverslip.workspace.jobs.previews import SplitPreview
 from coverslip.workspace.leakage_audit import DatasetDistances, LeakageEstimateState
 from coverslip.workspace.recipes import TimePreview
 from coverslip.workspace.store.rows import Page, TableChoices
+from coverslip.workspace.suggestions import LabelSuggestions
 from coverslip.workspace.viewing.filters import Text
 
 Others = Annotated[list[str], Query(max_length=1_000, description="Other datasets.")]
@@ -151,6 +154,36 @@ def remove_leakage_estimate(workspace: ServedWorkspace, dataset_id: str) -> None
     leakage_audit.cancel_leakage_estimate(workspace, dataset_id)
 
 
+@router.get("/datasets/{dataset_id}/suggestions", responses=problems(404, 409))
+def get_suggestions(workspace: ServedWorkspace, dataset_id: str) -> LabelSuggestions:
+    """The images that were suggested last for labeling, and the reserved test set."""
+    return suggestions.suggestions_state(workspace, dataset_id)
+
+
+@router.post("/datasets/{dataset_id}/suggestions", status_code=202, responses=located(202) | problems(404, 409))
+def create_suggestions(
+    workspace: ServedWorkspace, dataset_id: str, new: NewSuggestions, locate: Locate
+) -> LabelSuggestions:
+    """Choose images to label next, in a separate process. Before that, a random fifth is reserved as test set.
+
+    The filters and orders `suggested` and `reserved` list these images.
+    """
+    locate("datasets", dataset_id, "suggestions")
+    return suggestions.start_suggestions(workspace, dataset_id, new.n)
+
+
+@router.delete("/datasets/{dataset_id}/suggestions", status_code=204, responses=problems(404))
+def remove_suggestions(workspace: ServedWorkspace, dataset_id: str) -> None:
+    """Cancel the choice of images. Earlier suggestions are kept."""
+    suggestions.cancel_suggestions(workspace, dataset_id)
+
+
+@router.delete("/datasets/{dataset_id}/reserved-test", status_code=204, responses=problems(404, 409))
+def remove_reserved_test(workspace: ServedWorkspace, dataset_id: str) -> None:
+    """Remove suggestions and reserved test set. Trainings then choose test images among all labeled ones."""
+    suggestions.remove_reserved_test(workspace, dataset_id)
+
+
 @router.get("/datasets/{dataset_id}/distances", responses=problems(404, 409, 422))
 def get_distances(workspace: ServedWorkspace, dataset_id: str, other: Others) -> DatasetDistances:
     """The distances of the features of a dataset from those of others, if requested."""
@@ -233,6 +266,12 @@ def preview_time(workspace: ServedWorkspace, dataset_id: str, body: TimeOf) -> T
 def preview_augmentation(workspace: ServedWorkspace, dataset_id: str, body: RecipeOf) -> Response:
     """Some training images after preprocessing and after data augmentation."""
     return Response(previews.preview_augmentation(workspace, dataset_id, body.recipe), media_type="image/png")
+
+
+@router.get("/datasets/{dataset_id}/pixel-options", responses=problems(404))
+def get_pixel_options(workspace: ServedWorkspace, dataset_id: str) -> PixelOptions:
+    """The series, time points, z-planes, channels and levels of the files, among which users choose."""
+    return pixel_options.pixel_options(workspace, dataset_id)
 
 
 folders_router = api_router("folders")

@@ -11,11 +11,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from coverslip.datasets import Dataset, DecodedPixels, ImageRecord, PreprocessedImage, read_preprocessed, scan_images
+from coverslip.datasets import Dataset, DecodedPixels, ImageRecord, read_preprocessed, scan_images
 from coverslip.engines import Features, as_input, embed
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.events import Noted, progress_reporter
-from coverslip.images import ImageFacts
+from coverslip.images import ImageFacts, PreprocessedImage
 from coverslip.inference.classifier import Classifier
 from coverslip.inference.explain.maps import (
     FEWEST_IMAGES,

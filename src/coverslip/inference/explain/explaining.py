@@ -20,7 +20,6 @@ from coverslip.datasets import (
     Axes,
     Dataset,
     ImageSource,
-    PreprocessedImage,
     one_line,
     open_dataset,
     read_preprocessed,
@@ -28,7 +27,7 @@ from coverslip.datasets import (
 from coverslip.errors import CoverslipError, UnreadableImage
 from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.files import CsvWriter, atomic_write, safe_cell
-from coverslip.images import caption_font, fit_caption
+from coverslip.images import PreprocessedImage, caption_font, fit_caption
 from coverslip.inference.classifier import load_classifier
 from coverslip.inference.explain.explainer import Explainer, Neighbor, run_of
 from coverslip.inference.explain.maps import Method

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.datasets import Dataset, PreprocessedImage, read_preprocessed
+from coverslip.datasets import Dataset, read_preprocessed
 from coverslip.engines import LARGEST_DIFFERENCE, difference
 from coverslip.errors import CoverslipError
 from coverslip.evaluation import decided_classes
 from coverslip.events import Emit, ignore, progress_reporter
-from coverslip.images import ReadPlan
+from coverslip.images import PreprocessedImage, ReadPlan
 from coverslip.inference.predictor import PixelOutputs, Predictor
 from coverslip.runs import ClassifierCard, Run
 from coverslip.runs.images import images_of

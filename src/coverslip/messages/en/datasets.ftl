@@ -798,6 +798,25 @@ too-few-images-for-distance = { $n_images ->
 datasets-look-the-same = Most images of these datasets have the same features
     .do = Check whether the images are empty or duplicates of one another.
 
+no-image-to-suggest = All images have a label{ $n_reserved ->
+        [0] {""}
+       *[other] , or are reserved for the test set ({ $n_reserved })
+    }
+    .do = Add images without a label.
+
+no-readable-image-to-suggest = No image without a label can be read
+    .do = Check whether the files are complete images.
+
+no-number-of-suggestions = The number of images to suggest must be at least 1, but is { $n }
+    .do = Enter a number such as 20.
+
+suggestion-typical = { $n_images ->
+        [one] represents itself only
+       *[other] represents about { $n_images } similar images
+    }
+
+suggestion-undecided = between { $first } and { $second }
+
 images-in-both-datasets = { $n_images ->
         [one] { $n_images } image of '{ $first }' is also in '{ $second }', which makes
        *[other] { $n_images } images of '{ $first }' are also in '{ $second }', which makes

@@ -216,6 +216,8 @@ prevalence-not-one = The expected class proportions do not add up to 1
 prevalence-leaves-nothing = The expected class proportions leave nothing for the other classes
     .do = Give the proportions of some of the classes. The other classes divide the rest.
 
+stored-engine-damaged = The prepared network in '{ $folder }' is damaged, so it is ignored and prepared again from the weights.
+
 thresholds-set-aside = The decision threshold of the classifier is not used, because it was chosen for the class proportions of the validation images. With the expected class proportions that you gave, the most probable class is predicted.
 
 other-prevalence = If images of each class look like those in training, class proportions here differ from those that the probabilities assume: { $proportions }. The ranges include sampling error only, not differences between groups such as patients, slides or days.

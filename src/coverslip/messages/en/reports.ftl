@@ -1446,6 +1446,8 @@ column-raw = counted
 
 column-readable-images = readable images
 
+column-rank = rank
+
 column-reason = reason
 
 column-recall = recall

@@ -6,7 +6,7 @@ from itertools import chain, islice, repeat
 from coverslip.runs import TEXT_FORMATS, Format, Layout
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.predictions.rows import as_prediction, authors_of, every_row
-from coverslip.workspace.predictions.table_cells import ANSWER_COLUMNS, cells_by_row, check_columns
+from coverslip.workspace.predictions.table_cells import ANSWER_COLUMNS, cells_by_row, check_columns, columns_of
 from coverslip.workspace.store.workspace import Workspace
 
 _ROWS_AT_ONCE = 500
@@ -28,14 +28,18 @@ def table_of(
         prediction_id: the prediction.
         format_: `csv` or `jsonl`.
         top_k: number of most probable classes in place of the probability of each class.
-        keep: columns of the tables that name the images.
+        keep: columns of the tables that name the images, besides `field`, `object_id` and `sample`.
 
     Raises:
         NotFound: there is no such prediction.
         CoverslipError: there are fewer classes, or there is no such column.
     """
+    from coverslip.inference.predicting import OBJECT_COLUMNS
+
     job = find_job(workspace, prediction_id, "predict")
     check_columns(job.folder, keep)
+    columns_of_table = columns_of(job.folder)
+    keep = [*(name for name in OBJECT_COLUMNS if name in columns_of_table), *keep]
     layout = Layout(tuple(map(str, job.choices["classes"])), top_k, tuple(dict.fromkeys(keep)))
     authors, record = authors_of(workspace, prediction_id), TEXT_FORMATS[format_].record
     columns = [*layout.columns]

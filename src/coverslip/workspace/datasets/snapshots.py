@@ -18,6 +18,7 @@ from coverslip.workspace.store.rows import (
     OUTSIDE,
     AnyRow,
     dataset_row,
+    is_reserved_for_test,
     load_records,
     ranges,
     source_paths,
@@ -127,7 +128,7 @@ def file_name(workspace: Workspace, dataset_id: str, what: str) -> str:
 def _is_complete(connection: Connection, row: AnyRow) -> bool:
     has_named_domains = any(source["domain"] for source in row.sources) or bool(table_choices(row).columns)
     is_narrowed = row.summary["n_changed"] or row.summary["n_excluded"]
-    if is_narrowed or not row.is_labeled or has_named_domains:
+    if is_narrowed or not row.is_labeled or has_named_domains or _has(connection, row, is_reserved_for_test):
         return False
     return not _outside(connection, row)
 
@@ -174,10 +175,10 @@ def _lines(
 def _columns(connection: Connection, row: AnyRow) -> list[str]:
     of_dataset = images.c.dataset_id == row.id
     columns = ["path", "image_id", "label"]
-    for name in ("group", "domain", "predefined_split"):
-        column = images.c[name]
-        if connection.execute(select(column).where(of_dataset, column != "").limit(1)).first() is not None:
-            columns.append(name.removeprefix("predefined_"))
+    for name in ("group", "domain", "split"):
+        is_used = images.c[f"predefined_{name}" if name == "split" else name] != ""
+        if _has(connection, row, is_used | is_reserved_for_test if name == "split" else is_used):
+            columns.append(name)
     plans = connection.execute(select(images.c.plan).where(of_dataset, images.c.plan.is_not(None))).scalars().all()
     stated = {name for plan in plans for name in plan["stated"]}
     columns += [name for name in PLAN_COLUMNS if name in stated]
@@ -185,6 +186,11 @@ def _columns(connection: Connection, row: AnyRow) -> list[str]:
     n_others = max((len(plan["other_files"]) for plan in plans), default=0)
     columns += [f"{_CHANNEL}{n}" for n in range(2, 2 + n_others)]
     return columns + _further_columns(connection, row)
+
+
+def _has(connection: Connection, row: AnyRow, condition: ColumnElement[bool]) -> bool:
+    query = select(images.c.row_id).where(images.c.dataset_id == row.id, condition).limit(1)
+    return connection.execute(query).first() is not None
 
 
 def _further_columns(connection: Connection, row: AnyRow) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import ColumnElement, Connection, Row, Select, String, func, literal_column, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, String, case, func, literal_column, select
 
 from coverslip.datasets import (
     ClassPlan,
@@ -30,7 +30,15 @@ from coverslip.images import ImageFacts, ReadPlan
 from coverslip.messages import note_of, text
 from coverslip.runs import Run, SplitRow
 from coverslip.runs.images import image_files
-from coverslip.workspace.store.tables import classifiers, confirmed_labels, datasets, image_facts, images, jobs
+from coverslip.workspace.store.tables import (
+    classifiers,
+    confirmed_labels,
+    datasets,
+    image_facts,
+    images,
+    jobs,
+    reserved_images,
+)
 
 Json = dict[str, Any]  # Any: JSON values
 AnyRow = Row[Any]  # Any: columns as the table defines them
@@ -254,6 +262,19 @@ def table_choices(row: AnyRow) -> TableChoices:
     return TableChoices(opened.get("columns", {}), opened.get("crop_size"))
 
 
+def plan_of_dataset(row: AnyRow) -> ReadPlan:
+    """Return how the files of a dataset are read, unless a row of a table states it."""
+    return plan_of_choice(row.pixel_choice, table_choices(row))
+
+
+def plan_of_choice(choice: Json | None, tables: TableChoices) -> ReadPlan:
+    """Return how files are read: the chosen series, time point, z-planes, channels and level, and the crop size."""
+    values = dict(choice or {})
+    if values.get("channels") is not None:
+        values["channels"] = tuple(values["channels"])
+    return ReadPlan(**values, crop_size=tables.crop_size)
+
+
 def plan_as_json(record: ImageRecord) -> Json | None:
     """Return the plan of an image as JSON, with the parts that its table row states; None: the default plan."""
     if record.plan == WHOLE and not record.stated:
@@ -271,12 +292,23 @@ def plan_of(stored: Json | None) -> tuple[ReadPlan, frozenset[str]]:
         None if channels is None else tuple(channels),
         None if region is None else tuple(region),
         tuple(stored["other_files"]),
+        stored["crop_size"],
+        stored["crop_margin"],
     ), frozenset(stored["stated"])
 
 
 @lru_cache(maxsize=1_024)
 def _plan(  # Any: checked by the plan
-    series: Any, t: Any, z: Any, level: Any, pixel_size_um: Any, channels: Any, region: Any, other_files: Any
+    series: Any,
+    t: Any,
+    z: Any,
+    level: Any,
+    pixel_size_um: Any,
+    channels: Any,
+    region: Any,
+    other_files: Any,
+    crop_size: Any,
+    crop_margin: Any,
 ) -> ReadPlan:
     return ReadPlan(
         series=series,
@@ -287,7 +319,16 @@ def _plan(  # Any: checked by the plan
         channels=channels,
         region=region,
         other_files=other_files,
+        crop_size=crop_size,
+        crop_margin=crop_margin,
     )
+
+
+_reserved = select(reserved_images.c.image_id).where(
+    reserved_images.c.dataset_id == images.c.dataset_id, reserved_images.c.image_id == images.c.image_id
+)
+is_reserved = _reserved.correlate(images).exists()
+is_reserved_for_test = is_reserved & images.c.predefined_split.is_(None) & images.c.label.is_not(None)
 
 
 def load_records(
@@ -299,15 +340,21 @@ def load_records(
     image_ids: Collection[str] | None = None,
     row_ids: Collection[int] | None = None,
     with_excluded: bool = True,
+    with_reserved: bool = True,
 ) -> list[ImageRecord]:
-    """Return the images from one position to another, or with these row_ids or image_ids, with their current labels."""
+    """Return the images from one position to another, or with these row_ids or image_ids, with their current labels.
+
+    Labeled images of the reserved test set belong to the set `test`, unless `with_reserved` is false.
+    """
     query = select(
         images.c.image_id,
         images.c.path,
         images.c.label,
         images.c.group,
         images.c.domain,
-        images.c.predefined_split,
+        case((is_reserved_for_test, "test"), else_=images.c.predefined_split).label("predefined_split")
+        if with_reserved
+        else images.c.predefined_split,
         images.c.plan,
         images.c.about,
     ).where(images.c.dataset_id == dataset_id if row_ids is None else are_rows(dataset_id, row_ids))
@@ -338,10 +385,10 @@ def load_records(
     return records
 
 
-def load_dataset(connection: Connection, dataset_id: str) -> Dataset:
-    """Return a dataset with its current labels and groups, without excluded images."""
+def load_dataset(connection: Connection, dataset_id: str, *, with_reserved: bool = True) -> Dataset:
+    """Return a dataset with its current labels and groups, without excluded images; `with_reserved` as above."""
     row = dataset_row(connection, dataset_id)
-    return as_dataset(row, load_records(connection, dataset_id, with_excluded=False))
+    return as_dataset(row, load_records(connection, dataset_id, with_excluded=False, with_reserved=with_reserved))
 
 
 def load_as_trained(connection: Connection, dataset_id: str) -> Dataset:
@@ -352,7 +399,7 @@ def load_as_trained(connection: Connection, dataset_id: str) -> Dataset:
 
 def as_dataset(row: AnyRow, records: Sequence[ImageRecord]) -> Dataset:
     """Return images of a dataset as a `Dataset`."""
-    opened, choices = row.opened, table_choices(row)
+    opened, columns = row.opened, table_choices(row).columns
     return Dataset(
         Path(opened["root"]),
         opened["source"],
@@ -362,9 +409,9 @@ def as_dataset(row: AnyRow, records: Sequence[ImageRecord]) -> Dataset:
             tuple(source_paths(row)),
             row.group_column,
             row.group_pattern,
-            ReadPlan(crop_size=choices.crop_size),
+            plan_of_dataset(row),
             tuple(source["domain"] for source in row.sources),
-            choices.columns,
+            columns,
         ),
         origins=tuple(Origin(o["domain"], Path(o["root"]), tuple(o["sources"])) for o in opened["origins"]),
     )

@@ -57,6 +57,9 @@ datasets = Table(
     Column("class_names", JSON, nullable=False),
     Column("class_plan", JSON, nullable=False),  # merge, drop, rename, as in a recipe
     Column("opened", JSON),  # root, source, notes and origins; None before the images exist
+    # The pixels of each file: series, t, z, channels and level, as `images` of a recipe; None: nothing was chosen.
+    Column("pixel_choice", JSON(none_as_null=True)),
+    Column("display", JSON(none_as_null=True)),  # of each channel: color, limits and visibility; None: automatic
     Column("summary", JSON, nullable=False),  # counts of the images
     Column("revision", Integer, nullable=False),  # increases when labels, groups or images change
     Column("state", String, nullable=False),  # reading, ready, failed
@@ -170,6 +173,27 @@ confirmed_labels = Table(
     Column("label", String, nullable=False),
     Column("made", String, nullable=False),  # ISO 8601, UTC
     Column("made_by", String, nullable=False),  # the author of the request, else the user account of the app
+)
+
+# Images of the test set that the app chose; they are never suggested for labeling.
+reserved_images = Table(
+    "reserved_images",
+    metadata,
+    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
+    Column("image_id", String, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+# The images that were suggested last for labeling.
+suggested_images = Table(
+    "suggested_images",
+    metadata,
+    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
+    Column("image_id", String, primary_key=True),
+    Column("rank", Integer, nullable=False),  # from 1
+    Column("score", Float, nullable=False),
+    Column("reason", String, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 uploads = Table(

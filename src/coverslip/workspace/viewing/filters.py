@@ -30,12 +30,16 @@ Only = Literal[
     "suspected",
     "confirmed",
     "near-duplicates",
+    "suggested",
+    "reserved",
     "misclassified",
     "review",
     "corrected",
     "warning",
 ]
-Sort = Literal["position", "label", "group", "label-quality", "near-duplicates", "probability", "-probability"]
+Sort = Literal[
+    "position", "label", "group", "label-quality", "near-duplicates", "suggested", "probability", "-probability"
+]
 
 _NAMED = ("label", "group", "domain", "predicted", "decision")
 
@@ -56,8 +60,9 @@ class Filters(BaseModel):
         "conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; "
         "changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the "
         "image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, "
-        "which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far. For "
-        "predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all "
+        "which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far; "
+        "suggested: suggested last for labeling; reserved: the test set, which is never suggested. For predictions: "
+        "misclassified; review: neither decided nor corrected; corrected; warning: different from all "
         "training images.",
     )
     search: Text | None = Field(

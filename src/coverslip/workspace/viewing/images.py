@@ -15,7 +15,7 @@ from coverslip.datasets import (
     with_classes,
 )
 from coverslip.errors import BadRun, CoverslipError, NotFound
-from coverslip.images import ReadPlan
+from coverslip.images import ReadPlan, prepare_decoding
 from coverslip.runs import LabelErrors, Run
 from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.rows import (
@@ -28,12 +28,13 @@ from coverslip.workspace.store.rows import (
     confirmed_images,
     dataset_row,
     folder_of_run,
+    is_reserved,
     load_records,
     plan_of,
     reason_text,
     rows_in_dataset,
 )
-from coverslip.workspace.store.tables import image_facts, images, inspections
+from coverslip.workspace.store.tables import image_facts, images, inspections, suggested_images
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.filters import (
     Filters,
@@ -53,7 +54,12 @@ _DUPLICATE_FINDINGS = (
     "conflicting-labels",
     "duplicates",
 )  # findings of images with the same content
-_NOT_OF_IMAGES = {"confirmed", "near-duplicates"}  # filters and orders that depend on other tables
+_NOT_OF_IMAGES = {
+    "confirmed",
+    "near-duplicates",
+    "suggested",
+    "reserved",
+}  # filters and orders that depend on other tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +156,8 @@ def matching_rows(
         NotFound: there is no such dataset, or no such run.
         CoverslipError: a dataset does not support a filter, or a filter needs a run.
     """
+    with suppress(CoverslipError):  # a request to view an image reports it
+        prepare_decoding()  # the next request may open an image of the gallery
     with read_transaction(workspace.engine) as connection:
         query = matching_query(_gallery(connection, dataset_row(connection, dataset_id), filters), filters)
         return _rows_of(connection, query.offset(offset).limit(limit))
@@ -248,6 +256,7 @@ def _gallery(connection: Connection, row: AnyRow, filters: Filters) -> Gallery:
         "excluded": images.c.is_excluded,
         "changed": images.c.label.is_distinct_from(images.c.label_before),
         "confirmed": images.c.image_id.in_(confirmed_images(row.id)),
+        "reserved": is_reserved,
     }
     if filters.only in ("questioned", "suspected") or filters.sort == "label-quality":
         errors = _label_errors(connection, row.id, filters)
@@ -259,6 +268,10 @@ def _gallery(connection: Connection, row: AnyRow, filters: Filters) -> Gallery:
         named["near-duplicates"] = images.c.image_id
         names["near-duplicates"] = _duplicates(connection, row.id)
         only["near-duplicates"] = images.c.image_id.in_(among(names["near-duplicates"]))
+    if "suggested" in (filters.only, filters.sort):
+        named["suggested"] = images.c.image_id
+        names["suggested"] = _suggested(connection, row.id)
+        only["suggested"] = images.c.image_id.in_(among(names["suggested"]))
     return Gallery(
         row_id=images.c.row_id,
         position=images.c.position,
@@ -291,6 +304,12 @@ def _label_errors(connection: Connection, dataset_id: str, filters: Filters) -> 
     if now is None:
         raise CoverslipError("labels-not-checked")
     return now.unconfirmed
+
+
+def _suggested(connection: Connection, dataset_id: str) -> list[str]:
+    """Return the IDs of the images that were suggested last, the most useful first."""
+    query = select(suggested_images.c.image_id).where(suggested_images.c.dataset_id == dataset_id)
+    return list(connection.execute(query.order_by(suggested_images.c.rank)).scalars())
 
 
 def _duplicates(connection: Connection, dataset_id: str) -> list[str]:

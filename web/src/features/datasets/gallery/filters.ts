@@ -13,9 +13,11 @@ const ONLY = [
   'suspected',
   'confirmed',
   'near-duplicates',
+  'suggested',
+  'reserved',
 ] as const;
 const PARTS = ['train', 'val', 'test', 'excluded'] as const;
-const SORTS = ['position', 'label', 'group', 'label-quality', 'near-duplicates'] as const;
+const SORTS = ['position', 'label', 'group', 'label-quality', 'near-duplicates', 'suggested'] as const;
 
 /** Whether a filter lists images whose labels a training questions. */
 export const isByRun = (only: Filters['only']) => only === 'questioned' || only === 'suspected';
@@ -50,7 +52,7 @@ export function filtersOf(query: URLSearchParams): Filters {
   const isPossible =
     sort === 'label-quality'
       ? isByRun(filters.only)
-      : sort !== 'near-duplicates' || filters.only === 'near-duplicates';
+      : (sort !== 'near-duplicates' && sort !== 'suggested') || filters.only === sort;
   if (sort && sort !== 'position' && isPossible) filters.sort = sort;
   return filters;
 }

@@ -1,0 +1,91 @@
+"""The features of whole datasets, by a pretrained network or the classifier of a run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from coverslip.datasets import Dataset, DecodedPixels, Scan
+from coverslip.engines import embed
+from coverslip.images import ImageFacts, Preprocessing
+from coverslip.inference import load_classifier
+from coverslip.models.networks import Network, create_network
+from coverslip.runs import Recipe, Run, RunContext
+from coverslip.training.preprocessing import learn_preprocessing
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSet:
+    """The features of the readable images of a dataset."""
+
+    positions: tuple[int, ...]  # of these images among all
+    digests: tuple[str, ...]  # hashes of their pixels
+    features: npt.NDArray[np.float32]  # (n, D)
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureExtractor:
+    """A frozen network with the preprocessing of its images.
+
+    Args:
+        network: its head is not used.
+        preprocessing: of all datasets.
+        tta: number of augmented copies to average.
+    """
+
+    network: Network
+    preprocessing: Preprocessing
+    tta: int
+
+    def features_of(self, data: Dataset, scan: Scan, context: RunContext) -> FeatureSet:
+        """Return the features of a dataset.
+
+        Raises:
+            Stopped: on request; the features computed so far stay in the cache.
+        """
+        readable = [(i, fact) for i, fact in enumerate(scan.facts) if isinstance(fact, ImageFacts)]
+        positions, digests = [i for i, _ in readable], [fact.pixel_hash for _, fact in readable]
+        decoded = DecodedPixels(data, scan, self.preprocessing)
+        with embed(
+            self.network,
+            digests,
+            lambda indices: decoded([positions[i] for i in indices]),
+            preprocessing=self.preprocessing.model_dump(mode="json"),
+            tta=self.tta,
+            device=context.device,
+            emit=context.emit,
+            stop=context.stop,
+        ) as (features, _):
+            return FeatureSet(tuple(positions), tuple(digests), features[slice(0, len(positions))])
+
+
+def feature_extractor(
+    scans: Sequence[Scan],
+    *,
+    run: Run | Path | str | None = None,
+    model: str | None = None,
+    image_size: int | None = None,
+) -> FeatureExtractor:
+    """Return the network of a run, or a pretrained network with the preprocessing that these images need.
+
+    Args:
+        scans: of all datasets.
+        run: the run; None: a pretrained network.
+        model: that network; None: the recipe's.
+        image_size: side in pixels of its input; None: its own.
+
+    Raises:
+        WeightsUnavailable: the pretrained weights are not available.
+    """
+    if run is not None:
+        classifier = load_classifier(run, "cpu")
+        return FeatureExtractor(classifier.network, classifier.card.preprocessing, classifier.card.tta)
+    recipe = Recipe(model=model or Recipe().model, image_size=image_size, head="native")
+    facts = [fact for scan in scans for fact in scan.facts if isinstance(fact, ImageFacts)]
+    preprocessing = learn_preprocessing(facts, recipe)
+    network = create_network(
+        recipe.model, n_classes=2, head="native", channels=preprocessing.channels, image_size=preprocessing.image_size
+    )
+    return FeatureExtractor(network.eval(), preprocessing, 1)

@@ -1,0 +1,132 @@
+"""Images of datasets that are suggested for labeling, and the test set that is reserved before.
+
+A worker process chooses them. Labeled images of the reserved test set are the test set of trainings on the dataset.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Literal
+
+from pydantic import Field
+from sqlalchemy import delete, func, insert, select
+
+from coverslip.errors import Conflict
+from coverslip.messages import Failure
+from coverslip.processes import Json
+from coverslip.workspace.datasets import reading_images
+from coverslip.workspace.datasets.state import update_counts
+from coverslip.workspace.store.database import read_transaction, write_transaction
+from coverslip.workspace.store.rows import dataset_row, is_reserved
+from coverslip.workspace.store.tables import images, reserved_images, suggested_images
+from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.workers import JobOfWork, StepProgress, WorkKind
+
+SUGGESTIONS = WorkKind("suggestions", "coverslip.workspace.tasks:suggest_images")
+
+
+@dataclass(frozen=True, slots=True)
+class SuggestedImage:
+    """An image that is suggested for labeling."""
+
+    image_id: str
+    rank: Annotated[int, Field(description="From 1, the most useful image first.")]
+    score: Annotated[
+        float,
+        Field(description="Share of the images without a label that it represents, or 1 - margin between two classes."),
+    ]
+    reason: Annotated[str, Field(description="Why it is suggested.")]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSuggestions:
+    """The images that were suggested last for labeling, and the reserved test set."""
+
+    state: Annotated[
+        Literal["not-requested", "waiting", "running", "ready"],
+        Field(description="waiting: suggestions for another dataset are computed first."),
+    ]
+    job_id: JobOfWork
+    progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
+    error: Annotated[Failure | None, Field(description="Why the last attempt since the server started failed.")]
+    suggestions: list[SuggestedImage]
+    n_labeled: Annotated[int, Field(description="Number of suggested images that have a label now.")]
+    n_reserved: Annotated[int, Field(description="Number of images of the reserved test set; 0: none is reserved.")]
+    n_reserved_labeled: Annotated[int, Field(description="Number of these with a label: the test set of trainings.")]
+
+
+def suggestions_state(workspace: Workspace, dataset_id: str) -> LabelSuggestions:
+    """Return the suggestions for a dataset, and the progress of new ones.
+
+    Raises:
+        NotFound: there is no such dataset.
+        Conflict: its images are still being read, or could not be read.
+    """
+    work = workspace.works.state_of(SUGGESTIONS, dataset_id)
+    of_dataset = images.c.dataset_id == dataset_id
+    columns = (suggested_images.c[name] for name in ("image_id", "rank", "score", "reason"))
+    with read_transaction(workspace.engine) as connection:
+        reading_images.refuse_unread(connection, dataset_id)
+        rows = connection.execute(
+            select(*columns).where(suggested_images.c.dataset_id == dataset_id).order_by(suggested_images.c.rank)
+        ).mappings()
+        suggestions = [SuggestedImage(**row) for row in rows]
+        suggested = select(suggested_images.c.image_id).where(suggested_images.c.dataset_id == dataset_id)
+        counted = select(func.count(), func.count(images.c.label)).select_from(images)
+        n_labeled = connection.execute(counted.where(of_dataset, images.c.image_id.in_(suggested))).one()[1]
+        n_reserved, n_reserved_labeled = connection.execute(counted.where(of_dataset, is_reserved)).one()
+    state = work.state or ("ready" if suggestions or n_reserved else "not-requested")
+    return LabelSuggestions(
+        state, work.id, work.progress, work.error, suggestions, n_labeled, n_reserved, n_reserved_labeled
+    )
+
+
+def start_suggestions(workspace: Workspace, dataset_id: str, n: int) -> LabelSuggestions:
+    """Choose `n` images to label, unless images are being chosen; raises as `suggestions_state`."""
+    with workspace.engine.connect() as connection:
+        row = reading_images.refuse_unread(connection, dataset_id)
+    workspace.works.start(
+        SUGGESTIONS,
+        dataset_id,
+        {"workspace": workspace.as_json(), "dataset_id": dataset_id, "n": n},
+        partial(_store, workspace, dataset_id),
+        name=row.name,
+        link=f"/datasets/{dataset_id}/suggestions",
+        dataset_id=dataset_id,
+    )
+    return suggestions_state(workspace, dataset_id)
+
+
+def cancel_suggestions(workspace: Workspace, dataset_id: str) -> None:
+    """Cancel the work on new suggestions; earlier ones are kept."""
+    workspace.works.cancel(SUGGESTIONS, dataset_id)
+
+
+def remove_reserved_test(workspace: Workspace, dataset_id: str) -> None:
+    """Remove the suggestions and the reserved test set: trainings split the images at random again.
+
+    Raises:
+        NotFound: there is no such dataset.
+        Conflict: images are being chosen.
+    """
+    if workspace.works.state_of(SUGGESTIONS, dataset_id).state is not None:
+        raise Conflict("suggestions-in-progress")
+    with write_transaction(workspace.engine) as connection:
+        dataset_row(connection, dataset_id)
+        for table in (suggested_images, reserved_images):
+            connection.execute(delete(table).where(table.c.dataset_id == dataset_id))
+        update_counts(connection, dataset_id)
+
+
+def _store(workspace: Workspace, dataset_id: str, result: Json) -> None:
+    with write_transaction(workspace.engine) as connection:
+        dataset_row(connection, dataset_id)
+        present = select(images.c.image_id).where(images.c.dataset_id == dataset_id)
+        names = set(connection.execute(present).scalars())
+        connection.execute(delete(suggested_images).where(suggested_images.c.dataset_id == dataset_id))
+        suggested = [each | {"dataset_id": dataset_id} for each in result["suggestions"] if each["image_id"] in names]
+        reserved = [{"dataset_id": dataset_id, "image_id": each} for each in result["reserved"] if each in names]
+        if suggested:
+            connection.execute(insert(suggested_images), suggested)
+        if reserved:
+            connection.execute(insert(reserved_images).prefix_with("OR IGNORE"), reserved)
+        update_counts(connection, dataset_id)
