@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import runpy
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from coverslip.inference import Classifier
 from coverslip.inference.export import EXPORT_FORMATS, export_to, open_export, verify
 from coverslip.inference.export.exporting import EXPORTERS, Content
 from coverslip.inference.export.verifying import VerificationImages
+from coverslip.models import list_models
 from coverslip.models.networks import create_network
 from coverslip.runs import ClassifierCard, Run, TrainedOn, open_classifier, write_classifier
 
@@ -53,6 +55,17 @@ def test_an_export_reproduces_the_classifier_at_every_batch_size(to: str, traine
         outputs = predictor.predict_pixels(pixels[:n])
         np.testing.assert_allclose(outputs.probabilities, expected.probabilities[:n], atol=1e-4)
         np.testing.assert_allclose(outputs.features, expected.features[:n], atol=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", [record.name for record in list_models()])
+def test_every_trained_network_is_exported_exactly_at_every_batch_size(name: str) -> None:
+    if not (Path(os.environ.get("COVERSLIP_DATA", ROOT.parent / "shared" / "data")) / "blood_pbc").is_dir():
+        pytest.skip("the images are missing")
+    script = ROOT / "benchmarks" / "exported_networks.py"
+    done = subprocess.run([sys.executable, str(script), name], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.slow
