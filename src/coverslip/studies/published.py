@@ -92,8 +92,8 @@ def _figure(title: str, row: PublishedPlan, metric: str, plan: StudyPlan, values
     images = _DIFFERENCE if row.is_difference else row.images
 
     def mean_over(datasets: Sequence[str]) -> float | None:
-        found = [values.get((dataset, row.variant, images, own_metric)) for dataset in datasets]
-        numbers = [number for number in found if number is not None]
+        measured = [values.get((dataset, row.variant, images, own_metric)) for dataset in datasets]
+        numbers = [number for number in measured if number is not None]
         return float(np.mean(numbers)) if numbers else None
 
     planned = _shown_beside(row, [each.name for each in plan.datasets if each.as_published_of is None])

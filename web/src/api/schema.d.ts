@@ -3018,6 +3018,7 @@ export interface components {
             high?: number | null;
             /**
              * Is Visible
+             * @description Whether the channel is shown.
              * @default true
              */
             is_visible: boolean;
@@ -6445,7 +6446,10 @@ export interface components {
             progress: components["schemas"]["StepProgress"] | null;
             /** @description Why the last attempt since the server started failed. */
             error: components["schemas"]["Failure"] | null;
-            /** Suggestions */
+            /**
+             * Suggestions
+             * @description The images, the most useful first.
+             */
             suggestions: components["schemas"]["SuggestedImage"][];
             /**
              * N Labeled
@@ -8340,7 +8344,10 @@ export interface components {
              * @description Number of completed items.
              */
             n_done: number;
-            /** N Blocks */
+            /**
+             * N Blocks
+             * @description Number of blocks to compute.
+             */
             n_blocks: number;
             /**
              * Seconds Left
@@ -9823,9 +9830,15 @@ export interface components {
              * @description The name in the file; empty: none.
              */
             name: string;
-            /** N T */
+            /**
+             * N T
+             * @description Number of time points.
+             */
             n_t: number;
-            /** N Z */
+            /**
+             * N Z
+             * @description Number of z-planes.
+             */
             n_z: number;
             /**
              * N Channels
@@ -11431,27 +11444,45 @@ export interface components {
              * @description Width and height of a pixel in µm; null: unknown.
              */
             pixel_size_um: number[] | null;
-            /** Series */
+            /**
+             * Series
+             * @description Series of the file, from 0.
+             */
             series: number;
-            /** T */
+            /**
+             * T
+             * @description Time point, from 0.
+             */
             t: number;
-            /** Z */
+            /**
+             * Z
+             * @description z-plane from 0, or the projection; null: z-planes are channels.
+             */
             z: number | ("max" | "mean" | "best-focus") | null;
             /**
              * Series Names
              * @description The name of each series of the file; empty: none.
              */
             series_names: string[];
-            /** N T */
+            /**
+             * N T
+             * @description Number of time points.
+             */
             n_t: number;
-            /** N Z */
+            /**
+             * N Z
+             * @description Number of z-planes.
+             */
             n_z: number;
             /**
              * Is Color
              * @description Whether the channels are red, green and blue.
              */
             is_color: boolean;
-            /** Channels */
+            /**
+             * Channels
+             * @description The channels in the order of the file.
+             */
             channels: components["schemas"]["ViewedChannel"][];
             /** @description Progress of the levels that are computed before the image can be shown; null: it can. */
             preparation: components["schemas"]["Preparation"] | null;
@@ -11994,7 +12025,10 @@ export interface components {
              * @description Intensity shown in the full color.
              */
             high: number;
-            /** Is Visible */
+            /**
+             * Is Visible
+             * @description Whether the channel is shown.
+             */
             is_visible: boolean;
             /**
              * Automatic Low
@@ -14638,8 +14672,11 @@ export interface operations {
                 dataset_id: string;
                 /** @description The permanent number of the image in the app. */
                 row_id: number;
+                /** @description The level of the pyramid; 0 has the full resolution. */
                 level: number;
+                /** @description The column of the tile, from 0. */
                 x: number;
+                /** @description The row of the tile, from 0. */
                 y: number;
             };
             cookie?: never;

@@ -21,6 +21,7 @@ PARAMETERS: Mapping[str, str] = {
     "group": "Only images of this group.",
     "image_id": "The image_id of the image.",
     "job_id": "The ID of a training, evaluation, prediction, export or study.",
+    "level": "The level of the pyramid; 0 has the full resolution.",
     "keep": "Columns to copy from the tables that name the images. Repeat the parameter for several columns.",
     "last-event-id": "Number of the last event that the client has. Browsers send it when they reconnect.",
     "limit": "The largest number of items to return.",
@@ -35,9 +36,15 @@ PARAMETERS: Mapping[str, str] = {
     "top_k": "Number of most probable classes to report with their probabilities, in place of all classes.",
     "upload_id": "The ID of an upload.",
     "what": "The file to download.",
+    "x": "The column of the tile, from 0.",
+    "y": "The row of the tile, from 0.",
 }
 
 FIELDS: Mapping[str, str] = {
+    "is_visible": "Whether the channel is shown.",
+    "n_blocks": "Number of blocks to compute.",
+    "n_t": "Number of time points.",
+    "n_z": "Number of z-planes.",
     "accuracy": "Share of images whose predicted class is correct, from 0 to 1.",
     "allow_leakage": "Accept a predefined split with the same pixels or groups in the training and the test set.",
     "as_published": "The value with the protocol of the publication.",
@@ -192,6 +199,13 @@ _INTERVAL = {"level": "The confidence level of the interval.", "reason": "Why th
 _VARIANT_OF = {"dataset": _TRAINED_ON, "name": _VARIANT}
 
 FIELDS_OF: Mapping[str, Mapping[str, str]] = {
+    "LabelSuggestions": {"suggestions": "The images, the most useful first."},
+    "TiledImage": {
+        "series": "Series of the file, from 0.",
+        "t": "Time point, from 0.",
+        "z": "z-plane from 0, or the projection; null: z-planes are channels.",
+        "channels": "The channels in the order of the file.",
+    },
     "AdvisedModel": {
         "family": "The family of the network.",
         "paper": "The publication that compared it; null: none.",
