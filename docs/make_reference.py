@@ -120,6 +120,8 @@ def _row(key: "RecipeKey") -> str:
 SUBJECTS = {
     "workspace": "App and workspace",
     "datasets": "Datasets",
+    "objects": "Objects in fields of view",
+    "finders": "Finders of objects",
     "images": "Image files",
     "runs": "Runs, recipes and classifiers",
     "training": "Training",

@@ -71,3 +71,66 @@ def write_cells(
         where = folder / classes[kind] if is_sorted else folder
         save_pixels(where / f"slide{slide}_{i:03d}.png", pixels if channels > 1 else pixels[..., 0])
     return folder
+
+
+def draw_field(
+    rng: np.random.Generator,
+    n: int,
+    *,
+    side: int = 512,
+    radius: float = 12,
+    touching: float = 0.0,
+    noise: float = 0.02,
+    dimmest: float = 0.5,
+    shading: float = 0.3,
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]:
+    """Bright ellipses on an uneven background, and their labels; fewer than `n` if they do not fit.
+
+    Args:
+        rng: random numbers.
+        n: number of ellipses.
+        side: width and height of the field.
+        radius: mean radius; single ones vary by a tenth, and axes by up to a third.
+        touching: share of ellipses that are placed beside another one and overlap it by a tenth of the radius.
+        noise: standard deviation, where the brightest ellipse is 1 above the background.
+        dimmest: brightness of the dimmest ellipse.
+        shading: fall of the background from the center to the corners.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    labels = np.zeros((side, side), np.int32)
+    y, x = np.mgrid[:side, :side].astype(np.float32)
+    pixels = 0.2 + shading * (1 - ((y / side - 0.5) ** 2 + (x / side - 0.5) ** 2) * 2)
+    placed: list[tuple[float, float, float]] = []
+    for _ in range(200 * n):
+        if len(placed) == n:
+            break
+        size = radius * rng.normal(1, 0.1)
+        is_beside = bool(placed) and rng.random() < touching
+        if is_beside:
+            other_y, other_x, other_size = placed[int(rng.integers(len(placed)))]
+            angle = rng.uniform(0, 2 * np.pi)
+            distance = other_size + 0.9 * size
+            center_y, center_x = other_y + distance * np.sin(angle), other_x + distance * np.cos(angle)
+        else:
+            center_y, center_x = rng.uniform(0, side, 2)
+        top, left = (max(0, int(center - 2 * size - 4)) for center in (center_y, center_x))
+        window = (slice(top, int(center_y + 2 * size + 5)), slice(left, int(center_x + 2 * size + 5)))
+        angle, stretch = rng.uniform(0, np.pi), np.sqrt(1.0 if is_beside else rng.uniform(1, 1.5))
+        dy, dx = y[window] - center_y, x[window] - center_x
+        along, across = dx * np.cos(angle) + dy * np.sin(angle), dy * np.cos(angle) - dx * np.sin(angle)
+        distances = np.hypot(along / stretch, across * stretch)
+        inside = distances < size
+        n_covered = (inside & (labels[window] > 0)).sum()
+        if is_beside and not 0 < n_covered < 0.1 * inside.sum():
+            continue
+        if not is_beside and ((distances < size + 4) & (labels[window] > 0)).any():
+            continue
+        if inside.sum() < 0.3 * np.pi * size**2:  # mostly outside the field
+            continue
+        placed.append((center_y, center_x, size))
+        inside &= labels[window] == 0
+        labels[window][inside] = len(placed)
+        pixels[window][inside] += rng.uniform(dimmest, 1)
+    pixels = gaussian_filter(pixels, 1.0) + rng.normal(0, noise, pixels.shape)
+    return pixels.astype(np.float32), labels

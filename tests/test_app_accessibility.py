@@ -1,6 +1,5 @@
 """Keys, touch and spoken names, in a real browser; `test_app_browser.py` has the checks for every page."""
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -76,22 +75,25 @@ def test_the_keyboard_moves_the_picture_in_the_viewer(page: "Page", images: Any)
     open_page(page, f"/datasets/{images['id']}?tab=images")
     page.get_by_role("gridcell").first.dblclick()
     viewer = page.get_by_role("dialog")
-    layers = viewer.locator(".layers.ready")
-    layers.wait_for()
+    image = viewer.locator(".tiles[data-drawn=true][data-x]")
+    image.wait_for()
     viewer.get_by_text("1 of 24").wait_for()
 
-    def offset() -> tuple[float, float]:
-        x, y = re.findall(r"(-?[\d.]+)px", layers.get_attribute("style") or "")
-        return float(x), float(y)
+    def place() -> tuple[float, float]:
+        return float(image.get_attribute("data-x") or "nan"), float(image.get_attribute("data-y") or "nan")
 
-    before = offset()
-    page.keyboard.press("Shift+ArrowRight")
-    page.keyboard.press("Shift+ArrowDown")
-    x, y = offset()
+    def moved(*keys: str) -> tuple[float, float]:
+        """Press a key for each axis, and wait until the image has moved."""
+        for axis, key in zip("xy", keys, strict=True):
+            before = image.get_attribute(f"data-{axis}")
+            page.keyboard.press(f"Shift+{key}")
+            viewer.locator(f".tiles:not([data-{axis}='{before}'])").wait_for()
+        return place()
+
+    before = place()
+    x, y = moved("ArrowRight", "ArrowDown")
     assert (x < before[0], y < before[1]) == (True, True)
-    page.keyboard.press("Shift+ArrowLeft")
-    page.keyboard.press("Shift+ArrowUp")
-    assert offset() == pytest.approx(before)
+    assert moved("ArrowLeft", "ArrowUp") == before
     page.keyboard.press("ArrowRight")
     viewer.get_by_text("2 of 24").wait_for()
 

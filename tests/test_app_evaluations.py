@@ -72,7 +72,13 @@ def other(lab: Lab) -> Json:
     labeled = lab.client.post(f"{API}/datasets/{dataset}/labels", json={"images": first, "label": "large"})
     assert labeled.status_code == 200, labeled.text
     outlook = lab.get(f"runs/{lab.run}/evaluation-outlook?dataset_id={dataset}")
-    assert outlook == {"n_labeled": 30, "n_known": 30, "unknown_classes": [], "n_used_in_training": 0}
+    assert outlook == {
+        "n_labeled": 30,
+        "n_known": 30,
+        "unknown_classes": [],
+        "n_used_in_training": 0,
+        "pixel_side_um": None,
+    }
     return lab.evaluate(dataset)
 
 

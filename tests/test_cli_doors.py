@@ -38,6 +38,8 @@ COMMANDS = (
     "explain",
     "distance",
     "read",
+    "objects",
+    "export-objects",
     "export",
     "models",
     "cache",

@@ -47,6 +47,12 @@ def stock(made_once: MadeOnce, own_cache: None) -> Path:
             write_cells(folder / name, 4, is_sorted=False, seed=2)
             for number, file in enumerate(sorted((folder / name).glob("*.png")), start=1):
                 _as_tiff(file, folder / name / f"{number}.tif")
+        for number in range(3):
+            write_cells(folder / "fields", 1, classes=(f"field{number}",), side=96, is_sorted=False, seed=number)
+            (folder / "fields" / "slide0_000.png").rename(folder / "fields" / f"field{number}.png")
+            rows = [f"{20 + 10 * k} {30 + 5 * k} {CELLS[k % 2]}" for k in range(6)]
+            (folder / "points").mkdir(exist_ok=True)
+            (folder / "points" / f"field{number}.txt").write_text("\n".join(rows), encoding="utf-8")
         (folder / "mine.yaml").write_text("stage: instant\nepochs: 5\n", encoding="utf-8")
         data = cs.open_dataset(folder / "my_cells", group_pattern=GROUPS)
         for number, name in enumerate(("first", "second")):

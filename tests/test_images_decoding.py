@@ -126,6 +126,25 @@ def test_a_process_that_was_killed_from_outside_is_started_again(
     assert read(decoders, cell).note == text("image-read-alone")
 
 
+def workers() -> set[int]:
+    """The IDs of the processes that decode."""
+    pids = set()
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):
+            if "coverslip.images.decoding_worker" in child.cmdline():
+                pids.add(child.pid)
+    return pids
+
+
+def test_a_prepared_process_reads_the_next_image(begin: Callable[..., Decoders], tmp_path: Path) -> None:
+    others, decoders = workers(), begin()
+    decoders.prepare()
+    decoders.prepare()
+    (prepared,) = workers() - others
+    read(decoders, save_cell(tmp_path / "cell.png", 0))
+    assert workers() - others == {prepared}
+
+
 def kill_when_busy(is_over: threading.Event) -> None:
     """Kill each process that decodes as soon as it has begun with a file."""
     while not is_over.wait(0.01):

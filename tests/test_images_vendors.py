@@ -447,3 +447,19 @@ def test_a_folder_scan_lists_ome_zarr_as_images_and_does_not_walk_into_chunks(tm
     assert inspect_dataset(data, scan_images(data)).formats == {"OME-Zarr": 2, "PNG": 2}
     (alone,) = open_dataset(tmp_path / "cells" / "a" / "1.zarr", labeled=False)
     assert alone.read().array.shape == (20, 30, 1)
+
+
+def test_every_file_is_described_equally_when_reading_is_confined_to_folders(shared_data: Any) -> None:
+    """As in the app, which opens files by descriptors instead of names."""
+    folder = shared_data("microscope_formats").resolve()
+    n_read = 0
+    for path in sorted(each for each in folder.glob("*/*") if each.is_file()):
+        try:
+            series = describe_image(path)
+        except UnreadableImage as error:
+            with refusing(UnreadableImage, error.code):
+                describe_image(path, within=[folder])
+            continue
+        assert describe_image(path, within=[folder]) == series
+        n_read += 1
+    assert n_read > 30

@@ -86,6 +86,9 @@ JOB: Commands = [
     "predict run cells --out predictions.csv",
     "summarise predictions.csv --by folder --run run",
     "read cells/small/slide0_000.png --out read.tif",
+    "objects cells --points points.csv --size 16 --out objects.csv",
+    "predict run objects.csv --out of_objects.csv",
+    "export-objects of_objects.csv --objects objects.csv --to coco --out objects.json",
     "compare run second",
     "decide run --roc",
     "label-errors run",
@@ -175,6 +178,7 @@ def observed(
     torch.save(import_timm().create_model(SMALL_NETWORK.removeprefix("timm/")).state_dict(), folder / "small.pth")
     in_hub_cache(folder / "hub", folder / "small.pth")
     (folder / "plan.yaml").write_text(PLAN, encoding="utf-8")
+    (folder / "points.csv").write_text("image,x,y\nsmall/slide0_000.png,16,16\n", encoding="utf-8")
     addresses = folder / "addresses"
     addresses.mkdir()
     environment = {

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from coverslip.errors import CoverslipError
     from coverslip.inference.explain import explain
     from coverslip.inference.proportions import summarise
+    from coverslip.objects import collect_objects
     from coverslip.pipeline import (
         compare,
         decide,
         evaluate,
         export,
+        export_objects,
         inspect,
         label_errors,
         load_classifier,
@@ -42,12 +44,14 @@ _MODULES = {
     "CoverslipError": "coverslip.errors",
     "Recipe": "coverslip.runs",
     "Run": "coverslip.runs",
+    "collect_objects": "coverslip.objects",
     "compare": "coverslip.pipeline",
     "decide": "coverslip.pipeline",
     "distance": "coverslip.audit.distance",
     "evaluate": "coverslip.pipeline",
     "explain": "coverslip.inference.explain",
     "export": "coverslip.pipeline",
+    "export_objects": "coverslip.pipeline",
     "inspect": "coverslip.pipeline",
     "label_errors": "coverslip.pipeline",
     "load_classifier": "coverslip.pipeline",
@@ -70,12 +74,14 @@ __all__ = [
     "Recipe",
     "Run",
     "__version__",
+    "collect_objects",
     "compare",
     "decide",
     "distance",
     "evaluate",
     "explain",
     "export",
+    "export_objects",
     "inspect",
     "label_errors",
     "load_classifier",

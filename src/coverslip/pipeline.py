@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from coverslip.audit import ScanCollector, inspect_with_leakage_audit, with_near_duplicates, with_quality
 from coverslip.datasets import (
@@ -22,7 +22,7 @@ from coverslip.datasets import (
 )
 from coverslip.errors import CoverslipError
 from coverslip.evaluation import DecideBy
-from coverslip.events import Emit, Noted
+from coverslip.events import Emit, Noted, progress_reporter
 from coverslip.experiments import (
     SplitData,
     apply_recipe,
@@ -47,6 +47,7 @@ from coverslip.inference import load_classifier
 from coverslip.inference.predicting import Summary, predict, unfinished_note
 from coverslip.inference.watching import watch
 from coverslip.machine import FOR_TRAINING, select_device
+from coverslip.messages import note
 from coverslip.progress import show
 from coverslip.reports.comparison import compare
 from coverslip.reports.page import write_report
@@ -72,9 +73,13 @@ from coverslip.runs import (
     write_in_memory_images,
 )
 from coverslip.runs.folder import count_test_set_access
+from coverslip.runs.predictions import read_predictions
 from coverslip.runs.status import folder_in_use
 from coverslip.stopping import NO_DEADLINE, Deadline, Stop
 from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
+
+if TYPE_CHECKING:
+    from coverslip.objects import ObjectFormat
 
 __all__ = [
     "Summary",
@@ -82,6 +87,7 @@ __all__ = [
     "decide",
     "evaluate",
     "export",
+    "export_objects",
     "inspect",
     "label_errors",
     "load_classifier",
@@ -167,8 +173,8 @@ def preview(
     check_trainable(data, scan, split, needs_validation=plan.val > 0)
     split_data = SplitData(data, scan, split)
     preprocessing = learn_preprocessing(split_data.train_facts, recipe)
-    for note in canvas_notes(split_data.train_facts, preprocessing):
-        emit(Noted.of(note))
+    for each in canvas_notes(split_data.train_facts, preprocessing):
+        emit(Noted.of(each))
     sample = split_data.sample_training_images(n, seed=recipe.seed)
     sheet = draw_preview(
         DecodedPixels(data, scan, preprocessing)(sample),
@@ -482,6 +488,62 @@ def export(run: Run | Path | str, *, to: ExportName = "zip", out: Path | str | N
         raise CoverslipError("export-to-folder", file=file)
     export_classifier(folder, file)
     return file
+
+
+def export_objects(
+    predictions: Path | str, *, objects: Path | str, to: ObjectFormat, out: Path | str, emit: Emit = show
+) -> list[Path]:
+    """Write the predictions of objects for the programs in which their fields of view are seen.
+
+    Args:
+        predictions: the CSV table that `predict` wrote for the objects, with the probability of each class.
+        objects: their table, as of `collect_objects`.
+        to: `geojson` for QuPath and napari (classes, colors and probabilities), `label-tiff` (label images, and images
+            of class numbers), `rois` for ImageJ, `coco`, or `cellprofiler` (a table with ImageNumber and ObjectNumber).
+        out: a file for `coco` and `cellprofiler`, or if there is a single field; otherwise a folder, which gets a file
+            for each field.
+        emit: receives progress and notes.
+
+    Returns:
+        The written files.
+
+    Raises:
+        BadDataset: the table of objects is invalid, or the size of a field is needed and unknown.
+        BadRun: the table of predictions is missing or damaged.
+        CoverslipError: no prediction is of one of the objects, or a file cannot be written.
+
+    Examples:
+        >>> summary = cs.collect_objects("fields/", points="points/", size_px=48, out="objects.csv")
+        >>> predicted = cs.predict("runs/first", "objects.csv", out="predictions.csv", device="cpu")
+        >>> files = cs.export_objects("predictions.csv", objects="objects.csv", to="geojson", out="geojson")
+        >>> [file.name for file in files]
+        ['field0.geojson', 'field1.geojson', 'field2.geojson']
+    """
+    from coverslip.objects import OBJECT_FORMATS, export_predicted, predicted_objects, read_objects
+
+    if to not in OBJECT_FORMATS:
+        raise CoverslipError("unknown-object-format", format=one_line(str(to), 40))
+    table = read_predictions(Path(predictions))
+    rows = {row.image_id: (row.predicted or "", row.probability or 0.0, row.decision) for row in table}
+    colors = [_color_of_class(k) for k in range(len(table.classes))]
+    predicted, n_other = predicted_objects(read_objects(Path(objects)), rows, table.classes, colors)
+    n_predicted = len(rows) - n_other
+    if not n_predicted:
+        raise CoverslipError("predictions-of-other-objects", file=Path(predictions), objects=str(objects))
+    if n_other:
+        emit(Noted.of(note("predictions-without-object", level="warning", n_predictions=n_other)))
+    if n_predicted < len(predicted.objects):
+        n_objects = len(predicted.objects) - n_predicted
+        emit(Noted.of(note("objects-without-prediction", level="warning", n_objects=n_objects)))
+    return export_predicted(predicted, to, Path(out), progress_reporter(emit, "exporting-objects", "fields"))
+
+
+def _color_of_class(index: int) -> str:
+    """Return the color of a class in exports: that of figures, and darker shades of it for further classes."""
+    from coverslip.reports.figures import N_CLASS_COLORS, class_line_color
+
+    color, shade = class_line_color(index), 0.6 ** (index // N_CLASS_COLORS)
+    return "#" + "".join(f"{round(int(color[k : k + 2], 16) * shade):02x}" for k in (1, 3, 5))
 
 
 def _unchanged_images(run: Run, emit: Emit) -> Dataset:

@@ -27,6 +27,7 @@ from coverslip.cli import (
     evaluate,
     explain,
     models,
+    objects,
     outputs,
     predict,
     read,
@@ -95,6 +96,8 @@ app.command(name="explain")(explain.explain)
 app.command(name="distance")(distance.distance)
 app.command(name="suggest")(suggest.suggest)
 app.command(name="read")(read.read)
+app.command(name="objects")(objects.objects)
+app.command(name="export-objects")(objects.export_objects)
 app.command(name="export")(outputs.export)
 app.command(name="models")(models.models)
 app.command(name="cache")(cache.cache)

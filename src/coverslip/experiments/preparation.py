@@ -70,7 +70,9 @@ def apply_recipe(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
     changes: dict[str, object] = {"group": opening.group or opening.group_pattern or recipe.group}
     if recipe.crop_size is None:
         changes["crop_size"] = opening.plan.crop_size
-    if plan_of(recipe).model_copy(update={"crop_size": None}) == ReadPlan():
+    if recipe.crop_margin == 0:
+        changes["crop_margin"] = opening.plan.crop_margin
+    if plan_of(recipe).model_copy(update={"crop_size": None, "crop_margin": 0.0}) == ReadPlan():
         changes["images"] = ImageChoices(**{name: getattr(opening.plan, name) for name in PLAN_COLUMNS})
     if recipe.channel_files is None:
         changes["channel_files"] = opening.plan.channel_files

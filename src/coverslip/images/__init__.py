@@ -35,6 +35,7 @@ from coverslip.images.formats import (
 )
 from coverslip.images.plan import (
     MAX_CHANNEL_FILES,
+    MAX_CROP_MARGIN,
     PLAN_COLUMNS,
     Channel,
     ChannelFiles,
@@ -73,6 +74,7 @@ from coverslip.images.writing import write_tiff
 __all__ = [
     "BEYOND_EDGE",
     "MAX_CHANNEL_FILES",
+    "MAX_CROP_MARGIN",
     "MAX_SIDE_PX",
     "NO_SUCH_FILE",
     "PIXEL_SIZES_UM",

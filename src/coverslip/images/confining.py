@@ -72,7 +72,9 @@ def open_below(path: Path, roots: Sequence[Path]) -> BufferedReader:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise UnreadableImage("no-regular-file", file=path)
-    return os.fdopen(descriptor, "rb")
+    file = os.fdopen(descriptor, "rb")
+    file.raw.name = str(real)  # type: ignore[attr-defined]  # of FileIO; readers of some formats need a path
+    return file
 
 
 def _open_without_links(root: Path, parts: Sequence[str]) -> int:

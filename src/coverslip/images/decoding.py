@@ -201,7 +201,7 @@ def read_pixels(
         if error.code != "image-too-large":
             raise
         return _read(path, plan, max_bytes, within)
-    return cut(path, plane, ReadPlan(region=plan.region), max_bytes)
+    return cut(path, plane, ReadPlan(region=plan.crop), max_bytes)
 
 
 def read_preprocessed_image(
@@ -280,14 +280,12 @@ def decode_in_processes(within: Sequence[Path] | None = None) -> Iterator[None]:
 
 
 def prepare_decoding() -> None:
-    """Start a child process that will decode the first image, if images are decoded in child processes.
-
-    It gets ready while this process loads what it needs.
+    """Start a process within `decode_in_processes`, so that the next image need not wait for it. Returns at once.
 
     Raises:
         CoverslipError: no process can be started.
     """
-    if _open:
+    if _open and not has_added_readers():
         _decoders.prepare()
 
 

@@ -357,16 +357,6 @@ class Decoders:
             self._check_interrupted()
             raise UnreadableImage("decoder-killed" if error.was_killed else "decoder-crashed", file=path) from error
 
-    def prepare(self) -> None:
-        """Start a process for the first request, if there is none.
-
-        Raises:
-            CoverslipError: no process can be started.
-        """
-        with self._lock:
-            if not (self._idle or self._busy or self._is_interrupted):
-                self._idle.append(Decoder(self._limits))
-
     def interrupt(self) -> None:
         """Kill all busy processes, and refuse requests until `resume`."""
         with self._lock:
@@ -403,15 +393,25 @@ class Decoders:
             if not is_reusable:
                 decoder.kill()
 
+    def prepare(self) -> None:
+        """Start a process for the next request, unless there is one. Does not wait until it is ready."""
+        with self._lock:
+            if not (self._is_interrupted or self._idle or self._busy):
+                self._idle.append(Decoder(self._limits))
+                self._start_monitor()
+
     def _acquire(self) -> Decoder:
         with self._lock:
             self._check_interrupted()
             decoder = self._idle.pop() if self._idle else Decoder(self._limits)
             self._busy.add(decoder)
-            if self._monitor_thread is None:
-                self._monitor_thread = threading.Thread(target=self._monitor_all, name="decoders", daemon=True)
-                self._monitor_thread.start()
+            self._start_monitor()
         return decoder
+
+    def _start_monitor(self) -> None:
+        if self._monitor_thread is None:
+            self._monitor_thread = threading.Thread(target=self._monitor_all, name="decoders", daemon=True)
+            self._monitor_thread.start()
 
     def _check_interrupted(self) -> None:
         if self._is_interrupted:

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from coverslip.images.reader import PIXEL_SIZES_UM
 
 MAX_CHANNEL_FILES = 16
+MAX_CROP_MARGIN = 10.0
 
 ZPlane = Annotated[int, Field(ge=0)] | Literal["max", "mean", "best-focus", "channels"]
 Channel = int | Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -71,13 +72,31 @@ class ReadPlan(BaseModel):
         default=None,
         ge=4,
         le=10_000,
-        description="Side in pixels of the square around each point of a table. Used when a dataset is opened; its "
-        "images then have a `region`.",
+        description="Side in pixels of the square around each point, or around the center of each box, of a table. For "
+        "points, it is used when a dataset is opened; its images then have a `region`.",
+    )
+    crop_margin: float = Field(
+        default=0.0,
+        ge=0,
+        le=MAX_CROP_MARGIN,
+        allow_inf_nan=False,
+        description="Margin that is read on each side of a box, as a share of the longer side of the box.",
     )
     other_files: tuple[str, ...] = Field(
         default=(),
         description="For one image: the files of further channels, relative to the folder of its file, or absolute.",
     )
+
+    @property
+    def crop(self) -> Region | None:
+        """The pixels of level 0 that are read: the region, with its margin, or a square around its center."""
+        if self.region is None:
+            return None
+        if self.crop_size is not None:
+            return square_around(box_center(self.region), self.crop_size)
+        x, y, width, height = self.region
+        margin = round(self.crop_margin * max(width, height))
+        return x - margin, y - margin, width + 2 * margin, height + 2 * margin
 
     @property
     def of_pixels(self) -> "ReadPlan":

@@ -98,7 +98,7 @@ def _read(path: Path, source: Source, plan: ReadPlan, file_format: str, max_byte
     if plan.pixel_size_um is not None:
         series = replace(series, pixel_size_um=(plan.pixel_size_um, plan.pixel_size_um))
     size = series.sizes[plan.level]
-    region = _at_level(plan.region, series.sizes[0], size)
+    region = _at_level(plan.crop, series.sizes[0], size)
     channels = channel_numbers(path, plan.channels, series.channels)
     whole = Window(0, 0, *size)
     window = whole if region is None else _window(path, region, size)
@@ -217,7 +217,7 @@ def cut(path: Path, plane: Pixels, plan: ReadPlan, max_bytes: int = MAX_BYTES) -
     """
     array = _select_channels(path, plane.array, channel_numbers(path, plan.channels, ()))
     size = array.shape[1], array.shape[0]
-    return _cut(path, replace(plane, array=array), plan.region, size, Window(0, 0, *size), max_bytes)
+    return _cut(path, replace(plane, array=array), plan.crop, size, Window(0, 0, *size), max_bytes)
 
 
 def _cut(path: Path, part: Pixels, region: Region | None, size: Size, window: Window, max_bytes: int) -> Pixels:

@@ -351,8 +351,7 @@ class Classifier:
         for record, image in zip(batch.records, batch.images, strict=True):
             path = name_as_text(str(record.path))  # absolute, because no file states a root folder for these rows
             if isinstance(image, UnreadableImage):
-                unreadable = (None, None, UNREADABLE, (), image.what)
-                yield Prediction(record.image_id, path, record.label, *unreadable), image
+                yield replace(_unread_row(record, path), reason=image.what), image
             else:
                 warning = differences.count(record, image)
                 row = replace(self.decide(record, path, *next(outputs)), warning=warning)
@@ -365,7 +364,7 @@ class Classifier:
         Raises:
             BadClassifier: a probability is not finite.
         """
-        row = Prediction(record.image_id, path, record.label, None, None, UNREADABLE, (), ood_score=ood_score)
+        row = replace(_unread_row(record, path), ood_score=ood_score)
         return decided_row(row, self.card, logits, self._shift)
 
     def probabilities_of(self, features: np.ndarray) -> np.ndarray:
@@ -444,6 +443,21 @@ class _Batch:
     records: Sequence[ImageRecord]
     images: Sequence[PreprocessedImage | UnreadableImage]
     outputs: Future[list[tuple[np.ndarray, float | None]]] | None  # of the readable images; None if there are none
+
+
+def _unread_row(record: ImageRecord, path: str) -> Prediction:
+    return Prediction(
+        image_id=record.image_id,
+        path=path,
+        label=record.label,
+        predicted=None,
+        probability=None,
+        decision=UNREADABLE,
+        probabilities=(),
+        field=record.field,
+        object_id=record.object_id,
+        sample=record.sample,
+    )
 
 
 def _in_batches(

@@ -68,6 +68,7 @@ class TrainingImageCounter:
         return note("training-images", level="warning", n_images=self._n)
 
 
+OBJECT_COLUMNS = ("field", "object_id", "sample")  # of the input tables, always copied
 MAX_REASONS = 5  # unreadable images with a note of their own
 
 
@@ -115,7 +116,7 @@ def predict(
         rescale: rescale images of known pixel size to that of the training images, as of `Classifier.with_rescaling`.
         format: `csv`, `jsonl` (one JSON object per line), or `parquet`, which needs the extra `parquet`.
         top_k: write the most probable classes with their probabilities instead of the probability of each class.
-        keep: columns of the input tables to copy into the table.
+        keep: columns of the input tables to copy into the table, besides `field`, `object_id` and `sample`.
         resume: continue an interrupted prediction of the same images with the same options after its last complete
             row; the result has the same bytes. Not for `parquet`.
         on: `local`, or a Ray cluster whose computers can read the images: `ray` for the cluster of the environment
@@ -143,7 +144,6 @@ def predict(
     if on == "local":
         prepare_decoding()
     classifier = load_classifier(run, device if on == "local" else "cpu")
-    layout = Layout(classifier.classes, top_k, tuple(dict.fromkeys(keep)))
     if (unfinished := unfinished_note(Run(Path(run)))) is not None:
         emit(Noted.of(unfinished))
     if prevalence:
@@ -154,6 +154,8 @@ def predict(
         classifier = classifier.with_rescaling()
     data = classifier.open_images(sources, axes)
     _check_kept(keep, data.records)
+    keep = tuple(dict.fromkeys([*_object_columns(data.records), *keep]))
+    layout = Layout(classifier.classes, top_k, keep)
     for each in data.notes:
         emit(Noted.of(each))
     training_images = TrainingImageCounter(run)
@@ -246,6 +248,12 @@ def _check_kept(keep: Sequence[str], records: Sequence[ImageRecord]) -> None:
     for name in keep:
         if name not in columns:
             raise CoverslipError("no-column-to-keep", column=name, columns=", ".join(columns))
+
+
+def _object_columns(records: Sequence[ImageRecord]) -> list[str]:
+    """Return the columns that identify objects and samples, if the tables of the images have them."""
+    columns = {column for record in records for column, _ in record.about}
+    return [name for name in OBJECT_COLUMNS if name in columns]
 
 
 def _fingerprint(records: Sequence[ImageRecord], keep: Sequence[str]) -> str:

@@ -240,6 +240,7 @@ def plan_of(recipe: Recipe) -> ReadPlan:
         **dict(recipe.images),
         channel_files=recipe.channel_files,
         crop_size=recipe.crop_size,
+        crop_margin=recipe.crop_margin,
     )
 
 

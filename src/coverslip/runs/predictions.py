@@ -44,6 +44,9 @@ class Prediction:
     ood_score: float | None = None  # 0 is typical, above 1 unfamiliar; None: unknown
     prediction_set: tuple[str, ...] | None = None  # contains the true class with the nominal probability; None: unknown
     logits: tuple[float, ...] = ()  # by class, before calibration; empty if unknown
+    field: str = ""  # the field of view of an object; empty: not an object, or unknown; so are the next two
+    object_id: str = ""  # within its field of view
+    sample: str = ""  # such as a well, an animal or a patient
 
 
 FIRST_COLUMNS = (

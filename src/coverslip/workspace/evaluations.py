@@ -12,7 +12,7 @@ from pydantic import Field
 from sqlalchemy import Connection, func, select
 
 from coverslip.errors import BadRun, Conflict, CoverslipError
-from coverslip.images import ReadPlan
+from coverslip.images import ReadPlan, pixel_side
 from coverslip.messages import Failure, text
 from coverslip.reports.comparison import MOST_RUNS, Comparison, compare
 from coverslip.runs import Run, TrainingHashes
@@ -239,6 +239,10 @@ class EvaluationOutlook:
             "count them."
         ),
     ]
+    pixel_side_um: Annotated[
+        float | None,
+        Field(description="Side in µm to which pixels can be rescaled, as in training; null if unknown."),
+    ]
 
 
 def outlook(workspace: Workspace, run_id: str, dataset_id: str) -> EvaluationOutlook:
@@ -255,7 +259,10 @@ def outlook(workspace: Workspace, run_id: str, dataset_id: str) -> EvaluationOut
     labels = _known_labels(run)
     unknown = [label for label in n_of if labels is not None and label not in labels]
     n_labeled = sum(n_of.values())
-    return EvaluationOutlook(n_labeled, n_labeled - sum(n_of[label] for label in unknown), unknown, n_used_in_training)
+    n_known = n_labeled - sum(n_of[label] for label in unknown)
+    size = None if run.card is None else run.card.trained_on.pixel_size_um
+    pixel_side_um = None if size is None else pixel_side(size)
+    return EvaluationOutlook(n_labeled, n_known, unknown, n_used_in_training, pixel_side_um)
 
 
 def queue_evaluation(

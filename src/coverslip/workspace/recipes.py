@@ -25,6 +25,7 @@ from coverslip.models import (
 )
 from coverslip.runs import Pretraining, Recipe, Run
 from coverslip.runs.recipe import (
+    ImageChoices,
     RecipeOption,
     Values,
     as_yaml,
@@ -60,6 +61,8 @@ def recipe_of_dataset(workspace: Workspace, row: AnyRow, choices: Mapping[str, A
     recipe = validated_recipe(workspace, choices, row.class_plan)
     if recipe.crop_size is None:
         recipe = recipe.model_copy(update={"crop_size": table_choices(row).crop_size})
+    if row.pixel_choice and not nested(choices).get("images"):
+        recipe = recipe.model_copy(update={"images": ImageChoices(**row.pixel_choice)})
     if "order" in (nested(choices).get("classes") or {}):
         return recipe
     with workspace.engine.connect() as connection:
@@ -117,7 +120,8 @@ def _pretraining_images(workspace: Workspace, source: str, first: Json) -> tuple
     classes = {key: value for key, value in row.class_plan.items() if value} | (first.get("classes") or {})
     group = images.grouped.column or images.grouped.pattern
     crop_size = first.get("crop_size") or table_choices(row).crop_size
-    dataset_values = {"group": group, "crop_size": crop_size, "classes": classes}
+    pixels = first.get("images") or row.pixel_choice
+    dataset_values = {"group": group, "crop_size": crop_size, "classes": classes, "images": pixels}
     return images.sources[0], {
         **first,
         **{key: value for key, value in dataset_values.items() if value or key == "group"},

@@ -15,6 +15,11 @@ export type GroupSuggestion = Schemas['GroupSuggestion'];
 export type NewSource = Schemas['NewSource'];
 export type Folder = Schemas['FolderContent'];
 export type SplitPreview = Schemas['SplitPreview'];
+export type TiledImage = Schemas['TiledImage'];
+export type PixelOptions = Schemas['PixelOptions'];
+export type PixelChoice = Schemas['PixelChoice'];
+export type ViewedChannel = Schemas['ViewedChannel'];
+export type ChannelDisplay = Schemas['ChannelDisplay'];
 export type DatasetDistances = Schemas['DatasetDistances'];
 
 /** Filters and order of the images of a dataset. */
@@ -236,6 +241,43 @@ export const pictureUrl = (
   view: { channel: number | null; plane: number | null; low: number | null; high: number | null },
   version?: string,
 ) => address(id, `images/${row}/picture`, { ...view, v: version });
+
+/** The plane of an image in the viewer; null is that of the image. */
+export interface ViewedPlane {
+  series: number | null;
+  t: number | null;
+  z: number | 'max' | 'mean' | 'best-focus' | null;
+}
+
+/** An image as the viewer reads it: its description, and the addresses of its tiles. */
+export const tiledImage = (id: string, row: number, version: string) => ({
+  key: `${id} ${row} ${version}`,
+  read: ({ series, t, z }: ViewedPlane, signal?: AbortSignal) =>
+    answer(
+      api.GET('/api/v1/datasets/{dataset_id}/images/{row_id}/tiles', {
+        params: {
+          path: { dataset_id: id, row_id: row },
+          query: { ...(series !== null && { series }), ...(t !== null && { t }), ...(z !== null && { z }) },
+        },
+        signal,
+      }),
+    ),
+  tileUrl: (plane: ViewedPlane, display: string, level: number, x: number, y: number) =>
+    address(id, `images/${row}/tiles/${level}/${x}/${y}`, { ...plane, display, v: version }),
+});
+export type TiledAddress = ReturnType<typeof tiledImage>;
+
+export const readPixelOptions = (id: string, signal?: AbortSignal) =>
+  answer(api.GET('/api/v1/datasets/{dataset_id}/pixel-options', { ...at(id), signal }));
+
+/** A small picture of a plane of an image. */
+export const overviewUrl = (
+  id: string,
+  row: number,
+  plane: ViewedPlane,
+  side: number,
+  display: string | null = null,
+) => address(id, `images/${row}/overview`, { ...plane, side, display });
 
 const DISTANCES = '/api/v1/datasets/{dataset_id}/distances';
 

@@ -548,6 +548,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets/{dataset_id}/pixel-options": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Pixel Options
+         * @description The series, time points, z-planes, channels and levels of the files, among which users choose.
+         */
+        get: operations["get_pixel_options"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets/{dataset_id}/images": {
         parameters: {
             query?: never;
@@ -722,6 +742,66 @@ export interface paths {
          * @description The image for the viewer, 8 bit. Without low and high, deeper images are scaled to their intensity range.
          */
         get: operations["get_picture"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset_id}/images/{row_id}/tiles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Tiled Image
+         * @description The size, levels, planes and channels of an image, for a viewer that loads tiles.
+         */
+        get: operations["get_tiled_image"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset_id}/images/{row_id}/tiles/{level}/{x}/{y}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Tile
+         * @description The tile in column `x` and row `y` of a level. Level 0 has the full resolution.
+         */
+        get: operations["get_tile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset_id}/images/{row_id}/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Overview
+         * @description A small picture of a plane of an image, with several channels in their colors.
+         */
+        get: operations["get_overview"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2895,6 +2975,32 @@ export interface components {
             trained: components["schemas"]["Repeat"] | null;
         };
         /**
+         * ChannelDisplay
+         * @description How a channel is shown.
+         */
+        ChannelDisplay: {
+            /**
+             * Color
+             * @description Red, green and blue as hexadecimal digits.
+             */
+            color: string;
+            /**
+             * Low
+             * @description Intensity shown black; null: automatic, for each image.
+             */
+            low?: number | null;
+            /**
+             * High
+             * @description Intensity shown in the full color; null: automatic.
+             */
+            high?: number | null;
+            /**
+             * Is Visible
+             * @default true
+             */
+            is_visible: boolean;
+        };
+        /**
          * CheckedClass
          * @description Number of misclassified images of one class.
          */
@@ -3665,6 +3771,13 @@ export interface components {
              * @description Names in the order of their keys and colors, including classes without images.
              */
             classes?: string[] | null;
+            /** @description The pixels of each file that are an image, in trainings and predictions. The images are read again, and labels are kept. */
+            pixels?: components["schemas"]["PixelChoice"] | null;
+            /**
+             * Display
+             * @description How the viewer shows each channel of all images; an empty list: automatic.
+             */
+            display?: components["schemas"]["ChannelDisplay"][] | null;
         };
         /**
          * DatasetComparison
@@ -3963,6 +4076,13 @@ export interface components {
             n_label_changes: number;
             /** @description How classes are merged, excluded or renamed in trainings. */
             class_plan: components["schemas"]["Classes"];
+            /** @description The pixels of each file; null: nobody has chosen. */
+            pixels: components["schemas"]["PixelChoice"] | null;
+            /**
+             * Display
+             * @description How the viewer shows each channel of all images; empty: automatic.
+             */
+            display: components["schemas"]["ChannelDisplay"][];
             /**
              * Revision
              * @description Increases when labels, groups or images change. It is the ETag.
@@ -4430,6 +4550,11 @@ export interface components {
              * @description Images used in training, and duplicates of them; null if the images must be read again to count them.
              */
             n_used_in_training: number | null;
+            /**
+             * Pixel Side Um
+             * @description Side in µm to which pixels can be rescaled, as in training; null if unknown.
+             */
+            pixel_side_um: number | null;
         };
         /**
          * EvaluationResults
@@ -7133,7 +7258,7 @@ export interface components {
             name?: string | null;
             /**
              * Recipe
-             * @description Only what differs from the defaults; nested keys or dotted ones. Keys: `model`, `model_options`, `head`, `tta`, `stage`, `init`, `head_init`, `refit_head`, `freeze_to`, `batch_norm`, `epochs`, `last_epoch`, `schedule_changes`, `batch_size`, `optimizer`, `learning_rate`, `backbone_rate`, `sgd_from`, `sgd_learning_rate`, `weight_decay`, `clip_gradient`, `schedule`, `warmup`, `loss`, `loss_options`, `label_smoothing`, `regularizer.groups`, `regularizer.spread_weight`, `regularizer.scatter_weight`, `regularizer.scatter`, `regularizer.memory`, `class_weights`, `sampling`, `rare_class_repeats`, `checkpoint_selection`, `checkpoint_selection_set`, `validation_copies`, `stage_selection`, `patience`, `image_size`, `resize`, `pad_color`, `scaling`, `normalization`, `images.series`, `images.t`, `images.z`, `images.channels`, `images.level`, `images.pixel_size_um`, `channel_files`, `crop_size`, `degrade.blur`, `degrade.scale`, `degrade.noise`, `positive_class`, `decide_by`, `target`, `threshold`, `error_rate`, `augment.rotate_degrees`, `augment.zoom`, `augment.flip`, `augment.shift`, `augment.contrast`, `augment.brightness`, `augment.shear_degrees`, `augment.crop`, `augment.stain`, `augment.saturation`, `augment.hue_degrees`, `augment.blur`, `classes.merge`, `classes.drop`, `classes.rename`, `classes.by_domain`, `classes.order`, `split.val`, `split.test`, `split.folds`, `split.by_domain`, `split.near_duplicates`, `split.train_per_class`, `split.rare_images`, `split.seed`, `split.run`, `split.balance`, `split.copies`, `group`, `primary_metric`, `seed`, `device`.
+             * @description Only what differs from the defaults; nested keys or dotted ones. Keys: `model`, `model_options`, `head`, `tta`, `stage`, `init`, `head_init`, `refit_head`, `freeze_to`, `batch_norm`, `epochs`, `last_epoch`, `schedule_changes`, `batch_size`, `optimizer`, `learning_rate`, `backbone_rate`, `sgd_from`, `sgd_learning_rate`, `weight_decay`, `clip_gradient`, `schedule`, `warmup`, `loss`, `loss_options`, `label_smoothing`, `regularizer.groups`, `regularizer.spread_weight`, `regularizer.scatter_weight`, `regularizer.scatter`, `regularizer.memory`, `class_weights`, `sampling`, `rare_class_repeats`, `checkpoint_selection`, `checkpoint_selection_set`, `validation_copies`, `stage_selection`, `patience`, `image_size`, `resize`, `pad_color`, `scaling`, `normalization`, `images.series`, `images.t`, `images.z`, `images.channels`, `images.level`, `images.pixel_size_um`, `channel_files`, `crop_size`, `crop_margin`, `degrade.blur`, `degrade.scale`, `degrade.noise`, `positive_class`, `decide_by`, `target`, `threshold`, `error_rate`, `augment.rotate_degrees`, `augment.zoom`, `augment.flip`, `augment.shift`, `augment.contrast`, `augment.brightness`, `augment.shear_degrees`, `augment.crop`, `augment.stain`, `augment.saturation`, `augment.hue_degrees`, `augment.blur`, `classes.merge`, `classes.drop`, `classes.rename`, `classes.by_domain`, `classes.order`, `split.val`, `split.test`, `split.folds`, `split.by_domain`, `split.near_duplicates`, `split.train_per_class`, `split.rare_images`, `split.seed`, `split.run`, `split.balance`, `split.copies`, `group`, `primary_metric`, `seed`, `device`.
              */
             recipe?: {
                 [key: string]: unknown;
@@ -7236,7 +7361,7 @@ export interface components {
         NewSuggestions: {
             /**
              * N
-             * @description 20
+             * @description How many images to suggest.
              * @default 20
              */
             n: number;
@@ -7756,6 +7881,72 @@ export interface components {
             coral: components["schemas"]["Metric"];
         };
         /**
+         * PixelChoice
+         * @description The pixels of each file that are an image, as `images` of a recipe.
+         */
+        PixelChoice: {
+            /**
+             * Series
+             * @description 0-based series (position, scene, image) of a file.
+             * @default 0
+             */
+            series: number;
+            /**
+             * T
+             * @description 0-based time point.
+             * @default 0
+             */
+            t: number;
+            /**
+             * Z
+             * @description 0-based z-plane, or max, mean, best-focus or channels.
+             * @default 0
+             */
+            z: number | ("max" | "mean" | "best-focus" | "channels");
+            /**
+             * Channels
+             * @description Numbers or names of channels, in this order; null: all.
+             */
+            channels?: (number | string)[] | null;
+            /**
+             * Level
+             * @description 0-based level of a pyramid; 0 is the full resolution.
+             * @default 0
+             */
+            level: number;
+        };
+        /**
+         * PixelOptions
+         * @description The series, time points, z-planes, channels and levels among which users choose for all files of a dataset.
+         */
+        PixelOptions: {
+            /**
+             * Keys
+             * @description What files have several of; empty: there is nothing to choose.
+             */
+            keys: ("series" | "t" | "z" | "channels" | "level")[];
+            /**
+             * Row Id
+             * @description The image whose file is described; null: none.
+             */
+            row_id: number | null;
+            /**
+             * Series
+             * @description The series of that file.
+             */
+            series: components["schemas"]["SeriesOptions"][];
+            /**
+             * N Files
+             * @description Number of files that were described.
+             */
+            n_files: number;
+            /**
+             * Are Alike
+             * @description Whether these files have the same numbers of everything.
+             */
+            are_alike: boolean;
+        };
+        /**
          * Place
          * @description A folder or table to choose.
          */
@@ -8028,6 +8219,24 @@ export interface components {
              * @description Notes about these images.
              */
             notes: components["schemas"]["Note"][];
+        };
+        /**
+         * Preparation
+         * @description The progress of levels that are computed before an image can be shown.
+         */
+        Preparation: {
+            /**
+             * N Done
+             * @description Number of completed items.
+             */
+            n_done: number;
+            /** N Blocks */
+            n_blocks: number;
+            /**
+             * Seconds Left
+             * @description Expected seconds to the end; null: unknown.
+             */
+            seconds_left: number | null;
         };
         /**
          * ProbeScore
@@ -9493,6 +9702,36 @@ export interface components {
              * @description The classifier of an evaluation or prediction.
              */
             classifier_id: string | null;
+        };
+        /**
+         * SeriesOptions
+         * @description What a series of a file contains.
+         */
+        SeriesOptions: {
+            /**
+             * Name
+             * @description The name in the file; empty: none.
+             */
+            name: string;
+            /** N T */
+            n_t: number;
+            /** N Z */
+            n_z: number;
+            /**
+             * N Channels
+             * @description 1 for color images, whose colors belong together.
+             */
+            n_channels: number;
+            /**
+             * Channels
+             * @description Names of the channels; empty: none.
+             */
+            channels: string[];
+            /**
+             * Levels
+             * @description Width and height of each level, full resolution first.
+             */
+            levels: number[][];
         };
         /**
          * Set
@@ -10986,6 +11225,61 @@ export interface components {
             choices: components["schemas"]["ThresholdChoice"][];
         };
         /**
+         * TiledImage
+         * @description An image for the viewer.
+         */
+        TiledImage: {
+            /**
+             * Width
+             * @description Width in pixels; null: unreadable.
+             */
+            width: number;
+            /**
+             * Height
+             * @description Height in pixels; null: unreadable.
+             */
+            height: number;
+            /**
+             * Tile Px
+             * @description Side of a tile in pixels; those at the right and bottom are smaller.
+             */
+            tile_px: number;
+            /**
+             * N Levels
+             * @description Level 0 has the full resolution, each further level half of it.
+             */
+            n_levels: number;
+            /**
+             * Pixel Size Um
+             * @description Width and height of a pixel in µm; null: unknown.
+             */
+            pixel_size_um: number[] | null;
+            /** Series */
+            series: number;
+            /** T */
+            t: number;
+            /** Z */
+            z: number | ("max" | "mean" | "best-focus") | null;
+            /**
+             * Series Names
+             * @description The name of each series of the file; empty: none.
+             */
+            series_names: string[];
+            /** N T */
+            n_t: number;
+            /** N Z */
+            n_z: number;
+            /**
+             * Is Color
+             * @description Whether the channels are red, green and blue.
+             */
+            is_color: boolean;
+            /** Channels */
+            channels: components["schemas"]["ViewedChannel"][];
+            /** @description Progress of the levels that are computed before the image can be shown; null: it can. */
+            preparation: components["schemas"]["Preparation"] | null;
+        };
+        /**
          * TimeOf
          * @description The same, and the sizes of its split as `split-preview` returns them; with folds, those of the first fold.
          */
@@ -11497,6 +11791,54 @@ export interface components {
              * @description Share of images with the same decision, from 0 to 1.
              */
             label_agreement: number;
+        };
+        /**
+         * ViewedChannel
+         * @description A channel of an image, and how it is shown.
+         */
+        ViewedChannel: {
+            /**
+             * Name
+             * @description The name in the file; empty: none.
+             */
+            name: string;
+            /**
+             * Color
+             * @description Red, green and blue as hexadecimal digits.
+             */
+            color: string;
+            /**
+             * Low
+             * @description Intensity shown black.
+             */
+            low: number;
+            /**
+             * High
+             * @description Intensity shown in the full color.
+             */
+            high: number;
+            /** Is Visible */
+            is_visible: boolean;
+            /**
+             * Automatic Low
+             * @description 0 for 8 bit, else the 0.1 percentile of the image.
+             */
+            automatic_low: number;
+            /**
+             * Automatic High
+             * @description 255 for 8 bit, else the 99.9 percentile of the image.
+             */
+            automatic_high: number;
+            /**
+             * Least
+             * @description Lower end of sliders.
+             */
+            least: number;
+            /**
+             * Most
+             * @description Upper end of sliders.
+             */
+            most: number;
         };
         /**
          * Watched
@@ -12711,6 +13053,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "n": 20
+                 *     }
+                 */
                 "application/json": components["schemas"]["NewSuggestions"];
             };
         };
@@ -13438,6 +13785,50 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    get_pixel_options: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PixelOptions"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
     list_images: {
         parameters: {
             query?: {
@@ -13965,6 +14356,194 @@ export interface operations {
                 };
                 content: {
                     "image/png": string;
+                };
+            };
+            /** @description The picture is unchanged. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_tiled_image: {
+        parameters: {
+            query?: {
+                /** @description Series of the file. Default: that of the image. */
+                series?: number | null;
+                /** @description Time point. Default: that of the image. */
+                t?: number | null;
+                /** @description z-plane, or max, mean or best-focus. Default: as the image is read. */
+                z?: number | ("max" | "mean" | "best-focus") | null;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+                /** @description The permanent number of the image in the app. */
+                row_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TiledImage"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_tile: {
+        parameters: {
+            query?: {
+                /** @description The visible channels: number, color, and optionally the intensities that are shown black and in the full color, for example `0:ff0000:100:4095,2:00ff00`. Without limits, they are automatic. Default: all channels in automatic colors. */
+                display?: string | null;
+                /** @description Version of the image. With it, browsers cache the picture permanently. */
+                v?: string | null;
+                /** @description Series of the file. Default: that of the image. */
+                series?: number | null;
+                /** @description Time point. Default: that of the image. */
+                t?: number | null;
+                /** @description z-plane, or max, mean or best-focus. Default: as the image is read. */
+                z?: number | ("max" | "mean" | "best-focus") | null;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+                /** @description The permanent number of the image in the app. */
+                row_id: number;
+                level: number;
+                x: number;
+                y: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The tile; PNG if the image has one level only. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": string;
+                    "image/png": string;
+                };
+            };
+            /** @description The picture is unchanged. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_overview: {
+        parameters: {
+            query?: {
+                /** @description The visible channels: number, color, and optionally the intensities that are shown black and in the full color, for example `0:ff0000:100:4095,2:00ff00`. Without limits, they are automatic. Default: all channels in automatic colors. */
+                display?: string | null;
+                /** @description Length of the longer side in pixels. */
+                side?: number;
+                /** @description Version of the image. With it, browsers cache the picture permanently. */
+                v?: string | null;
+                /** @description Series of the file. Default: that of the image. */
+                series?: number | null;
+                /** @description Time point. Default: that of the image. */
+                t?: number | null;
+                /** @description z-plane, or max, mean or best-focus. Default: as the image is read. */
+                z?: number | ("max" | "mean" | "best-focus") | null;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+                /** @description The permanent number of the image in the app. */
+                row_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The image. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": string;
+                    "image/webp": string;
                 };
             };
             /** @description The picture is unchanged. */

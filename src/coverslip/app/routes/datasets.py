@@ -24,10 +24,11 @@ from coverslip.app.schemas.datasets import (
 from coverslip.app.schemas.system import TAGGED, located, problems
 from coverslip.experiments.estimating import Counts
 from coverslip.workspace import cleanup, group_suggestions, leakage_audit, recipes, suggestions
-from coverslip.workspace.datasets import folders, grouping, reading_images, sources, state, uploads
+from coverslip.workspace.datasets import folders, grouping, pixel_options, reading_images, sources, state, uploads
 from coverslip.workspace.datasets.folders import FolderContent, TablePreview, list_folder
 from coverslip.workspace.datasets.grouping import GroupPreview
 from coverslip.workspace.datasets.inspections import DatasetInspection
+from coverslip.workspace.datasets.pixel_options import PixelOptions
 from coverslip.workspace.datasets.sources import Source
 from coverslip.workspace.datasets.state import ClassThumbnails, DatasetState
 from coverslip.workspace.datasets.uploads import Upload, UploadedTable
@@ -265,6 +266,12 @@ def preview_time(workspace: ServedWorkspace, dataset_id: str, body: TimeOf) -> T
 def preview_augmentation(workspace: ServedWorkspace, dataset_id: str, body: RecipeOf) -> Response:
     """Some training images after preprocessing and after data augmentation."""
     return Response(previews.preview_augmentation(workspace, dataset_id, body.recipe), media_type="image/png")
+
+
+@router.get("/datasets/{dataset_id}/pixel-options", responses=problems(404))
+def get_pixel_options(workspace: ServedWorkspace, dataset_id: str) -> PixelOptions:
+    """The series, time points, z-planes, channels and levels of the files, among which users choose."""
+    return pixel_options.pixel_options(workspace, dataset_id)
 
 
 folders_router = api_router("folders")

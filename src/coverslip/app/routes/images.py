@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
-from fastapi import Header, Path, Query, Request, Response
+from fastapi import Depends, Header, Path, Query, Request, Response
 
 from coverslip.app.files import IMAGE, PICTURE, Viewed, image_response, media_type_of
 from coverslip.app.requests import ServedWorkspace, api_router, until_disconnected
@@ -13,8 +13,9 @@ from coverslip.app.schemas.system import problems
 from coverslip.errors import Stopped
 from coverslip.workspace.predictions.measured import picture_sources_of_job, row_ids_of_job
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing import images, pictures
+from coverslip.workspace.viewing import images, pictures, tiles
 from coverslip.workspace.viewing.filters import Text
+from coverslip.workspace.viewing.pyramids import Plane, ViewedZ
 
 router = api_router("images", responses=problems(422))
 
@@ -34,6 +35,12 @@ Etag = Annotated[str | None, Header(alias="If-None-Match", include_in_schema=Fal
 _UNCHANGED = {"description": "The picture is unchanged."}
 _NOT_MODIFIED: Answers = {304: _UNCHANGED}
 _BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+_TILE: Answers = {
+    200: {
+        "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in ("image/jpeg", "image/png")},
+        "description": "The tile; PNG if the image has one level only.",
+    }
+}
 _ROWS: Answers = {
     200: {"content": _BINARY, "description": "The row_id of each image, as a little-endian unsigned integer of 32 bit."}
 }
@@ -184,6 +191,98 @@ def get_picture(
     if etag == tag:
         return _unchanged(tag, v)
     return _picture(pictures.large_picture(workspace, source, view), "image/png", tag, v)
+
+
+def _plane(
+    series: Annotated[
+        int | None, Query(ge=0, le=1_000_000, description="Series of the file. Default: that of the image.")
+    ] = None,
+    t: Annotated[int | None, Query(ge=0, le=1_000_000, description="Time point. Default: that of the image.")] = None,
+    z: Annotated[
+        ViewedZ | None, Query(description="z-plane, or max, mean or best-focus. Default: as the image is read.")
+    ] = None,
+) -> Plane:
+    return Plane(series, t, z)
+
+
+ViewedPlane = Annotated[Plane, Depends(_plane)]
+ViewedChannels = Annotated[
+    str | None,
+    Query(
+        max_length=20_000,
+        pattern=tiles.DISPLAY_PATTERN,
+        description="The visible channels: number, color, and optionally the intensities that are shown black and in "
+        "the full color, for example `0:ff0000:100:4095,2:00ff00`. Without limits, they are automatic. Default: all "
+        "channels in automatic colors.",
+    ),
+]
+TilePosition = Annotated[int, Path(ge=0, le=1_000_000)]
+
+
+@router.get("/datasets/{dataset_id}/images/{row_id}/tiles", responses=problems(404, 422))
+def get_tiled_image(workspace: ServedWorkspace, dataset_id: str, row_id: RowId, plane: ViewedPlane) -> tiles.TiledImage:
+    """The size, levels, planes and channels of an image, for a viewer that loads tiles."""
+    source = images.picture_source(workspace, dataset_id, row_id)
+    return tiles.describe_tiles(workspace, dataset_id, source, plane, tiles.stored_display(workspace, dataset_id))
+
+
+@router.get(
+    "/datasets/{dataset_id}/images/{row_id}/tiles/{level}/{x}/{y}",
+    response_class=Response,
+    responses=_TILE | _NOT_MODIFIED | problems(404, 422),
+)
+async def get_tile(
+    request: Request,
+    workspace: ServedWorkspace,
+    dataset_id: str,
+    row_id: RowId,
+    level: TilePosition,
+    x: TilePosition,
+    y: TilePosition,
+    plane: ViewedPlane,
+    display: ViewedChannels = None,
+    v: Version = None,
+    etag: Etag = None,
+) -> Response:
+    """The tile in column `x` and row `y` of a level. Level 0 has the full resolution."""
+
+    def answer(is_wanted: Callable[[], bool]) -> Response:
+        if not is_wanted():  # the client left before a thread was free
+            return _no_content()
+        source = images.picture_source(workspace, dataset_id, row_id)
+        tag = _tag("tile", source.version, plane, display, level, x, y)
+        if etag == tag:
+            return _unchanged(tag, v)
+        channels = None if display is None else tiles.displays_of(display)
+        data = tiles.tile(workspace, dataset_id, source, plane, channels, (level, x, y))
+        return _picture(data, media_type_of(data), tag, v)
+
+    return await until_disconnected(request, answer)
+
+
+@router.get(
+    "/datasets/{dataset_id}/images/{row_id}/overview",
+    response_class=Response,
+    responses=IMAGE | _NOT_MODIFIED | problems(404, 422),
+)
+def get_overview(
+    workspace: ServedWorkspace,
+    dataset_id: str,
+    row_id: RowId,
+    plane: ViewedPlane,
+    display: ViewedChannels = None,
+    side: Annotated[int, Query(ge=16, le=1_024, description="Length of the longer side in pixels.")] = 256,
+    v: Version = None,
+    etag: Etag = None,
+) -> Response:
+    """A small picture of a plane of an image, with several channels in their colors."""
+    source = images.picture_source(workspace, dataset_id, row_id)
+    tag = _tag("overview", source.version, plane, display, side)
+    if etag == tag:
+        return _unchanged(tag, v)
+    channels = None if display is None else tiles.displays_of(display)
+    data = tiles.overview(workspace, dataset_id, source, plane, channels, side)
+    return _picture(data, media_type_of(data), tag, v)
 
 
 async def _sheet(

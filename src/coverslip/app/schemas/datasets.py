@@ -5,9 +5,11 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from coverslip.workspace.datasets.pixel_options import PixelChoice
 from coverslip.workspace.datasets.state import Classes, DatasetState
 from coverslip.workspace.store.rows import Paging
 from coverslip.workspace.viewing.filters import Filters, ImageSelection, RowId, Text
+from coverslip.workspace.viewing.tiles import ChannelDisplay
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True, pattern=r"^[^\x00]*$")]
 Recipe = dict[str, Any]  # Any: `workspace.recipes` checks it
@@ -86,6 +88,14 @@ class DatasetChanges(BaseModel):
     class_plan: Classes | None = None
     classes: Annotated[list[Name], Field(max_length=1_000)] | None = Field(
         default=None, description="Names in the order of their keys and colors, including classes without images."
+    )
+    pixels: PixelChoice | None = Field(
+        default=None,
+        description="The pixels of each file that are an image, in trainings and predictions. The images are read "
+        "again, and labels are kept.",
+    )
+    display: Annotated[list[ChannelDisplay], Field(max_length=1_000)] | None = Field(
+        default=None, description="How the viewer shows each channel of all images; an empty list: automatic."
     )
 
 

@@ -487,7 +487,7 @@ FIELDS_OF: Mapping[str, Mapping[str, str]] = {
         "name": "The name of the prediction. Default: named after the images.",
     },
     "NewRun": {"dataset_id": "The ID of the dataset."},
-    "NewSuggestions": {"n": 20},
+    "NewSuggestions": {"n": "How many images to suggest."},
     "NewUpload": {"name": "The name of the dataset that the files will become."},
     "NumbersByLabels": {"differences": "The difference of each metric."},
     "RecipeOption": {
@@ -769,6 +769,7 @@ EXAMPLES: Mapping[str, Json] = {
     "NewPrediction": {"classifier_id": "0a1b2c3d4e", "sources": ["/data/new"], "prevalence": {"round": 0.1}},
     "NewRun": {"dataset_id": "5f3a1b2c4d6e", "name": "Blood cells", "recipe": _RECIPE, "budget": "10m"},
     "NewStudy": {"preset": "aimic", "dataset_ids": ["5f3a1b2c4d6e"], "is_small": True, "name": "Four networks"},
+    "NewSuggestions": {"n": 20},
     "NewUpload": {"name": "Blood cells", "is_labeled": True},
     "RecipeOf": {"recipe": _RECIPE},
     "RunChanges": {"name": "Blood cells, second try"},

@@ -3,7 +3,8 @@
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from dataclasses import field as attr
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -15,7 +16,7 @@ from coverslip.datasets.index.names import (
     posix_below,
     source_name,
 )
-from coverslip.datasets.index.table import Table
+from coverslip.datasets.index.table import Table, plain_name
 from coverslip.images import (
     PLAN_COLUMNS,
     Decoded,
@@ -67,13 +68,31 @@ class ImageRecord:
     predefined_split: Side | None
     plan: ReadPlan
     stated: frozenset[str] = frozenset()  # fields of the plan that its table row states, or "point"
-    in_memory: Decoded | None = field(default=None, compare=False)  # pixels without a file; `path` is then only a name
-    about: tuple[tuple[str, str], ...] = field(default=(), compare=False)  # other columns of its table
+    in_memory: Decoded | None = attr(default=None, compare=False)  # pixels without a file; `path` is then only a name
+    about: tuple[tuple[str, str], ...] = attr(default=(), compare=False)  # other columns of its table
 
     @property
     def named_group(self) -> str | None:
         """The group; None if no group is named for the image, so that it is a separate group."""
         return None if self.group == self.image_id else self.group
+
+    @property
+    def field(self) -> str:
+        """The field of view of an object; empty if its table names none."""
+        return self._cell("field")
+
+    @property
+    def object_id(self) -> str:
+        """The identity of an object within its field of view; empty if its table names none."""
+        return self._cell("object_id")
+
+    @property
+    def sample(self) -> str:
+        """The sample (well, animal, patient); empty if its table names none."""
+        return self._cell("sample")
+
+    def _cell(self, column: str) -> str:
+        return next((cell for name, cell in self.about if plain_name(name) == column), "")
 
     @property
     def exists(self) -> bool:
@@ -98,9 +117,9 @@ class Opening:
     sources: tuple[str | Table, ...]  # absolute paths; a table if it, or its images, are in memory
     group: str | None  # column
     group_pattern: str | None
-    plan: ReadPlan = field(default_factory=ReadPlan)
+    plan: ReadPlan = attr(default_factory=ReadPlan)
     domains: tuple[str | None, ...] = ()  # one per source; empty: named after their folders
-    columns: Mapping[str, str] = field(default_factory=dict)  # meaning to column of the tables, as chosen
+    columns: Mapping[str, str] = attr(default_factory=dict)  # meaning to column of the tables, as chosen
     column_pattern: str | None = None  # pattern that found the values of the group column in paths
 
     @property
@@ -213,14 +232,16 @@ class Dataset:
     def read_with(self, plan: ReadPlan) -> "Dataset":
         """Return the same images by another plan.
 
-        The `PLAN_COLUMNS` that a table row states are kept, and so are all boxes. Squares around points take the plan's
-        crop size, if it has one.
+        The `PLAN_COLUMNS` that a table row states are kept, and so are all boxes, which take the plan's crop size and
+        margin. Squares around points take the plan's crop size, if it has one.
         """
 
         def planned(record: ImageRecord) -> ImageRecord:
             changes = {name: getattr(plan, name) for name in PLAN_COLUMNS if name not in record.stated}
             if "point" in record.stated and record.plan.region is not None and plan.crop_size is not None:
                 changes["region"] = square_around(box_center(record.plan.region), plan.crop_size)
+            if "region" in record.stated:
+                changes |= {"crop_size": plan.crop_size, "crop_margin": plan.crop_margin}
             return replace(record, plan=record.plan.model_copy(update=changes))
 
         return replace(self, records=tuple(map(planned, self.records)), opening=replace(self.opening, plan=plan))

@@ -159,15 +159,19 @@ def read_table(path: Path) -> Table:
     rows: list[tuple[str, ...]] = []
     lines: list[int] = []
     columns: tuple[str, ...] = ()
+    unread: int | None = None
     long_rows: list[int] = []
     for line, cells in _rows(content, separator, first_line, path):
         stripped = [plain_cell(cell.strip()) for cell in cells]
         if any(stripped):
             if not columns:
                 columns = tuple(stripped)
+                unread = _outline_column(columns)
             else:
                 if any(stripped[len(columns) :]):
                     long_rows.append(line)
+                if unread is not None and len(stripped) > unread:
+                    stripped[unread] = ""
                 rows.append((*stripped, *[""] * len(columns))[: len(columns)])
                 lines.append(line)
     if long_rows:
@@ -180,6 +184,12 @@ def read_table(path: Path) -> Table:
     if not rows:
         raise BadDataset("no-table-rows" if columns else "empty-table", file=path)
     return Table(path, columns, tuple(rows), tuple(lines), tuple(notes))
+
+
+def _outline_column(columns: Sequence[str]) -> int | None:
+    """Return the column of outlines in a table of objects, which takes most memory and is not needed for crops."""
+    names = [plain_name(column) for column in columns]
+    return names.index("outline") if {"field", "object_id", "outline"} <= set(names) else None
 
 
 def _is_without_header(columns: Sequence[str], folder: Path) -> bool:

@@ -35,6 +35,8 @@ class Columns:
     domain: int | None
     plan: Mapping[str, int]  # fields of the reading plan that the table has
     box: BoxColumns | None
+    field: int | None  # of a table of objects: the field of view, which is the group of its objects by default
+    outline: int | None  # of a table of objects
 
 
 def with_mapping(table: Table, mapping: Mapping[str, str]) -> Table:
@@ -121,16 +123,20 @@ def find_columns(
         raise BadDataset("predictions-without-labels", file=table.file)
     if at_label is None and labeled:
         raise _no_column(table, "label")
+    plain_names = [plain_name(column) for column in table.columns]
+    is_of_objects = {"field", "object_id"} <= set(plain_names)
     return Columns(
         path=at_path,
         other_files=_other_files(table, notes),
         label=at_label,
-        group=_group_column(table, group, {at_path, at_label}, wants_groups, notes),
+        group=_group_column(table, group, {at_path, at_label}, wants_groups, notes, is_of_objects=is_of_objects),
         image_id=table.index("image_id"),
         split=table.index("split"),
         domain=table.index("domain"),
         plan={name: at for name in PLAN_COLUMNS if (at := table.index(name)) is not None},
         box=used_box_columns(table, at_path, crop_size),
+        field=plain_names.index("field") if is_of_objects else None,
+        outline=plain_names.index("outline") if is_of_objects and "outline" in plain_names else None,
     )
 
 
@@ -150,7 +156,7 @@ def _other_files(table: Table, notes: list[Note]) -> tuple[int, ...]:
 def other_columns(table: Table, columns: Columns) -> list[int]:
     """Return the indices of the other columns, such as sex, stain, operator or day."""
     positions = {f"{name}{suffix}" for meaning in POSITIONS for name in ALIASES[meaning] for suffix in _ENDINGS}
-    used_columns = {columns.path, columns.group, *map(table.index, ALIASES)}
+    used_columns = {columns.path, columns.group, columns.outline, *map(table.index, ALIASES)}
     return [
         at
         for at, column in enumerate(table.columns)
@@ -159,7 +165,13 @@ def other_columns(table: Table, columns: Columns) -> list[int]:
 
 
 def _group_column(
-    table: Table, group: str | None, used_columns: set[int | None], wants_groups: bool, notes: list[Note]
+    table: Table,
+    group: str | None,
+    used_columns: set[int | None],
+    wants_groups: bool,
+    notes: list[Note],
+    *,
+    is_of_objects: bool,
 ) -> int | None:
     if group is not None:
         plain_names = [plain_name(column) for column in table.columns]
@@ -175,6 +187,8 @@ def _group_column(
     if not wants_groups:
         return None
     used = table.index("group")
+    if is_of_objects and (used is None or not any(row[used] for row in table.rows)):
+        return None  # the field of an object is its group
     candidates = []
     for at, column in enumerate(table.columns):
         if at in used_columns or at == used or plain_name(column).removesuffix("_id") not in _LIKELY_GROUPS:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 
 from coverslip.datasets.index.boxes import Size, box_of, size_of
@@ -69,21 +70,23 @@ def open_table(
 
 def _grouped_by_field(records: list[ImageRecord], root: Path, notes: list[Note]) -> list[ImageRecord]:
     """Group crops by field of view if there are several fields, since they share focus, stain and slide."""
-    n_fields = len({record.path for record in records})
+    n_fields = len({record.field or record.path for record in records})
     if n_fields == len(records):
         return records
     if n_fields < _FEWEST_FIELDS:
         notes.append(note("few-fields", level="warning", n_fields=n_fields, n_images=len(records)))
         return records
     notes.append(note("grouped-by-field", n_fields=n_fields, n_images=len(records)))
-    return [replace(record, group=name_as_text(posix_below(record.path, root))) for record in records]
+    return [replace(record, group=record.field or name_as_text(posix_below(record.path, root))) for record in records]
 
 
 def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", notes: list[Note]) -> list[ImageRecord]:
     root = table.path.parent
-    crop_size, plan = plan.crop_size, plan.model_copy(update={"crop_size": None})
+    crop, plan = plan, plan.model_copy(update={"crop_size": None, "crop_margin": 0.0})
     faults: list[tuple[int, ValueError]] = []  # line, and its error
     line_of_record: dict[ImageRecord, int] = {}
+    shared: dict[frozenset[str], frozenset[str]] = {}  # equal sets and cells are stored once
+    about_before: tuple[tuple[str, str], ...] = ()
     about_columns = other_columns(table, columns)
     n_repeated = n_excluded = n_alone = 0
     for row, line in zip(table.rows, table.lines, strict=True):
@@ -102,7 +105,7 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", no
                 faults.append((line, _unknown_side(row[columns.split])))
         row_plan, stated, identity = plan, frozenset[str](), name_as_text(posix_below(file, root))
         try:
-            row_plan, stated, tag = _row_plan(row, columns, plan, crop_size, partial(sizes, file, image_in_memory))
+            row_plan, stated, tag = _row_plan(row, columns, plan, crop, partial(sizes, file, image_in_memory))
             row_plan, stated = _with_other_files(row_plan, stated, row, columns, file, table)
             identity += tag
         except ValueError as error:
@@ -111,8 +114,13 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", no
             identity = printable(row[columns.image_id])
         group = None
         if columns.group is not None:
-            group = row[columns.group] or identity
-            n_alone += not row[columns.group]
+            of_field = "" if columns.field is None else row[columns.field]
+            group = row[columns.group] or of_field or identity
+            n_alone += not (row[columns.group] or of_field)
+        about = tuple((table.columns[at], row[at]) for at in about_columns)
+        about = about_before = tuple(
+            before if before == pair else pair for pair, before in zip_longest(about, about_before) if pair is not None
+        )
         record = ImageRecord(
             image_id=identity,
             path=file,
@@ -121,9 +129,9 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", no
             domain=row[columns.domain] if columns.domain is not None else "",
             predefined_split=side,
             plan=row_plan,
-            stated=stated,
+            stated=shared.setdefault(stated, stated),
             in_memory=image_in_memory,
-            about=tuple((table.columns[at], row[at]) for at in about_columns),
+            about=about,
         )
         n_repeated += record in line_of_record
         line_of_record.setdefault(record, line)
@@ -164,11 +172,12 @@ def _notes_on_rows(table: Table, columns: Columns, *, n_repeated: int, n_exclude
 
 
 def _row_plan(
-    row: Sequence[str], columns: Columns, plan: ReadPlan, crop_size: int | None, size: Callable[[int], Size | None]
+    row: Sequence[str], columns: Columns, plan: ReadPlan, crop: ReadPlan, size: Callable[[int], Size | None]
 ) -> tuple[ReadPlan, frozenset[str], str]:
     """Return the plan of a row, the fields of it that the row states, and a suffix that makes its image_id unique.
 
-    `size` returns the size of a series of the row's file. It is called only if needed.
+    `crop` has the crop size and the margin of boxes. `size` returns the size of a series of the row's file, and is
+    called only if needed.
 
     Raises:
         ValueError: a cell is not a valid number, or a box is incomplete or empty.
@@ -190,14 +199,16 @@ def _row_plan(
             tag += f"#{name}={changes[name]}"
     series = changes.get("series", plan.series)
     assert isinstance(series, int)
-    box = None if columns.box is None else box_of(row, columns.box, partial(size, series), crop_size)
-    stated = frozenset(changes)
+    box = None if columns.box is None else box_of(row, columns.box, partial(size, series), crop.crop_size)
+    stated = frozenset(changes)  # before the box
     if box is not None and columns.box is not None:
         changes["region"] = box
+        if not columns.box.are_points:
+            changes |= {"crop_size": crop.crop_size, "crop_margin": crop.crop_margin}
         numbers = box_center(box) if columns.box.are_points else box
         stated |= {"point" if columns.box.are_points else "region"}
         tag += f"#{'point' if columns.box.are_points else 'box'}=" + ",".join(map(str, numbers))
-    row_plan = ReadPlan.model_validate({**plan.model_dump(), **changes}) if changes else plan
+    row_plan = plan.model_copy(update=changes) if changes else plan  # checked above; a validated copy is much larger
     return row_plan, stated, tag
 
 

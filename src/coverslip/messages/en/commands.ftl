@@ -27,6 +27,10 @@ usage-read-plan = { $name ->
        *[other] it is a list of numbers or names, separated by commas
     }
 
+usage-object-source = give one of --masks, --outlines, --points and --finder.
+
+usage-finder-setting = { $key }: { $reason }. The settings are { $keys }.
+
 usage-two-groups = give either --group (a column of the table) or --group-pattern (for paths), not both.
 
 usage-bare-setting = '{ $source }' is not a folder or table. To change a setting of the recipe, use --set { $setting }.
@@ -428,6 +432,25 @@ command-reserved-test = { $n_images ->
     }
 
 command-result-table = Table  { $file }
+
+command-result-export = { $n_files ->
+        [one] Export  { $path }
+       *[other] Export  { $path } ({ $n_files } files)
+    }
+
+command-objects = { $n_objects ->
+        [one] 1 object
+       *[other] { $n_objects } objects
+    } in { $n_fields ->
+        [one] 1 field
+       *[other] { $n_fields } fields
+    }, { $fewest } to { $most } in a field; { $n_at_edge } touch the edge of their field.
+
+command-object-sizes = Longer side of the box: { $smallest } to { $largest } px, median { $median } px.
+
+command-object-areas = Area: { $smallest } to { $largest } µm², median { $median } µm².
+
+command-object-classes = Classes: { $classes }.
 
 command-result-pictures = Pictures  { $folder }
 

@@ -152,6 +152,44 @@ help-models-image-size = With --bench: image size. Default: that of the network.
 
 help-models-bench = With NAME: measure the prediction time for 1 and 100 images on this computer.
 
+# coverslip objects
+
+help-objects-fields = Fields of view: files, folders, patterns such as 'fields/*.tif', or tables with a column path.
+
+help-objects-out = The table of objects to write.
+
+help-objects-masks = Label images (TIFF, PNG, NPY), or their folder. Each has the name of its field, with or without an ending such as _masks.
+
+help-objects-outlines = Polygons or boxes of another program, or their folder: GeoJSON of QuPath, ImageJ ROIs, COCO, YOLO, outlines of Cellpose, tables of CellProfiler, ilastik, scikit-image and others.
+
+help-objects-points = Positions, or their folder: TrackMate, other tables, any file for --outlines, or text files with x, y and a class on each line. Only the centers of objects are used.
+
+help-objects-finder = Find the objects in the pixels of the fields: classical (threshold and watershed), instanseg (with --finder-file), or a finder of another package.
+
+help-objects-finder-set = A setting of the finder: diameter, unit (px, um), objects (bright, dark), threshold (log, otsu, local), smoothing, split, channel. By default, they are estimated from each field. Repeatable.
+
+help-objects-finder-file = The file that a finder needs, such as the TorchScript file of InstanSeg.
+
+help-objects-size = Side in pixels of the square around each point.
+
+help-objects-size-um = Side in µm of the square around each point.
+
+help-objects-columns = Columns of a table that are not recognized, such as x=Pos_X,image=Slide. Names: image, series, object_id, label, t, x, y, x_min, y_min, x_max, y_max, width, height, radius.
+
+help-objects-pixel-size = Side of a pixel of the fields in µm. It replaces the pixel size that files declare.
+
+help-objects-group-pattern = A regular expression that finds the group (slide, well, patient) in the path of a field. Default: each field is a group.
+
+help-export-objects-predictions = The table of predictions that `coverslip predict` wrote for the objects.
+
+help-export-objects-objects = The table of objects.
+
+help-export-objects-to = geojson: QuPath, napari. label-tiff: label images, and images of class numbers. rois: ImageJ. coco: a COCO file. cellprofiler: a table to join with CellProfiler's tables.
+
+help-export-objects-out = A file for coco and cellprofiler, or if there is a single field. Otherwise a folder, which gets a file for each field.
+
+help-objects-dry-run = Show what was read without writing the table.
+
 # coverslip predict
 
 help-predict-run = A run folder, the classifier/ folder of one, or a .coverslip file.

@@ -651,11 +651,17 @@ key-channel-files =
 
 key-crop-size =
     .name = Crop size
-    .help = For a table of points (x, y) in fields of view: the side, in pixels, of the square that is cropped around each point. About twice the diameter of a cell is a good start.
-    .meaning = Side in pixels of the square around each point of a table. If empty (null), there are no points.
+    .help = For a table of points or boxes in fields of view: the side, in pixels, of the square that is cropped around each point, or around the center of each box. About twice the diameter of a cell is a good start.
+    .meaning = Side in pixels of the square around each point, or around the center of each box, of a table. If empty (null), there are no points, and boxes keep their size.
     .unit = pixels
-    .empty = no points
-    .phrase = squares of { $value } pixels being cut out around the points of a table
+    .empty = the boxes of a table
+    .phrase = squares of { $value } pixels being cut out around the points or boxes of a table
+
+key-crop-margin =
+    .name = Margin around boxes
+    .help = For a table of boxes, such as a table of objects: how much of the surroundings is cropped on each side of a box, as a share of the longer side of the box. A crop size replaces it.
+    .meaning = Margin on each side of a box of a table, as a share of the longer side of the box. `crop_size` replaces it.
+    .phrase = a margin of { $value } times the longer side of each box being added on each side
 
 ## Decisions
 

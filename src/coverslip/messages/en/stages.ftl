@@ -13,6 +13,18 @@ stage-fitting-classifier = fitting the classifier
 
 stage-predicting = predicting
 
+stage-describing-fields = describing fields
+
+stage-reading-objects = reading objects
+
+stage-finding-objects = finding objects
+
+stage-tracing-objects = tracing objects
+
+stage-exporting-objects = exporting objects
+
+stage-writing-objects = writing objects
+
 stage-watching = predicting new images
 
 stage-computing-intervals = computing confidence intervals
@@ -94,7 +106,11 @@ unit-probes = probes
 
 unit-sections = sections
 
+unit-fields = fields
+
 unit-files = files
+
+unit-objects = objects
 
 # Events as a line of text
 

@@ -120,6 +120,8 @@ cache-kind-app-study-times = expected times of studies in the app
 
 cache-kind-app-thumbnails = thumbnails of a dataset in the app
 
+cache-kind-app-tiles = levels of large images in the app
+
 cache-kind-engine-keys = prepared networks by classifier
 
 cache-kind-engines = networks prepared for prediction

@@ -193,6 +193,9 @@ no-image-with-id = The dataset has no image with this ID
 no-image-with-row-id = The dataset has no image { $row_id }
     .do = The dataset may have been read again. Reload the page.
 
+no-such-tile = The image has no such tile
+    .do = Read the number of levels and the size from the description of the image.
+
 no-such-channel = The image has { $n_channels ->
         [one] { $n_channels } channel, which has the number 0
        *[other] { $n_channels } channels, numbered from 0

@@ -24,7 +24,17 @@ from pydantic_core import CoreSchema, core_schema
 from coverslip.augmentation import AUGMENT_SETS, AUGMENTATIONS, Augmentation
 from coverslip.errors import BadRecipe
 from coverslip.evaluation import DecideBy, DecisionRule, positive_class
-from coverslip.images import MAX_SIDE_PX, Channel, ChannelFiles, Degradation, PadColor, PixelSizeUm, Resize, ZPlane
+from coverslip.images import (
+    MAX_CROP_MARGIN,
+    MAX_SIDE_PX,
+    Channel,
+    ChannelFiles,
+    Degradation,
+    PadColor,
+    PixelSizeUm,
+    Resize,
+    ZPlane,
+)
 from coverslip.keys import Key
 from coverslip.messages import text
 from coverslip.tables import no_such
@@ -198,6 +208,7 @@ class PreprocessingChoices(Choices):
     images: ImageChoices = ImageChoices()
     channel_files: Annotated[ChannelFiles | None, Key("images")] = None
     crop_size: Annotated[int | None, Key("images")] = Field(default=None, ge=4, le=10_000)
+    crop_margin: Annotated[float, Key("images")] = Field(default=0.0, ge=0, le=MAX_CROP_MARGIN)
     degrade: Degrade = Degrade()
 
 

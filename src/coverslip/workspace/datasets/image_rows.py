@@ -18,6 +18,7 @@ from sqlalchemy import Connection, delete, insert, literal, select, update
 
 from coverslip.datasets import Dataset
 from coverslip.errors import BadDataset
+from coverslip.images import PLAN_COLUMNS
 from coverslip.messages import ChooseOther
 from coverslip.workspace.datasets.state import update_counts
 from coverslip.workspace.store.rows import OUTSIDE, AnyRow, Json, opened_as_json, plan_as_json, values
@@ -283,4 +284,10 @@ def _positions_by_pixels(dataset: Dataset) -> dict[_Pixels, int]:
 
 
 def _pixels(path: str, plan: Json | None) -> _Pixels:
+    """Return a file and its pixels, without what is chosen for all files of the dataset."""
+    if plan is not None:
+        stated = plan["stated"]
+        plan = {name: value for name, value in plan.items() if name not in PLAN_COLUMNS or name in stated}
+        if not stated and plan["region"] is None and not plan["other_files"]:
+            plan = None
     return path, json.dumps(plan, sort_keys=True)

@@ -14,6 +14,7 @@ from sqlalchemy import insert, select, update
 
 from coverslip.datasets import Dataset, is_table, one_line, open_dataset, printable
 from coverslip.errors import BadDataset, Conflict
+from coverslip.images import ReadPlan
 from coverslip.messages import text
 from coverslip.workspace.datasets import grouping, reading_images
 from coverslip.workspace.datasets.grouping import check_grouping
@@ -31,6 +32,7 @@ from coverslip.workspace.datasets.state import (
 )
 from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import (
+    WHOLE,
     AnyRow,
     Json,
     TableChoices,
@@ -39,6 +41,8 @@ from coverslip.workspace.store.rows import (
     new_id,
     now,
     opened_as_json,
+    plan_of_choice,
+    plan_of_dataset,
     refuse_missing,
     table_choices,
 )
@@ -142,8 +146,10 @@ def kind_of(dataset: Dataset) -> Kind:
     return _KINDS[dataset.source]
 
 
-def reopen_sources(workspace: Workspace, row: AnyRow, column: str | None, pattern: str | None) -> Dataset:
-    """Open the sources of a dataset again, with these groups.
+def reopen_sources(
+    workspace: Workspace, row: AnyRow, column: str | None, pattern: str | None, plan: ReadPlan | None = None
+) -> Dataset:
+    """Open the sources of a dataset again, with these groups, and with another plan if there is one.
 
     Raises:
         MissingSource: a folder or table does not exist.
@@ -155,7 +161,8 @@ def reopen_sources(workspace: Workspace, row: AnyRow, column: str | None, patter
         )
     refuse_missing(row)
     sources = _validated(workspace, [Source(**source) for source in row.sources])
-    return _open(workspace, sources, column, pattern, row.is_labeled, table_choices(row), shown_paths)
+    plan = plan or plan_of_dataset(row)
+    return _open(workspace, sources, column, pattern, row.is_labeled, table_choices(row), shown_paths, plan)
 
 
 def open_from(
@@ -167,7 +174,8 @@ def open_from(
         BadDataset: as `coverslip.open_dataset`, or one is given twice or may not be read.
     """
     validated = _validated(workspace, sources)
-    return _open(workspace, validated, column, pattern, row.is_labeled, table_choices(row)), validated
+    opened = _open(workspace, validated, column, pattern, row.is_labeled, table_choices(row), plan=plan_of_dataset(row))
+    return opened, validated
 
 
 def _validated(workspace: Workspace, sources: Sequence[Source]) -> list[Source]:
@@ -197,6 +205,7 @@ def _open(
     is_labeled: bool,
     choices: TableChoices,
     shown_paths: Sequence[str] | None = None,
+    plan: ReadPlan = WHOLE,
 ) -> Dataset:
     """Open sources. A pattern is first tested on the paths, in a process that can be stopped."""
     if group is not None and pattern is not None:
@@ -208,6 +217,7 @@ def _open(
         domains=[source.domain for source in sources],
         columns=choices.columns,
         crop_size=choices.crop_size,
+        plan=plan,
         may_read=workspace.may_read,
     )
     if pattern is None:
@@ -264,7 +274,7 @@ def change_dataset(workspace: Workspace, dataset_id: str, changes: Json) -> Data
     Args:
         workspace: the workspace.
         dataset_id: the dataset.
-        changes: some of name, sources, group, group_pattern, class_plan, classes.
+        changes: some of name, sources, group, group_pattern, class_plan, classes, pixels, display.
 
     Raises:
         NotFound: there is no such dataset.
@@ -281,8 +291,11 @@ def change_dataset(workspace: Workspace, dataset_id: str, changes: Json) -> Data
             values["class_names"] = validated_names(changes["classes"])
     column, pattern = _groups_after(row, changes)
     has_other_groups = (column, pattern) != (row.group_column, row.group_pattern)
-    if (has_other_groups or changes.get("sources")) and row.opened is None:
+    has_other_pixels = changes.get("pixels") is not None and changes["pixels"] != row.pixel_choice
+    if (has_other_groups or has_other_pixels or changes.get("sources")) and row.opened is None:
         raise Conflict("images-not-there")
+    if has_other_pixels:
+        row = _replace_pixels(workspace, row, changes["pixels"])
     if changes.get("sources"):
         _replace_sources(workspace, row, [Source(**source) for source in changes["sources"]], column, pattern)
     elif has_other_groups:
@@ -295,6 +308,11 @@ def change_dataset(workspace: Workspace, dataset_id: str, changes: Json) -> Data
             if row.opened is not None and values.get("class_plan", row.class_plan) != row.class_plan:
                 mark_equal_pixels(connection, dataset_id)
             update_counts(connection, dataset_id)
+    if changes.get("display") is not None:  # no other result depends on it
+        with write_transaction(workspace.engine) as connection:
+            connection.execute(
+                update(datasets).where(datasets.c.id == dataset_id).values(display=changes["display"] or None)
+            )
     reading_images.resume(workspace)
     return dataset_state(workspace, dataset_id)
 
@@ -383,6 +401,19 @@ def _replace_sources(
         "group_pattern": pattern,
     }
     _replace(workspace, row.id, opened, values)
+
+
+def _replace_pixels(workspace: Workspace, row: AnyRow, choice: Json) -> AnyRow:
+    """Read other pixels of each file from now on, and return the new row of the dataset."""
+    before, after = plan_of_dataset(row), plan_of_choice(choice, table_choices(row))
+    if after == before:  # the choice confirms the default
+        with write_transaction(workspace.engine) as connection:
+            connection.execute(update(datasets).where(datasets.c.id == row.id).values(pixel_choice=choice))
+    else:
+        opened = reopen_sources(workspace, row, row.group_column, row.group_pattern, after)
+        _replace(workspace, row.id, opened, {"pixel_choice": choice})
+    with workspace.engine.connect() as connection:
+        return dataset_row(connection, row.id)
 
 
 def _replace(workspace: Workspace, dataset_id: str, dataset: Dataset, values: Json | None = None) -> None:

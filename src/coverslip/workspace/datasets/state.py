@@ -24,6 +24,7 @@ from coverslip.datasets import (
 )
 from coverslip.errors import BadRecipe, CoverslipError
 from coverslip.messages import Failure, failure_of
+from coverslip.workspace.datasets.pixel_options import PixelChoice
 from coverslip.workspace.store.rows import (
     OUTSIDE,
     WHOLE,
@@ -39,6 +40,7 @@ from coverslip.workspace.store.rows import (
 )
 from coverslip.workspace.store.tables import datasets, image_facts, images
 from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.viewing.tiles import ChannelDisplay, display_of
 
 _LONGEST = 200  # characters
 
@@ -493,6 +495,10 @@ class DatasetState:
     ]
     n_label_changes: Annotated[int, Field(description="Images whose label differs from that of their folder or table.")]
     class_plan: Classes
+    pixels: Annotated[PixelChoice | None, Field(description="The pixels of each file; null: nobody has chosen.")]
+    display: Annotated[
+        list[ChannelDisplay], Field(description="How the viewer shows each channel of all images; empty: automatic.")
+    ]
     revision: Annotated[int, Field(description="Increases when labels, groups or images change. It is the ETag.")]
     created: str
     thumbnail_images: Annotated[list[int], Field(description="row_ids of up to 12 readable images, from all classes.")]
@@ -540,6 +546,8 @@ def _state_of(workspace: Workspace, connection: Connection, row: AnyRow) -> Data
         domains=[DomainCount(name, n) for name, n in counts["domains"].items()],
         n_label_changes=counts["n_changed"],
         class_plan=Classes.model_validate(row.class_plan),
+        pixels=None if row.pixel_choice is None else PixelChoice.model_validate(row.pixel_choice),
+        display=list(display_of(row)),
         revision=row.revision,
         created=row.created,
         thumbnail_images=counts["thumbnail_images"],

@@ -26,6 +26,7 @@ from coverslip.stopping import Stop, signals_stop
 from coverslip.workspace.predictions.classifiers import INPUT_FILE, PredictionInput
 from coverslip.workspace.predictions.measured import with_dataset_labels
 from coverslip.workspace.predictions.rows import FILE, RowsWriter
+from coverslip.workspace.store.rows import TableChoices, plan_of_choice
 
 _SECONDS_BETWEEN_WRITES = 0.3
 
@@ -122,8 +123,10 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
 def _open_images(request: Mapping[str, Any], plan: ReadPlan) -> Dataset:  # Any: JSON values
     """Open the images with the plan of the classifier, and the labels of their dataset if they have one."""
     tables = request["tables"]
-    # The crop size of the training, if there is one.
-    plan = plan.model_copy(update={"crop_size": plan.crop_size or tables["crop_size"]})
+    # What was chosen for these images, else as in training; the crop size of the training, if there is one.
+    pixels = plan_of_choice(request.get("pixels"), TableChoices()) if request.get("pixels") else plan
+    changes = {name: getattr(pixels, name) for name in ("series", "t", "z", "channels", "level")}
+    plan = plan.model_copy(update={**changes, "crop_size": plan.crop_size or tables["crop_size"]})
     may_read = _below(request["roots"])
     data = open_dataset(request["sources"], plan=plan, columns=tables["columns"], labeled=False, may_read=may_read)
     _refuse_outside(data, may_read)

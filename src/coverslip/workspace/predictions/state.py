@@ -19,7 +19,15 @@ from coverslip.workspace.jobs.state import ACTIVE, State, end_time, failure_of_j
 from coverslip.workspace.predictions.classifiers import INPUT_FILE, PredictionInput, location_of
 from coverslip.workspace.predictions.measured import labels_of_files
 from coverslip.workspace.predictions.rows import Exclusion, corrections_of, count_only, count_rows
-from coverslip.workspace.store.rows import Page, Paging, TableChoices, folder_of_run, source_paths, table_choices
+from coverslip.workspace.store.rows import (
+    Page,
+    Paging,
+    TableChoices,
+    dataset_row,
+    folder_of_run,
+    source_paths,
+    table_choices,
+)
 from coverslip.workspace.store.workspace import Workspace
 
 
@@ -57,6 +65,7 @@ def queue_prediction(
     request["roots"] = [str(root) for root in (*workspace.roots, workspace.folder)]
     if dataset_id is not None:
         with workspace.engine.connect() as connection:
+            request["pixels"] = dataset_row(connection, dataset_id).pixel_choice
             request["labels"] = labels_of_files(connection, dataset_id)
     write_json(folder / "request.json", request)
     add_job(

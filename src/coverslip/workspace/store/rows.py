@@ -262,6 +262,19 @@ def table_choices(row: AnyRow) -> TableChoices:
     return TableChoices(opened.get("columns", {}), opened.get("crop_size"))
 
 
+def plan_of_dataset(row: AnyRow) -> ReadPlan:
+    """Return how the files of a dataset are read, unless a row of a table states it."""
+    return plan_of_choice(row.pixel_choice, table_choices(row))
+
+
+def plan_of_choice(choice: Json | None, tables: TableChoices) -> ReadPlan:
+    """Return how files are read: the chosen series, time point, z-planes, channels and level, and the crop size."""
+    values = dict(choice or {})
+    if values.get("channels") is not None:
+        values["channels"] = tuple(values["channels"])
+    return ReadPlan(**values, crop_size=tables.crop_size)
+
+
 def plan_as_json(record: ImageRecord) -> Json | None:
     """Return the plan of an image as JSON, with the parts that its table row states; None: the default plan."""
     if record.plan == WHOLE and not record.stated:
@@ -279,12 +292,23 @@ def plan_of(stored: Json | None) -> tuple[ReadPlan, frozenset[str]]:
         None if channels is None else tuple(channels),
         None if region is None else tuple(region),
         tuple(stored["other_files"]),
+        stored["crop_size"],
+        stored["crop_margin"],
     ), frozenset(stored["stated"])
 
 
 @lru_cache(maxsize=1_024)
 def _plan(  # Any: checked by the plan
-    series: Any, t: Any, z: Any, level: Any, pixel_size_um: Any, channels: Any, region: Any, other_files: Any
+    series: Any,
+    t: Any,
+    z: Any,
+    level: Any,
+    pixel_size_um: Any,
+    channels: Any,
+    region: Any,
+    other_files: Any,
+    crop_size: Any,
+    crop_margin: Any,
 ) -> ReadPlan:
     return ReadPlan(
         series=series,
@@ -295,6 +319,8 @@ def _plan(  # Any: checked by the plan
         channels=channels,
         region=region,
         other_files=other_files,
+        crop_size=crop_size,
+        crop_margin=crop_margin,
     )
 
 
@@ -373,7 +399,7 @@ def load_as_trained(connection: Connection, dataset_id: str) -> Dataset:
 
 def as_dataset(row: AnyRow, records: Sequence[ImageRecord]) -> Dataset:
     """Return images of a dataset as a `Dataset`."""
-    opened, choices = row.opened, table_choices(row)
+    opened, columns = row.opened, table_choices(row).columns
     return Dataset(
         Path(opened["root"]),
         opened["source"],
@@ -383,9 +409,9 @@ def as_dataset(row: AnyRow, records: Sequence[ImageRecord]) -> Dataset:
             tuple(source_paths(row)),
             row.group_column,
             row.group_pattern,
-            ReadPlan(crop_size=choices.crop_size),
+            plan_of_dataset(row),
             tuple(source["domain"] for source in row.sources),
-            choices.columns,
+            columns,
         ),
         origins=tuple(Origin(o["domain"], Path(o["root"]), tuple(o["sources"])) for o in opened["origins"]),
     )

@@ -57,6 +57,9 @@ datasets = Table(
     Column("class_names", JSON, nullable=False),
     Column("class_plan", JSON, nullable=False),  # merge, drop, rename, as in a recipe
     Column("opened", JSON),  # root, source, notes and origins; None before the images exist
+    # The pixels of each file: series, t, z, channels and level, as `images` of a recipe; None: nothing was chosen.
+    Column("pixel_choice", JSON(none_as_null=True)),
+    Column("display", JSON(none_as_null=True)),  # of each channel: color, limits and visibility; None: automatic
     Column("summary", JSON, nullable=False),  # counts of the images
     Column("revision", Integer, nullable=False),  # increases when labels, groups or images change
     Column("state", String, nullable=False),  # reading, ready, failed

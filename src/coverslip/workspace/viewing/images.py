@@ -15,7 +15,7 @@ from coverslip.datasets import (
     with_classes,
 )
 from coverslip.errors import BadRun, CoverslipError, NotFound
-from coverslip.images import ReadPlan
+from coverslip.images import ReadPlan, prepare_decoding
 from coverslip.runs import LabelErrors, Run
 from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.rows import (
@@ -156,6 +156,8 @@ def matching_rows(
         NotFound: there is no such dataset, or no such run.
         CoverslipError: a dataset does not support a filter, or a filter needs a run.
     """
+    with suppress(CoverslipError):  # a request to view an image reports it
+        prepare_decoding()  # the next request may open an image of the gallery
     with read_transaction(workspace.engine) as connection:
         query = matching_query(_gallery(connection, dataset_row(connection, dataset_id), filters), filters)
         return _rows_of(connection, query.offset(offset).limit(limit))

@@ -1,0 +1,221 @@
+"""`coverslip objects` and `coverslip export-objects`: objects in fields of view, and their predictions for others."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from coverslip.cli._options import AsJson, columns_of, usage_error
+from coverslip.messages import text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from coverslip.objects import FinderSettings, Summary
+
+_MOST_CLASSES = 12
+
+
+def objects(
+    fields: Annotated[
+        list[str], typer.Argument(metavar="FIELDS", help=text("help-objects-fields"), show_default=False)
+    ],
+    masks: Annotated[
+        list[Path] | None, typer.Option("--masks", metavar="PATH", help=text("help-objects-masks"), show_default=False)
+    ] = None,
+    outlines: Annotated[
+        list[Path] | None,
+        typer.Option("--outlines", metavar="PATH", help=text("help-objects-outlines"), show_default=False),
+    ] = None,
+    points: Annotated[
+        list[Path] | None,
+        typer.Option("--points", metavar="PATH", help=text("help-objects-points"), show_default=False),
+    ] = None,
+    finder: Annotated[
+        str | None, typer.Option("--finder", metavar="NAME", help=text("help-objects-finder"), show_default=False)
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--finder-set", metavar="KEY=VALUE", help=text("help-objects-finder-set"), show_default=False),
+    ] = None,
+    finder_file: Annotated[
+        Path | None,
+        typer.Option("--finder-file", metavar="FILE", help=text("help-objects-finder-file"), show_default=False),
+    ] = None,
+    size_px: Annotated[
+        float | None,
+        typer.Option("--size", metavar="PIXELS", min=1, help=text("help-objects-size"), show_default=False),
+    ] = None,
+    size_um: Annotated[
+        float | None, typer.Option("--size-um", metavar="UM", help=text("help-objects-size-um"), show_default=False)
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option("--columns", metavar="NAME=COLUMN,...", help=text("help-objects-columns"), show_default=False),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help=text("help-objects-out"))] = Path("objects.csv"),
+    pixel_size_um: Annotated[
+        float | None,
+        typer.Option("--pixel-size-um", metavar="UM", help=text("help-objects-pixel-size"), show_default=False),
+    ] = None,
+    group_pattern: Annotated[
+        str | None,
+        typer.Option("--group-pattern", metavar="RE", help=text("help-objects-group-pattern"), show_default=False),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help=text("help-objects-dry-run"))] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the objects in fields of view.
+
+    Reads the objects that another program detected in your fields of view, or finds them itself, and writes one table
+    with a row per object.
+    `train`, `predict` and `inspect` take this table in place of images. The objects of a field stay in the same set.
+
+    Examples:
+
+      coverslip objects fields/ --masks masks/ --out objects.csv
+
+      coverslip objects fields/ --outlines annotations.geojson --dry-run
+
+      coverslip objects plate/ --outlines MyExpt_Nuclei.csv --out objects.csv
+
+      coverslip objects fields/ --points points/ --size 80 --out objects.csv
+
+      coverslip objects fields/ --finder classical --finder-set diameter=12 --finder-set unit=um
+
+      coverslip train objects.csv --set crop_margin=0.2
+    """
+    if sum(map(bool, (masks, outlines, points, finder))) != 1:
+        raise usage_error("usage-object-source", hint="--masks")
+    from coverslip.cli._show import notes_console, print_json
+    from coverslip.cli.progress import shown_progress
+    from coverslip.objects import collect_objects
+
+    with shown_progress(notes_console()) as emit:
+        summary = collect_objects(
+            list(fields),
+            masks=masks,
+            outlines=outlines,
+            points=points,
+            finder=finder,
+            finder_settings=_finder_settings(settings or ()),
+            finder_file=finder_file,
+            size_px=size_px,
+            size_um=size_um,
+            columns=columns_of(columns),
+            out=None if dry_run else out,
+            pixel_size_um=pixel_size_um,
+            group_pattern=group_pattern,
+            emit=emit,
+        )
+    if as_json:
+        print_json(_as_json(summary, None if dry_run else out))
+    else:
+        _show(summary, None if dry_run else out)
+
+
+def _finder_settings(settings: "Sequence[str]") -> "FinderSettings | None":
+    """Return the settings of a finder; None: none is given.
+
+    Raises:
+        typer.BadParameter: a setting is not KEY=VALUE, or its value is not allowed.
+    """
+    from pydantic import ValidationError
+
+    from coverslip.objects import FinderSettings
+
+    if not settings:
+        return None
+    pairs = [setting.partition("=") for setting in settings]
+    keys = ", ".join(FinderSettings.model_fields)
+    try:
+        return FinderSettings.model_validate({key.strip(): value.strip() for key, _, value in pairs})
+    except ValidationError as error:
+        key = ".".join(map(str, error.errors()[0]["loc"]))
+        reason = error.errors()[0]["msg"]
+        raise usage_error("usage-finder-setting", hint="--finder-set", key=key, reason=reason, keys=keys) from error
+
+
+def _as_json(summary: "Summary", file: Path | None) -> dict[str, object]:
+    return {
+        "format_version": 1,
+        "file": None if file is None else str(file),
+        "kind": summary.kind,
+        "n_objects": summary.n_objects,
+        "fields": summary.n_of_field,
+        "classes": summary.n_of_label,
+        "n_at_edge": summary.n_at_edge,
+        "side_px": summary.side_px,
+        "area_um2": summary.area_um2,
+        "unmatched": summary.unmatched,
+        "ambiguous": summary.ambiguous,
+        "columns": summary.columns,
+    }
+
+
+def _show(summary: "Summary", file: Path | None) -> None:
+    from coverslip.cli._show import results_console
+    from coverslip.datasets import one_line
+
+    console, counts = results_console(), summary.n_of_field.values()
+    lines = [
+        text(
+            "command-objects",
+            n_objects=summary.n_objects,
+            n_fields=len(counts),
+            fewest=min(counts),
+            most=max(counts),
+            n_at_edge=summary.n_at_edge,
+        )
+    ]
+    for code, spread in (("command-object-sizes", summary.side_px), ("command-object-areas", summary.area_um2)):
+        if spread is not None:
+            lines.append(text(code, smallest=spread[0], median=spread[1], largest=spread[2]))
+    if summary.n_of_label:
+        listed = [f"{one_line(name, 60)} {n:,}" for name, n in summary.n_of_label.items()]
+        n_more = len(listed) - _MOST_CLASSES
+        listed = [*listed[:_MOST_CLASSES], *([f"… +{n_more}"] if n_more > 0 else [])]
+        lines.append(text("command-object-classes", classes=", ".join(listed)))
+    if file is not None:
+        lines.append(text("command-result-table", file=file))
+    for line in lines:
+        console.print(line, soft_wrap=True)
+
+
+def export_objects(
+    predictions: Annotated[
+        Path, typer.Argument(metavar="PREDICTIONS", help=text("help-export-objects-predictions"), show_default=False)
+    ],
+    objects: Annotated[
+        Path, typer.Option("--objects", metavar="FILE", help=text("help-export-objects-objects"), show_default=False)
+    ],
+    to: Annotated[
+        Literal["geojson", "label-tiff", "rois", "coco", "cellprofiler"],
+        typer.Option("--to", help=text("help-export-objects-to"), show_default=False),
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="PATH", help=text("help-export-objects-out"), show_default=False)
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Export predicted objects to the program in which you see their fields.
+
+    Examples:
+
+      coverslip export-objects predictions.csv --objects objects.csv --to geojson --out qupath/
+
+      coverslip export-objects predictions.csv --objects objects.csv --to rois --out imagej/
+
+      coverslip export-objects predictions.csv --objects objects.csv --to cellprofiler --out classes.csv
+    """
+    from coverslip import pipeline
+    from coverslip.cli._show import notes_console, print_json, results_console
+    from coverslip.cli.progress import shown_progress
+
+    with shown_progress(notes_console()) as emit:
+        files = pipeline.export_objects(predictions, objects=objects, to=to, out=out, emit=emit)
+    if as_json:
+        print_json({"format_version": 1, "files": [str(file) for file in files]})
+    else:
+        line = text("command-result-export", path=str(out), n_files=len(files))
+        results_console().print(line, soft_wrap=True)

@@ -1,0 +1,242 @@
+# Objects in fields of view: masks, outlines and points of other programs, and exports for them.
+
+## Fields
+
+no-readable-field = None of the { $n_files ->
+        [one] field can be read
+       *[other] { $n_files } fields can be read
+    }
+    .do = The warnings before this line name the reasons.
+
+field-unreadable = The field { $field } is skipped, because it cannot be read. { $reason }
+
+more-fields-unreadable = { $n_fields ->
+        [one] One more field cannot be read.
+       *[other] { $n_fields } more fields cannot be read.
+    }
+
+object-files-no-fields = { $n_files ->
+        [one] One file is not used as a field, because its name is that of a field with an ending such as '_masks'.
+       *[other] { $n_files } files are not used as fields, because their names are those of fields with an ending such as '_masks'.
+    }
+
+no-field-of-name = No field has the name of any of these: { $names }
+    .do = Use the name of the field, with or without an ending such as '_masks'. The fields are { $fields }.
+
+ambiguous-field-names = Several fields have the same name: { $names }
+    .do = Use the same subfolders for the fields and for their objects.
+
+two-files-of-field = Two files contain the objects of the field { $field }: this file and { $other }
+    .do = Remove one of them.
+
+no-such-object-file = There is no such file or folder
+    .do = Check the spelling.
+
+no-object-files = The folder contains no file with the ending { $suffixes }
+    .do = Choose the folder with the files of the objects.
+
+no-object-source = { $n_sources ->
+        [0] No source of objects is chosen
+       *[other] { $n_sources } sources of objects are chosen
+    }
+    .do = Choose one of masks, outlines, points and a finder.
+
+objects-without-field = { $n_names ->
+        [one] One name matches no field, so its objects are not used: { $names }.
+       *[other] { $n_names } names match no field, so their objects are not used: { $names }.
+    }
+
+objects-of-several-fields = { $n_names ->
+        [one] One name matches several fields, so its objects are not used: { $names }.
+       *[other] { $n_names } names match several fields, so their objects are not used: { $names }.
+    }
+
+fields-without-objects = { $n_fields ->
+        [one] One field has no objects: { $names }.
+       *[other] { $n_fields } fields have no objects: { $names }.
+    }
+
+## Finders
+
+finder-warning-of-fields = { $n_fields ->
+        [one] In the field { $fields }: { $warning }
+       *[other] In { $n_fields } fields ({ $fields }): { $warning }
+    }
+
+finder-without-objects = The finder detected no object in { $n_fields ->
+        [one] the field
+       *[other] { $n_fields } fields
+    }
+    .do = State whether objects are bright or dark, their diameter and their channel, or use masks of another program.
+
+## Masks
+
+labels-not-read = The label image cannot be read: { $reason }
+    .do = Export it again, as TIFF or PNG without compression losses, or as NPY.
+
+labels-pickled = The file contains Python objects, which can run code, so coverslip does not open it
+    .do = { $is_cellpose ->
+        [true] In Cellpose, save the masks as PNG or TIFF (File, Save masks), or the outlines as text, and use these files.
+       *[false] Save the array of labels alone: np.save("labels.npy", labels.astype("int32")).
+    }
+
+labels-of-other-shape = A label image has two dimensions and whole numbers, but the shape of this file is { $shape }
+    .do = Export one number for each pixel: 0 for the background, and another one for each object.
+
+labels-with-decimals = The pixels are not whole numbers, so this is not a label image
+    .do = Export labels instead of probabilities.
+
+mask-of-other-size = The label image has { $width } × { $height } pixels, but its field { $field } has { $field_width } × { $field_height }
+    .do = Export the label image in the size of the field.
+
+mask-planes-differ = The label image has { $n_planes } planes, but its field { $field } has { $n_times ->
+        [one] one time point
+       *[other] { $n_times } time points
+    } and { $n_z ->
+        [one] one z-plane
+       *[other] { $n_z } z-planes
+    }
+    .do = Export one plane, or one plane for each time point or each z-plane.
+
+masks-without-objects = { $n_files ->
+        [one] The label image contains no object
+       *[other] None of the { $n_files } label images contains an object
+    }: all pixels are background
+    .do = Check the export of the label images.
+
+binary-masks = { $n_files ->
+        [one] One label image has a single value.
+       *[other] { $n_files } label images have a single value.
+    } Connected pixels are one object, so objects that touch each other are not divided.
+
+objects-in-pieces = { $n_objects } of { $n_all } objects consist of several separate pieces. If the pixels of a label image are classes instead of objects, number each object.
+
+## Files of other programs
+
+object-file-not-read = The file of objects cannot be read: { $reason }
+    .do = Export it again.
+
+object-file-not-text = The file is neither text nor a known file of objects
+    .do = Export objects as GeoJSON, ImageJ ROIs, COCO, YOLO, CSV or label images.
+
+unknown-object-file = The kind of the file is unknown
+    .do = Export objects as GeoJSON, ImageJ ROIs, COCO, YOLO, CSV or label images.
+
+unknown-json = The JSON file is neither GeoJSON nor COCO
+    .do = In QuPath, use File, Export objects as GeoJSON.
+
+mask-instead-of-outlines = This is a label image, not a file of outlines
+    .do = Choose it as masks.
+
+files-without-objects = { $n_files ->
+        [one] The file contains no object
+       *[other] The { $n_files } files contain no object
+    }{ $n_outside ->
+        [0] {""}
+        [one] : its only object lies outside its field
+       *[other] : all { $n_outside } objects lie outside their fields
+    }
+    .do = { $n_outside ->
+        [0] Check the export.
+       *[other] Check that the coordinates are pixels of the full resolution, and that the files belong to these fields.
+    }
+
+objects-outside = { $n_objects } of { $n_all } objects lie entirely outside their field and are not used. Check that the coordinates are pixels of the full resolution.
+
+objects-ignored = { $n_objects ->
+        [one] One object is a line or an angle, without an area. It is ignored.
+       *[other] { $n_objects } objects are lines or angles, without an area. They are ignored.
+    }
+
+repeated-object-ids = { $n_ids ->
+        [one] One object ID occurs more than once
+       *[other] { $n_ids } object IDs occur more than once
+    } in the field { $field }: { $ids }
+    .do = Give each object of a field an ID of its own, or choose another column with object_id.
+
+points-without-size = The objects are points without a size
+    .do = Choose the side of the square around each point, in pixels or in µm. About twice the diameter of a cell is a good start.
+
+field-without-pixel-size = Positions or sizes are in µm, but the pixel size of the field { $field } is unknown
+    .do = State the pixel size of the fields, or use pixels.
+
+geojson-feature-invalid = Feature { $number } of the GeoJSON file is invalid
+    .do = A feature has a geometry with finite coordinates, and polygons have three points or more. Export the file again.
+
+roi-invalid = ROI { $number } of the file is invalid
+    .do = Save the ROI set again in ImageJ.
+
+no-roi-in-archive = The zip file contains no ImageJ ROI
+    .do = In ImageJ's ROI Manager, use More, Save.
+
+coco-invalid = The images or categories of the COCO file are invalid
+    .do = Each image has an id and a file_name, and each category has an id and a name.
+
+coco-annotation-invalid = Annotation { $number } of the COCO file is invalid
+    .do = It needs the image_id of an image of the file, and a segmentation or a bbox with a positive width and height.
+
+yolo-line-invalid = Line { $number } of the YOLO file is invalid
+    .do = A line has a class number, then x, y, width and height of a box or the points of a polygon, as shares of the image from 0 to 1.
+
+cellpose-line-invalid = Line { $number } of the Cellpose outlines is invalid
+    .do = A line has the x and y of three points or more, separated by commas.
+
+points-invalid = { $n_lines ->
+        [one] One line is not a point: line { $numbers }
+       *[other] { $n_lines } lines are not points, such as lines { $numbers }
+    }
+    .do = A line has x and y in pixels, and optionally a class.
+
+unknown-object-meaning = There is no meaning '{ $meaning }' of a column
+    .do = The meanings are { $meanings }.
+
+unknown-object-column = The table has no column '{ $column }'. Its columns are { $columns }
+    .do = Check the spelling.
+
+no-positions-in-table = The table has no columns with positions. Its columns are { $columns }
+    .do = Choose the columns of x and y, or of x_min and y_min.
+
+row-without-position = the row has no position
+
+row-with-empty-box = the box is empty
+
+cellprofiler-images-unmatched = None of the files in CellProfiler's table of images is a field
+    .do = Use the fields that CellProfiler analyzed.
+
+no-cellprofiler-images = The table has no names of images, and CellProfiler's table of images (such as MyExpt_Image.csv) is not beside it
+    .do = Put the table of images into the same folder.
+
+## Tables of objects and exports
+
+objects-without-column = The table of objects has no column '{ $column }'
+    .do = Use a table that coverslip wrote, with all its columns.
+
+not-an-outline = the outline is not a polygon or a point: { $value }
+
+field-of-unknown-size = The size of the field { $field } is needed, but its file cannot be read
+    .do = Put the field back in its place, or choose GeoJSON, ROIs or a table.
+
+unknown-object-format = There is no format '{ $format }' for objects
+    .do = The formats are geojson, label-tiff, rois, coco and cellprofiler.
+
+export-objects-to-folder = The format { $format } is one file, but this is a folder
+    .do = Choose a file name that ends in { $suffix }.
+
+export-objects-to-file = There are { $n_fields ->
+        [one] one field
+       *[other] { $n_fields } fields
+    }, and the format { $format } has a file for each, but this is a file
+    .do = Choose a folder.
+
+predictions-of-other-objects = None of the predictions is of an object in the table { $objects }
+    .do = Choose the table of objects that was predicted.
+
+predictions-without-object = { $n_predictions ->
+        [one] One prediction is of an image that is not in the table of objects. It is not exported.
+       *[other] { $n_predictions } predictions are of images that are not in the table of objects. They are not exported.
+    }
+
+objects-without-prediction = { $n_objects ->
+        [one] One object has no prediction. It is exported without a class.
+       *[other] { $n_objects } objects have no prediction. They are exported without a class.
+    }

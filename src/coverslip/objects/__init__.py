@@ -1,0 +1,32 @@
+"""Fields of view and the objects in them: one table of objects from masks and from the files of other programs."""
+
+from coverslip.objects.collecting import Summary, collect_objects
+from coverslip.objects.exporting import OBJECT_FORMATS, ObjectFormat, export_predicted, predicted_objects
+from coverslip.objects.fields import FieldNames, list_fields
+from coverslip.objects.finders import Finder, finders
+from coverslip.objects.finding import FinderSettings, find_objects
+from coverslip.objects.outlines import Outlines, fill_outlines, trace_labels
+from coverslip.objects.table import COLUMNS, FieldOfView, Objects, ObjectsBuilder, read_objects
+
+__all__ = [
+    "COLUMNS",
+    "OBJECT_FORMATS",
+    "FieldNames",
+    "FieldOfView",
+    "Finder",
+    "FinderSettings",
+    "ObjectFormat",
+    "Objects",
+    "ObjectsBuilder",
+    "Outlines",
+    "Summary",
+    "collect_objects",
+    "export_predicted",
+    "fill_outlines",
+    "find_objects",
+    "finders",
+    "list_fields",
+    "predicted_objects",
+    "read_objects",
+    "trace_labels",
+]

@@ -1,0 +1,391 @@
+"""Objects in fields of view from masks, outlines, points or a finder, in one table."""
+
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from coverslip.datasets import Dataset, ImageSource, natural_key, one_line, some
+from coverslip.errors import BadDataset, CoverslipError, UnreadableImage
+from coverslip.events import Emit, Noted, progress_reporter
+from coverslip.images import ReadPlan, pixel_side, read_pixels
+from coverslip.messages import Note, note, text
+from coverslip.objects.field_objects import FieldObjects, PointSize
+from coverslip.objects.fields import FieldNames, list_fields
+from coverslip.objects.finders import find_with
+from coverslip.objects.finding import FinderSettings
+from coverslip.objects.label_images import LABEL_SUFFIXES, LabelPlane, read_label_planes
+from coverslip.objects.object_files import OBJECT_SUFFIXES, Sources, is_companion, read_object_file
+from coverslip.objects.outlines import OutlineBuilder, trace_labels
+from coverslip.objects.table import UNKNOWN, FieldOfView, Objects, ObjectsBuilder
+from coverslip.progress import show
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What was read, before and after it is written."""
+
+    kind: str  # of the source, an identifier: "masks", "geojson", ...
+    n_objects: int
+    n_of_field: dict[str, int]  # objects of each field
+    n_of_label: dict[str, int]  # objects of each class; empty: there are no classes
+    n_at_edge: int
+    side_px: tuple[float, float, float]  # smallest, median and largest side of the boxes
+    area_um2: tuple[float, float, float] | None  # smallest, median, largest; None: unknown
+    unmatched: tuple[str, ...]  # names of files and images that match no field
+    ambiguous: tuple[str, ...]  # names that match several fields
+    columns: dict[str, str] = field(default_factory=dict)  # of a table: from meaning to column
+
+    @property
+    def n_empty(self) -> int:
+        """The number of fields without objects."""
+        return sum(not n for n in self.n_of_field.values())
+
+
+def summarize(kind: str, objects: Objects, names: FieldNames, columns: dict[str, str] | None = None) -> Summary:
+    """Return the summary of objects.
+
+    Args:
+        kind: of their source.
+        objects: with all fields.
+        names: that were matched to fields.
+        columns: of a table, from meaning to column.
+    """
+    n_of_field = {each.name: 0 for each in names.fields}
+    n_of_field |= {each.name: n for each, n in zip(objects.fields, objects.n_of_field, strict=True)}
+    counts = np.bincount(objects.label[objects.label >= 0], minlength=len(objects.labels))
+    sides = objects.box[:, 2:].max(axis=1)
+    areas = objects.area_um2[~np.isnan(objects.area_um2)]
+    return Summary(
+        kind=kind,
+        n_objects=len(objects),
+        n_of_field=n_of_field,
+        n_of_label={
+            name: int(counts[k]) for k, name in sorted(enumerate(objects.labels), key=lambda p: natural_key(p[1]))
+        },
+        n_at_edge=int((objects.at_edge == 1).sum()),
+        side_px=_spread(sides),
+        area_um2=_spread(areas) if len(areas) else None,
+        unmatched=tuple(names.unmatched),
+        ambiguous=tuple(names.ambiguous),
+        columns=columns or {},
+    )
+
+
+def _spread(values: np.ndarray) -> tuple[float, float, float]:
+    return float(values.min()), float(np.median(values)), float(values.max())
+
+
+def objects_of_masks(names: FieldNames, sources: Sequence[Path], emit: Emit) -> Objects:
+    """Return the objects in label images, each of which is named like its field.
+
+    Args:
+        names: of the fields.
+        sources: files, or folders that are searched for files.
+        emit: receives progress and notes.
+
+    Raises:
+        BadDataset: there are no label images, none is named like a field, one cannot be read or has another size than
+            its field, or they contain no object.
+    """
+    files = list(files_in(sources, LABEL_SUFFIXES))
+    mask_of: dict[FieldOfView, Path] = {}
+    for file in files:
+        matching = names.match(str(file))
+        if matching is None:
+            continue
+        if matching in mask_of:
+            raise BadDataset(
+                "two-files-of-field", file=file, field=one_line(matching.name), other=str(mask_of[matching])
+            )
+        mask_of[matching] = file
+    if not mask_of:
+        raise no_match(sources, [str(file) for file in files], names)
+    builder, report = ObjectsBuilder(), progress_reporter(emit, "tracing-objects", "fields")
+    n_binary = n_in_pieces = n_objects = 0
+    of_fields = [each for each in names.fields if each in mask_of]
+    for done, each in enumerate(of_fields, start=1):
+        file, outlines, object_ids, positions = mask_of[each], OutlineBuilder(), list[str](), list[int]()
+        n_planes = 0
+        for plane in read_label_planes(file):
+            if plane.labels.shape != (each.height, each.width):
+                raise _other_size(file, each, plane)
+            labels, traced = trace_labels(plane.labels)
+            object_ids += map(str, (labels if plane.names is None else plane.names[labels]).tolist())
+            positions += [n_planes] * len(labels)
+            outlines.add_all(traced)
+            n_binary += plane.is_binary and len(labels) > 1
+            n_planes += 1
+        joined = outlines.finish()
+        n_in_pieces += int((joined.n_polygons() > 1).sum())
+        n_objects += len(joined)
+        t, z = _times_and_z(file, each, n_planes, positions)
+        builder.add(each, joined, object_id=object_ids, t=t, z=z)
+        report(done, len(of_fields))
+    if n_binary:
+        emit(Noted.of(note("binary-masks", n_files=n_binary)))
+    if n_in_pieces:
+        emit(Noted.of(note("objects-in-pieces", level="warning", n_objects=n_in_pieces, n_all=n_objects)))
+    if not n_objects:
+        raise BadDataset("masks-without-objects", file=files[0], n_files=len(mask_of))
+    return builder.finish()
+
+
+def objects_of_finder(
+    names: FieldNames, finder: str, settings: FinderSettings, file: Path | None, emit: Emit
+) -> Objects:
+    """Return the objects that a finder finds in each field, at each time point, in the maximum over z-planes.
+
+    A field that cannot be read is reported and skipped.
+
+    Args:
+        names: of the fields.
+        finder: a name of `finders()`.
+        settings: of the finder.
+        file: that the finder needs; None: it needs none.
+        emit: receives progress and notes.
+
+    Raises:
+        BadDataset: no field can be read, or there are no objects.
+        CoverslipError: the finder or its file does not exist, or it failed.
+    """
+    builder, report = ObjectsBuilder(), progress_reporter(emit, "finding-objects", "fields")
+    warnings: dict[str, tuple[Note, list[str]]] = {}
+    n_objects = n_read = 0
+    for done, each in enumerate(names.fields, start=1):
+        outlines, object_ids, times = OutlineBuilder(), list[str](), list[int]()
+        try:
+            for t in range(each.n_times):
+                plan = ReadPlan(series=each.series or 0, t=t, z="max" if each.n_z > 1 else 0)
+                pixels = read_pixels(each.path, plan).array
+                size = None if each.pixel_size_um is None else pixel_side(each.pixel_size_um)
+                result = find_with(finder, pixels, settings, size, file)
+                for warning in result.warnings:
+                    warnings.setdefault(warning.code, (warning, []))[1].append(each.name)
+                labels, traced = trace_labels(result.labels)
+                outlines.add_all(traced)
+                object_ids += map(str, labels.tolist())
+                times += [t if each.n_times > 1 else UNKNOWN] * len(labels)
+        except UnreadableImage as error:
+            reason = one_line(f"{error.what}. {error.do}", 300)
+            emit(Noted.of(note("field-unreadable", level="warning", field=one_line(each.name), reason=reason)))
+            continue
+        n_read += 1
+        n_objects += len(object_ids)
+        builder.add(each, outlines.finish(), object_id=object_ids, t=times)
+        report(done, len(names.fields))
+    for warning, fields in warnings.values():
+        listed = some(dict.fromkeys(fields), 3)
+        text_of_fields = text(
+            "finder-warning-of-fields", n_fields=len(set(fields)), fields=listed, warning=warning.text
+        )
+        emit(Noted.of(replace(warning, text=text_of_fields)))
+    if not n_objects:
+        raise BadDataset("finder-without-objects", file=names.fields[0].path, n_fields=n_read)
+    return builder.finish()
+
+
+def objects_of_files(
+    names: FieldNames,
+    sources: Sequence[Path],
+    *,
+    are_points: bool,
+    size: PointSize,
+    columns: Mapping[str, str],
+    emit: Emit,
+) -> tuple[Objects, Sources]:
+    """Return the objects in files of other programs, and what these files were.
+
+    Args:
+        names: of the fields.
+        sources: files, or folders that are searched for files.
+        are_points: whether only the centers of objects are used.
+        size: of the square around points.
+        columns: of tables as chosen by the user, by meaning.
+        emit: receives progress and notes.
+
+    Raises:
+        BadDataset: there are no files, a file is broken or of an unknown kind, no field has a name as in the files, or
+            there are no objects.
+    """
+    files = [each for each in files_in(sources, OBJECT_SUFFIXES) if each in sources or not is_companion(each)]
+    read = Sources()
+    objects = FieldObjects(names, size, are_points=are_points)
+    report = progress_reporter(emit, "reading-objects", "files")
+    for done, each in enumerate(files, start=1):
+        read_object_file(each, objects, read, mapping=columns, is_only_file=len(files) == 1)
+        report(done, len(files))
+    if not objects.n and (names.unmatched or names.ambiguous):
+        raise no_match(sources, [*names.unmatched], names)
+    if objects.n_outside:
+        n_all = objects.n + objects.n_outside
+        emit(Noted.of(note("objects-outside", level="warning", n_objects=objects.n_outside, n_all=n_all)))
+    if objects.n_ignored:
+        emit(Noted.of(note("objects-ignored", n_objects=objects.n_ignored)))
+    if not objects.n:
+        raise BadDataset("files-without-objects", file=files[0], n_files=len(files), n_outside=objects.n_outside)
+    return objects.finish(), read
+
+
+def _other_size(file: Path, field_of_view: FieldOfView, plane: LabelPlane) -> BadDataset:
+    height, width = plane.labels.shape
+    return BadDataset(
+        "mask-of-other-size",
+        file=file,
+        width=width,
+        height=height,
+        field=one_line(field_of_view.name),
+        field_width=field_of_view.width,
+        field_height=field_of_view.height,
+    )
+
+
+def _times_and_z(
+    file: Path, of: FieldOfView, n_planes: int, positions: Sequence[int]
+) -> tuple[Sequence[int] | int, Sequence[int] | int]:
+    """Return the time points and the z-planes of objects in the planes of a label image.
+
+    Raises:
+        BadDataset: there are neither as many planes as time points, nor as z-planes.
+    """
+    if n_planes == 1:
+        return UNKNOWN, UNKNOWN
+    if n_planes == of.n_times and of.n_z == 1:
+        return positions, UNKNOWN
+    if n_planes == of.n_z and of.n_times == 1:
+        return UNKNOWN, positions
+    raise BadDataset(
+        "mask-planes-differ", file=file, n_planes=n_planes, field=one_line(of.name), n_times=of.n_times, n_z=of.n_z
+    )
+
+
+def no_match(sources: Sequence[Path], candidates: Sequence[str], names: FieldNames) -> BadDataset:
+    """Return the error for names of which none, or none alone, is that of a field."""
+    if names.ambiguous:
+        return BadDataset("ambiguous-field-names", file=sources[0], names=some(names.ambiguous, 3))
+    fields = some((each.name for each in names.fields), 3)
+    return BadDataset("no-field-of-name", file=sources[0], names=some(candidates, 3), fields=fields)
+
+
+def files_in(sources: Sequence[Path], suffixes: Collection[str]) -> list[Path]:
+    """Return the files of these suffixes, also in subfolders of folders, in natural order.
+
+    Raises:
+        BadDataset: there are none, or a file does not exist.
+    """
+    files: list[Path] = []
+    for source in sources:
+        if source.is_dir():
+            below = [
+                Path(folder, name)
+                for folder, _, file_names in os.walk(source)
+                for name in file_names
+                if Path(name).suffix.lower() in suffixes and not name.startswith(".")
+            ]
+            if not below:
+                raise BadDataset("no-object-files", file=source, suffixes=", ".join(sorted(suffixes)))
+            files += sorted(below, key=lambda path: natural_key(str(path)))
+        elif source.is_file():
+            files.append(source)
+        else:
+            raise BadDataset("no-such-object-file", file=source)
+    return list(dict.fromkeys(files))
+
+
+def collect_objects(
+    fields: Dataset | ImageSource,
+    *,
+    out: Path | str | None,
+    masks: Path | str | Sequence[Path | str] | None = None,
+    outlines: Path | str | Sequence[Path | str] | None = None,
+    points: Path | str | Sequence[Path | str] | None = None,
+    finder: str | None = None,
+    finder_settings: FinderSettings | None = None,
+    finder_file: Path | str | None = None,
+    size_px: float | None = None,
+    size_um: float | None = None,
+    columns: Mapping[str, str] | None = None,
+    pixel_size_um: float | None = None,
+    group_pattern: str | None = None,
+    emit: Emit = show,
+) -> Summary:
+    """Collect the objects in fields of view into one table, which `train`, `predict` and `inspect` read.
+
+    The kind of a file is recognized by its content. Names of files and of images in tables are matched to the names of
+    fields.
+
+    Args:
+        fields: files, folders, globs or tables, as of `open_dataset`.
+        out: the table (`objects.csv`); None: only return the summary.
+        masks: label images, or folders of label images that are named like their fields.
+        outlines: polygons or boxes: GeoJSON (QuPath), ImageJ ROI sets, COCO, YOLO, outlines of Cellpose, or tables of
+            CellProfiler, ilastik, scikit-image and others; files or folders.
+        points: files of the same kinds, of which only the centers of objects are used, and text files with `x y` and
+            optionally a class on each line.
+        finder: the name of a finder, such as `classical`, which finds the objects in the pixels of the fields.
+        finder_settings: of the finder; None: estimated from each field.
+        finder_file: that the finder needs, such as the weights of InstanSeg.
+        size_px: side in pixels of the square around points, and around objects without a box.
+        size_um: the same in µm.
+        columns: the column of each meaning of a table, if it is not recognized: `{"x": "Pos X", "image": "Slide"}`.
+        pixel_size_um: side in µm of a pixel of the fields, which replaces the pixel size that files declare.
+        group_pattern: regular expression for the group of a field in its path, as of `open_dataset`. Objects of a group
+            stay in the same set; by default, each field is a group.
+        emit: receives progress and notes.
+
+    Returns:
+        The number of objects of each field, their sizes and classes, and the names that match no field.
+
+    Raises:
+        BadDataset: there are no fields or no objects, a file cannot be read, or names do not match.
+        CoverslipError: not exactly one source of objects is chosen, or the table cannot be written.
+
+    Examples:
+        >>> summary = cs.collect_objects("fields/", points="points/", size_px=48, out="objects.csv")
+        >>> summary.n_objects, summary.n_of_label
+        (18, {'lymphocyte': 9, 'monocyte': 9})
+        >>> data = cs.open_dataset("objects.csv")
+    """
+    chosen_sources = {"masks": _paths(masks), "outlines": _paths(outlines), "points": _paths(points)}
+    used = {name: paths for name, paths in chosen_sources.items() if paths}
+    if len(used) + (finder is not None) != 1:
+        raise CoverslipError("no-object-source", n_sources=len(used) + (finder is not None))
+    source, paths = next(iter(used.items()), ("finder", []))
+    names = FieldNames(list_fields(fields, group_pattern=group_pattern, pixel_size_um=pixel_size_um, emit=emit))
+    if finder is not None:
+        file = None if finder_file is None else Path(finder_file)
+        objects = objects_of_finder(names, finder, finder_settings or FinderSettings(), file, emit)
+        summary = summarize(finder, objects, names)
+    elif source == "masks":
+        summary = summarize("masks", objects := objects_of_masks(names, paths, emit), names)
+    else:
+        size = PointSize(size_px, size_um)
+        objects, read = objects_of_files(
+            names, paths, are_points=source == "points", size=size, columns=columns or {}, emit=emit
+        )
+        summary = summarize(", ".join(read.kinds), objects, names, read.columns)
+    for each in _notes(summary):
+        emit(Noted.of(each))
+    if out is not None:
+        objects.write_csv(Path(out), progress_reporter(emit, "writing-objects", "objects"))
+    return summary
+
+
+def _notes(summary: Summary) -> Iterator[Note]:
+    if summary.unmatched:
+        names = some(summary.unmatched)
+        yield note("objects-without-field", level="warning", n_names=len(summary.unmatched), names=names)
+    if summary.ambiguous:
+        names = some(summary.ambiguous)
+        yield note("objects-of-several-fields", level="warning", n_names=len(summary.ambiguous), names=names)
+    if summary.n_empty:
+        names = some(name for name, n in summary.n_of_field.items() if not n)
+        yield note("fields-without-objects", level="warning", n_fields=summary.n_empty, names=names)
+
+
+def _paths(sources: Path | str | Sequence[Path | str] | None) -> list[Path]:
+    if sources is None:
+        return []
+    return [Path(each).expanduser() for each in ([sources] if isinstance(sources, Path | str) else sources)]

@@ -1,0 +1,467 @@
+"""Predicted objects for other programs: GeoJSON, label images, ImageJ ROI sets, COCO, and a table for CellProfiler."""
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from coverslip.datasets import name_as_text, one_line
+from coverslip.errors import BadDataset, CoverslipError
+from coverslip.events import OnProgress
+from coverslip.files import CsvWriter, atomic_write, safe_cell
+from coverslip.objects.outlines import Array, OutlineBuilder, Outlines, fill_outlines, signed_area
+from coverslip.objects.table import UNKNOWN, FieldOfView, Objects
+
+Json = dict[str, Any]
+ObjectFormat = Literal["geojson", "label-tiff", "rois", "coco", "cellprofiler"]
+OBJECT_FORMATS: tuple[ObjectFormat, ...] = get_args(ObjectFormat)
+_SUFFIXES = {"geojson": ".geojson", "rois": ".zip", "coco": ".json", "cellprofiler": ".csv"}
+_SINGLE_FILE = ("coco", "cellprofiler")
+_NO_CLASS = UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class PredictedObjects:
+    """Objects with the predictions of a classifier."""
+
+    objects: Objects
+    classes: tuple[str, ...]
+    colors: tuple[str, ...]  # `#rrggbb` of each class
+    predicted: Array  # (n,) int32 positions in `classes`; -1: not predicted
+    probability: Array  # (n,) float32; NaN: not predicted
+    decision: Array  # (n,) text; empty: not predicted
+
+    def class_name(self, position: int) -> str:
+        """Return the predicted class of an object; empty if there is none."""
+        k = int(self.predicted[position])
+        return "" if k == _NO_CLASS else self.classes[k]
+
+
+def export_predicted(predicted: PredictedObjects, to: ObjectFormat, out: Path, report: OnProgress) -> list[Path]:
+    """Write objects and their predicted classes.
+
+    Args:
+        predicted: the objects.
+        to: the format.
+        out: a file for `coco`, `cellprofiler` and objects of a single field; otherwise a folder, which gets a file for
+            each field.
+        report: receives the number of finished fields, and of all fields.
+
+    Returns:
+        The written files.
+
+    Raises:
+        BadDataset: the size of a field is unknown, because its file cannot be read.
+        CoverslipError: a file cannot be written.
+    """
+    match to:
+        case "coco":
+            return [_write_json(_single(out, to), _coco(predicted, report))]
+        case "cellprofiler":
+            return [_write_cellprofiler(predicted, _single(out, to), report)]
+    files = _file_of_field(predicted.objects.fields, to, out)
+    written: list[Path] = []
+    positions = np.split(np.arange(len(predicted.objects)), np.cumsum(predicted.objects.n_of_field)[:-1])
+    for number, (field, of_field) in enumerate(zip(predicted.objects.fields, positions, strict=True)):
+        file = files[number]
+        match to:
+            case "geojson":
+                written.append(_write_json(file, _geojson(predicted, of_field)))
+            case "rois":
+                written.append(_write_rois(predicted, of_field, file))
+            case _:
+                written += _write_labels(predicted, field, of_field, file)
+        report(number + 1, len(files))
+    if to == "label-tiff":
+        written += [_write_classes(predicted, out), _write_label_ids(predicted, out)]
+    return written
+
+
+def _single(out: Path, to: ObjectFormat) -> Path:
+    if out.is_dir():
+        raise CoverslipError("export-objects-to-folder", file=out, format=to, suffix=_SUFFIXES[to])
+    return out
+
+
+def _file_of_field(fields: Sequence[FieldOfView], to: ObjectFormat, out: Path) -> list[Path]:
+    """Return the file of each field: `out` itself if it has the suffix of the format and there is a single field."""
+    suffix = _SUFFIXES.get(to, "")
+    if suffix and len(fields) == 1 and out.suffix.lower() == suffix:
+        return [out]
+    if out.is_file() or (suffix and out.suffix.lower() == suffix):
+        raise CoverslipError("export-objects-to-file", file=out, format=to, n_fields=len(fields))
+    stems = [_file_name(field) for field in fields]
+    counts = Counter(stems)
+    names = [
+        stem if counts[stem] == 1 else _safe(field.name).as_posix() for stem, field in zip(stems, fields, strict=True)
+    ]
+    return [out / f"{name}{suffix}" for name in names]
+
+
+def _file_name(field: FieldOfView) -> str:
+    name, _, series = field.name.partition("#")
+    path = _safe(name)
+    plain = path.with_name(re.sub(r"(?:\.ome)?\.[^.]+$", "", path.name) or path.name)
+    return f"{plain}{f'_{_safe(series)}' if series else ''}"
+
+
+def _safe(name: str) -> PurePosixPath:
+    """Return a name of a field as a relative path below the folder of the export."""
+    parts = [re.sub(r'[<>:"|?*\\\x00-\x1f]', "_", part) for part in name.split("/") if part not in ("", ".", "..")]
+    return PurePosixPath(*parts or ["field"])
+
+
+def _write_json(file: Path, pieces: Iterator[str]) -> Path:
+    with atomic_write(file) as part, part.open("w", encoding="utf-8", newline="\n") as stream:
+        stream.writelines(pieces)
+    return file
+
+
+def _json_list(values: Iterator[Json]) -> Iterator[str]:
+    yield "["
+    for number, value in enumerate(values):
+        yield (",\n" if number else "\n") + json.dumps(value, ensure_ascii=False, allow_nan=False)
+    yield "\n]"
+
+
+def _geojson(predicted: PredictedObjects, positions: Array) -> Iterator[str]:
+    yield '{"type": "FeatureCollection", "features": '
+    yield from _json_list(_feature(predicted, position) for position in positions.tolist())
+    yield "}\n"
+
+
+def _feature(predicted: PredictedObjects, position: int) -> Json:
+    objects = predicted.objects
+    object_id = str(objects.object_id[position])
+    properties: Json = {"objectType": "detection", "name": object_id, "metadata": {"object_id": object_id}}
+    if name := predicted.class_name(position):
+        properties["classification"] = {"name": name, "color": _rgb(predicted, position)}
+        properties["measurements"] = {"probability": round(float(predicted.probability[position]), 6)}
+    if decision := str(predicted.decision[position]):
+        properties["metadata"]["decision"] = decision
+    geometry = _geometry(objects, position)
+    t, z = int(objects.t[position]), int(objects.z[position])
+    if t > 0 or z > 0:
+        geometry["plane"] = {"c": -1, "z": max(z, 0), "t": max(t, 0)}
+    return {"type": "Feature", "geometry": geometry, "properties": properties}
+
+
+def _rgb(predicted: PredictedObjects, position: int) -> list[int]:
+    color = predicted.colors[int(predicted.predicted[position])]
+    return [int(color[k : k + 2], 16) for k in (1, 3, 5)]
+
+
+def _geometry(objects: Objects, position: int) -> Json:
+    polygons = polygons_of(objects, position)
+    if len(polygons[0][0]) == 1:
+        return {"type": "Point", "coordinates": _coordinates(polygons[0][0])[0]}
+    closed = [[[*(points := _coordinates(ring)), points[0]] for ring in polygon] for polygon in polygons]
+    if len(closed) == 1:
+        return {"type": "Polygon", "coordinates": closed[0]}
+    return {"type": "MultiPolygon", "coordinates": closed}
+
+
+def polygons_of(objects: Objects, position: int) -> list[list[Array]]:
+    """Return the polygons of an object; its box if it has no outline."""
+    polygons = objects.outlines.polygons(position)
+    if polygons:
+        return polygons
+    x, y, width, height = objects.box[position].tolist()
+    return [[np.array([(x, y), (x + width, y), (x + width, y + height), (x, y + height)], np.float32)]]
+
+
+def _coordinates(ring: Array) -> list[list[float]]:
+    return [[_plain_number(x), _plain_number(y)] for x, y in ring.tolist()]
+
+
+def _plain_number(value: float) -> float:
+    return int(value) if value == int(value) else round(value, 3)
+
+
+def _coco(predicted: PredictedObjects, report: OnProgress) -> Iterator[str]:
+    objects = predicted.objects
+    yield '{"images": '
+    yield from _json_list(
+        {"id": k + 1, "file_name": field.name, "width": field.width, "height": field.height}
+        for k, field in enumerate(objects.fields)
+    )
+    yield ', "categories": '
+    yield from _json_list({"id": k + 1, "name": name} for k, name in enumerate(predicted.classes))
+    yield ', "annotations": '
+    yield from _json_list(_annotation(predicted, position) for position in range(len(objects)))
+    yield "}\n"
+    report(len(objects.fields), len(objects.fields))
+
+
+def _annotation(predicted: PredictedObjects, position: int) -> Json:
+    objects = predicted.objects
+    x, y, width, height = objects.box[position].tolist()
+    polygons = objects.outlines.polygons(position)
+    area: float = width * height
+    segmentation: object = []
+    if polygons and len(polygons[0][0]) > 1:
+        area = sum(signed_area(ring) for ring in chain.from_iterable(polygons))
+        if all(len(polygon) == 1 for polygon in polygons):
+            segmentation = [[n for point in _coordinates(polygon[0]) for n in point] for polygon in polygons]
+        else:  # polygons of COCO have no holes
+            segmentation = _run_lengths(objects, position)
+    annotation: Json = {
+        "id": position + 1,
+        "image_id": int(objects.field[position]) + 1,
+        "object_id": str(objects.object_id[position]),
+        "bbox": [x, y, width, height],
+        "area": round(area, 3),
+        "iscrowd": 0,
+        "segmentation": segmentation,
+    }
+    if predicted.class_name(position):
+        annotation["category_id"] = int(predicted.predicted[position]) + 1
+        annotation["score"] = round(float(predicted.probability[position]), 6)
+    return annotation
+
+
+def _run_lengths(objects: Objects, position: int) -> Json:
+    field = objects.fields[objects.field[position]]
+    _check_size(field)
+    mask = fill_outlines(objects.outlines.take(np.array([position])), np.ones(1, np.uint8), (field.height, field.width))
+    flat = mask.T.reshape(-1)
+    edges = np.flatnonzero(np.diff(flat)) + 1
+    counts = np.diff(np.concatenate([[0], edges, [len(flat)]])).tolist()
+    return {"size": [field.height, field.width], "counts": [0, *counts] if flat[0] else counts}
+
+
+def _check_size(field: FieldOfView) -> None:
+    if not field.width:
+        raise BadDataset("field-of-unknown-size", file=field.path, field=one_line(field.name))
+
+
+def _write_rois(predicted: PredictedObjects, positions: Array, file: Path) -> Path:
+    import zipfile
+
+    names: Counter[str] = Counter()
+    with atomic_write(file) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+        for position in positions.tolist():
+            name = _safe(_roi_name(predicted, position).replace("/", "_")).as_posix()
+            names[name] += 1
+            name = name if names[name] == 1 else f"{name}-{names[name]}"
+            archive.writestr(zipfile.ZipInfo(f"{name}.roi"), _roi(predicted, position, name))
+    return file
+
+
+def _roi_name(predicted: PredictedObjects, position: int) -> str:
+    return f"{predicted.class_name(position)} {predicted.objects.object_id[position]}".strip()
+
+
+def _roi(predicted: PredictedObjects, position: int, name: str) -> bytes:
+    from roifile import ROI_TYPE, ImagejRoi
+
+    objects = predicted.objects
+    polygons = polygons_of(objects, position)
+    is_single = len(polygons) == 1 and len(polygons[0]) == 1
+    roi = ImagejRoi.frompoints(polygons[0][0].astype(np.float32), name=name)
+    if not is_single:
+        path = [number for ring in chain.from_iterable(polygons) for number in _path(ring)]
+        left, top = np.floor(np.min([polygon[0].min(axis=0) for polygon in polygons], axis=0)).astype(int).tolist()
+        right, bottom = np.ceil(np.max([polygon[0].max(axis=0) for polygon in polygons], axis=0)).astype(int).tolist()
+        roi = ImagejRoi(name=name, roitype=ROI_TYPE.RECT, left=left, top=top, right=right, bottom=bottom)
+        roi.multi_coordinates = np.array(path, np.float32)
+        roi.shape_roi_size = len(path)
+    elif len(polygons[0][0]) == 1:
+        roi.roitype = ROI_TYPE.POINT
+    else:
+        roi.roitype = ROI_TYPE.POLYGON
+    properties = [f"object_id: {one_line(str(objects.object_id[position]), 200)}"]
+    if label := predicted.class_name(position):
+        roi.stroke_color = bytes([255, *_rgb(predicted, position)])
+        roi.group = int(predicted.predicted[position]) % 255 + 1
+        properties += [f"class: {one_line(label, 200)}", f"probability: {float(predicted.probability[position]):.6f}"]
+    roi.props = "".join(f"{line}\n" for line in properties)
+    if (t := int(objects.t[position])) != UNKNOWN:
+        roi.t_position = t + 1
+    if (z := int(objects.z[position])) != UNKNOWN:
+        roi.z_position = z + 1
+    data: bytes = roi.tobytes()
+    return data
+
+
+_MOVE, _LINE, _CLOSE = 0.0, 1.0, 4.0
+
+
+def _path(ring: Array) -> Iterator[float]:
+    """Yield a ring as a path of Java: move, lines, close."""
+    for number, (x, y) in enumerate(ring.tolist()):
+        yield from (_LINE if number else _MOVE, x, y)
+    yield _CLOSE
+
+
+def label_numbers(objects: Objects, positions: Array) -> Array:
+    """Return the labels of objects in a label image: their IDs if all are different numbers, else 1 to n."""
+    ids = [str(objects.object_id[position]) for position in positions.tolist()]
+    are_numbers = all(each.isascii() and each.isdecimal() and 0 < int(each) < 2**32 for each in ids)
+    if are_numbers and len(set(map(int, ids))) == len(ids):
+        return np.array([int(each) for each in ids], np.uint32)
+    return np.arange(1, len(ids) + 1, dtype=np.uint32)
+
+
+def _write_labels(predicted: PredictedObjects, field: FieldOfView, positions: Array, file: Path) -> list[Path]:
+    """Write the label image and the image of class numbers of a field, a plane per time point or z-plane."""
+    from tifffile import imwrite
+
+    _check_size(field)
+    objects = predicted.objects
+    outlines, numbers = objects.outlines.take(positions), label_numbers(objects, positions)
+    has_area = ~np.isnan(outlines.areas())
+    if not has_area.all():
+        outlines = _with_boxes(objects, positions)
+    t, z = objects.t[positions], objects.z[positions]
+    axis, at = ("T", t) if (t != UNKNOWN).any() else ("Z", z) if (z != UNKNOWN).any() else ("", t)
+    n_planes = {"T": field.n_times, "Z": field.n_z}.get(axis, 1)
+    classes = (predicted.predicted[positions] + 1).astype(np.uint16)
+    files = []
+    for name, values in (("labels", numbers), ("classes", classes)):
+        planes = [
+            fill_outlines(outlines.take(inside := np.flatnonzero(_is_at(at, k, axis))), values[inside], shape)
+            for k in range(n_planes)
+            for shape in [(field.height, field.width)]
+        ]
+        files.append(file.with_name(f"{file.name}_{name}.tif"))
+        with atomic_write(files[-1]) as part:
+            imwrite(
+                part,
+                np.stack(planes) if axis else planes[0],
+                photometric="minisblack",
+                compression="zlib",
+                metadata={"axes": f"{axis}YX"},
+            )
+    return files
+
+
+def _is_at(at: Array, k: int, axis: str) -> Array:
+    return np.maximum(at, 0) == k if axis else np.ones(len(at), bool)
+
+
+def _with_boxes(objects: Objects, positions: Array) -> Outlines:
+    """Return the outlines of objects, with boxes for points and objects without an outline."""
+    builder = OutlineBuilder()
+    for position in positions.tolist():
+        polygons = polygons_of(objects, position)
+        if len(polygons[0][0]) == 1:
+            x, y, width, height = objects.box[position].tolist()
+            polygons = [[np.array([(x, y), (x + width, y), (x + width, y + height), (x, y + height)])]]
+        builder.add(polygons)
+    return builder.finish()
+
+
+def _write_classes(predicted: PredictedObjects, out: Path) -> Path:
+    file = out / "classes.csv"
+    rows = ((k + 1, safe_cell(name), predicted.colors[k]) for k, name in enumerate(predicted.classes))
+    return _write_table(file, ("class_number", "class", "color"), rows)
+
+
+def _write_label_ids(predicted: PredictedObjects, out: Path) -> Path:
+    objects = predicted.objects
+    bounds = np.cumsum([0, *objects.n_of_field])
+
+    def rows() -> Iterator[Sequence[object]]:
+        for number, field in enumerate(objects.fields):
+            positions = np.arange(bounds[number], bounds[number + 1])
+            labels = label_numbers(objects, positions)
+            for label, position in zip(labels.tolist(), positions.tolist(), strict=True):
+                name, object_id = safe_cell(field.name), safe_cell(str(objects.object_id[position]))
+                yield name, label, object_id, *_prediction_cells(predicted, position)
+
+    return _write_table(out / "labels.csv", ("field", "label", "object_id", *_PREDICTION_COLUMNS), rows())
+
+
+_PREDICTION_COLUMNS = ("predicted", "probability", "decision")
+
+
+def _prediction_cells(predicted: PredictedObjects, position: int) -> tuple[str, str, str]:
+    probability = float(predicted.probability[position])
+    return (
+        safe_cell(predicted.class_name(position)),
+        "" if math.isnan(probability) else f"{probability:.6f}",
+        safe_cell(str(predicted.decision[position])),
+    )
+
+
+def _write_cellprofiler(predicted: PredictedObjects, file: Path, report: OnProgress) -> Path:
+    """Write a table that joins with those of CellProfiler, whose positions count centers of pixels from 0."""
+    objects = predicted.objects
+
+    def rows() -> Iterator[Sequence[object]]:
+        names = [safe_cell(name_as_text(field.path.name)) for field in objects.fields]
+        for position in range(len(objects)):
+            field = int(objects.field[position])
+            x, y = _center(objects, position)
+            yield (
+                field + 1,
+                safe_cell(str(objects.object_id[position])),
+                names[field],
+                f"{x - 0.5:.3f}",
+                f"{y - 0.5:.3f}",
+                *_prediction_cells(predicted, position),
+            )
+            report(field + 1, len(objects.fields))
+
+    columns = ("ImageNumber", "ObjectNumber", "FileName", "Location_Center_X", "Location_Center_Y")
+    return _write_table(file, (*columns, *_PREDICTION_COLUMNS), rows())
+
+
+def _center(objects: Objects, position: int) -> tuple[float, float]:
+    """Return the centroid of an object; the center of its box if it has no area."""
+    rings = objects.outlines.rings(position)
+    x, y, width, height = objects.box[position].tolist()
+    if len(rings) == 1 and len(rings[0]) == 1:
+        return float(rings[0][0][0]), float(rings[0][0][1])
+    moments = np.zeros(3)
+    for ring in rings:
+        (x0, y0), (x1, y1) = ring.astype(np.float64).T, np.roll(ring, -1, axis=0).astype(np.float64).T
+        cross = x0 * y1 - x1 * y0
+        moments += cross.sum() / 2, ((x0 + x1) * cross).sum() / 6, ((y0 + y1) * cross).sum() / 6
+    if moments[0] <= 0:
+        return x + width / 2, y + height / 2
+    return float(moments[1] / moments[0]), float(moments[2] / moments[0])
+
+
+def _write_table(file: Path, columns: Sequence[str], rows: Iterator[Sequence[object]]) -> Path:
+    with atomic_write(file) as part, part.open("w", newline="", encoding="utf-8") as stream:
+        writer = CsvWriter(stream)
+        writer.writerow(columns)
+        for row in rows:
+            writer.writerow(row)
+    return file
+
+
+def predicted_objects(
+    objects: Objects, rows: Mapping[str, tuple[str, float, str]], classes: Sequence[str], colors: Sequence[str]
+) -> tuple[PredictedObjects, int]:
+    """Return objects with their predictions, and the number of predictions of other images.
+
+    Args:
+        objects: the objects.
+        rows: predicted class (empty: none), probability and decision by image_id.
+        classes: in the order of the classifier.
+        colors: of the classes.
+    """
+    number = {name: k for k, name in enumerate(classes)}
+    predicted = np.full(len(objects), _NO_CLASS, np.int32)
+    probability = np.full(len(objects), np.nan, np.float32)
+    decision = np.full(len(objects), "", np.dtypes.StringDType())
+    n_matched = 0
+    for position, image_id in enumerate(objects.image_ids):
+        row = rows.get(image_id)
+        if row is None:
+            continue
+        n_matched += 1
+        predicted[position], probability[position] = number.get(row[0], _NO_CLASS), row[1]
+        decision[position] = row[2]
+    result = PredictedObjects(objects, tuple(classes), tuple(colors), predicted, probability, decision)
+    return result, len(rows) - n_matched

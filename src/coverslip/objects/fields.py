@@ -1,0 +1,198 @@
+"""Fields of view: list and describe them, and match names of other files and tables to them."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from coverslip.datasets import Dataset, ImageSource, one_line, open_dataset, some
+from coverslip.errors import BadDataset, UnreadableImage
+from coverslip.events import Emit, Noted, progress_reporter
+from coverslip.images import describe_image, image_suffixes
+from coverslip.messages import note
+from coverslip.objects.table import FieldOfView
+
+_MOST_UNREADABLE = 5  # fields with a note of their own
+
+# What programs append to the name of a field for the file of its objects, and what people put before it.
+_ENDINGS = re.compile(
+    r"(?:[ _.-]+(?:cp|sd|im|ilastik|stardist|cellpose|qupath|\d+classes)?[ _.-]?(?:masks?|labels?|labell?ed|seg|"
+    r"segmentations?|segmented|instances?|objects?|outlines?|rois?|roiset|annotations?|detections?|points?|nuclei|"
+    r"cells|centroids?|polygons?|table|spots|predictions?))+$"
+)
+_SERIES = re.compile(r"[#_ .-]series[=_ -]?(\d+)", re.IGNORECASE)  # as exports name the files of a series
+_STARTS = re.compile(r"^(?:(?:masks?|labels?|objects?|points?|outlines?|rois?)[ _.-]+)+")
+
+
+def list_fields(
+    sources: Dataset | ImageSource,
+    *,
+    group_pattern: str | None = None,
+    pixel_size_um: float | None = None,
+    emit: Emit,
+) -> list[FieldOfView]:
+    """Return the fields of view in files, folders, globs or tables. Each series of a file is a field.
+
+    A file that is named like another one, with an ending such as `_masks`, contains objects and is no field. A field
+    that cannot be read is reported.
+
+    Args:
+        sources: as of `open_dataset` without labels.
+        group_pattern: regular expression for the group of a field in its path, as of `open_dataset`.
+        pixel_size_um: the side of a pixel in µm, which replaces that of the files.
+        emit: receives progress and notes.
+
+    Raises:
+        BadDataset: there are no fields, or none can be read.
+    """
+    opened = sources
+    if not isinstance(sources, Dataset):
+        opened = open_dataset(sources, labeled=False, group_pattern=group_pattern)
+    for each in opened.notes:
+        emit(Noted.of(each))
+    stems = {_stem(record.image_id) for record in opened.records}
+    records = [
+        r for r in opened.records if (plain := plain_stem(r.image_id)) == _stem(r.image_id) or plain not in stems
+    ]
+    if len(records) < len(opened.records):
+        emit(Noted.of(note("object-files-no-fields", n_files=len(opened.records) - len(records))))
+    fields: dict[tuple[Path, int | None], FieldOfView] = {}
+    n_unreadable = 0
+    report = progress_reporter(emit, "describing-fields", "files")
+    for done, record in enumerate(records, start=1):
+        report(done, len(records))
+        try:
+            all_series = describe_image(record.path)
+        except UnreadableImage as error:
+            n_unreadable += 1
+            if n_unreadable <= _MOST_UNREADABLE:
+                reason = one_line(f"{error.what}. {error.do}", 300)
+                emit(
+                    Noted.of(note("field-unreadable", level="warning", field=one_line(record.image_id), reason=reason))
+                )
+            continue
+        name = opened.relative_path(record)
+        wanted = [record.plan.series] if "series" in record.stated else range(len(all_series))
+        for number in wanted:
+            if number >= len(all_series):
+                continue
+            series = all_series[number]
+            try:
+                width, height = series.sizes[0]
+            except ValueError:
+                continue
+            has_several = len(all_series) > 1
+            fields.setdefault(
+                (record.path, number),
+                FieldOfView(
+                    path=record.path,
+                    name=f"{name}#series={number}" if has_several else name,
+                    series=number if has_several else None,
+                    width=width,
+                    height=height,
+                    n_times=series.size("T"),
+                    n_z=series.n_z,
+                    pixel_size_um=(pixel_size_um, pixel_size_um) if pixel_size_um else series.pixel_size_at(0),
+                    is_pixel_size_stated=pixel_size_um is not None,
+                    group=record.named_group or "",
+                ),
+            )
+    if n_unreadable > _MOST_UNREADABLE:
+        emit(Noted.of(note("more-fields-unreadable", level="warning", n_fields=n_unreadable - _MOST_UNREADABLE)))
+    if not fields:
+        raise BadDataset("no-readable-field", file=opened.root, n_files=len(records))
+    return list(fields.values())
+
+
+def _stem(name: str) -> str:
+    """Return the last part of a name without suffixes of images, in the form in which names are compared."""
+    base = PurePosixPath(name.replace("\\", "/")).name.casefold()
+    while (suffix := PurePosixPath(base).suffix) and (suffix in _SUFFIXES or suffix in image_suffixes()):
+        base = base.removesuffix(suffix)
+    return base
+
+
+_SUFFIXES = frozenset({".ome", ".npy", ".csv", ".tsv", ".txt", ".json", ".geojson", ".zip", ".roi", ".tab", ".xml"})
+
+
+def plain_stem(name: str) -> str:
+    """Return the stem of a name without words such as `_masks` at its end or start."""
+    stem = _stem(name)
+    return _STARTS.sub("", _ENDINGS.sub("", stem)) or stem
+
+
+@dataclass(slots=True)
+class FieldNames:
+    """Matches names of files and cells of tables to fields, and remembers which matched none or several."""
+
+    fields: Sequence[FieldOfView]
+    unmatched: dict[str, None] = field(default_factory=dict)
+    ambiguous: dict[str, None] = field(default_factory=dict)
+    _by_name: dict[str, FieldOfView] = field(default_factory=dict)
+    _by_stem: dict[str, list[FieldOfView]] = field(default_factory=dict)
+    _matches: dict[str, list[FieldOfView]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        by_stem = defaultdict(list)
+        for each in self.fields:
+            self._by_name[each.name.casefold()] = each
+            by_stem[_stem(each.name.partition("#")[0])].append(each)
+        self._by_stem = dict(by_stem)
+
+    def match(self, name: str, series: int | None = None) -> FieldOfView | None:
+        """Return the field of a name: equal names first, then equal names without suffix, then without `_masks`.
+
+        Args:
+            name: of a file with objects of one field, or of an image in a table; with folders or without.
+            series: of its file; None: unknown.
+        """
+        if series is None and (number := _SERIES.search(name)):
+            series = int(number[1])
+        candidates = self._matches.get(name)
+        if candidates is None:
+            candidates = self._matches[name] = self._candidates(name)
+        of_series = [each for each in candidates if series is None or (each.series or 0) == series]
+        if len(of_series) == 1:
+            return of_series[0]
+        (self.ambiguous if of_series else self.unmatched)[name] = None
+        return None
+
+    def _candidates(self, name: str) -> list[FieldOfView]:
+        whole = name.replace("\\", "/").casefold()
+        if whole in self._by_name:
+            return [self._by_name[whole]]
+        of_file = self._by_stem.get(_stem(name)) or self._by_stem.get(plain_stem(name)) or self._by_prefix(_stem(name))
+        if len(of_file) < 2:
+            return of_file
+        n_common = [_n_common_folders(whole, each) for each in of_file]
+        return [each for each, n in zip(of_file, n_common, strict=True) if n == max(n_common)]
+
+    def _by_prefix(self, stem: str) -> list[FieldOfView]:
+        """Return the fields whose name is the longest beginning of another name that ends before a word."""
+        prefixes = (stem[: match.start()] for match in reversed(list(re.finditer(r"[ _.#:-]+", stem))))
+        return next((self._by_stem[prefix] for prefix in prefixes if prefix in self._by_stem), [])
+
+    @property
+    def problems(self) -> str:
+        """The names that matched no field, or several, for a message; empty if there are none."""
+        return some([*self.unmatched, *self.ambiguous])
+
+
+def _n_common_folders(name: str, of: FieldOfView) -> int:
+    """Return how many of the last folders of a name and of a field are equal."""
+    pairs = zip(reversed(PurePosixPath(name).parent.parts), reversed(of.path.parent.parts), strict=False)
+    n = 0
+    for folder, field_folder in pairs:
+        if folder != field_folder.casefold():
+            break
+        n += 1
+    return n
+
+
+def by_field(pairs: Sequence[tuple[FieldOfView, Path]]) -> Iterator[tuple[FieldOfView, list[Path]]]:
+    """Yield each field once, with its files in their order."""
+    files: dict[FieldOfView, list[Path]] = {}
+    for each, file in pairs:
+        files.setdefault(each, []).append(file)
+    yield from files.items()

@@ -1,0 +1,133 @@
+"""The table of finders: the built-in one, InstanSeg with a file of the user, and finders of other packages."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coverslip.errors import CoverslipError
+from coverslip.messages import note, text
+from coverslip.objects.finding import FinderResult, FinderSettings, find_objects
+from coverslip.objects.instanseg import find_with_instanseg
+
+ENTRY_POINTS = "coverslip.finders"
+
+# Takes pixels (H, W, channels), settings, the pixel size in micrometers or None, and the file that the finder needs or
+# None. Returns labels (H, W): 0 is background, every other number an object.
+Find = Callable[[NDArray[np.generic], FinderSettings, float | None, Path | None], NDArray[np.integer]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finder:
+    """A finder of objects. Other packages add finders with an entry point of the group `coverslip.finders`."""
+
+    name: str  # short, for commands
+    title: str  # shown to users
+    license: str  # of the code and of its weights
+    find: Find
+    file: str = ""  # the file that the user supplies, in words; empty if none is needed
+
+
+def _find_classical(
+    pixels: NDArray[np.generic], settings: FinderSettings, pixel_size_um: float | None, file: Path | None
+) -> NDArray[np.integer]:
+    return find_objects(pixels, settings, pixel_size_um).labels
+
+
+CLASSICAL = Finder(name="classical", title="coverslip's finder", license="BSD-3-Clause", find=_find_classical)
+INSTANSEG = Finder(
+    name="instanseg",
+    title="InstanSeg, nuclei",
+    license="Apache-2.0; the weights have the license of their file",
+    find=find_with_instanseg,
+    file="TorchScript file of InstanSeg (.pt)",
+)
+
+
+def finders() -> tuple[Finder, ...]:
+    """Return all finders: the built-in ones, then those of installed packages.
+
+    Raises:
+        CoverslipError: the finder of an installed package cannot be loaded.
+    """
+    return (CLASSICAL, INSTANSEG, *_installed())
+
+
+def find_with(
+    name: str,
+    pixels: NDArray[np.generic],
+    settings: FinderSettings | None = None,
+    pixel_size_um: float | None = None,
+    file: Path | None = None,
+) -> FinderResult:
+    """Find the objects of a field with the finder of this name.
+
+    Args:
+        name: a name of `finders()`.
+        pixels, settings, pixel_size_um: as for `find_objects`. Other finders use those settings that suit them.
+        file: the file that the finder needs.
+
+    Raises:
+        CoverslipError: there is no such finder, its file is missing, it failed, or its result is no label image.
+    """
+    settings = settings or FinderSettings()
+    if name == CLASSICAL.name:
+        return find_objects(pixels, settings, pixel_size_um)
+    table = {finder.name: finder for finder in finders()}
+    if name not in table:
+        raise CoverslipError("finder-unknown", name=name, names=", ".join(table))
+    finder = table[name]
+    if finder.file and (file is None or not file.is_file()):
+        raise CoverslipError("finder-without-file", file=file, name=name, needs=finder.file)
+    pixels = np.asarray(pixels)
+    try:
+        labels = finder.find(pixels[..., None] if pixels.ndim == 2 else pixels, settings, pixel_size_um, file)
+    except CoverslipError:
+        raise
+    except Exception as error:
+        reason = str(error) or type(error).__name__
+        raise CoverslipError("finder-failed", file=file, name=name, reason=reason) from error
+    labels = _checked(name, labels, pixels.shape[:2])
+    warnings = () if labels.any() else (note("finder-nothing", level="warning"),)
+    return FinderResult(labels, warnings, settings)
+
+
+def _checked(name: str, labels: NDArray[np.integer], shape: tuple[int, ...]) -> NDArray[np.int32]:
+    """Return the labels numbered from 1 without gaps."""
+    labels = np.asarray(labels)
+    if labels.shape != shape or labels.dtype.kind not in "iu" or labels.min(initial=0) < 0:
+        reason = f"{labels.shape}, {labels.dtype}"
+        raise CoverslipError("finder-wrong-labels", name=name, reason=reason)
+    numbers, ranks = np.unique(labels, return_inverse=True)
+    has_background = bool(numbers.size) and numbers[0] == 0
+    consecutive: NDArray[np.int32] = (ranks.reshape(shape) + (0 if has_background else 1)).astype(np.int32)
+    return consecutive
+
+
+@cache
+def _installed() -> tuple[Finder, ...]:
+    names = {CLASSICAL.name, INSTANSEG.name}
+    loaded = []
+    for entry in entry_points(group=ENTRY_POINTS):
+        loaded.append(_load(entry, names))
+        names.add(loaded[-1].name)
+    return tuple(loaded)
+
+
+def _load(entry: EntryPoint, names: set[str]) -> Finder:
+    package = entry.dist.name if entry.dist else entry.value
+    try:
+        finder = entry.load()
+        if not isinstance(finder, Finder):
+            raise TypeError(text("finder-no-record", type=type(finder).__name__))
+        if finder.name in names:
+            raise ValueError(f"there are two finders with the name '{finder.name}'")
+        return finder
+    except Exception as error:
+        raise CoverslipError(
+            "finder-not-loaded", name=entry.name, package=package, reason=str(error) or type(error).__name__
+        ) from error

@@ -1,0 +1,166 @@
+"""Files of objects of other programs, whose kind is recognized by their content."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from coverslip.errors import BadDataset
+from coverslip.images import open_image
+from coverslip.objects.field_objects import FieldObjects
+from coverslip.objects.label_images import LABEL_SUFFIXES, read_label_planes
+from coverslip.objects.object_tables import (
+    columns_of,
+    kind_of_table,
+    open_object_table,
+    read_object_table,
+    read_points,
+)
+from coverslip.objects.polygon_files import (
+    is_coco,
+    is_geojson,
+    is_roi,
+    load_json,
+    read_cellpose_outlines,
+    read_coco,
+    read_geojson,
+    read_rois,
+    read_yolo,
+    yolo_classes,
+)
+from coverslip.objects.table import FieldOfView
+from coverslip.objects.text_files import text_lines
+
+OBJECT_SUFFIXES = frozenset({".geojson", ".json", ".zip", ".roi", ".txt", ".csv", ".tsv", ".npy"})
+_HEAD_BYTES = 4096
+_N_FIRST_LINES = 50
+# Files beside those of objects.
+_COMPANIONS = re.compile(r"(?:classes|obj)\.(?:txt|names)|(?:.*_?(?:Image|Experiment))\.csv|readme.*", re.IGNORECASE)
+
+
+@dataclass(slots=True)
+class Sources:
+    """What the files were."""
+
+    kinds: dict[str, int] = field(default_factory=dict)  # number of files of each kind
+    columns: dict[str, str] = field(default_factory=dict)  # of the first table, from meaning to column
+
+
+def is_companion(file: Path) -> bool:
+    """Return whether a file in a folder belongs to files of objects, without containing any."""
+    return bool(_COMPANIONS.fullmatch(file.name))
+
+
+def read_object_file(
+    file: Path, objects: FieldObjects, sources: Sources, *, mapping: Mapping[str, str], is_only_file: bool
+) -> None:
+    """Add the objects in a file.
+
+    Args:
+        file: the file.
+        objects: receives them.
+        sources: receives the kind of the file.
+        mapping: columns of a table as chosen by the user, by meaning.
+        is_only_file: it then belongs to the only field, whatever its name is.
+
+    Raises:
+        BadDataset: the kind of the file is unknown, or the file is broken.
+    """
+    try:
+        with open_image(file) as stream:
+            head = stream.read(_HEAD_BYTES)
+    except OSError as error:
+        raise BadDataset("object-file-not-read", file=file, reason=error.strerror or str(error)) from error
+    if file.suffix.lower() in LABEL_SUFFIXES:
+        for _ in read_label_planes(file):  # its error about pickled files comes first
+            break
+        raise BadDataset("mask-instead-of-outlines", file=file)
+    kind = "empty"
+    if is_roi(head):
+        kind = "rois"
+        if (of := _field_of(file, objects, is_only_file=is_only_file)) is not None:
+            read_rois(file, of, objects)
+    elif head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
+        kind = _read_json(file, objects, is_only_file=is_only_file)
+    elif head.strip():
+        kind = _read_text(file, objects, sources, mapping, is_only_file=is_only_file)
+    sources.kinds[kind] = sources.kinds.get(kind, 0) + 1
+
+
+def _field_of(file: Path, objects: FieldObjects, *, is_only_file: bool) -> FieldOfView | None:
+    """Return the field of a file with objects of one field; None: there is none of its name."""
+    names = objects.names
+    if is_only_file and len(names.fields) == 1:
+        return names.fields[0]
+    return names.match(str(file))
+
+
+def _read_json(file: Path, objects: FieldObjects, *, is_only_file: bool) -> str:
+    content = load_json(file)
+    if is_coco(content):
+        read_coco(file, content, objects)
+        return "coco"
+    if not is_geojson(content):
+        raise BadDataset("unknown-json", file=file)
+    if (of := _field_of(file, objects, is_only_file=is_only_file)) is not None:
+        read_geojson(file, content, of, objects)
+    return "geojson"
+
+
+def _read_text(
+    file: Path, objects: FieldObjects, sources: Sources, mapping: Mapping[str, str], *, is_only_file: bool
+) -> str:
+    kind = _kind_of_lines(text_lines(file, _N_FIRST_LINES))
+    if kind is not None:
+        if (of := _field_of(file, objects, is_only_file=is_only_file)) is not None:
+            lines = text_lines(file)
+            match kind:
+                case "yolo":
+                    read_yolo(file, lines, yolo_classes(file), of, objects)
+                case "cellpose":
+                    read_cellpose_outlines(file, lines, of, objects)
+                case _:
+                    read_points(file, lines, of, objects)
+        return kind
+    table = open_object_table(file)
+    if table is None:
+        raise BadDataset("unknown-object-file", file=file)
+    table_kind = kind_of_table(table.columns)
+    columns = columns_of(table, table_kind, mapping)
+    sources.columns = sources.columns or {meaning: column.name for meaning, column in columns.items()}
+    of = None
+    if not {"image", "image_number"} & columns.keys():
+        of = _field_of(file, objects, is_only_file=is_only_file)
+        if of is None:
+            return table_kind.name
+    read_object_table(table, table_kind, columns, objects, of)
+    return table_kind.name
+
+
+def _kind_of_lines(lines: Sequence[str]) -> str | None:
+    """Return the kind of a text file without names of columns; None if its first line has names."""
+    filled = [line.strip() for line in lines if line.strip()]
+    numbers = [_numbers(line) for line in filled]
+    if not filled or len(numbers[0]) < 2:
+        return None
+    if all("," in line and len(each) >= 6 and len(each) % 2 == 0 for line, each in zip(filled, numbers, strict=True)):
+        return "cellpose"
+    if all("," not in line for line in filled) and all(map(_is_yolo, numbers)):
+        return "yolo"
+    return "points"
+
+
+def _numbers(line: str) -> list[float]:
+    """Return the numbers at the beginning of a line."""
+    numbers = []
+    for word in re.split(r"[\s,;]+", line):
+        try:
+            numbers.append(float(word))
+        except ValueError:
+            break
+    return numbers
+
+
+def _is_yolo(numbers: Sequence[float]) -> bool:
+    is_long = len(numbers) in (5, 6) or (len(numbers) >= 7 and len(numbers) % 2 == 1)
+    return is_long and numbers[0].is_integer() and all(-0.01 <= each <= 1.01 for each in numbers[1:])

@@ -1,0 +1,415 @@
+"""Tables of objects of other programs (CellProfiler, QuPath, ilastik, scikit-image, TrackMate), and plain points."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from coverslip.datasets import one_line, plain_name
+from coverslip.errors import BadDataset
+from coverslip.messages import text
+from coverslip.objects.field_objects import Box, FieldObjects, no_pixel_size
+from coverslip.objects.fields import FieldNames
+from coverslip.objects.table import UNKNOWN, FieldOfView
+from coverslip.objects.text_files import table_rows
+
+_MOST_FAULTS = 5  # in an error
+_MICROMETERS = re.compile(r"[_ (\[]*(?:[µμu]m|microns?|micrometers?)[)\]]*$")
+_PIXELS = re.compile(r"[_ (\[]*(?:px|pixels?)[)\]]*$")
+
+
+@dataclass(frozen=True, slots=True)
+class TableKind:
+    """How a program names the columns of its tables. Names are compared without case, spaces and units."""
+
+    name: str
+    columns: Mapping[str, tuple[str, ...]]  # the columns of each meaning, best first
+    needs: tuple[str, ...]  # columns by which the kind is recognized
+    center_offset: float = 0.0  # 0.5: positions count centers of pixels from 0
+    is_inclusive: bool = False  # whether the maximum of a box is its last pixel
+    n_header_lines: int = 1
+    radius_scale: float = 2.0  # from the column `radius` to the diameter
+
+
+_IMAGES = ("image", "image_name", "filename", "file_name", "path", "image_path", "file", "field", "field_of_view")
+_CLASSES = ("class", "class_name", "classification", "cell_type", "phenotype", "category", "type")
+_PLAIN = {
+    "image": _IMAGES,
+    "series": ("series", "position"),
+    "object_id": ("object_id", "objectid", "id", "cell_id", "nucleus_id", "object", "roi", "name"),
+    "label": ("label", *_CLASSES, "predicted_class", "target"),
+    "t": ("t", "frame", "time_point", "timepoint", "timestep"),
+    "x": ("x_center", "x_centre", "center_x", "centre_x", "centroid_x", "x_centroid", "cx", "x", "pos_x", "x_position"),
+    "y": ("y_center", "y_centre", "center_y", "centre_y", "centroid_y", "y_centroid", "cy", "y", "pos_y", "y_position"),
+    "x_min": ("x_min", "xmin", "min_x", "left", "bbox_x", "box_x", "bx"),
+    "y_min": ("y_min", "ymin", "min_y", "top", "bbox_y", "box_y", "by"),
+    "x_max": ("x_max", "xmax", "max_x", "right"),
+    "y_max": ("y_max", "ymax", "max_y", "bottom"),
+    "width": ("width", "w", "bbox_width", "box_width", "bbox_w"),
+    "height": ("height", "h", "bbox_height", "box_height", "bbox_h"),
+    "radius": ("radius",),
+}
+KINDS = (
+    TableKind(
+        "cellprofiler",
+        {
+            "image_number": ("imagenumber",),
+            "image": ("filename", "image_filename"),
+            "object_id": ("objectnumber",),
+            "label": _CLASSES,
+            "x": ("location_center_x", "areashape_center_x"),
+            "y": ("location_center_y", "areashape_center_y"),
+            "x_min": ("areashape_boundingboxminimum_x",),
+            "y_min": ("areashape_boundingboxminimum_y",),
+            "x_max": ("areashape_boundingboxmaximum_x",),
+            "y_max": ("areashape_boundingboxmaximum_y",),
+        },
+        ("imagenumber", "objectnumber"),
+        center_offset=0.5,
+    ),
+    TableKind(
+        "trackmate",
+        {
+            "image": (),
+            "object_id": ("id",),
+            "t": ("frame",),
+            "x": ("position_x",),
+            "y": ("position_y",),
+            "radius": ("radius",),
+        },
+        ("track_id", "position_x", "position_y", "frame"),
+        center_offset=0.5,
+    ),
+    TableKind(
+        "ilastik",
+        {
+            "image": (),
+            "object_id": ("labelimage_oid", "object_id"),
+            "label": ("user_label", "predicted_class"),
+            "t": ("timestep", "frame"),
+            "x": ("center_of_the_object_0",),
+            "y": ("center_of_the_object_1",),
+            "x_min": ("bounding_box_minimum_0",),
+            "y_min": ("bounding_box_minimum_1",),
+            "x_max": ("bounding_box_maximum_0",),
+            "y_max": ("bounding_box_maximum_1",),
+        },
+        ("center_of_the_object_0",),
+        center_offset=0.5,
+        is_inclusive=True,
+    ),
+    TableKind(
+        "scikit-image",
+        {
+            "image": _IMAGES,
+            "object_id": ("label",),
+            "label": _CLASSES,
+            "t": ("frame", "t"),
+            "x": ("centroid_1",),
+            "y": ("centroid_0",),
+            "x_min": ("bbox_1",),
+            "y_min": ("bbox_0",),
+            "x_max": ("bbox_3",),
+            "y_max": ("bbox_2",),
+        },
+        ("label", "bbox_0"),
+        center_offset=0.5,
+    ),
+    TableKind("qupath-table", {**_PLAIN, "label": _CLASSES}, ("image", "object_id", "centroid_x", "centroid_y")),
+    TableKind("table", _PLAIN, ()),
+)
+MEANINGS = tuple(_PLAIN)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table."""
+
+    index: int
+    name: str  # as written
+    is_in_um: bool
+
+
+@dataclass(slots=True)
+class ObjectTable:
+    """The header of a table, and its rows, which are read once."""
+
+    file: Path
+    columns: tuple[str, ...]
+    rows: Iterator[tuple[int, list[str]]]  # line number, cells
+
+
+def _plain(column: str) -> str:
+    """Return the name of a column in the form in which names are compared, without its unit."""
+    name = plain_name(column)
+    name = _PIXELS.sub("", _MICROMETERS.sub("", name))
+    return re.sub(r"[^\w]+|_+", "_", name).strip("_")
+
+
+def open_object_table(file: Path) -> ObjectTable | None:
+    """Return the table in a file; None if its first line contains no names of columns.
+
+    Raises:
+        BadDataset: the file cannot be read, or is not text.
+    """
+    rows = table_rows(file)
+    line, header = next(rows, (0, []))
+    if not header or _is_number(header[0]):
+        return None
+    if "imagenumber" not in map(_plain, header) and {_plain(cell) for cell in header} <= _TOP_HEADER:
+        line, header = next(rows, (line, header))  # CellProfiler writes the names of objects above those of columns
+    return ObjectTable(file, tuple(header), rows)
+
+
+_TOP_HEADER = frozenset({"image", "experiment", "nuclei", "cells", "cytoplasm", "objects"})
+
+
+def _is_number(cell: str) -> bool:
+    with suppress(ValueError):
+        float(cell)
+        return True
+    return False
+
+
+def kind_of_table(columns: Sequence[str]) -> TableKind:
+    """Return the kind of a table with these columns."""
+    names = set(map(_plain, columns))
+    return next(kind for kind in KINDS if names.issuperset(kind.needs))
+
+
+def columns_of(table: ObjectTable, kind: TableKind, mapping: Mapping[str, str]) -> dict[str, Column]:
+    """Return the column of each meaning.
+
+    Args:
+        table: the table.
+        kind: of the table.
+        mapping: from meaning to column, as chosen by the user; an empty name: there is no such column.
+
+    Raises:
+        BadDataset: a chosen column does not exist, or there are no positions.
+    """
+    plain = [_plain(column) for column in table.columns]
+    columns: dict[str, Column] = {}
+    for meaning in mapping:
+        if meaning not in MEANINGS:
+            raise BadDataset(
+                "unknown-object-meaning", file=table.file, meaning=one_line(meaning), meanings=", ".join(MEANINGS)
+            )
+    for meaning, names in {**_PLAIN_EMPTY, **kind.columns}.items():
+        if meaning in mapping:
+            if not mapping[meaning]:
+                continue
+            names = (_plain(mapping[meaning]),)
+            if names[0] not in plain:
+                raise BadDataset(
+                    "unknown-object-column",
+                    file=table.file,
+                    column=one_line(mapping[meaning]),
+                    columns=one_line(", ".join(table.columns), 400),
+                )
+        at = next((plain.index(name) for name in names if name in plain), None)
+        if at is not None:
+            unit = plain_name(table.columns[at])
+            columns[meaning] = Column(at, table.columns[at], bool(_MICROMETERS.search(unit)))
+    if not ({"x", "y"} <= columns.keys() or {"x_min", "y_min"} <= columns.keys()):
+        raise BadDataset("no-positions-in-table", file=table.file, columns=one_line(", ".join(table.columns), 400))
+    return columns
+
+
+_PLAIN_EMPTY: dict[str, tuple[str, ...]] = dict.fromkeys(MEANINGS, ())
+
+
+def read_object_table(
+    table: ObjectTable, kind: TableKind, columns: dict[str, Column], objects: FieldObjects, of: FieldOfView | None
+) -> None:
+    """Add the objects of a table.
+
+    Args:
+        table: as opened.
+        kind: of the table.
+        columns: of each meaning.
+        objects: receives the objects.
+        of: the field of all rows, if the table names no images.
+
+    Raises:
+        BadDataset: cells are invalid; the error lists the first lines.
+    """
+    is_numbered = "image_number" in columns and "image" not in columns
+    image_of_number = _cellprofiler_images(table.file, objects.names) if is_numbered else {}
+    faults: list[tuple[int, str]] = []
+    n_faults = 0
+    for line, cells in _data_rows(table, kind, columns):
+        try:
+            field = _field_of(cells, columns, objects.names, image_of_number) or of
+            if field is None:
+                continue
+            _add(cells, columns, kind, field, objects, table.file)
+        except ValueError as error:
+            n_faults += 1
+            if n_faults <= _MOST_FAULTS:
+                faults.append((line, str(error)))
+    if n_faults:
+        rows = "; ".join(
+            text("invalid-row", place=text("table-line", line=line), fault=fault) for line, fault in faults
+        )
+        raise BadDataset("invalid-rows", file=table.file, n_rows=n_faults, rows=rows, has_more=n_faults > _MOST_FAULTS)
+
+
+def _data_rows(table: ObjectTable, kind: TableKind, columns: dict[str, Column]) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows of a table. TrackMate repeats the header in other words and with units, for `columns`."""
+    at = columns.get("x") or columns["x_min"]
+    is_data = False
+    for line, cells in table.rows:
+        cells += [""] * (len(table.columns) - len(cells))
+        if kind.name == "trackmate" and not is_data and not _is_number(cells[at.index]):
+            for meaning in ("x", "y", "radius"):
+                if meaning in columns and _MICROMETERS.search(cells[columns[meaning].index].casefold()):
+                    columns[meaning] = replace(columns[meaning], is_in_um=True)
+            continue
+        is_data = True
+        yield line, cells
+
+
+def _field_of(
+    cells: Sequence[str], columns: Mapping[str, Column], names: FieldNames, image_of_number: Mapping[str, FieldOfView]
+) -> FieldOfView | None:
+    """Return the field of a row; None if the row names none, or one that does not exist."""
+    if "image" not in columns:
+        number = columns.get("image_number")
+        return None if number is None else image_of_number.get(cells[number.index])
+    series = _integer(cells, columns.get("series"))
+    return names.match(cells[columns["image"].index], series)
+
+
+def _add(
+    cells: Sequence[str],
+    columns: Mapping[str, Column],
+    kind: TableKind,
+    of: FieldOfView,
+    objects: FieldObjects,
+    file: Path,
+) -> None:
+    def number(meaning: str) -> float | None:
+        column = columns.get(meaning)
+        if column is None or not cells[column.index]:
+            return None
+        try:
+            value = float(cells[column.index].replace(",", "."))
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise _fault("cell-not-a-number", column=column.name, value=one_line(cells[column.index], 40))
+        if column.is_in_um:
+            if of.pixel_size_um is None:
+                raise no_pixel_size(file, of)
+            value /= of.pixel_size_um["xywhr".index(meaning[0]) % 2 if meaning[0] in "xy" else 0]
+        return value
+
+    values = {
+        name: number(name) for name in ("x", "y", "x_min", "y_min", "x_max", "y_max", "width", "height", "radius")
+    }
+    extra = 1.0 if kind.is_inclusive else 0.0
+    box: Box | None = None
+    point: tuple[float, float] | None = None
+    if values["x_min"] is not None and values["y_min"] is not None:
+        left, top = values["x_min"], values["y_min"]
+        if values["x_max"] is not None and values["y_max"] is not None:
+            box = (left, top, values["x_max"] + extra, values["y_max"] + extra)
+        elif values["width"] is not None and values["height"] is not None:
+            box = (left, top, left + values["width"], top + values["height"])
+    if values["x"] is not None and values["y"] is not None:
+        x, y = values["x"] + kind.center_offset, values["y"] + kind.center_offset
+        if box is None and values["width"] is not None and values["height"] is not None:
+            box = _box_at(columns, x, y, values["width"], values["height"])
+        point = (x, y)
+    if box is None and point is None:
+        raise _fault("row-without-position")
+    if box is not None and not (box[2] > box[0] and box[3] > box[1]):
+        raise _fault("row-with-empty-box")
+    objects.add(
+        of,
+        file,
+        box=box,
+        point=point,
+        diameter=None if values["radius"] is None else 2 * values["radius"],
+        object_id=cells[columns["object_id"].index] if "object_id" in columns else "",
+        label=cells[columns["label"].index] if "label" in columns else "",
+        t=UNKNOWN if (t := _integer(cells, columns.get("t"))) is None else t,
+    )
+
+
+def _box_at(columns: Mapping[str, Column], x: float, y: float, width: float, height: float) -> Box:
+    """Return a box from its corner, or from its center if the name of the column says so."""
+    if _plain(columns["x"].name) in ("x", "pos_x", "x_position"):
+        return x, y, x + width, y + height
+    return x - width / 2, y - height / 2, x + width / 2, y + height / 2
+
+
+def _integer(cells: Sequence[str], column: Column | None) -> int | None:
+    if column is None or not cells[column.index]:
+        return None
+    try:
+        value = float(cells[column.index])
+    except ValueError:
+        value = math.nan
+    if not (value.is_integer() and 0 <= value < 2**31):
+        raise _fault("not-a-count", column=column.name, value=one_line(cells[column.index], 40))
+    return int(value)
+
+
+def _fault(code: str, **parameters: str) -> ValueError:
+    return ValueError(text(code, **parameters))
+
+
+def _cellprofiler_images(file: Path, names: FieldNames) -> dict[str, FieldOfView]:
+    """Return the field of each ImageNumber, from the table of images beside the table of objects.
+
+    A table of images has the file of each channel. The channel is used whose files match most fields.
+
+    Raises:
+        BadDataset: there is no table of images, or none of its files is a field.
+    """
+    candidates = [each for each in sorted(file.parent.glob("*Image.csv")) if file.stem.startswith(each.stem[:-5])]
+    for candidate in candidates:
+        table = open_object_table(candidate)
+        if table is None or "imagenumber" not in map(_plain, table.columns):
+            continue
+        at_number = list(map(_plain, table.columns)).index("imagenumber")
+        channels = [k for k, column in enumerate(table.columns) if column.casefold().startswith(("filename_", "url_"))]
+        matches: dict[int, dict[str, FieldOfView]] = {k: {} for k in channels}
+        trial = replace(names, unmatched={}, ambiguous={})
+        for _, cells in table.rows:
+            for k in channels:
+                if k < len(cells) and (field := trial.match(cells[k])) is not None:
+                    matches[k][cells[at_number]] = field
+        best = max(matches.values(), key=len, default={})
+        if best:
+            return best
+        raise BadDataset("cellprofiler-images-unmatched", file=candidate)
+    raise BadDataset("no-cellprofiler-images", file=file)
+
+
+def read_points(file: Path, lines: Sequence[str], of: FieldOfView, objects: FieldObjects) -> None:
+    """Add the points of a file without names of columns: `x y` and optionally a class on each line.
+
+    Raises:
+        BadDataset: a line is invalid.
+    """
+    faults: list[int] = []
+    for number, line in enumerate(lines, start=1):
+        words = re.split(r"[\s,;]+", line.strip())
+        if words == [""]:
+            continue
+        try:
+            x, y = map(float, words[:2])
+            if not (math.isfinite(x) and math.isfinite(y)):
+                raise ValueError(line)
+        except ValueError:
+            faults.append(number)
+            continue
+        objects.add(of, file, point=(x, y), label=words[2] if len(words) > 2 else "", object_id=str(number))
+    if faults:
+        listed = ", ".join(map(str, faults[:_MOST_FAULTS]))
+        raise BadDataset("points-invalid", file=file, n_lines=len(faults), numbers=listed)

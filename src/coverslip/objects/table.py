@@ -1,0 +1,321 @@
+"""Objects in fields of view as a table of arrays, and `objects.csv`."""
+
+import math
+import os
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from coverslip.datasets import clean_label, name_as_text, name_from_text, one_line, printable
+from coverslip.errors import BadDataset, UnreadableImage
+from coverslip.events import OnProgress
+from coverslip.files import CsvWriter, atomic_write, check_replaceable, plain_cell, safe_cell
+from coverslip.images import PixelSize, describe_image
+from coverslip.messages import text
+from coverslip.objects.outlines import Array, OutlineBuilder, Outlines
+from coverslip.objects.text_files import table_rows
+
+COLUMNS = (
+    *("image_id", "path", "field", "object_id", "series", "t", "z", "x", "y", "width", "height", "outline"),
+    *("area_um2", "at_edge", "label", "group"),
+)
+_BEGINS_WITH = ",".join(COLUMNS[:4]).encode()
+UNKNOWN = -1  # in columns of integers
+
+
+@dataclass(frozen=True, slots=True)
+class FieldOfView:
+    """An image with objects: a file, or a series of a file."""
+
+    path: Path  # absolute
+    name: str  # unique among the fields
+    series: int | None = None  # None: the file has a single series
+    width: int = 0  # in pixels of level 0; 0: unknown
+    height: int = 0
+    n_times: int = 1
+    n_z: int = 1
+    pixel_size_um: PixelSize | None = None  # as declared, or as stated by the user
+    is_pixel_size_stated: bool = False  # by the user
+    group: str = ""  # empty: the field is the group
+
+    @property
+    def area_of_pixel(self) -> float:
+        """The area of a pixel in µm²; NaN if it is unknown."""
+        return math.nan if self.pixel_size_um is None else math.prod(self.pixel_size_um)
+
+
+@dataclass(frozen=True, eq=False)
+class Objects:
+    """n objects, ordered by field. Columns are arrays, so that a million objects fit into memory."""
+
+    fields: tuple[FieldOfView, ...]
+    field: Array  # (n,) int32 positions in `fields`
+    object_id: Array  # (n,) text, unique within a field, time point and z-plane
+    t: Array  # (n,) int32; -1: unknown
+    z: Array  # (n,) int32; -1: unknown
+    box: Array  # (n, 4) int32: x, y, width, height in pixels of level 0
+    outlines: Outlines
+    area_um2: Array  # (n,) float32; NaN: unknown
+    at_edge: Array  # (n,) int8: 1 if the object touches the edge of its field, else 0; -1: unknown
+    label: Array  # (n,) int32 positions in `labels`; -1: unknown
+    labels: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.field)
+
+    @cached_property
+    def n_of_field(self) -> list[int]:
+        """The number of objects of each field."""
+        counts: list[int] = np.bincount(self.field, minlength=len(self.fields)).tolist()
+        return counts
+
+    def image_id(self, position: int) -> str:
+        """Return the identity of an object among all objects: field, time point, z-plane and object_id."""
+        t, z = int(self.t[position]), int(self.z[position])
+        tag = f"{f'#t={t}' if t > 0 else ''}{f'#z={z}' if z > 0 else ''}"
+        return f"{self.fields[self.field[position]].name}{tag}#{self.object_id[position]}"
+
+    @property
+    def image_ids(self) -> Iterator[str]:
+        """The identity of each object."""
+        return map(self.image_id, range(len(self)))
+
+    def write_csv(self, file: Path, report: OnProgress = lambda done, total: None) -> None:
+        """Write the table, completely or not at all. Paths below its folder are relative.
+
+        Args:
+            file: earlier tables of objects are replaced, other files are not.
+            report: receives the number of written rows, and of all rows.
+
+        Raises:
+            CoverslipError: the table cannot be written, or another file has this name.
+        """
+        check_replaceable(file, _BEGINS_WITH)
+        root = file.absolute().parent
+        paths = [safe_cell(name_as_text(_relative(field.path, root))) for field in self.fields]
+        states_size = any(field.is_pixel_size_stated for field in self.fields)
+        with atomic_write(file) as part, part.open("w", newline="", encoding="utf-8") as stream:
+            writer = CsvWriter(stream)
+            writer.writerow((*COLUMNS, "pixel_size_um") if states_size else COLUMNS)
+            for position, outline in enumerate(self.outlines.wkt()):
+                field_index = int(self.field[position])
+                field = self.fields[field_index]
+                label, area, at_edge = (each[position].item() for each in (self.label, self.area_um2, self.at_edge))
+                row: list[object] = [
+                    safe_cell(self.image_id(position)),
+                    paths[field_index],
+                    safe_cell(field.name),
+                    safe_cell(str(self.object_id[position])),
+                    "" if field.series is None else field.series,
+                    *("" if each == UNKNOWN else each for each in (int(self.t[position]), int(self.z[position]))),
+                    *self.box[position].tolist(),
+                    outline,
+                    "" if math.isnan(area) else f"{area:.6g}",
+                    "" if at_edge == UNKNOWN else at_edge,
+                    "" if label == UNKNOWN else safe_cell(self.labels[label]),
+                    safe_cell(field.group),
+                ]
+                if states_size:
+                    row.append("" if field.pixel_size_um is None else repr(field.pixel_size_um[0]))
+                writer.writerow(row)
+                if position % 5_000 == 0:
+                    report(position, len(self))
+        report(len(self), len(self))
+
+
+def _relative(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
+
+
+class ObjectsBuilder:
+    """Collects objects, field by field, into the arrays of `Objects`."""
+
+    def __init__(self) -> None:
+        self._fields: list[FieldOfView] = []
+        self._outlines = OutlineBuilder()
+        self._labels: dict[str, int] = {}
+        self._columns: dict[str, list[Array]] = {}
+
+    def add(
+        self,
+        field: FieldOfView,
+        outlines: Outlines,
+        *,
+        object_id: Sequence[str],
+        boxes: Array | None = None,
+        t: Sequence[int] | Array | int = UNKNOWN,
+        z: Sequence[int] | Array | int = UNKNOWN,
+        labels: Sequence[str] | None = None,
+    ) -> None:
+        """Add n objects of a field, of which none was added before.
+
+        Args:
+            field: the field of view.
+            outlines: of n objects.
+            object_id: n texts.
+            boxes: (n, 4) left, top, right, bottom in pixels, with decimals; NaN or None: that of the outline.
+            t, z: of each object, or of all of them.
+            labels: of each object; empty: unknown.
+        """
+        n = len(outlines)
+        extent = outlines.boxes()
+        if boxes is not None:
+            extent = np.where(np.isnan(boxes), extent, boxes)
+        left_top = np.floor(extent[:, :2] + _ROUNDING)
+        size = np.maximum(np.ceil(extent[:, 2:] - _ROUNDING) - left_top, 1)
+        at_edge: Array = np.full(n, UNKNOWN, np.int8)
+        if field.width and field.height:
+            beyond = extent[:, 2:] + _ROUNDING >= [field.width, field.height]
+            at_edge = np.any((extent[:, :2] - _ROUNDING <= 0) | beyond, axis=1).astype(np.int8)
+        numbers = [UNKNOWN if not label else self._label(label) for label in labels or [""] * n]
+        columns = {
+            "field": np.full(n, len(self._fields), np.int32),
+            "object_id": np.array([printable(each) for each in object_id], dtype=_TEXT),
+            "t": np.broadcast_to(np.asarray(t, np.int32), n),
+            "z": np.broadcast_to(np.asarray(z, np.int32), n),
+            "box": np.concatenate([left_top, size], axis=1).astype(np.int32),
+            "area_um2": (outlines.areas() * field.area_of_pixel).astype(np.float32),
+            "at_edge": at_edge,
+            "label": np.array(numbers, np.int32),
+        }
+        for name, column in columns.items():
+            self._columns.setdefault(name, []).append(column)
+        self._outlines.add_all(outlines)
+        self._fields.append(field)
+
+    def _label(self, label: str) -> int:
+        return self._labels.setdefault(clean_label(label), len(self._labels))
+
+    def finish(self) -> Objects:
+        """Return the objects."""
+        columns = {name: np.concatenate(self._columns.pop(name)) for name in list(self._columns)}
+        if not columns:
+            raise ValueError("no field was added")
+        return Objects(
+            fields=tuple(self._fields), outlines=self._outlines.finish(), labels=tuple(self._labels), **columns
+        )
+
+
+_ROUNDING = 1e-3  # pixels, so that an outline at 4.0001 does not need the next pixel
+_TEXT = np.dtypes.StringDType()
+
+
+def read_objects(file: Path) -> Objects:
+    """Read `objects.csv`, also after a spreadsheet program saved it. Columns can have any order.
+
+    Fields are described if they can be read; otherwise their size is 0.
+
+    Raises:
+        BadDataset: the table cannot be read, a column is missing, or a cell is invalid.
+    """
+    fields: dict[tuple[str, ...], _Rows] = {}
+    faults: list[tuple[int, str]] = []
+    n_faults = 0
+    rows = table_rows(file)
+    _, header = next(rows, (0, []))
+    at = {name: header.index(name) for name in (*COLUMNS, "pixel_size_um") if name in header}
+    if missing := [name for name in _NEEDED if name not in at]:
+        raise BadDataset("objects-without-column", file=file, column=missing[0])
+    for line, cells in rows:
+        cells += [""] * (len(header) - len(cells))
+        row = {name: plain_cell(cells[k]) for name, k in at.items()}
+        key = tuple(row.get(name, "") for name in _OF_FIELD)
+        try:
+            fields.setdefault(key, _Rows()).add(row)
+        except ValueError as error:
+            n_faults += 1
+            if n_faults <= _MOST_FAULTS:
+                faults.append((line, str(error)))
+    if n_faults:
+        places = (text("invalid-row", place=text("table-line", line=line), fault=fault) for line, fault in faults)
+        raise BadDataset(
+            "invalid-rows", file=file, n_rows=n_faults, rows="; ".join(places), has_more=n_faults > _MOST_FAULTS
+        )
+    if not fields:
+        raise BadDataset("no-table-rows", file=file)
+    builder = ObjectsBuilder()
+    for key in list(fields):
+        fields.pop(key).add_to(builder, _described(dict(zip(_OF_FIELD, key, strict=True)), file.absolute().parent))
+    return builder.finish()
+
+
+_NEEDED = ("path", "field", "object_id", "x", "y", "width", "height")
+_OF_FIELD = ("path", "field", "series", "group", "pixel_size_um")
+_MOST_FAULTS = 5
+
+
+class _Rows:
+    """The rows of a field."""
+
+    def __init__(self) -> None:
+        self._outlines, self._labels, self._object_id = OutlineBuilder(), list[str](), list[str]()
+        self._boxes, self._t, self._z = array("d"), array("i"), array("i")
+
+    def add(self, row: Mapping[str, str]) -> None:
+        """Add a row. Raises ValueError, whose text names the fault, if a cell is invalid."""
+        numbers = [_number(row, name) for name in ("x", "y", "width", "height")]
+        if min(numbers[2:]) <= 0:
+            raise ValueError(text("box-too-small", width="width", height="height"))
+        t, z = (int(_number(row, name)) if row.get(name) else UNKNOWN for name in "tz")
+        x, y, width, height = numbers
+        try:
+            self._outlines.add_wkt(row.get("outline", ""))
+        except ValueError as error:
+            raise ValueError(text("not-an-outline", value=one_line(row["outline"], 40))) from error
+        self._boxes.extend((x, y, x + width, y + height))
+        self._t.append(t)
+        self._z.append(z)
+        self._object_id.append(row["object_id"])
+        self._labels.append(row.get("label", ""))
+
+    def add_to(self, builder: ObjectsBuilder, field: FieldOfView) -> None:
+        """Add the rows to a table."""
+        builder.add(
+            field,
+            self._outlines.finish(),
+            object_id=self._object_id,
+            boxes=np.frombuffer(self._boxes, np.float64).reshape(-1, 4),
+            t=np.frombuffer(self._t, np.int32),
+            z=np.frombuffer(self._z, np.int32),
+            labels=self._labels,
+        )
+
+
+def _number(row: Mapping[str, str], name: str) -> float:
+    try:
+        number = float(row[name])
+    except ValueError:
+        number = math.nan
+    if not abs(number) < 2**31:
+        raise ValueError(text("cell-not-a-number", column=name, value=one_line(row[name], 40)))
+    return number
+
+
+def _described(row: Mapping[str, str], root: Path) -> FieldOfView:
+    """Return the field of a row, with its size if its file can be read."""
+    path = Path(os.path.normpath(root / name_from_text(row["path"])))
+    number = int(row["series"]) if row["series"].isdecimal() else None
+    try:
+        series = describe_image(path)[number or 0]
+        (width, height), pixel_size = series.sizes[0], series.pixel_size_at(0)
+        n_times, n_z = series.size("T"), series.n_z
+    except (UnreadableImage, IndexError, ValueError):
+        width = height = 0
+        n_times, n_z, pixel_size = 1, 1, None
+    stated = float(row["pixel_size_um"]) if row["pixel_size_um"] else None
+    return FieldOfView(
+        path=path,
+        name=row["field"],
+        series=number,
+        width=width,
+        height=height,
+        n_times=n_times,
+        n_z=n_z,
+        pixel_size_um=pixel_size if stated is None else (stated, stated),
+        is_pixel_size_stated=stated is not None,
+        group=row["group"],
+    )

@@ -1,0 +1,343 @@
+"""Finders of objects: known answers, invariances, warnings, rubbish, and finders of other packages."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from drawing import draw_field
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from pydantic import ValidationError
+from refusing import refusing
+
+from coverslip.errors import CoverslipError
+from coverslip.images import read_pixels
+from coverslip.objects import finders, finding
+from coverslip.objects.finders import Finder, find_with
+from coverslip.objects.finding import FinderResult, FinderSettings, find_objects
+
+Pixels = npt.NDArray[np.generic]
+
+
+def drawn(n: int = 40, seed: int = 0, side: int = 320, **options: float) -> tuple[npt.NDArray[np.float32], Pixels]:
+    return draw_field(np.random.default_rng(seed), n, side=side, **options)
+
+
+def codes(result: FinderResult) -> set[str]:
+    return {warning.code for warning in result.warnings}
+
+
+def matches(labels: Pixels, truth: Pixels, least: float = 0.5) -> int:
+    """The number of true objects that a found one overlaps with an intersection over union above `least`."""
+    pairs = labels.astype(np.int64) * (int(truth.max()) + 1) + truth
+    counts = np.bincount(pairs.ravel(), minlength=(int(labels.max()) + 1) * (int(truth.max()) + 1))
+    table = counts.reshape(int(labels.max()) + 1, -1)
+    union = table.sum(1, keepdims=True) + table.sum(0, keepdims=True) - table
+    return int((table / np.maximum(union, 1) > least)[1:, 1:].sum())
+
+
+# Known answers
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"noise": 0.0},
+        {"noise": 0.2},
+        {"noise": 0.6},
+        {"shading": 1.5},
+        {"dimmest": 0.25},
+        {"radius": 6, "noise": 0.05},
+        {"radius": 35},
+    ],
+    ids=str,
+)
+def test_separate_objects_are_all_found_and_nothing_else(options: dict[str, float]) -> None:
+    n = 4 if options.get("radius") == 35 else 40
+    pixels, truth = drawn(n, **options)
+    result = find_objects(pixels)
+    assert result.n_objects == truth.max() == matches(result.labels, truth, 0.6)
+    assert codes(result) == set()
+    assert result.settings.objects == "bright"
+    assert result.labels.dtype == np.int32
+
+
+def test_few_objects_in_a_large_shaded_field_are_found() -> None:
+    pixels, truth = drawn(3, side=512, shading=0.8)
+    result = find_objects(pixels)
+    assert result.n_objects == 3 == matches(result.labels, truth, 0.7)
+
+
+def test_touching_objects_are_divided_unless_this_is_switched_off() -> None:
+    y, x = np.mgrid[:100, :160]
+    disks = [np.hypot(y - 50, x - center) < 15 for center in (50, 76, 102)]
+    pixels = np.any(disks, axis=0) * 100.0
+    divided = find_objects(pixels).labels
+    assert divided.max() == 3
+    assert len({int(divided[50, center]) for center in (50, 76, 102)}) == 3
+    assert find_objects(pixels, FinderSettings(split=False)).n_objects == 1
+
+
+def test_a_pale_center_belongs_to_its_cell_and_a_gap_between_cells_does_not() -> None:
+    y, x = np.mgrid[:160, :160]
+    centers = [(60, 60), (60, 90), (90, 60), (90, 90)]
+    pixels = np.zeros((160, 160))
+    for row, column in centers:
+        distances = np.hypot(y - row, x - column)
+        pixels[(distances < 15.5) & (distances > 5)] = 100
+    labels = find_objects(pixels).labels
+    assert labels.max() == 4
+    assert len({int(labels[center]) for center in centers} - {0}) == 4
+    assert labels[75, 75] == 0
+
+
+@pytest.mark.parametrize("threshold", ["log", "otsu", "local"])
+def test_every_threshold_finds_objects_of_equal_brightness(threshold: str) -> None:
+    pixels, truth = drawn(dimmest=0.95)
+    result = find_objects(pixels, FinderSettings(threshold=threshold))
+    assert result.n_objects == truth.max() == matches(result.labels, truth)
+
+
+def test_dim_objects_beside_bright_ones_need_the_logarithmic_threshold() -> None:
+    pixels, truth = drawn(dimmest=0.1)
+    by_log, by_otsu = (find_objects(pixels, FinderSettings(threshold=name)).labels for name in ("log", "otsu"))
+    assert matches(by_log, truth) >= 0.95 * truth.max()
+    assert matches(by_otsu, truth) < 0.85 * truth.max()
+
+
+def test_the_diameter_selects_sizes_in_pixels_and_micrometers() -> None:
+    y, x = np.mgrid[:200, :200]
+    pixels = np.zeros((200, 200))
+    for row, column, radius in ((50, 50, 20), (50, 150, 20), (150, 50, 20), (150, 120, 3), (150, 150, 3)):
+        pixels[np.hypot(y - row, x - column) < radius] = 1
+    assert find_objects(pixels).n_objects == 3
+    assert find_objects(pixels, FinderSettings(diameter=6)).n_objects == 5
+    assert find_objects(pixels, FinderSettings(diameter=3, unit="um"), pixel_size_um=0.5).n_objects == 5
+    estimate = find_objects(pixels, FinderSettings(unit="um"), pixel_size_um=0.5).settings.diameter
+    assert estimate == pytest.approx(20, rel=0.15)
+    for size in (None, 0.0, float("nan")):
+        with refusing(CoverslipError, "finder-no-pixel-size"):
+            find_objects(pixels, FinderSettings(diameter=3, unit="um"), pixel_size_um=size)
+
+
+def test_the_result_states_settings_that_give_the_same_objects() -> None:
+    pixels, _ = drawn(touching=0.4)
+    first = find_objects(pixels)
+    assert None not in (first.settings.diameter, first.settings.objects, first.settings.smoothing)
+    repeated = find_objects(pixels, first.settings)
+    assert repeated.n_objects == first.n_objects
+    assert ((repeated.labels > 0) == (first.labels > 0)).mean() > 0.999
+
+
+# What must not change the result
+
+
+def test_bit_depth_offset_and_scale_change_nothing() -> None:
+    pixels, _ = drawn(touching=0.3)
+    eight = (pixels * 120).clip(0, 255).astype(np.uint8)
+    labels = find_objects(eight).labels
+    for other in (
+        eight.astype(np.uint16) * 257,
+        eight.astype(np.int32) - 1000,
+        eight.astype(np.float64) * 1e300,
+        eight.astype(np.uint32) * 2**20 + 2**30,
+    ):
+        assert np.array_equal(find_objects(other).labels, labels), other.dtype
+
+
+def test_dark_objects_are_bright_ones_inverted() -> None:
+    pixels, _ = drawn(touching=0.3)
+    eight = (pixels * 120).clip(0, 255).astype(np.uint8)
+    bright, dark = find_objects(eight), find_objects(255 - eight)
+    assert (bright.settings.objects, dark.settings.objects) == ("bright", "dark")
+    assert np.array_equal(bright.labels, dark.labels)
+    assert np.array_equal(find_objects(255 - eight, FinderSettings(objects="dark")).labels, bright.labels)
+
+
+def test_a_margin_of_background_changes_no_object() -> None:
+    pixels, truth = drawn(shading=0.0)
+    padded = np.pad(pixels, 40, mode="reflect") * 0 + 0.2 + np.random.default_rng(1).normal(0, 0.02, (400, 400))
+    padded[40:-40, 40:-40] = pixels
+    labels, within = find_objects(pixels).labels, find_objects(padded).labels[40:-40, 40:-40]
+    assert matches(within, labels, 0.9) == labels.max() == within.max() == truth.max()
+
+
+def test_channel_and_luminance_are_searched_and_the_first_of_several_channels_is_stated() -> None:
+    pixels, _ = drawn()
+    eight = (pixels * 120).clip(0, 255).astype(np.uint8)
+    labels = find_objects(eight).labels
+    nothing = np.zeros_like(eight)
+    assert np.array_equal(find_objects(np.stack([nothing, eight], -1), FinderSettings(channel=1)).labels, labels)
+    assert matches(find_objects(np.stack([eight] * 3, -1)).labels, labels, 0.9) == labels.max()
+    first = find_objects(np.stack([eight, nothing], -1))
+    assert np.array_equal(first.labels, labels)
+    assert codes(first) == {"finder-first-channel"}
+    with refusing(CoverslipError, "finder-no-channel"):
+        find_objects(eight, FinderSettings(channel=1))
+
+
+def test_tiles_change_no_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels, _ = drawn(120, side=512, touching=0.3, radius=8)
+    whole = find_objects(pixels)
+    monkeypatch.setattr(finding, "_SAMPLE_PIXELS", 300 * 300)
+    monkeypatch.setattr(finding, "_TILE_SIDE", 150)
+    monkeypatch.setattr(finding, "_sample_windows", lambda *_: [(slice(0, 512), slice(0, 512))])
+    tiled = find_objects(pixels)
+    assert tiled.n_objects == whole.n_objects == matches(tiled.labels, whole.labels, 0.999)
+    assert np.array_equal(tiled.labels > 0, whole.labels > 0)
+
+
+# Warnings
+
+
+@pytest.mark.parametrize(
+    "pixels, code",
+    [
+        (np.zeros((40, 40), np.uint8), "finder-nothing"),
+        (np.full((30, 20), np.nan), "finder-nothing"),
+        (np.ones((1, 1)), "finder-nothing"),
+        (np.random.default_rng(0).normal(size=(256, 256)), "finder-low-contrast"),
+        (drawn(40, noise=4)[0], "finder-low-contrast"),
+        (drawn(200, radius=2)[0], "finder-small-objects"),
+        (drawn(110, touching=0.5)[0], "finder-crowded"),
+    ],
+    ids=["constant", "no number", "one pixel", "noise", "more noise than signal", "small", "crowded"],
+)
+def test_fields_that_do_not_suit_the_finder_are_warned_about(pixels: Pixels, code: str) -> None:
+    assert code in codes(find_objects(pixels))
+
+
+def test_tissue_is_warned_about_and_a_blood_smear_is_not(shared_data: Callable[[str], Path]) -> None:
+    tissue = read_pixels(shared_data("microscope_formats") / "zstack_16bit" / "histo.jpg").array
+    smear = read_pixels(shared_data("fields_rbc_chula") / "fields" / "10.jpg").array
+    assert "finder-tissue" in codes(find_objects(tissue))
+    assert codes(find_objects(smear)) == set()
+
+
+def test_points_of_experts_lie_in_objects(shared_data: Callable[[str], Path]) -> None:
+    folder = shared_data("fields_rbc_chula")
+    labels = find_objects(read_pixels(folder / "fields" / "10.jpg").array).labels
+    points = np.loadtxt(folder / "points" / "10.txt", dtype=int)
+    assert (labels[points[:, 1], points[:, 0]] > 0).mean() > 0.9
+
+
+# Rubbish
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    arrays.arrays(
+        st.sampled_from(["bool", "uint8", "int16", "uint16", "int64", "float16", "float32", "float64"]),
+        st.one_of(
+            arrays.array_shapes(min_dims=2, max_dims=2, max_side=40),
+            arrays.array_shapes(min_dims=3, max_dims=3, max_side=6),
+        ),
+    )
+)
+def test_any_array_gives_labels_without_gaps(pixels: Pixels) -> None:
+    result = find_objects(pixels)
+    assert result.labels.shape == pixels.shape[:2]
+    numbers = np.unique(result.labels)
+    assert set(numbers[numbers > 0]) == set(range(1, result.n_objects + 1))
+    assert result.n_objects or "finder-nothing" in codes(result)
+
+
+def test_pixels_that_are_no_number_are_background() -> None:
+    pixels, truth = drawn()
+    pixels[100:110, 100:110] = np.nan
+    pixels[0, 0] = np.inf
+    result = find_objects(pixels)
+    assert abs(result.n_objects - int(truth.max())) <= 1
+
+
+@pytest.mark.parametrize(
+    "pixels", [np.zeros((0, 5)), np.zeros(5), np.zeros((2, 2, 2, 2)), np.zeros((4, 4), complex), np.array([["a"]])]
+)
+def test_what_is_no_image_is_refused(pixels: Pixels) -> None:
+    with refusing(CoverslipError, "finder-no-image"):
+        find_objects(pixels)
+
+
+@pytest.mark.parametrize("values", [{"diameter": 0}, {"diameter": float("inf")}, {"smoothing": -1}, {"size": 3}])
+def test_settings_out_of_range_are_refused(values: dict[str, float]) -> None:
+    with pytest.raises(ValidationError):
+        FinderSettings.model_validate(values)
+
+
+# Finders of other packages
+
+FINDER_MODULE = """
+import numpy as np
+from scipy import ndimage
+from coverslip.objects.finders import Finder
+
+def find(pixels, settings, pixel_size_um, file):
+    return ndimage.label(pixels[..., 0] > 128)[0] * 10
+
+FINDER = Finder(name="components", title="Connected components", license="MIT", find=find)
+NO_FINDER = "a text"
+"""
+SCRIPT = """
+import numpy as np
+from coverslip.errors import CoverslipError
+from coverslip.objects.finders import find_with
+pixels = np.zeros((9, 9), np.uint8); pixels[1:4, 1:4] = pixels[5:8, 5:8] = 255
+try:
+    print(np.unique(find_with("components", pixels).labels).tolist())
+except CoverslipError as error:
+    print(error.code, error.parameters["package"])
+"""
+
+
+@pytest.mark.parametrize(
+    "target, printed",
+    [("FINDER", "[0, 1, 2]"), ("NO_FINDER", "finder-not-loaded outside"), ("X", "finder-not-loaded outside")],
+)
+def test_an_installed_package_brings_a_finder(tmp_path: Path, target: str, printed: str) -> None:
+    (tmp_path / "outside.py").write_text(FINDER_MODULE)
+    about = tmp_path / "outside-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: outside\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text(f"[coverslip.finders]\ncomponents = outside:{target}\n")
+    sources = Path(finding.__file__).resolve().parents[2]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (tmp_path, sources)))}
+    done = subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == printed, done.stderr
+
+
+def add(monkeypatch: pytest.MonkeyPatch, finder: Finder) -> None:
+    monkeypatch.setattr(finders, "_installed", lambda: (finder,))
+
+
+def test_a_finder_that_fails_or_returns_no_labels_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = np.zeros((5, 5))
+    results: list[Pixels] = [np.zeros((5, 4), int), np.zeros((5, 5)), np.full((5, 5), -1)]
+    for labels in results:
+        add(monkeypatch, Finder(name="other", title="", license="", find=lambda *_, labels=labels: labels))
+        with refusing(CoverslipError, "finder-wrong-labels"):
+            find_with("other", pixels)
+
+    def fail(*_: object) -> npt.NDArray[np.integer]:
+        raise RuntimeError("out of memory")
+
+    add(monkeypatch, Finder(name="other", title="", license="", find=fail))
+    with refusing(CoverslipError, "finder-failed"):
+        find_with("other", pixels)
+
+
+def test_a_finder_without_its_file_and_unknown_names_are_refused(tmp_path: Path) -> None:
+    for file in (None, tmp_path / "missing.pt"):
+        with refusing(CoverslipError, "finder-without-file"):
+            find_with("instanseg", np.zeros((5, 5)), file=file)
+    (tmp_path / "wrong.pt").write_bytes(b"no network")
+    with refusing(CoverslipError, "finder-no-instanseg"):
+        find_with("instanseg", np.zeros((5, 5)), file=tmp_path / "wrong.pt")
+    with refusing(CoverslipError, "finder-unknown"):
+        find_with("unknown", np.zeros((5, 5)))
+    assert find_with("classical", np.zeros((5, 5))).n_objects == 0

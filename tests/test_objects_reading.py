@@ -1,0 +1,433 @@
+"""Objects of other programs: their files are recognized by content, and broken ones are refused with the place."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import roifile
+import tifffile
+from PIL import Image
+from refusing import fault_in_line, note_of, refusing
+
+import coverslip as cs
+from coverslip.errors import BadDataset, CoverslipError
+from coverslip.events import Event, Noted
+from coverslip.messages import Note
+from coverslip.objects import Objects, export_predicted, predicted_objects, read_objects
+
+HEIGHT, WIDTH = 40, 60
+SERIES_POINTS = "image,series,x,y\nsmall.svs,0,9,9\nsmall.svs,1,5,5\n"
+SQUARE = [[10, 10], [30, 10], [30, 25], [10, 25]]
+
+
+@pytest.fixture
+def fields(tmp_path: Path) -> Path:
+    """Two fields, a.tif with a pixel size of 0.5 µm and b.tif with none."""
+    folder = tmp_path / "fields"
+    folder.mkdir()
+    pixels = np.random.default_rng(0).integers(0, 60_000, (HEIGHT, WIDTH)).astype(np.uint16)
+    tifffile.imwrite(folder / "a.tif", pixels, resolution=(20_000, 20_000), resolutionunit="CENTIMETER")
+    tifffile.imwrite(folder / "b.tif", pixels[::-1])
+    return folder
+
+
+def collected(fields: Path, **sources: Any) -> tuple[Objects, list[Note]]:
+    """The objects as they are after writing and reading, and the notes."""
+    notes: list[Note] = []
+
+    def keep(event: Event) -> None:
+        if isinstance(event, Noted):
+            notes.append(event.note)
+
+    out = fields.parent / "objects.csv"
+    cs.collect_objects(fields, out=out, emit=keep, **sources)
+    return read_objects(out), notes
+
+
+def labels_of(objects: Objects) -> list[str]:
+    return ["" if k < 0 else objects.labels[k] for k in objects.label.tolist()]
+
+
+def written(file: Path, content: object) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    else:
+        file.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    return file
+
+
+def mask(dtype: Any = np.uint16, **values: int) -> npt.NDArray[Any]:
+    image = np.zeros((HEIGHT, WIDTH), dtype)
+    image[10:25, 10:30] = values.get("first", 1)
+    image[30:40, 50:60] = values.get("second", 2)
+    return image
+
+
+def test_objects_of_masks_have_area_edge_and_the_number_of_the_mask(fields: Path, tmp_path: Path) -> None:
+    (tmp_path / "m").mkdir()
+    tifffile.imwrite(tmp_path / "m" / "a_cp_masks.tif", mask(first=7, second=300))
+    Image.fromarray(mask(np.uint8)).save(tmp_path / "m" / "mask_b.png")
+    objects, notes = collected(fields, masks=tmp_path / "m")
+    assert list(objects.image_ids) == ["a.tif#7", "a.tif#300", "b.tif#1", "b.tif#2"]
+    assert objects.box.tolist() == [[10, 10, 20, 15], [50, 30, 10, 10]] * 2
+    assert objects.at_edge.tolist() == [0, 1, 0, 1]
+    assert objects.area_um2[:2].tolist() == [75, 25]
+    assert np.isnan(objects.area_um2[2:]).all()
+    assert notes == []
+
+
+@pytest.mark.parametrize("case", ["npy", "float", "palette", "color", "huge", "uint64", "bool"])
+def test_label_images_of_every_kind_give_the_same_objects(case: str, fields: Path, tmp_path: Path) -> None:
+    file = tmp_path / ("a.npy" if case in ("npy", "float", "huge", "uint64", "bool") else "a.png")
+    labels: npt.NDArray[Any] = mask(np.int32)
+    expected = ["1", "2"]
+    match case:
+        case "float":
+            labels = labels.astype(np.float32)
+        case "huge":
+            labels, expected = mask(np.uint32, first=2**32 - 1, second=5), ["5", str(2**32 - 1)]
+        case "uint64":
+            labels, expected = mask(np.uint64, first=2**60 + 1, second=9), ["9", str(2**60 + 1)]
+        case "bool":
+            labels = labels > 0
+        case "palette":
+            image = Image.fromarray(labels.astype(np.uint8), "P")
+            image.putpalette([0, 0, 0, 200, 10, 10, 10, 200, 10])
+            image.save(file)
+        case "color":
+            colors = np.array([[0, 0, 0], [0, 0, 1], [0, 0, 2]], np.uint8)
+            Image.fromarray(colors[labels]).save(file)
+    if not file.exists():
+        np.save(file, labels)
+    objects, _ = collected(fields, masks=file)
+    assert objects.object_id.tolist() == expected
+    assert sorted(map(tuple, objects.box.tolist())) == [(10, 10, 20, 15), (50, 30, 10, 10)]
+
+
+def test_a_file_of_cellpose_that_can_run_code_is_not_opened(fields: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "a_seg.npy", {"masks": mask()}, allow_pickle=True)  # type: ignore[arg-type]  # as Cellpose does
+    for source in ("masks", "outlines"):
+        with refusing(BadDataset, "labels-pickled", is_cellpose=True):
+            collected(fields, **{source: tmp_path / "a_seg.npy"})
+
+
+def test_masks_of_another_size_of_probabilities_or_without_objects_are_refused(fields: Path, tmp_path: Path) -> None:
+    file = tmp_path / "a.npy"
+    np.save(file, mask()[:-1])
+    with refusing(BadDataset, "mask-of-other-size", width=WIDTH, height=HEIGHT - 1):
+        collected(fields, masks=file)
+    np.save(file, mask() / 7)
+    with refusing(BadDataset, "labels-with-decimals"):
+        collected(fields, masks=file)
+    np.save(file, mask() * 0)
+    with refusing(BadDataset, "masks-without-objects"):
+        collected(fields, masks=file)
+    np.save(file, np.stack([mask()] * 3))
+    with refusing(BadDataset, "mask-planes-differ", n_planes=3):
+        collected(fields, masks=file)
+    file.write_bytes(b"not an array")
+    with refusing(BadDataset, "labels-not-read"):
+        collected(fields, masks=file)
+    np.save(tmp_path / "other.npy", mask())
+    with refusing(BadDataset, "no-field-of-name"):
+        collected(fields, masks=tmp_path / "other.npy")
+
+
+def test_a_binary_mask_and_names_without_a_field_are_noted(fields: Path, tmp_path: Path) -> None:
+    (tmp_path / "m").mkdir()
+    np.save(tmp_path / "m" / "a.npy", mask(first=255, second=255))
+    np.save(tmp_path / "m" / "c.npy", mask())
+    objects, notes = collected(fields, masks=tmp_path / "m")
+    assert len(objects) == 2
+    assert {note.code for note in notes} == {"binary-masks", "objects-without-field", "fields-without-objects"}
+
+
+def test_time_points_of_a_stack_are_those_of_its_masks(fields: Path, tmp_path: Path) -> None:
+    movie = np.zeros((3, HEIGHT, WIDTH), np.uint8)
+    tifffile.imwrite(fields / "c.tif", movie, imagej=True, metadata={"axes": "TYX"})
+    tifffile.imwrite(tmp_path / "c.tif", np.stack([mask(np.uint16)] * 3))
+    objects, _ = collected(fields, masks=tmp_path / "c.tif")
+    assert objects.t.tolist() == [0, 0, 1, 1, 2, 2]
+    assert list(objects.image_ids)[:3] == ["c.tif#1", "c.tif#2", "c.tif#t=1#1"]
+    data = cs.open_dataset(fields.parent / "objects.csv", labeled=False)
+    assert [record.plan.t for record in data] == [0, 0, 1, 1, 2, 2]
+
+
+def test_masks_beside_their_fields_are_no_fields(fields: Path) -> None:
+    Image.fromarray(mask(np.uint8)).save(fields / "a_masks.png")
+    objects, notes = collected(fields, masks=fields / "a_masks.png")
+    assert [field.name for field in objects.fields] == ["a.tif"]
+    assert note_of(notes, "object-files-no-fields").parameters == {"n_files": 1}
+
+
+GEOJSON = {
+    "type": "FeatureCollection",
+    "features": [
+        {
+            "type": "Feature",
+            "id": "3f1c",
+            "geometry": {
+                "type": "Polygon",
+                "coordinates": [[*SQUARE, SQUARE[0]], [[12, 12], [12, 14], [14, 14], [14, 12], [12, 12]]],
+            },
+            "properties": {"objectType": "cell", "classification": {"name": "Tumor", "color": [200, 0, 0]}},
+        },
+        {
+            "type": "Feature",
+            "id": "77aa",
+            "geometry": {"type": "LineString", "coordinates": [[0, 0], [5, 5]]},
+            "properties": {},
+        },
+    ],
+}
+
+
+def test_polygons_of_qupath_have_their_classes_and_holes(fields: Path, tmp_path: Path) -> None:
+    objects, notes = collected(fields, outlines=written(tmp_path / "a.geojson", GEOJSON))
+    assert list(objects.image_ids) == ["a.tif#3f1c"]
+    assert labels_of(objects) == ["Tumor"]
+    assert objects.outlines.areas().tolist() == [20 * 15 - 4]
+    assert objects.area_um2.tolist() == [74]
+    assert note_of(notes, "objects-ignored").parameters == {"n_objects": 1}
+
+
+def test_rois_of_imagej_are_read_with_points_ovals_and_time(fields: Path, tmp_path: Path) -> None:
+    polygon = roifile.ImagejRoi.frompoints(np.array(SQUARE, np.float32) + 0.25, name="cell 1")
+    rectangle = roifile.ImagejRoi(name="box", roitype=roifile.ROI_TYPE.RECT, left=3, top=4, right=9, bottom=12)
+    oval = roifile.ImagejRoi(name="disc", roitype=roifile.ROI_TYPE.OVAL, left=20, top=10, right=40, bottom=30)
+    line = roifile.ImagejRoi(name="line", roitype=roifile.ROI_TYPE.LINE, x1=1, y1=1, x2=9, y2=9)
+    roifile.roiwrite(tmp_path / "a_RoiSet.zip", [polygon, rectangle, oval, line])
+    objects, notes = collected(fields, outlines=tmp_path / "a_RoiSet.zip")
+    assert objects.object_id.tolist() == ["cell 1", "box", "disc"]
+    assert objects.outlines.xy[:4].tolist() == (np.array(SQUARE) + 0.25).tolist()
+    assert objects.box[1].tolist() == [3, 4, 6, 8]
+    assert objects.outlines.areas()[2] == pytest.approx(np.pi * 100, rel=0.01)
+    assert note_of(notes, "objects-ignored").parameters == {"n_objects": 1}
+
+
+def test_coco_boxes_polygons_and_masks_agree(fields: Path, tmp_path: Path) -> None:
+    from pycocotools import mask as second_reader
+
+    encoded = second_reader.encode(np.asfortranarray(mask(np.uint8) == 1))
+    encoded["counts"] = encoded["counts"].decode()
+    annotations = [
+        {"id": 4, "image_id": 1, "category_id": 1, "bbox": [10, 10, 20, 15]},
+        {"id": 5, "image_id": 1, "category_id": 2, "segmentation": [[n for point in SQUARE for n in point]]},
+        {"id": 6, "image_id": 1, "category_id": 2, "segmentation": encoded},
+    ]
+    images = [{"id": 1, "file_name": "somewhere/a.png"}, {"id": 2, "file_name": "z.png"}]
+    categories = [{"id": 1, "name": "round"}, {"id": 2, "name": "flat"}]
+    content = {"images": images, "categories": categories, "annotations": annotations}
+    objects, _ = collected(fields, outlines=written(tmp_path / "x.json", content))
+    assert objects.object_id.tolist() == ["4", "5", "6"]
+    assert labels_of(objects) == ["round", "flat", "flat"]
+    assert objects.box.tolist() == [[10, 10, 20, 15]] * 3
+    assert list(objects.outlines.wkt())[1:] == ["POLYGON ((10 10, 30 10, 30 25, 10 25, 10 10))"] * 2
+
+
+def test_boxes_and_polygons_of_yolo_have_the_names_of_classes(fields: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "labels"
+    written(tmp_path / "data.yaml", "names: {0: round, 1: flat}\n")
+    written(folder / "a.txt", f"0 {20 / WIDTH} {17.5 / HEIGHT} {20 / WIDTH} {15 / HEIGHT}\n")
+    points = " ".join(f"{x / WIDTH} {y / HEIGHT}" for x, y in SQUARE)
+    written(folder / "b.txt", f"1 {points}\n")
+    objects, _ = collected(fields, outlines=folder)
+    assert labels_of(objects) == ["round", "flat"]
+    assert objects.box.tolist() == [[10, 10, 20, 15]] * 2
+
+
+def test_outlines_of_cellpose_run_through_the_centers_of_pixels(fields: Path, tmp_path: Path) -> None:
+    line = ",".join(f"{x},{y}" for x, y in SQUARE)
+    objects, _ = collected(fields, outlines=written(tmp_path / "a_cp_outlines.txt", f"{line}\n{line}\n"))
+    assert objects.object_id.tolist() == ["1", "2"]
+    assert objects.outlines.xy[0].tolist() == [10.5, 10.5]
+
+
+def test_cellprofiler_names_images_in_a_table_beside(fields: Path, tmp_path: Path) -> None:
+    rows = "1,2,9.5,8.5,0,0,20,18\n2,1,9.5,8.5,0,0,20,18\n3,1,0,0,0,0,2,2\n"
+    names = [f"AreaShape_BoundingBox{side}_{axis}" for side in ("Minimum", "Maximum") for axis in "XY"]
+    header = ",".join(["ImageNumber", "ObjectNumber", "Location_Center_X", "Location_Center_Y", *names])
+    table = written(tmp_path / "Run_Nuclei.csv", f"{header}\n{rows}")
+    with refusing(BadDataset, "no-cellprofiler-images"):
+        collected(fields, outlines=table)
+    images = "ImageNumber,FileName_DNA,FileName_Mask\n1,b.tif,q.tif\n2,a.tif,a_m.tif\n3,gone.tif,x.tif\n"
+    written(tmp_path / "Run_Image.csv", images)
+    objects, _ = collected(fields, outlines=table)
+    assert list(objects.image_ids) == ["a.tif#1", "b.tif#2"]
+    assert objects.box.tolist() == [[0, 0, 20, 18]] * 2
+    points, _ = collected(fields, points=table, size_px=4)
+    assert list(points.outlines.wkt()) == ["POINT (10 9)"] * 2  # the center of pixel 9 is at 9.5
+
+
+def test_trackmate_has_units_and_frames(fields: Path, tmp_path: Path) -> None:
+    content = (
+        "LABEL,ID,TRACK_ID,POSITION_X,POSITION_Y,FRAME,RADIUS\nLabel,Spot ID,Track ID,X,Y,Frame,Radius\n"
+        "Label,Spot ID,Track ID,X,Y,Frame,R\n,,,(micron),(micron),,(micron)\nID5,5,0,10.0,7.5,0,2.5\n"
+    )
+    objects, _ = collected(fields, points=written(tmp_path / "a.csv", content))
+    assert list(objects.image_ids) == ["a.tif#5"]
+    assert list(objects.outlines.wkt()) == ["POINT (20.5 15.5)"]
+    assert objects.box.tolist() == [[16, 11, 10, 10]]
+    with refusing(BadDataset, "field-without-pixel-size"):
+        collected(fields, points=written(tmp_path / "b.csv", content))
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("label,bbox-0,bbox-1,bbox-2,bbox-3,centroid-0,centroid-1", "3,10,10,25,30,17,19.5"),
+        (
+            "object_id,Predicted Class,Bounding Box Minimum_0,Bounding Box Minimum_1,Bounding Box Maximum_0,"
+            "Bounding Box Maximum_1,Center of the object_0,Center of the object_1",
+            "3,flat,10,10,29,24,19.5,17",
+        ),
+        ("id;x_min;y_min;x_max;y_max", "3;10;10;30;25"),
+        ("id\tx\ty\twidth\theight", "3\t10\t10\t20\t15"),
+        ("Cell ID,X (µm),Y (µm),Width (µm),Height (µm)", "3,5,5,10,7.5"),
+    ],
+)
+def test_boxes_in_tables_of_several_programs_are_the_same(header: str, row: str, fields: Path, tmp_path: Path) -> None:
+    objects, _ = collected(fields, outlines=written(tmp_path / "a.csv", f"{header}\n{row}\n"))
+    assert list(objects.image_ids) == ["a.tif#3"]
+    assert objects.box.tolist() == [[10, 10, 20, 15]]
+
+
+def test_points_of_qupath_in_micrometers_name_their_image(fields: Path, tmp_path: Path) -> None:
+    content = (
+        "Image\tObject ID\tClassification\tCentroid X µm\tCentroid Y µm\na.tif\t9f\tTumor\t10\t8\nq.tif\t1\t\t1\t1\n"
+    )
+    objects, notes = collected(fields, points=written(tmp_path / "m.txt", content), size_um=4)
+    assert list(objects.outlines.wkt()) == ["POINT (20 16)"]
+    assert objects.box.tolist() == [[16, 12, 8, 8]]
+    assert labels_of(objects) == ["Tumor"]
+    assert note_of(notes, "objects-without-field").parameters["n_names"] == 1
+
+
+def test_columns_with_other_names_are_chosen_by_the_user(fields: Path, tmp_path: Path) -> None:
+    table = written(tmp_path / "t.csv", "Bild,horizontal,vertikal,Art\na.tif,5,6,rund\n")
+    with refusing(BadDataset, "no-positions-in-table"):
+        collected(fields, points=table, size_px=4)
+    columns = {"image": "Bild", "x": "horizontal", "y": "vertikal", "label": "Art"}
+    objects, _ = collected(fields, points=table, size_px=4, columns=columns)
+    assert (list(objects.image_ids), labels_of(objects)) == (["a.tif#1"], ["rund"])
+    with refusing(BadDataset, "unknown-object-column"):
+        collected(fields, points=table, size_px=4, columns={"x": "horizontl"})
+    with refusing(BadDataset, "unknown-object-meaning"):
+        collected(fields, points=table, size_px=4, columns={"where": "Bild"})
+
+
+def test_plain_points_have_a_class_and_the_box_of_tables_of_points(fields: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "points"
+    written(folder / "a.txt", "20 15 round\n25.5 18 flat\n")
+    written(folder / "b.txt", "")
+    objects, _ = collected(fields, points=folder, size_px=9)
+    assert labels_of(objects) == ["round", "flat"]
+    table = written(tmp_path / "same.csv", "path,x,y,label\nfields/a.tif,20,15,r\nfields/a.tif,25.5,18,f\n")
+    regions = [record.plan.region for record in cs.open_dataset(table, crop_size=9)]
+    assert [tuple(box) for box in objects.box.tolist()] == regions
+    with refusing(BadDataset, "points-without-size"):
+        collected(fields, points=folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code", "parameters"),
+    [
+        ("a.geojson", {"type": "FeatureCollection", "features": [{"geometry": None}]}, "geojson-feature-invalid", {}),
+        ("a.json", {"some": "thing"}, "unknown-json", {}),
+        ("a.json", "{", "object-file-not-read", {}),
+        ("a.zip", b"PK\x03\x04 broken", "object-file-not-read", {}),
+        ("a.roi", b"Iout", "roi-invalid", {"number": 1}),
+        ("a.txt", "0 0.5 0.5 0.1 0.1\n0 0.5 0.5 -0.0 0.1\n", "yolo-line-invalid", {"number": 2}),
+        ("a.txt", "1 2 x\n3 4\nfive 6\n", "points-invalid", {"n_lines": 1, "numbers": "3"}),
+        ("a.txt", b"\0\1\2", "object-file-not-text", {}),
+        ("a.csv", "x,y,width,height,id\n200,3,5,5,1\n", "files-without-objects", {"n_outside": 1}),
+        ("a.csv", "x,y,width,height,id\n2,3,5,5,1\n9,3,5,5,1\n", "repeated-object-ids", {"n_ids": 1}),
+        ("a.png", b"\x89PNG broken", "labels-not-read", {}),
+    ],
+)
+def test_broken_files_are_refused_with_the_place(
+    name: str, content: Any, code: str, parameters: dict[str, Any], fields: Path, tmp_path: Path
+) -> None:
+    with refusing(BadDataset, code, **parameters):
+        collected(fields, outlines=written(tmp_path / name, content), size_px=4)
+
+
+def test_invalid_rows_of_a_table_are_listed_by_line(fields: Path, tmp_path: Path) -> None:
+    table = written(tmp_path / "a.csv", "x,y,width,height,frame\n1,2,3,4,0\nx,2,3,4,0\n1,2,0,4,0\n1,2,3,4,1.5\n")
+    faults = [
+        fault_in_line(3, "cell-not-a-number", column="x", value="x"),
+        fault_in_line(4, "row-with-empty-box"),
+        fault_in_line(5, "not-a-count", column="frame", value="1.5"),
+    ]
+    with refusing(BadDataset, "invalid-rows", n_rows=3, rows="; ".join(faults)):
+        collected(fields, outlines=table)
+
+
+def test_objects_outside_their_field_are_counted_and_left_out(fields: Path, tmp_path: Path) -> None:
+    table = written(tmp_path / "a.csv", f"x,y,width,height\n1,2,3,4\n{WIDTH},2,3,4\n-9,2,3,4\n")
+    objects, notes = collected(fields, outlines=table)
+    assert len(objects) == 1
+    assert note_of(notes, "objects-outside").parameters == {"n_objects": 2, "n_all": 3}
+
+
+def test_exactly_one_source_of_objects_is_needed(fields: Path, tmp_path: Path) -> None:
+    for sources, n in (({}, 0), ({"masks": tmp_path, "points": tmp_path}, 2), ({"masks": tmp_path, "finder": "x"}, 2)):
+        with refusing(CoverslipError, "no-object-source", n_sources=n):
+            collected(fields, **sources)
+
+
+def test_fields_of_the_same_name_in_two_folders_are_distinguished_by_folder(tmp_path: Path) -> None:
+    for folder in ("p1", "p2"):
+        (tmp_path / "f" / folder).mkdir(parents=True)
+        (tmp_path / "m" / folder).mkdir(parents=True)
+        tifffile.imwrite(tmp_path / "f" / folder / "a.tif", np.zeros((HEIGHT, WIDTH), np.uint8))
+        np.save(tmp_path / "m" / folder / "a.npy", mask(first=int(folder[1]), second=9))
+    cs.collect_objects(tmp_path / "f", masks=tmp_path / "m", out=tmp_path / "o.csv")
+    assert list(read_objects(tmp_path / "o.csv").image_ids)[::2] == ["p1/a.tif#1", "p2/a.tif#2"]
+    with refusing(BadDataset, "ambiguous-field-names"):
+        cs.collect_objects(tmp_path / "f", points=written(tmp_path / "x" / "a.txt", "1 2"), size_px=4, out=None)
+
+
+def test_each_series_of_a_file_is_a_field_whose_export_finds_it_again(
+    shared_data: Callable[[str], Path], tmp_path: Path
+) -> None:
+    file = shared_data("microscope_formats") / "wsi_tiny" / "small.svs"
+    cs.collect_objects(file, points=written(tmp_path / "p.csv", SERIES_POINTS), size_px=4, out=tmp_path / "o.csv")
+    objects = read_objects(tmp_path / "o.csv")
+    names = [field.name for field in objects.fields]
+    assert names == ["small.svs#series=0", "small.svs#series=1"]
+    predicted, _ = predicted_objects(objects, {}, ("a",), ("#000000",))
+    files = export_predicted(predicted, "geojson", tmp_path / "g", lambda done, total: None)
+    cs.collect_objects(file, outlines=files, size_px=4, out=tmp_path / "o2.csv")
+    assert list(read_objects(tmp_path / "o2.csv").image_ids) == list(objects.image_ids)
+    data = cs.open_dataset(tmp_path / "o.csv", labeled=False)
+    assert {record.plan.series for record in data} == {0, 1}
+
+
+def test_a_dry_run_writes_nothing_and_counts_the_same(fields: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", mask())
+    assert cs.collect_objects(fields, masks=tmp_path / "a.npy", out=None).n_of_field == {"a.tif": 2, "b.tif": 0}
+    assert not (tmp_path / "objects.csv").exists()
+
+
+def test_another_file_is_not_replaced_by_a_table_of_objects(fields: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", mask())
+    with refusing(CoverslipError, "other-file-in-place"):
+        cs.collect_objects(fields, masks=tmp_path / "a.npy", out=written(tmp_path / "notes.csv", "mine"))
+
+
+def test_real_points_of_red_blood_cells_are_matched_to_their_fields(
+    shared_data: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = shared_data("fields_rbc_chula")
+    summary = cs.collect_objects(folder / "fields", points=folder / "points", size_px=80, out=tmp_path / "o.csv")
+    lines = [line for file in (folder / "points").glob("*.txt") for line in file.read_text().splitlines() if line]
+    assert summary.n_objects == len(lines)
+    assert len(summary.n_of_field) == len(list((folder / "fields").iterdir()))
+    assert summary.n_of_label["7"] == sum(line.split()[2] == "7" for line in lines)
+    assert summary.unmatched == ()
