@@ -23,7 +23,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil
@@ -88,7 +88,7 @@ def write_pyramid(file: Path, side: int) -> None:
                         tile.paste(picture, (x * picture.width, y * picture.height))
                 yield jpeg(tile)
 
-    options = {
+    options: dict[str, Any] = {  # Any: of different types
         "tile": (TILE, TILE),
         "photometric": "ycbcr",
         "subsampling": (1, 1),
@@ -297,12 +297,12 @@ def measure(folder: Path, browser: "Browser", steps: int, naive_ms: float) -> No
                 for _ in range(round(np.log(1 / share) / np.log(1.25))):
                     page.keyboard.press("-")
                 page.wait_for_timeout(1_500)
-                samples, sharp = moves(page, steps, seed)
+                samples, times = moves(page, steps, seed)
                 longest, largest = longest_blank(samples)
                 seconds = (samples[-1][0] - samples[0][0]) / 1000
-                p95 = sorted(sharp)[int(0.95 * len(sharp))]
+                p95 = sorted(times)[int(0.95 * len(times))]
                 print(
-                    f"| {share:.0%} | {steps} | {longest:.0f} | {largest:.1%} | {statistics.median(sharp):.0f} "
+                    f"| {share:.0%} | {steps} | {longest:.0f} | {largest:.1%} | {statistics.median(times):.0f} "
                     f"| {p95:.0f} | {len(samples) / seconds:.0f} |",
                     flush=True,
                 )

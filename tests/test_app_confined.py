@@ -211,15 +211,15 @@ def test_one_image_is_classified_and_no_file_that_it_or_the_classifier_names(
         job = client.get(f"{API}/classifiers").json()["items"][0]["id"]
         path = f"{API}/classifiers/{job}/predict"
         table = ("new.csv", f"path\n{secret}\n".encode())
-        answer = client.post(path, files=[("images", image.open("rb")), ("images", table)])
+        answer = client.post(path, files=[("files", image.open("rb")), ("files", table)])
         assert answer.status_code == 200
-        decisions = [each["decision"] for each in answer.json()["images"]]
+        decisions = [each["decision"] for each in answer.json()["predictions"]]
         assert (decisions[0] != "unreadable", decisions[1]) == (True, "unreadable")
         card = run.folder / "classifier" / "classifier.json"
         text = json.loads(card.read_text())
         text["preprocessing"]["plan"]["other_files"] = [str(secret)]
         card.write_text(json.dumps(text))
-        answer = client.post(path, files={"images": image.open("rb")})
+        answer = client.post(path, files={"files": image.open("rb")})
         assert (answer.status_code, answer.json()["kind"]) == (422, "bad-classifier")
 
 

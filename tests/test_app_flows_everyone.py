@@ -144,6 +144,7 @@ PAGES: dict[str, tuple[str, Prepare]] = {
     "new study": ("/studies/new", plan_a_study),
     "study": ("/studies/{study}", see("Conclusion")),
     "predict": ("/predict?classifier={run}", see("Earlier predictions")),
+    "classifier": ("/classifiers/{run}", see("Metrics on test images")),
     "prediction": ("/predictions/{prediction}", see("Needs review")),
     "review": ("/predictions/{prediction}?show=review", see("Needs review")),
     "samples": ("/predictions/{prediction}/samples", see("Mean of the samples")),

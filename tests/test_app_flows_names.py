@@ -106,6 +106,7 @@ def test_a_broken_image_is_named_wherever_it_comes(page: "Page", app_server: Run
                 "/studies/new",
                 "/studies/{study}",
                 "/predict?classifier={run}",
+                "/classifiers/{run}",
             )
         ),
     ],
@@ -191,7 +192,9 @@ def test_a_classifier_goes_from_one_app_to_another(
     open_page(there, "/predict")
     there.get_by_role("heading", name="No classifier yet").wait_for()
     there.get_by_label("Import a .coverslip file").set_input_files(file)
-    there.get_by_role("radio", name=re.compile("imported from a file")).wait_for()
+    card_of_file(there, stock)
+    there.get_by_role("link", name="Predict images").click()
+    there.get_by_role("radio", name=re.compile("imported from a file"), checked=True).wait_for()
     check_whole(there)
     there.get_by_label("Files …").set_input_files(sorted((stock.app.root / "new").glob("slide*.png")))
     there.get_by_role("button", name="Predict", exact=True).click()
@@ -201,6 +204,33 @@ def test_a_classifier_goes_from_one_app_to_another(
     predictions = {Path(row["path"]).name: row["predicted"] for row in rows_of(stock.app, stock.prediction)}
     brought = {Path(row["path"]).name: row["predicted"] for row in rows_of(app, there.url.rpartition("/")[2])}
     assert brought == {name: predicted for name, predicted in predictions.items() if name != "cut off.png"}
+
+
+@pytest.mark.exhaustive
+def test_a_classifier_that_is_dropped_on_the_page_shows_its_card(page: "Page", stock: Stock) -> None:
+    open_page(page, "/predict")
+    page.evaluate(DROP_CLASSIFIER, f"/api/v1/runs/{stock.run}/download/classifier")
+    card_of_file(page, stock)
+
+
+DROP_CLASSIFIER = """async (address) => {
+  const data = await (await fetch(address)).arrayBuffer();
+  const dropped = new DataTransfer();
+  dropped.items.add(new File([data], 'dropped.coverslip'));
+  const target = document.querySelector('.drop');
+  target.dispatchEvent(new DragEvent('drop', { dataTransfer: dropped, bubbles: true, cancelable: true }));
+}"""
+
+
+def card_of_file(page: "Page", stock: Stock) -> None:
+    """Wait for the card of an imported classifier, and compare its metrics with those of the run."""
+    page.get_by_text("Imported classifier").wait_for()
+    measured = stock.app.get(f"runs/{stock.run}/results")["metrics"]
+    shown = page.get_by_role("group", name="Metrics on test images").get_by_role("row")
+    accuracy = shown.filter(has_text=re.compile(r"^Accuracy")).get_by_role("cell").nth(1).inner_text()
+    assert float(accuracy) == round(measured["metrics"]["accuracy"]["value"], 3)
+    assert page.get_by_role("group", name="Classes").get_by_role("row").count() == 1 + len(measured["classes"])
+    check_whole(page)
 
 
 def rows_of(app: RunningApp, prediction: str) -> list[dict[str, str]]:

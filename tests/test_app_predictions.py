@@ -2,9 +2,11 @@
 
 import csv
 import io
+import json
 import os
 import shutil
 import signal
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -35,7 +37,7 @@ from trained import SMALL_NETWORK
 import coverslip as cs
 from coverslip.app.server import create_app
 from coverslip.runs import Recipe, SplitPlan
-from coverslip.workspace.correcting import corrections
+from coverslip.workspace.correcting import downloads
 from coverslip.workspace.datasets.labels import set_labels
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.jobs.records import find_job
@@ -107,6 +109,56 @@ def test_rows_are_those_of_the_command_line(lab: Lab, tmp_path: Path) -> None:
         .endswith(",unreadable,The file is not an image: it contains text,,,,,,")
     )
     assert lab.client.delete(f"{API}/predictions/{other.json()['id']}").status_code == 204
+
+
+def test_a_download_has_the_chosen_format_classes_and_columns_of_the_user_s_table(lab: Lab) -> None:
+    images = sorted(lab.new.glob("slide*.png"))[:5]
+    plate = lab.workspace.roots[0] / "plate.csv"
+    rows = [f"{image},=A{k},{k}\n" for k, image in enumerate(images)]
+    plate.write_text("".join(["path,well,predicted\n", *rows]))
+    answer = lab.client.post(f"{API}/predictions", json={"classifier_id": lab.run, "sources": [str(plate)]})
+    state = ended(lab.client, answer.json()["id"], what="predictions")
+    assert (state["state"], state["columns"]) == ("done", ["well"])  # no column of the name of a result
+    path = f"{API}/predictions/{state['id']}/download/predictions"
+    plain = lab.client.get(path)
+    whole = list(csv.DictReader(io.StringIO(plain.text)))
+    assert list(whole[0])[-3:] == [f"p:{name}" for name in CLASSES]
+    answer = lab.client.get(path, params={"top_k": 2, "keep": "well"})
+    table = list(csv.DictReader(io.StringIO(answer.text)))
+    assert [row["well"] for row in table] == [f"'=A{k}" for k in range(5)]
+    for row, each in zip(table, whole, strict=True):
+        assert not [name for name in row if name.startswith("p:")]
+        best = sorted(CLASSES, key=lambda name: -float(each[f"p:{name}"]))[:2]
+        assert [float(row[f"top_{k}_probability"]) for k in (1, 2)] == [float(each[f"p:{name}"]) for name in best]
+    lines = lab.client.get(path, params={"format": "jsonl", "keep": "well"})
+    assert lines.headers["content-type"].startswith("application/jsonl")
+    assert 'filename="predictions.jsonl"' in lines.headers["content-disposition"]
+    objects = [json.loads(line) for line in lines.text.splitlines()]
+    assert [each["well"] for each in objects] == [f"=A{k}" for k in range(5)]
+    assert [each["predicted"] for each in objects] == [row["predicted"] for row in whole]
+    lab.client.put(f"{API}/predictions/{state['id']}/rows/2/correction", json={"label": "large"})
+    first, second = (
+        json.loads(line) for line in lab.client.get(path, params={"format": "jsonl"}).text.splitlines()[1:3]
+    )
+    assert list(first)[5:9] == ["decision", "corrected", "excluded", "corrected_by"]
+    assert (first["corrected"], second["corrected"]) == (None, "large")
+    for query, code in (({"top_k": 4}, "top-k-out-of-range"), ({"keep": "column"}, "no-column-to-keep")):
+        refused = lab.client.get(path, params=query)
+        assert (refused.status_code, refused.json()["code"]) == (422, code)
+    assert lab.client.get(path, params={"format": "parquet"}).status_code == 422
+    assert lab.client.delete(f"{API}/predictions/{state['id']}").status_code == 204
+
+
+def test_sent_images_get_the_most_probable_classes_in_order(lab: Lab) -> None:
+    path, image = f"{API}/classifiers/{lab.run}/predict", next(lab.new.glob("slide*.png"))
+    (whole,), (best,) = (
+        lab.client.post(path, params=query, files={"files": image.open("rb")}).json()["predictions"]
+        for query in ({}, {"top_k": 2})
+    )
+    expected = sorted(whole["probabilities"].items(), key=lambda pair: -pair[1])[:2]
+    assert list(best["probabilities"].items()) == expected
+    refused = lab.client.post(path, params={"top_k": 4}, files={"files": image.open("rb")})
+    assert (refused.status_code, refused.json()["code"]) == (422, "top-k-out-of-range")
 
 
 @pytest.mark.exhaustive
@@ -358,13 +410,13 @@ def test_pictures_are_served_only_from_below_the_allowed_roots(lab: Lab, tmp_pat
 def test_images_that_are_sent_get_the_predictions_of_the_table_and_a_broken_one_a_reason(lab: Lab) -> None:
     rows = lab.client.get(f"{API}/predictions/{lab.prediction}/rows?limit=100").json()["items"]
     rows = [row for row in rows if row["decision"] != "unreadable"][:20]
-    files = [("images", (Path(row["path"]).name, Path(row["path"]).read_bytes())) for row in rows]
-    files.insert(3, ("images", ("../../<b>.PNG", b"no image")))
+    files = [("files", (Path(row["path"]).name, Path(row["path"]).read_bytes())) for row in rows]
+    files.insert(3, ("files", ("../../<b>.PNG", b"no image")))
     path = f"{API}/classifiers/{lab.run}/predict"
     answer = lab.client.post(path, files=files)
     assert answer.status_code == 200, answer.text
-    images = answer.json()["images"]
-    assert [each["name"] for each in images] == [name for _, (name, _) in files]
+    images = answer.json()["predictions"]
+    assert [each["path"] for each in images] == [name for _, (name, _) in files]
     broken = images.pop(3)
     assert (broken["decision"], broken["predicted"], broken["probability"]) == ("unreadable", None, None)
     assert broken["reason"]
@@ -377,16 +429,16 @@ def test_images_that_are_sent_get_the_predictions_of_the_table_and_a_broken_one_
 
 def test_bad_requests_for_predictions_are_refused_each_with_its_reason(lab: Lab) -> None:
     path, image = f"{API}/classifiers/{lab.run}/predict", next(lab.new.glob("slide*.png"))
-    for how in ({"content": b""}, {"data": {"images": "no file"}}, {"content": image.read_bytes()}):
+    for how in ({"content": b""}, {"data": {"files": "no file"}}, {"content": image.read_bytes()}):
         refused = lab.client.post(path, **how)
         assert (refused.status_code, refused.json()["code"]) == (422, "no-files-in-form")
     too_large = lab.client.post(path, content=b"x", headers={"Content-Length": str(300 * 2**20)})
     assert too_large.status_code == 413
-    many = [("images", (f"{k}.png", b"x")) for k in range(257)]
+    many = [("files", (f"{k}.png", b"x")) for k in range(257)]
     assert lab.client.post(path, files=many).status_code == 400
     broken_form = {"content": b"--a", "headers": {"Content-Type": "multipart/form-data"}}
     assert lab.client.post(path, **broken_form).status_code == 400
-    missing = lab.client.post(f"{API}/classifiers/none/predict", files={"images": image.open("rb")})
+    missing = lab.client.post(f"{API}/classifiers/none/predict", files={"files": image.open("rb")})
     assert missing.status_code == 404
     assert not list((lab.workspace.folder / "classifying").glob("*"))
 
@@ -397,23 +449,23 @@ def test_more_requests_for_predictions_than_are_answered_at_a_time_are_refused_f
     with ExitStack() as others:
         for _ in range(4):
             others.enter_context(classifying.reserved())
-        refused = lab.client.post(path, files={"images": image.open("rb")})
+        refused = lab.client.post(path, files={"files": image.open("rb")})
         assert (refused.status_code, refused.json()["code"]) == (503, "predictions-busy")
         assert int(refused.headers["Retry-After"]) > 0
-    assert lab.client.post(path, files={"images": image.open("rb")}).status_code == 200
+    assert lab.client.post(path, files={"files": image.open("rb")}).status_code == 200
 
 
 @pytest.mark.exhaustive
 def test_images_are_predicted_by_a_classifier_that_stays_loaded(lab: Lab) -> None:
     image = next(lab.new.glob("slide*.png"))
     path = f"{API}/classifiers/{lab.run}/predict"
-    answer = lab.client.post(path, files={"images": image.open("rb")}).json()
+    answer = lab.client.post(path, files={"files": image.open("rb")}).json()
     classifying: LoadedClassifiers = lab.client.app.state.classifiers  # type: ignore[attr-defined]  # TestClient's
     worker = classifying._workers[lab.run]
-    assert lab.client.post(path, files={"images": b"no image"}).json()["images"][0]["decision"] == "unreadable"
+    assert lab.client.post(path, files={"files": b"no image"}).json()["predictions"][0]["decision"] == "unreadable"
     assert classifying._workers[lab.run] is worker
     worker.process.kill()
-    assert lab.client.post(path, files={"images": image.open("rb")}).json() == answer
+    assert lab.client.post(path, files={"files": image.open("rb")}).json() == answer
     process = classifying._workers[lab.run].process
     classifying.end_idle()
     assert process.poll() is None  # it was asked just now
@@ -432,8 +484,8 @@ def test_rows_are_found_by_a_part_of_their_path(lab: Lab) -> None:
 
 
 def test_a_table_is_sent_by_whichever_threads_are_free(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(corrections, "_ROWS_AT_ONCE", 5)
-    pieces = corrections.csv_of(lab.workspace, lab.prediction)
+    monkeypatch.setattr(downloads, "_ROWS_AT_ONCE", 5)
+    pieces = downloads.table_of(lab.workspace, lab.prediction)
     text = ""
     for _ in range(9):
         with ThreadPoolExecutor(1) as pool:
@@ -484,6 +536,36 @@ def test_a_killed_prediction_resumes_after_its_last_row(lab: Lab, tmp_path: Path
     cs.predict(lab.workspace.runs / "first", [many], out=tmp_path / "whole.csv")
     folder = find_job(lab.workspace, answer.json()["id"]).folder
     assert (folder / "predictions.csv").read_text() == (tmp_path / "whole.csv").read_text()
+
+
+def test_an_imported_classifier_has_the_card_and_the_metrics_of_its_run(lab: Lab) -> None:
+    own = lab.client.get(f"{API}/classifiers/{lab.run}/card").json()
+    metrics = cs.open_run(lab.workspace.runs / "first").metrics
+    assert (own["test"]["n"], own["test"]["primary"]) == (metrics.n, metrics.primary)
+    shown = {each["name"]: each["value"] for each in own["test"]["values"]}
+    assert shown["accuracy"] == metrics.metrics["accuracy"].value
+    assert [(each["name"], each["n"]) for each in own["test"]["per_class"]] == [
+        (name, scores.n) for name, scores in metrics.per_class.items()
+    ]
+    file = lab.client.get(f"{API}/runs/{lab.run}/download/classifier").content
+    imported = lab.client.post(f"{API}/classifiers", content=file).json()
+    card = lab.client.get(f"{API}/classifiers/{imported['id']}/card").json()
+    different = {"classifier"}
+    assert {key: card[key] for key in card.keys() - different} == {key: own[key] for key in own.keys() - different}
+    assert card["classifier"]["headline"]["value"] == own["classifier"]["headline"]["value"] is not None
+    with zipfile.ZipFile(io.BytesIO(file)) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    for damaged in (b"{", b"[]", b'{"format_version": 99}', None):
+        changed = io.BytesIO()
+        with zipfile.ZipFile(changed, "w") as archive:
+            for name, data in {**entries, "metrics.json": damaged}.items():
+                if data is not None:
+                    archive.writestr(name, data)
+        damaged_id = lab.client.post(f"{API}/classifiers", content=changed.getvalue()).json()["id"]
+        assert lab.client.get(f"{API}/classifiers/{damaged_id}/card").json()["test"] is None
+        assert lab.client.delete(f"{API}/classifiers/{damaged_id}").status_code == 204
+    assert lab.client.delete(f"{API}/classifiers/{imported['id']}").status_code == 204
+    assert lab.client.get(f"{API}/classifiers/{imported['id']}/card").status_code == 404
 
 
 def test_a_prediction_names_the_training_of_its_classifier_only_where_there_is_one(lab: Lab) -> None:

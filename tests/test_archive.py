@@ -30,7 +30,7 @@ from coverslip.inference import trial
 from coverslip.inference.loading import load_network
 from coverslip.messages import has_entry, text
 from coverslip.models.networks import create_network
-from coverslip.runs import ClassifierCard, TrainedOn, open_classifier, write_classifier
+from coverslip.runs import ClassifierCard, TrainedOn, metrics_of_classifier, open_classifier, write_classifier
 
 CARD, WEIGHTS = "classifier.json", "weights.safetensors"
 Entries = dict[str, bytes]
@@ -108,6 +108,15 @@ def test_equal_classifiers_give_equal_bytes(folder: Path, tmp_path: Path) -> Non
     assert first.read_bytes() == other.read_bytes() == third.read_bytes()
     with zipfile.ZipFile(first) as archive:
         assert {name: archive.read(name) for name in archive.namelist()} == entries_of(folder)
+
+
+@pytest.mark.slow
+def test_the_file_of_a_run_has_its_metrics_and_a_copy_of_the_file_too(trained: cs.Run, tmp_path: Path) -> None:
+    file = cs.export(trained, out=tmp_path / "run.coverslip")
+    assert metrics_of_classifier(file) == metrics_of_classifier(trained.folder) == trained.metrics
+    assert cs.export(file, out=tmp_path / "copy.coverslip").read_bytes() == file.read_bytes()
+    without = cs.export(trained.folder / "classifier", out=tmp_path / "without.coverslip")
+    assert metrics_of_classifier(without) is None
 
 
 @pytest.mark.slow

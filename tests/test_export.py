@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import runpy
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from coverslip.inference import Classifier
 from coverslip.inference.export import EXPORT_FORMATS, export_to, open_export, verify
 from coverslip.inference.export.exporting import EXPORTERS, Content
 from coverslip.inference.export.verifying import VerificationImages
+from coverslip.models import list_models
 from coverslip.models.networks import create_network
 from coverslip.runs import ClassifierCard, Run, TrainedOn, open_classifier, write_classifier
 
@@ -53,6 +55,17 @@ def test_an_export_reproduces_the_classifier_at_every_batch_size(to: str, traine
         outputs = predictor.predict_pixels(pixels[:n])
         np.testing.assert_allclose(outputs.probabilities, expected.probabilities[:n], atol=1e-4)
         np.testing.assert_allclose(outputs.features, expected.features[:n], atol=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", [record.name for record in list_models()])
+def test_every_trained_network_is_exported_exactly_at_every_batch_size(name: str) -> None:
+    if not (Path(os.environ.get("COVERSLIP_DATA", ROOT.parent / "shared" / "data")) / "blood_pbc").is_dir():
+        pytest.skip("the images are missing")
+    script = ROOT / "benchmarks" / "exported_networks.py"
+    done = subprocess.run([sys.executable, str(script), name], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.slow
@@ -256,6 +269,22 @@ def test_the_reference_reader_reads_exactly_what_coverslip_reads(
     read = runpy.run_path(str(READER))["read"](str(file), preprocessing.model_dump(mode="json"))
     assert read.dtype == expected.dtype
     np.testing.assert_array_equal(read, expected)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_the_reference_reader_reads_a_page_for_each_channel(channels: int, dtype: str, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    pages = np.random.default_rng(2).integers(0, np.iinfo(dtype).max, (channels, 23, 41)).astype(dtype)
+    tifffile.imwrite(file := tmp_path / "channels.tif", pages, imagej=True, metadata={"axes": "CYX"})
+    ranges = {dtype: tuple((20 + k, np.iinfo(dtype).max - 9) for k in range(channels))}
+    preprocessing = Preprocessing(
+        image_size=32, channels=channels, depth="uint16", scaling=Scaling(mode="training-range", ranges=ranges)
+    )
+    read = runpy.run_path(str(READER))["read"](str(file), preprocessing.model_dump(mode="json"))
+    np.testing.assert_array_equal(read, preprocess(read_pixels(file).array, preprocessing))
+    with pytest.raises(ValueError, match="coverslip"):
+        runpy.run_path(str(READER))["read"](str(file), Preprocessing(image_size=32, channels=1).model_dump(mode="json"))
 
 
 def test_the_reader_refuses_what_it_cannot_read_as_coverslip_does(tmp_path: Path) -> None:

@@ -1,19 +1,23 @@
 """Scripts for other programs that use the ONNX export, run in these programs where they are installed."""
 
 import csv
+import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import coverslip as cs
 
 pytestmark = pytest.mark.slow
 
-MACRO = Path(__file__).resolve().parent.parent / "integrations" / "classify_folder.ijm"
+INTEGRATIONS = Path(__file__).resolve().parent.parent / "integrations"
+MACRO = INTEGRATIONS / "classify_folder.ijm"
 
 
 @pytest.fixture
@@ -46,6 +50,89 @@ def test_imagej_classifies_a_folder_as_coverslip_does(
     files = sorted(map(str, images.glob("*.png")))
     assert [row["path"] for row in rows] == files
     assert [row["predicted"] for row in rows] == cs.load_classifier(trained, "cpu").predict(files)["predicted"]
+
+
+def python_of(variable: str) -> str:
+    """The Python of another environment, which an environment variable names."""
+    python = os.environ.get(variable, "")
+    if not Path(python).is_file():
+        pytest.skip(f"{variable} names no Python")
+    return python
+
+
+def test_bioimage_io_core_accepts_the_export_and_reproduces_its_test_arrays(trained: cs.Run, tmp_path: Path) -> None:
+    python = python_of("COVERSLIP_BIOIMAGEIO_PYTHON")
+    folder = cs.export(trained, to="bioimageio", out=tmp_path / "cells")
+    code = "import sys; from bioimageio.core import test_description as test; print(test(sys.argv[1]).status)"
+    command = [python, "-c", code, str(folder / "rdf.yaml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.stdout.splitlines()[-1:] == ["passed"], done.stdout + done.stderr
+
+
+_NAPARI = """
+import json, sys
+import napari, numpy as np
+from npe2 import PluginManager, PluginManifest
+
+manifest, export, fields, side = sys.argv[1:]
+PluginManager.instance().register(PluginManifest.from_file(manifest))
+viewer = napari.Viewer(show=False)
+stored = np.load(fields)
+image = viewer.add_image(stored["field"], rgb=True, name="field")
+objects = viewer.add_labels(stored["objects"], name="cells")
+_, widget = viewer.window.add_plugin_dock_widget("napari-coverslip", "Classify with coverslip")
+widget.export.value, widget.image.value, widget.crop_size.value = export, image, int(side)
+widget.objects.value = objects
+widget.call_button.native.click()
+points = viewer.layers[-1]
+print(json.dumps([objects.features.to_dict("records"), points.name, points.data.tolist()]))
+widget.image.value, widget.objects.value = viewer.add_image(stored["field"][: int(side), : int(side)], rgb=True), None
+widget.call_button.native.click()
+print(json.dumps(viewer.layers[-1].features.to_dict("records")))
+viewer.close()
+"""
+
+
+@pytest.fixture
+def napari() -> list[str]:
+    """The command of the Python of an environment with napari, which `COVERSLIP_NAPARI_PYTHON` names, on a display."""
+    python = python_of("COVERSLIP_NAPARI_PYTHON")
+    if "DISPLAY" in os.environ:
+        return [python]
+    if (virtual := shutil.which("xvfb-run")) is None:
+        pytest.skip("napari needs a display: xvfb-run is not installed")
+    return [virtual, "-a", python]
+
+
+def test_napari_classifies_objects_as_coverslip_does(
+    napari: list[str], export: Path, trained: cs.Run, cells: Path, tmp_path: Path
+) -> None:
+    tiles = [np.asarray(Image.open(file)) for file in sorted(cells.rglob("*.png"))[::10]]
+    side = tiles[0].shape[0]
+    field = np.concatenate([np.concatenate(tiles[k : k + 3], axis=1) for k in (0, 3, 6)])
+    objects = np.zeros(field.shape[:2], np.int32)
+    for k in range(9):
+        y, x = side * (k // 3), side * (k % 3)
+        objects[y + 2 : y + side - 2, x + 2 : x + side - 2] = 10 * (k + 1)
+    np.savez(tmp_path / "field.npz", field=field, objects=objects)
+    source = INTEGRATIONS / "napari" / "src"
+    arguments = [source / "napari_coverslip" / "napari.yaml", export, tmp_path / "field.npz", side]
+    done = subprocess.run(
+        [*napari, "-c", _NAPARI, *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": str(source)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    (rows, name, centers), (whole,) = map(json.loads, done.stdout.splitlines())
+    expected = cs.load_classifier(trained, "cpu").predict(tiles)
+    assert [row["index"] for row in rows] == [10 * (k + 1) for k in range(9)]
+    assert [row["predicted"] for row in rows] == expected["predicted"]
+    assert [row["probability"] for row in rows] == pytest.approx(expected["probability"], abs=1e-4)
+    assert (name, len(centers), centers[0]) == ("Classes of cells", 9, [(side - 1) / 2] * 2)
+    assert whole["predicted"] == expected["predicted"][0]
 
 
 def test_imagej_shows_why_images_could_not_be_classified_and_writes_no_table(

@@ -5,11 +5,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from refusing import refusing
 from scipy.stats import binomtest, linregress, ttest_ind
 
 import coverslip as cs
@@ -283,6 +285,21 @@ def test_a_table_that_does_not_fit_is_refused(
     with pytest.raises(CoverslipError) as refused:
         cs.summarise(predictions[0], by="well", table=table)
     assert (refused.value.code, refused.value.file) == (code, table)
+
+
+@pytest.mark.parametrize(
+    ("format_", "top_k", "code"),
+    [("csv", 2, "predictions-of-top-classes"), ("jsonl", None, "not-predictions"), ("jsonl", 2, "not-predictions")],
+)
+def test_predictions_without_the_probability_of_each_class_are_refused(
+    trained: cs.Run, cells: Path, tmp_path: Path, format_: Literal["csv", "jsonl"], top_k: int | None, code: str
+) -> None:
+    file = tmp_path / f"p.{format_}"
+    images = sorted(cells.rglob("*.png"))[:2]
+    cs.predict(trained.folder, images, out=file, format=format_, top_k=top_k, device="cpu")
+    with refusing(CoverslipError, code) as refused:
+        cs.summarise(file, by="folder")
+    assert refused.value.file == file
 
 
 def test_a_sample_has_one_condition(predictions: tuple[Path, Path]) -> None:

@@ -1,21 +1,30 @@
 """The scikit-learn estimator: scikit-learn's own tools on images."""
 
+import hashlib
 import pickle
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.sparse import csr_matrix
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils import Tags
+from sklearn.utils.estimator_checks import estimator_checks_generator
 from trained import INSTANT
 
 import coverslip as cs
 from coverslip.sklearn import ImageClassifier
+
+if TYPE_CHECKING:
+    from _pytest.mark import ParameterSet
 
 pytestmark = pytest.mark.slow
 
@@ -70,6 +79,89 @@ def test_labels_may_be_numbers(paths: list[str], labels: list[str]) -> None:
     assert few.classes_.tolist() == sorted(set(numbers))
     assert few.predict(paths[:3]).dtype == few.classes_.dtype
     assert few.score(paths, numbers) > 0.5
+
+
+class OfRows(ImageClassifier):
+    """The estimator for the checks of scikit-learn, whose input are rows of numbers: each becomes an image."""
+
+    def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
+        return super().fit(images_of_rows(X), y, groups)
+
+    def predict(self, X: Any) -> Any:
+        return super().predict(images_of_rows(X))
+
+    def predict_proba(self, X: Any) -> Any:
+        return super().predict_proba(images_of_rows(X))
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = True
+        return tags
+
+
+def images_of_rows(X: Any) -> Any:
+    """Return an image for each row: a gray block for each number, under a texture so that images are not duplicates."""
+    if hasattr(X, "tocsr") or np.ndim(X) != 2 or np.size(X) == 0:
+        return X
+    rows = np.asarray(X, np.float64)
+    levels = np.mod(128 + 25 * rows, 256)
+    blocks = np.repeat(levels, -(-24 // levels.shape[1]), axis=1)[:, None].repeat(24, axis=1)
+    seeds = [int.from_bytes(hashlib.sha256(row.astype(np.float32).tobytes()).digest()[:8], "big") for row in rows]
+    textures = [np.random.default_rng(seed).uniform(-20, 20, blocks.shape[1:]) for seed in seeds]
+    return np.clip(blocks + np.array(textures), 0, 255).astype(np.uint8)
+
+
+ANY_SIZE = "images may have any size, so there is no number of features"
+EXCLUDED = {
+    "check_n_features_in": ANY_SIZE,
+    "check_n_features_in_after_fitting": ANY_SIZE,
+    "check_classifiers_train": f"its last step expects a refusal of another number of features; {ANY_SIZE}",
+    "check_estimators_empty_data_messages": f"it expects an error about 0 features; {ANY_SIZE}",
+    "check_estimators_nan_inf": "images of 8 or 16 bits have neither NaN nor infinity",
+    "check_classifiers_one_label": "a classifier needs two classes, and the refusal is no ValueError",
+    "check_fit2d_1sample": "a training needs images for each set, and the refusal is no ValueError",
+}
+
+
+def checks_of_scikit_learn() -> Iterator["ParameterSet"]:
+    """Each check; those that train an estimator take seconds."""
+    quick = {
+        *("check_estimator_cloneable", "check_estimator_tags_renamed", "check_valid_tag_types"),
+        *("check_estimator_repr", "check_no_attributes_set_in_init", "check_estimators_unfitted"),
+        *("check_do_not_raise_errors_in_init_or_set_params", "check_mixin_order", "check_get_params_invariance"),
+        *("check_parameters_default_constructible", "check_set_params", "check_requires_y_none"),
+        *("check_classifiers_regression_target", "check_estimator_sparse_array"),
+    }
+    for estimator, check in estimator_checks_generator(OfRows({**KEYS, "image_size": 32})):
+        name = getattr(check, "func", check).__name__
+        marks = [] if name in quick else [pytest.mark.exhaustive]
+        if name in EXCLUDED:
+            marks.append(pytest.mark.skip(reason=EXCLUDED[name]))
+        yield pytest.param(estimator, check, marks=marks, id=f"{name}-{getattr(check, 'keywords', '')}")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize(("estimator", "check"), [*checks_of_scikit_learn()])
+def test_the_estimator_passes_the_checks_of_scikit_learn(estimator: OfRows, check: Callable[[OfRows], None]) -> None:
+    check(estimator)
+
+
+@pytest.mark.parametrize(
+    ("X", "code"),
+    [
+        (np.zeros((4, 30)), "estimator-without-images"),
+        ([0.5, 1.5], "estimator-without-images"),
+        (csr_matrix(np.eye(4)), "estimator-without-images"),
+        ([], "estimator-x-empty"),
+    ],
+    ids=["rows", "numbers", "sparse", "empty"],
+)
+def test_rows_of_numbers_are_refused_with_a_clear_error(fitted: ImageClassifier, X: Any, code: str) -> None:
+    for call in (fitted.predict, fitted.predict_proba, lambda X: ImageClassifier(KEYS).fit(X, [0] * np.shape(X)[0])):
+        with pytest.raises(ValueError, match=r".") as refused:
+            call(X)
+        assert isinstance(refused.value, cs.CoverslipError)
+        assert refused.value.code == code
 
 
 def test_a_copy_has_the_recipe_and_is_not_trained(fitted: ImageClassifier, paths: list[str]) -> None:

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -89,56 +89,102 @@ def watching(
         raise errors[0]
 
 
+def numbered_images(cells: Path, n: int) -> dict[str, bytes]:
+    """Return images by name, which all differ."""
+    pngs = [file.read_bytes() for file in sorted(cells.rglob("*.png"))]
+    return {f"{i:04d}.png": pngs[i % len(pngs)] + i.to_bytes(4, "big") for i in range(n)}
+
+
+def write_as_a_microscope(folder: Path, content: dict[str, bytes], pause: float = 0.0) -> set[str]:
+    """Write images at once, in steps or under another name first; rename some; return those deleted half-written."""
+    rng, deleted, half_written = random.Random(0), set[str](), list[str]()
+    for name, data in content.items():
+        match rng.randrange(4):
+            case 0:  # at once, in a folder that appears with it
+                (folder / "new").mkdir(exist_ok=True)
+                (folder / "new" / name).write_bytes(data)
+            case 1:  # under another name first
+                (folder / f"{name}.part").write_bytes(data)
+                (folder / f"{name}.part").rename(folder / name)
+            case 2:  # in two steps
+                (folder / name).write_bytes(data[: len(data) // 2])
+                half_written.append(name)
+            case _:  # deleted before it is complete
+                (folder / name).write_bytes(data[: len(data) // 2])
+                (folder / name).unlink()
+                deleted.add(name)
+        if len(half_written) > 5:
+            for name_of_half in half_written:
+                (folder / name_of_half).write_bytes(content[name_of_half])
+            half_written.clear()
+        time.sleep(pause)
+    for name in half_written:
+        (folder / name).write_bytes(content[name])
+    for i, file in enumerate(list(folder.rglob("*.png"))):
+        if i % 5 == 0:
+            file.rename(file.with_name(f"renamed {file.name}"))
+    return deleted
+
+
+def change_predicted(folder: Path) -> None:
+    """Rename a third of the images and delete a third."""
+    for i, file in enumerate(list(folder.rglob("*.png"))):
+        if i % 3 == 0:
+            file.rename(file.with_name(f"later {file.name}"))
+        elif i % 3 == 1:
+            file.unlink()
+
+
+def check_each_once(out: Path, expected: Iterable[str]) -> None:
+    rows = rows_of(out)
+    assert {row["decision"] for row in rows}.isdisjoint({"unreadable"})
+    assert Counter(Path(row["path"]).name[-8:] for row in rows) == Counter(expected)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("n", [60, pytest.param(1000, marks=pytest.mark.exhaustive)])
-def test_each_image_is_predicted_once_whatever_happens_to_files(
-    trained: Run, cells: Path, tmp_path: Path, n: int
-) -> None:
+def test_each_image_is_predicted_once_whatever_happens_to_files(trained: Run, cells: Path, tmp_path: Path) -> None:
     folder, out = tmp_path / "microscope", tmp_path / "p.csv"
     folder.mkdir()
-    pngs = [file.read_bytes() for file in sorted(cells.rglob("*.png"))]
-    rng = random.Random(0)
-    content = {f"{i:04d}.png": pngs[i % len(pngs)] + i.to_bytes(4, "big") for i in range(n)}  # all files differ
-    deleted = set[str]()
+    content = numbered_images(cells, 60)
     with watching(trained, folder, out):
-        half_written = list[str]()
-        for name, data in content.items():
-            match rng.randrange(4):
-                case 0:  # at once, in a folder that appears with it
-                    (folder / "new").mkdir(exist_ok=True)
-                    (folder / "new" / name).write_bytes(data)
-                case 1:  # under another name first
-                    (folder / f"{name}.part").write_bytes(data)
-                    (folder / f"{name}.part").rename(folder / name)
-                case 2:  # in two steps
-                    (folder / name).write_bytes(data[: len(data) // 2])
-                    half_written.append(name)
-                case _:  # deleted before it is complete
-                    (folder / name).write_bytes(data[: len(data) // 2])
-                    (folder / name).unlink()
-                    deleted.add(name)
-            if len(half_written) > 5:
-                for name_of_half in half_written:
-                    (folder / name_of_half).write_bytes(content[name_of_half])
-                half_written.clear()
-        for name in half_written:
-            (folder / name).write_bytes(content[name])
-        for i, file in enumerate(list(folder.rglob("*.png"))):
-            if i % 5 == 0:
-                file.rename(file.with_name(f"renamed {file.name}"))
-        wait_for(lambda: len(rows_of(out)) == n - len(deleted))
-        predicted = list(folder.rglob("*.png"))
-        for i, file in enumerate(predicted):
-            if i % 3 == 0:
-                file.rename(file.with_name(f"later {file.name}"))
-            elif i % 3 == 1:
-                file.unlink()
+        deleted = write_as_a_microscope(folder, content)
+        wait_for(lambda: len(rows_of(out)) == len(content) - len(deleted))
+        change_predicted(folder)
         time.sleep(3 * QUIET_S)
     with watching(trained, folder, out):  # a restart
         time.sleep(3 * QUIET_S)
-    rows = rows_of(out)
-    assert {row["decision"] for row in rows}.isdisjoint({"unreadable"})
-    assert Counter(Path(row["path"]).name[-8:] for row in rows) == Counter(content.keys() - deleted)
+    check_each_once(out, content.keys() - deleted)
+
+
+@pytest.mark.slow
+@pytest.mark.exhaustive
+def test_each_of_a_thousand_images_is_predicted_once_by_processes_that_are_killed(
+    trained: Run, cells: Path, tmp_path: Path
+) -> None:
+    folder, out = tmp_path / "microscope", tmp_path / "p.csv"
+    folder.mkdir()
+    content, deleted = numbered_images(cells, 1000), set[str]()
+    command = [sys.executable, "-m", "coverslip", "predict", str(trained.folder), "--watch", str(folder)]
+    command += ["--out", str(out), "--device", "cpu"]
+    writer = threading.Thread(target=lambda: deleted.update(write_as_a_microscope(folder, content, pause=0.03)))
+    writer.start()
+    for n_rows in (1, 150, 300, 450):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            wait_for(lambda n_rows=n_rows: len(rows_of(out)) >= n_rows)  # type: ignore[misc]  # a default binds it
+        finally:
+            process.kill()
+            process.wait()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        writer.join()
+        wait_for(lambda: len(rows_of(out)) == len(content) - len(deleted))
+        change_predicted(folder)
+        time.sleep(8)  # more than a file must be unchanged for
+    finally:
+        process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == 0
+    check_each_once(out, content.keys() - deleted)
 
 
 @pytest.mark.slow

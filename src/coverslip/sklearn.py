@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 Images = Sequence[Any] | npt.NDArray[Any]  # Any: paths of image files, or images in memory as for `open_dataset`
 
 
+class NotImages(cs.CoverslipError, ValueError):
+    """`X` does not contain images."""
+
+
 class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Classifier of images with the interface of scikit-learn.
 
@@ -61,14 +65,16 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             groups: the group of each image, such as its patient. Images of a group stay in the same set.
 
         Raises:
+            NotImages: `X` is empty, or has rows of numbers.
             CoverslipError: the training is refused, for example because a class has too few images.
         """
+        images = _images(X)
         labels = column_or_1d(y, warn=True)
         check_consistent_length(X, labels, groups)
         check_classification_targets(labels)
         self.classes_ = unique_labels(labels)
-        column = "path" if all(isinstance(image, str | os.PathLike) for image in X) else "image"
-        table = {column: list(X), "label": [str(label) for label in labels]}
+        column = "path" if all(isinstance(image, str | os.PathLike) for image in images) else "image"
+        table = {column: images, "label": [str(label) for label in labels]}
         if groups is not None:
             table["group"] = [str(group) for group in groups]
         data = cs.open_dataset(table, group=None if groups is None else "group")
@@ -85,6 +91,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         """Return the predicted label of each image.
 
         Raises:
+            NotImages: `X` is empty, or has rows of numbers.
             CoverslipError: an image cannot be read.
         """
         table = self._predicted(X)
@@ -96,6 +103,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         """Return (n_images, n_classes) calibrated probabilities in the order of `classes_`.
 
         Raises:
+            NotImages: `X` is empty, or has rows of numbers.
             CoverslipError: an image cannot be read.
         """
         table = self._predicted(X)
@@ -106,7 +114,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
     def _predicted(self, X: Images) -> "Predictions":
         check_is_fitted(self)
-        table = self._classifier().predict(list(X))
+        table = self._classifier().predict(_images(X))
         for row in table:
             if row.predicted is None:
                 raise cs.CoverslipError("image-not-predicted", file=Path(row.path), reason=row.reason or "")
@@ -133,3 +141,20 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         tags.input_tags.three_d_array = True
         tags.input_tags.string = True
         return tags
+
+
+def _images(X: Images) -> list[Any]:  # Any: paths of image files, or images in memory
+    """Return the images.
+
+    Raises:
+        NotImages: there are none, or they are rows of numbers.
+    """
+    if hasattr(X, "tocsr"):
+        raise NotImages("estimator-without-images", shape=text("estimator-sparse"))
+    images = list(X)
+    if not images:
+        raise NotImages("estimator-x-empty")
+    for image in images:
+        if isinstance(image, np.ndarray | np.generic | float | int | list | tuple) and np.ndim(image) < 2:
+            raise NotImages("estimator-without-images", shape=text("estimator-rows", n_numbers=np.size(image)))
+    return images

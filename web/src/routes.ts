@@ -17,6 +17,7 @@ const pages: [string, LazyPage][] = [
   ['/studies/new', new LazyPage(() => import('./features/studies/NewStudyPage.svelte'))],
   ['/studies/:id', new LazyPage(() => import('./features/studies/StudyPage.svelte'))],
   ['/predict', new LazyPage(() => import('./features/predictions/new/PredictPage.svelte'))],
+  ['/classifiers/:id', new LazyPage(() => import('./features/predictions/classifier/ClassifierPage.svelte'))],
   ['/predictions/:id', new LazyPage(() => import('./features/predictions/PredictionPage.svelte'))],
   [
     '/predictions/:id/samples',

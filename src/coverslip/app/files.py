@@ -52,8 +52,15 @@ _BINARY = {"schema": {"type": "string", "format": "binary"}}
 IMAGE: dict[int | str, dict[str, Any]] = {
     200: {"description": "The image.", "content": {"image/jpeg": _BINARY, "image/webp": _BINARY}}
 }
+TABLE_TYPES = {"csv": "text/csv", "jsonl": "application/jsonl"}
 TABLE: dict[int | str, dict[str, Any]] = {
     200: {"description": "The table.", "content": {"text/csv": {"schema": {"type": "string"}}}}
+}
+TABLE_OR_LINES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The table.",
+        "content": {kind: {"schema": {"type": "string"}} for kind in TABLE_TYPES.values()},
+    }
 }
 PICTURE: dict[int | str, dict[str, Any]] = {200: {"description": "The image.", "content": {"image/png": _BINARY}}}
 

@@ -129,7 +129,7 @@ IMAGES_BODY: dict[str, Any] = {  # Any: FastAPI's own type
                 "schema": {
                     "type": "object",
                     "properties": {
-                        "images": {
+                        "files": {
                             "type": "array",
                             "minItems": 1,
                             "maxItems": MOST_IMAGES,
@@ -137,7 +137,7 @@ IMAGES_BODY: dict[str, Any] = {  # Any: FastAPI's own type
                             "description": "Image files. Their names give the file type by the extension.",
                         }
                     },
-                    "required": ["images"],
+                    "required": ["files"],
                 }
             }
         },

@@ -47,6 +47,7 @@ def read_preprocessed(
     hashes: Sequence[str] | None = None,
     is_hashed: bool = False,
     fields: Fields | None = None,
+    n_threads: int | None = None,
     n_ahead: int | None = None,
     change: Callable[[np.ndarray], np.ndarray] | None = None,
     rescaling: Rescaling | None = None,
@@ -61,12 +62,13 @@ def read_preprocessed(
         hashes: expected hashes of their pixels, if results are stored by hash. An image with other pixels is an error.
         is_hashed: whether to compute hashes, to search for duplicates.
         fields: cache of planes with several boxes; None caches them for this pass.
+        n_threads: images decoded at the same time; None takes the number of processor cores.
         n_ahead: number of images that are decoded ahead; None: a few.
         change: changes (H, W, C) pixels before preprocessing, without changing their shape and type.
         rescaling: resamples images of known pixel size before all changes. Squares around points then cover the same
             area as those of the training images.
     """
-    n_threads, fields = n_cores(), fields or Fields()
+    n_threads, fields = n_threads or n_cores(), fields or Fields()
     n_ahead = max(_AHEAD_PER_THREAD * n_threads, n_ahead or 0)
     in_flight: deque[Future[PreprocessedImage | UnreadableImage]] = deque()
     expected: Sequence[str | None] = hashes or [None] * len(records)

@@ -29,7 +29,7 @@ from coverslip.files import check_replaceable, plain_cell
 from coverslip.messages import text
 from coverslip.runs import Prediction, Predictions, Run, open_classifier, open_run
 from coverslip.runs.documents import read_table, write_table
-from coverslip.runs.predictions import read_predictions
+from coverslip.runs.predictions import check_predictions_table, read_predictions
 
 Floats = npt.NDArray[np.float64]
 
@@ -155,7 +155,8 @@ def summarise(
         detect: a difference of proportions, between 0 and 1, for which the number of samples is computed.
 
     Raises:
-        CoverslipError: a table lacks a column, a sample has several conditions, or classes differ.
+        CoverslipError: a file is not a table of predictions with the probability of each class, a table lacks a
+            column, a sample has several conditions, or classes differ.
 
     Examples:
         >>> summary = cs.predict("runs/first", "new/", out="predictions.csv", device="cpu")
@@ -257,6 +258,8 @@ def _read(
 ) -> tuple[tuple[str, ...], list[SampledPrediction]]:
     """Return the classes, and the predictions with their samples in the order of the tables."""
     joined = None if table is None else _JoinedTable(table, [by, *([condition] if condition else [])])
+    for file in files:
+        check_predictions_table(file)
     tables = [(file, read_predictions(file)) for file in files]
     classes = tables[0][1].classes
     folders = names_of_folders(row.path for _, predicted in tables for row in predicted)

@@ -44,15 +44,16 @@ from coverslip.runs.images import (
     write_records,
 )
 from coverslip.runs.log import RunLog
-from coverslip.runs.prediction_tables import Format, Layout, check_output, growing_table, prediction_table
-from coverslip.runs.predictions import (
-    MeasuredPredictions,
-    Prediction,
-    Predictions,
-    PredictionsFile,
-    cells_of,
-    columns_for,
+from coverslip.runs.prediction_tables import (
+    TEXT_FORMATS,
+    Format,
+    Layout,
+    check_output,
+    growing_table,
+    is_reserved,
+    prediction_table,
 )
+from coverslip.runs.predictions import MeasuredPredictions, Prediction, Predictions, PredictionsFile
 from coverslip.runs.recipe import (
     IMAGES_COPIED,
     IMAGES_REFITTED,
@@ -96,6 +97,7 @@ from coverslip.runs.results import (
     inspection_as_json,
     inspection_of,
     metrics_as_json,
+    metrics_of_classifier,
     read_metrics,
     write_confusion,
     write_inspection,
@@ -132,6 +134,7 @@ __all__ = [
     "N_OOD_IMAGES",
     "PRESETS",
     "SET_BY_FINISHING",
+    "TEXT_FORMATS",
     "WORK_LOCK",
     "Augment",
     "BudgetRecord",
@@ -189,12 +192,10 @@ __all__ = [
     "augment_named",
     "automatic_epochs",
     "budget_seconds",
-    "cells_of",
     "check_label_errors_file",
     "check_new_folder",
     "check_output",
     "check_recipe",
-    "columns_for",
     "copy_id",
     "create_run_folder",
     "describe_environment",
@@ -206,9 +207,11 @@ __all__ = [
     "images_opened",
     "inspection_as_json",
     "inspection_of",
+    "is_reserved",
     "is_run",
     "load_recipe",
     "metrics_as_json",
+    "metrics_of_classifier",
     "open_classifier",
     "open_run",
     "original_id",

@@ -81,12 +81,24 @@ def read_object(file: Path) -> dict[str, Any]:  # Any: JSON values
     """
     try:
         data = read_bytes(file, _MOST_BYTES)
+    except FileNotFoundError as error:
+        raise _missing(file) from error
+    except (OSError, ValueError) as error:
+        raise BadRun("unreadable-run-file", file=file, reason=str(error)) from error
+    return object_of(data, file)
+
+
+def object_of(data: bytes, file: Path) -> dict[str, Any]:  # Any: JSON values
+    """Return a JSON object from its bytes in a file.
+
+    Raises:
+        BadRun: the bytes are damaged.
+    """
+    try:
         if sum(map(data.count, (b"[", b"{", b","))) > _MOST_VALUES:
             raise ValueError(text("too-many-json-values", n_values=_MOST_VALUES))
         values = json.loads(data.decode(), parse_constant=_finite, parse_float=_finite)
-    except FileNotFoundError as error:
-        raise _missing(file) from error
-    except (OSError, ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise BadRun("unreadable-run-file", file=file, reason=str(error)) from error
     if not isinstance(values, dict):
         raise BadRun("no-json-object", file=file)

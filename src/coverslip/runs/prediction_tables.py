@@ -42,6 +42,11 @@ _SECONDS_BETWEEN_WRITES = 1.0
 _ROWS_PER_GROUP = 10_000
 
 
+def is_reserved(name: str) -> bool:
+    """Return whether no other column can have this name in a table of predictions."""
+    return name in FIRST_COLUMNS or name.startswith("p:")
+
+
 @dataclass(frozen=True)
 class Layout:
     """The columns of a table of predictions."""
@@ -55,7 +60,7 @@ class Layout:
         if self.top_k is not None and not 1 <= self.top_k <= len(self.classes):
             raise CoverslipError("top-k-out-of-range", top_k=self.top_k, n_classes=len(self.classes))
         for name in self.keep:
-            if name in self._own_columns or name.startswith("p:"):
+            if name in self._own_columns or is_reserved(name):
                 raise CoverslipError("kept-column-reserved", column=name)
 
     @cached_property
@@ -162,14 +167,14 @@ class TextFormat:
 
     begins_with: bytes  # every table of predictions
     has_header: bool
-    record: Callable[[Layout, Sequence[Cell] | None], str]  # of these values; None: the header
+    record: Callable[[Sequence[str], Sequence[Cell] | None], str]  # of the columns with these values; None: the header
     is_complete: Callable[[bytes], bool]  # whether a record that ends in a line feed is complete
     values: Callable[[Layout, bytes], dict[str, Any]]  # of a complete record; ValueError if it is damaged
 
 
-def _csv_record(layout: Layout, values: Sequence[Cell] | None) -> str:
+def _csv_record(columns: Sequence[str], values: Sequence[Cell] | None) -> str:
     stream = io.StringIO()
-    CsvWriter(stream).writerow(map(safe_cell, layout.columns) if values is None else map(csv_cell, values))
+    CsvWriter(stream).writerow(map(safe_cell, columns) if values is None else map(csv_cell, values))
     return stream.getvalue()
 
 
@@ -181,10 +186,10 @@ def _csv_values(layout: Layout, record: bytes) -> dict[str, Any]:
     return dict(zip(layout.columns, map(plain_cell, cells), strict=True))
 
 
-def _json_record(layout: Layout, values: Sequence[Cell] | None) -> str:
+def _json_record(columns: Sequence[str], values: Sequence[Cell] | None) -> str:
     if values is None:
         return ""
-    row = dict(zip(layout.columns, map(_rounded, values), strict=True))
+    row = dict(zip(columns, map(_rounded, values), strict=True))
     return json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -298,7 +303,7 @@ class TextTable(PredictionTable):
         Raises:
             CoverslipError: the table has other columns.
         """
-        n_bytes, header = 0, self._format.record(self._layout, None).encode()
+        n_bytes, header = 0, self._format.record(self._layout.columns, None).encode()
         with self._file.open("rb") as stream:
             records = complete_records(stream, self._format)
             try:
@@ -317,11 +322,11 @@ class TextTable(PredictionTable):
         """Discard what follows the complete rows."""
         self._stream.truncate(n_bytes)
         if not n_bytes:
-            self._stream.write(self._format.record(self._layout, None))
+            self._stream.write(self._format.record(self._layout.columns, None))
         self._n_saved = self._n_written
 
     def write(self, row: Prediction, about: Mapping[str, str]) -> None:
-        self._stream.write(self._format.record(self._layout, self._layout.values(row, about)))
+        self._stream.write(self._format.record(self._layout.columns, self._layout.values(row, about)))
         self._n_written += 1
         if monotonic() - self._saved_at > _SECONDS_BETWEEN_WRITES:
             self._flush()

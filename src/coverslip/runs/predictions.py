@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 
 from coverslip.datasets import counted
-from coverslip.errors import BadRun
+from coverslip.errors import BadRun, CoverslipError
 from coverslip.files import CsvWriter, atomic_write, check_replaceable, plain_cell, safe_cell, write_error
 from coverslip.messages import text
 from coverslip.runs.documents import read_table
@@ -216,7 +216,7 @@ class PredictionsFile:
 
 
 def read_predictions(file: Path) -> Predictions:
-    """Read a table that `PredictionsFile` wrote, with rounded probabilities.
+    """Read a CSV table of predictions with the probability of each class, rounded.
 
     Raises:
         BadRun: the table is missing or damaged.
@@ -230,6 +230,26 @@ def read_predictions(file: Path) -> Predictions:
         return Predictions([_row(cells, classes) for cells in chain([first], rows)], classes)
     except (KeyError, ValueError) as error:
         raise BadRun("damaged-predictions", file=file, reason=str(error)) from error
+
+
+def check_predictions_table(file: Path) -> None:
+    """Check that a file, if it can be read, is a CSV table of predictions with the probability of each class.
+
+    Raises:
+        CoverslipError: it is another file, or has the most probable classes only.
+    """
+    columns: list[str] = []
+    try:
+        with file.open(newline="", encoding="utf-8") as opened:
+            columns = next(csv.reader(opened), [])
+    except OSError:
+        return
+    except (ValueError, csv.Error):  # not text
+        pass
+    if not {*FIRST_COLUMNS} <= {*columns}:
+        raise CoverslipError("not-predictions", file=file)
+    if "top_1" in columns and not any(name.startswith("p:") for name in columns):
+        raise CoverslipError("predictions-of-top-classes", file=file)
 
 
 def _classes_in(file: Path) -> tuple[str, ...]:

@@ -21,12 +21,14 @@ from coverslip.evaluation import (
     SubgroupScores,
 )
 from coverslip.files import check_replaceable, write_json
+from coverslip.runs.classifier import metrics_bytes
 from coverslip.runs.documents import (
     FORMAT_VERSION,
     Document,
     Record,
     check_format,
     first_fault,
+    object_of,
     read_object,
     write_table,
 )
@@ -65,7 +67,23 @@ def read_metrics(file: Path) -> Evaluation:
     Raises:
         BadRun: the file is missing, damaged or of a newer format.
     """
-    content = read_object(file)
+    return _evaluation_of(read_object(file), file)
+
+
+def metrics_of_classifier(path: Path) -> Evaluation | None:
+    """Return the metrics on test images of a run or a `.coverslip` file; None if there are none, or they are damaged.
+
+    Args:
+        path: a run folder, its `classifier/`, or a `.coverslip` file.
+    """
+    data = metrics_bytes(path)
+    try:
+        return None if data is None else _evaluation_of(object_of(data, path), path)
+    except BadRun:
+        return None
+
+
+def _evaluation_of(content: Json, file: Path) -> Evaluation:
     try:
         check_format(content["format_version"], file)
         per_class = {name: _nested(scores) for name, scores in content["per_class"].items()}

@@ -61,8 +61,9 @@ def recipe_of_dataset(workspace: Workspace, row: AnyRow, choices: Mapping[str, A
     recipe = validated_recipe(workspace, choices, row.class_plan)
     if recipe.crop_size is None:
         recipe = recipe.model_copy(update={"crop_size": table_choices(row).crop_size})
-    if row.pixel_choice and not nested(choices).get("images"):
-        recipe = recipe.model_copy(update={"images": ImageChoices(**row.pixel_choice)})
+    if row.pixel_choice:  # the keys of the recipe take precedence
+        pixels = {**row.pixel_choice, **(nested(choices).get("images") or {})}
+        recipe = recipe.model_copy(update={"images": ImageChoices.model_validate(pixels)})
     if "order" in (nested(choices).get("classes") or {}):
         return recipe
     with workspace.engine.connect() as connection:
@@ -120,7 +121,7 @@ def _pretraining_images(workspace: Workspace, source: str, first: Json) -> tuple
     classes = {key: value for key, value in row.class_plan.items() if value} | (first.get("classes") or {})
     group = images.grouped.column or images.grouped.pattern
     crop_size = first.get("crop_size") or table_choices(row).crop_size
-    pixels = first.get("images") or row.pixel_choice
+    pixels = {**(row.pixel_choice or {}), **(nested(first).get("images") or {})}
     dataset_values = {"group": group, "crop_size": crop_size, "classes": classes, "images": pixels}
     return images.sources[0], {
         **first,

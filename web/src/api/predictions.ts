@@ -34,6 +34,13 @@ export const addClassifier = (file: File) =>
     }),
   );
 
+export const readClassifierCard = (classifier_id: string, signal?: AbortSignal) =>
+  answer(
+    api.GET('/api/v1/classifiers/{classifier_id}/card', { params: { path: { classifier_id } }, signal }),
+  );
+
+export type ClassifierCard = Awaited<ReturnType<typeof readClassifierCard>>;
+
 export const listPredictions = (signal?: AbortSignal) =>
   every((query) => api.GET('/api/v1/predictions', { params: { query }, signal }));
 export const readPrediction = (id: string, signal?: AbortSignal) =>
@@ -46,6 +53,18 @@ export const readSamples = (id: string, signal?: AbortSignal) =>
 export type Summary = Awaited<ReturnType<typeof readSamples>>['summary'];
 export const changeSamples = (id: string, body: Sampling) =>
   answer(api.PUT('/api/v1/predictions/{prediction_id}/samples', { ...at(id), body }));
+
+export type TableFormat = 'csv' | 'jsonl';
+/** The address of the table of a prediction. */
+export function predictionTable(
+  id: string,
+  { format, top_k, keep }: { format: TableFormat; top_k: number | null; keep: readonly string[] },
+): string {
+  const query = new URLSearchParams({ format });
+  if (top_k !== null) query.set('top_k', String(top_k));
+  for (const name of keep) query.append('keep', name);
+  return `${addressOf('predictions', id, 'download', 'predictions')}?${query}`;
+}
 
 /** The images of a prediction, as a gallery reads them. */
 export const imagesOfPrediction = (id: string) => ({

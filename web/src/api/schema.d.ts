@@ -1412,6 +1412,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/classifiers/{classifier_id}/card": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Classifier Card
+         * @description What a classifier is, what it was trained on, and how well it predicted test images.
+         */
+        get: operations["get_classifier_card"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/classifiers/{classifier_id}/restore": {
         parameters: {
             query?: never;
@@ -2537,7 +2557,9 @@ export interface paths {
         };
         /**
          * Download From Prediction
-         * @description `predictions.csv`, with the columns `corrected`, `excluded` and `corrected_by` if there are corrections.
+         * @description `predictions.csv` or `predictions.jsonl`.
+         *
+         *     It has the columns `corrected`, `excluded` and `corrected_by` if there are corrections.
          */
         get: operations["download_from_prediction"];
         put?: never;
@@ -3369,6 +3391,89 @@ export interface components {
              * @description Usual side of a pixel of the training images in µm; null if unknown.
              */
             pixel_side_um: number | null;
+        };
+        /**
+         * ClassifierCard
+         * @description What a classifier is, what it was trained on, and how well it predicted test images.
+         */
+        ClassifierCard: {
+            /** @description The classifier, as in lists. */
+            classifier: components["schemas"]["Classifier"];
+            /**
+             * N Parameters
+             * @description Number of parameters of the network.
+             */
+            n_parameters: number;
+            /**
+             * Image Size
+             * @description Side in pixels to which images are resized.
+             */
+            image_size: number;
+            /**
+             * Resize
+             * @description How images are resized.
+             */
+            resize: string;
+            /**
+             * N Images
+             * @description Number of training images.
+             */
+            n_images: number;
+            /**
+             * N Groups
+             * @description Number of groups of the training images; null: unknown.
+             */
+            n_groups: number | null;
+            /**
+             * Width Px
+             * @description Smallest and largest width of the training images.
+             */
+            width_px: [
+                number,
+                number
+            ];
+            /**
+             * Height Px
+             * @description Smallest and largest height of the training images.
+             */
+            height_px: [
+                number,
+                number
+            ];
+            /**
+             * Dtypes
+             * @description Data types of the training images.
+             */
+            dtypes: ("uint8" | "uint16" | "float32")[];
+            /**
+             * Channels
+             * @description Numbers of channels of the training images.
+             */
+            channels: number[];
+            /**
+             * Uncertain Below
+             * @description Less probable predictions are uncertain; 0 marks none.
+             */
+            uncertain_below: number;
+            /**
+             * Thresholds
+             * @description Decision threshold of each class; null: the most probable class is predicted.
+             */
+            thresholds: {
+                [key: string]: number;
+            } | null;
+            /**
+             * Detects Unfamiliar
+             * @description Whether it marks images that differ from training images.
+             */
+            detects_unfamiliar: boolean;
+            /**
+             * Must Not Be Used For
+             * @description Uses for which the classifier is not suitable.
+             */
+            must_not_be_used_for: string;
+            /** @description Metrics on test images; null if the file has none. */
+            test: components["schemas"]["TestMetrics"] | null;
         };
         /**
          * ClassifierDifference
@@ -8041,10 +8146,10 @@ export interface components {
          */
         PredictedImage: {
             /**
-             * Name
+             * Path
              * @description The name of the file, as it was sent.
              */
-            name: string;
+            path: string;
             /**
              * Predicted
              * @description The predicted class; null: the image could not be read.
@@ -8062,7 +8167,7 @@ export interface components {
             decision: string;
             /**
              * Probabilities
-             * @description The probability of each class.
+             * @description By class; with `top_k`, of the most probable classes, in this order.
              */
             probabilities: {
                 [key: string]: number | null;
@@ -8079,10 +8184,10 @@ export interface components {
          */
         PredictedImages: {
             /**
-             * Images
+             * Predictions
              * @description In the order of the request.
              */
-            images: components["schemas"]["PredictedImage"][];
+            predictions: components["schemas"]["PredictedImage"][];
         };
         /**
          * PredictionState
@@ -8219,6 +8324,11 @@ export interface components {
              * @description Notes about these images.
              */
             notes: components["schemas"]["Note"][];
+            /**
+             * Columns
+             * @description Other columns of the tables that name these images. Downloads can contain them.
+             */
+            columns: string[];
         };
         /**
          * Preparation
@@ -11113,6 +11223,73 @@ export interface components {
              * @description Side in pixels of the square around each point of a table.
              */
             crop_size?: number | null;
+        };
+        /**
+         * TestMetrics
+         * @description The metrics of a classifier on the test images of its training.
+         */
+        TestMetrics: {
+            /**
+             * Split
+             * @description The measured images: `test`, or `out-of-fold` of all images after cross-validation.
+             */
+            split: string;
+            /**
+             * N
+             * @description Number of measured images.
+             */
+            n: number;
+            /**
+             * N Groups
+             * @description Number of groups of these images; null: unknown.
+             */
+            n_groups: number | null;
+            /**
+             * Primary
+             * @description Name of the primary metric.
+             */
+            primary: string;
+            /**
+             * Values
+             * @description The metrics that are shown first.
+             */
+            values: components["schemas"]["Measured"][];
+            /**
+             * Per Class
+             * @description The metrics of each class.
+             */
+            per_class: components["schemas"]["TestedClass"][];
+        };
+        /**
+         * TestedClass
+         * @description The metrics of a class on the test images.
+         */
+        TestedClass: {
+            /**
+             * Name
+             * @description Its name.
+             */
+            name: string;
+            /**
+             * N
+             * @description Number of images.
+             */
+            n: number;
+            /**
+             * Precision
+             * @description Precision; null: not defined.
+             */
+            precision: number | null;
+            /**
+             * Recall
+             * @description Recall (sensitivity); null: not defined.
+             */
+            recall: number | null;
+            /**
+             * F1
+             * @description Harmonic mean of precision and recall; null: not defined.
+             */
+            f1: number | null;
         };
         /**
          * TextOfRecipe
@@ -16571,6 +16748,50 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    get_classifier_card: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a classifier. A classifier that was trained here has the ID of its training. */
+                classifier_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClassifierCard"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
     restore_classifier: {
         parameters: {
             query?: never;
@@ -20183,7 +20404,14 @@ export interface operations {
     };
     download_from_prediction: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The format of the table: CSV, or JSON Lines with an object for each image. */
+                format?: "csv" | "jsonl";
+                /** @description Number of most probable classes to report with their probabilities, in place of all classes. */
+                top_k?: number | null;
+                /** @description Columns to copy from the tables that name the images. Repeat the parameter for several columns. */
+                keep?: string[] | null;
+            };
             header?: never;
             path: {
                 /** @description The ID of a prediction. */
@@ -20200,6 +20428,7 @@ export interface operations {
                 };
                 content: {
                     "text/csv": string;
+                    "application/jsonl": string;
                 };
             };
             401: components["responses"]["Unauthorized"];
@@ -20212,7 +20441,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Validation Error */
+            /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -20483,7 +20712,10 @@ export interface operations {
     };
     predict_images: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Number of most probable classes to report with their probabilities, in place of all classes. */
+                top_k?: number | null;
+            };
             header?: never;
             path: {
                 /** @description The ID of a classifier. A classifier that was trained here has the ID of its training. */
@@ -20495,7 +20727,7 @@ export interface operations {
             content: {
                 "multipart/form-data": {
                     /** @description Image files. Their names give the file type by the extension. */
-                    images: string[];
+                    files: string[];
                 };
             };
         };

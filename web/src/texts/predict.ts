@@ -1,8 +1,8 @@
-import type { JoinCounts } from '../api/predictions';
+import type { ClassifierCard, JoinCounts } from '../api/predictions';
 import type { ImageChanges } from '../api/runs';
 import { counts } from './counts';
 import { count, percentageUpTo, plural } from './language';
-import { micrometers } from './numbers';
+import { micrometers, score } from './numbers';
 import { imageChanges } from './results';
 
 /** Consequences of adding corrections to a dataset, besides new images and labels. */
@@ -32,6 +32,9 @@ function sideEffects(numbers: JoinCounts): (string | false)[] {
   ];
 }
 
+const range = (ends: readonly number[]): string => [...new Set(ends)].map(count).join('–');
+const BITS = { uint8: '8-bit', uint16: '16-bit', float32: '32-bit float' };
+
 const isText = (sentence: string | false): sentence is string => sentence !== false;
 
 export const predict = {
@@ -48,6 +51,71 @@ export const predict = {
   importing: 'Reading the file …',
   isReady: (name: string) => `${name} is ready to predict.`,
   imported: 'imported from a file',
+  card: {
+    title: 'Classifier',
+    link: 'Card',
+    linkOf: (name: string) => `Card of ${name}`,
+    kind: (isImported: boolean) => (isImported ? 'Imported classifier' : 'Trained classifier'),
+    training: 'Open the training',
+    predict: 'Predict images',
+    about: 'About this classifier',
+    notFor: 'Do not use it for:',
+    metrics: 'Metrics on test images',
+    testedOn: (
+      { n, n_groups, split }: { n: number; n_groups: number | null; split: string },
+      isImported: boolean,
+    ) =>
+      `Measured ${isImported ? 'by its author ' : ''}on ${counts.images(n)}${n_groups === null ? '' : ` of ${counts.groups(n_groups)}`}${
+        split === 'out-of-fold' ? ' by cross-validation' : ''
+      }. The classifier was not trained on these images. Other images can have other results.`,
+    withoutMetrics:
+      'This file contains no metrics. Evaluate the classifier on labeled images before you rely on its predictions.',
+    perClass: 'Classes',
+    columns: {
+      metric: 'Metric',
+      plot: 'Plot',
+      value: 'Value',
+      interval: '95% CI',
+      class: 'Class',
+      n: 'Test images',
+      precision: 'Precision',
+      recall: 'Recall',
+      f1: 'F1',
+    },
+    factsOf: (card: ClassifierCard): [string, string][] => [
+      ['Network', `${card.classifier.model}, ${count(card.n_parameters)} parameters`],
+      ['Classes', card.classifier.classes.join(', ')],
+      [
+        'Trained on',
+        `${counts.images(card.n_images)}${card.n_groups === null ? '' : ` of ${counts.groups(card.n_groups)}`}`,
+      ],
+      [
+        'Size of these images',
+        `${range(card.width_px)} × ${range(card.height_px)} px, ${card.dtypes.map((each) => BITS[each]).join(' or ')}, ${card.channels.join(' or ')} ${card.channels.join() === '1' ? 'channel' : 'channels'}`,
+      ],
+      [
+        'Pixel size',
+        card.classifier.pixel_side_um === null ? 'unknown' : micrometers(card.classifier.pixel_side_um),
+      ],
+      ['Input of the network', `${card.image_size} × ${card.image_size} px (${card.resize})`],
+      [
+        'Decision threshold',
+        card.thresholds === null
+          ? 'none: the most probable class is predicted'
+          : Object.entries(card.thresholds)
+              .map(([name, value]) => `${name} ${score(value)}`)
+              .join(', '),
+      ],
+      [
+        'Uncertain',
+        card.uncertain_below ? `if the probability is below ${score(card.uncertain_below)}` : 'not marked',
+      ],
+      [
+        'Unfamiliar',
+        card.detects_unfamiliar ? 'images that differ from the training images are marked' : 'not marked',
+      ],
+    ],
+  },
   stage: { instant: 'instant classifier', finetune: 'fine-tuned' },
   classes: counts.classes,
   unfinished:
@@ -88,6 +156,24 @@ export const predict = {
   resume: 'Resume',
   search: 'File name contains',
   csv: 'Download CSV',
+  download: {
+    open: 'Download options',
+    title: 'Download predictions',
+    format: 'Format',
+    formats: {
+      csv: 'CSV, for spreadsheets, R and Python',
+      jsonl: 'JSON Lines, for programs: one JSON object for each image',
+    },
+    probabilities: 'Probabilities',
+    all: (n: number) => `Probabilities of all ${n} classes`,
+    top: 'Most probable classes only',
+    topK: 'Number of classes',
+    topHelp:
+      'Columns: top_1, top_1_probability, top_2, … Proportions by sample need the probabilities of all classes.',
+    columns: 'Columns to copy from your table',
+    invalid: (n: number) => `Enter a number of classes from 1 to ${n}.`,
+    action: 'Download',
+  },
   samples: {
     link: 'Proportions by sample',
     title: 'Proportions by sample',

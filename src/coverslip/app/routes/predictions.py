@@ -1,14 +1,14 @@
 """Predict new images, and correct the predictions."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 
-from coverslip.app.files import PICTURE, TABLE, Viewed, image_response
+from coverslip.app.files import PICTURE, TABLE, TABLE_OR_LINES, TABLE_TYPES, Viewed, image_response
 from coverslip.app.requests import (
     IMAGES_BODY,
     MOST_IMAGES,
@@ -24,7 +24,7 @@ from coverslip.app.requests import (
 from coverslip.app.schemas.datasets import FilteredPage
 from coverslip.app.schemas.jobs import Correction, DatasetOfPrediction, JoinedDataset, JoinUndo, NewPrediction
 from coverslip.app.schemas.system import located, problems
-from coverslip.workspace.correcting import corrections, joining
+from coverslip.workspace.correcting import corrections, downloads, joining
 from coverslip.workspace.correcting.joining import JoinPreview, JoinResult
 from coverslip.workspace.datasets.state import DatasetState
 from coverslip.workspace.jobs import control
@@ -39,6 +39,7 @@ from coverslip.workspace.store.rows import Page
 router = api_router("predictions")
 
 Classifiers = Annotated[LoadedClassifiers, from_app("classifiers")]
+TopK = Annotated[int | None, Query(ge=1)]
 _MOST_IMAGE_BYTES = 200 * 2**20
 
 
@@ -46,7 +47,7 @@ _MOST_IMAGE_BYTES = 200 * 2**20
 class PredictedImages:
     """The predictions of the images of a request."""
 
-    images: Annotated[list[PredictedImage], Field(description="In the order of the request.")]
+    predictions: Annotated[list[PredictedImage], Field(description="In the order of the request.")]
 
 
 @router.get("/predictions")
@@ -164,13 +165,22 @@ def correct_prediction(
 @router.get(
     "/predictions/{prediction_id}/download/predictions",
     response_class=StreamingResponse,
-    responses=TABLE | problems(404),
+    responses=TABLE_OR_LINES | problems(404, 422),
 )
-def download_from_prediction(workspace: ServedWorkspace, prediction_id: str) -> Response:
-    """`predictions.csv`, with the columns `corrected`, `excluded` and `corrected_by` if there are corrections."""
-    text = corrections.csv_of(workspace, prediction_id)
-    headers = {"Content-Disposition": 'attachment; filename="predictions.csv"'}
-    return StreamingResponse(text, media_type="text/csv", headers=headers)
+def download_from_prediction(
+    workspace: ServedWorkspace,
+    prediction_id: str,
+    format: Literal["csv", "jsonl"] = "csv",  # noqa: A002  the name of the parameter
+    top_k: TopK = None,
+    keep: Annotated[list[str] | None, Query()] = None,
+) -> Response:
+    """`predictions.csv` or `predictions.jsonl`.
+
+    It has the columns `corrected`, `excluded` and `corrected_by` if there are corrections.
+    """
+    text = downloads.table_of(workspace, prediction_id, format, top_k=top_k, keep=keep or ())
+    headers = {"Content-Disposition": f'attachment; filename="predictions.{format}"'}
+    return StreamingResponse(text, media_type=TABLE_TYPES[format], headers=headers)
 
 
 @router.post(
@@ -216,7 +226,7 @@ def preview_join(workspace: ServedWorkspace, prediction_id: str, dataset_id: str
     openapi_extra=IMAGES_BODY,
 )
 async def predict_images(
-    workspace: ServedWorkspace, request: Request, classifier_id: str, classifiers: Classifiers
+    workspace: ServedWorkspace, request: Request, classifier_id: str, classifiers: Classifiers, top_k: TopK = None
 ) -> PredictedImages:
     """Predict images that the request contains, in their order. An unreadable image does not affect the others.
 
@@ -226,4 +236,4 @@ async def predict_images(
         folder = workspace.folder / "classifying"
         limits = {"most_bytes": _MOST_IMAGE_BYTES, "most_files": MOST_IMAGES}
         async with received_files(request, folder, **limits) as images:
-            return PredictedImages(await run_in_threadpool(classifiers.predict, classifier_id, images))
+            return PredictedImages(await run_in_threadpool(classifiers.predict, classifier_id, images, top_k))

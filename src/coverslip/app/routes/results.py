@@ -49,7 +49,8 @@ from coverslip.workspace.evaluations import EvaluationOutlook, EvaluationState
 from coverslip.workspace.jobs import control, downloads, results
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.jobs.results import EvaluationResults, Results
-from coverslip.workspace.predictions import classifiers, measured, rows
+from coverslip.workspace.predictions import classifier_cards, classifiers, measured, rows
+from coverslip.workspace.predictions.classifier_cards import ClassifierCard
 from coverslip.workspace.predictions.classifiers import Classifier
 from coverslip.workspace.predictions.rows import Row
 from coverslip.workspace.store.rows import Page
@@ -237,6 +238,12 @@ async def import_classifier(
 def get_classifier(workspace: ServedWorkspace, classifier_id: str) -> Classifier:
     """A classifier that was trained here or imported."""
     return classifiers.classifier_state(workspace, classifier_id)
+
+
+@router.get("/classifiers/{classifier_id}/card", responses=problems(404, 422))
+def get_classifier_card(workspace: ServedWorkspace, classifier_id: str) -> ClassifierCard:
+    """What a classifier is, what it was trained on, and how well it predicted test images."""
+    return classifier_cards.classifier_card(workspace, classifier_id)
 
 
 @router.delete("/classifiers/{classifier_id}", status_code=204, responses=problems(404))

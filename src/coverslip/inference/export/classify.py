@@ -1,6 +1,7 @@
 """Classify images without coverslip: python classify.py model.onnx IMAGE... > predictions.csv
 
-It needs NumPy, Pillow and onnxruntime, and reads whole PNG, JPEG, TIFF and BMP images with 8-bit or 16-bit channels.
+It needs NumPy, Pillow and onnxruntime. It reads whole PNG, JPEG, TIFF and BMP images with 8-bit color, or with 8-bit or
+16-bit gray values, and TIFF images of ImageJ with a page for each channel.
 """
 
 import csv
@@ -12,24 +13,34 @@ import numpy as np
 import onnxruntime
 from PIL import Image, ImageOps
 
-MODES = {"1": "L", "LA": "L", "P": "RGB", "RGBA": "RGB", "L": "L", "RGB": "RGB", "I;16": "I;16"}
+MODES = {"1": "L", "LA": "L", "P": "RGB", "RGBA": "RGB", "L": "L", "RGB": "RGB", "I;16": "I;16", "I;16B": "I;16B"}
 
 
 def read(file: str, preprocessing: dict[str, Any]) -> np.ndarray:
-    """Return the (side, side, channels) pixels of an image as the network expects them."""
-    image = Image.open(file)
-    side, n, scaling = preprocessing["image_size"], preprocessing["channels"], preprocessing["scaling"]
+    """Return the (side, side, channels) pixels of an image file as the network expects them."""
+    image, n = Image.open(file), preprocessing["channels"]
     selecting = ("series", "t", "z", "channels", "level", "channel_files")
-    is_selected = any(preprocessing["plan"].get(key) for key in selecting) or getattr(image, "n_frames", 1) > 1
-    is_deep = image.mode != "I;16" and ";16" in str(image.tile)  # 16-bit color, which Pillow reads as 8-bit
-    is_inverted = getattr(image, "tag_v2", {}).get(262) == 0  # TIFF with white as 0
+    is_selected = any(preprocessing["plan"].get(key) for key in selecting)
+    is_deep = not image.mode.startswith("I;16") and ";16" in str(image.tile)  # color that Pillow reads as 8-bit
+    tags, n_pages = getattr(image, "tag_v2", {}), getattr(image, "n_frames", 1)
+    is_inverted = tags.get(262) == 0  # TIFF with white as 0
     mode = MODES.get(image.mode)
     mode = "L" if mode == "RGB" and n == 1 else mode
-    is_read = mode in ("L", "I;16") or (mode == "RGB" and n == 3)
-    if is_selected or is_deep or is_inverted or scaling["mode"] == "per-image" or not is_read:
+    is_gray, description = mode in ("L", "I;16", "I;16B"), str(tags.get(270)).split("\n")
+    has_pages = is_gray and n_pages == n and {f"images={n}", f"channels={n}"} <= {*description}  # as ImageJ writes
+    is_read = has_pages if n_pages > 1 else is_gray or (mode == "RGB" and n == 3)
+    if is_selected or is_deep or is_inverted or preprocessing["scaling"]["mode"] == "per-image" or not is_read:
         raise ValueError(f"{file}: this script cannot read images of this kind. Use coverslip.")
-    array = np.asarray(ImageOps.exif_transpose(image).convert(mode))
-    array = array.reshape(*array.shape[:2], -1)
+    pages = []
+    for page in range(n_pages):
+        image.seek(page)
+        pages.append(np.atleast_3d(np.asarray(ImageOps.exif_transpose(image).convert(mode))))
+    return resize(np.concatenate(pages, axis=2), preprocessing)
+
+
+def resize(array: np.ndarray, preprocessing: dict[str, Any]) -> np.ndarray:
+    """Return the pixels of an image of 8 or 16 bits, (height, width, channels), as the network expects them."""
+    side, n, scaling = preprocessing["image_size"], preprocessing["channels"], preprocessing["scaling"]
     depth = array.dtype.name
     limits = scaling["ranges"].get(depth) if scaling["mode"] == "training-range" else None
     is_unchanged = depth == preprocessing["depth"] == "uint8" and limits is None

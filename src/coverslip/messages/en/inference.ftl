@@ -44,6 +44,19 @@ export-to-folder = This is a folder, not a file
 
 ## Predictions
 
+estimator-without-images = X contains no images, but { $shape }
+    .do = Pass paths of image files, or arrays of the shape (height, width) or (height, width, channels).
+
+estimator-sparse = a sparse matrix
+
+estimator-rows = { $n_numbers ->
+        [one] rows of { $n_numbers } number
+       *[other] rows of { $n_numbers } numbers
+    }
+
+estimator-x-empty = X is empty: 0 images
+    .do = Pass at least one image.
+
 image-not-predicted = This image cannot be predicted: { $reason }
     .do = Remove it, or replace it by a readable image.
 

@@ -23,6 +23,12 @@ damaged-training-table = The table is damaged: { $reason }
 damaged-predictions = The table is damaged: { $reason }
     .do = Evaluate the run again.
 
+not-predictions = This is not a CSV table of predictions
+    .do = Name a CSV table that `coverslip predict` wrote. Tables in the formats JSON Lines and Parquet are for other programs.
+
+predictions-of-top-classes = The table has only the most probable classes of each image, not the probability of each class
+    .do = Predict the images again, with the probabilities of all classes.
+
 missing-run-file = The run has no such file
     .do = The run may be unfinished. Its status.json shows the state.
 

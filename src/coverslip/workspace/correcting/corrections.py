@@ -1,9 +1,9 @@
-"""Answers of users about predicted images: save them, export them, create a dataset of them."""
+"""Answers of users about predicted images: save them, and create a dataset of them."""
 
 import hashlib
 import io
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -18,7 +18,6 @@ from coverslip.files import CsvWriter, safe_cell, write_bytes
 from coverslip.images import PLAN_COLUMNS
 from coverslip.machine import account_name
 from coverslip.messages import text
-from coverslip.runs import cells_of, columns_for
 from coverslip.runs.images import ImageSource
 from coverslip.workspace.correcting.history import exclude_by_job
 from coverslip.workspace.datasets import sources
@@ -31,8 +30,6 @@ from coverslip.workspace.predictions.measured import row_id_of, row_of_measured,
 from coverslip.workspace.predictions.rows import (
     Exclusion,
     Row,
-    as_prediction,
-    authors_of,
     every_row,
     image_source_of_row,
     prediction_row,
@@ -183,10 +180,6 @@ def _cells(image: LabeledImage) -> dict[str, str | float]:
     return cells
 
 
-_ROWS_AT_ONCE = 500
-_DECISION = 5  # index of this column in predictions.csv
-
-
 Answer = str | Exclusion | None  # the class of an image, or why it is excluded
 
 
@@ -272,38 +265,6 @@ def _answer_in_dataset(
             add_classes(connection, dataset_row(connection, job.dataset_id), job.choices["classes"])
         dataset = dataset_row(connection, job.dataset_id)
         label_rows(connection, dataset, [image_row], label, job_id=job.id, author=author)
-
-
-def csv_of(workspace: Workspace, prediction_id: str) -> Iterator[str]:
-    """Yield `predictions.csv`. If there are corrections, columns about them follow `decision`.
-
-    Raises:
-        NotFound: there is no such prediction.
-    """
-    job = find_job(workspace, prediction_id, "predict")
-    classes = [str(name) for name in job.choices["classes"]]
-    authors = authors_of(workspace, prediction_id)
-
-    def chunks() -> Iterator[str]:
-        buffer = io.StringIO()
-        writer = CsvWriter(buffer)
-        header = [safe_cell(name) for name in columns_for(classes)]
-        writer.writerow(_with(header, "corrected", "excluded", "corrected_by") if authors else header)
-        for n, (row, _) in enumerate(every_row(workspace, job), start=1):
-            cells = cells_of(as_prediction(row), len(classes))
-            answers = (safe_cell(row.correction or ""), row.excluded or "", safe_cell(authors.get(row.row_id, "")))
-            writer.writerow(_with(cells, *answers) if authors else cells)
-            if n % _ROWS_AT_ONCE == 0:
-                yield buffer.getvalue()
-                buffer.seek(0)
-                buffer.truncate()
-        yield buffer.getvalue()
-
-    return chunks()
-
-
-def _with(cells: list[str], *answers: str) -> list[str]:
-    return [*cells[: _DECISION + 1], *answers, *cells[_DECISION + 1 :]]
 
 
 def dataset_of(

@@ -16,13 +16,14 @@ from sqlalchemy import insert, select, update
 
 from coverslip import pipeline
 from coverslip.errors import BadClassifier, Busy, Conflict, CoverslipError, NotFound, PreconditionFailed
+from coverslip.evaluation import METRICS
 from coverslip.events import ignore
 from coverslip.experiments.rethreshold import Thresholds, thresholds_of
 from coverslip.files import sha256_json, write_error
 from coverslip.images import pixel_side
 from coverslip.messages import Failure
 from coverslip.processes import Json
-from coverslip.runs import ClassifierCard, find_classifier, open_classifier
+from coverslip.runs import ClassifierCard, Layout, find_classifier, metrics_of_classifier, open_classifier
 from coverslip.runs.classifier import stamp_of
 from coverslip.runs.documents import Document
 from coverslip.workspace.jobs.records import Job, all_jobs, find_job
@@ -228,7 +229,31 @@ def describe_imported(imported: ImportedClassifier) -> Classifier:
         BadClassifier: its file is damaged.
     """
     return _describe(
-        imported.id, imported.name, imported.file, None, is_imported=True, is_finished=True, created=imported.created
+        imported.id,
+        imported.name,
+        imported.file,
+        _headline_of_file(imported.file),
+        is_imported=True,
+        is_finished=True,
+        created=imported.created,
+    )
+
+
+def _headline_of_file(file: Path) -> Headline | None:
+    """Return the primary metric on the test images of the training, if the file has metrics."""
+    evaluation = metrics_of_classifier(file)
+    metric = None if evaluation is None else evaluation.metrics.get(evaluation.primary)
+    if evaluation is None or metric is None:
+        return None
+    name, has_points = evaluation.primary, open_classifier(file).card.operating_points is not None
+    return Headline(
+        metric=name,
+        title=METRICS[name].title if name in METRICS else name,
+        value=metric.value,
+        low=metric.low,
+        high=metric.high,
+        rule="chosen threshold" if has_points else "highest probability",
+        n_relabeled=0,
     )
 
 
@@ -350,11 +375,14 @@ _FILES_AT_ONCE = 16  # for one answer of a process
 class PredictedImage:
     """The prediction of an image."""
 
-    name: Annotated[str, Field(description="The name of the file, as it was sent.")]
+    path: Annotated[str, Field(description="The name of the file, as it was sent.")]
     predicted: str | None
     probability: float | None
     decision: str
-    probabilities: dict[str, float | None]
+    probabilities: Annotated[
+        dict[str, float | None],
+        Field(description="By class; with `top_k`, of the most probable classes, in this order."),
+    ]
     reason: Annotated[str | None, Field(description="Why the image could not be read, or is unfamiliar.")]
 
 
@@ -431,19 +459,30 @@ class LoadedClassifiers:
         finally:
             self._slots.release()
 
-    def predict(self, classifier_id: str, images: Sequence[tuple[str, Path]]) -> list[PredictedImage]:
+    def predict(
+        self, classifier_id: str, images: Sequence[tuple[str, Path]], top_k: int | None = None
+    ) -> list[PredictedImage]:
         """Predict images, given by name and file.
+
+        Args:
+            classifier_id: the classifier.
+            images: the name and the file of each.
+            top_k: number of most probable classes to report in place of all classes.
 
         Raises:
             NotFound: there is no such classifier.
-            CoverslipError: it cannot be loaded, or its process ended twice on the same images.
+            CoverslipError: it has fewer classes, cannot be loaded, or its process ended twice on the same images.
         """
         folder = location_of(self._workspace, classifier_id).path
+        if top_k is not None:
+            Layout(open_classifier(find_classifier(folder)).card.classes, top_k)  # reports errors before the work
         rows: list[Json] = []
         for start in range(0, len(images), _FILES_AT_ONCE):
             files = [file for _, file in images[start : start + _FILES_AT_ONCE]]
             rows += self._request(classifier_id, folder, files)["images"]
-        return [PredictedImage(name=name, **row) for (name, _), row in zip(images, rows, strict=True)]
+        for row in rows:
+            row["probabilities"] = _most_probable(row["probabilities"], top_k)
+        return [PredictedImage(path=name, **row) for (name, _), row in zip(images, rows, strict=True)]
 
     def _request(self, classifier_id: str, folder: Path, files: Sequence[Path]) -> Json:
         for _ in range(2):  # a process that died since the last request is restarted
@@ -495,6 +534,12 @@ class LoadedClassifiers:
                 del self._workers[name]
         for worker in idle.values():
             worker.end()
+
+
+def _most_probable(probabilities: dict[str, float | None], top_k: int | None) -> dict[str, float | None]:
+    if top_k is None:
+        return probabilities
+    return dict(sorted(probabilities.items(), key=lambda pair: -(pair[1] or 0.0))[:top_k])
 
 
 def _load(folder: Path, stamp: int, readable: Sequence[Path]) -> _Worker:

@@ -26,6 +26,7 @@ from coverslip.stopping import Stop, signals_stop
 from coverslip.workspace.predictions.classifiers import INPUT_FILE, PredictionInput
 from coverslip.workspace.predictions.measured import with_dataset_labels
 from coverslip.workspace.predictions.rows import FILE, RowsWriter
+from coverslip.workspace.predictions.table_cells import write_cells
 from coverslip.workspace.store.rows import TableChoices, plan_of_choice
 
 _SECONDS_BETWEEN_WRITES = 0.3
@@ -89,6 +90,7 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
     _refuse_changed(folder, prediction_input)
     for note in data.notes:
         handle(Noted.of(note))
+    write_cells(folder, data.records)
     status.write("running", n_total=len(data.records))
     writer, shares = RowsWriter(folder / FILE), EstimatedShares(classifier.card)
     try:

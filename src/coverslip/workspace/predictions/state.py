@@ -19,6 +19,7 @@ from coverslip.workspace.jobs.state import ACTIVE, State, end_time, failure_of_j
 from coverslip.workspace.predictions.classifiers import INPUT_FILE, PredictionInput, location_of
 from coverslip.workspace.predictions.measured import labels_of_files
 from coverslip.workspace.predictions.rows import Exclusion, corrections_of, count_only, count_rows
+from coverslip.workspace.predictions.table_cells import columns_of
 from coverslip.workspace.store.rows import (
     Page,
     Paging,
@@ -144,6 +145,10 @@ class PredictionState:
     n_warned: Annotated[int, Field(description="Images that differ from all training images.")]
     error: Failure | None
     notes: Annotated[list[Note], Field(description="Notes about these images.")]
+    columns: Annotated[
+        list[str],
+        Field(description="Other columns of the tables that name these images. Downloads can contain them."),
+    ]
 
 
 def list_predictions(workspace: Workspace, paging: Paging) -> Page[PredictionState]:
@@ -197,6 +202,7 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
         n_warned=count_only(job, corrected, "warning"),
         error=failure_of_job(job, status) if state == "failed" else None,
         notes=list(status.notes) if status else [],
+        columns=columns_of(job.folder),
     )
 
 

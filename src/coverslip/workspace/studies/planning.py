@@ -250,6 +250,8 @@ def _planned_dataset(workspace: Workspace, row: AnyRow, name: str) -> PlannedDat
     )
     if full_recipe.crop_size is not None:
         recipe["crop_size"] = full_recipe.crop_size
+    if images_choice := full_recipe.images.model_dump(mode="json", exclude_defaults=True):
+        recipe["images"] = images_choice
     return {
         "path": images.sources,
         "name": name,
