@@ -80,10 +80,10 @@ def measured(step: Callable[[Path], object], folder: Path, result: Any) -> None:
     import coverslip.pipeline  # noqa: F401  imports are no part of the step
 
     idle, began = peak_mib(), time.perf_counter()
-    kept = step(folder)
+    result_of_step = step(folder)
     seconds = time.perf_counter() - began
     result.send((seconds, peak_mib() - idle))
-    del kept
+    del result_of_step
 
 
 def main() -> None:

@@ -184,7 +184,8 @@ def test_every_column_and_metric_of_a_run_is_documented() -> None:
     from dataclasses import fields
 
     from coverslip.evaluation import METRICS
-    from coverslip.runs import Epoch, SplitRow, columns_for
+    from coverslip.runs import Epoch, SplitRow
+    from coverslip.runs.predictions import columns_for
 
     columns = {field.name for table in (SplitRow, Epoch) for field in fields(table)}
     wanted = {*columns, *columns_for(["CLASS"]), *METRICS}
