@@ -27,10 +27,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from coverslip.datasets import PreprocessedImage, open_dataset, read_preprocessed
+from coverslip.datasets import open_dataset, read_preprocessed
 from coverslip.engines import LARGEST_DIFFERENCE, difference
 from coverslip.errors import CoverslipError
-from coverslip.images import Preprocessing
+from coverslip.images import PreprocessedImage, Preprocessing
 from coverslip.inference import Predictor, export
 from coverslip.inference.export import EXPORT_FORMATS
 from coverslip.inference.export.exporting import EXPORTERS, Content

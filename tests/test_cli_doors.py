@@ -32,11 +32,12 @@ COMMANDS = (
     "compare",
     "decide",
     "predict",
-    "suggest",
     "summarise",
     "report",
+    "label-errors",
     "explain",
     "distance",
+    "suggest",
     "read",
     "objects",
     "export-objects",
@@ -67,7 +68,7 @@ def test_every_command_is_in_the_readme_and_in_the_main_help(command: str, capsy
     readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
     assert main([]) == 0
     listed = re.findall(
-        r"^  (\w+) ", capsys.readouterr().out.split("Commands:\n")[1].split("\n\n")[0], flags=re.MULTILINE
+        r"^  ([\w-]+) ", capsys.readouterr().out.split("Commands:\n")[1].split("\n\n")[0], flags=re.MULTILINE
     )
     assert tuple(listed) == COMMANDS
     assert f"`coverslip {command}" in readme
