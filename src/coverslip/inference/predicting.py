@@ -144,6 +144,7 @@ def predict(
     if on == "local":
         prepare_decoding()
     classifier = load_classifier(run, device if on == "local" else "cpu")
+    layout = Layout(classifier.classes, top_k, tuple(dict.fromkeys(keep)))  # reports invalid columns before any work
     if (unfinished := unfinished_note(Run(Path(run)))) is not None:
         emit(Noted.of(unfinished))
     if prevalence:
@@ -155,7 +156,7 @@ def predict(
     data = classifier.open_images(sources, axes)
     _check_kept(keep, data.records)
     keep = tuple(dict.fromkeys([*_object_columns(data.records), *keep]))
-    layout = Layout(classifier.classes, top_k, keep)
+    layout = replace(layout, keep=keep)
     for each in data.notes:
         emit(Noted.of(each))
     training_images = TrainingImageCounter(run)
