@@ -3,7 +3,7 @@
 from coverslip.objects.collecting import Summary, collect_objects
 from coverslip.objects.exporting import OBJECT_FORMATS, ObjectFormat, export_predicted, predicted_objects
 from coverslip.objects.fields import FieldNames, list_fields
-from coverslip.objects.finders import Finder, finders
+from coverslip.objects.finders import Finder, list_finders
 from coverslip.objects.finding import FinderSettings, find_objects
 from coverslip.objects.outlines import Outlines, fill_outlines, trace_labels
 from coverslip.objects.table import COLUMNS, FieldOfView, Objects, ObjectsBuilder, read_objects
@@ -24,8 +24,8 @@ __all__ = [
     "export_predicted",
     "fill_outlines",
     "find_objects",
-    "finders",
     "list_fields",
+    "list_finders",
     "predicted_objects",
     "read_objects",
     "trace_labels",

@@ -142,7 +142,7 @@ def objects_of_finder(
 
     Args:
         names: of the fields.
-        finder: a name of `finders()`.
+        finder: a name of `list_finders()`.
         settings: of the finder.
         file: that the finder needs; None: it needs none.
         emit: receives progress and notes.

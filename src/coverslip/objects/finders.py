@@ -48,7 +48,7 @@ INSTANSEG = Finder(
 )
 
 
-def finders() -> tuple[Finder, ...]:
+def list_finders() -> tuple[Finder, ...]:
     """Return all finders: the built-in ones, then those of installed packages.
 
     Raises:
@@ -67,7 +67,7 @@ def find_with(
     """Find the objects of a field with the finder of this name.
 
     Args:
-        name: a name of `finders()`.
+        name: a name of `list_finders()`.
         pixels, settings, pixel_size_um: as for `find_objects`. Other finders use those settings that suit them.
         file: the file that the finder needs.
 
@@ -77,7 +77,7 @@ def find_with(
     settings = settings or FinderSettings()
     if name == CLASSICAL.name:
         return find_objects(pixels, settings, pixel_size_um)
-    table = {finder.name: finder for finder in finders()}
+    table = {finder.name: finder for finder in list_finders()}
     if name not in table:
         raise CoverslipError("finder-unknown", name=name, names=", ".join(table))
     finder = table[name]
