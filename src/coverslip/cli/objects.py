@@ -172,7 +172,7 @@ def _show(summary: "Summary", file: Path | None) -> None:
         if spread is not None:
             lines.append(text(code, smallest=spread[0], median=spread[1], largest=spread[2]))
     if summary.n_of_label:
-        listed = [f"{one_line(name, 60)} {n:,}" for name, n in summary.n_of_label.items()]
+        listed = [f"{one_line(name, 60)} ({n:,})" for name, n in summary.n_of_label.items()]
         n_more = len(listed) - _MOST_CLASSES
         listed = [*listed[:_MOST_CLASSES], *([f"… +{n_more}"] if n_more > 0 else [])]
         lines.append(text("command-object-classes", classes=", ".join(listed)))
