@@ -41,6 +41,7 @@ def stored(account: Path, made_once: MadeOnce, trained: Run, cells: Path) -> Pat
 
     def write(folder: Path) -> None:
         shutil.copytree(trained.classifier_folder, folder / "classifier", ignore=shutil.ignore_patterns("engines"))
+        running._engines.clear()  # those of other tests may come from a cache that does not exist any more
         cs.predict(folder / "classifier", cells, out=folder / "rows.csv", device="cpu", emit=lambda event: None)
 
     return made_once("stored engine", write)
