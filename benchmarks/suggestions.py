@@ -20,6 +20,7 @@ from coverslip.audit.features import feature_extractor
 from coverslip.audit.learning_curve import gram_matrix, probe_logits
 from coverslip.audit.suggesting import FEWEST_LABELS, typical, undecided
 from coverslip.datasets import scan_images
+from coverslip.evaluation import apply_temperature
 from coverslip.runs import RunContext
 
 DATA = Path(os.environ.get("COVERSLIP_DATA", "../shared/data")).resolve()
@@ -56,8 +57,7 @@ class Images:
             shrinkage=1.0,
             balanced=True,
         )
-        exponential = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return np.asarray(exponential / exponential.sum(axis=1, keepdims=True), np.float32)
+        return apply_temperature(logits, 1.0).astype(np.float32)
 
     def balanced_accuracy(self, labeled: np.ndarray, test: np.ndarray) -> float:
         predicted = self.probabilities(labeled, test).argmax(axis=1)

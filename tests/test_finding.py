@@ -18,8 +18,8 @@ from refusing import refusing
 
 from coverslip.errors import CoverslipError
 from coverslip.images import read_pixels
-from coverslip.objects import finders, finding
-from coverslip.objects.finders import Finder, find_with
+from coverslip.objects import finding
+from coverslip.objects.finders import find_with
 from coverslip.objects.finding import FinderResult, FinderSettings, find_objects
 
 Pixels = npt.NDArray[np.generic]
@@ -280,7 +280,16 @@ from coverslip.objects.finders import Finder
 def find(pixels, settings, pixel_size_um, file):
     return ndimage.label(pixels[..., 0] > 128)[0] * 10
 
-FINDER = Finder(name="components", title="Connected components", license="MIT", find=find)
+def fail(pixels, settings, pixel_size_um, file):
+    raise RuntimeError("out of memory")
+
+def finder(find):
+    return Finder(name="components", title="Connected components", license="MIT", find=find)
+
+FINDER, FAILING = finder(find), finder(fail)
+OTHER_SHAPE = finder(lambda *_: np.zeros((9, 8), int))
+NO_INTEGERS = finder(lambda *_: np.zeros((9, 9)))
+NEGATIVE = finder(lambda *_: np.full((9, 9), -1))
 NO_FINDER = "a text"
 """
 SCRIPT = """
@@ -291,13 +300,21 @@ pixels = np.zeros((9, 9), np.uint8); pixels[1:4, 1:4] = pixels[5:8, 5:8] = 255
 try:
     print(np.unique(find_with("components", pixels).labels).tolist())
 except CoverslipError as error:
-    print(error.code, error.parameters["package"])
+    print(error.code, error.parameters.get("package", ""))
 """
 
 
 @pytest.mark.parametrize(
     "target, printed",
-    [("FINDER", "[0, 1, 2]"), ("NO_FINDER", "finder-not-loaded outside"), ("X", "finder-not-loaded outside")],
+    [
+        ("FINDER", "[0, 1, 2]"),
+        ("NO_FINDER", "finder-not-loaded outside"),
+        ("X", "finder-not-loaded outside"),
+        ("FAILING", "finder-failed"),
+        ("OTHER_SHAPE", "finder-wrong-labels"),
+        ("NO_INTEGERS", "finder-wrong-labels"),
+        ("NEGATIVE", "finder-wrong-labels"),
+    ],
 )
 def test_an_installed_package_brings_a_finder(tmp_path: Path, target: str, printed: str) -> None:
     (tmp_path / "outside.py").write_text(FINDER_MODULE)
@@ -309,26 +326,6 @@ def test_an_installed_package_brings_a_finder(tmp_path: Path, target: str, print
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (tmp_path, sources)))}
     done = subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=False)
     assert done.stdout.strip() == printed, done.stderr
-
-
-def add(monkeypatch: pytest.MonkeyPatch, finder: Finder) -> None:
-    monkeypatch.setattr(finders, "_installed", lambda: (finder,))
-
-
-def test_a_finder_that_fails_or_returns_no_labels_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    pixels = np.zeros((5, 5))
-    results: list[Pixels] = [np.zeros((5, 4), int), np.zeros((5, 5)), np.full((5, 5), -1)]
-    for labels in results:
-        add(monkeypatch, Finder(name="other", title="", license="", find=lambda *_, labels=labels: labels))
-        with refusing(CoverslipError, "finder-wrong-labels"):
-            find_with("other", pixels)
-
-    def fail(*_: object) -> npt.NDArray[np.integer]:
-        raise RuntimeError("out of memory")
-
-    add(monkeypatch, Finder(name="other", title="", license="", find=fail))
-    with refusing(CoverslipError, "finder-failed"):
-        find_with("other", pixels)
 
 
 def test_a_finder_without_its_file_and_unknown_names_are_refused(tmp_path: Path) -> None:

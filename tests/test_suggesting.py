@@ -10,12 +10,13 @@ from drawing import save_cells
 from hypothesis import given
 from hypothesis import strategies as st
 from refusing import refusing
+from trained import SMALL_NETWORK
 
 import coverslip as cs
 from coverslip.audit.suggesting import SUGGESTION_COLUMNS, reserved, typical, undecided
 from coverslip.cli import main
 from coverslip.errors import BadDataset, CoverslipError
-from coverslip.runs import Run
+from coverslip.runs import Run, SplitPlan
 
 
 def in_clusters(sizes: tuple[int, ...]) -> np.ndarray:
@@ -156,3 +157,15 @@ def test_refusals(tmp_path: Path) -> None:
     (tmp_path / "own.csv").write_text("mine\n", encoding="utf-8")
     with refusing(CoverslipError, "other-file-in-place"):
         cs.suggest(tmp_path / "cells", out=tmp_path / "own.csv")
+
+
+def test_no_image_of_a_cross_validated_run_is_reserved(tmp_path: Path) -> None:
+    cells = save_cells(tmp_path / "cells", n=9)
+    recipe = cs.Recipe(
+        model=SMALL_NETWORK, stage="instant", image_size=32, tta=1, augment="none", split=SplitPlan(folds=3)
+    )
+    run = cs.train(cells, recipe, out=tmp_path / "run", emit=lambda event: None)
+    assert run.is_cross_validated
+    data = cs.open_dataset(cells)
+    assert reserved(data).any()
+    assert not reserved(data, run).any()  # the classifier was trained on all of them

@@ -24,12 +24,12 @@ _SD_FLOOR = 1e-3  # of the median feature's, as for the linear probe
 
 def gram_matrix(features: npt.NDArray[np.float32]) -> Singles:
     """Return (n, n) products of (n, D) features, each feature standardized over all images."""
-    standardized, _ = _standardized(features)
-    gram: Singles = standardized @ standardized.T
+    rows, _ = standardized(features)
+    gram: Singles = rows @ rows.T
     return gram
 
 
-def _standardized(features: npt.NDArray[np.float32]) -> tuple[Singles, npt.NDArray[np.float64]]:
+def standardized(features: npt.NDArray[np.float32]) -> tuple[Singles, npt.NDArray[np.float64]]:
     """Return standardized features and their standard deviations."""
     sd = features.std(axis=0, dtype=np.float64)
     sd = np.maximum(sd, max(_SD_FLOOR * float(np.median(sd)), 1e-12))
@@ -55,11 +55,11 @@ def gram_matrix_with_variation(
         shrinkage, balanced: as for the linear probe.
     """
     label = np.unique(label, return_inverse=True)[1]  # a sample may lack a class
-    standardized, sd = _standardized(features)
+    rows, sd = standardized(features)
     within = (variation / sd).astype(np.float32)
     count = np.bincount(label)
     share = np.full(len(count), 1 / len(count)) if balanced else count / len(label)
-    gram: Singles = whitened_products(standardized, label, share, within, shrinkage).astype(np.float32)
+    gram: Singles = whitened_products(rows, label, share, within, shrinkage).astype(np.float32)
     return gram
 
 

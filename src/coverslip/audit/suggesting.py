@@ -19,9 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from coverslip.audit.features import FeatureSet, feature_extractor
-from coverslip.audit.learning_curve import probe_logits
+from coverslip.audit.learning_curve import probe_logits, standardized
 from coverslip.datasets import Dataset, ImageSource, open_dataset, scan_images
 from coverslip.errors import BadDataset, CoverslipError
+from coverslip.evaluation import apply_temperature
 from coverslip.events import Emit
 from coverslip.files import check_replaceable
 from coverslip.inference import load_classifier
@@ -43,7 +44,6 @@ _MOST_LABELED = 4_000  # images that the probe is fitted on
 _MOST_CLUSTERS = 60
 _N_NEIGHBORS = 20  # over which typicality is averaged
 _SHRINKAGE = 1.0  # of the probe
-_SD_FLOOR = 1e-3  # of the median feature's, as for the linear probe
 _SEED = 0
 
 
@@ -121,9 +121,12 @@ def suggest(
     pool = _Pool.of(dataset, images, is_reserved)
     if not len(pool.unlabeled):
         raise BadDataset("no-readable-image-to-suggest")
-    probabilities, names = _probabilities(dataset, images, pool, opened)
+    probabilities, names = _probabilities(images, pool, opened)
     selected = (
-        [_as_typical(*each) for each in typical(images.features, pool.labeled, pool.unlabeled, n)]
+        [
+            (i, share, text("suggestion-typical", n_images=n_represented))
+            for i, share, n_represented in typical(images.features, pool.labeled, pool.unlabeled, n)
+        ]
         if probabilities is None
         else [
             (i, 1 - margin, text("suggestion-undecided", first=names[a], second=names[b]))
@@ -168,9 +171,13 @@ def reserved(data: Dataset, run: Run | None = None) -> npt.NDArray[np.bool_]:
 
     Args:
         data: all images.
-        run: its test images are reserved, and its training and validation images are not.
+        run: its test images are reserved, and its training and validation images are not. After cross-validation, the
+            classifier was trained on all its images.
     """
-    split_of = {} if run is None else {row.image_id: row.split for row in run.split if row.split != "excluded"}
+    split_of: dict[str, str] = {}
+    if run is not None:
+        used = [row for row in run.split if row.split != "excluded"]
+        split_of = {row.image_id: "train" if run.is_cross_validated else row.split for row in used}
     units = [record.named_group or record.image_id for record in data.records]
     draw_of = {unit: _draw(unit) for unit in units}
     side_of_unit = {
@@ -213,13 +220,7 @@ class _Pool:
         return cls(np.array(labeled, np.int64), np.array(unlabeled, np.int64), [str(records[i].label) for i in labeled])
 
 
-def _as_typical(row: int, share: float, n_represented: int) -> tuple[int, float, str]:
-    return row, share, text("suggestion-typical", n_images=n_represented)
-
-
-def _probabilities(
-    data: Dataset, images: FeatureSet, pool: _Pool, run: Run | None
-) -> tuple[Floats | None, Sequence[str]]:
+def _probabilities(images: FeatureSet, pool: _Pool, run: Run | None) -> tuple[Floats | None, Sequence[str]]:
     """Return (n, K) probabilities of the images without a label, and the classes; None: too few labels."""
     if run is not None:
         classifier = load_classifier(run, "cpu")
@@ -230,20 +231,18 @@ def _probabilities(
     if len(some) < FEWEST_LABELS or len(names) < 2:
         return None, ()
     n = len(some)
-    features = images.features[np.concatenate([pool.labeled[some], pool.unlabeled])]
-    mean, sd = _moments(features)
-    of_labeled = (features[:n] - mean) / sd
+    rows, _ = standardized(images.features[np.concatenate([pool.labeled[some], pool.unlabeled])])
+    of_labeled = rows[:n]
     logits = probe_logits(
         of_labeled @ of_labeled.T,
-        ((features[n:] - mean) / sd) @ of_labeled.T,
+        rows[n:] @ of_labeled.T,
         label,
         n_classes=len(names),
-        n_features=features.shape[1],
+        n_features=rows.shape[1],
         shrinkage=_SHRINKAGE,
         balanced=True,
     )
-    exponential = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return exponential / exponential.sum(axis=1, keepdims=True), names.tolist()
+    return apply_temperature(logits, 1.0).astype(np.float32), names.tolist()
 
 
 def typical(features: Floats, labeled: Ints, unlabeled: Ints, n: int) -> list[tuple[int, float, int]]:
@@ -325,15 +324,8 @@ def undecided(
 
 def _directions(features: Floats, rows: Ints) -> Floats:
     """Return (n, C) unit vectors of the rows in the principal components of standardized features."""
-    mean, sd = _moments(features)
-    standardized = (features - mean) / sd
-    _, components = np.linalg.eigh(standardized.T @ standardized)
-    projected = standardized[rows] @ components[:, ::-1][:, :_N_COMPONENTS]
+    of_all, _ = standardized(features)
+    _, components = np.linalg.eigh(of_all.T @ of_all)
+    projected = of_all[rows] @ components[:, ::-1][:, :_N_COMPONENTS]
     directions: Floats = projected / np.maximum(np.linalg.norm(projected, axis=1, keepdims=True), 1e-12)
     return directions
-
-
-def _moments(features: Floats) -> tuple[Floats, Floats]:
-    sd = features.std(axis=0)
-    floor = max(_SD_FLOOR * float(np.median(sd)), 1e-12)
-    return features.mean(axis=0), np.maximum(sd, np.float32(floor))

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Annotated, Literal
 
 from pydantic import Field
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import Connection, Table, delete, func, insert, select
 
 from coverslip.errors import Conflict
 from coverslip.messages import Failure
@@ -16,7 +16,7 @@ from coverslip.processes import Json
 from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.datasets.state import update_counts
 from coverslip.workspace.store.database import read_transaction, write_transaction
-from coverslip.workspace.store.rows import dataset_row, is_reserved
+from coverslip.workspace.store.rows import dataset_row
 from coverslip.workspace.store.tables import images, reserved_images, suggested_images
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.workers import JobOfWork, StepProgress, WorkKind
@@ -62,7 +62,6 @@ def suggestions_state(workspace: Workspace, dataset_id: str) -> LabelSuggestions
         Conflict: its images are still being read, or could not be read.
     """
     work = workspace.works.state_of(SUGGESTIONS, dataset_id)
-    of_dataset = images.c.dataset_id == dataset_id
     columns = (suggested_images.c[name] for name in ("image_id", "rank", "score", "reason"))
     with read_transaction(workspace.engine) as connection:
         reading_images.refuse_unread(connection, dataset_id)
@@ -70,14 +69,23 @@ def suggestions_state(workspace: Workspace, dataset_id: str) -> LabelSuggestions
             select(*columns).where(suggested_images.c.dataset_id == dataset_id).order_by(suggested_images.c.rank)
         ).mappings()
         suggestions = [SuggestedImage(**row) for row in rows]
-        suggested = select(suggested_images.c.image_id).where(suggested_images.c.dataset_id == dataset_id)
-        counted = select(func.count(), func.count(images.c.label)).select_from(images)
-        n_labeled = connection.execute(counted.where(of_dataset, images.c.image_id.in_(suggested))).one()[1]
-        n_reserved, n_reserved_labeled = connection.execute(counted.where(of_dataset, is_reserved)).one()
+        _, n_labeled = _counts(connection, dataset_id, suggested_images)
+        n_reserved, n_reserved_labeled = _counts(connection, dataset_id, reserved_images)
     state = work.state or ("ready" if suggestions or n_reserved else "not-requested")
     return LabelSuggestions(
         state, work.id, work.progress, work.error, suggestions, n_labeled, n_reserved, n_reserved_labeled
     )
+
+
+def _counts(connection: Connection, dataset_id: str, table: Table) -> tuple[int, int]:
+    """Return how many images of a dataset are in a table, and how many of them have a label.
+
+    The page asks after every label, so that only these images are read.
+    """
+    is_same = (images.c.dataset_id == table.c.dataset_id) & (images.c.image_id == table.c.image_id)
+    counted = select(func.count(), func.count(images.c.label)).select_from(table).join(images, is_same)
+    n, n_labeled = connection.execute(counted.where(table.c.dataset_id == dataset_id)).one()
+    return n, n_labeled
 
 
 def start_suggestions(workspace: Workspace, dataset_id: str, n: int) -> LabelSuggestions:
