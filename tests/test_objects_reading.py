@@ -18,6 +18,7 @@ from coverslip.errors import BadDataset, CoverslipError
 from coverslip.events import Event, Noted
 from coverslip.messages import Note
 from coverslip.objects import Objects, export_predicted, predicted_objects, read_objects
+from coverslip.objects.text_files import table_rows
 
 HEIGHT, WIDTH = 40, 60
 SERIES_POINTS = "image,series,x,y\nsmall.svs,0,9,9\nsmall.svs,1,5,5\n"
@@ -366,6 +367,18 @@ def test_invalid_rows_of_a_table_are_listed_by_line(fields: Path, tmp_path: Path
     ]
     with refusing(BadDataset, "invalid-rows", n_rows=3, rows="; ".join(faults)):
         collected(fields, outlines=table)
+
+
+def test_long_cells_are_read_and_other_tables_have_the_same_limit_meanwhile(fields: Path, tmp_path: Path) -> None:
+    long = written(tmp_path / "a.csv", f"x,y,width,height,note\n1,2,3,4,{'z' * 200_000}\n")
+    images = written(tmp_path / "images.csv", b'path,label\n"' + b"a\n" * 5_000_000)
+    with pytest.raises(BadDataset) as before:
+        cs.open_dataset(images)
+    half_read = table_rows(long)
+    assert next(half_read)[1][0] == "x"
+    with refusing(BadDataset, "invalid-table-line", **before.value.parameters):
+        cs.open_dataset(images)
+    assert len(collected(fields, outlines=long)[0]) == 1
 
 
 def test_objects_outside_their_field_are_counted_and_left_out(fields: Path, tmp_path: Path) -> None:

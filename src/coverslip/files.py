@@ -24,6 +24,11 @@ _KEY_BYTES = 32
 _PART = re.compile(r"\..+\.[0-9a-f]{8}\.part")
 _cleaned: set[Path] = set()  # folders
 
+# Outlines of objects can be longer than the default. The limit is one for the process: it is set here alone, once, so
+# that what a reader accepts does not depend on what else is read.
+LONGEST_LINE = 2**27  # characters
+csv.field_size_limit(LONGEST_LINE)
+
 
 def weights_folder() -> Path:
     """Return the folder of imported weights: `COVERSLIP_WEIGHTS`, else the data folder of the platform.

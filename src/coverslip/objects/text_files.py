@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from coverslip.errors import BadDataset
+from coverslip.files import LONGEST_LINE
 from coverslip.images import open_image
-
-_LONGEST_LINE = 2**27  # characters; an outline can have thousands of points
 
 
 def text_lines(file: Path, most: int | None = None) -> list[str]:
@@ -52,12 +51,11 @@ def table_rows(file: Path) -> Iterator[tuple[int, list[str]]]:
         BadDataset: the file cannot be read, is not text, or a row cannot be parsed.
     """
     with _opened(file) as stream:
-        first = stream.readline(_LONGEST_LINE)
+        first = stream.readline(LONGEST_LINE)
         if first[:4].casefold() == "sep=":
-            first = stream.readline(_LONGEST_LINE)
+            first = stream.readline(LONGEST_LINE)
         separator = max(",;\t", key=first.count)
         stream.seek(0)
-        before = csv.field_size_limit(_LONGEST_LINE)
         reader = csv.reader(stream, delimiter=separator, skipinitialspace=True)
         try:
             for cells in reader:
@@ -65,5 +63,3 @@ def table_rows(file: Path) -> Iterator[tuple[int, list[str]]]:
                     yield reader.line_num, [cell.strip() for cell in cells]
         except csv.Error as error:
             raise BadDataset("object-file-not-read", file=file, reason=f"{reader.line_num}: {error}") from error
-        finally:
-            csv.field_size_limit(before)
