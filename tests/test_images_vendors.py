@@ -321,6 +321,41 @@ def test_a_missing_chunk_and_another_separator_are_errors_and_not_zeros(tmp_path
 
 
 @needs("OME-Zarr")
+@pytest.mark.parametrize("index_location", ["start", "end"])
+@pytest.mark.parametrize("is_compressed", [True, False])
+def test_a_shard_has_empty_chunks_but_no_missing_ones(tmp_path: Path, index_location: Any, is_compressed: bool) -> None:
+    import zarr
+    from zarr.codecs import BytesCodec, ShardingCodec, ZstdCodec
+
+    array = RNG.integers(1, 60_000, (1, 64, 64), np.uint16)
+    array[:, :16, :16] = 0  # an inner chunk of the fill value, which the writer omits
+    path = write_zarr(tmp_path / "a.zarr", array, "CYX", "0.5")
+    codecs = [BytesCodec(), ZstdCodec()] if is_compressed else [BytesCodec()]
+    zarr.create_array(
+        path / "0",
+        overwrite=True,
+        shape=array.shape,
+        chunks=(1, 32, 32),
+        dtype=array.dtype,
+        serializer=ShardingCodec(chunk_shape=(1, 16, 16), codecs=codecs, index_location=index_location),
+        filters=None,
+        compressors=None,
+    )[:] = array
+    shard = path / "0/c/0/0/0"
+    data, full = shard.read_bytes(), (path / "0/c/0/1/1").read_bytes()
+    assert len(data) < len(full)
+    np.testing.assert_array_equal(read_pixels(path).array[..., 0], array[0])
+    np.testing.assert_array_equal(read_pixels(path, ReadPlan(region=(0, 0, 20, 9))).array[..., 0], array[0, :9, :20])
+    for n_bytes in (0, 1, 60, len(data) // 2, len(data) - 1):
+        shard.write_bytes(data[:n_bytes])
+        with refusing(UnreadableImage, "image-damaged"):
+            read_pixels(path)
+    shard.unlink()
+    with refusing(UnreadableImage, "image-damaged"):
+        read_pixels(path)
+
+
+@needs("OME-Zarr")
 def test_wells_and_collections_are_series(tmp_path: Path) -> None:
     import zarr
 
