@@ -40,8 +40,10 @@ export const createSamples = () => answer(api.POST('/api/v1/samples'));
 /** How to read tables whose headers are not recognized. */
 export interface TableChoices {
   columns: Record<string, string>; // meaning → column name; an empty name ignores the column
-  crop_size: number | null; // side of the square around each point, in pixels
+  crop_size: CropSize | null;
 }
+/** Side of the square around each point: pixels, or a length such as `32 um`. */
+export type CropSize = number | string;
 export const BY_HEADER: TableChoices = { columns: {}, crop_size: null };
 
 export const openDataset = (sources: NewSource[], isLabeled: boolean, choices: TableChoices = BY_HEADER) =>
@@ -55,7 +57,7 @@ export const previewTable = (path: string, columns: Record<string, string>, sign
 export const previewTableCrops = (
   path: string,
   columns: Record<string, string>,
-  crop_size: number | null,
+  crop_size: CropSize | null,
   signal?: AbortSignal,
 ) =>
   answer(

@@ -7244,9 +7244,9 @@ export interface components {
             };
             /**
              * Crop Size
-             * @description Side in pixels of the square around each point of a table.
+             * @description Side of the square around each point of a table, in pixels, or in µm as text (`32 um`).
              */
-            crop_size?: number | null;
+            crop_size?: number | string | null;
         };
         /**
          * NewEvaluation
@@ -8749,7 +8749,7 @@ export interface components {
              * @description The type of the value.
              * @enum {string}
              */
-            type: "number" | "integer" | "choice" | "boolean" | "text" | "integers" | "channels" | "names" | "renames" | "merges" | "options" | "start" | "other";
+            type: "number" | "integer" | "choice" | "boolean" | "text" | "length" | "integers" | "channels" | "names" | "renames" | "merges" | "options" | "start" | "other";
             /**
              * Default
              * @description The value if the key is missing.
@@ -11210,9 +11210,9 @@ export interface components {
             };
             /**
              * Crop Size
-             * @description Side in pixels of the square around each point of a table.
+             * @description Side of the square around each point of a table, in pixels, or in µm as text (`32 um`).
              */
-            crop_size?: number | null;
+            crop_size?: number | string | null;
         };
         /**
          * TableToOpen
@@ -11233,9 +11233,9 @@ export interface components {
             };
             /**
              * Crop Size
-             * @description Side in pixels of the square around each point of a table.
+             * @description Side of the square around each point of a table, in pixels, or in µm as text (`32 um`).
              */
-            crop_size?: number | null;
+            crop_size?: number | string | null;
         };
         /**
          * TestMetrics

@@ -54,6 +54,8 @@ zarr-metadata = its metadata of OME-Zarr are invalid: { $reason }
 
 zarr-chunk-missing = its chunk { $chunk } is missing
 
+zarr-chunk-incomplete = its chunk { $chunk } is incomplete
+
 zarr-chunk-too-large = its chunks are too large
 
 format-not-loaded = The format '{ $name }' of the package { $package } could not be loaded: { $reason }
@@ -179,6 +181,9 @@ box-outside-image = The box x={ $x }, y={ $y }, width={ $width }, height={ $heig
 
 box-too-large = The box x={ $x }, y={ $y }, width={ $width }, height={ $height } is far larger than the image of { $image_width } x { $image_height } pixels
     .do = Correct the box in the table.
+
+crop-needs-pixel-size = The crop has a size in µm ({ $length }), and the pixel size of the image is not known
+    .do = State the pixel size in the recipe (images.pixel_size_um) or in a column pixel_size_um of the table, or give the crop size in pixels.
 
 # Intensities
 
