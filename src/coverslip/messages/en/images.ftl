@@ -205,6 +205,8 @@ full-scaling-of-floats = { $n_outside } of { $n_images ->
 
 pillow-failed = Pillow cannot decode this TIFF, but tifffile can
 
+ome-in-companion = this OME-TIFF is one file of an image, whose other channels, planes and pixel size are stated in a companion file, which is not read
+
 tifffile-complains = tifffile reads this TIFF with the warning: { $complaint }
 
 tiff-without-pages = it contains no pages
