@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from memory import within_memory
 from PIL import Image
 from refusing import refusing
 
@@ -187,6 +188,49 @@ def test_tiles_of_a_slide_in_dicom_are_one_plane(shared_data: Any, tmp_path: Pat
     data.save_as(tmp_path / "b.dcm", enforce_file_format=True)
     with refusing(UnreadableImage, "image-damaged"):
         read_pixels(tmp_path / "b.dcm")
+
+
+@needs("DICOM")
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99"])
+def test_dicom_is_equal_in_every_uncompressed_syntax_and_refused_where_it_is_cut(
+    shared_data: Any, tmp_path: Path, syntax: str
+) -> None:
+    from pydicom import dcmread
+
+    source = shared_data("microscope_formats") / "dicom" / "CT_small.dcm"
+    data = dcmread(source)
+    data.file_meta.TransferSyntaxUID = syntax
+    data.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+    np.testing.assert_array_equal(read_pixels(tmp_path / "a.dcm").array, read_pixels(source).array)
+    written = (tmp_path / "a.dcm").read_bytes()
+    for n_bytes in (len(written) // 2, len(written) - 1_000):
+        (tmp_path / "a.dcm").write_bytes(written[:n_bytes])
+        with refusing(UnreadableImage, "image-damaged"):
+            read_pixels(tmp_path / "a.dcm")
+
+
+@needs("DICOM")
+def test_one_frame_of_a_long_dicom_is_read_with_little_memory(shared_data: Any, tmp_path: Path) -> None:
+    from pydicom import dcmread
+
+    n_frames, side = 2_000, 512  # 1 GB; the file has a hole
+    data = dcmread(shared_data("microscope_formats") / "dicom" / "CT_small.dcm")
+    frame = RNG.integers(0, 30_000, (side, side), np.int16)
+    data.Rows, data.Columns, data.NumberOfFrames, data.PixelData = side, side, n_frames, frame.tobytes()
+    del data[0xFFFC, 0xFFFC]  # padding after the pixels
+    file = tmp_path / "a.dcm"
+    data.save_as(file)
+    content = file.read_bytes()
+    at = content.index(b"\xe0\x7f\x10\x00OW")
+    with file.open("r+b") as opened:
+        opened.seek(at + 8)
+        opened.write((n_frames * frame.nbytes).to_bytes(4, "little"))
+        opened.seek((n_frames - 1) * frame.nbytes + at + 12)
+        opened.write(frame.tobytes())
+    read_pixels(shared_data("microscope_formats") / "dicom" / "CT_small.dcm")  # imports
+    with within_memory(4e6):
+        pixels = read_pixels(file, ReadPlan(t=n_frames - 1)).array
+    np.testing.assert_array_equal(pixels[..., 0], frame)
 
 
 @needs("CZI")
