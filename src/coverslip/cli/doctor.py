@@ -19,7 +19,7 @@ from coverslip.messages import Failure, failure, text
 
 _PACKAGES = (
     *("torch", "torchvision", "timm", "numpy", "scipy", "scikit-learn", "pillow", "tifffile"),
-    *("onnxruntime", "openvino"),
+    *("onnxruntime", "openvino", "nd2", "liffile", "czifile", "oiffile", "zarr", "pydicom"),
 )
 _LEAST_MEMORY_BYTES, _LEAST_DISK_BYTES = 4 * 10**9, 2 * 10**9
 _GPU_SECONDS = 20
