@@ -198,16 +198,18 @@ def _dirichlet(counts: EffectiveCounts, rng: np.random.Generator) -> Floats:
 
 def raw_shares(votes: Votes) -> list[tuple[float, float, float]]:
     """Return the mean votes of each class with their Clopper-Pearson intervals (Korn and Graubard 1998)."""
+    counts = effective_counts(votes)
+    return [share_with_interval(float(share), counts.n) for share in counts.shares]
+
+
+def share_with_interval(share: float, n: float) -> tuple[float, float, float]:
+    """Return a share and its Clopper-Pearson interval at an effective number of images."""
     from scipy.special import betaincinv
 
-    counts = effective_counts(votes)
-    intervals = []
-    for share in counts.shares:
-        x = float(share) * counts.n
-        low = 0.0 if x <= 0 else float(betaincinv(x, counts.n - x + 1, _TAILS[0]))
-        high = 1.0 if x >= counts.n else float(betaincinv(x + 1, counts.n - x, _TAILS[1]))
-        intervals.append((float(share), low, high))
-    return intervals
+    x = share * n
+    low = 0.0 if x <= 0 else float(betaincinv(x, n - x + 1, _TAILS[0]))
+    high = 1.0 if x >= n else float(betaincinv(x + 1, n - x, _TAILS[1]))
+    return share, low, high
 
 
 @dataclass(frozen=True, slots=True)

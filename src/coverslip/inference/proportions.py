@@ -3,7 +3,7 @@
 import csv
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path, PurePath
@@ -165,11 +165,8 @@ def summarise(
         ['new']
     """
     files = [Path(file) for file in ([predictions] if isinstance(predictions, str | Path) else predictions)]
-    classes, rows = _read(files, by, condition, None if table is None else Path(table))
-    opened = None if run is None else run if isinstance(run, Run) else open_run(Path(run))
-    if not any(row.prediction.decision != UNREADABLE for row in rows):
-        raise CoverslipError("summary-without-images", file=files[0])
-    return summary_of(classes, rows, opened, detect)
+    classes, rows = read_sampled(files, by, condition, None if table is None else Path(table))
+    return summary_of(classes, rows, None if run is None else open_run(run), detect)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +195,7 @@ def summary_of(
     if detect is not None and not 0 < detect < 1:
         raise CoverslipError("no-difference-to-detect", value=detect)
     images, condition_of = _samples(classes, rows)
-    rates = None if run is None else _error_rates(run, classes)
+    rates = None if run is None else error_rates(run, classes)
     prior = () if run is None else _prior(run, classes)
     samples = [
         _proportions({name: of_sample}, name, condition_of[name], classes, rates) for name, of_sample in images.items()
@@ -253,11 +250,21 @@ def write_summary(summary: Summary, file: Path) -> None:
     write_table(file, SUMMARY_COLUMNS, summary_rows(summary))
 
 
-def _read(
-    files: Sequence[Path], by: str, condition: str | None, table: Path | None
+def read_sampled(
+    files: Sequence[Path], by: str | None, condition: str | None, table: Path | None
 ) -> tuple[tuple[str, ...], list[SampledPrediction]]:
-    """Return the classes, and the predictions with their samples in the order of the tables."""
-    joined = None if table is None else _JoinedTable(table, [by, *([condition] if condition else [])])
+    """Return the classes, and the predictions with their samples in the order of the tables.
+
+    Args:
+        files: as `predictions` of `summarise`; so are the next two.
+        by: None: all images of a condition are one sample.
+        condition: the column with the condition.
+        table: the table to join.
+
+    Raises:
+        CoverslipError: as `summarise`.
+    """
+    joined = None if table is None else _JoinedTable(table, [name for name in (by, condition) if name])
     for file in files:
         check_predictions_table(file)
     tables = [(file, read_predictions(file)) for file in files]
@@ -274,14 +281,16 @@ def _read(
             columns = (joined.row_of(row.image_id, row.path) for row in predicted)
         named = joined.file if joined else file
         for row, about in zip(predicted, columns, strict=True):
-            sample = _cell(about, by, row.path, named, folders)
             value = _cell(about, condition, row.path, named, folders) if condition else None
+            sample = _cell(about, by, row.path, named, folders) if by else value or text("all-samples")
             if condition_of.setdefault(sample, value) != value:
                 raise CoverslipError(
                     "sample-of-two-conditions", file=named, sample=sample, first=condition_of[sample], second=value
                 )
             in_order = replace(row, probabilities=tuple(row.probabilities[k] for k in order if row.probabilities))
             rows.append(SampledPrediction(in_order, sample, value))
+    if all(row.prediction.decision == UNREADABLE for row in rows):
+        raise CoverslipError("summary-without-images", file=files[0])
     return classes, rows
 
 
@@ -310,7 +319,7 @@ def _samples(
         if prediction.decision == UNREADABLE:
             continue
         probabilities[row.sample].append(prediction.probabilities)
-        votes[row.sample].append(_vote(prediction.predicted, prediction.decision, prediction.probabilities, classes))
+        votes[row.sample].append(vote_of(prediction.predicted, prediction.decision, prediction.probabilities, classes))
     images = {
         sample: _Images(
             np.array(votes[sample], np.float64).reshape(-1, len(classes)),
@@ -322,7 +331,8 @@ def _samples(
     return images, condition_of
 
 
-def _vote(predicted: str | None, decision: str, probabilities: tuple[float, ...], classes: Sequence[str]) -> Floats:
+def vote_of(predicted: str | None, decision: str, probabilities: tuple[float, ...], classes: Sequence[str]) -> Floats:
+    """Return the (K,) votes of a readable image: 1 for its predicted class, or its probabilities if undecided."""
     if decision in (UNCERTAIN, UNFAMILIAR) or predicted not in classes:
         shares = np.nan_to_num(np.array(probabilities, np.float64))
         normalized: Floats = shares / shares.sum()
@@ -345,7 +355,7 @@ class _JoinedTable:
 
     def __init__(self, file: Path, columns: Sequence[str]) -> None:
         self.file = file
-        rows = list(_read_csv(file))
+        rows = list(read_csv(file))
         self._key = next((name for name in ("image_id", "path") if rows and name in rows[0]), None)
         if self._key is None:
             raise CoverslipError("summary-table-without-key", file=file)
@@ -363,7 +373,12 @@ class _JoinedTable:
         return row
 
 
-def _read_csv(file: Path) -> list[dict[str, str]]:
+def read_csv(file: Path) -> list[dict[str, str]]:
+    """Return the rows of a CSV table of a user.
+
+    Raises:
+        CoverslipError: it cannot be read.
+    """
     try:
         with file.open(newline="", encoding="utf-8-sig") as opened:
             rows = csv.DictReader(opened)
@@ -379,26 +394,41 @@ def _prior(run: Run, classes: Sequence[str]) -> list[float]:
     return [of_class[name] for name in classes]
 
 
-def _error_rates(run: Run, classes: Sequence[str]) -> ErrorRates:
-    """Return the votes on the test images of a run; after cross-validation, these are all images."""
+def error_rates(run: Run, classes: Sequence[str]) -> ErrorRates:
+    """Return the votes on the test images of a run; after cross-validation, these are all images.
+
+    Raises:
+        CoverslipError: the run has other classes.
+    """
+    order = [run.predictions.classes.index(name) for name in classes if name in run.predictions.classes]
+
+    def vote(row: Prediction) -> Floats:
+        return vote_of(row.predicted, row.decision, tuple(row.probabilities[k] for k in order), classes)
+
+    return ErrorRates(votes_on_test_images(run, classes, vote))
+
+
+def votes_on_test_images(run: Run, classes: Sequence[str], vote: Callable[[Prediction], Floats]) -> list[Votes | None]:
+    """Return votes on the test images of each class, by group; None: there is no image of the class.
+
+    Raises:
+        CoverslipError: the run has other classes.
+    """
     predicted: Predictions = run.predictions
     if set(predicted.classes) != set(classes):
         raise CoverslipError("summary-other-classes", file=run.predictions_file, other=text("these-predictions"))
     group_of = {row.image_id: row.group for row in run.split}
     by_class: list[Votes | None] = []
     rows = [row for row in predicted if row.label in classes and row.decision != UNREADABLE]
-    order = [predicted.classes.index(name) for name in classes]
     for name in classes:
         of_class = [row for row in rows if row.label == name]
-        votes = [
-            _vote(row.predicted, row.decision, tuple(row.probabilities[k] for k in order), classes) for row in of_class
-        ]
+        votes = [vote(row) for row in of_class]
         groups = [group_of.get(row.image_id) or row.image_id for row in of_class]
         is_grouped = any(group_of.get(row.image_id) for row in of_class)
         by_class.append(
             None if not votes else Votes.of(np.array(votes), groups if is_grouped else ["all"] * len(votes))
         )
-    return ErrorRates(by_class)
+    return by_class
 
 
 def _proportions(

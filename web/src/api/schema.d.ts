@@ -2528,6 +2528,114 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/predictions/{prediction_id}/spot-check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Spot Check
+         * @description The randomly drawn images of a prediction, without their predictions, and their labels so far.
+         */
+        get: operations["get_spot_check"];
+        /**
+         * Draw Spot Check
+         * @description Draw images of each condition at random. This is refused if drawn images are labeled.
+         */
+        put: operations["draw_spot_check"];
+        post?: never;
+        /**
+         * Remove Spot Check
+         * @description Remove the drawn images and their labels.
+         */
+        delete: operations["remove_spot_check"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/predictions/{prediction_id}/spot-check/needed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Labels Needed
+         * @description How many labels of each condition an interval of this width needs.
+         */
+        get: operations["get_labels_needed"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/predictions/{prediction_id}/spot-check/images/{row_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Label Spot Check
+         * @description Label a drawn image, or exclude it. The label is saved at once. It is no correction of the prediction.
+         */
+        put: operations["label_spot_check"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/predictions/{prediction_id}/spot-check/result": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Spot Check Result
+         * @description Accuracy on the labeled images, and class proportions from labels and predictions.
+         */
+        get: operations["get_spot_check_result"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/predictions/{prediction_id}/download/spot-check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download Spot Check
+         * @description `spot_check.csv`: the drawn images with their labels, times and authors.
+         */
+        get: operations["download_spot_check"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/predictions/{prediction_id}/rows/{row_id}/correction": {
         parameters: {
             query?: never;
@@ -3045,6 +3153,60 @@ export interface components {
             n_misclassified: number | null;
         };
         /**
+         * CheckedCondition
+         * @description The results of a spot check in a condition.
+         */
+        CheckedCondition: {
+            /**
+             * Condition
+             * @description The condition; null: there are no conditions.
+             */
+            condition: string | null;
+            /**
+             * N Samples
+             * @description Number of samples.
+             */
+            n_samples: number;
+            /**
+             * N Images
+             * @description Number of readable images.
+             */
+            n_images: number;
+            /**
+             * N Labeled
+             * @description Number of images with a class.
+             */
+            n_labeled: number;
+            /**
+             * N Excluded
+             * @description Number of drawn images that a user excluded.
+             */
+            n_excluded: number;
+            /** @description Share of labeled images whose predicted class is the label; each sample has the same weight. */
+            accuracy: components["schemas"]["Metric"];
+            /** @description Accuracy from recall on the test images, for the class proportions of the labels. */
+            expected_accuracy: components["schemas"]["Metric"];
+            /** @description Accuracy minus expected accuracy. */
+            difference: components["schemas"]["Metric"];
+            /**
+             * Is Lower
+             * @description Whether accuracy is significantly lower than expected; null: not known.
+             */
+            is_lower: boolean | null;
+            /**
+             * Classes
+             * @description The proportion of each class.
+             */
+            classes: {
+                [key: string]: components["schemas"]["CheckedProportion"];
+            };
+            /**
+             * Remarks
+             * @description What the numbers mean, and why some are missing.
+             */
+            remarks: string[];
+        };
+        /**
          * CheckedMap
          * @description The method drawn for one classifier: the first that passes both checks, otherwise the first of all.
          */
@@ -3081,6 +3243,35 @@ export interface components {
              * @description Lower end of its 95% confidence interval.
              */
             gain_low: number | null;
+        };
+        /**
+         * CheckedProportion
+         * @description The proportion of a class in the samples of a condition, by four methods.
+         */
+        CheckedProportion: {
+            /**
+             * N Labels
+             * @description Number of labels of the class.
+             */
+            n_labels: number;
+            /** @description Mean votes of all images. */
+            raw: components["schemas"]["Metric"];
+            /** @description Corrected for the errors on test images. */
+            corrected: components["schemas"]["Metric"];
+            /** @description From the labels alone. */
+            labels: components["schemas"]["Metric"];
+            /** @description From labels and predictions (prediction-powered inference), without an assumption about errors. */
+            powered: components["schemas"]["Metric"];
+            /**
+             * Power
+             * @description How much predictions contribute, from 0 (nothing) to 1; null: no estimate.
+             */
+            power: number | null;
+            /**
+             * As Precise As
+             * @description Number of labels that would give the same interval without predictions; null: no estimate.
+             */
+            as_precise_as: number | null;
         };
         /**
          * Choice
@@ -5977,6 +6168,34 @@ export interface components {
             next: number | null;
         };
         /**
+         * ImageToLabel
+         * @description An image of a spot check, without its prediction.
+         */
+        ImageToLabel: {
+            /**
+             * Row Id
+             * @description Its number in the prediction.
+             */
+            row_id: number;
+            /**
+             * Label
+             * @description Its class; null: not labeled, or excluded.
+             */
+            label: string | null;
+            /** @description Why it is excluded; null: it is not. */
+            excluded: components["schemas"]["Exclusion"] | null;
+            /**
+             * Made
+             * @description When it was labeled; null: not yet.
+             */
+            made: string | null;
+            /**
+             * Made By
+             * @description Who labeled it; null: nobody.
+             */
+            made_by: string | null;
+        };
+        /**
          * ImagesExcluded
          * @description An exclusion or inclusion of images.
          */
@@ -6479,6 +6698,22 @@ export interface components {
             rows: number[];
         };
         /**
+         * LabelsForWidth
+         * @description How many labels an interval of some width needs.
+         */
+        LabelsForWidth: {
+            /**
+             * Half Width
+             * @description Half the width of the 95% interval.
+             */
+            half_width: number;
+            /**
+             * Needed
+             * @description For the accuracy and each class of each condition, without differences between samples.
+             */
+            needed: components["schemas"]["LabelsNeeded"][];
+        };
+        /**
          * LabelsGiven
          * @description A change of labels.
          */
@@ -6495,6 +6730,37 @@ export interface components {
             n: number;
             /** @description The dataset after the change. */
             dataset: components["schemas"]["DatasetState"];
+        };
+        /**
+         * LabelsNeeded
+         * @description How many labels of a condition give an interval of a half width, without differences between samples.
+         */
+        LabelsNeeded: {
+            /**
+             * Condition
+             * @description The condition; null: there are no conditions.
+             */
+            condition: string | null;
+            /**
+             * Name
+             * @description The class; null: accuracy.
+             */
+            name: string | null;
+            /**
+             * Expected
+             * @description The proportion or accuracy that is assumed.
+             */
+            expected: number;
+            /**
+             * Alone
+             * @description Number of labels without predictions; null: more than all images.
+             */
+            alone: number | null;
+            /**
+             * With Predictions
+             * @description Number of labels together with predictions; null: more than all images.
+             */
+            with_predictions: number | null;
         };
         /**
          * LabelsStep
@@ -7404,6 +7670,18 @@ export interface components {
              * @description Name of the laboratory, device or day. Default: the name of the folder. Equal names are one domain.
              */
             domain?: string | null;
+        };
+        /**
+         * NewSpotCheck
+         * @description A spot check to draw, with the samples and conditions that are saved for the prediction.
+         */
+        NewSpotCheck: {
+            /**
+             * N
+             * @description Images of each condition.
+             * @default 100
+             */
+            n: number;
         };
         /**
          * NewStudy
@@ -10157,6 +10435,60 @@ export interface components {
             by_class: components["schemas"]["ClassSplit"][];
             /** @description Why a training would be refused; null if it would start. */
             refusal: components["schemas"]["Failure"] | null;
+        };
+        /**
+         * SpotCheck
+         * @description Whether a classifier works on predicted images, and class proportions with the help of labels.
+         */
+        SpotCheck: {
+            /**
+             * Classes
+             * @description Names of the classes, in order.
+             */
+            classes: string[];
+            /**
+             * N Drawn
+             * @description Number of drawn images.
+             */
+            n_drawn: number;
+            /**
+             * N Labeled
+             * @description Number of images with a class.
+             */
+            n_labeled: number;
+            /**
+             * N Excluded
+             * @description Number of drawn images that a user excluded.
+             */
+            n_excluded: number;
+            /**
+             * Conditions
+             * @description The results in each condition; one if there are no conditions.
+             */
+            conditions: components["schemas"]["CheckedCondition"][];
+        };
+        /**
+         * SpotCheckState
+         * @description The images of a spot check and their labels.
+         */
+        SpotCheckState: {
+            /**
+             * Classes
+             * @description The classes of the classifier.
+             */
+            classes: string[];
+            /**
+             * N
+             * @description Images of each condition that were requested; null: none are drawn.
+             */
+            n: number | null;
+            /**
+             * Images
+             * @description In random order.
+             */
+            images: components["schemas"]["ImageToLabel"][];
+            /** @description Samples and conditions when the images were drawn, else as saved. */
+            sampling: components["schemas"]["Sampling"];
         };
         /**
          * Spread
@@ -20359,6 +20691,368 @@ export interface operations {
                 };
             };
             /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_spot_check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a prediction. */
+                prediction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SpotCheckState"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    draw_spot_check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a prediction. */
+                prediction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "n": 100
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewSpotCheck"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SpotCheckState"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    remove_spot_check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a prediction. */
+                prediction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_labels_needed: {
+        parameters: {
+            query?: {
+                /** @description Half the width of the 95% interval. */
+                half_width?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of a prediction. */
+                prediction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LabelsForWidth"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    label_spot_check: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. */
+                "x-author"?: string | null;
+            };
+            path: {
+                /** @description The ID of a prediction. */
+                prediction_id: string;
+                /** @description The number of the row within its job, from 0. */
+                row_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "label": "round"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Answer"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImageToLabel"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_spot_check_result: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a prediction. */
+                prediction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SpotCheck"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    download_spot_check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a prediction. */
+                prediction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The table. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
             422: {
                 headers: {
                     [name: string]: unknown;

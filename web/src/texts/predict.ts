@@ -239,6 +239,81 @@ export const predict = {
     trend: (slope: string, ends: string, p: string) =>
       `Change of the proportion per unit of the condition: ${[slope, ends, p].filter(Boolean).join(', ')} (linear regression of samples).`,
   },
+  spotCheck: {
+    link: 'Spot check',
+    title: 'Spot check',
+    intro:
+      'Label some images that are drawn at random, without their predictions. The labels show whether the classifier works on these images, and how large the proportion of each class is.',
+    csv: 'Download labels (CSV)',
+    remove: 'Remove spot check',
+    removeHelp: (n: number) =>
+      plural(n, {
+        one: `Removes the drawn images and ${count(n)} label.`,
+        other: `Removes the drawn images and ${count(n)} labels.`,
+      }),
+    drawTitle: 'Images to label',
+    draw: 'Draw images',
+    n: 'Images of each condition',
+    sampling: (by: 'folder' | 'pattern', nConditions: number) =>
+      `A sample is ${by === 'folder' ? 'a folder' : 'a part of the file path'}. ${
+        nConditions
+          ? `${plural(nConditions, { one: `${count(nConditions)} sample has`, other: `${count(nConditions)} samples have` })} a condition.`
+          : 'No sample has a condition.'
+      } The images are divided among the samples of a condition evenly.`,
+    changeSampling: 'Change samples and conditions',
+    needed: 'Number of labels for an interval',
+    width: 'Half the width of the 95% confidence interval, in percentage points',
+    of: 'Proportion of',
+    accuracy: 'Accuracy',
+    expected: 'Expected',
+    alone: 'Labels alone',
+    both: 'Labels and predictions',
+    moreThanAll: 'more than all',
+    neededHelp: 'In each condition, if its samples do not differ. More labels are needed if they do.',
+    label: 'Label images',
+    progress: 'Labeled images',
+    image: (n: number, total: number) => `Image ${count(n)} of ${count(total)}`,
+    previous: 'Previous',
+    next: 'Next',
+    failed: 'This image cannot be shown. Mark it as unusable.',
+    labelHelp:
+      'Labels are saved at once; you can continue later. Predictions and file names are hidden, so that they do not influence you.',
+    showResult: 'Show result',
+    resultHelp: 'Label all images first, so that the result does not depend on when you stop.',
+    continue: 'Continue labeling',
+    correctLabels: 'Correct labels',
+    incomplete:
+      'Not all drawn images are labeled. The result is valid only if you did not stop because of it.',
+    counts: (n: number, drawn: number, excluded: number) =>
+      `${count(n)} of ${plural(drawn, { one: `${count(drawn)} drawn image`, other: `${count(drawn)} drawn images` })} labeled, ${count(excluded)} excluded.`,
+    works: 'Accuracy on these images',
+    condition: 'Condition',
+    nSamples: 'Samples',
+    nLabels: 'Labels',
+    expectedAccuracy: 'Expected from test images',
+    expectedHelp:
+      'The expected accuracy is that on the test images of the training, for the class proportions of the labels. Each sample has the same weight.',
+    difference: 'Difference',
+    proportionsOf: (condition: string) => `Proportions: ${condition}`,
+    class: 'Class',
+    raw: 'Raw proportion',
+    corrected: 'Corrected proportion',
+    asPreciseAs: 'As precise as',
+    methodHelp:
+      'Raw: counts of predictions, which are biased by errors of the classifier. Corrected: assumes the errors of the test images. Labels alone: no predictions. Labels and predictions: prediction-powered inference (PPI++), which assumes nothing about errors; “as precise as” is the number of labels that would give the same interval without predictions.',
+    keys: {
+      title: 'Keys',
+      note: 'Each key labels the image and shows the next one without a label.',
+      list: [
+        ['1–9, a–z', 'Label with the class of this key'],
+        [',', 'Exclude: it shows none of the classes'],
+        ['.', 'Exclude: it is unusable'],
+        ['← →', 'Previous or next image'],
+        ['Backspace', 'Remove the label'],
+        ['?', 'Show the keys'],
+      ] as [string, string][],
+    },
+  },
   use: 'Add corrections to the training set and retrain',
   useHelp:
     'Adds the corrected and confirmed images to the dataset of the training, then starts a new training.',

@@ -449,6 +449,41 @@ FIELDS_OF: Mapping[str, Mapping[str, str]] = {
         "n_unreadable": "Number of images that cannot be read; they do not count.",
         "classes": "The proportion of each class.",
     },
+    "SpotCheck": {
+        "n_drawn": "Number of drawn images.",
+        "n_labeled": "Number of images with a class.",
+        "n_excluded": "Number of drawn images that a user excluded.",
+        "conditions": "The results in each condition; one if there are no conditions.",
+    },
+    "CheckedCondition": {
+        "condition": "The condition; null: there are no conditions.",
+        "n_samples": "Number of samples.",
+        "n_images": "Number of readable images.",
+        "n_labeled": "Number of images with a class.",
+        "n_excluded": "Number of drawn images that a user excluded.",
+        "accuracy": "Share of labeled images whose predicted class is the label; each sample has the same weight.",
+        "expected_accuracy": "Accuracy from recall on the test images, for the class proportions of the labels.",
+        "difference": "Accuracy minus expected accuracy.",
+        "is_lower": "Whether accuracy is significantly lower than expected; null: not known.",
+        "classes": "The proportion of each class.",
+        "remarks": "What the numbers mean, and why some are missing.",
+    },
+    "CheckedProportion": {
+        "n_labels": "Number of labels of the class.",
+        "raw": "Mean votes of all images.",
+        "corrected": "Corrected for the errors on test images.",
+        "labels": "From the labels alone.",
+        "powered": "From labels and predictions (prediction-powered inference), without an assumption about errors.",
+        "power": "How much predictions contribute, from 0 (nothing) to 1; null: no estimate.",
+        "as_precise_as": "Number of labels that would give the same interval without predictions; null: no estimate.",
+    },
+    "LabelsNeeded": {
+        "condition": "The condition; null: there are no conditions.",
+        "name": "The class; null: accuracy.",
+        "expected": "The proportion or accuracy that is assumed.",
+        "alone": "Number of labels without predictions; null: more than all images.",
+        "with_predictions": "Number of labels together with predictions; null: more than all images.",
+    },
     "SamplesNeeded": {
         "name": "The class.",
         "n": "Number of samples of each condition for a power of 80%; null: samples do not vary, or more than 10,000.",
@@ -763,6 +798,7 @@ FIELDS_OF: Mapping[str, Mapping[str, str]] = {
 
 _RECIPE = {"model": "efficientnet_lite0", "split": {"folds": 5}}
 EXAMPLES: Mapping[str, Json] = {
+    "Answer": {"label": "round"},
     "ChoicesOfRecipe": {"recipe": _RECIPE},
     "ConfirmedLabels": {"images": ["round/slide1_1.png"], "is_confirmed": True},
     "Correction": {"label": "round"},
@@ -785,6 +821,7 @@ EXAMPLES: Mapping[str, Json] = {
     "NewLabels": {"images": ["round/slide1_1.png"], "label": "flat"},
     "NewPrediction": {"classifier_id": "0a1b2c3d4e", "sources": ["/data/new"], "prevalence": {"round": 0.1}},
     "NewRun": {"dataset_id": "5f3a1b2c4d6e", "name": "Blood cells", "recipe": _RECIPE, "budget": "10m"},
+    "NewSpotCheck": {"n": 100},
     "NewStudy": {"preset": "aimic", "dataset_ids": ["5f3a1b2c4d6e"], "is_small": True, "name": "Four networks"},
     "NewSuggestions": {"n": 20},
     "NewUpload": {"name": "Blood cells", "is_labeled": True},

@@ -344,3 +344,53 @@ summary-image-not-in-table = The image { $path } is not in this table
 
 summary-table-not-read = This table cannot be read: { $reason }
     .do = Save it as CSV with UTF-8 encoding.
+
+## Spot checks
+
+spot-check-few-images = { $n } images cannot be drawn from { $n_samples } samples of the condition '{ $condition }'
+    .do = Draw at least one image of each sample.
+
+spot-check-half-width = The half width of an interval must be above 0 and below 0.5, not { $value }
+    .do = State it as a share: 0.05 is an interval of ± 5 percentage points.
+
+spot-check-no-labels-table = This is no table of labels: it needs the columns label and image_id or path. Its columns are { $columns }
+    .do = Name the table that `coverslip spot-check` wrote with --out.
+
+spot-check-unknown-image = There is no prediction of a readable image '{ $image }'
+    .do = Name the predictions from which the images were drawn.
+
+spot-check-unknown-label = The label '{ $label }' of { $image } is none of { $labels }
+    .do = Correct it, or leave it empty.
+
+spot-check-image-twice = The image '{ $image }' has two labels
+    .do = Remove one of its rows.
+
+spot-check-without-labels = This table has no labels yet
+    .do = Fill in the column label.
+
+spot-check-unlabeled-sample = no image of the sample '{ $sample }' is labeled
+
+spot-check-without-run = no run with test images was named
+
+spot-check-drawn = { $n_images ->
+    [one] { $n_images } image to label is
+   *[other] { $n_images } images to label are
+} in { $file }. Fill in the column label with { $labels }. Do not look at the predictions. Then run the command again with --labels.
+
+spot-check-needed = Number of labels in each condition for a 95% confidence interval of ± { $points } percentage points. More are needed if samples of a condition differ.
+
+spot-check-more-than-all = more than all images
+
+spot-check-lower = Accuracy is lower than expected from the test images. The classifier makes more errors here; do not rely on corrected proportions.
+
+spot-check-compatible = Accuracy is compatible with that on the test images. { $n_labels ->
+    [one] { $n_labels } label does
+   *[other] { $n_labels } labels do
+} not exclude a difference between { $low } and { $high } percentage points.
+
+spot-check-useless = For { $classes }, predictions do not make the interval shorter than labels alone.
+
+spot-check-not-corrected = Counts are not corrected: { $reason }.
+
+spot-check-other-class = '{ $label }' is none of the classes { $classes }
+    .do = Name one of them, or exclude the image.

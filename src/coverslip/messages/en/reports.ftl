@@ -1352,6 +1352,9 @@ column-earlier-labels = earlier labels
 
 column-estimated-proportion = estimated proportion
 
+column-expected = expected
+
+
 column-external-test-set = external test set
 
 column-f1 = F1
@@ -1376,6 +1379,7 @@ column-image-level-split = image-level split
 
 column-image-size = image size
 
+
 column-images = images
 
 column-input = input
@@ -1387,6 +1391,13 @@ column-item = item
 column-kind = kind
 
 column-label = label
+
+column-labels = labels
+
+column-labels-alone = labels alone
+
+column-labels-and-predictions = labels and predictions
+
 
 column-last-used = last used
 
