@@ -130,10 +130,12 @@ def _show(summary: "Summary") -> None:
         console.print(filled_table((*heads, with_interval(text("column-difference")), "p", "p (Holm)"), rows))
     if summary.trends:
         rows = [
-            (each.name, estimate(each.slope, is_signed=True, digits=5), number(each.p), number(each.p_holm))
+            (each.name, estimate(each.odds_ratio, digits=5), number(each.p), number(each.p_holm))
             for each in summary.trends
         ]
-        console.print(filled_table((text("column-class"), with_interval(text("column-slope")), "p", "p (Holm)"), rows))
+        console.print(
+            filled_table((text("column-class"), with_interval(text("column-odds-ratio")), "p", "p (Holm)"), rows)
+        )
     if summary.samples_needed:
         needed = [(each.name, "–" if each.n is None else f"{each.n:,}") for each in summary.samples_needed]
         console.print(filled_table((text("column-class"), text("column-samples-needed")), needed))

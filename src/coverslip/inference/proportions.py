@@ -23,7 +23,7 @@ from coverslip.evaluation.proportions import (
     difference_of_means,
     raw_shares,
     samples_needed,
-    trend_of_means,
+    trend_of_shares,
 )
 from coverslip.files import check_replaceable, plain_cell
 from coverslip.messages import text
@@ -36,10 +36,13 @@ Floats = npt.NDArray[np.float64]
 RAW_METHOD = "votes of the classifier; Clopper-Pearson interval at the effective number of images"
 MELDED_METHOD = "adjusted counts; melded interval at effective numbers of images (Bayer, Fay and Graubard 2022)"
 DRAWS_METHOD = "adjusted counts by maximum likelihood; interval by draws at effective numbers of images"
+TREND_METHOD = "quasi-binomial GEE of samples with logit link; variance of Mancl and DeRouen (2001), t distribution"
+TREND_TEST = "t test of the slope of a quasi-binomial GEE"
 FOLDER = "folder"  # a name for the folder of each image, where tables have no such column
 MOST_UNFAMILIAR = 0.2  # share of unfamiliar images above which proportions are not corrected
 _FEWEST_SAMPLES = 3  # of each condition, for an interval of their difference
 _BY_CHANCE = 0.01
+_MOST_LOG = 700.0  # whose exponential is a finite number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +87,8 @@ class ConditionTrend:
     """The change of the proportion of a class per unit of a condition that is a number, such as a dose."""
 
     name: str  # the class
-    slope: Metric
+    slope: Metric  # of the log odds
+    odds_ratio: Metric  # its exponential
     test: str
     p: float | None
     p_holm: float | None
@@ -548,16 +552,22 @@ def _trends(
         pairs = [(dose, value) for condition, dose in doses.items() for value in _values(samples, condition, name)]
         if len({dose for dose, _ in pairs}) < _FEWEST_SAMPLES:  # samples without a readable image
             return []
-        line = trend_of_means([dose for dose, _ in pairs], [value for _, value in pairs])
+        fit = trend_of_shares([dose for dose, _ in pairs], [value for _, value in pairs])
         slope = Metric(
-            value=line.value,
-            low=line.low,
-            high=line.high,
-            method="linear regression of samples",
+            value=fit.value,
+            low=fit.low,
+            high=fit.high,
+            method=TREND_METHOD,
+            reason=text("trend-not-estimable") if fit.value is None else None,
             n_groups=len(pairs),
         )
-        trends.append(ConditionTrend(name=name, slope=slope, test="linear trend over samples", p=line.p, p_holm=None))
+        ratio = replace(slope, value=_exp(slope.value), low=_exp(slope.low), high=_exp(slope.high))
+        trends.append(ConditionTrend(name=name, slope=slope, odds_ratio=ratio, test=TREND_TEST, p=fit.p, p_holm=None))
     return _adjusted(trends, classes)
+
+
+def _exp(value: float | None) -> float | None:
+    return None if value is None else float(np.exp(np.clip(value, -_MOST_LOG, _MOST_LOG)))
 
 
 def _samples_needed(

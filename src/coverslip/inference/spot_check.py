@@ -488,7 +488,7 @@ def _remarks(
     if is_lower:
         yield text("spot-check-lower")
     elif is_lower is not None:
-        low, high = (f"{100 * (end or 0.0):+.0f}" for end in (difference.low, difference.high))
+        low, high = (f"{100 * (end or 0.0):+.0f}".replace("-", "−") for end in (difference.low, difference.high))
         yield text("spot-check-compatible", n_labels=n_labeled, low=low, high=high)
     useless = [
         name for name, each in checked.items() if each.as_precise_as is not None and each.as_precise_as <= n_labeled

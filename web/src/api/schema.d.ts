@@ -3916,8 +3916,10 @@ export interface components {
              * @description The class.
              */
             name: string;
-            /** @description Change of the proportion per unit of the condition. */
+            /** @description Change of the log odds of the class per unit of the condition. */
             slope: components["schemas"]["Metric"];
+            /** @description Odds ratio per unit of the condition. */
+            odds_ratio: components["schemas"]["Metric"];
             /**
              * Test
              * @description The name of the test.

@@ -236,8 +236,9 @@ export const predict = {
             one: `${count(n)} sample of each condition would show this difference of ${name}.`,
             other: `${count(n)} samples of each condition would show this difference of ${name}.`,
           }),
-    trend: (slope: string, ends: string, p: string) =>
-      `Change of the proportion per unit of the condition: ${[slope, ends, p].filter(Boolean).join(', ')} (linear regression of samples).`,
+    trend: (ratio: string, ends: string, p: string) =>
+      `Odds ratio per unit of the condition: ${[ratio, ends, p].filter(Boolean).join(', ')} (quasi-binomial model of the samples).`,
+    noTrend: (reason: string) => `There is no trend over the conditions: ${reason}.`,
   },
   spotCheck: {
     link: 'Spot check',
@@ -263,7 +264,7 @@ export const predict = {
     changeSampling: 'Change samples and conditions',
     needed: 'Number of labels for an interval',
     width: 'Half the width of the 95% confidence interval, in percentage points',
-    of: 'Proportion of',
+    of: 'Accuracy, or proportion of',
     accuracy: 'Accuracy',
     expected: 'Expected',
     alone: 'Labels alone',
@@ -298,9 +299,9 @@ export const predict = {
     class: 'Class',
     raw: 'Raw proportion',
     corrected: 'Corrected proportion',
-    asPreciseAs: 'As precise as',
+    asPreciseAs: 'Equivalent labels',
     methodHelp:
-      'Raw: counts of predictions, which are biased by errors of the classifier. Corrected: assumes the errors of the test images. Labels alone: no predictions. Labels and predictions: prediction-powered inference (PPI++), which assumes nothing about errors; “as precise as” is the number of labels that would give the same interval without predictions.',
+      'Raw: counts of predictions, which are biased by errors of the classifier. Corrected: assumes the errors of the test images. Labels alone: no predictions. Labels and predictions: prediction-powered inference (PPI++), which assumes nothing about errors; “equivalent labels” is the number of labels that would give the same interval without predictions.',
     keys: {
       title: 'Keys',
       note: 'Each key labels the image and shows the next one without a label.',

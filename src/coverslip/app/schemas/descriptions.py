@@ -431,7 +431,8 @@ FIELDS_OF: Mapping[str, Mapping[str, str]] = {
     },
     "ConditionTrend": {
         "name": "The class.",
-        "slope": "Change of the proportion per unit of the condition.",
+        "slope": "Change of the log odds of the class per unit of the condition.",
+        "odds_ratio": "Odds ratio per unit of the condition.",
         "test": "The name of the test.",
         "p": "Its p-value; null: no test.",
     },

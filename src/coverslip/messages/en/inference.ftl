@@ -311,6 +311,8 @@ summary-unfamiliar = { NUMBER($share, style: "percent") } of the images are unfa
 
 summary-few-samples = an interval needs at least { $n_needed } samples of each condition
 
+trend-not-estimable = the proportions of the samples are 0 or 1 at all doses above or below a limit, or too few samples are between them
+
 summary-shift-violated = Two estimates of the proportions disagree (p = { $p }): the error rates of the classifier are probably different here than on the test images of its run. Check labels of some images before you rely on corrected proportions.
 
 summary-other-classes = The classes differ from those of { $other }

@@ -1429,6 +1429,8 @@ column-normalization = normalization
 
 column-npv = NPV
 
+column-odds-ratio = odds ratio per unit
+
 column-ood-score = OOD score (threshold: 1)
 
 column-operating-point = operating point
@@ -1484,8 +1486,6 @@ column-set = set
 column-share-of-class = share of the class
 
 column-size = size
-
-column-slope = slope
 
 column-source = source
 
