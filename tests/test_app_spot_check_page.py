@@ -16,7 +16,7 @@ def test_images_are_labeled_by_keys_and_the_work_continues_later(page: "Page", s
     stock.app.send(address, method="DELETE")
     open_page(page, f"/predictions/{stock.prediction}")
     page.get_by_role("link", name="Spot check").click()
-    needed = page.get_by_role("table", name="Number of labels for an interval")
+    needed = page.get_by_role("region", name="Number of labels for an interval")
     needed.get_by_role("rowheader", name="Accuracy").wait_for()
     page.get_by_role("spinbutton", name="Images of each condition").fill("4")
     page.get_by_role("button", name="Draw images").click()

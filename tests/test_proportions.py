@@ -31,6 +31,7 @@ from coverslip.evaluation.proportions import (
 )
 from coverslip.inference.proportions import names_of_folders
 from coverslip.runs import Prediction, Predictions, Run
+from coverslip.runs.classifier import write_card
 
 
 def of_counts(*counts: Sequence[float] | np.ndarray) -> Votes:
@@ -354,3 +355,18 @@ def test_a_sample_has_one_condition(predictions: tuple[Path, Path]) -> None:
     with pytest.raises(CoverslipError) as refused:
         cs.summarise(file, by="well", condition="dose", table=table)
     assert refused.value.code == "sample-of-two-conditions"
+
+
+def test_predictions_with_earlier_thresholds_are_not_corrected(own_run: cs.Run, cells: Path, tmp_path: Path) -> None:
+    file = tmp_path / "predictions.csv"
+    cs.predict(own_run, cells, out=file)
+    assert cs.summarise(file, by="folder", run=own_run).is_corrected
+    card = own_run.card
+    assert card is not None
+    thresholds = (0.98, *[0.02 / (len(card.classes) - 1)] * (len(card.classes) - 1))
+    write_card(own_run.classifier_folder, card.model_copy(update={"operating_points": thresholds}))
+    with refusing(CoverslipError, "predictions-of-other-thresholds") as refused:
+        cs.summarise(file, by="folder", run=own_run)
+    assert refused.value.file == file
+    cs.predict(own_run, cells, out=file)
+    assert cs.summarise(file, by="folder", run=own_run).is_corrected

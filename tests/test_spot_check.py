@@ -133,6 +133,10 @@ def test_accuracy_is_expected_for_the_class_proportions_here() -> None:
     expected = expected_accuracy(recalls, np.array([0.25, 0.75]))
     assert expected.value == pytest.approx(0.25 * 0.9 + 0.75 * 0.6)
     assert 0.6 < expected.low < expected.value < expected.high < 0.75
+    perfect = expected_accuracy([EffectiveCounts(np.array([1.0, 0.0]), 20)] * 2, np.array([0.5, 0.5]))
+    exact = binomtest(40, 40).proportion_ci(method="exact")
+    assert (perfect.value, perfect.high) == (1, 1)
+    assert perfect.low == pytest.approx(exact.low, abs=0.02)
 
 
 def test_the_interval_of_a_difference_follows_from_both_intervals() -> None:

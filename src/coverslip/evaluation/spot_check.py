@@ -171,9 +171,10 @@ def expected_accuracy(recalls: Sequence[EffectiveCounts], shares: Floats) -> Exp
     recall = np.array([float(each.shares[0]) for each in recalls])
     n = np.array([each.n for each in recalls])
     value = float(shares @ recall)
-    smoothed = (recall * n + 1) / (n + 2)
+    smoothed = (recall * n + 1) / (n + 2)  # a recall of 1 is not certain
     variance = float((shares**2 * smoothed * (1 - smoothed) / n).sum())
-    return ExpectedAccuracy(value, *share_with_interval(value, max(value * (1 - value), _SMALLEST) / variance)[1:])
+    of_one_image = float(shares @ smoothed) * (1 - float(shares @ smoothed))
+    return ExpectedAccuracy(*share_with_interval(value, of_one_image / variance))
 
 
 def difference_with_interval(

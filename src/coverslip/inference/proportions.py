@@ -42,6 +42,7 @@ FOLDER = "folder"  # a name for the folder of each image, where tables have no s
 MOST_UNFAMILIAR = 0.2  # share of unfamiliar images above which proportions are not corrected
 _FEWEST_SAMPLES = 3  # of each condition, for an interval of their difference
 _BY_CHANCE = 0.01
+_ROUNDED = 2e-6  # largest difference of probabilities in tables, which have six digits
 _MOST_LOG = 700.0  # whose exponential is a finite number
 
 
@@ -170,7 +171,43 @@ def summarise(
     """
     files = [Path(file) for file in ([predictions] if isinstance(predictions, str | Path) else predictions)]
     classes, rows = read_sampled(files, by, condition, None if table is None else Path(table))
-    return summary_of(classes, rows, None if run is None else open_run(run), detect)
+    opened = None if run is None else run_of_predictions(run, classes, rows, files[0])
+    return summary_of(classes, rows, opened, detect)
+
+
+def run_of_predictions(
+    run: Run | Path | str, classes: Sequence[str], rows: Iterable["SampledPrediction"], file: Path
+) -> Run:
+    """Open the run of a classifier, whose errors on test images are those of these predictions.
+
+    Tables of predictions do not contain the thresholds of their decisions. Decisions are therefore repeated with the
+    current thresholds of the classifier.
+
+    Raises:
+        CoverslipError: the thresholds of the classifier have changed since these predictions, or the run has other
+            classes.
+    """
+    opened = open_run(run)
+    card = open_classifier(opened.classifier_folder).card
+    if set(card.classes) != set(classes):
+        raise CoverslipError("summary-other-classes", file=opened.classifier_folder, other=text("these-predictions"))
+    predictions = [row.prediction for row in rows if row.prediction.predicted in classes]
+    probability = np.array([row.probabilities for row in predictions])
+    number = [classes.index(str(row.predicted)) for row in predictions]
+    thresholds = np.ones(len(classes))
+    if card.operating_points is not None:
+        thresholds = np.array([card.operating_points[card.classes.index(name)] for name in classes])
+    of_predicted = np.arange(len(number)), number
+    largest = ((np.nan_to_num(probability) - _ROUNDED) / thresholds).max(axis=1)
+    is_other = (probability[of_predicted] + _ROUNDED) / thresholds[number] < largest
+    distance = probability[of_predicted] - card.uncertain_below
+    is_uncertain = np.array([row.decision == UNCERTAIN for row in predictions])
+    is_other |= is_uncertain & (distance > _ROUNDED)
+    is_other |= np.array([row.decision in classes for row in predictions]) & (distance < -_ROUNDED)
+    if is_other.any():
+        n = int(is_other.sum())
+        raise CoverslipError("predictions-of-other-thresholds", file=file, n_images=n, run=str(opened.folder))
+    return opened
 
 
 @dataclass(frozen=True, slots=True)

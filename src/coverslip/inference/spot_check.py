@@ -33,12 +33,13 @@ from coverslip.inference.proportions import (
     error_rates,
     read_csv,
     read_sampled,
+    run_of_predictions,
     summary_of,
     vote_of,
     votes_on_test_images,
 )
 from coverslip.messages import text
-from coverslip.runs import Prediction, Run, open_run
+from coverslip.runs import Prediction, Run
 from coverslip.runs.documents import write_table
 
 Floats = npt.NDArray[np.float64]
@@ -163,8 +164,8 @@ def draw_spot_check(
         >>> len(draw.images)
         3
     """
-    classes, rows = _read(predictions, by, condition, table)
-    opened = None if run is None else open_run(run)
+    files, classes, rows = _read(predictions, by, condition, table)
+    opened = None if run is None else run_of_predictions(run, classes, rows, files[0])
     needed = needed_labels(classes, rows, opened, half_width)
     drawn = [rows[k] for k in drawn_images(rows, n, seed)]
     images = tuple(DrawnImage(row.prediction.image_id, row.prediction.path, row.sample, row.condition) for row in drawn)
@@ -209,9 +210,10 @@ def spot_check(
         >>> cs.spot_check("predictions.csv", "labeled.csv").n_labeled
         3
     """
-    classes, rows = _read(predictions, by, condition, table)
+    files, classes, rows = _read(predictions, by, condition, table)
     checked, n_drawn = _read_labels(Path(labels), classes, rows)
-    return spot_check_of(classes, rows, checked, None if run is None else open_run(run), n_drawn=n_drawn)
+    opened = None if run is None else run_of_predictions(run, classes, rows, files[0])
+    return spot_check_of(classes, rows, checked, opened, n_drawn=n_drawn)
 
 
 def drawn_images(rows: Sequence[SampledPrediction], n: int, seed: int) -> list[int]:
@@ -315,9 +317,9 @@ def _recalls(run: Run, classes: Sequence[str]) -> list[EffectiveCounts] | None:
 
 def _read(
     predictions: Path | str | Sequence[Path | str], by: str | None, condition: str | None, table: Path | str | None
-) -> tuple[tuple[str, ...], list[SampledPrediction]]:
+) -> tuple[list[Path], tuple[str, ...], list[SampledPrediction]]:
     files = [Path(file) for file in ([predictions] if isinstance(predictions, str | Path) else predictions)]
-    return read_sampled(files, by, condition, None if table is None else Path(table))
+    return files, *read_sampled(files, by, condition, None if table is None else Path(table))
 
 
 def _read_labels(file: Path, classes: Sequence[str], rows: Sequence[SampledPrediction]) -> tuple[dict[int, str], int]:

@@ -320,6 +320,12 @@ summary-other-classes = The classes differ from those of { $other }
 
 these-predictions = the predictions
 
+predictions-of-other-thresholds = { $n_images ->
+    [one] The decision of { $n_images } image does
+   *[other] The decisions of { $n_images } images do
+} not follow from the thresholds of { $run }: these have changed since the prediction, or it is another classifier
+    .do = Predict the images again with this classifier, or name no run.
+
 summary-no-column = There is no column '{ $column }'. The columns are { $columns }
     .do = Name another column, or run `coverslip predict` with --keep { $column }, or name a table with --table.
 
