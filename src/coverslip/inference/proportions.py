@@ -15,6 +15,7 @@ import numpy.typing as npt
 from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE
 from coverslip.errors import CoverslipError
 from coverslip.evaluation import Metric, estimated_shares, holm
+from coverslip.evaluation.plates import wells_of, z_prime, z_score
 from coverslip.evaluation.proportions import (
     Corrected,
     ErrorRates,
@@ -28,7 +29,7 @@ from coverslip.evaluation.proportions import (
 from coverslip.files import check_replaceable, plain_cell
 from coverslip.messages import text
 from coverslip.runs import Prediction, Predictions, Run, open_classifier, open_run
-from coverslip.runs.documents import read_table, write_table
+from coverslip.runs.documents import read_table, table_text, write_table
 from coverslip.runs.predictions import check_predictions_table, read_predictions
 
 Floats = npt.NDArray[np.float64]
@@ -53,6 +54,18 @@ class ClassProportion:
     count: float  # votes for the class
     raw: Metric
     corrected: Metric  # its value is None, with a reason, where it is not corrected
+    z_score: float | None = None  # distance from the negative controls of its plate in their standard deviations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlateControls:
+    """The controls of a plate, or of all samples if these are no wells."""
+
+    plate: str  # empty: all samples
+    name: str  # the class
+    n_negative: int
+    n_positive: int
+    z_prime: float | None  # 1 - 3 (SD of positive + SD of negative controls) / distance of their means
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +134,7 @@ class Summary:
     comparisons: tuple[ConditionDifference, ...]
     trends: tuple[ConditionTrend, ...]
     samples_needed: tuple[SamplesNeeded, ...]  # of each class; empty: no difference to detect was stated
+    controls: tuple[PlateControls, ...]  # of each plate and class; empty: no negative control was named
     label_shift: LabelShift | None  # None: not corrected, or too few images
     is_corrected: bool
     method: str
@@ -144,6 +158,8 @@ def summarise(
     table: Path | str | None = None,
     run: Run | Path | str | None = None,
     detect: float | None = None,
+    negative: str | None = None,
+    positive: str | None = None,
 ) -> Summary:
     """Count the classes in each sample, correct the proportions for the classifier's errors, and compare conditions.
 
@@ -158,6 +174,9 @@ def summarise(
         table: a CSV table with these columns and `image_id` or `path`; None: they are columns of the predictions.
         run: the run of the classifier, with predictions of test images; None: proportions are not corrected.
         detect: a difference of proportions, between 0 and 1, for which the number of samples is computed.
+        negative: the condition of the negative controls, for z-scores of samples. Samples whose names end in a well,
+            such as `plate1/B03`, are compared with the controls of their plate.
+        positive: the condition of the positive controls, for Z' of each plate.
 
     Raises:
         CoverslipError: a file is not a table of predictions with the probability of each class, a table lacks a
@@ -172,7 +191,7 @@ def summarise(
     files = [Path(file) for file in ([predictions] if isinstance(predictions, str | Path) else predictions)]
     classes, rows = read_sampled(files, by, condition, None if table is None else Path(table))
     opened = None if run is None else run_of_predictions(run, classes, rows, files[0])
-    return summary_of(classes, rows, opened, detect)
+    return summary_of(classes, rows, opened, detect, controls=(negative, positive))
 
 
 def run_of_predictions(
@@ -220,7 +239,12 @@ class SampledPrediction:
 
 
 def summary_of(
-    classes: Sequence[str], rows: Iterable[SampledPrediction], run: Run | None, detect: float | None = None
+    classes: Sequence[str],
+    rows: Iterable[SampledPrediction],
+    run: Run | None,
+    detect: float | None = None,
+    *,
+    controls: tuple[str | None, str | None] = (None, None),
 ) -> Summary:
     """Return the proportions of the classes in these samples, as `summarise`.
 
@@ -229,9 +253,10 @@ def summary_of(
         rows: at least one of a readable image; all rows of a sample have the same condition.
         run: the run of the classifier; None: proportions are not corrected.
         detect: as of `summarise`.
+        controls: the conditions of negative and positive controls.
 
     Raises:
-        CoverslipError: `detect` is no difference of proportions.
+        CoverslipError: `detect` is no difference of proportions, or there is no such control.
     """
     if detect is not None and not 0 < detect < 1:
         raise CoverslipError("no-difference-to-detect", value=detect)
@@ -242,16 +267,22 @@ def summary_of(
         _proportions({name: of_sample}, name, condition_of[name], classes, rates) for name, of_sample in images.items()
     ]
     names = _in_order(condition_of.values())
+    for control in controls:
+        if control is not None and control not in names:
+            raise CoverslipError(
+                "summary-no-control", control=control, conditions=", ".join(name for name in names if name) or "-"
+            )
     of_condition = {name: {s: each for s, each in images.items() if condition_of[s] == name} for name in names}
     conditions = [_proportions(each, None, name, classes, rates) for name, each in of_condition.items()]
     shift = None if rates is None else _label_shift(list(images.values()), rates, prior)
     return Summary(
         classes=tuple(classes),
-        samples=tuple(samples),
+        samples=tuple(_with_z_scores(samples, controls[0])),
         conditions=tuple(conditions),
         comparisons=tuple(_comparisons(samples, names, classes)),
         trends=tuple(_trends(samples, names, classes)),
         samples_needed=() if detect is None else tuple(_samples_needed(samples, names, classes, detect)),
+        controls=tuple(_plate_controls(samples, controls, classes)),
         label_shift=shift,
         is_corrected=rates is not None,
         method=RAW_METHOD if rates is None else MELDED_METHOD if len(classes) == 2 else DRAWS_METHOD,
@@ -261,7 +292,7 @@ def summary_of(
 
 SUMMARY_COLUMNS = (
     *("sample", "condition", "n_images", "n_uncertain", "n_unfamiliar", "n_unreadable", "class", "count"),
-    *("raw", "raw_low", "raw_high", "corrected", "corrected_low", "corrected_high", "reason"),
+    *("raw", "raw_low", "raw_high", "corrected", "corrected_low", "corrected_high", "reason", "z_score"),
 )
 
 
@@ -272,10 +303,11 @@ def summary_rows(summary: Summary) -> Iterator[dict[str, object]]:
             raw, corrected = of_class.raw, of_class.corrected
             cells = (sample.sample, sample.condition, sample.n, sample.n_uncertain, sample.n_unfamiliar)
             values = (raw.value, raw.low, raw.high, corrected.value, corrected.low, corrected.high, corrected.reason)
+            z_score = "" if of_class.z_score is None else of_class.z_score
             yield dict(
                 zip(
                     SUMMARY_COLUMNS,
-                    (*cells, sample.n_unreadable, name, of_class.count, *values),
+                    (*cells, sample.n_unreadable, name, of_class.count, *values, z_score),
                     strict=True,
                 )
             )
@@ -289,6 +321,23 @@ def write_summary(summary: Summary, file: Path) -> None:
     """
     check_replaceable(file, ",".join(SUMMARY_COLUMNS).encode())
     write_table(file, SUMMARY_COLUMNS, summary_rows(summary))
+
+
+def write_grouped(summary: Summary, file: Path) -> None:
+    """Write a CSV table for GraphPad Prism: a column for each condition of a class, and a row for each sample of it.
+
+    Raises:
+        CoverslipError: the file exists and is no such table, or cannot be written.
+    """
+    columns: dict[str, list[float]] = {}
+    for name in summary.classes:
+        for condition in summary.conditions:
+            title = f"{name}: {condition.condition or text('all-samples')}"
+            columns[title] = _values(summary.samples, condition.condition, name)
+    check_replaceable(file, table_text(list(columns), ()).rstrip().encode())
+    n_rows = max(map(len, columns.values()))
+    rows = ({title: values[k] if k < len(values) else "" for title, values in columns.items()} for k in range(n_rows))
+    write_table(file, list(columns), rows)
 
 
 def read_sampled(
@@ -544,11 +593,9 @@ def _label_shift(images: Sequence[_Images], rates: ErrorRates, prior: Sequence[f
 
 
 def _values(samples: Sequence[SampleProportions], condition: str | None, name: str) -> list[float]:
-    """Return the proportion of a class in each sample of a condition: corrected if all samples are, else counted."""
-    readable = [each for each in samples if each.n]
-    is_corrected = all(each.classes[name].corrected.value is not None for each in readable)
-    of_class = [each.classes[name] for each in readable if each.condition == condition]
-    values = [(each.corrected if is_corrected else each.raw).value for each in of_class]
+    """Return the proportion of a class in each readable sample of a condition, as `shares_of_samples`."""
+    shares = shares_of_samples(samples, name)
+    values = (shares[str(each.sample)] for each in samples if each.condition == condition)
     return [value for value in values if value is not None]
 
 
@@ -605,6 +652,70 @@ def _trends(
 
 def _exp(value: float | None) -> float | None:
     return None if value is None else float(np.exp(np.clip(value, -_MOST_LOG, _MOST_LOG)))
+
+
+def _plates_of(samples: Sequence[SampleProportions]) -> dict[str, str]:
+    """Return the plate of each sample; if not all samples are wells, they have one in common."""
+    names = [str(each.sample) for each in samples]
+    wells = wells_of(names)
+    return dict.fromkeys(names, "") if wells is None else {name: well.plate for name, well in wells.items()}
+
+
+def shares_of_samples(samples: Sequence[SampleProportions], name: str) -> dict[str, float | None]:
+    """Return the proportion of a class in each sample: corrected if all samples are, else counted."""
+    readable = [each for each in samples if each.n]
+    is_corrected = all(each.classes[name].corrected.value is not None for each in readable)
+    return {
+        str(each.sample): (each.classes[name].corrected if is_corrected else each.classes[name].raw).value
+        for each in samples
+    }
+
+
+def _controls_on(samples: Sequence[SampleProportions], plate: str, condition: str | None, name: str) -> list[float]:
+    """Return the proportions of a class in the controls of a plate."""
+    shares, plates = shares_of_samples(samples, name), _plates_of(samples)
+    values = (
+        shares[str(each.sample)]
+        for each in samples
+        if condition is not None and each.condition == condition and plates[str(each.sample)] == plate
+    )
+    return [value for value in values if value is not None]
+
+
+def _with_z_scores(samples: Sequence[SampleProportions], negative: str | None) -> Iterator[SampleProportions]:
+    if negative is None or not samples:
+        yield from samples
+        return
+    plates = _plates_of(samples)
+    names = list(samples[0].classes)
+    shares = {name: shares_of_samples(samples, name) for name in names}
+    of_plate = {
+        (plate, name): _controls_on(samples, plate, negative, name) for plate in {*plates.values()} for name in names
+    }
+    for each in samples:
+        sample, classes = str(each.sample), {}
+        for name, proportion in each.classes.items():
+            value = shares[name][sample]
+            score = None if value is None else z_score(value, of_plate[plates[sample], name])
+            classes[name] = replace(proportion, z_score=score)
+        yield replace(each, classes=classes)
+
+
+def _plate_controls(
+    samples: Sequence[SampleProportions], controls: tuple[str | None, str | None], classes: Sequence[str]
+) -> Iterator[PlateControls]:
+    if controls[0] is None:
+        return
+    for plate in dict.fromkeys(_plates_of(samples).values()):
+        for name in classes:
+            negative, positive = (_controls_on(samples, plate, control, name) for control in controls)
+            yield PlateControls(
+                plate=plate,
+                name=name,
+                n_negative=len(negative),
+                n_positive=len(positive),
+                z_prime=z_prime(negative, positive),
+            )
 
 
 def _samples_needed(

@@ -50,7 +50,8 @@ export const startPrediction = (body: Schemas['NewPrediction']) =>
 
 export const readSamples = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/predictions/{prediction_id}/samples', { ...at(id), signal }));
-export type Summary = Awaited<ReturnType<typeof readSamples>>['summary'];
+export type SampledSummary = Awaited<ReturnType<typeof readSamples>>;
+export type Summary = SampledSummary['summary'];
 export const changeSamples = (id: string, body: Sampling) =>
   answer(api.PUT('/api/v1/predictions/{prediction_id}/samples', { ...at(id), body }));
 

@@ -3378,6 +3378,11 @@ export interface components {
             raw: components["schemas"]["Metric"];
             /** @description The proportion, corrected for errors of the classifier; its value is null if it is not corrected, for the `reason`. */
             corrected: components["schemas"]["Metric"];
+            /**
+             * Z Score
+             * @description Distance from the mean of the negative controls of its plate, in their standard deviations; null: no control was named, or fewer than two.
+             */
+            z_score?: number | null;
         };
         /**
          * ClassResult
@@ -8399,6 +8404,37 @@ export interface components {
             is_pretraining: boolean;
         };
         /**
+         * PlateControls
+         * @description The controls of a plate, or of all samples if these are no wells.
+         */
+        PlateControls: {
+            /**
+             * Plate
+             * @description The plate; empty: all samples.
+             */
+            plate: string;
+            /**
+             * Name
+             * @description The class.
+             */
+            name: string;
+            /**
+             * N Negative
+             * @description Number of negative controls.
+             */
+            n_negative: number;
+            /**
+             * N Positive
+             * @description Number of positive controls.
+             */
+            n_positive: number;
+            /**
+             * Z Prime
+             * @description 1 - 3 (SD of positive + SD of negative controls) / distance of their means; null: not computed.
+             */
+            z_prime: number | null;
+        };
+        /**
          * PrecisionRecallCurve
          * @description The precision-recall curve of a class.
          */
@@ -10018,6 +10054,13 @@ export interface components {
             /** @description The proportions. */
             summary: components["schemas"]["Summary"];
             /**
+             * Wells
+             * @description The well of each sample; empty if names of samples do not end in wells.
+             */
+            wells: {
+                [key: string]: components["schemas"]["Well"];
+            };
+            /**
              * N Excluded
              * @description Images that a user excluded, which are not counted.
              */
@@ -10066,6 +10109,16 @@ export interface components {
              * @description A difference of proportions, for which the number of samples is computed; null: none.
              */
             detect?: number | null;
+            /**
+             * Negative
+             * @description The condition of the negative controls; null: none.
+             */
+            negative?: string | null;
+            /**
+             * Positive
+             * @description The condition of the positive controls; null: none.
+             */
+            positive?: string | null;
             /**
              * Conditions
              * @description The condition of samples, such as a dose. Others have none.
@@ -11433,6 +11486,11 @@ export interface components {
              * @description How many samples would show the difference to detect, by class; empty: none was stated.
              */
             samples_needed: components["schemas"]["SamplesNeeded"][];
+            /**
+             * Controls
+             * @description The controls of each plate and class; empty: no negative control was named.
+             */
+            controls: components["schemas"]["PlateControls"][];
             /** @description Whether the classifier errs as on its test images; null: not corrected, or too few images. */
             label_shift: components["schemas"]["LabelShift"] | null;
             /**
@@ -12420,6 +12478,27 @@ export interface components {
              * @description Number of correctly predicted images in each epoch.
              */
             n_right: number[];
+        };
+        /**
+         * Well
+         * @description A well of a plate with 96 or 384 wells.
+         */
+        Well: {
+            /**
+             * Plate
+             * @description The plate; empty: the only one.
+             */
+            plate: string;
+            /**
+             * Row
+             * @description The row, from 0.
+             */
+            row: number;
+            /**
+             * Column
+             * @description The column, from 0.
+             */
+            column: number;
         };
         /**
          * Work

@@ -206,6 +206,17 @@ export const predict = {
         one: `${count(n)} image is not counted, because the pattern does not match its path.`,
         other: `${count(n)} images are not counted, because the pattern does not match their paths.`,
       }),
+    plates: 'Plates',
+    plate: 'Plate',
+    plateHelp: (corrected: boolean) =>
+      `Wells are colored by the ${corrected ? 'corrected' : 'raw'} proportion. The table of samples has the numbers.`,
+    noControl: 'none',
+    negative: 'Negative controls',
+    positive: 'Positive controls',
+    controls: 'Controls of each plate',
+    zPrime: 'Z′',
+    zPrimeHelp:
+      'Z′ is 1 − 3 (SD of positive + SD of negative controls) / distance of their means: above 0.5 for a good assay, below 0 if the controls overlap. It needs two controls of each kind. The downloaded table has the z-score of each sample.',
     samples: 'Samples',
     sample: 'Sample',
     condition: 'Condition',

@@ -419,6 +419,8 @@ FIELDS_OF: Mapping[str, Mapping[str, str]] = {
         "raw": "The share of votes, which is biased by errors of the classifier.",
         "corrected": "The proportion, corrected for errors of the classifier; its value is null if it is not corrected,"
         " for the `reason`.",
+        "z_score": "Distance from the mean of the negative controls of its plate, in their standard deviations; null:"
+        " no control was named, or fewer than two.",
     },
     "ConditionDifference": {
         "name": "The class.",
@@ -485,6 +487,13 @@ FIELDS_OF: Mapping[str, Mapping[str, str]] = {
         "alone": "Number of labels without predictions; null: more than all images.",
         "with_predictions": "Number of labels together with predictions; null: more than all images.",
     },
+    "PlateControls": {
+        "plate": "The plate; empty: all samples.",
+        "name": "The class.",
+        "n_negative": "Number of negative controls.",
+        "n_positive": "Number of positive controls.",
+        "z_prime": "1 - 3 (SD of positive + SD of negative controls) / distance of their means; null: not computed.",
+    },
     "SamplesNeeded": {
         "name": "The class.",
         "n": "Number of samples of each condition for a power of 80%; null: samples do not vary, or more than 10,000.",
@@ -493,11 +502,17 @@ FIELDS_OF: Mapping[str, Mapping[str, str]] = {
         "sampling": "How the images divide into samples, and the conditions of these.",
         "summary": "The proportions.",
     },
+    "Well": {
+        "plate": "The plate; empty: the only one.",
+        "row": "The row, from 0.",
+        "column": "The column, from 0.",
+    },
     "Summary": {
         "samples": "The proportions in each sample.",
         "conditions": "The proportions in all samples of each condition, each with the same weight.",
         "comparisons": "The difference of each class between each two conditions.",
         "trends": "The trend of each class over conditions that are numbers; empty: there are none.",
+        "controls": "The controls of each plate and class; empty: no negative control was named.",
         "samples_needed": "How many samples would show the difference to detect, by class; empty: none was stated.",
         "label_shift": "Whether the classifier errs as on its test images; null: not corrected, or too few images.",
         "is_corrected": "Whether the run of the classifier has errors on test images, with which to correct.",

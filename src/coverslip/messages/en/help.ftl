@@ -324,6 +324,14 @@ help-summarise-out = Also write a CSV table with a row for each class in each sa
 
 help-summarise-detect = Also compute how many samples of each condition would show this difference of proportions (0.05: 5 percentage points) with a power of 80%.
 
+help-summarise-negative = Condition of the negative controls. --json and --out contain the z-score of each sample: its distance from the controls of its plate in their standard deviations.
+
+help-summarise-positive = Condition of the positive controls, for Z′ of each plate.
+
+help-summarise-prism = Also write a CSV table for GraphPad Prism: a column for each class and condition, a row for each sample.
+
+help-summarise-plate-map = Also draw plates with 96 or 384 wells as SVG, colored by proportion. Names of samples end in a well, such as B03 or plate1/B03.
+
 help-summarise-run = Run folder of the classifier. Its errors on the test images correct the proportions.
 
 # coverslip train

@@ -344,6 +344,12 @@ no-sample-matches = The pattern '{ $pattern }' matches no path. The first path i
 no-difference-to-detect = A difference of proportions must be above 0 and below 1, not { $value }
     .do = State it as a share: 0.05 is a difference of 5 percentage points.
 
+summary-no-control = No sample has the condition '{ $control }'
+    .do = Name one of the conditions: { $conditions }.
+
+samples-are-no-wells = The sample '{ $sample }' does not end in a well, such as plate1/B03, or two samples are the same well
+    .do = Name the column with the well of each image with --by.
+
 summary-table-without-key = This table has neither a column image_id nor a column path
     .do = Add a column with the image_id or path of each image, as in the predictions.
 

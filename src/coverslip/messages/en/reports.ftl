@@ -1423,6 +1423,8 @@ column-multiplications = multiplications
 
 column-name = name
 
+column-negative-controls = negative controls
+
 column-network = network
 
 column-normalization = normalization
@@ -1438,6 +1440,10 @@ column-operating-point = operating point
 column-own-test-set = test set of the run
 
 column-parameters = parameters
+
+column-plate = plate
+
+column-positive-controls = positive controls
 
 column-ppv = PPV
 

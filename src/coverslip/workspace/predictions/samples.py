@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from coverslip.datasets import UNREADABLE, one_line
 from coverslip.errors import Conflict, CoverslipError, NotFound
+from coverslip.evaluation.plates import Well, wells_of
 from coverslip.files import write_json
 from coverslip.inference.proportions import (
     SUMMARY_COLUMNS,
@@ -50,6 +51,12 @@ class Sampling(BaseModel):
         lt=1,
         description="A difference of proportions, for which the number of samples is computed; null: none.",
     )
+    negative: str | None = Field(
+        default=None, max_length=200, description="The condition of the negative controls; null: none."
+    )
+    positive: str | None = Field(
+        default=None, max_length=200, description="The condition of the positive controls; null: none."
+    )
     conditions: dict[str, Annotated[str, Field(max_length=200)]] = Field(
         default_factory=dict,
         max_length=10_000,
@@ -63,6 +70,9 @@ class SampledSummary:
 
     sampling: Sampling
     summary: Summary
+    wells: Annotated[
+        dict[str, Well], Field(description="The well of each sample; empty if names of samples do not end in wells.")
+    ]
     n_excluded: Annotated[int, Field(description="Images that a user excluded, which are not counted.")]
     n_unmatched: Annotated[int, Field(description="Images whose path the pattern does not match; not counted.")]
 
@@ -153,8 +163,17 @@ def sampled_rows(workspace: Workspace, job: Job, sampling: Sampling) -> SampledR
 
 def _summarize(workspace: Workspace, job: Job, sampling: Sampling) -> SampledSummary:
     rows = sampled_rows(workspace, job, sampling)
-    summary = summary_of(classes_of(job), rows.predictions, measured_run(workspace, job), sampling.detect)
-    return SampledSummary(sampling, summary, rows.n_excluded, rows.n_unmatched)
+    conditions = {row.condition for row in rows.predictions}
+    controls = [each if each in conditions else None for each in (sampling.negative, sampling.positive)]
+    summary = summary_of(
+        classes_of(job),
+        rows.predictions,
+        measured_run(workspace, job),
+        sampling.detect,
+        controls=(controls[0], controls[1]),
+    )
+    wells = wells_of([str(each.sample) for each in summary.samples]) or {}
+    return SampledSummary(sampling, summary, wells, rows.n_excluded, rows.n_unmatched)
 
 
 def classes_of(job: Job) -> list[str]:
