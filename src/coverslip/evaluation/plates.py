@@ -27,7 +27,9 @@ def wells_of(samples: Sequence[str]) -> dict[str, Well] | None:
         if match is None:
             return None
         wells[sample] = Well(match["plate"], ord(match["row"]) - ord("A"), int(match["column"]) - 1)
-    return wells if wells and len(set(wells.values())) == len(wells) else None
+    # Patients P1 to P9 are no wells of row P.
+    is_plate = len({well.row for well in wells.values()}) > 1 and len({well.column for well in wells.values()}) > 1
+    return wells if is_plate and len(set(wells.values())) == len(wells) else None
 
 
 def plate_size(wells: Sequence[Well]) -> tuple[int, int]:
