@@ -45,6 +45,7 @@ COMMANDS = (
     "export",
     "models",
     "cache",
+    "doctor",
     "study",
     "weights",
 )
