@@ -115,7 +115,7 @@ def _count(n: int | None) -> str:
 
 def _show_result(result: "SpotCheck") -> None:
     from coverslip.cli._show import filled_table, notes_console, results_console
-    from coverslip.reports.tables import estimate
+    from coverslip.reports.tables import Estimate, estimate
     from coverslip.reports.words import with_interval
 
     console = results_console()
@@ -127,7 +127,7 @@ def _show_result(result: "SpotCheck") -> None:
     )
     has_run = any(each.expected_accuracy.value is not None for each in result.conditions)
     more = (with_interval(text("column-expected")), with_interval(text("column-difference"))) if has_run else ()
-    rows = [
+    rows: list[tuple[str | Estimate, ...]] = [
         (
             each.condition or text("all-samples"),
             f"{each.n_samples:,}",

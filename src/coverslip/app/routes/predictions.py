@@ -22,7 +22,15 @@ from coverslip.app.requests import (
     received_files,
 )
 from coverslip.app.schemas.datasets import FilteredPage
-from coverslip.app.schemas.jobs import Answer, Correction, DatasetOfPrediction, JoinedDataset, JoinUndo, NewPrediction
+from coverslip.app.schemas.jobs import (
+    Answer,
+    Correction,
+    DatasetOfPrediction,
+    JoinedDataset,
+    JoinUndo,
+    NewPrediction,
+    NewSpotCheck,
+)
 from coverslip.app.schemas.system import located, problems
 from coverslip.inference.spot_check import LabelsNeeded, SpotCheck
 from coverslip.workspace.correcting import corrections, downloads, joining
@@ -34,7 +42,7 @@ from coverslip.workspace.predictions import rows, samples, spot_check, state
 from coverslip.workspace.predictions.classifiers import LoadedClassifiers, PredictedImage
 from coverslip.workspace.predictions.rows import Row
 from coverslip.workspace.predictions.samples import SampledSummary, Sampling
-from coverslip.workspace.predictions.spot_check import ImageToLabel, NewSpotCheck, SpotCheckState
+from coverslip.workspace.predictions.spot_check import ImageToLabel, SpotCheckState
 from coverslip.workspace.predictions.state import PredictionState
 from coverslip.workspace.store.rows import Page
 

@@ -4,13 +4,12 @@ import secrets
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import Connection, delete, insert, select, update
 
 from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.inference.spot_check import (
     DEFAULT_HALF_WIDTH,
-    DEFAULT_N,
     LabelsNeeded,
     SpotCheck,
     drawn_images,
@@ -34,16 +33,7 @@ from coverslip.workspace.store.rows import AnyRow, now
 from coverslip.workspace.store.tables import spot_check_images, spot_checks
 from coverslip.workspace.store.workspace import Workspace
 
-_MOST_IMAGES = 10_000  # of each condition
 _COLUMNS = ("image_id", "path", "label", "made", "made_by")
-
-
-class NewSpotCheck(BaseModel):
-    """A spot check to draw, with the samples and conditions that are saved for the prediction."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    n: int = Field(default=DEFAULT_N, ge=1, le=_MOST_IMAGES, description="Images of each condition.")
 
 
 @dataclass(frozen=True, slots=True)
